@@ -1,0 +1,79 @@
+"""Addresses: `layer/direction/t/b/line[j]`, where each part may be left out when there is only one of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+from .errors import MissingError
+
+PARTS = ("layer", "direction", "t", "b")
+_UNIT = re.compile(r"\[\s*(\d+(?:\s*,\s*\d+)?)\s*\]$")
+
+
+class Address(NamedTuple):
+    """One value, or, where a part is None, every value along that part."""
+
+    line: str
+    layer: int | None = None
+    direction: str | None = None
+    t: int | None = None
+    b: int | None = None
+    unit: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        parts = [str(p) for p in (self.layer, self.direction, self.t, self.b) if p is not None]
+        unit = "" if self.unit is None else f"[{','.join(map(str, self.unit))}]"
+        return "/".join([*parts, self.line]) + unit
+
+    @property
+    def scope(self) -> str:
+        """`layer/direction`."""
+        return f"{self.layer}/{self.direction}"
+
+
+def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = False) -> Address:
+    """Read an address.
+
+    extents: for each part that applies to the name (`layer`, `direction`, `t`, `b`) the values it may have; see
+    `Trace.extents`. every: whether a part with several values may be left out, meaning all of them.
+    Raises MissingError that says which part is missing, unknown or out of range.
+
+    >>> str(read("1/h_t[0]", {"layer": [0], "direction": ["forward"], "t": [0, 1, 2], "b": [0]}))
+    '0/forward/1/0/h_t[0]'
+    """
+    *given, name = text.strip().split("/")
+    given = [part.strip() for part in given]
+    unit = None
+    if match := _UNIT.search(name):
+        unit = tuple(int(n) for n in match[1].split(","))
+        name = name[: match.start()]
+    parts = [part for part in PARTS if part in extents]
+    single = {part: extents[part][0] for part in parts if len(extents[part]) == 1}
+    required = [part for part in parts if part not in single]
+    for chosen in _alignments(parts, len(given), [] if every else required):
+        values = {part: _value(part, text_) for part, text_ in zip(chosen, given, strict=True)}
+        if all(values[part] in extents[part] for part in chosen):
+            return Address(name.strip(), unit=unit, **{**single, **values})  # type: ignore[arg-type]
+    wanted = "/".join([*required, f"{name}[j]" if unit is None else f"{name}[{','.join(map(str, unit))}]"])
+    ranges = ", ".join(f"{part} {_range(extents[part])}" for part in parts)
+    raise MissingError(f"{text!r} is no address here; expected {wanted} (or the full {'/'.join(parts)}/…): {ranges}")
+
+
+def _alignments(parts: Sequence[str], count: int, required: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Ways in which `count` given parts can stand for `parts`, those that leave only single parts out first."""
+    for chosen in combinations(parts, count):
+        if set(required) <= set(chosen):
+            yield chosen
+
+
+def _value(part: str, text: str) -> int | str:
+    return text if part == "direction" else int(text) if text.isdecimal() else text
+
+
+def _range(values: Sequence[int | str]) -> str:
+    if len(values) == 1 or isinstance(values[0], str):
+        return "|".join(map(str, values))
+    return f"{values[0]}..{values[-1]}"

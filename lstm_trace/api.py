@@ -1,0 +1,140 @@
+"""What `import lstm_trace` offers: prepare, run, load, save, verify, and the exercises' six functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import store
+from .errors import FileError
+from .files import read_bytes
+from .model import Model, build
+from .ops import Array
+from .problem import prepare_problem, read_problem
+from .schema import FORMAT, Problem, validate
+from .trace import Header, Trace
+
+Source = Mapping[str, Any] | str | Path | Problem | Model
+
+
+def prepare(
+    source: Source,
+    cell: str | Mapping[str, Any] = "lstm",
+    options: Mapping[str, Any] | None = None,
+    name: str = "",
+    layout: Any = None,
+    dtype: Any = None,
+    allow_nonfinite: bool = False,
+) -> Model:
+    """Check and copy the weights once, and lay the network out.
+
+    source: weights by our names (`W_xi` (H, I), `W_hi` (H, H), `b_i` (H,), or `1/reverse/W_xi` in a stack), the
+    path of a problem file, or a problem as a mapping with `weights`. cell: `lstm`, `slstm`, or `{"equations": text}`.
+    options: of the cell and the network (docs/options.md). name: a title. dtype: float32 or float64; the result type
+    of the weights if None. Raises LstmTraceError with every fault.
+
+    >>> model = prepare({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]})
+    >>> model.run([[1.0, 2.0]], ask="i_t")["i_t"].round(8)
+    array([[[0.18242552]]])
+    """
+    if isinstance(source, Model):
+        return source
+    if isinstance(source, str | Path):
+        return prepare_problem(read_problem(source), str(source), allow_nonfinite)
+    if isinstance(source, Problem):
+        return prepare_problem(source, allow_nonfinite=allow_nonfinite)
+    if isinstance(source.get("weights"), Mapping):
+        return prepare_problem(validate(Problem, dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
+    return build(source, cell, options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
+
+
+def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
+    """Trace `source` over `x`: `prepare` and `Model.run` in one.
+
+    Takes the arguments of both. Without x, a problem's own input is used.
+
+    >>> trace = run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0], [0.0, 1.0]], ask=["z_i"], h0=[0.5])
+    Traceback (most recent call last):
+    ...
+    lstm_trace.errors.MissingError: line `W_xf @ x_t` needs W_xf, which the weights do not have; did you mean 'W_xi'?
+    line `W_hf @ h_prev` needs W_hf, which the weights do not have; did you mean 'W_hi'?
+    line `W_xc @ x_t` needs W_xc, which the weights do not have; did you mean 'W_xi'?
+    line `W_hc @ h_prev` needs W_hc, which the weights do not have; did you mean 'W_hi'?
+    line `W_xo @ x_t` needs W_xo, which the weights do not have; did you mean 'W_xi'?
+    line `W_ho @ h_prev` needs W_ho, which the weights do not have; did you mean 'W_hi'?
+    """
+    known = ("cell", "options", "name", "layout", "dtype", "allow_nonfinite")
+    model = prepare(source, **{key: arguments.pop(key) for key in known if key in arguments})
+    return model.run(x, **arguments)
+
+
+def load(path: str | Path) -> Trace:
+    """Read a trace file. Raises FileError."""
+    return store.load(path)
+
+
+def open_source(path: str | Path, allow_nonfinite: bool = False) -> Trace:
+    """The trace in a file, or the trace of the problem in it: the content says which. Raises LstmTraceError."""
+    content = read_bytes(path)
+    if not content.strip():
+        raise FileError(f"{path}: the file is empty")
+    head = content[:4096]
+    if head.lstrip()[:1] == b"{" and b'"format"' in head and (FORMAT.split("/")[0].encode() in head):
+        return store.load(path, content)
+    problem = read_problem(path, content)
+    model = prepare_problem(problem, str(path), allow_nonfinite)
+    return model.run()
+
+
+def _step(asked: str, given: dict[str, Any], weights: dict[str, Any], **premises: Any) -> Array:
+    """One asked line at one step, (H,)."""
+    return run(weights, ask=asked, given=given, **premises)[asked][0, 0]
+
+
+def calc_input_gate(x_t: Any, h_prev: Any, W_xi: Any, W_hi: Any) -> Array:
+    """i_t = sigmoid(W_xi x_t + W_hi h_prev), (H,).
+
+    x_t: (I,), h_prev: (H,), W_xi: (H, I), W_hi: (H, H).
+
+    >>> calc_input_gate([1, 2, 3], [0, 0], [[-1, 0, 0.2], [-1, 0, -0.2]], [[0, 1], [0, -1]]).round(8)
+    array([0.40131234, 0.16798161])
+    """
+    return _step("i_t", {}, {"W_xi": W_xi, "W_hi": W_hi}, x=x_t, h0=h_prev)
+
+
+def calc_output_gate(x_t: Any, h_prev: Any, W_xo: Any, W_ho: Any) -> Array:
+    """o_t = sigmoid(W_xo x_t + W_ho h_prev), (H,); shapes as in `calc_input_gate`."""
+    return _step("o_t", {}, {"W_xo": W_xo, "W_ho": W_ho}, x=x_t, h0=h_prev)
+
+
+def calc_forget_gate(x_t: Any, h_prev: Any, W_xf: Any, W_hf: Any) -> Array:
+    """f_t = sigmoid(W_xf x_t + W_hf h_prev), (H,); shapes as in `calc_input_gate`."""
+    return _step("f_t", {}, {"W_xf": W_xf, "W_hf": W_hf}, x=x_t, h0=h_prev)
+
+
+def calc_candidate_state(x_t: Any, h_prev: Any, W_xc: Any, W_hc: Any) -> Array:
+    """c_tilde = tanh(W_xc x_t + W_hc h_prev), (H,); shapes as in `calc_input_gate`."""
+    return _step("c_tilde", {}, {"W_xc": W_xc, "W_hc": W_hc}, x=x_t, h0=h_prev)
+
+
+def calc_cell_state(f_t: Any, c_prev: Any, i_t: Any, c_tilde: Any) -> Array:
+    """c_t = f_t * c_prev + i_t * c_tilde, (H,) from four (H,).
+
+    >>> calc_cell_state([0.5, 1.0], [2.0, -1.0], [1.0, 0.25], [0.5, 4.0])
+    array([1.5, 0. ])
+    """
+    return _step("c_t", {"f_t": f_t, "i_t": i_t, "c_tilde": c_tilde}, {}, c0=c_prev)
+
+
+def calc_hidden_state(o_t: Any, c_t: Any) -> Array:
+    """h_t = o_t * tanh(c_t), (H,) from two (H,)."""
+    return _step("h_t", {"o_t": o_t, "c_t": c_t}, {})
+
+
+__all__ = [
+    "Model", "Trace", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
+    "calc_input_gate", "calc_output_gate", "load", "np", "open_source", "prepare", "run",
+]  # fmt: skip

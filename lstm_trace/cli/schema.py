@@ -1,0 +1,16 @@
+"""`lstm-trace schema`: the JSON Schema of our files."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("schema")
+@click.argument("name", type=click.Choice(["problem", "trace"]))
+def command(name: str) -> None:
+    """Print the JSON Schema of a problem or trace file."""
+    import json
+
+    from ..schema import json_schema
+
+    click.echo(json.dumps(json_schema(name), indent=2))

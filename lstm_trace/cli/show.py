@@ -1,0 +1,1 @@
+"""`lstm-trace show`: a compact table for the terminal."""

@@ -1,0 +1,25 @@
+"""Example problems that ship with the package."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from ..errors import MissingError, nearest
+
+
+def examples() -> dict[str, str]:
+    """Name and title of each example, by name."""
+    found = {}
+    for entry in sorted(files(__name__).iterdir(), key=lambda e: e.name):
+        if entry.name.endswith(".yaml"):
+            title = entry.read_text(encoding="utf-8").splitlines()[0].removeprefix("title:").strip()
+            found[entry.name.removesuffix(".yaml")] = title
+    return found
+
+
+def text(name: str) -> str:
+    """The problem file of an example. Raises MissingError with the nearest name."""
+    known = examples()
+    if name not in known:
+        raise MissingError(f"there is no example {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+    return (files(__name__) / f"{name}.yaml").read_text(encoding="utf-8")

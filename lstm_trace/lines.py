@@ -1,0 +1,175 @@
+"""A cell is a list of lines: one line for each operation, in computing order, each with a value of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+from .errors import MissingError, nearest
+from .ops import OPS
+
+Operand = str | float
+
+
+class Line(NamedTuple):
+    """One operation: its name, the operation, the operands (names or numbers) and the operation's constants.
+
+    For `add` the constants are the signs of the terms; for a named function the numbers after its operands.
+    """
+
+    name: str
+    op: str
+    operands: tuple[Operand, ...]
+    constants: tuple[float, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The operands that are names."""
+        return tuple(o for o in self.operands if isinstance(o, str))
+
+    @property
+    def assigned(self) -> bool:
+        """True where the author gave the name; other lines are named by their expression."""
+        return self.name.isidentifier()
+
+
+# How tightly each operator binds in Python's grammar, which the equations borrow.
+_BINDING = {"add": 1, "mul": 2, "matvec": 2, "div": 2, "neg": 3}
+_SIGN = {"matvec": " @ ", "mul": " * ", "div": " / "}
+
+
+def number(value: float) -> str:
+    """Write a number of an equation: the shortest text that reads back equal, without a needless '.0'."""
+    return repr(value).removesuffix(".0")
+
+
+def expression(line: Line, binding_of: dict[str, int]) -> str:
+    """Write what `line` computes, canonically: single spaces round binary operators, fewest parentheses.
+
+    binding_of: how tightly the expression of each unnamed operand binds (see `binding`).
+    """
+
+    def term(operand: Operand, least: int) -> str:
+        text = operand if isinstance(operand, str) else number(operand)
+        return f"({text})" if binding_of.get(text, 4) < least else text
+
+    if line.op == "add":
+        first, *rest = zip(line.constants, line.operands, strict=True)
+        text = ("-" if first[0] < 0 else "") + term(first[1], 2 if first[0] > 0 else 3)
+        return text + "".join((" - " if s < 0 else " + ") + term(o, 2) for s, o in rest)
+    if line.op == "neg":
+        return "-" + term(line.operands[0], 3)
+    if line.op in _SIGN:
+        return term(line.operands[0], 2) + _SIGN[line.op] + term(line.operands[1], 3)
+    if line.op == "copy":
+        return term(line.operands[0], 0)
+    op = OPS[line.op]
+    defaults = tuple(value for _, value in op.constants)
+    shown = () if line.constants == defaults else line.constants
+    return f"{op.function}({', '.join([term(o, 0) for o in line.operands] + [number(c) for c in shown])})"
+
+
+def binding(line: Line) -> int:
+    """How tightly the expression of an unnamed line binds; 4 for names, numbers and function calls."""
+    return _BINDING.get(line.op, 4)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A checked list of lines with the states that cross a step.
+
+    inputs: names that are fed at each step (`x_t`; `valid` under lengths; a supplied line).
+    carry: pairs (state, line whose value it takes at the next step).
+    output: the line that the next layer sees.
+    """
+
+    lines: tuple[Line, ...]
+    carry: tuple[tuple[str, str], ...] = ()
+    output: str = "h_t"
+    inputs: tuple[str, ...] = ("x_t",)
+
+    @cached_property
+    def by_name(self) -> dict[str, Line]:
+        """The lines by name."""
+        return {line.name: line for line in self.lines}
+
+    @cached_property
+    def states(self) -> dict[str, str]:
+        """State name to the line that it carries."""
+        return dict(self.carry)
+
+    @cached_property
+    def parameters(self) -> dict[str, tuple[Line, ...]]:
+        """Each parameter (a name that is neither line, input nor state) with the lines that read it."""
+        found: dict[str, list[Line]] = {}
+        for line in self.lines:
+            for name in dict.fromkeys(line.reads):
+                if name not in self.by_name and name not in self.states and name not in self.inputs:
+                    found.setdefault(name, []).append(line)
+        return {name: tuple(lines) for name, lines in found.items()}
+
+    @cached_property
+    def readers(self) -> dict[str, tuple[Line, ...]]:
+        """Each operand name with the lines that read it in the same step."""
+        found: dict[str, list[Line]] = {}
+        for line in self.lines:
+            for name in dict.fromkeys(line.reads):
+                found.setdefault(name, []).append(line)
+        return {name: tuple(lines) for name, lines in found.items()}
+
+    @cached_property
+    def equations(self) -> dict[str, str]:
+        """Each assigned name with its right-hand side, written canonically, in computing order."""
+        bindings = {line.name: binding(line) for line in self.lines if not line.assigned}
+        return {line.name: expression(line, bindings) for line in self.lines if line.assigned}
+
+    @cached_property
+    def text(self) -> str:
+        """The cell as equations; `parse` of it gives an equal cell."""
+        rows = [f"{name} = {right}" for name, right in self.equations.items()]
+        if self.inputs != ("x_t",):
+            rows.insert(0, f"input: {', '.join(self.inputs)}")
+        if self.carry:
+            rows.append("carry: " + ", ".join(f"{state} <- {line}" for state, line in self.carry))
+        return "\n".join([*rows, f"output: {self.output}"]) + "\n"
+
+    def closure(self, wanted: Iterable[str], carried: bool = True) -> frozenset[str]:
+        """Names of the lines that `wanted` depends on, itself included; through the carry when `carried`."""
+        found: set[str] = set()
+        open_names = list(wanted)
+        while open_names:
+            name = open_names.pop()
+            if name in found:
+                continue
+            if name in self.by_name:
+                found.add(name)
+                open_names.extend(self.by_name[name].reads)
+            elif carried and name in self.states:
+                open_names.append(self.states[name])
+        return frozenset(found)
+
+    def supplied(self, names: Iterable[str]) -> Cell:
+        """The same cell with the lines `names` fed as inputs; lines that only they needed are gone.
+
+        Raises MissingError for a name that is no line of the cell.
+        """
+        given = tuple(names)
+        for name in given:
+            if name not in self.by_name:
+                raise MissingError(
+                    f"given {name!r} is no line of the cell{nearest(name, self.by_name)}; "
+                    f"its lines are {', '.join(self.by_name)}"
+                )
+        if not given:
+            return self
+        ends = [line.name for line in self.lines if line.name not in self.readers]
+        ends += [self.output, *self.states.values()]
+        fed = replace(
+            self,
+            lines=tuple(line for line in self.lines if line.name not in given),
+            inputs=tuple(dict.fromkeys((*self.inputs, *given))),
+        )
+        live = fed.closure(end for end in ends if end not in given)
+        return replace(fed, lines=tuple(line for line in fed.lines if line.name in live))

@@ -1,0 +1,151 @@
+"""The operations: a closed table from name to arity, array function, shape rule and rounding.
+
+Arrays carry the units on their last axis; every other axis is a batch of steps and rows. An operation's array
+function takes the operands and the line's constants. All else that is known of an operation (slopes, printing,
+spreadsheet formulas, plans) is a table of its own with the same keys; a test asserts that each covers this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = Any  # np.ndarray of any float dtype; numpy's own generics say no more than this about shapes
+Function = Callable[[Sequence[Array], Sequence[float]], Array]
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation.
+
+    function: what a cell's text calls it; None where it is written as an operator.
+    arity: number of operands; None for one or more.
+    width: shape rule: `matvec` (rows of the matrix), `same` (equal widths, width 1 broadcasts), `one`, `concat`.
+    ulp: how far, in units in the last place, a correct implementation may be off; 0 for operations that IEEE 754
+    rounds correctly; None where the bound grows with the number of terms (products and reductions).
+    constants: names and default values of the numbers that follow the operands (None: must be written).
+    """
+
+    name: str
+    array: Function
+    arity: int | None = 1
+    function: str | None = None
+    width: str = "same"
+    ulp: float | None = 0.0
+    constants: tuple[tuple[str, float | None], ...] = ()
+
+
+def _matvec(a: Sequence[Array], _: Sequence[float]) -> Array:
+    """W: (M, N), x: (…, N) -> (…, M)."""
+    return np.matmul(a[1], a[0].T)
+
+
+def _add(terms: Sequence[Array], signs: Sequence[float]) -> Array:
+    """Signed terms from left to right, never re-associated: the order is part of the line."""
+    total = terms[0] if signs[0] > 0 else np.negative(terms[0])
+    for term, sign in zip(terms[1:], signs[1:], strict=True):
+        total = np.add(total, term) if sign > 0 else np.subtract(total, term)
+    return total
+
+
+def _sigmoid(a: Sequence[Array], _: Sequence[float]) -> Array:
+    """1 / (1 + exp(-z)): right to about an ulp everywhere; exp overflows to inf and gives 0, as it should."""
+    return 1 / (1 + np.exp(-a[0]))
+
+
+def _concat(a: Sequence[Array], _: Sequence[float]) -> Array:
+    lead = np.broadcast_shapes(*(np.shape(v)[:-1] for v in a))
+    return np.concatenate([np.broadcast_to(v, (*lead, np.shape(v)[-1])) for v in a], axis=-1)
+
+
+_ALPHA = "alpha"
+_BETA = "beta"
+
+OPS: dict[str, Op] = {
+    op.name: op
+    for op in (
+        Op("matvec", _matvec, 2, width="matvec", ulp=None),
+        Op("add", _add, None),
+        Op("mul", lambda a, _: np.multiply(a[0], a[1]), 2),
+        Op("div", lambda a, _: np.divide(a[0], a[1]), 2),
+        Op("neg", lambda a, _: np.negative(a[0])),
+        Op("copy", lambda a, _: np.positive(a[0])),
+        # named functions: 4 ulp for those that a math library rounds to 1 or 2, 6 where two of them are composed
+        Op("sigmoid", _sigmoid, function="sigmoid", ulp=6),
+        Op("tanh", lambda a, _: np.tanh(a[0]), function="tanh", ulp=4),
+        Op("exp", lambda a, _: np.exp(a[0]), function="exp", ulp=4),
+        Op("log", lambda a, _: np.log(a[0]), function="log", ulp=4),
+        Op("sqrt", lambda a, _: np.sqrt(a[0]), function="sqrt"),
+        # the activations that the ONNX operator LSTM allows, with its default constants (onnx/defs/rnn/defs.cc)
+        Op("relu", lambda a, _: np.maximum(a[0], 0), function="relu"),
+        Op(
+            "affine",
+            lambda a, c: c[0] * a[0] + c[1],
+            function="affine",
+            ulp=2,
+            constants=((_ALPHA, 1.0), (_BETA, 0.0)),
+        ),
+        Op(
+            "leaky_relu",
+            lambda a, c: np.where(a[0] < 0, c[0] * a[0], a[0]),
+            function="leaky_relu",
+            ulp=1,
+            constants=((_ALPHA, 0.01),),
+        ),
+        Op(
+            "thresholded_relu",
+            lambda a, c: np.where(a[0] > c[0], a[0], a[0] * 0),
+            function="thresholded_relu",
+            constants=((_ALPHA, 1.0),),
+        ),
+        Op(
+            "scaled_tanh",
+            lambda a, c: c[0] * np.tanh(c[1] * a[0]),
+            function="scaled_tanh",
+            ulp=6,
+            constants=((_ALPHA, 1.0), (_BETA, 1.0)),
+        ),
+        # ONNX's hard sigmoid is 0.2 x + 0.5, Keras 3's is x/6 + 0.5: one operation, two sets of constants
+        Op(
+            "hard_sigmoid",
+            lambda a, c: np.clip(c[0] * a[0] + c[1], 0, 1),
+            function="hard_sigmoid",
+            ulp=2,
+            constants=((_ALPHA, 0.2), (_BETA, 0.5)),
+        ),
+        Op(
+            "elu",
+            lambda a, c: np.where(a[0] < 0, c[0] * np.expm1(np.minimum(a[0], 0)), a[0]),
+            function="elu",
+            ulp=6,
+            constants=((_ALPHA, 1.0),),
+        ),
+        Op("softsign", lambda a, _: a[0] / (1 + np.abs(a[0])), function="softsign", ulp=2),
+        Op(
+            "softplus",
+            lambda a, _: np.maximum(a[0], 0) + np.log1p(np.exp(-np.abs(a[0]))),
+            function="softplus",
+            ulp=6,
+        ),
+        Op(
+            "clip",
+            lambda a, c: np.clip(a[0], c[0], c[1]),
+            function="clip",
+            constants=(("low", None), ("high", None)),
+        ),
+        Op("where", lambda a, _: np.where(np.not_equal(a[0], 0), a[1], a[2]), 3, function="where"),
+        Op("maximum", lambda a, _: np.maximum(a[0], a[1]), 2, function="max"),
+        Op("max", lambda a, _: np.max(a[0], axis=-1, keepdims=True), function="max", width="one"),
+        Op("sum", lambda a, _: np.sum(a[0], axis=-1, keepdims=True), function="sum", width="one", ulp=None),
+        Op("mean", lambda a, _: np.mean(a[0], axis=-1, keepdims=True), function="mean", width="one", ulp=None),
+        Op("concat", _concat, None, function="concat", width="concat"),
+    )
+}
+
+FUNCTIONS: frozenset[str] = frozenset(op.function for op in OPS.values() if op.function)
+
+#: Operations that squash their operand into (0, 1): what a cell's author calls a gate.
+GATES: frozenset[str] = frozenset({"sigmoid", "hard_sigmoid"})

@@ -1,0 +1,312 @@
+"""Text to cell: equations are parsed with a whitelist and checked, never evaluated.
+
+Grammar: one equation `name = expression` per line, and the declarations
+
+    input: x_t                  (the default)
+    carry: h_prev <- h_t, c_prev <- c_t
+    output: h_t
+
+An expression has names, numbers, parentheses, unary minus, @ + - * / and the functions of the operation table.
+A sum is one line with its signed terms in order; products are binary and nested to the left; a quotient must be
+assigned to a name. `#` begins a comment. Equal expressions are one line.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+from collections.abc import Iterator
+
+from .errors import CellError, nearest
+from .lines import Cell, Line, Operand, binding, expression
+from .ops import FUNCTIONS, OPS
+
+#: Longest text of equations that is read; the longest cell that ships has 2 KiB.
+MAX_TEXT = 64 * 1024
+_OPERATORS: dict[type, str] = {ast.MatMult: "matvec", ast.Mult: "mul", ast.Div: "div"}
+
+
+class _Fault(Exception):
+    """One fault at a column of the row being read."""
+
+    def __init__(self, message: str, column: int = 0) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+def _point(number: int, row: str, fault: _Fault) -> str:
+    """The message with the equation and a caret under the place."""
+    return f"equation {number}: {fault}\n    {row}\n    {' ' * fault.column}^"
+
+
+class _Builder:
+    """Collects lines in single-assignment form; each distinct expression becomes one line."""
+
+    def __init__(self, later: dict[str, int], inputs: tuple[str, ...], states: set[str]) -> None:
+        self.lines: dict[str, Line] = {}
+        self.known: dict[tuple[str, tuple[Operand, ...], tuple[float, ...]], str] = {}
+        self.later = later  # every assigned name, for use before assignment
+        self.inputs = inputs
+        self.states = states
+        self.row = ""
+        self.start = 0  # column of the expression within the row
+
+    def assign(self, name: str, text: str, start: int, row: str) -> None:
+        """Add the lines of `name = text`."""
+        self.row, self.start = row, start
+        line = self._line(_tree(text, start), text, top=True)
+        if isinstance(line, Line) and self._key(line) not in self.known:
+            self._add(line._replace(name=name))
+        else:
+            operand = self.known[self._key(line)] if isinstance(line, Line) else line
+            self._add(Line(name, "copy", (operand,)))
+
+    def value(self, text: str, start: int, row: str) -> Operand:
+        """The operand that stands for an expression, its lines added where they are new."""
+        self.row, self.start = row, start
+        return self._operand(_tree(text, start), text)
+
+    @staticmethod
+    def _key(line: Line) -> tuple[str, tuple[Operand, ...], tuple[float, ...]]:
+        return line.op, line.operands, line.constants
+
+    def _add(self, line: Line) -> None:
+        self.lines[line.name] = line
+        self.known.setdefault(self._key(line), line.name)
+
+    def _column(self, node: ast.expr, text: str) -> int:
+        return self.start + len(text.encode()[: node.col_offset].decode())
+
+    def _operand(self, node: ast.expr, text: str) -> Operand:
+        line = self._line(node, text)
+        if not isinstance(line, Line):
+            return line
+        name = self.known.get(self._key(line))
+        if name is None:
+            unnamed = {n: binding(v) for n, v in self.lines.items() if not v.assigned}
+            name = expression(line, unnamed)
+            self._add(line._replace(name=name))
+        return name
+
+    def _line(self, node: ast.expr, text: str, top: bool = False) -> Line | Operand:
+        """The (unnamed) line or the plain operand that `node` stands for."""
+        column = self._column(node, text)
+        match node:
+            case ast.Name(id=name):
+                if name in self.later and name not in self.lines:
+                    where = "itself" if self.later[name] == -1 else f"equation {self.later[name]} gives it one"
+                    raise _Fault(f"{name} is read before it has a value ({where})", column)
+                if name in FUNCTIONS:
+                    raise _Fault(f"{name} is a function; write {name}(…)", column)
+                if name.endswith("_prev") and name not in self.states and name not in self.inputs:
+                    raise _Fault(f"{name} is read but the carry is open: declare `carry: {name} <- …`", column)
+                return name
+            case ast.Constant(value=bool() | complex() | str() | bytes() | None):
+                raise _Fault("only names and numbers can stand here", column)
+            case ast.Constant(value=int() | float() as value):
+                number = float(value)
+                if number - number != 0:
+                    raise _Fault("this number is too large for a float", column)
+                return number
+            case ast.UnaryOp(op=ast.UAdd(), operand=inner):
+                return self._line(inner, text, top)
+            case ast.UnaryOp(op=ast.USub(), operand=inner):
+                operand = self._operand(inner, text)
+                return Line("", "neg", (operand,)) if isinstance(operand, str) else -operand
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                return self._sum(node, text)
+            case ast.BinOp(op=operator) if type(operator) in _OPERATORS:
+                return self._product(node, text, column, top)
+            case ast.Call():
+                return self._call(node, text, column)
+        what = type(getattr(node, "op", node)).__name__
+        raise _Fault(f"{what} is not in the grammar (names, numbers, + - * / @, functions)", column)
+
+    def _sum(self, node: ast.expr, text: str) -> Line:
+        terms: list[tuple[float, ast.expr]] = []
+        while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            terms.append((1.0 if isinstance(node.op, ast.Add) else -1.0, node.right))
+            node = node.left
+        terms.append((1.0, node))
+        signs, operands = [], []
+        for sign, term in reversed(terms):
+            while isinstance(term, ast.UnaryOp) and isinstance(term.op, ast.USub):
+                sign, term = -sign, term.operand
+            operand = self._operand(term, text)
+            if isinstance(operand, float) and operand < 0:
+                sign, operand = -sign, -operand
+            signs.append(sign)
+            operands.append(operand)
+        return Line("", "add", tuple(operands), tuple(signs))
+
+    def _product(self, node: ast.BinOp, text: str, column: int, top: bool) -> Line:
+        op = _OPERATORS[type(node.op)]
+        if op == "div" and not top:
+            raise _Fault("give this quotient a name of its own: `q = a / b` in an equation before", column)
+        operands = self._operand(node.left, text), self._operand(node.right, text)
+        if op == "matvec":
+            matrix, vector = operands
+            if not isinstance(matrix, str) or matrix in self.lines or matrix in (*self.states, *self.inputs):
+                raise _Fault("the left side of @ must be a weight matrix", column)
+            if not isinstance(vector, str):
+                raise _Fault("the right side of @ must be a vector", self._column(node.right, text))
+        return Line("", op, operands)
+
+    def _call(self, node: ast.Call, text: str, column: int) -> Line:
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name not in FUNCTIONS:
+            said = nearest(name, FUNCTIONS) or f"; there are {', '.join(sorted(FUNCTIONS))}"
+            raise _Fault(f"unknown function {name or ast.unparse(node.func)!r}{said}", column)
+        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+            raise _Fault(f"{name} takes plain operands only, by position", column)
+        count = len(node.args)
+        for op in (op for op in OPS.values() if op.function == name):
+            least = sum(1 for _, default in op.constants if default is None)
+            arity = max(count, 1) if op.arity is None else op.arity
+            if arity + least <= count <= arity + len(op.constants):
+                operands = tuple(self._operand(a, text) for a in node.args[:arity])
+                given = tuple(self._number(a, text) for a in node.args[arity:])
+                rest = tuple(float(d) for _, d in op.constants[len(given) :] if d is not None)
+                return Line("", op.name, operands, given + rest)
+        wanted = " or ".join(dict.fromkeys(_signature(op.name) for op in OPS.values() if op.function == name))
+        raise _Fault(f"{name} has {count} arguments; write {wanted}", column)
+
+    def _number(self, node: ast.expr, text: str) -> float:
+        value = self._line(node, text)
+        if not isinstance(value, float):
+            raise _Fault("a number must stand here", self._column(node, text))
+        return value
+
+
+def _signature(name: str) -> str:
+    op = OPS[name]
+    operands = ["a", "b", "c"][: op.arity] if op.arity else ["a", "…"]
+    return f"{op.function}({', '.join(operands + [c for c, _ in op.constants])})"
+
+
+def _tree(text: str, start: int) -> ast.expr:
+    try:
+        return ast.parse(text.strip(" \t"), mode="eval").body if text == text.lstrip() else _tree(text.lstrip(), start)
+    except SyntaxError as error:
+        column = start + max((error.offset or 1) - 1, 0)
+        raise _Fault(f"cannot be read as an equation ({error.msg})", column) from None
+    except (RecursionError, MemoryError, ValueError):
+        raise _Fault("the expression is nested too deeply or holds a character that cannot be read", start) from None
+
+
+def _rows(text: str) -> Iterator[tuple[int, str]]:
+    for count, row in enumerate(text.splitlines(), 1):
+        row = row.split("#", 1)[0].rstrip()
+        if row.strip():
+            yield count, row
+
+
+def _split(text: str) -> Iterator[tuple[str, int]]:
+    """Parts between the commas that stand outside parentheses, with their columns."""
+    depth = begin = 0
+    for at, char in enumerate(text + ","):
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth <= 0:
+            part = text[begin:at]
+            yield part.strip(), begin + len(part) - len(part.lstrip())
+            begin = at + 1
+
+
+def parse(text: str) -> Cell:
+    """Read and check a cell's equations.
+
+    Raises CellError with every fault: unknown function, a second assignment, a name read before it has a value, an
+    open carry, an operator outside the grammar; each with the equation and a caret under the place.
+
+    >>> cell = parse("h_t = tanh(W_h @ h_prev + W_x @ x_t)\\ncarry: h_prev <- h_t\\noutput: h_t")
+    >>> [line.name for line in cell.lines]
+    ['W_h @ h_prev', 'W_x @ x_t', 'W_h @ h_prev + W_x @ x_t', 'h_t']
+    """
+    if len(text) > MAX_TEXT:
+        raise CellError(f"the equations have {len(text)} characters; at most {MAX_TEXT} are read")
+    rows = list(_rows(text))
+    problems: list[str] = []
+    equations: list[tuple[int, str, str, str, int]] = []
+    declared: dict[str, tuple[int, str, str, int]] = {}
+    for count, row in rows:
+        head, mark, rest = row.partition(":")
+        if mark and head.strip() in ("input", "carry", "output"):
+            declared[head.strip()] = count, row, rest, len(head) + 1
+            continue
+        name, mark, right = row.partition("=")
+        column = len(row) - len(row.lstrip())
+        if not mark or not name.strip().isidentifier() or keyword.iskeyword(name.strip()) or right.startswith("="):
+            fault = _Fault("expected `name = expression`, or input:, carry: or output:", column)
+            problems.append(_point(count, row, fault))
+        else:
+            start = len(name) + 1 + len(right) - len(right.lstrip())
+            equations.append((count, row, name.strip(), right.strip(), start))
+    inputs = tuple(part for part, _ in _split(declared["input"][2]) if part) if "input" in declared else ("x_t",)
+    carry = list(_carry(declared, problems))
+    states = {state for state, *_ in carry}
+    first: dict[str, int] = {}
+    builder = _Builder(first, inputs, states)
+    for count, _, name, *_ in reversed(equations):
+        first[name] = count
+    for count, row, name, right, start in equations:
+        column = len(row) - len(row.lstrip())
+        try:
+            if name in builder.lines:
+                raise _Fault(f"{name} is assigned twice (first in equation {first[name]})", column)
+            if name in states or name in inputs or name in FUNCTIONS:
+                kind = "a carried state" if name in states else "an input" if name in inputs else "a function"
+                raise _Fault(f"{name} is {kind}; an equation cannot assign it", column)
+            builder.assign(name, right, start, row)
+        except _Fault as fault:
+            problems.append(_point(count, row, fault))
+            builder.lines.setdefault(name, Line(name, "copy", (0.0,)))  # so that one fault is told once
+    targets = []
+    for state, target, start in carry:
+        count, row, *_ = declared["carry"]
+        try:
+            value = builder.value(target, start, row)
+            if value not in builder.lines:
+                raise _Fault(f"the carry is open: no equation gives {target} a value", start)
+            targets.append((state, str(value)))
+        except _Fault as fault:
+            problems.append(_point(count, row, fault))
+    output = _output(declared, builder, problems)
+    if problems:
+        raise CellError(*problems)
+    return Cell(tuple(builder.lines.values()), tuple(targets), output, inputs)
+
+
+def _carry(
+    declared: dict[str, tuple[int, str, str, int]], problems: list[str]
+) -> Iterator[tuple[str, str, int]]:
+    """(state, target text, column) of each pair that the carry declares."""
+    if "carry" not in declared:
+        return
+    count, row, rest, offset = declared["carry"]
+    seen: set[str] = set()
+    for part, column in _split(rest):
+        state, mark, target = (p.strip() for p in part.partition("<-"))
+        if not part:
+            continue
+        if not mark or not state.isidentifier() or not target or state in seen:
+            message = f"{state} is carried twice" if state in seen else "expected `state <- line`"
+            problems.append(_point(count, row, _Fault(message, offset + column)))
+        else:
+            yield state, target, offset + column + part.index("<-") + 2 + 1
+        seen.add(state)
+
+
+def _output(declared: dict[str, tuple[int, str, str, int]], builder: _Builder, problems: list[str]) -> str:
+    lines = [name for name, line in builder.lines.items() if line.assigned]
+    if not lines:
+        problems.append("the cell has no equations")
+        return ""
+    if "output" not in declared:
+        return "h_t" if "h_t" in builder.lines else lines[-1]
+    count, row, rest, offset = declared["output"]
+    name = rest.strip()
+    if name not in builder.lines:
+        column = offset + len(rest) - len(rest.lstrip())
+        fault = _Fault(f"the output {name} is no line of the cell{nearest(name, lines)}", column)
+        problems.append(_point(count, row, fault))
+    return name

@@ -1,0 +1,213 @@
+"""Trace files: JSON for small ones. Everything a trace needs to be derived again is in the file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import FileError, LstmTraceError
+from .files import read_bytes, written
+from .ops import Array
+from .parse import parse
+from .schema import FORMAT, CellInfo, Inputs, Manifest, StageInfo, TraceFile, to_list, validate
+from .shapes import infer
+from .stack import GIVEN, VALID, Stage, X
+from .trace import INITIAL, STATE, Header, Trace
+
+_HEADER = ("title", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic")
+_LISTS = ("ask", "imported", "agreement")
+
+
+def manifest(trace: Trace) -> Manifest:
+    """What the trace says of itself, without the arrays."""
+    header = trace.header
+    stages = [
+        StageInfo(
+            layer=s.layer,
+            direction=s.direction,  # type: ignore[arg-type]
+            equations=s.cell.text,
+            sources=dict(s.sources),
+            computed=None if s.computed is None else list(s.computed),
+        )
+        for s in trace.stages
+    ]
+    return Manifest(
+        cell=CellInfo(kind=header.kind, options=dict(header.options)),
+        steps=trace.steps,
+        batch=trace.batch,
+        stages=stages,
+        names={k: list(v) for k, v in header.names.items()},
+        symbols=dict(header.symbols),
+        **{name: getattr(header, name) for name in _HEADER},
+        **{name: list(getattr(header, name)) for name in _LISTS},
+    )
+
+
+def to_json(trace: Trace) -> str:
+    """The trace as JSON text, one row of an array to a line."""
+    states: dict[str, dict[str, Any]] = {}
+    for scope, values in trace.initial.items():
+        for state, array in values.items():
+            states.setdefault(state, {})[scope] = array
+    inputs = {
+        "x": trace.x,
+        "lengths": None if trace.lengths is None else [int(n) for n in trace.lengths],
+        **{short: states.pop(state) for state, short in INITIAL.items() if state in states},
+        "initial": states,
+        "given": trace.given,
+    }
+    data = manifest(trace).model_dump(exclude_defaults=False) | {
+        "parameters": trace.parameters,
+        "inputs": {k: v for k, v in inputs.items() if v is not None and not (isinstance(v, dict) and not v)},
+        "lines": trace.lines,
+    }
+    return _pretty(data, 0) + "\n"
+
+
+def _pretty(value: Any, depth: int) -> str:
+    """JSON with one line for each row of an array, so that a person can read a diff."""
+    if isinstance(value, np.ndarray):
+        value = to_list(value)
+        if value and isinstance(value, list) and isinstance(value[0], list):
+            rows = f",\n{' ' * (depth + 1)}".join(json.dumps(row) for row in value)
+            return f"[\n{' ' * (depth + 1)}{rows}\n{' ' * depth}]"
+    if isinstance(value, Mapping) and value:
+        pad = " " * (depth + 1)
+        rows = f",\n{pad}".join(f"{json.dumps(key)}: {_pretty(v, depth + 1)}" for key, v in value.items())
+        return f"{{\n{pad}{rows}\n{' ' * depth}}}"
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        pad = " " * (depth + 1)
+        return f"[\n{pad}" + f",\n{pad}".join(_pretty(v, depth + 1) for v in value) + f"\n{' ' * depth}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def save(trace: Trace, path: str | Path) -> None:
+    """Write the trace to a `.json` file (or '-'). Raises FileError for another suffix."""
+    if str(path) != "-" and Path(path).suffix.lower() != ".json":
+        raise FileError(f"{path}: traces are written as .json")
+    with written(path) as file:
+        file.write(to_json(trace))
+
+
+def load(path: str | Path, content: bytes | None = None) -> Trace:
+    """Read a trace. Raises FileError for a foreign, truncated or newer file, or arrays that do not fit its cell."""
+    content = read_bytes(path) if content is None else content
+    check_format(path, content)
+    return from_file(validate(TraceFile, content, str(path)), str(path))
+
+
+def check_format(path: str | Path, content: bytes) -> None:
+    """Raise FileError unless `content` says that it is a trace of a version that we read."""
+    mark = re.search(rb'"format"\s*:\s*"([^"]{0,40})"', content[:4096])
+    name = mark[1].decode(errors="replace") if mark else ""
+    if not name.startswith("lstm-trace/"):
+        raise FileError(f'{path}: not a trace (no "format": "{FORMAT}"); a problem is traced with `lstm-trace run`')
+    if name != FORMAT:
+        raise FileError(f"{path}: written in the format {name}, this version reads {FORMAT}; update lstm-trace")
+
+
+def from_file(file: TraceFile, where: str) -> Trace:
+    """The trace of a validated file, its arrays checked against its equations. Raises FileError."""
+    try:
+        stages = tuple(
+            Stage(s.layer, s.direction, parse(s.equations), s.sources, None if s.computed is None else tuple(s.computed))
+            for s in file.stages
+        )
+    except LstmTraceError as error:
+        raise FileError(*(f"{where}: {problem}" for problem in error.problems)) from None
+    dtype = np.dtype(file.dtype)
+    header = Header(
+        kind=file.cell.kind,
+        options=file.cell.options,
+        names=file.names,
+        symbols=file.symbols,
+        **{name: getattr(file, name) for name in _HEADER},
+        **{name: tuple(getattr(file, name)) for name in _LISTS},
+    )
+    initial: dict[str, dict[str, Array]] = {}
+    for state, values in {STATE["h0"]: file.inputs.h0, STATE["c0"]: file.inputs.c0, **file.inputs.initial}.items():
+        for scope, array in values.items():
+            initial.setdefault(scope, {})[state] = array.astype(dtype)
+
+    def cast(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
+        return {scope: {name: a.astype(dtype) for name, a in values.items()} for scope, values in arrays.items()}
+
+    trace = Trace(
+        header,
+        stages,
+        file.steps,
+        file.batch,
+        None if file.inputs.x is None else file.inputs.x.astype(dtype),
+        None if file.inputs.lengths is None else np.array(file.inputs.lengths),
+        cast(file.parameters),
+        initial,
+        cast(file.inputs.given),
+        cast(file.lines),
+    )
+    problems = _faults(trace)
+    if problems:
+        raise FileError(*(f"{where}: {problem}" for problem in problems))
+    return trace
+
+
+def _faults(trace: Trace) -> list[str]:
+    """What does not fit between a trace's arrays and its equations."""
+    problems: list[str] = []
+    lead = (trace.steps, trace.batch)
+    before: dict[str, Stage] = {}
+    for stage in trace.stages:
+        if stage.scope in before:
+            problems.append(f"{stage.scope} stands twice")
+        for name in stage.cell.inputs:
+            scope, _, line = stage.sources.get(name, "").rpartition("/")
+            if line not in (X, VALID, GIVEN) and (scope not in before or line not in before[scope].cell.by_name):
+                problems.append(f"{stage.scope}: the source of {name} is not there")
+        if stage.computed is not None and not set(stage.computed) <= set(stage.cell.by_name):
+            problems.append(f"{stage.scope}: computed names a line that the equations do not have")
+        before[stage.scope] = stage
+    if trace.x is not None and (trace.x.ndim != 3 or trace.x.shape[:2] != lead):
+        problems.append(f"inputs.x has shape {trace.x.shape}; expected (T, B, I) with T, B = {lead}")
+    if trace.lengths is not None and (
+        trace.lengths.shape != (trace.batch,) or trace.lengths.min() < 0 or trace.lengths.max() > trace.steps
+    ):
+        problems.append(f"inputs.lengths: expected {trace.batch} whole numbers from 0 to {trace.steps}")
+    for part, shape in (("initial", (trace.batch,)), ("given", lead), ("lines", lead)):
+        for scope, values in getattr(trace, part).items():
+            if scope not in before:
+                problems.append(f"{part}: there is no stage {scope!r}")
+                continue
+            for name, array in values.items():
+                if array.ndim != len(shape) + 1 or array.shape[:-1] != shape:
+                    problems.append(f"{part} {scope}/{name} has shape {array.shape}; expected {(*shape, 'width')}")
+                if part == "lines" and name not in before[scope].cell.by_name:
+                    problems.append(f"lines {scope}/{name}: the cell has no such line")
+    return problems or _widths(trace)
+
+
+def _widths(trace: Trace) -> list[str]:
+    """Lines whose width is not what the equations and parameters give."""
+    problems: list[str] = []
+    for stage in trace.stages:
+        known: dict[str, tuple[int, str]] = {}
+        for name in (*stage.cell.inputs, *stage.cell.states):
+            values = trace.operand(stage.scope, name, slice(0, 1) if stage.direction != "reverse" else slice(-1, None))
+            if values is not None:
+                known[name] = values.shape[-1], f"from {name}"
+        here = trace.parameters.get(stage.scope, {})
+        shapes = {name: here[name].shape for name in stage.parameters if name in here}
+        if set(shapes) != set(stage.parameters):
+            continue  # a line without its operands is told by verify: cannot tell
+        try:
+            sizes = infer(stage.cell, [line.name for line in stage.lines], shapes, known)
+        except LstmTraceError as error:
+            problems += [f"{stage.scope}: {problem}" for problem in error.problems]
+            continue
+        for name, array in trace.lines.get(stage.scope, {}).items():
+            if name in sizes.widths and array.shape[-1] != sizes.widths[name]:
+                problems.append(f"lines {stage.scope}/{name}: width {array.shape[-1]}, expected {sizes.widths[name]}")
+    return problems

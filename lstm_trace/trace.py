@@ -1,0 +1,290 @@
+"""The record of a run: every line's value at every step, with the premises from which it can be derived again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .address import Address, read
+from .errors import MissingError, nearest
+from .lines import Operand
+from .ops import Array
+from .stack import GIVEN, VALID, Stage, X, find
+
+#: The states of the plain cell have initial values with names of their own.
+INITIAL = {"h_prev": "h0", "c_prev": "c0"}
+STATE = {short: state for state, short in INITIAL.items()}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a trace says of itself, beside its arrays.
+
+    kind, options: the cell's name and its options in full (kind `equations` for an own cell). ask: addresses or
+    names of the lines that were asked for. names: labels of inputs (`x`) and units (`h`). symbols: how an own name
+    is printed, in TeX. imported: what was done to the weights on the way in. batched, batch_first: the layout in
+    which the input was given. plan: which plan computed it. arithmetic: other than that of dtype, if any.
+    agreement: what was compared with a framework's own result, and how far it was off.
+    """
+
+    title: str = ""
+    kind: str = "lstm"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "float64"
+    merge: str = "concat"
+    padding: str | None = None
+    ask: tuple[str, ...] = ()
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    imported: tuple[str, ...] = ()
+    batched: bool = True
+    batch_first: bool = False
+    plan: str = "lines"
+    arithmetic: str | None = None
+    agreement: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Every line of every stage over T steps and B rows.
+
+    x: (T, B, I) or None where no line needs it; lengths: (B,) or None. parameters, given, initial and lines are keyed
+    by scope (`0/forward`) and name; arrays are weights as given, (T, B, width), (B, width) and (T, B, width). Values
+    are dimensionless, time is counted in steps, t is always the position in the input.
+    """
+
+    header: Header
+    stages: tuple[Stage, ...]
+    steps: int
+    batch: int
+    x: Array | None
+    lengths: Array | None
+    parameters: dict[str, dict[str, Array]]
+    initial: dict[str, dict[str, Array]]
+    given: dict[str, dict[str, Array]]
+    lines: dict[str, dict[str, Array]]
+
+    # -- what it holds -------------------------------------------------------------------------------------------
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """`layer/direction` of every stage, in computing order."""
+        return tuple(stage.scope for stage in self.stages)
+
+    def stage(self, scope: str) -> Stage:
+        """The stage at `layer/direction`. Raises MissingError."""
+        for stage in self.stages:
+            if stage.scope == scope:
+                return stage
+        raise MissingError(f"there is no {scope!r}; there are {', '.join(self.scopes)}")
+
+    def operand(self, scope: str, name: Operand, steps: slice = slice(None)) -> Array | None:
+        """The values that a line of `scope` reads as `name`, at `steps`; None where they were not recorded.
+
+        Lines, inputs and states give (steps, B, width), parameters their own shape, numbers themselves.
+        """
+        if not isinstance(name, str):
+            return np.asarray(name, self.header.dtype)
+        stage = self.stage(scope)
+        recorded = self.lines.get(scope, {})
+        if name in recorded:
+            return recorded[name][steps]
+        if name in stage.cell.states:
+            return self._state(stage, name, steps)
+        if name in stage.sources:
+            source = stage.sources[name]
+            if source == X:
+                return None if self.x is None else self.x[steps]
+            if source == VALID:
+                return self.valid[steps]
+            if source == GIVEN:
+                values = self.given.get(scope, {}).get(name)
+                return None if values is None else values[steps]
+            return self.operand(*source.rsplit("/", 1), steps)
+        return self.parameters.get(scope, {}).get(name)
+
+    @property
+    def valid(self) -> Array:
+        """1 within each row's length and 0 past it: (T, B, 1)."""
+        lengths = np.full(self.batch, self.steps) if self.lengths is None else self.lengths
+        inside = np.arange(self.steps)[:, None] < lengths[None, :]
+        return inside[:, :, None].astype(self.header.dtype)
+
+    def _state(self, stage: Stage, name: str, steps: slice) -> Array | None:
+        """The carried line one step before (after, for the reverse direction), the initial value at the edge."""
+        begin, end, _ = steps.indices(self.steps)
+        first = self.initial.get(stage.scope, {}).get(name)
+        back = -1 if stage.direction != "reverse" else 1
+        edge = begin == 0 if back < 0 else end == self.steps
+        inner = slice(max(begin - 1, 0), max(end - 1, 0)) if back < 0 else slice(begin + 1, min(end + 1, self.steps))
+        parts = []
+        if inner.stop > inner.start:
+            carried = self.operand(stage.scope, stage.cell.states[name], inner)
+            if carried is None:
+                return None
+            parts.append(carried)
+        if edge and end > begin:
+            if first is None:
+                return None
+            parts.insert(0 if back < 0 else len(parts), first[None])
+        return np.concatenate(parts) if parts else None
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Array:
+        """The line `name`, (T, B, width), where exactly one layer and direction have it.
+
+        Raises MissingError that says which have it otherwise; use `at` to choose.
+        """
+        scopes = find(self.stages, name)
+        found = {scope: self.operand(scope, name) for scope in scopes}
+        there = {scope: values for scope, values in found.items() if values is not None}
+        if len(there) == 1:
+            return next(iter(there.values()))
+        if not there:
+            raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
+        raise MissingError(
+            f"{name} is in {', '.join(there)}: choose one, for example "
+            f"trace.at(layer={next(iter(there)).split('/')[0]}, direction={next(iter(there)).split('/')[1]!r})[{name!r}]"
+        )
+
+    def at(self, layer: int | None = None, direction: str | None = None) -> Trace:
+        """The trace of one layer, or one direction, or both: a view, with the same arrays."""
+        stages = tuple(
+            stage
+            for stage in self.stages
+            if (layer is None or stage.layer == layer) and (direction is None or stage.direction == direction)
+        )
+        if not stages:
+            raise MissingError(f"no layer {layer}, direction {direction}; there are {', '.join(self.scopes)}")
+        scopes = {stage.scope for stage in stages}
+        # a stage that reads another's line sees it as supplied, so that the part can stand alone
+        given = {
+            s.scope: {
+                **self.given.get(s.scope, {}),
+                **{
+                    name: values
+                    for name, source in s.sources.items()
+                    if "/" in source
+                    and source.rsplit("/", 1)[0] not in scopes
+                    and (values := self.operand(s.scope, name)) is not None
+                },
+            }
+            for s in stages
+        }
+        stages = tuple(
+            replace(
+                s,
+                sources={
+                    n: GIVEN if "/" in src and src.rsplit("/", 1)[0] not in scopes else src
+                    for n, src in s.sources.items()
+                },
+            )
+            for s in stages
+        )
+        keep = {
+            part: {scope: values for scope, values in getattr(self, part).items() if scope in scopes}
+            for part in ("parameters", "initial", "lines")
+        }
+        return replace(self, stages=stages, given={k: v for k, v in given.items() if v}, **keep)
+
+    @property
+    def output(self) -> Array:
+        """What the top layer gives out, in the layout in which x was given: (T, B, D·H), (B, T, D·H) or (T, D·H)."""
+        last = self.stages[-1]
+        top = [stage for stage in self.stages if stage.layer == last.layer]
+        if last.direction != "joined" and len(top) > 1:
+            raise MissingError("the directions are not joined; use trace.at(direction=…).output")
+        values = self.operand(last.scope, last.cell.output)
+        if values is None:
+            raise MissingError(f"the output {last.cell.output} of {last.scope} was not recorded")
+        return self.outward(values)
+
+    def outward(self, values: Array) -> Array:
+        """A (T, B, …) array in the layout in which x was given."""
+        if not self.header.batched:
+            return values[:, 0]
+        return np.swapaxes(values, 0, 1) if self.header.batch_first else values
+
+    @property
+    def h_n(self) -> Array:
+        """The last h of every layer and direction, (L·D, B, ·) in PyTorch's order (h_n[k], k = layer·D + direction)."""
+        return self._last("h_prev")
+
+    @property
+    def c_n(self) -> Array:
+        """The last c of every layer and direction, (L·D, B, H), as `h_n`."""
+        return self._last("c_prev")
+
+    def _last(self, state: str) -> Array:
+        found = []
+        for stage in self.stages:
+            if state in stage.cell.states:
+                values = self.operand(stage.scope, stage.cell.states[state])
+                if values is None:
+                    raise MissingError(f"{stage.cell.states[state]} of {stage.scope} was not recorded")
+                found.append(values[-1 if stage.direction != "reverse" else 0])
+        if not found:
+            raise MissingError(f"no cell of this trace carries {state}")
+        stacked = np.stack(found)
+        return stacked if self.header.batched else stacked[:, 0]
+
+    # -- addresses -----------------------------------------------------------------------------------------------
+
+    def extents(self, name: str) -> dict[str, list[int | str]]:
+        """For each part of an address of `name` the values that it may have.
+
+        Raises MissingError with the nearest name where the trace has no such name.
+        """
+        steps, rows = list(range(self.steps)), list(range(self.batch))
+        if name in ("x", "x_t") and self.x is not None:
+            return {"t": steps, "b": rows}
+        state = STATE.get(name, name)
+        holders = {
+            "line": [s for s in self.stages if name in self.lines.get(s.scope, {}) or name in s.cell.inputs],
+            "initial": [s for s in self.stages if state in s.cell.states],
+            "parameter": [s for s in self.stages if name in self.parameters.get(s.scope, {})],
+        }
+        for kind, stages in holders.items():
+            if stages:
+                parts: dict[str, list[Any]] = {
+                    "layer": list(dict.fromkeys(s.layer for s in stages)),
+                    "direction": list(dict.fromkeys(s.direction for s in stages)),
+                }
+                if kind == "line":
+                    parts["t"] = steps
+                if kind != "parameter":
+                    parts["b"] = rows
+                return parts
+        known = [n for s in self.stages for n in (*self.lines.get(s.scope, {}), *self.parameters.get(s.scope, {}))]
+        raise MissingError(f"the trace has no {name!r}{nearest(name, known)}")
+
+    def locate(self, text: str, every: bool = False) -> Address:
+        """Read the address of a line, input, parameter or initial state of this trace (see `address.read`)."""
+        name = text.rsplit("/", 1)[-1].split("[")[0].strip()
+        return read(text, self.extents(name), every)
+
+    def asked(self) -> list[Address]:
+        """The addresses that were asked for; a bare name stands once for each layer and direction that has it."""
+        found = []
+        for text in self.header.ask:
+            address = self.locate(text, every=True)
+            for stage in self.stages:
+                fits = address.layer in (None, stage.layer) and address.direction in (None, stage.direction)
+                if fits and self.operand(stage.scope, address.line) is not None and self._has(stage, address.line):
+                    found.append(address._replace(layer=stage.layer, direction=stage.direction))
+        return list(dict.fromkeys(found))
+
+    def _has(self, stage: Stage, name: str) -> bool:
+        return name in self.lines.get(stage.scope, {}) or name in self.given.get(stage.scope, {})
+
+    def recorded(self) -> Iterator[tuple[Stage, Any, Array]]:
+        """(stage, line, values) of every recorded line, in computing order."""
+        for stage in self.stages:
+            values = self.lines.get(stage.scope, {})
+            for line in stage.cell.lines:
+                if line.name in values:
+                    yield stage, line, values[line.name]
