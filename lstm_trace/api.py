@@ -16,6 +16,7 @@ from .ops import Array
 from .problem import prepare_problem, read_problem
 from .schema import FORMAT, Problem, validate
 from .trace import Header, Trace
+from .walks.forward import Verification, verify
 
 Source = Mapping[str, Any] | str | Path | Problem | Model
 
@@ -135,6 +136,6 @@ def calc_hidden_state(o_t: Any, c_t: Any) -> Array:
 
 
 __all__ = [
-    "Model", "Trace", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
-    "calc_input_gate", "calc_output_gate", "load", "np", "open_source", "prepare", "run",
+    "Model", "Trace", "Verification", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
+    "calc_input_gate", "calc_output_gate", "load", "np", "open_source", "prepare", "run", "verify",
 ]  # fmt: skip

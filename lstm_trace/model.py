@@ -17,7 +17,7 @@ from .lines import Cell
 from .memory import available
 from .ops import Array
 from .parse import parse
-from .run import run_lines
+from .by_line import run_lines
 from .shapes import infer
 from .stack import GIVEN, VALID, Stage, X, find, restrict, stack
 from .trace import STATE, Header, Trace

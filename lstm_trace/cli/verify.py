@@ -1,0 +1,58 @@
+"""`lstm-trace verify`: derive every line again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..walks.forward import Verification
+
+#: Entries of a list that are printed; the rest is counted.
+SHOWN = 12
+
+
+@click.command("verify")
+@click.argument("trace", type=click.Path(allow_dash=True))
+@click.option("--premises", is_flag=True, help="List every premise instead of counting them.")
+@click.pass_context
+def command(ctx: click.Context, trace: str, premises: bool) -> None:
+    """Derive every line of TRACE again from its recorded operands.
+
+    Exit 0 when every value is proven, 1 when one failed or cannot be told, 2 on trouble. Premises (parameters,
+    inputs, initial states, given lines) are what the proof starts from; they are listed, not proven.
+    """
+    from .. import load, verify
+
+    result = verify(load(trace))
+    click.echo("\n".join(_report(result, premises)))
+    ctx.exit(0 if result.status == "proven" else 1)
+
+
+def _report(result: Verification, premises: bool) -> list[str]:
+    rows = [f"{result.status}: {result.proven:,} values proven, {result.failed:,} failed"]
+    for failure in result.failures:
+        more = f" and {failure.count - 1} more of this line and step" if failure.count > 1 else ""
+        rows += [
+            f"failed: {failure.address}{more}",
+            f"  recorded {failure.recorded!r}",
+            f"  derived  {failure.derived!r}  ({failure.op} of the recorded operands)",
+            f"  off by   {abs(failure.recorded - failure.derived):.3g}; rounding explains {failure.bound:.3g}",
+        ]
+        rows += _listed("  fails only because it reads this: ", failure.consequences)
+    told = sum(failure.count + len(failure.consequences) for failure in result.failures)
+    if result.failed > told:
+        rows.append("more values fail; the earliest in computing order are shown")
+    rows += [f"hint: {result.hint}"] if result.hint else []
+    rows += _listed("cannot tell: ", [f"{u.place}: {u.reason}" for u in result.unknown])
+    if premises:
+        rows += [f"premise: {name}" for name in result.premises]
+    else:
+        rows.append(f"premises, not proven: {', '.join(result.premises) or 'none'}")
+    return rows
+
+
+def _listed(label: str, names: tuple[str, ...] | list[str]) -> list[str]:
+    rows = [f"{label}{name}" for name in names[:SHOWN]]
+    return rows + ([f"{label}{len(names) - SHOWN} more"] if len(names) > SHOWN else [])
