@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -288,3 +289,11 @@ class Trace:
             for line in stage.cell.lines:
                 if line.name in values:
                     yield stage, line, values[line.name]
+
+    # -- conveniences: each calls the module above that does the work --------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the trace to a file; the suffix says which kind. Raises FileError."""
+        from .store import save
+
+        save(self, path)

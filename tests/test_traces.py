@@ -1,0 +1,50 @@
+"""The files in traces/ and schemas/ are what the program makes today."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lstm_trace.examples import examples
+from lstm_trace.schema import json_schema
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("traces")
+    runpy.run_path(str(ROOT / "traces" / "make.py"))["make"](folder)
+    return folder
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal, numbers to 1e-14: the last digit of exp and tanh depends on the machine."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return list(a) == list(b) and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, float) and isinstance(b, float):
+        return abs(a - b) <= 1e-14 * max(1.0, abs(a))
+    return bool(a == b)
+
+
+@pytest.mark.parametrize("name", sorted(examples()))
+def test_traces_are_current(made: Path, name: str) -> None:
+    kept = ROOT / "traces" / name
+    for file in ("problem.yaml", "report.md"):
+        expected, found = ((folder / file).read_text(encoding="utf-8") for folder in (kept, made / name))
+        assert found == expected, f"{name}/{file} differs; `make traces` writes it anew"
+    assert same(*(json.loads((folder / "trace.json").read_text()) for folder in (kept, made / name)))
+    rows = [(folder / "trace.csv").read_text().splitlines() for folder in (kept, made / name)]
+    assert [r.rsplit(",", 1)[0] for r in rows[0]] == [r.rsplit(",", 1)[0] for r in rows[1]]
+
+
+@pytest.mark.parametrize("name", ["problem", "trace"])
+def test_schemas_are_current(name: str) -> None:
+    kept = json.loads((ROOT / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
+    assert json_schema(name) == kept, "`make schemas` writes it anew"
