@@ -8,33 +8,19 @@ gates Greff et al. 2017; layer normalisation Ba, Kiros & Hinton 2016; sLSTM Beck
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from .errors import OptionError
-from .lines import Cell
-from .ops import OPS
+from .errors import OptionError, nearest
+from .lines import Cell, number
+from .options import apply, check, clipped, is_number, meant
 from .parse import parse
 
 Bias = Literal["none", "one", "two"]
 Padding = Literal["zero", "repeat", "carry"]
 Merge = Literal["concat", "sum", "mean", "product", "none"]
-
-#: Other names of activations, with the constants that they stand for.
-ALIASES = {
-    "hard_sigmoid_keras": ("hard_sigmoid", (1 / 6, 0.5)),  # Keras 3: x/6 + 0.5; ONNX and Keras 2: 0.2 x + 0.5
-    "linear": ("affine", (1.0, 0.0)),
-}
-ACTIVATIONS = tuple(
-    name
-    for name in (
-        "sigmoid", "tanh", "relu", "affine", "leaky_relu", "thresholded_relu", "scaled_tanh", "hard_sigmoid", "elu",
-        "softsign", "softplus",
-    )
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,8 +35,9 @@ class LSTM:
     clip: bound of every gate's input (ONNX); output_clip: bound of c before the output activation (ONNX's text);
     cell_clip: bound of the new cell state (TensorFlow); projection_clip: bound of the projected state.
     gate_activation, candidate_activation, output_activation: a name, or a name with numbers `leaky_relu(0.1)`.
-    layer_norm: normalise each gate's pre-activation (`gamma_i`, `beta_i`, …); layer_norm_cell: also the cell state
-    before its activation (`gamma_cell`, `beta_cell`); layer_norm_epsilon is added to the variance.
+    layer_norm: normalise each gate's pre-activation (`gamma_i`, `beta_i`, …); layer_norm_cell: the cell state before
+    its activation (`gamma_cell`, `beta_cell`); layer_norm_carried: the normalised cell state is the one that is
+    carried, as TensorFlow's LayerNormBasicLSTMCell has it; layer_norm_epsilon is added to the variance.
     """
 
     bias: Bias = "none"
@@ -68,43 +55,39 @@ class LSTM:
     output_activation: str = "tanh"
     layer_norm: bool = False
     layer_norm_cell: bool = False
+    layer_norm_carried: bool = False
     layer_norm_epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
-        _check(self)
-        if self.projection_bias and not self.projection:
-            raise OptionError("projection_bias needs projection: true")
-        if self.projection_clip is not None and not self.projection:
-            raise OptionError("projection_clip needs projection: true")
+        needs = {
+            "projection_bias": ("projection",),
+            "projection_clip": ("projection",),
+            "layer_norm_carried": ("layer_norm_cell",),
+            "layer_norm_epsilon": ("layer_norm", "layer_norm_cell"),
+        }
+        check(self, needs, excludes={"forget_bias": "coupled"})
 
     def equations(self) -> str:
         """The cell as text, in the grammar of `parse`."""
-        gates = ["i", "c", "o"] if self.coupled else ["i", "f", "c", "o"]
-        rows: list[str] = []
-        for gate in gates:
-            name = {"c": "c_tilde"}.get(gate, f"{gate}_t")
-            if gate == "o" and not self.peephole:
-                rows += self._gate(gate, name)
-            elif gate != "o":
-                rows += self._gate(gate, name)
-            if gate == "i" and self.coupled:
-                rows.append("f_t = 1 - i_t")
-        update = "f_t * c_prev + i_t * c_tilde"
-        rows.append(f"c_t = {_clipped(update, self.cell_clip)}")
-        if self.peephole:
-            rows += self._gate("o", "o_t")
+        rows = self._gate("i", "i_t")
+        rows += ["f_t = 1 - i_t"] if self.coupled else self._gate("f", "f_t")
+        rows += self._gate("c", "c_tilde")
         cell = "c_t"
+        update = [f"c_t = {clipped('f_t * c_prev + i_t * c_tilde', self.cell_clip)}"]
         if self.layer_norm_cell:
-            rows += self._norm("cell", "c_t", "y_cell")
+            update += self._norm("cell", "c_t", "y_cell")
             cell = "y_cell"
-        squashed = _apply(self.output_activation, _clipped(cell, self.output_clip))
+        # the output gate stands before the update, as the textbooks have it, unless it looks at the new cell state
+        rows += [*update, *self._gate("o", "o_t")] if self.peephole else [*self._gate("o", "o_t"), *update]
+        squashed = apply(self.output_activation, clipped(cell, self.output_clip))
         if self.projection:
             rows.append(f"m_t = o_t * {squashed}")
             product = "W_hr @ m_t" + (" + b_hr" if self.projection_bias else "")
-            rows.append(f"h_t = {_clipped(product, self.projection_clip)}")
+            rows.append(f"h_t = {clipped(product, self.projection_clip)}")
         else:
             rows.append(f"h_t = o_t * {squashed}")
-        return "\n".join([*rows, "carry: h_prev <- h_t, c_prev <- c_t", "output: h_t"])
+        carried = cell if self.layer_norm_carried else "c_t"
+        return "\n".join([*rows, f"carry: h_prev <- h_t, c_prev <- {carried}", "output: h_t"])
 
     def _gate(self, gate: str, name: str) -> list[str]:
         """Pre-activation and activation of one gate; the framework order of the terms (W_x x, b_x, W_h h, b_h)."""
@@ -117,20 +100,20 @@ class LSTM:
         if self.bias == "one":
             terms.append(f"b_{gate}")
         constant = self.forget_bias if gate == "f" else 0.0
-        shift = f" {'-' if constant < 0 else '+'} {abs(constant)!r}" if constant else ""
+        shift = f" {'-' if constant < 0 else '+'} {number(abs(constant))}" if constant else ""
         z = f"z_{gate}"
         rows = [f"{z} = {' + '.join(terms)}{'' if self.layer_norm else shift}"]
         if self.layer_norm:
             z = f"y_{gate}"
             rows += self._norm(gate, f"z_{gate}", z, shift)
         activation = self.candidate_activation if gate == "c" else self.gate_activation
-        return [*rows, f"{name} = {_apply(activation, _clipped(z, self.clip))}"]
+        return [*rows, f"{name} = {apply(activation, clipped(z, self.clip))}"]
 
     def _norm(self, part: str, value: str, name: str, shift: str = "") -> list[str]:
         """(v - mean) / sqrt(variance + epsilon), scaled and shifted: Ba et al. 2016, equation 4."""
         return [
             f"d_{part} = {value} - mean({value})",
-            f"s_{part} = sqrt(mean(d_{part} * d_{part}) + {self.layer_norm_epsilon!r})",
+            f"s_{part} = sqrt(mean(d_{part} * d_{part}) + {number(self.layer_norm_epsilon)})",
             f"n_{part} = d_{part} / s_{part}",
             f"{name} = gamma_{part} * n_{part} + beta_{part}{shift}",
         ]
@@ -138,16 +121,18 @@ class LSTM:
 
 @dataclass(frozen=True)
 class SLSTM:
-    """Options of the cell `slstm` (Beck et al. 2024, equations 8 to 18): exponential gates, normaliser n, stabiliser m.
+    """Options of the cell `slstm` (Beck et al. 2024, equations 8 to 17): exponential gates and a normaliser n.
 
-    bias: as for `lstm`. forget_activation: sigmoid or exp. Three states beside h are carried: c, n and m.
+    bias: as for `lstm`. forget_activation: sigmoid or exp. stabilised: with the stabiliser m of equations 15 to 17,
+    which leaves h as it is and keeps exp from overflowing. The states c, n and m are carried beside h.
     """
 
     bias: Bias = "none"
     forget_activation: Literal["sigmoid", "exp"] = "sigmoid"
+    stabilised: bool = True
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self, needs={}, excludes={})
 
     def equations(self) -> str:
         """The cell as text; log(sigmoid(z)) is written -softplus(-z), which does not underflow."""
@@ -158,18 +143,23 @@ class SLSTM:
                 rows.append(f"z_{gate} = W_x{gate} @ x_t + b_x{gate} + W_h{gate} @ h_prev + b_h{gate}")
             else:
                 rows.append(f"z_{gate} = W_x{gate} @ x_t + W_h{gate} @ h_prev{bias}")
+        if self.stabilised:
+            rows += [
+                f"log_f = {'z_f' if self.forget_activation == 'exp' else '-softplus(-z_f)'}",
+                "m_t = max(log_f + m_prev, z_i)",
+                "i_t = exp(z_i - m_t)",
+                "f_t = exp(log_f + m_prev - m_t)",
+            ]
+        else:
+            rows += ["i_t = exp(z_i)", f"f_t = {self.forget_activation}(z_f)"]
         rows += [
-            f"log_f = {'z_f' if self.forget_activation == 'exp' else '-softplus(-z_f)'}",
-            "m_t = max(log_f + m_prev, z_i)",
-            "i_t = exp(z_i - m_t)",
-            "f_t = exp(log_f + m_prev - m_t)",
             "c_tilde = tanh(z_c)",
             "o_t = sigmoid(z_o)",
             "c_t = f_t * c_prev + i_t * c_tilde",
             "n_t = f_t * n_prev + i_t",
             "q_t = c_t / n_t",
             "h_t = o_t * q_t",
-            "carry: h_prev <- h_t, c_prev <- c_t, n_prev <- n_t, m_prev <- m_t",
+            f"carry: h_prev <- h_t, c_prev <- c_t, n_prev <- n_t{', m_prev <- m_t' if self.stabilised else ''}",
             "output: h_t",
         ]
         return "\n".join(rows)
@@ -179,13 +169,48 @@ KINDS: dict[str, type[LSTM] | type[SLSTM]] = {"lstm": LSTM, "slstm": SLSTM}
 
 #: The option that brings a weight into the equations, for the message on a weight without its option.
 OPTION_OF = {
-    **{f"w_c{g}": "peephole: true" for g in "ifo"},
-    **{f"gamma_{g}": "layer_norm: true" for g in "ifco"},
-    **{f"beta_{g}": "layer_norm: true" for g in "ifco"},
-    **{n: "layer_norm_cell: true" for n in ("gamma_cell", "beta_cell")},
-    "W_hr": "projection: true",
-    "b_hr": "projection_bias: true",
+    **{f"w_c{g}": ("peephole", True) for g in "ifo"},
+    **{f"gamma_{g}": ("layer_norm", True) for g in "ifco"},
+    **{f"beta_{g}": ("layer_norm", True) for g in "ifco"},
+    "gamma_cell": ("layer_norm_cell", True),
+    "beta_cell": ("layer_norm_cell", True),
+    "W_hr": ("projection", True),
+    "b_hr": ("projection_bias", True),
+    **{f"b_{g}": ("bias", "one") for g in "ifco"},
+    **{f"b_{side}{g}": ("bias", "two") for g in "ifco" for side in "xh"},
 }
+
+
+def unread(name: str, kind: str, options: Mapping[str, Any], known: Iterable[str]) -> str:
+    """Why no equation reads the weight `name`: the option that it needs, or the nearest name that is read.
+
+    >>> unread("w_ci", "lstm", {"peephole": False}, ["W_xi"])
+    ': it needs the option peephole: true'
+    """
+    if options.get("coupled") and name.rstrip("f") in ("W_x", "W_h", "w_c", "b_", "b_x", "b_h", "gamma_", "beta_"):
+        return ": with coupled: true the forget gate is 1 - i_t and has no weights"
+    option, value = OPTION_OF.get(name, ("", None))
+    if option in options and options[option] != value:
+        return f": it needs the option {option}: {str(value).lower()}"
+    if option and option not in options and kind in KINDS:
+        return f": the cell {kind!r} has no {option}"
+    return nearest(name, known)
+
+
+def misfits(options: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], scope: str = "") -> list[str]:
+    """What the sizes of one layer's weights get wrong that no single equation shows.
+
+    >>> misfits({"projection": True}, {"W_hr": (3, 3)})
+    ['W_hr has shape (3, 3): P = 3 projected units from H = 3; a projection must be narrower than the hidden state']
+    """
+    shape = shapes.get("W_hr", ())
+    if not options.get("projection") or len(shape) != 2 or shape[0] < shape[1]:
+        return []
+    turned = " (it looks transposed)" if shape[0] > shape[1] else ""
+    return [
+        f"{scope}W_hr has shape {shape}: P = {shape[0]} projected units from H = {shape[1]}; "
+        f"a projection must be narrower than the hidden state{turned}"
+    ]
 
 
 def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) -> tuple[Cell, dict[str, Any]]:
@@ -200,11 +225,12 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
     known = {f.name for f in fields(KINDS[kind])}
     unknown = [name for name in options if name not in known]
     if unknown:
-        close = [f"{n}{_meant(n, known)}" for n in unknown]
+        close = [f"{n}{meant(n, known)}" for n in unknown]
         raise OptionError(
             f"the cell {kind!r} has no option {', '.join(close)}. Its options: {', '.join(sorted(known))}"
         )
-    chosen = {name: value for name, value in options.items() if value is not None}
+    # a number of any library becomes a plain float: the equations and the trace's header are text
+    chosen: dict[str, Any] = {n: float(v) if is_number(v) else v for n, v in options.items() if v is not None}
     chosen.setdefault("bias", _bias(weights))
     spec = KINDS[kind](**chosen)
     return _parsed(spec.equations()), {f.name: getattr(spec, f.name) for f in fields(spec)}
@@ -257,64 +283,3 @@ def _bias(weights: Iterable[str]) -> Bias:
     if any(f"b_{side}{gate}" in names for side in "xh" for gate in "ifco"):
         return "two"
     return "one" if any(f"b_{gate}" in names for gate in "ifco") else "none"
-
-
-def _clipped(value: str, bound: float | None) -> str:
-    return value if bound is None else f"clip({value}, -{bound!r}, {bound!r})"
-
-
-def _apply(activation: str, value: str) -> str:
-    """The call text of an activation given as `name` or `name(alpha, beta)`."""
-    name, _, rest = activation.partition("(")
-    if name in ALIASES:
-        name, constants = ALIASES[name]
-        return f"{name}({value}, {', '.join(map(repr, constants))})"
-    return f"{name}({value}, {rest}" if rest else f"{name}({value})"
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _check(spec: LSTM | SLSTM) -> None:
-    """Raise OptionError with every value of `spec` that its option cannot take."""
-    problems = []
-    for f in fields(spec):
-        value = getattr(spec, f.name)
-        problem = ""
-        if "clip" in f.name and value is not None:
-            problem = "" if _is_number(value) and value > 0 else "must be a positive number"
-        elif f.name.endswith("_activation") and f.name != "forget_activation":
-            problem = _activation_problem(value)
-        elif f.name in ("forget_bias", "layer_norm_epsilon"):
-            ok = _is_number(value) and (f.name == "forget_bias" or value > 0)
-            problem = "" if ok else f"must be a {'' if f.name == 'forget_bias' else 'positive '}number"
-        elif f.name == "bias" and value not in get_args(Bias):
-            problem = "must be none, one or two"
-        elif f.name == "forget_activation" and value not in ("sigmoid", "exp"):
-            problem = "must be sigmoid or exp"
-        elif f.default in (True, False) and not isinstance(value, bool) and isinstance(f.default, bool):
-            problem = "must be true or false"
-        if problem:
-            problems.append(f"option {f.name} {problem}; found {value!r}")
-    if problems:
-        raise OptionError(*problems)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _activation_problem(value: Any) -> str:
-    names = [*ACTIVATIONS, *ALIASES]
-    name, mark, rest = str(value).partition("(")
-    if name not in names:
-        return f"must be one of {', '.join(names)}{_meant(name, names)}"
-    numbers = rest.removesuffix(")").split(",") if mark else []
-    most = 0 if name in ALIASES else len(OPS[name].constants)
-    try:
-        fits = len(numbers) <= most and all(math.isfinite(float(n)) for n in numbers)
-    except ValueError:
-        fits = False
-    return "" if fits and rest.endswith(")") == bool(mark) else f"takes at most {most} numbers: {name}(alpha, beta)"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from .address import Address, read
-from .cells import OPTION_OF, Merge, Padding, named
+from .cells import Merge, Padding, misfits, named, unread
 from .errors import MissingError, OptionError, ShapeError, TooLargeError, nearest, raise_all
 from .lines import Cell
 from .memory import available
@@ -388,6 +388,15 @@ def build(
         defaults=defaults or Defaults(),
     )
     _check_names(model, arrays)
+    many = len(arrays) > 1
+    raise_all(
+        ShapeError,
+        (
+            problem
+            for scope, here in arrays.items()
+            for problem in misfits(full, {n: np.shape(a) for n, a in here.items()}, f"{scope}/" if many else "")
+        ),
+    )
     return replace(model, weights=_copied(arrays, model, kept, allow_nonfinite))
 
 
@@ -455,7 +464,7 @@ def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Any]]) -> None:
     for scope, here in arrays.items():
         for name in here:
             if name not in known[scope]:
-                hint = f": it needs the option {OPTION_OF[name]}" if name in OPTION_OF else nearest(name, known[scope])
+                hint = unread(name, model.header.kind, model.header.options, known[scope])
                 problems.append(f"no equation of the cell reads the weight {name!r}{hint}")
     raise_all(MissingError, problems)
 

@@ -97,7 +97,7 @@ OPS: dict[str, Op] = {
         ),
         Op(
             "thresholded_relu",
-            lambda a, c: np.where(a[0] > c[0], a[0], a[0] * 0),
+            lambda a, c: np.where(a[0] <= c[0], np.zeros_like(a[0]), a[0]),
             function="thresholded_relu",
             constants=((_ALPHA, 1.0),),
         ),

@@ -1,0 +1,122 @@
+"""Values that a cell's options can take, and activations as text."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from numbers import Real
+from typing import Any
+
+from .errors import OptionError
+from .lines import number
+from .ops import OPS
+
+#: Activations that are one operation, with its constants: those of the ONNX operator LSTM, under our names.
+ACTIVATIONS = (
+    "sigmoid", "tanh", "relu", "affine", "leaky_relu", "thresholded_relu", "scaled_tanh", "hard_sigmoid", "elu",
+    "softsign", "softplus",
+)  # fmt: skip
+
+#: Activations that are written with other operations; `z` stands for the operand. The names are Keras's.
+COMPOSED = {
+    "hard_sigmoid_keras": f"hard_sigmoid(z, {1 / 6!r}, 0.5)",  # Keras 3: x/6 + 0.5; ONNX and Keras 2: 0.2 x + 0.5
+    "linear": "affine(z, 1, 0)",
+    "exponential": "exp(z)",
+    "hard_tanh": "clip(z, -1, 1)",
+    "relu6": "clip(z, 0, 6)",
+    "selu": "1.0507009873554805 * elu(z, 1.6732632423543772)",
+    "silu": "z * sigmoid(z)",
+}
+
+
+def apply(activation: str, value: str) -> str:
+    """The text of an activation, given as `name` or `name(alpha, beta)`, of the expression `value`.
+
+    >>> apply("leaky_relu(0.1)", "z_i"), apply("silu", "z_i"), apply("hard_tanh", "z_i")
+    ('leaky_relu(z_i, 0.1)', '(z_i * sigmoid(z_i))', 'clip(z_i, -1, 1)')
+    """
+    name, numbers = _parts(activation)
+    if name in COMPOSED:
+        text = re.sub(r"\bz\b", lambda _: value, COMPOSED[name])
+        return f"({text})" if " * " in COMPOSED[name] else text
+    return f"{name}({', '.join([value, *(number(float(n)) for n in numbers)])})"
+
+
+def _parts(activation: str) -> tuple[str, list[str]]:
+    """'leaky_relu(0.1)' as its name and the texts of its numbers."""
+    name, mark, rest = activation.partition("(")
+    return name.strip(), rest.removesuffix(")").split(",") if mark else []
+
+
+def clipped(value: str, bound: float | None) -> str:
+    """The text of `value` kept within ±bound; `value` itself without a bound."""
+    return value if bound is None else f"clip({value}, -{number(bound)}, {number(bound)})"
+
+
+def is_number(value: Any) -> bool:
+    """True for a finite real number that is no bool."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """' (did you mean …?)', or an empty string when nothing is close."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def check(spec: Any, needs: Mapping[str, Sequence[str]], excludes: Mapping[str, str]) -> None:
+    """Raise OptionError with every value of the dataclass `spec` that its option cannot take.
+
+    needs: option to those options of which one must be on for it to mean anything; excludes: to the option that it
+    cannot stand beside. An option that would change no equation is refused, never ignored.
+    """
+    problems = []
+    for f in fields(spec):
+        value = getattr(spec, f.name)
+        problem = _problem(f.name, f.default, value)
+        if not problem and value != f.default:
+            if not any(getattr(spec, other) for other in needs.get(f.name, ())) and f.name in needs:
+                problem = f"changes nothing without {' or '.join(f'{other}: true' for other in needs[f.name])}"
+            elif f.name in excludes and getattr(spec, excludes[f.name]):
+                problem = f"changes nothing beside {excludes[f.name]}: true"
+        if problem:
+            problems.append(f"option {f.name} {problem}; found {value!r}")
+    if problems:
+        raise OptionError(*problems)
+
+
+#: Options that name one of a few words.
+WORDS = {"bias": ("none", "one", "two"), "forget_activation": ("sigmoid", "exp")}
+
+
+def _problem(name: str, default: Any, value: Any) -> str:
+    if "clip" in name:
+        return "" if value is None or (is_number(value) and value > 0) else "must be a positive number"
+    if name in WORDS:
+        *most, last = WORDS[name]
+        return "" if value in WORDS[name] else f"must be {', '.join(most)} or {last}"
+    if name.endswith("_activation"):
+        return _activation_problem(value)
+    if name == "layer_norm_epsilon":
+        return "" if is_number(value) and value > 0 else "must be a positive number"
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else "must be true or false"
+    return "" if is_number(value) else "must be a number"
+
+
+def _activation_problem(value: Any) -> str:
+    names = [*ACTIVATIONS, *COMPOSED]
+    name, numbers = _parts(str(value))
+    if name not in names:
+        return f"must be one of {', '.join(names)}{meant(name, names)}"
+    constants = [] if name in COMPOSED else [constant for constant, _ in OPS[name].constants]
+    try:
+        fits = len(numbers) <= len(constants) and all(math.isfinite(float(n)) for n in numbers)
+    except ValueError:
+        fits = False
+    if fits and str(value).endswith(")") == bool(numbers):
+        return ""
+    return f"must be written {name}({', '.join(constants)}) with numbers" if constants else f"is {name} without numbers"
