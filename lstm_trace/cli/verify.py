@@ -33,7 +33,7 @@ def command(ctx: click.Context, trace: str, premises: bool) -> None:
 def _report(result: Verification, premises: bool) -> list[str]:
     rows = [f"{result.status}: {result.proven:,} values proven, {result.failed:,} failed"]
     for failure in result.failures:
-        more = f" and {failure.count - 1} more of this line and step" if failure.count > 1 else ""
+        more = f" and {failure.values - 1} more of this line and step" if failure.values > 1 else ""
         rows += [
             f"failed: {failure.address}{more}",
             f"  recorded {failure.recorded!r}",
@@ -41,7 +41,7 @@ def _report(result: Verification, premises: bool) -> list[str]:
             f"  off by   {abs(failure.recorded - failure.derived):.3g}; rounding explains {failure.bound:.3g}",
         ]
         rows += _listed("  fails only because it reads this: ", failure.consequences)
-    told = sum(failure.count + len(failure.consequences) for failure in result.failures)
+    told = sum(failure.values + len(failure.consequences) for failure in result.failures)
     if result.failed > told:
         rows.append("more values fail; the earliest in computing order are shown")
     rows += [f"hint: {result.hint}"] if result.hint else []

@@ -39,7 +39,7 @@ class Failure(NamedTuple):
     recorded: float
     derived: float
     bound: float
-    count: int  # failing values of this line at this step
+    values: int  # failing values of this line at this step
     consequences: tuple[str, ...]
 
 
@@ -48,7 +48,7 @@ class Unknown(NamedTuple):
 
     place: str
     reason: str
-    count: int
+    values: int
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,136 @@
+"""A comparison of two traces as Markdown, text, CSV rows and JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..walks.compare import Comparison, LineDifference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of the table, one row for each line of each layer and direction.
+COLUMNS = (
+    "layer", "direction", "line", "op", "values", "differing", "max_abs", "max_rel", "max_ulp", "rms", "cosine",
+    "snr", "local", "inherited", "atol", "rtol", "first",
+)  # fmt: skip
+#: Steps that the error map shows side by side; more are put together, the largest of each group shown.
+MAP_COLUMNS = 16
+
+
+def rows(comparison: Comparison) -> Iterator[tuple[Any, ...]]:
+    """One row of `COLUMNS` for each line."""
+    for d in comparison.lines:
+        layer, direction = d.scope.split("/")
+        yield (
+            int(layer), direction, d.line, d.op, d.values, d.differing, d.max_abs, d.max_rel, d.max_ulp, d.rms,
+            d.cosine, d.snr, d.local, d.inherited, d.atol, d.rtol, "" if d.first is None else str(d.first),
+        )  # fmt: skip
+
+
+def frame(comparison: Comparison) -> pd.DataFrame:
+    """The rows as a pandas frame."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows(comparison)), columns=list(COLUMNS))
+
+
+def verdict(comparison: Comparison) -> list[str]:
+    """In words: same or different, the first value that differs, and whose fault it is."""
+    rule = "the rounding bound" if comparison.tolerance.is_bound else "the tolerance"
+    count = sum(d.values for d in comparison.lines)
+    if comparison.same:
+        return [f"same: all {count:,} values that both have agree within {rule}"]
+    told: list[str] = []
+    first = comparison.first
+    if first is None or first.first is None or first.first_values is None:
+        agree = f"the {count:,} values that both have agree within {rule}"
+        told.append(f"different, but {agree}: see what differs below")
+    else:
+        a, b = first.first_values
+        told.append(f"different: first at {first.first} (in computing order): a has {a!r}, b has {b!r}")
+        told.append(_fault(first, comparison))
+    told += [f"premise {premise}" for premise in comparison.premises]
+    told += [f"note: {note}" for note in comparison.notes]
+    return told
+
+
+def _fault(first: LineDifference, comparison: Comparison) -> str:
+    if first.local is None:
+        return "an operand of this line was not recorded, so its own error cannot be told from what it inherited"
+    at = 0 if first.first is None or first.first.t is None else first.first.t
+    own = first.local_by_step[at] if first.local_by_step else first.local
+    whole = first.by_step[at]
+    if own > 0.5 * whole:
+        return f"the line itself is off by {own:.3g}, derived again from b's own operands: look at its {first.op}"
+    source = " (a premise differs)" if comparison.premises else ""
+    return f"the line itself is right (own error {own:.3g}); the {whole:.3g} came in with its operands{source}"
+
+
+def markdown(comparison: Comparison) -> str:
+    """Verdict, table of measures, and the map of errors by layer, line and step."""
+    out = ["# Difference", "", *(f"- {_plain(row)}" for row in verdict(comparison)), ""]
+    if comparison.lines:
+        out += ["## By line", ""]
+        out += _table(("line", "differ", "max abs", "max rel", "ulp", "local", "inherited", "cosine", "SNR dB"))
+        out += [_row(d) for d in comparison.lines]
+        out += ["", "`local` is the line's own error (derived again from b's operands), `inherited` what came in with "
+                "them. The line would have passed with atol = max abs, or with rtol = max rel.", ""]  # fmt: skip
+        out += _map(comparison)
+    return "\n".join(out) + "\n"
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _table(names: tuple[str, ...]) -> list[str]:
+    return ["| " + " | ".join(names) + " |", "|---" + "|---:" * (len(names) - 1) + "|"]
+
+
+def _row(d: LineDifference) -> str:
+    numbers = (d.max_abs, d.max_rel, d.max_ulp, d.local, d.inherited)
+    cells = [f"`{d.scope}/{d.line}`", f"{d.differing}/{d.values}", *(_short(n) for n in numbers)]
+    return "| " + " | ".join([*cells, f"{d.cosine:.6f}", "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"]) + " |"
+
+
+def _short(value: float | None) -> str:
+    return "?" if value is None else "0" if value == 0 else f"{value:.2g}"
+
+
+def _map(comparison: Comparison) -> list[str]:
+    """The largest |b - a| of each line at each step."""
+    steps = max((len(d.by_step) for d in comparison.lines), default=0)
+    size = -(-steps // MAP_COLUMNS)
+    groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
+    heads = tuple(str(g[0]) if len(g) == 1 else f"{g[0]}–{g[-1]}" for g in groups)
+    out = ["## By step", "", "Largest |b − a| of each line at each step t.", "", *_table(("line", *heads))]
+    for d in comparison.lines:
+        if d.max_abs > 0:
+            cells = [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
+            out.append("| " + " | ".join([f"`{d.scope}/{d.line}`", *cells]) + " |")
+    return out if any(d.max_abs > 0 for d in comparison.lines) else []
+
+
+def as_json(comparison: Comparison) -> str:
+    """Verdict, rows and the map as JSON; infinities as words, as in our other files."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return list(map(plain, value)) if isinstance(value, tuple) else value
+
+    data = {
+        "same": comparison.same,
+        "verdict": verdict(comparison),
+        "premises": list(comparison.premises),
+        "notes": list(comparison.notes),
+        "lines": [
+            {**{k: plain(v) for k, v in zip(COLUMNS, row, strict=True)}, "by_step": plain(d.by_step)}
+            for row, d in zip(rows(comparison), comparison.lines, strict=True)
+        ],
+    }
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
