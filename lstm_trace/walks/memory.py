@@ -71,8 +71,9 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
     keeps: list[tuple[float, str | None]] = []
     writes: list[tuple[float, str]] = []
     for sign, term in terms:
-        gate = _kept(cell, str(term), state)
-        if gate is not False:
+        if term == state:
+            keeps.append((sign, None))
+        elif gate := _gate(cell, str(term), state):
             keeps.append((sign, gate))
         else:
             writes.append((sign, str(term)))
@@ -95,15 +96,12 @@ def _carried(cell: Cell) -> list[str]:
     return names
 
 
-def _kept(cell: Cell, term: str, state: str) -> str | None | bool:
-    """The gate of a term gate * state; None for the state itself; False for any other term."""
-    if term == state:
-        return None
+def _gate(cell: Cell, term: str, state: str) -> str | None:
+    """The gate of a term gate * state; None for any other term."""
     line: Line | None = cell.by_name.get(term)
     if line is None or line.op != "mul" or line.operands.count(state) != 1:
-        return False
-    gate = next(o for o in line.operands if o != state)
-    return str(gate)
+        return None
+    return str(next(o for o in line.operands if o != state))
 
 
 def _values(trace: Trace, stage: Stage, name: str, b: int, j: int) -> Array:
@@ -148,7 +146,8 @@ def ledger(trace: Trace, of: str) -> Ledger:
     if start is None:
         raise MissingError(f"the initial value of {rule.state} was not recorded")
     first = float(start[0, b, j if start.shape[2] > 1 else 0])
-    rows.append((None, INITIAL.get(rule.state, f"initial {rule.state}"), float(first * keep[order[0]] * since[order[0]])))
+    origin = INITIAL.get(rule.state, f"initial {rule.state}")
+    rows.append((None, origin, float(first * keep[order[0]] * since[order[0]])))
     for s in order:
         if not past[s]:
             rows += [(s, name, float(values[s] * since[s])) for name, values in parts]
