@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class LstmTraceError(Exception):
@@ -44,9 +45,36 @@ def raise_all(kind: type[LstmTraceError], problems: Iterable[str]) -> None:
         raise kind(*found)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Give '; did you mean …?' for the closest of `known`, or an empty string when nothing is close."""
+def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The end of a message on an unknown name: '; did you mean …?' for the closest of `known`.
+
+    otherwise: what to say, before all of `known`, when nothing is close ('there are'); nothing if empty.
+
+    >>> nearest("it", ["i_t", "f_t"]), nearest("loss", ["i_t", "f_t"], "there are")
+    ("; did you mean 'i_t'?", '; there are i_t, f_t')
+    """
     import difflib  # only on the way to an error
 
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    names = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; {otherwise} {', '.join(names)}" if otherwise and names else ""
+
+
+@contextmanager
+def gathered(problems: list[str]) -> Iterator[None]:
+    """Add the messages of an error that is raised within to `problems`, so that a check can go on after a fault."""
+    try:
+        yield
+    except LstmTraceError as error:
+        problems += error.problems
+
+
+@contextmanager
+def within(where: str) -> Iterator[None]:
+    """Put `where` (a file's name) before every message of an error that is raised within."""
+    try:
+        yield
+    except LstmTraceError as error:
+        raise type(error)(*(f"{where}: {problem}" for problem in error.problems)) from None

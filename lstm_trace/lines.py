@@ -159,8 +159,7 @@ class Cell:
         for name in given:
             if name not in self.by_name:
                 raise MissingError(
-                    f"given {name!r} is no line of the cell{nearest(name, self.by_name)}; "
-                    f"its lines are {', '.join(self.by_name)}"
+                    f"given {name!r} is no line of the cell{nearest(name, self.by_name, 'its lines are')}"
                 )
         if not given:
             return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .arrays import describe
 from .errors import FileError, LstmTraceError
 from .files import read_bytes, read_data
 from .model import Defaults, Model, build
@@ -17,7 +18,8 @@ def read_problem(path: str | Path, content: bytes | None = None) -> Problem:
     """Read a problem file (YAML, JSON, TOML; '-' is standard input). Raises FileError with every fault."""
     data = read_data(path, read_bytes(path) if content is None else content)
     if not isinstance(data, dict):
-        raise FileError(f"{path}: expected a problem (title, weights, x, …), found {type(data).__name__}")
+        found = describe(data) if data is not None else "an empty file"
+        raise FileError(f"{path}: expected a problem (title, weights, x, …), found {found}")
     return validate(Problem, data, str(path))
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-import numpy as np
 from pydantic import (
     AliasChoices,
     BaseModel,
@@ -17,62 +16,13 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from .arrays import WORDS, describe, to_array, to_list
 from .errors import FileError, nearest
-from .ops import Array
 
 M = TypeVar("M", bound=BaseModel)
 
 FORMAT = "lstm-trace/1"
-_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(_WORDS)}]}
-
-
-def to_array(value: Any) -> Array:
-    """Nested lists of numbers as a float64 array; NaN and infinities may be written as words.
-
-    Raises ValueError that names the first place that is ragged or no number.
-    """
-    if isinstance(value, np.ndarray):
-        return value
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(_fault(value) or "cannot be read as numbers") from None
-    if array.dtype.kind in "iu" or array.dtype == np.float64:
-        return array.astype(np.float64)
-    problem = _fault(value)
-    if problem:
-        raise ValueError(problem)
-    words = np.asarray(value, dtype=object)
-    return np.vectorize(lambda v: _WORDS.get(v, v), otypes=[np.float64])(words) if words.size else np.zeros(words.shape)
-
-
-def _fault(value: Any, place: str = "") -> str:
-    """What keeps nested lists from being an array of numbers, and where; empty when nothing does."""
-    here = f" at {place}" if place else ""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | list | tuple):
-        return f"expected a number{here}, found {value!r}"
-    if isinstance(value, str):
-        return "" if value in _WORDS else f"expected a number{here}, found the text {value!r}"
-    if isinstance(value, int | float):
-        return "" if abs(value) <= 1.7976931348623157e308 or value != value or math.isinf(value) else f"too large{here}"
-    lengths = [len(v) if isinstance(v, list | tuple) else None for v in value]
-    for at, length in enumerate(lengths):
-        if length != lengths[0]:
-            first = "a number" if lengths[0] is None else f"{lengths[0]} numbers"
-            found = "a number" if length is None else str(length)
-            return f"the list is ragged: {place}[{at}] has {found} where {place}[0] has {first}"
-    return next((problem for at, v in enumerate(value) if (problem := _fault(v, f"{place}[{at}]"))), "")
-
-
-def to_list(array: Array) -> Any:
-    """Nested lists of Python floats (float32 as the equal decimal), with NaN and infinities as words."""
-    if np.isfinite(array).all():
-        return array.tolist()
-    names = {math.inf: "Infinity", -math.inf: "-Infinity"}
-    return np.vectorize(lambda v: v if math.isfinite(v) else names.get(v, "NaN"), otypes=[object])(
-        array.astype(np.float64)
-    ).tolist()
+_NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
 
 
 def _nested(depth: int) -> dict[str, Any]:
@@ -211,13 +161,65 @@ def validate(model: type[M], data: Any, where: str) -> M:
     try:
         return model.model_validate_json(data) if isinstance(data, bytes) else model.model_validate(data)
     except ValidationError as error:
-        raise FileError(*(f"{where}: {_sentence(model, fault)}" for fault in error.errors())) from None
+        raise FileError(*(f"{where}: {problem}" for problem in _sentences(model, error.errors()))) from None
+
+
+#: What pydantic expected, by the kind of fault it found, in our words.
+_EXPECTED = {
+    "string_type": "text",
+    "list_type": "a list, as in [a, b]",
+    "dict_type": "a mapping, as in {name: value}",
+    "model_type": "a mapping, as in {name: value}",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+}
+
+
+#: Models that may stand where a name may; pydantic puts their names into the place of a fault.
+_SUBMODELS: dict[Any, type[BaseModel]] = {"CellSpec": CellSpec, "LayoutSpec": LayoutSpec}
+
+
+def _sentences(model: type[BaseModel], faults: Sequence[Any]) -> Iterator[str]:
+    """One sentence for each fault; where a name or a mapping may stand, one for both."""
+    for fault in faults:
+        *parts, last = fault["loc"] or ("",)
+        if last in _SUBMODELS and fault["type"] == "model_type":
+            yield f"{_place(parts)}: expected a name or a mapping, found {describe(fault['input'])}"
+        elif last != "str" or fault["type"] != "string_type":  # a mapping that is no name has faults of its own
+            yield _sentence(model, fault)
+
+
+def _place(location: Sequence[Any]) -> str:
+    return ".".join(str(part) for part in location if part not in _SUBMODELS) or "the file"
 
 
 def _sentence(model: type[BaseModel], fault: Any) -> str:
-    place = ".".join(str(part) for part in fault["loc"]) or "the file"
+    place = _place(fault["loc"])
     if fault["type"] == "extra_forbidden":
-        known = set(model.model_fields) | {"x_t", "h_prev", "c_prev"}
-        return f"unknown key {place!r}{nearest(str(fault['loc'][-1]), known)}"
-    message = fault["msg"].removeprefix("Value error, ")
+        here = next((_SUBMODELS[part] for part in reversed(fault["loc"]) if part in _SUBMODELS), model)
+        return _unknown(here, place, str(fault["loc"][-1]))
+    if fault["type"] == "json_invalid":
+        return f"not whole JSON ({fault['ctx']['error']}); is the file cut off?"
+    if fault["type"] in _EXPECTED:
+        return f"{place}: expected {_EXPECTED[fault['type']]}, found {describe(fault['input'])}"
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if fault["type"] == "literal_error":
+        return f"{place}: expected {message}, found {describe(fault['input'])}"
     return f"{place}: {message[0].lower()}{message[1:]}"
+
+
+def _unknown(model: type[BaseModel], place: str, key: str) -> str:
+    """The message on a key that the model does not have, or that stands there under its other name as well."""
+    for name, field in model.model_fields.items():
+        names = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else []
+        if key in names:
+            return f"{place} stands twice: as {key} and as {' or '.join(str(n) for n in names if n != key)}"
+        if key == name:
+            break
+    known = [n for n in model.model_fields if n not in ("format",)]
+    return f"unknown key {place!r}{nearest(key, known, 'there are')}"

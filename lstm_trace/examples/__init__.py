@@ -21,5 +21,5 @@ def text(name: str) -> str:
     """The problem file of an example. Raises MissingError with the nearest name."""
     known = examples()
     if name not in known:
-        raise MissingError(f"there is no example {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+        raise MissingError(f"there is no example {name!r}{nearest(name, known, 'there are')}")
     return (files(__name__) / f"{name}.yaml").read_text(encoding="utf-8")

@@ -1,0 +1,104 @@
+"""Nested lists of numbers to arrays and back, with the place of the first fault."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .ops import Array
+
+#: JSON has no NaN and no infinities; files write them as these words.
+WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_LARGEST = 1.7976931348623157e308
+_DEEPEST = 64  # levels of nesting; no array of ours has more than four
+
+
+def to_array(value: Any) -> Array:
+    """Nested lists of numbers as an array; NaN and infinities may be written as words. Arrays pass as they are.
+
+    Whole numbers become float64; floats keep their kind (lists of numpy's own float32 stay float32).
+
+    Raises ValueError that names the first place that is ragged or no number.
+
+    >>> to_array([[1, 2], [3, "NaN"]])
+    array([[ 1.,  2.],
+           [ 3., nan]])
+    >>> to_array([[1, 2], [3]])
+    Traceback (most recent call last):
+    ...
+    ValueError: the list is ragged: row 1 has 1 number where row 0 has 2
+    """
+    if hasattr(value, "__array__"):
+        return np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError):
+        raise ValueError(fault(value) or "cannot be read as numbers") from None
+    if array.dtype.kind in "iuf" and not _truths(value):
+        return array if array.dtype.kind == "f" else array.astype(np.float64)
+    problem = fault(value)
+    if problem:
+        raise ValueError(problem)
+    words = np.asarray(value, dtype=object)
+    return np.vectorize(lambda v: WORDS.get(v, v), otypes=[np.float64])(words) if words.size else np.zeros(words.shape)
+
+
+def _truths(value: Any) -> bool:
+    """Whether a list holds true or false, which numpy would read as 1 or 0."""
+    if not isinstance(value, list | tuple):
+        return isinstance(value, bool)
+    kinds = set(map(type, value))
+    return bool in kinds or (bool(kinds & {list, tuple}) and any(map(_truths, value)))
+
+
+def fault(value: Any, place: tuple[int, ...] = ()) -> str:
+    """What keeps nested lists from being an array of numbers, and where; empty when nothing does."""
+    here = f" at [{','.join(map(str, place))}]" if place else ""
+    if isinstance(value, str):
+        return "" if value in WORDS else f"expected a number{here}, found the text {value!r}"
+    if isinstance(value, bool) or not isinstance(value, int | float | list | tuple):
+        return f"expected a number{here}, found {describe(value)}"
+    if isinstance(value, int | float):
+        return f"the number{here} is too large for a float" if _LARGEST < abs(value) < math.inf else ""
+    if len(place) >= _DEEPEST:
+        return f"more than {_DEEPEST} lists inside each other"
+    lengths = [len(v) if isinstance(v, list | tuple) else None for v in value]
+    for at, length in enumerate(lengths):
+        if length != lengths[0]:
+            return f"the list is ragged: {_row((*place, at), length)} where {_row((*place, 0), lengths[0], short=True)}"
+    return next((problem for at, v in enumerate(value) if (problem := fault(v, (*place, at)))), "")
+
+
+def _row(place: tuple[int, ...], length: int | None, short: bool = False) -> str:
+    row = f"row {place[0]}" if len(place) == 1 else f"[{','.join(map(str, place))}]"
+    if length is None:
+        return f"{row} is a single value"
+    return f"{row} has {length}" + ("" if short else " number" + "s" * (length != 1))
+
+
+def describe(value: Any) -> str:
+    """A value that is out of place, in words.
+
+    >>> describe(None), describe({"a": 1}), describe([1, 2]), describe("two"), describe(True)
+    ('nothing', 'a mapping', 'a list', "the text 'two'", 'true')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"the text {value if len(value) <= 40 else value[:37] + '…'!r}"
+    kinds = {dict: "a mapping", list: "a list", tuple: "a list"}
+    return next((word for kind, word in kinds.items() if isinstance(value, kind)), repr(value))
+
+
+def to_list(array: Array) -> Any:
+    """Nested lists of Python floats (float32 as the equal decimal), with NaN and infinities as words."""
+    if np.isfinite(array).all():
+        return array.tolist()
+    names = {math.inf: "Infinity", -math.inf: "-Infinity"}
+    return np.vectorize(lambda v: v if math.isfinite(v) else names.get(v, "NaN"), otypes=[object])(
+        array.astype(np.float64)
+    ).tolist()
