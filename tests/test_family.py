@@ -1,0 +1,498 @@
+"""Every member of the family agrees with scalar loops that share no code; every option does something or is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from family_oracle import ACTIVATIONS, Reading, sequence, slstm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lstm_trace as lt
+from lstm_trace.cells import KINDS, LSTM, SLSTM, named
+from lstm_trace.errors import LstmTraceError
+from lstm_trace.model import NETWORK
+
+T, B, I, H, P = 4, 3, 2, 5, 3
+CLOSE = 1e-12  # float64, sums of at most 15 terms of order 1, four steps
+
+
+def weights(rng: np.random.Generator, options: dict[str, Any], wide: int = I, units: int = H) -> dict[str, np.ndarray]:
+    """Distinct random weights of one layer and direction: shuffled gates or a transpose must show."""
+    recurrent = P if options.get("projection") else units
+    gates = "ico" if options.get("coupled") else "ifco"
+    found = {}
+    for g in gates:
+        found[f"W_x{g}"] = rng.normal(size=(units, wide))
+        found[f"W_h{g}"] = rng.normal(size=(units, recurrent)) / 2
+        for name in {"none": (), "one": ("b_",), "two": ("b_x", "b_h")}[options.get("bias", "one")]:
+            found[f"{name}{g}"] = rng.normal(size=units)
+        if options.get("peephole") and g != "c":
+            found[f"w_c{g}"] = rng.normal(size=units)
+        if options.get("layer_norm"):
+            found[f"gamma_{g}"], found[f"beta_{g}"] = rng.normal(size=(2, units))
+    if options.get("layer_norm_cell"):
+        found["gamma_cell"], found["beta_cell"] = rng.normal(size=(2, units))
+    if options.get("projection"):
+        found["W_hr"] = rng.normal(size=(P, units))
+    if options.get("projection_bias"):
+        found["b_hr"] = rng.normal(size=P)
+    return found
+
+
+def plain(w: dict[str, np.ndarray]) -> dict[str, Any]:
+    return {name: array.tolist() for name, array in w.items()}
+
+
+def reading(options: dict[str, Any]) -> Reading:
+    return Reading(**{n: v for n, v in options.items() if n not in ("bias", "projection_bias")})
+
+
+def by_oracle(w: dict[str, np.ndarray], x: Any, h0: Any, c0: Any, r: Reading, **how: Any) -> tuple[Any, Any, Any]:
+    """(h (T, B, ·), h_n, c_n) of one layer and direction; rows one by one."""
+    rows = [sequence(plain(w), x[:, b].tolist(), h0[b].tolist(), c0[b].tolist(), r, **how) for b in range(x.shape[1])]
+    return np.array([row[0] for row in rows]).swapaxes(0, 1), np.array([r[1] for r in rows]), np.array([r[2] for r in rows])
+
+
+def drawn(seed: int, options: dict[str, Any]) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    width = P if options.get("projection") else H
+    return weights(rng, options), rng.normal(size=(T, B, I)), rng.normal(size=(B, width)), rng.normal(size=(B, H))
+
+
+FAMILY: list[dict[str, Any]] = [
+    {"bias": "none"},
+    {"bias": "one"},
+    {"bias": "two"},
+    {"peephole": True},
+    {"coupled": True},
+    {"coupled": True, "peephole": True, "bias": "two"},
+    {"projection": True},
+    {"projection": True, "projection_bias": True, "peephole": True},
+    {"projection": True, "projection_clip": 0.25},
+    {"forget_bias": 1.0},
+    {"forget_bias": -0.75, "bias": "none", "clip": 0.5},
+    {"clip": 0.4},
+    {"clip": 0.4, "coupled": True},
+    {"output_clip": 0.2},
+    {"cell_clip": 0.3},
+    {"cell_clip": 0.3, "peephole": True, "output_clip": 0.2, "clip": 0.9},
+    {"gate_activation": "hard_sigmoid"},
+    {"gate_activation": "hard_sigmoid_keras", "candidate_activation": "softsign", "output_activation": "elu(0.5)"},
+    {"candidate_activation": "scaled_tanh(1.7159, 0.6667)", "output_activation": "affine(0.5, 0.25)"},
+    {"layer_norm": True, "bias": "none"},
+    {"layer_norm": True, "forget_bias": 1.0, "layer_norm_epsilon": 1e-3},
+    {"layer_norm_cell": True},
+    {"layer_norm": True, "layer_norm_cell": True, "layer_norm_carried": True, "bias": "none", "layer_norm_epsilon": 0.01},
+    {"layer_norm": True, "layer_norm_cell": True, "coupled": True, "peephole": True, "projection": True},
+]
+
+
+@pytest.mark.parametrize("options", FAMILY, ids=lambda o: " ".join(f"{k}={v}" for k, v in o.items()))
+def test_each_member_agrees_with_scalar_loops_and_each_option_counts(options: dict[str, Any]) -> None:
+    w, x, h0, c0 = drawn(7, options)
+    trace = lt.run(w, x, h0=h0, c0=c0, options=options)
+    r = reading(options)
+    h, h_n, c_n = by_oracle(w, x, h0, c0, r)
+    np.testing.assert_allclose(trace["h_t"], h, rtol=0, atol=CLOSE)
+    np.testing.assert_allclose(trace.h_n[0], h_n, rtol=0, atol=CLOSE)
+    np.testing.assert_allclose(trace.c_n[0], c_n, rtol=0, atol=CLOSE)
+    for option in set(options) - {"bias", "projection", "projection_bias"}:
+        without = replace(r, **{option: getattr(Reading(), option)})
+        if option == "coupled":
+            continue  # without it there are weights that are not here
+        assert np.abs(by_oracle(w, x, h0, c0, without)[0] - h).max() > 1e-4, f"{option} does nothing in this case"
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_combination_of_options_agrees_with_scalar_loops(data: st.DataObject) -> None:
+    flag, clip = st.booleans(), st.sampled_from([None, 0.25, 1.5])
+    options: dict[str, Any] = {
+        "bias": data.draw(st.sampled_from(["none", "one", "two"])),
+        **{name: data.draw(flag) for name in ("peephole", "coupled", "projection", "layer_norm", "layer_norm_cell")},
+        **{name: data.draw(clip) for name in ("clip", "output_clip", "cell_clip")},
+        **{f"{role}_activation": data.draw(st.sampled_from(sorted(ACTIVATIONS))) for role in ("gate", "candidate")},
+        "output_activation": data.draw(st.sampled_from(["tanh", "softsign", "relu", "hard_sigmoid"])),
+    }
+    if options["projection"]:
+        options |= {"projection_bias": data.draw(flag), "projection_clip": data.draw(clip)}
+    if not options["coupled"]:
+        options["forget_bias"] = data.draw(st.sampled_from([0.0, 1.0, -0.5]))
+    if options["layer_norm_cell"]:
+        options["layer_norm_carried"] = data.draw(flag)
+    w, x, h0, c0 = drawn(data.draw(st.integers(0, 2**32)), options)
+    x, h0, c0 = x[:, :1] / 2, h0[:1] / 2, c0[:1] / 2
+    trace = lt.run(w, x, h0=h0, c0=c0, options=options)
+    h, _, c_n = by_oracle(w, x, h0, c0, reading(options))
+    # unbounded activations let values grow: the tolerance grows with them
+    scale = max(1.0, np.abs(h).max(), *(np.abs(a).max() for a in trace.lines["0/forward"].values()))
+    np.testing.assert_allclose(trace["h_t"], h, rtol=0, atol=CLOSE * scale**2)
+    np.testing.assert_allclose(trace.c_n[0], c_n, rtol=0, atol=CLOSE * scale**2)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_each_activation_serves_each_role(name: str) -> None:
+    constants = {"affine": "(0.7, 0.1)", "leaky_relu": "(0.2)", "thresholded_relu": "(0.3)", "elu": "(1.5)",
+                 "scaled_tanh": "(1.2, 0.8)", "hard_sigmoid": "(0.3, 0.4)"}.get(name, "")  # fmt: skip
+    for text in {name, name + constants}:
+        for role in ("gate", "candidate", "output"):
+            options = {f"{role}_activation": text}
+            w, x, h0, c0 = drawn(3, options)
+            h, _, _ = by_oracle(w, x, h0, c0, reading(options))
+            ours = lt.run(w, x, h0=h0, c0=c0, options=options)["h_t"]
+            np.testing.assert_allclose(ours, h, rtol=1e-12, atol=CLOSE, err_msg=f"{text} for {role}")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("at", [-1000.0, -30.0, 30.0, 1000.0, np.inf, -np.inf])
+def test_activations_do_not_overflow(at: float, dtype: type) -> None:
+    z = np.array([at], dtype)
+    for name in sorted(set(ACTIVATIONS) - {"exponential", "softsign"}):
+        text = named("lstm", {"gate_activation": name, "bias": "one"})[0].equations["i_t"].replace("z_i", "x_t")
+        if name == "silu" and at == -np.inf:
+            continue  # -inf * 0
+        value = lt.run({}, z, cell={"equations": f"y_t = {text}\noutput: y_t"}, dtype=dtype)["y_t"]
+        assert value.dtype == dtype
+        assert not np.isnan(value).any(), name
+
+
+@pytest.mark.parametrize("forget", ["sigmoid", "exp"])
+def test_slstm_agrees_with_the_paper_stabilised_or_not(forget: str) -> None:
+    rng = np.random.default_rng(11)
+    w, x, h0 = weights(rng, {}), rng.normal(size=(6, B, I)), rng.normal(size=(B, H))
+    given_h = [h0[b].tolist() for b in range(B)]
+    runs = {
+        kept: np.array([slstm(plain(w), x[:, b].tolist(), given_h[b], forget == "exp", kept) for b in range(B)])
+        for kept in (True, False)
+    }
+    np.testing.assert_allclose(runs[True], runs[False], rtol=0, atol=CLOSE)  # the paper's own claim
+    other = np.array([slstm(plain(w), x[:, b].tolist(), given_h[b], forget != "exp", True) for b in range(B)])
+    assert np.abs(other - runs[True]).max() > 1e-3
+    for stabilised in (True, False):
+        options = {"forget_activation": forget, "stabilised": stabilised}
+        trace = lt.run(w, x, h0=h0, cell="slstm", options=options)
+        np.testing.assert_allclose(trace["h_t"], runs[True].swapaxes(0, 1), rtol=0, atol=CLOSE)
+    assert set(trace.stages[0].cell.states) == {"h_prev", "c_prev", "n_prev"}
+
+
+def test_the_stabiliser_keeps_large_gates_finite() -> None:
+    rng = np.random.default_rng(12)
+    w, x = weights(rng, {}), 400 * rng.normal(size=(6, B, I))
+    with_m = lt.run(w, x, cell="slstm", options={"forget_activation": "exp"})["h_t"]
+    without = lt.run(w, x, cell="slstm", options={"forget_activation": "exp", "stabilised": False})["h_t"]
+    assert np.isfinite(with_m).all()
+    assert not np.isfinite(without).all()
+
+
+def test_slstm_states_can_be_given() -> None:
+    rng = np.random.default_rng(13)
+    w, x = weights(rng, {}), rng.normal(size=(6, B, I))
+    whole = lt.run(w, x, cell="slstm")
+    head = lt.run(w, x[:3], cell="slstm")
+    states = {f"{s}_prev": head[f"{s}_t"][-1] for s in "cnm"}
+    tail = lt.run(w, x[3:], h0=head["h_t"][-1], cell="slstm", initial=states)
+    np.testing.assert_array_equal(tail["h_t"], whole["h_t"][3:])
+
+
+# -- networks ------------------------------------------------------------------------------------------------------
+
+MERGES = {
+    "concat": lambda a, b: [*a, *b],
+    "sum": lambda a, b: [p + q for p, q in zip(a, b, strict=True)],
+    "mean": lambda a, b: [(p + q) / 2 for p, q in zip(a, b, strict=True)],
+    "product": lambda a, b: [p * q for p, q in zip(a, b, strict=True)],
+}
+
+
+def padded(rows: list[Any], h0: list[float], rule: str, reverse: bool) -> list[list[float]]:
+    """What a layer gives out: the rule fills the positions past the length in the order of the loop."""
+    zero, last, out = [0.0] * len(h0), None, [[0.0]] * len(rows)
+    for t in reversed(range(len(rows))) if reverse else range(len(rows)):
+        if rows[t] is not None:
+            last = rows[t]
+        fill = {"zero": zero, "repeat": last or zero, "carry": last or h0}[rule]
+        out[t] = rows[t] if rows[t] is not None else fill
+    return out
+
+
+def by_loops(
+    layers: list[dict[str, dict[str, np.ndarray]]], x: Any, h0: Any, c0: Any, lengths: Any, merge: str, rule: str
+) -> tuple[Any, Any, Any]:
+    """Output (T, B, ·), h_n and c_n of a stack, row by row and layer by layer."""
+    outs, h_ns, c_ns = [], [], []
+    for b in range(x.shape[1]):
+        seen = x[:, b].tolist()
+        h_n, c_n, k = [], [], 0
+        for layer in layers:
+            halves = []
+            for direction, w in layer.items():
+                back, start = direction == "reverse", h0[k][b].tolist()
+                out, h, c = sequence(plain(w), seen, start, c0[k][b].tolist(), reverse=back, length=int(lengths[b]))
+                halves.append(padded(out, start, rule, back))
+                h_n.append(h)
+                c_n.append(c)
+                k += 1
+            seen = halves[0] if len(halves) == 1 else [MERGES[merge](p, q) for p, q in zip(*halves, strict=True)]
+        outs.append(seen)
+        h_ns.append(h_n)
+        c_ns.append(c_n)
+    return np.array(outs).swapaxes(0, 1), np.array(h_ns).swapaxes(0, 1), np.array(c_ns).swapaxes(0, 1)
+
+
+def network(rng: np.random.Generator, count: int, directions: tuple[str, ...], merge: str = "concat") -> list[Any]:
+    layers: list[Any] = []
+    for layer in range(count):
+        wide = I if layer == 0 else H * (len(directions) if merge == "concat" else 1)
+        layers.append({d: weights(rng, {"bias": "two"}, wide) for d in directions})
+    return layers
+
+
+def flat(layers: list[Any]) -> dict[str, np.ndarray]:
+    return {f"{k}/{d}/{n}": a for k, layer in enumerate(layers) for d, w in layer.items() for n, a in w.items()}
+
+
+@pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
+@pytest.mark.parametrize(
+    ("count", "directions", "merge"),
+    [(1, ("forward",), "concat"), (1, ("reverse",), "concat"), (3, ("forward",), "concat"), (2, ("reverse",), "concat")]
+    + [(2, ("forward", "reverse"), merge) for merge in MERGES],
+)
+def test_stacks_directions_merges_lengths_and_padding(
+    count: int, directions: tuple[str, ...], merge: str, padding: str
+) -> None:
+    rng = np.random.default_rng(21)
+    layers = network(rng, count, directions, merge)
+    x = rng.normal(size=(T, 4, I))
+    h0, c0 = rng.normal(size=(2, count * len(directions), 4, H))
+    for lengths in (None, [3, 0, 4, 1]):
+        seen = [T] * 4 if lengths is None else lengths
+        out, h_n, c_n = by_loops(layers, x, h0, c0, seen, merge, padding)
+        model = lt.prepare(flat(layers), options={"merge": merge, "padding": padding})
+        trace = model.run(x, h0=h0, c0=c0, lengths=lengths)
+        np.testing.assert_allclose(trace.output, out, rtol=0, atol=CLOSE)
+        np.testing.assert_allclose(trace.h_n, h_n, rtol=0, atol=CLOSE)
+        np.testing.assert_allclose(trace.c_n, c_n, rtol=0, atol=CLOSE)
+        major = model.run(x.swapaxes(0, 1), h0=h0, c0=c0, lengths=lengths, batch_first=True)
+        np.testing.assert_array_equal(major.output, trace.output.swapaxes(0, 1))
+        np.testing.assert_array_equal(major.h_n, trace.h_n)  # states stay (L·D, B, ·), as PyTorch has them
+
+
+def test_padding_rules_and_length_zero_differ_where_they_should() -> None:
+    rng = np.random.default_rng(22)
+    w, x, h0 = flat(network(rng, 1, ("forward",))), rng.normal(size=(T, 2, I)), rng.normal(size=(2, H))
+    outputs = {
+        rule: lt.run(w, x, h0=h0, lengths=[2, 0], options={"padding": rule}) for rule in ("zero", "repeat", "carry")
+    }
+    valid = outputs["zero"].output[1, 0]
+    np.testing.assert_array_equal(outputs["zero"].output[2:, 0], 0)
+    np.testing.assert_array_equal(outputs["repeat"].output[2:, 0], [valid, valid])
+    np.testing.assert_array_equal(outputs["carry"].output[2:, 0], [valid, valid])
+    np.testing.assert_array_equal(outputs["repeat"].output[:, 1], 0)
+    np.testing.assert_array_equal(outputs["carry"].output[:, 1], [h0[1]] * T)
+    for trace in outputs.values():
+        np.testing.assert_array_equal(trace.h_n[0], [valid, h0[1]])
+
+
+def test_directions_that_are_not_joined_stand_side_by_side() -> None:
+    rng = np.random.default_rng(23)
+    layers = network(rng, 1, ("forward", "reverse"))
+    x = rng.normal(size=(T, B, I))
+    trace = lt.run(flat(layers), x, options={"merge": "none"})
+    zero = np.zeros((B, H))
+    for direction in ("forward", "reverse"):
+        h, _, _ = by_oracle(layers[0][direction], x, zero, zero, Reading(), reverse=direction == "reverse")
+        np.testing.assert_allclose(trace.at(direction=direction).output, h, rtol=0, atol=CLOSE)
+    with pytest.raises(LstmTraceError, match="merge: none leaves two outputs, so no layer can follow"):
+        lt.run(flat(network(rng, 2, ("forward", "reverse"))), x, options={"merge": "none"})
+
+
+def test_layers_may_differ_in_width() -> None:
+    rng = np.random.default_rng(24)
+    layers = [{"forward": weights(rng, {}, I, 4)}, {"forward": weights(rng, {}, 4, 2)}]
+    x = rng.normal(size=(T, B, I))
+    trace = lt.run(flat(layers), x)
+    first, _, _ = by_oracle(layers[0]["forward"], x, np.zeros((B, 4)), np.zeros((B, 4)), Reading())
+    second, _, _ = by_oracle(layers[1]["forward"], first, np.zeros((B, 2)), np.zeros((B, 2)), Reading())
+    np.testing.assert_allclose(trace.output, second, rtol=0, atol=CLOSE)
+
+
+@pytest.mark.parametrize("options", FAMILY[:1] + FAMILY[5:8] + FAMILY[-3:], ids=str)
+def test_float32_is_float32_and_near_float64(options: dict[str, Any]) -> None:
+    w, x, h0, c0 = drawn(31, options)
+    wide = lt.run(w, x, h0=h0, c0=c0, options=options)
+    narrow = lt.run(
+        {n: a.astype(np.float32) for n, a in w.items()}, x.astype(np.float32), h0=h0, c0=c0, options=options
+    )
+    assert {a.dtype for a in narrow.lines["0/forward"].values()} == {np.dtype(np.float32)}
+    assert {a.dtype for a in wide.lines["0/forward"].values()} == {np.dtype(np.float64)}
+    error = np.abs(narrow["h_t"] - wide["h_t"]).max()
+    assert 1e-9 < error < 1e-4
+
+
+@pytest.mark.parametrize("options", [*FAMILY, {"kind": "slstm"}, {"kind": "slstm", "forget_activation": "exp"}], ids=str)
+def test_verify_save_ask_and_addresses_work_for_every_member(options: dict[str, Any], tmp_path: Path) -> None:
+    rng = np.random.default_rng(41)
+    wide = 2 * (P if options.get("projection") else H)
+    layers = [{d: weights(rng, options, size) for d in ("forward", "reverse")} for size in (I, wide)]
+    x = rng.normal(size=(T, 2, I))
+    trace = lt.run(flat(layers), x, cell=options, lengths=[4, 2])
+    assert lt.verify(trace).status == "proven"
+    trace.save(tmp_path / "t.json")
+    back = lt.load(tmp_path / "t.json")
+    np.testing.assert_array_equal(back.output, trace.output)
+    assert back.header.options == trace.header.options
+    address = "1/reverse/2/0/i_t[1]"
+    assert str(trace.locate(address)) == address
+    asked = lt.run(flat(layers), x, cell=options, lengths=[4, 2], ask="1/reverse/i_t")
+    np.testing.assert_array_equal(
+        asked.at(layer=1, direction="reverse")["i_t"], trace.at(layer=1, direction="reverse")["i_t"]
+    )
+
+
+# -- options ---------------------------------------------------------------------------------------------------------
+
+OTHER_VALUES: dict[str, Any] = {
+    "bias": "two", "clip": 2.0, "output_clip": 2.0, "cell_clip": 2.0, "projection_clip": 2.0, "forget_bias": 1.0,
+    "gate_activation": "hard_sigmoid", "candidate_activation": "relu", "output_activation": "linear",
+    "layer_norm_epsilon": 1e-3, "forget_activation": "exp", "stabilised": False,
+}  # fmt: skip
+NEEDED = {
+    "projection_bias": {"projection": True}, "projection_clip": {"projection": True},
+    "layer_norm_epsilon": {"layer_norm": True}, "layer_norm_carried": {"layer_norm_cell": True},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "option"), [(kind, f.name) for kind, spec in KINDS.items() for f in fields(spec)])
+def test_every_option_changes_an_equation(kind: str, option: str) -> None:
+    base = NEEDED.get(option, {})
+    plain_text = named(kind, base)[0].text
+    assert named(kind, {**base, option: OTHER_VALUES.get(option, True)})[0].text != plain_text
+
+
+def test_the_default_is_the_textbook_cell() -> None:
+    assert named("lstm", {"bias": "one"})[0].text == """\
+z_i = W_xi @ x_t + W_hi @ h_prev + b_i
+i_t = sigmoid(z_i)
+z_f = W_xf @ x_t + W_hf @ h_prev + b_f
+f_t = sigmoid(z_f)
+z_c = W_xc @ x_t + W_hc @ h_prev + b_c
+c_tilde = tanh(z_c)
+z_o = W_xo @ x_t + W_ho @ h_prev + b_o
+o_t = sigmoid(z_o)
+c_t = f_t * c_prev + i_t * c_tilde
+h_t = o_t * tanh(c_t)
+carry: h_prev <- h_t, c_prev <- c_t
+output: h_t
+"""
+
+
+def test_numbers_of_any_library_are_options() -> None:
+    cell, options = named("lstm", {"clip": np.float32(0.5), "forget_bias": np.int64(1)})
+    assert "clip(z_f, -0.5, 0.5)" in cell.text
+    assert (options["clip"], options["forget_bias"]) == (0.5, 1.0)
+    assert type(options["clip"]) is float
+
+
+ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", re.M)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "network"])
+def test_the_documented_table_is_the_code(kind: str) -> None:
+    text = Path(__file__).parents[1].joinpath("docs/options.md").read_text(encoding="utf-8")
+    section = re.split(r"^## ", text, flags=re.M)
+    table = next(part for part in section if part.startswith(f"The {kind}" if kind == "network" else f"The cell `{kind}`"))
+    rows = {name: default.strip("`") for name, _, _, default, _ in ROW.findall(table)}
+    if kind == "network":
+        assert set(rows) == set(NETWORK)
+        return
+    defaults = {f.name: f.default for f in fields(KINDS[kind])}
+    assert list(rows) == list(defaults)
+    said = {True: "true", False: "false", None: "none"}
+    for name, default in defaults.items():
+        if name == "bias":
+            assert rows[name] == "what the weights have"
+        else:
+            assert rows[name] == said.get(default, str(default)) if not isinstance(default, float) else (
+                float(rows[name]) == default
+            )
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+BAD: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    ("clip of zero", {}, {"clip": 0}, "option clip must be a positive number; found 0"),
+    ("negative cell clip", {}, {"cell_clip": -1.0}, "option cell_clip must be a positive number; found -1.0"),
+    ("infinite output clip", {}, {"output_clip": float("inf")}, "option output_clip must be a positive number"),
+    ("clip as text", {}, {"clip": "3"}, "option clip must be a positive number; found '3'"),
+    ("a flag as text", {}, {"peephole": "yes"}, "option peephole must be true or false; found 'yes'"),
+    ("unknown option", {}, {"peepholes": True}, "has no option peepholes (did you mean peephole?)"),
+    ("option of another cell", {}, {"kind": "slstm", "peephole": True}, "the cell 'slstm' has no option peephole"),
+    ("unknown cell", {}, {"kind": "lstmm"}, "unknown cell 'lstmm'; did you mean 'lstm'?"),
+    ("unknown activation", {}, {"gate_activation": "sigmod"}, "(did you mean sigmoid?); found 'sigmod'"),
+    ("activation of numbers", {}, {"gate_activation": "elu(1, 2)"}, "must be written elu(alpha) with numbers"),
+    ("activation without numbers", {}, {"gate_activation": "tanh(1)"}, "is tanh without numbers"),
+    ("activation of code", {}, {"gate_activation": "elu(__import__)"}, "must be written elu(alpha) with numbers"),
+    ("forget bias beside coupled", {}, {"coupled": True, "forget_bias": 1}, "changes nothing beside coupled: true"),
+    ("projection bias alone", {}, {"projection_bias": True}, "changes nothing without projection: true"),
+    ("projection clip alone", {}, {"projection_clip": 1}, "changes nothing without projection: true"),
+    ("epsilon alone", {}, {"layer_norm_epsilon": 0.1}, "changes nothing without layer_norm: true or layer_norm_cell"),
+    ("carried alone", {}, {"layer_norm_carried": True}, "changes nothing without layer_norm_cell: true"),
+    ("peephole weights", {"w_ci": np.ones(H)}, {}, "no equation of the cell reads the weight 'w_ci': it needs the option"
+     " peephole: true"),
+    ("layer norm weights", {"gamma_i": np.ones(H)}, {}, "it needs the option layer_norm: true"),
+    ("projection weights", {"W_hr": np.ones((2, H))}, {}, "it needs the option projection: true"),
+    ("peepholes of an sLSTM", {"w_ci": np.ones(H)}, {"kind": "slstm"}, "the cell 'slstm' has no peephole"),
+    ("both kinds of bias", {"b_xi": np.ones(H)}, {"bias": "one"}, "it needs the option bias: two"),
+    ("forget weights, coupled", {}, {"coupled": True}, "the forget gate is 1 - i_t and has no weights"),
+    ("unknown merge", {}, {"merge": "average"}, "option merge must be one of concat, sum, mean, product, none"),
+    ("unknown padding", {}, {"padding": "nan"}, "option padding must be one of zero, repeat, carry"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "cell", "message"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+def test_bad_options_get_their_own_message(more: dict[str, Any], cell: dict[str, Any], message: str) -> None:
+    w = weights(np.random.default_rng(5), {})
+    with pytest.raises(LstmTraceError) as error:
+        lt.prepare({**w, **more}, cell=cell)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("rows", "said"), [(H, ""), (H + 2, " (it looks transposed)")])
+def test_a_projection_as_wide_as_the_hidden_state_is_refused(rows: int, said: str) -> None:
+    w = weights(np.random.default_rng(5), {"projection": True}) | {"W_hr": np.ones((rows, H))}
+    with pytest.raises(LstmTraceError) as error:
+        lt.prepare(w, options={"projection": True})
+    assert str(error.value) == (
+        f"W_hr has shape ({rows}, 5): P = {rows} projected units from H = 5; "
+        f"a projection must be narrower than the hidden state{said}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([5, 1, 1], "lengths has 5; expected 0 to T = 4"),
+        ([1, -1, 1], "lengths has -1; expected 0 to T = 4"),
+        ([1, 1], "lengths has shape (2,); expected one for each of the B = 3 rows"),
+        ([1.5, 1, 1], "lengths must be whole numbers; found [1.5, 1.0, 1.0]"),
+    ],
+)
+def test_bad_lengths_get_their_own_message(lengths: list[float], message: str) -> None:
+    w, x, _, _ = drawn(5, {})
+    with pytest.raises(LstmTraceError) as error:
+        lt.run(w, x, lengths=lengths)
+    assert str(error.value) == message
+
+
+def test_an_option_that_is_refused_names_every_fault_at_once() -> None:
+    with pytest.raises(LstmTraceError) as error:
+        LSTM(clip=-1, cell_clip=0, gate_activation="nope")
+    assert [problem.split()[1] for problem in error.value.problems] == ["clip", "cell_clip", "gate_activation"]
+    with pytest.raises(LstmTraceError, match="forget_activation must be sigmoid or exp"):
+        SLSTM(forget_activation="tanh")  # type: ignore[arg-type]
