@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import yaml
 
@@ -43,18 +45,19 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    readers = {".toml": _toml, ".json": _json, ".yaml": _yaml, ".yml": _yaml}
     suffix = Path(path).suffix.lower()
-    if suffix == ".toml":
-        return _toml(path, text)
-    if suffix == ".json" or text.lstrip()[:1] == "{":
-        return _json(path, text)
-    if suffix in (".yaml", ".yml"):
-        return _yaml(path, text)
-    try:
-        data = _yaml(path, text)
-    except FileError:
-        data = None
-    return data if isinstance(data, dict) else _toml(path, text) if "=" in text else _yaml(path, text)
+    if suffix in readers:
+        return readers[suffix](path, text)
+    # no suffix says what it is (standard input): YAML with braces looks like JSON, so each has its turn
+    head = next((row for row in text.splitlines() if row.strip() and row.strip()[0] != "#"), "").strip()
+    toml = re.match(r"[\w.\"-]+\s*=|\[[\w.]+\]$", head)
+    likely = _json if head[:1] == "{" else _toml if toml else _yaml
+    for reader in dict.fromkeys((likely, _yaml)):
+        with suppress(FileError):
+            if isinstance(data := reader(path, text), dict):
+                return data
+    return likely(path, text)
 
 
 def _json(path: str | Path, text: str) -> Any:
@@ -68,22 +71,33 @@ def _json(path: str | Path, text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:
-        raise FileError(f"{path}: line {error.lineno}: {error.msg.lower()}; is it cut off?") from None
+        cut = "; is it cut off?" if error.pos >= len(text.rstrip()) else ""
+        raise FileError(f"{path}: line {error.lineno}: {error.msg[:1].lower()}{error.msg[1:]}{cut}") from None
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
+    except ValueError as error:  # a whole number of more digits than Python converts
+        raise FileError(f"{path}: {_plain(error)}") from None
+
+
+def _plain(error: Exception) -> str:
+    """An error of Python's own, fit to stand within a sentence."""
+    text = str(error).split("; use sys.")[0]
+    return text[:1].lower() + text[1:]
 
 
 def _toml(path: str | Path, text: str) -> Any:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise FileError(f"{path}: {error}") from None
+    except RecursionError:
+        raise FileError(f"{path}: nested too deeply") from None
+    except ValueError as error:
+        raise FileError(f"{path}: {_plain(error).replace('cannot overwrite a value', 'a key stands twice')}") from None
 
 
 class _Loader(yaml.SafeLoader):
     """YAML 1.2's numbers and booleans (1e-3 is a number, `no` is text), no aliases, no key twice."""
 
-    yaml_implicit_resolvers: dict[Any, Any] = {}
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -104,13 +118,11 @@ class _Loader(yaml.SafeLoader):
 
 
 def _resolve(tag: str, pattern: str, first: str) -> None:
-    import re
-
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), [*first] or [""])
 
 
-_resolve("null", r"^(?:null|Null|NULL|~|)$", "nN~")
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", __import__("re").compile(r"^$"), [""])
+_resolve("null", r"^(?:null|Null|NULL|~)$", "nN~")
+_resolve("null", r"^$", "")
 _resolve("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF")
 _resolve("int", r"^[-+]?[0-9]+$", "-+0123456789")
 _resolve("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789")
@@ -123,9 +135,16 @@ def _yaml(path: str | Path, text: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader, narrowed
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise FileError(f"{path}: {line}{error.problem or error}") from None
+        text = error.problem or str(error)
+        text = f"{error.context}, {text}" if text.startswith("but ") else text
+        advice = "; indent with spaces" if "'\\t'" in text else ""
+        raise FileError(f"{path}: {line}{text}{advice}") from None
+    except yaml.reader.ReaderError as error:
+        raise FileError(
+            f"{path}: the character #x{error.character:04x} at {error.position} cannot stand here"
+        ) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise FileError(f"{path}: {error}") from None
+        raise FileError(f"{path}: {_plain(error)}") from None
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
 
@@ -137,9 +156,18 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     Raises FileError where the folder cannot be written.
     """
     if str(path) == "-":
-        yield sys.stdout if "b" not in mode else sys.stdout.buffer
+        if "b" in mode:
+            yield sys.stdout.buffer
+        else:
+            if isinstance(sys.stdout, io.TextIOWrapper):  # the files are UTF-8, whatever the terminal is
+                sys.stdout.reconfigure(encoding="utf-8")
+            yield sys.stdout
         return
     target = Path(path)
+    if target.exists() and not target.is_file() and not target.is_dir():  # a device or a pipe is not replaced
+        with open(target, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+        return
     try:
         encoding = None if "b" in mode else "utf-8"
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
