@@ -18,7 +18,7 @@ from lstm_trace.cells import KINDS, LSTM, SLSTM, named
 from lstm_trace.errors import LstmTraceError
 from lstm_trace.model import NETWORK
 
-T, B, I, H, P = 4, 3, 2, 5, 3
+T, B, I, H, P = 4, 3, 2, 5, 3  # noqa: E741
 CLOSE = 1e-12  # float64, sums of at most 15 terms of order 1, four steps
 
 
@@ -56,7 +56,8 @@ def reading(options: dict[str, Any]) -> Reading:
 def by_oracle(w: dict[str, np.ndarray], x: Any, h0: Any, c0: Any, r: Reading, **how: Any) -> tuple[Any, Any, Any]:
     """(h (T, B, ·), h_n, c_n) of one layer and direction; rows one by one."""
     rows = [sequence(plain(w), x[:, b].tolist(), h0[b].tolist(), c0[b].tolist(), r, **how) for b in range(x.shape[1])]
-    return np.array([row[0] for row in rows]).swapaxes(0, 1), np.array([r[1] for r in rows]), np.array([r[2] for r in rows])
+    h, h_n, c_n = (np.array(part) for part in zip(*rows, strict=True))
+    return h.swapaxes(0, 1), h_n, c_n
 
 
 def drawn(seed: int, options: dict[str, Any]) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
@@ -88,7 +89,7 @@ FAMILY: list[dict[str, Any]] = [
     {"layer_norm": True, "bias": "none"},
     {"layer_norm": True, "forget_bias": 1.0, "layer_norm_epsilon": 1e-3},
     {"layer_norm_cell": True},
-    {"layer_norm": True, "layer_norm_cell": True, "layer_norm_carried": True, "bias": "none", "layer_norm_epsilon": 0.01},
+    {"layer_norm_cell": True, "layer_norm_carried": True, "layer_norm_epsilon": 0.01, "layer_norm": True},
     {"layer_norm": True, "layer_norm_cell": True, "coupled": True, "peephole": True, "projection": True},
 ]
 
@@ -113,11 +114,12 @@ def test_each_member_agrees_with_scalar_loops_and_each_option_counts(options: di
 @given(data=st.data())
 def test_any_combination_of_options_agrees_with_scalar_loops(data: st.DataObject) -> None:
     flag, clip = st.booleans(), st.sampled_from([None, 0.25, 1.5])
+    squashes = sorted(set(ACTIVATIONS) - {"exponential"})  # exp of exp leaves the range of floats
     options: dict[str, Any] = {
         "bias": data.draw(st.sampled_from(["none", "one", "two"])),
         **{name: data.draw(flag) for name in ("peephole", "coupled", "projection", "layer_norm", "layer_norm_cell")},
         **{name: data.draw(clip) for name in ("clip", "output_clip", "cell_clip")},
-        **{f"{role}_activation": data.draw(st.sampled_from(sorted(ACTIVATIONS))) for role in ("gate", "candidate")},
+        **{f"{role}_activation": data.draw(st.sampled_from(squashes)) for role in ("gate", "candidate")},
         "output_activation": data.draw(st.sampled_from(["tanh", "softsign", "relu", "hard_sigmoid"])),
     }
     if options["projection"]:
@@ -335,7 +337,7 @@ def test_float32_is_float32_and_near_float64(options: dict[str, Any]) -> None:
     assert 1e-9 < error < 1e-4
 
 
-@pytest.mark.parametrize("options", [*FAMILY, {"kind": "slstm"}, {"kind": "slstm", "forget_activation": "exp"}], ids=str)
+@pytest.mark.parametrize("options", [*FAMILY, {"kind": "slstm"}, {"kind": "slstm", "stabilised": False}], ids=str)
 def test_verify_save_ask_and_addresses_work_for_every_member(options: dict[str, Any], tmp_path: Path) -> None:
     rng = np.random.default_rng(41)
     wide = 2 * (P if options.get("projection") else H)
@@ -405,8 +407,8 @@ ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", re.M)
 @pytest.mark.parametrize("kind", [*KINDS, "network"])
 def test_the_documented_table_is_the_code(kind: str) -> None:
     text = Path(__file__).parents[1].joinpath("docs/options.md").read_text(encoding="utf-8")
-    section = re.split(r"^## ", text, flags=re.M)
-    table = next(part for part in section if part.startswith(f"The {kind}" if kind == "network" else f"The cell `{kind}`"))
+    head = f"The {kind}" if kind == "network" else f"The cell `{kind}`"
+    table = next(part for part in re.split(r"^## ", text, flags=re.M) if part.startswith(head))
     rows = {name: default.strip("`") for name, _, _, default, _ in ROW.findall(table)}
     if kind == "network":
         assert set(rows) == set(NETWORK)
@@ -443,8 +445,7 @@ BAD: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("projection clip alone", {}, {"projection_clip": 1}, "changes nothing without projection: true"),
     ("epsilon alone", {}, {"layer_norm_epsilon": 0.1}, "changes nothing without layer_norm: true or layer_norm_cell"),
     ("carried alone", {}, {"layer_norm_carried": True}, "changes nothing without layer_norm_cell: true"),
-    ("peephole weights", {"w_ci": np.ones(H)}, {}, "no equation of the cell reads the weight 'w_ci': it needs the option"
-     " peephole: true"),
+    ("peephole weights", {"w_ci": np.ones(H)}, {}, "reads the weight 'w_ci': it needs the option peephole: true"),
     ("layer norm weights", {"gamma_i": np.ones(H)}, {}, "it needs the option layer_norm: true"),
     ("projection weights", {"W_hr": np.ones((2, H))}, {}, "it needs the option projection: true"),
     ("peepholes of an sLSTM", {"w_ci": np.ones(H)}, {"kind": "slstm"}, "the cell 'slstm' has no peephole"),
