@@ -1,0 +1,149 @@
+"""diff: aligned by address, first difference in computing order, local error apart from inherited."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lstm_trace.errors import FileError
+from lstm_trace.foreign import read_foreign
+from lstm_trace.trace import Trace
+from lstm_trace.views import diff as view
+from lstm_trace.walks.compare import Tolerance, compare
+
+from .test_verify import traced
+
+
+def changed(trace: Trace, scope: str, name: str, by: float) -> Trace:
+    """The same trace with one value of a line changed."""
+    lines = {s: {n: a.copy() for n, a in values.items()} for s, values in trace.lines.items()}
+    lines[scope][name][2, 1, 3] += by
+    return replace(trace, lines=lines)
+
+
+def test_the_same_run_is_the_same() -> None:
+    found = compare(traced({}), traced({}))
+    assert found.same
+    assert all(d.max_abs == 0 and d.cosine == pytest.approx(1) and d.snr == np.inf for d in found.lines)
+    assert view.verdict(found)[0].startswith("same: all ")
+
+
+def test_a_float32_run_differs_by_rounding_alone() -> None:
+    found = compare(traced({}), traced({}, dtype="float32"))
+    assert found.same
+    assert 0 < max(d.max_abs for d in found.lines) < 1e-4
+
+
+def test_one_wrong_value_is_named_and_its_own_fault() -> None:
+    a = traced({})
+    found = compare(a, changed(a, "1/forward", "i_t", 1e-6))
+    assert not found.same
+    assert found.first is not None
+    assert str(found.first.first) == "1/forward/2/1/i_t[3]"
+    assert found.first.local == pytest.approx(1e-6)
+    assert found.first.inherited == 0
+    assert [d.line for d in found.lines if d.differing] == ["i_t"]
+    assert "the line itself is off by 1e-06" in view.verdict(found)[1]
+
+
+def test_a_changed_weight_is_a_premise_and_all_else_inherits() -> None:
+    a, b = traced({}), traced({})
+    weight = b.parameters["0/reverse"]["W_hf"] + 0.0
+    weight[1, 2] += 0.01
+    import lstm_trace as lt
+
+    weights = {f"{s}/{n}": v for s, here in b.parameters.items() for n, v in here.items()}
+    weights["0/reverse/W_hf"] = weight
+    rng_states = [np.stack([b.initial[s][n] for s in b.initial]) for n in ("h_prev", "c_prev")]
+    b = lt.run(weights, a.x, h0=rng_states[0], c0=rng_states[1])
+    found = compare(a, b)
+    assert found.premises == ("0/reverse/W_hf: 1 of 25 differ, by at most 0.01; first [1,2]",)
+    assert found.first is not None
+    assert found.first.line == "W_hf @ h_prev"
+    assert found.first.first is not None
+    assert found.first.first.t == 3  # the reverse direction begins at the last step
+    assert max(d.local or 0 for d in found.lines) < 1e-14
+    assert "came in with its operands (a premise differs)" in view.verdict(found)[1]
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "same"),
+    [
+        (Tolerance(atol=1.1e-6), True), (Tolerance(atol=0.9e-6), False), (Tolerance(rtol=1.0), True),
+        (Tolerance(ulps=4), False), (Tolerance(ulps=1e12), True), (Tolerance(rtol=0.0), False),
+    ],
+)  # fmt: skip
+def test_tolerances(tolerance: Tolerance, same: bool) -> None:
+    a = traced({})
+    assert compare(a, changed(a, "0/forward", "f_t", 1e-6), tolerance).same is same
+
+
+def test_what_cannot_be_aligned_is_a_note() -> None:
+    a, b = traced({}), traced({"peephole": True}, layers=1)
+    notes = compare(a, b).notes
+    assert any("1/forward is only in a" in note for note in notes)
+    assert any("the cells differ in z_i" in note for note in notes)
+    assert any("only in b: w_ci * c_prev" in note for note in notes)
+    assert "- note: " in view.markdown(compare(a, b))
+
+
+def test_nan_on_one_side_differs() -> None:
+    a = traced({})
+    found = compare(a, changed(a, "0/forward", "c_t", np.nan))
+    assert found.first is not None
+    assert found.first.line == "c_t"
+
+
+def test_views_agree() -> None:
+    a = traced({})
+    found = compare(a, changed(a, "1/reverse", "o_t", 1e-3))
+    frame = view.frame(found)
+    assert list(frame.columns) == list(view.COLUMNS)
+    assert frame.loc[frame.differing > 0, "line"].tolist() == ["o_t"]
+    data = json.loads(view.as_json(found))
+    assert data["same"] is False
+    assert [row["line"] for row in data["lines"] if row["differing"]] == ["o_t"]
+    assert "| `1/reverse/o_t` | 1/40 | 0.001 |" in view.markdown(found)
+
+
+def test_values_of_a_foreign_program(tmp_path: Path) -> None:
+    a = traced({}, layers=1, both=False)
+    rows = [{"t": t, "b": b, "line": "i_t", "value": a["i_t"][t, b].tolist()} for t in range(4) for b in range(2)]
+    rows[5]["value"][1] += 0.125  # type: ignore[index]
+    path = tmp_path / "port.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    b, remarks = read_foreign(path, a)
+    assert remarks == []
+    found = compare(a, b)
+    assert found.first is not None
+    assert str(found.first.first) == "0/forward/2/1/i_t[1]"
+    table = tmp_path / "port.csv"
+    table.write_text("t,batch,line,unit,value\n1,0,h_t,3,0.5\n")
+    b, remarks = read_foreign(table, a)
+    assert remarks == ["0/forward/h_t: 1 of 40 values are in the file"]
+    assert b["h_t"][1, 0, 3] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("t,value\n0,1\n", "expected the columns layer,direction,t,batch,line,unit,value; found t,value"),
+        ("t,line,value\n0,i_t,1\n", "row 2: batch is missing, and i_t has 2 of them"),
+        ("t,batch,line,value\n0,0,i_x,1\n", "row 2: no line 'i_x' in the reference; did you mean 'i_t'?"),
+        ("t,batch,line,value\n9,0,i_t,1\n", "row 2: t 9 is not there; i_t has 0 to 3"),
+        ("t,batch,line,unit,value\n0,0,i_t,7,1\n", "row 2: unit 7 is not there; i_t has 5"),
+        ("t,batch,line,unit,value\n0,0,i_t,1,one\n", "row 2: could not convert string to float: 'one'"),
+        ('{"t":0,"b":0,"line":"i_t","value":[1,2]}', "row 1: 2 values; i_t has 5 units"),
+        ('{"t":0', "row 1: "),
+    ],
+)
+def test_foreign_faults(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "port.csv"
+    path.write_text(text)
+    with pytest.raises(FileError) as error:
+        read_foreign(path, traced({}, layers=1, both=False))
+    assert message in str(error.value)
