@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from .errors import MissingError, nearest
 from .lines import Operand
 from .ops import Array
 from .stack import GIVEN, VALID, Stage, X, find
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: The states of the plain cell have initial values with names of their own.
 INITIAL = {"h_prev": "h0", "c_prev": "c0"}
@@ -297,3 +300,14 @@ class Trace:
         from .store import save
 
         save(self, path)
+
+    def to_frame(self, shape: str = "long", with_inputs: bool = False, **selection: Any) -> pd.DataFrame:
+        """The values as a pandas frame: shape `long`, `wide` or `worked` (see `views.frames.frame`).
+
+        with_inputs: premises too (long only). selection: only, layer, direction, steps, batch, unit (`Selection`).
+        Raises MissingError for a selection that is not there, OptionError for an unknown shape.
+        """
+        from .views.frames import frame
+        from .views.rows import Selection
+
+        return frame(self, shape, Selection(**selection), with_inputs)

@@ -1,0 +1,83 @@
+"""A trace as a table in a file: one row here for each suffix, one file beside this one for each writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+from ..errors import FileError, OptionError, nearest
+from ..trace import Trace
+from ..views.frames import check_shape
+from ..views.rows import Selection, parts
+
+#: Suffix to the module that writes it: `write(job, path)`.
+WRITERS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a table is written as text.
+
+    bom: begin with a byte order mark, by which Excel knows UTF-8. guard: put ' before texts that a spreadsheet
+    would take for a formula.
+    """
+
+    separator: str = ","
+    decimal: str = "."
+    newline: str = "\n"
+    bom: bool = False
+    guard: bool = False
+
+
+#: `plain` is exact in every reader; the others are what Excel opens by a double click, in an English and in most
+#: continental European settings.
+DIALECTS = {
+    "plain": Dialect(),
+    "excel": Dialect(newline="\r\n", bom=True, guard=True),
+    "excel-eu": Dialect(separator=";", decimal=",", newline="\r\n", bom=True, guard=True),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a writer writes. progress is told the number of rows after each piece."""
+
+    trace: Trace
+    shape: str = "long"
+    selection: Selection = field(default_factory=Selection)
+    with_inputs: bool = False
+    dialect: str = "plain"
+    progress: Callable[[int], None] = lambda rows: None
+
+    @property
+    def rows(self) -> int:
+        """How many rows the table has, without its header. Raises MissingError for an empty selection."""
+        sizes = [part.shape for part in parts(self.trace, self.selection, self.with_inputs)]
+        return sum(steps * batch * (1 if self.shape == "wide" else width) for steps, batch, width in sizes)
+
+
+def export(job: Job, path: str | Path) -> None:
+    """Write the table to `path`; the suffix says how, '-' is CSV on standard output.
+
+    Raises FileError for an unknown suffix, OptionError for a shape or dialect that does not fit, MissingError for a
+    selection that is not there.
+    """
+    suffix = check(path, job.shape, job.with_inputs, job.dialect)
+    import_module(f".{WRITERS[suffix]}", __name__).write(job, path)
+
+
+def check(path: str | Path, shape: str = "long", with_inputs: bool = False, dialect: str = "plain") -> str:
+    """The suffix that is to be written; raises what `export` does for a request that needs no trace to be refused."""
+    suffix = ".csv" if str(path) == "-" else Path(path).suffix.lower()
+    if suffix not in WRITERS:
+        raise FileError(f"{path}: tables are written as {', '.join(WRITERS)}, or as CSV to standard output (-)")
+    if dialect not in DIALECTS:
+        raise OptionError(
+            f"there is no dialect {dialect!r}{nearest(dialect, DIALECTS)}; expected {', '.join(DIALECTS)}"
+        )
+    if dialect != "plain" and WRITERS[suffix] != "csv":
+        raise OptionError(f"dialect {dialect} is for .csv and .tsv, not for {suffix}")
+    check_shape(shape, with_inputs)
+    return suffix

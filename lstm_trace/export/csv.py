@@ -1,0 +1,132 @@
+"""CSV and TSV, a piece at a time: exact, in bounded memory, some ten times as fast as `DataFrame.to_csv`.
+
+Most of a row is text that many rows share (the place, the line, the operation); only the values are new. They are
+written many at once by pydantic's JSON serializer, which gives the shortest text that reads back equal (Ryu, Adams
+2018), and are then laid between the shared texts.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, islice, repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic_core import to_json
+
+from ..files import written
+from ..ops import Array
+from ..views.frames import WIDE, WORKED, wide_names
+from ..views.rows import LONG, Part, parts
+from . import DIALECTS, Dialect, Job
+
+#: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
+PIECE = 1 << 12
+#: How a spreadsheet's formula may begin (OWASP, "CSV injection").
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write(job: Job, path: str | Path) -> None:
+    """Write the table; nothing appears under `path` unless it is whole. Raises FileError."""
+    dialect = DIALECTS[job.dialect]
+    if Path(path).suffix.lower() == ".tsv":
+        dialect = replace(dialect, separator="\t")
+    pieces = {"long": _long, "wide": _wide, "worked": _worked}[job.shape](job, dialect)
+    first = next(pieces)  # a selection that is not there is refused before a file is begun
+    with written(path, "wb") as file:
+        if dialect.bom:
+            file.write("\ufeff".encode())
+        for rows, text in chain([first], pieces):
+            file.write(text.encode())
+            job.progress(rows)
+        file.write(dialect.newline.encode())
+
+
+def _long(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
+    """(rows, text) of each piece; a row begins with the newline that ends the one before."""
+    sep = dialect.separator
+    header = sep.join(LONG)
+    for part in parts(job.trace, job.selection, job.with_inputs):
+        middles = [
+            f"{_text(entry.line, dialect)}{sep}{entry.op}{sep}{unit}{sep}"
+            for entry in part.lines
+            for unit in entry.units
+        ]
+        for piece in part.pieces(PIECE):
+            heads = _heads(piece, dialect)
+            cells: list[str] = [""] * (3 * piece.size)
+            cells[0::3] = chain.from_iterable(repeat(head, len(middles)) for head in heads)
+            cells[1::3] = middles * len(heads)
+            cells[2::3] = _numbers(piece.values.reshape(-1), dialect)
+            yield piece.size, header + "".join(cells)
+            header = ""
+
+
+def _wide(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
+    there = list(parts(job.trace, job.selection))
+    names = wide_names(there)
+    header = dialect.separator.join([*WIDE, *(_text(name, dialect) for name in names)])
+    for part in there:
+        own = wide_names([part])
+        columns = {name: column for column, name in enumerate(own)}
+        order = [columns.get(name, len(own)) for name in names]  # the last stands for what this layer does not have
+        for piece in part.pieces(PIECE):
+            heads = _heads(piece, dialect)
+            rows = []
+            for head, values in zip(heads, piece.values.reshape(len(heads), -1), strict=True):
+                cells = _numbers(values, dialect)
+                if own != names:
+                    cells = [[*cells, ""][column] for column in order]
+                rows.append(head + dialect.separator.join(cells))
+            yield len(rows), header + "".join(rows)
+            header = ""
+
+
+def _worked(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
+    from ..views.worked import worked_rows
+
+    rows = iter(worked_rows(job.trace, job.selection))
+    header = dialect.separator.join(WORKED)
+    while some := list(islice(rows, PIECE)):
+        numbers = _numbers(np.array([row[-1] for row in some]), dialect)
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=dialect.separator, lineterminator=dialect.newline)
+        for row, number in zip(some, numbers, strict=True):
+            writer.writerow([*(_guarded(cell, dialect) for cell in row[:-1]), number])
+        yield len(some), header + dialect.newline + text.getvalue().removesuffix(dialect.newline)
+        header = ""
+
+
+def _heads(piece: Part, dialect: Dialect) -> list[str]:
+    """The beginning of a row, for each step and batch row: newline, layer, direction, t, batch."""
+    sep = dialect.separator
+    layer = "" if piece.layer is None else piece.layer
+    place = f"{dialect.newline}{layer}{sep}{piece.direction or ''}{sep}"
+    steps: Sequence[Any] = [""] if piece.steps is None else piece.steps
+    batch: Sequence[Any] = [""] if piece.batch is None else piece.batch
+    return [f"{place}{t}{sep}{b}{sep}" for t in steps for b in batch]
+
+
+def _numbers(values: Array, dialect: Dialect) -> list[str]:
+    """Each value as the shortest text that reads back as the same float64; float32 as the equal float64."""
+    text = to_json(values.tolist(), inf_nan_mode="constants").decode()[1:-1]
+    if dialect.decimal != ".":
+        return text.replace(",", ";").replace(".", dialect.decimal).split(";")
+    return text.split(",")
+
+
+def _guarded(cell: Any, dialect: Dialect) -> Any:
+    """A text that a spreadsheet would run as a formula gets ' before it; numbers stay."""
+    return f"'{cell}" if dialect.guard and isinstance(cell, str) and cell.startswith(FORMULA) else cell
+
+
+def _text(cell: str, dialect: Dialect) -> str:
+    """A text cell, quoted where it must be (RFC 4180)."""
+    text = str(_guarded(cell, dialect))
+    if any(mark in text for mark in (dialect.separator, '"', "\n", "\r")):
+        return '"' + text.replace('"', '""') + '"'
+    return text

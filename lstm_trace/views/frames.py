@@ -1,0 +1,152 @@
+"""A trace as pandas frames: long, wide, worked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from ..errors import OptionError, nearest
+from ..ops import Array
+from ..trace import Trace
+from .rows import Part, Selection, parts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Shape = Literal["long", "wide", "worked"]
+SHAPES: tuple[str, ...] = get_args(Shape)
+
+#: What names the row of the wide shape; a column for each line and unit follows.
+WIDE = ("layer", "direction", "t", "batch")
+#: Columns of the worked shape.
+WORKED = ("layer", "direction", "t", "batch", "line", "unit", "symbol", "formula", "substituted", "value")
+
+DIRECTIONS = ("forward", "reverse", "joined")
+
+
+class Coded(NamedTuple):
+    """A column of few texts: text[codes[row]]; the code -1 is an empty cell."""
+
+    codes: Array
+    texts: tuple[str, ...]
+
+
+def check_shape(shape: str, with_inputs: bool) -> None:
+    """Raise OptionError for a shape that there is not, or premises in a shape that has no place for them."""
+    if shape not in SHAPES:
+        raise OptionError(f"there is no shape {shape!r}{nearest(shape, SHAPES)}; expected {', '.join(SHAPES)}")
+    if with_inputs and shape != "long":
+        raise OptionError(f"premises (--with-inputs) have rows in the shape long only, not in {shape}")
+
+
+def frame(
+    trace: Trace, shape: str = "long", selection: Selection | None = None, with_inputs: bool = False
+) -> pd.DataFrame:
+    """The selection as a frame; values keep the trace's dtype.
+
+    long: one row for each value, columns layer, direction, t, batch, line, op, unit, value; `with_inputs` adds
+    premises, for which whole numbers may be missing (dtype Int64). wide: one row for each layer, direction, step and
+    batch row, one column for each line and unit (`c_t[0]`), NaN where a layer has no such line. worked: one row for
+    each value with its symbol, its formula and the formula with numbers.
+    Raises MissingError for a selection that is not there, OptionError for an unknown shape.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0], [2.0]], ask="z_i", given={"h_t": [0.0]})
+    >>> print(frame(trace, "wide", Selection(only="z_i")))
+       layer direction  t  batch  z_i[0]
+    0      0   forward  0      0     0.5
+    1      0   forward  1      0     1.0
+    """
+    import pandas as pd
+
+    check_shape(shape, with_inputs)
+    if shape == "worked":
+        from .worked import worked_rows
+
+        return pd.DataFrame(worked_rows(trace, selection), columns=list(WORKED))
+    there = list(parts(trace, selection, with_inputs))
+    columns = long_columns(there) if shape == "long" else wide_columns(there)
+    return pd.DataFrame({name: _series(pd, column) for name, column in columns.items()})
+
+
+def _series(pd: Any, column: Array | Coded) -> Any:
+    if isinstance(column, Coded):
+        texts = pd.Series([*column.texts, None]).array  # the last stands for the code -1
+        return texts.take(column.codes % len(texts))
+    if column.dtype.kind == "i" and (column < 0).any():
+        return pd.arrays.IntegerArray(column.astype(np.int64), column < 0)
+    return column
+
+
+def long_columns(there: Sequence[Part]) -> dict[str, Array | Coded]:
+    """The columns of the long shape for some parts; -1 is an empty cell."""
+    lines = list(dict.fromkeys(entry.line for part in there for entry in part.lines))
+    ops = list(dict.fromkeys(entry.op for part in there for entry in part.lines))
+    at_line, at_op = ({text: code for code, text in enumerate(texts)} for texts in (lines, ops))
+    found: dict[str, list[Array]] = {}
+    for part in there:
+        steps, batch, width = part.shape
+        counts = [len(entry.units) for entry in part.lines]
+        each = {
+            "line": np.repeat([at_line[entry.line] for entry in part.lines], counts),
+            "op": np.repeat([at_op[entry.op] for entry in part.lines], counts),
+            "unit": np.concatenate([np.arange(entry.units.start, entry.units.stop) for entry in part.lines]),
+        }
+        columns = {
+            **place_columns(part, width),
+            **{name: np.tile(codes, steps * batch) for name, codes in each.items()},
+            "value": part.values.reshape(-1),
+        }
+        for name, column in columns.items():
+            found.setdefault(name, []).append(column)
+    joined = {name: _joined(arrays) for name, arrays in found.items()}
+    texts = {"direction": DIRECTIONS, "line": tuple(lines), "op": tuple(ops)}
+    order = ("layer", "direction", "t", "batch", "line", "op", "unit", "value")
+    return {name: Coded(joined[name], texts[name]) if name in texts else joined[name] for name in order}
+
+
+def place_columns(part: Part, width: int) -> dict[str, Array]:
+    """Layer, direction (code), t and batch of a part, each place `width` times; -1 for what it does not have."""
+    steps, batch, _ = part.shape
+    number = range(-1, 0)
+    return {
+        "layer": np.full(steps * batch * width, -1 if part.layer is None else part.layer),
+        "direction": np.full(steps * batch * width, -1 if part.direction is None else DIRECTIONS.index(part.direction)),
+        "t": np.repeat(np.array(number if part.steps is None else part.steps), batch * width),
+        "batch": np.tile(np.repeat(np.array(number if part.batch is None else part.batch), width), steps),
+    }
+
+
+def wide_names(there: Sequence[Part]) -> list[str]:
+    """The value columns of the wide shape: `line[unit]`, in computing order."""
+    return list(dict.fromkeys(f"{e.line}[{unit}]" for part in there for e in part.lines for unit in e.units))
+
+
+def wide_columns(there: Sequence[Part]) -> dict[str, Array | Coded]:
+    """The columns of the wide shape for some parts."""
+    places: dict[str, Array] = {}
+    sizes = [part.shape[0] * part.shape[1] for part in there]
+    each = [place_columns(part, 1) for part in there]
+    for name in WIDE:
+        places[name] = _joined([columns[name] for columns in each])
+    names = wide_names(there)
+    values = np.full((len(names), sum(sizes)), np.nan, there[0].arrays[0].dtype)
+    at_name, begin = {name: row for row, name in enumerate(names)}, 0
+    for part, size in zip(there, sizes, strict=True):
+        rows = [at_name[f"{e.line}[{unit}]"] for e in part.lines for unit in e.units]
+        values[rows, begin : begin + size] = part.values.reshape(size, -1).T
+        begin += size
+    direction = Coded(places.pop("direction"), DIRECTIONS)
+    return {
+        "layer": places["layer"],
+        "direction": direction,
+        "t": places["t"],
+        "batch": places["batch"],
+        **dict(zip(names, values, strict=True)),
+    }
+
+
+def _joined(arrays: Sequence[Array]) -> Array:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
