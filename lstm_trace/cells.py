@@ -270,7 +270,7 @@ def extended(cell: Cell, extra: str) -> Cell:
     """The cell with more equations after its own; what it carries and gives out stays. Raises CellError."""
     rows = cell.text.splitlines()
     last = next(i for i, row in enumerate(rows) if row.startswith(("carry:", "output:")))
-    return parse("\n".join([*rows[:last], extra, *rows[last:]]))
+    return parse("\n".join([*rows[:last], extra, *rows[last:]]), first=1 - last)
 
 
 @lru_cache(maxsize=256)

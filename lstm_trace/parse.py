@@ -15,6 +15,10 @@ from __future__ import annotations
 
 import ast
 import keyword
+import math
+import sys
+import unicodedata
+import warnings
 from collections.abc import Iterator
 
 from .errors import CellError, nearest
@@ -23,10 +27,19 @@ from .ops import FUNCTIONS, OPS
 
 #: Longest text of equations that is read; the longest cell that ships has 2 KiB.
 MAX_TEXT = 64 * 1024
+_WIDE = 100  # columns of an equation that a message shows
+#: How the parts of Python's grammar that are not in ours are written.
+_FOREIGN = {
+    "Pow": "**", "Mod": "%", "FloorDiv": "//", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LShift": "<<",
+    "RShift": ">>", "Invert": "~", "Not": "not", "And": "and", "Or": "or", "Compare": "a comparison", "IfExp": "if … else",
+    "Subscript": "an index […]", "Attribute": "a dot between names", "Lambda": "lambda", "Tuple": "a comma here",
+    "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text", "NamedExpr": ":=",
+}  # fmt: skip
+_DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
 _OPERATORS: dict[type, str] = {ast.MatMult: "matvec", ast.Mult: "mul", ast.Div: "div"}
 
 
-class _Fault(Exception):
+class _Fault(Exception):  # noqa: N818 - never leaves this file: it becomes a sentence of a CellError
     """One fault at a column of the row being read."""
 
     def __init__(self, message: str, column: int = 0) -> None:
@@ -34,9 +47,18 @@ class _Fault(Exception):
         self.column = column
 
 
-def _point(number: int, row: str, fault: _Fault) -> str:
-    """The message with the equation and a caret under the place."""
-    return f"equation {number}: {fault}\n    {row}\n    {' ' * fault.column}^"
+_Problems = list[tuple[int, str]]  # row number and message
+
+
+def _point(number: int, row: str, fault: _Fault) -> tuple[int, str]:
+    """The row's number and the message with the equation and a caret under the place."""
+    place = f"equation {number}" if number > 0 else "the cell's own equations"
+    column = fault.column
+    if len(row) > _WIDE:  # only the part round the fault
+        begin = max(min(column - _WIDE // 2, len(row) - _WIDE), 0)
+        row = ("…" if begin else "") + row[begin : begin + _WIDE] + ("…" if begin + _WIDE < len(row) else "")
+        column += (1 if begin else 0) - begin
+    return number, f"{place}: {fault}\n    {row}\n    {' ' * column}^"
 
 
 class _Builder:
@@ -48,12 +70,13 @@ class _Builder:
         self.later = later  # every assigned name, for use before assignment
         self.inputs = inputs
         self.states = states
-        self.row = ""
+        self.bindings: dict[str, int] = {}  # of the lines that are named by their expression
+        self.name = self.row = ""
         self.start = 0  # column of the expression within the row
 
     def assign(self, name: str, text: str, start: int, row: str) -> None:
         """Add the lines of `name = text`."""
-        self.row, self.start = row, start
+        self.name, self.row, self.start = name, row, start
         line = self._line(_tree(text, start), text, top=True)
         if isinstance(line, Line) and self._key(line) not in self.known:
             self._add(line._replace(name=name))
@@ -72,6 +95,8 @@ class _Builder:
 
     def _add(self, line: Line) -> None:
         self.lines[line.name] = line
+        if not line.assigned:
+            self.bindings[line.name] = binding(line)
         self.known.setdefault(self._key(line), line.name)
 
     def _column(self, node: ast.expr, text: str) -> int:
@@ -83,8 +108,7 @@ class _Builder:
             return line
         name = self.known.get(self._key(line))
         if name is None:
-            unnamed = {n: binding(v) for n, v in self.lines.items() if not v.assigned}
-            name = expression(line, unnamed)
+            name = expression(line, self.bindings)
             self._add(line._replace(name=name))
         return name
 
@@ -94,8 +118,8 @@ class _Builder:
         match node:
             case ast.Name(id=name):
                 if name in self.later and name not in self.lines:
-                    where = "itself" if self.later[name] == -1 else f"equation {self.later[name]} gives it one"
-                    raise _Fault(f"{name} is read before it has a value ({where})", column)
+                    place = "in its own equation" if name == self.name else f"equation {self.later[name]} gives it one"
+                    raise _Fault(f"{name} is read before it has a value ({place})", column)
                 if name in FUNCTIONS:
                     raise _Fault(f"{name} is a function; write {name}(…)", column)
                 if name.endswith("_prev") and name not in self.states and name not in self.inputs:
@@ -104,10 +128,9 @@ class _Builder:
             case ast.Constant(value=bool() | complex() | str() | bytes() | None):
                 raise _Fault("only names and numbers can stand here", column)
             case ast.Constant(value=int() | float() as value):
-                number = float(value)
-                if number - number != 0:
+                if not abs(value) <= sys.float_info.max:
                     raise _Fault("this number is too large for a float", column)
-                return number
+                return float(value)
             case ast.UnaryOp(op=ast.UAdd(), operand=inner):
                 return self._line(inner, text, top)
             case ast.UnaryOp(op=ast.USub(), operand=inner):
@@ -119,8 +142,8 @@ class _Builder:
                 return self._product(node, text, column, top)
             case ast.Call():
                 return self._call(node, text, column)
-        what = type(getattr(node, "op", node)).__name__
-        raise _Fault(f"{what} is not in the grammar (names, numbers, + - * / @, functions)", column)
+        kind = type(getattr(node, "op", node)).__name__
+        raise _Fault(f"{_FOREIGN.get(kind, kind)} is not in the grammar (names, numbers, + - * / @, functions)", column)
 
     def _sum(self, node: ast.expr, text: str) -> Line:
         terms: list[tuple[float, ast.expr]] = []
@@ -133,7 +156,7 @@ class _Builder:
             while isinstance(term, ast.UnaryOp) and isinstance(term.op, ast.USub):
                 sign, term = -sign, term.operand
             operand = self._operand(term, text)
-            if isinstance(operand, float) and operand < 0:
+            if isinstance(operand, float) and math.copysign(1, operand) < 0:
                 sign, operand = -sign, -operand
             signs.append(sign)
             operands.append(operand)
@@ -169,7 +192,7 @@ class _Builder:
                 rest = tuple(float(d) for _, d in op.constants[len(given) :] if d is not None)
                 return Line("", op.name, operands, given + rest)
         wanted = " or ".join(dict.fromkeys(_signature(op.name) for op in OPS.values() if op.function == name))
-        raise _Fault(f"{name} has {count} arguments; write {wanted}", column)
+        raise _Fault(f"{name} has {count} argument{'s' * (count != 1)}; write {wanted}", column)
 
     def _number(self, node: ast.expr, text: str) -> float:
         value = self._line(node, text)
@@ -185,20 +208,28 @@ def _signature(name: str) -> str:
 
 
 def _tree(text: str, start: int) -> ast.expr:
+    if not text:
+        raise _Fault("nothing stands here; write an expression", start)
     try:
-        return ast.parse(text.strip(" \t"), mode="eval").body if text == text.lstrip() else _tree(text.lstrip(), start)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's advice on its own syntax ('1or x') is not for us
+            return ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        column = start + max((error.offset or 1) - 1, 0)
-        raise _Fault(f"cannot be read as an equation ({error.msg})", column) from None
+        column = start + min(max((error.offset or 1) - 1, 0), len(text))
+        raise _Fault(f"this cannot be read as an equation ({error.msg.split(';')[0]})", column) from None
     except (RecursionError, MemoryError, ValueError):
-        raise _Fault("the expression is nested too deeply or holds a character that cannot be read", start) from None
+        raise _Fault(_DEEP, start) from None
 
 
-def _rows(text: str) -> Iterator[tuple[int, str]]:
-    for count, row in enumerate(text.splitlines(), 1):
+def _rows(text: str, first: int) -> Iterator[tuple[int, str]]:
+    for count, row in enumerate(text.splitlines(), first):
         row = row.split("#", 1)[0].rstrip()
         if row.strip():
             yield count, row
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text) and text not in FUNCTIONS
 
 
 def _split(text: str) -> Iterator[tuple[str, int]]:
@@ -212,8 +243,8 @@ def _split(text: str) -> Iterator[tuple[str, int]]:
             begin = at + 1
 
 
-def parse(text: str) -> Cell:
-    """Read and check a cell's equations.
+def parse(text: str, first: int = 1) -> Cell:
+    """Read and check a cell's equations. first: the number that messages give the first row.
 
     Raises CellError with every fault: unknown function, a second assignment, a name read before it has a value, an
     open carry, an operator outside the grammar; each with the equation and a caret under the place.
@@ -224,39 +255,25 @@ def parse(text: str) -> Cell:
     """
     if len(text) > MAX_TEXT:
         raise CellError(f"the equations have {len(text)} characters; at most {MAX_TEXT} are read")
-    rows = list(_rows(text))
-    problems: list[str] = []
-    equations: list[tuple[int, str, str, str, int]] = []
-    declared: dict[str, tuple[int, str, str, int]] = {}
-    for count, row in rows:
-        head, mark, rest = row.partition(":")
-        if mark and head.strip() in ("input", "carry", "output"):
-            declared[head.strip()] = count, row, rest, len(head) + 1
-            continue
-        name, mark, right = row.partition("=")
-        column = len(row) - len(row.lstrip())
-        if not mark or not name.strip().isidentifier() or keyword.iskeyword(name.strip()) or right.startswith("="):
-            fault = _Fault("expected `name = expression`, or input:, carry: or output:", column)
-            problems.append(_point(count, row, fault))
-        else:
-            start = len(name) + 1 + len(right) - len(right.lstrip())
-            equations.append((count, row, name.strip(), right.strip(), start))
-    inputs = tuple(part for part, _ in _split(declared["input"][2]) if part) if "input" in declared else ("x_t",)
-    carry = list(_carry(declared, problems))
+    problems: _Problems = []
+    equations, declared = _sorted(_rows(text, first), problems)
+    inputs = _inputs(declared, problems)
+    carry = list(_carry(declared, inputs, problems))
     states = {state for state, *_ in carry}
-    first: dict[str, int] = {}
-    builder = _Builder(first, inputs, states)
-    for count, _, name, *_ in reversed(equations):
-        first[name] = count
+    given = {name: count for count, _, name, *_ in reversed(equations)}  # the first of two assignments
+    builder = _Builder(given, inputs, states)
     for count, row, name, right, start in equations:
         column = len(row) - len(row.lstrip())
         try:
             if name in builder.lines:
-                raise _Fault(f"{name} is assigned twice (first in equation {first[name]})", column)
+                before = f"first in equation {given[name]}" if given[name] > 0 else "the cell has it already"
+                raise _Fault(f"{name} is assigned twice ({before}); choose another name", column)
             if name in states or name in inputs or name in FUNCTIONS:
                 kind = "a carried state" if name in states else "an input" if name in inputs else "a function"
                 raise _Fault(f"{name} is {kind}; an equation cannot assign it", column)
             builder.assign(name, right, start, row)
+        except RecursionError:
+            problems.append(_point(count, row, _Fault(_DEEP, start)))
         except _Fault as fault:
             problems.append(_point(count, row, fault))
             builder.lines.setdefault(name, Line(name, "copy", (0.0,)))  # so that one fault is told once
@@ -271,14 +288,57 @@ def parse(text: str) -> Cell:
         except _Fault as fault:
             problems.append(_point(count, row, fault))
     output = _output(declared, builder, problems)
+    problems += _matrices(builder)
     if problems:
-        raise CellError(*problems)
+        raise CellError(*(message for _, message in sorted(problems, key=lambda problem: problem[0])))
     return Cell(tuple(builder.lines.values()), tuple(targets), output, inputs)
 
 
-def _carry(
-    declared: dict[str, tuple[int, str, str, int]], problems: list[str]
-) -> Iterator[tuple[str, str, int]]:
+_Equation = tuple[int, str, str, str, int]  # row number, row, name, right side, column of the right side
+_Declared = dict[str, tuple[int, str, str, int]]  # row number, row, what follows the colon, its column
+
+
+def _sorted(rows: Iterator[tuple[int, str]], problems: _Problems) -> tuple[list[_Equation], _Declared]:
+    """The rows as equations and declarations."""
+    equations: list[_Equation] = []
+    declared: _Declared = {}
+    for count, row in rows:
+        column = len(row) - len(row.lstrip())
+        head, mark, rest = row.partition(":")
+        what = head.strip()
+        if mark and what in ("input", "carry", "output"):
+            if what in declared:
+                fault = _Fault(f"{what} is declared twice; write all of it in one row", column)
+                problems.append(_point(count, row, fault))
+            declared[what] = count, row, rest, len(head) + 1
+            continue
+        name, mark, right = row.partition("=")
+        name = unicodedata.normalize("NFKC", name.strip())  # as Python reads the names on the right
+        if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
+            fault = _Fault("expected `name = expression`, or input:, carry: or output:", column)
+            problems.append(_point(count, row, fault))
+        else:
+            start = row.index("=") + 1 + len(right) - len(right.lstrip())
+            equations.append((count, row, name, right.strip(), start))
+    return equations, declared
+
+
+def _inputs(declared: _Declared, problems: _Problems) -> tuple[str, ...]:
+    if "input" not in declared:
+        return ("x_t",)
+    count, row, rest, offset = declared["input"]
+    found: list[str] = []
+    for part, column in _split(rest):
+        name = unicodedata.normalize("NFKC", part)
+        if not _is_name(name) or name in found:
+            fault = f"the input {name} stands twice" if name in found else f"an input must be a name; found {part!r}"
+            problems.append(_point(count, row, _Fault(fault, offset + column)))
+        else:
+            found.append(name)
+    return tuple(found)
+
+
+def _carry(declared: _Declared, inputs: tuple[str, ...], problems: _Problems) -> Iterator[tuple[str, str, int]]:
     """(state, target text, column) of each pair that the carry declares."""
     if "carry" not in declared:
         return
@@ -286,25 +346,43 @@ def _carry(
     seen: set[str] = set()
     for part, column in _split(rest):
         state, mark, target = (p.strip() for p in part.partition("<-"))
+        state = unicodedata.normalize("NFKC", state)
         if not part:
             continue
-        if not mark or not state.isidentifier() or not target or state in seen:
+        if not mark or not _is_name(state) or not target or state in seen or state in inputs:
             message = f"{state} is carried twice" if state in seen else "expected `state <- line`"
+            message = f"{state} is an input; it cannot be carried" if state in inputs else message
             problems.append(_point(count, row, _Fault(message, offset + column)))
         else:
-            yield state, target, offset + column + part.index("<-") + 2 + 1
+            behind = part.partition("<-")[2]
+            yield state, target, offset + column + part.index("<-") + 2 + len(behind) - len(behind.lstrip())
         seen.add(state)
 
 
-def _output(declared: dict[str, tuple[int, str, str, int]], builder: _Builder, problems: list[str]) -> str:
+def _matrices(builder: _Builder) -> _Problems:
+    """Names that are read both as a matrix and as a vector."""
+    products = {line.operands[0]: line.name for line in builder.lines.values() if line.op == "matvec"}
+    return [
+        (
+            sys.maxsize,
+            f"{name} is a matrix in `{products[name]}`, but `{line.name}` reads it as a vector; write {name} @ …",
+        )
+        for line in builder.lines.values()
+        for name in line.operands[1 if line.op == "matvec" else 0 :]
+        if name in products
+    ]
+
+
+def _output(declared: _Declared, builder: _Builder, problems: _Problems) -> str:
     lines = [name for name, line in builder.lines.items() if line.assigned]
     if not lines:
-        problems.append("the cell has no equations")
+        if not problems:
+            problems.append((0, "the cell has no equations"))
         return ""
     if "output" not in declared:
         return "h_t" if "h_t" in builder.lines else lines[-1]
     count, row, rest, offset = declared["output"]
-    name = rest.strip()
+    name = unicodedata.normalize("NFKC", rest.strip())
     if name not in builder.lines:
         column = offset + len(rest) - len(rest.lstrip())
         fault = _Fault(f"the output {name} is no line of the cell{nearest(name, lines)}", column)
