@@ -1,0 +1,57 @@
+"""`lstm-trace diff`: two traces side by side."""
+
+from __future__ import annotations
+
+import click
+
+from .common import output_option
+
+
+@click.command("diff")
+@click.argument("a", type=click.Path(allow_dash=True))
+@click.argument("b", type=click.Path(allow_dash=True))
+@output_option("Write here: .md, .csv or .json; Markdown to standard output if not given.")
+@click.option(
+    "--format", "form", type=click.Choice(["md", "csv", "json"]), help="Format, where the suffix does not say."
+)
+@click.option("--rtol", type=click.FloatRange(min=0), help="Relative tolerance.")
+@click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance.")
+@click.option("--ulps", type=click.FloatRange(min=0), help="Tolerance in units in the last place.")
+@click.option("--bound", is_flag=True, help="The rounding bound decides (the default).")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    a: str,
+    b: str,
+    output: str,
+    form: str | None,
+    rtol: float | None,
+    atol: float | None,
+    ulps: float | None,
+    bound: bool,
+) -> None:
+    """Compare B with A (the reference): traces or problems; B may be values of another program (.csv, .jsonl).
+
+    Exit 0 when they are the same within the tolerance, 1 when they differ, 2 on trouble.
+    """
+    from ..files import written
+    from ..foreign import is_foreign, read_foreign
+    from ..views import diff as view
+    from ..walks.compare import Tolerance, compare
+    from .common import opened
+
+    if bound and (rtol, atol, ulps) != (None, None, None):
+        raise click.UsageError("--bound goes alone: --rtol, --atol and --ulps take its place")
+    reference = opened(a)
+    remarks: list[str] = []
+    if is_foreign(b):
+        other, remarks = read_foreign(b, reference)
+    else:
+        other = opened(b)
+    found = compare(reference, other, Tolerance(rtol, atol, ulps))
+    text = view.render(found, form or view.form_of(output))
+    with written(output) as file:
+        file.write(text)
+    for remark in remarks:
+        click.echo(f"note: {remark}", err=True)
+    ctx.exit(0 if found.same else 1)

@@ -1,0 +1,95 @@
+"""Explanations of a trace, each a table with sentences: what a cell remembers, and how its gates behave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..trace import Trace
+from ..walks.gates import HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
+from ..walks.memory import Ledger, ledger
+from .table_report import Explanation
+
+
+def memory(trace: Trace, of: str) -> Explanation:
+    """The ledger of a carried value: what each step wrote and what is left of it. Adds up to the value.
+
+    Raises OptionError where the carry is no sum of (gate * previous) and other terms.
+    """
+    account = ledger(trace, of)
+    total = sum(abs(part) for _, _, part in account.rows) or 1.0
+    rows = [
+        (step, source, part, abs(part) / total, done)
+        for (step, source, part), done in zip(account.rows, _running(account), strict=True)
+    ]
+    return Explanation(
+        title=f"Memory of {account.address}",
+        sentences=tuple(_told(account)),
+        columns=("step", "source", "part", "share", "running"),
+        rows=rows,
+        notes=(
+            "`part`: what the step wrote, times the product of the gates since. `share`: its size among all parts. "
+            "`running`: the sum so far; the last is the value.",
+        ),
+    )
+
+
+def _running(account: Ledger) -> Iterator[float]:
+    total = 0.0
+    for _, _, part in account.rows:
+        total += part
+        yield total
+
+
+def _told(account: Ledger) -> Iterator[str]:
+    rule = account.recurrence
+    yield f"{account.address} = {account.value!r}; the parts add up to it, residual {account.residual:.2g}"
+    gates = " + ".join(("-" if sign < 0 else "") + (gate or "1") for sign, gate in rule.keeps)
+    yield f"each step keeps {gates} of {rule.state} and adds {', '.join(name for _, name in rule.writes) or 'nothing'}"
+    largest = max(account.rows, key=lambda row: abs(row[2]))
+    where = "the initial value" if largest[0] is None else f"step {largest[0]}"
+    yield f"the largest part, {largest[2]:.6g}, comes from {where} ({largest[1]})"
+    if account.half_life is None:
+        yield f"half-life: > {account.steps} steps (the gates of all {account.steps} leave more than a half)"
+    else:
+        k = account.half_life
+        latest = "the latest gate is" if k == 1 else f"the latest {k} gates multiply to"
+        yield f"half-life: {k} step{'s' if k > 1 else ''} ({latest} a half or less)"
+
+
+def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
+    """Saturation, dead and always-open units, memory length of every gate; the first value that is not finite."""
+    found = behaviour(trace, low, high)
+    return Explanation(
+        title="Gates",
+        sentences=tuple(_summary(found)),
+        columns=("layer", "direction", *Activity._fields[1:]),
+        rows=[(int(u.scope.split("/")[0]), u.scope.split("/")[1], *u[1:]) for u in found.units],
+        notes=(
+            f"`left`, `right`: share of values below {low:g} and above {high:g} (tanh: of its way from −1 to 1). "
+            "`memory`: steps after which 1/e of what was stored is left, −1 / mean(log f).",
+        ),
+    )
+
+
+def _summary(found: Behaviour) -> Iterator[str]:
+    if found.not_finite is not None:
+        yield _not_finite(found.not_finite)
+    lines = dict.fromkeys((u.scope, u.line) for u in found.units)
+    for scope, line in lines:
+        units = [u for u in found.units if (u.scope, u.line) == (scope, line)]
+        left = sum(u.left for u in units) / len(units)
+        right = sum(u.right for u in units) / len(units)
+        text = f"{scope}/{line}: {left:.0%} of its values are left-saturated, {right:.0%} right-saturated"
+        for state, words in (("dead", "never open"), ("open", "always open")):
+            count = sum(u.state == state for u in units)
+            text += f"; {count} of {len(units)} units {words}" if count else ""
+        kept = sorted(u.memory for u in units if u.memory is not None)
+        if kept:
+            text += f"; memory {kept[0]:.3g} to {kept[-1]:.3g} steps, median {kept[len(kept) // 2]:.3g}"
+        yield text
+
+
+def _not_finite(found: NotFinite) -> str:
+    operands = ", ".join(f"{name} = {value:g}" for name, value in found.operands)
+    cause = "a premise is not finite" if found.premise else f"its {found.op} of finite operands overflowed"
+    return f"not finite from {found.address} on: it is {found.value:g}; {cause} ({operands})"
