@@ -1,0 +1,245 @@
+"""Exact arithmetic beside the recorded floats: whether a printed equality is true.
+
+Premises stand for the decimals that a person wrote. Sums, products and piecewise linear functions of them are exact
+rational numbers; other functions are exact at a few places only (sigmoid(0) = 1/2), and zero times anything is zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from ..lines import Line
+from ..ops import OPS
+from ..stack import Stage
+from ..trace import Trace
+from .formula import SCALAR, Call, Dots, Key, MatVec, Neg, Node, Num, Prod, Quot, Sum, Terms
+from .numbers import Shown, fraction
+
+Exact = Fraction | None
+
+#: Up to this many numbers of a trace the exact values are carried from line to line; beyond, from the premises only.
+SMALL = 20_000
+#: A number with more binary digits than this is not followed any further.
+BITS = 512
+
+_HALF = Fraction(1, 2)
+Rule = Callable[[Sequence[Exact], Sequence[Fraction]], Exact]
+
+
+def _known(rule: Callable[[Sequence[Fraction], Sequence[Fraction]], Exact]) -> Rule:
+    """A rule that needs every operand."""
+
+    def whole(a: Sequence[Exact], c: Sequence[Fraction]) -> Exact:
+        there = [value for value in a if value is not None]
+        return rule(there, c) if len(there) == len(a) else None
+
+    return whole
+
+
+def _at(place: int, value: Fraction) -> Rule:
+    """A function that is rational at one place only."""
+    return lambda a, c: value if a[0] == place else None
+
+
+def _root(a: Sequence[Fraction], _: Sequence[Fraction]) -> Exact:
+    if a[0] < 0:
+        return None
+    over, under = math.isqrt(a[0].numerator), math.isqrt(a[0].denominator)
+    return Fraction(over, under) if over**2 == a[0].numerator and under**2 == a[0].denominator else None
+
+
+def _where(a: Sequence[Exact], _: Sequence[Fraction]) -> Exact:
+    return None if a[0] is None else a[1] if a[0] != 0 else a[2]
+
+
+def _unused(a: Sequence[Exact], c: Sequence[Fraction]) -> Exact:
+    raise AssertionError("written with sums and quotients, never as a call")
+
+
+#: Function to its exact value, from exact operands and constants; None where it has none.
+EXACT: dict[str, Rule] = {
+    "sigmoid": _at(0, _HALF),
+    "tanh": _at(0, Fraction(0)),
+    "exp": _at(0, Fraction(1)),
+    "log": _at(1, Fraction(0)),
+    "sqrt": _known(_root),
+    "relu": _known(lambda a, c: max(a[0], Fraction(0))),
+    "affine": _known(lambda a, c: c[0] * a[0] + c[1]),
+    "leaky_relu": _known(lambda a, c: c[0] * a[0] if a[0] < 0 else a[0]),
+    "thresholded_relu": _known(lambda a, c: a[0] if a[0] > c[0] else Fraction(0)),
+    "scaled_tanh": _at(0, Fraction(0)),
+    "hard_sigmoid": _known(lambda a, c: min(max(c[0] * a[0] + c[1], Fraction(0)), Fraction(1))),
+    "elu": lambda a, c: a[0] if a[0] is not None and a[0] >= 0 else None,
+    "softsign": _known(lambda a, c: a[0] / (1 + abs(a[0]))),
+    "softplus": lambda a, c: None,
+    "clip": _known(lambda a, c: min(max(a[0], c[0]), c[1])),
+    "where": _where,
+    "maximum": _known(lambda a, c: max(a)),
+    "max": _known(lambda a, c: max(a)),
+    "sum": _unused,
+    "mean": _unused,
+    "concat": _unused,
+}
+
+#: Functions whose values are not rational: what depends on one of them is rounded.
+ROUNDED = frozenset({"sigmoid", "tanh", "exp", "log", "sqrt", "scaled_tanh", "elu", "softplus"})
+
+
+def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
+    """The exact value of a tree with numbers; None where it has none, or where part of it is left out."""
+    if isinstance(node, Num):
+        return leaf(node)
+    if isinstance(node, Sum):
+        total = Fraction(0)
+        for sign, term in zip(node.signs, node.terms, strict=True):
+            value = evaluate(term, leaf)
+            if value is None:
+                return None
+            total += value if sign > 0 else -value
+        return total
+    if isinstance(node, Prod):
+        return _product(node, leaf)
+    if isinstance(node, Quot):
+        over, under = evaluate(node.over, leaf), evaluate(node.under, leaf)
+        return None if over is None or not under else over / under
+    if isinstance(node, Neg):
+        value = evaluate(node.of, leaf)
+        return None if value is None else -value
+    if isinstance(node, Call):
+        constants = [fraction(c) for c in node.constants or _defaults(node.op)]
+        if any(c is None for c in constants):
+            return None
+        return EXACT[node.op]([evaluate(a, leaf) for a in node.args], [c for c in constants if c is not None])
+    assert isinstance(node, Dots | MatVec) or not isinstance(node, Num)
+    return None
+
+
+def _defaults(op: str) -> list[float]:
+    return [value for _, value in OPS[op].constants if value is not None]
+
+
+def _product(node: Prod, leaf: Callable[[Num], Exact]) -> Exact:
+    left, right = evaluate(node.left, leaf), evaluate(node.right, leaf)
+    if left is not None and right is not None:
+        return left * right
+    known, other = (left, node.right) if left is not None else (right, node.left)
+    finite = isinstance(other, Num) and (other.value is None or math.isfinite(other.value))
+    return Fraction(0) if known == 0 and finite else None
+
+
+_NOT_SHOWN = Shown(False, "")
+
+
+@dataclass
+class ExactWalk:
+    """The exact values of a trace's lines, as far as they have one.
+
+    array: recorded values by scope and name (`values.Values.array`).
+    """
+
+    trace: Trace
+    array: Callable[[str, Any], Any]
+    _found: dict[Key, Exact] = field(default_factory=dict)
+    _rounded: dict[str, set[str]] = field(default_factory=dict)
+    small: bool = False
+
+    def __post_init__(self) -> None:
+        size = sum(
+            values.shape[0] * values.shape[1] * sum(self._terms(stage, line) for _ in range(values.shape[-1]))
+            for stage, line, values in self.trace.recorded()
+        )
+        self.small = size <= SMALL
+        self._mark()
+        if self.small:
+            for stage in self.trace.stages:
+                self._stage(stage)
+
+    def of(self, key: Key) -> Exact:
+        """The exact value of one number of the trace: a premise, or a line with an exact value."""
+        scope, name, t, b, index = key
+        stage = self.trace.stage(scope)
+        if name in self.trace.lines.get(scope, {}):
+            if key not in self._found and not self.small:
+                self._found[key] = self._line(stage, stage.cell.by_name[name], t, b, index[0])
+            return self._found.get(key)
+        if name in stage.cell.states:
+            before = t + (1 if stage.direction == "reverse" else -1)
+            if 0 <= before < self.trace.steps:
+                return self.of((scope, stage.cell.states[name], before, b, index))
+            first = self.trace.initial.get(scope, {}).get(name)
+            return None if first is None else fraction(first[b, index[0]])
+        source, _, line = stage.sources.get(name, "").rpartition("/")
+        if source:
+            return self.of((source, line, t, b, index))
+        values = self.array(scope, name)
+        return None if values is None else fraction(values[index] if t is None else values[t, b, index[0]])
+
+    def rounded(self, scope: str, name: str) -> bool:
+        """Whether a line depends on a function whose values are not rational."""
+        return name in self._rounded.get(scope, set())
+
+    def _terms(self, stage: Stage, line: Line) -> int:
+        if line.op in ("matvec", "sum", "mean", "max"):
+            values = self.array(stage.scope, line.operands[-1])
+            return 1 if values is None else int(values.shape[-1])
+        return len(line.operands)
+
+    def _stage(self, stage: Stage) -> None:
+        recorded = self.trace.lines.get(stage.scope, {})
+        steps = range(self.trace.steps)
+        for t in steps if stage.direction != "reverse" else reversed(steps):
+            for b in range(self.trace.batch):
+                for line in stage.cell.lines:
+                    for unit in range(recorded[line.name].shape[-1]) if line.name in recorded else ():
+                        key = (stage.scope, line.name, t, b, (unit,))
+                        self._found[key] = self._line(stage, line, t, b, unit)
+
+    def _line(self, stage: Stage, line: Line, t: int, b: int, unit: int) -> Exact:
+        arrays = [self.array(stage.scope, operand) for operand in line.operands]
+        if any(values is None for values in arrays):
+            return None
+        widths = [values.shape[-1] if values.ndim else 1 for values in arrays]
+
+        def leaf(i: int, index: tuple[int, ...]) -> Num:
+            values = arrays[i]
+            if values.ndim == 0:
+                return Num(_NOT_SHOWN, line.operands[i])
+            if values.ndim < 3:
+                return Num(_NOT_SHOWN, values[index], (stage.scope, line.operands[i], None, None, index))
+            return Num(_NOT_SHOWN, values[t, b, index[0]], (stage.scope, line.operands[i], t, b, index))
+
+        tree = SCALAR[line.op](line, Terms(line, unit, widths, leaf))
+        found = evaluate(tree, self._leaf)
+        if found is not None and max(found.numerator.bit_length(), found.denominator.bit_length()) > BITS:
+            return None
+        return found
+
+    def _leaf(self, number: Num) -> Exact:
+        if number.key is None:
+            return fraction(number.value)
+        scope, name, *_ = number.key
+        if not self.small and name in self.trace.stage(scope).cell.by_name and name in self.trace.lines.get(scope, {}):
+            return None  # a long trace: one line from its premises, no further
+        return self.of(number.key)
+
+    def _mark(self) -> None:
+        """Find the lines that depend on a rounded function, through carry and layers."""
+        for stage in self.trace.stages:
+            marked = self._rounded.setdefault(stage.scope, set())
+            while True:
+                before = len(marked)
+                for line in stage.cell.lines:
+                    if line.op in ROUNDED or any(self._is_marked(stage, name, marked) for name in line.reads):
+                        marked.add(line.name)
+                if len(marked) == before:
+                    break
+
+    def _is_marked(self, stage: Stage, name: str, marked: set[str]) -> bool:
+        if name in stage.cell.states:
+            return stage.cell.states[name] in marked
+        source, _, line = stage.sources.get(name, "").rpartition("/")
+        return name in marked if not source else line in self._rounded.get(source, set())

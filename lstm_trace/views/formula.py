@@ -1,0 +1,257 @@
+"""A small tree for mathematics, neutral to the format: what stands on a printed line, not how it is set.
+
+Two tables, keyed by operation, write a line as a tree: in symbols (`SYMBOLIC`) and, for one unit, with numbers
+(`SCALAR`). Printers are tables keyed by the kinds of nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..lines import Cell, Line, Operand
+from ..ops import OPS
+from .numbers import Shown, show
+
+Key = tuple[Any, ...]  # what a number is the value of; see `values.Values`
+
+
+@dataclass(frozen=True)
+class Sym:
+    """A name: a line, input, state or parameter."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Num:
+    """A number as it is shown; `value` is what was recorded, `key` says of what (None for a number of an equation)."""
+
+    shown: Shown
+    value: Any = None
+    key: Key | None = None
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Terms with their signs, in order."""
+
+    signs: tuple[float, ...]
+    terms: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Prod:
+    """A product of numbers, or element by element."""
+
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class MatVec:
+    """Matrix times vector."""
+
+    matrix: Node
+    vector: Node
+
+
+@dataclass(frozen=True)
+class Quot:
+    """A quotient."""
+
+    over: Node
+    under: Node
+
+
+@dataclass(frozen=True)
+class Neg:
+    """A minus before something."""
+
+    of: Node
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of the operation table; constants are numbers that follow its operands."""
+
+    op: str
+    args: tuple[Node, ...]
+    constants: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vec:
+    """A vector by its entries."""
+
+    entries: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Mat:
+    """A matrix by its rows."""
+
+    rows: tuple[tuple[Node, ...], ...]
+
+
+@dataclass(frozen=True)
+class Dots:
+    """What was left out: across a row, `down` a column, or `diagonal`."""
+
+    way: str = "across"
+
+
+Node = Sym | Num | Sum | Prod | MatVec | Quot | Neg | Call | Vec | Mat | Dots
+
+#: How tightly each kind binds; a looser one inside a tighter one stands in parentheses.
+BINDING: dict[type, int] = {
+    Sum: 1, Neg: 2, Prod: 3, MatVec: 3, Quot: 3, Sym: 5, Num: 5, Call: 5, Vec: 5, Mat: 5, Dots: 5,
+}  # fmt: skip
+
+
+def number(value: float) -> Num:
+    """A number of an equation, as it was written."""
+    return Num(show(value, None), value)
+
+
+# -- a line in symbols -----------------------------------------------------------------------------------------------
+
+Parts = tuple[Node, ...]
+
+
+def _call(line: Line, parts: Parts) -> Node:
+    defaults = tuple(value for _, value in OPS[line.op].constants)
+    return Call(line.op, parts, () if line.constants == defaults else line.constants)
+
+
+#: Operation to the tree of a line, from the trees of its operands.
+SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
+    **{name: _call for name, op in OPS.items() if op.function},
+    "matvec": lambda line, parts: MatVec(*parts),
+    "add": lambda line, parts: Sum(line.constants, parts),
+    "mul": lambda line, parts: Prod(*parts),
+    "div": lambda line, parts: Quot(*parts),
+    "neg": lambda line, parts: Neg(parts[0]),
+    "copy": lambda line, parts: parts[0],
+}
+
+
+def formula(line: Line, cell: Cell) -> Node:
+    """What `line` computes, in symbols; operands without a name of their own by what they compute."""
+
+    def operand(o: Operand) -> Node:
+        if not isinstance(o, str):
+            return number(o)
+        inner = cell.by_name.get(o)
+        return formula(inner, cell) if inner is not None and not inner.assigned else Sym(o)
+
+    return SYMBOLIC[line.op](line, tuple(map(operand, line.operands)))
+
+
+def heading(line: Line, cell: Cell) -> Node:
+    """The symbol of a line: its name, or what it computes where it has none."""
+    return Sym(line.name) if line.assigned else formula(line, cell)
+
+
+# -- a line with numbers, one unit ------------------------------------------------------------------------------------
+
+
+class Terms:
+    """The numbers that one unit of a line reads: `at(i)` is operand i at the unit, `all(i)` every unit of operand i.
+
+    widths: of the operands. leaf: operand and index to its number. most: how many terms are written before dots.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        unit: int,
+        widths: Sequence[int],
+        leaf: Callable[[int, tuple[int, ...]], Num],
+        most: int | None = None,
+    ) -> None:
+        self.line, self.unit, self.widths, self.leaf, self.most = line, unit, widths, leaf, most
+
+    def at(self, i: int) -> Num:
+        """Operand i at this unit; a value of width 1 serves every unit."""
+        return self.leaf(i, (0 if self.widths[i] == 1 else self.unit,))
+
+    def over(self, width: int, term: Callable[[int], Node]) -> Parts:
+        """A term for each of `width` numbers, with dots where there are too many."""
+        return tuple(Dots() if k is None else term(k) for k in kept(width, self.most))
+
+    def all(self, i: int) -> Parts:
+        """Every unit of operand i."""
+        return self.over(self.widths[i], lambda k: self.leaf(i, (k,)))
+
+
+def _products(line: Line, terms: Terms) -> Node:
+    return _plus(terms.over(terms.widths[1], lambda k: Prod(terms.leaf(0, (terms.unit, k)), terms.leaf(1, (k,)))))
+
+
+def _plus(parts: Parts) -> Node:
+    return Sum((1.0,) * len(parts), parts)
+
+
+def _each(line: Line, terms: Terms) -> Parts:
+    return tuple(terms.at(i) for i in range(len(line.operands)))
+
+
+def _reduced(line: Line, terms: Terms) -> Node:
+    return _plus(terms.all(0))
+
+
+def _part(line: Line, terms: Terms) -> Node:
+    """The entry of a concatenation that is this unit."""
+    unit = terms.unit
+    for i, width in enumerate(terms.widths):
+        if unit < width:
+            return terms.leaf(i, (unit,))
+        unit -= width
+    raise IndexError(terms.unit)
+
+
+#: Operation to the tree of one unit of a line, with numbers.
+SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
+    **{name: lambda line, terms: _call(line, _each(line, terms)) for name, op in OPS.items() if op.function},
+    "matvec": _products,
+    "add": lambda line, terms: Sum(line.constants, _each(line, terms)),
+    "mul": lambda line, terms: Prod(terms.at(0), terms.at(1)),
+    "div": lambda line, terms: Quot(terms.at(0), terms.at(1)),
+    "neg": lambda line, terms: Neg(terms.at(0)),
+    "copy": lambda line, terms: terms.at(0),
+    "sum": _reduced,
+    "mean": lambda line, terms: Quot(_reduced(line, terms), number(terms.widths[0])),
+    "max": lambda line, terms: Call("max", terms.all(0)),
+    "concat": _part,
+}
+
+
+def kept(size: int, most: int | None) -> list[int | None]:
+    """Which of `size` things are shown: all, or the first `most - 2`, None for dots, and the last.
+
+    >>> kept(4, 5), kept(9, 5)
+    ([0, 1, 2, 3], [0, 1, 2, None, 8])
+    """
+    if most is None or size <= most:
+        return list(range(size))
+    return [*range(max(most - 2, 1)), None, size - 1]
+
+
+def names(node: Node) -> Mapping[str, None]:
+    """The names that stand in a tree, in order."""
+    found: dict[str, None] = {}
+    _collect(node, found)
+    return found
+
+
+def _collect(node: Any, found: dict[str, None]) -> None:
+    if isinstance(node, Sym):
+        found[node.name] = None
+    elif isinstance(node, tuple):
+        for part in node:
+            _collect(part, found)
+    elif not isinstance(node, Num) and hasattr(node, "__dataclass_fields__"):
+        for part in vars(node).values():
+            _collect(part, found)

@@ -1,0 +1,108 @@
+"""How a number is shown: rounded for display only, never noise as a value, never a value as zero.
+
+A float stands for the shortest decimal that reads back equal in its dtype, which is what a person wrote down; that
+decimal is rounded to the wanted places. What is shown is a decimal itself, so that a printed equality can be checked.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+
+#: Decimals that are shown where nothing else is asked for: those of the exercises.
+DIGITS = 8
+#: Numbers from here on are written with an exponent.
+LARGE = Decimal(10) ** 12
+
+
+class Shown(NamedTuple):
+    """A number as it is printed, in parts, so that each format can write minus, mark and exponent in its own way.
+
+    negative: whether a minus stands before it. digits: `0.4`, or a word (`nan`, `inf`). exponent: of ten, or None.
+    """
+
+    negative: bool
+    digits: str
+    exponent: int | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether it is a number, and not one of the words."""
+        return self.digits not in ("nan", "inf")
+
+    @property
+    def fraction(self) -> Fraction | None:
+        """Exactly what is printed; None for the words."""
+        return Fraction(str(self)) if self.finite else None
+
+    def __str__(self) -> str:
+        """In plain text: `-0.4`, `1.5e-12`; reads back with `float`."""
+        power = "" if self.exponent is None else f"e{self.exponent}"
+        return f"{'-' if self.negative else ''}{self.digits}{power}"
+
+
+def decimal(value: Any) -> Decimal:
+    """The shortest decimal that reads back equal in the value's own dtype; NaN and infinities as they are.
+
+    >>> decimal(0.1), decimal(np.float32(0.1))
+    (Decimal('0.1'), Decimal('0.1'))
+    """
+    return Decimal(str(value if isinstance(value, np.floating) else float(value)))
+
+
+def fraction(value: Any) -> Fraction | None:
+    """What a person wrote for `value`, exactly; None for NaN and infinities.
+
+    >>> fraction(0.2)
+    Fraction(1, 5)
+    """
+    exact = decimal(value)
+    return Fraction(exact) if exact.is_finite() else None
+
+
+def show(value: Any, digits: int | None = DIGITS, noise: float = 0.0) -> Shown:
+    """`value` with at most `digits` decimals (all that it has if None), trailing zeros gone but one decimal kept.
+
+    noise: values no larger than this are what rounding left of a zero, and are shown as 0. A value that would lose
+    all its digits, or all but two of many, is written with an exponent; so is a very large one.
+
+    >>> [str(show(v)) for v in (-0.39999999999999997, 1.0, -0.0, 0.0398682, 9.357622968840175e-14, float("inf"))]
+    ['-0.4', '1.0', '0.0', '0.0398682', '9.35762297e-14', 'inf']
+    >>> str(show(-5.551115123125783e-17, noise=1e-16)), str(show(2 / 3, 4)), str(show(0.004, 2))
+    ('0.0', '0.6667', '4.0e-3')
+    """
+    exact = decimal(value)
+    if not exact.is_finite():
+        return Shown(exact.is_signed() and not exact.is_nan(), "nan" if exact.is_nan() else "inf")
+    if abs(exact) <= noise:  # zero, negative zero and noise
+        return Shown(False, "0.0")
+    size = abs(exact)
+    if size >= LARGE or size < _smallest(digits):
+        exponent = size.adjusted()
+        mantissa = _rounded(size.scaleb(-exponent), digits)
+        if mantissa >= 10:
+            mantissa, exponent = mantissa / 10, exponent + 1
+        return Shown(exact < 0, _text(mantissa), exponent)
+    return Shown(exact < 0, _text(_rounded(size, digits)))
+
+
+def _smallest(digits: int | None) -> Decimal:
+    """Smaller numbers are written with an exponent: fewer than three significant digits would be left of them."""
+    if digits is None:
+        return Decimal("1e-6")
+    kept = min(max(digits - 4, 1), 3)
+    return Decimal(1).scaleb(kept - 1 - digits)
+
+
+def _rounded(size: Decimal, digits: int | None) -> Decimal:
+    if digits is None:
+        return size
+    return size.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
+
+
+def _text(size: Decimal) -> str:
+    whole, _, part = f"{size:f}".partition(".")
+    return f"{whole}.{part.rstrip('0') or '0'}"

@@ -1,0 +1,83 @@
+"""Trees as plain text: one line of Unicode, for a terminal and for the cells of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .formula import BINDING, Call, Dots, Mat, MatVec, Neg, Node, Num, Prod, Quot, Sum, Sym, Vec
+from .numbers import Shown, show
+from .symbols import FUNCTIONS, Symbol, symbol
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Prints a tree as text; `own` has the symbols that the author of the problem gave."""
+
+    own: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, node: Node) -> str:
+        """The text of a tree."""
+        return PLAIN[type(node)](self, node)
+
+    def inside(self, node: Node, least: int) -> str:
+        """The text of a tree, in parentheses where it binds more loosely than `least`."""
+        text = self(node)
+        return f"({text})" if BINDING[type(node)] < least else text
+
+
+def number(shown: Shown) -> str:
+    """A number as text; infinity as ∞."""
+    return {"inf": "-∞" if shown.negative else "∞", "nan": "NaN"}.get(shown.digits, str(shown))
+
+
+def letters(found: Symbol) -> str:
+    """A symbol as text."""
+    if found.plain or found.name:
+        return found.plain or found.name
+    base = found.base + ("\u0303" if found.tilde else "")
+    return base if not found.sub else f"{base}_{{{found.sub}}}" if "-" in found.sub else f"{base}_{found.sub}"
+
+
+def _sum(p: Plain, node: Sum) -> str:
+    text = ""
+    for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
+        part = p.inside(term, 2 if k == 0 and sign > 0 else 3)
+        if isinstance(term, Num) and term.shown.negative and (k or sign < 0):
+            part = f"({part})"
+        if k:
+            text += " - " if sign < 0 else " + "
+        elif sign < 0:
+            text += "-"
+        text += part
+    return text
+
+
+def _prod(p: Plain, node: Prod) -> str:
+    if isinstance(node.left, Num) and isinstance(node.right, Num):
+        return f"({p(node.left)})({p(node.right)})"
+    left, right = p.inside(node.left, 3), p.inside(node.right, 4)
+    return f"{left} {right}" if isinstance(node.left, Num) else f"{left} ⊙ {right}"
+
+
+def _call(p: Plain, node: Call) -> str:
+    args = [p(a) for a in node.args] + [number(show(c, None)) for c in node.constants]
+    if node.op == "concat":
+        return f"[{'; '.join(args)}]"
+    return f"{FUNCTIONS[node.op][1]}({', '.join(args)})"
+
+
+PLAIN: dict[type, Callable[[Plain, Any], str]] = {
+    Sym: lambda p, node: letters(symbol(node.name, p.own)),
+    Num: lambda p, node: number(node.shown),
+    Sum: _sum,
+    Prod: _prod,
+    MatVec: lambda p, node: f"{p.inside(node.matrix, 3)} {p.inside(node.vector, 4)}",
+    Quot: lambda p, node: f"{p.inside(node.over, 3)} / {p.inside(node.under, 4)}",
+    Neg: lambda p, node: f"-{p.inside(node.of, 3)}" if not isinstance(node.of, Num) else f"-({p(node.of)})",
+    Call: _call,
+    Vec: lambda p, node: f"[{', '.join(p(e) for e in node.entries)}]",
+    Mat: lambda p, node: f"[{', '.join(p(Vec(row)) for row in node.rows)}]",
+    Dots: lambda p, node: "…",
+}

@@ -1,0 +1,113 @@
+"""Trees as TeX, within what GitHub's Markdown, KaTeX and plain LaTeX with amsmath all understand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .formula import BINDING, Call, Dots, Mat, MatVec, Neg, Node, Num, Prod, Quot, Sum, Sym, Vec
+from .numbers import Shown, show
+from .symbols import FUNCTIONS, Symbol, symbol
+
+_LETTERS = {"γ": r"\gamma", "β": r"\beta"}
+_SPECIAL = {c: "\\" + c for c in "_%#&${}"} | {"\\": r"\backslash ", "^": r"\hat{\ }", "~": r"\sim ", "`": "'"}
+_DOTS = {"across": r"\cdots", "down": r"\vdots", "diagonal": r"\ddots"}
+
+
+@dataclass(frozen=True)
+class Tex:
+    """Prints a tree as TeX; `own` has the symbols that the author of the problem gave."""
+
+    own: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, node: Node) -> str:
+        """The TeX of a tree."""
+        return TEX[type(node)](self, node)
+
+    def inside(self, node: Node, least: int) -> str:
+        """The TeX of a tree, in parentheses where it binds more loosely than `least`."""
+        text = self(node)
+        loose = BINDING[type(node)] < least and not isinstance(node, Quot)  # a fraction holds itself together
+        return rf"\left({text}\right)" if loose else text
+
+
+def escaped(text: str) -> str:
+    """Text that TeX reads as letters.
+
+    >>> escaped("my_gate 50%")
+    'my\\\\_gate 50\\\\%'
+    """
+    return "".join(_SPECIAL.get(c, c) for c in text)
+
+
+def number(shown: Shown) -> str:
+    """A number in TeX."""
+    sign = "-" if shown.negative else ""
+    if not shown.finite:
+        return sign + (r"\infty" if shown.digits == "inf" else r"\mathrm{NaN}")
+    return sign + shown.digits + ("" if shown.exponent is None else rf" \times 10^{{{shown.exponent}}}")
+
+
+def letters(found: Symbol) -> str:
+    """A symbol in TeX."""
+    if found.tex:
+        return found.tex
+    if found.name:
+        return rf"\mathtt{{{escaped(found.name)}}}"
+    base = rf"\mathrm{{{found.base}}}" if found.upright else _LETTERS.get(found.base, found.base)
+    base = rf"\tilde{{{base}}}" if found.tilde else base
+    sub = rf"\mathrm{{{found.sub}}}" if found.word else found.sub
+    return base if not sub else f"{base}_{sub}" if len(sub) == 1 else f"{base}_{{{sub}}}"
+
+
+def _sum(p: Tex, node: Sum) -> str:
+    text = ""
+    for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
+        part = p.inside(term, 2 if k == 0 and sign > 0 else 3)
+        if isinstance(term, Num) and term.shown.negative and (k or sign < 0):
+            part = f"({part})"
+        if k:
+            text += " - " if sign < 0 else " + "
+        elif sign < 0:
+            text += "-"
+        text += part
+    return text
+
+
+def _prod(p: Tex, node: Prod) -> str:
+    if isinstance(node.left, Num) and isinstance(node.right, Num):
+        return f"({p(node.left)})({p(node.right)})"
+    left, right = p.inside(node.left, 3), p.inside(node.right, 4)
+    return rf"{left}\,{right}" if isinstance(node.left, Num) else rf"{left} \odot {right}"
+
+
+def _call(p: Tex, node: Call) -> str:
+    args = [p(a) for a in node.args] + [number(show(c, None)) for c in node.constants]
+    if node.op == "concat":
+        return _matrix(p, Mat(tuple((a,) for a in node.args)))
+    if node.op == "sqrt":
+        return rf"\sqrt{{{args[0]}}}"
+    tall = any(isinstance(a, Quot) for a in node.args)
+    left, right = (r"\left(", r"\right)") if tall else ("(", ")")
+    return f"{FUNCTIONS[node.op][0]}{left}{', '.join(args)}{right}"
+
+
+def _matrix(p: Tex, node: Mat) -> str:
+    rows = r" \\ ".join(" & ".join(map(p, row)) for row in node.rows)
+    return rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}"
+
+
+TEX: dict[type, Callable[[Tex, Any], str]] = {
+    Sym: lambda p, node: letters(symbol(node.name, p.own)),
+    Num: lambda p, node: number(node.shown),
+    Sum: _sum,
+    Prod: _prod,
+    MatVec: lambda p, node: rf"{p.inside(node.matrix, 3)}\,{p.inside(node.vector, 4)}",
+    Quot: lambda p, node: rf"\frac{{{p(node.over)}}}{{{p(node.under)}}}",
+    Neg: lambda p, node: f"-{p.inside(node.of, 3)}" if not isinstance(node.of, Num) else f"-({p(node.of)})",
+    Call: _call,
+    Vec: lambda p, node: _matrix(p, Mat(tuple((e,) for e in node.entries))),
+    Mat: _matrix,
+    Dots: lambda p, node: _DOTS[node.way],
+}

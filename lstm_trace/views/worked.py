@@ -1,0 +1,80 @@
+"""A trace as worked lines: symbol, formula, numbers substituted, result; neutral to the format that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..trace import Trace
+from .formula import formula, heading
+from .plain import Plain
+from .rows import Selection, parts
+from .values import Values
+
+#: So many terms of a sum are written out; the first ones and the last where there are more.
+TERMS = 8
+
+
+class WorkedRow(NamedTuple):
+    """One scalar of a trace; the columns of the shape `worked`.
+
+    symbol, formula, substituted: plain text. substituted has the numbers that this unit reads, empty where one of
+    them was not recorded. value: the recorded number, in the trace's dtype.
+    """
+
+    layer: int
+    direction: str
+    t: int
+    batch: int
+    line: str
+    unit: int
+    symbol: str
+    formula: str
+    substituted: str
+    value: float
+
+
+def worked_rows(
+    trace: Trace, selection: Selection | None = None, digits: int | None = None, most: int | None = None
+) -> Iterator[WorkedRow]:
+    """A row for each scalar of the selection, in computing order.
+
+    digits: decimals of the substituted numbers; None for all, so that they read back as the floats that were used.
+    most: so many terms of a sum are written before dots; None for all of them.
+    Raises MissingError for a selection that is not there, with the nearest name.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[-1, 0, 0.5]], "W_hi": [[0.5]]}, [1, 2, 3], ask="z_i", h0=[0.0])
+    >>> for row in worked_rows(trace): print(row.symbol, "|", row.formula, "|", row.substituted, "|", row.value)
+    W_xi x_t | W_xi x_t | (-1.0)(1.0) + (0.0)(2.0) + (0.5)(3.0) | 0.5
+    W_hi h_{t-1} | W_hi h_{t-1} | (0.5)(0.0) | 0.0
+    z_i | W_xi x_t + W_hi h_{t-1} | 0.5 + 0.0 | 0.5
+    """
+    values = Values(trace, digits)
+    plain = Plain(trace.header.symbols)
+    for part in parts(trace, selection):
+        stage = trace.stage(f"{part.layer}/{part.direction}")
+        there = trace.lines[stage.scope]
+        texts = {}
+        for entry in part.lines:
+            line = stage.cell.by_name[entry.line]
+            texts[entry.line] = plain(heading(line, stage.cell)), plain(formula(line, stage.cell))
+        for t in part.steps or ():
+            for b in part.batch or ():
+                for entry in part.lines:
+                    line = stage.cell.by_name[entry.line]
+                    symbol, right = texts[entry.line]
+                    for unit in entry.units:
+                        tree = values.tree(stage, line, t, b, unit, most)
+                        yield WorkedRow(
+                            stage.layer,
+                            stage.direction,
+                            t,
+                            b,
+                            entry.line,
+                            unit,
+                            symbol,
+                            right,
+                            "" if tree is None else plain(tree),
+                            there[entry.line][t, b, unit],
+                        )
