@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from family_oracle import ACTIVATIONS, Reading, sequence, slstm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,8 @@ import lstm_trace as lt
 from lstm_trace.cells import KINDS, LSTM, SLSTM, named
 from lstm_trace.errors import LstmTraceError
 from lstm_trace.model import NETWORK
+
+from .family_oracle import ACTIVATIONS, Reading, sequence, slstm
 
 T, B, I, H, P = 4, 3, 2, 5, 3  # noqa: E741
 CLOSE = 1e-12  # float64, sums of at most 15 terms of order 1, four steps
@@ -202,7 +203,7 @@ def test_slstm_states_can_be_given() -> None:
     np.testing.assert_array_equal(tail["h_t"], whole["h_t"][3:])
 
 
-# -- networks ------------------------------------------------------------------------------------------------------
+# -- networks --------------------------------------------------------------------------------------------------------
 
 MERGES = {
     "concat": lambda a, b: [*a, *b],
@@ -425,7 +426,7 @@ def test_the_documented_table_is_the_code(kind: str) -> None:
             )
 
 
-# -- bad input ---------------------------------------------------------------------------------------------------------
+# -- bad input -------------------------------------------------------------------------------------------------------
 
 BAD: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("clip of zero", {}, {"clip": 0}, "option clip must be a positive number; found 0"),
