@@ -17,6 +17,8 @@ from .problem import prepare_problem, read_problem
 from .schema import FORMAT, Problem, validate
 from .trace import Header, Trace
 from .walks.forward import Verification, verify
+from .weights import is_model
+from .weights.source import prepare_arrays, prepare_file
 
 Source = Mapping[str, Any] | str | Path | Problem | Model
 
@@ -32,10 +34,12 @@ def prepare(
 ) -> Model:
     """Check and copy the weights once, and lay the network out.
 
-    source: weights by our names (`W_xi` (H, I), `W_hi` (H, H), `b_i` (H,), or `1/reverse/W_xi` in a stack), the
-    path of a problem file, or a problem as a mapping with `weights`. cell: `lstm`, `slstm`, or `{"equations": text}`.
-    options: of the cell and the network (docs/options.md). name: a title. dtype: float32 or float64; the result type
-    of the weights if None. Raises LstmTraceError with every fault.
+    source: weights by our names (`W_xi` (H, I), `W_hi` (H, H), `b_i` (H,), or `1/reverse/W_xi` in a stack), arrays in
+    a framework's `layout`, the path of a model file (docs/models.md) or problem file, or a problem as a mapping with
+    `weights`. cell: `lstm`, `slstm`, or `{"equations": text}`. options: of the cell and the network (docs/options.md).
+    name: which LSTM of several is meant, and a title. layout: how arrays are stored, by name or by facts
+    (docs/layouts.md). dtype: float32 or float64; the result type of the weights if None.
+    Raises LstmTraceError with every fault.
 
     >>> model = prepare({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]})
     >>> model.run([[1.0, 2.0]], ask="i_t")["i_t"].round(8)
@@ -44,11 +48,15 @@ def prepare(
     if isinstance(source, Model):
         return source
     if isinstance(source, str | Path):
+        if is_model(source):
+            return prepare_file(source, name or None, layout, cell, options, dtype, allow_nonfinite)
         return prepare_problem(read_problem(source), str(source), allow_nonfinite)
     if isinstance(source, Problem):
         return prepare_problem(source, allow_nonfinite=allow_nonfinite)
     if isinstance(source.get("weights"), Mapping):
         return prepare_problem(validate(Problem, dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
+    if layout is not None:
+        return prepare_arrays(source, layout, name or None, cell, options, dtype, allow_nonfinite)
     return build(source, cell, options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from .arrays import describe
-from .errors import FileError, LstmTraceError
+from .errors import FileError, within
 from .files import read_bytes, read_data
 from .model import Defaults, Model, build
 from .schema import Problem, validate
 from .trace import STATE, Header
-from .weights.joined import split_joined
+from .weights.source import by_our_names
 
 
 def read_problem(path: str | Path, content: bytes | None = None) -> Problem:
@@ -30,11 +30,13 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     """
     weights: dict[str, Any] = dict(problem.weights)
     imported: tuple[str, ...] = ()
+    brought: dict[str, Any] = {}
     if problem.layout is not None:
-        if isinstance(problem.layout, str):
-            raise FileError(f"{where}: layout {problem.layout!r} is not known; expected {{joined: hx}} or {{joined: xh}}")
-        weights, imported = split_joined(weights, problem.layout.joined, problem.layout.transposed)
-    cell = problem.cell if isinstance(problem.cell, str) else problem.cell.model_dump(exclude_unset=True)
+        stored = problem.layout if isinstance(problem.layout, str) else problem.layout.model_dump(exclude_unset=True)
+        with within(where):
+            weights, brought, imported = by_our_names(weights, stored, beside=list(weights))
+    cell = {"kind": problem.cell} if isinstance(problem.cell, str) else problem.cell.model_dump(exclude_unset=True)
+    cell = cell if "equations" in cell else {**brought, **cell}
     states = {STATE["h0"]: problem.h0, STATE["c0"]: problem.c0, **problem.initial}
     defaults = Defaults(
         x=problem.x,
@@ -45,7 +47,7 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         ask=tuple(problem.ask),
     )
     header = Header(title=problem.title, names=problem.names, symbols=problem.symbols, imported=imported)
-    try:
+    with within(where):
         return build(
             weights,
             cell,
@@ -55,5 +57,3 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
             defaults=defaults,
             allow_nonfinite=allow_nonfinite,
         )
-    except LstmTraceError as error:
-        raise type(error)(*(f"{where}: {problem}" for problem in error.problems)) from None

@@ -60,10 +60,24 @@ class CellSpec(BaseModel):
 
 
 class LayoutSpec(_Strict):
-    """How the weights are stored, where it is not by our names."""
+    """How the weights are stored, where it is not by our names: a layout's name, facts, or a name with other facts."""
 
-    joined: Literal["hx", "xh"] | None = Field(None, description="W_i … multiply [h; x] or [x; h]")
-    transposed: bool = Field(False, description="matrices are (columns, rows)")
+    name: str | None = Field(None, description="a framework's layout (docs/layouts.md); facts stand before its own")
+    order: str | None = Field(
+        None, description="gates as they are stacked: ifco, iofc, …; none: an array for each gate"
+    )
+    separate: bool | None = Field(None, description="an array for each gate")
+    joined: Literal["hx", "xh"] | None = Field(None, description="W, or W_i … W_o, multiply [h; x] or [x; h]")
+    transposed: bool | None = Field(None, description="all matrices are (columns, rows)")
+    input_transposed: bool | None = Field(None, description="the matrices of x are (columns, rows)")
+    recurrent_transposed: bool | None = Field(None, description="the matrices of h are (columns, rows)")
+    projection_transposed: bool | None = Field(None, description="the projection is (H, P)")
+    bias: Literal["one", "two", "8H", "column"] | None = Field(None, description="how the biases are stored")
+    forget_bias: float | None = Field(None, description="added to the forget gate at run time")
+    peephole: str | None = Field(None, description="peepholes as they are stacked: ifo, iof")
+    flat_blocks: bool | None = Field(None, description="each gate's block is flattened row by row")
+    direction_axis: bool | None = Field(None, description="arrays have a first axis for the directions")
+    state: Literal["hc", "ch"] | None = Field(None, description="the order of the two states")
 
 
 class Problem(_Strict):

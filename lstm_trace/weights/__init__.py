@@ -1,0 +1,78 @@
+"""Model files to weights by our names: one module for each kind of file, imported only when such a file comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileError, MissingError, OptionError
+from .found import Found, choose
+from .layouts import Layout, layout
+
+#: Reader module by suffix; each has `read(path, layout=, recurrent_activation=)`, which gives every LSTM of the file.
+READERS: dict[str, str] = {
+    ".pt": "torch", ".pth": "torch", ".bin": "torch", ".ckpt": "torch", ".safetensors": "safetensors", ".npz": "npz",
+    ".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".onnx": "onnx",
+}  # fmt: skip
+#: Files that are known and not read, with what to do instead.
+REFUSED = {
+    ".pt2": "an exported program; save the state dict: torch.save(model.state_dict(), 'weights.pt')",
+    ".tflite": "TensorFlow Lite is not read; give its arrays as .npz with --layout tflite, or the Keras or ONNX model",
+    ".pb": "a TensorFlow graph is not read; save the Keras model as .keras, or the variables as .npz with --layout tf1",
+    ".mlmodel": "CoreML is not read; give its arrays as .npz with --layout coreml, or the model it was made from",
+    ".mlpackage": "CoreML is not read; give its arrays as .npz with --layout coreml, or the model it was made from",
+    ".pkl": "a pickle may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors",
+    ".pickle": "a pickle may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors",
+    ".joblib": "a pickle may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors",
+}
+
+
+def is_model(path: str | Path) -> bool:
+    """Whether the name of a file says that it holds a model (a .safetensors file may hold a trace as well)."""
+    suffix = Path(path).suffix.lower()
+    if suffix == ".safetensors":
+        from .safetensors import holds_trace
+
+        return not holds_trace(path)
+    return suffix in READERS or suffix in REFUSED
+
+
+def read_model(
+    path: str | Path,
+    layout: str | Mapping[str, Any] | Layout | None = None,
+    recurrent_activation: str | None = None,
+) -> list[Found]:
+    """Every LSTM in a model file, those that cannot be traced included (see `Found.refused`).
+
+    layout: how the arrays are stored, where the file does not say it. recurrent_activation: of Keras files that hold
+    weights only. Raises FileError, MissingError and ShapeError that begin with the file's name.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in REFUSED:
+        raise FileError(f"{path}: {REFUSED[suffix]}")
+    if suffix not in READERS:
+        raise FileError(f"{path}: not a model file; models are read from {', '.join(READERS)}")
+    if not Path(path).is_file():
+        raise FileError(f"{path}: {'a folder, not a file' if Path(path).is_dir() else 'no such file or directory'}")
+    reader = import_module(f".{READERS[suffix]}", __name__)
+    if suffix == ".onnx":
+        if layout is not None or recurrent_activation is not None:
+            raise OptionError(f"{path}: an ONNX file says how its weights are stored and which activations it has")
+        found: list[Found] = reader.read(path)
+    else:
+        found = reader.read(Path(path), layout=_layout(layout), recurrent_activation=recurrent_activation)
+    return found
+
+
+def _layout(given: str | Mapping[str, Any] | Layout | None) -> Layout | None:
+    return None if given is None else layout(given)
+
+
+def needed(package: str, extra: str, what: str) -> MissingError:
+    """The error for a missing extra: which one to install."""
+    return MissingError(f"{what} needs the package {package}; install it with: pip install 'lstm-trace[{extra}]'")
+
+
+__all__ = ["READERS", "Found", "Layout", "choose", "is_model", "layout", "needed", "read_model"]

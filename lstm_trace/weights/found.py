@@ -1,0 +1,95 @@
+"""What a reader of model files gives: one record for each LSTM that it found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import FileError, MissingError, nearest
+from ..model import Defaults
+from ..ops import Array
+
+
+@dataclass(frozen=True)
+class Found:
+    """One LSTM of a model.
+
+    name: where it stands in the model (`encoder.lstm`; empty when the file is nothing but this LSTM). kind: what its
+    framework calls it. weights: arrays by full addresses of our names (`0/forward/W_xi`). options: of the cell and
+    the network (`peephole`, `forget_bias`, `merge`, `padding`, …). defaults: what the model fixes beside its weights
+    (initial states, lengths, whether x is batch first). imported: sentences on what was done to the weights.
+    facts: what else `inspect` shows, a word to a sentence (`layout`, `input`, …).
+    refused: why it cannot be traced, where it cannot; then weights and options are empty.
+    """
+
+    name: str
+    kind: str
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Defaults = field(default_factory=Defaults)
+    imported: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    refused: str = ""
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return 1 + max((int(key.split("/")[0]) for key in self.weights), default=-1)
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The directions of each layer."""
+        found = {key.split("/")[1] for key in self.weights}
+        return tuple(d for d in ("forward", "reverse") if d in found)
+
+    def sizes(self) -> dict[str, int]:
+        """I, H and, with a projection, P of the first layer, as far as its weights say."""
+        first = {key.split("/")[2]: np.shape(a) for key, a in self.weights.items() if key.startswith("0/")}
+        found: dict[str, int] = {}
+        for name, shape in first.items():
+            if name.startswith("W_x") and len(shape) == 2:
+                found["I"], found["H"] = shape[1], shape[0]
+            elif name == "W_hr" and len(shape) == 2:
+                found["P"] = shape[0]
+        return {size: found[size] for size in ("I", "H", "P") if size in found}
+
+
+def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
+    """The LSTM called `name`, or the only one.
+
+    A part of the name that fits only one is enough (`encoder` for `module.encoder.lstm`). Raises MissingError that
+    lists what there is, FileError where it cannot be traced.
+    """
+    usable = [f for f in found if not f.refused]
+    if name:
+        exact = [f for f in found if f.name == name]
+        close = exact or [f for f in found if f".{name}." in f".{f.name.replace('/', '.')}."]
+        close = close or [f for f in usable if name in f.name]
+        if len(close) != 1:
+            names = [f.name for f in found]
+            said = "is not there" + nearest(name, names) if not close else "fits more than one"
+            raise MissingError(f"{where}: the LSTM {name!r} {said}; there are {_listed(names)}")
+        usable = close
+    if not found:
+        raise FileError(f"{where}: no LSTM was found")
+    if not usable:
+        raise FileError(*(f"{where}: {_called(f)}{f.refused}" for f in found))
+    if len(usable) > 1:
+        names = [f.name for f in usable]
+        raise MissingError(f"{where}: there are {len(names)} LSTMs: {_listed(names)}; choose one by name (--name)")
+    if usable[0].refused:
+        raise FileError(f"{where}: {_called(usable[0])}{usable[0].refused}")
+    return usable[0]
+
+
+def _called(found: Found) -> str:
+    return f"{found.name}: " if found.name else ""
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    shown = [name or "''" for name in names[:most]]
+    more = f" and {len(names) - most} more (lstm-trace inspect lists them)" if len(names) > most else ""
+    return ", ".join(shown) + more

@@ -1,0 +1,283 @@
+"""How frameworks store an LSTM's weights: one record for each, one field for each fact.
+
+Our own form is one matrix for each gate, (H, I) and (H, H), in the order of reading. `arrays` reads any of these
+layouts into it. Sources stand with each row; "not run" marks rows that were read in the framework's source, or in
+a description of it, but not compared with its results here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from ..errors import OptionError, nearest
+
+#: Other letters for the candidate gate: PyTorch's g, TensorFlow's j, Greff's z.
+CANDIDATE = str.maketrans("gjz", "ccc")
+
+Names = tuple[tuple[str, str], ...]
+
+# Names that arrays may have in every layout; with `joined`, the kernel is the joined one.
+_STACKED: Names = (
+    ("input", r"W_x|W_ih|Wx|weight_ih|kernel|W"),
+    ("recurrent", r"W_h|W_hh|Wh|weight_hh|recurrent_kernel|U|R"),
+    ("joined", r"W|kernel|w|weight|W_xh|W_hx"),
+    ("bias", r"b|bias|B"),
+    ("bias_x", r"b_x|b_ih|bias_ih"),
+    ("bias_h", r"b_h|b_hh|bias_hh"),
+    ("peephole", r"w_c|P|peephole"),
+    ("peephole_gate", r"w_c(?P<gate>[ifo])"),
+    ("projection", r"W_hr|weight_hr|projection"),
+    ("projection_bias", r"b_hr|projection_bias"),
+)
+_GATE = "(?P<gate>[ifcgjzo])"
+_SEPARATE: Names = (
+    ("input", rf"W_x{_GATE}"),
+    ("input", rf"W_i{_GATE}"),
+    ("recurrent", rf"(W_h|U_|R_){_GATE}"),
+    ("joined", rf"W_{_GATE}"),
+    ("bias", rf"b_{_GATE}"),
+    ("bias_x", rf"b_[xi]{_GATE}"),
+    ("bias_h", rf"b_h{_GATE}"),
+    ("peephole_gate", r"w_c(?P<gate>[ifo])"),
+    ("projection", r"W_hr"),
+    ("projection_bias", r"b_hr"),
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The facts of one way to store weights.
+
+    order: the gates in the order in which they are stacked, of the letters i, f, c (or g, j, z), o.
+    separate: an array for each gate instead of a stack of four.
+    input_transposed, recurrent_transposed: (I, 4H) and (H, 4H) instead of (4H, I) and (4H, H).
+    joined: one kernel that multiplies [x; h] (`xh`) or [h; x] (`hx`) instead of two.
+    bias: one vector for each gate, two (`two`), two after each other in one array (`8H`), or the kernel's last
+    `column`; arrays that are not there are no biases.
+    forget_bias: a number that the framework adds to the forget gate at run time; it is not in the stored bias.
+    peephole: the order in which peephole vectors are stacked in one array (3H,).
+    projection_transposed: (H, P) instead of (P, H).
+    flat_blocks: each gate's block holds its (H, ·) numbers row after row, whatever its shape says (CuDNNLSTM).
+    direction_axis: arrays have a first axis for the directions, of length 1 or 2.
+    state: the order in which the framework returns its two states. options: of the cell, where they are not ours.
+    coupled_input: where the input gate has no arrays, it is 1 - f (TensorFlow Lite).
+    names: (role, pattern of the array's name); groups `gate`, `layer` and `back` are its letter, its layer and what
+    makes it the reverse direction. detect: whether the names alone are enough to recognise the layout.
+    """
+
+    name: str
+    order: str = "ifco"
+    separate: bool = False
+    input_transposed: bool = False
+    recurrent_transposed: bool = False
+    joined: Literal["xh", "hx"] | None = None
+    bias: Literal["one", "two", "8H", "column"] = "one"
+    forget_bias: float = 0.0
+    peephole: str = "ifo"
+    projection_transposed: bool = False
+    flat_blocks: bool = False
+    direction_axis: bool = False
+    coupled_input: bool = False
+    state: Literal["hc", "ch"] = "hc"
+    options: tuple[tuple[str, Any], ...] = ()
+    names: Names = ()
+    detect: bool = False
+    title: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        order = self.order.translate(CANDIDATE)
+        if sorted(order) != sorted("ifco"):
+            raise OptionError(
+                f"gate order {self.order!r}: expected each of i, f, c (or g, j, z) and o once, for example ifco"
+            )
+        peephole = self.peephole
+        if sorted(peephole) != sorted("ifo"):
+            raise OptionError(f"peephole order {peephole!r}: expected each of i, f and o once, for example ifo")
+        object.__setattr__(self, "order", order)
+
+    @cached_property
+    def own(self) -> Names:
+        """(role, pattern) of the framework's own names of arrays."""
+        return tuple((role, pattern) for role, pattern in self.names if role not in self._unused)
+
+    @cached_property
+    def patterns(self) -> Names:
+        """(role, pattern) of every name that an array may have, the framework's own first."""
+        general = _SEPARATE if self.separate else _STACKED
+        return (*self.own, *((role, pattern) for role, pattern in general if role not in self._unused))
+
+    @property
+    def _unused(self) -> set[str]:
+        return {"input", "recurrent"} if self.joined else {"joined"}
+
+    def describe(self) -> str:
+        """The facts in one sentence."""
+        gates = ", ".join(self.order)
+        said = ["an array for each gate" if self.separate else f"gates stacked in the order {gates}"]
+        if self.joined:
+            said.append(f"one kernel for [{'; '.join(self.joined)}]")
+        if self.input_transposed and self.recurrent_transposed:
+            said.append("matrices transposed")
+        elif self.input_transposed or self.recurrent_transposed:
+            said.append(f"{'input' if self.input_transposed else 'recurrent'} matrix transposed")
+        if self.flat_blocks:
+            said.append("each gate's block flattened row by row")
+        said.append(
+            {
+                "one": "one bias for each gate",
+                "two": "two biases for each gate",
+                "8H": "two biases in one array",
+                "column": "the bias as the kernel's last column",
+            }[self.bias]
+        )
+        if self.forget_bias:
+            said.append(f"{self.forget_bias:g} added to the forget gate at run time")
+        return "; ".join(said)
+
+
+_FIXED = {"name", "names", "detect", "title", "source", "options", "coupled_input"}
+
+
+def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
+    """A layout by name, by facts, or by a name with other facts: `{name: keras, order: icfo}`.
+
+    Facts without a name describe arrays with general names: `W_x`, `W_h` and `b` where an order is given, and one
+    array for each gate (`W_xi`, or `W_i` when joined) where not. `transposed` stands for both matrices.
+    Raises OptionError for an unknown name or fact.
+
+    >>> layout("tf1").order, layout({"joined": "hx"}).separate
+    ('icfo', True)
+    """
+    if isinstance(given, Layout):
+        return given
+    if isinstance(given, str):
+        found = LAYOUTS.get(given.lower())
+        if found is None:
+            raise OptionError(f"layout {given!r} is not known{nearest(given, LAYOUTS)}; there are {', '.join(LAYOUTS)}")
+        return found
+    facts = {key: value for key, value in given.items() if value is not None}
+    base = layout(facts.pop("name")) if "name" in facts else Layout("parts", separate="order" not in facts)
+    if "transposed" in facts:
+        both = facts.pop("transposed")
+        facts = {"input_transposed": both, "recurrent_transposed": both, "projection_transposed": both, **facts}
+    known = {f.name for f in fields(Layout)} - _FIXED
+    unknown = [key for key in facts if key not in known]
+    if unknown:
+        raise OptionError(
+            *(f"layout: no fact {key!r}{nearest(key, known)}; its facts: {', '.join(sorted(known))}" for key in unknown)
+        )
+    changed = {key: value for key, value in facts.items() if value != getattr(base, key)}
+    return replace(base, **facts, name=base.name + ("" if not changed or base.name == "parts" else ", changed"))
+
+
+def _rows(*rows: Layout) -> dict[str, Layout]:
+    return {row.name: row for row in rows}
+
+
+_KERAS = (("input", "kernel"), ("recurrent", "recurrent_kernel"), ("bias", "bias"))
+_TORCH = (
+    ("input", r"weight_ih(_l(?P<layer>\d+))?(?P<back>_reverse)?"),
+    ("recurrent", r"weight_hh(_l(?P<layer>\d+))?(?P<back>_reverse)?"),
+    ("bias_x", r"bias_ih(_l(?P<layer>\d+))?(?P<back>_reverse)?"),
+    ("bias_h", r"bias_hh(_l(?P<layer>\d+))?(?P<back>_reverse)?"),
+    ("projection", r"weight_hr(_l(?P<layer>\d+))?(?P<back>_reverse)?"),
+)
+_TFLITE = "(?P<gate>input|forget|cell|output)"
+_ONNX = (("input", "W"), ("recurrent", "R"), ("bias", "B"), ("peephole", "P"))
+_MXNET = (("input", "i2h_weight"), ("recurrent", "h2h_weight"), ("bias_x", "i2h_bias"), ("bias_h", "h2h_bias"))
+_WEBNN = (
+    ("input", "weight"),
+    ("recurrent", "recurrentWeight"),
+    ("bias_x", "bias"),
+    ("bias_h", "recurrentBias"),
+    ("peephole", "peepholeWeight"),
+)
+_HARD = (("gate_activation", "hard_sigmoid"),)
+
+#: Every layout by name.
+LAYOUTS: dict[str, Layout] = _rows(
+    Layout("gates", separate=True, title="An array for each gate", detect=False,
+           source="our own names; W_i … W_o where joined"),
+    Layout("pytorch", "ifgo", bias="two", names=_TORCH, detect=True, title="PyTorch nn.LSTM, nn.LSTMCell",
+           source="torch/nn/modules/rnn.py; compared"),
+    Layout("keras", "ifco", input_transposed=True, recurrent_transposed=True, names=_KERAS, detect=True,
+           title="Keras 3, tf.keras LSTM", source="keras/src/layers/rnn/lstm.py; compared"),
+    Layout("keras2", "ifco", input_transposed=True, recurrent_transposed=True, names=_KERAS, options=_HARD,
+           title="stand-alone Keras 2, before 2.3",
+           source="keras 2 layers/recurrent.py: hard sigmoid by default; not run"),
+    Layout("keras1", "icfo", separate=True, input_transposed=True, recurrent_transposed=True, options=_HARD,
+           names=(("input", r"(?:\w+_)?W_(?P<gate>[ifco])"), ("recurrent", r"(?:\w+_)?U_(?P<gate>[ifco])"),
+                  ("bias", r"(?:\w+_)?b_(?P<gate>[ifco])")),
+           title="Keras 1: twelve arrays", source="keras 2 engine/saving.py, its loader of Keras 1 files; not run"),
+    Layout("cudnn", "ifco", input_transposed=True, recurrent_transposed=True, bias="8H", flat_blocks=True, names=_KERAS,
+           title="Keras CuDNNLSTM", source="keras 2 engine/saving.py, convert_rnn_weights; compared with its formula"),
+    Layout("onnx", "iofc", bias="8H", peephole="iof", direction_axis=True, names=_ONNX, title="ONNX LSTM",
+           source="onnx/defs/rnn/defs.cc; compared"),
+    Layout("tf1", "ijfo", joined="xh", input_transposed=True, recurrent_transposed=True, forget_bias=1.0, state="ch",
+           projection_transposed=True,
+           names=(("joined", "kernel"), ("bias", "bias"), ("peephole_gate", r"w_(?P<gate>[ifo])_diag"),
+                  ("projection", "projection/kernel")),
+           title="TensorFlow 1 BasicLSTMCell, LSTMCell", source="rnn_cell_impl.py; not run"),
+    Layout("tf-block", "icfo", joined="xh", input_transposed=True, recurrent_transposed=True, forget_bias=1.0,
+           state="ch", options=(("cell_clip", 3.0),),
+           names=(("joined", "kernel|w"), ("bias", "bias|b"), ("peephole_gate", r"wc(?P<gate>[ifo])"),
+                  ("peephole_gate", r"w_(?P<gate>[ifo])_diag")),
+           title="TensorFlow 1 LSTMBlockCell, BlockLSTM", source="core/ops/rnn_ops.cc; not run"),
+    Layout("tf-block-v2", "ifco", joined="xh", input_transposed=True, recurrent_transposed=True, state="ch",
+           names=(("joined", "kernel|w"), ("bias", "bias|b"), ("peephole_gate", r"wc(?P<gate>[ifo])")),
+           title="TensorFlow BlockLSTMV2", source="core/ops/rnn_ops.cc; not run"),
+    Layout("tflite", "ifco", separate=True, coupled_input=True,
+           names=(("input", rf"input_to_{_TFLITE}_weights"), ("recurrent", rf"recurrent_to_{_TFLITE}_weights"),
+                  ("bias", rf"{_TFLITE}(_gate)?_bias"), ("peephole_gate", rf"cell_to_{_TFLITE}_weights"),
+                  ("projection", "projection_weights"), ("projection_bias", "projection_bias"),
+                  ("norm", rf"{_TFLITE}_layer_norm_coefficients")),
+           detect=True, title="TensorFlow Lite full LSTM", source="lite/kernels/lstm_shared.h; not run"),
+    Layout("flax", separate=True, input_transposed=True, recurrent_transposed=True, state="ch",
+           names=(("input", r"i(?P<gate>[ifgo])_?/kernel"), ("recurrent", r"h(?P<gate>[ifgo])_?/kernel"),
+                  ("bias", r"h(?P<gate>[ifgo])_?/bias")),
+           detect=True, title="Flax linen LSTMCell, OptimizedLSTMCell; nnx LSTMCell",
+           source="flax/linen/recurrent.py, flax/nnx/nn/recurrent.py; compared"),
+    Layout("flax-nnx-optimized", "ifgo", input_transposed=True, recurrent_transposed=True, state="ch",
+           names=(("input", "dense_i/kernel"), ("recurrent", "dense_h/kernel"), ("bias", "dense_h/bias")),
+           detect=True, title="Flax nnx OptimizedLSTMCell", source="flax/nnx/nn/recurrent.py; compared"),
+    Layout("haiku", "igfo", joined="xh", input_transposed=True, recurrent_transposed=True, forget_bias=1.0,
+           names=(("joined", "linear/w|w"), ("bias", "linear/b|b")), title="Haiku LSTM",
+           source="haiku/_src/recurrent.py; not run"),
+    Layout("equinox", "ifgo", names=(("input", "weight_ih"), ("recurrent", "weight_hh"), ("bias", "bias")), detect=True,
+           title="Equinox LSTMCell", source="equinox/nn/_rnn.py; not run"),
+    Layout("mxnet", "ifgo", bias="two",
+           names=tuple((role, rf"(?:\w*_)?(?:(?:l|(?P<back>r))(?P<layer>\d+)_)?{name}") for role, name in _MXNET),
+           detect=True, title="MXNet Gluon LSTM, LSTMCell", source="gluon/rnn/rnn_cell.py; not run"),
+    Layout("caffe", "ifog", names=(("input", "W_xc"), ("recurrent", "W_hc"), ("bias", "b_c")), title="Caffe LSTM",
+           source="lstm_layer.cpp; not run"),
+    Layout("coreml", "ifog", peephole="ifo",
+           names=(("input", "weight_ih(?P<back>_back)?"), ("recurrent", "weight_hh(?P<back>_back)?"),
+                  ("bias", "bias(?P<back>_back)?"), ("peephole", "peephole(?P<back>_back)?")),
+           title="CoreML MIL lstm", source="mil/ops/defs/iOS15/recurrent.py; not run"),
+    Layout("openvino", "figo", direction_axis=True, names=_ONNX, title="OpenVINO LSTMSequence",
+           source="operation specification; not run"),
+    Layout("webnn", "iofg", bias="two", peephole="iof", direction_axis=True,
+           names=_WEBNN,
+           title="WebNN lstm, layout iofg", source="specification; the peepholes' order from memory; not run"),
+    Layout("webnn-ifgo", "ifgo", bias="two", peephole="iof", direction_axis=True,
+           names=_WEBNN,
+           title="WebNN lstm, layout ifgo", source="specification; the peepholes' order from memory; not run"),
+    Layout("paddle", "ifgo", bias="two", projection_transposed=True,
+           names=tuple((role, name.replace("weight_hr", "weight_ho")) for role, name in _TORCH),
+           title="Paddle LSTM, LSTMCell", source="nn/layer/rnn.py; not run"),
+    Layout("mlx", "ifgo", names=(("input", "Wx"), ("recurrent", "Wh"), ("bias", "bias")), detect=True,
+           title="MLX LSTM", source="mlx/nn/layers/recurrent.py, newest; not run"),
+    Layout("mlx-old", "ifgo", input_transposed=True, recurrent_transposed=True, detect=True,
+           names=(("input", "Wx"), ("recurrent", "Wh"), ("bias", "bias")),
+           title="MLX LSTM, first versions", source="mlx/nn/layers/recurrent.py, 2024; not run"),
+    Layout("arras", "igfo", bias="two",
+           names=(("input", "Wxh_(Left|(?P<back>Right))"), ("recurrent", "Whh_(Left|(?P<back>Right))"),
+                  ("bias_x", "bxh_(Left|(?P<back>Right))"), ("bias_h", "bhh_(Left|(?P<back>Right))")),
+           detect=True, title="Arras et al., LRP for LSTM", source="LSTM_bidi.py; not run"),
+    Layout("ai-by-hand", "fcio", separate=True, joined="xh", bias="column", title="AI by Hand, Excel",
+           source="the workbook: a matrix (H, I + H + 1) for each gate; not run"),
+)  # fmt: skip

@@ -1,0 +1,89 @@
+"""A source of weights (a model file, arrays in a layout) to a prepared model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..cells import OPTION_OF
+from ..errors import OptionError, within
+from ..model import Model, build
+from ..trace import Header
+from . import read_model
+from .arrays import find
+from .found import Found, choose
+from .layouts import Layout, layout
+
+#: Names of ours that stand beside arrays in a layout: what the layout has no role for.
+OURS = frozenset(name for name in OPTION_OF if not name.startswith("b_") or name == "b_hr")
+
+
+def prepare_found(
+    found: Found,
+    cell: str | Mapping[str, Any] = "lstm",
+    options: Mapping[str, Any] | None = None,
+    dtype: Any = None,
+    title: str = "",
+    allow_nonfinite: bool = False,
+) -> Model:
+    """The model of an LSTM that was found; `options` come before those that it has. Raises the errors of `build`."""
+    asked = dict(options or {})
+    weights, direction = found.weights, asked.pop("direction", None)
+    if direction is not None and found.directions != (direction,):
+        if len(found.directions) > 1 or found.layers > 1:
+            raise OptionError(f"direction {direction!r}: the model has {found.layers} layers, {found.directions}")
+        weights = {f"0/{direction}/{key.split('/')[2]}": values for key, values in weights.items()}
+    own = {key: value for key, value in found.options.items() if key != "direction"}
+    header = Header(title=title or found.name, imported=found.imported)
+    if not isinstance(cell, str) and "equations" in cell:  # the equations say all but how the layers are joined
+        own = {key: value for key, value in own.items() if key in ("merge", "padding")}
+    return build(
+        weights, cell, {**own, **asked}, dtype, header, defaults=found.defaults, allow_nonfinite=allow_nonfinite
+    )
+
+
+def prepare_file(
+    path: str | Path,
+    name: str | None = None,
+    stored: str | Mapping[str, Any] | Layout | None = None,
+    cell: str | Mapping[str, Any] = "lstm",
+    options: Mapping[str, Any] | None = None,
+    dtype: Any = None,
+    allow_nonfinite: bool = False,
+) -> Model:
+    """The model of the LSTM called `name` in a model file, or of the only one in it.
+
+    stored: the layout, where the file does not say it. Raises LstmTraceError, each message with the file's name.
+    """
+    found = choose(read_model(path, stored, (options or {}).get("gate_activation")), name, str(path))
+    with within(str(path)):
+        return prepare_found(found, cell, options, dtype, found.name or Path(path).name, allow_nonfinite)
+
+
+def prepare_arrays(
+    arrays: Mapping[str, Any],
+    stored: str | Mapping[str, Any] | Layout,
+    name: str | None = None,
+    cell: str | Mapping[str, Any] = "lstm",
+    options: Mapping[str, Any] | None = None,
+    dtype: Any = None,
+    allow_nonfinite: bool = False,
+) -> Model:
+    """The model of arrays in the layout `stored`. Names of ours beside them (`W_hr`, `gamma_i`) are understood."""
+    found = choose(find(arrays, layout(stored), keep=OURS), name, "the arrays")
+    return prepare_found(found, cell, options, dtype, name or "", allow_nonfinite)
+
+
+def by_our_names(
+    weights: Mapping[str, Any], stored: str | Mapping[str, Any], beside: Collection[str]
+) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
+    """A problem's weights in the layout `stored`: by our names, the cell's options that it brings, what was done.
+
+    beside: names that may stand beside them as they are.
+    """
+    found = choose(find(weights, layout(stored), keep=beside), None, "weights")
+    scopes = {key.rsplit("/", 1)[0] for key in found.weights}
+    plain = scopes == {"0/forward"}  # the problem's own direction, and names as its author writes them
+    named = {key.rsplit("/", 1)[1] if plain else key: values for key, values in found.weights.items()}
+    return named, dict(found.options), found.imported
