@@ -31,9 +31,9 @@ _WIDE = 100  # columns of an equation that a message shows
 #: How the parts of Python's grammar that are not in ours are written.
 _FOREIGN = {
     "Pow": "**", "Mod": "%", "FloorDiv": "//", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LShift": "<<",
-    "RShift": ">>", "Invert": "~", "Not": "not", "And": "and", "Or": "or", "Compare": "a comparison", "IfExp": "if … else",
-    "Subscript": "an index […]", "Attribute": "a dot between names", "Lambda": "lambda", "Tuple": "a comma here",
-    "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text", "NamedExpr": ":=",
+    "RShift": ">>", "Invert": "~", "Not": "not", "And": "and", "Or": "or", "Compare": "a comparison",
+    "IfExp": "if … else", "Subscript": "an index […]", "Attribute": "a dot between names", "Lambda": "lambda",
+    "Tuple": "a comma here", "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text",
 }  # fmt: skip
 _DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
 _OPERATORS: dict[type, str] = {ast.MatMult: "matvec", ast.Mult: "mul", ast.Div: "div"}

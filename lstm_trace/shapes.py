@@ -7,7 +7,7 @@ the majority wins, so that one wrong array among many is named rather than the r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .errors import ShapeError, raise_all
@@ -48,103 +48,198 @@ def infer(
 ) -> Sizes:
     """Infer the width of every line in `computed`.
 
-    parameters: shape of each parameter that the lines need. widths: inputs and states whose width is known, with the
-    words that say from where. bound: sizes known elsewhere ('T=50 B=1'), for messages; advice: a last sentence.
+    parameters: shapes of the parameters; one that is missing is no evidence. widths: inputs and states whose width is
+    known, with the words that say from where. bound: sizes known elsewhere ('T=50 B=1'), for messages; advice: a last
+    sentence. Lines that are not computed still say which sizes are equal, so that H is one size for an asked gate too.
     Raises ShapeError with one message for each array that does not fit.
     """
     names = set(computed)
-    lines = [line for line in cell.lines if line.name in names]
-    classes, narrow, matrices = _unify(cell, lines, parameters, {n: w for n, (w, _) in widths.items()})
-    evidence: dict[Key, list[tuple[int, str]]] = {}
-    for name, (width, source) in widths.items():
-        evidence.setdefault(classes.find((name, 0)), []).append((width, source))
-    problems = []
-    for name, shape in parameters.items():
-        rank = 2 if name in matrices else 1
-        if len(shape) != rank:
-            line = cell.parameters[name][0]
-            kind = "a matrix (rows, columns)" if rank == 2 else "a vector"
-            problems.append(f"{name} has shape {shape}; line `{line.name}` needs {kind}")
-        elif name not in narrow:
-            for axis, size in enumerate(shape):
-                evidence.setdefault(classes.find((name, axis)), []).append((size, f"from {name}"))
-    raise_all(ShapeError, problems)
+    raise_all(ShapeError, _ranks(cell, parameters, names))
+    kinds = _kinds(cell, parameters, {n: w for n, (w, _) in widths.items()})
+    classes = _unify(cell, kinds)
+    evidence = _evidence(classes, kinds, parameters, widths)
     sizes = {key: Counter(size for size, _ in found).most_common(1)[0][0] for key, found in evidence.items()}
-    _concats(lines, classes, narrow, sizes)
+    _concats(cell, classes, sizes)
 
     def size(name: str, axis: int = 0) -> int:
-        return 1 if name in narrow else sizes.get(classes.find((name, axis)), 1)
+        return sizes.get(classes.find((name, axis)), 1)
 
-    shapes = {n: tuple(size(n, axis) for axis in range(len(s))) for n, s in parameters.items()}
-    symbols = _symbols(cell, classes)
-    known = _known(bound, symbols, sizes, evidence)
+    shapes = {name: tuple(size(name, axis) for axis in range(len(shape))) for name, shape in parameters.items()}
+    wrong = {name: shape for name, shape in parameters.items() if shapes[name] != shape}
+    odd = {name: (width, source) for name, (width, source) in widths.items() if size(name) != width}
+    if wrong or odd:
+        symbols = _symbols(cell, classes)
+        known = _known(bound, symbols, sizes, evidence) + advice
+
+        def symbol(name: str, axis: int = 0) -> str:
+            return symbols.get(classes.find((name, axis)), str(size(name, axis)))
+
+        problems = [
+            _misfit(name, shape, shapes[name], [symbol(name, axis) for axis in range(len(shape))],
+                    _reader(cell, name, names), known)
+            for name, shape in wrong.items()
+        ]  # fmt: skip
+        for name, (width, source) in odd.items():
+            what = source.removeprefix("from ") if source.startswith("from ") else name
+            wants = f"{symbol(name)} = {size(name)}".removeprefix(f"{size(name)} = ")
+            problems.append(f"{what} has width {width}; line `{_reader(cell, name, names)}` needs {wants}. {known}")
+        raise_all(ShapeError, (problem.rstrip() for problem in problems))
+    found = {line: size(line) for line in cell.by_name if line in names} | {state: size(state) for state in cell.states}
+    raise_all(ShapeError, _contradictions(cell, names, found, shapes, widths))
+    return Sizes(found, shapes)
+
+
+def _reader(cell: Cell, name: str, computed: set[str]) -> str:
+    """The line that a message on `name` points to: the first computed one that reads it."""
+    readers = [line.name for line in cell.readers.get(name, ())]
+    return next((line for line in readers if line in computed), readers[0] if readers else name)
+
+
+def _ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[str]) -> Iterator[str]:
+    matrices = {line.operands[0] for line in cell.lines if line.op == "matvec"}
     for name, shape in parameters.items():
-        if shapes[name] != shape:
-            symbolic = [symbols.get(classes.find((name, axis)), str(n)) for axis, n in enumerate(shapes[name])]
-            problems.append(_misfit(name, shape, shapes[name], symbolic, cell.parameters[name][0], known, advice))
-    for name, (width, source) in widths.items():
-        if size(name) != width:
-            reader = next((line.name for line in lines if name in line.reads), name)
-            symbol = symbols.get(classes.find((name, 0)), "width")
-            problems.append(
-                f"{name} has width {width} ({source}); line `{reader}` needs {symbol} = {size(name)}. {known}{advice}"
-            )
-    raise_all(ShapeError, problems)
-    return Sizes({**{line.name: size(line.name) for line in lines}, **{s: size(s) for s in cell.states}}, shapes)
+        if len(shape) != (2 if name in matrices else 1):
+            kind = "a matrix (rows, columns)" if name in matrices else "a vector"
+            yield f"{name} has shape {shape}; line `{_reader(cell, name, computed)}` needs {kind}"
 
 
-def _unify(
-    cell: Cell, lines: list[Line], parameters: Mapping[str, tuple[int, ...]], widths: Mapping[str, int]
-) -> tuple[_Classes, set[str], set[str]]:
-    """Classes of equal sizes; names whose width is 1 and broadcasts; names that are matrices."""
+def _kinds(cell: Cell, parameters: Mapping[str, tuple[int, ...]], widths: Mapping[str, int]) -> dict[str, bool | None]:
+    """For each name whether it broadcasts (True: its width is 1, False: it is wider, None: that is not known).
+
+    Wide operands of one line have one width, and the line has it too; a name of width 1 ties nothing. A state
+    broadcasts where its line does though the state is taken to: so that H = 1 is no special case.
+    """
+    kinds: dict[str, bool | None] = {state: None if widths.get(state, 1) == 1 else False for state in cell.states}
+    while True:
+        found = _pass(cell, parameters, widths, {s: True if k is None else k for s, k in kinds.items()})
+        wide = [s for s, target in cell.carry if kinds[s] is None and found[target] is False]
+        if not wide:
+            return found | {s: found[target] for s, target in cell.carry if kinds[s] is None}
+        kinds |= dict.fromkeys(wide, False)
+
+
+def _pass(
+    cell: Cell,
+    parameters: Mapping[str, tuple[int, ...]],
+    widths: Mapping[str, int],
+    states: Mapping[str, bool],
+) -> dict[str, bool | None]:
+    kinds: dict[str, bool | None] = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
+    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | dict(states)
+    for line in cell.lines:
+        reads = [kinds.get(name) for name in line.reads]
+        if line.op == "matvec":
+            rows = parameters.get(str(line.operands[0]), (0,))[0]
+            kinds[line.name] = rows == 1 if rows else None
+        elif line.op in _REDUCTIONS:
+            kinds[line.name] = True
+        elif line.op == "concat":
+            kinds[line.name] = False if len(line.operands) > 1 or False in reads else reads[0] if reads else True
+        else:
+            if line.op == "add" and any(kinds[p] is False for p in _products(cell, line)):
+                # products added to wider products do not broadcast: a matrix of one row there is a mistake
+                kinds |= dict.fromkeys(_products(cell, line), False)
+                reads = [kinds.get(name) for name in line.reads]
+            kinds[line.name] = False if False in reads else None if None in reads else True
+    return kinds
+
+
+_REDUCTIONS = ("max", "sum", "mean")
+
+
+def _products(cell: Cell, line: Line) -> list[str]:
+    return [name for name in line.reads if name in cell.by_name and cell.by_name[name].op == "matvec"]
+
+
+def _unify(cell: Cell, kinds: Mapping[str, bool | None]) -> _Classes:
+    """Classes of sizes that the equations force to be equal."""
     classes = _Classes()
-    matrices = {str(line.operands[0]) for line in lines if line.op == "matvec"}
-    narrow = {n for n, shape in parameters.items() if n not in matrices and shape == (1,)}
-    narrow |= {n for n, width in widths.items() if width == 1}
-    for line in lines:
+    for line in cell.lines:
         if line.op == "matvec":
             matrix, vector = line.reads
             classes.join((matrix, 1), (vector, 0))
             classes.join((line.name, 0), (matrix, 0))
-            if vector in narrow and parameters.get(matrix, (0, 0))[1:] == (1,):
-                classes.parent[(matrix, 1)] = (matrix, 1)
-            if parameters.get(matrix, (0,))[0] == 1:
-                narrow.add(line.name)
-        elif line.op in ("max", "sum", "mean"):
-            narrow.add(line.name)
-        elif line.op != "concat":
-            wide = [name for name in line.reads if name not in narrow]
-            if line.op == "add" and any(cell.by_name[n].op == "matvec" for n in wide if n in cell.by_name):
-                # products added to wider products do not broadcast: a matrix of one row there is a mistake
-                products = [n for n in line.reads if n in cell.by_name and cell.by_name[n].op == "matvec"]
-                narrow.difference_update(products)
-                wide = [name for name in line.reads if name not in narrow]
-            for name in wide:
-                classes.join((line.name, 0), (name, 0))
-            if not wide:
-                narrow.add(line.name)
+        elif line.op not in _REDUCTIONS and line.op != "concat":
+            for name in line.reads:
+                if kinds.get(name) is False or kinds[line.name] is True:
+                    classes.join((line.name, 0), (name, 0))
     for state, target in cell.carry:
-        if state in narrow or target in narrow:
-            continue
-        classes.join((state, 0), (target, 0))
-    return classes, narrow, matrices
+        if kinds[state] == kinds[target]:
+            classes.join((state, 0), (target, 0))
+    return classes
 
 
-def _concats(lines: list[Line], classes: _Classes, narrow: set[str], sizes: dict[Key, int]) -> None:
+def _evidence(
+    classes: _Classes,
+    kinds: Mapping[str, bool | None],
+    parameters: Mapping[str, tuple[int, ...]],
+    widths: Mapping[str, tuple[int, str]],
+) -> dict[Key, list[tuple[int, str]]]:
+    """Sizes that the arrays give to each class: the input's first, the states' last, where votes are equal."""
+    found: list[tuple[Key, int, str]] = []
+    early = [name for name, (_, source) in widths.items() if source == "from x" or "/" in source]
+    found += [((name, 0), *widths[name]) for name in early]
+    found += [((n, axis), size, f"from {n}") for n, shape in parameters.items() for axis, size in enumerate(shape)]
+    found += [((name, 0), *widths[name]) for name in widths if name not in early]
+    found += [((name, 0), 1, f"`{name}` is one number") for name, kind in kinds.items() if kind is True]
+    evidence: dict[Key, list[tuple[int, str]]] = {}
+    for key, size, source in found:
+        evidence.setdefault(classes.find(key), []).append((size, source))
+    return evidence
+
+
+def _concats(cell: Cell, classes: _Classes, sizes: dict[Key, int]) -> None:
     """Give every concatenation the sum of its operands' widths."""
-    for line in lines:
+    for line in cell.lines:
         if line.op == "concat":
-            total = sum(1 if n in narrow else sizes.get(classes.find((n, 0)), 1) for n in line.reads)
-            sizes[classes.find((line.name, 0))] = total
+            parts = [sizes.get(classes.find((o, 0)), 0) if isinstance(o, str) else 1 for o in line.operands]
+            if all(parts):
+                sizes[classes.find((line.name, 0))] = sum(parts)
+
+
+def _contradictions(
+    cell: Cell,
+    computed: set[str],
+    found: Mapping[str, int],
+    shapes: Mapping[str, tuple[int, ...]],
+    widths: Mapping[str, tuple[int, str]],
+) -> Iterator[str]:
+    """Lines whose operands do not fit each other, found by going through them: what classes cannot say."""
+    wide = {name: shape[0] for name, shape in shapes.items()}
+    wide |= {name: width for name, (width, _) in widths.items()} | {state: found[state] for state in cell.states}
+    for line in cell.lines:
+        if line.name not in computed:
+            continue
+        reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
+        if len(reads) == len(line.operands):  # else an operand is missing, which is told elsewhere
+            if line.op == "matvec":
+                width, fits = reads[0], shapes[str(line.operands[0])][1] == reads[1]
+            elif line.op in _REDUCTIONS:
+                width, fits = 1, True
+            elif line.op == "concat":
+                width, fits = sum(reads), True
+            else:
+                width, fits = max(reads), set(reads) <= {1, max(reads)}
+            if not fits or width != found[line.name]:
+                parts = ", ".join(f"{name}: {wide[name]}" for name in dict.fromkeys(line.reads))
+                yield f"line `{line.name}`: the widths of its operands do not fit ({parts})"
+        wide[line.name] = found[line.name]
+    for state, target in cell.carry:
+        if target in computed and found[target] != found[state]:
+            yield (
+                f"line `{target}` has width {found[target]}, and is carried as {state}, which has width {found[state]}"
+            )
 
 
 def _symbols(cell: Cell, classes: _Classes) -> dict[Key, str]:
     """The field's symbols for the classes that have one: I inputs, H units, P projected units."""
+    wide = _unify(cell, dict.fromkeys((*cell.by_name, *cell.states, *cell.inputs, *cell.parameters), False))
+    projected = "c_prev" in cell.states and wide.find(("c_prev", 0)) != wide.find(("h_prev", 0))
     symbols: dict[Key, str] = {}
     if "c_prev" in cell.states:
         symbols[classes.find(("c_prev", 0))] = "H"
     if "h_prev" in cell.states:
-        symbols.setdefault(classes.find(("h_prev", 0)), "P" if "H" in symbols.values() else "H")
+        symbols.setdefault(classes.find(("h_prev", 0)), "P" if projected else "H")
     symbols.setdefault(classes.find(("x_t", 0)), "I")
     return symbols
 
@@ -152,28 +247,20 @@ def _symbols(cell: Cell, classes: _Classes) -> dict[Key, str]:
 def _known(
     bound: str, symbols: dict[Key, str], sizes: dict[Key, int], evidence: dict[Key, list[tuple[int, str]]]
 ) -> str:
-    """'Bound so far: T=50 B=1 I=16 (from x), H=64 (from b_i).'"""
-    parts = [bound] if bound else []
+    """'Bound so far: T=50 B=1, I=16 (from x), H=64 (from b_i). '"""
+    parts = {"": bound} if bound else {}
     for key, symbol in sorted(symbols.items(), key=lambda item: item[1] != "I"):
         source = next((s for n, s in evidence.get(key, []) if n == sizes.get(key)), None)
         if source:
-            parts.append(f"{symbol}={sizes[key]} ({source})")
-    return f"Bound so far: {' '.join(parts)}. " if parts else ""
+            parts.setdefault(symbol, f"{symbol}={sizes[key]} ({source})")
+    return f"Bound so far: {', '.join(parts.values())}. " if parts else ""
 
 
 def _misfit(
-    name: str,
-    shape: tuple[int, ...],
-    needed: tuple[int, ...],
-    symbolic: list[str],
-    line: Line,
-    known: str,
-    advice: str,
+    name: str, shape: tuple[int, ...], needed: tuple[int, ...], symbolic: list[str], line: str, known: str
 ) -> str:
     numbers = str(needed)
     symbols = f"({', '.join(symbolic)}{',' if len(symbolic) == 1 else ''})"
     wants = f"{symbols} = {numbers}" if symbols != numbers else numbers
-    message = f"{name} has shape {shape}; line `{line.name}` needs {wants}. "
-    if shape == needed[::-1]:
-        message += "It looks transposed. "
-    return f"{message}{known}{advice}".rstrip()
+    turned = "It looks transposed. " if shape == needed[::-1] else ""
+    return f"{name} has shape {shape}; line `{line}` needs {wants}. {turned}{known}"
