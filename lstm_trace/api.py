@@ -11,6 +11,7 @@ import numpy as np
 from . import store
 from .errors import FileError
 from .files import read_bytes
+from .inputs import common_dtype
 from .model import Model, build
 from .ops import Array
 from .problem import prepare_problem, read_problem
@@ -63,20 +64,19 @@ def prepare(
 def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
     """Trace `source` over `x`: `prepare` and `Model.run` in one.
 
-    Takes the arguments of both. Without x, a problem's own input is used.
+    Takes the arguments of both. Without x, a problem's own input is used. dtype: the result type of the weights and
+    of x, where they are arrays; half types compute in float32.
 
     >>> trace = run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0], [0.0, 1.0]], ask=["z_i"], h0=[0.5])
     Traceback (most recent call last):
     ...
-    lstm_trace.errors.MissingError: line `W_xf @ x_t` needs W_xf, which the weights do not have; did you mean 'W_xi'?
-    line `W_hf @ h_prev` needs W_hf, which the weights do not have; did you mean 'W_hi'?
-    line `W_xc @ x_t` needs W_xc, which the weights do not have; did you mean 'W_xi'?
-    line `W_hc @ h_prev` needs W_hc, which the weights do not have; did you mean 'W_hi'?
-    line `W_xo @ x_t` needs W_xo, which the weights do not have; did you mean 'W_xi'?
-    line `W_ho @ h_prev` needs W_ho, which the weights do not have; did you mean 'W_hi'?
+    lstm_trace.errors.MissingError: line `W_xf @ x_t` needs W_xf, which the weights do not have; ...
     """
     known = ("cell", "options", "name", "layout", "dtype", "allow_nonfinite")
-    model = prepare(source, **{key: arguments.pop(key) for key in known if key in arguments})
+    chosen = {key: arguments.pop(key) for key in known if key in arguments}
+    if chosen.get("dtype") is None and hasattr(x, "dtype") and isinstance(source, Mapping) and "weights" not in source:
+        chosen["dtype"] = common_dtype(*source.values(), x)
+    model = prepare(source, **chosen)
     return model.run(x, **arguments)
 
 

@@ -62,6 +62,39 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     return f"; {otherwise} {', '.join(names)}" if otherwise and names else ""
 
 
+class Faults:
+    """Gathers the errors that are raised within, so that a check can go on after a fault and tell all at once.
+
+    >>> faults = Faults()
+    >>> for shape in ((2,), (2, 2), (3,)):
+    ...     with faults.gather():
+    ...         if len(shape) != 2:
+    ...             raise ShapeError(f"{shape} is no matrix")
+    >>> faults.tell()
+    Traceback (most recent call last):
+    ...
+    lstm_trace.errors.ShapeError: (2,) is no matrix
+    (3,) is no matrix
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.kind: type[LstmTraceError] = LstmTraceError
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Keep the messages of an error that is raised within."""
+        try:
+            yield
+        except LstmTraceError as error:
+            self.kind = type(error) if not self.problems else self.kind
+            self.problems += error.problems
+
+    def tell(self) -> None:
+        """Raise one error of the first one's kind with every message, or do nothing when there are none."""
+        raise_all(self.kind, self.problems)
+
+
 @contextmanager
 def gathered(problems: list[str]) -> Iterator[None]:
     """Add the messages of an error that is raised within to `problems`, so that a check can go on after a fault."""

@@ -11,24 +11,29 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from .address import Address, read
+from .by_line import run_lines
 from .cells import Merge, Padding, misfits, named, unread
-from .errors import MissingError, OptionError, ShapeError, TooLargeError, nearest, raise_all
+from .errors import Faults, MissingError, OptionError, ShapeError, TooLargeError, gathered, nearest, raise_all
+from .inputs import Fed, fed, numbers
 from .lines import Cell
 from .memory import available
 from .ops import Array
 from .parse import parse
-from .by_line import run_lines
 from .shapes import infer
 from .stack import GIVEN, VALID, Stage, X, find, restrict, stack
 from .trace import STATE, Header, Trace
 
 #: Options of the network, beside those of its cell.
 NETWORK = ("merge", "padding", "direction")
+_UNKNOWN = 1 << 40  # steps or rows, where x cannot be read: any address is in range
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a problem file fixes beside the weights; an argument of `run` takes its place."""
+    """What a problem file fixes beside the weights; an argument of `run` takes its place.
+
+    unread: weights, and `x`, that are in the file but could not be read; they are not missing.
+    """
 
     x: Array | None = None
     initial: Mapping[str, Array] = field(default_factory=dict)
@@ -36,6 +41,7 @@ class Defaults:
     lengths: Array | None = None
     batch_first: bool = False
     ask: tuple[str, ...] = ()
+    unread: frozenset[str] = frozenset()
 
 
 class _Request(NamedTuple):
@@ -112,38 +118,63 @@ class Model:
         Values are dimensionless; time is counted in steps.
         Raises ShapeError, MissingError, OptionError, TooLargeError.
         """
-        dtype = np.dtype(self.header.dtype)
-        base = self.defaults
-        major = base.batch_first if batch_first is None else batch_first
-        values, batched = _sequence(base.x if x is None else x, major, dtype, self._input_width)
-        ask = base.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
-        states = {**base.initial, **(initial or {}), **_named_states(h0, c0)}
-        supplied = {**base.given, **(given or {})}
-        steps, batch = values.shape[:2] if values is not None else _extent(supplied, states)
-        lengths = _lengths(base.lengths if lengths is None else lengths, steps, batch)
-        fed = self._given(supplied, steps, batch, batched and values is not None, major, dtype)
-        scopes = [f"{layer}/{d}" for layer in range(self.layers) for d in self.directions]
-        starts = _initial(states, scopes, batch, dtype, self.cell)
-        request = _Request(
-            steps,
-            batch,
-            None if values is None else values.shape[2],
-            lengths is not None,
-            ask,
-            tuple((scope, name, a.shape[-1]) for scope, arrays in fed.items() for name, a in arrays.items()),
-            tuple((name, a[0].shape[-1]) for name, a in starts.items()),
-        )
-        layout = self._layouts.get(request)
-        if layout is None:
-            layout = self._layouts[request] = self._plan(request)
+        ask = self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
+        fed = self._fed(x, {**(initial or {}), **_named_states(h0, c0)}, given or {}, lengths, batch_first)
+        layout = self._layout(fed, ask)
         header = replace(
             self.header,
             ask=ask or (self._answer(layout.stages),),
-            padding=self.padding if lengths is not None else None,
-            batched=batched,
-            batch_first=major,
+            padding=self.padding if fed.lengths is not None else None,
+            batched=fed.batched,
+            batch_first=self.defaults.batch_first if batch_first is None else batch_first,
         )
-        return self._compute(layout, header, values, lengths, starts, fed)
+        lengths = None if fed.lengths is None else np.minimum(fed.lengths, layout.steps)
+        return self._compute(layout, header, fed.x, lengths, fed.initial, fed.given)
+
+    def check(self) -> None:
+        """Raise every fault that `run` would find without computing: for the whole list of a problem file's faults."""
+        if "x" in self.defaults.unread:  # all sizes hang on those of x: only names can be checked
+            self._plan(_Request(_UNKNOWN, _UNKNOWN, None, False, self.defaults.ask, (), ()))
+        else:
+            self._layout(self._fed(None, {}, {}, None, None), self.defaults.ask)
+
+    def _fed(
+        self,
+        x: Any,
+        states: Mapping[str, Any],
+        supplied: Mapping[str, Any],
+        lengths: Any,
+        batch_first: bool | None,
+    ) -> Fed:
+        """The arrays of a run, the problem's own where the caller gives none."""
+        base = self.defaults
+        return fed(
+            base.x if x is None else x,
+            {**base.initial, **states},
+            {**base.given, **supplied},
+            base.lengths if lengths is None else lengths,
+            base.batch_first if batch_first is None else batch_first,
+            np.dtype(self.header.dtype),
+            self._input_width,
+            self.stages(),
+            self._scopes(),
+            self.cell.states,
+        )
+
+    def _layout(self, fed: Fed, ask: tuple[str, ...]) -> _Layout:
+        """What to compute, from the cache where the same was asked before."""
+        request = _Request(
+            fed.steps,
+            fed.batch,
+            None if fed.x is None else fed.x.shape[2],
+            fed.lengths is not None,
+            ask,
+            tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
+            tuple((name, a[0].shape[-1]) for name, a in fed.initial.items()),
+        )
+        if request not in self._layouts:
+            self._layouts[request] = self._plan(request)
+        return self._layouts[request]
 
     # -- laying out ----------------------------------------------------------------------------------------------
 
@@ -153,7 +184,7 @@ class Model:
         for line in self.cell.lines:
             if line.op == "matvec" and line.operands[1] == "x_t":
                 first = next((w for w in self.weights.values() if line.operands[0] in w), {})
-                shape = np.shape(first.get(str(line.operands[0]), 0.0))
+                shape: tuple[int, ...] = np.shape(first.get(str(line.operands[0]), 0.0))
                 if len(shape) == 2:
                     return shape[1]
         return None
@@ -170,57 +201,80 @@ class Model:
             supplied.setdefault(scope, []).append(name)
         stages = self.stages(request.lengths, supplied)
         steps = request.steps
+        faults = Faults()
+        wanted: list[tuple[str, str]] = []
+        units: list[Address] = []
         if request.ask:
-            wanted, last = self._wanted(request, stages)
+            with faults.gather():
+                wanted, last, units = self._wanted(request, stages)
+            if faults.problems and not wanted:
+                faults.tell()
             stages = restrict(stages, wanted, carried=steps > 1)
-            if all(stage.direction == "forward" for stage in stages):
+            if not faults.problems and all(stage.direction == "forward" for stage in stages):
                 steps = last + 1  # a step never depends on a later one
                 stages = restrict(stages, wanted, carried=steps > 1)
-        self._require(stages, request)
+        with faults.gather():
+            self._require(stages, request)
         widths: dict[str, dict[str, int]] = {}
-        problems: list[str] = []
-        for stage in stages:
-            known = self._known(stage, request, widths)
-            here = self.weights.get(stage.scope, {})
-            shapes = {name: np.shape(here[name]) for name in stage.parameters}
-            bound = f"T={request.steps} B={request.batch}"
-            try:
-                names = [line.name for line in stage.lines]
-                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound).widths
-            except ShapeError as error:
-                many = "" if len(self.weights) == 1 else f"{stage.scope}: "
-                problems += [f"{many}{problem}" for problem in error.problems]
-                break  # the next stage's input width depends on this one
-        raise_all(ShapeError, problems)
+        with faults.gather():
+            self._measure(stages, request, widths)
+        faults.tell()
+        for address in units:
+            width = max(widths[s.scope].get(address.line, 0) for s in stages if address.line in widths[s.scope])
+            if address.unit is not None and (len(address.unit) > 1 or address.unit[0] >= width):
+                raise MissingError(f"there is no {address}; {address.line} has the units 0..{width - 1}")
         return _Layout(stages, steps, widths)
 
-    def _wanted(self, request: _Request, stages: Sequence[Stage]) -> tuple[list[tuple[str, str]], int]:
-        """(scope, line) of every asked line, and the last asked step."""
+    def _measure(self, stages: Sequence[Stage], request: _Request, widths: dict[str, dict[str, int]]) -> None:
+        """Put the width of every line into `widths`. Raises ShapeError."""
+        bound = "" if request.steps == _UNKNOWN else f"T={request.steps} B={request.batch}"
+        for stage in stages:
+            here = self.weights.get(stage.scope, {})
+            shapes = {name: np.shape(here[name]) for name in stage.parameters if name in here}
+            known = self._known(stage, request, widths)
+            names = [line.name for line in stage.lines]
+            try:
+                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound).widths
+            except ShapeError as error:  # the next stage's input width depends on this one
+                many = "" if len(self.weights) == 1 else f"{stage.scope}: "
+                raise ShapeError(*(f"{many}{problem}" for problem in error.problems)) from None
+
+    def _wanted(self, request: _Request, stages: Sequence[Stage]) -> tuple[list[tuple[str, str]], int, list[Address]]:
+        """(scope, line) of every asked line, the last asked step, and the addresses of single units."""
         problems: list[str] = []
         wanted: list[tuple[str, str]] = []
+        units: list[Address] = []
         last = 0
         for text in request.ask:
             try:
                 address = self._address(text, request, stages)
             except MissingError as error:
-                problems += error.problems
+                problems += (f"ask: {problem}" for problem in error.problems)
                 continue
             last = max(last, request.steps - 1 if address.t is None else address.t)
+            units += [address] if address.unit is not None else []
             for scope in find(stages, address.line):
                 layer, direction = scope.split("/")
                 if address.layer in (None, int(layer)) and address.direction in (None, direction):
                     wanted.append((scope, address.line))
         raise_all(MissingError, problems)
-        return wanted, last
+        return wanted, last, units
 
     def _address(self, text: str, request: _Request, stages: Sequence[Stage]) -> Address:
         name = text.rsplit("/", 1)[-1].split("[")[0].strip()
         scopes = [scope.split("/") for scope in find(stages, name)]
-        extents: dict[str, list[int | str]] = {
+        for stage in stages:
+            if name in stage.cell.states:
+                raise MissingError(
+                    f"{name} is the state that is carried in, no line; ask for {stage.cell.states[name]}"
+                )
+            if stage.sources.get(name) in (X, VALID):
+                raise MissingError(f"{name} is an input, no line")
+        extents: dict[str, Sequence[int | str]] = {
             "layer": list(dict.fromkeys(int(layer) for layer, _ in scopes)),
             "direction": list(dict.fromkeys(d for _, d in scopes)),
-            "t": list(range(request.steps)),
-            "b": list(range(request.batch)),
+            "t": range(request.steps),
+            "b": range(request.batch),
         }
         return read(text, extents, every=True)
 
@@ -231,19 +285,27 @@ class Model:
             here = self.weights.get(stage.scope, {})
             place = "" if len(self.weights) == 1 else f"{stage.scope}/"
             for name in stage.parameters:
-                if name not in here:
+                if name not in here and f"{place}{name}" not in self.defaults.unread:
                     line = next(line.name for line in stage.cell.parameters[name] if line.name in _names(stage))
-                    known = [n for n in (*here, *stage.cell.by_name, *stage.cell.states) if n.isidentifier()]
                     problems.append(
-                        f"line `{line}` needs {place}{name}, which the weights do not have{nearest(name, known)}"
+                        f"line `{line}` needs {place}{name}, which the weights do not have{self._instead(name, stage)}"
                     )
             for name in stage.inputs:
-                if stage.sources[name] == X and request.width is None:
-                    line = next(line.name for line in stage.lines if name in line.reads)
+                if stage.sources[name] == X and request.width is None and "x" not in self.defaults.unread:
+                    line = next((line.name for line in stage.lines if name in line.reads), name)
                     problems.append(f"line `{line}` needs the input {name}, which is not given: add x")
                 elif stage.sources[name] == GIVEN and not any(g[:2] == (stage.scope, name) for g in request.given):
                     problems.append(f"the cell declares the input {name}, which is not given: add it under given")
         raise_all(MissingError, problems)
+
+    def _instead(self, name: str, stage: Stage) -> str:
+        """The nearest name that is there: of an own cell also a line, which its author may have meant."""
+        here = [*self.weights.get(stage.scope, {})]
+        if self.header.kind != "equations" and not self.extra:  # every name of a named cell is right
+            close = nearest(name, here).removeprefix("; did you mean ").removesuffix("?")
+            return f"; the nearest that is there is {close}" if close else ""
+        known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
+        return nearest(name, [n for n in known if n.isidentifier()])
 
     def _known(self, stage: Stage, request: _Request, widths: dict[str, dict[str, int]]) -> dict[str, tuple[int, str]]:
         """Widths of the inputs and states of one stage that are known before its equations are looked at."""
@@ -255,43 +317,18 @@ class Model:
             elif source == VALID:
                 known[name] = 1, "from lengths"
             elif source == GIVEN:
-                width = next(w for scope, given, w in request.given if (scope, given) == (stage.scope, name))
-                known[name] = width, "as given"
+                width = next((w for scope, given, w in request.given if (scope, given) == (stage.scope, name)), None)
+                if width is not None:
+                    known[name] = width, "as given"
             elif "/" in source:
                 scope, line = source.rsplit("/", 1)
-                known[name] = widths[scope][line], f"from {source}"
+                if scope in widths:
+                    known[name] = widths[scope][line], f"from {source}"
         short = {state: s for s, state in STATE.items()}
         for name, width in request.initial:
             if name in stage.states:
                 known[name] = width, f"from {short.get(name, name)}"
         return known
-
-    # -- inputs --------------------------------------------------------------------------------------------------
-
-    def _given(
-        self, supplied: Mapping[str, Any], steps: int, batch: int, batched: bool, major: bool, dtype: Any
-    ) -> dict[str, dict[str, Array]]:
-        """Supplied lines as (T, B, width) by scope."""
-        if not supplied:
-            return {}
-        stages = self.stages()
-        found: dict[str, dict[str, Array]] = {}
-        for key, values in supplied.items():
-            scope, _, name = key.rpartition("/")
-            scopes = [scope] if scope else find(stages, name)
-            if len(scopes) > 1:
-                raise MissingError(f"given {name!r} is in {', '.join(scopes)}: write {scopes[0]}/{name}")
-            array = np.asarray(values, dtype)
-            if array.ndim < 2:  # one value for every step and row
-                array = np.broadcast_to(np.atleast_1d(array), (steps, batch, max(array.size, 1)))
-            elif array.ndim == 2:
-                array = array[:, None] if not batched and array.shape[0] == steps else array[None]
-            elif major:
-                array = np.swapaxes(array, 0, 1)
-            if array.shape[:2] != (steps, batch):
-                raise ShapeError(f"given {key} has shape {np.shape(values)}; expected (T, B, width) = {(steps, batch)}…")
-            found.setdefault(scopes[0], {})[name] = np.array(array)
-        return found
 
     # -- computing -----------------------------------------------------------------------------------------------
 
@@ -302,7 +339,7 @@ class Model:
         x: Array | None,
         lengths: Array | None,
         starts: Mapping[str, list[Array]],
-        given: dict[str, dict[str, Array]],
+        given: Mapping[str, Mapping[str, Array]],
     ) -> Trace:
         dtype = np.dtype(header.dtype)
         steps = layout.steps
@@ -323,7 +360,7 @@ class Model:
             stages=layout.stages,
             steps=steps,
             batch=batch,
-            x=None if x is None or not any(X in s.sources.values() for s in layout.stages) else x[:steps].copy(),
+            x=None if x is None or not any(X in s.sources.values() for s in layout.stages) else x[:steps],
             lengths=lengths,
             parameters={s.scope: {n: self.weights[s.scope][n] for n in s.parameters} for s in layout.stages
                         if s.parameters},
@@ -373,7 +410,8 @@ def build(
         spec.pop("kind", None)
         if spec:
             raise OptionError(f"a cell given by equations has no option {', '.join(spec)}; write it into the equations")
-        parsed, kind, full = parse(equations), "equations", {}
+        parsed, kind = parse(equations), "equations"
+        full: dict[str, Any] = {}
     else:
         kind = str(spec.pop("kind", "lstm"))
         parsed, full = named(kind, spec, names)
@@ -381,23 +419,31 @@ def build(
     model = Model(
         cell=parsed,
         weights=arrays,
-        header=replace(header or Header(), kind=kind, options=full, dtype=kept.name, merge=network.get("merge", "concat")),
+        header=replace(
+            header or Header(), kind=kind, options=full, dtype=kept.name, merge=network.get("merge", "concat")
+        ),
         merge=network.get("merge", "concat"),
         padding=network.get("padding", "zero"),
         extra=extra,
         defaults=defaults or Defaults(),
     )
-    _check_names(model, arrays)
-    many = len(arrays) > 1
-    raise_all(
-        ShapeError,
-        (
-            problem
-            for scope, here in arrays.items()
-            for problem in misfits(full, {n: np.shape(a) for n, a in here.items()}, f"{scope}/" if many else "")
-        ),
-    )
-    return replace(model, weights=_copied(arrays, model, kept, allow_nonfinite))
+    faults = Faults()
+    with faults.gather():
+        _check_names(model, arrays)
+    with faults.gather():
+        many = len(arrays) > 1
+        shapes = {f"{scope}/" if many else "": {n: a.shape for n, a in here.items()} for scope, here in arrays.items()}
+        raise_all(ShapeError, (problem for scope, here in shapes.items() for problem in misfits(full, here, scope)))
+    copies = _copied(arrays, model, kept)
+    model = replace(model, weights=copies)
+    with faults.gather():
+        if not allow_nonfinite:
+            _check_finite(copies)
+    if faults.problems and defaults is not None:  # a file's faults are told all at once
+        with faults.gather():
+            model.check()
+    faults.tell()
+    return model
 
 
 def _check_network(network: Mapping[str, Any]) -> None:
@@ -412,10 +458,10 @@ def _check_network(network: Mapping[str, Any]) -> None:
     )
 
 
-def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str, Any]]:
+def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str, Array]]:
     """Weights by scope; a bare name belongs to the one layer and direction."""
-    found: dict[str, dict[str, Any]] = {}
-    problems = []
+    found: dict[str, dict[str, Array]] = {}
+    problems: list[str] = []
     for key, value in weights.items():
         *parts, name = key.split("/")
         if not parts:
@@ -423,7 +469,8 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
         if len(parts) != 2 or not parts[0].isdecimal() or parts[1] not in ("forward", "reverse"):
             problems.append(f"the weight {key!r}: expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi")
             continue
-        found.setdefault("/".join(parts), {})[name] = value
+        with gathered(problems):
+            found.setdefault("/".join(parts), {})[name] = numbers(value, key)
     if any("/" in key for key in weights) and any("/" not in key for key in weights):
         problems.append("some weights have an address (0/forward/…) and some have not; give all of them one")
     raise_all(MissingError, problems)
@@ -437,10 +484,10 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
     return {scope: found[scope] for scope in sorted(found, key=lambda s: (int(s.split("/")[0]), s))}
 
 
-def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Any]], defaults: Defaults | None) -> np.dtype[Any]:
+def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults | None) -> np.dtype[Any]:
     """The dtype to compute in: float32 or float64; half types compute in float32, whole numbers in float64."""
     if dtype is None:
-        kinds = [np.asarray(a).dtype for here in arrays.values() for a in here.values()]
+        kinds = [array.dtype for here in arrays.values() for array in here.values()]
         kinds += [defaults.x.dtype] if defaults is not None and defaults.x is not None else []
         dtype = np.result_type(*kinds) if kinds else np.float64
     kept = np.dtype(dtype)
@@ -453,7 +500,7 @@ def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Any]], defaults: Defaul
     raise OptionError(f"dtype {kept.name} is not supported; use float32 or float64")
 
 
-def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> None:
     """Raise MissingError for weights that no equation reads."""
     known: dict[str, set[str]] = {}
     for stage in model.stages():
@@ -469,12 +516,9 @@ def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Any]]) -> None:
     raise_all(MissingError, problems)
 
 
-def _copied(
-    arrays: Mapping[str, Mapping[str, Any]], model: Model, dtype: Any, allow_nonfinite: bool
-) -> dict[str, dict[str, Array]]:
+def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any) -> dict[str, dict[str, Array]]:
     """Read-only copies of one dtype, scalars as (1, 1) or (1,); weights of a joined readout move to its stage."""
     found: dict[str, dict[str, Array]] = {}
-    problems = []
     for stage in model.stages():
         matrices = {str(line.operands[0]) for line in stage.cell.lines if line.op == "matvec"}
         home = stage.scope if stage.direction != "joined" else f"{stage.layer}/{model.directions[0]}"
@@ -485,14 +529,27 @@ def _copied(
             array = np.array(value, dtype=dtype)
             if array.ndim == 0:
                 array = array.reshape((1, 1) if name in matrices else (1,))
-            if not allow_nonfinite and not np.isfinite(array).all():
-                at = ",".join(map(str, np.argwhere(~np.isfinite(array))[0]))
-                problems.append(f"{name}[{at}] is {array[~np.isfinite(array)][0]}; allow it with --allow-nonfinite")
             array.flags.writeable = False
             found.setdefault(stage.scope, {})[name] = array
         found.setdefault(stage.scope, {}) if stage.direction != "joined" else None
-    raise_all(ShapeError, problems)
     return found
+
+
+def _check_finite(weights: Mapping[str, Mapping[str, Array]]) -> None:
+    """Raise ShapeError with the first NaN or infinity of each weight."""
+    problems = []
+    for scope, arrays in weights.items():
+        place = f"{scope}/" if len(weights) > 1 else ""
+        for name, array in arrays.items():
+            bad = np.argwhere(~np.isfinite(array))
+            if len(bad):
+                at = ",".join(map(str, bad[0]))
+                more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+                problems.append(
+                    f"{place}{name}[{at}] is {array[tuple(bad[0])]}{more}; expected finite numbers "
+                    "(--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
+                )
+    raise_all(ShapeError, problems)
 
 
 def _names(stage: Stage) -> frozenset[str]:
@@ -501,93 +558,6 @@ def _names(stage: Stage) -> frozenset[str]:
 
 def _named_states(h0: Any, c0: Any) -> dict[str, Any]:
     return {STATE[short]: value for short, value in (("h0", h0), ("c0", c0)) if value is not None}
-
-
-def _sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[Array | None, bool]:
-    """x as (T, B, I), and whether it came with a batch axis. Raises ShapeError."""
-    if x is None:
-        return None, False
-    array = np.asarray(x)
-    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
-        raise ShapeError(f"x has the dtype {array.dtype}; expected numbers")
-    array = array.astype(dtype, copy=False)
-    if array.ndim == 0:
-        array = array.reshape(1)
-    if array.ndim == 1:
-        if width == 1 and array.size > 1:
-            offer = ", ".join(f"[{v:g}]" for v in array[:3]) + (", …" if array.size > 3 else "")
-            raise ShapeError(
-                f"x has {array.size} numbers in one list, which is one step of {array.size} inputs, but the weights "
-                f"take I = 1 input; for {array.size} steps write [{offer}]"
-            )
-        array = array[None]
-    if array.ndim > 3:
-        raise ShapeError(f"x has shape {array.shape}; expected (T, I) or (T, B, I)")
-    batched = array.ndim == 3
-    if not batched:
-        array = array[:, None]
-    elif batch_first:
-        array = np.swapaxes(array, 0, 1)
-    for size, what in zip(array.shape, ("no steps", "no rows", "no inputs"), strict=True):
-        if size == 0:
-            raise ShapeError(f"x has shape {np.shape(x)}: {what}; at least one is needed")
-    return array, batched
-
-
-def _extent(supplied: Mapping[str, Any], states: Mapping[str, Any]) -> tuple[int, int]:
-    """T and B where there is no x: from a supplied line of (T, B, width) or (T, width), else one step."""
-    for value in supplied.values():
-        shape = np.shape(value)
-        if len(shape) >= 2:
-            return (shape[0], shape[1]) if len(shape) == 3 else (shape[0], 1)
-    for value in states.values():
-        if isinstance(value, np.ndarray) and value.ndim == 3:
-            return 1, value.shape[1]
-    return 1, 1
-
-
-def _lengths(lengths: Any, steps: int, batch: int) -> Array | None:
-    if lengths is None:
-        return None
-    array = np.atleast_1d(np.asarray(lengths))
-    if array.dtype.kind not in "iu" and not (array.dtype.kind == "f" and (array == np.floor(array)).all()):
-        raise ShapeError(f"lengths must be whole numbers; found {array.tolist()}")
-    if array.shape != (batch,):
-        raise ShapeError(f"lengths has shape {array.shape}; expected one for each of the B = {batch} rows")
-    if array.min() < 0 or array.max() > steps:
-        wrong = int(array[(array < 0) | (array > steps)][0])
-        raise ShapeError(f"lengths has {wrong}; expected 0 to T = {steps}")
-    return array.astype(np.int64)
-
-
-def _initial(
-    states: Mapping[str, Any], scopes: Sequence[str], batch: int, dtype: Any, cell: Cell
-) -> dict[str, list[Array]]:
-    """For each state that was given its (B, width) for every scope in order."""
-    found: dict[str, list[Array]] = {}
-    problems = []
-    short = {state: s for s, state in STATE.items()}
-    for state, value in states.items():
-        name = short.get(state, state)
-        if state not in cell.states:
-            known = [short.get(s, s) for s in cell.states]
-            problems.append(f"the cell carries no state {name}{nearest(name, known)}; it carries {', '.join(known)}")
-            continue
-        array = np.asarray(value, dtype)
-        count = len(scopes)
-        shape = array.shape
-        if array.ndim <= 1 and count == 1 and batch == 1:
-            array = array.reshape(1, 1, -1)
-        elif array.ndim == 2 and count == 1 and array.shape[0] == batch:
-            array = array[None]
-        elif array.ndim == 2 and batch == 1 and array.shape[0] == count:
-            array = array[:, None]
-        if array.ndim != 3 or array.shape[:2] != (count, batch):
-            problems.append(f"{name} has shape {shape}; expected (L·D, B, width) = ({count}, {batch}, …)")
-            continue
-        found[state] = [np.array(row) for row in array]
-    raise_all(ShapeError, problems)
-    return found
 
 
 def _affordable(size: int) -> None:

@@ -1,4 +1,4 @@
-"""Pydantic models of every file that is read or written. Pydantic works here, at the edge; arrays are checked as arrays."""
+"""Pydantic models of every file that is read or written: pydantic works at the edge, arrays are checked as arrays."""
 
 from __future__ import annotations
 

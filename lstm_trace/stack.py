@@ -110,7 +110,7 @@ def _sources(cell: Cell, sources: Mapping[str, str]) -> dict[str, str]:
 
 def _supply(stage: Stage, names: Iterable[str]) -> Stage:
     cell = stage.cell.supplied(names)
-    return replace(stage, cell=cell, sources={**stage.sources, **{n: GIVEN for n in names}})
+    return replace(stage, cell=cell, sources={**stage.sources, **dict.fromkeys(names, GIVEN)})
 
 
 def restrict(stages: Sequence[Stage], wanted: Iterable[tuple[str, str]], carried: bool) -> tuple[Stage, ...]:

@@ -14,7 +14,7 @@ from .errors import FileError, LstmTraceError
 from .files import read_bytes, written
 from .ops import Array
 from .parse import parse
-from .schema import FORMAT, CellInfo, Inputs, Manifest, StageInfo, TraceFile, to_list, validate
+from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, to_list, validate
 from .shapes import infer
 from .stack import GIVEN, VALID, Stage, X
 from .trace import INITIAL, STATE, Header, Trace
@@ -115,7 +115,7 @@ def from_file(file: TraceFile, where: str) -> Trace:
     """The trace of a validated file, its arrays checked against its equations. Raises FileError."""
     try:
         stages = tuple(
-            Stage(s.layer, s.direction, parse(s.equations), s.sources, None if s.computed is None else tuple(s.computed))
+            Stage(s.layer, s.direction, parse(s.equations), s.sources, s.computed and tuple(s.computed))
             for s in file.stages
         )
     except LstmTraceError as error:

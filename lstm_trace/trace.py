@@ -150,9 +150,10 @@ class Trace:
             return next(iter(there.values()))
         if not there:
             raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
+        layer, direction = next(iter(there)).split("/")
         raise MissingError(
             f"{name} is in {', '.join(there)}: choose one, for example "
-            f"trace.at(layer={next(iter(there)).split('/')[0]}, direction={next(iter(there)).split('/')[1]!r})[{name!r}]"
+            f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
         )
 
     def at(self, layer: int | None = None, direction: str | None = None) -> Trace:

@@ -1,0 +1,246 @@
+"""What a run is fed, checked and brought into one layout: (T, B, I), (B, width) and (T, B, width)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .arrays import to_array
+from .errors import Faults, MissingError, ShapeError, nearest
+from .ops import Array
+from .stack import Stage, find
+from .trace import STATE
+
+#: States by their short names, for messages: {"h_prev": "h0", …}.
+_SHORT = {state: short for short, state in STATE.items()}
+
+
+@dataclass(frozen=True)
+class Fed:
+    """The arrays of one run, copies all of them.
+
+    x: (T, B, I) or None; lengths: (B,) or None; initial: for each state its (B, width) for every scope in order;
+    given: supplied lines (T, B, width) by scope and name. batched: whether the caller's arrays had a batch axis.
+    """
+
+    steps: int
+    batch: int
+    batched: bool
+    x: Array | None = None
+    lengths: Array | None = None
+    initial: Mapping[str, list[Array]] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+
+
+def fed(
+    x: Any,
+    states: Mapping[str, Any],
+    supplied: Mapping[str, Any],
+    lengths: Any,
+    batch_first: bool,
+    dtype: Any,
+    width: int | None,
+    stages: Sequence[Stage],
+    scopes: Sequence[str],
+    carried: Iterable[str],
+) -> Fed:
+    """Check and copy the arrays of a run.
+
+    states: by name (`h_prev`); supplied: lines by name or `layer/direction/name`; width: I where the weights say it;
+    scopes: those of the cells, in the order of the initial states; carried: the states of the cell.
+    Raises ShapeError and MissingError with every fault.
+    """
+    faults = Faults()
+    values, batched = None, False
+    with faults.gather():
+        values, batched = _sequence(x, batch_first, dtype, width)
+    faults.tell()  # all other sizes hang on those of x
+    steps, batch = values.shape[:2] if values is not None else _extent(supplied, states, len(scopes), batch_first)
+    batched = batched or (values is None and batch > 1)
+    checked, starts, given = None, {}, {}
+    with faults.gather():
+        checked = _lengths(lengths, steps, batch)
+    with faults.gather():
+        starts = _initial(states, scopes, batch, dtype, carried)
+    with faults.gather():
+        given = _given(supplied, steps, batch, batched, batch_first, dtype, stages)
+    faults.tell()
+    return Fed(steps, batch, batched, values, checked, starts, given)
+
+
+def numbers(value: Any, name: str) -> Array:
+    """`value` as an array. Raises ShapeError that names the place that is ragged or no number."""
+    try:
+        array = to_array(value)
+    except ValueError as error:
+        raise ShapeError(f"{name}: {error}") from None
+    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+        raise ShapeError(f"{name} has the dtype {array.dtype}; expected numbers")
+    return array
+
+
+def common_dtype(*arrays: Any) -> np.dtype[Any] | None:
+    """The result type of arrays or nested lists; None where one cannot be read, which is told elsewhere."""
+    try:
+        return np.result_type(*(to_array(array).dtype for array in arrays))
+    except (ValueError, TypeError):
+        return None
+
+
+def _sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[Array | None, bool]:
+    """x as (T, B, I), and whether it came with a batch axis."""
+    if x is None:
+        return None, False
+    array = numbers(x, "x")
+    shape = array.shape
+    array = np.array(array, dtype)
+    if array.ndim == 0:
+        array = array.reshape(1)
+    if array.size == 0:
+        what = "the sequence is empty" if shape[0] == 0 else f"x has shape {shape}, without a number"
+        raise ShapeError(f"{what}: x needs at least one step of numbers")
+    if array.ndim == 1:
+        if width == 1 and array.size > 1:
+            offer = ", ".join(f"[{v:g}]" for v in array[:3]) + (", …" if array.size > 3 else "")
+            raise ShapeError(
+                f"x has {array.size} numbers in one list, which is one step of {array.size} inputs, but the weights "
+                f"take I = 1 input; for {array.size} steps write [{offer}]"
+            )
+        array = array[None]
+    if array.ndim > 3:
+        raise ShapeError(f"x has shape {shape}; expected (T, I) or (T, B, I)")
+    batched = array.ndim == 3
+    if not batched:
+        array = array[:, None]
+    elif batch_first:
+        array = np.ascontiguousarray(np.swapaxes(array, 0, 1))
+    return array, batched
+
+
+def _extent(supplied: Mapping[str, Any], states: Mapping[str, Any], scopes: int, batch_first: bool) -> tuple[int, int]:
+    """T and B where there is no x: from a supplied line of (T, B, width) or (T, width), else one step."""
+    for value in supplied.values():
+        shape = np.shape(value) if hasattr(value, "__array__") else _shape(value)
+        if len(shape) == 3:
+            return (shape[1], shape[0]) if batch_first else (shape[0], shape[1])
+        if len(shape) == 2:
+            return shape[0], 1
+    for value in states.values():
+        shape = np.shape(value) if hasattr(value, "__array__") else _shape(value)
+        if len(shape) == 3:
+            return 1, shape[1]
+        if len(shape) == 2 and scopes == 1:
+            return 1, shape[0]
+    return 1, 1
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of nested lists by their first entries; whether they are ragged is seen later."""
+    found = []
+    while isinstance(value, list | tuple) and value:
+        found.append(len(value))
+        value = value[0]
+    return tuple(found)
+
+
+def _lengths(lengths: Any, steps: int, batch: int) -> Array | None:
+    if lengths is None:
+        return None
+    array = np.atleast_1d(numbers(lengths, "lengths"))
+    if not (array == np.floor(array)).all():
+        raise ShapeError(f"lengths must be whole numbers; found {array.tolist()}")
+    if array.shape != (batch,):
+        raise ShapeError(f"lengths has shape {array.shape}; expected one for each of the B = {batch} rows")
+    if array.min() < 0 or array.max() > steps:
+        wrong = int(array[(array < 0) | (array > steps)][0])
+        raise ShapeError(f"lengths has {wrong}; expected 0 to T = {steps}")
+    return np.array(array, np.int64)
+
+
+def _initial(
+    states: Mapping[str, Any], scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str]
+) -> dict[str, list[Array]]:
+    """For each state that was given its (B, width) for every scope in order."""
+    found: dict[str, list[Array]] = {}
+    faults = Faults()
+    known = [_SHORT.get(state, state) for state in carried]
+    count = len(scopes)
+    for state, value in states.items():
+        name = _SHORT.get(state, state)
+        with faults.gather():
+            if name not in known:
+                hint = nearest(name, known, "it carries") or "; it carries nothing"
+                raise MissingError(f"the cell carries no state {name}{hint}")
+            array = np.array(numbers(value, name), dtype)
+            shape = array.shape
+            if array.ndim <= 1 and count == 1 and batch == 1:
+                array = array.reshape(1, 1, -1)
+            elif array.ndim == 2 and count == 1 and shape[0] == batch:
+                array = array[None]
+            elif array.ndim == 2 and batch == 1 and shape[0] == count:
+                array = array[:, None]
+            if array.ndim != 3 or array.shape[:2] != (count, batch) or not array.size:
+                raise ShapeError(f"{name} has shape {shape}; expected {_forms(count, batch)}")
+            found[state] = list(array)
+    faults.tell()
+    return found
+
+
+def _forms(count: int, batch: int) -> str:
+    """The shapes that an initial state may have."""
+    forms = ["(width,)"] if count == batch == 1 else []
+    if count == 1 or batch == 1:
+        forms.append(f"({batch if count == 1 else count}, width)")
+    forms.append(f"({count}, {batch}, width)")
+    return f"(L·D, B, width) with L·D = {count}, B = {batch}: {' or '.join(forms)}"
+
+
+def _given(
+    supplied: Mapping[str, Any],
+    steps: int,
+    batch: int,
+    batched: bool,
+    batch_first: bool,
+    dtype: Any,
+    stages: Sequence[Stage],
+) -> dict[str, dict[str, Array]]:
+    """Supplied lines as (T, B, width) by scope."""
+    found: dict[str, dict[str, Array]] = {}
+    faults = Faults()
+    for key, values in supplied.items():
+        with faults.gather():
+            scope, name = _place(key, stages)
+            array = numbers(values, f"given {key}")
+            shape = array.shape
+            if array.ndim < 2:  # one value for every step and row
+                array = np.broadcast_to(np.atleast_1d(array), (steps, batch, max(array.size, 1)))
+            elif array.ndim == 2:
+                array = array[:, None] if not batched and shape[0] == steps else array[None]
+            elif batch_first:
+                array = np.swapaxes(array, 0, 1)
+            if array.ndim != 3 or array.shape[:2] != (steps, batch) or not array.size:
+                raise ShapeError(
+                    f"given {key} has shape {shape}; expected (width,), (T, width) or (T, B, width) "
+                    f"with T = {steps}, B = {batch}"
+                )
+            found.setdefault(scope, {})[name] = np.array(array, dtype)
+    faults.tell()
+    return found
+
+
+def _place(key: str, stages: Sequence[Stage]) -> tuple[str, str]:
+    """Scope and name of a supplied line, written `name` or `layer/direction/name`."""
+    scope, _, name = key.rpartition("/")
+    known = [stage.scope for stage in stages]
+    if scope and scope not in known:
+        raise MissingError(f"given {key!r}: there is no {scope!r}{nearest(scope, known, 'there are')}")
+    try:
+        scopes = [scope] if scope else find(stages, name)
+    except MissingError as error:
+        raise MissingError(f"given: {error}") from None
+    if len(scopes) > 1:
+        raise MissingError(f"given {name!r} is in {', '.join(scopes)}: write {scopes[0]}/{name}")
+    return scopes[0], name
