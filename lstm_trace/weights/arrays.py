@@ -64,8 +64,8 @@ def find(
             one = _one(name, group, layout, kind, recognised)
         except ShapeError as error:
             if len(groups) == 1:
-                raise ShapeError(*(place + problem for problem in error.problems)) from None
-            found.append(Found(name, kind, refused="; ".join(error.problems)))
+                raise ShapeError(*(p if p.startswith(place) else place + p for p in error.problems)) from None
+            found.append(Found(name, "no LSTM", refused="; ".join(error.problems)))
             continue
         if len(groups) == 1:
             one = _beside(one, {key: arrays[key] for key in keep if key not in used and key in arrays}, rest)
@@ -290,7 +290,8 @@ def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool) -
             options |= more
     raise_all(ShapeError, faults)
     how = "recognised by the names of its arrays as" if recognised else "read in"
-    said = [f"{how} the layout {layout.name}: {layout.describe()}"]
+    biased = any(key.rsplit("/", 1)[1].startswith("b_") for key in weights)
+    said = [f"{how} the layout {layout.name}: {layout.describe(biased)}"]
     kinds = {_dtype(item.values) for roles in group.parts.values() for item in roles.values()}
     said += [f"{half} weights widened to float32" for half in sorted(kinds & {"float16", "bfloat16"})]
     if options.get("coupled"):

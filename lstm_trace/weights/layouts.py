@@ -114,8 +114,8 @@ class Layout:
     def _unused(self) -> set[str]:
         return {"input", "recurrent"} if self.joined else {"joined"}
 
-    def describe(self) -> str:
-        """The facts in one sentence."""
+    def describe(self, biased: bool = True) -> str:
+        """The facts in one sentence. biased: whether the arrays have biases."""
         gates = ", ".join(self.order)
         said = ["an array for each gate" if self.separate else f"gates stacked in the order {gates}"]
         if self.joined:
@@ -126,14 +126,13 @@ class Layout:
             said.append(f"{'input' if self.input_transposed else 'recurrent'} matrix transposed")
         if self.flat_blocks:
             said.append("each gate's block flattened row by row")
-        said.append(
-            {
-                "one": "one bias for each gate",
-                "two": "two biases for each gate",
-                "8H": "two biases in one array",
-                "column": "the bias as the kernel's last column",
-            }[self.bias]
-        )
+        biases = {
+            "one": "one bias for each gate",
+            "two": "two biases for each gate",
+            "8H": "two biases in one array",
+            "column": "the bias as the kernel's last column",
+        }
+        said.append(biases[self.bias] if biased else "no biases")
         if self.forget_bias:
             said.append(f"{self.forget_bias:g} added to the forget gate at run time")
         return "; ".join(said)

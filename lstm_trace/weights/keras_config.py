@@ -1,0 +1,129 @@
+"""What a Keras configuration says of its recurrent layers. Nothing in it is imported or called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", None: "none"}
+#: Keras's activations that have another name or other constants here; hard_sigmoid depends on the version.
+_ACTIVATIONS = {"swish": "silu", "leaky_relu": "leaky_relu(0.2)"}
+_SAME = frozenset(
+    ("tanh", "sigmoid", "relu", "elu", "softplus", "softsign", "linear", "exponential", "hard_tanh", "relu6", "selu")
+) | {"silu"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a configuration: its path of names, its class, its own settings and what feeds it."""
+
+    path: str
+    kind: str
+    config: Mapping[str, Any]
+    before: tuple[str, str] = ("", "")
+
+    @property
+    def inner(self) -> Mapping[str, Any]:
+        """The settings of the LSTM inside of a wrapper (Bidirectional, TimeDistributed, RNN with a cell)."""
+        return _inner(self.config)
+
+    @property
+    def inner_kind(self) -> str:
+        """The class of what is inside of all wrappers."""
+        return _inner_kind(self.kind, self.config)
+
+
+def layers(config: Any) -> dict[str, Layer]:
+    """Every layer of a model's configuration by its path of names, models inside of models included."""
+    return {layer.path: layer for layer in _walk(config, "", 0)}
+
+
+def _walk(config: Any, path: str, depth: int) -> Iterator[Layer]:
+    inside = config.get("config") if isinstance(config, Mapping) else None
+    if depth > 50:
+        return
+    listed = inside.get("layers") if isinstance(inside, Mapping) else inside if isinstance(inside, list) else None
+    if not isinstance(listed, list):
+        return
+    before = ("", "")
+    for entry in listed:
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping | list):
+            continue
+        settings = entry["config"] if isinstance(entry["config"], Mapping) else {}
+        name = str(settings.get("name") or entry.get("name") or "")
+        kind = str(entry.get("class_name", ""))
+        here = f"{path}/{name}" if path else name
+        fed = _fed(entry, listed) or before
+        yield Layer(here, kind, settings, fed)
+        yield from _walk(entry, here, depth + 1)
+        before = (kind, name)
+
+
+def _fed(entry: Mapping[str, Any], listed: list[Any]) -> tuple[str, str] | None:
+    """Class and name of the layer that an entry's first inbound node comes from."""
+    nodes = entry.get("inbound_nodes")
+    while isinstance(nodes, list | Mapping) and nodes:
+        if isinstance(nodes, list):
+            first = nodes[0]
+            if isinstance(first, str):
+                return next(
+                    ((str(e.get("class_name", "")), first) for e in listed if _name(e) == first),
+                    None,
+                )
+            nodes = first
+        else:
+            history = nodes.get("keras_history") or nodes.get("args") or nodes.get("config")
+            nodes = history if isinstance(history, list | Mapping) else None
+    return None
+
+
+def _name(entry: Any) -> str:
+    settings = entry.get("config") if isinstance(entry, Mapping) else {}
+    return str((settings.get("name") if isinstance(settings, Mapping) else "") or entry.get("name", ""))
+
+
+def _inner(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key in ("layer", "cell"):
+        part = config.get(key)
+        if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping):
+            outer = {k: v for k, v in config.items() if k in ("go_backwards", "zero_output_for_mask", "stateful")}
+            return {**outer, **_inner(part["config"])}
+    return config
+
+
+def _inner_kind(kind: str, config: Mapping[str, Any]) -> str:
+    for key in ("layer", "cell"):
+        part = config.get(key)
+        if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping):
+            return _inner_kind(str(part.get("class_name", "")), part["config"])
+    return kind
+
+
+def activation(value: Any, major: int) -> str:
+    """A Keras activation by our name. major: the version of Keras, which decides on hard_sigmoid.
+
+    Raises ValueError with the name of one that we do not have.
+
+    >>> activation("hard_sigmoid", 2), activation("hard_sigmoid", 3), activation(None, 3)
+    ('hard_sigmoid', 'hard_sigmoid_keras', 'linear')
+    """
+    if value is None:
+        return "linear"
+    if isinstance(value, Mapping):  # an activation given as a layer, or as a function with a name
+        settings = value.get("config")
+        kind = str(value.get("class_name", ""))
+        if kind == "function" and isinstance(settings, str):
+            return activation(settings, major)
+        if kind == "LeakyReLU" and isinstance(settings, Mapping):
+            slope = settings.get("negative_slope", settings.get("alpha", 0.3))
+            return f"leaky_relu({float(slope)!r})"
+        raise ValueError(kind or "of its own")
+    name = str(value)
+    if name == "hard_sigmoid":
+        return "hard_sigmoid_keras" if major >= 3 else "hard_sigmoid"
+    if name in _ACTIVATIONS:
+        return _ACTIVATIONS[name]
+    if name in _SAME:
+        return name
+    raise ValueError(name)
