@@ -1,0 +1,95 @@
+"""Run the stages of a trace again with other premises: baselines, paths between inputs, ablations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..by_line import run_lines
+from ..errors import MissingError, ShapeError
+from ..ops import Array
+from ..trace import Trace
+from .values import sizes
+
+Premises = Mapping[str, Mapping[str, Array]]
+
+
+def rerun(
+    trace: Trace,
+    x: Array | None = None,
+    initial: Premises | None = None,
+    given: Premises | None = None,
+    parameters: Premises | None = None,
+    lengths: Array | None = None,
+) -> Trace:
+    """A new trace of the same stages; what is not given stays as it was.
+
+    x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B
+    may be another one where x, initial, given and lengths all have it. The trace that is given is not changed.
+    Raises ShapeError, MissingError for a premise that the trace does not have.
+    """
+    dtype = np.dtype(trace.header.dtype)
+    x = trace.x if x is None else np.array(x, dtype)
+    new = replace(
+        trace,
+        batch=trace.batch if x is None else x.shape[1],
+        x=x,
+        lengths=trace.lengths if lengths is None else np.array(lengths),
+        initial=_changed("initial state", trace.initial, initial, dtype),
+        given=_changed("supplied line", trace.given, given, dtype),
+        parameters=_changed("parameter", trace.parameters, parameters, dtype),
+    )
+    if x is None:
+        values = [(a, 1) for here in new.given.values() for a in here.values()]
+        values += [(a, 0) for here in new.initial.values() for a in here.values()]
+        new = replace(new, batch=next((a.shape[axis] for a, axis in values), trace.batch))
+    _check(trace, new)
+    widths = sizes(new)
+    lines = {
+        stage.scope: {
+            line.name: np.empty((new.steps, new.batch, widths[stage.scope][line.name]), dtype) for line in stage.lines
+        }
+        for stage in new.stages
+    }
+    new = replace(new, lines=lines)
+    for stage in new.stages:
+        inputs = {name: new.operand(stage.scope, name) for name in stage.inputs}
+        first = new.initial.get(stage.scope, {})
+        run_lines(stage, new.parameters.get(stage.scope, {}), inputs, first, lines[stage.scope])
+    return new
+
+
+def _changed(
+    kind: str, before: dict[str, dict[str, Array]], changes: Premises | None, dtype: np.dtype[np.float64]
+) -> dict[str, dict[str, Array]]:
+    """Copies of `before` with `changes` in their places."""
+    for scope, here in (changes or {}).items():
+        for name in here:
+            if name not in before.get(scope, {}):
+                raise MissingError(f"the trace has no {kind} {scope}/{name}")
+    return {
+        scope: {name: np.array((changes or {}).get(scope, {}).get(name, value), dtype) for name, value in here.items()}
+        for scope, here in before.items()
+    }
+
+
+def _check(trace: Trace, new: Trace) -> None:
+    """Raise ShapeError where a changed premise does not fit."""
+    if new.x is not None and trace.x is not None and new.x.shape[::2] != trace.x.shape[::2]:
+        raise ShapeError(f"x has shape {new.x.shape}; expected (T, B, I) with T, I = {trace.x.shape[::2]}")
+    for kind, before, after, axis in (
+        ("initial state", trace.initial, new.initial, 0),
+        ("supplied line", trace.given, new.given, 1),
+        ("parameter", trace.parameters, new.parameters, None),
+    ):
+        for scope, here in after.items():
+            for name, value in here.items():
+                shape = list(before[scope][name].shape)
+                if axis is not None:
+                    shape[axis] = new.batch
+                if list(value.shape) != shape:
+                    raise ShapeError(f"the {kind} {scope}/{name} has shape {value.shape}; expected {tuple(shape)}")
+    if new.lengths is not None and new.lengths.shape != (new.batch,):
+        raise ShapeError(f"lengths has shape {new.lengths.shape}; expected one for each of the B = {new.batch} rows")
