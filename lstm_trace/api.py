@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,14 @@ from .ops import Array
 from .problem import prepare_problem, read_problem
 from .schema import FORMAT, Problem, validate
 from .trace import Header, Trace
+from .walks.attribute import split
 from .walks.forward import Verification, verify
+from .walks.gradients import gradients
 from .weights import is_model
 from .weights.source import prepare_arrays, prepare_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Source = Mapping[str, Any] | str | Path | Problem | Model
 
@@ -98,6 +103,26 @@ def open_source(path: str | Path, allow_nonfinite: bool = False) -> Trace:
     return model.run()
 
 
+def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
+    """The difference of one value, b's minus a's, split exactly over everything it came from.
+
+    of: the value's address (`3/0/h_t[1]`). One row for each entry of a parameter, input or initial state, with the
+    columns of its address and its `contribution`; see `views.shares.frame` and docs/attribution.md.
+    Raises ShapeError where the traces have other shapes or cells, MissingError for a line that was not recorded.
+
+    >>> cell = {"equations": "h_t = tanh(W_x @ x_t + b)"}
+    >>> a, b = (run({"W_x": [[w]], "b": [0.0]}, [[1.0]], cell=cell) for w in (0.5, 0.25))
+    >>> attribute(a, b, of="h_t[0]")[["address", "contribution"]].round(8)
+                  address  contribution
+    0  0/forward/W_x[0,0]     -0.217198
+    1      0/forward/b[0]      0.000000
+    2          0/0/x_t[0]      0.000000
+    """
+    from .views.shares import frame
+
+    return frame(split(a, b, of))
+
+
 def _step(asked: str, given: dict[str, Any], weights: dict[str, Any], **premises: Any) -> Array:
     """One asked line at one step, (H,)."""
     return run(weights, ask=asked, given=given, **premises)[asked][0, 0]
@@ -144,6 +169,6 @@ def calc_hidden_state(o_t: Any, c_t: Any) -> Array:
 
 
 __all__ = [
-    "Model", "Trace", "Verification", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
-    "calc_input_gate", "calc_output_gate", "load", "np", "open_source", "prepare", "run", "verify",
+    "Model", "Trace", "Verification", "attribute", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
+    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "gradients", "load", "np", "open_source", "prepare", "run", "verify",
 ]  # fmt: skip
