@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import store
+from .build import build
 from .errors import FileError
 from .files import read_bytes
 from .inputs import common_dtype
-from .model import Model, build
+from .model import Model
 from .ops import Array
 from .problem import prepare_problem, read_problem
 from .schema import FORMAT, Problem, validate

@@ -220,7 +220,7 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
     """
     if kind not in KINDS:
         close = difflib.get_close_matches(kind, KINDS, n=1)
-        said = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(KINDS)}"
+        said = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(KINDS)}."
         raise OptionError(f"unknown cell {kind!r}; {said} An own cell is given as {{equations: …}}")
     known = {f.name for f in fields(KINDS[kind])}
     unknown = [name for name in options if name not in known]

@@ -106,8 +106,10 @@ def gathered(problems: list[str]) -> Iterator[None]:
 
 @contextmanager
 def within(where: str) -> Iterator[None]:
-    """Put `where` (a file's name) before every message of an error that is raised within."""
+    """Put `where` (a file's name, or nothing) before every message of an error that is raised within."""
     try:
         yield
     except LstmTraceError as error:
+        if not where:
+            raise
         raise type(error)(*(f"{where}: {problem}" for problem in error.problems)) from None

@@ -12,7 +12,7 @@ import click
 from ..errors import LstmTraceError
 
 #: Verbs in the order in which a user meets them; `lstm_trace.cli.<verb>` has the `command`.
-VERBS = ("run", "report", "export", "verify", "show", "schema", "example")
+VERBS = ("run", "inspect", "report", "export", "verify", "show", "schema", "example")
 
 
 class _Group(click.Group):
@@ -43,7 +43,7 @@ class _Group(click.Group):
         except click.ClickException as error:
             fail(error.format_message())
         except LstmTraceError as error:
-            fail(str(error))
+            fail(*error.problems)
         except (KeyboardInterrupt, click.Abort):
             sys.exit(130)
         except BrokenPipeError:  # the reader of a pipe has seen enough
@@ -58,9 +58,13 @@ class _Group(click.Group):
         return code
 
 
-def fail(message: str) -> NoReturn:
-    """One message on stderr, exit code 2."""
-    click.echo(f"error: {message}", err=True)
+def fail(*problems: str) -> NoReturn:
+    """One message on stderr, with a mark for each problem where there are several; exit code 2."""
+    if len(problems) == 1:
+        click.echo(f"error: {problems[0]}", err=True)
+    else:
+        rows = (problem.replace("\n", "\n  ") for problem in problems)
+        click.echo("\n- ".join((f"error: {len(problems)} problems", *rows)), err=True)
     sys.exit(2)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..build import build
 from ..cells import OPTION_OF
 from ..errors import OptionError, within
-from ..model import Model, build
+from ..model import Model
 from ..trace import Header
 from . import read_model
 from .arrays import find

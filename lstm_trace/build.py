@@ -1,0 +1,187 @@
+"""Weights and a cell to a prepared model: every name, shape and value is checked once, and copied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, get_args
+
+import numpy as np
+
+from .cells import Merge, Padding, misfits, named, unread
+from .errors import Faults, MissingError, OptionError, ShapeError, gathered, raise_all
+from .inputs import numbers
+from .model import NETWORK, Defaults, Model
+from .ops import Array
+from .parse import parse
+from .trace import Header
+
+
+def build(
+    weights: Mapping[str, Any],
+    cell: str | Mapping[str, Any] = "lstm",
+    options: Mapping[str, Any] | None = None,
+    dtype: Any = None,
+    header: Header | None = None,
+    extra: str = "",
+    defaults: Defaults | None = None,
+    allow_nonfinite: bool = False,
+) -> Model:
+    """Check the weights against the cell and copy them.
+
+    weights: arrays by name (`W_xi`) or full address (`1/reverse/W_xi`). cell: a name, or a mapping with `kind` and
+    options, or with `equations`. dtype: the result type of the weights if None (half types compute in float32).
+    Raises OptionError, CellError, MissingError (a name that the cell does not have), ShapeError.
+    """
+    spec: dict[str, Any] = {"kind": cell} if isinstance(cell, str) else dict(cell)
+    spec.update(options or {})
+    network = {name: spec.pop(name) for name in NETWORK if spec.get(name) is not None}
+    _check_network(network)
+    arrays = _by_scope(weights, str(network.get("direction", "forward")))
+    names = {name for here in arrays.values() for name in here}
+    names |= defaults.unread if defaults is not None else frozenset()
+    equations = spec.pop("equations", None)
+    if equations is not None:
+        spec.pop("kind", None)
+        if spec:
+            raise OptionError(f"a cell given by equations has no option {', '.join(spec)}; write it into the equations")
+        parsed, kind = parse(equations), "equations"
+        full: dict[str, Any] = {}
+    else:
+        kind = str(spec.pop("kind", "lstm"))
+        parsed, full = named(kind, spec, names)
+    kept = _dtype(dtype, arrays, defaults)
+    model = Model(
+        cell=parsed,
+        weights=arrays,
+        header=replace(
+            header or Header(), kind=kind, options=full, dtype=kept.name, merge=network.get("merge", "concat")
+        ),
+        merge=network.get("merge", "concat"),
+        padding=network.get("padding", "zero"),
+        extra=extra,
+        defaults=defaults or Defaults(),
+    )
+    faults = Faults()
+    with faults.gather():
+        _check_names(model, arrays)
+    with faults.gather():
+        many = len(arrays) > 1
+        shapes = {f"{scope}/" if many else "": {n: a.shape for n, a in here.items()} for scope, here in arrays.items()}
+        raise_all(ShapeError, (problem for scope, here in shapes.items() for problem in misfits(full, here, scope)))
+    copies = _copied(arrays, model, kept)
+    model = replace(model, weights=copies)
+    with faults.gather():
+        if not allow_nonfinite:
+            _check_finite(copies)
+    if faults.problems and defaults is not None:  # a file's faults are told all at once
+        with faults.gather():
+            model._check()
+    faults.tell()
+    return model
+
+
+def _check_network(network: Mapping[str, Any]) -> None:
+    allowed = {"merge": get_args(Merge), "padding": get_args(Padding), "direction": ("forward", "reverse")}
+    raise_all(
+        OptionError,
+        (
+            f"option {name} must be one of {', '.join(allowed[name])}; found {value!r}"
+            for name, value in network.items()
+            if value not in allowed[name]
+        ),
+    )
+
+
+def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str, Array]]:
+    """Weights by scope; a bare name belongs to the one layer and direction."""
+    found: dict[str, dict[str, Array]] = {}
+    problems: list[str] = []
+    for key, value in weights.items():
+        *parts, name = key.split("/")
+        if not parts:
+            parts = ["0", direction]
+        if len(parts) != 2 or not parts[0].isdecimal() or parts[1] not in ("forward", "reverse"):
+            problems.append(f"the weight {key!r}: expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi")
+            continue
+        with gathered(problems):
+            found.setdefault("/".join(parts), {})[name] = numbers(value, key)
+    if any("/" in key for key in weights) and any("/" not in key for key in weights):
+        problems.append("some weights have an address (0/forward/…) and some have not; give all of them one")
+    raise_all(MissingError, problems)
+    if not found:
+        return {f"0/{direction}": {}}
+    layers = {int(scope.split("/")[0]) for scope in found}
+    directions = {scope.split("/")[1] for scope in found}
+    missing = [f"{n}/{d}" for n in range(max(layers) + 1) for d in sorted(directions) if f"{n}/{d}" not in found]
+    if missing:
+        raise MissingError(f"no weights for {', '.join(missing)}, but for {', '.join(sorted(found))}")
+    return {scope: found[scope] for scope in sorted(found, key=lambda s: (int(s.split("/")[0]), s))}
+
+
+def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults | None) -> np.dtype[Any]:
+    """The dtype to compute in: float32 or float64; half types compute in float32, whole numbers in float64."""
+    if dtype is None:
+        kinds = [array.dtype for here in arrays.values() for array in here.values()]
+        kinds += [defaults.x.dtype] if defaults is not None and defaults.x is not None else []
+        dtype = np.result_type(*kinds) if kinds else np.float64
+    kept = np.dtype(dtype)
+    if kept.kind == "f":
+        return np.dtype(np.float64 if kept.itemsize >= 8 else np.float32)
+    if kept.name == "bfloat16":
+        return np.dtype(np.float32)
+    if kept.kind in "iub":
+        return np.dtype(np.float64)
+    raise OptionError(f"dtype {kept.name} is not supported; use float32 or float64")
+
+
+def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> None:
+    """Raise MissingError for weights that no equation reads."""
+    known: dict[str, set[str]] = {}
+    for stage in model.stages():
+        known[stage.scope] = set(stage.cell.parameters)
+        if stage.direction == "joined":  # a readout above both directions: its weights stand with the layer's first
+            known[f"{stage.layer}/{model.directions[0]}"] |= set(stage.cell.parameters)
+    problems = []
+    for scope, here in arrays.items():
+        for name in here:
+            if name not in known[scope]:
+                hint = unread(name, model.header.kind, model.header.options, known[scope])
+                problems.append(f"no equation of the cell reads the weight {name!r}{hint}")
+    raise_all(MissingError, problems)
+
+
+def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any) -> dict[str, dict[str, Array]]:
+    """Read-only copies of one dtype, scalars as (1, 1) or (1,); weights of a joined readout move to its stage."""
+    found: dict[str, dict[str, Array]] = {}
+    for stage in model.stages():
+        matrices = {str(line.operands[0]) for line in stage.cell.lines if line.op == "matvec"}
+        home = stage.scope if stage.direction != "joined" else f"{stage.layer}/{model.directions[0]}"
+        for name in stage.cell.parameters:
+            value = arrays.get(home, {}).get(name)
+            if value is None:
+                continue
+            array = np.array(value, dtype=dtype)
+            if array.ndim == 0:
+                array = array.reshape((1, 1) if name in matrices else (1,))
+            array.flags.writeable = False
+            found.setdefault(stage.scope, {})[name] = array
+        found.setdefault(stage.scope, {}) if stage.direction != "joined" else None
+    return found
+
+
+def _check_finite(weights: Mapping[str, Mapping[str, Array]]) -> None:
+    """Raise ShapeError with the first NaN or infinity of each weight."""
+    problems = []
+    for scope, arrays in weights.items():
+        place = f"{scope}/" if len(weights) > 1 else ""
+        for name, array in arrays.items():
+            bad = np.argwhere(~np.isfinite(array))
+            if len(bad):
+                at = ",".join(map(str, bad[0]))
+                more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+                problems.append(
+                    f"{place}{name}[{at}] is {array[tuple(bad[0])]}{more}; expected finite numbers "
+                    "(--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
+                )
+    raise_all(ShapeError, problems)
