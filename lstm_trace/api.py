@@ -21,13 +21,15 @@ from .trace import Header, Trace
 from .walks.attribute import split
 from .walks.forward import Verification, verify
 from .walks.gradients import gradients
-from .weights import is_model
-from .weights.source import prepare_arrays, prepare_file
+from .weights import Found, is_model, read_model
+from .weights.capture import Traces, capture
+from .weights.live import as_array, framework, from_live, unpacked
+from .weights.source import prepare_arrays, prepare_file, prepare_found
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Source = Mapping[str, Any] | str | Path | Problem | Model
+Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module is of its framework's class
 
 
 def prepare(
@@ -42,10 +44,10 @@ def prepare(
     """Check and copy the weights once, and lay the network out.
 
     source: weights by our names (`W_xi` (H, I), `W_hi` (H, H), `b_i` (H,), or `1/reverse/W_xi` in a stack), arrays in
-    a framework's `layout`, the path of a model file (docs/models.md) or problem file, or a problem as a mapping with
-    `weights`. cell: `lstm`, `slstm`, or `{"equations": text}`. options: of the cell and the network (docs/options.md).
-    name: which LSTM of several is meant, and a title. layout: how arrays are stored, by name or by facts
-    (docs/layouts.md). dtype: float32 or float64; the result type of the weights if None.
+    a framework's `layout`, a live PyTorch or Keras LSTM, the path of a model file (docs/models.md) or a problem file,
+    or a problem as a mapping with `weights`. cell: `lstm`, `slstm`, or `{"equations": text}`. options: of the cell
+    and the network (docs/options.md). name: which LSTM of several is meant, and a title. layout: how arrays are
+    stored, by name or by facts (docs/layouts.md). dtype: float32 or float64; the result type of the weights if None.
     Raises LstmTraceError with every fault.
 
     >>> model = prepare({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]})
@@ -60,6 +62,8 @@ def prepare(
         return prepare_problem(read_problem(source), str(source), allow_nonfinite)
     if isinstance(source, Problem):
         return prepare_problem(source, allow_nonfinite=allow_nonfinite)
+    if framework(source):
+        return prepare_found(from_live(source, name), cell, options, dtype, name, allow_nonfinite)
     if isinstance(source.get("weights"), Mapping):
         return prepare_problem(validate(Problem, dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
     if layout is not None:
@@ -83,7 +87,18 @@ def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
     if chosen.get("dtype") is None and hasattr(x, "dtype") and isinstance(source, Mapping) and "weights" not in source:
         chosen["dtype"] = common_dtype(*source.values(), x)
     model = prepare(source, **chosen)
-    return model.run(x, **arguments)
+    x, lengths = unpacked(x)  # tensors and packed sequences of a framework are understood
+    if lengths is not None:
+        arguments |= {"lengths": lengths, "batch_first": False}
+    return model.run(x, **{key: as_array(value) for key, value in arguments.items()})
+
+
+def inspect(path: str | Path, layout: Any = None) -> list[Found]:
+    """The LSTMs in a model file: name, kind, weights by our names, options; see `weights.found.Found`.
+
+    layout: how arrays are stored, where the file does not say it. Raises FileError.
+    """
+    return read_model(path, layout)
 
 
 def load(path: str | Path) -> Trace:
@@ -170,6 +185,7 @@ def calc_hidden_state(o_t: Any, c_t: Any) -> Array:
 
 
 __all__ = [
-    "Model", "Trace", "Verification", "attribute", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
-    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "gradients", "load", "np", "open_source", "prepare", "run", "verify",
+    "Found", "Model", "Trace", "Traces", "Verification", "attribute", "calc_candidate_state", "calc_cell_state",
+    "calc_forget_gate", "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "gradients", "inspect",
+    "load", "np", "open_source", "prepare", "run", "verify",
 ]  # fmt: skip

@@ -1,19 +1,27 @@
-"""`lstm-trace run`: trace a problem."""
+"""`lstm-trace run`: trace a problem, or a model over an input."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
 from .common import nonfinite_option, output_option
+from .models import input_options, layout_options
 
 
 @click.command("run")
-@click.argument("problem", type=click.Path(allow_dash=True))
+@click.argument("source", type=click.Path(allow_dash=True))
 @output_option("Write the trace here; standard output (JSON) if not given.")
+@input_options
+@layout_options
 @nonfinite_option
-def command(problem: str, output: str, allow_nonfinite: bool) -> None:
-    """Trace PROBLEM (YAML, JSON or TOML; '-' is standard input)."""
-    from ..problem import prepare_problem, read_problem
-    from ..store import save
+def command(source: str, output: str, allow_nonfinite: bool, **given: Any) -> None:
+    """Trace SOURCE: a problem (YAML, JSON, TOML; '-' is standard input), or a model with --input X.
 
-    save(prepare_problem(read_problem(problem), problem, allow_nonfinite).run(), output)
+    Models: .pt, .pth, .safetensors, .npz, .keras, .h5, .onnx.
+    """
+    from ..store import save
+    from .models import traced
+
+    save(traced(source, given, allow_nonfinite), output)

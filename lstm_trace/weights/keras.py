@@ -206,6 +206,12 @@ def _one(unit: _Unit, file: _File, layout: Layout | None, asked: str | None) -> 
     return Found(unit.name, kind, weights, options, Defaults(batch_first=True), tuple(said), facts)
 
 
+def from_layer(arrays: Mapping[str, Mapping[str, Any]], layer: Layer, version: str) -> Found:
+    """The LSTM of a live layer: by direction its kernel, recurrent_kernel and bias, with its configuration."""
+    unit = _Unit(layer.path, {way: {r: Array(r, v) for r, v in held.items()} for way, held in arrays.items()})
+    return _one(unit, _File(layer.path, version, {layer.path: layer}), None, None)
+
+
 def other_said(kind: str) -> str:
     """The refusal of a layer that is no LSTM."""
     return f"these are the weights of a layer {kind}, not of an LSTM; only LSTMs are read"

@@ -1,0 +1,30 @@
+"""`lstm-trace inspect`: the LSTMs in a model file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .models import layout_options
+
+
+@click.command("inspect")
+@click.argument("model", type=click.Path())
+@layout_options
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="text or json.")
+def command(model: str, form: str, **given: Any) -> None:
+    """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters."""
+    import json
+
+    from ..weights import choose, read_model
+    from ..weights.summary import listing, records
+    from .models import stored_layout
+
+    found = read_model(model, stored_layout(given), given["recurrent_activation"])
+    if given["name"]:
+        found = [choose(found, given["name"], model)]
+    if form == "json":
+        click.echo(json.dumps(records(found), indent=2, ensure_ascii=False))
+    else:
+        click.echo(listing(model, found), nl=False)

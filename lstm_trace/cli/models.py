@@ -1,0 +1,96 @@
+"""Options with which a command takes a model instead of a problem: its input, which LSTM, how arrays are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..trace import Trace
+
+Command = Callable[..., Any]
+_FILE = click.Path(allow_dash=True)
+#: Keywords that `input_options` and `layout_options` give to a command.
+INPUTS = ("input", "key", "h0", "c0", "lengths", "batch_first")
+STORED = ("name", "layout", "gate_order", "transposed", "joined", "bias", "forget_bias", "recurrent_activation")
+
+
+def input_options(command: Command) -> Command:
+    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--batch-first`."""
+    for option in (
+        click.option("--batch-first/--time-first", default=None, help="x is (B, T, I), or (T, B, I)."),
+        click.option("--lengths", type=_FILE, help="Length of each row of the batch."),
+        click.option("--c0", type=_FILE, help="Initial cell states (L·D, B, H)."),
+        click.option("--h0", type=_FILE, help="Initial hidden states (L·D, B, H)."),
+        click.option("--key", help="Which array of several, or which columns of a table."),
+        click.option("--input", type=_FILE, help="x: .npy, .npz, .csv, .tsv, .parquet or .json."),
+    ):
+        command = option(command)
+    return command
+
+
+def layout_options(command: Command) -> Command:
+    """`--name`, `--layout` and its parts, `--recurrent-activation`."""
+    for option in (
+        click.option("--recurrent-activation", help="Of Keras weights: sigmoid, hard_sigmoid, hard_sigmoid_keras."),
+        click.option("--forget-bias", type=float, help="Number added to the forget gate at run time."),
+        click.option("--bias", type=click.Choice(["one", "two", "8H", "column"]), help="How biases are stored."),
+        click.option("--joined", type=click.Choice(["xh", "hx"]), help="One kernel for [x; h], or for [h; x]."),
+        click.option("--transposed/--not-transposed", default=None, help="Matrices are (I, 4H) and (H, 4H)."),
+        click.option("--gate-order", help="Order in which the gates are stacked, for example ifco."),
+        click.option("--layout", help="How the weights are stored: pytorch, keras, onnx, tf1, … (docs/layouts.md)."),
+        click.option("--name", help="Which LSTM of several; lstm-trace inspect lists them."),
+    ):
+        command = option(command)
+    return command
+
+
+def stored_layout(given: dict[str, Any]) -> dict[str, Any] | None:
+    """The layout that the options describe; None where they say nothing."""
+    facts = {
+        "name": given.get("layout"),
+        "order": given.get("gate_order"),
+        **{name: given.get(name) for name in ("transposed", "joined", "bias", "forget_bias")},
+    }
+    said = {name: value for name, value in facts.items() if value is not None}
+    return said or None
+
+
+def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **arguments: Any) -> Trace:
+    """The trace of a model or a problem over its input.
+
+    given: the values of `input_options` and `layout_options` by name; arguments: more for the run. Raises
+    LstmTraceError; click.UsageError for a model without an input.
+    """
+    from dataclasses import replace
+
+    from ..api import prepare
+    from ..weights import is_model
+    from ..weights.inputs import read_input
+
+    model_file = is_model(source)
+    stored = stored_layout(given)
+    if not model_file and (stored or given.get("recurrent_activation") or given.get("name")):
+        raise click.UsageError(f"{source} is a problem: it has its name, layout and activations in itself")
+    if model_file and not given.get("input"):
+        raise click.UsageError(f"{source} is a model: give its input with --input X")
+    activation = given.get("recurrent_activation")
+    model = prepare(
+        source,
+        name=given.get("name") or "",
+        layout=stored,
+        options={"gate_activation": activation} if activation else None,
+        allow_nonfinite=allow_nonfinite,
+    )
+    if given.get("input"):
+        arguments["x"], names = read_input(given["input"], given.get("key"))
+        if names:
+            model = replace(model, header=replace(model.header, names={**model.header.names, "x": names}))
+    for name in ("h0", "c0", "lengths"):
+        if given.get(name):
+            arguments[name] = read_input(given[name]).values
+    if given.get("batch_first") is not None:
+        arguments["batch_first"] = given["batch_first"]
+    return model.run(**arguments)

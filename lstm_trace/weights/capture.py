@@ -1,0 +1,136 @@
+"""Trace every LSTM inside of a live model during its real forward pass, and compare with what it returned."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import MissingError, OptionError, nearest
+from ..trace import Trace
+from .agreement import compared
+from .found import Found
+from .live import framework, recurrent_layers, recurrent_modules
+from .source import prepare_found
+
+
+class DisagreementWarning(UserWarning):
+    """A traced LSTM and the framework's own differ by more than rounding explains."""
+
+
+class Traces(list[Trace]):
+    """The traces in the order of the calls; `traces["encoder"]` is the one of that module."""
+
+    def __getitem__(self, which: Any) -> Any:
+        """The trace at a position, or of a module by name. Raises MissingError for a name that fits none or several."""
+        if not isinstance(which, str):
+            return super().__getitem__(which)
+        found = [trace for trace in self if trace.header.title == which]
+        if len(found) == 1:
+            return found[0]
+        names = list(dict.fromkeys(trace.header.title for trace in self))
+        if found:
+            raise MissingError(f"{which!r} was called {len(found)} times; choose by position")
+        raise MissingError(f"no trace of {which!r}{nearest(which, names, 'there are')}")
+
+
+@dataclass
+class Call:
+    """One call of a module: what it got, in the order (T, B, …) or (T, …), and what it returned, under our names."""
+
+    name: str
+    found: Found
+    arguments: dict[str, Any]
+    returned: dict[str, Any]
+    what: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
+    """Trace every LSTM of `model` that is called within the block, over the inputs that it really gets.
+
+    model: a PyTorch or Keras model, or one LSTM. arguments: of `Model.run`, for every trace (`ask`, `record`). An
+    nn.LSTMCell called in a loop gives one trace of all its steps, as long as each call gets the states that the last
+    one returned. Each trace is compared with what the module returned; the sentence stands in `header.agreement`,
+    and a difference that rounding does not explain is warned of. Raises OptionError for active dropout, masks with
+    gaps, and compiled calls; MissingError where the model has no LSTM, or none was called.
+
+        with lt.capture(model) as traces:
+            model(batch)
+        traces["encoder"]["f_t"]
+    """
+    kind = framework(model)
+    if not kind:
+        raise OptionError(f"{type(model).__name__}: expected a PyTorch module or a Keras model")
+    names = recurrent_layers(model) if kind == "keras" else recurrent_modules(model)
+    if not names:
+        raise MissingError(f"{type(model).__name__} has no LSTM{_others(model)}")
+    traces = Traces()
+
+    def add(call: Call) -> None:
+        traces.append(traced(call, arguments))
+
+    with ExitStack() as stack:
+        if kind == "keras":
+            from .capture_keras import watch
+        else:
+            from .capture_torch import watch
+        for name, module in names.items():
+            stack.enter_context(watch(module, name, add))
+        yield traces
+    if not traces:
+        raise MissingError(f"no LSTM was called: call the model within the block ({', '.join(names)} would be traced)")
+
+
+def traced(call: Call, arguments: Mapping[str, Any]) -> Trace:
+    """The trace of one call, with the agreement in its header."""
+    given = {key: value for key, value in call.arguments.items() if value is not None}
+    trace = prepare_found(call.found, options=call.options, title=call.name).run(**given, **arguments)
+    runs = {} if arguments else {trace.header.dtype: results(trace, call.returned)}
+    for dtype in ("float32", "float64"):
+        if dtype not in runs:
+            again = prepare_found(call.found, options=call.options, dtype=dtype)
+            runs[dtype] = results(again.run(**given), call.returned)
+    found = compared(runs[trace.header.dtype], runs["float32"], runs["float64"], call.returned, call.what)
+    if not found.agrees:
+        warnings.warn(f"{call.name or 'the LSTM'}: {found.sentence}", DisagreementWarning, stacklevel=6)
+    return replace(trace, header=replace(trace.header, agreement=(*trace.header.agreement, found.sentence)))
+
+
+_MERGED: dict[str, Callable[[Any, Any], Any]] = {
+    "concat": lambda a, b: np.concatenate([a, b], axis=-1),
+    "sum": np.add,
+    "product": np.multiply,
+    "mean": lambda a, b: (a + b) / 2,
+}
+
+
+def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What a framework returns, from a trace and in the shapes of `wanted`.
+
+    `h`: all steps, in the layout of x; `h forward` and `h reverse` where they are not joined; `h_n`, `c_n`;
+    `last h`: the last of each direction, joined.
+    """
+    found: dict[str, Callable[[], Any]] = {
+        "h": lambda: trace.output,
+        "h forward": lambda: trace.at(direction="forward").output,
+        "h reverse": lambda: trace.at(direction="reverse").output,
+        "h_n": lambda: trace.h_n,
+        "c_n": lambda: trace.c_n,
+        "last h": lambda: trace.h_n[0] if len(trace.h_n) == 1 else _MERGED[trace.header.merge](*trace.h_n),
+    }
+    return {name: np.asarray(found[name]()).reshape(np.shape(values)) for name, values in wanted.items()}
+
+
+def _others(model: Any) -> str:
+    """Other recurrent modules of a model, for the message that it has no LSTM."""
+    kinds = {type(part).__name__ for part in getattr(model, "modules", list)()}
+    if {"RecursiveScriptModule"} & kinds:
+        return "; a TorchScript program cannot be watched: save its state dict and trace the file"
+    others = sorted(kind for kind in kinds if "GRU" in kind or "RNN" in kind or "LSTM" in kind)
+    return f"; it has {', '.join(others)}, which is not traced" if others else ""

@@ -1,0 +1,105 @@
+"""Watch Keras's recurrent layers: for the time of the block each layer's `call` notes what it gets and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError
+from .capture import Call
+from .live import as_array, from_live, halves
+
+Add = Callable[[Call], None]
+
+
+@contextmanager
+def watch(module: Any, name: str, add: Add) -> Iterator[None]:
+    """Give `add` every call of one layer within the block."""
+    original = module.call
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = dict(zip(("sequences", "initial_state", "mask", "training"), args, strict=False)) | kwargs
+        states = _initial(module, given)
+        output = original(*args, **kwargs)
+        add(_call(module, name, given, states, output))
+        return output
+
+    object.__setattr__(module, "call", call)  # past Keras's own tracking of attributes
+    try:
+        yield
+    finally:
+        object.__delattr__(module, "call")
+
+
+def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
+    """The initial states of a call: those that it got, or those that a stateful layer keeps."""
+    states = given.get("initial_state")
+    if states is not None:
+        return [_numbers(state, layer) for state in states]
+    kept = [state for half in halves(layer).values() if half.stateful for state in half.states or ()]
+    return [_numbers(state, layer).copy() for state in kept] or None
+
+
+def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> Call:
+    parts = halves(layer)
+    cell = next(iter(parts.values())).cell
+    if given.get("training") and (cell.dropout or cell.recurrent_dropout):
+        raise OptionError(
+            f"{name}: called in training mode with dropout: its values are random; call with training=False"
+        )
+    x = _numbers(next(iter(given.values())), layer)
+    lengths = _lengths(given.get("mask"), x, name, layer)
+    arguments = {"x": x, "lengths": lengths, "batch_first": True}
+    if states is not None:  # [h, c] of each direction
+        arguments |= {"h0": np.stack(states[0::2]), "c0": np.stack(states[1::2])}
+    return Call(
+        name, from_live(layer, name), arguments, _returned(layer, parts, output), "what the Keras layer returned"
+    )
+
+
+def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
+    """What the layer returned, under our names and by position in the input."""
+    first = next(iter(parts.values()))
+    values = [_numbers(v, layer) for v in (output if isinstance(output, list | tuple) else [output])]
+    apart = getattr(layer, "merge_mode", "") is None  # two outputs that are not joined
+    outputs, states = values[: 2 if apart else 1], values[2 if apart else 1 :]
+    found: dict[str, Any] = {}
+    if apart and first.return_sequences:
+        found |= {"h forward": outputs[0], "h reverse": outputs[1]}
+    elif apart:
+        found["h_n"] = np.stack(outputs)
+    elif not first.return_sequences:
+        found["last h"] = outputs[0]
+    else:
+        found["h"] = outputs[0][:, ::-1] if len(parts) == 1 and first.go_backwards else outputs[0]
+    if states:
+        found |= {"h_n": np.stack(states[0::2]), "c_n": np.stack(states[1::2])}
+    return found
+
+
+def _lengths(mask: Any, x: Any, name: str, layer: Any) -> Any:
+    """The lengths of the rows, from a mask. Raises OptionError for a mask with gaps, or with padding in front."""
+    if mask is None:
+        return None
+    valid = _numbers(mask, layer).astype(bool)
+    lengths = valid.sum(axis=1)
+    if not (valid == (np.arange(x.shape[1]) < lengths[:, None])).all():
+        row = int(np.argmax((valid != (np.arange(x.shape[1]) < lengths[:, None])).any(axis=1)))
+        raise OptionError(
+            f"{name}: row {row} of the mask has a gap or padding in front; only padding at the end is traced"
+        )
+    return lengths
+
+
+def _numbers(value: Any, layer: Any) -> Any:
+    """The numbers of a tensor. Raises OptionError for one that has none yet, in a compiled call."""
+    try:
+        return np.asarray(as_array(value))
+    except Exception as error:
+        raise OptionError(
+            f"{layer.name}: its input has no numbers yet ({type(error).__name__}); call the model itself, model(x), "
+            "not model.predict(x) or a compiled function"
+        ) from None

@@ -1,0 +1,160 @@
+"""Live modules: PyTorch's nn.LSTM and nn.LSTMCell, Keras's LSTM, LSTMCell and Bidirectional.
+
+A framework is asked only when it is loaded already: a module of it cannot exist otherwise.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError, ShapeError
+from ..model import Defaults
+from .arrays import find
+from .found import Found
+from .keras import from_layer
+from .keras_config import Layer
+from .layouts import LAYOUTS
+
+
+def framework(source: Any) -> str:
+    """`torch` or `keras` for a module or layer of theirs, empty for anything else."""
+    keras, torch = sys.modules.get("keras"), sys.modules.get("torch")
+    if keras is not None and isinstance(source, keras.layers.Layer):
+        return "keras"
+    if torch is not None and isinstance(source, torch.nn.Module):
+        return "torch"
+    return ""
+
+
+def from_live(source: Any, name: str = "") -> Found:
+    """The LSTM that a live module is. Raises OptionError for other modules, and for dropout that is active."""
+    kind = framework(source)
+    return _from_keras(source, name) if kind == "keras" else _from_torch(source, name)
+
+
+def as_array(value: Any) -> Any:
+    """Numbers of any framework as a numpy array; bfloat16 as the equal float32. Other values as they are."""
+    torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
+    if torch is not None and isinstance(value, torch.Tensor):
+        kept = value.detach().cpu()
+        return (kept.float() if kept.dtype == torch.bfloat16 else kept).resolve_conj().resolve_neg().numpy()
+    if keras is not None and keras.ops.is_tensor(value):
+        array = np.asarray(keras.ops.convert_to_numpy(value))
+        return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+    return value
+
+
+def unpacked(x: Any) -> tuple[Any, Any]:
+    """A PackedSequence as its padded (T, B, I) and the lengths of its rows; (x, None) for anything else."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(x, torch.nn.utils.rnn.PackedSequence):
+        return as_array(x), None
+    padded, lengths = torch.nn.utils.rnn.pad_packed_sequence(x)
+    return as_array(padded), as_array(lengths)
+
+
+# -- PyTorch ---------------------------------------------------------------------------------------------------------
+
+
+def recurrent_modules(model: Any) -> dict[str, Any]:
+    """Every nn.LSTM and nn.LSTMCell of a PyTorch model by name."""
+    import torch
+
+    return {
+        name: module for name, module in model.named_modules() if isinstance(module, torch.nn.LSTM | torch.nn.LSTMCell)
+    }
+
+
+def _from_torch(module: Any, name: str) -> Found:
+    import torch
+
+    if not isinstance(module, torch.nn.LSTM | torch.nn.LSTMCell):
+        inside = ", ".join(f"{key or 'it'}" for key in list(recurrent_modules(module))[:6])
+        hint = f"; it has {inside}: give one of them, or trace them all with lt.capture(model)" if inside else ""
+        raise OptionError(f"{type(module).__name__} is no nn.LSTM or nn.LSTMCell{hint}")
+    cell = isinstance(module, torch.nn.LSTMCell)
+    kind = "PyTorch nn.LSTMCell" if cell else "PyTorch nn.LSTM"
+    check_dropout(module, name)
+    own: Any = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if cell else module._flat_weights_names
+    arrays = {key: as_array(getattr(module, key)) for key in own if getattr(module, key, None) is not None}
+    found = find(arrays, LAYOUTS["pytorch"], name or kind, kind)[0]
+    said = "x is a sequence (T, I) or (T, B, I), not the (B, I) of one call" if cell else ""
+    return replace(
+        found,
+        name=name,
+        defaults=Defaults(batch_first=bool(getattr(module, "batch_first", False))),
+        imported=(f"live {kind}", *found.imported, *((said,) if said else ())),
+    )
+
+
+def check_dropout(module: Any, name: str) -> None:
+    """Raise OptionError where a PyTorch LSTM drops values at random."""
+    rate = getattr(module, "dropout", 0.0)
+    if module.training and rate and getattr(module, "num_layers", 1) > 1:
+        raise OptionError(
+            f"{name or 'the LSTM'} is in training mode with dropout {rate}: its values are random, "
+            "and no trace can repeat them; call model.eval() first"
+        )
+
+
+# -- Keras -----------------------------------------------------------------------------------------------------------
+
+
+def recurrent_layers(model: Any) -> dict[str, Any]:
+    """Every LSTM, and every Bidirectional of one, in a Keras model by name; the halves of the latter are left out."""
+    found: dict[str, Any] = {}
+    inner: set[int] = set()
+    for layer in model._flatten_layers():
+        parts = [half for half in halves(layer).values() if half is not layer]
+        if parts and all(lstm_cell(half) is not None for half in parts):
+            inner |= {id(half) for half in parts}
+            found[_unused(layer.name, found)] = layer
+        elif lstm_cell(layer) is not None and lstm_cell(layer) is not layer:
+            found[_unused(layer.name, found)] = layer
+    return {name: layer for name, layer in found.items() if id(layer) not in inner}
+
+
+def _unused(name: str, taken: dict[str, Any]) -> str:
+    return name if name not in taken else next(n for k in range(1, 10**6) if (n := f"{name}#{k}") not in taken)
+
+
+def halves(layer: Any) -> dict[str, Any]:
+    """The layer by direction: both halves of a Bidirectional, or the layer itself."""
+    keras = sys.modules["keras"]
+    if isinstance(layer, keras.layers.Bidirectional):
+        return {"forward": layer.forward_layer, "reverse": layer.backward_layer}
+    return {"forward": layer}
+
+
+def lstm_cell(layer: Any) -> Any:
+    """The LSTM cell of a Keras layer; None where it has none."""
+    keras = sys.modules["keras"]
+    cell = layer.cell if isinstance(layer, keras.layers.RNN) else layer
+    return cell if isinstance(cell, keras.layers.LSTMCell) else None
+
+
+def _from_keras(layer: Any, name: str) -> Found:
+    keras = sys.modules["keras"]
+    arrays: dict[str, dict[str, Any]] = {}
+    for direction, half in halves(layer).items():
+        cell = lstm_cell(half)
+        if cell is None:
+            inside = ", ".join(list(recurrent_layers(layer))[:6]) if hasattr(layer, "_flatten_layers") else ""
+            hint = f"; it has {inside}: give one of them, or trace them all with lt.capture(model)" if inside else ""
+            raise OptionError(f"{type(layer).__name__} {layer.name!r} is no LSTM or Bidirectional LSTM{hint}")
+        if not cell.built:
+            raise ShapeError(f"{layer.name!r} has no weights yet; call it once, or layer.build((None, None, I))")
+        held = {role: getattr(cell, role, None) for role in ("kernel", "recurrent_kernel", "bias")}
+        arrays[direction] = {role: as_array(values.value) for role, values in held.items() if values is not None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras warns of activations that are lambdas; they are refused below
+        config = Layer(name or layer.name, type(layer).__name__, layer.get_config())
+    found = from_layer(arrays, config, keras.__version__)
+    if found.refused:
+        raise OptionError(f"{layer.name}: {found.refused}")
+    return replace(found, name=name or layer.name, imported=(f"live {found.kind}", *found.imported))

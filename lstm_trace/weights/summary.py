@@ -1,0 +1,91 @@
+"""What `lstm-trace inspect` says of the LSTMs in a model."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..cells import named
+from .found import Found
+
+_LABEL = 12
+
+
+def records(found: Sequence[Found]) -> list[dict[str, Any]]:
+    """The same as plain data: a mapping for each LSTM."""
+    return [record(one) for one in found]
+
+
+def record(one: Found) -> dict[str, Any]:
+    """Name, kind, sizes, biases, options, parameters, facts and what was done on import."""
+    if one.refused:
+        return {"name": one.name, "kind": one.kind, "refused": one.refused}
+    cell = {key: value for key, value in one.options.items() if key not in ("merge", "padding", "direction")}
+    names = {key.rsplit("/", 1)[1] for key in one.weights}
+    full = named("lstm", cell, names)[1]
+    plain = named("lstm", {"bias": full["bias"]}, ())[1]
+    arrays = {key: np.asarray(values) for key, values in one.weights.items()}
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "layers": one.layers,
+        "directions": list(one.directions),
+        "sizes": one.sizes(),
+        "bias": full["bias"],
+        "options": {key: value for key, value in full.items() if value != plain[key]},
+        "network": {key: one.options[key] for key in ("merge", "padding") if key in one.options},
+        "parameters": sum(array.size for array in arrays.values()),
+        "arrays": len(arrays),
+        "dtype": np.result_type(*arrays.values()).name if arrays else "",
+        "batch_first": one.defaults.batch_first,
+        "states": sorted(one.defaults.initial),
+        "facts": dict(one.facts),
+        "imported": list(one.imported),
+    }
+
+
+def listing(path: str, found: Sequence[Found]) -> str:
+    """The text for a terminal of 80 columns."""
+    count = sum(not one.refused for one in found)
+    head = f"{path}: {count} LSTM{'' if count == 1 else 's'}"
+    return "\n\n".join([head, *(_text(record(one)) for one in found)]) + "\n"
+
+
+def _text(facts: dict[str, Any]) -> str:
+    rows = [f"{facts['name'] or '(the file itself)'}: {facts['kind']}"]
+    if "refused" in facts:
+        return "\n".join([*rows, *_row("refused", facts["refused"])])
+    layers = facts["layers"]
+    rows += _row("layers", f"{layers}, {' and '.join(facts['directions'])}{_merged(facts)}")
+    rows += _row("sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items()))
+    rows += _row("biases", {"none": "none", "one": "one for each gate", "two": "two for each gate"}[facts["bias"]])
+    options = ", ".join(f"{key}: {_value(value)}" for key, value in facts["options"].items())
+    rows += _row("options", options or "those of the plain cell")
+    order = "(B, T, I), batch first" if facts["batch_first"] else "(T, I), (T, B, I), or (B, T, I) with --batch-first"
+    rows += _row("x", order)
+    if facts["states"]:
+        rows += _row("states", f"the file has initial values of {', '.join(facts['states'])}")
+    for label, said in facts["facts"].items():
+        rows += _row(label, said)
+    rows += _row("parameters", f"{facts['parameters']:,} numbers in {facts['arrays']} arrays, {facts['dtype']}")
+    for said in facts["imported"]:
+        rows += _row("imported", said)
+    return "\n".join(rows)
+
+
+def _merged(facts: dict[str, Any]) -> str:
+    merge = facts["network"].get("merge")
+    return f", merged by {merge}" if merge and len(facts["directions"]) > 1 else ""
+
+
+def _value(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _row(label: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text, 78, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=" " * (_LABEL + 2), break_long_words=False
+    ) or [f"  {label}"]
