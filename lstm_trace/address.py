@@ -38,7 +38,8 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
     """Read an address.
 
     extents: for each part that applies to the name (`layer`, `direction`, `t`, `b`) the values it may have; see
-    `Trace.extents`. every: whether a part with several values may be left out, meaning all of them.
+    `Trace.extents`. every: whether a part with several values may be left out, meaning all of them; the reading
+    that leaves out only what there is one of comes first.
     Raises MissingError that says which part is missing, unknown or out of range.
 
     >>> str(read("1/h_t[0]", {"layer": [0], "direction": ["forward"], "t": [0, 1, 2], "b": [0]}))
@@ -53,7 +54,9 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
     parts = [part for part in PARTS if part in extents]
     single = {part: extents[part][0] for part in parts if len(extents[part]) == 1}
     required = [part for part in parts if part not in single]
-    for chosen in _alignments(parts, len(given), [] if every else required):
+    readings = list(_alignments(parts, len(given), required))
+    readings += [chosen for chosen in _alignments(parts, len(given), []) if chosen not in readings] if every else []
+    for chosen in readings:
         values = {part: _value(part, text_) for part, text_ in zip(chosen, given, strict=True)}
         if all(values[part] in extents[part] for part in chosen):
             return Address(name.strip(), unit=unit, **{**single, **values})  # type: ignore[arg-type]
@@ -63,7 +66,7 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
 
 
 def _alignments(parts: Sequence[str], count: int, required: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Ways in which `count` given parts can stand for `parts`, those that leave only single parts out first."""
+    """Ways in which `count` given parts can stand for `parts`, so that all of `required` are among them."""
     for chosen in combinations(parts, count):
         if set(required) <= set(chosen):
             yield chosen

@@ -1,0 +1,10 @@
+"""What all tests share: hypothesis without deadlines (the machine is shared), one profile that is the same each time."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
