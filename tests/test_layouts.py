@@ -1,0 +1,505 @@
+"""Every layout: weights that this file packs by hand, as the framework stores them, come back by our names.
+
+The packing is written out here, row by row of layouts.md, and shares nothing with the package. Weights are random, not
+square, and distinct, so a wrong order, a missed transpose or a dropped bias changes a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError
+from lstm_trace.weights.layouts import LAYOUTS, layout
+
+H, WIDE, P, STEPS = 3, 5, 2, 4
+Arrays = dict[str, Any]
+RNG = np.random.default_rng(7)
+
+
+def weights(bias: str = "one", state: int = H, peephole: bool = False, projection: bool = False) -> Arrays:
+    """Random weights by our names."""
+    found: Arrays = {}
+    for gate in "ifco":
+        found[f"W_x{gate}"] = RNG.normal(size=(H, WIDE))
+        found[f"W_h{gate}"] = RNG.normal(size=(H, P if projection else state))
+        names = {"one": [f"b_{gate}"], "two": [f"b_x{gate}", f"b_h{gate}"], "none": []}[bias]
+        found |= {name: RNG.normal(size=H) for name in names}
+        if peephole and gate != "c":
+            found[f"w_c{gate}"] = RNG.normal(size=H)
+    if projection:
+        found["W_hr"] = RNG.normal(size=(P, H))
+    return found
+
+
+def rows(w: Arrays, name: str, order: str) -> Any:
+    """(4H, n) or (4H,): gates below each other."""
+    return np.concatenate([w[name.format(gate)] for gate in order])
+
+
+def columns(w: Arrays, name: str, order: str) -> Any:
+    """(n, 4H): gates beside each other, each transposed."""
+    return np.concatenate([w[name.format(gate)].T for gate in order], axis=1)
+
+
+def joined(w: Arrays, order: str) -> Any:
+    """(I + H, 4H): what multiplies [x; h] from the right."""
+    return np.concatenate([columns(w, "W_x{}", order), columns(w, "W_h{}", order)])
+
+
+def two_rows(prefix: str, suffix: str = "") -> Callable[[Arrays, str], Arrays]:
+    """PyTorch and its kin: weight_ih, weight_hh and two biases."""
+    return lambda w, order: {
+        f"{prefix}weight_ih{suffix}": rows(w, "W_x{}", order),
+        f"{prefix}weight_hh{suffix}": rows(w, "W_h{}", order),
+        f"{prefix}bias_ih{suffix}": rows(w, "b_x{}", order),
+        f"{prefix}bias_hh{suffix}": rows(w, "b_h{}", order),
+    }
+
+
+def keras(w: Arrays, order: str) -> Arrays:
+    return {
+        "kernel": columns(w, "W_x{}", order),
+        "recurrent_kernel": columns(w, "W_h{}", order),
+        "bias": rows(w, "b_{}", order),
+    }
+
+
+def keras1(w: Arrays, _: str) -> Arrays:
+    found = {}
+    for gate in "icfo":
+        found |= {f"W_{gate}": w[f"W_x{gate}"].T, f"U_{gate}": w[f"W_h{gate}"].T, f"b_{gate}": w[f"b_{gate}"]}
+    return found
+
+
+def cudnn(w: Arrays, order: str) -> Arrays:
+    """Keras 2's loader: k.T.reshape(k.shape, order='F') and r.T give the plain blocks; undone here."""
+    plain = {gate: w[f"W_x{gate}"].T for gate in order}  # (I, H), what the loader must arrive at
+    kernel = [k.reshape(-1, order="F").reshape(k.shape) for k in plain.values()]
+    for block, k in zip(kernel, plain.values(), strict=True):
+        assert np.array_equal(block.T.reshape(block.shape, order="F"), k)
+    return {
+        "kernel": np.concatenate(kernel, axis=1),
+        "recurrent_kernel": np.concatenate([w[f"W_h{gate}"] for gate in order], axis=1),
+        "bias": np.concatenate([rows(w, "b_x{}", order), rows(w, "b_h{}", order)]),
+    }
+
+
+def onnx(w: Arrays, order: str) -> Arrays:
+    return {
+        "W": rows(w, "W_x{}", order)[None],
+        "R": rows(w, "W_h{}", order)[None],
+        "B": np.concatenate([rows(w, "b_x{}", order), rows(w, "b_h{}", order)])[None],
+        "P": np.concatenate([w["w_ci"], w["w_co"], w["w_cf"]])[None],
+    }
+
+
+def tf1(w: Arrays, order: str) -> Arrays:
+    return {
+        "rnn/lstm_cell/kernel:0": joined(w, order),
+        "rnn/lstm_cell/bias:0": rows(w, "b_{}", order),
+        "rnn/lstm_cell/projection/kernel:0": w["W_hr"].T,
+        **{f"rnn/lstm_cell/w_{gate}_diag:0": w[f"w_c{gate}"] for gate in "ifo"},
+    }
+
+
+def block(w: Arrays, order: str) -> Arrays:
+    peepholes = {f"wc{gate}": w[f"w_c{gate}"] for gate in "ifo" if f"w_c{gate}" in w}
+    return {"w": joined(w, order), "b": rows(w, "b_{}", order), **peepholes}
+
+
+def tflite(w: Arrays, _: str) -> Arrays:
+    word = {"i": "input", "f": "forget", "c": "cell", "o": "output"}
+    found = {"projection_weights": w["W_hr"]}
+    for gate, name in word.items():
+        found[f"input_to_{name}_weights"] = w[f"W_x{gate}"]
+        found[f"recurrent_to_{name}_weights"] = w[f"W_h{gate}"]
+        found[f"{name}_gate_bias" if gate != "c" else "cell_bias"] = w[f"b_{gate}"]
+        if gate != "c":
+            found[f"cell_to_{name}_weights"] = w[f"w_c{gate}"]
+    return found
+
+
+def flax(w: Arrays, _: str, suffix: str = "") -> Arrays:
+    found = {}
+    for gate, letter in zip("ifco", "ifgo", strict=True):
+        mark = suffix if letter == "f" else ""
+        found[f"params/LSTMCell_0/i{letter}{mark}/kernel"] = w[f"W_x{gate}"].T
+        found[f"params/LSTMCell_0/h{letter}/kernel"] = w[f"W_h{gate}"].T
+        found[f"params/LSTMCell_0/h{letter}/bias"] = w[f"b_{gate}"]
+    return found
+
+
+def dense(w: Arrays, order: str) -> Arrays:
+    return {
+        "cell.dense_i.kernel": columns(w, "W_x{}", order),
+        "cell.dense_h.kernel": columns(w, "W_h{}", order),
+        "cell.dense_h.bias": rows(w, "b_{}", order),
+    }
+
+
+def plain_rows(names: tuple[str, str, str], axis: bool = False) -> Callable[[Arrays, str], Arrays]:
+    """Input, recurrent and one bias, gates below each other; axis: with a first axis for the directions."""
+
+    def pack(w: Arrays, order: str) -> Arrays:
+        parts = (rows(w, "W_x{}", order), rows(w, "W_h{}", order), rows(w, "b_{}", order))
+        return {name: part[None] if axis else part for name, part in zip(names, parts, strict=True)}
+
+    return pack
+
+
+def webnn(w: Arrays, order: str) -> Arrays:
+    return {
+        "weight": rows(w, "W_x{}", order)[None],
+        "recurrentWeight": rows(w, "W_h{}", order)[None],
+        "bias": rows(w, "b_x{}", order)[None],
+        "recurrentBias": rows(w, "b_h{}", order)[None],
+        "peepholeWeight": np.concatenate([w["w_ci"], w["w_co"], w["w_cf"]])[None],
+    }
+
+
+def by_hand(w: Arrays, _: str) -> Arrays:
+    return {f"W_{gate}": np.column_stack([w[f"W_x{gate}"], w[f"W_h{gate}"], w[f"b_{gate}"]]) for gate in "fcio"}
+
+
+def projected(pack: Callable[[Arrays, str], Arrays], name: str, turned: bool) -> Callable[[Arrays, str], Arrays]:
+    return lambda w, order: {**pack(w, order), name: w["W_hr"].T if turned else w["W_hr"]}
+
+
+#: Layout: gates as the framework stacks them, how to pack them, which weights, and the options that must come.
+CASES: dict[str, tuple[str, Callable[[Arrays, str], Arrays], Arrays, Mapping[str, Any]]] = {
+    "gates": ("", lambda w, _: dict(w), {}, {}),
+    "pytorch": ("ifco", projected(two_rows("", "_l0"), "weight_hr_l0", False), {"bias": "two", "projection": True},
+                {"projection": True}),
+    "keras": ("ifco", keras, {}, {}),
+    "keras2": ("ifco", keras, {}, {"gate_activation": "hard_sigmoid"}),
+    "keras1": ("", keras1, {}, {"gate_activation": "hard_sigmoid"}),
+    "cudnn": ("ifco", cudnn, {"bias": "two"}, {}),
+    "onnx": ("iofc", onnx, {"bias": "two", "peephole": True}, {"peephole": True}),
+    "tf1": ("icfo", tf1, {"peephole": True, "projection": True},
+            {"peephole": True, "projection": True, "forget_bias": 1.0}),
+    "tf-block": ("icfo", block, {"peephole": True}, {"peephole": True, "forget_bias": 1.0, "cell_clip": 3.0}),
+    "tf-block-v2": ("ifco", block, {}, {}),
+    "tflite": ("", tflite, {"peephole": True, "projection": True}, {"peephole": True, "projection": True}),
+    "flax": ("", flax, {}, {}),
+    "flax-nnx-optimized": ("ifco", dense, {}, {}),
+    "haiku": ("icfo", lambda w, o: {"lstm/linear/w": joined(w, o), "lstm/linear/b": rows(w, "b_{}", o)}, {},
+              {"forget_bias": 1.0}),
+    "equinox": ("ifco", plain_rows(("weight_ih", "weight_hh", "bias")), {}, {}),
+    "mxnet": ("ifco", lambda w, o: {
+        "lstm0_l0_i2h_weight": rows(w, "W_x{}", o), "lstm0_l0_h2h_weight": rows(w, "W_h{}", o),
+        "lstm0_l0_i2h_bias": rows(w, "b_x{}", o), "lstm0_l0_h2h_bias": rows(w, "b_h{}", o)}, {"bias": "two"}, {}),
+    "caffe": ("ifoc", plain_rows(("W_xc", "W_hc", "b_c")), {}, {}),
+    "coreml": ("ifoc", lambda w, o: {
+        **plain_rows(("weight_ih", "weight_hh", "bias"))(w, o),
+        "peephole": np.concatenate([w["w_ci"], w["w_cf"], w["w_co"]])}, {"peephole": True}, {"peephole": True}),
+    "openvino": ("fico", plain_rows(("W", "R", "B"), axis=True), {}, {}),
+    "webnn": ("iofc", webnn, {"bias": "two", "peephole": True}, {"peephole": True}),
+    "webnn-ifgo": ("ifco", webnn, {"bias": "two", "peephole": True}, {"peephole": True}),
+    "paddle": ("ifco", projected(two_rows("", "_l0"), "weight_ho_l0", True), {"bias": "two", "projection": True},
+               {"projection": True}),
+    "mlx": ("ifco", plain_rows(("Wx", "Wh", "bias")), {}, {}),
+    "mlx-old": ("ifco", lambda w, o: dict(zip(("Wx", "Wh", "bias"), keras(w, o).values(), strict=True)), {}, {}),
+    "arras": ("icfo", lambda w, o: {
+        "Wxh_Left": rows(w, "W_x{}", o), "Whh_Left": rows(w, "W_h{}", o),
+        "bxh_Left": rows(w, "b_x{}", o), "bhh_Left": rows(w, "b_h{}", o)}, {"bias": "two"}, {}),
+    "ai-by-hand": ("", by_hand, {}, {}),
+}  # fmt: skip
+
+
+def test_every_layout_has_a_case() -> None:
+    assert set(CASES) == set(LAYOUTS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_weights_come_back(name: str) -> None:
+    order, pack, kinds, options = CASES[name]
+    w = weights(**kinds)
+    model = lt.prepare(pack(w, order), layout=name)
+    read = model.weights["0/forward"]
+    assert set(read) == set(w)
+    for key, values in w.items():
+        np.testing.assert_array_equal(read[key], values, err_msg=key)
+    brought = {key: model.header.options[key] for key in options}
+    assert brought == options
+    assert model.header.imported[0].startswith(f"read in the layout {name}")
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case[0]])
+def test_every_other_gate_order_fails(name: str) -> None:
+    order, pack, kinds, _ = CASES[name]
+    w = weights(**kinds)
+    x = RNG.normal(size=(STEPS, WIDE))
+    right = lt.run(pack(w, order), x, layout=name, ask="h_t")["h_t"]
+    for other in map("".join, permutations("ifco")):
+        values = lt.run(pack(w, other), x, layout=name, ask="h_t")["h_t"]
+        assert np.allclose(values, right) == (other == order), other
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("onnx", "ifo"), ("coreml", "iof")])
+def test_peephole_orders_are_told_apart(name: str, wrong: str) -> None:
+    order, pack, kinds, _ = CASES[name]
+    w = weights(**kinds)
+    arrays = pack(w, order)
+    read = lt.prepare(arrays, layout={"name": name, "peephole": wrong}).weights["0/forward"]
+    assert not np.array_equal(read["w_co"], w["w_co"])
+    assert not np.array_equal(read["w_cf"], w["w_cf"])
+
+
+def test_flax_nnx_calls_the_forget_gate_if_() -> None:
+    w = weights()
+    read = lt.prepare(flax(w, "", "_"), layout="flax").weights["0/forward"]
+    np.testing.assert_array_equal(read["W_xf"], w["W_xf"])
+
+
+def test_tflite_without_input_gate_is_coupled() -> None:
+    """CIFG: i = 1 - f. Ours is f = 1 - i, so f's weights come with the other sign."""
+    w = weights(peephole=True)
+    arrays = {
+        key: a for key, a in tflite({**w, "W_hr": np.eye(H)}, "").items() if "input_" not in key.replace("input_to", "")
+    }
+    arrays = {key: a for key, a in arrays.items() if key not in ("input_to_input_weights", "projection_weights")}
+    arrays = {key: a for key, a in arrays.items() if "to_input" not in key}
+    x = RNG.normal(size=(STEPS, WIDE))
+    trace = lt.run(arrays, x, layout="tflite")
+    assert trace.header.options["coupled"]
+    h, c = np.zeros(H), np.zeros(H)
+
+    def sigmoid(z: Any) -> Any:
+        return 1 / (1 + np.exp(-z))
+
+    for t in range(STEPS):
+        z = {g: w[f"W_x{g}"] @ x[t] + w[f"W_h{g}"] @ h + w[f"b_{g}"] for g in "fco"}
+        f = sigmoid(z["f"] + w["w_cf"] * c)
+        c = f * c + (1 - f) * np.tanh(z["c"])
+        h = sigmoid(z["o"] + w["w_co"] * c) * np.tanh(c)
+        np.testing.assert_allclose(trace["f_t"][t, 0], f, rtol=1e-12)
+        np.testing.assert_allclose(trace["h_t"][t, 0], h, rtol=1e-12)
+
+
+def test_run_time_forget_bias_is_added_once() -> None:
+    w = weights()
+    x = RNG.normal(size=(STEPS, WIDE))
+    arrays = {"linear/w": joined(w, "icfo"), "linear/b": rows(w, "b_{}", "icfo")}
+    stored = {**w, "b_f": w["b_f"] + 1}
+    np.testing.assert_allclose(lt.run(arrays, x, layout="haiku").output, lt.run(stored, x).output, rtol=1e-12)
+    without = lt.run(arrays, x, layout={"name": "haiku", "forget_bias": 0.0}).output
+    np.testing.assert_allclose(without, lt.run(w, x).output, rtol=1e-12)
+    assert not np.allclose(without, lt.run(stored, x).output)
+
+
+# -- layers, directions, several LSTMs -------------------------------------------------------------------------------
+
+
+def test_pytorch_names_of_layers_and_directions() -> None:
+    first = [weights("two") for _ in range(2)]
+    second = [{**weights("two"), **{f"W_x{g}": RNG.normal(size=(H, 2 * H)) for g in "ifco"}} for _ in range(2)]
+    arrays: Arrays = {}
+    for layer, pair in enumerate((first, second)):
+        for suffix, w in zip((f"_l{layer}", f"_l{layer}_reverse"), pair, strict=True):
+            arrays |= two_rows("net.encoder.", suffix)(w, "ifco")
+    model = lt.prepare(arrays, layout="pytorch")
+    assert set(model.weights) == {"0/forward", "0/reverse", "1/forward", "1/reverse"}
+    np.testing.assert_array_equal(model.weights["1/reverse"]["W_xc"], second[1]["W_xc"])
+    np.testing.assert_array_equal(model.weights["0/forward"]["b_ho"], first[0]["b_ho"])
+    assert model.header.title == "net.encoder"
+
+
+WAYS = [("forward", "backward"), ("fw", "bw"), ("forward_layer", "backward_layer"), ("0/forward", "0/reverse")]
+
+
+@pytest.mark.parametrize(("forward", "backward"), WAYS)
+def test_directions_by_name(forward: str, backward: str) -> None:
+    one, other = weights(), weights()
+    arrays = {f"bi/{forward}/{k}": a for k, a in keras(one, "ifco").items()}
+    arrays |= {f"bi/{backward}/{k}": a for k, a in keras(other, "ifco").items()}
+    model = lt.prepare(arrays, layout="keras", options={"merge": "sum"})
+    np.testing.assert_array_equal(model.weights["0/reverse"]["W_hf"], other["W_hf"])
+    assert model.run(np.zeros((2, WIDE))).output.shape == (2, H)
+
+
+def test_onnx_direction_axis() -> None:
+    one, other = weights("two"), weights("two")
+    pair = [onnx({**w, **{f"w_c{g}": np.zeros(H) for g in "ifo"}}, "iofc") for w in (one, other)]
+    arrays = {key: np.concatenate([pair[0][key], pair[1][key]]) for key in ("W", "R", "B")}
+    model = lt.prepare(arrays, layout="onnx")
+    np.testing.assert_array_equal(model.weights["0/reverse"]["b_hc"], other["b_hc"])
+    np.testing.assert_array_equal(model.weights["0/forward"]["W_xo"], one["W_xo"])
+
+
+def test_multi_rnn_cell_is_a_stack() -> None:
+    first = weights()
+    second = {**weights(), **{f"W_x{g}": RNG.normal(size=(H, H)) for g in "ifco"}}
+    arrays: Arrays = {}
+    for at, w in enumerate((first, second)):
+        scope = f"rnn/multi_rnn_cell/cell_{at}/basic_lstm_cell"
+        arrays |= {f"{scope}/kernel": joined(w, "icfo"), f"{scope}/bias": rows(w, "b_{}", "icfo")}
+    model = lt.prepare(arrays, layout="tf1")
+    assert set(model.weights) == {"0/forward", "1/forward"}
+    np.testing.assert_array_equal(model.weights["1/forward"]["W_xf"], second["W_xf"])
+
+
+def test_name_chooses() -> None:
+    one, other = weights(), weights()
+    arrays = {f"enc/{k}": a for k, a in keras(one, "ifco").items()} | {
+        f"dec/{k}": a for k, a in keras(other, "ifco").items()
+    }
+    with pytest.raises(MissingError, match=r"2 LSTMs: enc, dec; choose one by name"):
+        lt.prepare(arrays, layout="keras")
+    with pytest.raises(MissingError, match=r"'encoder' is not there; did you mean 'enc'\?"):
+        lt.prepare(arrays, layout="keras", name="encoder")
+    np.testing.assert_array_equal(
+        lt.prepare(arrays, layout="keras", name="dec").weights["0/forward"]["W_xi"], other["W_xi"]
+    )
+
+
+# -- facts -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [o for k, o in enumerate(map("".join, permutations("ifgo"))) if k % 5 == 0])
+def test_facts_without_a_framework(order: str) -> None:
+    w = weights("two")
+    ours = order.replace("g", "c")
+    arrays = {
+        "W_x": rows(w, "W_x{}", ours),
+        "W_h": rows(w, "W_h{}", ours),
+        "b_x": rows(w, "b_x{}", ours),
+        "b_h": rows(w, "b_h{}", ours),
+    }
+    read = lt.prepare(arrays, layout={"order": order, "bias": "two"}).weights["0/forward"]
+    for key, values in w.items():
+        np.testing.assert_array_equal(read[key], values)
+
+
+def test_joined_hx_stacked() -> None:
+    w = weights()
+    kernel = np.concatenate([columns(w, "W_h{}", "ifco"), columns(w, "W_x{}", "ifco")])
+    read = lt.prepare(
+        {"W": kernel, "b": rows(w, "b_{}", "ifco")}, layout={"order": "ifco", "joined": "hx", "transposed": True}
+    )
+    np.testing.assert_array_equal(read.weights["0/forward"]["W_xo"], w["W_xo"])
+    np.testing.assert_array_equal(read.weights["0/forward"]["W_ho"], w["W_ho"])
+
+
+def test_half_types_are_widened_exactly() -> None:
+    w = {key: a.astype(np.float16) for key, a in keras(weights(), "ifco").items()}
+    model = lt.prepare(w, layout="keras")
+    assert model.header.dtype == "float32"
+    assert "float16 weights widened to float32" in model.header.imported
+    np.testing.assert_array_equal(model.weights["0/forward"]["W_xi"], w["kernel"].T[:H].astype(np.float32))
+
+
+def test_names_of_ours_stand_beside() -> None:
+    w = weights(projection=True)
+    arrays = {
+        "kernel": joined({k: a for k, a in w.items() if k != "W_hr"}, "icfo"),
+        "bias": rows(w, "b_{}", "icfo"),
+        "W_hr": w["W_hr"].T,
+    }
+    read = lt.prepare(arrays, layout="tf1").weights["0/forward"]
+    np.testing.assert_array_equal(read["W_hr"], w["W_hr"])
+
+
+# -- problem files ---------------------------------------------------------------------------------------------------
+
+
+def problem(w: Arrays, stored: Any, **more: Any) -> Any:
+    return {"weights": {k: np.asarray(a).tolist() for k, a in w.items()}, "layout": stored, **more}
+
+
+@pytest.mark.parametrize("stored", [{"joined": "hx"}, {"joined": "xh"}, {"joined": "hx", "transposed": True}])
+def test_problem_with_joined_matrices(stored: dict[str, Any]) -> None:
+    w = weights()
+    x = RNG.normal(size=(STEPS, WIDE)).tolist()
+    arrays: Arrays = {f"b_{g}": w[f"b_{g}"] for g in "ifco"} | {"W_hy": RNG.normal(size=(2, H)), "b_y": np.zeros(2)}
+    for gate in "ifco":
+        parts = [w[f"W_h{gate}"], w[f"W_x{gate}"]]
+        both = np.concatenate(parts if stored["joined"] == "hx" else parts[::-1], axis=1)
+        arrays[f"W_{gate}"] = both.T if stored.get("transposed") else both
+    trace = lt.run(problem(arrays, stored, x=x, extra="y_t = W_hy @ h_t + b_y"))
+    np.testing.assert_array_equal(trace["h_t"], lt.run(w, x)["h_t"])
+    assert trace["y_t"].shape == (STEPS, 1, 2)
+
+
+def test_problem_needs_only_what_is_asked() -> None:
+    both = np.concatenate([RNG.normal(size=(H, H)), RNG.normal(size=(H, WIDE))], axis=1)
+    trace = lt.run(problem({"W_i": both}, {"joined": "hx"}, x=[1.0, 2, 3, 4, 5], h0=[0.1, 0.2, 0.3], ask=["i_t"]))
+    z = both @ np.array([0.1, 0.2, 0.3, 1, 2, 3, 4, 5])
+    np.testing.assert_allclose(trace["i_t"][0, 0], 1 / (1 + np.exp(-z)), rtol=1e-12)
+
+
+def test_problem_in_a_frameworks_layout() -> None:
+    w = weights()
+    x = RNG.normal(size=(STEPS, WIDE)).tolist()
+    trace = lt.run(problem(keras(w, "ifco"), "keras", x=x))
+    np.testing.assert_array_equal(trace["h_t"], lt.run(w, x)["h_t"])
+    assert "layout keras" in trace.header.imported[0]
+    own = lt.run(problem(keras(w, "icfo"), {"name": "keras", "order": "igfo"}, x=x))
+    np.testing.assert_array_equal(own["h_t"], trace["h_t"])
+
+
+# -- what does not fit -----------------------------------------------------------------------------------------------
+
+W2, W1 = weights("two"), weights()
+TORCH, KERAS = two_rows("", "_l0")(W2, "ifco"), keras(W1, "ifco")
+MESSAGES: list[tuple[str, Arrays, Any, type[LstmTraceError], str]] = [
+    ("transposed", {**TORCH, "weight_hh_l0": TORCH["weight_hh_l0"].T}, "pytorch", ShapeError,
+     r"weight_hh_l0 has shape \(3, 12\); expected \(4H, H\); it looks transposed, as the layouts keras"),
+    ("input transposed", {**TORCH, "weight_ih_l0": TORCH["weight_ih_l0"].T}, "pytorch", ShapeError,
+     r"weight_ih_l0 has shape \(5, 12\); expected \(4H, I\) = \(12, I\); it looks transposed"),
+    ("gru", {k: a[:9] for k, a in TORCH.items()}, "pytorch", ShapeError,
+     r"weight_hh_l0 has shape \(9, 3\): these are the weights of a GRU \(3H by H\), not of an LSTM"),
+    ("rnn", {k: a[:3] for k, a in TORCH.items()}, "pytorch", ShapeError, r"the weights of a plain RNN \(H by H\)"),
+    ("bias", {**TORCH, "bias_hh_l0": np.zeros(3)}, "pytorch", ShapeError,
+     r"bias_hh_l0 has shape \(3,\); expected \(4H,\) = \(12,\)"),
+    ("projection missing", {**TORCH, "weight_hh_l0": np.zeros((12, 2))}, "pytorch", ShapeError,
+     r"weight_hh_l0 has shape \(12, 2\); expected \(4H, H\); with H = 3 and P = 2 it needs the projection W_hr"),
+    ("both faults", {**KERAS, "kernel": np.zeros((5, 11)), "bias": np.zeros(5)}, "keras", ShapeError,
+     r"kernel has shape \(5, 11\)[^\n]*\nbias has shape \(5,\)"),
+    ("keras gru", {"kernel": np.zeros((5, 9)), "recurrent_kernel": np.zeros((3, 9))}, "keras", ShapeError, "a GRU"),
+    ("no matrix", {**KERAS, "recurrent_kernel": np.zeros(12)}, "keras", ShapeError,
+     r"recurrent_kernel has shape \(12,\); expected a matrix"),
+    ("mistyped", {"kernel": KERAS["kernel"], "recurent_kernel": KERAS["recurrent_kernel"]}, "keras", MissingError,
+     r"the layout keras has no array 'recurent_kernel'; did you mean 'recurrent_kernel'\?"),
+    ("nothing fits", {"foo": np.zeros(3)}, "keras", MissingError, "no array has a name of the layout keras"),
+    ("unknown layout", KERAS, "kers", OptionError, r"layout 'kers' is not known; did you mean 'keras'\?"),
+    ("bad order", KERAS, {"name": "keras", "order": "iffo"}, OptionError, "expected each of i, f, c"),
+    ("bad peephole", KERAS, {"name": "keras", "peephole": "ifc"}, OptionError, "expected each of i, f and o once"),
+    ("unknown fact", KERAS, {"name": "keras", "transpose": True}, OptionError, r"no fact 'transpose'; did you mean"),
+    ("text", {**KERAS, "bias": np.array(["a"])}, "keras", ShapeError, "bias has the dtype <U1"),
+    ("joined too narrow", {"kernel": np.zeros((2, 12)), "bias": np.zeros(12)}, "tf1", ShapeError,
+     r"kernel has shape \(2, 12\); expected \(I \+ H, 4H\)"),
+    ("joined gate too narrow", {"W_i": np.zeros((3, 3))}, {"joined": "hx"}, ShapeError,
+     r"at least 4 columns for \[h; x\]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arrays", "stored", "kind", "said"), [row[1:] for row in MESSAGES], ids=[row[0] for row in MESSAGES]
+)
+def test_messages(arrays: Arrays, stored: Any, kind: type[LstmTraceError], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        lt.prepare(arrays, layout=stored)
+
+
+def test_square_matrices_are_read_as_the_layout_says() -> None:
+    """I = H hides a transposed input matrix from every check of shapes; only the layout knows."""
+    square = {"W_x": RNG.normal(size=(12, 3)), "W_h": RNG.normal(size=(12, 3)), "b": np.zeros(12)}
+    one = lt.prepare(square, layout={"order": "ifco"}).weights["0/forward"]
+    gates = {f"W_x{g}": RNG.normal(size=(3, 3)) for g in "ifco"} | {f"W_h{g}": RNG.normal(size=(3, 3)) for g in "ifco"}
+    turned = lt.prepare(gates, layout={"transposed": True}).weights["0/forward"]
+    np.testing.assert_array_equal(one["W_xf"], square["W_x"][3:6])
+    np.testing.assert_array_equal(turned["W_xi"], gates["W_xi"].T)
+
+
+def test_descriptions_name_every_fact() -> None:
+    assert layout("tf1").describe() == (
+        "gates stacked in the order i, c, f, o; one kernel for [x; h]; matrices transposed; one bias for each gate; "
+        "1 added to the forget gate at run time"
+    )
+    assert layout({"name": "keras", "order": "igfo"}).name == "keras, changed"
