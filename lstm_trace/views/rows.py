@@ -55,7 +55,9 @@ class Selection:
             wanted = slice(wanted, wanted + 1)
         begin, end, by = wanted.indices(trace.steps)
         if begin >= end or by != 1:
-            raise MissingError(f"no steps {_slice(wanted)}: the trace has 0:{trace.steps} (T = {trace.steps})")
+            raise MissingError(
+                f"steps {_slice(wanted)} is none of the trace's: T = {trace.steps}, so 0 to {trace.steps - 1}"
+            )
         return slice(begin, end)
 
     def rows(self, trace: Trace) -> slice:
@@ -253,11 +255,12 @@ def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
         if name in recorded or (with_inputs and name in premises):
             continue
         if name in premises:
-            raise MissingError(f"{name!r} is a premise, not a line that was computed; add --with-inputs")
+            raise MissingError(f"{name!r} is a premise, not a line that was computed; export has --with-inputs")
         if any(name in stage.cell.by_name for stage in trace.stages):
             raise MissingError(f"{name!r} was not recorded, because nothing that was asked for depends on it")
         known = [*recorded, *(premises if with_inputs else ())]
-        raise MissingError(f"the trace has no line {name!r}{nearest(name, known)}. Lines: {', '.join(recorded)}")
+        hint = nearest(name, known) or ";"
+        raise MissingError(f"the trace has no line {name!r}{hint} its lines are {', '.join(recorded)}")
 
 
 def _extent(trace: Trace, chosen: Selection) -> str:
