@@ -57,8 +57,9 @@ def _sigmoid(a: Sequence[Array], _: Sequence[float]) -> Array:
 
 
 def _concat(a: Sequence[Array], _: Sequence[float]) -> Array:
-    lead = np.broadcast_shapes(*(np.shape(v)[:-1] for v in a))
-    return np.concatenate([np.broadcast_to(v, (*lead, np.shape(v)[-1])) for v in a], axis=-1)
+    parts = [np.atleast_1d(np.asarray(v, np.result_type(*a))) for v in a]  # a number is a part of width 1
+    lead = np.broadcast_shapes(*(v.shape[:-1] for v in parts))
+    return np.concatenate([np.broadcast_to(v, (*lead, v.shape[-1])) for v in parts], axis=-1)
 
 
 _ALPHA = "alpha"
@@ -138,9 +139,21 @@ OPS: dict[str, Op] = {
         ),
         Op("where", lambda a, _: np.where(np.not_equal(a[0], 0), a[1], a[2]), 3, function="where"),
         Op("maximum", lambda a, _: np.maximum(a[0], a[1]), 2, function="max"),
-        Op("max", lambda a, _: np.max(a[0], axis=-1, keepdims=True), function="max", width="one"),
-        Op("sum", lambda a, _: np.sum(a[0], axis=-1, keepdims=True), function="sum", width="one", ulp=None),
-        Op("mean", lambda a, _: np.mean(a[0], axis=-1, keepdims=True), function="mean", width="one", ulp=None),
+        Op("max", lambda a, _: np.max(np.atleast_1d(a[0]), axis=-1, keepdims=True), function="max", width="one"),
+        Op(
+            "sum",
+            lambda a, _: np.sum(np.atleast_1d(a[0]), axis=-1, keepdims=True),
+            function="sum",
+            width="one",
+            ulp=None,
+        ),
+        Op(
+            "mean",
+            lambda a, _: np.mean(np.atleast_1d(a[0]), axis=-1, keepdims=True),
+            function="mean",
+            width="one",
+            ulp=None,
+        ),
         Op("concat", _concat, None, function="concat", width="concat"),
     )
 }
