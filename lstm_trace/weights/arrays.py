@@ -116,6 +116,10 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
     if ("projection_bias", "") in read:
         found["b_hr"] = read["projection_bias", ""].values
         options["projection_bias"] = True
+    for (role, gate), item in read.items():  # layer normalisation has one form only, our own
+        if role.startswith(("gamma", "beta")):
+            found[f"{role}_{gate}" if gate else role] = item.values
+            options["layer_norm" if gate else "layer_norm_cell"] = True
     if any(name.startswith("w_c") for name in found):
         options["peephole"] = True
     if layout.coupled_input and "W_xi" not in found and "W_xf" in found:

@@ -177,6 +177,18 @@ def _rows(*rows: Layout) -> dict[str, Layout]:
     return {row.name: row for row in rows}
 
 
+_OURS = (
+    ("input", r"W_x(?P<gate>[ifco])"),
+    ("recurrent", r"W_h(?P<gate>[ifco])"),
+    ("bias", r"b_(?P<gate>[ifco])"),
+    ("bias_x", r"b_x(?P<gate>[ifco])"),
+    ("bias_h", r"b_h(?P<gate>[ifco])"),
+    ("peephole_gate", r"w_c(?P<gate>[ifo])"),
+    ("projection", "W_hr"),
+    ("projection_bias", "b_hr"),
+    *((f"{part}{cell}", f"{part}_{gate}") for part in ("gamma", "beta") for cell, gate in
+      (("", r"(?P<gate>[ifco])"), ("_cell", "cell"))),
+)  # fmt: skip
 _KERAS = (("input", "kernel"), ("recurrent", "recurrent_kernel"), ("bias", "bias"))
 _TORCH = (
     ("input", r"weight_ih(_l(?P<layer>\d+))?(?P<back>_reverse)?"),
@@ -199,8 +211,8 @@ _HARD = (("gate_activation", "hard_sigmoid"),)
 
 #: Every layout by name.
 LAYOUTS: dict[str, Layout] = _rows(
-    Layout("gates", separate=True, title="An array for each gate", detect=False,
-           source="our own names; W_i … W_o where joined"),
+    Layout("gates", separate=True, names=_OURS, detect=True, title="Our own names: an array for each gate",
+           source="W_xi, W_hi, b_i, …; W_i … W_o where joined"),
     Layout("pytorch", "ifgo", bias="two", names=_TORCH, detect=True, title="PyTorch nn.LSTM, nn.LSTMCell",
            source="torch/nn/modules/rnn.py; compared"),
     Layout("keras", "ifco", input_transposed=True, recurrent_transposed=True, names=_KERAS, detect=True,
