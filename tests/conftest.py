@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis without deadlines (the machine is shared), one profile that is the same each time."""
+"""What all tests share: hypothesis without deadlines (the machine is shared), and with the same examples each time."""
 
 from __future__ import annotations
 

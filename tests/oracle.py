@@ -6,7 +6,8 @@ Vectors are lists of floats, matrices lists of rows, sequences are [step][row][u
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 Vector = list[float]
@@ -18,6 +19,11 @@ def sigmoid(z: float) -> float:
     return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
 
 
+def end_to_end(parts: Iterable[Vector]) -> Vector:
+    """One vector after the other."""
+    return list(chain.from_iterable(parts))
+
+
 def matvec(matrix: Sequence[Vector], vector: Vector) -> Vector:
     """Each row's products, added up from left to right."""
     for row in matrix:
@@ -26,7 +32,13 @@ def matvec(matrix: Sequence[Vector], vector: Vector) -> Vector:
 
 
 def step(
-    w: Weights, x: Vector, h: Vector, c: Vector, peephole: bool = False, coupled: bool = False, clip: float | None = None
+    w: Weights,
+    x: Vector,
+    h: Vector,
+    c: Vector,
+    peephole: bool = False,
+    coupled: bool = False,
+    clip: float | None = None,
 ) -> dict[str, Vector]:
     """Every named line of one step: z_i, i_t, …, c_t, h_t; `W_hr` projects, `b_*` or `b_x*` and `b_h*` are added."""
     lines: dict[str, Vector] = {}
@@ -97,8 +109,14 @@ def network(
     for k, scope in enumerate(scopes):
         number, direction = scope.split("/")
         w = {key.rsplit("/", 1)[1]: value for key, value in weights.items() if key.startswith(f"{scope}/")}
-        below = [found[f"{int(number) - 1}/{d}"]["y_t"] for d in ("forward", "reverse") if f"{int(number) - 1}/{d}" in found]
-        inputs = xs if not below else [[sum((y[t][b] for y in below), []) for b in range(len(xs[0]))] for t in range(len(xs))]
+        below = [
+            found[f"{int(number) - 1}/{d}"]["y_t"] for d in ("forward", "reverse") if f"{int(number) - 1}/{d}" in found
+        ]
+        inputs = (
+            xs
+            if not below
+            else [[end_to_end(y[t][b] for y in below) for b in range(len(xs[0]))] for t in range(len(xs))]
+        )
         found[scope] = layer(w, inputs, h0[k], c0[k], lengths, direction == "reverse", **options)
     return found
 
@@ -139,7 +157,7 @@ def evaluate(tree: Any, values: Mapping[str, Any]) -> Vector:
         return total
     parts = [evaluate(part, values) for part in rest[0]]
     if kind == "concat":
-        return sum(parts, [])
+        return end_to_end(parts)
     if kind in ("sum", "mean", "max1"):
         whole = {"sum": sum, "mean": lambda v: sum(v) / len(v), "max1": max}[kind]
         return [float(whole(parts[0]))]

@@ -131,7 +131,9 @@ def written(tree: Any, draw: Any, level: int = 0) -> str:
 def cells(draw: Any, depth: int = 2) -> Case:
     """A random cell: two to six equations, up to two carried states, widths that tell axes apart."""
     sizes = draw(st.permutations([2, 3, 4]).map(lambda s: dict(zip("IHK", s, strict=True))))
-    states = draw(st.sampled_from([{}, {"h_prev": "H"}, {"h_prev": "H", "s_prev": "K"}, {"h_prev": "H", "m_prev": "1"}]))
+    states = draw(
+        st.sampled_from([{}, {"h_prev": "H"}, {"h_prev": "H", "s_prev": "K"}, {"h_prev": "H", "m_prev": "1"}])
+    )
     width = {**sizes, "1": 1}
     growth = _Growth(draw, {"x_t": sizes["I"], **{state: width[of] for state, of in states.items()}})
     trees: dict[str, Any] = {}
@@ -185,7 +187,11 @@ def networks(draw: Any) -> dict[str, Any]:
     layers, both = draw(st.integers(1, 2)), draw(st.booleans())
     steps, rows, inputs, units = (draw(st.integers(1, n)) for n in (4, 3, 4, 4))
     bias = draw(st.sampled_from(["none", "one", "two"]))
-    options = {"peephole": draw(st.booleans()), "coupled": draw(st.booleans()), "clip": draw(st.sampled_from([None, 0.8]))}
+    options = {
+        "peephole": draw(st.booleans()),
+        "coupled": draw(st.booleans()),
+        "clip": draw(st.sampled_from([None, 0.8])),
+    }
     projected = draw(st.integers(1, units - 1)) if units > 1 and draw(st.booleans()) else None
     lengths = draw(st.none() | st.lists(st.integers(0, steps), min_size=rows, max_size=rows))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

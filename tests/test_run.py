@@ -143,7 +143,7 @@ def test_stacks_agree_with_the_scalar_oracle(case: dict[str, Any]) -> None:
                 np.testing.assert_allclose(trace.lines[scope][name], values, rtol=1e-9, atol=1e-9, err_msg=name)
         assert {"z_i", "i_t", "f_t", "c_tilde", "o_t", "c_t", "h_t"} <= set(trace.lines[scope])
     top = [lines["y_t"] for scope, lines in expected.items() if scope.split("/")[0] == str(trace.stages[-1].layer)]
-    joined = [[sum((y[t][b] for y in top), []) for b in range(trace.batch)] for t in range(trace.steps)]
+    joined = [[oracle.end_to_end(y[t][b] for y in top) for b in range(trace.batch)] for t in range(trace.steps)]
     np.testing.assert_allclose(trace.output, joined, rtol=1e-9, atol=1e-9)
 
 
