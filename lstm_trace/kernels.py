@@ -84,9 +84,9 @@ def _leaky_relu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) ->
 def _thresholded_relu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
     mask = bench.scratch(mask=True)
     return [
-        (np.multiply, (a[0], bench.number(0.0), out)),
-        (np.greater, (a[0], bench.number(c[0]), mask)),
-        (_put, (mask, a[0], out)),
+        (np.positive, (a[0], out)),
+        (np.less_equal, (a[0], bench.number(c[0]), mask)),
+        (_put, (mask, bench.number(0.0), out)),
     ]
 
 
