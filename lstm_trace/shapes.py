@@ -59,6 +59,7 @@ def infer(
     classes = _unify(cell, kinds)
     evidence = _evidence(classes, kinds, parameters, widths)
     sizes = {key: Counter(size for size, _ in found).most_common(1)[0][0] for key, found in evidence.items()}
+    sizes |= {classes.find((name, 0)): 1 for name in cell.by_name if kinds[name] is True}  # no array says otherwise
     _concats(cell, classes, sizes)
 
     def size(name: str, axis: int = 0) -> int:
