@@ -11,13 +11,13 @@ import numpy as np
 
 from .address import Address
 from .asking import beyond, wanted
-from .by_line import run_lines
 from .cells import Merge, Padding
 from .errors import Faults, MissingError, ShapeError, nearest, raise_all, within
 from .inputs import Fed, fed
+from .layout import MOST_KEPT, Kept, Layout
 from .lines import Cell
-from .memory import affordable
 from .ops import Array
+from .runs import InMemory, Job, Progress, by_plan
 from .shapes import infer
 from .stack import GIVEN, VALID, Stage, X, restrict, stack
 from .trace import STATE, Header, Trace
@@ -57,14 +57,6 @@ class _Request(NamedTuple):
     initial: tuple[tuple[str, int], ...]
 
 
-class _Layout(NamedTuple):
-    """Stages with only the lines to compute, the width of each, and the state widths, by scope."""
-
-    stages: tuple[Stage, ...]
-    steps: int
-    widths: dict[str, dict[str, int]]
-
-
 @dataclass(frozen=True)
 class Model:
     """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
@@ -79,7 +71,8 @@ class Model:
     padding: Padding = "zero"
     extra: str = ""
     defaults: Defaults = Defaults()
-    _layouts: dict[_Request, _Layout] = field(default_factory=dict, repr=False, compare=False)
+    _layouts: dict[_Request, Layout] = field(default_factory=dict, repr=False, compare=False)
+    _kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
     @cached_property
     def layers(self) -> int:
@@ -109,6 +102,9 @@ class Model:
         lengths: Any = None,
         batch_first: bool | None = None,
         ask: Sequence[str] | str | None = None,
+        out: Trace | None = None,
+        plan: bool = True,
+        progress: Progress | None = None,
     ) -> Trace:
         """Trace every line over the input.
 
@@ -116,33 +112,52 @@ class Model:
         unbatched x, without the first axis where L·D = 1; zeros if None; `initial` has other carried states by name.
         given: lines supplied instead of computed, by name or `layer/direction/name`. lengths: (B,) whole numbers.
         ask: names or addresses of the lines that are wanted; all lines if empty.
+        out: a trace to write into; its arrays are overwritten, and it is used up: go on with what `run` gives back.
+        plan: False computes line by line, as the definition has it. progress: told (steps done, steps in all).
         Values are dimensionless; time is counted in steps.
         Raises ShapeError, MissingError, OptionError, TooLargeError.
         """
+        call = None
+        others = (h0, c0, initial, given, lengths, ask)
+        if plan and self._alone and isinstance(x, np.ndarray) and all(other is None for other in others):
+            call = x.shape, batch_first
+            memory = None if out is None else out.memory
+            if out is not None and memory is not None and memory.call == call and memory.holds(out, self.weights):
+                return self._again(x, batch_first, out, progress)
         with within(self.defaults.where):
-            return self._run(x, {**(initial or {}), **_named_states(h0, c0)}, given or {}, lengths, batch_first, ask)
+            states = {**(initial or {}), **_named_states(h0, c0)}
+            fed = self._fed(x, states, given or {}, lengths, batch_first)
+            asked = self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
+            layout = self._layout(fed, asked)
+            header = replace(
+                self.header,
+                ask=asked or (self._answer(layout.stages),),
+                padding=self.padding if fed.lengths is not None else None,
+                batched=fed.batched,
+                batch_first=self.defaults.batch_first if batch_first is None else batch_first,
+                plan="planned" if plan else "lines",
+            )
+            job = Job(layout, header, self.weights, self._kept, fed, self._scopes(), call)
+            return job.trace(out, progress)
 
-    def _run(
-        self,
-        x: Any,
-        states: Mapping[str, Any],
-        supplied: Mapping[str, Any],
-        lengths: Any,
-        batch_first: bool | None,
-        ask: Sequence[str] | str | None,
-    ) -> Trace:
-        ask = self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
-        fed = self._fed(x, states, supplied, lengths, batch_first)
-        layout = self._layout(fed, ask)
-        header = replace(
-            self.header,
-            ask=ask or (self._answer(layout.stages),),
-            padding=self.padding if fed.lengths is not None else None,
-            batched=fed.batched,
-            batch_first=self.defaults.batch_first if batch_first is None else batch_first,
-        )
-        limits = None if fed.lengths is None else np.minimum(fed.lengths, layout.steps)
-        return self._compute(layout, header, fed.x, limits, fed.initial, fed.given)
+    @cached_property
+    def _alone(self) -> bool:
+        """Whether a run over an x hangs on x only."""
+        base = self.defaults
+        return not (base.initial or base.given or base.lengths is not None)
+
+    def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
+        """The run that made `out`, over another x of the same shape, from zero states: without a check or a copy."""
+        if out.x is not None:
+            major = self.defaults.batch_first if batch_first is None else batch_first
+            values = x.reshape(-1, 1, x.shape[-1]) if x.ndim < 3 else np.swapaxes(x, 0, 1) if major else x
+            out.x[...] = values[: out.steps]
+        for here in out.initial.values():
+            for array in here.values():
+                array.fill(0)
+        layout = out.memory.layout
+        by_plan(out, layout, self.weights, self._kept, InMemory(out, layout, out.memory.slabs), progress)
+        return out
 
     def check(self) -> None:
         """Raise every fault that `run` would find without computing: for the whole list of a problem file's faults."""
@@ -178,7 +193,7 @@ class Model:
             self.cell.states,
         )
 
-    def _layout(self, fed: Fed, ask: tuple[str, ...]) -> _Layout:
+    def _layout(self, fed: Fed, ask: tuple[str, ...]) -> Layout:
         """What to compute, from the cache where the same was asked before."""
         request = _Request(
             fed.steps,
@@ -189,9 +204,12 @@ class Model:
             tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
             tuple((name, a[0].shape[-1]) for name, a in fed.initial.items()),
         )
-        if request not in self._layouts:
-            self._layouts[request] = self._plan(request)
-        return self._layouts[request]
+        layout = self._layouts.get(request)
+        if layout is None:
+            if len(self._layouts) >= MOST_KEPT:
+                self._layouts.clear()
+            layout = self._layouts[request] = self._plan(request)
+        return layout
 
     # -- laying out ----------------------------------------------------------------------------------------------
 
@@ -211,7 +229,7 @@ class Model:
         last = stages[-1]
         return f"{last.scope}/{last.cell.output}" if last.direction == "joined" else last.cell.output
 
-    def _plan(self, request: _Request) -> _Layout:
+    def _plan(self, request: _Request) -> Layout:
         """Stages, sizes and checks of one request. Raises MissingError and ShapeError with every fault."""
         supplied: dict[str, list[str]] = {}
         for scope, name, _ in request.given:
@@ -238,7 +256,12 @@ class Model:
             self._measure(stages, request, widths)
         faults.tell()
         raise_all(MissingError, beyond(asked, widths))
-        return _Layout(stages, steps, widths)
+        inputs = {
+            stage.scope: {n: w for n, (w, _) in self._known(stage, request, widths).items() if n in stage.inputs}
+            for stage in stages
+        }
+        recorded = {stage.scope: tuple(line.name for line in stage.lines) for stage in stages}
+        return Layout(stages, steps, request.batch, widths, inputs, recorded)
 
     def _measure(self, stages: Sequence[Stage], request: _Request, widths: dict[str, dict[str, int]]) -> None:
         """Put the width of every line into `widths`. Raises ShapeError."""
@@ -305,55 +328,6 @@ class Model:
             if name in stage.states:
                 known[name] = width, f"from {short.get(name, name)}"
         return known
-
-    # -- computing -----------------------------------------------------------------------------------------------
-
-    def _compute(
-        self,
-        layout: _Layout,
-        header: Header,
-        x: Array | None,
-        lengths: Array | None,
-        starts: Mapping[str, list[Array]],
-        given: Mapping[str, Mapping[str, Array]],
-    ) -> Trace:
-        dtype = np.dtype(header.dtype)
-        steps = layout.steps
-        batch = x.shape[1] if x is not None else next((a.shape[1] for g in given.values() for a in g.values()), None)
-        batch = batch or next((a[0].shape[0] for a in starts.values()), 1)
-        total = sum(layout.widths[s.scope][line.name] for s in layout.stages for line in s.lines)
-        affordable(steps * batch * total * dtype.itemsize)
-        order = {scope: k for k, scope in enumerate(self._scopes())}
-        initial: dict[str, dict[str, Array]] = {}
-        for stage in layout.stages:
-            widths = layout.widths[stage.scope]
-            for state in stage.states:
-                rows = starts.get(state)
-                value = np.zeros((batch, widths[state]), dtype) if rows is None else rows[order[stage.scope]]
-                initial.setdefault(stage.scope, {})[state] = value
-        trace = Trace(
-            header=header,
-            stages=layout.stages,
-            steps=steps,
-            batch=batch,
-            x=None if x is None or not any(X in s.sources.values() for s in layout.stages) else x[:steps],
-            lengths=lengths,
-            parameters={s.scope: {n: self.weights[s.scope][n] for n in s.parameters} for s in layout.stages
-                        if s.parameters},
-            initial=initial,
-            given={scope: {n: a[:steps] for n, a in arrays.items()} for scope, arrays in given.items()},
-            lines={
-                s.scope: {
-                    line.name: np.empty((steps, batch, layout.widths[s.scope][line.name]), dtype) for line in s.lines
-                }
-                for s in layout.stages
-            },
-        )  # fmt: skip
-        for stage in layout.stages:
-            inputs = {name: trace.operand(stage.scope, name) for name in stage.inputs}
-            parameters = trace.parameters.get(stage.scope, {})
-            run_lines(stage, parameters, inputs, initial.get(stage.scope, {}), trace.lines[stage.scope])
-        return trace
 
     def _scopes(self) -> list[str]:
         return [f"{layer}/{d}" for layer in range(self.layers) for d in self.directions]

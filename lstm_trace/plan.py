@@ -60,7 +60,7 @@ class Call(NamedTuple):
     width: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """The calls before, in and after the time loop, and the place of every line and state that is read.
 

@@ -8,7 +8,7 @@ computed in the trace's own slab.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ LONG_VECTOR = 256
 
 Weights = Mapping[str, Array]
 Packs = dict[tuple[Any, ...], Array]
-Drain = Callable[[Slab, int, int], None]
+Take = Callable[[Slab, int, int], None]
 
 
 class Bound(NamedTuple):
@@ -86,17 +86,21 @@ class Machine:
         inputs: Mapping[str, Array],
         initial: Mapping[str, Array],
         slab: Slab | None = None,
-        drain: Drain | None = None,
+        take: Take | None = None,
+        tick: Callable[[int], None] | None = None,
     ) -> None:
         """Compute `steps` steps.
 
         inputs: (T, B, width); initial: (B, width) for each state that is read. slab: where all steps go; without it
-        each finished block is given to `drain` (block, first step, number of steps), which must copy what it keeps.
+        each finished block is given to `take` (block, first step, number of steps), which must copy what it keeps.
+        tick: told after each block how many steps are done.
         """
-        if slab is not None and not self.small:
-            self._whole(steps, inputs, initial, slab, drain)
-        else:
-            self._blocks(steps, inputs, initial, slab, drain)
+        done = 0
+        blocks = self._blocks if slab is None or self.small else self._whole
+        for count in blocks(steps, inputs, initial, slab, take):
+            done += count
+            if tick is not None:
+                tick(done)
 
     def _starts(self, steps: int) -> Sequence[tuple[int, int]]:
         """(first step, number of steps) of each block, in the order in which they are computed."""
@@ -104,16 +108,21 @@ class Machine:
         return found[::-1] if self.reverse else found
 
     def _whole(
-        self, steps: int, inputs: Mapping[str, Array], initial: Mapping[str, Array], slab: Slab, drain: Drain | None
-    ) -> None:
-        """In the trace's own memory."""
+        self,
+        steps: int,
+        inputs: Mapping[str, Array],
+        initial: Mapping[str, Array],
+        slab: Slab | None,
+        take: Take | None,
+    ) -> Iterator[int]:
+        """In the trace's own memory; gives the number of steps of each finished block."""
+        assert slab is not None
         for state in self.plan.states:
             slab.state(state, steps if self.reverse else 0)[...] = initial[state]
         for first, count in self._starts(steps):
             fed = {name: np.ascontiguousarray(array[first : first + count]) for name, array in inputs.items()}
             self._bind(slab, fed, first, first + count, list_views=False).run()
-            if drain is not None:
-                drain(slab, first, count)
+            yield count
 
     def _blocks(
         self,
@@ -121,31 +130,34 @@ class Machine:
         inputs: Mapping[str, Array],
         initial: Mapping[str, Array],
         slab: Slab | None,
-        drain: Drain | None,
-    ) -> None:
-        """In the kept slab, each block copied out."""
-        kept = self._kept
-        if kept is None:
-            kept = self._kept = Slab(self.plan, self.block, self.batch, self.dtype, self.reverse, self.block)
+        take: Take | None,
+    ) -> Iterator[int]:
+        """In the kept slab, each block copied out; gives the number of steps of each finished block."""
+        if self._kept is None:
+            self._kept = Slab(self.plan, self.block, self.batch, self.dtype, self.reverse, self.block)
             self._fed = {n: np.empty((self.block, *inputs[n].shape[1:]), self.dtype) for n in self.plan.inputs}
-        state: Mapping[str, Array] = initial
+        kept, state = self._kept, initial
         for first, count in self._starts(steps):
             for name, array in self._fed.items():
                 array[:count] = inputs[name][first : first + count]
             for name in self.plan.states:
                 kept.state(name, count if self.reverse else 0)[...] = state[name]
-            bound = self._bound.get(count)
-            if bound is None:
-                if len(self._bound) > 3:
-                    self._bound.clear()
-                fed = {name: array[:count] for name, array in self._fed.items()}
-                bound = self._bound[count] = self._bind(kept, fed, 0, count, list_views=True)
-            bound.run()
+            self._prepared(kept, count).run()
             if slab is not None:
                 slab.fill(kept, first, count)
-            if drain is not None:
-                drain(kept, first, count)
+            elif take is not None:
+                take(kept, first, count)
             state = {name: kept.state(name, 0 if self.reverse else count) for name, _ in self.plan.carried}
+            yield count
+
+    def _prepared(self, kept: Slab, count: int) -> Bound:
+        """The calls on the first `count` steps of the kept slab."""
+        if count not in self._bound:
+            if len(self._bound) > 3:
+                self._bound.clear()
+            fed = {name: array[:count] for name, array in self._fed.items()}
+            self._bound[count] = self._bind(kept, fed, 0, count, list_views=True)
+        return self._bound[count]
 
     # -- binding -------------------------------------------------------------------------------------------------
 

@@ -57,7 +57,8 @@ class Trace:
 
     x: (T, B, I) or None where no line needs it; lengths: (B,) or None. parameters, given, initial and lines are keyed
     by scope (`0/forward`) and name; arrays are weights as given, (T, B, width), (B, width) and (T, B, width). Values
-    are dimensionless, time is counted in steps, t is always the position in the input.
+    are dimensionless, time is counted in steps, t is always the position in the input. memory: what a planned run wrote
+    into, for `out=`.
     """
 
     header: Header
@@ -70,6 +71,7 @@ class Trace:
     initial: dict[str, dict[str, Array]]
     given: dict[str, dict[str, Array]]
     lines: dict[str, dict[str, Array]]
+    memory: Any = field(default=None, repr=False, compare=False)
 
     # -- what it holds -------------------------------------------------------------------------------------------
 

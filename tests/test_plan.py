@@ -17,9 +17,12 @@ from lstm_trace.lines import Cell
 from lstm_trace.ops import OPS
 from lstm_trace.parse import parse
 from lstm_trace.plan import Plan, make_plan
-from lstm_trace.planned import Machine
+from lstm_trace.planned import Machine, _Outside
 from lstm_trace.shapes import infer
 from lstm_trace.stack import Stage
+
+from .strategies import Case as Drawn
+from .strategies import cells as shared_cells
 
 Arrays = dict[str, Any]
 
@@ -34,23 +37,44 @@ def test_every_operation_has_a_kernel() -> None:
 class Case:
     """A stage with weights, inputs and initial states drawn for it."""
 
-    def __init__(self, cell: Cell, H: int, X: int, T: int, B: int, dtype: str, direction: str, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        self.cell, self.steps, self.batch, self.dtype = cell, T, B, np.dtype(dtype)
-        self.stage = Stage(0, direction, cell, {})
-        matrices = {str(x.operands[0]): str(x.operands[1]) for x in cell.lines if x.op == "matvec"}
-        shapes: dict[str, tuple[int, ...]] = {}
-        for name in self.stage.parameters:
-            width = X if matrices.get(name) == "x_t" else H
-            shapes[name] = (H, width) if name in matrices else (H,)
-        known = {n: (1 if n == "valid" else X, "") for n in self.stage.inputs}
+    def __init__(
+        self,
+        cell: Cell,
+        direction: str,
+        parameters: Arrays,
+        inputs: Arrays,
+        initial: Arrays | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.cell, self.stage = cell, Stage(0, direction, cell, {})
+        self.parameters = {name: parameters[name] for name in self.stage.parameters}
+        self.inputs = {name: inputs[name] for name in self.stage.inputs}
+        self.steps, self.batch = inputs["x_t"].shape[:2]
+        self.dtype = inputs["x_t"].dtype
+        shapes = {n: a.shape for n, a in self.parameters.items()}
+        known = {n: (a.shape[2], "") for n, a in self.inputs.items()}
+        known.update({s: (a.shape[1], "") for s, a in (initial or {}).items() if s in self.stage.states})
         self.sizes = infer(cell, [x.name for x in cell.lines], shapes, known).widths
-        self.parameters = {n: rng.normal(size=s).astype(dtype) for n, s in shapes.items()}
-        self.inputs = {n: rng.normal(size=(T, B, w)).astype(dtype) for n, (w, _) in known.items()}
-        if "valid" in self.inputs:
-            lengths = rng.integers(0, T + 1, size=B)
-            self.inputs["valid"] = (np.arange(T)[:, None] < lengths)[:, :, None].astype(dtype)
-        self.initial = {s: rng.normal(size=(B, self.sizes[s])).astype(dtype) for s in self.stage.states}
+        rng = np.random.default_rng(seed)
+        shape = {s: (self.batch, self.sizes[s]) for s in self.stage.states}
+        self.initial = {s: (initial or {}).get(s, rng.normal(size=shape[s])).astype(self.dtype) for s in shape}
+
+    @classmethod
+    def drawn(cls, cell: Cell, H: int, X: int, T: int, B: int, dtype: str, direction: str, seed: int) -> Case:
+        """Arrays for a cell whose values are all H wide."""
+        rng = np.random.default_rng(seed)
+        matrices = {str(x.operands[0]): str(x.operands[1]) for x in cell.lines if x.op == "matvec"}
+        shapes = {n: (H, X if matrices[n] == "x_t" else H) if n in matrices else (H,) for n in cell.parameters}
+        parameters = {n: rng.normal(size=s).astype(dtype) for n, s in shapes.items()}
+        lengths = rng.integers(0, T + 1, size=B)
+        valid = (np.arange(T)[:, None] < lengths)[:, :, None]
+        inputs = {"x_t": rng.normal(size=(T, B, X)).astype(dtype), "valid": valid.astype(dtype)}
+        return cls(cell, direction, parameters, inputs, None, seed)
+
+    @classmethod
+    def of(cls, drawn: Drawn, direction: str) -> Case:
+        """A case of the shared strategies."""
+        return cls(parse(drawn.text), direction, drawn.weights, {"x_t": drawn.x}, drawn.initial)
 
     def plan(self) -> Plan:
         vectors = tuple((n, 0 if a.ndim == 2 else a.shape[0]) for n, a in self.parameters.items())
@@ -162,11 +186,47 @@ def test_random_cells(
     cell: Cell, H: int, X: int, T: int, B: int, dtype: str, direction: str, small: bool, block: int, seed: int
 ) -> None:
     try:
-        case = Case(cell, H, X, T, B, dtype, direction, seed)
+        case = Case.drawn(cell, H, X, T, B, dtype, direction, seed)
     except LstmTraceError:
         assume(False)
         return
     check(case, case.by_plan(small, block))
+
+
+@settings(max_examples=150)
+@given(
+    shared_cells(), st.sampled_from(["forward", "reverse"]), st.booleans(), st.sampled_from([1, 2, 3, 64]),
+)  # fmt: skip
+def test_cells_of_the_whole_grammar(drawn: Drawn, direction: str, small: bool, block: int) -> None:
+    """Concatenations, values of width 1, reductions and states of several widths."""
+    case = Case.of(drawn, direction)
+    check(case, case.by_plan(small, block))
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_kernel_is_its_operation(op: str, dtype: Any) -> None:
+    """Bit for bit, infinities, NaN and zeros of both signs included."""
+    special = [0.0, -0.0, 1.0, -1.0, 0.3, -0.3, 2.5, -2.5, 30.0, -30.0, 800.0, -800.0, np.inf, -np.inf, np.nan, 1e-310]
+    a = np.array(special, dtype)
+    table = OPS[op]
+    count = 3 if table.arity is None else table.arity
+    signs: list[tuple[float, ...]] = [tuple(c if c is not None else k for k, (_, c) in enumerate(table.constants))]
+    if op == "add":
+        signs = [(1.0, -1.0, 1.0), (-1.0, 1.0, 1.0)]
+    operands = [np.roll(a, 3 * k)[None] for k in range(count)]
+    if op == "matvec":
+        operands = [np.arange(32, dtype=dtype).reshape(2, 16), np.ones((1, 16), dtype)]
+    for constants in signs:
+        with np.errstate(all="ignore"):
+            expected = np.broadcast_to(table.array(operands, constants), np.shape(table.array(operands, constants)))
+            out = np.empty_like(expected)
+            bench = _Outside(np.dtype(dtype))
+            bench.started(out.shape)
+            for function, arguments in KERNELS[op](bench, out, operands, constants):
+                function(*arguments)
+        np.testing.assert_array_equal(out, expected)
+        np.testing.assert_array_equal(np.signbit(out), np.signbit(expected))
 
 
 # -- the cells that we ship --------------------------------------------------------------------------------------------
@@ -187,7 +247,7 @@ FAMILY = {
 @pytest.mark.parametrize("B", [1, 3])
 @pytest.mark.parametrize(("direction", "small"), [("forward", True), ("reverse", True), ("reverse", False)])
 def test_family(name: str, B: int, direction: str, small: bool) -> None:
-    case = Case(FAMILY[name], 5, 3, 11, B, "float64", direction, 7)
+    case = Case.drawn(FAMILY[name], 5, 3, 11, B, "float64", direction, 7)
     values = case.by_plan(small, 4)
     check(case, values)
     for line, expected in case.by_lines().items():  # over so few steps the two may not drift apart
@@ -195,7 +255,7 @@ def test_family(name: str, B: int, direction: str, small: bool) -> None:
 
 
 def test_a_wrong_operand_is_seen() -> None:
-    case = Case(FAMILY["plain"], 5, 3, 4, 1, "float64", "forward", 7)
+    case = Case.drawn(FAMILY["plain"], 5, 3, 4, 1, "float64", "forward", 7)
     values = case.by_plan(True, 4)
     values["W_hi @ h_prev"], values["W_hf @ h_prev"] = values["W_hf @ h_prev"], values["W_hi @ h_prev"]
     with pytest.raises(AssertionError, match="differs at"):
@@ -207,12 +267,12 @@ def test_a_wrong_operand_is_seen() -> None:
 
 def calls(text: str, H: int = 5, X: int = 3) -> dict[str, list[tuple[str, ...]]]:
     """The lines of each call before, in and after the loop."""
-    plan = Case(parse(text), H, X, 2, 1, "float64", "forward", 0).plan()
+    plan = Case.drawn(parse(text), H, X, 2, 1, "float64", "forward", 0).plan()
     return {part: [call.lines for call in getattr(plan, part)] for part in ("before", "loop", "after")}
 
 
 def test_the_plain_cell_takes_eight_calls_a_step() -> None:
-    plan = Case(FAMILY["two biases"], 5, 3, 2, 1, "float64", "forward", 0).plan()
+    plan = Case.drawn(FAMILY["two biases"], 5, 3, 2, 1, "float64", "forward", 0).plan()
     assert [(c.op, len(c.lines)) for c in plan.before] == [("matvec", 4), ("add", 4)]
     assert [(c.op, len(c.lines)) for c in plan.loop] == [
         ("matvec", 4), ("add", 4), ("sigmoid", 3), ("tanh", 1), ("mul", 2), ("add", 1), ("tanh", 1), ("mul", 1)
@@ -251,7 +311,7 @@ def test_a_step_may_not_wait_for_itself() -> None:
 
 
 def test_a_plan_is_a_value() -> None:
-    case = Case(FAMILY["plain"], 5, 3, 4, 1, "float64", "forward", 7)
+    case = Case.drawn(FAMILY["plain"], 5, 3, 4, 1, "float64", "forward", 7)
     assert case.plan() is case.plan()
     assert not any(isinstance(v, np.ndarray) for v in vars(case.plan()).values())
     text = str(case.plan())

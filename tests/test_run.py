@@ -24,6 +24,11 @@ def traced(case: Case, **arguments: Any) -> lt.Trace:
     return lt.run(case.weights, case.x, cell={"equations": case.text}, initial=case.initial, **arguments)
 
 
+def close(part: Any, whole: Any) -> None:
+    """Equal but for the order in which products add: another plan computes another selection of lines or steps."""
+    np.testing.assert_allclose(part, whole, rtol=1e-9, atol=1e-12)
+
+
 @given(cells())
 @settings(max_examples=150)
 def test_every_equation_of_a_random_cell_agrees_with_scalar_loops(case: Case) -> None:
@@ -54,7 +59,7 @@ def test_asking_for_one_line_gives_what_the_full_run_has(case: Case) -> None:
     full = traced(case)
     for name in full.lines["0/forward"]:
         part = traced(case, ask=[name])
-        np.testing.assert_array_equal(part[name], full[name][: part.steps])
+        close(part[name], full[name][: part.steps])
         closure = full.stages[0].cell.closure([name], carried=full.steps > 1)
         assert set(part.lines["0/forward"]) == closure
 
@@ -251,13 +256,13 @@ def test_x_without_a_batch_axis_gives_results_without_one() -> None:
     case = random_lstm(rows=1)
     whole = ran(case)
     flat = lt.run(case["weights"], case["x"][:, 0], h0=case["h0"][0], c0=case["c0"][0])
-    np.testing.assert_array_equal(flat["h_t"], whole["h_t"])
+    close(flat["h_t"], whole["h_t"])
     assert flat.output.shape == (3, 4)
     assert flat.h_n.shape == (1, 4)
-    np.testing.assert_array_equal(flat.h_n[0], whole["h_t"][-1, 0])
-    np.testing.assert_array_equal(flat.c_n[0], whole["c_t"][-1, 0])
+    close(flat.h_n[0], whole["h_t"][-1, 0])
+    close(flat.c_n[0], whole["c_t"][-1, 0])
     one = lt.run(case["weights"], case["x"][0, 0], h0=case["h0"], c0=case["c0"][None])
-    np.testing.assert_array_equal(one["h_t"], whole["h_t"][:1])
+    close(one["h_t"], whole["h_t"][:1])
 
 
 def test_results_without_x_keep_their_rows() -> None:

@@ -1,0 +1,137 @@
+"""What a kind of run computes, and what a model keeps between runs: layouts, plans, machines, memory to write into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .ops import Array
+from .plan import Plan, make_plan
+from .planned import Machine, Packs
+from .slab import Slab
+from .stack import Stage, X
+from .trace import Trace
+
+#: Machines (each with a kept slab of some megabytes) and layouts that a model remembers.
+MOST_KEPT = 16
+
+Weights = Mapping[str, Mapping[str, Array]]
+Lines = dict[str, dict[str, Array]]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """What one kind of run computes: the stages with only the lines to compute, their steps, the width of each line.
+
+    widths: by scope, of every computed line and of every state that is read. inputs: by scope, of every input.
+    recorded: by scope the lines that are stored.
+    """
+
+    stages: tuple[Stage, ...]
+    steps: int
+    batch: int
+    widths: Mapping[str, Mapping[str, int]]
+    inputs: Mapping[str, Mapping[str, int]]
+    recorded: Mapping[str, tuple[str, ...]]
+
+    @cached_property
+    def full(self) -> bool:
+        """Whether every computed line is stored."""
+        return all(len(self.recorded[s.scope]) == len(s.lines) for s in self.stages)
+
+    @cached_property
+    def numbers(self) -> int:
+        """How many numbers are stored."""
+        each = sum(self.widths[scope][name] for scope, names in self.recorded.items() for name in names)
+        return each * self.steps * self.batch
+
+    @cached_property
+    def reads_x(self) -> bool:
+        """Whether a stage reads the input."""
+        return any(X in stage.sources.values() for stage in self.stages)
+
+    @cached_property
+    def passed(self) -> Mapping[str, frozenset[str]]:
+        """By scope, the lines that another stage reads."""
+        found: dict[str, set[str]] = {}
+        for stage in self.stages:
+            for name in stage.inputs:
+                scope, _, line = stage.sources[name].rpartition("/")
+                if scope:
+                    found.setdefault(scope, set()).add(line)
+        return {scope: frozenset(names) for scope, names in found.items()}
+
+    def plan(self, stage: Stage, weights: Mapping[str, Array]) -> Plan:
+        """The plan of a stage."""
+        vectors = tuple((n, 0 if weights[n].ndim == 2 else weights[n].shape[0]) for n in stage.parameters)
+        sizes = tuple(self.widths[stage.scope].items())
+        return make_plan(stage.lines, stage.cell.carry, sizes, tuple(self.inputs[stage.scope].items()), vectors)
+
+
+@dataclass
+class Memory:
+    """What a planned run wrote into, kept with its trace so that `out=` can write into it again.
+
+    call: how the run was called, where that can be seen at a glance (see `Model.run`).
+    """
+
+    layout: Layout
+    weights: Weights
+    slabs: dict[str, Slab]
+    call: tuple[Any, ...] | None = None
+
+    def lines(self) -> Lines:
+        """The recorded lines as views of the slabs."""
+        recorded = self.layout.recorded
+        return {scope: {name: slab.line(name) for name in recorded[scope]} for scope, slab in self.slabs.items()}
+
+    def holds(self, trace: Trace, weights: Weights) -> bool:
+        """Whether the trace's lines are still views of these slabs, and the weights those of its run."""
+        return self.weights is weights and all(
+            array.base is self.slabs[scope].rows or array.base is self.slabs[scope].runs
+            for scope, here in trace.lines.items()
+            for array in here.values()
+        )
+
+
+@dataclass
+class Kept:
+    """Machines and stacked weights of a model: made when they are first needed, shared by all its runs.
+
+    A machine that runs is not here, so that runs in several threads do not meet in one.
+    """
+
+    weights: Weights | None = None
+    machines: dict[tuple[str, Plan, int], Machine] = field(default_factory=dict)
+    packs: dict[str, Packs] = field(default_factory=dict)
+
+    def take(self, stage: Stage, layout: Layout, weights: Weights, dtype: Any) -> Machine:
+        """A machine for one stage, no longer to be found here."""
+        if self.weights is not weights:  # another model's: weights that were replaced
+            self.weights, self.machines, self.packs = weights, {}, {}
+        here = weights.get(stage.scope, {})
+        plan = layout.plan(stage, here)
+        machine = self.machines.pop((stage.scope, plan, layout.batch), None)
+        if machine is None:
+            packs = self.packs.setdefault(stage.scope, {})
+            machine = Machine(plan, here, layout.batch, dtype, stage.direction == "reverse", packs)
+        return machine
+
+    def give(self, stage: Stage, machine: Machine) -> None:
+        """Put a machine back."""
+        if machine.weights is not (self.weights or {}).get(stage.scope, machine.weights):
+            return
+        while len(self.machines) >= MOST_KEPT:
+            self.machines.pop(next(iter(self.machines)), None)
+        self.machines[(stage.scope, machine.plan, machine.batch)] = machine
+
+    def slabs(self, layout: Layout, weights: Weights, dtype: Any) -> dict[str, Slab]:
+        """Memory for every stage of a whole trace."""
+        found: dict[str, Slab] = {}
+        for stage in layout.stages:
+            machine = self.take(stage, layout, weights, dtype)
+            found[stage.scope] = machine.slab(layout.steps)
+            self.give(stage, machine)
+        return found

@@ -1,0 +1,225 @@
+"""A run: the stages of a network one after the other, by their plans or line by line, into the memory of a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from .by_line import run_lines
+from .errors import ShapeError, raise_all
+from .inputs import Fed
+from .layout import Kept, Layout, Lines, Memory, Weights
+from .memory import affordable
+from .ops import Array
+from .slab import Slab
+from .stack import Stage
+from .trace import Header, Trace
+
+#: Traces of fewer bytes than this are made without asking how much memory is free.
+SMALL = 1024 * 1024
+#: Misfits of an `out=` that are told.
+MOST_TOLD = 5
+
+Progress = Callable[[int, int], None]
+
+
+def refill(trace: Trace, fresh: Trace) -> Trace:
+    """`trace` with the premises of `fresh`, which has the same layout, copied into its own arrays."""
+    for old, new in ((trace.x, fresh.x), (trace.lengths, fresh.lengths)):
+        if old is not None:
+            old[...] = new
+    for mine, theirs in ((trace.initial, fresh.initial), (trace.given, fresh.given)):
+        for scope, here in mine.items():
+            for name, array in here.items():
+                array[...] = theirs[scope][name]
+    return trace if trace.header == fresh.header else replace(trace, header=fresh.header)
+
+
+def taken_lines(layout: Layout, dtype: Any, lines: Lines) -> Lines:
+    """The arrays of another trace to write into. Raises ShapeError where they do not fit this run."""
+    problems: list[str] = []
+    for scope, names in layout.recorded.items():
+        here = lines.get(scope, {})
+        for name in names:
+            wanted = (layout.steps, layout.batch, layout.widths[scope][name])
+            array = here.get(name)
+            if array is None:
+                problems.append(f"out has no line {scope}/{name}; leave out= away, or give a trace of this model")
+            elif array.shape != wanted or array.dtype != dtype or not array.flags.writeable:
+                kind = "" if array.flags.writeable else ", which cannot be written"
+                problems.append(
+                    f"out: {scope}/{name} is {array.dtype}{list(array.shape)}{kind}; this run needs "
+                    f"{np.dtype(dtype)}{list(wanted)}"
+                )
+        problems += [f"out: {scope}/{name} is not recorded by this run" for name in here if name not in names]
+    problems += [f"out: {scope} is not recorded by this run" for scope in lines if scope not in layout.recorded]
+    raise_all(ShapeError, problems[:MOST_TOLD])
+    return lines
+
+
+def empty_lines(layout: Layout, dtype: Any) -> Lines:
+    """Memory for the recorded lines, one array each."""
+    shape = layout.steps, layout.batch
+    return {
+        scope: {name: np.empty((*shape, layout.widths[scope][name]), dtype) for name in names}
+        for scope, names in layout.recorded.items()
+    }
+
+
+def check_memory(layout: Layout, dtype: Any) -> None:
+    """Raise TooLargeError where the recorded lines would not fit into the memory that is free."""
+    size = layout.numbers * np.dtype(dtype).itemsize
+    if size > SMALL:
+        affordable(size)
+
+
+class Target(Protocol):
+    """Where the values of a planned run go."""
+
+    def slab(self, scope: str) -> Slab | None:
+        """The memory of a whole stage, where the run may compute in it."""
+
+    def take(self, scope: str, block: Slab, first: int, count: int) -> None:
+        """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on."""
+
+    def line(self, scope: str, name: str) -> Array:
+        """A line of a finished stage, (T, B, width), that another stage reads."""
+
+
+class InMemory:
+    """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise."""
+
+    def __init__(self, trace: Trace, layout: Layout, slabs: Mapping[str, Slab]) -> None:
+        self.slabs, self.arrays = slabs, {scope: dict(here) for scope, here in trace.lines.items()}
+        for scope, names in layout.passed.items():  # another stage reads them, recorded or not
+            here = self.arrays.setdefault(scope, {})
+            for name in names - here.keys():
+                width = layout.widths[scope][name]
+                here[name] = np.empty((layout.steps, layout.batch, width), trace.header.dtype)
+
+    def slab(self, scope: str) -> Slab | None:
+        """See `Target`."""
+        return self.slabs.get(scope)
+
+    def take(self, scope: str, block: Slab, first: int, count: int) -> None:
+        """See `Target`."""
+        for name, array in self.arrays.get(scope, {}).items():
+            array[first : first + count] = block.values(block.plan.places[name], 1, 0, count)[:, 0]
+
+    def line(self, scope: str, name: str) -> Array:
+        """See `Target`."""
+        return self.arrays[scope][name]
+
+
+def stage_inputs(trace: Trace, stage: Stage, target: Target) -> dict[str, Array]:
+    """The inputs of a stage, (T, B, width) by name."""
+    found: dict[str, Array] = {}
+    for name in stage.inputs:
+        scope, _, line = stage.sources[name].rpartition("/")
+        values = target.line(scope, line) if scope else trace.operand(stage.scope, name)
+        assert values is not None, name  # checked with the layout
+        found[name] = values
+    return found
+
+
+def by_definition(trace: Trace, layout: Layout, target: InMemory) -> None:
+    """Compute every stage line by line, and keep what is recorded."""
+    for stage in layout.stages:
+        widths, kept = layout.widths[stage.scope], target.arrays.get(stage.scope, {})
+        shape = layout.steps, layout.batch
+        values = {x.name: kept.get(x.name, np.empty((*shape, widths[x.name]), trace.header.dtype)) for x in stage.lines}
+        first = trace.initial.get(stage.scope, {})
+        run_lines(stage, trace.parameters.get(stage.scope, {}), stage_inputs(trace, stage, target), first, values)
+
+
+def by_plan(
+    trace: Trace, layout: Layout, weights: Weights, kept: Kept, target: Target, progress: Progress | None = None
+) -> None:
+    """Compute every stage by its plan. progress: told how many steps of how many are done."""
+    done, total = 0, layout.steps * len(layout.stages)
+    with np.errstate(all="ignore"):  # as in `run_lines`: exp may overflow to inf, 0 is the right answer
+        for stage in layout.stages:
+            inputs = stage_inputs(trace, stage, target)
+            first = trace.initial.get(stage.scope, {})
+            slab = target.slab(stage.scope)
+            take = None if slab is not None else partial(target.take, stage.scope)
+            tick = None if progress is None else partial(_advance, progress, done, total)
+            machine = kept.take(stage, layout, weights, trace.header.dtype)
+            machine.run(layout.steps, inputs, first, slab, take, tick)
+            kept.give(stage, machine)
+            done += layout.steps
+
+
+def _advance(progress: Progress, before: int, total: int, done: int) -> None:
+    progress(before + done, total)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run that was checked: what to compute, from which premises, with which weights.
+
+    scopes: those of the cells, in the order of the initial states. call: see `Memory`.
+    """
+
+    layout: Layout
+    header: Header
+    weights: Weights
+    kept: Kept
+    fed: Fed
+    scopes: Sequence[str]
+    call: tuple[Any, ...] | None = None
+
+    def trace(self, out: Trace | None, progress: Progress | None) -> Trace:
+        """Compute into new memory or into that of `out`. Raises ShapeError, TooLargeError."""
+        layout, dtype = self.layout, self.header.dtype
+        planned = self.header.plan != "lines"
+        slabs: dict[str, Slab] = {}
+        if out is None:
+            check_memory(layout, dtype)
+            if planned and layout.full:
+                slabs = self.kept.slabs(layout, self.weights, dtype)
+                memory = Memory(layout, self.weights, slabs, self.call)
+                trace = self.premises(memory.lines(), memory)
+            else:
+                trace = self.premises(empty_lines(layout, dtype))
+        elif planned and out.memory is not None and out.memory.layout is layout and out.memory.holds(out, self.weights):
+            slabs = out.memory.slabs
+            trace = refill(out, self.premises({}))
+        else:
+            trace = self.premises(taken_lines(layout, dtype, out.lines))
+        target = InMemory(trace, layout, slabs)
+        if planned:
+            by_plan(trace, layout, self.weights, self.kept, target, progress)
+        else:
+            by_definition(trace, layout, target)
+        return trace
+
+    def premises(self, lines: Lines, memory: Memory | None = None) -> Trace:
+        """The trace with all but its lines' values."""
+        layout, header, fed, weights = self.layout, self.header, self.fed, self.weights
+        dtype = np.dtype(header.dtype)
+        order = {scope: k for k, scope in enumerate(self.scopes)}
+        initial: dict[str, dict[str, Array]] = {}
+        for stage in layout.stages:
+            for state in stage.states:
+                rows = fed.initial.get(state)
+                width = layout.widths[stage.scope][state]
+                value = np.zeros((layout.batch, width), dtype) if rows is None else rows[order[stage.scope]]
+                initial.setdefault(stage.scope, {})[state] = value
+        return Trace(
+            header=header,
+            stages=layout.stages,
+            steps=layout.steps,
+            batch=layout.batch,
+            x=None if fed.x is None or not layout.reads_x else fed.x[: layout.steps],
+            lengths=None if fed.lengths is None else np.minimum(fed.lengths, layout.steps),
+            parameters={s.scope: {n: weights[s.scope][n] for n in s.parameters} for s in layout.stages if s.parameters},
+            initial=initial,
+            given={scope: {n: a[: layout.steps] for n, a in arrays.items()} for scope, arrays in fed.given.items()},
+            lines=lines,
+            memory=memory,
+        )
