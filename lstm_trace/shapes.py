@@ -55,7 +55,7 @@ def infer(
     """
     names = set(computed)
     raise_all(ShapeError, _ranks(cell, parameters, names))
-    kinds = _kinds(cell, parameters, {n: w for n, (w, _) in widths.items()})
+    kinds = _kinds(cell, parameters, {n: w for n, (w, _) in widths.items()}, names)
     classes = _unify(cell, kinds)
     evidence = _evidence(classes, kinds, parameters, widths)
     sizes = {key: Counter(size for size, _ in found).most_common(1)[0][0] for key, found in evidence.items()}
@@ -104,26 +104,32 @@ def _ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[
             yield f"{name} has shape {shape}; line `{_reader(cell, name, computed)}` needs {kind}"
 
 
-def _kinds(cell: Cell, parameters: Mapping[str, tuple[int, ...]], widths: Mapping[str, int]) -> dict[str, bool | None]:
+def _kinds(
+    cell: Cell, parameters: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], computed: set[str]
+) -> dict[str, bool | None]:
     """For each name whether it broadcasts (True: its width is 1, False: it is wider, None: that is not known).
 
     Wide operands of one line have one width, and the line has it too; a name of width 1 ties nothing. A state
     broadcasts where its line does though the state is taken to: so that H = 1 is no special case.
     """
-    kinds: dict[str, bool | None] = {state: None if widths.get(state, 1) == 1 else False for state in cell.states}
+    narrow = {
+        state for state, line in cell.carry if widths.get(state) == 1 or (state not in widths and line in computed)
+    }
+    wide = {state for state in cell.states if widths.get(state, 1) > 1}
     while True:
-        found = _pass(cell, parameters, widths, {s: True if k is None else k for s, k in kinds.items()})
-        wide = [s for s, target in cell.carry if kinds[s] is None and found[target] is False]
-        if not wide:
-            return found | {s: found[target] for s, target in cell.carry if kinds[s] is None}
-        kinds |= dict.fromkeys(wide, False)
+        states = {s: False if s in wide else True if s in narrow else None for s in cell.states}
+        found = _pass(cell, parameters, widths, states)
+        more = {state for state, line in cell.carry if found[line] is False} - wide
+        if not more:
+            return found
+        wide |= more
 
 
 def _pass(
     cell: Cell,
     parameters: Mapping[str, tuple[int, ...]],
     widths: Mapping[str, int],
-    states: Mapping[str, bool],
+    states: Mapping[str, bool | None],
 ) -> dict[str, bool | None]:
     kinds: dict[str, bool | None] = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
     kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | dict(states)
