@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from ..ops import OPS, Array
 from ..stack import Stage
 from ..trace import INITIAL, Trace
 from .back import Adjoints, pulled, walk_back
-from .forward import derive
+from .forward import bound
 from .gradients import Value, Weightings, add_value, one_value
 from .slopes import Slope, difference
 from .values import in_order, one_row
@@ -154,11 +155,11 @@ class _Shares:
     def _local(self, stage: Stage, line: Line, steps: slice, adjoint: Array) -> None:
         """Recorded minus derived, in the trace less in the baseline."""
         own = [_own(trace, stage, line, steps) for trace in self.traces]
-        if own[0] is None or own[1] is None:
+        gap = difference(own[0].gap, own[1].gap)
+        if not np.any(gap):
             return
-        (a, off_a), (b, off_b) = own[0], own[1]
-        share = np.where(a == b, 0.0, adjoint * difference(a, b))
-        off = off_a | off_b
+        share = np.where(gap == 0, 0.0, adjoint * gap)
+        off = np.broadcast_to(own[0].off | own[1].off, share.shape)
         if off.any():
             name = f"{stage.scope}/{line.name}"
             shape = (self.traces[0].steps, *share.shape[1:])
@@ -166,19 +167,39 @@ class _Shares:
         self.rounding.append(float(np.where(off, 0.0, share).sum()))
 
 
-def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array] | None:
-    """Recorded minus derived in float64, and where that is more than rounding; None where something is missing."""
-    recorded = trace.lines.get(stage.scope, {}).get(line.name)
-    operands = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
-    if recorded is None or any(values is None for values in operands):
-        return None
-    values = np.asarray(recorded[steps], np.float64)
-    derived, limit = derive(trace, stage, line, steps)
-    same = (recorded[steps] == derived) | (np.isnan(values) & np.isnan(derived))
-    off = ~same & ~(np.abs(values - derived) <= limit)
-    if np.dtype(trace.header.dtype) != np.float64:
-        derived = OPS[line.op].array([np.asarray(v, np.float64) for v in operands], line.constants)
-    return difference(values, np.broadcast_to(derived, values.shape)), off
+class _Own(NamedTuple):
+    """A line's recorded value minus the one derived from its operands, and where that is more than rounding."""
+
+    gap: Array
+    off: Array
+
+
+_NOTHING = _Own(np.zeros(()), np.zeros((), bool))
+
+
+def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> _Own:
+    """The line's own part of its value at some steps; nothing where it or an operand was not recorded."""
+    values = trace.lines.get(stage.scope, {}).get(line.name)
+    read: list[Any] = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
+    if values is None or any(operand is None for operand in read):
+        return _NOTHING
+    # steps and rows in one axis: a product is then one product, not one for each step
+    operands = [operand.reshape(-1, operand.shape[-1]) if np.ndim(operand) == 3 else operand for operand in read]
+    shape = values[steps].shape
+    values = values[steps].reshape(-1, shape[-1])
+    op = OPS[line.op]
+    derived = np.asarray(op.array(operands, line.constants), values.dtype)
+    same = np.array_equal(values, np.broadcast_to(derived, values.shape))
+    if same and values.dtype == np.float64:
+        return _NOTHING
+    off = np.zeros((), bool)
+    if not same:
+        equal = (values == derived) | (np.isnan(values) & np.isnan(derived))
+        off = ~equal & ~(np.abs(values - derived) <= bound(line, operands, derived))
+    if values.dtype != np.float64:
+        derived = op.array([np.asarray(operand, np.float64) for operand in operands], line.constants)
+    gap = difference(np.asarray(values, np.float64), derived)
+    return _Own(gap.reshape(shape), np.broadcast_to(off, values.shape).reshape(shape))
 
 
 def _comparable(a: Trace, b: Trace, row: int) -> None:

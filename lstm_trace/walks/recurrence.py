@@ -7,6 +7,7 @@ lines, lines that read several of those, and one product for each state with the
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -153,9 +154,10 @@ class _Loop:
         for top in range(self.steps, 0, -OFTEN):
             for values in self.back.values():
                 values[top][np.abs(values[top]) < smallest] = 0
-            for s in range(top - 1, max(top - OFTEN, 0) - 1, -1):
-                for call, a, b, out in self.calls:
-                    call(a[s], b[s], out[s])
+            low = max(top - OFTEN, 0)
+            some = slice(top - 1, low - 1 if low else None, -1)
+            steps = [map(call, a[some], b[some], out[some]) for call, a, b, out in self.calls]
+            deque(zip(*steps, strict=True), 0)  # the calls of one step after the other, without a loop in Python
 
     def _gather(self, name: str, terms: Sequence[Term], plain: list[Rows], out: Rows | None) -> None:
         """Add the calls that sum what flows into `name`, its own base included."""
@@ -175,11 +177,13 @@ class _Loop:
         result = out if out is not None else self._buffer(self.widths[name])
         held = False
         for call, a, b, _ in products:
-            if not held:
-                self.calls.append((call, a, b, result))
-            else:
-                spare = self._buffer(self.widths[name])
-                self.calls += [(call, a, b, spare), (np.add, result, spare, result)]
+            into = self._buffer(self.widths[name]) if held else result
+            self.calls.append((call, a, b, into))
+            if held:
+                self.calls.append((np.add, result, into, result))
+            held = True
+        if not held and len(plain) > 1:
+            self.calls.append((np.add, plain.pop(0), plain.pop(0), result))
             held = True
         for rows in plain:
             self.calls.append((np.add, result, rows, result) if held else (_copy, rows, rows, result))
