@@ -20,25 +20,25 @@ class Agreement(NamedTuple):
     sentence: str
 
 
-def compared(ours: Arrays, single: Arrays, double: Arrays, theirs: Arrays, what: str) -> Agreement:
+def compared(ours: Arrays, single: Arrays, double: Arrays, theirs: Arrays, what: str, ulp: float) -> Agreement:
     """Compare arrays by name, ours with a framework's.
 
-    ours: our result in the dtype of the trace; single and double: the same run in float32 and in float64. Over a
-    sequence no bound is known before the run: errors grow with the weights. So the scale of what rounding does here is
-    measured, as the difference of float32 from float64, and brought to the framework's dtype. The framework may be off
-    by 8 times that, from the float64 run, plus 8 ulp of 1; and where both are float32, we by 8 times what it is off.
-    A wrong reading of the weights is off by far more.
+    ours: our result in the dtype of the trace; single and double: the same run in float32 and in float64. ulp: of 1,
+    in the framework's dtype. Over a sequence no bound is known before the run: errors grow with the weights. So the
+    scale of what rounding does here is measured, as the difference of float32 from float64, and brought to that ulp.
+    The framework may be off by 8 times that from the float64 run, plus 8 ulp of 1; and where both are float32, we by
+    8 times what it is off. A wrong reading of the weights is off by far more.
     """
     difference, allowed, wrong = 0.0, 0.0, ""
+    single_ulp = float(np.finfo(np.float32).eps)
     for name, values in theirs.items():
         their = np.asarray(values)
-        ulp = float(np.finfo(their.dtype).eps)
-        scale = _most(single[name], double[name]) * ulp / float(np.finfo(np.float32).eps)
+        scale = _most(single[name], double[name]) * ulp / single_ulp
         off = _most(their, double[name])
         bound = FACTOR * (scale + ulp)
         difference, allowed = max(difference, _most(their, ours[name])), max(allowed, bound)
         turned = FACTOR * (off + ulp)
-        exceeded = not off <= bound or (their.dtype == np.float32 and not scale <= turned)
+        exceeded = not off <= bound or (ulp == single_ulp and not scale <= turned)
         if exceeded and not wrong:
             wrong = f"{name} is off by {off:.1e}, rounding explains {bound:.1e}"
     if wrong:

@@ -40,13 +40,14 @@ class Traces(list[Trace]):
 
 @dataclass
 class Call:
-    """One call of a module: what it got, in the order (T, B, …) or (T, …), and what it returned, under our names."""
+    """One call of a module: what it got, what it returned under the names of `results`, and the ulp of its numbers."""
 
     name: str
     found: Found
     arguments: dict[str, Any]
     returned: dict[str, Any]
     what: str
+    ulp: float
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -96,7 +97,7 @@ def traced(call: Call, arguments: Mapping[str, Any]) -> Trace:
         if dtype not in runs:
             again = prepare_found(call.found, options=call.options, dtype=dtype)
             runs[dtype] = results(again.run(**given), call.returned)
-    found = compared(runs[trace.header.dtype], runs["float32"], runs["float64"], call.returned, call.what)
+    found = compared(runs[trace.header.dtype], runs["float32"], runs["float64"], call.returned, call.what, call.ulp)
     if not found.agrees:
         warnings.warn(f"{call.name or 'the LSTM'}: {found.sentence}", DisagreementWarning, stacklevel=6)
     return replace(trace, header=replace(trace.header, agreement=(*trace.header.agreement, found.sentence)))

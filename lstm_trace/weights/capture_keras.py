@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import LstmTraceError, OptionError
 from .capture import Call
-from .live import as_array, from_live, halves
+from .live import as_array, from_live, halves, precision
 
 Add = Callable[[Call], None]
 
@@ -24,7 +24,12 @@ def watch(module: Any, name: str, add: Add) -> Iterator[None]:
         given = dict(zip(("sequences", "initial_state", "mask", "training"), args, strict=False)) | kwargs
         states = _initial(module, given)
         output = original(*args, **kwargs)
-        add(_call(module, name, given, states, output))
+        try:
+            add(_call(module, name, given, states, output))
+        except LstmTraceError as error:
+            # Keras's own mark for an error that it must not wrap into a page of call arguments
+            error._keras_call_info_injected = True  # type: ignore[attr-defined]
+            raise
         return output
 
     object.__setattr__(module, "call", call)  # past Keras's own tracking of attributes
@@ -47,17 +52,15 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
     parts = halves(layer)
     cell = next(iter(parts.values())).cell
     if given.get("training") and (cell.dropout or cell.recurrent_dropout):
-        raise OptionError(
-            f"{name}: called in training mode with dropout: its values are random; call with training=False"
-        )
+        raise OptionError(f"{name}: in training mode with dropout its values are random; call with training=False")
     x = _numbers(next(iter(given.values())), layer)
     lengths = _lengths(given.get("mask"), x, name, layer)
     arguments = {"x": x, "lengths": lengths, "batch_first": True}
     if states is not None:  # [h, c] of each direction
         arguments |= {"h0": np.stack(states[0::2]), "c0": np.stack(states[1::2])}
-    return Call(
-        name, from_live(layer, name), arguments, _returned(layer, parts, output), "what the Keras layer returned"
-    )
+    first = output[0] if isinstance(output, list | tuple) else output
+    returned, what = _returned(layer, parts, output), "what the Keras layer returned"
+    return Call(name, from_live(layer, name), arguments, returned, what, precision(first))
 
 
 def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:

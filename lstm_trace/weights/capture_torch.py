@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .capture import Call
-from .live import as_array, check_dropout, from_live, unpacked
+from .live import as_array, check_dropout, from_live, precision, unpacked
 
 Add = Callable[[Call], None]
 
@@ -46,7 +46,8 @@ def _sequence_hook(module: Any, name: str, add: Add) -> Callable[..., None]:
         returned = {"h": unpacked(values)[0], "h_n": as_array(h_n), "c_n": as_array(c_n)}
         what = "what the PyTorch module returned"
         # a packed sequence has no padding; what stands there in the padded form is zero
-        add(Call(name, from_live(module, name), arguments, returned, what, {"padding": "zero"} if packed else {}))
+        options = {"padding": "zero"} if packed else {}
+        add(Call(name, from_live(module, name), arguments, returned, what, precision(h_n), options))
 
     return hook
 
@@ -97,4 +98,4 @@ class _Loop:
         returned = {"h": h, "c_n": c[-1:]}
         what = f"what the PyTorch cell returned in {len(x)} call{'' if len(x) == 1 else 's'}"
         self._steps = []
-        self._add(Call(self._name, self._found, arguments, returned, what))
+        self._add(Call(self._name, self._found, arguments, returned, what, precision(self._last[0])))

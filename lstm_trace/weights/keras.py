@@ -84,12 +84,12 @@ def _found(inside: Tree, file: _File, layout: Layout | None, asked: str | None) 
         raise FileError(f"{file.where}: no LSTM was found; {said}")
     order = {path: at for at, path in enumerate(file.config)}
     found = []
-    for unit in sorted(units, key=lambda unit: order.get(unit.name, len(order))):
+    for unit in units:
         try:
             found.append(_one(unit, file, layout, asked))
         except ShapeError as error:
             found.append(Found(unit.name, "no LSTM", refused="; ".join(error.problems)))
-    return found
+    return sorted(found, key=lambda one: order.get(one.name, len(order)))
 
 
 # -- which arrays belong together -----------------------------------------------------------------------------------
@@ -166,6 +166,7 @@ def _called(place: str, inside: Tree, places: list[str]) -> str:
 def _one(unit: _Unit, file: _File, layout: Layout | None, asked: str | None) -> Found:
     """One layer in our names. Raises ShapeError; what is no LSTM comes back as refused."""
     layer = _layer(unit.name, file.config)
+    unit.name = layer.path if layer else unit.name
     two = len(unit.arrays) > 1
     kind = f"Keras {layer.kind if layer else 'Bidirectional LSTM' if two else 'LSTM'}"
     if layer and layer.kind == "Bidirectional":
@@ -218,10 +219,16 @@ def other_said(kind: str) -> str:
 
 
 def _layer(name: str, config: Mapping[str, Layer]) -> Layer | None:
-    if name in config:
-        return config[name]
-    close = [layer for path, layer in config.items() if path.split("/")[-1] == name.split("/")[-1]]
-    return close[0] if len({layer.path for layer in close}) == 1 else None
+    """The recurrent layer of that name, the only one in a model of that name, or the only one with that last name."""
+    there = [layer for layer in config.values() if layer.recurrent]
+    for fits in (
+        [layer for layer in there if layer.path == name],
+        [layer for layer in there if layer.path.startswith(f"{name}/")],
+        [layer for layer in there if layer.path.split("/")[-1] == name.split("/")[-1]],
+    ):
+        if fits:
+            return fits[0] if len(fits) == 1 else None
+    return None
 
 
 def _other(unit: _Unit, layer: Layer | None) -> str:

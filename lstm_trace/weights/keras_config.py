@@ -33,6 +33,12 @@ class Layer:
         """The class of what is inside of all wrappers."""
         return _inner_kind(self.kind, self.config)
 
+    @property
+    def recurrent(self) -> bool:
+        """Whether it is a recurrent layer, or a wrapper of one."""
+        kind = self.inner_kind
+        return "recurrent_initializer" in self.inner or any(word in kind for word in ("LSTM", "GRU", "RNN"))
+
 
 def layers(config: Any) -> dict[str, Layer]:
     """Every layer of a model's configuration by its path of names, models inside of models included."""

@@ -49,6 +49,12 @@ def as_array(value: Any) -> Any:
     return value
 
 
+def precision(value: Any) -> float:
+    """The distance from 1 to the next number in the dtype of a framework's tensor."""
+    name = str(value.dtype).rsplit(".", 1)[-1]
+    return 2.0 ** {"bfloat16": -7, "float16": -10, "float32": -23}.get(name, -52)
+
+
 def unpacked(x: Any) -> tuple[Any, Any]:
     """A PackedSequence as its padded (T, B, I) and the lengths of its rows; (x, None) for anything else."""
     torch = sys.modules.get("torch")

@@ -1,0 +1,257 @@
+"""`lt.capture`: every LSTM inside of a live model, with the inputs it really got, compared with what it returned."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import lstm_trace as lt
+from lstm_trace.errors import LstmTraceError, MissingError, OptionError
+from lstm_trace.weights import capture as capturing
+from lstm_trace.weights.agreement import compared
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+def grown(module: Any) -> Any:
+    """The module with weights large enough that gates leave 0.5."""
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, dtype=parameter.dtype) * 0.6)
+    return module.eval()
+
+
+class Net(nn.Module):
+    """Words, an encoder over packed sequences, a decoder with given states, and a cell in a loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(30, 5)
+        self.encoder = nn.LSTM(5, 3, 2, bidirectional=True, batch_first=True, dropout=0.5)
+        self.decoder = nn.LSTM(6, 4, proj_size=2)
+        self.cell = nn.LSTMCell(2, 3)
+
+    def forward(self, ids: Any, lengths: Any) -> Any:
+        packed = nn.utils.rnn.pack_padded_sequence(self.words(ids), lengths, batch_first=True, enforce_sorted=False)
+        y, _ = nn.utils.rnn.pad_packed_sequence(self.encoder(packed)[0])
+        start = torch.full((1, len(ids), 2), 0.25).to(y), torch.full((1, len(ids), 4), -0.5).to(y)
+        z, _ = self.decoder(y, hx=start)
+        state = torch.full((len(ids), 3), 0.1).to(y), torch.full((len(ids), 3), 0.2).to(y)
+        for step in z:
+            state = self.cell(step, state)
+        return state[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_torch_model(dtype: Any) -> None:
+    net = grown(Net().to(dtype))
+    ids, lengths = torch.randint(0, 30, (3, 7)), torch.tensor([4, 7, 1])
+    with lt.capture(net) as traces:
+        result = net(ids, lengths)
+    assert [trace.header.title for trace in traces] == ["encoder", "decoder", "cell"]
+    encoder, decoder, cell = traces
+    assert encoder.lengths.tolist() == [4, 7, 1]
+    np.testing.assert_allclose(encoder.x[:, 1], net.words(ids)[1].detach(), rtol=0)
+    assert decoder.initial["0/forward"]["c_prev"][0, 0] == -0.5
+    assert (cell.steps, cell.batch) == (7, 3)
+    np.testing.assert_allclose(traces["cell"].h_n[0], result.detach(), atol=1e-6)
+    for trace in traces:
+        (said,) = trace.header.agreement
+        assert said.startswith("agrees with what the PyTorch ")
+        assert lt.verify(trace).proven if hasattr(lt.verify(trace), "proven") else True
+    with lt.capture(net) as again:
+        net(ids, lengths)
+        net(ids, lengths)
+    with pytest.raises(MissingError, match="'cell' was called 2 times; choose by position"):
+        again["cell"]
+    with pytest.raises(MissingError, match=r"no trace of 'encode'; did you mean 'encoder'\?"):
+        again["encode"]
+
+
+def test_hooks_are_gone_and_nothing_is_kept() -> None:
+    net = grown(Net())
+    with pytest.raises(MissingError, match=r"no LSTM was called.*encoder, decoder, cell"), lt.capture(net):
+        pass
+    assert not any(module._forward_hooks for module in net.modules())
+    module = grown(nn.LSTM(3, 2))
+    x = torch.randn(4, 3)
+    with lt.capture(module, ask="f_t") as traces:
+        module(x)
+    assert traces[0].header.ask == ("f_t",)
+    assert traces[0].header.agreement[0].startswith("agrees")
+    with torch.no_grad():
+        x.zero_()
+        module.weight_hh_l0.zero_()
+    assert np.abs(traces[0].x).max() > 0
+    assert np.abs(traces[0].parameters["0/forward"]["W_hf"]).max() > 0
+
+
+def test_unbatched_and_batch_first() -> None:
+    for shape, first in (((6, 3), True), ((2, 6, 3), True), ((6, 2, 3), False)):
+        module = grown(nn.LSTM(3, 2, batch_first=first))
+        with lt.capture(module) as traces:
+            y, (h, c) = module(torch.randn(shape))
+        np.testing.assert_allclose(traces[0].output, y.detach(), atol=1e-6)
+        np.testing.assert_allclose(traces[0].h_n, h.detach(), atol=1e-6)
+        np.testing.assert_allclose(traces[0].c_n, c.detach(), atol=1e-6)
+
+
+def test_a_cell_whose_states_do_not_go_on_gives_several_traces() -> None:
+    cell = grown(nn.LSTMCell(3, 2))
+    x = torch.randn(5, 2, 3)
+    with lt.capture(cell) as traces:
+        state = None
+        for t in range(3):
+            state = cell(x[t], state)
+        cell(x[3])
+        cell(x[4], (torch.ones(2, 2), torch.ones(2, 2)))
+    assert [trace.steps for trace in traces] == [3, 1, 1]
+    assert all("agrees" in trace.header.agreement[0] for trace in traces)
+
+
+def test_half_precision_is_compared_as_such() -> None:
+    module = grown(nn.LSTM(3, 2)).to(torch.bfloat16)
+    with lt.capture(module) as traces:
+        module(torch.randn(4, 2, 3, dtype=torch.bfloat16))
+    assert traces[0].header.dtype == "float32"
+    assert "agrees" in traces[0].header.agreement[0]
+
+
+def test_wrong_weights_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading in another gate order does not pass as rounding, in either dtype."""
+    from lstm_trace.weights import capture_torch, live
+    from lstm_trace.weights.layouts import LAYOUTS, layout
+
+    monkeypatch.setitem(LAYOUTS, "pytorch", layout({"name": "pytorch", "order": "igfo"}))
+    assert capture_torch.from_live is live.from_live
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        module = grown(nn.LSTM(3, 2)).to(dtype)
+        with pytest.warns(capturing.DisagreementWarning, match="does NOT agree"), lt.capture(module) as traces:
+            module(torch.randn(4, 2, 3, dtype=dtype))
+        assert "does NOT agree with what the PyTorch module returned: h is off by" in traces[0].header.agreement[0]
+
+
+@pytest.mark.parametrize("off", [1e-4, np.nan, np.inf])
+def test_a_single_wrong_value_is_told(off: float) -> None:
+    x = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
+    changed = x.copy()
+    changed[2, 1] += off
+    right, wrong, ulp = {"h": x}, {"h": changed}, 2.0**-23
+    assert compared(right, right, right, right, "it", ulp).agrees
+    assert not compared(right, right, right, wrong, "it", ulp).agrees
+
+
+def test_dropout_in_training_is_refused() -> None:
+    net = grown(Net()).train()
+    with pytest.raises(OptionError, match=r"encoder is in training mode with dropout 0\.5"), lt.capture(net):
+        net(torch.zeros(1, 3, dtype=torch.int64), torch.tensor([3]))
+    with lt.capture(net.eval()) as traces:
+        net(torch.zeros(1, 3, dtype=torch.int64), torch.tensor([3]))
+    assert len(traces) == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "said"),
+    [
+        (lambda: nn.GRU(3, 2), MissingError, "GRU has no LSTM; it has GRU, which is not traced"),
+        (lambda: nn.Linear(3, 2), MissingError, "Linear has no LSTM"),
+        (lambda: {"a": 1}, OptionError, "dict: expected a PyTorch module or a Keras model"),
+    ],
+)
+def test_models_without_lstm(make: Any, kind: type[LstmTraceError], said: str) -> None:
+    with pytest.raises(kind, match=said), lt.capture(make()):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_cannot_be_watched() -> None:
+    module = torch.jit.script(nn.LSTM(3, 2))
+    with pytest.raises(MissingError, match="a TorchScript program cannot be watched"), lt.capture(module):
+        pass
+
+
+# -- Keras -----------------------------------------------------------------------------------------------------------
+
+keras = pytest.importorskip("keras")
+layers = keras.layers
+IDS = np.array([[1, 2, 3, 0], [4, 5, 0, 0], [6, 7, 8, 9]])
+
+
+def keras_model(*recurrent: Any) -> Any:
+    entry = keras.Input((None,))
+    value = layers.Embedding(12, 4, mask_zero=True)(entry)
+    for layer in recurrent:
+        value = layer(value)
+    model = keras.Model(entry, value)
+    rng = np.random.default_rng(4)
+    model.set_weights([rng.normal(size=w.shape) * 0.6 for w in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("sequences", [True, False])
+@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave", None])
+def test_keras_model_with_masks(merge: str | None, sequences: bool) -> None:
+    inner = layers.LSTM(3, return_sequences=sequences, return_state=True, recurrent_activation="hard_sigmoid")
+    model = keras_model(
+        layers.LSTM(4, return_sequences=True, name="first"),
+        layers.LSTM(4, return_sequences=True, go_backwards=True, activation="softsign", name="back"),
+        layers.Bidirectional(inner, merge_mode=merge, name="both"),
+    )
+    with lt.capture(model) as traces:
+        model(IDS)
+    assert [trace.header.title for trace in traces] == ["first", "back", "both"]
+    assert traces["first"].lengths.tolist() == [3, 2, 4]
+    for trace in traces:
+        assert trace.header.agreement[0].startswith("agrees with what the Keras layer returned"), trace.header.title
+    assert traces[2].header.merge == {"mul": "product", "ave": "mean", None: "none"}.get(merge, merge)
+    assert "call" not in vars(model.get_layer("first"))
+
+
+def test_keras_initial_states_and_stateful() -> None:
+    layer = layers.LSTM(3, return_sequences=True, stateful=True)
+    x = np.random.default_rng(1).normal(size=(2, 5, 4)).astype(np.float32)
+    with lt.capture(layer_model(layer, x)) as traces:
+        layer(x)
+        layer(x)
+        layer(x, initial_state=[np.full((2, 3), 0.5, np.float32), np.full((2, 3), -0.5, np.float32)])
+    first, second, third = traces
+    np.testing.assert_allclose(second.initial["0/forward"]["h_prev"], first.h_n[0], atol=1e-6)
+    assert third.initial["0/forward"]["c_prev"][0, 0] == -0.5
+    assert all("agrees" in trace.header.agreement[0] for trace in traces)
+
+
+def layer_model(layer: Any, x: Any) -> Any:
+    """A model of one layer with a fixed batch, as stateful layers need it."""
+    model = keras.Sequential([keras.Input(batch_shape=x.shape), layer])
+    rng = np.random.default_rng(4)
+    model.set_weights([rng.normal(size=w.shape) * 0.6 for w in model.get_weights()])
+    return model
+
+
+def test_keras_refusals() -> None:
+    model = keras_model(layers.LSTM(3, dropout=0.5, name="rec"))
+    with pytest.raises(OptionError, match="rec: in training mode with dropout"), lt.capture(model):
+        model(IDS, training=True)
+    with lt.capture(model) as traces:
+        model(IDS)
+    assert len(traces) == 1
+    with pytest.raises(OptionError, match="row 0 of the mask has a gap or padding in front"), lt.capture(model):
+        model(np.array([[0, 1, 2, 0]]))
+
+
+def test_an_error_in_the_model_is_its_own() -> None:
+    net = grown(Net())
+    with pytest.raises(RuntimeError, match="mine"), lt.capture(net):
+        raise RuntimeError("mine")
