@@ -19,10 +19,15 @@ from .problem import prepare_problem, read_problem
 from .schema import FORMAT, Problem, validate
 from .trace import Header, Trace
 from .walks.attribute import split
+from .walks.compare import Comparison, Tolerance, compare
 from .walks.forward import Verification, verify
 from .walks.gradients import gradients
-from .weights import Found, is_model, read_model
+from .weights import Found, choose, is_model, read_model
+from .weights.arrays import find
 from .weights.capture import Traces, capture
+from .weights.identify import Identification
+from .weights.identify import identify as search_readings
+from .weights.layouts import layout as stored_as
 from .weights.live import as_array, framework, from_live, unpacked
 from .weights.source import prepare_arrays, prepare_file, prepare_found
 
@@ -99,6 +104,38 @@ def inspect(path: str | Path, layout: Any = None) -> list[Found]:
     layout: how arrays are stored, where the file does not say it. Raises FileError.
     """
     return read_model(path, layout)
+
+
+def identify(
+    weights: Mapping[str, Any] | str | Path,
+    x: Any,
+    y: Any,
+    *,
+    name: str | None = None,
+    layout: Any = None,
+    **search: Any,
+) -> Identification:
+    """Which reading of the weights explains another program's outputs y for the input x: the porter's tool.
+
+    weights: a model file, or arrays with a framework's names or in a `layout`. x: (T, I), (T, B, I) or (B, T, I); y:
+    its h (or c) over time, or of the last step. search: h0, c0, atol, clips; see `weights.identify.identify`.
+    Raises ShapeError where y fits no reading.
+    """
+    if isinstance(weights, str | Path):
+        found = read_model(weights, layout)
+    else:
+        found = find(weights, None if layout is None else stored_as(layout))
+    return search_readings(choose(found, name, "the weights"), as_array(x), as_array(y), **search)
+
+
+def diff(
+    a: Trace, b: Trace, rtol: float | None = None, atol: float | None = None, ulps: float | None = None
+) -> Comparison:
+    """Compare b with a, the reference, aligned by address: `same`, `first`, `lines`, and `to_frame()`.
+
+    Without a tolerance the rounding bound decides; see docs/diff.md.
+    """
+    return compare(a, b, Tolerance(rtol, atol, ulps))
 
 
 def load(path: str | Path) -> Trace:
@@ -185,7 +222,8 @@ def calc_hidden_state(o_t: Any, c_t: Any) -> Array:
 
 
 __all__ = [
-    "Found", "Model", "Trace", "Traces", "Verification", "attribute", "calc_candidate_state", "calc_cell_state",
-    "calc_forget_gate", "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "gradients", "inspect",
-    "load", "np", "open_source", "prepare", "run", "verify",
+    "Comparison", "Found", "Identification", "Model", "Trace", "Traces", "Verification", "attribute",
+    "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state", "calc_input_gate",
+    "calc_output_gate", "capture", "diff", "gradients", "identify", "inspect", "load", "np", "open_source", "prepare",
+    "run", "verify",
 ]  # fmt: skip

@@ -12,7 +12,9 @@ import click
 from ..errors import LstmTraceError
 
 #: Verbs in the order in which a user meets them; `lstm_trace.cli.<verb>` has the `command`.
-VERBS = ("run", "inspect", "report", "export", "verify", "show", "schema", "example")
+VERBS = (
+    "run", "report", "show", "export", "verify", "diff", "explain", "inspect", "identify", "schema", "example",
+)  # fmt: skip
 
 
 class _Group(click.Group):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ..ops import OPS, Array
 from ..stack import GIVEN, VALID, Stage
 from ..trace import INITIAL, Trace
 from .forward import bound
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Tolerance(NamedTuple):
@@ -93,6 +96,12 @@ class Comparison:
     def same(self) -> bool:
         """Whether every value that both have agrees, and both have the same lines."""
         return self.first is None and not self.notes and not self.premises
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each line: see `views.diff.COLUMNS`."""
+        from ..views.diff import frame
+
+        return frame(self)
 
 
 def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
