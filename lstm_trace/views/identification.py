@@ -85,7 +85,8 @@ def sentences(found: Identification) -> Iterator[str]:
         for name in differences:
             is_, was = fact(name, getattr(best.reading, name)), fact(name, getattr(read.reading, name))
             yield f"{_subject(name)}: {is_}; it was read as: {was}"
-        yield f"so read, the outputs are explained to {best.error:.2g}; as they were read they are off by {read.error:.2g}"
+        off = f"as they were read they are off by {read.error:.2g}"
+        yield f"so read, the outputs are explained to {best.error:.2g}; {off}"
     if best.reading.batch_first:
         yield fact("batch_first", True)
     yield from _undecided(found, differences)
