@@ -236,22 +236,25 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
     return _parsed(spec.equations()), {f.name: getattr(spec, f.name) for f in fields(spec)}
 
 
-def masked(cell: Cell, padding: Padding) -> Cell:
+def masked(cell: Cell, padding: Padding, others: Iterable[str] = ()) -> Cell:
     """The cell for rows of unequal length: past a row's length every state keeps its value.
 
     Adds the input `valid` (1 within the length, 0 past it) and the line `y_t`, what the next layer sees: zero, the
-    last valid output (`repeat`; zero before there is one, as Keras has it), or the carried state (`carry`).
+    last valid output (`repeat`; zero before there is one, as Keras has it), or the carried state (`carry`). Where the
+    cell, or a name of `others`, is called `y_t` already, the line is `out_t`.
     """
-    past = {"zero": "0", "repeat": "y_prev", "carry": ""}[padding]
+    taken = {*cell.by_name, *cell.states, *others}
+    stem = next(stem for stem in ("y", "out", "out_out") if not taken & {f"{stem}_t", f"{stem}_prev"})
+    past = {"zero": "0", "repeat": f"{stem}_prev", "carry": ""}[padding]
     if padding == "carry":
         past = next((state for state, line in cell.carry if line == cell.output), "")
         if not past:
             raise OptionError("padding: carry needs a cell that carries its output; choose zero or repeat")
     carry = [f"{state} <- where(valid, {line}, {state})" for state, line in cell.carry]
-    carry += ["y_prev <- y_t"] if padding == "repeat" else []
+    carry += [f"{stem}_prev <- {stem}_t"] if padding == "repeat" else []
     rows = [f"{name} = {right}" for name, right in cell.equations.items()]
     rows.insert(0, f"input: {', '.join((*cell.inputs, 'valid'))}")
-    rows += [f"y_t = where(valid, {cell.output}, {past})", f"carry: {', '.join(carry)}", "output: y_t"]
+    rows += [f"{stem}_t = where(valid, {cell.output}, {past})", f"carry: {', '.join(carry)}", f"output: {stem}_t"]
     return _parsed("\n".join(rows))
 
 

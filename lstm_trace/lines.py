@@ -153,11 +153,11 @@ class Cell:
     def supplied(self, names: Iterable[str]) -> Cell:
         """The same cell with the lines `names` fed as inputs; lines that only they needed are gone.
 
-        Raises MissingError for a name that is no line of the cell.
+        A name may also be an input that the cell declares. Raises MissingError for any other.
         """
         given = tuple(names)
         for name in given:
-            if name not in self.by_name:
+            if name not in self.by_name and name not in self.inputs:
                 raise MissingError(
                     f"given {name!r} is no line of the cell{nearest(name, self.by_name, 'its lines are')}"
                 )

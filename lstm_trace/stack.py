@@ -81,7 +81,8 @@ def stack(
     """
     if merge == "none" and layers > 1 and len(directions) > 1:
         raise OptionError("merge: none leaves two outputs, so no layer can follow; use concat, sum, mean or product")
-    inner = masked(cell, padding) if padding else cell
+    added = [row.partition("=")[0].strip() for row in extra.splitlines()]
+    inner = masked(cell, padding, added) if padding else cell
     meets = len(directions) > 1 and merge != "none"
     stages: list[Stage] = []
     source = X
