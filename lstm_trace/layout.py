@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import is_
 from typing import Any
 
 from .ops import Array
@@ -35,6 +36,7 @@ class Layout:
     widths: Mapping[str, Mapping[str, int]]
     inputs: Mapping[str, Mapping[str, int]]
     recorded: Mapping[str, tuple[str, ...]]
+    plans: dict[str, Plan] = field(default_factory=dict)
 
     @cached_property
     def full(self) -> bool:
@@ -64,35 +66,37 @@ class Layout:
         return {scope: frozenset(names) for scope, names in found.items()}
 
     def plan(self, stage: Stage, weights: Mapping[str, Array]) -> Plan:
-        """The plan of a stage."""
-        vectors = tuple((n, 0 if weights[n].ndim == 2 else weights[n].shape[0]) for n in stage.parameters)
-        sizes = tuple(self.widths[stage.scope].items())
-        return make_plan(stage.lines, stage.cell.carry, sizes, tuple(self.inputs[stage.scope].items()), vectors)
+        """The plan of a stage. weights: its parameters, of which only the shapes matter."""
+        found = self.plans.get(stage.scope)
+        if found is None:
+            vectors = tuple((n, 0 if weights[n].ndim == 2 else weights[n].shape[0]) for n in stage.parameters)
+            sizes = tuple(self.widths[stage.scope].items())
+            inputs = tuple(self.inputs[stage.scope].items())
+            found = self.plans[stage.scope] = make_plan(stage.lines, stage.cell.carry, sizes, inputs, vectors)
+        return found
 
 
-@dataclass
 class Memory:
     """What a planned run wrote into, kept with its trace so that `out=` can write into it again.
 
-    call: how the run was called, where that can be seen at a glance (see `Model.run`).
+    lines: the recorded lines, views of the slabs. call: how the run was called, where that can be seen at a glance
+    (see `Model.run`). A copy of a trace has no memory to reuse.
     """
 
-    layout: Layout
-    weights: Weights
-    slabs: dict[str, Slab]
-    call: tuple[Any, ...] | None = None
+    def __init__(self, layout: Layout, weights: Weights, slabs: dict[str, Slab], call: tuple[Any, ...] | None) -> None:
+        self.layout, self.weights, self.slabs, self.call = layout, weights, slabs, call
+        recorded = layout.recorded
+        self.lines = {scope: {name: slab.line(name) for name in recorded[scope]} for scope, slab in slabs.items()}
+        self._views = [(scope, tuple(here.values())) for scope, here in self.lines.items()]
 
-    def lines(self) -> Lines:
-        """The recorded lines as views of the slabs."""
-        recorded = self.layout.recorded
-        return {scope: {name: slab.line(name) for name in recorded[scope]} for scope, slab in self.slabs.items()}
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
 
     def holds(self, trace: Trace, weights: Weights) -> bool:
-        """Whether the trace's lines are still views of these slabs, and the weights those of its run."""
+        """Whether the trace's lines are still these views, and the weights those of its run."""
         return self.weights is weights and all(
-            array.base is self.slabs[scope].rows or array.base is self.slabs[scope].runs
-            for scope, here in trace.lines.items()
-            for array in here.values()
+            len(here := trace.lines.get(scope, {})) == len(views) and all(map(is_, here.values(), views))
+            for scope, views in self._views
         )
 
 

@@ -77,6 +77,11 @@ class Plan:
     carried: tuple[tuple[str, str], ...]
     inputs: tuple[str, ...]
 
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """All of them, in the order in which they are made."""
+        return (*self.before, *self.loop, *self.after)
+
     def __str__(self) -> str:
         return describe(self)
 

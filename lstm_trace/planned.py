@@ -8,7 +8,7 @@ computed in the trace's own slab.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -24,6 +24,8 @@ from .slab import Slab
 KEPT = 2 * 1024 * 1024
 MOST_STEPS = 64
 LEAST_STEPS = 8
+#: Numbers of steps for which a kept slab remembers its views.
+MOST_BOUND = 4
 #: Rows (steps times batch) that a product before the loop should have, for speed: at least, and where they are made
 #: in blocks of any size; and the bytes that they should not exceed.
 LEAST_ROWS = 64
@@ -38,17 +40,24 @@ Take = Callable[[Slab, int, int], None]
 
 
 class Bound(NamedTuple):
-    """A plan's calls with their arrays: the parts outside the loop, and for each call in it a sequence per operand."""
+    """A plan's calls on some steps of a slab: the parts outside the loop, and each call in it with its sequences.
+
+    fed: where the inputs go; first, last: where the states stand before the first and after the last step.
+    """
 
     before: Steps
     loop: Steps
     after: Steps
+    fed: Mapping[str, Array]
+    first: Mapping[str, Array]
+    last: Mapping[str, Array]
 
     def run(self) -> None:
         """Compute every step: in the loop the calls of one step after the other."""
         for function, arguments in self.before:
             function(*arguments)
-        deque(zip(*[map(function, *steps) for function, steps in self.loop], strict=False), 0)
+        if self.loop:
+            deque(zip(*[map(function, *steps) for function, steps in self.loop], strict=False), 0)
         for function, arguments in self.after:
             function(*arguments)
 
@@ -73,8 +82,6 @@ class Machine:
             most = PRODUCT_BYTES // max(outside * batch * self.dtype.itemsize, 1)
             self.block = max(1, min(most, -(-PRODUCT_ROWS // batch)))
         self._kept: Slab | None = None
-        self._fed: dict[str, Array] = {}
-        self._bound: dict[int, Bound] = {}
 
     def slab(self, steps: int) -> Slab:
         """Memory for a whole trace of `steps` steps."""
@@ -95,9 +102,27 @@ class Machine:
         each finished block is given to `take` (block, first step, number of steps), which must copy what it keeps.
         tick: told after each block how many steps are done.
         """
+        whole = slab is not None and not self.small
+        if not whole and self._kept is None:
+            self._kept = self.slab(self.block)
+        work = slab if whole else self._kept
+        assert work is not None
+        state: Mapping[str, Array] = initial
         done = 0
-        blocks = self._blocks if slab is None or self.small else self._whole
-        for count in blocks(steps, inputs, initial, slab, take):
+        for first, count in self._starts(steps):
+            at = first if whole else 0
+            bound = self._bound(work, at, at + count, keep=not whole or count == steps)
+            for name, array in bound.fed.items():
+                array[...] = inputs[name][first : first + count]
+            if not whole or not done:  # within one slab the states stand where the next block reads them
+                for name, array in bound.first.items():
+                    array[...] = state[name]
+            bound.run()
+            state = bound.last
+            if not whole and slab is not None:
+                slab.fill(work, first, count)
+            elif take is not None:
+                take(work, first, count)
             done += count
             if tick is not None:
                 tick(done)
@@ -107,69 +132,35 @@ class Machine:
         found = [(at, min(self.block, steps - at)) for at in range(0, steps, self.block)]
         return found[::-1] if self.reverse else found
 
-    def _whole(
-        self,
-        steps: int,
-        inputs: Mapping[str, Array],
-        initial: Mapping[str, Array],
-        slab: Slab | None,
-        take: Take | None,
-    ) -> Iterator[int]:
-        """In the trace's own memory; gives the number of steps of each finished block."""
-        assert slab is not None
-        for state in self.plan.states:
-            slab.state(state, steps if self.reverse else 0)[...] = initial[state]
-        for first, count in self._starts(steps):
-            fed = {name: np.ascontiguousarray(array[first : first + count]) for name, array in inputs.items()}
-            self._bind(slab, fed, first, first + count, list_views=False).run()
-            yield count
-
-    def _blocks(
-        self,
-        steps: int,
-        inputs: Mapping[str, Array],
-        initial: Mapping[str, Array],
-        slab: Slab | None,
-        take: Take | None,
-    ) -> Iterator[int]:
-        """In the kept slab, each block copied out; gives the number of steps of each finished block."""
-        if self._kept is None:
-            self._kept = Slab(self.plan, self.block, self.batch, self.dtype, self.reverse, self.block)
-            self._fed = {n: np.empty((self.block, *inputs[n].shape[1:]), self.dtype) for n in self.plan.inputs}
-        kept, state = self._kept, initial
-        for first, count in self._starts(steps):
-            for name, array in self._fed.items():
-                array[:count] = inputs[name][first : first + count]
-            for name in self.plan.states:
-                kept.state(name, count if self.reverse else 0)[...] = state[name]
-            self._prepared(kept, count).run()
-            if slab is not None:
-                slab.fill(kept, first, count)
-            elif take is not None:
-                take(kept, first, count)
-            state = {name: kept.state(name, 0 if self.reverse else count) for name, _ in self.plan.carried}
-            yield count
-
-    def _prepared(self, kept: Slab, count: int) -> Bound:
-        """The calls on the first `count` steps of the kept slab."""
-        if count not in self._bound:
-            if len(self._bound) > 3:
-                self._bound.clear()
-            fed = {name: array[:count] for name, array in self._fed.items()}
-            self._bound[count] = self._bind(kept, fed, 0, count, list_views=True)
-        return self._bound[count]
-
     # -- binding -------------------------------------------------------------------------------------------------
 
-    def _bind(self, slab: Slab, fed: Mapping[str, Array], first: int, last: int, list_views: bool) -> Bound:
-        """The plan's calls on the steps from `first` to before `last` of `slab`. fed: the inputs at those steps."""
+    def _bound(self, slab: Slab, first: int, last: int, keep: bool) -> Bound:
+        """The plan's calls on the steps from `first` to before `last` of `slab`.
+
+        keep: whether they are to be used again: then every view is made now.
+        """
+        if (first, last) in slab.bound:
+            return slab.bound[first, last]  # type: ignore[no-any-return]
+        if not slab.fed:
+            widths = {o.names[0]: o.width for c in self.plan.calls for o in c.operands if o.kind == "input"}
+            slab.fed = {n: np.empty((self.block, self.batch, w), self.dtype) for n, w in widths.items()}
+        fed = {name: array[: last - first] for name, array in slab.fed.items()}
         binder = _Binder(self, slab, fed, first, last)
-        outside = _Outside(self.dtype)
-        inside = _Inside(self.dtype, self.reverse, list_views)
-        parts = []
-        for calls, bench in ((self.plan.before, outside), (self.plan.loop, inside), (self.plan.after, outside)):
-            parts.append([step for call in calls for step in binder.steps(call, bench)])
-        return Bound(*parts)
+        outside, inside = _Outside(self.dtype), _Inside(self.dtype, self.reverse, keep)
+        before, loop, after = (
+            [step for call in calls for step in binder.steps(call, bench)]
+            for calls, bench in ((self.plan.before, outside), (self.plan.loop, inside), (self.plan.after, outside))
+        )
+        if keep and last - first == 1:  # the only step needs no sequences
+            before, loop = before + [(f, tuple(next(iter(s)) for s in steps)) for f, steps in loop], []
+        rows = (last, first) if self.reverse else (first, last)
+        begin, end = ({state: slab.state(state, row) for state in self.plan.states} for row in rows)
+        bound = Bound(before, loop, after, fed, begin, end)
+        if keep:
+            if len(slab.bound) > MOST_BOUND:
+                slab.bound.clear()
+            slab.bound[first, last] = bound
+        return bound
 
     def pack(self, names: tuple[str, ...], form: str, width: int = 0) -> Array:
         """Parameters stacked in the order of `names`; made once.

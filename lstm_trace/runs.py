@@ -183,7 +183,7 @@ class Job:
             if planned and layout.full:
                 slabs = self.kept.slabs(layout, self.weights, dtype)
                 memory = Memory(layout, self.weights, slabs, self.call)
-                trace = self.premises(memory.lines(), memory)
+                trace = self.premises(memory.lines, memory)
             else:
                 trace = self.premises(empty_lines(layout, dtype))
         elif planned and out.memory is not None and out.memory.layout is layout and out.memory.holds(out, self.weights):

@@ -19,7 +19,8 @@ from .plan import Place, Plan
 class Slab:
     """Memory for `steps` steps of a plan.
 
-    scratch: steps of memory for partial sums; they are needed for one block of steps at a time.
+    scratch: steps of memory for partial sums; they are needed for one block of steps at a time. fed, bound: the inputs
+    of a block, and views that a machine has prepared (see `planned`).
     """
 
     def __init__(self, plan: Plan, steps: int, batch: int, dtype: np.dtype[Any], reverse: bool, scratch: int) -> None:
@@ -31,6 +32,8 @@ class Slab:
         self.rows = np.empty((steps + 1, (total if self.joined else columns["loop"]) * batch), dtype)
         outside = 0 if self.joined else columns["before"] + columns["after"]
         self.runs = np.empty(outside * steps * batch, dtype)
+        self.fed: dict[str, Array] = {}
+        self.bound: dict[tuple[int, int], Any] = {}
         self._sections = () if self.joined else _sections(plan)
         self.scratch = np.empty((scratch, columns["scratch"] * batch), dtype)
 
