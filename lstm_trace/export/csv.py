@@ -26,6 +26,7 @@ from . import DIALECTS, Dialect, Job
 
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
 PIECE = 1 << 12
+WORKED_PIECE = 1 << 8  # a row of the worked shape holds a whole dot product
 #: How a spreadsheet's formula may begin (OWASP, "CSV injection").
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -91,7 +92,7 @@ def _worked(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
 
     rows = iter(worked_rows(job.trace, job.selection))
     header = dialect.separator.join(WORKED)
-    while some := list(islice(rows, PIECE)):
+    while some := list(islice(rows, WORKED_PIECE)):
         numbers = _numbers(np.array([row[-1] for row in some]), dialect)
         text = io.StringIO()
         writer = csv.writer(text, delimiter=dialect.separator, lineterminator=dialect.newline)

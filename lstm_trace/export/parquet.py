@@ -18,6 +18,7 @@ from . import Job
 
 #: Values in a row group: what is held in memory at once.
 PIECE = 1 << 19
+WORKED_PIECE = 1 << 14
 #: Key of the manifest in the schema's metadata.
 MANIFEST = b"lstm_trace"
 _WHOLE = ("layer", "t", "batch", "unit")
@@ -73,7 +74,7 @@ def _worked(pa: Any, job: Job, schema: Any) -> Iterator[Any]:
     from ..views.worked import worked_rows
 
     rows = iter(worked_rows(job.trace, job.selection))
-    while some := list(islice(rows, 1 << 16)):
+    while some := list(islice(rows, WORKED_PIECE)):
         columns = dict(zip(WORKED, zip(*some, strict=True), strict=True))
         yield pa.table([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
 
