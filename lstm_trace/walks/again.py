@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..by_line import run_lines
 from ..errors import MissingError, ShapeError
+from ..layout import Kept, Layout
 from ..ops import Array
+from ..runs import InMemory, by_plan, check_memory, empty_lines
+from ..stack import Stage
 from ..trace import Trace
 from .values import sizes
 
@@ -28,7 +30,7 @@ def rerun(
 
     x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B
     may be another one where x, initial, given and lengths all have it. The trace that is given is not changed.
-    Raises ShapeError, MissingError for a premise that the trace does not have.
+    Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
     """
     dtype = np.dtype(trace.header.dtype)
     x = trace.x if x is None else np.array(x, dtype)
@@ -46,19 +48,28 @@ def rerun(
         values += [(a, 0) for here in new.initial.values() for a in here.values()]
         new = replace(new, batch=next((a.shape[axis] for a, axis in values), trace.batch))
     _check(trace, new)
-    widths = sizes(new)
-    lines = {
-        stage.scope: {
-            line.name: np.empty((new.steps, new.batch, widths[stage.scope][line.name]), dtype) for line in stage.lines
-        }
-        for stage in new.stages
-    }
-    new = replace(new, lines=lines)
-    for stage in new.stages:
-        inputs = {name: new.operand(stage.scope, name) for name in stage.inputs}
-        first = new.initial.get(stage.scope, {})
-        run_lines(stage, new.parameters.get(stage.scope, {}), inputs, first, lines[stage.scope])
+    layout = _layout(new)
+    check_memory(layout, dtype)
+    new = replace(new, header=replace(new.header, plan="planned"), lines=empty_lines(layout, dtype), memory=None)
+    by_plan(new, layout, new.parameters, Kept(), InMemory(new, layout, {}))
     return new
+
+
+def _layout(trace: Trace) -> Layout:
+    """What a run of the trace's stages computes: every line of every stage, all recorded."""
+    widths = sizes(trace)
+    return Layout(
+        stages=trace.stages,
+        steps=trace.steps,
+        batch=trace.batch,
+        widths={s.scope: {n: widths[s.scope][n] for n in (*_names(s), *s.states)} for s in trace.stages},
+        inputs={s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in trace.stages},
+        recorded={s.scope: _names(s) for s in trace.stages},
+    )
+
+
+def _names(stage: Stage) -> tuple[str, ...]:
+    return tuple(line.name for line in stage.lines)
 
 
 def _changed(

@@ -37,7 +37,7 @@ class Values:
                     f"{self.stage.scope}/{name} was not recorded; the walk back through line `{line.name}` needs it: "
                     "trace again and record that line too"
                 )
-            values = np.asarray(values, self.dtype)
+            values = np.ascontiguousarray(values, self.dtype)  # lines may be columns of a larger array
             self.known[name] = in_order(self.stage, values) if values.ndim == 3 else values
         return self.known[name]
 
@@ -123,4 +123,5 @@ def one_row(trace: Trace, b: int) -> Trace:
         initial=part(trace.initial, 0),
         given=part(trace.given, 1),
         lines=part(trace.lines, 1),
+        memory=None,
     )
