@@ -97,8 +97,15 @@ def traced(call: Call, arguments: Mapping[str, Any]) -> Trace:
         if dtype not in runs:
             again = prepare_found(call.found, options=call.options, dtype=dtype)
             runs[dtype] = results(again.run(**given), call.returned)
-    found = compared(runs[trace.header.dtype], runs["float32"], runs["float64"], call.returned, call.what, call.ulp)
-    if not found.agrees:
+    axis = 1 if trace.header.batched and trace.header.batch_first else 0
+    timed = {name for name in call.returned if name.split()[0] == "h"}
+
+    def steps_first(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: np.moveaxis(a, axis, 0) if name in timed else a for name, a in values.items()}
+
+    ours, single, double = (steps_first(runs[dtype]) for dtype in (trace.header.dtype, "float32", "float64"))
+    found = compared(ours, single, double, steps_first(call.returned), call.what, call.ulp, timed)
+    if found.agrees is False:
         warnings.warn(f"{call.name or 'the LSTM'}: {found.sentence}", DisagreementWarning, stacklevel=6)
     return replace(trace, header=replace(trace.header, agreement=(*trace.header.agreement, found.sentence)))
 

@@ -151,6 +151,33 @@ def test_a_single_wrong_value_is_told(off: float) -> None:
     right, wrong, ulp = {"h": x}, {"h": changed}, 2.0**-23
     assert compared(right, right, right, right, "it", ulp).agrees
     assert not compared(right, right, right, wrong, "it", ulp).agrees
+    found = compared(right, right, right, wrong, "it", ulp, stepwise=["h"])
+    assert not found.agrees
+    assert "at t = 2" in found.sentence
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_where_rounding_grows_it_is_told_from_the_first_steps(dtype: Any) -> None:
+    """With weights this large a rounding error grows to order one; a wrong reading shows before that."""
+    torch.manual_seed(3)
+    module = nn.LSTM(16, 32, 2).to(dtype)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(10)
+    x = torch.randn(400, 2, 16, dtype=dtype)
+    with lt.capture(module) as traces:
+        y, _ = module(x)
+    (said,) = traces[0].header.agreement
+    assert said.startswith("agrees")
+    assert "steps the errors of rounding have grown too large to tell" in said
+    state = dict(module.state_dict())
+    state["weight_hh_l0"] = state["weight_hh_l1"]  # one layer's recurrent matrix by the other's
+    other = lt.prepare({k: v.numpy() for k, v in state.items()}, layout="pytorch").run(x.numpy())
+    runs = [lt.prepare(module, dtype=kind).run(x.numpy()).output for kind in ("float32", "float64")]
+    ulp = torch.finfo(dtype).eps
+    theirs = {"h": other.output}
+    assert compared({"h": runs[1]}, {"h": runs[0]}, {"h": runs[1]}, theirs, "it", ulp, ["h"]).agrees is False
+    assert compared({"h": runs[1]}, {"h": runs[0]}, {"h": runs[1]}, {"h": y.detach()}, "it", ulp, ["h"]).agrees
 
 
 def test_dropout_in_training_is_refused() -> None:
