@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -192,6 +194,16 @@ def test_frame_has_an_address_for_every_entry() -> None:
         assert isinstance(runs[0].locate(text), Address), "the addresses are those of the trace"
     row = table[table["address"] == "1/reverse/W_xf[2,5]"].iloc[0]
     assert (row["layer"], row["direction"], row["name"], row["unit"], row["input"]) == (1, "reverse", "W_xf", 2, 5)
+
+
+def test_the_documents_examples_run() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "attribution.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, names)  # noqa: S102 - our own document
+    assert abs(names["table"].attrs["residual"]) < 1e-15
+    assert names["table"].query("contribution != 0")["name"].unique().tolist() == ["W_xf"]
+    assert names["found"].residual == pytest.approx(0, abs=1e-15)
 
 
 def test_shapes_and_cells_must_match() -> None:

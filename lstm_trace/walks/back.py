@@ -63,7 +63,7 @@ def walk_back(a: Trace, seeds: Seeds, b: Trace | None = None, visit: Visit | Non
         zeros(a.parameters),
         zeros(a.initial),
         zeros(a.given),
-        None if a.x is None else np.zeros(a.x.shape, dtype),
+        np.zeros(a.x.shape, dtype) if a.x is not None and _reads_x(a) else None,
         np.zeros((a.steps, a.batch, 1), dtype),
     )
     widths = sizes(a)
@@ -72,6 +72,10 @@ def walk_back(a: Trace, seeds: Seeds, b: Trace | None = None, visit: Visit | Non
         for stage in reversed(a.stages):
             _StageWalk(stage, (a,) if b is None else (a, b), widths, flow, out, visit).run()
     return out
+
+
+def _reads_x(trace: Trace) -> bool:
+    return any(X in stage.sources.values() for stage in trace.stages)
 
 
 def partition(stage: Stage, seeded: Iterable[str]) -> tuple[list[Line], list[Line], list[Line], dict[str, str]]:
