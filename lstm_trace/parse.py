@@ -282,7 +282,7 @@ def parse(text: str, first: int = 1) -> Cell:
         count, row, *_ = declared["carry"]
         try:
             value = builder.value(target, start, row)
-            if value not in builder.lines:
+            if value not in builder.lines and value not in inputs:
                 raise _Fault(f"the carry is open: no equation gives {target} a value", start)
             targets.append((state, str(value)))
         except _Fault as fault:
@@ -383,7 +383,7 @@ def _output(declared: _Declared, builder: _Builder, problems: _Problems) -> str:
         return "h_t" if "h_t" in builder.lines else lines[-1]
     count, row, rest, offset = declared["output"]
     name = unicodedata.normalize("NFKC", rest.strip())
-    if name not in builder.lines:
+    if name not in builder.lines and name not in builder.inputs:
         column = offset + len(rest) - len(rest.lstrip())
         fault = _Fault(f"the output {name} is no line of the cell{nearest(name, lines)}", column)
         problems.append(_point(count, row, fault))

@@ -114,10 +114,7 @@ def check_format(path: str | Path, content: bytes) -> None:
 def from_file(file: TraceFile, where: str) -> Trace:
     """The trace of a validated file, its arrays checked against its equations. Raises FileError."""
     try:
-        stages = tuple(
-            Stage(s.layer, s.direction, parse(s.equations), s.sources, s.computed and tuple(s.computed))
-            for s in file.stages
-        )
+        stages = tuple(_stage(info) for info in file.stages)
     except LstmTraceError as error:
         raise FileError(*(f"{where}: {problem}" for problem in error.problems)) from None
     dtype = np.dtype(file.dtype)
@@ -155,6 +152,11 @@ def from_file(file: TraceFile, where: str) -> Trace:
     return trace
 
 
+def _stage(info: StageInfo) -> Stage:
+    computed = None if info.computed is None else tuple(info.computed)
+    return Stage(info.layer, info.direction, parse(info.equations), info.sources, computed)
+
+
 def _faults(trace: Trace) -> list[str]:
     """What does not fit between a trace's arrays and its equations."""
     problems: list[str] = []
@@ -167,6 +169,8 @@ def _faults(trace: Trace) -> list[str]:
             scope, _, line = stage.sources.get(name, "").rpartition("/")
             if line not in (X, VALID, GIVEN) and (scope not in before or line not in before[scope].cell.by_name):
                 problems.append(f"{stage.scope}: the source of {name} is not there")
+        if not set(stage.sources) <= set(stage.cell.inputs):
+            problems.append(f"{stage.scope}: sources names what is no input of the equations")
         if stage.computed is not None and not set(stage.computed) <= set(stage.cell.by_name):
             problems.append(f"{stage.scope}: computed names a line that the equations do not have")
         before[stage.scope] = stage
@@ -176,6 +180,8 @@ def _faults(trace: Trace) -> list[str]:
         trace.lengths.shape != (trace.batch,) or trace.lengths.min() < 0 or trace.lengths.max() > trace.steps
     ):
         problems.append(f"inputs.lengths: expected {trace.batch} whole numbers from 0 to {trace.steps}")
+    strays = [scope for scope in trace.parameters if scope not in before]
+    problems += (f"parameters: there is no stage {scope!r}" for scope in strays)
     for part, shape in (("initial", (trace.batch,)), ("given", lead), ("lines", lead)):
         for scope, values in getattr(trace, part).items():
             if scope not in before:

@@ -216,6 +216,15 @@ def test_other_inputs_are_given_at_each_step() -> None:
         lt.run({"W": w, "V": v}, x, cell={"equations": text})
 
 
+def test_a_cell_can_carry_its_input() -> None:
+    x = np.array([[1.0, 2.0], [4.0, 3.0], [5.0, 5.0]])
+    trace = lt.run(
+        {}, x, cell={"equations": "d_t = x_t - x_prev\ncarry: x_prev <- x_t"}, initial={"x_prev": [1.0, 1.0]}
+    )
+    np.testing.assert_array_equal(trace["d_t"][:, 0], [[0, 1], [3, 1], [1, 2]])
+    np.testing.assert_array_equal(trace["x_prev"][:, 0], [[1, 1], [1, 2], [4, 3]])
+
+
 def test_the_hidden_part_of_a_joined_weight_can_be_written_with_concat() -> None:
     """W [h; x] is W_h h + W_x x."""
     given = case(SHAPES["rnn"])

@@ -132,6 +132,12 @@ def test_names_of_any_script_are_one_name_however_they_are_typed() -> None:
     assert cell.parameters == {}
 
 
+def test_an_input_can_be_carried_to_the_next_step_and_given_out() -> None:
+    cell = parse("h_t = x_t - x_prev\ncarry: x_prev <- x_t\noutput: x_t")
+    assert cell.states == {"x_prev": "x_t"}
+    assert parse(cell.text) == cell
+
+
 def test_output_and_input_have_defaults() -> None:
     assert parse("h_t = x_t\nq = h_t").output == "h_t"
     assert parse("p = x_t\nq = p").output == "q"
