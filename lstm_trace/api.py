@@ -138,6 +138,26 @@ def diff(
     return compare(a, b, Tolerance(rtol, atol, ulps))
 
 
+def explain(trace: Trace, of: str | None = None, how: str = "contribution", **options: Any) -> pd.DataFrame:
+    """Explain a value of a trace, as a table.
+
+    how: `memory` (the ledger of a carried value), `gradient` (of the value at `of`, or of a weighting `seed` of the
+    output), `contribution` (against a `baseline`, split exactly), `gates` (saturation and memory of every unit; no
+    `of`). Raises OptionError, MissingError; see docs/explain.md.
+
+    >>> cell = {"equations": "c_t = 0.5 * c_prev + x_t\\ncarry: c_prev <- c_t\\noutput: c_t"}
+    >>> explain(run({}, [[1.0], [2.0], [4.0]], cell=cell), "2/c_t[0]", "memory")[["step", "source", "part"]]
+       step source  part
+    0   NaN     c0  0.00
+    1   0.0    x_t  0.25
+    2   1.0    x_t  1.00
+    3   2.0    x_t  4.00
+    """
+    from .views.explain import explanation
+
+    return explanation(trace, of, how, **options).to_frame()
+
+
 def load(path: str | Path) -> Trace:
     """Read a trace file. Raises FileError."""
     return store.load(path)
@@ -224,6 +244,6 @@ def calc_hidden_state(o_t: Any, c_t: Any) -> Array:
 __all__ = [
     "Comparison", "Found", "Identification", "Model", "Trace", "Traces", "Verification", "attribute",
     "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state", "calc_input_gate",
-    "calc_output_gate", "capture", "diff", "gradients", "identify", "inspect", "load", "np", "open_source", "prepare",
-    "run", "verify",
+    "calc_output_gate", "capture", "diff", "explain", "gradients", "identify", "inspect", "load", "np", "open_source",
+    "prepare", "run", "verify",
 ]  # fmt: skip

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from .common import output_option
+from .models import input_options, layout_options
 
 
 @click.command("diff")
@@ -17,10 +20,14 @@ from .common import output_option
 @click.option("--rtol", type=click.FloatRange(min=0), help="Relative tolerance.")
 @click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance.")
 @click.option("--ulps", type=click.FloatRange(min=0), help="Tolerance in units in the last place.")
+@click.option("--attribute", metavar="ADDRESS", help="Split the difference of this value exactly, b minus a.")
 @click.option("--bound", is_flag=True, help="The rounding bound decides (the default).")
+@input_options
+@layout_options
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     a: str,
     b: str,
     output: str,
@@ -28,28 +35,36 @@ def command(
     rtol: float | None,
     atol: float | None,
     ulps: float | None,
+    attribute: str | None,
     bound: bool,
+    **given: Any,
 ) -> None:
-    """Compare B with A (the reference): traces or problems; B may be values of another program (.csv, .jsonl).
+    """Compare B with A (the reference): traces, problems, or models with --input.
+
+    B may also be values that another program printed (.csv with our columns, .jsonl).
 
     Exit 0 when they are the same within the tolerance, 1 when they differ, 2 on trouble.
     """
     from ..files import written
     from ..foreign import is_foreign, read_foreign
     from ..views import diff as view
+    from ..views.attribution import difference
     from ..walks.compare import Tolerance, compare
-    from .common import opened
+    from .models import opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound goes alone: --rtol, --atol and --ulps take its place")
-    reference = opened(a)
+    reference = opened_with(a, given)
     remarks: list[str] = []
     if is_foreign(b):
         other, remarks = read_foreign(b, reference)
     else:
-        other = opened(b)
+        other = opened_with(b, given)
     found = compare(reference, other, Tolerance(rtol, atol, ulps))
-    text = view.render(found, form or view.form_of(output))
+    if attribute is not None:
+        text = difference(reference, other, attribute).render(form or view.form_of(output))
+    else:
+        text = view.render(found, form or view.form_of(output))
     with written(output) as file:
         file.write(text)
     for remark in remarks:

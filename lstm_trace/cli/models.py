@@ -94,3 +94,13 @@ def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **
     if given.get("batch_first") is not None:
         arguments["batch_first"] = given["batch_first"]
     return model.run(**arguments)
+
+
+def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
+    """The trace in a file; of the problem in it; or of the model in it over its input."""
+    from ..weights import is_model
+    from .common import opened
+
+    if is_model(source) or given.get("input"):
+        return traced(source, given, allow_nonfinite)
+    return opened(source, allow_nonfinite)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+from ..errors import OptionError, nearest
 from ..trace import Trace
 from ..walks.gates import HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
 from ..walks.memory import Ledger, ledger
+from . import attribution, gradient
 from .table_report import Explanation
 
 
@@ -43,8 +46,9 @@ def _running(account: Ledger) -> Iterator[float]:
 def _told(account: Ledger) -> Iterator[str]:
     rule = account.recurrence
     yield f"{account.address} = {account.value!r}; the parts add up to it, residual {account.residual:.2g}"
-    gates = " + ".join(("-" if sign < 0 else "") + (gate or "1") for sign, gate in rule.keeps)
-    yield f"each step keeps {gates} of {rule.state} and adds {', '.join(name for _, name in rule.writes) or 'nothing'}"
+    gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
+    added = ", ".join(str(name) for _, name in rule.writes) or "nothing"
+    yield f"each step keeps {gates} of {rule.state} and adds {added}"
     largest = max(account.rows, key=lambda row: abs(row[2]))
     where = "the initial value" if largest[0] is None else f"step {largest[0]}"
     yield f"the largest part, {largest[2]:.6g}, comes from {where} ({largest[1]})"
@@ -93,3 +97,23 @@ def _not_finite(found: NotFinite) -> str:
     operands = ", ".join(f"{name} = {value:g}" for name, value in found.operands)
     cause = "a premise is not finite" if found.premise else f"its {found.op} of finite operands overflowed"
     return f"not finite from {found.address} on: it is {found.value:g}; {cause} ({operands})"
+
+
+WAYS: dict[str, Callable[..., Explanation]] = {
+    "memory": memory,
+    "gradient": gradient.gradient,
+    "contribution": attribution.value,
+    "gates": lambda trace, of=None, **options: gates(trace, **options),
+}
+
+
+def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Explanation:
+    """One of the `WAYS`. of: the value's address; gates need none.
+
+    Raises OptionError for another way or an option that it does not have, and the errors of the way itself.
+    """
+    if how not in WAYS:
+        raise OptionError(f"there is no explanation {how!r}{nearest(how, WAYS)}; there are {', '.join(WAYS)}")
+    if of is None and how in ("memory", "contribution"):
+        raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
+    return WAYS[how](trace, of, **options)

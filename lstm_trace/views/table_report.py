@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
@@ -24,7 +24,7 @@ class Explanation:
     """What was found, in sentences, and the rows that prove it.
 
     columns: names; rows: tuples of numbers, text or None, in the same order; shown: the columns of the Markdown table,
-    all of them if empty.
+    all of them if empty. more: other tables of the same finding, before the main one in Markdown, and in JSON.
     """
 
     title: str
@@ -32,7 +32,8 @@ class Explanation:
     columns: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
     shown: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    more: tuple[Explanation, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """The rows as a pandas frame."""
@@ -42,17 +43,22 @@ class Explanation:
 
     def markdown(self, digits: int = 6) -> str:
         """Title, sentences and the table, long tables shortened; numbers with `digits` significant digits."""
+        out = [f"# {self.title}", "", *(f"- {_cell(sentence)}" for sentence in self.sentences), ""]
+        for part in self.more:
+            out += [f"## {part.title}", "", *part._table(digits), ""]
+        out += [*(["## Entries", ""] if self.more else []), *self._table(digits)]
+        return "\n".join(out) + "\n"
+
+    def _table(self, digits: int) -> list[str]:
         names = self.shown or self.columns
         places = [self.columns.index(name) for name in names]
         numeric = [all(isinstance(row[k], int | float | None) for row in self.rows) for k in places]
-        out = [f"# {self.title}", "", *(f"- {_cell(sentence)}" for sentence in self.sentences), ""]
-        out.append("| " + " | ".join(names) + " |")
+        out = ["| " + " | ".join(names) + " |"]
         out.append("|" + "|".join("---:" if right else "---" for right in numeric) + "|")
         out += ["| " + " | ".join(_shown(row[k], digits) for k in places) + " |" for row in self.rows[:SHOWN]]
         if len(self.rows) > SHOWN:
             out += ["", f"{len(self.rows) - SHOWN} more rows; `-o FILE.csv` has all of them."]
-        out += ["", *self.notes] if self.notes else []
-        return "\n".join(out) + "\n"
+        return out + (["", *self.notes] if self.notes else [])
 
     def csv(self) -> str:
         """All rows; floats with the digits that read back equal."""
@@ -64,11 +70,15 @@ class Explanation:
         )
         return text.getvalue()
 
-    def json(self) -> str:
-        """Title, sentences and all rows; NaN and infinities as words."""
+    def data(self) -> dict[str, Any]:
+        """Title, sentences and all rows as plain data; NaN and infinities as words."""
         rows = [{k: _plain(v) for k, v in zip(self.columns, row, strict=True)} for row in self.rows]
-        data = {"title": self.title, "sentences": self.sentences, "notes": self.notes, "rows": rows}
-        return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+        found = {"title": self.title, "sentences": self.sentences, "notes": self.notes, "rows": rows}
+        return found | ({"more": [part.data() for part in self.more]} if self.more else {})
+
+    def json(self) -> str:
+        """`data` as JSON."""
+        return json.dumps(self.data(), indent=1, ensure_ascii=False) + "\n"
 
     def render(self, form: str) -> str:
         """`md`, `csv` or `json`. Raises OptionError for another."""

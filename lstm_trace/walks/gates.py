@@ -102,7 +102,7 @@ def _keeping(stage: Stage) -> set[str]:
     names: set[str] = set()
     for line in stage.cell.lines:
         try:
-            names |= {gate for _, gate in recurrence(stage.cell, line.name).keeps if gate}
+            names |= {gate for _, gate in recurrence(stage.cell, line.name).keeps if isinstance(gate, str)}
         except OptionError:
             continue
     return names

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..address import Address
 from ..errors import MissingError, OptionError
-from ..lines import Cell, Line
+from ..lines import Cell, Line, Operand
 from ..ops import Array
 from ..stack import Stage
 from ..trace import INITIAL, Trace
@@ -27,8 +27,8 @@ class Recurrence(NamedTuple):
 
     state: str
     carried: str
-    keeps: tuple[tuple[float, str | None], ...]
-    writes: tuple[tuple[float, str], ...]
+    keeps: tuple[tuple[float, Operand | None], ...]
+    writes: tuple[tuple[float, Operand], ...]
     total: str
     clip: str | None
     mask: str | None
@@ -68,15 +68,15 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
     if line.op == "clip":
         clip, line = name, cell.by_name.get(str(line.operands[0]), line)
     terms = tuple(zip(line.constants, line.operands, strict=True)) if line.op == "add" else ((1.0, line.name),)
-    keeps: list[tuple[float, str | None]] = []
-    writes: list[tuple[float, str]] = []
+    keeps: list[tuple[float, Operand | None]] = []
+    writes: list[tuple[float, Operand]] = []
     for sign, term in terms:
         if term == state:
             keeps.append((sign, None))
-        elif gate := _gate(cell, str(term), state):
+        elif (gate := _gate(cell, term, state)) is not None:
             keeps.append((sign, gate))
         else:
-            writes.append((sign, str(term)))
+            writes.append((sign, term))
     if not keeps:
         raise OptionError(
             f"{name} = {cell.equations.get(name, name)} is no sum of (gate * {state}) and other terms, "
@@ -96,18 +96,19 @@ def _carried(cell: Cell) -> list[str]:
     return names
 
 
-def _gate(cell: Cell, term: str, state: str) -> str | None:
+def _gate(cell: Cell, term: Operand, state: str) -> Operand | None:
     """The gate of a term gate * state; None for any other term."""
-    line: Line | None = cell.by_name.get(term)
+    line: Line | None = cell.by_name.get(term) if isinstance(term, str) else None
     if line is None or line.op != "mul" or line.operands.count(state) != 1:
         return None
-    return str(next(o for o in line.operands if o != state))
+    return next(o for o in line.operands if o != state)
 
 
-def _values(trace: Trace, stage: Stage, name: str, b: int, j: int) -> Array:
+def _values(trace: Trace, stage: Stage, name: Operand, b: int, j: int) -> Array:
     values = trace.operand(stage.scope, name)
     if values is None:
         raise MissingError(f"{stage.scope}/{name} was not recorded; the memory of a value needs it")
+    values = np.atleast_1d(values)
     array = np.broadcast_to(values, (trace.steps, trace.batch, values.shape[-1]))[:, b]
     return array[:, j if array.shape[1] > 1 else 0].astype(np.float64)
 
@@ -136,7 +137,9 @@ def ledger(trace: Trace, of: str) -> Ledger:
     past = valid == 0
     past[t] = False  # the line itself is computed past the row's length too; only the carry is not
     keep = np.where(past, 1.0, keep)
-    parts: list[tuple[str, Array]] = [(name, sign * _values(trace, stage, name, b, j)) for sign, name in rule.writes]
+    parts: list[tuple[str, Array]] = [
+        (str(name), sign * _values(trace, stage, name, b, j)) for sign, name in rule.writes
+    ]
     if rule.clip is not None:
         cut = _values(trace, stage, rule.clip, b, j) - _values(trace, stage, rule.total, b, j)
         parts.append((f"clip of {rule.total}", cut))

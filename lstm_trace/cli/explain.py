@@ -1,0 +1,82 @@
+"""`lstm-trace explain`: what a value came from, what a cell remembers, how its gates behave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .common import nonfinite_option, output_option
+from .models import input_options, layout_options
+
+if TYPE_CHECKING:
+    from ..trace import Trace
+
+WAYS = ("memory", "gradient", "contribution", "gates")
+
+
+@click.command("explain")
+@click.argument("source", type=click.Path(allow_dash=True))
+@click.option("--of", help="Address of the value, for example 3/h_t[1]; not for gates.")
+@click.option("--how", type=click.Choice(WAYS), required=True, help="Which explanation.")
+@output_option("Write here: .md, .csv or .json; Markdown to standard output if not given.")
+@click.option(
+    "--format", "form", type=click.Choice(["md", "csv", "json"]), help="Format, where the suffix does not say."
+)
+@click.option("--baseline", help="contribution: zero-input (default), zero-state, a row of the batch, or a file.")
+@click.option("--points", type=click.IntRange(1, 10_000), default=50, help="contribution: points of the path (50).")
+@click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")
+@click.option("--low", type=click.FloatRange(0, 1), default=0.1, help="gates: below it is left-saturated (0.1).")
+@click.option("--high", type=click.FloatRange(0, 1), default=0.9, help="gates: above it is right-saturated (0.9).")
+@input_options
+@layout_options
+@nonfinite_option
+def command(
+    source: str,
+    of: str | None,
+    how: str,
+    output: str,
+    form: str | None,
+    allow_nonfinite: bool,
+    **given: Any,
+) -> None:
+    """Explain a value of SOURCE, a trace or problem (or a model with --input).
+
+    \b
+    memory        the ledger of a carried value: what each step wrote, what is left
+    gradient      back-propagation through time, line by line, and all gradients
+    contribution  the value against a baseline, split exactly over inputs and steps
+    gates         saturation, dead units, memory length; the first NaN or infinity
+    """
+    from ..files import written
+    from ..views.diff import form_of
+    from ..views.explain import explanation
+    from .models import opened_with
+
+    if of is None and how != "gates" and not given["seed"]:
+        raise click.UsageError(f"--how {how} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
+    trace = opened_with(source, given, allow_nonfinite)
+    text = explanation(trace, of, how, **_arguments(how, given)).render(form or form_of(output))
+    with written(output) as file:
+        file.write(text)
+
+
+def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The options that belong to one explanation."""
+    from ..weights.inputs import read_input
+
+    if how == "gates":
+        return {"low": given["low"], "high": given["high"]}
+    if how == "contribution":
+        return {"baseline": _baseline(given["baseline"]), "points": given["points"]}
+    if how == "gradient" and given["seed"]:
+        return {"seed": read_input(given["seed"]).values}
+    return {}
+
+
+def _baseline(text: str | None) -> str | int | Trace:
+    from .common import opened
+
+    if text is None or text in ("zero-input", "zero-state"):
+        return text or "zero-input"
+    return int(text) if text.isdecimal() else opened(text)

@@ -1,0 +1,120 @@
+"""Splits of a value or a difference as explanations: by block, by step, by entry, beside the measures in common use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..ops import Array
+from ..trace import Trace
+from ..walks.attribute import Split, split
+from ..walks.contribution import Baseline, Shares, contribution, gradient_times_input, integrated_gradients
+from . import shares
+from .table_report import Explanation
+
+_ENTRY = ("address", "kind", "layer", "direction", "t", "batch", "name", "unit", "input", "contribution")
+_NOTE = (
+    "A share is part of value − baseline value. The shares add up; products are shared half and half between their "
+    "factors, and other complete splits exist (docs/attribution.md)."
+)
+
+
+def difference(a: Trace, b: Trace, of: str) -> Explanation:
+    """The difference of one value, b's minus a's, split exactly over parameters, inputs and states."""
+    found = split(a, b, of)
+    return Explanation(
+        title=f"Difference of {found.of}",
+        sentences=(*_totals(found, "a", "b"), *_leaders(found)),
+        columns=_ENTRY,
+        rows=[row for row in _entries(found) if row[-1] != 0],
+        shown=("address", "contribution"),
+        notes=(_NOTE,),
+        more=(_by_block(found), _by_step(found)),
+    )
+
+
+def value(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int = 50) -> Explanation:
+    """A value against a baseline, split exactly over inputs, steps and states; gradient x input and integrated
+    gradients stand beside it.
+    """
+    found = contribution(trace, of, baseline)
+    others: dict[str, Shares] = {
+        "gradient_x_input": gradient_times_input(trace, of, baseline),
+        "integrated_gradients": integrated_gradients(trace, of, baseline, points),
+    }
+    beside = {name: _by_address(found, other.parts) for name, other in others.items()}
+    rows = [(*row, *(beside[name].get(row[0]) for name in others)) for row in _entries(found)]
+    gaps = [f"{name.replace('_', ' ')}: the shares leave {other.gap:.3g}" for name, other in others.items()]
+    return Explanation(
+        title=f"Contributions to {found.of}",
+        sentences=(*_totals(found, "the baseline", "the trace"), *_leaders(found), *gaps),
+        columns=(*_ENTRY, *others),
+        rows=[row for row in rows if any(row[9:])],
+        shown=("address", "contribution", *others),
+        notes=(_NOTE,),
+        more=(_by_block(found), _by_step(found)),
+    )
+
+
+def _totals(found: Split, a: str, b: str) -> Iterable[str]:
+    yield f"{found.of}: {a} has {found.baseline!r}, {b} has {found.value!r}, the difference is {found.difference!r}"
+    yield f"the parts add up to {found.total!r}; residual {found.residual:.2g} (rounding)"
+    local = math.fsum(float(np.sum(part)) for part in found.local.values())
+    if local:
+        yield f"{local:.6g} of it comes from values that their own line does not explain (kind local)"
+
+
+def _leaders(found: Split) -> Iterable[str]:
+    parts = sorted(_blocks(found), key=lambda item: -abs(item[1]))[:3]
+    told = [f"{name} {part:+.6g}" for name, part in parts if part]
+    if told:
+        yield f"largest: {', '.join(told)}"
+
+
+def _blocks(found: Split) -> list[tuple[str, float]]:
+    parts = [*found.parts.items(), *((f"{name} (local)", part) for name, part in found.local.items())]
+    return [(name, float(np.sum(part))) for name, part in parts]
+
+
+def _by_block(found: Split) -> Explanation:
+    size = found.size or 1.0
+    rows = [
+        (name, total, float(np.abs(part).sum()) / size)
+        for (name, total), part in zip(_blocks(found), [*found.parts.values(), *found.local.values()], strict=True)
+        if np.any(part)
+    ]
+    rows.sort(key=lambda row: -abs(row[1]))
+    return Explanation("By block", (), ("block", "contribution", "share"), rows)
+
+
+def _by_step(found: Split) -> Explanation:
+    """What came in at each step: through the parameters used there, and the inputs read there."""
+    steps = max((len(values) for values in found.by_step.values()), default=0)
+    inputs = [(name, part) for name, part in found.parts.items() if found.kinds[name] in ("input", "given")]
+    steps = max([steps, *(len(part) for _, part in inputs)])
+    through = np.zeros(steps)
+    read = np.zeros(steps)
+    for values in found.by_step.values():
+        through[: len(values)] += values
+    for _, part in inputs:
+        read[: len(part)] += part.reshape(len(part), -1).sum(axis=1)
+    rows = [(t, float(through[t]), float(read[t]), float(through[t] + read[t])) for t in range(steps)]
+    return Explanation("By step", (), ("t", "parameters", "inputs", "together"), rows)
+
+
+def _entries(found: Split) -> list[tuple[Any, ...]]:
+    """One row for each entry, the largest first; missing places as None."""
+    frame = shares.frame(found).sort_values("contribution", key=lambda column: -column.abs(), kind="stable")
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [tuple(row) for row in plain[list(_ENTRY)].itertuples(index=False)]
+
+
+def _by_address(found: Split, parts: Mapping[str, Array]) -> dict[str, float]:
+    """The shares of another measure by address of the entry."""
+    whole = {name: parts.get(name, np.zeros_like(part)) for name, part in found.parts.items()}
+    other = Split(found.of, found.row, found.value, found.baseline, whole, found.kinds, {}, {})
+    frame = shares.frame(other)
+    return dict(zip(frame["address"], frame["contribution"].astype(float), strict=True))
