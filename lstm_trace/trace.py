@@ -304,6 +304,16 @@ class Trace:
 
         save(self, path)
 
+    def report(self, format: str = "md", **options: Any) -> str:
+        """The worked solution, as Markdown (`md`) or for a terminal (`text`); see `views.report.report`.
+
+        options: detail (`scalar`, `vector`, `summary`), digits, width, everything, and those of a selection: only,
+        layer, direction, steps, batch, unit. Raises MissingError for a selection that is not there, OptionError.
+        """
+        from .views.report import report
+
+        return report(self, format, **options)
+
     def to_frame(self, shape: str = "long", with_inputs: bool = False, **selection: Any) -> pd.DataFrame:
         """The values as a pandas frame: shape `long`, `wide` or `worked` (see `views.frames.frame`).
 

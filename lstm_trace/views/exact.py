@@ -16,7 +16,7 @@ from ..lines import Line
 from ..ops import OPS
 from ..stack import Stage
 from ..trace import Trace
-from .formula import SCALAR, Call, Dots, Key, MatVec, Neg, Node, Num, Prod, Quot, Sum, Terms
+from .formula import SCALAR, Call, Key, Neg, Node, Num, Prod, Quot, Sum, Terms
 from .numbers import Shown, fraction
 
 Exact = Fraction | None
@@ -26,14 +26,16 @@ SMALL = 20_000
 #: A number with more binary digits than this is not followed any further.
 BITS = 512
 
-_HALF = Fraction(1, 2)
-Rule = Callable[[Sequence[Exact], Sequence[Fraction]], Exact]
+_HALF, _ZERO, _ONE = Fraction(1, 2), Fraction(0), Fraction(1)
+
+#: Exact operands (None where there is none), constants, and about where the operands are: what was recorded.
+Rule = Callable[[Sequence[Exact], Sequence[Fraction], Sequence[float]], Exact]
 
 
 def _known(rule: Callable[[Sequence[Fraction], Sequence[Fraction]], Exact]) -> Rule:
     """A rule that needs every operand."""
 
-    def whole(a: Sequence[Exact], c: Sequence[Fraction]) -> Exact:
+    def whole(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
         there = [value for value in a if value is not None]
         return rule(there, c) if len(there) == len(a) else None
 
@@ -42,7 +44,7 @@ def _known(rule: Callable[[Sequence[Fraction], Sequence[Fraction]], Exact]) -> R
 
 def _at(place: int, value: Fraction) -> Rule:
     """A function that is rational at one place only."""
-    return lambda a, c: value if a[0] == place else None
+    return lambda a, c, about: value if a[0] == place else None
 
 
 def _root(a: Sequence[Fraction], _: Sequence[Fraction]) -> Exact:
@@ -52,34 +54,69 @@ def _root(a: Sequence[Fraction], _: Sequence[Fraction]) -> Exact:
     return Fraction(over, under) if over**2 == a[0].numerator and under**2 == a[0].denominator else None
 
 
-def _where(a: Sequence[Exact], _: Sequence[Fraction]) -> Exact:
+def _where(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
     return None if a[0] is None else a[1] if a[0] != 0 else a[2]
 
 
-def _unused(a: Sequence[Exact], c: Sequence[Fraction]) -> Exact:
+def _between(value: Exact, about: float, low: Exact, high: Exact) -> Exact:
+    """`value` kept between two bounds; a rounded value that is clearly beyond a bound gives the bound."""
+    if value is not None:
+        value = value if low is None else max(value, low)
+        return value if high is None else min(value, high)
+    if low is not None and _clearly_less(about, float(low)):
+        return low
+    return high if high is not None and _clearly_less(float(high), about) else None
+
+
+def _clearly_less(a: float, b: float) -> bool:
+    return a < b - 1e-5 * (1 + abs(b))
+
+
+def _largest(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
+    """The largest operand, where it is exact and those that are not are clearly smaller."""
+    there = [value for value in a if value is not None]
+    if not there:
+        return None
+    top = max(there)
+    rest = [near for value, near in zip(a, about, strict=True) if value is None]
+    return top if all(_clearly_less(near, float(top)) for near in rest) else None
+
+
+def _hard(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
+    line = None if a[0] is None else c[0] * a[0] + c[1]
+    return _between(line, float(c[0]) * about[0] + float(c[1]), _ZERO, _ONE)
+
+
+def _thresholded(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
+    if a[0] is not None:
+        return a[0] if a[0] > c[0] else _ZERO
+    return _ZERO if _clearly_less(about[0], float(c[0])) else None
+
+
+def _unused(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
     raise AssertionError("written with sums and quotients, never as a call")
 
 
-#: Function to its exact value, from exact operands and constants; None where it has none.
+#: Function to its exact value; None where it has none.
 EXACT: dict[str, Rule] = {
     "sigmoid": _at(0, _HALF),
-    "tanh": _at(0, Fraction(0)),
-    "exp": _at(0, Fraction(1)),
-    "log": _at(1, Fraction(0)),
+    "tanh": _at(0, _ZERO),
+    "exp": _at(0, _ONE),
+    "log": _at(1, _ZERO),
     "sqrt": _known(_root),
-    "relu": _known(lambda a, c: max(a[0], Fraction(0))),
+    "relu": lambda a, c, about: _between(a[0], about[0], _ZERO, None),
     "affine": _known(lambda a, c: c[0] * a[0] + c[1]),
     "leaky_relu": _known(lambda a, c: c[0] * a[0] if a[0] < 0 else a[0]),
-    "thresholded_relu": _known(lambda a, c: a[0] if a[0] > c[0] else Fraction(0)),
-    "scaled_tanh": _at(0, Fraction(0)),
-    "hard_sigmoid": _known(lambda a, c: min(max(c[0] * a[0] + c[1], Fraction(0)), Fraction(1))),
-    "elu": lambda a, c: a[0] if a[0] is not None and a[0] >= 0 else None,
+    "thresholded_relu": _thresholded,
+    "scaled_tanh": _at(0, _ZERO),
+    "hard_sigmoid": _hard,
+    "elu": lambda a, c, about: a[0] if a[0] is not None and a[0] >= 0 else None,
     "softsign": _known(lambda a, c: a[0] / (1 + abs(a[0]))),
-    "softplus": lambda a, c: None,
-    "clip": _known(lambda a, c: min(max(a[0], c[0]), c[1])),
+    "softplus": lambda a, c, about: None,
+    "clip": lambda a, c, about: _between(a[0], about[0], c[0], c[1]),
     "where": _where,
-    "maximum": _known(lambda a, c: max(a)),
-    "max": _known(lambda a, c: max(a)),
+    "maximum": _largest,
+    "max": _largest,
     "sum": _unused,
     "mean": _unused,
     "concat": _unused,
@@ -113,9 +150,9 @@ def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
         constants = [fraction(c) for c in node.constants or _defaults(node.op)]
         if any(c is None for c in constants):
             return None
-        return EXACT[node.op]([evaluate(a, leaf) for a in node.args], [c for c in constants if c is not None])
-    assert isinstance(node, Dots | MatVec) or not isinstance(node, Num)
-    return None
+        about = [float(a.value) if isinstance(a, Num) else math.nan for a in node.args]
+        return EXACT[node.op]([evaluate(a, leaf) for a in node.args], [c for c in constants if c is not None], about)
+    return None  # dots: part of it is left out
 
 
 def _defaults(op: str) -> list[float]:

@@ -25,6 +25,14 @@ class Sym:
 
 
 @dataclass(frozen=True)
+class Index:
+    """Part of a named value: `W_xi[5,:]`."""
+
+    of: Sym
+    at: str
+
+
+@dataclass(frozen=True)
 class Num:
     """A number as it is shown; `value` is what was recorded, `key` says of what (None for a number of an equation)."""
 
@@ -82,6 +90,13 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Fn:
+    """The sign of a function alone, or that of the `product` element by element."""
+
+    op: str
+
+
+@dataclass(frozen=True)
 class Vec:
     """A vector by its entries."""
 
@@ -102,17 +117,18 @@ class Dots:
     way: str = "across"
 
 
-Node = Sym | Num | Sum | Prod | MatVec | Quot | Neg | Call | Vec | Mat | Dots
+Node = Sym | Index | Num | Sum | Prod | MatVec | Quot | Neg | Call | Fn | Vec | Mat | Dots
 
 #: How tightly each kind binds; a looser one inside a tighter one stands in parentheses.
 BINDING: dict[type, int] = {
-    Sum: 1, Neg: 2, Prod: 3, MatVec: 3, Quot: 3, Sym: 5, Num: 5, Call: 5, Vec: 5, Mat: 5, Dots: 5,
+    Sum: 1, Neg: 2, Prod: 3, MatVec: 3, Quot: 3, Sym: 5, Index: 5, Num: 5, Call: 5, Fn: 5, Vec: 5, Mat: 5, Dots: 5,
 }  # fmt: skip
 
 
 def number(value: float) -> Num:
-    """A number of an equation, as it was written."""
-    return Num(show(value, None), value)
+    """A number of an equation, as it was written: 1 and not 1.0."""
+    shown = show(value, None)
+    return Num(shown._replace(digits=shown.digits.removesuffix(".0")), value)
 
 
 # -- a line in symbols -----------------------------------------------------------------------------------------------
@@ -255,3 +271,20 @@ def _collect(node: Any, found: dict[str, None]) -> None:
     elif not isinstance(node, Num) and hasattr(node, "__dataclass_fields__"):
         for part in vars(node).values():
             _collect(part, found)
+
+
+def broken(node: Node, size: Callable[[Node], int], room: int) -> list[tuple[str, Node]]:
+    """A sum in pieces that each fit into `room`, with the sign before each piece but the first; others stay whole."""
+    if not isinstance(node, Sum) or size(node) <= room:
+        return [("", node)]
+    pieces: list[tuple[str, Node]] = []
+    start = 0
+    for end in range(1, len(node.terms) + 1):
+        last = end == len(node.terms)
+        if last or size(Sum(node.signs[start : end + 1], node.terms[start : end + 1])) > room:
+            sign = node.signs[start]
+            first = 1.0 if start else sign
+            piece = Sum((first, *node.signs[start + 1 : end]), node.terms[start:end])
+            pieces.append(("" if not start else "+" if sign > 0 else "-", piece))
+            start = end
+    return pieces

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .formula import BINDING, Call, Dots, Mat, MatVec, Neg, Node, Num, Prod, Quot, Sum, Sym, Vec
-from .numbers import Shown, show
+from .formula import BINDING, Call, Dots, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Sum, Sym, Vec
+from .formula import number as written
+from .numbers import Shown
 from .symbols import FUNCTIONS, Symbol, symbol
 
 
@@ -62,14 +63,20 @@ def _prod(p: Plain, node: Prod) -> str:
 
 
 def _call(p: Plain, node: Call) -> str:
-    args = [p(a) for a in node.args] + [number(show(c, None)) for c in node.constants]
+    args = [p(a) for a in node.args] + [p(written(c)) for c in node.constants]
     if node.op == "concat":
         return f"[{'; '.join(args)}]"
     return f"{FUNCTIONS[node.op][1]}({', '.join(args)})"
 
 
+def _vector(p: Plain, node: Vec) -> str:
+    """The entries in brackets; of a single one the number."""
+    return p(node.entries[0]) if len(node.entries) == 1 else f"[{', '.join(p(e) for e in node.entries)}]"
+
+
 PLAIN: dict[type, Callable[[Plain, Any], str]] = {
     Sym: lambda p, node: letters(symbol(node.name, p.own)),
+    Index: lambda p, node: f"{p(node.of)}[{node.at}]",
     Num: lambda p, node: number(node.shown),
     Sum: _sum,
     Prod: _prod,
@@ -77,7 +84,8 @@ PLAIN: dict[type, Callable[[Plain, Any], str]] = {
     Quot: lambda p, node: f"{p.inside(node.over, 3)} / {p.inside(node.under, 4)}",
     Neg: lambda p, node: f"-{p.inside(node.of, 3)}" if not isinstance(node.of, Num) else f"-({p(node.of)})",
     Call: _call,
-    Vec: lambda p, node: f"[{', '.join(p(e) for e in node.entries)}]",
+    Fn: lambda p, node: "⊙" if node.op == "product" else FUNCTIONS[node.op][1],
+    Vec: _vector,
     Mat: lambda p, node: f"[{', '.join(p(Vec(row)) for row in node.rows)}]",
     Dots: lambda p, node: "…",
 }

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .formula import BINDING, Call, Dots, Mat, MatVec, Neg, Node, Num, Prod, Quot, Sum, Sym, Vec
-from .numbers import Shown, show
+from .formula import BINDING, Call, Dots, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Sum, Sym, Vec
+from .formula import number as written
+from .numbers import Shown
 from .symbols import FUNCTIONS, Symbol, symbol
 
 _LETTERS = {"γ": r"\gamma", "β": r"\beta"}
@@ -83,7 +84,7 @@ def _prod(p: Tex, node: Prod) -> str:
 
 
 def _call(p: Tex, node: Call) -> str:
-    args = [p(a) for a in node.args] + [number(show(c, None)) for c in node.constants]
+    args = [p(a) for a in node.args] + [p(written(c)) for c in node.constants]
     if node.op == "concat":
         return _matrix(p, Mat(tuple((a,) for a in node.args)))
     if node.op == "sqrt":
@@ -94,12 +95,15 @@ def _call(p: Tex, node: Call) -> str:
 
 
 def _matrix(p: Tex, node: Mat) -> str:
+    if len(node.rows) == len(node.rows[0]) == 1:
+        return p(node.rows[0][0])
     rows = r" \\ ".join(" & ".join(map(p, row)) for row in node.rows)
     return rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}"
 
 
 TEX: dict[type, Callable[[Tex, Any], str]] = {
     Sym: lambda p, node: letters(symbol(node.name, p.own)),
+    Index: lambda p, node: f"{p(node.of)}[{node.at}]",
     Num: lambda p, node: number(node.shown),
     Sum: _sum,
     Prod: _prod,
@@ -107,6 +111,7 @@ TEX: dict[type, Callable[[Tex, Any], str]] = {
     Quot: lambda p, node: rf"\frac{{{p(node.over)}}}{{{p(node.under)}}}",
     Neg: lambda p, node: f"-{p.inside(node.of, 3)}" if not isinstance(node.of, Num) else f"-({p(node.of)})",
     Call: _call,
+    Fn: lambda p, node: r"\odot" if node.op == "product" else FUNCTIONS[node.op][0],
     Vec: lambda p, node: _matrix(p, Mat(tuple((e,) for e in node.entries))),
     Mat: _matrix,
     Dots: lambda p, node: _DOTS[node.way],

@@ -1,0 +1,54 @@
+"""`lstm-trace report`: the worked solution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .common import nonfinite_option, opened, output_option, selection_options, source_argument
+
+
+@click.command("report")
+@source_argument
+@output_option("Write here; the suffix (.md, .txt) chooses the format.")
+@click.option("--format", "format_", help="md or text; without -o: text in a terminal, md otherwise.")
+@click.option(
+    "--detail",
+    type=click.Choice(["scalar", "vector", "summary"]),
+    help="Every term of every unit, vectors, or gates and states only; chosen by size if not given.",
+)
+@click.option("--digits", type=click.IntRange(0, 17), default=8, show_default=True, help="Decimals (display only).")
+@click.option("--width", type=click.IntRange(min=40), help="Columns of a text report.")
+@click.option("--all", "everything", is_flag=True, help="Everything, however long; nothing is shortened with dots.")
+@selection_options
+@nonfinite_option
+def command(
+    source: str,
+    output: str,
+    format_: str | None,
+    detail: str | None,
+    digits: int,
+    width: int | None,
+    everything: bool,
+    allow_nonfinite: bool,
+    **selection: Any,
+) -> None:
+    """Write the worked solution of SOURCE (a trace, or a problem that is traced first).
+
+    Every line with its symbol, its formula, the numbers put in and the result; = where that is exact, ≈ where it is
+    rounded. It ends with the answers that were asked for, and one sentence for each gate.
+    """
+    import shutil
+    import sys
+
+    from ..files import written
+    from ..views.report import format_of, report
+
+    terminal = output == "-" and sys.stdout.isatty()
+    chosen = format_ or format_of(output, "text" if terminal else "md")
+    columns = width or (min(shutil.get_terminal_size().columns, 100) if terminal else 80)
+    trace = opened(source, allow_nonfinite)
+    text = report(trace, chosen, detail=detail, digits=digits, width=columns, everything=everything, **selection)
+    with written(output) as file:
+        file.write(text)

@@ -1,0 +1,78 @@
+"""Lines that belong together (products, pre-activation and activation of a gate), found from what reads what."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..lines import Cell, Line
+from ..ops import GATES, OPS
+from ..stack import Stage
+
+#: Functions of one value that end a group: what they give is an activation.
+_LEADING = frozenset(
+    name
+    for name, op in OPS.items()
+    if op.function and op.arity == 1 and op.width == "same" and name not in ("clip", "sqrt")
+)
+
+
+class Group(NamedTuple):
+    """Lines in computing order; the last of them is what they lead to, `leader` unless that has no name."""
+
+    leader: Line | None
+    lines: tuple[Line, ...]
+
+
+def is_gate(line: Line, cell: Cell) -> bool:
+    """Whether a line squashes into (0, 1), or is one minus such a line, and has a name."""
+    if not line.assigned:
+        return False
+    if line.op in GATES:
+        return True
+    if line.op != "add" or line.constants != (1.0, -1.0) or line.operands[0] != 1.0:
+        return False
+    other = cell.by_name.get(str(line.operands[1]))
+    return other is not None and other.op in GATES
+
+
+def gated(line: Line, cell: Cell) -> str | None:
+    """What the gate `line` multiplies as the first factor of a product; None where it is no gate."""
+    if not is_gate(line, cell):
+        return None
+    for product in cell.readers.get(line.name, ()):
+        if product.op == "mul" and product.operands[0] == line.name and isinstance(product.operands[1], str):
+            return product.operands[1]
+    return None
+
+
+def groups(stage: Stage, titled: frozenset[str]) -> list[Group]:
+    """The computed lines of a stage in groups, in an order in which they can be computed.
+
+    A group ends in a line that others build on: one with a heading of its own (`titled`), an activation, a gate, a
+    carried line, the output. Lines that only such a line needs stand before it.
+    """
+    cell = stage.cell
+    carried = set(cell.states.values())
+    computed = {line.name for line in stage.lines}
+    place = {line.name: at for at, line in enumerate(stage.lines)}
+    leader: dict[str, str] = {}
+    for line in reversed(stage.lines):
+        readers = [reader.name for reader in cell.readers.get(line.name, ()) if reader.name in computed]
+        leads = line.assigned and (
+            line.name in titled
+            or line.name in carried
+            or line.name == cell.output
+            or line.op in _LEADING
+            or gated(line, cell) is not None
+        )
+        targets = dict.fromkeys(leader[name] for name in readers)
+        if leads or not targets or (line.assigned and len(targets) > 1):
+            leader[line.name] = line.name
+        else:  # the earliest of the groups that read it, so that every line still stands after its operands
+            leader[line.name] = min(targets, key=place.__getitem__)
+    found: dict[str, list[Line]] = {}
+    for line in stage.lines:
+        own = leader[line.name]
+        found.setdefault("" if own in carried and not cell.by_name[own].assigned else own, []).append(line)
+    order = sorted(found, key=lambda name: place[name] if name else len(place))
+    return [Group(cell.by_name.get(name), tuple(found[name])) for name in order]

@@ -1,0 +1,121 @@
+"""Reports as Markdown that GitHub renders: math in fences and in $`…`$, since plain dollars break on _ and \\{."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from .formula import Dots, Mat, Node, Num, broken
+from .plain import Plain
+from .plain import number as plain_number
+from .tex import Tex, escaped
+
+#: So many characters of a formula, as plain text, stand on one row.
+ROOM = 88
+#: So many numbers stand beside each other in one row of given values.
+ABREAST = 9
+
+_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
+
+
+@dataclass(frozen=True)
+class _Printer:
+    tex: Tex
+    plain: Plain
+
+    def size(self, node: Node) -> int:
+        """About how wide a formula is."""
+        return len(self.plain(node))
+
+    def text(self, text: Text, table: bool = False) -> str:
+        """Words and formulas in running text."""
+        return "".join(self._inline(part, table) for part in text)
+
+    def _inline(self, part: str | Node | Code, table: bool) -> str:
+        if isinstance(part, str):
+            return literal(part)
+        if isinstance(part, Code):
+            return f"`{part.text}`"
+        if table and isinstance(part, Num):
+            return plain_number(part.shown)
+        if isinstance(part, Dots):
+            return "⋮" if part.way == "down" else "…"
+        return f"$`{self.tex(part)}`$"
+
+
+def literal(text: str) -> str:
+    """Text that Markdown and HTML leave as it is.
+
+    >>> literal("a*b <i> c_d | $5")
+    'a\\\\*b &lt;i&gt; c\\\\_d \\\\| \\\\$5'
+    """
+    text = re.sub(r"([\\`*_\[\]|$#~])", r"\\\1", " ".join(text.split()) if "\n" in text else text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 0) -> str:
+    """The blocks as Markdown. own: the symbols that the author of the problem gave; width: not used."""
+    printer = _Printer(Tex(own), Plain(own))
+    return "\n\n".join(MARKDOWN[type(block)](printer, block) for block in blocks) + "\n"
+
+
+def _table(p: _Printer, block: Table) -> str:
+    rows = [[p.text(cell, table=True) for cell in row] for row in (block.head, *block.rows)]
+    rows.insert(1, ["---:"] * len(block.head))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _derivation(p: _Printer, block: Derivation) -> str:
+    lines = [(r" \\" + "\n").join(piece for row in rows for piece in _row(p, row)) for rows in block.lines]
+    return _math(lines, "4pt")
+
+
+def _row(p: _Printer, row: Row) -> list[str]:
+    """One row of a derivation; a long sum goes on below."""
+    left = "".join(p.tex(part) if not isinstance(part, str | Code) else _words(part) for part in row.left)
+    pieces = [r"&\quad " + left if row.under else "&" + left]
+    for sign, node in row.parts:
+        pieces[-1] += r"\!:\quad " if sign == ":" else f" {_SIGNS[sign]} "
+        for lead, piece in broken(node, p.size, ROOM):
+            if lead:
+                pieces.append(rf"&\qquad\qquad {lead} ")
+            pieces[-1] += p.tex(piece)
+    return pieces
+
+
+def _words(part: str | Code) -> str:
+    return rf"\text{{{escaped(part if isinstance(part, str) else part.text)}}}"
+
+
+def _premises(p: _Printer, block: Premises) -> str:
+    rows: list[list[str]] = []
+    for items in block.rows:
+        room = 0
+        for left, sign, right in items:
+            columns = len(right.rows[0]) + 1 if isinstance(right, Mat) else 2
+            if room < columns:
+                rows.append([])
+                room = ABREAST
+            rows[-1].append(f"{p.tex(left)} {_SIGNS[sign]} {p.tex(right)}")
+            room -= columns
+    return _math(["&" + r" \qquad ".join(row) for row in rows], "8pt")
+
+
+def _math(lines: list[str], gap: str) -> str:
+    if len(lines) == 1 and "\n" not in lines[0]:
+        return f"```math\n{lines[0].replace('&', '', 1)}\n```"
+    body = f" \\\\[{gap}]\n".join(lines)
+    return f"```math\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n```"
+
+
+MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
+    Heading: lambda p, block: f"{'#' * block.level} {p.text(block.text)}",
+    Para: lambda p, block: p.text(block.text),
+    Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
+    Table: _table,
+    Derivation: _derivation,
+    Premises: _premises,
+}

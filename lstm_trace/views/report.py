@@ -1,0 +1,102 @@
+"""The worked solution of a trace: premises, equations, every step, the answers, and what the gates did in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+from typing import Any, Literal, get_args
+
+from ..errors import OptionError, nearest
+from ..trace import Trace
+from . import markdown, text
+from .answers import answers
+from .blocks import Block, Heading
+from .gates import sentences
+from .given import equations, given
+from .numbers import DIGITS
+from .rows import Selection
+from .solution import solution
+from .view import Detail, view
+
+Format = Literal["md", "text"]
+
+#: Format to the printer of its blocks.
+PRINTERS: dict[str, Callable[..., str]] = {"md": markdown.render, "text": text.render}
+#: File suffix to format.
+SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a report shows, and how.
+
+    detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
+    digits: decimals, for display only. selection: lines, layer, direction, steps, row, unit. everything: no dots.
+    width: columns of a text report. language: of headings and sentences.
+    """
+
+    detail: Detail | None = None
+    digits: int = DIGITS
+    selection: Selection = field(default_factory=Selection)
+    everything: bool = False
+    width: int = 80
+    language: str = "en"
+
+
+def blocks(trace: Trace, options: Options) -> list[Block]:
+    """The report as blocks, neutral to the format. Raises MissingError for a selection that is not there."""
+    shown = view(trace, options.detail, options.digits, options.selection, options.everything, options.language)
+    title = trace.header.title or shown.words.word("untitled")
+    return [
+        Heading(1, (title,)),
+        *given(shown),
+        *equations(shown),
+        *solution(shown),
+        *answers(shown),
+        *sentences(shown),
+    ]
+
+
+def report(trace: Trace, format: str = "md", **options: Any) -> str:
+    """The worked solution as text.
+
+    format: `md` (Markdown with TeX math as GitHub renders it) or `text` (for a terminal). Options are those of
+    `Options`, and those of a selection: only, layer, direction, steps, batch, unit.
+    Raises OptionError for an unknown format or detail, MissingError for a selection that is not there.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[-1, 0, 0.2]], "W_hi": [[0.5]]}, [1, 2, 3], ask="i_t", h0=[0.0])
+    >>> print(report(trace, "text", only="z_i,i_t".split(","), digits=4).partition("i_t ──")[2].partition("Ans")[0])
+    <BLANKLINE>
+    <BLANKLINE>
+      z_i = W_xi x_t + W_hi h_{t-1}
+        unit 0: -0.4 + 0.0 = -0.4
+      i_t = σ(z_i)
+        unit 0: σ(-0.4) ≈ 0.4013
+    <BLANKLINE>
+    <BLANKLINE>
+    """
+    _check("format", format, tuple(PRINTERS))
+    if options.get("detail") is not None:
+        _check("detail", options["detail"], get_args(Detail))
+    chosen = {name: options.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in options}
+    whole = Options(**options)
+    if chosen:
+        whole = replace(whole, selection=Selection(**chosen))
+    return PRINTERS[format](blocks(trace, whole), trace.header.symbols, whole.width)
+
+
+def format_of(path: str, otherwise: str) -> str:
+    """The format that a file's suffix means; `otherwise` for standard output. Raises OptionError."""
+    if path == "-":
+        return otherwise
+    suffix = PurePath(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise OptionError(f"{path}: reports are written as {', '.join(SUFFIXES)}; name another with --format")
+    return SUFFIXES[suffix]
+
+
+def _check(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise OptionError(f"there is no {what} {value!r}{nearest(value, known, 'expected')}")

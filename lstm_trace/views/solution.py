@@ -1,0 +1,210 @@
+"""The calculation itself: every line of every shown step, with its numbers, in the chosen detail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..lines import Line, Operand
+from .blocks import Block, Code, Derivation, Heading, Para, Row, Text
+from .formula import SYMBOLIC, Dots, Node, Num, Sym, Vec, formula, heading
+from .given import read, single, vectors
+from .groups import Group, is_gate
+from .view import Place, View
+from .words import capital
+
+
+def solution(shown: View) -> Iterator[Block]:
+    """A part for each shown place; what the bounds left out is said first."""
+    yield Heading(2, shown.said("solution"))
+    if shown.cut:
+        yield Para(_shortened(shown))
+    alone = single(shown)
+    missing = False
+    for place in shown.places:
+        level = 3
+        if not alone:
+            level = 4
+            yield Heading(3, capital((shown.where(place.stage, place.t, place.b),)))
+            yield from _start(shown, place)
+        yield from _DETAIL[shown.detail](shown, place, level)
+        missing = missing or any(
+            shown.values.array(place.stage.scope, operand) is None
+            for line in shown.lines(place.stage)
+            for operand in line.operands
+        )
+    if missing:
+        yield Para(shown.said("partly"))
+
+
+def _start(shown: View, place: Place) -> Iterator[Block]:
+    """What this place starts from: inputs and states with their values, and where they come from."""
+    stage, t, b = place
+    if shown.past(t, b) and any(source == "valid" for source in stage.sources.values()):
+        yield Para(shown.said("past", b=b))
+    names = read(shown, stage)
+    if t == shown.steps[0] and b == shown.rows[0]:
+        for name in names:
+            scope, _, line = stage.sources.get(name, "").rpartition("/")
+            if scope:
+                source = shown.place(shown.trace.stage(scope))
+                yield Para(shown.words.text("from", name=Sym(name), source=Sym(line), place=source))
+    if names and shown.detail != "summary":
+        yield vectors(shown, stage, names, t, b)
+
+
+# -- the three details -----------------------------------------------------------------------------------------------
+
+
+def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
+    for group in shown.groups(place.stage):
+        lines = [_units(shown, place, line) for line in group.lines]
+        if any(lines):
+            yield from _titled(shown, place, group, level)
+            yield Derivation(tuple(rows for rows in lines if rows))
+
+
+def _vector(shown: View, place: Place, level: int) -> Iterator[Block]:
+    for group in shown.groups(place.stage):
+        yield from _titled(shown, place, group, level)
+        yield Derivation(tuple((_chain(shown, place, line),) for line in group.lines))
+
+
+def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
+    """A line for each gate and state; for each line that was chosen where some were."""
+    if shown.chosen.names is not None:
+        lines = shown.lines(place.stage)
+    else:
+        lines = [group.leader for group in shown.groups(place.stage) if group.leader is not None]
+    rows = []
+    for line in lines:
+        vector, sign = result(shown, place, line)
+        rows.append((Row((heading(line, place.stage.cell),), ((sign, vector),)),))
+    if rows:
+        yield Derivation(tuple(rows))
+
+
+_DETAIL: dict[str, Callable[[View, Place, int], Iterator[Block]]] = {
+    "scalar": _scalar,
+    "vector": _vector,
+    "summary": _summary,
+}
+
+
+def _units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
+    """The formula of a line, and a row for each unit with its numbers."""
+    stage, t, b = place
+    width = shown.trace.lines[stage.scope][line.name].shape[-1]
+    rows: list[Row] = []
+    if line.assigned:
+        rows.append(Row((Sym(line.name),), (("=", formula(line, stage.cell)),)))
+    else:
+        rows.append(Row((heading(line, stage.cell),)))
+    for unit in shown.indices(width):
+        if unit is None:
+            rows.append(Row((Dots("down"),), under=True))
+            continue
+        found = shown.values.scalar(stage, line, t, b, unit, shown.terms)
+        label: Text = (shown.unit(unit, width),)
+        if found.tree is None or isinstance(found.tree, Num):
+            rows.append(Row(label, ((":", found.result),), under=True))
+        else:
+            rows.append(Row(label, ((":", found.tree), (found.relation, found.result)), under=True))
+    return tuple(rows) if len(rows) > 1 else ()
+
+
+def _chain(shown: View, place: Place, line: Line) -> Row:
+    """Symbol = formula = formula with vectors = value."""
+    cell = place.stage.cell
+    parts: list[tuple[str, Node]] = []
+    if line.assigned:
+        parts.append(("=", formula(line, cell)))
+    put_in = _substituted(shown, place, line)
+    if put_in is not None:
+        parts.append(put_in)
+    vector, sign = result(shown, place, line)
+    if put_in is None or put_in[1] != vector:
+        parts.append((sign, vector))
+    return Row((heading(line, cell),), tuple(parts))
+
+
+def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | None:
+    """The formula with vectors in place of names, matrices by name; None where an operand was not recorded."""
+    stage, t, b = place
+    if any(shown.values.array(stage.scope, operand) is None for operand in line.operands):
+        return None
+    sign = "="
+
+    def part(operand: Operand) -> Node:
+        nonlocal sign
+        if not isinstance(operand, str):
+            return shown.values.num(stage.scope, operand, None, None, ())
+        values = shown.values.array(stage.scope, operand)
+        assert values is not None
+        if values.ndim == 2:
+            return Sym(operand)
+        per_step = values.ndim == 3
+        vector = shown.values.vector(
+            stage.scope, operand, t if per_step else None, b if per_step else None, shown.units
+        )
+        if not _all_exact(shown, vector):
+            sign = "≈"
+        return vector
+
+    return sign, SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
+
+
+def _all_exact(shown: View, vector: Vec) -> bool:
+    return all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
+
+
+def result(shown: View, place: Place, line: Line) -> tuple[Vec, str]:
+    """The value of a line at a place, and the sign before it: = where every shown entry is exactly what it is."""
+    stage, t, b = place
+    if shown.chosen.unit is None:
+        vector = shown.values.vector(stage.scope, line.name, t, b, shown.units)
+    else:
+        width = shown.trace.lines[stage.scope][line.name].shape[-1]
+        vector = Vec(
+            tuple(shown.values.num(stage.scope, line.name, t, b, (j,)) for j in shown.indices(width) if j is not None)
+        )
+    return vector, "=" if _all_exact(shown, vector) else "≈"
+
+
+# -- headings and notes ----------------------------------------------------------------------------------------------
+
+
+def _titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Heading]:
+    """The heading of a group: what its last line is in words, and its symbol."""
+    cell, leader, words = place.stage.cell, group.leader, shown.words
+    if leader is None:
+        yield Heading(level, shown.said("line.carried"))
+        return
+    if not leader.assigned:
+        yield Heading(level, (heading(leader, cell),))
+        return
+    key = f"{shown.trace.header.kind}.{leader.name}"
+    if place.stage.direction == "joined" and leader.name == cell.output:
+        key = "line.joined"
+    elif not words.has(key):
+        carried = leader.name in cell.states.values()
+        key = "line.state" if carried else "line.gate" if is_gate(leader, cell) else "line.output"
+        if key == "line.output" and leader.name != cell.output:
+            yield Heading(level, (Sym(leader.name),))
+            return
+    yield Heading(level, (f"{words.word(key)} ", Sym(leader.name)))
+
+
+def _shortened(shown: View) -> Text:
+    """What was left out, and which option shows it."""
+    words = shown.words
+    options = {
+        "layers": "--layer N",
+        "steps": "--steps A:B",
+        "rows": "--batch B",
+        "units": "--unit J",
+        "terms": "",
+        "matrices": "",
+        "detail": "--detail scalar",
+    }
+    what = [words.text(f"short.{key}", option=Code(options[key])) for key in options if key in shown.cut]
+    return words.text("short", what=words.listed(what), all=Code("--all"))
