@@ -13,8 +13,8 @@ from .layouts import Layout, layout
 
 #: Reader module by suffix; each has `read(path, layout=, recurrent_activation=)`, which gives every LSTM of the file.
 READERS: dict[str, str] = {
-    ".pt": "torch", ".pth": "torch", ".bin": "torch", ".ckpt": "torch", ".safetensors": "safetensors", ".npz": "npz",
-    ".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".onnx": "onnx",
+    ".pt": "torch", ".pth": "torch", ".bin": "torch", ".ckpt": "torch", ".jit": "torch", ".safetensors": "safetensors",
+    ".npz": "npz", ".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".onnx": "onnx",
 }  # fmt: skip
 #: Files that are known and not read, with what to do instead.
 REFUSED = {
