@@ -1,0 +1,420 @@
+"""A stage's lines as one function: which memory it works in, and its text.
+
+Memory of a run: `rows`, one more than there are steps, in which each value of the loop is a (B, width) block at a
+constant place; a state is what its line left one row before (after, for the reverse direction), the first row holds
+the initial states. `runs`, (T, B, width) for each group of products that leave the loop. They are made for some
+hundred rows at a time, inside the function, so that they are still in the cache when the loop reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from ..lines import Line, Operand
+from .functions import ELEMENTWISE
+from .ir import Code, Vector
+from .products import Call, Pack, Tiles, Tiling, shares, tiles_of
+from .schedule import Schedule, Segment, Task, make_schedule
+
+#: Every block of a row begins at a multiple of so many bytes.
+ALIGN = 64
+#: Lines of so many bytes are set one `ALIGN` apart: equal low bits of addresses cost cache.
+LONG = 1024
+#: Rows (steps times batch) of products made at once, and the bytes that they may have beyond that.
+LEAST_ROWS = 256
+MOST_BYTES = 512 * 1024
+
+
+class Spot(NamedTuple):
+    """Where a value lies: at `start` numbers after `base`, its rows of the batch `stride` numbers apart.
+
+    base: `cur` (this step's row), `prev` (the state's row), `par` (parameters), `run0`… or `in0`….
+    """
+
+    base: str
+    start: int
+    stride: int
+
+
+@dataclass
+class Program:
+    """The text of a task's function `kernel`, and what its memory must be.
+
+    row: numbers in a row; runs: numbers in one step of each group of products; packs and parameters: how parameters
+    are laid out, and their numbers in all; scratch: numbers of working memory; work: multiplications of one step.
+    """
+
+    task: Task
+    text: str = ""
+    row: int = 0
+    runs: list[int] = field(default_factory=list)
+    spots: dict[str, Spot] = field(default_factory=dict)
+    widths: dict[str, int] = field(default_factory=dict)
+    carried: tuple[tuple[str, str], ...] = ()
+    packs: list[Pack] = field(default_factory=list)
+    parameters: int = 0
+    scratch: int = 0
+    work: int = 0
+
+
+class Writer:
+    """Writes the program of one task."""
+
+    def __init__(self, task: Task, tiling: Tiling) -> None:
+        self.task, self.tiling, self.batch = task, tiling, task.batch
+        self.code = Code(np.dtype(task.dtype))
+        self.size = self.code.size
+        self.unit = ALIGN // self.size
+        self.program = Program(task)
+        self.schedule: Schedule = make_schedule(task)
+        self.program.carried = self.schedule.carried
+        self.widths = self.program.widths
+        self.widths.update(task.widths)
+        self.widths.update({x.name: self.widths[x.reads[0]] for x in self.schedule.hidden})
+        self.spots = self.program.spots
+        self.tiles = Tiles(self.code, tiling.lanes)
+
+    def write(self) -> Program:
+        """The whole program."""
+        self._place()
+        before, inside = self._part(self._before), self._part(self._loop)
+        self.program.text = self._module(before, inside)
+        return self.program
+
+    def _part(self, write: Callable[[], None]) -> str:
+        self.code.lines = []
+        write()
+        return "\n".join(self.code.lines)
+
+    # -- memory --------------------------------------------------------------------------------------------------
+
+    def _block(self, numbers: int) -> int:
+        """Room in a row."""
+        at = self.program.row
+        self.program.row += -(-numbers // self.unit) * self.unit
+        if numbers * self.size >= LONG:
+            self.program.row += self.unit
+        return at
+
+    def _side_by_side(self, segment: Segment, base: str, start: int) -> int:
+        """Place products side by side in rows that hold all of them; gives the width of such a row."""
+        total = sum(self.widths[line.name] for line in segment.lines)
+        at = start
+        for line in segment.lines:
+            self.spots[line.name] = Spot(base, at, total)
+            at += self.widths[line.name]
+        return total
+
+    def _place(self) -> None:
+        for k, (name, width) in enumerate(self.task.inputs):
+            self.spots[name] = Spot(f"in{k}", 0, width)
+        for k, segment in enumerate(self.schedule.before):
+            self.program.runs.append(self.batch * self._side_by_side(segment, f"run{k}", 0))
+        for segment in self.schedule.loop:
+            if segment.kind == "products":
+                total = sum(self.widths[line.name] for line in segment.lines)
+                self._side_by_side(segment, "cur", self._block(self.batch * total))
+                continue
+            for line in segment.lines:
+                width = self.widths[line.name]
+                self.spots[line.name] = Spot("cur", self._block(self.batch * width), width)
+        carried = dict(self.schedule.carried)
+        for state in self.task.states:
+            if state in carried:
+                self.spots[state] = self.spots[carried[state]]._replace(base="prev")
+            else:
+                width = self.widths[state]
+                self.spots[state] = Spot("prev", self._block(self.batch * width), width)
+        for name, shape in self.task.parameters:
+            if len(shape) == 1:
+                self.spots[name] = Spot("par", self._put((name,), shape[0]), 0)
+
+    def _put(self, names: tuple[str, ...], numbers: int, starts: tuple[int, ...] = (), rows: int = 0) -> int:
+        """Room for parameters."""
+        at = self.program.parameters
+        self.program.packs.append(Pack(names, at, starts, rows))
+        self.program.parameters += -(-numbers // self.unit) * self.unit
+        return at
+
+    def _at(self, name: str, *terms: tuple[str, int]) -> str:
+        spot = self.spots[name]
+        return self.code.address(f"%{spot.base}", spot.start, *terms)
+
+    # -- products ------------------------------------------------------------------------------------------------
+
+    def _matrix(self, segment: Segment) -> tuple[tuple[str, ...], int, int]:
+        """(names, rows, terms) of the stacked matrices of products."""
+        names = tuple(str(line.operands[0]) for line in segment.lines)
+        rows = sum(self.task.shapes[name][0] for name in names)
+        terms = self.task.shapes[names[0]][1]
+        self.program.work += rows * terms * self.batch
+        return names, rows, terms
+
+    def _tiled(self, segment: Segment, wide: int, out: str, columns: Call) -> None:
+        names, rows, terms = self._matrix(segment)
+
+        def put(starts: tuple[int, ...], height: int) -> int:
+            return self._put(names, len(starts) * height * terms, starts, height)
+
+        tiles_of(self.code, rows, terms, self.tiling, wide, put, out, columns)
+
+    def _before(self) -> None:
+        """Products of inputs, for `%m` rows: tiles of some rows each, then one row each."""
+        code, many = self.code, self.tiling.rows
+        for k, segment in enumerate(self.schedule.before):
+            vector = self.spots[str(segment.lines[0].operands[1])]
+            out, terms, total = f"%block_run{k}", vector.stride, self.program.runs[k] // self.batch
+
+            def columns(
+                widths: tuple[int, ...], weights: str, results: str,
+                x: str = f"%block_{vector.base}", terms: int = terms, total: int = total,
+            ) -> None:  # fmt: skip
+                for rows, count, first in ((many, "%tiles", "0"), (1, "%rest", "%tiled")):
+                    name = self.tiles.function(widths, rows, terms, terms, total)
+                    xs, outs = code.address(x, 0, (first, terms)), code.address(results, 0, (first, total))
+
+                    def call(j: str, name: str = name, rows: int = rows, xs: str = xs, outs: str = outs) -> None:
+                        at = code.address(xs, 0, (j, rows * terms)), code.address(outs, 0, (j, rows * total))
+                        code.emit(f"  call void {name}(ptr {weights}, ptr {at[0]}, ptr {at[1]})")
+
+                    code.loop(count, 1, call)
+
+            self._tiled(segment, self.tiling.wide(many), out, columns)
+
+    def _products(self, segment: Segment) -> None:
+        """Products of one vector in a step: tiles of rows of the batch."""
+        code = self.code
+        vector, total = str(segment.lines[0].operands[1]), self.spots[segment.lines[0].name].stride
+        terms = self.task.shapes[str(segment.lines[0].operands[0])][1]
+        x, stride = self._at(vector), self.spots[vector].stride
+        if self.batch > 1 and terms * self.size % 2048 == 0 and stride:
+            x, stride = self._spread_out(vector, terms), terms + self.unit
+        most = min(self.batch, self.tiling.rows)
+
+        def columns(widths: tuple[int, ...], weights: str, results: str) -> None:
+            runs: dict[int, list[int]] = {}
+            for rows in shares(range(self.batch), most):
+                runs.setdefault(len(rows), []).append(rows[0])
+            for rows, firsts in runs.items():
+                name = self.tiles.function(widths, rows, terms, stride, total)
+                xs = code.address(x, firsts[0] * stride)
+                outs = code.address(results, firsts[0] * total)
+
+                def call(j: str, name: str = name, rows: int = rows, xs: str = xs, outs: str = outs) -> None:
+                    at = code.address(xs, 0, (j, rows * stride)), code.address(outs, 0, (j, rows * total))
+                    code.emit(f"  call void {name}(ptr {weights}, ptr {at[0]}, ptr {at[1]})")
+
+                code.loop(len(firsts), 1, call)
+
+        self._tiled(segment, self.tiling.wide(most), self._at(segment.lines[0].name), columns)
+
+    def _spread_out(self, name: str, terms: int) -> str:
+        """A copy of a (B, terms) value with a gap between its rows: rows a power of two apart share cache lines."""
+        code, v, stride = self.code, Vector(self.code, self.tiling.lanes), terms + self.unit
+        self.program.scratch = max(self.program.scratch, self.batch * stride)
+
+        def copy(b: str, k: str) -> None:
+            value = v.load(self._at(name, (b, self.spots[name].stride), (k, 1)), self.size)
+            v.store(value, code.address("%scratch", 0, (b, stride), (k, 1)), self.size)
+
+        code.loop(self.batch, 1, lambda b: code.loop(terms, self.tiling.lanes, lambda k: copy(b, k)))
+        return "%scratch"
+
+    # -- elementwise lines ---------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        write = {"products": self._products, "elementwise": self._elementwise, "across": self._across}
+        for segment in self.schedule.loop:
+            write[segment.kind](segment)
+
+    def _units(self, width: int, body: Callable[[Vector, str, str], None]) -> None:
+        """body(vector, b, j) for every row b and every unit j that a vector begins at.
+
+        The last vector may overlap the one before: its values are computed twice, and are the same.
+        """
+        lanes = self.tiling.lanes
+        while lanes > width:
+            lanes //= 2
+        v = Vector(self.code, lanes)
+
+        def row(b: str) -> None:
+            def at(j: str) -> None:
+                if width % lanes and j != "0":
+                    fits = self.code.value(f"icmp slt i64 {j}, {width - lanes}")
+                    j = self.code.value(f"select i1 {fits}, i64 {j}, i64 {width - lanes}")
+                body(v, b, j)
+
+            self.code.loop(-(-width // lanes) * lanes, lanes, at)
+
+        self.code.loop(self.batch, 1, row)
+
+    def _read(self, v: Vector, name: Operand, width: int, b: str, j: str) -> str:
+        """The units from j on of an operand, for row b."""
+        if not isinstance(name, str):
+            return v.number(name)
+        spot = self.spots[name]
+        if self.widths[name] == 1 and width > 1:
+            return v.spread(self._at(name, (b, spot.stride)))
+        return v.load(self._at(name, (b, spot.stride), (j, 1)), self._aligned(v, name))
+
+    def _aligned(self, v: Vector, name: str) -> int:
+        spot, width = self.spots[name], self.widths[name]
+        inside = spot.base in ("cur", "prev", "par")
+        whole = all(n % v.lanes == 0 for n in (spot.start, spot.stride, width))
+        return v.lanes * self.size if inside and whole else self.size
+
+    def _store(self, v: Vector, value: str, name: str, b: str, j: str) -> None:
+        v.store(value, self._at(name, (b, self.spots[name].stride), (j, 1)), self._aligned(v, name))
+
+    def _elementwise(self, segment: Segment) -> None:
+        """One loop over the units: a value that was read or computed stays in its register; every line is stored."""
+        width = self.widths[segment.lines[0].name]
+
+        def body(v: Vector, b: str, j: str) -> None:
+            values: dict[Operand, str] = {}
+            for line in segment.lines:
+                for name in line.operands:
+                    if name not in values:
+                        values[name] = self._read(v, name, width, b, j)
+                values[line.name] = ELEMENTWISE[line.op](v, [values[o] for o in line.operands], line.constants)
+                self._store(v, values[line.name], line.name, b, j)
+
+        self._units(width, body)
+
+    # -- operations across the units -----------------------------------------------------------------------------
+
+    def _across(self, segment: Segment) -> None:
+        line = segment.lines[0]
+        if line.op == "concat":
+            self._concat(line)
+        else:
+            self.code.loop(self.batch, 1, lambda b: self._reduced(line, b))
+
+    def _concat(self, line: Line) -> None:
+        spot, at = self.spots[line.name], 0
+        for operand in line.operands:
+            width = self.widths[operand] if isinstance(operand, str) else 1
+
+            def body(v: Vector, b: str, j: str, operand: Operand = operand, at: int = at, width: int = width) -> None:
+                target = self.code.address(f"%{spot.base}", spot.start + at, (b, spot.stride), (j, 1))
+                v.store(self._read(v, operand, width, b, j), target, self.size)
+
+            self._units(width, body)
+            at += width
+
+    def _reduced(self, line: Line, b: str) -> None:
+        """Sum, mean or maximum of one row's units: by vectors, then their lanes in halves, then what is left over."""
+        name = line.reads[0]
+        width, lanes = self.widths[name], self.tiling.lanes
+        while lanes > width:
+            lanes //= 2
+        v, one, code = Vector(self.code, lanes), Vector(self.code, 1), self.code
+
+        def join(v: Vector, a: str, b: str) -> str:
+            return v.larger(a, b) if line.op == "max" else v.add(a, b)
+
+        cell = code.address("%scratch", 0)  # the total so far: memory, for a loop has no other variable here
+        self.program.scratch = max(self.program.scratch, lanes)
+        v.store(self._read(v, name, width, b, "0"), cell, self.size)
+
+        def more(j: str) -> None:
+            following = code.value(f"add i64 {j}, {lanes}")
+            v.store(join(v, v.load(cell, self.size), self._read(v, name, width, b, following)), cell, self.size)
+
+        count = width // lanes
+        if count > 2:
+            code.loop((count - 1) * lanes, lanes, more)
+        elif count == 2:
+            more("0")
+        total = v.load(cell, self.size)
+        at = count * lanes
+        while lanes > 1:
+            lanes //= 2
+            half = Vector(code, lanes)
+            total = join(half, v.part(total, 0, lanes), v.part(total, lanes, lanes))
+            v = half
+        for k in range(at, width):
+            total = join(one, total, self._read(one, name, width, b, str(k)))
+        if line.op == "mean":
+            total = one.div(total, one.number(width))
+        self._store(one, total, line.name, b, "0")
+
+    # -- the whole -----------------------------------------------------------------------------------------------
+
+    def _module(self, before: str, inside: str) -> str:
+        inputs = [f"in{k}" for k in range(len(self.task.inputs))]
+        runs = [f"run{k}" for k in range(len(self.program.runs))]
+        moving = {**{n: w * self.batch for n, (_, w) in zip(inputs, self.task.inputs, strict=True)},
+                  **dict(zip(runs, self.program.runs, strict=True))}  # fmt: skip
+        return _module(
+            self.code, moving, self.program.row, self.batch, self.tiling.rows, _block_steps(self), self.task.reverse,
+            before, inside,
+        )  # fmt: skip
+
+
+def _block_steps(writer: Writer) -> int:
+    """Steps for which products of inputs are made at once."""
+    bytes_of_row = max(1, sum(writer.program.runs) // writer.batch) * writer.size
+    return max(1, max(LEAST_ROWS, MOST_BYTES // bytes_of_row) // writer.batch)
+
+
+#: The arguments of `kernel`, in the order in which they stand in the memory that it is given.
+ARGUMENTS = ("steps", "rows", "par", "scratch")
+
+
+def _module(
+    code: Code, moving: dict[str, int], row: int, batch: int, many: int, block: int, reverse: bool,
+    before: str, inside: str,
+) -> str:  # fmt: skip
+    """The text of the module: `kernel` walks over blocks of steps, and in each over its steps.
+
+    moving: numbers in one step of each input and group of products, in the order of the arguments after `ARGUMENTS`.
+    The position in the input is p; in the reverse direction the last block and step come first.
+    """
+    size = code.size
+    sign = -1 if reverse else 1
+    out: list[str] = [*sorted(code.declared), *code.functions]
+    out.append("define void @kernel(ptr noalias %arguments) #0 {\nentry:\n  %steps = load i64, ptr %arguments, align 8")
+    for k, name in enumerate((*ARGUMENTS[1:], *moving), 1):
+        pointer = name if name in ARGUMENTS[2:] else f"all_{name}"
+        out.append(f"  %a{k} = getelementptr i8, ptr %arguments, i64 {8 * k}")
+        out.append(f"  %{pointer} = load ptr, ptr %a{k}, align 8")
+    low = "%begun" if not reverse else "%left_after"
+    first_row = "%low" if not reverse else "%high"
+    out.append(
+        f"  br label %chunk\nchunk:\n  %begun = phi i64 [0, %entry], [%after, %chunkend]\n"
+        f"  %left = sub i64 %steps, %begun\n  %short = icmp slt i64 %left, {block}\n"
+        f"  %n = select i1 %short, i64 %left, i64 {block}\n  %after = add i64 %begun, %n\n"
+        f"  %left_after = sub i64 %steps, %after\n  %low = add i64 {low}, 0\n  %high = add i64 %low, %n\n"
+        f"  %m = mul i64 %n, {batch}\n  %tiles = udiv i64 %m, {many}\n  %tiled = mul i64 %tiles, {many}\n"
+        f"  %rest = sub i64 %m, %tiled\n  %last = sub i64 %n, 1\n"
+        f"  %far = mul i64 {first_row}, {row * size}\n  %first = getelementptr i8, ptr %all_rows, i64 %far"
+    )
+    for name, numbers in moving.items():
+        out.append(f"  %far_{name} = mul i64 %low, {numbers * size}")
+        out.append(f"  %block_{name} = getelementptr i8, ptr %all_{name}, i64 %far_{name}")
+        out.append(f"  %skip_{name} = mul i64 {'%last' if reverse else 0}, {numbers * size}")
+        out.append(f"  %first_{name} = getelementptr i8, ptr %block_{name}, i64 %skip_{name}")
+    out.append(before)
+    out.append("  br label %start\nstart:\n  br label %step\nstep:\n  %t = phi i64 [0, %start], [%next, %end]")
+    out.append("  %prev = phi ptr [%first, %start], [%cur, %end]")
+    out += [f"  %{name} = phi ptr [%first_{name}, %start], [%next_{name}, %end]" for name in moving]
+    out.append(f"  %cur = getelementptr i8, ptr %prev, i64 {sign * row * size}")
+    out += [f"  %next_{n} = getelementptr i8, ptr %{n}, i64 {sign * w * size}" for n, w in moving.items()]
+    out.append(inside)
+    out.append(
+        "  br label %end\nend:\n  %next = add i64 %t, 1\n  %again = icmp slt i64 %next, %n\n"
+        "  br i1 %again, label %step, label %chunkend\nchunkend:\n  %more = icmp slt i64 %after, %steps\n"
+        "  br i1 %more, label %chunk, label %out\nout:\n  ret void\n}\n"
+        'attributes #0 = { nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }\n'
+    )
+    return "\n".join(out)
+
+
+def make_program(task: Task, lanes: int, registers: int) -> Program:
+    """The program of a task that is not declined, for vectors of `lanes` numbers and so many registers."""
+    return Writer(task, Tiling.of(lanes, registers)).write()

@@ -1,0 +1,203 @@
+"""Runs compiled lines for one set of weights, batch size and direction, as `planned.Machine` does for a plan."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..ops import Array
+from .machine import Compiled
+from .program import ALIGN, ARGUMENTS, Program, Spot
+
+#: A block that is copied out step by step should stay in the cache: its bytes, and its rows (steps times batch) at
+#: least, for the products before the loop.
+BLOCK_BYTES = 2 * 1024 * 1024
+BLOCK_ROWS = 64
+#: Multiplications after which a run comes back to Python, for Ctrl-C and the progress bar: some tenths of a second.
+PART = 2_000_000_000
+
+Packs = dict[Any, Array]
+
+
+def aligned(numbers: int, dtype: np.dtype[Any]) -> tuple[Array, int]:
+    """Memory for so many numbers and the position at which an aligned one begins."""
+    spare = ALIGN // dtype.itemsize
+    memory = np.empty(numbers + spare, dtype)
+    return memory, -memory.ctypes.data % ALIGN // dtype.itemsize
+
+
+class Rows:
+    """Memory for `steps` steps: what `slab.Slab` is for the numpy plan.
+
+    rows: of the loop, one more than there are steps; runs: products before the loop.
+    """
+
+    def __init__(self, program: Program, steps: int) -> None:
+        task = program.task
+        self.program, self.steps, self.batch, self.dtype = program, steps, task.batch, np.dtype(task.dtype)
+        self.rows, self._first = aligned((steps + 1) * program.row, self.dtype)
+        self._starts = []
+        total, unit = 0, ALIGN // self.dtype.itemsize
+        for each in program.runs:
+            self._starts.append(total)
+            total += -(-each * steps // unit) * unit
+        self.runs, begin = aligned(total, self.dtype)
+        self._starts = [begin + start for start in self._starts]
+        self.address = self.rows.ctypes.data + self._first * self.dtype.itemsize
+        self.addresses = [self.runs.ctypes.data + start * self.dtype.itemsize for start in self._starts]
+        self.states = {name: self._row(name) for name in task.states}
+
+    def _row(self, name: str) -> Array:
+        """The (B, width) block of a state at its first row."""
+        return self.state(name, self.steps if self.program.task.reverse else 0)
+
+    def state(self, name: str, row: int) -> Array:
+        """The (B, width) block of a state at a row: 0 is before the first step, `steps` after the last."""
+        spot = self.program.spots[name]
+        return self._view(self.rows, self._first + row * self.program.row + spot.start, spot, name, 1, 0)[0]
+
+    def line(self, name: str) -> Array:
+        """A line at every step: (T, B, width)."""
+        spot = self.program.spots[name]
+        if spot.base.startswith("run"):
+            k = int(spot.base.removeprefix("run"))
+            return self._view(self.runs, self._starts[k] + spot.start, spot, name, self.steps, self.program.runs[k])
+        ahead = 0 if self.program.task.reverse else self.program.row
+        row = self.program.row
+        return self._view(self.rows, self._first + ahead + spot.start, spot, name, self.steps, row)
+
+    def _view(self, memory: Array, at: int, spot: Spot, name: str, steps: int, each: int) -> Array:
+        width, size = self.program.widths[name], self.dtype.itemsize
+        strides = each * size, spot.stride * size, size
+        return np.ndarray((steps, self.batch, width), self.dtype, memory, at * size, strides)
+
+
+class Runner:
+    """Compiled lines with their weights. One runs one input at a time: its arguments are its own.
+
+    weights: the stage's parameters by name. packs: copies of weights, shared between runners.
+    """
+
+    def __init__(self, compiled: Compiled, weights: Mapping[str, Array], packs: Packs | None = None) -> None:
+        self.compiled, self.program, self.weights = compiled, compiled.program, weights
+        self.packs = {} if packs is None else packs
+        task = self.program.task
+        self.task, self.plan, self.batch, self.dtype = task, task, task.batch, np.dtype(task.dtype)
+        self._memory, self._parameters = self._packed()
+        self._scratch, start = aligned(max(1, self.program.scratch), self.dtype)
+        self._arguments = (ctypes.c_int64 * (len(ARGUMENTS) + len(task.inputs) + len(self.program.runs)))()
+        self._arguments[2] = self._parameters
+        self._arguments[3] = self._scratch.ctypes.data + start * self.dtype.itemsize
+        self._address = ctypes.addressof(self._arguments)
+        bytes_of_step = max(1, (self.program.row + sum(self.program.runs)) * self.dtype.itemsize)
+        self.block = max(1, -(-BLOCK_ROWS // self.batch), BLOCK_BYTES // bytes_of_step)
+        self._part = max(self.block, PART // max(1, self.program.work + 100 * self.program.row))
+        self._block: Rows | None = None
+
+    def _packed(self) -> tuple[Array, int]:
+        """The parameters in the program's layout, and the address at which they begin."""
+        key = (self.task, self.compiled.engine)
+        if key not in self.packs:
+            memory, start = aligned(max(1, self.program.parameters), self.dtype)
+            for pack in self.program.packs:
+                if pack.starts:
+                    stacked = np.concatenate([self._weight(name) for name in pack.names])
+                    parts = [stacked[first : first + pack.rows].T.ravel() for first in pack.starts]
+                    values = np.concatenate(parts)
+                else:
+                    values = self._weight(pack.names[0])
+                memory[start + pack.at : start + pack.at + values.size] = values
+            self.packs[key] = memory[start:]
+        memory = self.packs[key]
+        return memory, memory.ctypes.data
+
+    def _weight(self, name: str) -> Array:
+        array = self.weights[name]
+        assert array.shape == self.task.shapes[name], name  # sizes of memory hang on it
+        return array
+
+    def slab(self, steps: int) -> Rows:
+        """Memory for a whole trace of `steps` steps."""
+        return Rows(self.program, steps)
+
+    def run(
+        self,
+        steps: int,
+        inputs: Mapping[str, Array],
+        initial: Mapping[str, Array],
+        slab: Rows | None = None,
+        take: Callable[[Rows, int, int], None] | None = None,
+        tick: Callable[[int], None] | None = None,
+    ) -> None:
+        """Compute `steps` steps: see `planned.Machine.run`."""
+        fed = [(inputs[name], width) for name, width in self.task.inputs]
+        for array, width in fed:
+            assert array.shape == (steps, self.batch, width), array.shape
+        if slab is not None:
+            assert slab.program is self.program and slab.steps == steps
+            for name, first in slab.states.items():
+                first[...] = initial[name]
+            if steps <= self._part:
+                self._call(slab, 0, steps, [array for array, _ in fed])
+                if tick is not None:
+                    tick(steps)
+                return
+        done = 0
+        for count in self._parts(steps, [array for array, _ in fed], initial, slab, take):
+            done += count
+            if tick is not None:
+                tick(done)
+
+    def _parts(
+        self,
+        steps: int,
+        fed: list[Array],
+        initial: Mapping[str, Array],
+        slab: Rows | None,
+        take: Callable[[Rows, int, int], None] | None,
+    ) -> Iterator[int]:
+        """Part after part in the trace's memory, or block after block, each given to `take`."""
+        block = slab or self._kept(steps)
+        size = self._part if slab is not None else block.steps
+        starts = range(0, steps, size)
+        state = initial
+        for first in reversed(starts) if self.task.reverse else starts:
+            count = min(size, steps - first)
+            if slab is not None:
+                self._call(slab, first, count, [array[first : first + count] for array in fed])
+            else:
+                for name in block.states:
+                    block.state(name, count if self.task.reverse else 0)[...] = state[name]
+                self._call(block, 0, count, [array[first : first + count] for array in fed])
+                if take is not None:
+                    take(block, first, count)
+                carried = [name for name, _ in self.program.carried]
+                state = {name: block.state(name, 0 if self.task.reverse else count).copy() for name in carried}
+            yield count
+
+    def _kept(self, steps: int) -> Rows:
+        if self._block is None or self._block.steps < min(steps, self.block):
+            self._block = Rows(self.program, min(steps, self.block))
+        return self._block
+
+    def _call(self, rows: Rows, first: int, count: int, fed: list[Array]) -> None:
+        """Compute the steps from `first` on, so many, in `rows`. fed: the inputs at those steps."""
+        assert 0 <= first and 0 < count and first + count <= rows.steps
+        size, arguments = self.dtype.itemsize, self._arguments
+        held = []
+        at = len(ARGUMENTS)
+        for array in fed:
+            if array.dtype != self.dtype or not array.flags.c_contiguous or not array.flags.aligned:
+                array = np.require(array, self.dtype, ["C", "A"])
+            held.append(array)  # until the call is over
+            arguments[at] = array.ctypes.data
+            at += 1
+        for start, each in zip(rows.addresses, self.program.runs, strict=True):
+            arguments[at] = start + first * each * size
+            at += 1
+        arguments[0] = count
+        arguments[1] = rows.address + first * self.program.row * size
+        self.compiled.call(self._address)

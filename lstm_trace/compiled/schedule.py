@@ -1,0 +1,165 @@
+"""Which line is computed when: products before the loop, then in each step segments of lines of one kind.
+
+The rules look at operations, operands and widths only. A product of an input does not depend on the loop and leaves
+it. What is left is taken as it becomes ready: all products of one vector together, then as many elementwise lines of
+one width as there are, so that a plain recurrent cell has two segments: its products, and one loop over its units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..lines import Line
+from .functions import ELEMENTWISE
+
+#: Operations over all units of one operand, and the joining of operands side by side.
+ACROSS = ("sum", "mean", "max", "concat")
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stage to be computed, without a value: everything on which its machine code depends.
+
+    carry: (state, line it carries); sizes: the width of every line and of every state that is read; inputs: widths;
+    parameters: shapes.
+    """
+
+    lines: tuple[Line, ...]
+    carry: Pairs
+    sizes: tuple[tuple[str, int], ...]
+    inputs: tuple[tuple[str, int], ...]
+    parameters: tuple[tuple[str, tuple[int, ...]], ...]
+    batch: int
+    dtype: str
+    reverse: bool
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Parameters by name."""
+        return dict(self.parameters)
+
+    @cached_property
+    def widths(self) -> dict[str, int]:
+        """Of every value that is not a matrix."""
+        vectors = {name: shape[0] for name, shape in self.parameters if len(shape) == 1}
+        return {**vectors, **dict(self.inputs), **dict(self.sizes)}
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """The carried states that a line reads."""
+        read = {name for line in self.lines for name in line.reads}
+        return tuple(state for state, _ in self.carry if state in read)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Lines of one step that are computed together.
+
+    kind: `products` (of one vector), `elementwise` (of one width), `across` (one line).
+    """
+
+    kind: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """before: products of one input each. loop: what a step computes, in order. carried: (state, line whose memory it
+    shares); a state that is read and carries nothing (one step only) is not there."""
+
+    before: tuple[Segment, ...]
+    loop: tuple[Segment, ...]
+    carried: Pairs
+    hidden: tuple[Line, ...]
+
+
+def declined(task: Task) -> str | None:
+    """Why the lines cannot be compiled; None where they can."""
+    if task.dtype not in ("float32", "float64"):
+        return f"{task.dtype} is not compiled"
+    if task.batch < 1 or any(width < 1 for _, width in (*task.sizes, *task.inputs)):
+        return "there is a value without numbers"
+    if any(size < 1 for _, shape in task.parameters for size in shape):
+        return "there is a parameter without numbers"
+    if not task.lines:
+        return "there is no line to compute"
+    for line in task.lines:
+        if line.op not in (*ELEMENTWISE, *ACROSS, "matvec"):
+            return f"line `{line.name}`: {line.op} is not compiled"
+        if not line.reads or (line.op in ACROSS[:3] and len(line.operands) != len(line.reads)):
+            return f"line `{line.name}` reads a number only"
+        if line.op == "matvec" and len(task.shapes.get(str(line.operands[0]), ())) != 2:
+            return f"line `{line.name}`: the first factor is no parameter"
+    return None
+
+
+def make_schedule(task: Task) -> Schedule:
+    """The segments of a task that is not declined."""
+    carried, hidden = _carried(task)
+    lines = (*task.lines, *hidden)
+    inputs = {name for name, _ in task.inputs}
+    before = [line for line in lines if line.op == "matvec" and line.operands[1] in inputs]
+    ready = inputs | set(task.shapes) | {state for state, _ in task.carry} | {line.name for line in before}
+    rest = [line for line in lines if line not in before]
+    loop = tuple(_segments(rest, ready, {**task.widths, **{x.name: task.widths[x.reads[0]] for x in hidden}}))
+    return Schedule(tuple(_by_vector(before)), loop, carried, hidden)
+
+
+def _carried(task: Task) -> tuple[Pairs, tuple[Line, ...]]:
+    """As in `plan`: each state shares the memory of its line, or that of a hidden copy where it cannot.
+
+    It cannot where another state does already (their initial values differ), or where the line leaves the loop.
+    """
+    inputs = {name for name, _ in task.inputs}
+    inside = {x.name for x in task.lines if x.op != "matvec" or x.operands[1] not in inputs}
+    pairs: list[tuple[str, str]] = []
+    hidden: list[Line] = []
+    for state, target in task.carry:
+        if state not in task.states or target not in {*inputs, *(x.name for x in task.lines)}:
+            continue
+        if target in inside and all(target != line for _, line in pairs):
+            pairs.append((state, target))
+        else:
+            hidden.append(Line(f"next {state}", "copy", (target,)))
+            pairs.append((state, hidden[-1].name))
+    return tuple(pairs), tuple(hidden)
+
+
+def _by_vector(lines: Sequence[Line]) -> Iterator[Segment]:
+    """Products, those of one vector together."""
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        found.setdefault(str(line.operands[1]), []).append(line)
+    for group in found.values():
+        yield Segment("products", tuple(group))
+
+
+def _segments(rest: list[Line], known: set[str], widths: dict[str, int]) -> Iterator[Segment]:
+    """The lines of a step in an order in which each finds its operands."""
+    ready = set(known)
+
+    def is_ready(line: Line) -> bool:
+        return all(name in ready for name in line.reads)
+
+    while rest:
+        products = [line for line in rest if line.op == "matvec" and is_ready(line)]
+        yield from _by_vector(products)
+        ready |= {line.name for line in products}
+        across = [line for line in rest if line.op in ACROSS and is_ready(line)]
+        yield from (Segment("across", (line,)) for line in across)
+        ready |= {line.name for line in across}
+        rest = [line for line in rest if line not in products and line not in across]
+        first = next((x for x in rest if x.op in ELEMENTWISE and is_ready(x)), None)
+        if first is not None:
+            group: list[Line] = []
+            for line in rest:
+                if line.op in ELEMENTWISE and widths[line.name] == widths[first.name] and is_ready(line):
+                    group.append(line)
+                    ready.add(line.name)
+            yield Segment("elementwise", tuple(group))
+            rest = [line for line in rest if line not in group]
+        elif not products and not across:
+            raise AssertionError(f"the operands of {rest[0]} are nowhere")  # a cell is checked before it runs
