@@ -73,6 +73,19 @@ def test_word_segmenters(name: str) -> None:
     assert not np.allclose(wrong.run(expected["0_x"]).output, expected["0_y"], atol=0.01)
 
 
+EXAMPLE = Path(__file__).resolve().parents[1] / "traces" / "unicode-burmese"
+
+
+def test_burmese_example() -> None:
+    sentence = read_input(EXAMPLE / "sentence.csv").values
+    expected = np.loadtxt(EXAMPLE / "expected.csv", delimiter=",")
+    trace = lt.run(EXAMPLE / "burmese.npz", sentence)
+    np.testing.assert_allclose(trace.output, expected, rtol=0, atol=8 * np.finfo(np.float32).eps)
+    assert (trace.header.dtype, trace.steps) == ("float32", 13)
+    assert (EXAMPLE / "LICENSE").read_text(encoding="utf-8").startswith("UNICODE LICENSE V3")
+    assert sum(path.stat().st_size for path in EXAMPLE.iterdir()) < 60_000
+
+
 # -- files of arrays -------------------------------------------------------------------------------------------------
 
 
