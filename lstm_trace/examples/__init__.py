@@ -8,9 +8,9 @@ from ..errors import MissingError, nearest
 
 
 def examples() -> dict[str, str]:
-    """Name and title of each example, by name."""
+    """Name and title of each example: the exercises first, then the others by name."""
     found = {}
-    for entry in sorted(files(__name__).iterdir(), key=lambda e: e.name):
+    for entry in sorted(files(__name__).iterdir(), key=lambda e: (not e.name.startswith("q"), e.name)):
         if entry.name.endswith(".yaml"):
             title = entry.read_text(encoding="utf-8").splitlines()[0].removeprefix("title:").strip()
             found[entry.name.removesuffix(".yaml")] = title
