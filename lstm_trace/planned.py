@@ -29,7 +29,8 @@ MOST_BOUND = 4
 #: Rows (steps times batch) that a product before the loop should have, for speed: at least, and where they are made
 #: in blocks of any size; and the bytes that they should not exceed.
 LEAST_ROWS = 64
-PRODUCT_ROWS = 256
+PRODUCT_ROWS = 1024
+MOST_PRODUCT_STEPS = 256
 PRODUCT_BYTES = 8 * 1024 * 1024
 #: Up to so many numbers a vector is multiplied from the left with the transposed matrix, which is quicker.
 LONG_VECTOR = 256
@@ -80,7 +81,7 @@ class Machine:
         if not self.small:
             outside = plan.columns["before"] + plan.columns["scratch"] + plan.columns["after"]
             most = PRODUCT_BYTES // max(outside * batch * self.dtype.itemsize, 1)
-            self.block = max(1, min(most, -(-PRODUCT_ROWS // batch)))
+            self.block = max(1, min(most, MOST_PRODUCT_STEPS, PRODUCT_ROWS // batch))
         self._kept: Slab | None = None
 
     def slab(self, steps: int) -> Slab:
