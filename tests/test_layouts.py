@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -503,3 +504,14 @@ def test_descriptions_name_every_fact() -> None:
         "1 added to the forget gate at run time"
     )
     assert layout({"name": "keras", "order": "igfo"}).name == "keras, changed"
+
+
+def test_docs_have_every_layout() -> None:
+    rows = (Path(__file__).resolve().parents[1] / "docs" / "layouts.md").read_text(encoding="utf-8").splitlines()
+    for name, facts in LAYOUTS.items():
+        (row,) = (row for row in rows if row.startswith(f"| `{name}` |"))
+        cells = [cell.strip() for cell in row.split("|")]
+        assert cells[2] == facts.title
+        assert cells[3] == ("an array each" if facts.separate else ", ".join(facts.order)), name
+        assert ("at run time" in cells[6]) == bool(facts.forget_bias), name
+        assert cells[7] == ("" if name == "gates" else "yes" if "compared" in facts.source else "no"), name
