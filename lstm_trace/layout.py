@@ -8,6 +8,11 @@ from functools import cached_property
 from operator import is_
 from typing import Any
 
+import numpy as np
+
+from .compiled.machine import installed, load
+from .compiled.runner import Rows, Runner
+from .compiled.schedule import Task, declined
 from .ops import Array
 from .plan import Plan, make_plan
 from .planned import Machine, Packs
@@ -37,6 +42,8 @@ class Layout:
     inputs: Mapping[str, Mapping[str, int]]
     recorded: Mapping[str, tuple[str, ...]]
     plans: dict[str, Plan] = field(default_factory=dict)
+    tasks: dict[str, Task | None] = field(default_factory=dict)
+    costs: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def full(self) -> bool:
@@ -56,12 +63,13 @@ class Layout:
 
     @cached_property
     def passed(self) -> Mapping[str, frozenset[str]]:
-        """By scope, the lines that another stage reads."""
+        """By scope, the computed lines that another stage reads."""
+        cells = {stage.scope: stage.cell for stage in self.stages}
         found: dict[str, set[str]] = {}
         for stage in self.stages:
             for name in stage.inputs:
                 scope, _, line = stage.sources[name].rpartition("/")
-                if scope:
+                if scope and line in cells[scope].by_name:  # not where it is supplied
                     found.setdefault(scope, set()).add(line)
         return {scope: frozenset(names) for scope, names in found.items()}
 
@@ -75,6 +83,24 @@ class Layout:
             found = self.plans[stage.scope] = make_plan(stage.lines, stage.cell.carry, sizes, inputs, vectors)
         return found
 
+    def task(self, stage: Stage, weights: Weights, dtype: Any) -> Task | None:
+        """What is to be compiled for a stage; None where it cannot be."""
+        if stage.scope not in self.tasks:
+            here = weights.get(stage.scope, {})
+            widths = self.widths[stage.scope]
+            task = Task(
+                stage.lines,
+                stage.cell.carry,
+                tuple((n, widths[n]) for n in (*(x.name for x in stage.lines), *stage.states)),
+                tuple(self.inputs[stage.scope].items()),
+                tuple((n, here[n].shape) for n in stage.parameters),
+                self.batch,
+                str(np.dtype(dtype)),
+                stage.direction == "reverse",
+            )
+            self.tasks[stage.scope] = None if declined(task) else task
+        return self.tasks[stage.scope]
+
 
 class Memory:
     """What a planned run wrote into, kept with its trace so that `out=` can write into it again.
@@ -83,7 +109,9 @@ class Memory:
     (see `Model.run`). A copy of a trace has no memory to reuse.
     """
 
-    def __init__(self, layout: Layout, weights: Weights, slabs: dict[str, Slab], call: tuple[Any, ...] | None) -> None:
+    def __init__(
+        self, layout: Layout, weights: Weights, slabs: dict[str, Slab | Rows], call: tuple[Any, ...] | None
+    ) -> None:
         self.layout, self.weights, self.slabs, self.call = layout, weights, slabs, call
         recorded = layout.recorded
         self.lines = {scope: {name: slab.line(name) for name in recorded[scope]} for scope, slab in slabs.items()}
@@ -108,22 +136,27 @@ class Kept:
     """
 
     weights: Weights | None = None
-    machines: dict[tuple[str, Plan, int], Machine] = field(default_factory=dict)
+    spent: float = 0.0
+    machines: dict[tuple[str, Plan | Task, int], Machine | Runner] = field(default_factory=dict)
     packs: dict[str, Packs] = field(default_factory=dict)
 
-    def take(self, stage: Stage, layout: Layout, weights: Weights, dtype: Any) -> Machine:
-        """A machine for one stage, no longer to be found here."""
+    def take(self, stage: Stage, layout: Layout, weights: Weights, dtype: Any, compiled: bool) -> Machine | Runner:
+        """A machine for one stage, no longer to be found here; a compiled one where that is asked for and can be."""
         if self.weights is not weights:  # another model's: weights that were replaced
             self.weights, self.machines, self.packs = weights, {}, {}
         here = weights.get(stage.scope, {})
-        plan = layout.plan(stage, here)
+        task = layout.task(stage, weights, dtype) if compiled and installed() else None
+        plan = task or layout.plan(stage, here)
         machine = self.machines.pop((stage.scope, plan, layout.batch), None)
         if machine is None:
             packs = self.packs.setdefault(stage.scope, {})
+            if task is not None:
+                return Runner(load(task), here, packs)
+            assert isinstance(plan, Plan)
             machine = Machine(plan, here, layout.batch, dtype, stage.direction == "reverse", packs)
         return machine
 
-    def give(self, stage: Stage, machine: Machine) -> None:
+    def give(self, stage: Stage, machine: Machine | Runner) -> None:
         """Put a machine back."""
         if machine.weights is not (self.weights or {}).get(stage.scope, machine.weights):
             return
@@ -131,11 +164,11 @@ class Kept:
             self.machines.pop(next(iter(self.machines)), None)
         self.machines[(stage.scope, machine.plan, machine.batch)] = machine
 
-    def slabs(self, layout: Layout, weights: Weights, dtype: Any) -> dict[str, Slab]:
+    def slabs(self, layout: Layout, weights: Weights, dtype: Any, compiled: bool) -> dict[str, Slab | Rows]:
         """Memory for every stage of a whole trace."""
-        found: dict[str, Slab] = {}
+        found: dict[str, Slab | Rows] = {}
         for stage in layout.stages:
-            machine = self.take(stage, layout, weights, dtype)
+            machine = self.take(stage, layout, weights, dtype, compiled)
             found[stage.scope] = machine.slab(layout.steps)
             self.give(stage, machine)
         return found

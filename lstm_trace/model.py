@@ -12,6 +12,8 @@ import numpy as np
 from .address import Address
 from .asking import beyond, wanted
 from .cells import Merge, Padding
+from .choice import Choice, check_choice, choose, due
+from .compiled.machine import installed
 from .errors import Faults, MissingError, ShapeError, nearest, raise_all, within
 from .inputs import Fed, fed
 from .layout import MOST_KEPT, Kept, Layout
@@ -103,7 +105,7 @@ class Model:
         batch_first: bool | None = None,
         ask: Sequence[str] | str | None = None,
         out: Trace | None = None,
-        plan: bool = True,
+        plan: Choice = "auto",
         progress: Progress | None = None,
     ) -> Trace:
         """Trace every line over the input.
@@ -113,16 +115,20 @@ class Model:
         given: lines supplied instead of computed, by name or `layer/direction/name`. lengths: (B,) whole numbers.
         ask: names or addresses of the lines that are wanted; all lines if empty.
         out: a trace to write into; its arrays are overwritten, and it is used up: go on with what `run` gives back.
-        plan: False computes line by line, as the definition has it. progress: told (steps done, steps in all).
+        plan: `lines` computes line by line, as the definition has it; `planned` by numpy's plan; `compiled` by machine
+        code made from the lines (the extra `jit`); `auto` by the compiled plan where it is installed and pays for its
+        making, by numpy's else. The trace's header says which ran. progress: told (steps done, steps in all).
         Values are dimensionless; time is counted in steps.
         Raises ShapeError, MissingError, OptionError, TooLargeError.
         """
         call = None
         others = (h0, c0, initial, given, lengths, ask)
-        if plan and self._alone and isinstance(x, np.ndarray) and all(other is None for other in others):
-            call = x.shape, batch_first
+        check_choice(plan)
+        if plan != "lines" and self._alone and isinstance(x, np.ndarray) and all(other is None for other in others):
+            call = x.shape, batch_first, plan
             memory = None if out is None else out.memory
-            if out is not None and memory is not None and memory.call == call and memory.holds(out, self.weights):
+            same = memory is not None and memory.call == call and memory.holds(out, self.weights)
+            if out is not None and same and not self._outgrown(out, plan):
                 return self._again(x, batch_first, out, progress)
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
@@ -135,10 +141,16 @@ class Model:
                 padding=self.padding if fed.lengths is not None else None,
                 batched=fed.batched,
                 batch_first=self.defaults.batch_first if batch_first is None else batch_first,
-                plan="planned" if plan else "lines",
+                plan=choose(plan, layout, self._kept, self.weights, self.header.dtype),
             )
             job = Job(layout, header, self.weights, self._kept, fed, self._scopes(), call)
             return job.trace(out, progress)
+
+    def _outgrown(self, out: Trace, plan: str) -> bool:
+        """Whether the numpy plan that made `out` has run for so long that compiling pays."""
+        if plan != "auto" or out.header.plan != "planned" or not installed():
+            return False
+        return due(out.memory.layout, self._kept, self.weights)
 
     @cached_property
     def _alone(self) -> bool:
@@ -321,11 +333,14 @@ class Model:
                     known[name] = width, "as given"
             elif "/" in source:
                 scope, line = source.rsplit("/", 1)
-                if scope in widths:
+                supplied = {(at, given): width for at, given, width in request.given}
+                if (scope, line) in supplied:
+                    known[name] = supplied[scope, line], f"as given in {source}"
+                elif scope in widths:
                     known[name] = widths[scope][line], f"from {source}"
         short = {state: s for s, state in STATE.items()}
         for name, width in request.initial:
-            if name in stage.states:
+            if name in stage.cell.states:
                 known[name] = width, f"from {short.get(name, name)}"
         return known
 

@@ -39,8 +39,9 @@ class Op:
 
 
 def _matvec(a: Sequence[Array], _: Sequence[float]) -> Array:
-    """W: (M, N), x: (…, N) -> (…, M)."""
-    return np.matmul(a[1], a[0].T)
+    """W: (M, N), x: (…, N) -> (…, M); steps and rows as one axis, so that one product serves them all."""
+    matrix, vector = a
+    return np.matmul(vector.reshape(-1, vector.shape[-1]), matrix.T).reshape(*vector.shape[:-1], matrix.shape[0])
 
 
 def _add(terms: Sequence[Array], signs: Sequence[float]) -> Array:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .by_line import run_lines
+from .compiled.runner import Rows
 from .errors import ShapeError, raise_all
 from .inputs import Fed
 from .layout import Kept, Layout, Lines, Memory, Weights
@@ -80,10 +81,10 @@ def check_memory(layout: Layout, dtype: Any) -> None:
 class Target(Protocol):
     """Where the values of a planned run go."""
 
-    def slab(self, scope: str) -> Slab | None:
+    def slab(self, scope: str) -> Slab | Rows | None:
         """The memory of a whole stage, where the run may compute in it."""
 
-    def take(self, scope: str, block: Slab, first: int, count: int) -> None:
+    def take(self, scope: str, block: Slab | Rows, first: int, count: int) -> None:
         """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on."""
 
     def line(self, scope: str, name: str) -> Array:
@@ -93,7 +94,7 @@ class Target(Protocol):
 class InMemory:
     """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise."""
 
-    def __init__(self, trace: Trace, layout: Layout, slabs: Mapping[str, Slab]) -> None:
+    def __init__(self, trace: Trace, layout: Layout, slabs: Mapping[str, Slab | Rows]) -> None:
         self.slabs, self.arrays = slabs, {scope: dict(here) for scope, here in trace.lines.items()}
         for scope, names in layout.passed.items():  # another stage reads them, recorded or not
             here = self.arrays.setdefault(scope, {})
@@ -101,14 +102,14 @@ class InMemory:
                 width = layout.widths[scope][name]
                 here[name] = np.empty((layout.steps, layout.batch, width), trace.header.dtype)
 
-    def slab(self, scope: str) -> Slab | None:
+    def slab(self, scope: str) -> Slab | Rows | None:
         """See `Target`."""
         return self.slabs.get(scope)
 
-    def take(self, scope: str, block: Slab, first: int, count: int) -> None:
+    def take(self, scope: str, block: Slab | Rows, first: int, count: int) -> None:
         """See `Target`."""
         for name, array in self.arrays.get(scope, {}).items():
-            array[first : first + count] = block.values(block.plan.places[name], 1, 0, count)[:, 0]
+            array[first : first + count] = block.line(name)[:count]
 
     def line(self, scope: str, name: str) -> Array:
         """See `Target`."""
@@ -120,7 +121,8 @@ def stage_inputs(trace: Trace, stage: Stage, target: Target) -> dict[str, Array]
     found: dict[str, Array] = {}
     for name in stage.inputs:
         scope, _, line = stage.sources[name].rpartition("/")
-        values = target.line(scope, line) if scope else trace.operand(stage.scope, name)
+        computed = scope and line in trace.stage(scope).cell.by_name  # not where it is supplied
+        values = target.line(scope, line) if computed else trace.operand(stage.scope, name)
         assert values is not None, name  # checked with the layout
         found[name] = values
     return found
@@ -139,7 +141,8 @@ def by_definition(trace: Trace, layout: Layout, target: InMemory) -> None:
 def by_plan(
     trace: Trace, layout: Layout, weights: Weights, kept: Kept, target: Target, progress: Progress | None = None
 ) -> None:
-    """Compute every stage by its plan. progress: told how many steps of how many are done."""
+    """Compute every stage by its plan, which the trace's header names. progress: told (steps done, steps in all)."""
+    compiled = trace.header.plan == "compiled"
     done, total = 0, layout.steps * len(layout.stages)
     with np.errstate(all="ignore"):  # as in `run_lines`: exp may overflow to inf, 0 is the right answer
         for stage in layout.stages:
@@ -148,8 +151,8 @@ def by_plan(
             slab = target.slab(stage.scope)
             take = None if slab is not None else partial(target.take, stage.scope)
             tick = None if progress is None else partial(_advance, progress, done, total)
-            machine = kept.take(stage, layout, weights, trace.header.dtype)
-            machine.run(layout.steps, inputs, first, slab, take, tick)
+            machine = kept.take(stage, layout, weights, trace.header.dtype, compiled)
+            machine.run(layout.steps, inputs, first, slab, take, tick)  # type: ignore[arg-type]  # a slab of its own
             kept.give(stage, machine)
             done += layout.steps
 
@@ -177,16 +180,20 @@ class Job:
         """Compute into new memory or into that of `out`. Raises ShapeError, TooLargeError."""
         layout, dtype = self.layout, self.header.dtype
         planned = self.header.plan != "lines"
-        slabs: dict[str, Slab] = {}
+        compiled = self.header.plan == "compiled"
+        slabs: dict[str, Slab | Rows] = {}
+        reuse = planned and out is not None and out.memory is not None and out.memory.layout is layout
+        if out is not None and reuse and out.header.plan != self.header.plan and out.memory.holds(out, self.weights):
+            out = None  # the plan has changed, and each has memory of its own
         if out is None:
             check_memory(layout, dtype)
             if planned and layout.full:
-                slabs = self.kept.slabs(layout, self.weights, dtype)
+                slabs = self.kept.slabs(layout, self.weights, dtype, compiled)
                 memory = Memory(layout, self.weights, slabs, self.call)
                 trace = self.premises(memory.lines, memory)
             else:
                 trace = self.premises(empty_lines(layout, dtype))
-        elif planned and out.memory is not None and out.memory.layout is layout and out.memory.holds(out, self.weights):
+        elif reuse and out.memory.holds(out, self.weights):
             slabs = out.memory.slabs
             trace = refill(out, self.premises({}))
         else:

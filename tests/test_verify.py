@@ -155,3 +155,14 @@ def test_command(tmp_path: Path) -> None:
     assert "off by   0.25; rounding explains" in run.output
     assert "fails only because it reads this: 0/forward/1/i_t * c_tilde" in run.output
     assert "W_xi" in CliRunner().invoke(main, ["verify", str(good), "--premises"]).output
+
+
+@pytest.mark.parametrize("plan", ["auto", "lines"])
+def test_what_a_lower_layer_gives_out_can_be_supplied(plan: str) -> None:
+    whole = traced({}, both=False)
+    weights = {f"{s}/{n}": v for s, here in whole.parameters.items() for n, v in here.items()}
+    states = [np.stack([whole.initial[s][n] for s in whole.initial]) for n in ("h_prev", "c_prev")]
+    given = {"0/forward/h_t": whole.lines["0/forward"]["h_t"]}
+    trace = lt.run(weights, whole.x, given=given, h0=states[0], c0=states[1], plan=plan)
+    np.testing.assert_allclose(trace.lines["1/forward"]["h_t"], whole.lines["1/forward"]["h_t"], rtol=0, atol=1e-15)
+    assert lt.verify(trace).status == "proven"

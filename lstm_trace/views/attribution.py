@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import OptionError
 from ..ops import Array
 from ..trace import Trace
 from ..walks.attribute import Split, split
@@ -41,10 +42,12 @@ def value(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int 
     gradients stand beside it.
     """
     found = contribution(trace, of, baseline)
-    others: dict[str, Shares] = {
-        "gradient_x_input": gradient_times_input(trace, of, baseline),
-        "integrated_gradients": integrated_gradients(trace, of, baseline, points),
-    }
+    others: dict[str, Shares] = {"gradient_x_input": gradient_times_input(trace, of, baseline)}
+    notes = [_NOTE]
+    try:
+        others["integrated_gradients"] = integrated_gradients(trace, of, baseline, points)
+    except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
+        notes.append(f"No integrated gradients: {error}.")
     beside = {name: _by_address(found, other.parts) for name, other in others.items()}
     rows = [(*row, *(beside[name].get(row[0]) for name in others)) for row in _entries(found)]
     gaps = [f"{name.replace('_', ' ')}: the shares leave {other.gap:.3g}" for name, other in others.items()]
@@ -54,7 +57,7 @@ def value(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int 
         columns=(*_ENTRY, *others),
         rows=[row for row in rows if any(row[9:])],
         shown=("address", "contribution", *others),
-        notes=(_NOTE,),
+        notes=tuple(notes),
         more=(_by_block(found), _by_step(found)),
     )
 
@@ -75,17 +78,17 @@ def _leaders(found: Split) -> Iterable[str]:
 
 
 def _blocks(found: Split) -> list[tuple[str, float]]:
+    return [(name, float(np.sum(part))) for name, part in _arrays(found)]
+
+
+def _arrays(found: Split) -> list[tuple[str, Array]]:
     parts = [*found.parts.items(), *((f"{name} (local)", part) for name, part in found.local.items())]
-    return [(name, float(np.sum(part))) for name, part in parts]
+    return [*parts, ("rounding of float32", np.array(found.rounding))]
 
 
 def _by_block(found: Split) -> Explanation:
     size = found.size or 1.0
-    rows = [
-        (name, total, float(np.abs(part).sum()) / size)
-        for (name, total), part in zip(_blocks(found), [*found.parts.values(), *found.local.values()], strict=True)
-        if np.any(part)
-    ]
+    rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(found) if np.any(part)]
     rows.sort(key=lambda row: -abs(row[1]))
     return Explanation("By block", (), ("block", "contribution", "share"), rows)
 
