@@ -108,7 +108,7 @@ def load(path: Path) -> tuple[Any, Tensors]:
         import onnx
     except ImportError:
         raise needed("onnx", "onnx", str(path)) from None
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # what onnx is written with
+    from google.protobuf.message import DecodeError  # what onnx is written with
 
     stored = path.stat().st_size
     afford(2 * stored, stored, str(path))
