@@ -10,7 +10,7 @@ import numpy as np
 
 from . import store
 from .build import build
-from .errors import FileError
+from .errors import FileError, LstmTraceError
 from .files import read_bytes
 from .inputs import common_dtype
 from .model import Model
@@ -242,7 +242,7 @@ def calc_hidden_state(o_t: Any, c_t: Any) -> Array:
 
 
 __all__ = [
-    "Comparison", "Found", "Identification", "Model", "Trace", "Traces", "Verification", "attribute",
+    "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "attribute",
     "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state", "calc_input_gate",
     "calc_output_gate", "capture", "diff", "explain", "gradients", "identify", "inspect", "load", "np", "open_source",
     "prepare", "run", "verify",
