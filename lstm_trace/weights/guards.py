@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,10 +48,14 @@ def archive(path: str | Path) -> zipfile.ZipFile:
     return opened
 
 
+# a broken entry: of an unknown compression, encrypted, or with other bytes than its checksum
+_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+
+
 @contextmanager
 def told(path: str | Path, *kinds: type[Exception]) -> Iterator[None]:
     """Turn exceptions of `kinds`, and those of a broken zip entry, into a FileError that begins with the file."""
-    broken: tuple[type[Exception], ...] = (*kinds, zipfile.BadZipFile, EOFError, OSError, MemoryError)
+    broken: tuple[type[Exception], ...] = (*kinds, *_ZIP, EOFError, OSError, MemoryError)
     try:
         yield
     except LstmTraceError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +63,8 @@ def read(path: Path, layout: Layout | None = None, recurrent_activation: str | N
 
 def load(path: Path) -> Any:
     """What a checkpoint holds, by torch's own loader for weights only. Raises MissingError, FileError."""
-    mapped = zipfile.is_zipfile(path)
+    with path.open("rb") as file:
+        mapped = file.read(2) == b"PK"  # a zip archive; before PyTorch 1.6 a row of pickles
     if mapped:
         _refuse_programs(path)
     try:

@@ -258,7 +258,7 @@ REFUSALS: list[tuple[str, Callable[[Path], None], str]] = [
     ("RNN", saved(lambda: nn.RNN(4, 3).state_dict(), torch.save), r"the weights of a plain RNN"),
     ("no tensors", saved(lambda: {"a": 1}, torch.save), "no tensors were found"),
     ("other names", saved(lambda: {"a": torch.zeros(2)}, torch.save), r"no LSTM was recognised.*a \(2,\)"),
-    ("cut zip", cut(0.5, False), "not a PyTorch checkpoint, or cut off"),
+    ("cut zip", cut(0.5, False), "not a zip archive, or cut off"),
     ("cut legacy", cut(0.5, True), "not a PyTorch checkpoint, or cut off"),
     ("empty", lambda path: path.write_bytes(b""), "not a PyTorch checkpoint, or cut off"),
     ("text", lambda path: path.write_text("hello"), "not a PyTorch checkpoint, or cut off"),
