@@ -165,7 +165,9 @@ def load(path: str | Path) -> Trace:
 
 def open_source(path: str | Path, allow_nonfinite: bool = False) -> Trace:
     """The trace in a file, or the trace of the problem in it: the content says which. Raises LstmTraceError."""
-    content = read_bytes(path)
+    if is_model(path):
+        raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
+    content = read_bytes(path).removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
     head = content[:4096]
