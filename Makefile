@@ -9,7 +9,7 @@ demo: .venv/core ## trace question 22 of the exercises and print the worked solu
 	@$(BIN)/lstm-trace example q22 | $(BIN)/lstm-trace report -
 
 test: .venv/dev ## the tests; no deep-learning framework needed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/frameworks
 
 test-frameworks: .venv/frameworks ## the tests against PyTorch, Keras, Flax and onnxruntime
 	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/frameworks
