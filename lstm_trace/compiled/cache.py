@@ -11,7 +11,6 @@ import hashlib
 import os
 import stat
 import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -79,6 +78,8 @@ def write(place: Path | None, entry: str, body: bytes) -> None:
     """Keep an entry; another process that writes the same one meanwhile does no harm."""
     if place is None:
         return
+    import tempfile  # takes longer to import than to read an entry
+
     with suppress(OSError):
         handle, temporary = tempfile.mkstemp(prefix=entry[:16], suffix=".part", dir=place)  # readable by us alone
         try:

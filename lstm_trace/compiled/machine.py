@@ -47,6 +47,7 @@ class Compiled:
     cached: bool
 
 
+@lru_cache(maxsize=1)
 def installed() -> bool:
     """Whether llvmlite is there."""
     return find_spec("llvmlite") is not None

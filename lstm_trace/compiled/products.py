@@ -155,7 +155,8 @@ class _Tile:
             row = []
             for k, width in enumerate(self.widths):
                 v = self.vectors[width]
-                row.append(v.fma(loaded[k], spread[width], sums[b][k]) if sums[b][k] else v.mul(loaded[k], spread[width]))
+                factors = loaded[k], spread[width]
+                row.append(v.fma(*factors, sums[b][k]) if sums[b][k] else v.mul(*factors))
             found.append(row)
         return found
 

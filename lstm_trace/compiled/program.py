@@ -197,8 +197,8 @@ class Writer:
 
         def columns(widths: tuple[int, ...], weights: str, results: str) -> None:
             runs: dict[int, list[int]] = {}
-            for rows in shares(range(self.batch), most):
-                runs.setdefault(len(rows), []).append(rows[0])
+            for share in shares(range(self.batch), most):
+                runs.setdefault(len(share), []).append(share[0])
             for rows, firsts in runs.items():
                 name = self.tiles.function(widths, rows, terms, stride, total)
                 xs = code.address(x, firsts[0] * stride)

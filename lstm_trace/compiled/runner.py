@@ -29,6 +29,12 @@ def aligned(numbers: int, dtype: np.dtype[Any]) -> tuple[Array, int]:
     return memory, -memory.ctypes.data % ALIGN // dtype.itemsize
 
 
+def _must(fits: bool, what: str, found: object) -> None:
+    """Machine code checks nothing: what it is given must be right before it is called, also under `python -O`."""
+    if not fits:
+        raise RuntimeError(f"{what} does not fit the compiled code: {found}")
+
+
 class Rows:
     """Memory for `steps` steps: what `slab.Slab` is for the numpy plan.
 
@@ -99,7 +105,7 @@ class Runner:
 
     def _packed(self) -> tuple[Array, int]:
         """The parameters in the program's layout, and the address at which they begin."""
-        key = (self.task, self.compiled.engine)
+        key = ("compiled", self.program.text)
         if key not in self.packs:
             memory, start = aligned(max(1, self.program.parameters), self.dtype)
             for pack in self.program.packs:
@@ -116,7 +122,7 @@ class Runner:
 
     def _weight(self, name: str) -> Array:
         array = self.weights[name]
-        assert array.shape == self.task.shapes[name], name  # sizes of memory hang on it
+        _must(array.shape == self.task.shapes[name], name, array.shape)
         return array
 
     def slab(self, steps: int) -> Rows:
@@ -135,9 +141,9 @@ class Runner:
         """Compute `steps` steps: see `planned.Machine.run`."""
         fed = [(inputs[name], width) for name, width in self.task.inputs]
         for array, width in fed:
-            assert array.shape == (steps, self.batch, width), array.shape
+            _must(array.shape == (steps, self.batch, width), "an input", array.shape)
         if slab is not None:
-            assert slab.program is self.program and slab.steps == steps
+            _must(slab.program.text == self.program.text and slab.steps == steps, "the memory", slab.steps)
             for name, first in slab.states.items():
                 first[...] = initial[name]
             if steps <= self._part:
@@ -185,7 +191,7 @@ class Runner:
 
     def _call(self, rows: Rows, first: int, count: int, fed: list[Array]) -> None:
         """Compute the steps from `first` on, so many, in `rows`. fed: the inputs at those steps."""
-        assert 0 <= first and 0 < count and first + count <= rows.steps
+        _must(first >= 0 and count > 0 and first + count <= rows.steps, "a part", (first, count))
         size, arguments = self.dtype.itemsize, self._arguments
         held = []
         at = len(ARGUMENTS)

@@ -37,6 +37,14 @@ class Task:
     reverse: bool
 
     @cached_property
+    def _hash(self) -> int:
+        sizes = self.sizes, self.inputs, self.parameters, self.batch
+        return hash((self.lines, self.carry, *sizes, self.dtype, self.reverse))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Parameters by name."""
         return dict(self.parameters)
