@@ -97,6 +97,7 @@ def save(trace: Trace, path: str | Path) -> None:
 def load(path: str | Path, content: bytes | None = None) -> Trace:
     """Read a trace. Raises FileError for a foreign, truncated or newer file, or arrays that do not fit its cell."""
     content = read_bytes(path) if content is None else content
+    content = content.removeprefix(b"\xef\xbb\xbf")  # a mark that some editors put before UTF-8
     check_format(path, content)
     return from_file(validate(TraceFile, content, str(path)), str(path))
 
