@@ -51,7 +51,7 @@ class Header:
     agreement: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trace:
     """Every line of every stage over T steps and B rows.
 
@@ -72,6 +72,15 @@ class Trace:
     given: dict[str, dict[str, Array]]
     lines: dict[str, dict[str, Array]]
     memory: Any = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        held = sum(len(lines) for lines in self.lines.values())
+        title = f"{self.header.title!r}, " if self.header.title else ""
+        places = ", ".join(self.scopes)
+        return (
+            f"<Trace {title}{self.header.kind}: {places}; T={self.steps} B={self.batch}, {held} lines, "
+            f"{self.header.dtype}>"
+        )
 
     # -- what it holds -------------------------------------------------------------------------------------------
 
