@@ -56,7 +56,7 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     import difflib  # only on the way to an error
 
     names = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; {otherwise} {', '.join(names)}" if otherwise and names else ""
