@@ -29,7 +29,7 @@ from .weights.identify import Identification
 from .weights.identify import identify as search_readings
 from .weights.layouts import layout as stored_as
 from .weights.live import as_array, framework, from_live, unpacked
-from .weights.source import prepare_arrays, prepare_file, prepare_found
+from .weights.source import named_by_framework, prepare_arrays, prepare_file, prepare_found
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,8 @@ def prepare(
         return prepare_found(from_live(source, name), cell, options, dtype, name, allow_nonfinite)
     if isinstance(source.get("weights"), Mapping):
         return prepare_problem(validate(Problem, dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
-    if layout is not None:
+    source = {key: as_array(value) for key, value in source.items()}
+    if layout is not None or (cell == "lstm" and named_by_framework(source)):
         return prepare_arrays(source, layout, name or None, cell, options, dtype, allow_nonfinite)
     return build(source, cell, options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
 
@@ -89,10 +90,10 @@ def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
     """
     known = ("cell", "options", "name", "layout", "dtype", "allow_nonfinite")
     chosen = {key: arguments.pop(key) for key in known if key in arguments}
-    if chosen.get("dtype") is None and hasattr(x, "dtype") and isinstance(source, Mapping) and "weights" not in source:
-        chosen["dtype"] = common_dtype(*source.values(), x)
-    model = prepare(source, **chosen)
     x, lengths = unpacked(x)  # tensors and packed sequences of a framework are understood
+    if chosen.get("dtype") is None and hasattr(x, "dtype") and isinstance(source, Mapping) and "weights" not in source:
+        chosen["dtype"] = common_dtype(*map(as_array, source.values()), x)
+    model = prepare(source, **chosen)
     if lengths is not None:
         arguments |= {"lengths": lengths, "batch_first": False}
     return model.run(x, **{key: as_array(value) for key, value in arguments.items()})

@@ -359,6 +359,15 @@ def test_name_chooses() -> None:
     )
 
 
+def test_names_of_a_framework_are_enough() -> None:
+    w = weights("two")
+    model = lt.prepare(two_rows("net.lstm.", "_l0")(w, "ifco"))
+    np.testing.assert_array_equal(model.weights["0/forward"]["W_hc"], w["W_hc"])
+    assert model.header.imported[0].startswith("recognised by the names of its arrays as the layout pytorch")
+    with pytest.raises(MissingError, match="no equation of the cell reads the weight 'foo'"):
+        lt.prepare({**w, "foo": np.zeros(3)})
+
+
 # -- facts -----------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from ..trace import Header
 from . import read_model
 from .arrays import find
 from .found import Found, choose
+from .keys import detect
 from .layouts import Layout, layout
 
 #: Names of ours that stand beside arrays in a layout: what the layout has no role for.
 OURS = frozenset(name for name in OPTION_OF if not name.startswith("b_") or name == "b_hr")
+_OURS = re.compile(r"W_[xh][ifco]|b_[xh]?[ifco]|w_c[ifo]|W_hr|b_hr|(gamma|beta)_([ifco]|cell)")
 
 
 def prepare_found(
@@ -62,17 +65,26 @@ def prepare_file(
         return prepare_found(found, cell, options, dtype, found.name or Path(path).name, allow_nonfinite)
 
 
+def named_by_framework(arrays: Mapping[str, Any]) -> bool:
+    """Whether the arrays bear the names of a framework's layout, and not ours."""
+    known = None if all(_OURS.fullmatch(key.rsplit("/", 1)[-1]) for key in arrays) else detect(arrays)
+    return known is not None and known[0].name != "gates"
+
+
 def prepare_arrays(
     arrays: Mapping[str, Any],
-    stored: str | Mapping[str, Any] | Layout,
+    stored: str | Mapping[str, Any] | Layout | None,
     name: str | None = None,
     cell: str | Mapping[str, Any] = "lstm",
     options: Mapping[str, Any] | None = None,
     dtype: Any = None,
     allow_nonfinite: bool = False,
 ) -> Model:
-    """The model of arrays in the layout `stored`. Names of ours beside them (`W_hr`, `gamma_i`) are understood."""
-    found = choose(find(arrays, layout(stored), keep=OURS), name, "the arrays")
+    """The model of arrays in the layout `stored`; None where their names say which it is.
+
+    Names of ours beside them (`W_hr`, `gamma_i`) are understood.
+    """
+    found = choose(find(arrays, None if stored is None else layout(stored), keep=OURS), name, "the arrays")
     return prepare_found(found, cell, options, dtype, name or "", allow_nonfinite)
 
 

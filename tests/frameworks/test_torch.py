@@ -180,6 +180,14 @@ def test_live_cell_and_weight_norm() -> None:
     np.testing.assert_allclose(lt.run(module, x).output, called(module, x)[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("half", ["float32", "bfloat16"])
+def test_state_dict_of_tensors(half: str) -> None:
+    module = grown(nn.LSTM(3, 2)).to(getattr(torch, half))
+    trace = lt.run(module.state_dict(), torch.zeros(4, 3))
+    assert trace.header.dtype == "float32"
+    np.testing.assert_array_equal(trace.parameters["0/forward"]["b_hf"], module.bias_hh_l0[2:4].detach().float())
+
+
 LIVE_REFUSALS: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.LSTM(3, 2, 2, dropout=0.5), r"in training mode with dropout 0\.5.*call model\.eval\(\)"),
     (lambda: nn.GRU(3, 2), "GRU is no nn.LSTM or nn.LSTMCell"),
