@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +14,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from lstm_trace.cells import masked, named
-from lstm_trace.errors import LstmTraceError
+import lstm_trace as lt
+from lstm_trace import choice
+from lstm_trace.cells import joined, named
+from lstm_trace.errors import LstmTraceError, OptionError
 from lstm_trace.lines import Cell
 from lstm_trace.ops import OPS
 from lstm_trace.parse import parse
@@ -21,7 +28,7 @@ from .test_plan import FAMILY, Case, cells, check
 
 pytest.importorskip("llvmlite", reason="the extra jit is not installed")
 
-from lstm_trace.compiled import machine
+from lstm_trace.compiled import cache, machine
 from lstm_trace.compiled.functions import ELEMENTWISE
 from lstm_trace.compiled.runner import Runner
 from lstm_trace.compiled.schedule import ACROSS, Task, declined
@@ -92,3 +99,379 @@ def test_random_cells(
         assume(False)
         return
     check(case, compiled(case, target, block))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shared_cells(), st.sampled_from(["forward", "reverse"]), st.sampled_from(list(TARGETS)), st.sampled_from([0, 0, 2])
+)
+def test_cells_of_the_whole_grammar(drawn: Drawn, direction: str, target: str, block: int) -> None:
+    """Concatenations, values of width 1, reductions and states of several widths."""
+    case = Case.of(drawn, direction)
+    check(case, compiled(case, target, block))
+
+
+MORE = {
+    **FAMILY,
+    "projection": named("lstm", {"bias": "two", "projection": True, "projection_clip": 0.5})[0],
+    "activations": named(
+        "lstm", {"gate_activation": "elu(0.7)", "candidate_activation": "softplus", "output_activation": "scaled_tanh"}
+    )[0],
+    "gru": parse("""r_t = sigmoid(W_xr @ x_t + W_hr @ h_prev + b_r)
+        z_t = sigmoid(W_xz @ x_t + W_hz @ h_prev + b_z)
+        n_t = tanh(W_xn @ x_t + W_hn @ (r_t * h_prev) + b_n)
+        h_t = (1 - z_t) * n_t + z_t * h_prev
+        y_t = W_hy @ h_t
+        carry: h_prev <- h_t
+        output: h_t"""),
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+@pytest.mark.parametrize(("H", "B", "dtype", "direction", "target"), [
+    (5, 3, "float64", "forward", "host"), (5, 3, "float32", "reverse", "host"), (33, 1, "float32", "forward", "host"),
+    (21, 9, "float64", "reverse", "256 bits"), (13, 2, "float32", "forward", "generic"),
+])  # fmt: skip
+def test_family(name: str, H: int, B: int, dtype: str, direction: str, target: str) -> None:
+    case = Case.drawn(MORE[name], H, 3, 11, B, dtype, direction, 7)
+    values = compiled(case, target)
+    check(case, values)
+    if dtype == "float64":
+        for line, expected in case.by_lines().items():  # over so few steps the two may not drift apart
+            size = max(1.0, float(np.abs(expected).max()))
+            assert np.abs(values[line] - expected).max() < (1e-9 if name == "activations" else 1e-12) * size, line
+
+
+@pytest.mark.parametrize(("H", "B"), [(256, 3), (512, 1), (512, 34), (100, 17)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_sizes(H: int, B: int, dtype: str) -> None:
+    """Loops over tiles, padded copies of h, blocks of products before the loop."""
+    case = Case.drawn(FAMILY["two biases"], H, 64, 9, B, dtype, "forward", 3)
+    check(case, compiled(case))
+
+
+def test_more_steps_than_one_block_of_products() -> None:
+    for direction in ("forward", "reverse"):
+        case = Case.drawn(FAMILY["lengths"], 4, 3, 20_001, 3, "float32", direction, 3)
+        check(case, compiled(case))
+
+
+def test_a_wrong_operand_is_seen() -> None:
+    case = Case.drawn(FAMILY["plain"], 5, 3, 4, 1, "float64", "forward", 7)
+    values = compiled(case)
+    values["W_hi @ h_prev"], values["W_hf @ h_prev"] = values["W_hf @ h_prev"], values["W_hi @ h_prev"]
+    with pytest.raises(AssertionError, match="differs at"):
+        check(case, values)
+
+
+# -- the functions -----------------------------------------------------------------------------------------------------
+
+
+def spread(dtype: Any) -> Any:
+    """Numbers of every size, with those at which a function changes its ways, infinities and NaN."""
+    rng = np.random.default_rng(1)
+    tiny = -44 if dtype == np.float32 else -320
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 88.7, 88.8, -87.3, -88.0, -103.9, -104.0, 709.7, 709.9]
+    special += [-745.0, -746.0, 0.7071067811865476, 1.4142135623730951, float(np.finfo(dtype).max)]
+    parts = [rng.uniform(-1, 1, 40_000), rng.normal(0, 5, 40_000), rng.uniform(-120, 120, 20_000)]
+    parts += [rng.uniform(-800, 800, 20_000), rng.uniform(-1e4, 1e4, 5_000), np.linspace(-1.1, 1.1, 20_001)]
+    parts += [10.0 ** rng.uniform(tiny, 38, 20_000) * rng.choice([-1, 1], 20_000), np.array(special)]
+    with np.errstate(all="ignore"):
+        return np.concatenate(parts).astype(dtype)
+
+
+EXACT = {
+    "sigmoid": lambda z, c: 1 / (1 + np.exp(-z)),
+    "tanh": lambda z, c: np.tanh(z),
+    "exp": lambda z, c: np.exp(z),
+    "log": lambda z, c: np.log(z),
+    "scaled_tanh": lambda z, c: c[0] * np.tanh(c[1] * z),
+    "elu": lambda z, c: np.where(z < 0, c[0] * np.expm1(np.minimum(z, 0)), z),
+    "softplus": lambda z, c: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))),
+    "softsign": lambda z, c: z / (1 + np.abs(z)),
+}
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="needs a wider float to compare with")
+@pytest.mark.parametrize("target", ["host", "generic"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("op", EXACT)
+def test_functions_are_right_within_their_ulp(op: str, dtype: Any, target: str) -> None:
+    x = spread(dtype)
+    table = OPS[op]
+    constants = tuple(float(c) for _, c in table.constants if c is not None)
+    cell = parse(f"h_t = {table.function}(h_prev)\ncarry: h_prev <- h_t\noutput: h_t")
+    case = Case(cell, "forward", {}, {"x_t": np.zeros((1, 1, 1), dtype)}, {"h_prev": x[None]})
+    found = compiled(case, target)["h_t"][0, 0]
+    with np.errstate(all="ignore"):
+        exact = EXACT[op](x.astype(np.longdouble), constants)
+        if op == "sigmoid":  # its definition gives 0 where exp(-z) overflows
+            exact = np.where(np.isinf(np.exp(-x)), 0, exact)
+        rounded = exact.astype(dtype)
+        finite = np.isfinite(rounded) & np.isfinite(x)
+        off = np.abs(found.astype(np.longdouble) - exact)[finite] / np.spacing(np.abs(rounded[finite]))
+    assert table.ulp is not None
+    assert off.max() <= table.ulp, (off.max(), x[finite][off.argmax()])
+    away = ~finite & ~((op == "softsign") & np.isinf(x))  # inf / inf is NaN in numpy's as in ours
+    np.testing.assert_array_equal(found[away], rounded[away])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_exact_equals_numpy_bit_for_bit(dtype: Any) -> None:
+    x = spread(dtype)
+    with np.errstate(all="ignore"):
+        y = np.random.default_rng(2).permutation(x)
+    rows = ["s = h_prev + y_prev - 0.1", "p = h_prev * y_prev", "d = h_prev / y_prev", "n = -h_prev + y_prev",
+            "r = sqrt(h_prev)", "a = relu(h_prev)", "k = clip(h_prev, -0.3, 0.7)", "l = leaky_relu(h_prev, 0.1)",
+            "t = thresholded_relu(h_prev, 0.2)", "g = hard_sigmoid(h_prev)", "f = affine(h_prev, 1.3, 0.1)",
+            "w = where(h_prev, y_prev, s)", "m = max(h_prev, y_prev)", "v = h_prev"]  # fmt: skip
+    cell = parse("\n".join([*rows, "carry: h_prev <- v, y_prev <- s", "output: v"]))
+    case = Case(cell, "forward", {}, {"x_t": np.zeros((1, 1, 1), dtype)}, {"h_prev": x[None], "y_prev": y[None]})
+    for name, expected in case.by_lines().items():
+        for target in TARGETS:
+            np.testing.assert_array_equal(compiled(case, target)[name], expected, err_msg=name)
+
+
+# -- behind Model.run --------------------------------------------------------------------------------------------------
+
+
+def lstm(H: int = 5, X: int = 3, layers: int = 1, both: bool = False, dtype: str = "float64") -> lt.Model:
+    rng = np.random.default_rng(5)
+    weights = {}
+    for layer in range(layers):
+        width = X if layer == 0 else H * (1 + both)
+        for direction in ("forward", "reverse") if both else ("forward",):
+            shapes = {f"W_x{g}": (H, width) for g in "ifco"} | {f"W_h{g}": (H, H) for g in "ifco"}
+            shapes |= {f"b_{g}": (H,) for g in "ifco"}
+            weights |= {f"{layer}/{direction}/{n}": rng.normal(size=s).astype(dtype) for n, s in shapes.items()}
+    return lt.prepare(weights)
+
+
+def inputs(T: int = 7, B: int = 4, X: int = 3, dtype: str = "float64") -> Any:
+    return np.random.default_rng(6).normal(size=(T, B, X)).astype(dtype)
+
+
+def assert_close(a: lt.Trace, b: lt.Trace, most: float = 1e-12) -> None:
+    assert {s: set(n) for s, n in a.lines.items()} == {s: set(n) for s, n in b.lines.items()}
+    for scope, here in a.lines.items():
+        for name, values in here.items():
+            np.testing.assert_allclose(values, b.lines[scope][name], rtol=0, atol=most, err_msg=f"{scope}/{name}")
+
+
+def test_a_network_by_all_three_plans() -> None:
+    model, x = lstm(layers=2, both=True), inputs()
+    states = np.random.default_rng(7).normal(size=(2, 4, 4, 5))
+    for more in ({}, {"lengths": [3, 7, 0, 5]}, {"h0": states[0], "c0": states[1]}, {"ask": "1/reverse/i_t"}):
+        traces = {plan: model.run(x, plan=plan, **more) for plan in ("lines", "planned", "compiled")}
+        for plan, trace in traces.items():
+            assert trace.header.plan == plan
+            assert_close(trace, traces["lines"])
+        assert lt.verify(traces["compiled"]).status == "proven"
+
+
+def test_memory_is_written_again() -> None:
+    model, x = lstm(layers=2, both=True), inputs()
+    first = model.run(x, plan="compiled")
+    arrays = {scope: dict(here) for scope, here in first.lines.items()}
+    second = model.run(2 * x, plan="compiled", out=first)
+    assert_close(second, model.run(2 * x, plan="lines"))
+    assert all(second.lines[s][n] is a for s, here in arrays.items() for n, a in here.items())
+    states = np.full((4, 4, 5), 0.3)
+    third = model.run(x, h0=states, plan="compiled", out=second)
+    assert_close(third, model.run(x, h0=states, plan="lines"))
+    assert_close(model.run(x, plan="compiled", out=third), model.run(x, plan="lines"))  # from zero states again
+
+
+def test_memory_of_another_plan_and_foreign_arrays() -> None:
+    model, x = lstm(), inputs()
+    expected = model.run(x, plan="lines")
+    for before in ("lines", "planned", "compiled"):
+        for after in ("lines", "planned", "compiled"):
+            out = model.run(3 * x, plan=before)
+            trace = model.run(x, plan=after, out=out)
+            assert trace.header.plan == after
+            assert_close(trace, expected)
+
+
+def test_inputs_of_any_layout() -> None:
+    model, x = lstm(), inputs(9, 4)
+    expected = model.run(x, plan="lines")
+    strided = np.swapaxes(np.ascontiguousarray(np.swapaxes(x, 0, 1)), 0, 1)
+    unaligned = np.frombuffer(bytearray(x.nbytes + 1), np.uint8)[1:].view(x.dtype).reshape(x.shape)
+    unaligned[...] = x
+    for values in (strided, x[::-1][::-1], unaligned, np.asfortranarray(x), x.astype(">f8")):
+        assert_close(model.run(values, plan="compiled"), expected)
+    assert_close(model.run(np.swapaxes(x, 0, 1), batch_first=True, plan="compiled"), expected)
+
+
+def test_progress_counts_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    model, x = lstm(both=True), inputs(50)
+    model.run(x, plan="compiled", progress=lambda done, total: told.append((done, total)))
+    assert told == [(50, 150), (100, 150), (150, 150)]
+    monkeypatch.setattr("lstm_trace.compiled.runner.PART", 1)
+    monkeypatch.setattr("lstm_trace.compiled.runner.BLOCK_BYTES", 1)
+    other = lstm(both=True)  # parts of 16 steps: 64 rows
+    told.clear()
+    assert_close(other.run(x, plan="compiled", progress=lambda *now: told.append(now)), model.run(x, plan="lines"))
+    assert told == [(k, 150) for k in (16, 32, 48, 50, 52, 68, 84, 100, 116, 132, 148, 150)]
+
+
+def test_runs_in_threads_do_not_meet() -> None:
+    model = lstm(33)
+    xs = [inputs(40, 2) * k for k in range(1, 9)]
+    with ThreadPoolExecutor(4) as pool:
+        traces = list(pool.map(lambda x: model.run(x, plan="compiled"), xs * 3))
+    for x, trace in zip(xs * 3, traces, strict=True):
+        assert_close(trace, model.run(x, plan="planned"))
+
+
+def test_what_is_not_compiled_runs_by_the_numpy_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ELEMENTWISE, "tanh", None)
+    monkeypatch.delitem(ELEMENTWISE, "tanh")
+    case = Case.drawn(FAMILY["plain"], 5, 3, 4, 1, "float64", "forward", 7)
+    assert declined(task_of(case)) == "line `c_tilde`: tanh is not compiled"
+    model, x = lstm(), inputs()
+    trace = model.run(x, plan="compiled")
+    assert trace.header.plan == "planned"
+    assert_close(trace, model.run(x, plan="lines"))
+
+
+def test_reasons_to_decline() -> None:
+    case = Case.drawn(FAMILY["plain"], 5, 3, 4, 1, "float16", "forward", 7)
+    assert declined(task_of(case)) == "float16 is not compiled"
+    assert declined(Task((), (), (), (), (), 1, "float64", False)) == "there is no line to compute"
+    assert declined(Task(case.stage.lines, (), (("i_t", 0),), (), (), 1, "float64", False))
+    twice = joined("concat")
+    assert (
+        declined(Task(twice.lines, (), (("y_t", 2),), (("y_forward", 1), ("y_reverse", 1)), (), 1, "float64", False))
+        is None
+    )
+
+
+# -- when it runs ------------------------------------------------------------------------------------------------------
+
+
+def test_auto_compiles_once_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_loaded", {})
+    model, x = lstm(6), inputs(100, 1)
+    assert model.run(x).header.plan == "planned"
+    monkeypatch.setattr(choice, "WORTH", 0.002)
+    trace = model.run(x)
+    plans = []
+    for _ in range(12):
+        trace = model.run(x, out=trace)
+        plans.append(trace.header.plan)
+    assert plans[0] == "planned"
+    assert plans[-1] == "compiled"
+    assert plans == sorted(plans, reverse=True)  # it never goes back
+    assert_close(trace, model.run(x, plan="lines"))
+    assert lstm(6).run(x).header.plan == "compiled"  # another model of the same sizes: the code is there
+    monkeypatch.setattr(machine, "_loaded", {})
+    monkeypatch.setattr(choice, "WORTH", 0.3)
+    assert lstm(6).run(inputs(100_000, 1)).header.plan == "compiled"  # one long run
+
+
+def test_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OptionError, match="there is no plan 'compield'; did you mean 'compiled'"):
+        lstm().run(inputs(), plan="compield")  # type: ignore[arg-type]
+    monkeypatch.setattr(choice, "installed", lambda: False)
+    with pytest.raises(OptionError, match=r"needs llvmlite, which is not installed: pip install 'lstm-trace\[jit\]'"):
+        lstm().run(inputs(), plan="compiled")
+    assert lstm().run(inputs(), plan="auto").header.plan == "planned"
+
+
+def test_a_wrong_size_is_refused_before_the_call() -> None:
+    case = Case.drawn(FAMILY["plain"], 5, 3, 4, 2, "float64", "forward", 7)
+    code = machine.load(task_of(case))
+    runner = Runner(code, case.parameters)
+    for wrong in ((5, 2, 3), (4, 1, 3), (4, 2, 4)):
+        with pytest.raises(RuntimeError, match="an input does not fit"):
+            runner.run(4, {"x_t": np.zeros(wrong)}, case.initial, runner.slab(4))
+    with pytest.raises(RuntimeError, match="the memory does not fit"):
+        runner.run(4, case.inputs, case.initial, runner.slab(3))
+    other = Case.drawn(FAMILY["plain"], 6, 3, 4, 2, "float64", "forward", 7)
+    with pytest.raises(RuntimeError, match="the memory does not fit"):
+        runner.run(4, case.inputs, case.initial, Runner(machine.load(task_of(other)), other.parameters).slab(4))
+    with pytest.raises(RuntimeError, match="does not fit the compiled code"):
+        Runner(code, other.parameters)
+
+
+# -- the cache ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LSTM_TRACE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def loaded_anew() -> tuple[Case, machine.Compiled]:
+    case = Case.drawn(FAMILY["plain"], 4, 3, 5, 1, "float64", "forward", 7)
+    machine._loaded.pop((task_of(case), machine.host()), None)
+    code = machine.load(task_of(case))
+    check(case, compiled(case))
+    return case, code
+
+
+def test_code_is_kept_and_found_again(fresh: Path) -> None:
+    assert not loaded_anew()[1].cached
+    entries = list(fresh.iterdir())
+    assert [e.suffix for e in entries] == [".o"]
+    assert fresh.stat().st_mode & 0o777 == 0o700
+    assert entries[0].stat().st_mode & 0o077 == 0
+    assert loaded_anew()[1].cached
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "foreign"])
+def test_a_damaged_entry_is_made_anew(fresh: Path, damage: str) -> None:
+    loaded_anew()
+    entry = next(fresh.iterdir())
+    whole = entry.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    entry.write_bytes({"empty": b"", "cut": whole[:-9], "flipped": bytes(flipped), "foreign": b"not code"}[damage])
+    assert not loaded_anew()[1].cached
+    assert entry.read_bytes() == whole
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+def test_a_directory_that_is_not_safe_is_not_used(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh.mkdir(mode=0o700)
+    assert cache.directory() == fresh
+    fresh.chmod(0o770)
+    assert cache.directory() is None
+    assert not loaded_anew()[1].cached
+    assert list(fresh.iterdir()) == []
+    fresh.chmod(0o700)
+    (tmp_path / "link").symlink_to(fresh)
+    monkeypatch.setenv("LSTM_TRACE_CACHE", str(tmp_path / "link"))
+    assert cache.directory() is None
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LSTM_TRACE_CACHE", str(tmp_path / "file"))
+    assert cache.directory() is None
+    monkeypatch.setenv("LSTM_TRACE_CACHE", "")
+    assert cache.directory() is None
+    monkeypatch.setenv("LSTM_TRACE_CACHE", str(fresh))
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert cache.directory() is None
+
+
+def test_a_linked_entry_is_not_read(fresh: Path, tmp_path: Path) -> None:
+    loaded_anew()
+    entry = next(fresh.iterdir())
+    entry.rename(tmp_path / "elsewhere")
+    entry.symlink_to(tmp_path / "elsewhere")
+    assert cache.read(fresh, entry.name) is None
+
+
+def test_without_llvmlite_everything_else_works() -> None:
+    """A fresh interpreter in which llvmlite cannot be imported."""
+    program = (
+        "import sys, importlib.util as u\nreal = u.find_spec\n"
+        "u.find_spec = lambda n, *a: None if n == 'llvmlite' else real(n, *a)\nsys.modules['llvmlite'] = None\n"
+        "import lstm_trace as lt\n"
+        "t = lt.run({'W_xi': [[1.0]], 'W_hi': [[1.0]]}, [[1.0]], ask='i_t')\nprint(t.header.plan)"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    assert found.stdout == "planned\n"

@@ -89,10 +89,11 @@ def _exp(v: Vector, x: str) -> str:
 
 
 def _sigmoid(v: Vector, z: str) -> str:
-    """With e = exp(-|z|): 1 / (1 + e), or e / (1 + e) for negative z."""
+    """With e = exp(-|z|): 1 / (1 + e), or e / (1 + e) for negative z; 0 where exp(-z) overflows, as by definition."""
     e = _exp_low(v, v.neg(v.call("fabs", z)))
     top = v.pick("olt", z, v.number(0.0), e, v.number(1.0))
-    return v.div(top, v.add(e, v.number(1.0)))
+    lowest = v.number(-88.72283172607422 if v.single else -709.782712893384)  # the last z with a finite exp(-z)
+    return v.pick("olt", z, lowest, v.number(0.0), v.div(top, v.add(e, v.number(1.0))))
 
 
 def _tanh(v: Vector, z: str) -> str:
