@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import store
+from .arrays import describe
 from .build import build
-from .errors import FileError, LstmTraceError
+from .errors import FileError, LstmTraceError, OptionError
 from .files import read_bytes
 from .inputs import common_dtype
 from .model import Model
@@ -69,6 +70,9 @@ def prepare(
         return prepare_problem(source, allow_nonfinite=allow_nonfinite)
     if framework(source):
         return prepare_found(from_live(source, name), cell, options, dtype, name, allow_nonfinite)
+    if not isinstance(source, Mapping) or not all(isinstance(key, str) for key in source):
+        found = describe(source) if not isinstance(source, Mapping) else "a mapping whose keys are not text"
+        raise OptionError(f"expected weights by name, a problem, a path or a live module; found {found}")
     if isinstance(source.get("weights"), Mapping):
         return prepare_problem(validate(Problem, dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
     source = {key: as_array(value) for key, value in source.items()}

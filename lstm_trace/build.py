@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from .arrays import describe
 from .cells import Merge, Padding, misfits, named, unread
 from .errors import Faults, MissingError, OptionError, ShapeError, gathered, raise_all
 from .inputs import numbers
@@ -45,6 +46,8 @@ def build(
         spec.pop("kind", None)
         if spec:
             raise OptionError(f"a cell given by equations has no option {', '.join(spec)}; write it into the equations")
+        if not isinstance(equations, str):
+            raise OptionError(f"a cell's equations are text; found {describe(equations)}")
         parsed, kind = parse(equations), "equations"
         full: dict[str, Any] = {}
     else:
@@ -125,7 +128,10 @@ def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defa
         kinds = [array.dtype for here in arrays.values() for array in here.values()]
         kinds += [defaults.x.dtype] if defaults is not None and defaults.x is not None else []
         dtype = np.result_type(*kinds) if kinds else np.float64
-    kept = np.dtype(dtype)
+    try:
+        kept = np.dtype(dtype)
+    except TypeError:
+        raise OptionError(f"dtype {dtype!r} is not known; use float32 or float64") from None
     if kept.kind == "f":
         return np.dtype(np.float64 if kept.itemsize >= 8 else np.float32)
     if kept.name == "bfloat16":

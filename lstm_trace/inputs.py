@@ -77,7 +77,7 @@ def numbers(value: Any, name: str) -> Array:
         array = to_array(value)
     except ValueError as error:
         raise ShapeError(f"{name}: {error}") from None
-    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+    if not _is_number(array.dtype):
         raise ShapeError(f"{name} has the dtype {array.dtype}; expected numbers")
     return array
 
@@ -85,9 +85,14 @@ def numbers(value: Any, name: str) -> Array:
 def common_dtype(*arrays: Any) -> np.dtype[Any] | None:
     """The result type of arrays or nested lists; None where one cannot be read, which is told elsewhere."""
     try:
-        return np.result_type(*(to_array(array).dtype for array in arrays))
+        kinds = [to_array(array).dtype for array in arrays]
+        return np.result_type(*kinds) if all(map(_is_number, kinds)) else None
     except (ValueError, TypeError):
         return None
+
+
+def _is_number(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "fiub" or dtype.name == "bfloat16"
 
 
 def _sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[Array | None, bool]:
