@@ -7,13 +7,17 @@ from typing import Any, Literal
 from .compiled.machine import installed, is_loaded
 from .errors import OptionError, nearest
 from .layout import Kept, Layout, Weights
+from .stack import Stage
 
 Choice = Literal["auto", "compiled", "planned", "lines"]
 CHOICES: tuple[str, ...] = ("auto", "compiled", "planned", "lines")
 
-#: Seconds that the numpy plan must need, this run and those of the model before it together, until a stage is
-#: compiled: three times what LLVM takes for one, so that it pays where the compiled plan is twice as quick.
+#: Seconds that the numpy plan must need for a stage, this run and those of the model before it with the same sizes
+#: together, until the stage is compiled: three times what LLVM takes, so that it pays where machine code is twice as
+#: quick. Code that is in memory already is used at once.
 WORTH = 0.3
+#: Stages (of different sizes) whose time is counted.
+MOST_COUNTED = 256
 
 
 def check_choice(wanted: str) -> None:
@@ -34,24 +38,32 @@ def choose(wanted: str, layout: Layout, kept: Kept, weights: Weights, dtype: Any
     tasks = [layout.task(stage, weights, dtype) for stage in layout.stages]
     if all(task is None for task in tasks):
         return "planned"
-    if wanted == "compiled" or all(task is None or is_loaded(task) for task in tasks):
+    if wanted == "compiled" or due(layout, kept, weights):
         return "compiled"
-    return "compiled" if due(layout, kept, weights) else "planned"
+    return "planned"
 
 
 def due(layout: Layout, kept: Kept, weights: Weights) -> bool:
-    """Count one more run by the numpy plan; whether it is now time to compile instead."""
-    kept.spent += seconds(layout, weights)
-    return kept.spent > WORTH * len(set(layout.tasks.values()))
-
-
-def seconds(layout: Layout, weights: Weights) -> float:
-    """What the numpy plan will take, roughly: calls of 0.5 µs, values of 1 ns, 10^10 multiplications a second."""
+    """Count one more run by the numpy plan; whether it is time to compile instead, or everything is compiled."""
+    spent, missing = 0.0, 0
     for stage in layout.stages:
-        if stage.scope not in layout.costs:
-            here = weights.get(stage.scope, {})
-            plan = layout.plan(stage, here)
-            products = sum(here[str(x.operands[0])].size for x in stage.lines if x.op == "matvec")
-            row = 1e-9 * sum(plan.columns.values()) + 1e-10 * products
-            layout.costs[stage.scope] = layout.steps * (0.5e-6 * len(plan.loop) + layout.batch * row)
-    return sum(layout.costs.values())
+        task = layout.tasks.get(stage.scope)
+        if task is None or is_loaded(task):
+            continue
+        if len(kept.spent) > MOST_COUNTED:
+            kept.spent.clear()
+        kept.spent[task] = kept.spent.get(task, 0.0) + seconds(layout, stage, weights)
+        spent += kept.spent[task]
+        missing += 1
+    return not missing or spent > WORTH * missing
+
+
+def seconds(layout: Layout, stage: Stage, weights: Weights) -> float:
+    """What the numpy plan takes, roughly: calls of 0.5 µs, values of 1 ns, 10^10 multiplications a second."""
+    if stage.scope not in layout.costs:
+        here = weights.get(stage.scope, {})
+        plan = layout.plan(stage, here)
+        products = sum(here[str(x.operands[0])].size for x in stage.lines if x.op == "matvec")
+        row = 1e-9 * sum(plan.columns.values()) + 1e-10 * products
+        layout.costs[stage.scope] = layout.steps * (0.5e-6 * len(plan.loop) + layout.batch * row)
+    return layout.costs[stage.scope]

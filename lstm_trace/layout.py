@@ -136,7 +136,7 @@ class Kept:
     """
 
     weights: Weights | None = None
-    spent: float = 0.0
+    spent: dict[Task, float] = field(default_factory=dict)
     machines: dict[tuple[str, Plan | Task, int], Machine | Runner] = field(default_factory=dict)
     packs: dict[str, Packs] = field(default_factory=dict)
 
@@ -151,7 +151,7 @@ class Kept:
         if machine is None:
             packs = self.packs.setdefault(stage.scope, {})
             if task is not None:
-                return Runner(load(task), here, packs)
+                return Runner(load(task), here)
             assert isinstance(plan, Plan)
             machine = Machine(plan, here, layout.batch, dtype, stage.direction == "reverse", packs)
         return machine

@@ -19,8 +19,6 @@ BLOCK_ROWS = 64
 #: Multiplications after which a run comes back to Python, for Ctrl-C and the progress bar: some tenths of a second.
 PART = 2_000_000_000
 
-Packs = dict[Any, Array]
-
 
 def aligned(numbers: int, dtype: np.dtype[Any]) -> tuple[Array, int]:
     """Memory for so many numbers and the position at which an aligned one begins."""
@@ -84,12 +82,11 @@ class Rows:
 class Runner:
     """Compiled lines with their weights. One runs one input at a time: its arguments are its own.
 
-    weights: the stage's parameters by name. packs: copies of weights, shared between runners.
+    weights: the stage's parameters by name, which are copied.
     """
 
-    def __init__(self, compiled: Compiled, weights: Mapping[str, Array], packs: Packs | None = None) -> None:
+    def __init__(self, compiled: Compiled, weights: Mapping[str, Array]) -> None:
         self.compiled, self.program, self.weights = compiled, compiled.program, weights
-        self.packs = {} if packs is None else packs
         task = self.program.task
         self.task, self.plan, self.batch, self.dtype = task, task, task.batch, np.dtype(task.dtype)
         self._memory, self._parameters = self._packed()
@@ -105,20 +102,14 @@ class Runner:
 
     def _packed(self) -> tuple[Array, int]:
         """The parameters in the program's layout, and the address at which they begin."""
-        key = ("compiled", self.program.text)
-        if key not in self.packs:
-            memory, start = aligned(max(1, self.program.parameters), self.dtype)
-            for pack in self.program.packs:
-                if pack.starts:
-                    stacked = np.concatenate([self._weight(name) for name in pack.names])
-                    parts = [stacked[first : first + pack.rows].T.ravel() for first in pack.starts]
-                    values = np.concatenate(parts)
-                else:
-                    values = self._weight(pack.names[0])
-                memory[start + pack.at : start + pack.at + values.size] = values
-            self.packs[key] = memory[start:]
-        memory = self.packs[key]
-        return memory, memory.ctypes.data
+        memory, start = aligned(max(1, self.program.parameters), self.dtype)
+        for pack in self.program.packs:
+            values = self._weight(pack.names[0])
+            if pack.starts:
+                stacked = np.concatenate([self._weight(name) for name in pack.names])
+                values = np.concatenate([stacked[first : first + pack.rows].T.ravel() for first in pack.starts])
+            memory[start + pack.at : start + pack.at + values.size] = values
+        return memory, memory.ctypes.data + start * self.dtype.itemsize
 
     def _weight(self, name: str) -> Array:
         array = self.weights[name]
