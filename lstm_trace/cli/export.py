@@ -16,7 +16,7 @@ PATIENCE = 2.0
 
 @click.command("export")
 @source_argument
-@output_option("Write here; the suffix says how: .csv, .tsv, .parquet. Standard output (CSV) if not given.")
+@output_option("Write here; the suffix says how: .csv, .tsv, .parquet, .xlsx. Standard output (CSV) if not given.")
 @click.option("--shape", type=click.Choice(["long", "wide", "worked"]), default="long", show_default=True,
               help="long: a row for each value; wide: a row for each step, a column for each line and unit; "
                    "worked: a row for each value with its formula and the numbers in it.")  # fmt: skip
@@ -25,6 +25,7 @@ PATIENCE = 2.0
 )
 @click.option("--dialect", type=click.Choice(["plain", "excel", "excel-eu"]), default="plain", show_default=True,
               help="excel: opens by a double click; excel-eu: with semicolon and decimal comma.")  # fmt: skip
+@click.option("--values", is_flag=True, help="Plain numbers in .xlsx, instead of formulas.")
 @selection_options
 @nonfinite_option
 def command(
@@ -33,6 +34,7 @@ def command(
     shape: str,
     with_inputs: bool,
     dialect: str,
+    values: bool,
     allow_nonfinite: bool,
     **selection: Any,
 ) -> None:
@@ -40,13 +42,15 @@ def command(
 
     Columns of the long shape: layer, direction, t, batch, line, op, unit, value. All numbers read back to the last bit.
     """
+    from dataclasses import replace
+
     from ..export import Job, check, export
     from ..views.rows import Selection
 
-    check(output, shape, with_inputs, dialect)  # before a long run
-    job = Job(opened(source, allow_nonfinite), shape, Selection(**selection), with_inputs, dialect)
+    check(output, shape, with_inputs, dialect, values)  # before a long run
+    job = Job(opened(source, allow_nonfinite), shape, Selection(**selection), with_inputs, dialect, values)
     with _Progress(job.rows) as progress:
-        export(Job(job.trace, shape, job.selection, with_inputs, dialect, progress.advance), output)
+        export(replace(job, progress=progress.advance), output)
 
 
 class _Progress:

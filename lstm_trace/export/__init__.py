@@ -13,7 +13,7 @@ from ..views.frames import check_shape
 from ..views.rows import Selection, parts
 
 #: Suffix to the module that writes it: `write(job, path)`.
-WRITERS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
+WRITERS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".xlsx": "xlsx"}
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,17 @@ DIALECTS = {
 
 @dataclass(frozen=True)
 class Job:
-    """What a writer writes. progress is told the number of rows after each piece."""
+    """What a writer writes. progress is told the number of rows after each piece.
+
+    values: plain numbers in a spreadsheet, instead of formulas.
+    """
 
     trace: Trace
     shape: str = "long"
     selection: Selection = field(default_factory=Selection)
     with_inputs: bool = False
     dialect: str = "plain"
+    values: bool = False
     progress: Callable[[int], None] = lambda rows: None
 
     @property
@@ -64,11 +68,13 @@ def export(job: Job, path: str | Path) -> None:
     Raises FileError for an unknown suffix, OptionError for a shape or dialect that does not fit, MissingError for a
     selection that is not there.
     """
-    suffix = check(path, job.shape, job.with_inputs, job.dialect)
+    suffix = check(path, job.shape, job.with_inputs, job.dialect, job.values)
     import_module(f".{WRITERS[suffix]}", __name__).write(job, path)
 
 
-def check(path: str | Path, shape: str = "long", with_inputs: bool = False, dialect: str = "plain") -> str:
+def check(
+    path: str | Path, shape: str = "long", with_inputs: bool = False, dialect: str = "plain", values: bool = False
+) -> str:
     """The suffix that is to be written; raises what `export` does for a request that needs no trace to be refused."""
     suffix = ".csv" if str(path) == "-" else Path(path).suffix.lower()
     if suffix not in WRITERS:
@@ -79,5 +85,10 @@ def check(path: str | Path, shape: str = "long", with_inputs: bool = False, dial
         )
     if dialect != "plain" and WRITERS[suffix] != "csv":
         raise OptionError(f"dialect {dialect} is for .csv and .tsv, not for {suffix}")
+    if values and suffix != ".xlsx":
+        raise OptionError(f"--values is for .xlsx, whose cells are formulas otherwise; {suffix} has numbers always")
+    if suffix == ".xlsx" and (shape != "long" or with_inputs):
+        what = f"shape {shape}" if shape != "long" else "with inputs"
+        raise OptionError(f"{what} is for tables; .xlsx has a sheet for each layer, with its inputs: leave it out")
     check_shape(shape, with_inputs)
     return suffix
