@@ -99,6 +99,7 @@ class Runner:
         self.block = max(1, -(-BLOCK_ROWS // self.batch), BLOCK_BYTES // bytes_of_step)
         self._part = max(self.block, PART // max(1, self.program.work + 100 * self.program.row))
         self._block: Rows | None = None
+        self._other: Rows | None = None  # what `take` may still be reading
 
     def _packed(self) -> tuple[Array, int]:
         """The parameters in the program's layout, and the address at which they begin."""
@@ -126,7 +127,7 @@ class Runner:
         inputs: Mapping[str, Array],
         initial: Mapping[str, Array],
         slab: Rows | None = None,
-        take: Callable[[Rows, int, int], None] | None = None,
+        take: Callable[[Rows, int, int], bool | None] | None = None,
         tick: Callable[[int], None] | None = None,
     ) -> None:
         """Compute `steps` steps: see `planned.Machine.run`."""
@@ -154,31 +155,33 @@ class Runner:
         fed: list[Array],
         initial: Mapping[str, Array],
         slab: Rows | None,
-        take: Callable[[Rows, int, int], None] | None,
+        take: Callable[[Rows, int, int], bool | None] | None,
     ) -> Iterator[int]:
         """Part after part in the trace's memory, or block after block, each given to `take`."""
-        block = slab or self._kept(steps)
+        block = slab or self._kept(steps, self._block)
         size = self._part if slab is not None else block.steps
-        starts = range(0, steps, size)
         state = initial
-        for first in reversed(starts) if self.task.reverse else starts:
-            count = min(size, steps - first)
+        for done in range(0, steps, size):
+            count = min(size, steps - done)
+            first = steps - done - count if self.task.reverse else done
             if slab is not None:
                 self._call(slab, first, count, [array[first : first + count] for array in fed])
             else:
                 for name in block.states:
                     block.state(name, count if self.task.reverse else 0)[...] = state[name]
                 self._call(block, 0, count, [array[first : first + count] for array in fed])
-                if take is not None:
-                    take(block, first, count)
                 carried = [name for name, _ in self.program.carried]
                 state = {name: block.state(name, 0 if self.task.reverse else count).copy() for name in carried}
+                if take is not None and take(block, first, count):
+                    block, self._other = self._kept(steps, self._other), block
             yield count
+        if slab is None:
+            self._block = block
 
-    def _kept(self, steps: int) -> Rows:
-        if self._block is None or self._block.steps < min(steps, self.block):
-            self._block = Rows(self.program, min(steps, self.block))
-        return self._block
+    def _kept(self, steps: int, kept: Rows | None) -> Rows:
+        """Memory for a block: what is kept, where it is large enough."""
+        least = min(steps, self.block)
+        return kept if kept is not None and kept.steps >= least else Rows(self.program, least)
 
     def _call(self, rows: Rows, first: int, count: int, fed: list[Array]) -> None:
         """Compute the steps from `first` on, so many, in `rows`. fed: the inputs at those steps."""
