@@ -37,6 +37,7 @@ SIZES = ((2, 3), (32, 32), (128, 128), (512, 512), (1024, 1024))
 QUICK = ((2, 3, 1, 1), (2, 3, 1, 1000), (32, 32, 32, 100), (128, 128, 1, 1000), (128, 128, 32, 100), (512, 512, 1, 100))
 LINES = 21  # of the plain cell
 Call = Callable[[], Any]
+PLAN: Any = "planned"
 
 
 class Ratio(NamedTuple):
@@ -50,13 +51,17 @@ class Ratio(NamedTuple):
         return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
-def rounds(calls: dict[str, Call], budget: float) -> dict[str, list[float]]:
-    """Seconds of every call in each round, the calls in turn, for about `budget` seconds and at least 5 rounds."""
+def rounds(calls: dict[str, Call], budget: float, before: Call = lambda: None) -> dict[str, list[float]]:
+    """Seconds of every call in each round, the calls in turn, for about `budget` seconds and at least 5 rounds.
+
+    before: done before each round, and not timed.
+    """
     for call in calls.values():
         call()
     found: dict[str, list[float]] = {name: [] for name in calls}
     end = time.perf_counter() + budget
     while time.perf_counter() < end or len(next(iter(found.values()))) < 5:
+        before()
         for name, call in calls.items():
             begin = time.perf_counter()
             call()
@@ -90,7 +95,7 @@ def case(units: int, inputs: int, rows: int, steps: int, dtype: str) -> tuple[An
     x = torch.randn(steps, rows, inputs, dtype=getattr(torch, dtype))
     model = lt.prepare(peers.weights(module))
     few = x[:20]
-    off = np.abs(model.run(few.numpy()).output - module(few)[0].numpy()).max()
+    off = np.abs(model.run(few.numpy(), plan=PLAN).output - module(few)[0].numpy()).max()
     assert off < (1e-12 if dtype == "float64" else 1e-5), off
     return module, model, x
 
@@ -113,13 +118,16 @@ def grid(cells: list[tuple[int, int, int, int]], dtype: str, budget: float) -> N
             return [*size, "too large for this machine's memory", "", "", ""]
         module, model, x = case(units, inputs, rows, steps, dtype)
         values = x.numpy()
-        trace = model.run(values)
-        calls: dict[str, Call] = {"torch": peers.plain(module, x), "out": lambda: model.run(values, out=trace)}
+        trace = model.run(values, plan=PLAN)
+        calls: dict[str, Call] = {
+            "torch": peers.plain(module, x),
+            "out": lambda: model.run(values, out=trace, plan=PLAN),
+        }
         small = units <= 32 and dtype == "float32"
         if small:
             calls["loop"] = peers.loop(module, x)
         if fits(units, rows, steps, dtype, 1):  # a second one
-            calls["fresh"] = lambda: model.run(values)
+            calls["fresh"] = lambda: model.run(values, plan=PLAN)
         times = rounds(calls, budget)
         held.append(ratio(times["out"], times["torch"]))
         fresh = str(ratio(times["fresh"], times["torch"])) if "fresh" in times else "no memory"
@@ -128,7 +136,7 @@ def grid(cells: list[tuple[int, int, int, int]], dtype: str, budget: float) -> N
         return [*size, micro, str(held[-1]), fresh, cell]
 
     header = ["H", "I", "B", "T", "nn.LSTM, µs a step", "out= / nn.LSTM", "fresh / nn.LSTM", "out= / LSTMCell loop"]
-    print(f"### {dtype}, plan: {lt.run({'W_xi': [[1.0]], 'W_hi': [[1.0]]}, [[1.0]], ask='i_t').header.plan}\n")
+    print(f"### {dtype}, plan: {PLAN}\n")
     table((one(*cell) for cell in cells), header)
     print(f"Geometric mean of out= / nn.LSTM: {geometric(held):.2f}; largest {max(r.median for r in held):.2f}\n")
 
@@ -139,9 +147,9 @@ def against_tracers(budget: float) -> None:
     def one(units: int, rows: int, dtype: str) -> list[str]:
         module, model, x = case(units, units, rows, 100, dtype)
         values = x.numpy()
-        trace = model.run(values)
+        trace = model.run(values, plan=PLAN)
         calls = {
-            "ours": lambda: model.run(values, out=trace),
+            "ours": lambda: model.run(values, out=trace, plan=PLAN),
             "hooks": peers.hooks(module, x),
             "loop": peers.loop(module, x),
         }
@@ -178,10 +186,13 @@ def disk(budget: float) -> None:
         with tempfile.TemporaryDirectory(dir=".") as folder:
             path = Path(folder) / "trace.safetensors"
             begin = peak()
-            model.run(values, out=path)
+            model.run(values, out=path, plan=PLAN)
             added = peak() - begin
-            trace = model.run(values)
-            calls = {"file": lambda: model.run(values, out=path), "held": lambda: model.run(values, out=trace)}
+            trace = model.run(values, plan=PLAN)
+            calls = {
+                "file": lambda: model.run(values, out=path, plan=PLAN),
+                "held": lambda: model.run(values, out=trace, plan=PLAN),
+            }
             times = rounds(calls, budget)
             size = path.stat().st_size / 1e6
         return [
@@ -206,8 +217,8 @@ def growth(budget: float) -> None:
         times = []
         for steps in (1_000, 10_000, 100_000):
             _, model, x = case(units, units, 1, steps, "float64")
-            values, trace = x.numpy(), model.run(x.numpy())
-            found = rounds({"ours": partial(model.run, values, out=trace)}, budget)["ours"]
+            values, trace = x.numpy(), model.run(x.numpy(), plan=PLAN)
+            found = rounds({"ours": partial(model.run, values, out=trace, plan=PLAN)}, budget)["ours"]
             times.append(statistics.median(found) / steps * 1e6)
         return [f"{units}", *(f"{t:.2f}" for t in times), f"{times[-1] / times[0]:.2f}"]
 
@@ -221,8 +232,10 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="a few sizes")
     options.add_argument("--part", action="append", choices=["grid", "peers", "disk", "growth"], help="only this part")
     options.add_argument("--dtype", action="append", choices=["float64", "float32"], help="only this one in the grid")
+    options.add_argument("--plan", choices=["planned", "compiled", "auto"], default="planned", help="which of ours")
     options.add_argument("--seconds", type=float, default=5.0, help="for each size")
     given = options.parse_args()
+    globals()["PLAN"] = given.plan
     threads = int(os.environ["OPENBLAS_NUM_THREADS"])
     torch.set_num_threads(threads)
     parts = given.part or (["grid"] if given.quick else ["grid", "peers", "disk", "growth"])

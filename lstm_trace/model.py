@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,16 +13,19 @@ import numpy as np
 from .address import Address
 from .asking import beyond, wanted
 from .cells import Merge, Padding
-from .choice import Choice, check_choice, choose, due
+from .choice import LEAST_STEPS, Choice, check_choice, choose, due
 from .compiled.machine import installed
-from .errors import Faults, MissingError, ShapeError, nearest, raise_all, within
+from .errors import Faults, FileError, MissingError, ShapeError, nearest, raise_all, within
 from .inputs import Fed, fed
 from .layout import MOST_KEPT, Kept, Layout
 from .lines import Cell
 from .ops import Array
+from .record import EVERYTHING, Record, read_record, recorded
 from .runs import InMemory, Job, Progress, by_plan
 from .shapes import infer
 from .stack import GIVEN, VALID, Stage, X, restrict, stack
+from .stream import run_to_file
+from .tensors import is_tensors
 from .trace import STATE, Header, Trace
 
 #: Options of the network, beside those of its cell.
@@ -57,6 +61,7 @@ class _Request(NamedTuple):
     ask: tuple[str, ...]
     given: tuple[tuple[str, str, int], ...]
     initial: tuple[tuple[str, int], ...]
+    record: Record = EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,8 @@ class Model:
         lengths: Any = None,
         batch_first: bool | None = None,
         ask: Sequence[str] | str | None = None,
-        out: Trace | None = None,
+        record: Any = None,
+        out: Trace | str | Path | None = None,
         plan: Choice = "auto",
         progress: Progress | None = None,
     ) -> Trace:
@@ -114,7 +120,9 @@ class Model:
         unbatched x, without the first axis where L·D = 1; zeros if None; `initial` has other carried states by name.
         given: lines supplied instead of computed, by name or `layer/direction/name`. lengths: (B,) whole numbers.
         ask: names or addresses of the lines that are wanted; all lines if empty.
-        out: a trace to write into; its arrays are overwritten, and it is used up: go on with what `run` gives back.
+        record: what is stored of all that is computed: names of lines, or {"lines": …, "layers": …}; all if None.
+        out: a trace to write into; its arrays are overwritten, and it is used up: go on with what `run` gives back. Or
+        a path that ends in .safetensors, into which the trace is streamed: it may be larger than memory.
         plan: `lines` computes line by line, as the definition has it; `planned` by numpy's plan; `compiled` by machine
         code made from the lines (the extra `jit`); `auto` by the compiled plan where it is installed and pays for its
         making, by numpy's else. The trace's header says which ran. progress: told (steps done, steps in all).
@@ -122,35 +130,42 @@ class Model:
         Raises ShapeError, MissingError, OptionError, TooLargeError.
         """
         call = None
-        others = (h0, c0, initial, given, lengths, ask)
+        others = (h0, c0, initial, given, lengths, ask, record)
         check_choice(plan)
         if plan != "lines" and self._alone and isinstance(x, np.ndarray) and all(other is None for other in others):
             call = x.shape, batch_first, plan
-            memory = None if out is None else out.memory
+            memory = out.memory if isinstance(out, Trace) else None
             same = memory is not None and memory.call == call and memory.holds(out, self.weights)
-            if out is not None and same and not self._outgrown(out, plan):
+            if isinstance(out, Trace) and same and not self._outgrown(out, plan):
                 return self._again(x, batch_first, out, progress)
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
             fed = self._fed(x, states, given or {}, lengths, batch_first)
             asked = self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
-            layout = self._layout(fed, asked)
+            layout = self._layout(fed, asked, read_record(record))
             header = replace(
                 self.header,
-                ask=asked or (self._answer(layout.stages),),
+                ask=asked or self._answer(layout),
                 padding=self.padding if fed.lengths is not None else None,
                 batched=fed.batched,
                 batch_first=self.defaults.batch_first if batch_first is None else batch_first,
                 plan=choose(plan, layout, self._kept, self.weights, self.header.dtype),
             )
             job = Job(layout, header, self.weights, self._kept, fed, self._scopes(), call)
+            if isinstance(out, str | Path):
+                if not is_tensors(out):
+                    raise FileError(
+                        f"{out}: a run is streamed to .safetensors; another file is written with trace.save"
+                    )
+                return run_to_file(job, out, progress)
             return job.trace(out, progress)
 
     def _outgrown(self, out: Trace, plan: str) -> bool:
-        """Whether the numpy plan that made `out` has run for so long that compiling pays."""
+        """Whether the numpy plan that made `out` has run for so long that compiling pays, and copying into `out`."""
         if plan != "auto" or out.header.plan != "planned" or not installed():
             return False
-        return due(out.memory.layout, self._kept, self.weights)
+        layout = out.memory.layout
+        return layout.steps >= LEAST_STEPS and due(layout, self._kept, self.weights)
 
     @cached_property
     def _alone(self) -> bool:
@@ -205,7 +220,7 @@ class Model:
             self.cell.states,
         )
 
-    def _layout(self, fed: Fed, ask: tuple[str, ...]) -> Layout:
+    def _layout(self, fed: Fed, ask: tuple[str, ...], record: Record = EVERYTHING) -> Layout:
         """What to compute, from the cache where the same was asked before."""
         request = _Request(
             fed.steps,
@@ -215,6 +230,7 @@ class Model:
             ask,
             tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
             tuple((name, a[0].shape[-1]) for name, a in fed.initial.items()),
+            record,
         )
         layout = self._layouts.get(request)
         if layout is None:
@@ -236,10 +252,12 @@ class Model:
                     return shape[1]
         return None
 
-    def _answer(self, stages: Sequence[Stage]) -> str:
-        """The default question: the output of the top layer."""
-        last = stages[-1]
-        return f"{last.scope}/{last.cell.output}" if last.direction == "joined" else last.cell.output
+    def _answer(self, layout: Layout) -> tuple[str, ...]:
+        """The default question: the output of the top layer, where that is stored."""
+        last = layout.stages[-1]
+        if last.cell.output not in layout.recorded[last.scope]:
+            return ()
+        return (f"{last.scope}/{last.cell.output}" if last.direction == "joined" else last.cell.output,)
 
     def _plan(self, request: _Request) -> Layout:
         """Stages, sizes and checks of one request. Raises MissingError and ShapeError with every fault."""
@@ -272,8 +290,8 @@ class Model:
             stage.scope: {n: w for n, (w, _) in self._known(stage, request, widths).items() if n in stage.inputs}
             for stage in stages
         }
-        recorded = {stage.scope: tuple(line.name for line in stage.lines) for stage in stages}
-        return Layout(stages, steps, request.batch, widths, inputs, recorded)
+        stored = recorded(request.record, stages, ((scope, address.line) for scope, address in asked))
+        return Layout(stages, steps, request.batch, widths, inputs, stored)
 
     def _measure(self, stages: Sequence[Stage], request: _Request, widths: dict[str, dict[str, int]]) -> None:
         """Put the width of every line into `widths`. Raises ShapeError."""

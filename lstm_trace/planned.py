@@ -24,6 +24,9 @@ from .slab import Slab
 KEPT = 2 * 1024 * 1024
 MOST_STEPS = 64
 LEAST_STEPS = 8
+#: The same for large steps, of which there must be some nevertheless, for the products.
+KEPT_LARGE = 8 * 1024 * 1024
+FEWEST_STEPS = 4
 #: Numbers of steps for which a kept slab remembers its views.
 MOST_BOUND = 4
 #: Rows (steps times batch) that a product before the loop should have, for speed: at least, and where they are made
@@ -37,7 +40,7 @@ LONG_VECTOR = 256
 
 Weights = Mapping[str, Array]
 Packs = dict[tuple[Any, ...], Array]
-Take = Callable[[Slab, int, int], None]
+Take = Callable[[Slab, int, int], bool | None]
 
 
 class Bound(NamedTuple):
@@ -82,7 +85,8 @@ class Machine:
             outside = plan.columns["before"] + plan.columns["scratch"] + plan.columns["after"]
             most = PRODUCT_BYTES // max(outside * batch * self.dtype.itemsize, 1)
             self.block = max(1, min(most, MOST_PRODUCT_STEPS, PRODUCT_ROWS // batch))
-        self._kept: Slab | None = None
+        self._kept_steps = self.block if self.small else max(FEWEST_STEPS, min(self.block, KEPT_LARGE // size))
+        self._kept: list[Slab] = []
 
     def slab(self, steps: int) -> Slab:
         """Memory for a whole trace of `steps` steps."""
@@ -100,17 +104,15 @@ class Machine:
         """Compute `steps` steps.
 
         inputs: (T, B, width); initial: (B, width) for each state that is read. slab: where all steps go; without it
-        each finished block is given to `take` (block, first step, number of steps), which must copy what it keeps.
+        each finished block is given to `take` (block, first step, number of steps), which must copy what it keeps, or
+        say True: then it may read on until it is given the next block.
         tick: told after each block how many steps are done.
         """
         whole = slab is not None and not self.small
-        if not whole and self._kept is None:
-            self._kept = self.slab(self.block)
-        work = slab if whole else self._kept
-        assert work is not None
+        work = slab if slab is not None and whole else self._next()
         state: Mapping[str, Array] = initial
         done = 0
-        for first, count in self._starts(steps):
+        for first, count in self._starts(steps, self.block if whole else self._kept_steps):
             at = first if whole else 0
             bound = self._bound(work, at, at + count, keep=not whole or count == steps)
             for name, array in bound.fed.items():
@@ -122,15 +124,23 @@ class Machine:
             state = bound.last
             if not whole and slab is not None:
                 slab.fill(work, first, count)
-            elif take is not None:
-                take(work, first, count)
+            elif take is not None and take(work, first, count):
+                work = self._next()
             done += count
             if tick is not None:
                 tick(done)
 
-    def _starts(self, steps: int) -> Sequence[tuple[int, int]]:
+    def _next(self) -> Slab:
+        """A kept slab: not the one that was given out last, where that is still being read."""
+        if len(self._kept) < 2:
+            self._kept.append(Slab(self.plan, self._kept_steps, self.batch, self.dtype, self.reverse, self._kept_steps))
+        else:
+            self._kept.reverse()
+        return self._kept[-1]
+
+    def _starts(self, steps: int, block: int) -> Sequence[tuple[int, int]]:
         """(first step, number of steps) of each block, in the order in which they are computed."""
-        found = [(at, min(self.block, steps - at)) for at in range(0, steps, self.block)]
+        found = [(at, min(block, steps - at)) for at in range(0, steps, block)]
         return found[::-1] if self.reverse else found
 
     # -- binding -------------------------------------------------------------------------------------------------
@@ -144,7 +154,7 @@ class Machine:
             return slab.bound[first, last]  # type: ignore[no-any-return]
         if not slab.fed:
             widths = {o.names[0]: o.width for c in self.plan.calls for o in c.operands if o.kind == "input"}
-            slab.fed = {n: np.empty((self.block, self.batch, w), self.dtype) for n, w in widths.items()}
+            slab.fed = {n: np.empty((len(slab.scratch), self.batch, w), self.dtype) for n, w in widths.items()}
         fed = {name: array[: last - first] for name, array in slab.fed.items()}
         binder = _Binder(self, slab, fed, first, last)
         outside, inside = _Outside(self.dtype), _Inside(self.dtype, self.reverse, keep)

@@ -84,8 +84,11 @@ class Target(Protocol):
     def slab(self, scope: str) -> Slab | Rows | None:
         """The memory of a whole stage, where the run may compute in it."""
 
-    def take(self, scope: str, block: Slab | Rows, first: int, count: int) -> None:
-        """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on."""
+    def take(self, scope: str, block: Slab | Rows, first: int, count: int) -> bool | None:
+        """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on.
+
+        True where the block (a slab) is not copied yet, but will be when the next one comes.
+        """
 
     def line(self, scope: str, name: str) -> Array:
         """A line of a finished stage, (T, B, width), that another stage reads."""
@@ -183,8 +186,7 @@ class Job:
         compiled = self.header.plan == "compiled"
         slabs: dict[str, Slab | Rows] = {}
         reuse = planned and out is not None and out.memory is not None and out.memory.layout is layout
-        if out is not None and reuse and out.header.plan != self.header.plan and out.memory.holds(out, self.weights):
-            out = None  # the plan has changed, and each has memory of its own
+        reuse = reuse and out is not None and out.header.plan == self.header.plan  # each plan has memory of its own
         if out is None:
             check_memory(layout, dtype)
             if planned and layout.full:

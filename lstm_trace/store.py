@@ -1,4 +1,4 @@
-"""Trace files: JSON for small ones. Everything a trace needs to be derived again is in the file."""
+"""Trace files: JSON for small traces, .safetensors for large ones. Each holds all that is needed to derive it again."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .parse import parse
 from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, to_list, validate
 from .shapes import infer
 from .stack import GIVEN, VALID, Stage, X
+from .tensors import is_tensors, read_header
 from .trace import INITIAL, STATE, Header, Trace
 
 _HEADER = ("title", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic")
@@ -87,19 +88,76 @@ def _pretty(value: Any, depth: int) -> str:
 
 
 def save(trace: Trace, path: str | Path) -> None:
-    """Write the trace to a `.json` file (or '-'). Raises FileError for another suffix."""
+    """Write the trace to a `.json` or `.safetensors` file ('-' is JSON). Raises FileError for another suffix."""
+    if is_tensors(path):
+        from .stream import save_tensors  # it builds on this file
+
+        save_tensors(trace, path)
+        return
     if str(path) != "-" and Path(path).suffix.lower() != ".json":
-        raise FileError(f"{path}: traces are written as .json")
+        raise FileError(f"{path}: traces are written as .json, large ones as .safetensors")
     with written(path) as file:
         file.write(to_json(trace))
 
 
 def load(path: str | Path, content: bytes | None = None) -> Trace:
-    """Read a trace. Raises FileError for a foreign, truncated or newer file, or arrays that do not fit its cell."""
+    """Read a trace. Raises FileError for a foreign, truncated or newer file, or arrays that do not fit its cell.
+
+    Arrays of a .safetensors file are mapped: read when they are looked at, and not to be written.
+    """
+    if content is None and is_tensors(path):
+        return load_mapped(path)
     content = read_bytes(path) if content is None else content
     content = content.removeprefix(b"\xef\xbb\xbf")  # a mark that some editors put before UTF-8
     check_format(path, content)
     return from_file(validate(TraceFile, content, str(path)), str(path))
+
+
+def load_mapped(path: str | Path) -> Trace:
+    """The trace in a file, its arrays mapped: what is not read is not loaded, and nothing can be written.
+
+    Raises FileError for a foreign, truncated, damaged or newer file, or arrays that do not fit the trace's equations.
+    """
+    manifest, tensors = read_header(path)
+    mapped = np.asarray(np.memmap(path, np.uint8, "r"))
+
+    def array(name: str) -> Array:
+        tensor = tensors[name]
+        return mapped[tensor.first : tensor.last].view(tensor.dtype).reshape(tensor.shape)
+
+    parts: dict[str, dict[str, dict[str, Array]]] = {"inputs/given": {}, "initial": {}, "parameters": {}, "lines": {}}
+    problems = []
+    for name, tensor in tensors.items():
+        part = next((p for p in parts if name.startswith(f"{p}/")), None)
+        if name in ("inputs/x", "inputs/lengths"):
+            continue
+        scope, _, line = name[len(part) + 1 :].rpartition("/") if part else ("", "", "")
+        if part is None or not line or scope.count("/") != 1:
+            problems.append(f"{path}: the tensor {name!r} is no part of a trace")
+        elif tensor.dtype != np.dtype(manifest.dtype):
+            problems.append(f"{path}: {name} is {tensor.dtype.name}, but the trace is {manifest.dtype}")
+        else:
+            parts[part].setdefault(scope, {})[line] = array(name)
+    if "inputs/lengths" in tensors and tensors["inputs/lengths"].dtype.kind != "i":
+        problems.append(f"{path}: inputs/lengths must be whole numbers (I64)")
+    if problems:
+        raise FileError(*problems)
+    header, stages = from_manifest(manifest, str(path))
+    x = array("inputs/x") if "inputs/x" in tensors else None
+    lengths = np.array(array("inputs/lengths")) if "inputs/lengths" in tensors else None
+    trace = Trace(
+        header,
+        stages,
+        manifest.steps,
+        manifest.batch,
+        x,
+        lengths,
+        parts["parameters"],
+        parts["initial"],
+        parts["inputs/given"],
+        parts["lines"],
+    )
+    return assembled(trace, str(path))
 
 
 def check_format(path: str | Path, content: bytes) -> None:
@@ -114,19 +172,8 @@ def check_format(path: str | Path, content: bytes) -> None:
 
 def from_file(file: TraceFile, where: str) -> Trace:
     """The trace of a validated file, its arrays checked against its equations. Raises FileError."""
-    try:
-        stages = tuple(_stage(info) for info in file.stages)
-    except LstmTraceError as error:
-        raise FileError(*(f"{where}: {problem}" for problem in error.problems)) from None
+    header, stages = from_manifest(file, where)
     dtype = np.dtype(file.dtype)
-    header = Header(
-        kind=file.cell.kind,
-        options=file.cell.options,
-        names=file.names,
-        symbols=file.symbols,
-        **{name: getattr(file, name) for name in _HEADER},
-        **{name: tuple(getattr(file, name)) for name in _LISTS},
-    )
     initial: dict[str, dict[str, Array]] = {}
     for state, values in {STATE["h0"]: file.inputs.h0, STATE["c0"]: file.inputs.c0, **file.inputs.initial}.items():
         for scope, array in values.items():
@@ -147,6 +194,28 @@ def from_file(file: TraceFile, where: str) -> Trace:
         cast(file.inputs.given),
         cast(file.lines),
     )
+    return assembled(trace, where)
+
+
+def from_manifest(file: Manifest, where: str) -> tuple[Header, tuple[Stage, ...]]:
+    """What a manifest says: the header and the stages of a trace. Raises FileError."""
+    try:
+        stages = tuple(_stage(info) for info in file.stages)
+    except LstmTraceError as error:
+        raise FileError(*(f"{where}: {problem}" for problem in error.problems)) from None
+    header = Header(
+        kind=file.cell.kind,
+        options=file.cell.options,
+        names=file.names,
+        symbols=file.symbols,
+        **{name: getattr(file, name) for name in _HEADER},
+        **{name: tuple(getattr(file, name)) for name in _LISTS},
+    )
+    return header, stages
+
+
+def assembled(trace: Trace, where: str) -> Trace:
+    """`trace`, its arrays checked against its equations. Raises FileError."""
     problems = _faults(trace)
     if problems:
         raise FileError(*(f"{where}: {problem}" for problem in problems))
