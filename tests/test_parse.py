@@ -16,7 +16,7 @@ from .strategies import Case, cells
 
 
 @given(cells(depth=3))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_the_text_of_a_random_cell_reads_back_as_the_same_cell(case: Case) -> None:
     cell = parse(case.text)
     assert parse(cell.text) == cell
