@@ -12,7 +12,7 @@ from .view import View
 def wanted(shown: View) -> list[tuple[Stage, Address]]:
     """What was asked for, as far as the selection has it."""
     found = []
-    for address in shown.trace.asked():
+    for address in shown.asked:
         stage = shown.trace.stage(address.scope)
         there = stage in shown.stages and shown.chosen.has(address.line)
         if there and address.t in (None, *shown.steps) and address.b in (None, *shown.rows):

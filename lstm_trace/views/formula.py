@@ -6,7 +6,7 @@ Two tables, keyed by operation, write a line as a tree: in symbols (`SYMBOLIC`) 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -255,22 +255,16 @@ def kept(size: int, most: int | None) -> list[int | None]:
     return [*range(max(most - 2, 1)), None, size - 1]
 
 
-def names(node: Node) -> Mapping[str, None]:
-    """The names that stand in a tree, in order."""
-    found: dict[str, None] = {}
-    _collect(node, found)
-    return found
-
-
-def _collect(node: Any, found: dict[str, None]) -> None:
-    if isinstance(node, Sym):
-        found[node.name] = None
+def numbers(node: Any) -> Iterator[Num]:
+    """Every number that stands in a tree, in order."""
+    if isinstance(node, Num):
+        yield node
     elif isinstance(node, tuple):
         for part in node:
-            _collect(part, found)
-    elif not isinstance(node, Num) and hasattr(node, "__dataclass_fields__"):
+            yield from numbers(part)
+    elif hasattr(node, "__dataclass_fields__"):
         for part in vars(node).values():
-            _collect(part, found)
+            yield from numbers(part)
 
 
 def broken(node: Node, size: Callable[[Node], int], room: int) -> list[tuple[str, Node]]:

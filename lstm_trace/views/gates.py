@@ -59,7 +59,7 @@ def _gate(shown: View, stage: Stage, line: Line, signal: str) -> Text:
             words.text(
                 f"{key}.first" if at == 0 else "gate.more",
                 share=_share(shown, value),
-                unit=_where(shown, *place, values.shape[-1]),
+                unit=shown.unit(place[2], values.shape[-1]),
                 **fields,
             )
             for at, (place, value) in enumerate(zip(places, there, strict=True))

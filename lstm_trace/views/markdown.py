@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from .blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
-from .formula import Dots, Mat, Node, Num, broken
+from .formula import Call, Dots, Mat, Node, Num, Prod, Quot, Sum, Vec, broken
 from .plain import Plain
 from .plain import number as plain_number
 from .tex import Tex, escaped
 
 #: So many characters of a formula, as plain text, stand on one row.
-ROOM = 88
-#: So many numbers stand beside each other in one row of given values.
-ABREAST = 9
+ROOM = 78
 
+_BESIDE, _SPACE = r" &\qquad& ", r" \qquad "
 _SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
 
 
@@ -27,7 +26,19 @@ class _Printer:
     plain: Plain
 
     def size(self, node: Node) -> int:
-        """About how wide a formula is."""
+        """About how wide a formula is, in characters; a vector is as wide as its widest entry."""
+        if isinstance(node, Vec):
+            return 3 + max(map(self.size, node.entries))
+        if isinstance(node, Mat):
+            return 1 + sum(2 + max(map(self.size, column)) for column in zip(*node.rows, strict=True))
+        if isinstance(node, Sum):
+            return sum(3 + self.size(term) for term in node.terms)
+        if isinstance(node, Prod):
+            return 3 + self.size(node.left) + self.size(node.right)
+        if isinstance(node, Quot):
+            return max(self.size(node.over), self.size(node.under))
+        if isinstance(node, Call):
+            return len(node.op) + sum(2 + self.size(arg) for arg in node.args)
         return len(self.plain(node))
 
     def text(self, text: Text, table: bool = False) -> str:
@@ -77,11 +88,18 @@ def _row(p: _Printer, row: Row) -> list[str]:
     """One row of a derivation; a long sum goes on below."""
     left = "".join(p.tex(part) if not isinstance(part, str | Code) else _words(part) for part in row.left)
     pieces = [r"&\quad " + left if row.under else "&" + left]
+    used = 0
     for sign, node in row.parts:
+        wide = min(p.size(node), ROOM)
+        if used and used + wide > ROOM:
+            pieces.append(r"&\qquad")
+            used = 0
+        used += wide
         pieces[-1] += r"\!:\quad " if sign == ":" else f" {_SIGNS[sign]} "
         for lead, piece in broken(node, p.size, ROOM):
             if lead:
-                pieces.append(rf"&\qquad\qquad {lead} ")
+                pieces.append(rf"&\qquad\qquad {{}}{lead} ")
+                used = p.size(piece)
             pieces[-1] += p.tex(piece)
     return pieces
 
@@ -93,20 +111,20 @@ def _words(part: str | Code) -> str:
 def _premises(p: _Printer, block: Premises) -> str:
     rows: list[list[str]] = []
     for items in block.rows:
-        room = 0
+        used = ROOM
         for left, sign, right in items:
-            columns = len(right.rows[0]) + 1 if isinstance(right, Mat) else 2
-            if room < columns:
+            wide = 6 + p.size(left) + p.size(right)
+            if used + wide > ROOM:
                 rows.append([])
-                room = ABREAST
+                used = 0
             rows[-1].append(f"{p.tex(left)} {_SIGNS[sign]} {p.tex(right)}")
-            room -= columns
-    return _math(["&" + r" \qquad ".join(row) for row in rows], "8pt")
+            used += wide
+    return _math(["&" + _BESIDE.join(row) for row in rows], "8pt")
 
 
 def _math(lines: list[str], gap: str) -> str:
     if len(lines) == 1 and "\n" not in lines[0]:
-        return f"```math\n{lines[0].replace('&', '', 1)}\n```"
+        return f"```math\n{lines[0].removeprefix('&').replace(_BESIDE, _SPACE)}\n```"
     body = f" \\\\[{gap}]\n".join(lines)
     return f"```math\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n```"
 

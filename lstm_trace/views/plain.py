@@ -35,8 +35,8 @@ def number(shown: Shown) -> str:
 
 def letters(found: Symbol) -> str:
     """A symbol as text."""
-    if found.plain or found.name:
-        return found.plain or found.name
+    if found.name:
+        return found.name
     base = found.base + ("\u0303" if found.tilde else "")
     return base if not found.sub else f"{base}_{{{found.sub}}}" if "-" in found.sub else f"{base}_{found.sub}"
 

@@ -39,8 +39,8 @@ def solution(shown: View) -> Iterator[Block]:
 def _start(shown: View, place: Place) -> Iterator[Block]:
     """What this place starts from: inputs and states with their values, and where they come from."""
     stage, t, b = place
-    if shown.past(t, b) and any(source == "valid" for source in stage.sources.values()):
-        yield Para(shown.said("past", b=b))
+    if shown.idle(place):
+        yield Para(shown.words.text("past", b=str(b), option=Code("--all")))
     names = read(shown, stage)
     if t == shown.steps[0] and b == shown.rows[0]:
         for name in names:
@@ -56,7 +56,7 @@ def _start(shown: View, place: Place) -> Iterator[Block]:
 
 
 def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
-    for group in shown.groups(place.stage):
+    for group in shown.groups(place.stage, shown.idle(place)):
         lines = [_units(shown, place, line) for line in group.lines]
         if any(lines):
             yield from _titled(shown, place, group, level)
@@ -64,7 +64,7 @@ def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
 
 
 def _vector(shown: View, place: Place, level: int) -> Iterator[Block]:
-    for group in shown.groups(place.stage):
+    for group in shown.groups(place.stage, shown.idle(place)):
         yield from _titled(shown, place, group, level)
         yield Derivation(tuple((_chain(shown, place, line),) for line in group.lines))
 
@@ -74,7 +74,7 @@ def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
     if shown.chosen.names is not None:
         lines = shown.lines(place.stage)
     else:
-        lines = [group.leader for group in shown.groups(place.stage) if group.leader is not None]
+        lines = [group.leader for group in shown.groups(place.stage, shown.idle(place)) if group.leader is not None]
     rows = []
     for line in lines:
         vector, sign = result(shown, place, line)
@@ -106,7 +106,7 @@ def _units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
         found = shown.values.scalar(stage, line, t, b, unit, shown.terms)
         label: Text = (shown.unit(unit, width),)
         if found.tree is None or isinstance(found.tree, Num):
-            rows.append(Row(label, ((":", found.result),), under=True))
+            rows.append(Row(label, ((shown.values.relation(found.result, None), found.result),), under=True))
         else:
             rows.append(Row(label, ((":", found.tree), (found.relation, found.result)), under=True))
     return tuple(rows) if len(rows) > 1 else ()

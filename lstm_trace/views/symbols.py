@@ -15,7 +15,7 @@ class Symbol(NamedTuple):
 
     base, sub: letter and index. tilde: whether a tilde stands over the letter. word: whether the index is a word and
     not letters in a row. upright: whether the base is a word. name: set where the whole is printed as that name, in
-    typewriter letters. tex: set where the author of the cell wrote the TeX. plain: set where plain text differs.
+    typewriter letters. tex: set where the author of the cell wrote the TeX, and used in its place there.
     """
 
     base: str = ""
@@ -25,7 +25,6 @@ class Symbol(NamedTuple):
     upright: bool = False
     name: str = ""
     tex: str = ""
-    plain: str = ""
 
 
 _GATES = "ifcogrznuh"  # those of the LSTM, and the letters that GRUs and plain recurrent cells use
@@ -89,11 +88,11 @@ def symbol(name: str, own: Mapping[str, str] | None = None) -> Symbol:
     """The symbol of `name`; `own` has the TeX that the author of the problem gave for some names.
 
     >>> symbol("W_xi"), symbol("h_prev").sub, symbol("attention").name
-    (Symbol(base='W', sub='xi', tilde=False, word=False, upright=False, name='', tex='', plain=''), 't-1', 'attention')
+    (Symbol(base='W', sub='xi', tilde=False, word=False, upright=False, name='', tex=''), 't-1', 'attention')
     """
     if own and name in own:
-        return Symbol(tex=_safe(own[name]), plain=name)
-    return SYMBOLS.get(name) or Symbol(name=name)
+        return SYMBOLS.get(name, Symbol(name=name))._replace(tex=_safe(own[name]))
+    return SYMBOLS.get(name, Symbol(name=name))
 
 
 def _safe(tex: str) -> str:

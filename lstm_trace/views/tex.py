@@ -89,7 +89,7 @@ def _call(p: Tex, node: Call) -> str:
         return _matrix(p, Mat(tuple((a,) for a in node.args)))
     if node.op == "sqrt":
         return rf"\sqrt{{{args[0]}}}"
-    tall = any(isinstance(a, Quot) for a in node.args)
+    tall = any(isinstance(a, Quot | Vec | Mat) for a in node.args)
     left, right = (r"\left(", r"\right)") if tall else ("(", ")")
     return f"{FUNCTIONS[node.op][0]}{left}{', '.join(args)}{right}"
 

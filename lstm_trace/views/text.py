@@ -46,8 +46,10 @@ def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 80) -> 
 
 def _heading(p: _Printer, block: Heading) -> str:
     title = p.text(block.text)
-    mark = _LINES.get(block.level)
-    return f"{title}\n{mark * min(cells(title), p.width)}" if mark else title if block.level == 4 else f"── {title} ──"
+    if mark := _LINES.get(block.level):
+        rows = _wrapped(title, p.width).splitlines()
+        return "\n".join([*rows, mark * max(map(cells, rows))])
+    return _wrapped(title if block.level == 4 else f"── {title} ──", p.width)
 
 
 def _paragraph(p: _Printer, block: Para) -> str:

@@ -13,8 +13,8 @@ from ..lines import Line, Operand
 from ..ops import Array
 from ..stack import Stage
 from ..trace import Trace
-from .exact import Exact, ExactWalk, evaluate
-from .formula import SCALAR, Dots, Key, Node, Num, Quot, Sum, Terms, Vec, kept, number
+from .exact import ROUNDED, Exact, ExactWalk, evaluate
+from .formula import SCALAR, Call, Dots, Key, Node, Num, Quot, Sum, Terms, Vec, kept, number, numbers
 from .numbers import DIGITS, fraction, show
 
 
@@ -97,12 +97,17 @@ class Values:
         tree: what is printed to the left of the sign; None where that is a symbol, which any value may follow.
         """
         if not result.shown.finite:
-            return "=" if tree is not None and not _finite(tree) else "≈"
-        if not self.is_exact(result):
-            return "≈"
+            return "=" if tree is not None and not all(leaf.shown.finite for leaf in numbers(tree)) else "≈"
         if tree is None or _has_dots(tree):
-            return "="
-        return "=" if evaluate(tree, _printed) == result.shown.fraction else "≈"
+            return "=" if self.is_exact(result) else "≈"
+        if evaluate(tree, _printed) != result.shown.fraction:
+            return "≈"
+        return "=" if self.is_exact(result) or self._as_recorded(result, tree) else "≈"
+
+    def _as_recorded(self, result: Num, tree: Node) -> bool:
+        """Whether the recorded value itself is what is shown: of a function also the operands that it was given."""
+        leaves = [result, *(numbers(tree) if isinstance(tree, Call) and tree.op in ROUNDED else ())]
+        return all(fraction(leaf.value) == leaf.shown.fraction for leaf in leaves)
 
     def is_exact(self, result: Num) -> bool:
         """Whether a number is shown as exactly what it is."""
@@ -124,7 +129,7 @@ class Values:
         if line is None or name not in self.trace.lines.get(scope, {}):
             return 0.0
         if self.exact.of(key) == 0:
-            return float(abs(value))
+            return 2 * float(abs(value))
         if line.op not in ("matvec", "add", "sum", "mean"):
             return 0.0
         arrays = [self.array(scope, operand) for operand in line.operands]
@@ -153,10 +158,3 @@ def _has_dots(node: Node) -> bool:
         return _has_dots(node.over)
     parts = node.terms if isinstance(node, Sum) else getattr(node, "args", ())
     return any(isinstance(part, Dots) for part in parts)
-
-
-def _finite(node: Any) -> bool:
-    if isinstance(node, Num):
-        return node.shown.finite
-    parts = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
-    return all(_finite(part) for part in parts)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar
 
+from ..address import Address
 from ..errors import MissingError
 from ..lines import Line
-from ..stack import Stage
+from ..stack import VALID, Stage
 from ..trace import INITIAL, Trace
 from .blocks import Text
 from .formula import kept
@@ -78,15 +79,30 @@ class View:
             for b in self.rows
         )
 
+    @cached_property
+    def asked(self) -> tuple[Address, ...]:
+        """What was asked for, as far as it was recorded: a trace may hold some of its lines only."""
+        found: list[Address] = []
+        for text in self.trace.header.ask:
+            try:
+                found += replace(self.trace, header=replace(self.trace.header, ask=(text,))).asked()
+            except MissingError:
+                continue
+        return tuple(dict.fromkeys(found))
+
     def lines(self, stage: Stage) -> list[Line]:
         """The lines of a stage that were recorded and chosen."""
         return _lines(self.trace, stage, self.chosen)
 
-    def groups(self, stage: Stage) -> list[Group]:
-        """The chosen lines of a stage, those that belong together in one group."""
-        there = {line.name for line in self.lines(stage)}
+    def groups(self, stage: Stage, past: bool = False) -> list[Group]:
+        """The chosen lines of a stage, those that belong together in one group.
+
+        past: only those that ask whether the step is within the row's length.
+        """
+        asks = {name for name, source in stage.sources.items() if source == VALID}
+        there = {line.name for line in self.lines(stage) if not past or asks & set(line.reads)}
         kind = self.trace.header.kind
-        asked = {address.line for address in self.trace.asked()}
+        asked = {address.line for address in self.asked}
         titled = frozenset(x.name for x in stage.lines if self.words.has(f"{kind}.{x.name}") or x.name in asked)
         found = (g._replace(lines=tuple(x for x in g.lines if x.name in there)) for g in groups(stage, titled))
         return [group for group in found if group.lines]
@@ -121,6 +137,11 @@ class View:
         if b is not None and self.trace.batch > 1:
             found.append(self.words.word("row", b=b))
         return self.words.word("list").join(part for part in found if part)
+
+    def idle(self, place: Place) -> bool:
+        """Whether only the lines that keep the states are shown at a place, since it lies past the row's length."""
+        short = not self.everything and self.chosen.names is None and VALID in place.stage.sources.values()
+        return short and self.past(place.t, place.b)
 
     def past(self, t: int, b: int) -> bool:
         """Whether step t lies past the length of row b."""

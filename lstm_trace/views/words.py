@@ -72,7 +72,7 @@ ENGLISH: dict[str, str] = {
     "at": "{what} at {where}",
     "step.short": "step {t}",
     "from": "{name} is {source} of {place}.",
-    "past": "This step lies past the length of row {b}.",
+    "past": "This step lies past the length of row {b}, which keeps its states. {option} shows the other lines too.",
     # lines in words; the kind of the cell decides, since an own cell may call anything i_t
     "lstm.i_t": "Input gate",
     "lstm.f_t": "Forget gate",
