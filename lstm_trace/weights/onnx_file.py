@@ -30,6 +30,8 @@ class Tensors:
         """The numbers of a tensor. Raises FileError for wrong sizes and unsafe external data, NotConstant for texts."""
         import onnx
 
+        if not isinstance(tensor, onnx.TensorProto):
+            raise NotConstant(f"a constant of the kind {type(tensor).__name__} is not read")
         what = f"{self.path}: the tensor {tensor.name or '(no name)'}"
         shape = checked_shape(tensor.dims, what)
         if tensor.HasField("segment"):
@@ -53,7 +55,7 @@ class Tensors:
 
     def _external(self, tensor: Any, size: int, what: str) -> bytes:
         """The bytes of a tensor that are kept in another file of the folder."""
-        facts = {entry.key: entry.value for entry in tensor.external_data}
+        facts = {e.key: e.value for e in tensor.external_data if isinstance(e.value, str)}
         place = self._inside(facts.get("location", ""), what)
         try:
             offset, length = int(facts.get("offset") or 0), int(facts.get("length") or size)
@@ -121,7 +123,10 @@ def load(path: Path) -> tuple[Any, Tensors]:
         raise FileError(f"{path}: not an ONNX model, or cut off (it has no graph)")
     if not model.opset_import:
         raise FileError(f"{path}: the ONNX model says no operator set; it is cut off, or from before ONNX 1.0")
-    return _inlined(model, path), Tensors(path, stored)
+    model = _inlined(model, path)
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise FileError(f"{path}: the ONNX model has names that are not UTF-8: it is damaged")
+    return model, Tensors(path, stored)
 
 
 def opset(model: Any) -> int:
@@ -139,6 +144,25 @@ def _inlined(model: Any, path: Path) -> Any:
         return onnx.inliner.inline_local_functions(model)
     except Exception as error:  # the inliner is C++ and throws what it likes
         raise FileError(f"{path}: its functions cannot be written out: {str(error).splitlines()[0][:200]}") from None
+
+
+def _texts(model: Any) -> Iterator[Any]:
+    """Every text of a model that is read; protobuf gives those that are not UTF-8 as bytes."""
+    yield from (model.producer_name, model.producer_version, *(o.domain for o in model.opset_import))
+    pending = [model.graph]
+    while pending:
+        here = pending.pop()
+        for tensor in here.initializer:
+            yield from (tensor.name, *(text for e in tensor.external_data for text in (e.key, e.value)))
+        for value in (*here.input, *here.output, *here.value_info):
+            yield from (value.name, *(d.dim_param for d in value.type.tensor_type.shape.dim))
+        for node in here.node:
+            yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
+            for attribute in node.attribute:
+                yield attribute.name
+                pending.extend(attribute.graphs)
+                if attribute.HasField("g"):
+                    pending.append(attribute.g)
 
 
 def _nodes(nodes: Any) -> Iterator[Any]:

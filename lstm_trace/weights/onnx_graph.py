@@ -25,6 +25,7 @@ class Scope:
     tensors: dict[str, Any] = field(default_factory=dict)
     producers: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
+    shapes: dict[str, list[int]] = field(default_factory=dict)  # of values, as the file notes them; 0 where it varies
 
     def home(self, name: str) -> Scope | None:
         """The innermost scope that has `name`."""
@@ -87,6 +88,10 @@ class Graphs:
             self._known[home, name] = NotConstant(f"{name!r} is made of itself")  # until it is known
             try:
                 found: list[Any] = self._folded(home, node, depth)
+                if len(found) != len(node.output):
+                    raise NotConstant(
+                        f"a {node.op_type} has {len(found)} outputs; {name!r} is one of {len(node.output)}"
+                    )
             except NotConstant as reason:  # an answer too: asked again, it is not looked for again
                 found = [reason] * len(node.output)
             self._known |= {(home, output): values for output, values in zip(node.output, found, strict=True)}
@@ -117,7 +122,8 @@ class Graphs:
             return [filled] * len(node.output)
         where = f"{self._tensors.path}: the {node.op_type} {node.name or node.output[0]}"
         try:
-            found = [np.asarray(v) for v in FOLDS[node.op_type](inputs, facts, len(node.output))]
+            with np.errstate(all="ignore"):  # infinities are told when the weights are checked
+                found = [np.asarray(v) for v in FOLDS[node.op_type](inputs, facts, len(node.output))]
         except (ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError, MemoryError) as error:
             raise NotConstant(f"the {node.op_type} {node.name or node.output[0]} of constants fails: {error}") from None
         for values in found:
@@ -155,6 +161,7 @@ def _scope(graph: Any, path: str, parent: Scope | None) -> Scope:
     scope.tensors = {tensor.name: tensor for tensor in graph.initializer}
     # up to IR version 3 stored tensors stand among the inputs too: they are default values
     scope.inputs = {value.name: value for value in graph.input if value.name not in scope.tensors}
+    scope.shapes = {v.name: [int(d.dim_value) for d in v.type.tensor_type.shape.dim] for v in graph.value_info}
     scope.producers = {output: node for node in graph.node for output in node.output if output}
     return scope
 

@@ -101,7 +101,10 @@ def _width(node: Node) -> int:
 
 
 def _joins(node: Node, count: int, graphs: Graphs) -> bool:
-    """Whether Y (T, D, B, H) is turned into (T, B, D·H) on its way to X, and nothing else happens to it."""
+    """Whether Y (T, D, B, H) is turned into (T, B, D·H) on its way to X, and nothing else happens to it.
+
+    X has three axes and its width agrees; so where the sizes of a Reshape are not known, they can be no others.
+    """
     moves = [m for m in reversed(node.origin.moves) if m.op_type not in ("Identity", "Dropout", "Cast")]
     kinds = [m.op_type for m in moves]
     if kinds == ["Squeeze"]:
@@ -110,9 +113,14 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
         return False
     try:
         shape = np.ravel(graphs.constant(node.scope, moves[1].input[1])).tolist()
-    except NotConstant:  # a shape that is computed: X has three axes, and the widths agree
+    except NotConstant:
         return True
-    return len(shape) == 3 and shape[:2] == [0, 0]
+    sizes = node.origin.scope.shapes.get(node.origin.name, [0] * 4)  # of Y, where the file notes them
+    if len(shape) != 3 or len(sizes) != 4:
+        return False
+    return all(
+        given == 0 or given == size or (given > 0 and not size) for given, size in zip(shape, sizes[::2], strict=False)
+    )
 
 
 def _perm(node: Any) -> list[int]:
