@@ -339,13 +339,17 @@ def test_float32_is_float32_and_near_float64(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("options", [*FAMILY, {"kind": "slstm"}, {"kind": "slstm", "stabilised": False}], ids=str)
-def test_verify_save_ask_and_addresses_work_for_every_member(options: dict[str, Any], tmp_path: Path) -> None:
+def test_verify_report_table_file_and_ask_work_for_every_member(options: dict[str, Any], tmp_path: Path) -> None:
     rng = np.random.default_rng(41)
     wide = 2 * (P if options.get("projection") else H)
     layers = [{d: weights(rng, options, size) for d in ("forward", "reverse")} for size in (I, wide)]
     x = rng.normal(size=(T, 2, I))
     trace = lt.run(flat(layers), x, cell=options, lengths=[4, 2])
     assert lt.verify(trace).status == "proven"
+    table = trace.to_frame(layer=1, direction="reverse", steps=slice(2, 3))
+    assert set(trace.stages[0].cell.equations) < set(table["line"])
+    report = trace.report(format="text", layer=1, direction="reverse", steps=slice(2, 3), detail="vector")
+    assert len(report) > 1000
     trace.save(tmp_path / "t.json")
     back = lt.load(tmp_path / "t.json")
     np.testing.assert_array_equal(back.output, trace.output)

@@ -766,3 +766,25 @@ def test_every_attribute_of_every_version_is_known() -> None:
         assert set(schema.attributes) == set(known)
         assert [i.name for i in schema.inputs] == list(reader.INPUTS)
     assert onnx.defs.get_schema("LSTM", onnx.defs.onnx_opset_version(), "").since_version == max(reader.ATTRIBUTES)
+
+
+def test_the_lstm_inside_of_a_model_that_nobody_here_trained(tmp_path: Path) -> None:
+    """silero-vad's ONNX file for sequences: the LSTM's own input is made an output, so that the runtime tells it."""
+    silero = pytest.importorskip("silero_vad")
+    path = Path(silero.__file__).parent / "data" / "silero_vad_16k_sequence.onnx"
+    if not path.is_file():
+        pytest.skip("this version of silero-vad has no such file")
+    made = onnx.load(path)
+    lstm = next(n for n in made.graph.node if n.op_type == "LSTM")
+    shown = [lstm.input[0], *lstm.output[:1]]
+    made.graph.output.extend(value(n) for n in shown)
+    rng = np.random.default_rng(3)
+    feeds = {}
+    for wanted in made.graph.input:
+        sizes = [d.dim_value if d.dim_value > 0 else 6 for d in wanted.type.tensor_type.shape.dim]
+        feeds[wanted.name] = rng.normal(size=sizes, scale=0.3).astype(np.float32)
+    x, y = by_runtime(made, feeds)[-2:]
+    arguments = {"h0": feeds[lstm.input[5]], "c0": feeds[lstm.input[6]]}
+    trace, exact = (lt.run(path, x, dtype=kind, **arguments) for kind in ("float32", "float64"))
+    assert_agrees(trace.output, joined(y), exact.output, "Y")
+    assert np.abs(trace.output).max() > 0.1
