@@ -1,0 +1,162 @@
+"""Places for the nodes of a small acyclic graph, in columns from left to right, with few crossings and straight lanes.
+
+Sugiyama, Tagawa & Toda 1981: columns by the longest path, long edges through a lane in each column that they pass,
+order by barycentres, then heights that lie near the mean of the neighbours. Small graphs: tens of nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+Pair = tuple[str, str]
+Lane = tuple[str, str, int]  # an edge where it passes a column
+Place = str | Lane
+
+#: Between two nodes of a column, and between two lanes.
+GAP, LANE = 18.0, 14.0
+
+
+def columns(nodes: Sequence[str], edges: Sequence[Pair], last: Sequence[str]) -> dict[str, int]:
+    """Column of each node: after all that lead to it; `last` stand together in the last one. nodes: sorted by edges."""
+    before: dict[str, list[str]] = {node: [] for node in nodes}
+    for source, target in edges:
+        before[target].append(source)
+    found: dict[str, int] = {}
+    for node in nodes:
+        found[node] = 1 + max((found[source] for source in before[node]), default=-1)
+    end = max((column for node, column in found.items() if node not in last), default=0) + 1
+    return {node: end if node in last else column for node, column in found.items()}
+
+
+def routes(edges: Sequence[Pair], column: Mapping[str, int]) -> dict[Pair, list[Place]]:
+    """Each edge as the places that it goes through, its ends included."""
+    return {
+        (a, b): [a, *((a, b, k) for k in range(column[a] + 1, column[b])), b]
+        for a, b in edges
+    }  # fmt: skip
+
+
+def order(
+    nodes: Sequence[str], column: Mapping[str, int], paths: Mapping[Pair, list[Place]], fixed: set[int]
+) -> list[list[Place]]:
+    """The places of each column from top to bottom; columns in `fixed` keep the order of `nodes`."""
+    rows: list[list[Place]] = [[] for _ in range(max(column.values(), default=-1) + 1)]
+    for node in nodes:
+        rows[column[node]].append(node)
+    for path in paths.values():
+        for place in path[1:-1]:
+            rows[place[2]].append(place)  # type: ignore[index]
+    links = [pair for path in paths.values() for pair in pairwise(path)]
+    best, fewest = [list(row) for row in rows], _crossings(rows, links)
+    for sweep in range(12):
+        forward = sweep % 2 == 0
+        for k in range(1, len(rows)) if forward else range(len(rows) - 2, -1, -1):
+            if k not in fixed:
+                _by_barycentre(rows, k, links, forward)
+        _swap(rows, links, fixed)
+        crossings = _crossings(rows, links)
+        if crossings < fewest:
+            best, fewest = [list(row) for row in rows], crossings
+    return best
+
+
+def _by_barycentre(rows: list[list[Place]], k: int, links: list[tuple[Place, Place]], forward: bool) -> None:
+    other = {place: at for at, place in enumerate(rows[k - 1 if forward else k + 1])}
+    near: dict[Place, list[int]] = {place: [] for place in rows[k]}
+    for a, b in links:
+        here, there = (b, a) if forward else (a, b)
+        if here in near and there in other:
+            near[here].append(other[there])
+    at = {place: float(i) for i, place in enumerate(rows[k])}
+    rows[k].sort(key=lambda place: sum(near[place]) / len(near[place]) if near[place] else at[place])
+
+
+def _swap(rows: list[list[Place]], links: list[tuple[Place, Place]], fixed: set[int]) -> None:
+    """Exchange neighbours as long as that takes crossings away."""
+    for k, row in enumerate(rows):
+        if k in fixed:
+            continue
+        for i in range(len(row) - 1):
+            before = _crossings(rows, links)
+            row[i], row[i + 1] = row[i + 1], row[i]
+            if _crossings(rows, links) >= before:
+                row[i], row[i + 1] = row[i + 1], row[i]
+
+
+def _crossings(rows: list[list[Place]], links: list[tuple[Place, Place]]) -> int:
+    at = {place: (k, i) for k, row in enumerate(rows) for i, place in enumerate(row)}
+    by_column: dict[int, list[Pair]] = {}
+    for a, b in links:
+        by_column.setdefault(at[a][0], []).append((at[a][1], at[b][1]))  # type: ignore[arg-type]
+    return sum(
+        (p[0] - q[0]) * (p[1] - q[1]) < 0  # type: ignore[operator]
+        for pairs in by_column.values()
+        for i, p in enumerate(pairs)
+        for q in pairs[:i]
+    )
+
+
+def heights(
+    rows: list[list[Place]],
+    size: Mapping[str, float],
+    paths: Mapping[Pair, list[Place]],
+    pull: Mapping[Pair, float],
+) -> dict[Place, float]:
+    """The middle of each place from the top, 0: near those that it is joined to, never nearer than the gaps.
+
+    pull: how straight an edge is to run, 1 where nothing is said.
+    """
+
+    def half(place: Place) -> float:
+        return size[place] / 2 if isinstance(place, str) else 0.0
+
+    def gap(a: Place, b: Place) -> float:
+        return half(a) + half(b) + (LANE if not isinstance(a, str) or not isinstance(b, str) else GAP)
+
+    y: dict[Place, float] = {}
+    for row in rows:
+        for i, place in enumerate(row):
+            y[place] = 0.0 if i == 0 else y[row[i - 1]] + gap(row[i - 1], place)
+        middle = (y[row[0]] + y[row[-1]]) / 2 if row else 0.0
+        for place in row:
+            y[place] -= middle
+    near: dict[Place, list[tuple[Place, float]]] = {place: [] for row in rows for place in row}
+    for edge, path in paths.items():
+        for a, b in pairwise(path):
+            flat = not isinstance(a, str) and not isinstance(b, str)
+            weight = 40.0 if flat else pull.get(edge, 1.0)  # a long edge runs level and bends at its ends
+            near[a].append((b, weight))
+            near[b].append((a, weight))
+    for sweep in range(160):
+        for row in rows if sweep % 2 == 0 else reversed(rows):
+            wanted = [_mean(y, near[place], y[place]) for place in row]
+            weights = [sum(w for _, w in near[place]) or 1.0 for place in row]
+            gaps = [gap(a, b) for a, b in pairwise(row)]
+            y.update(zip(row, apart(wanted, weights, gaps), strict=True))
+    top = min((y[place] - half(place) for place in y), default=0.0)
+    return {place: value - top for place, value in y.items()}
+
+
+def _mean(y: Mapping[Place, float], near: list[tuple[Place, float]], otherwise: float) -> float:
+    total = sum(weight for _, weight in near)
+    return sum(y[place] * weight for place, weight in near) / total if total else otherwise
+
+
+def apart(wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[float]) -> list[float]:
+    """Places nearest to those that are wanted, in order and at least `gaps` apart (pooled, least squares).
+
+    >>> apart([0.0, 1.0, 9.0], [1.0, 1.0, 1.0], [4.0, 4.0])
+    [-1.5, 2.5, 9.0]
+    """
+    offset = [0.0]
+    for gap in gaps:
+        offset.append(offset[-1] + gap)
+    pools: list[tuple[float, float, int]] = []  # mean, weight, how many
+    for value, weight, shift in zip(wanted, weights, offset, strict=False):
+        pools.append((value - shift, weight, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (a, u, m), (b, v, n) = pools[-2], pools[-1]
+            pools[-2:] = [((a * u + b * v) / (u + v), u + v, m + n)]
+    found = [mean for mean, _, count in pools for _ in range(count)]
+    return [value + shift for value, shift in zip(found, offset, strict=False)]

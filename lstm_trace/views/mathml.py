@@ -1,0 +1,222 @@
+"""Trees as MathML, the core that browsers render without help; no text of a problem reaches the page unescaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from .formula import BINDING, Call, Dots, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Sum, Sym, Vec
+from .formula import number as written
+from .numbers import Shown
+from .symbols import FUNCTIONS, Symbol, symbol
+
+_DOTS = {"across": "⋯", "down": "⋮", "diagonal": "⋱"}
+_SPACE = '<mspace width="0.17em"/>'
+_APPLY = "<mo>\u2061</mo>"
+#: What an author's own symbol may be made of; anything else is printed by the line's name.
+_TEX = re.compile(r"\\(?P<word>[A-Za-z]+)|(?P<letter>[A-Za-z])|(?P<digits>\d+)|(?P<mark>[_^{}])|(?P<sign>[-+'])|\s+")
+_ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯", "dot": "˙", "vec": "→"}
+_WORDS = frozenset({"mathrm", "text", "mathbf", "mathit", "operatorname", "mathtt"})
+_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
+    "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell"
+)
+_GREEK = dict(zip(_NAMES.split(), "αβγδϵζηθικλμνξπρστϕχψωΓΔΘΛΞΠΣΦΨΩℓ", strict=True))
+
+
+@dataclass(frozen=True)
+class MathML:
+    """Prints a tree as MathML; `own` has the symbols that the author of the problem gave, number prints a number."""
+
+    own: Mapping[str, str] = field(default_factory=dict)
+    number: Callable[[Num], str] = lambda node: f"<mn>{number(node.shown)}</mn>"
+
+    def __call__(self, node: Node) -> str:
+        """The MathML of a tree: one element."""
+        return MATHML[type(node)](self, node)
+
+    def inside(self, node: Node, least: int) -> str:
+        """The MathML of a tree, in parentheses where it binds more loosely than `least`."""
+        text = self(node)
+        loose = BINDING[type(node)] < least and not isinstance(node, Quot)  # a fraction holds itself together
+        return f"<mrow><mo>(</mo>{text}<mo>)</mo></mrow>" if loose else text
+
+
+def math(body: str) -> str:
+    """A formula that stands in a line of HTML.
+
+    >>> math(MathML()(Sym("W_xi")))
+    '<math><msub><mi>W</mi><mrow><mi>x</mi><mi>i</mi></mrow></msub></math>'
+    """
+    return f"<math>{body}</math>"
+
+
+def number(shown: Shown) -> str:
+    """A number as HTML text: a true minus, a power of ten raised."""
+    digits = {"inf": "∞", "nan": "NaN"}.get(shown.digits, shown.digits)
+    power = "" if shown.exponent is None else f"×10<sup>{str(shown.exponent).replace('-', '−')}</sup>"
+    return f"{'−' if shown.negative else ''}{digits}{power}"
+
+
+def letters(found: Symbol) -> str:
+    """A symbol in MathML."""
+    if found.tex and (own := _from_tex(found.tex)):
+        return own
+    if found.name:
+        return f'<mtext class="name">{escape(found.name)}</mtext>'
+    base = f"<mi>{escape(found.base)}</mi>"
+    if found.tilde:
+        base = f'<mover accent="true">{base}<mo stretchy="false">~</mo></mover>'
+    return f"<msub>{base}{_sub(found)}</msub>" if found.sub else base
+
+
+def _sub(found: Symbol) -> str:
+    if found.word:
+        return f"<mi>{escape(found.sub)}</mi>"
+    parts = [_character(c) for c in found.sub]
+    return parts[0] if len(parts) == 1 else f"<mrow>{''.join(parts)}</mrow>"
+
+
+def _character(c: str) -> str:
+    if c.isdigit():
+        return f"<mn>{c}</mn>"
+    return f"<mo>{'−' if c == '-' else escape(c)}</mo>" if c in "-+'," else f"<mi>{escape(c)}</mi>"
+
+
+# -- symbols that an author wrote in TeX: letters, Greek, accents, words, indices -------------------------------------
+
+
+def _from_tex(tex: str) -> str | None:
+    """A small part of TeX as MathML; None where it is more than that."""
+    tokens, at = [], 0
+    while at < len(tex):
+        match = _TEX.match(tex, at)
+        if match is None:
+            return None
+        at = match.end()
+        if match.lastgroup:
+            tokens.append((match.lastgroup, match[match.lastgroup]))
+    try:
+        body, rest = _row(tokens, 0)
+    except (IndexError, KeyError):
+        return None
+    return body if rest == len(tokens) and body else None
+
+
+def _row(tokens: list[tuple[str, str]], at: int, depth: int = 0) -> tuple[str, int]:
+    """Atoms with their indices, up to a closing brace or the end."""
+    if depth > 8:
+        raise KeyError(depth)
+    parts: list[str] = []
+    while at < len(tokens) and tokens[at] != ("mark", "}"):
+        atom, at = _atom(tokens, at, depth)
+        found: dict[str, str] = {}
+        while at < len(tokens) and tokens[at] in (("mark", "_"), ("mark", "^")):
+            mark = tokens[at][1]
+            if mark in found:
+                raise KeyError(mark)
+            found[mark], at = _atom(tokens, at + 1, depth)
+        kind = {"_": "msub", "^": "msup", "_^": "msubsup"}.get("".join(sorted(found, key="_^".index)))
+        parts.append(
+            atom if kind is None else f"<{kind}>{atom}{''.join(found[m] for m in '_^' if m in found)}</{kind}>"
+        )
+    return (parts[0] if len(parts) == 1 else f"<mrow>{''.join(parts)}</mrow>" if parts else ""), at
+
+
+def _atom(tokens: list[tuple[str, str]], at: int, depth: int) -> tuple[str, int]:
+    kind, text = tokens[at]
+    if kind == "mark" and text == "{":
+        body, at = _row(tokens, at + 1, depth + 1)
+        if tokens[at] != ("mark", "}"):
+            raise KeyError(text)
+        return body or "<mrow></mrow>", at + 1
+    if kind == "word" and text in _ACCENTS:
+        body, at = _atom(tokens, at + 1, depth + 1)
+        return f'<mover accent="true">{body}<mo stretchy="false">{_ACCENTS[text]}</mo></mover>', at
+    if kind == "word" and text in _WORDS:
+        end = tokens.index(("mark", "}"), at) if ("mark", "}") in tokens[at:] else len(tokens)
+        if tokens[at + 1] != ("mark", "{") or any(k not in ("letter", "digits") for k, _ in tokens[at + 2 : end]):
+            raise KeyError(text)
+        inner = "".join(t for _, t in tokens[at + 2 : end])
+        return f'<mi mathvariant="normal">{inner}</mi>', end + 1
+    if kind == "word":
+        return f"<mi>{_GREEK[text]}</mi>", at + 1
+    if kind == "mark":
+        raise KeyError(text)
+    return {"letter": f"<mi>{text}</mi>", "digits": f"<mn>{text}</mn>"}.get(kind) or _character(text), at + 1
+
+
+# -- the kinds of nodes ----------------------------------------------------------------------------------------------
+
+
+def _row_of(*parts: str) -> str:
+    return f"<mrow>{''.join(parts)}</mrow>"
+
+
+def _sum(p: MathML, node: Sum) -> str:
+    parts: list[str] = []
+    for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
+        part = p.inside(term, 2 if k == 0 and sign > 0 else 3)
+        if isinstance(term, Num) and term.shown.negative and (k or sign < 0):
+            part = _row_of("<mo>(</mo>", part, "<mo>)</mo>")
+        if k:
+            parts.append("<mo>−</mo>" if sign < 0 else "<mo>+</mo>")
+        elif sign < 0:
+            parts.append('<mo form="prefix">−</mo>')
+        parts.append(part)
+    return _row_of(*parts)
+
+
+def _prod(p: MathML, node: Prod) -> str:
+    if isinstance(node.left, Num) and isinstance(node.right, Num):
+        return _row_of(*(f"<mo>(</mo>{p(n)}<mo>)</mo>" for n in (node.left, node.right)))
+    left, right = p.inside(node.left, 3), p.inside(node.right, 4)
+    return _row_of(left, _SPACE if isinstance(node.left, Num) else "<mo>⊙</mo>", right)
+
+
+def function(op: str) -> str:
+    """The sign of a function."""
+    if op == "product":
+        return "<mo>⊙</mo>"
+    base, _, sub = FUNCTIONS[op][1].partition("_")
+    return f"<msub><mi>{base}</mi><mi>{sub}</mi></msub>" if sub else f"<mi>{base}</mi>"
+
+
+def _call(p: MathML, node: Call) -> str:
+    args = [p(a) for a in node.args] + [p(written(c)) for c in node.constants]
+    if node.op == "concat":
+        return matrix(p, Mat(tuple((a,) for a in node.args)))
+    if node.op == "sqrt":
+        return f"<msqrt>{args[0]}</msqrt>"
+    return _row_of(function(node.op), _APPLY, "<mo>(</mo>", "<mo>,</mo>".join(args), "<mo>)</mo>")
+
+
+def matrix(p: MathML, node: Mat) -> str:
+    """A matrix; brackets are drawn by the style sheet, since most fonts have none that grow."""
+    if len(node.rows) == len(node.rows[0]) == 1:
+        return p(node.rows[0][0])
+    rows = "".join(f"<mtr>{''.join(f'<mtd>{p(entry)}</mtd>' for entry in row)}</mtr>" for row in node.rows)
+    return f"<mtable>{rows}</mtable>"
+
+
+MATHML: dict[type, Callable[[MathML, Any], str]] = {
+    Sym: lambda p, node: letters(symbol(node.name, p.own)),
+    Index: lambda p, node: _row_of(p(node.of), f"<mtext>[{escape(node.at)}]</mtext>"),
+    Num: lambda p, node: p.number(node),
+    Sum: _sum,
+    Prod: _prod,
+    MatVec: lambda p, node: _row_of(p.inside(node.matrix, 3), _SPACE, p.inside(node.vector, 4)),
+    Quot: lambda p, node: f"<mfrac>{p(node.over)}{p(node.under)}</mfrac>",
+    Neg: lambda p, node: _row_of(
+        '<mo form="prefix">−</mo>',
+        p.inside(node.of, 3) if not isinstance(node.of, Num) else f"<mo>(</mo>{p(node.of)}<mo>)</mo>",
+    ),
+    Call: _call,
+    Fn: lambda p, node: function(node.op),
+    Vec: lambda p, node: matrix(p, Mat(tuple((e,) for e in node.entries))),
+    Mat: matrix,
+    Dots: lambda p, node: f"<mo>{_DOTS[node.way]}</mo>",
+}
