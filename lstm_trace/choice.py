@@ -16,6 +16,8 @@ CHOICES: tuple[str, ...] = ("auto", "compiled", "planned", "lines")
 #: together, until the stage is compiled: three times what LLVM takes, so that it pays where machine code is twice as
 #: quick. Code that is in memory already is used at once.
 WORTH = 0.3
+#: A trace of fewer steps that the numpy plan made is written again by it: copying costs more than it spares.
+LEAST_STEPS = 50
 #: Stages (of different sizes) whose time is counted.
 MOST_COUNTED = 256
 
