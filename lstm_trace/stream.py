@@ -196,7 +196,7 @@ class ToFile:
         if scope != self._scope or self._filled + count > self._room:
             self._send()
         if scope != self._scope:
-            self._begin(scope, block, count)
+            self._begin(scope, block)
         for (source, name), array in self._passed.items():
             if source == scope:
                 array[first : first + count] = block.line(name)[:count]
@@ -221,17 +221,18 @@ class ToFile:
             known = self._views[id(block)] = block, [block.line(name) for name in self._layout.recorded[self._scope]]
         return known[1]
 
-    def _begin(self, scope: str, block: Slab | Rows, count: int) -> None:
+    def _begin(self, scope: str, block: Slab | Rows) -> None:
         """Two buffers for the lines of a stage, and memory for lines that are passed on but not recorded."""
         self._writer.wait()
         self._scope = scope
         self._views.clear()
+        self._buffers = []
         layout, batch = self._layout, self._layout.batch
         widths = {name: layout.widths[scope][name] for name in layout.recorded[scope]}
         dtype = block.line(next(iter(layout.widths[scope]))).dtype
         size = batch * dtype.itemsize * sum(widths.values())
         self._large = bool(widths) and batch * dtype.itemsize * min(widths.values()) >= LARGE_STEP
-        self._room = max(count, min(layout.steps, BUFFER // max(size, 1)))
+        self._room = max(block.steps, min(layout.steps, BUFFER // max(size, 1)))
         if not (self._large and isinstance(block, Slab)):
             self._buffers = [{n: np.empty((self._room, batch, w), dtype) for n, w in widths.items()} for _ in range(2)]
         for name in layout.passed.get(scope, frozenset()) - widths.keys():
