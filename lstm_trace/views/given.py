@@ -136,7 +136,7 @@ def _together(shown: View, stage: Stage, needed: list[str]) -> list[list[str]]:
 def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
     """A matrix by rows, a vector as a matrix of one column; of a chosen unit its row alone."""
     array = shown.trace.parameters[stage.scope][name]
-    columns = kept(array.shape[1], shown.terms) if array.ndim == 2 else [0]
+    columns = kept(array.shape[1], shown.units) if array.ndim == 2 else [0]
     symbol: Node = Sym(name)
     chosen = shown.chosen.unit
     if chosen is not None and chosen < array.shape[0] > 1:

@@ -26,7 +26,7 @@ Detail = Literal["scalar", "vector", "summary"]
 SCALARS, VECTORS = 400, 300
 #: So many rows of a calculation are shown, whatever the detail; a page has about 50.
 ROWS = 600
-#: So many units of a line, rows and columns of a matrix, terms of a sum; in a summary; of one unit that was chosen.
+#: So many units of a line, rows and columns of a matrix; in a summary; terms of a sum where one unit was chosen.
 UNITS, FEWER, MORE = 8, 5, 16
 #: So many rows of a table.
 TABLE = 12
@@ -66,7 +66,7 @@ class View:
 
     @property
     def terms(self) -> int | None:
-        """How many terms of a sum and columns of a matrix are shown; more where one unit was chosen."""
+        """How many terms of a sum are shown; more where one unit was chosen."""
         return None if self.everything else MORE if self.chosen.unit is not None else TERMS
 
     @cached_property
@@ -243,7 +243,7 @@ def _narrowed(shown: View, stages: tuple[Stage, ...]) -> dict[str, bool]:
         and (values := shown.values.array(stage.scope, line.operands[-1])) is not None
     ]
     matrices = [
-        (values.shape[0] > UNITS and shown.chosen.unit is None) or values.shape[-1] > (shown.terms or 0)
+        (values.shape[0] > UNITS and shown.chosen.unit is None) or values.shape[-1] > UNITS
         for stage in stages
         for values in shown.trace.parameters.get(stage.scope, {}).values()
     ]
