@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo test test-frameworks lint format schemas traces bench clean
+.PHONY: demo test test-frameworks test-office lint format schemas traces bench clean
 
 demo: .venv/core ## trace question 22 of the exercises and print the worked solution
 	@$(BIN)/lstm-trace example q22 | $(BIN)/lstm-trace report -
 
 test: .venv/dev ## the tests; no deep-learning framework needed
-	$(BIN)/python -m pytest --ignore=tests/frameworks
+	$(BIN)/python -m pytest --ignore=tests/frameworks --ignore=tests/office
+
+test-office: .venv/dev ## spreadsheets computed again by LibreOffice; skipped with a message where there is no soffice
+	$(BIN)/python -m pytest -rs tests/office
 
 test-frameworks: .venv/frameworks ## the tests against PyTorch, Keras, Flax and onnxruntime
 	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/frameworks

@@ -14,12 +14,12 @@ from . import Job
 from .xlsx_cells import cells, recorded
 from .xlsx_formulas import column
 from .xlsx_limits import fitting
-from .xlsx_page import Page, Style, open_styles, unit
+from .xlsx_page import Page, Style, open_styles, printable, unit
 from .xlsx_sheets import CHECK, INPUTS, LEFT, README, START, TOP, Block, Book, Grid, Start, Table, labels
 from .xlsx_words import about, sheets
 
 #: Steps whose numbers are read at once.
-PIECE = 256
+PIECE = 64
 
 
 def write(job: Job, path: str | Path) -> None:
@@ -36,7 +36,7 @@ def write(job: Job, path: str | Path) -> None:
     book = fitting(job.trace, job.selection, not job.values)
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with written(path, "wb") as file, xlsxwriter.Workbook(file, options) as workbook:
-        workbook.set_properties({"title": job.trace.header.title[:200], "comments": "Written by lstm-trace"})
+        workbook.set_properties({"title": printable(job.trace.header.title), "comments": "Written by lstm-trace"})
         styles = open_styles(workbook)
         pages = {name: Page(workbook, name, styles, tab) for name, tab, _ in sheets(book)}
         for text, style, link in about(book):

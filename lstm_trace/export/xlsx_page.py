@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from .xlsx_formulas import column
+
 Style = Literal[
     "title", "note", "name", "heading", "unit", "text", "place", "count", "weight", "input", "copy", "part", "result",
     "recorded", "difference",
@@ -55,6 +57,11 @@ def open_styles(workbook: Any) -> Styles:
     """The styles of a workbook that was just begun."""
     workbook.formats[0].set_font_size(11)
     return Styles(workbook)
+
+
+def printable(text: str) -> str:
+    """A text for the workbook's properties, which have no way to write a control character."""
+    return "".join(mark for mark in safe(text) if mark.isprintable())[:200]
 
 
 def safe(text: str) -> str:
@@ -145,9 +152,9 @@ class Page:
 
     def named(self, name: str, top: int, left: int, bottom: int, right: int) -> None:
         """Give a range of this sheet a name."""
-        from .xlsx_formulas import column
-
-        area = f"${column(left)}${top + 1}:${column(right)}${bottom + 1}"
+        area = f"${column(left)}${top + 1}"
+        if (top, left) != (bottom, right):
+            area += f":${column(right)}${bottom + 1}"
         self.workbook.define_name(name, f"='{self.name}'!{area}")
 
     def printed(self, last_heading: int | None, columns: int = 1, left: int | None = None) -> None:
