@@ -18,6 +18,7 @@ from .model import Model
 from .ops import Array
 from .problem import prepare_problem, read_problem
 from .schema import FORMAT, Problem, validate
+from .tensors import is_tensors
 from .trace import Header, Trace
 from .walks.attribute import split
 from .walks.compare import Comparison, Tolerance, compare
@@ -172,6 +173,8 @@ def open_source(path: str | Path, allow_nonfinite: bool = False) -> Trace:
     """The trace in a file, or the trace of the problem in it: the content says which. Raises LstmTraceError."""
     if is_model(path):
         raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
+    if is_tensors(path):
+        return store.load(path)
     content = read_bytes(path).removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")

@@ -186,6 +186,18 @@ class Model:
         by_plan(out, layout, self.weights, self._kept, InMemory(out, layout, out.memory.slabs), progress)
         return out
 
+    def plans(
+        self, x: Any = None, h0: Any = None, c0: Any = None, *, lengths: Any = None, batch_first: bool | None = None
+    ) -> dict[str, str]:
+        """By `layer/direction`, how numpy's plan computes a run, in words: what leaves the loop, what is one call.
+
+        Takes the arguments of `run` of the same names.
+        """
+        with within(self.defaults.where):
+            fed = self._fed(x, _named_states(h0, c0), {}, lengths, batch_first)
+            layout = self._layout(fed, self.defaults.ask)
+            return {s.scope: str(layout.plan(s, self.weights.get(s.scope, {}))) for s in layout.stages}
+
     def check(self) -> None:
         """Raise every fault that `run` would find without computing: for the whole list of a problem file's faults."""
         with within(self.defaults.where):

@@ -34,17 +34,21 @@ def selection_options(command: Command) -> Command:
     for option in (
         click.option("--unit", type=click.IntRange(min=0), help="Only this unit (from 0)."),
         click.option("--batch", type=click.IntRange(min=0), help="Only this row of the batch (from 0)."),
-        click.option("--steps", "--t", "steps", callback=_steps, help="Only these steps: A:B, A: or :B (B excluded), or T."),
+        click.option(
+            "--steps", "--t", "steps", callback=_steps, help="Only these steps: A:B, A: or :B (B excluded), or T."
+        ),
         click.option("--direction", type=click.Choice(["forward", "reverse", "joined"]), help="Only this direction."),
         click.option("--layer", type=click.IntRange(min=0), help="Only this layer (from 0)."),
-        click.option("--only", "--line", "only", callback=_names, help="Only these lines: names with commas between."),
+        click.option(
+            "--only", "--line", "only", callback=name_list, help="Only these lines: names with commas between."
+        ),
     ):
         command = option(command)
     return command
 
 
-def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """Split at the commas that stand outside parentheses."""
+def name_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Names of lines: split at the commas that stand outside parentheses."""
     if value is None:
         return None
     return tuple(part.strip() for part in re.split(r",(?![^(]*\))", value) if part.strip())

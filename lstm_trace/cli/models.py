@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from ..model import Model
     from ..trace import Trace
 
 Command = Callable[..., Any]
@@ -59,10 +60,19 @@ def stored_layout(given: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **arguments: Any) -> Trace:
-    """The trace of a model or a problem over its input.
+    """The trace of a model or a problem over its input, with a bar where it takes long; see `prepared`."""
+    from .progress import Bar
 
-    given: the values of `input_options` and `layout_options` by name; arguments: more for the run. Raises
-    LstmTraceError; click.UsageError for a model without an input.
+    model, found = prepared(source, given, allow_nonfinite)
+    with Bar() as bar:
+        return model.run(**found, **arguments, progress=bar)
+
+
+def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> tuple[Model, dict[str, Any]]:
+    """A model, or the one of a problem, and the arguments of its run.
+
+    given: the values of `input_options` and `layout_options` by name. Raises LstmTraceError; click.UsageError for a
+    model without an input.
     """
     from dataclasses import replace
 
@@ -84,6 +94,7 @@ def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **
         options={"gate_activation": activation} if activation else None,
         allow_nonfinite=allow_nonfinite,
     )
+    arguments: dict[str, Any] = {}
     if given.get("input"):
         arguments["x"], names = read_input(given["input"], given.get("key"))
         if names:
@@ -93,7 +104,7 @@ def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **
             arguments[name] = read_input(given[name]).values
     if given.get("batch_first") is not None:
         arguments["batch_first"] = given["batch_first"]
-    return model.run(**arguments)
+    return model, arguments
 
 
 def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:

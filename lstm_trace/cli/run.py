@@ -6,22 +6,45 @@ from typing import Any
 
 import click
 
-from .common import nonfinite_option, output_option
+from .common import name_list, nonfinite_option, output_option
 from .models import input_options, layout_options
 
 
 @click.command("run")
 @click.argument("source", type=click.Path(allow_dash=True))
-@output_option("Write the trace here; standard output (JSON) if not given.")
+@output_option("Write the trace here (.json, .safetensors); standard output (JSON) if not given.")
+@click.option("--record", callback=name_list, help="Store these lines only: names with commas between.")
+@click.option(
+    "--layer", "layers", type=click.IntRange(min=0), multiple=True, help="Store this layer only (repeatable)."
+)
+@click.option("--plan", is_flag=True, help="Print how the run would be computed, and compute nothing.")
 @input_options
 @layout_options
 @nonfinite_option
-def command(source: str, output: str, allow_nonfinite: bool, **given: Any) -> None:
+def command(
+    source: str,
+    output: str,
+    record: tuple[str, ...] | None,
+    layers: tuple[int, ...],
+    plan: bool,
+    allow_nonfinite: bool,
+    **given: Any,
+) -> None:
     """Trace SOURCE: a problem (YAML, JSON, TOML; '-' is standard input), or a model with --input X.
 
-    Models: .pt, .pth, .safetensors, .npz, .keras, .h5, .onnx.
+    Models: .pt, .pth, .safetensors, .npz, .keras, .h5, .onnx. A trace that ends in .safetensors is written while it
+    is computed, and may be larger than memory.
     """
     from ..store import save
-    from .models import traced
+    from ..tensors import is_tensors
+    from .models import prepared, traced
 
-    save(traced(source, given, allow_nonfinite), output)
+    if plan:
+        model, arguments = prepared(source, given, allow_nonfinite)
+        click.echo("\n\n".join(f"{scope}\n{text}" for scope, text in model.plans(**arguments).items()))
+        return
+    chosen = {"record": {"lines": record, "layers": layers or None}} if record or layers else {}
+    if is_tensors(output):
+        traced(source, given, allow_nonfinite, out=output, **chosen)
+    else:
+        save(traced(source, given, allow_nonfinite, **chosen), output)
