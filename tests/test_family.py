@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.cells import KINDS, LSTM, SLSTM, named
+from lstm_trace.cells import named
 from lstm_trace.errors import LstmTraceError
-from lstm_trace.model import NETWORK
 
 from .family_oracle import ACTIVATIONS, Reading, sequence, slstm
 
@@ -360,145 +358,3 @@ def test_verify_report_table_file_and_ask_work_for_every_member(options: dict[st
     np.testing.assert_array_equal(
         asked.at(layer=1, direction="reverse")["i_t"], trace.at(layer=1, direction="reverse")["i_t"]
     )
-
-
-# -- options ---------------------------------------------------------------------------------------------------------
-
-OTHER_VALUES: dict[str, Any] = {
-    "bias": "two", "clip": 2.0, "output_clip": 2.0, "cell_clip": 2.0, "projection_clip": 2.0, "forget_bias": 1.0,
-    "gate_activation": "hard_sigmoid", "candidate_activation": "relu", "output_activation": "linear",
-    "layer_norm_epsilon": 1e-3, "forget_activation": "exp", "stabilised": False,
-}  # fmt: skip
-NEEDED = {
-    "projection_bias": {"projection": True}, "projection_clip": {"projection": True},
-    "layer_norm_epsilon": {"layer_norm": True}, "layer_norm_carried": {"layer_norm_cell": True},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("kind", "option"), [(kind, f.name) for kind, spec in KINDS.items() for f in fields(spec)])
-def test_every_option_changes_an_equation(kind: str, option: str) -> None:
-    base = NEEDED.get(option, {})
-    plain_text = named(kind, base)[0].text
-    assert named(kind, {**base, option: OTHER_VALUES.get(option, True)})[0].text != plain_text
-
-
-def test_the_default_is_the_textbook_cell() -> None:
-    assert named("lstm", {"bias": "one"})[0].text == """\
-z_i = W_xi @ x_t + W_hi @ h_prev + b_i
-i_t = sigmoid(z_i)
-z_f = W_xf @ x_t + W_hf @ h_prev + b_f
-f_t = sigmoid(z_f)
-z_c = W_xc @ x_t + W_hc @ h_prev + b_c
-c_tilde = tanh(z_c)
-z_o = W_xo @ x_t + W_ho @ h_prev + b_o
-o_t = sigmoid(z_o)
-c_t = f_t * c_prev + i_t * c_tilde
-h_t = o_t * tanh(c_t)
-carry: h_prev <- h_t, c_prev <- c_t
-output: h_t
-"""
-
-
-def test_numbers_of_any_library_are_options() -> None:
-    cell, options = named("lstm", {"clip": np.float32(0.5), "forget_bias": np.int64(1)})
-    assert "clip(z_f, -0.5, 0.5)" in cell.text
-    assert (options["clip"], options["forget_bias"]) == (0.5, 1.0)
-    assert type(options["clip"]) is float
-
-
-ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", re.M)
-
-
-@pytest.mark.parametrize("kind", [*KINDS, "network"])
-def test_the_documented_table_is_the_code(kind: str) -> None:
-    text = Path(__file__).parents[1].joinpath("docs/options.md").read_text(encoding="utf-8")
-    head = f"The {kind}" if kind == "network" else f"The cell `{kind}`"
-    table = next(part for part in re.split(r"^## ", text, flags=re.M) if part.startswith(head))
-    rows = {name: default.strip("`") for name, _, _, default, _ in ROW.findall(table)}
-    if kind == "network":
-        assert set(rows) == set(NETWORK)
-        return
-    defaults = {f.name: f.default for f in fields(KINDS[kind])}
-    assert list(rows) == list(defaults)
-    said = {True: "true", False: "false", None: "none"}
-    for name, default in defaults.items():
-        if name == "bias":
-            assert rows[name] == "what the weights have"
-        else:
-            assert rows[name] == said.get(default, str(default)) if not isinstance(default, float) else (
-                float(rows[name]) == default
-            )
-
-
-# -- bad input -------------------------------------------------------------------------------------------------------
-
-BAD: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
-    ("clip of zero", {}, {"clip": 0}, "option clip must be a positive number; found 0"),
-    ("negative cell clip", {}, {"cell_clip": -1.0}, "option cell_clip must be a positive number; found -1.0"),
-    ("infinite output clip", {}, {"output_clip": float("inf")}, "option output_clip must be a positive number"),
-    ("clip as text", {}, {"clip": "3"}, "option clip must be a positive number; found '3'"),
-    ("a flag as text", {}, {"peephole": "yes"}, "option peephole must be true or false; found 'yes'"),
-    ("unknown option", {}, {"peepholes": True}, "has no option peepholes (did you mean peephole?)"),
-    ("option of another cell", {}, {"kind": "slstm", "peephole": True}, "the cell 'slstm' has no option peephole"),
-    ("unknown cell", {}, {"kind": "lstmm"}, "unknown cell 'lstmm'; did you mean 'lstm'?"),
-    ("unknown activation", {}, {"gate_activation": "sigmod"}, "(did you mean sigmoid?); found 'sigmod'"),
-    ("activation of numbers", {}, {"gate_activation": "elu(1, 2)"}, "must be written elu(alpha) with numbers"),
-    ("activation without numbers", {}, {"gate_activation": "tanh(1)"}, "is tanh without numbers"),
-    ("activation of code", {}, {"gate_activation": "elu(__import__)"}, "must be written elu(alpha) with numbers"),
-    ("forget bias beside coupled", {}, {"coupled": True, "forget_bias": 1}, "changes nothing beside coupled: true"),
-    ("projection bias alone", {}, {"projection_bias": True}, "changes nothing without projection: true"),
-    ("projection clip alone", {}, {"projection_clip": 1}, "changes nothing without projection: true"),
-    ("epsilon alone", {}, {"layer_norm_epsilon": 0.1}, "changes nothing without layer_norm: true or layer_norm_cell"),
-    ("carried alone", {}, {"layer_norm_carried": True}, "changes nothing without layer_norm_cell: true"),
-    ("peephole weights", {"w_ci": np.ones(H)}, {}, "reads the weight 'w_ci': it needs the option peephole: true"),
-    ("layer norm weights", {"gamma_i": np.ones(H)}, {}, "it needs the option layer_norm: true"),
-    ("projection weights", {"W_hr": np.ones((2, H))}, {}, "it needs the option projection: true"),
-    ("peepholes of an sLSTM", {"w_ci": np.ones(H)}, {"kind": "slstm"}, "the cell 'slstm' has no peephole"),
-    ("both kinds of bias", {"b_xi": np.ones(H)}, {"bias": "one"}, "it needs the option bias: two"),
-    ("forget weights, coupled", {}, {"coupled": True}, "the forget gate is 1 - i_t and has no weights"),
-    ("unknown merge", {}, {"merge": "average"}, "option merge must be one of concat, sum, mean, product, none"),
-    ("unknown padding", {}, {"padding": "nan"}, "option padding must be one of zero, repeat, carry"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("more", "cell", "message"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
-def test_bad_options_get_their_own_message(more: dict[str, Any], cell: dict[str, Any], message: str) -> None:
-    w = weights(np.random.default_rng(5), {})
-    with pytest.raises(LstmTraceError) as error:
-        lt.prepare({**w, **more}, cell=cell)
-    assert message in str(error.value)
-
-
-@pytest.mark.parametrize(("rows", "said"), [(H, ""), (H + 2, " (it looks transposed)")])
-def test_a_projection_as_wide_as_the_hidden_state_is_refused(rows: int, said: str) -> None:
-    w = weights(np.random.default_rng(5), {"projection": True}) | {"W_hr": np.ones((rows, H))}
-    with pytest.raises(LstmTraceError) as error:
-        lt.prepare(w, options={"projection": True})
-    assert str(error.value) == (
-        f"W_hr has shape ({rows}, 5): P = {rows} projected units from H = 5; "
-        f"a projection must be narrower than the hidden state{said}"
-    )
-
-
-@pytest.mark.parametrize(
-    ("lengths", "message"),
-    [
-        ([5, 1, 1], "lengths has 5; expected 0 to T = 4"),
-        ([1, -1, 1], "lengths has -1; expected 0 to T = 4"),
-        ([1, 1], "lengths has shape (2,); expected one for each of the B = 3 rows"),
-        ([1.5, 1, 1], "lengths must be whole numbers; found [1.5, 1.0, 1.0]"),
-    ],
-)
-def test_bad_lengths_get_their_own_message(lengths: list[float], message: str) -> None:
-    w, x, _, _ = drawn(5, {})
-    with pytest.raises(LstmTraceError) as error:
-        lt.run(w, x, lengths=lengths)
-    assert str(error.value) == message
-
-
-def test_an_option_that_is_refused_names_every_fault_at_once() -> None:
-    with pytest.raises(LstmTraceError) as error:
-        LSTM(clip=-1, cell_clip=0, gate_activation="nope")
-    assert [problem.split()[1] for problem in error.value.problems] == ["clip", "cell_clip", "gate_activation"]
-    with pytest.raises(LstmTraceError, match="forget_activation must be sigmoid or exp"):
-        SLSTM(forget_activation="tanh")  # type: ignore[arg-type]
