@@ -1,0 +1,115 @@
+"""`lstm-trace run`: what is printed, stored and streamed, and the progress bar."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import lstm_trace as lt
+from lstm_trace.cli import main
+from lstm_trace.cli.progress import Bar
+from lstm_trace.examples import text
+
+
+@pytest.fixture
+def problem(tmp_path: Path) -> str:
+    path = tmp_path / "problem.yaml"
+    path.write_text(text("three-steps"), encoding="utf-8")
+    return str(path)
+
+
+def ran(*arguments: str) -> Any:
+    return CliRunner().invoke(main, ["run", *arguments])
+
+
+def test_the_plan_is_printed_and_nothing_computed(problem: str) -> None:
+    done = ran(problem, "--plan")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("0/forward\nbefore the loop, for many steps at once: ")
+    assert "sigmoid   o_t | f_t | i_t" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "{" not in done.stdout
+
+
+def test_record_chooses_lines(problem: str) -> None:
+    done = ran(problem, "--record", "c_t, W_xi @ x_t")
+    assert done.exit_code == 0
+    stored = json.loads(done.stdout)["lines"]["0/forward"]
+    whole = json.loads(ran(problem).stdout)
+    assert set(stored) == {"c_t", "W_xi @ x_t"} | {name.rsplit("/", 1)[-1] for name in whole["ask"]}
+    assert stored["c_t"] == whole["lines"]["0/forward"]["c_t"]
+
+
+def test_a_line_or_layer_that_is_not_there_is_told(problem: str) -> None:
+    done = ran(problem, "--record", "c_x")
+    assert done.exit_code == 2
+    assert "record: this run computes no line 'c_x'; did you mean 'c_t'?" in done.stderr
+    done = ran(problem, "--layer", "3")
+    assert done.exit_code == 2
+    assert "record: there is no layer 3; there are 0" in done.stderr
+
+
+def test_a_trace_is_streamed_and_read_by_every_command(problem: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "trace.safetensors")
+    done = ran(problem, "-o", path)
+    assert (done.exit_code, done.stdout) == (0, "")
+    expected = json.loads(ran(problem).stdout)
+    assert lt.load(path)["h_t"].tolist() == expected["lines"]["0/forward"]["h_t"]
+    for command in ("verify", "show", "report"):
+        again = CliRunner().invoke(main, [command, path])
+        assert again.exit_code == 0, again.stderr
+    assert "proven" in CliRunner().invoke(main, ["verify", path]).stdout
+
+
+# -- the progress bar --------------------------------------------------------------------------------------------------
+
+
+class Terminal:
+    """A stderr that says it is a terminal, and keeps what is written."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self.content = ""
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, content: str) -> int:
+        self.content += content
+        return len(content)
+
+    def flush(self) -> None:
+        pass
+
+
+def test_the_bar_is_shown_on_a_terminal_after_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("lstm_trace.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    with Bar() as bar:
+        for second in range(5):
+            now[0] = 100.0 + second
+            bar(second * 10, 50)
+            assert bool(terminal.content) == (second >= 2)
+    assert "steps" in terminal.content
+
+
+def test_the_bar_stays_away_from_pipes_and_short_runs(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    now = [0.0]
+    monkeypatch.setattr("lstm_trace.cli.progress.time.monotonic", lambda: now[0])
+    with Bar() as bar:  # stderr is captured: no terminal
+        now[0] = 100.0
+        bar(10, 50)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with Bar() as bar:
+        now[0] += 1.9
+        bar(10, 50)
+    assert terminal.content == ""
