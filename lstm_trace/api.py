@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,8 +169,13 @@ def load(path: str | Path) -> Trace:
     return store.load(path)
 
 
-def open_source(path: str | Path, allow_nonfinite: bool = False) -> Trace:
-    """The trace in a file, or the trace of the problem in it: the content says which. Raises LstmTraceError."""
+def open_source(
+    path: str | Path, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None
+) -> Trace:
+    """The trace in a file, or the trace of the problem in it: the content says which. Raises LstmTraceError.
+
+    before: called with a problem's model before it is traced, to refuse what a long run would be in vain for.
+    """
     if is_model(path):
         raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
     if is_tensors(path):
@@ -183,6 +188,8 @@ def open_source(path: str | Path, allow_nonfinite: bool = False) -> Trace:
         return store.load(path, content)
     problem = read_problem(path, content)
     model = prepare_problem(problem, str(path), allow_nonfinite)
+    if before is not None:
+        before(model)
     return model.run()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tracemalloc
@@ -20,6 +21,7 @@ from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError, TooLargeError
 from lstm_trace.export import Job, export, xlsx_limits
 from lstm_trace.export.xlsx_formulas import FORMULAS
+from lstm_trace.export.xlsx_sheets import lay_out
 from lstm_trace.ops import OPS
 from lstm_trace.trace import Trace
 from lstm_trace.views.rows import Selection
@@ -285,6 +287,32 @@ def test_what_does_not_fit_is_refused_with_what_would(
         written(tmp_path, trace)
     assert not list(tmp_path.iterdir())
     assert str(error.value).endswith(".csv and .parquet have no limit")
+
+
+def test_refused_before_anything_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = two_layers(batch=2, lengths=[3, 1])
+    (tmp_path / "q.json").write_text(json.dumps(problem))
+    monkeypatch.setattr(xlsx_limits, "CELLS", 900)
+    trace = lt.run(problem)
+    with pytest.raises(TooLargeError) as error:
+        written(tmp_path, trace)
+    monkeypatch.setattr(lt.Model, "run", lambda *_: pytest.fail("it was computed"))
+    result = cli(tmp_path / "q.json", "-o", tmp_path / "q.xlsx")
+    assert result.exit_code == 2
+    assert str(error.value) in result.stderr  # the same as for the trace itself
+    assert "--steps 0:" in result.stderr or "--layer 0" in result.stderr
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_sizes_are_known_before(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    problem = PROBLEMS[name][0]
+    seen = []
+    monkeypatch.setattr(xlsx_limits, "fitting", lambda trace, selection, live: seen.append(trace))
+    xlsx_limits.refuse(lt.prepare(problem), Selection(), True)
+    books = [lay_out(trace, Selection()) for trace in (seen[0], lt.run(problem))]
+    assert xlsx_limits.size(books[0]) == xlsx_limits.size(books[1])
+    assert xlsx_limits.cells(books[0]) == xlsx_limits.cells(books[1])
+    assert [grid.blocks for grid in books[0].grids.values()] == [grid.blocks for grid in books[1].grids.values()]
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from ..model import Model
     from ..trace import Trace
 
 Command = Callable[..., Any]
@@ -65,8 +66,8 @@ def _steps(ctx: click.Context, param: click.Parameter, value: str | None) -> sli
     return slice(int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
 
 
-def opened(source: str, allow_nonfinite: bool = False) -> Trace:
-    """The trace in a file, or of the problem in it."""
+def opened(source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None) -> Trace:
+    """The trace in a file, or of the problem in it; before: see `api.open_source`."""
     from ..api import open_source
 
-    return open_source(source, allow_nonfinite)
+    return open_source(source, allow_nonfinite, before)

@@ -45,10 +45,13 @@ def command(
     from dataclasses import replace
 
     from ..export import Job, check, export
+    from ..export.xlsx_limits import refuse
     from ..views.rows import Selection
 
-    check(output, shape, with_inputs, dialect, values)  # before a long run
-    job = Job(opened(source, allow_nonfinite), shape, Selection(**selection), with_inputs, dialect, values)
+    chosen = Selection(**selection)
+    suffix = check(output, shape, with_inputs, dialect, values)  # before a long run, as the next lines
+    before = (lambda model: refuse(model, chosen, not values)) if suffix == ".xlsx" else None
+    job = Job(opened(source, allow_nonfinite, before), shape, chosen, with_inputs, dialect, values)
     with _Progress(job.rows) as progress:
         export(replace(job, progress=progress.advance), output)
 

@@ -211,7 +211,7 @@ def _initial(book: Book, page: Page) -> None:
         page.named(start.range, TOP, start.first, TOP + len(book.rows) - 1, start.first + width - 1)
         page.worksheet.set_column(start.first, start.first + width - 1, max(14, 18 / width))
     page.worksheet.freeze_panes(TOP, 1)
-    page.printed(TOP - 1)
+    page.printed(TOP - 1, sum(start.values.shape[-1] for start in starts), 0)
 
 
 def _weights(book: Book, grid: Grid, tables: Sequence[Table], page: Page) -> None:
@@ -266,10 +266,10 @@ def _check(book: Book, page: Page) -> None:
     page.write(3, 0, "Largest difference", "name")
     page.formula(3, 1, f"MAX(E{begin + 1}:E{end + 1})", 0.0, "difference")
     page.text_formula(3, 2, 'IF(B4<=B5,"as recorded","changed")', "as recorded", "name")
-    page.write(4, 0, "Rounding explains", "unit")
+    page.write(4, 0, "Rounding explains", "text")
     page.number(4, 1, tolerance, "difference")
     for at, text in enumerate(("sheet", "line", "equation", "values", "largest difference")):
-        page.write(7, at, text, "unit")
+        page.write(7, at, text, "column" if at < 3 else "unit")
     for row, (grid, block) in enumerate(found, begin):
         area = f"{column(block.first)}{TOP + 1}:{column(block.columns[-1])}{book.height}"
         live, record = f"'{grid.sheet}'!{area}", f"'{grid.recorded}'!{area}"

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..errors import MissingError, TooLargeError
+from ..model import Model
+from ..ops import Array
 from ..trace import Trace
 from ..views.rows import Selection
 from .xlsx_sheets import LEFT, TOP, Book, lay_out
@@ -69,6 +73,34 @@ def fitting(trace: Trace, selection: Selection, live: bool) -> Book:
     offer = next((text for text, chosen in _smaller(book, selection) if _fits(trace, chosen, live)), "")
     advice = f"; {offer} would fit" if offer else ""
     raise TooLargeError(f"the spreadsheet would need {' and '.join(wrong)}{advice}; .csv and .parquet have no limit")
+
+
+def refuse(model: Model, selection: Selection, live: bool) -> None:
+    """Raise what `fitting` would for the trace of the model's own problem, before it is computed."""
+    fed = model._fed(None, {}, {}, None, None)  # as `Model.check` asks: sizes and premises, nothing computed
+    layout = model._layout(fed, model.defaults.ask)
+
+    def zeros(*shape: int) -> Array:
+        return np.broadcast_to(np.zeros((), model.header.dtype), shape)  # the shape alone, without memory
+
+    steps, batch = layout.steps, layout.batch
+    lines = {s: {n: zeros(steps, batch, layout.widths[s][n]) for n in names} for s, names in layout.recorded.items()}
+    initial = {s.scope: {n: zeros(batch, layout.widths[s.scope][n]) for n in s.states} for s in layout.stages}
+    parameters = {s.scope: {n: model.weights[s.scope][n] for n in s.parameters} for s in layout.stages}
+    x = fed.x if fed.x is not None and layout.reads_x else None
+    trace = Trace(
+        model.header,
+        layout.stages,
+        steps,
+        batch,
+        x,
+        fed.lengths,
+        parameters,
+        initial,
+        {s: dict(given) for s, given in fed.given.items()},
+        lines,
+    )
+    fitting(trace, selection, live)
 
 
 def _fits(trace: Trace, selection: Selection, live: bool) -> bool:

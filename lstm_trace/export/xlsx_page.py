@@ -9,8 +9,8 @@ from typing import Any, Literal
 from .xlsx_formulas import column
 
 Style = Literal[
-    "title", "note", "name", "heading", "unit", "text", "place", "count", "weight", "input", "copy", "part", "result",
-    "recorded", "difference",
+    "title", "note", "name", "heading", "unit", "column", "text", "place", "count", "weight", "input", "copy",
+    "part", "result", "recorded", "difference",
 ]  # fmt: skip
 
 # Numbers to six places; those that would not show are written with a power of ten.
@@ -23,6 +23,7 @@ STYLES: dict[Style, dict[str, Any]] = {
     "name": {"bold": True},
     "heading": {"font_color": "#595959", "font_size": 10},
     "unit": {"font_color": "#595959", "bottom": 1, "bottom_color": _LINE, "align": "right"},
+    "column": {"font_color": "#595959", "bottom": 1, "bottom_color": _LINE},
     "text": {},
     "place": {"font_color": "#595959", "align": "right"},
     "count": {"num_format": "#,##0"},
@@ -32,7 +33,7 @@ STYLES: dict[Style, dict[str, Any]] = {
     "part": {"num_format": _NUMBER},
     "result": {"bg_color": "#E2EFDA", "num_format": _NUMBER},
     "recorded": {"font_color": "#7F7F7F", "italic": True, "num_format": _NUMBER},
-    "difference": {"num_format": "0.0E+00"},
+    "difference": {"num_format": "[=0]0;0.0E+00"},
 }
 #: A cell holds so many characters.
 LONGEST = 32_000
@@ -50,6 +51,7 @@ class Styles:
         center = {"align": "left"}
         self.block = {style: workbook.add_format({**_BASE, **STYLES[style], **left, **center}) for style in STYLES}
         self.link = workbook.add_format({**_BASE, "font_color": "#1F3FBF", "underline": 1})
+        self.sheet = _sheet_class()
         self.alarm = workbook.add_format({"bg_color": "#F8CBAD"})
 
 
@@ -75,12 +77,24 @@ def unit(j: int, labels: Sequence[str]) -> str:
     return f"[{j}] {labels[j]}" if labels else f"[{j}]"
 
 
+def _sheet_class() -> Any:
+    """XlsxWriter's worksheet, which takes a formula as it is: no function of ours needs a prefix, and looking for those
+    that would takes more than half of the time."""
+    from xlsxwriter.worksheet import Worksheet
+
+    class Sheet(Worksheet):  # type: ignore[misc]
+        def _prepare_formula(self, formula: str, *_: Any, **__: Any) -> str:
+            return formula
+
+    return Sheet
+
+
 class Page:
     """One sheet. Rows must be written in order; within a row, in any."""
 
     def __init__(self, workbook: Any, name: str, styles: Styles, tab: str) -> None:
         self.workbook, self.name, self.styles = workbook, name, styles
-        self.worksheet = workbook.add_worksheet(name)
+        self.worksheet = workbook.add_worksheet(name, styles.sheet)
         self.worksheet.set_tab_color(tab)
         self.worksheet.hide_gridlines(2)
         self.next = 0
