@@ -84,7 +84,7 @@ def test_every_operation_is_compiled() -> None:
     assert {*ELEMENTWISE, *ACROSS, "matvec"} == set(OPS)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(
     cells(), st.sampled_from([1, 2, 3, 5, 8, 13, 19]), st.integers(1, 3), st.integers(1, 7), st.sampled_from([1, 3, 9]),
     st.sampled_from(["float64", "float32"]), st.sampled_from(["forward", "reverse"]), st.sampled_from(list(TARGETS)),
@@ -101,7 +101,7 @@ def test_random_cells(
     check(case, compiled(case, target, block))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     shared_cells(), st.sampled_from(["forward", "reverse"]), st.sampled_from(list(TARGETS)), st.sampled_from([0, 0, 2])
 )

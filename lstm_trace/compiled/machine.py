@@ -37,7 +37,7 @@ class Target:
 class Compiled:
     """A function in memory, with the program of which it is the code.
 
-    call: takes the address of the arguments (`program.ARGUMENTS`, then a pointer for each input and each group of
+    call: takes the address of the arguments (`frame.ARGUMENTS`, then a pointer for each input and each group of
     products before the loop). engine: keeps the code alive. cached: whether it came from disk.
     """
 

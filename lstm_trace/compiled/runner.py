@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..ops import Array
+from .frame import ARGUMENTS
 from .machine import Compiled
-from .program import ALIGN, ARGUMENTS, Program, Spot
+from .program import ALIGN, Program, Spot
 
 #: A block that is copied out step by step should stay in the cache: its bytes, and its rows (steps times batch) at
 #: least, for the products before the loop.
