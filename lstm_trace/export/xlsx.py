@@ -109,6 +109,8 @@ def _layer(book: Book, grid: Grid, page: Page, job: Job) -> None:
     stage, blocks = grid.stage, list(grid.blocks.values())
     backward = stage.direction == "reverse"
     note = "Every line is a formula over the cells to its left." if book.live else "The recorded numbers."
+    if book.live and not all(block.live for block in blocks if block.kind == "line"):
+        note = "Numbers in italics were recorded: what they were computed from is not here."
     if backward and book.live:
         note += " This direction runs upwards: the step before is the row below."
     _headings(page, book, _title(grid), note, [(block, _units(book, grid, block)) for block in blocks])
@@ -265,7 +267,7 @@ def _check(book: Book, page: Page) -> None:
     )
     page.write(3, 0, "Largest difference", "name")
     page.formula(3, 1, f"MAX(E{begin + 1}:E{end + 1})", 0.0, "difference")
-    page.text_formula(3, 2, 'IF(B4<=B5,"as recorded","changed")', "as recorded", "name")
+    page.text_formula(3, 2, 'IF(B4<=B5,"as recorded","changed")', "as recorded", "verdict")
     page.write(4, 0, "Rounding explains", "text")
     page.number(4, 1, tolerance, "difference")
     for at, text in enumerate(("sheet", "line", "equation", "values", "largest difference")):

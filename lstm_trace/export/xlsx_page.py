@@ -10,7 +10,7 @@ from .xlsx_formulas import column
 
 Style = Literal[
     "title", "note", "name", "heading", "unit", "column", "text", "place", "count", "weight", "input", "copy",
-    "part", "result", "recorded", "difference",
+    "part", "result", "recorded", "difference", "verdict",
 ]  # fmt: skip
 
 # Numbers to six places; those that would not show are written with a power of ten.
@@ -21,6 +21,7 @@ STYLES: dict[Style, dict[str, Any]] = {
     "title": {"bold": True, "font_size": 15},
     "note": {"font_color": "#595959"},
     "name": {"bold": True},
+    "verdict": {"bold": True, "indent": 1},
     "heading": {"font_color": "#595959", "font_size": 10},
     "unit": {"font_color": "#595959", "bottom": 1, "bottom_color": _LINE, "align": "right"},
     "column": {"font_color": "#595959", "bottom": 1, "bottom_color": _LINE},
