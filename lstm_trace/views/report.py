@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import OptionError, nearest
 from ..trace import Trace
-from . import markdown, text
+from . import html, markdown, text
 from .answers import answers
 from .blocks import Block, Heading
 from .gates import sentences
@@ -19,12 +19,14 @@ from .rows import Selection
 from .solution import solution
 from .view import Detail, view
 
-Format = Literal["md", "text"]
+Format = Literal["md", "text", "html"]
 
 #: Format to the printer of its blocks.
 PRINTERS: dict[str, Callable[..., str]] = {"md": markdown.render, "text": text.render}
+#: Formats that arrange the report in their own way: from the trace and the options.
+PAGES: dict[str, Callable[..., str]] = {"html": html.page}
 #: File suffix to format.
-SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text"}
+SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def blocks(trace: Trace, options: Options) -> list[Block]:
 def report(trace: Trace, format: str = "md", **options: Any) -> str:
     """The worked solution as text.
 
-    format: `md` (Markdown with TeX math as GitHub renders it) or `text` (for a terminal). Options are those of
+    format: `md` (Markdown with TeX math as GitHub renders it), `text` (for a terminal) or `html`. Options are those of
     `Options`, and those of a selection: only, layer, direction, steps, batch, unit.
     Raises OptionError for an unknown format or detail, MissingError for a selection that is not there.
 
@@ -77,13 +79,15 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     <BLANKLINE>
     <BLANKLINE>
     """
-    _check("format", format, tuple(PRINTERS))
+    _check("format", format, (*PRINTERS, *PAGES))
     if options.get("detail") is not None:
         _check("detail", options["detail"], get_args(Detail))
     chosen = {name: options.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in options}
     whole = Options(**options)
     if chosen:
         whole = replace(whole, selection=Selection(**chosen))
+    if format in PAGES:
+        return PAGES[format](trace, whole)
     return PRINTERS[format](blocks(trace, whole), trace.header.symbols, whole.width)
 
 
