@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .address import Address
+from .arithmetic import find
 from .asking import beyond, wanted
 from .cells import Merge, Padding
 from .choice import LEAST_STEPS, Choice, check_choice, choose, due
 from .compiled.machine import installed
-from .errors import Faults, FileError, MissingError, ShapeError, nearest, raise_all, within
+from .errors import Faults, FileError, MissingError, OptionError, ShapeError, nearest, raise_all, within
 from .inputs import Fed, fed
 from .layout import MOST_KEPT, Kept, Layout
 from .lines import Cell
@@ -112,6 +113,7 @@ class Model:
         record: Any = None,
         out: Trace | str | Path | None = None,
         plan: Choice = "auto",
+        arithmetic: str | None = None,
         progress: Progress | None = None,
     ) -> Trace:
         """Trace every line over the input.
@@ -126,9 +128,14 @@ class Model:
         plan: `lines` computes line by line, as the definition has it; `planned` by numpy's plan; `compiled` by machine
         code made from the lines (the extra `jit`); `auto` by the compiled plan where it is installed and pays for its
         making, by numpy's else. The trace's header says which ran. progress: told (steps done, steps in all).
-        Values are dimensionless; time is counted in steps.
+        arithmetic: another than that of the weights' dtype, line by line (docs/arithmetic.md): `by-hand-4`, `float16`,
+        `q4.12`, …; its values are stored as float64. Values are dimensionless; time is counted in steps.
         Raises ShapeError, MissingError, OptionError, TooLargeError.
         """
+        if arithmetic is not None:
+            model = self._in(arithmetic, plan, out)
+            arguments = {"initial": initial, "given": given, "lengths": lengths, "batch_first": batch_first}
+            return model.run(x, h0, c0, **arguments, ask=ask, record=record, out=out, plan="lines")
         call = None
         others = (h0, c0, initial, given, lengths, ask, record)
         check_choice(plan)
@@ -159,6 +166,18 @@ class Model:
                     )
                 return run_to_file(job, out, progress)
             return job.trace(out, progress)
+
+    def _in(self, arithmetic: str, plan: Choice, out: Any) -> Model:
+        """This model with float64 weights, whose runs use another arithmetic."""
+        if plan in ("compiled", "planned") or isinstance(out, str | Path):
+            raise OptionError(
+                "with arithmetic= a run goes line by line, in memory: leave plan= away, and write the trace with save"
+            )
+        header = replace(self.header, dtype="float64", arithmetic=find(arithmetic).name)
+        weights = {s: {n: array.astype(np.float64) for n, array in here.items()} for s, here in self.weights.items()}
+        for array in (array for here in weights.values() for array in here.values()):
+            array.flags.writeable = False
+        return replace(self, header=header, weights=weights, _layouts={}, _kept=Kept())
 
     def _outgrown(self, out: Trace, plan: str) -> bool:
         """Whether the numpy plan that made `out` has run for so long that compiling pays, and copying into `out`."""

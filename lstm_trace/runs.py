@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .arithmetic import find
 from .by_line import run_lines
 from .compiled.runner import Rows
 from .errors import ShapeError, raise_all
@@ -132,13 +133,15 @@ def stage_inputs(trace: Trace, stage: Stage, target: Target) -> dict[str, Array]
 
 
 def by_definition(trace: Trace, layout: Layout, target: InMemory) -> None:
-    """Compute every stage line by line, and keep what is recorded."""
+    """Compute every stage line by line, in the arithmetic that the header names, and keep what is recorded."""
+    arithmetic = None if trace.header.arithmetic is None else find(trace.header.arithmetic)
     for stage in layout.stages:
         widths, kept = layout.widths[stage.scope], target.arrays.get(stage.scope, {})
         shape = layout.steps, layout.batch
         values = {x.name: kept.get(x.name, np.empty((*shape, widths[x.name]), trace.header.dtype)) for x in stage.lines}
         first = trace.initial.get(stage.scope, {})
-        run_lines(stage, trace.parameters.get(stage.scope, {}), stage_inputs(trace, stage, target), first, values)
+        here = trace.parameters.get(stage.scope, {})
+        run_lines(stage, here, stage_inputs(trace, stage, target), first, values, arithmetic)
 
 
 def by_plan(

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..arithmetic import find
 from ..errors import MissingError, ShapeError
 from ..layout import Kept, Layout
 from ..ops import Array
-from ..runs import InMemory, by_plan, check_memory, empty_lines
+from ..runs import InMemory, by_definition, by_plan, check_memory, empty_lines
 from ..stack import Stage
 from ..trace import Trace
 from .values import sizes
@@ -50,9 +51,19 @@ def rerun(
     _check(trace, new)
     layout = _layout(new)
     check_memory(layout, dtype)
-    new = replace(new, header=replace(new.header, plan="planned"), lines=empty_lines(layout, dtype), memory=None)
-    by_plan(new, layout, new.parameters, Kept(), InMemory(new, layout, {}))
+    plan = "planned" if new.header.arithmetic is None else "lines"
+    new = replace(new, header=replace(new.header, plan=plan), lines=empty_lines(layout, dtype), memory=None)
+    if plan == "lines":
+        by_definition(new, layout, InMemory(new, layout, {}))
+    else:
+        by_plan(new, layout, new.parameters, Kept(), InMemory(new, layout, {}))
     return new
+
+
+def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
+    """The run of `trace` again from its premises, in another arithmetic (None: in float64). Raises as `rerun` does."""
+    header = replace(trace.header, dtype="float64", arithmetic=None if arithmetic is None else find(arithmetic).name)
+    return rerun(replace(trace, header=header), x=trace.x)
 
 
 def _layout(trace: Trace) -> Layout:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..address import Address
+from ..arithmetic import find
 from ..lines import Line
 from ..ops import OPS, Array
 from ..stack import GIVEN, Stage
@@ -127,9 +128,15 @@ def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | floa
 
 
 def derive(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
-    """The line's value from its recorded operands at `steps`, and the bound; both (steps, B, width)."""
+    """The line's value from its recorded operands at `steps`, and the bound; both (steps, B, width).
+
+    A trace of another arithmetic is derived in that one, exactly.
+    """
     operands = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
     shape = trace.lines[stage.scope][line.name][steps].shape
+    if trace.header.arithmetic is not None:
+        arithmetic = find(trace.header.arithmetic)
+        return np.broadcast_to(arithmetic.compute(line, [arithmetic.read(o) for o in operands]), shape), np.zeros(shape)
     with np.errstate(all="ignore"):
         value = np.asarray(OPS[line.op].array(operands, line.constants), trace.header.dtype)
         return np.broadcast_to(value, shape), np.broadcast_to(bound(line, operands, value), shape)
