@@ -16,7 +16,7 @@ from ..lines import Line
 from ..ops import OPS
 from ..stack import Stage
 from ..trace import Trace
-from .formula import SCALAR, Call, Key, Neg, Node, Num, Prod, Quot, Sum, Terms
+from .formula import SCALAR, Call, Factors, Key, Neg, Node, Num, Prod, Quot, Square, Sum, Terms
 from .numbers import Shown, fraction
 
 Exact = Fraction | None
@@ -140,6 +140,13 @@ def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
         return total
     if isinstance(node, Prod):
         return _product(node, leaf)
+    if isinstance(node, Factors):
+        values = [evaluate(part, leaf) for part in node.parts]
+        known = [value for value in values if value is not None]
+        return math.prod(known, start=_ONE) if len(known) == len(values) or 0 in known else None
+    if isinstance(node, Square):
+        value = evaluate(node.of, leaf)
+        return None if value is None else value * value
     if isinstance(node, Quot):
         over, under = evaluate(node.over, leaf), evaluate(node.under, leaf)
         return None if over is None or not under else over / under

@@ -58,6 +58,20 @@ class Prod:
 
 
 @dataclass(frozen=True)
+class Factors:
+    """Numbers multiplied, more than two or with sums among them: each in parentheses."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Square:
+    """A number or vector squared, element by element."""
+
+    of: Node
+
+
+@dataclass(frozen=True)
 class MatVec:
     """Matrix times vector."""
 
@@ -117,11 +131,12 @@ class Dots:
     way: str = "across"
 
 
-Node = Sym | Index | Num | Sum | Prod | MatVec | Quot | Neg | Call | Fn | Vec | Mat | Dots
+Node = Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Quot | Neg | Call | Fn | Vec | Mat | Dots
 
 #: How tightly each kind binds; a looser one inside a tighter one stands in parentheses.
 BINDING: dict[type, int] = {
-    Sum: 1, Neg: 2, Prod: 3, MatVec: 3, Quot: 3, Sym: 5, Index: 5, Num: 5, Call: 5, Fn: 5, Vec: 5, Mat: 5, Dots: 5,
+    Sum: 1, Neg: 2, Prod: 3, Factors: 3, MatVec: 3, Quot: 3, Square: 4,
+    Sym: 5, Index: 5, Num: 5, Call: 5, Fn: 5, Vec: 5, Mat: 5, Dots: 5,
 }  # fmt: skip
 
 

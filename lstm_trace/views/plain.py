@@ -6,7 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .formula import BINDING, Call, Dots, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Sum, Sym, Vec
+from .formula import (
+    BINDING,
+    Call,
+    Dots,
+    Factors,
+    Fn,
+    Index,
+    Mat,
+    MatVec,
+    Neg,
+    Node,
+    Num,
+    Prod,
+    Quot,
+    Square,
+    Sum,
+    Sym,
+    Vec,
+)  # fmt: skip
 from .formula import number as written
 from .numbers import Shown
 from .symbols import FUNCTIONS, Symbol, symbol
@@ -62,6 +80,11 @@ def _prod(p: Plain, node: Prod) -> str:
     return f"{left} {right}" if isinstance(node.left, Num) else f"{left} ⊙ {right}"
 
 
+def _square(p: Plain, node: Square) -> str:
+    base = p.inside(node.of, 5)
+    return f"({base})²" if isinstance(node.of, Num) else f"{base}²"
+
+
 def _call(p: Plain, node: Call) -> str:
     args = [p(a) for a in node.args] + [p(written(c)) for c in node.constants]
     if node.op == "concat":
@@ -80,6 +103,8 @@ PLAIN: dict[type, Callable[[Plain, Any], str]] = {
     Num: lambda p, node: number(node.shown),
     Sum: _sum,
     Prod: _prod,
+    Factors: lambda p, node: "".join(f"({p(part)})" for part in node.parts),
+    Square: _square,
     MatVec: lambda p, node: f"{p.inside(node.matrix, 3)} {p.inside(node.vector, 4)}",
     Quot: lambda p, node: f"{p.inside(node.over, 3)} / {p.inside(node.under, 4)}",
     Neg: lambda p, node: f"-{p.inside(node.of, 3)}" if not isinstance(node.of, Num) else f"-({p(node.of)})",

@@ -6,7 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .formula import BINDING, Call, Dots, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Sum, Sym, Vec
+from .formula import (
+    BINDING,
+    Call,
+    Dots,
+    Factors,
+    Fn,
+    Index,
+    Mat,
+    MatVec,
+    Neg,
+    Node,
+    Num,
+    Prod,
+    Quot,
+    Square,
+    Sum,
+    Sym,
+    Vec,
+)  # fmt: skip
 from .formula import number as written
 from .numbers import Shown
 from .symbols import FUNCTIONS, Symbol, symbol
@@ -83,6 +101,13 @@ def _prod(p: Tex, node: Prod) -> str:
     return rf"{left}\,{right}" if isinstance(node.left, Num) else rf"{left} \odot {right}"
 
 
+def _square(p: Tex, node: Square) -> str:
+    if isinstance(node.of, Call) and node.of.op == "tanh":
+        return rf"\tanh^2({', '.join(map(p, node.of.args))})"
+    base = p.inside(node.of, 5)
+    return f"({base})^2" if isinstance(node.of, Num) else f"{base}^2"
+
+
 def _call(p: Tex, node: Call) -> str:
     args = [p(a) for a in node.args] + [p(written(c)) for c in node.constants]
     if node.op == "concat":
@@ -107,6 +132,8 @@ TEX: dict[type, Callable[[Tex, Any], str]] = {
     Num: lambda p, node: number(node.shown),
     Sum: _sum,
     Prod: _prod,
+    Factors: lambda p, node: "".join(f"({p(part)})" for part in node.parts),
+    Square: _square,
     MatVec: lambda p, node: rf"{p.inside(node.matrix, 3)}\,{p.inside(node.vector, 4)}",
     Quot: lambda p, node: rf"\frac{{{p(node.over)}}}{{{p(node.under)}}}",
     Neg: lambda p, node: f"-{p.inside(node.of, 3)}" if not isinstance(node.of, Num) else f"-({p(node.of)})",
