@@ -9,7 +9,7 @@ demo: .venv/core ## trace question 22 of the exercises and print the worked solu
 	@$(BIN)/lstm-trace example q22 | $(BIN)/lstm-trace report -
 
 test: .venv/dev ## the tests; no deep-learning framework needed
-	$(BIN)/python -m pytest --ignore=tests/frameworks --ignore=tests/office
+	$(BIN)/python -m pytest -n auto --ignore=tests/frameworks --ignore=tests/office
 
 test-office: .venv/dev ## spreadsheets computed again by LibreOffice; skipped with a message where there is no soffice
 	$(BIN)/python -m pytest -rs tests/office

@@ -97,11 +97,11 @@ def _toml(path: str | Path, text: str) -> Any:
 class _Loader(yaml.SafeLoader):
     """YAML 1.2's numbers and booleans (1e-3 is a number, `no` is text), no aliases, no key twice."""
 
-    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # type: ignore[misc]  # as the class reads it
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.YAMLError(f"line {event.start_mark.line + 1}: aliases (*{event.anchor}) are not supported")
         return super().compose_node(parent, index)
 
@@ -127,7 +127,13 @@ _resolve("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF")
 _resolve("int", r"^[-+]?[0-9]+$", "-+0123456789")
 _resolve("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789")
 _resolve("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+.")
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))  # no octal
+
+
+def _integer(loader: Any, node: Any) -> int:
+    return int(loader.construct_scalar(node))  # decimal, whatever zeros it begins with
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 def _yaml(path: str | Path, text: str) -> Any:

@@ -79,9 +79,7 @@ def recorded(
     for layer in record.layers or ():
         with faults.gather():
             if layer not in layers:
-                raise MissingError(
-                    f"record: there is no layer {layer}; there are {', '.join(map(str, layers))}"
-                )
+                raise MissingError(f"record: there is no layer {layer}; there are {', '.join(map(str, layers))}")
     faults.tell()
 
     def wanted(stage: Stage, name: str) -> bool:

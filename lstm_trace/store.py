@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import to_list
 from .errors import FileError, LstmTraceError
 from .files import read_bytes, written
 from .ops import Array
 from .parse import parse
-from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, to_list, validate
+from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, validate
 from .shapes import infer
 from .stack import GIVEN, VALID, Stage, X
 from .tensors import is_tensors, read_header
@@ -37,6 +38,8 @@ def manifest(trace: Trace) -> Manifest:
         )
         for s in trace.stages
     ]
+    plain: dict[str, Any] = {name: getattr(header, name) for name in _HEADER}
+    lists: dict[str, Any] = {name: list(getattr(header, name)) for name in _LISTS}
     return Manifest(
         cell=CellInfo(kind=header.kind, options=dict(header.options)),
         steps=trace.steps,
@@ -44,8 +47,8 @@ def manifest(trace: Trace) -> Manifest:
         stages=stages,
         names={k: list(v) for k, v in header.names.items()},
         symbols=dict(header.symbols),
-        **{name: getattr(header, name) for name in _HEADER},
-        **{name: list(getattr(header, name)) for name in _LISTS},
+        **plain,
+        **lists,
     )
 
 
@@ -203,13 +206,15 @@ def from_manifest(file: Manifest, where: str) -> tuple[Header, tuple[Stage, ...]
         stages = tuple(_stage(info) for info in file.stages)
     except LstmTraceError as error:
         raise FileError(*(f"{where}: {problem}" for problem in error.problems)) from None
+    plain: dict[str, Any] = {name: getattr(file, name) for name in _HEADER}
+    lists: dict[str, Any] = {name: tuple(getattr(file, name)) for name in _LISTS}
     header = Header(
         kind=file.cell.kind,
         options=file.cell.options,
         names=file.names,
         symbols=file.symbols,
-        **{name: getattr(file, name) for name in _HEADER},
-        **{name: tuple(getattr(file, name)) for name in _LISTS},
+        **plain,
+        **lists,
     )
     return header, stages
 

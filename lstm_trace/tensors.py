@@ -24,7 +24,7 @@ from .trace import Trace
 SUFFIX = ".safetensors"
 #: Bytes that a header may have; the format's own limit.
 MOST_HEADER = 100_000_000
-_KINDS = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_KINDS: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 Shapes = Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]
@@ -95,7 +95,7 @@ def read_header(path: str | Path) -> tuple[Manifest, dict[str, Tensor]]:
         header = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise FileError(f"{path}: the header cannot be read ({error})") from None
-    metadata = header.pop("__metadata__", None) if isinstance(header, dict) else None
+    metadata: Any = header.pop("__metadata__", None) if isinstance(header, dict) else None
     name = metadata.get("format", "") if isinstance(metadata, dict) else ""
     if not str(name).startswith("lstm-trace/"):
         raise FileError(f"{path}: not a trace ({FORMAT} is not in its header); a model is traced with `lstm-trace run`")

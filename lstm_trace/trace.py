@@ -118,7 +118,8 @@ class Trace:
             if source == GIVEN:
                 values = self.given.get(scope, {}).get(name)
                 return None if values is None else values[steps]
-            return self.operand(*source.rsplit("/", 1), steps)
+            origin, line = source.rsplit("/", 1)
+            return self.operand(origin, line, steps)
         return self.parameters.get(scope, {}).get(name)
 
     @property
@@ -201,7 +202,7 @@ class Trace:
             )
             for s in stages
         )
-        keep = {
+        keep: dict[str, Any] = {
             part: {scope: values for scope, values in getattr(self, part).items() if scope in scopes}
             for part in ("parameters", "initial", "lines")
         }
@@ -255,7 +256,8 @@ class Trace:
 
         Raises MissingError with the nearest name where the trace has no such name.
         """
-        steps, rows = list(range(self.steps)), list(range(self.batch))
+        steps: list[int | str] = [*range(self.steps)]
+        rows: list[int | str] = [*range(self.batch)]
         if name in ("x", "x_t") and self.x is not None:
             return {"t": steps, "b": rows}
         state = STATE.get(name, name)
