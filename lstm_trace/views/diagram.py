@@ -17,7 +17,7 @@ from ..stack import Stage
 from ..trace import Trace
 from . import layers
 from .flow import Edge, Flow, Spot, flow, reached
-from .formula import Call, Node, Sym, formula, kept
+from .formula import Call, Node, Sym, formula
 from .page_words import page_words
 from .plain import Plain, number
 from .symbols import symbol
@@ -300,8 +300,9 @@ def shown(picture: Picture, values: Values, t: int, b: int) -> dict[str, str]:
         array = values.array(scope, spot.line)
         if spot.kind == "sink" or array is None or array.ndim != 3:
             continue
-        places = kept(array.shape[-1], UNITS)
-        texts = ["…" if k is None else number(values.num(scope, spot.line, t, b, (k,)).shown) for k in places]
+        first = array.shape[-1] if array.shape[-1] <= UNITS else UNITS - 1
+        texts = [number(values.num(scope, spot.line, t, b, (k,)).shown) for k in range(first)]
+        texts += ["…"] if first < array.shape[-1] else []
         found[spot.key] = ", ".join(texts).replace("-", "−")
     return found
 

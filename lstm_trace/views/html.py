@@ -26,14 +26,15 @@ from .html_blocks import Printer
 from .page_words import page_words
 from .solution import solution
 from .values import Values
-from .view import ROWS, Place, View, view
+from .view import Place, View, view
 from .words import Words
 
 if TYPE_CHECKING:
     from .report import Options
 
-#: So many rows of a calculation a page holds: it folds, so twice what stands on paper.
-FOLDED = 2 * ROWS
+#: A page may be so many times as long as paper, since it folds; the longest that stays within LARGEST characters.
+FOLDED = (5, 3, 2, 1)
+LARGEST = 1_800_000
 #: So many pictures stand beside the worked steps; beyond, the first one alone (and the slider, where scripts run).
 STILLS = 24
 #: So many texts of pictures at other steps are kept for the slider.
@@ -60,27 +61,37 @@ class _Page:
 def page(trace: Trace, options: Options) -> str:
     """The worked solution as an HTML page. Raises MissingError for a selection that is not there."""
     shown = view(trace, options.detail, options.digits, options.selection, options.everything, options.language)
-    shown = _longer(shown)
+    text = ""
+    for times in FOLDED if "steps" in shown.cut else (1,):
+        text = _drawn(trace, options, _longer(shown, times))
+        if len(text) <= LARGEST:
+            break
+    return text
+
+
+def _drawn(trace: Trace, options: Options, shown: View) -> str:
+    """The page of what is shown."""
     said = page_words(options.language)
     values = Values(trace, diagram.DIGITS)
     found = _Page(trace, shown, said, Printer(trace, trace.header.symbols), values, _pictures(shown, values, said))
     title = trace.header.title or said.word("untitled")
     intro, *first = _sections(given(shown))
-    sections = [
-        *(_section(found, part) for part in first),
-        *(_section(found, part) for part in _sections(equations(shown))),
+    early = [_section(found, part) for part in (*first, *_sections(equations(shown)))]
+    late = [
         _cell(found),
         _solution(found),
-        *(_section(found, part) for part in _sections(answers(shown))),
-        *(_section(found, part) for part in _sections(sentences(shown))),
+        *(_section(found, part) for part in (*_sections(answers(shown)), *_sections(sentences(shown)))),
         _maps(found),
     ]
-    bodies = [body for body in sections if body]
-    parts = "\n".join(f'<section id="s{n}">{body}</section>' for n, (_, body) in enumerate(bodies))
+    bodies = [body for body in (*early, *late) if body]
+    parts = [f'<section id="s{n}">{body}</section>' for n, (_, body) in enumerate(bodies)]
+    if shown.places and not single(shown):
+        parts.insert(len(early), _bar(found))  # it stays in sight from there on
+    joined = "\n".join(parts)
     links = "".join(f'<li><a href="#s{n}">{head}</a></li>' for n, (head, _) in enumerate(bodies))
     nav = f'<nav aria-label="{escape(said.word("contents"))}"><ul>{links}</ul></nav>'
     top = "".join(map(found.printer, intro))
-    body = f"<header><h1>{escape(title)}</h1>\n{top}</header>\n{nav}\n<main>\n{parts}\n</main>"
+    body = f"<header><h1>{escape(title)}</h1>\n{top}</header>\n{nav}\n<main>\n{joined}\n</main>"
     return _whole(title, options.language, body, said)
 
 
@@ -111,12 +122,12 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _longer(shown: View) -> View:
+def _longer(shown: View, times: int) -> View:
     """The view with more steps than a page of paper would have, since they fold."""
     if "steps" not in shown.cut:
         return shown
     steps = _steps(shown)
-    room = max(FOLDED * len(shown.steps) // ROWS, 1)
+    room = times * len(shown.steps)
     if room >= len(steps):
         return replace(shown, steps=steps, cut=shown.cut - {"steps"})
     return replace(shown, steps=(*steps[: room - 1], steps[-1]))
@@ -142,7 +153,7 @@ def _sections(blocks: Iterator[Block]) -> list[list[Block]]:
     return [part for part in found if part]
 
 
-def _section(found: _Page, blocks: list[Block]) -> _Part | None:
+def _section(found: _Page, blocks: list[Block]) -> _Part:
     head = found.printer.text(blocks[0].text) if isinstance(blocks[0], Heading) else ""
     return head, "".join(map(found.printer, blocks))
 
@@ -216,10 +227,9 @@ def _cell(found: _Page) -> _Part | None:
         seen.add(ident)
         figures.append(_figure(found, ident, picture, place))
     head = escape(said.word("diagram"))
-    bar = "" if single(shown) else _bar(found)
     hint = f"<p>{escape(said.word('diagram.hint'))}</p>"
     kind = ' class="stilled"' if not single(shown) and len(shown.places) <= STILLS else ""
-    return head, f"<div{kind}><h2>{head}</h2>\n{bar}{''.join(figures)}{hint}</div>"
+    return head, f"<div{kind}><h2>{head}</h2>\n{''.join(figures)}{hint}</div>"
 
 
 def _figure(found: _Page, ident: str, picture: diagram.Picture, place: Place) -> str:
@@ -232,7 +242,7 @@ def _figure(found: _Page, ident: str, picture: diagram.Picture, place: Place) ->
         f'<svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" height="{tall:.0f}" '
         f'role="group" aria-labelledby="{ident}t {ident}d">'
         f'<title id="{ident}t">{escape(title)}</title><desc id="{ident}d">{escape(picture.description)}</desc>'
-        f'<g id="{ident}g">{picture.shapes}</g>\n<g>{picture.texts(texts)}</g></svg></div>'
+        f'<g id="{ident}g" class="cell">{picture.shapes}</g>\n<g>{picture.texts(texts)}</g></svg></div>'
         f"<figcaption>{escape(where)}</figcaption></figure>\n"
     )
 

@@ -167,7 +167,8 @@ def scrolled(body: str) -> str:
 
 def _derivation(p: Printer, block: Derivation) -> str:
     lines = [f'<div class="line">{"".join(_row(p, row) for row in rows)}</div>' for rows in block.lines]
-    return f'<div class="derivation">{"".join(lines)}</div>\n'
+    kind = "derivation" if any(len(rows) > 1 for rows in block.lines) else "derivation tight"
+    return f'<div class="{kind}">{"".join(lines)}</div>\n'
 
 
 def _row(p: Printer, row: Row) -> str:
@@ -180,12 +181,12 @@ def _row(p: Printer, row: Row) -> str:
         lead = f'<mo form="infix">{_SIGNS[sign]}</mo>' if sign != ":" else ""
         for mark, piece in broken(node, p.size, ROOM):
             lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
-            pieces.append(math(f"{lead}{made(piece)}"))
+            pieces.append(math(f"{lead}{made(piece)}", tall=True))
             lead = ""
     left = p.text(row.left) + (":" if row.parts and row.parts[0][0] == ":" else "")
     if row.under:
-        return f'<div class="row under"><span class="what">{left}</span> <span>{" ".join(pieces)}</span></div>'
-    return f'<div class="row">{" ".join([left, *pieces])}</div>'
+        return f'<div class="row under"><span class="what">{left}</span> <span>{"<wbr>".join(pieces)}</span></div>'
+    return f'<div class="row">{"<wbr>".join([left, *pieces])}</div>'
 
 
 def _premises(p: Printer, block: Premises) -> str:

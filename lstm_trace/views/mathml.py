@@ -8,7 +8,25 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from .formula import BINDING, Call, Dots, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Sum, Sym, Vec
+from .formula import (
+    BINDING,
+    Call,
+    Dots,
+    Factors,
+    Fn,
+    Index,
+    Mat,
+    MatVec,
+    Neg,
+    Node,
+    Num,
+    Prod,
+    Quot,
+    Square,
+    Sum,
+    Sym,
+    Vec,
+)  # fmt: skip
 from .formula import number as written
 from .numbers import Shown
 from .symbols import FUNCTIONS, Symbol, symbol
@@ -42,16 +60,23 @@ class MathML:
         """The MathML of a tree, in parentheses where it binds more loosely than `least`."""
         text = self(node)
         loose = BINDING[type(node)] < least and not isinstance(node, Quot)  # a fraction holds itself together
-        return f"<mrow><mo>(</mo>{text}<mo>)</mo></mrow>" if loose else text
+        return f"<mrow>{parenthesised(text)}</mrow>" if loose else text
 
 
-def math(body: str) -> str:
-    """A formula that stands in a line of HTML.
+def parenthesised(body: str) -> str:
+    """A row in parentheses, which grow only round what is tall; their form is said, or they would stand apart."""
+    tall = "<mfrac" in body or "<mtable" in body
+    rest = 'lspace="0" rspace="0"' + ("" if tall else ' stretchy="false"')
+    return f'<mo form="prefix" {rest}>(</mo>{body}<mo form="postfix" {rest}>)</mo>'
+
+
+def math(body: str, tall: bool = False) -> str:
+    """A formula that stands in a line of HTML; tall: with fractions of full size.
 
     >>> math(MathML()(Sym("W_xi")))
     '<math><msub><mi>W</mi><mrow><mi>x</mi><mi>i</mi></mrow></msub></math>'
     """
-    return f"<math>{body}</math>"
+    return f'<math displaystyle="true">{body}</math>' if tall and "<mfrac>" in body else f"<math>{body}</math>"
 
 
 def number(shown: Shown) -> str:
@@ -161,7 +186,7 @@ def _sum(p: MathML, node: Sum) -> str:
     for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
         part = p.inside(term, 2 if k == 0 and sign > 0 else 3)
         if isinstance(term, Num) and term.shown.negative and (k or sign < 0):
-            part = _row_of("<mo>(</mo>", part, "<mo>)</mo>")
+            part = _row_of(parenthesised(part))
         if k:
             parts.append("<mo>−</mo>" if sign < 0 else "<mo>+</mo>")
         elif sign < 0:
@@ -172,7 +197,7 @@ def _sum(p: MathML, node: Sum) -> str:
 
 def _prod(p: MathML, node: Prod) -> str:
     if isinstance(node.left, Num) and isinstance(node.right, Num):
-        return _row_of(*(f"<mo>(</mo>{p(n)}<mo>)</mo>" for n in (node.left, node.right)))
+        return _row_of(*(parenthesised(p(n)) for n in (node.left, node.right)))
     left, right = p.inside(node.left, 3), p.inside(node.right, 4)
     return _row_of(left, _SPACE if isinstance(node.left, Num) else "<mo>⊙</mo>", right)
 
@@ -191,7 +216,7 @@ def _call(p: MathML, node: Call) -> str:
         return matrix(p, Mat(tuple((a,) for a in node.args)))
     if node.op == "sqrt":
         return f"<msqrt>{args[0]}</msqrt>"
-    return _row_of(function(node.op), _APPLY, "<mo>(</mo>", "<mo>,</mo>".join(args), "<mo>)</mo>")
+    return _row_of(function(node.op), _APPLY, parenthesised("<mo>,</mo>".join(args)))
 
 
 def matrix(p: MathML, node: Mat) -> str:
@@ -208,11 +233,13 @@ MATHML: dict[type, Callable[[MathML, Any], str]] = {
     Num: lambda p, node: p.number(node),
     Sum: _sum,
     Prod: _prod,
+    Factors: lambda p, node: _row_of(*(parenthesised(p(part)) for part in node.parts)),
+    Square: lambda p, node: f"<msup>{p.inside(node.of, 5)}<mn>2</mn></msup>",
     MatVec: lambda p, node: _row_of(p.inside(node.matrix, 3), _SPACE, p.inside(node.vector, 4)),
     Quot: lambda p, node: f"<mfrac>{p(node.over)}{p(node.under)}</mfrac>",
     Neg: lambda p, node: _row_of(
         '<mo form="prefix">−</mo>',
-        p.inside(node.of, 3) if not isinstance(node.of, Num) else f"<mo>(</mo>{p(node.of)}<mo>)</mo>",
+        p.inside(node.of, 3) if not isinstance(node.of, Num) else parenthesised(p(node.of)),
     ),
     Call: _call,
     Fn: lambda p, node: function(node.op),

@@ -10,15 +10,12 @@ ENGLISH: dict[str, str] = {
     "diagram.out": "output",
     "diagram.at": "The cell with its values {where}",
     "diagram.hint": "Values are rounded; of wide vectors the first units are shown.",
-    "diagram.stages": "The same picture holds for {places}.",
     "contents": "Contents",
     "over.time": "Over time",
     "map.gate": "{name} over the steps, 0 (closed) to 1 (open)",
     "map.state": "{name} over the steps",
     "map.axes": "Columns are steps t, rows are units.",
     "map.binned": "Each field is the mean of {steps} steps and {units} units.",
-    "map.least": "least",
-    "map.most": "most",
     "map.more": "Left out here: maps of {n} more layers and directions.",
     "map.title": "{name} of {where}: {steps} steps, {units} units, from {least} to {most}.",
     "map.value": "t = {t}, unit {j}: {value}",
@@ -27,10 +24,8 @@ ENGLISH: dict[str, str] = {
     "step.row": "Row of the batch",
     "step.all": "Show all steps",
     "step.missing": "The worked lines of this step were left out here.",
-    "made.by": "This value",
-    "given.value": "{name}, given",
     "made": "Made with lstm-trace.",
-    "fold.print": "Folded steps are printed as they are: open those that should be on paper.",
+    "fold.print": "Folded steps are not printed: open those that should be on paper.",
 }
 
 PAGE: dict[str, dict[str, str]] = {"en": ENGLISH}
