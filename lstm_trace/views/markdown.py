@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
-from .formula import Call, Dots, Mat, Node, Num, Prod, Quot, Sum, Vec, broken
+from .formula import Dots, Node, Num
 from .plain import Plain
 from .plain import number as plain_number
+from .setting import packed, pieces, sizes
 from .tex import Tex, escaped
 
 #: So many characters of a formula, as plain text, stand on one row.
@@ -26,20 +27,8 @@ class _Printer:
     plain: Plain
 
     def size(self, node: Node) -> int:
-        """About how wide a formula is, in characters; a vector is as wide as its widest entry."""
-        if isinstance(node, Vec):
-            return 3 + max(map(self.size, node.entries))
-        if isinstance(node, Mat):
-            return 1 + sum(2 + max(map(self.size, column)) for column in zip(*node.rows, strict=True))
-        if isinstance(node, Sum):
-            return sum(3 + self.size(term) for term in node.terms)
-        if isinstance(node, Prod):
-            return 3 + self.size(node.left) + self.size(node.right)
-        if isinstance(node, Quot):
-            return max(self.size(node.over), self.size(node.under))
-        if isinstance(node, Call):
-            return len(node.op) + sum(2 + self.size(arg) for arg in node.args)
-        return len(self.plain(node))
+        """About how wide a formula is, in characters."""
+        return sizes(self.plain)(node)
 
     def text(self, text: Text, table: bool = False) -> str:
         """Words and formulas in running text."""
@@ -87,21 +76,14 @@ def _derivation(p: _Printer, block: Derivation) -> str:
 def _row(p: _Printer, row: Row) -> list[str]:
     """One row of a derivation; a long sum goes on below."""
     left = "".join(p.tex(part) if not isinstance(part, str | Code) else _words(part) for part in row.left)
-    pieces = [r"&\quad " + left if row.under else "&" + left]
-    used = 0
-    for sign, node in row.parts:
-        wide = min(p.size(node), ROOM)
-        if used and used + wide > ROOM:
-            pieces.append(r"&\qquad")
-            used = 0
-        used += wide
-        pieces[-1] += r"\!:\quad " if sign == ":" else f" {_SIGNS[sign]} "
-        for lead, piece in broken(node, p.size, ROOM):
-            if lead:
-                pieces.append(rf"&\qquad\qquad {{}}{lead} ")
-                used = p.size(piece)
-            pieces[-1] += p.tex(piece)
-    return pieces
+    rows = []
+    for depth, parts in pieces(row, p.size, ROOM):
+        start = (r"&\quad " + left if row.under else "&" + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
+        for sign, node in parts:
+            mark = r"\!:\quad " if sign == ":" else f"{sign} " if sign in "+-" else f" {_SIGNS[sign]} "
+            start += mark + p.tex(node)
+        rows.append(start)
+    return rows
 
 
 def _words(part: str | Code) -> str:
@@ -109,16 +91,10 @@ def _words(part: str | Code) -> str:
 
 
 def _premises(p: _Printer, block: Premises) -> str:
-    rows: list[list[str]] = []
-    for items in block.rows:
-        used = ROOM
-        for left, sign, right in items:
-            wide = 6 + p.size(left) + p.size(right)
-            if used + wide > ROOM:
-                rows.append([])
-                used = 0
-            rows[-1].append(f"{p.tex(left)} {_SIGNS[sign]} {p.tex(right)}")
-            used += wide
+    rows = [
+        [f"{p.tex(left)} {_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
+        for items in packed(block, p.size, ROOM)
+    ]
     return _math(["&" + _BESIDE.join(row) for row in rows], "8pt")
 
 

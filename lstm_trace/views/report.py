@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import OptionError, nearest
 from ..trace import Trace
-from . import html, markdown, text
+from . import html, latex, markdown, text
 from .answers import answers
 from .blocks import Block, Heading
 from .gates import sentences
@@ -19,14 +19,14 @@ from .rows import Selection
 from .solution import solution
 from .view import Detail, view
 
-Format = Literal["md", "text", "html"]
+Format = Literal["md", "text", "html", "tex"]
 
 #: Format to the printer of its blocks.
-PRINTERS: dict[str, Callable[..., str]] = {"md": markdown.render, "text": text.render}
+PRINTERS: dict[str, Callable[..., str]] = {"md": markdown.render, "text": text.render, "tex": latex.render}
 #: Formats that arrange the report in their own way: from the trace and the options.
 PAGES: dict[str, Callable[..., str]] = {"html": html.page}
 #: File suffix to format.
-SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html"}
+SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
 
 
 @dataclass(frozen=True)

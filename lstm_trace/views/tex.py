@@ -36,9 +36,10 @@ _DOTS = {"across": r"\cdots", "down": r"\vdots", "diagonal": r"\ddots"}
 
 @dataclass(frozen=True)
 class Tex:
-    """Prints a tree as TeX; `own` has the symbols that the author of the problem gave."""
+    """Prints a tree as TeX; `own` has the symbols that the author of the problem gave, typewriter sets other names."""
 
     own: Mapping[str, str] = field(default_factory=dict)
+    typewriter: Callable[[str], str] = lambda name: rf"\mathtt{{{escaped(name)}}}"
 
     def __call__(self, node: Node) -> str:
         """The TeX of a tree."""
@@ -68,13 +69,13 @@ def number(shown: Shown) -> str:
     return sign + shown.digits + ("" if shown.exponent is None else rf" \times 10^{{{shown.exponent}}}")
 
 
-def letters(found: Symbol) -> str:
+def letters(found: Symbol, typewriter: Callable[[str], str]) -> str:
     """A symbol in TeX."""
     if found.tex:
         return found.tex
     if found.name:
-        return rf"\mathtt{{{escaped(found.name)}}}"
-    base = rf"\mathrm{{{found.base}}}" if found.upright else _LETTERS.get(found.base, found.base)
+        return typewriter(found.name)
+    base = rf"\mathrm{{{escaped(found.base)}}}" if found.upright else _LETTERS.get(found.base, found.base)
     base = rf"\tilde{{{base}}}" if found.tilde else base
     sub = rf"\mathrm{{{found.sub}}}" if found.word else found.sub
     return base if not sub else f"{base}_{sub}" if len(sub) == 1 else f"{base}_{{{sub}}}"
@@ -127,7 +128,7 @@ def _matrix(p: Tex, node: Mat) -> str:
 
 
 TEX: dict[type, Callable[[Tex, Any], str]] = {
-    Sym: lambda p, node: letters(symbol(node.name, p.own)),
+    Sym: lambda p, node: letters(symbol(node.name, p.own), p.typewriter),
     Index: lambda p, node: f"{p(node.of)}[{node.at}]",
     Num: lambda p, node: number(node.shown),
     Sum: _sum,
