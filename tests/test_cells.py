@@ -62,10 +62,12 @@ SHAPES = {
 
 @pytest.mark.parametrize(("name", "text", "step"), [("gru", GRU, gru), ("rnn", RNN, rnn)])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_own_cells_agree_with_scalar_loops(name: str, text: str, step: Any, reverse: bool) -> None:
+@pytest.mark.parametrize("plan", ["lines", "planned"])
+def test_own_cells_agree_with_scalar_loops(name: str, text: str, step: Any, reverse: bool, plan: Any) -> None:
     given = case(SHAPES[name])
     direction = "reverse" if reverse else "forward"
-    trace = lt.run(given["weights"], given["x"], h0=given["h0"], cell={"equations": text, "direction": direction})
+    cell = {"equations": text, "direction": direction}
+    trace = lt.run(given["weights"], given["x"], h0=given["h0"], cell=cell, plan=plan)
     lists = {key: array.tolist() for key, array in given["weights"].items()}
     for b in range(2):
         h = given["h0"][b].tolist()

@@ -17,6 +17,7 @@ from lstm_trace.ops import OPS
 from . import oracle
 from .strategies import Case, cells, networks
 
+PLANS = ["lines", "planned"]  # line by line, which is the definition, and as it is planned
 EPS = np.finfo(np.float64).eps
 
 
@@ -29,11 +30,12 @@ def close(part: Any, whole: Any) -> None:
     np.testing.assert_allclose(part, whole, rtol=1e-9, atol=1e-12)
 
 
-@given(cells())
-@settings(max_examples=150)
-def test_every_equation_of_a_random_cell_agrees_with_scalar_loops(case: Case) -> None:
+@pytest.mark.parametrize("plan", PLANS)
+@given(case=cells())
+@settings(max_examples=100)
+def test_every_equation_of_a_random_cell_agrees_with_scalar_loops(plan: Any, case: Case) -> None:
     """Each named line is derived again by the oracle from the values that the run recorded before it."""
-    trace = traced(case)
+    trace = traced(case, plan=plan)
     for t in range(trace.steps):
         for b in range(trace.batch):
             values = {name: array.tolist() for name, array in case.weights.items()}
@@ -131,13 +133,14 @@ def test_every_gate_order_but_the_right_one_fails_that_comparison() -> None:
     assert [order for order, found in failing.items() if not found] == ["ifco"]
 
 
-@given(networks())
-@settings(max_examples=60)
-def test_stacks_agree_with_the_scalar_oracle(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("plan", PLANS)
+@given(case=networks())
+@settings(max_examples=50)
+def test_stacks_agree_with_the_scalar_oracle(plan: Any, case: dict[str, Any]) -> None:
     options = {k: v for k, v in case["options"].items() if v}
     trace = lt.run(
         case["weights"], case["x"], h0=case["h0"], c0=case["c0"], lengths=case["lengths"],
-        cell={"kind": "lstm", "projection": case["projection"], **options},
+        cell={"kind": "lstm", "projection": case["projection"], **options}, plan=plan,
     )  # fmt: skip
     lists = {name: array.tolist() for name, array in case["weights"].items()}
     states = case["h0"].tolist(), case["c0"].tolist()

@@ -45,6 +45,19 @@ def test_stages_stand_in_computing_order_with_their_sources() -> None:
     assert padded[0].cell.output == "y_t"
 
 
+def test_added_equations_stand_on_top_and_nowhere_else() -> None:
+    for directions, home in ((("forward",), "1/forward"), (("forward", "reverse"), "1/joined")):
+        read = "h_t" if home == "1/forward" else "y_t"
+        stages = stack(CELL, layers=2, directions=directions, extra=f"p_t = sigmoid(W_p @ {read})")
+        assert [stage.scope for stage in stages if "p_t" in stage.cell.by_name] == [home]
+        assert all(stage.cell.output in ("h_t", "y_t") for stage in stages)
+    both = {**weights(layers=1), "0/forward/W_p": np.ones((1, 4))}
+    problem = {"weights": both, "x": np.ones((2, 3)), "extra": "p_t = sigmoid(W_p @ y_t)", "ask": ["p_t"]}
+    trace = lt.run(problem)
+    total = trace.at(direction="joined")["y_t"].sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(trace["p_t"], 1 / (1 + np.exp(-total)), rtol=1e-13)
+
+
 def test_merge_none_leaves_two_outputs() -> None:
     assert [stage.scope for stage in stack(CELL, directions=("forward", "reverse"), merge="none")] == [
         "0/forward", "0/reverse",
