@@ -315,6 +315,12 @@ class Trace:
 
         save(self, path)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .views.notebook import trace
+
+        return trace(self)
+
     def report(self, format: str = "md", **options: Any) -> str:
         """The worked solution, as Markdown (`md`) or for a terminal (`text`); see `views.report.report`.
 

@@ -11,8 +11,8 @@ from .common import nonfinite_option, opened, output_option, selection_options, 
 
 @click.command("report")
 @source_argument
-@output_option("Write here; the suffix (.md, .txt) chooses the format.")
-@click.option("--format", "format_", help="md or text; without -o: text in a terminal, md otherwise.")
+@output_option("Write here; the suffix (.md, .txt, .html) chooses the format.")
+@click.option("--format", "format_", help="md, text or html; without -o: text in a terminal, md otherwise.")
 @click.option(
     "--detail",
     type=click.Choice(["scalar", "vector", "summary"]),
@@ -21,6 +21,7 @@ from .common import nonfinite_option, opened, output_option, selection_options, 
 @click.option("--digits", type=click.IntRange(0, 17), default=8, show_default=True, help="Decimals (display only).")
 @click.option("--width", type=click.IntRange(min=40), help="Columns of a text report.")
 @click.option("--all", "everything", is_flag=True, help="Everything, however long; nothing is shortened with dots.")
+@click.option("--no-diagram", is_flag=True, help="No picture of the cell (x.svg) beside a Markdown file x.md.")
 @selection_options
 @nonfinite_option
 def command(
@@ -31,6 +32,7 @@ def command(
     digits: int,
     width: int | None,
     everything: bool,
+    no_diagram: bool,
     allow_nonfinite: bool,
     **selection: Any,
 ) -> None:
@@ -41,6 +43,7 @@ def command(
     """
     import shutil
     import sys
+    from pathlib import Path
 
     from ..files import written
     from ..views.report import format_of, report
@@ -50,5 +53,14 @@ def command(
     columns = width or (min(shutil.get_terminal_size().columns, 100) if terminal else 80)
     trace = opened(source, allow_nonfinite)
     text = report(trace, chosen, detail=detail, digits=digits, width=columns, everything=everything, **selection)
+    if chosen == "md" and output != "-" and not no_diagram:
+        from ..views.illustrated import illustrated
+        from ..views.rows import Selection
+
+        picture = str(Path(output).with_suffix(".svg"))
+        text, svg = illustrated(text, trace, picture, Selection(**selection))
+        if svg:
+            with written(picture) as file:
+                file.write(svg)
     with written(output) as file:
         file.write(text)

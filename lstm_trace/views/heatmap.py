@@ -6,7 +6,7 @@ classes of the style sheet, so that they suit light and dark.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..stack import Stage
 from ..trace import Trace
 from .formula import heading
 from .groups import is_gate
-from .numbers import show
+from .numbers import Style
 from .plain import Plain, number
 from .words import Words
 
@@ -95,14 +95,17 @@ def levels(found: Map) -> Array:
     return np.where(there, np.rint(place * (LEVELS - 1)).astype(int), -1)
 
 
-def svg(found: Map, words: Words, ident: str, place: str, names: tuple[str, ...] = ()) -> str:
+def svg(
+    found: Map, words: Words, ident: str, place: str, names: tuple[str, ...] = (), style: Style | None = None
+) -> str:
     """A map as inline SVG. ident: of its title. place: layer and direction in words. names: labels of the units."""
+    style = replace(style or Style(), digits=4)
     units, steps = found.values.shape
     wide = float(np.clip(560 / steps, 8, 40))
     tall = float(np.clip(150 / units, 9, 22))
     kind = "q" if found.gate else "d"
-    title = escape(_title(found, words, place))
-    fields = _fields(found, words, kind, wide, tall)
+    title = escape(_title(found, words, place, style))
+    fields = _fields(found, words, kind, wide, tall, style)
     right, bottom = _LEFT + steps * wide, _TOP + units * tall
     size = (right + _LEGEND, max(bottom + 20, 96))
     cursor = f'<rect class="now" x="{_LEFT:g}" y="{_TOP - 2:g}" width="{wide:g}" height="{units * tall + 4:g}"/>'
@@ -110,32 +113,31 @@ def svg(found: Map, words: Words, ident: str, place: str, names: tuple[str, ...]
         f'<svg class="map" viewBox="0 0 {size[0]:.0f} {size[1]:.0f}" width="{size[0]:.0f}" height="{size[1]:.0f}" '
         f'role="img" aria-labelledby="{ident}" data-left="{_LEFT:g}" data-wide="{wide:g}" data-bin="{found.bins[0]}">'
         f'<title id="{ident}">{title}</title>{fields}{cursor}{_axes(found, wide, tall, names)}'
-        f"{_legend(found, kind, right + 16)}</svg>"
+        f"{_legend(found, kind, right + 16, style)}</svg>"
     )
 
 
-def _title(found: Map, words: Words, place: str) -> str:
+def _title(found: Map, words: Words, place: str, style: Style) -> str:
     name = Plain({})(heading(found.line, found.stage.cell))
-    text = words.word(
+    return words.word(
         "map.title",
         name=name,
-        where=place,
+        where=f" ({place})" if place else "",
         steps=found.sizes[0],
         units=found.sizes[1],
-        least=number(show(found.least, 4)),
-        most=number(show(found.most, 4)),
+        least=number(style.show(found.least)),
+        most=number(style.show(found.most)),
     )
-    return text.replace(" of :", ":") if not place else text
 
 
-def _fields(found: Map, words: Words, kind: str, wide: float, tall: float) -> str:
+def _fields(found: Map, words: Words, kind: str, wide: float, tall: float, style: Style) -> str:
     level = levels(found)
     units, steps = level.shape
     if found.values.size <= TITLED and found.bins == (1, 1):
         return "".join(
             f'<rect class="{kind}{_colour(level[j, t])}" x="{_LEFT + t * wide:.4g}" y="{_TOP + j * tall:.4g}" '
             f'width="{wide:.4g}" height="{tall:.4g}"><title>'
-            f"{escape(words.word('map.value', t=t, j=j, value=number(show(found.values[j, t], 4))))}</title></rect>"
+            f"{escape(words.word('map.value', t=t, j=j, value=number(style.show(found.values[j, t]))))}</title></rect>"
             for j in range(units)
             for t in range(steps)
         )
@@ -177,15 +179,16 @@ def _axes(found: Map, wide: float, tall: float, names: tuple[str, ...]) -> str:
     return "".join(ticks)
 
 
-def _legend(found: Map, kind: str, x: float) -> str:
+def _legend(found: Map, kind: str, x: float, style: Style) -> str:
     low, high = limits(found)
     tall = 72 / LEVELS
     fields = "".join(
         f'<rect class="{kind}{LEVELS - 1 - k}" x="{x:.1f}" y="{_TOP + k * tall:.1f}" width="12" height="{tall:.1f}"/>'
         for k in range(LEVELS)
     )
+    style = replace(style, digits=2)
     marks = [(high, 8.0), (low, 74.0)] if found.gate else [(high, 8.0), (0.0, 41.0), (low, 74.0)]
     return fields + "".join(
-        f'<text class="begin" x="{x + 16:.1f}" y="{_TOP + y:.1f}">{number(show(value, 2)).replace("-", "−")}</text>'
+        f'<text class="begin" x="{x + 16:.1f}" y="{_TOP + y:.1f}">{number(style.show(value)).replace("-", "−")}</text>'
         for value, y in marks
     )

@@ -72,7 +72,7 @@ def page(trace: Trace, options: Options) -> str:
 def _drawn(trace: Trace, options: Options, shown: View) -> str:
     """The page of what is shown."""
     said = page_words(options.language)
-    values = Values(trace, diagram.DIGITS)
+    values = Values(trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
     found = _Page(trace, shown, said, Printer(trace, trace.header.symbols), values, _pictures(shown, values, said))
     title = trace.header.title or said.word("untitled")
     intro, *first = _sections(given(shown))
@@ -340,5 +340,5 @@ def _map(found: _Page, drawn: heatmap.Map, ident: str, place: str, labels: tuple
     binned = ""
     if drawn.bins != (1, 1):
         binned = " " + escape(said.word("map.binned", steps=drawn.bins[0], units=drawn.bins[1]))
-    picture = heatmap.svg(drawn, said, ident, place, labels)
+    picture = heatmap.svg(drawn, said, ident, place, labels, found.values.style)
     return f'<figure class="heat"><div class="scroll">{picture}</div><figcaption>{text}.{binned}</figcaption></figure>'

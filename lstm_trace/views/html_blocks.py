@@ -27,13 +27,13 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 class Printer:
     """Prints blocks of the report of `trace`, and remembers where each number was made.
 
-    own: symbols that the author gave. made: number to the id of the element in which it was made. making: whether
-    what is printed now makes its numbers, or uses them.
+    own: symbols that the author gave. made: number to the id of the element in which it was made, and its value.
+    making: whether what is printed now makes its numbers, or uses them.
     """
 
     trace: Trace
     own: Mapping[str, str] = field(default_factory=dict)
-    made: dict[Key, str] = field(default_factory=dict)
+    made: dict[Key, tuple[str, Any]] = field(default_factory=dict)
     making: bool = False
 
     def __post_init__(self) -> None:
@@ -59,9 +59,12 @@ class Printer:
         key = origin(self.trace, node.key)
         known = self.made.get(key)
         if known is None and self.making:
-            self.made[key] = ident = f"n{_short(len(self.made))}"
+            ident = f"n{_short(len(self.made))}"
+            self.made[key] = ident, node.value
             return f' id="{ident}" data-a="{escape(address(key))}"', ""
-        return "", known or ""
+        # the same line of another run (in full precision, say) has another value: no link
+        same = known is not None and (known[1] == node.value or (known[1] != known[1] and node.value != node.value))
+        return "", known[0] if known is not None and same else ""
 
     def _mn(self, node: Num) -> str:
         attributes, link = self.named(node)

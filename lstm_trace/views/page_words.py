@@ -17,7 +17,7 @@ ENGLISH: dict[str, str] = {
     "map.axes": "Columns are steps t, rows are units.",
     "map.binned": "Each field is the mean of {steps} steps and {units} units.",
     "map.more": "Left out here: maps of {n} more layers and directions.",
-    "map.title": "{name} of {where}: {steps} steps, {units} units, from {least} to {most}.",
+    "map.title": "{name}{where}: {steps} steps, {units} units, from {least} to {most}.",
     "map.value": "t = {t}, unit {j}: {value}",
     "step.choose": "Step",
     "step.place": "Layer and direction",

@@ -35,6 +35,12 @@ class Explanation:
     notes: tuple[str, ...] = ()
     more: tuple[Explanation, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .notebook import explanation
+
+        return explanation(self)
+
     def to_frame(self) -> pd.DataFrame:
         """The rows as a pandas frame."""
         import pandas as pd

@@ -97,6 +97,12 @@ class Comparison:
         """Whether every value that both have agrees, and both have the same lines."""
         return self.first is None and not self.notes and not self.premises
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from ..views.notebook import comparison
+
+        return comparison(self)
+
     def to_frame(self) -> pd.DataFrame:
         """One row for each line: see `views.diff.COLUMNS`."""
         from ..views.diff import frame

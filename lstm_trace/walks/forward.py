@@ -70,6 +70,12 @@ class Verification:
             return "failed"
         return "cannot tell" if self.unknown or not self.proven else "proven"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from ..views.notebook import verification
+
+        return verification(self)
+
 
 def verify(trace: Trace) -> Verification:
     """Derive every recorded line again from its recorded operands.

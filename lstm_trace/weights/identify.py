@@ -47,6 +47,12 @@ class Identification:
     tolerance: float
     tried: int
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from ..views.notebook import identification
+
+        return identification(self)
+
 
 _Way = tuple[str, bool]  # what the outputs are (h or c), and whether they stand in the order of computing
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PROGRAM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+PROGRAM = next((found for name in _NAMES if (found := shutil.which(name))), None)
 
 
 @dataclass
@@ -123,7 +124,7 @@ def browser() -> Iterator[Browser]:
                  "--disable-background-networking", "--disable-dev-shm-usage", "--hide-scrollbars")  # fmt: skip
         process = subprocess.Popen(  # noqa: S603
             [PROGRAM, *flags, f"--user-data-dir={home}", "about:blank"],
-            pass_fds=(3, 4), preexec_fn=pipes, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,  # noqa: PLW1509
+            pass_fds=(3, 4), preexec_fn=pipes, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_browser)
         os.close(from_browser)
