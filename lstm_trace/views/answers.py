@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..address import Address
+from ..walks.again import in_arithmetic
 from .asked import name_of, wanted
 from .blocks import Block, Derivation, Heading, Para, Row
 from .formula import Num, Vec
 from .given import by_step
+from .numbers import Style
+from .values import Values
 from .view import Place, View
+from .words import capital
 
 
 def answers(shown: View) -> Iterator[Block]:
@@ -19,21 +24,45 @@ def answers(shown: View) -> Iterator[Block]:
         return
     yield Heading(2, shown.said("answers"))
     rows: list[tuple[Row, ...]] = []
+    beside = _beside(shown)
     for stage, address in found:
         steps = shown.steps if address.t is None else (address.t,)
         batch = shown.rows if address.b is None else (address.b,)
         if len(steps) * len(batch) == 1:
             vector, sign = _value(shown, Place(stage, steps[0], batch[0]), address)
             if vector.entries:
-                rows.append((Row(name_of(shown, stage, address), ((sign, vector),)),))
+                place = Place(stage, steps[0], batch[0])
+                under = [Row(v.said(key), ((":", _value(v, place, address)[0]),), True) for key, v in beside]
+                rows.append((Row(name_of(shown, stage, address), ((sign, vector),)), *under))
             continue
         if rows:
             yield Derivation(tuple(rows))
             rows = []
         yield Para((*name_of(shown, stage, address), ":"))
         yield by_step(shown, stage, address.line)
+        for key, other in beside:
+            yield Para(capital((*other.said(key), ":")))
+            yield by_step(other, stage, address.line)
     if rows:
         yield Derivation(tuple(rows))
+
+
+def _beside(shown: View) -> list[tuple[str, View]]:
+    """Of a trace in another arithmetic: its run in full precision, and how far each value is off."""
+    trace = shown.trace
+    if trace.header.arithmetic is None:
+        return []
+    full = in_arithmetic(trace, None)
+    off = {
+        scope: {name: values - full.lines[scope][name] for name, values in here.items()}
+        for scope, here in trace.lines.items()
+    }
+    drift = replace(trace, lines=off)
+    style = shown.values.style
+    return [
+        ("full", replace(shown, trace=full, values=Values(full, replace(style, lines={})))),
+        ("drift", replace(shown, trace=drift, values=Values(drift, Style(significant=3, comma=style.comma)))),
+    ]
 
 
 def _value(shown: View, place: Place, address: Address) -> tuple[Vec, str]:

@@ -6,6 +6,8 @@ decimal is rounded to the wanted places. What is shown is a decimal itself, so t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -21,7 +23,8 @@ LARGE = Decimal(10) ** 12
 class Shown(NamedTuple):
     """A number as it is printed, in parts, so that each format can write minus, mark and exponent in its own way.
 
-    negative: whether a minus stands before it. digits: `0.4`, or a word (`nan`, `inf`). exponent: of ten, or None.
+    negative: whether a minus stands before it. digits: `0.4`, `0,4`, or a word (`nan`, `inf`). exponent: of ten, or
+    None.
     """
 
     negative: bool
@@ -36,7 +39,7 @@ class Shown(NamedTuple):
     @property
     def fraction(self) -> Fraction | None:
         """Exactly what is printed; None for the words."""
-        return Fraction(str(self)) if self.finite else None
+        return Fraction(str(self).replace(",", ".")) if self.finite else None
 
     def __str__(self) -> str:
         """In plain text: `-0.4`, `1.5e-12`; reads back with `float`."""
@@ -87,6 +90,49 @@ def show(value: Any, digits: int | None = DIGITS, noise: float = 0.0) -> Shown:
             mantissa, exponent = mantissa / 10, exponent + 1
         return Shown(exact < 0, _text(mantissa), exponent)
     return Shown(exact < 0, _text(_rounded(size, digits)))
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the numbers of a report are shown; the values stay as they are.
+
+    digits: decimals, all if None. significant: so many significant digits instead. lines: decimals of single lines, by
+    name. comma: a decimal comma.
+
+    >>> style = Style(4, lines={"c_t": 2}, comma=True)
+    >>> str(style.show(2 / 3)), str(style.show(2 / 3, "c_t")), str(Style(significant=3).show(0.0012345))
+    ('0,6667', '0,67', '0.00123')
+    """
+
+    digits: int | None = DIGITS
+    significant: int | None = None
+    lines: Mapping[str, int] = field(default_factory=dict)
+    comma: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether every digit is shown."""
+        return self.digits is None and self.significant is None and not self.lines
+
+    def show(self, value: Any, name: str = "", noise: float = 0.0) -> Shown:
+        """`value` of the line `name`; see `show`."""
+        if self.significant is not None and name not in self.lines:
+            shown = _significant(value, self.significant, noise)
+        else:
+            shown = show(value, self.lines.get(name, self.digits), noise)
+        return shown._replace(digits=shown.digits.replace(".", ",")) if self.comma else shown
+
+
+def _significant(value: Any, count: int, noise: float) -> Shown:
+    """With `count` significant digits; with an exponent below 1e-4, and where a digit before the point is not one."""
+    exact = decimal(value)
+    if not exact.is_finite() or abs(exact) <= noise:
+        return show(value, None, noise)
+    size = _rounded(abs(exact), count - 1 - exact.adjusted())
+    exponent = size.adjusted()
+    if -5 < exponent < count or size == size.to_integral_value() == abs(exact) < LARGE:
+        return Shown(exact < 0, _text(size))
+    return Shown(exact < 0, _text(size.scaleb(-exponent)), exponent)
 
 
 def _smallest(digits: int | None) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ..arithmetic import find
 from ..lines import Line, Operand
 from .blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from .formula import SYMBOLIC, Dots, Node, Num, Sym, Vec, formula, heading
@@ -16,6 +17,8 @@ from .words import capital
 def solution(shown: View) -> Iterator[Block]:
     """A part for each shown place; what the bounds left out is said first."""
     yield Heading(2, shown.said("solution"))
+    if shown.trace.header.arithmetic is not None:
+        yield Para(rounding(shown, shown.trace.header.arithmetic))
     if shown.cut:
         yield Para(_shortened(shown))
     alone = single(shown)
@@ -59,13 +62,13 @@ def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
     for group in shown.groups(place.stage, shown.idle(place)):
         lines = [_units(shown, place, line) for line in group.lines]
         if any(lines):
-            yield from _titled(shown, place, group, level)
+            yield from titled(shown, place, group, level)
             yield Derivation(tuple(rows for rows in lines if rows))
 
 
 def _vector(shown: View, place: Place, level: int) -> Iterator[Block]:
     for group in shown.groups(place.stage, shown.idle(place)):
-        yield from _titled(shown, place, group, level)
+        yield from titled(shown, place, group, level)
         yield Derivation(tuple((_chain(shown, place, line),) for line in group.lines))
 
 
@@ -108,7 +111,11 @@ def _units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
         if found.tree is None or isinstance(found.tree, Num):
             rows.append(Row(label, ((shown.values.relation(found.result, None), found.result),), under=True))
         else:
-            rows.append(Row(label, ((":", found.tree), (found.relation, found.result)), under=True))
+            noted = shown.values.noted(stage, line, t, b, unit, shown.terms)
+            parts: list[tuple[str, Node]] = [(":", found.tree), (found.relation, found.result)]
+            if noted is not None:  # by hand: the rounded products, then their sum
+                parts[1:] = [("≈", noted), (shown.values.relation(found.result, noted), found.result)]
+            rows.append(Row(label, tuple(parts), under=True))
     return tuple(rows) if len(rows) > 1 else ()
 
 
@@ -122,9 +129,20 @@ def _chain(shown: View, place: Place, line: Line) -> Row:
     if put_in is not None:
         parts.append(put_in)
     vector, sign = result(shown, place, line)
+    rounds = put_in is not None and shown.trace.header.arithmetic is not None
+    if rounds and sign == "=" and not _true(shown, place, line):
+        sign = "≈"
     if put_in is None or put_in[1] != vector:
         parts.append((sign, vector))
     return Row((heading(line, cell),), tuple(parts))
+
+
+def _true(shown: View, place: Place, line: Line) -> bool:
+    """Whether every shown unit is exactly what comes of the numbers that are put in."""
+    stage, t, b = place
+    width = shown.trace.lines[stage.scope][line.name].shape[-1]
+    units = [unit for unit in shown.indices(width) if unit is not None]
+    return all(shown.values.scalar(stage, line, t, b, unit).relation == "=" for unit in units)
 
 
 def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | None:
@@ -173,7 +191,7 @@ def result(shown: View, place: Place, line: Line) -> tuple[Vec, str]:
 # -- headings and notes ----------------------------------------------------------------------------------------------
 
 
-def _titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Heading]:
+def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Heading]:
     """The heading of a group: what its last line is in words, and its symbol."""
     cell, leader, words = place.stage.cell, group.leader, shown.words
     if leader is None:
@@ -192,6 +210,16 @@ def _titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Hea
             yield Heading(level, (Sym(leader.name),))
             return
     yield Heading(level, (f"{words.word(key)} ", Sym(leader.name)))
+
+
+def rounding(shown: View, name: str) -> Text:
+    """What is rounded in another arithmetic, in words."""
+    if name.startswith("by-hand-"):
+        return shown.said("arithmetic.hand", n=name.rpartition("-")[2])
+    if find(name).exact:
+        whole, part = name[1:].split(".")
+        return shown.said("arithmetic.fixed", name=name, bits=int(whole) + int(part), part=part)
+    return shown.said("arithmetic.float", name=name)
 
 
 def _shortened(shown: View) -> Text:

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arithmetic import find, products
 from ..lines import Line, Operand
 from ..ops import Array
 from ..stack import Stage
 from ..trace import Trace
 from .exact import ROUNDED, Exact, ExactWalk, evaluate
 from .formula import SCALAR, Call, Dots, Key, Node, Num, Quot, Sum, Terms, Vec, kept, number, numbers
-from .numbers import DIGITS, fraction, show
+from .numbers import DIGITS, Style, fraction
 
 
 class Scalar(NamedTuple):
@@ -29,12 +30,17 @@ class Scalar(NamedTuple):
 
 @dataclass
 class Values:
-    """Shows the numbers of `trace` with at most `digits` decimals (all of them if None)."""
+    """Shows the numbers of `trace` with at most `digits` decimals (all of them if None), or in a style."""
 
     trace: Trace
-    digits: int | None = DIGITS
+    digits: int | Style | None = DIGITS
     _arrays: dict[tuple[str, Operand], Array | None] = field(default_factory=dict)
     _nums: dict[Key, Num] = field(default_factory=dict)
+
+    @cached_property
+    def style(self) -> Style:
+        """How numbers are shown."""
+        return self.digits if isinstance(self.digits, Style) else Style(self.digits)
 
     @cached_property
     def exact(self) -> ExactWalk:
@@ -57,7 +63,8 @@ class Values:
             values = self.array(scope, name)
             assert values is not None
             value = values[index] if t is None else values[t, b, index[0]]
-            found = Num(show(value, self.digits, self._noise(key, value)), value, key)
+            line = self.trace.stage(scope).cell.states.get(name, name)
+            found = Num(self.style.show(value, line, self._noise(key, value)), value, key)
             if len(self._nums) < 100_000:
                 self._nums[key] = found
         return found
@@ -88,6 +95,23 @@ class Values:
         result = self.num(stage.scope, line.name, t, b, (unit,))
         tree = self.tree(stage, line, t, b, unit, most)
         return Scalar(unit, tree, self.relation(result, tree), result)
+
+    def noted(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
+        """The products of one unit of a dot product as a person noted them; None where none was rounded."""
+        name = self.trace.header.arithmetic
+        arithmetic = None if name is None else find(name)
+        if line.op != "matvec" or arithmetic is None or not (arithmetic.exact and arithmetic.products):
+            return None
+        matrix, vector = (self.array(stage.scope, operand) for operand in line.operands)
+        if matrix is None or vector is None or matrix.shape[1] < 2:
+            return None
+        row, here = arithmetic.read(matrix[unit : unit + 1]), arithmetic.read(vector[t, b])
+        terms = [term[0] for term in products(arithmetic, row, here)]
+        if all(term == w * x for term, w, x in zip(terms, row[0], here, strict=True)):
+            return None
+        shown = [Num(self.style.show(float(term), line.name), float(term)) for term in terms]
+        places = kept(len(terms), most)
+        return Sum((1.0,) * len(places), tuple(Dots() if k is None else shown[k] for k in places))
 
     # -- what stands between a formula and its value ------------------------------------------------------------------
 
@@ -122,7 +146,9 @@ class Values:
 
     def _noise(self, key: Key, value: Any) -> float:
         """How large a value of this line may be and still be zero but for rounding: n eps times its terms' sizes."""
-        if self.digits is None or value == 0 or not abs(value) < np.sqrt(np.finfo(value.dtype).eps):
+        if self.style.whole or self.trace.header.arithmetic is not None or value == 0:
+            return 0.0
+        if not abs(value) < np.sqrt(np.finfo(value.dtype).eps):
             return 0.0
         scope, name, t, b, index = key
         line = self.trace.stage(scope).cell.by_name.get(name)

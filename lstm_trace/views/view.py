@@ -7,13 +7,14 @@ from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar
 
 from ..address import Address
-from ..errors import MissingError
+from ..errors import MissingError, nearest
 from ..lines import Line
 from ..stack import VALID, Stage
 from ..trace import INITIAL, Trace
 from .blocks import Text
 from .formula import kept
 from .groups import Group, groups
+from .numbers import Style
 from .rows import Selection, parts
 from .values import Values
 from .words import Words, words
@@ -158,10 +159,11 @@ def _lines(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
 
 
 def view(
-    trace: Trace, detail: Detail | None, digits: int, chosen: Selection, everything: bool, language: str = "en"
+    trace: Trace, detail: Detail | None, digits: int | Style, chosen: Selection, everything: bool, language: str = "en"
 ) -> View:
     """What is shown of `trace`; without `detail` the size decides. Raises MissingError for a wrong selection."""
     _check(trace, chosen)
+    _check_style(trace, digits)
     window, rows = chosen.window(trace), chosen.rows(trace)
     stages = tuple(s for s in trace.stages if chosen.places(s) and _lines(trace, s, chosen))
     steps, batch = range(trace.steps)[window], range(trace.batch)[rows]
@@ -193,6 +195,16 @@ def _check(trace: Trace, chosen: Selection) -> None:
             raise MissingError(f"{name!r} is a premise, not a line that was computed; it is listed under Given")
     if any(trace.lines.values()) or chosen.names is not None:
         next(parts(trace, chosen))
+
+
+def _check_style(trace: Trace, digits: int | Style) -> None:
+    """Raise MissingError where decimals are given for a line that is not there."""
+    known = [line.name for stage in trace.stages for line in stage.cell.lines]
+    known += [n for part in (trace.parameters, trace.given) for here in part.values() for n in here]
+    known += [n for stage in trace.stages for n in stage.cell.inputs]
+    for name in digits.lines if isinstance(digits, Style) else ():
+        if name not in known:
+            raise MissingError(f"digits of {name!r}: there is no such line{nearest(name, known)}")
 
 
 def _bounded(shown: View, chosen: Selection, auto: bool) -> View:

@@ -119,6 +119,32 @@ ENGLISH: dict[str, str] = {
     # tables
     "column.step": "t",
     "column.row": "row",
+    # back-propagation
+    "back.title": "Gradient of {of}",
+    "back.value": "L is the value {line}{at}: {value}.",
+    "back.at": " ({where})",
+    "back.sum": "L is the sum of the outputs, each times its weight: the vector {w} holds the weights of step t.",
+    "back.what": "{example} says how fast L changes with each entry of {line}, all other things that it does not "
+    "change through staying as they are; it has the shape of {line}.",
+    "back.solution": "Back through time",
+    "back.how": "From the last step to the first, and in each step from the last line to the first: the gradient of a "
+    "value is the sum over the lines that read it, each the gradient of that line times its own derivative. A term of "
+    "a sum gets the gradient of the sum, with its sign.",
+    "back.rules": "The derivatives that are used, of v as a function of z:",
+    "back.next": "{next} is what comes back from the next step. There it was found as the gradient of the state that "
+    "came in, which is written with {prev}.",
+    "back.forward": "From the forward pass:",
+    "back.input": "Input",
+    "back.before": "Back to the step before",
+    "back.initial": "The initial state",
+    "back.sums": "Gradients",
+    "back.many": "The matrices are too many to be written out here; `-o FILE.csv` has every entry.",
+    "back.inputs": "Inputs",
+    "back.inputs.one": "The gradient of {x} at each step:",
+    "back.inputs.more": "The gradient of {x} at each step, added over the layers and directions that read it:",
+    "back.states": "Initial states",
+    "back.blocks": "By size",
+    "back.more": "Every number as a table: {csv}.",
     # what was left out
     "short": "Left out here: {what}. {all} shows everything.",
     "short.units": "some units ({option} shows one)",
@@ -128,6 +154,14 @@ ENGLISH: dict[str, str] = {
     "short.layers": "some layers ({option} shows one)",
     "short.matrices": "some rows and columns of the matrices",
     "short.detail": "the single terms ({option} shows them)",
+    # another arithmetic
+    "arithmetic.hand": "By hand: each product, each sum and each value of a function is rounded to {n} decimals, half "
+    "away from zero.",
+    "arithmetic.float": "In {name}: weights, inputs and the result of every single operation are rounded to it.",
+    "arithmetic.fixed": "In fixed point {name}: {bits} bits, {part} of them after the point; one rounding for each dot "
+    "product, half to even, and saturation.",
+    "full": "in full precision",
+    "drift": "off by",
     "partly": "Some operands were not recorded; their lines are shown without the numbers put in.",
 }
 
