@@ -423,6 +423,15 @@ def test_code_is_kept_and_found_again(fresh: Path) -> None:
     assert loaded_anew()[1].cached
 
 
+def test_old_entries_go(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh.mkdir(mode=0o700)
+    monkeypatch.setattr(cache, "MOST", 4)
+    for k in range(5):
+        cache.write(fresh, f"{k}.o", b"code")
+        os.utime(fresh / f"{k}.o", (k, k))
+    assert sorted(e.name for e in fresh.iterdir()) == ["2.o", "3.o", "4.o"]
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "foreign"])
 def test_a_damaged_entry_is_made_anew(fresh: Path, damage: str) -> None:
     loaded_anew()

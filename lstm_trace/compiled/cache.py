@@ -16,6 +16,8 @@ from pathlib import Path
 
 #: Names another directory; an empty value turns the cache off.
 VARIABLE = "LSTM_TRACE_CACHE"
+#: Entries that are kept; the older half goes when there are more. Each is some 8 kB.
+MOST = 1024
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -86,6 +88,15 @@ def write(place: Path | None, entry: str, body: bytes) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(hashlib.sha256(body).digest() + body)
             os.replace(temporary, place / entry)
+            _tidy(place)
         except OSError:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def _tidy(place: Path) -> None:
+    """Remove the older half of the entries where there are too many."""
+    entries = [found for found in os.scandir(place) if found.name.endswith((".o", ".part"))]
+    if len(entries) > MOST:
+        for found in sorted(entries, key=lambda e: e.stat(follow_symlinks=False).st_mtime)[: len(entries) // 2]:
+            Path(found.path).unlink(missing_ok=True)
