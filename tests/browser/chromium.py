@@ -134,6 +134,7 @@ def browser() -> Iterator[Browser]:
             driver.session = driver.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
             for domain in ("Page", "Network", "Runtime", "Log"):
                 driver.call(f"{domain}.enable")
+            driver.call("Emulation.setFocusEmulationEnabled", enabled=True)
             yield driver
         finally:
             process.terminate()

@@ -1,0 +1,166 @@
+"""The page in a browser: nothing is fetched, nothing complains, folding and the slider work, also without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.examples import text as example
+
+from .chromium import PROGRAM, Browser, browser
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here")
+
+#: Least contrast of text that may be small (WCAG 2.2, 1.4.3).
+CONTRAST = 4.5
+_RATIOS = """
+(() => {
+  const parse = (c) => c.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+  const behind = (e) => {
+    for (let at = e; at; at = at.parentElement) {
+      const c = parse(getComputedStyle(at).backgroundColor);
+      if (c.length < 4 || c[3] > 0) return c;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const e of document.querySelectorAll("h1,h2,h3,p,li,th,td,mn,mi,a,summary,figcaption,code,label,.what,footer p")) {
+    if (!e.checkVisibility()) continue;
+    const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+    found.push([(a + 0.05) / (b + 0.05), e.tagName]);
+  }
+  const svg = document.querySelector("svg.cell");
+  for (const e of svg.querySelectorAll("text")) {
+    const box = e.parentElement.querySelector("rect");
+    const below = e.classList.contains("value") || !box || getComputedStyle(box).fill === "rgba(0, 0, 0, 0)"
+      ? getComputedStyle(svg).getPropertyValue("--paper") : getComputedStyle(box).fill;
+    const probe = document.createElement("i"); probe.style.color = below; document.body.append(probe);
+    const [a, b] = [light(parse(getComputedStyle(e).fill)), light(parse(getComputedStyle(probe).color))].sort((x, y) => y - x);
+    probe.remove();
+    found.push([(a + 0.05) / (b + 0.05), "svg " + e.getAttribute("class")]);
+  }
+  return found.sort((x, y) => x[0] - y[0]);
+})()
+"""  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Browser]:
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("pages")
+    for name in ("q22", "three-steps"):
+        source = found / f"{name}.yaml"
+        source.write_text(example(name), encoding="utf-8")
+        (found / f"{name}.html").write_text(lt.open_source(source).report("html"), encoding="utf-8")
+    rng = np.random.default_rng(1)
+    weights = {
+        f"{layer}/{way}/{name}": rng.normal(size=shape) / 2
+        for layer in (0, 1)
+        for way in ("forward", "reverse")
+        for g in "ifco"
+        for name, shape in ((f"W_x{g}", (6, 12 if layer else 3)), (f"W_h{g}", (6, 6)))
+    }
+    trace = lt.run(weights, rng.normal(size=(50, 3)), name="Two layers")
+    (found / "stack.html").write_text(trace.report("html"), encoding="utf-8")
+    return found
+
+
+@pytest.mark.parametrize("name", ["q22", "three-steps", "stack"])
+@pytest.mark.parametrize("scripts", [True, False])
+def test_quiet_and_alone(driver: Browser, folder: Path, name: str, scripts: bool) -> None:
+    driver.requests.clear()
+    driver.complaints.clear()
+    for width in (1280, 390):
+        driver.open(folder / f"{name}.html", width, scripts=scripts)
+        if scripts:
+            assert driver.run("document.documentElement.scrollWidth") <= width
+    assert {url.split("/")[-1] for url in driver.requests} == {f"{name}.html"}
+    assert driver.complaints == []
+
+
+def test_a_request_would_be_refused(driver: Browser, folder: Path) -> None:
+    """The policy holds: a script that was not written by us does not run, and an image is not fetched."""
+    text = (folder / "q22.html").read_text(encoding="utf-8")
+    evil = "<script>document.title = 'taken'</script><img src='http://127.0.0.1:9/x.png'></body>"
+    (folder / "evil.html").write_text(text.replace("</body>", evil), encoding="utf-8")
+    driver.requests.clear()
+    driver.complaints.clear()
+    driver.open(folder / "evil.html")
+    assert driver.run("document.title").startswith("Question 22")
+    assert len(driver.complaints) >= 2
+    driver.complaints.clear()
+
+
+def test_folding_without_scripts(driver: Browser, folder: Path) -> None:
+    driver.open(folder / "three-steps.html", scripts=False)
+    driver.call("Emulation.setScriptExecutionDisabled", value=False)
+    assert driver.run("[...document.querySelectorAll('.step')].map(e => e.open)") == [True, False, False]
+    assert driver.run("getComputedStyle(document.querySelector('.bar')).display") == "none"
+    assert driver.run("document.querySelector('.step .still').checkVisibility()")
+
+
+def test_slider(driver: Browser, folder: Path) -> None:
+    driver.open(folder / "three-steps.html")
+    shown = "[...document.querySelectorAll('.step')].map(e => !e.hidden && e.open)"
+    assert driver.run(shown) == [True, False, False]
+    value = "document.querySelector('.live text[data-line=c_t]').textContent"
+    before = driver.run(value)
+    driver.run("document.querySelector('[name=t]').focus()")
+    for kind in ("keyDown", "keyUp"):
+        driver.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight", windowsVirtualKeyCode=39)
+    assert driver.run(shown) == [False, True, False]
+    assert driver.run(value) != before
+    assert driver.run("document.querySelector('.bar output').textContent") == "1"
+    driver.run("document.querySelector('[name=all]').click()")
+    assert driver.run("[...document.querySelectorAll('.step')].some(e => e.hidden)") is False
+
+
+def test_a_value_tells_its_equation(driver: Browser, folder: Path) -> None:
+    driver.open(folder / "q22.html")
+    driver.run("document.querySelector('.under a').focus()")
+    assert driver.run("!document.querySelector('#pop').hidden")
+    driver.hover("#s3 .line:nth-child(4) .under a")  # sigma(-0.4): the number was made by z_i
+    told = driver.run("document.querySelector('#pop').textContent")
+    assert told.startswith("0/forward/0/0/z_i[0]")
+    assert "−0.4" in told
+    assert driver.run("document.querySelectorAll('main mn.hit, main a.hit').length") >= 2
+    driver.hover(".live g.tip[data-spot='c_t'] text")
+    assert "f_t ⊙ c_{t-1} + i_t ⊙ c̃_t" in driver.run("document.querySelector('#pop').textContent")
+    edges = driver.run("[...document.querySelectorAll('.edge.hit')].map(e => e.dataset.from)")
+    assert sorted(edges) == ["f_t * c_prev", "i_t * c_tilde"]
+
+
+def test_a_link_opens_the_step_that_it_leads_to(driver: Browser, folder: Path) -> None:
+    driver.open(folder / "three-steps.html")
+    driver.run("document.querySelectorAll('table')[1].querySelectorAll('tbody tr')[2].querySelector('a').click()")
+    shown = driver.run("[...document.querySelectorAll('.step')].map(e => !e.hidden && e.open)")
+    assert shown == [False, False, True]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", ["q22", "three-steps"])
+def test_contrast(driver: Browser, folder: Path, name: str, dark: bool) -> None:
+    driver.open(folder / f"{name}.html", dark=dark)
+    found = driver.run(_RATIOS)
+    assert len(found) > 100
+    assert found[0][0] >= CONTRAST, found[:5]
+
+
+def test_paper(driver: Browser, folder: Path, tmp_path: Path) -> None:
+    driver.open(folder / "three-steps.html", dark=True)
+    driver.call("Emulation.setEmulatedMedia", media="print")
+    assert driver.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert driver.run("[...document.querySelectorAll('.step')].every(e => e.lastElementChild.checkVisibility())")
+    driver.paper(tmp_path / "page.pdf")
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
