@@ -185,6 +185,29 @@ def test_nonfinite_weights_can_be_let_in() -> None:
     assert np.isnan(trace["i_t"]).all()
 
 
+@pytest.mark.parametrize(
+    ("layers", "both", "rows", "shapes"),
+    [
+        (1, False, 1, [(2,), (1, 2), (1, 1, 2)]),
+        (1, False, 3, [(3, 2), (1, 3, 2)]),
+        (2, True, 1, [(4, 2), (4, 1, 2)]),
+        (2, True, 3, [(4, 3, 2)]),
+    ],
+)
+def test_initial_states_may_leave_out_what_there_is_one_of(layers: int, both: bool, rows: int, shapes: Any) -> None:
+    rng = np.random.default_rng(0)
+    model, x = lt.prepare(weights(layers, both)), rng.normal(size=(3, rows, 3))
+    states = rng.normal(size=(2, layers * (1 + both), rows, 2))
+    whole = model.run(x, h0=states[0], c0=states[1])
+    for shape in shapes:
+        trace = model.run(x, h0=states[0].reshape(shape), c0=states[1].reshape(shape))
+        for scope, lines in whole.lines.items():
+            np.testing.assert_array_equal(trace.lines[scope][list(lines)[-1]], list(lines.values())[-1])
+    for shape in ((2, 1), (5, 2), (rows, layers * (1 + both), 2, 1)):
+        with pytest.raises(LstmTraceError, match="expected .L·D, B, width. with L·D ="):
+            model.run(x, h0=np.zeros(shape))
+
+
 def test_messages_on_a_stack_name_the_layer() -> None:
     some = weights(layers=2, both=False)
     del some["1/forward/W_xf"]
