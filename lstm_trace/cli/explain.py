@@ -6,28 +6,44 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import nonfinite_option, output_option
+from .common import nonfinite_option, output_option, selection_options
 from .models import input_options, layout_options
 
 if TYPE_CHECKING:
     from ..trace import Trace
 
 WAYS = ("memory", "gradient", "contribution", "gates")
+#: Options of the worked solution.
+WORKED = (
+    "detail", "digits", "width", "everything", "only", "layer", "direction", "steps", "batch", "unit",
+)  # fmt: skip
 
 
 @click.command("explain")
 @click.argument("source", type=click.Path(allow_dash=True))
 @click.option("--of", help="Address of the value, for example 3/h_t[1]; not for gates.")
 @click.option("--how", type=click.Choice(WAYS), required=True, help="Which explanation.")
-@output_option("Write here: .md, .csv or .json; Markdown to standard output if not given.")
+@output_option("Write here: .md, .csv or .json (gradient also .txt); Markdown to standard output if not given.")
 @click.option(
-    "--format", "form", type=click.Choice(["md", "csv", "json"]), help="Format, where the suffix does not say."
+    "--format",
+    "form",
+    type=click.Choice(["md", "text", "csv", "json"]),
+    help="Format, where the suffix does not say; text for gradient only.",
 )
 @click.option("--baseline", help="contribution: zero-input (default), zero-state, a row of the batch, or a file.")
 @click.option("--points", type=click.IntRange(1, 10_000), default=50, help="contribution: points of the path (50).")
 @click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")
+@click.option(
+    "--detail",
+    type=click.Choice(["scalar", "vector", "summary"]),
+    help="gradient: every term of every unit, vectors, or gates and states only; chosen by size if not given.",
+)
+@click.option("--digits", type=click.IntRange(0, 17), help="gradient: decimals (8).")
+@click.option("--width", type=click.IntRange(min=40), help="gradient: columns of text (80).")
+@click.option("--all", "everything", is_flag=True, help="gradient: everything, however long.")
 @click.option("--low", type=click.FloatRange(0, 1), default=0.1, help="gates: below it is left-saturated (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), default=0.9, help="gates: above it is right-saturated (0.9).")
+@selection_options
 @input_options
 @layout_options
 @nonfinite_option
@@ -49,14 +65,15 @@ def command(
     gates         saturation, dead units, memory length; the first NaN or infinity
     """
     from ..files import written
-    from ..views.diff import form_of
     from ..views.explain import explanation
     from .models import opened_with
 
     if of is None and how != "gates" and not given["seed"]:
         raise click.UsageError(f"--how {how} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
+    arguments = _arguments(how, given)
+    chosen = form or _form_of(output, how)
     trace = opened_with(source, given, allow_nonfinite)
-    text = explanation(trace, of, how, **_arguments(how, given)).render(form or form_of(output))
+    text = explanation(trace, of, how, **arguments).render(chosen)
     with written(output) as file:
         file.write(text)
 
@@ -65,13 +82,27 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
     """The options that belong to one explanation."""
     from ..weights.inputs import read_input
 
+    worked = {name: given[name] for name in WORKED if given[name] not in (None, False)}
+    if worked and how != "gradient":
+        option = {"everything": "all"}.get(next(iter(worked)), next(iter(worked)))
+        raise click.UsageError(f"--{option} belongs to --how gradient, the worked solution")
     if how == "gates":
         return {"low": given["low"], "high": given["high"]}
     if how == "contribution":
         return {"baseline": _baseline(given["baseline"]), "points": given["points"]}
     if how == "gradient" and given["seed"]:
-        return {"seed": read_input(given["seed"]).values}
-    return {}
+        worked["seed"] = read_input(given["seed"]).values
+    return worked
+
+
+def _form_of(path: str, how: str) -> str:
+    """The format that a file's suffix means."""
+    from pathlib import PurePath
+
+    from ..views.diff import form_of
+
+    text = how == "gradient" and PurePath(path).suffix.lower() == ".txt"
+    return "text" if text else form_of(path)
 
 
 def _baseline(text: str | None) -> str | int | Trace:

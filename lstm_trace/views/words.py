@@ -121,18 +121,18 @@ ENGLISH: dict[str, str] = {
     "column.row": "row",
     # back-propagation
     "back.title": "Gradient of {of}",
-    "back.value": "L is the value {line}{at}: {value}.",
+    "back.value": "L is the value {line}{at}: L {sign} {value}.",
     "back.at": " ({where})",
     "back.sum": "L is the sum of the outputs, each times its weight: the vector {w} holds the weights of step t.",
-    "back.what": "{example} says how fast L changes with each entry of {line}, all other things that it does not "
-    "change through staying as they are; it has the shape of {line}.",
+    "back.what": "{example} has the shape of {line}: each entry says how fast L changes with that entry of {line}.",
     "back.solution": "Back through time",
     "back.how": "From the last step to the first, and in each step from the last line to the first: the gradient of a "
     "value is the sum over the lines that read it, each the gradient of that line times its own derivative. A term of "
     "a sum gets the gradient of the sum, with its sign.",
-    "back.rules": "The derivatives that are used, of v as a function of z:",
+    "back.rules": "What each function passes back from its value v to its operands:",
     "back.next": "{next} is what comes back from the next step. There it was found as the gradient of the state that "
     "came in, which is written with {prev}.",
+    "back.holds": "A condition in brackets is 1 where it holds and 0 elsewhere.",
     "back.forward": "From the forward pass:",
     "back.input": "Input",
     "back.before": "Back to the step before",
@@ -144,6 +144,10 @@ ENGLISH: dict[str, str] = {
     "back.inputs.more": "The gradient of {x} at each step, added over the layers and directions that read it:",
     "back.states": "Initial states",
     "back.blocks": "By size",
+    "back.column.block": "block",
+    "back.column.total": "sum of sizes",
+    "back.column.largest": "largest",
+    "back.nothing": "Nothing comes back to {place}: all its gradients are zero.",
     "back.more": "Every number as a table: {csv}.",
     # what was left out
     "short": "Left out here: {what}. {all} shows everything.",
