@@ -24,6 +24,8 @@ MOST_COUNTED = 256
 
 def check_choice(wanted: str) -> None:
     """Raise OptionError for a plan that does not exist, or that cannot run here."""
+    if not isinstance(wanted, str):
+        raise OptionError(f"plan must be one of {', '.join(map(repr, CHOICES))}, not {wanted!r}")
     if wanted not in CHOICES:
         raise OptionError(f"there is no plan {wanted!r}{nearest(wanted, CHOICES, 'there are')}")
     if wanted == "compiled" and not installed():

@@ -95,6 +95,8 @@ def letters(found: Symbol) -> str:
     base = f"<mi>{escape(found.base)}</mi>"
     if found.tilde:
         base = f'<mover accent="true">{base}<mo stretchy="false">~</mo></mover>'
+    if found.power:
+        return f"<msubsup>{base}{_sub(found)}<mo>⊤</mo></msubsup>"
     return f"<msub>{base}{_sub(found)}</msub>" if found.sub else base
 
 
