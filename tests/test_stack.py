@@ -204,7 +204,7 @@ def test_initial_states_may_leave_out_what_there_is_one_of(layers: int, both: bo
         for scope, lines in whole.lines.items():
             np.testing.assert_array_equal(trace.lines[scope][list(lines)[-1]], list(lines.values())[-1])
     for shape in ((2, 1), (5, 2), (rows, layers * (1 + both), 2, 1)):
-        with pytest.raises(LstmTraceError, match="expected .L·D, B, width. with L·D ="):
+        with pytest.raises(LstmTraceError, match=r"expected .L·D, B, width. with L·D ="):
             model.run(x, h0=np.zeros(shape))
 
 
