@@ -28,6 +28,8 @@ from lstm_trace.views.formula import BINDING, Sym
 from lstm_trace.views.html_blocks import HTML, Printer
 from lstm_trace.views.markdown import MARKDOWN
 from lstm_trace.views.mathml import MATHML, MathML, number
+from lstm_trace.views.page_words import PAGE
+from lstm_trace.views.words import LANGUAGES
 
 from .page_reader import Page, numbers
 from .page_reader import number as read_number
@@ -366,3 +368,13 @@ def test_notebook_of_an_explanation() -> None:
     Page(html)
     assert html.count("<tr>") == 13
     assert "6 more rows" in html  # 18 inputs
+
+
+def test_every_language_has_every_string_of_the_page() -> None:
+    for language, table in PAGE.items():
+        assert set(table) == set(PAGE["en"]), language
+        for key, text in table.items():
+            fields = sorted(re.findall(r"\{(\w+)\}", PAGE["en"][key]))
+            assert sorted(re.findall(r"\{(\w+)\}", text)) == fields, (language, key)
+    assert not set(PAGE["en"]) & set(LANGUAGES["en"])
+    assert set(LANGUAGES) <= set(PAGE)

@@ -43,13 +43,11 @@ class _Marked(Plain):
     def __call__(self, node: Node) -> str:
         if not isinstance(node, Sym):
             return super().__call__(node)
-        found = symbol(node.name, {})
+        found = symbol(node.name, self.own)
         base = (_NAME + found.name if found.name else found.base) + ("\u0303" if found.tilde else "")
         base = _UPRIGHT + base if found.upright else base
-        return f"{_OPEN}{base}{_MIDDLE}{found.sub.replace('-', '−')}{_CLOSE}"
-
-
-_PRINT = _Marked()
+        raised = "ᵀ" if found.power else ""
+        return f"{_OPEN}{base}{_MIDDLE}{found.sub.replace('-', '−')}{_CLOSE}{raised}"
 
 
 def _width(marked: str, size: float) -> float:
@@ -90,21 +88,26 @@ def _cut(marked: str) -> str:
     return "".join(kept_parts).rstrip(" +-−(") + " …"
 
 
-def plain_text(node: Node) -> str:
-    """A formula as text, without marks."""
-    return Plain({})(node)
-
-
 @dataclass(frozen=True)
 class Picture:
     """The drawing of a stage's cell without its values.
 
-    widths: characters of the values of each name, for which room is left. said: the words of its captions.
+    widths: characters of the values of each name, for which room is left. said: the words of its captions. own: a
+    notation's symbols (those that an author gave in TeX print as names).
     """
 
     stage: Stage
     widths: Mapping[str, int] = field(default_factory=dict)
     said: Words = field(default_factory=page_words)
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _print(self) -> Plain:
+        return _Marked(self.own)
+
+    def plain(self, node: Node) -> str:
+        """A formula as text, without marks."""
+        return Plain(self.own)(node)
 
     @cached_property
     def flow(self) -> Flow:
@@ -136,7 +139,7 @@ class Picture:
         return middle, ways, (ends, lanes)
 
     def _wide(self, spot: Spot) -> float:
-        label = _width(_PRINT(spot.label), 17) if spot.label is not None else 0.0
+        label = _width(self._print(spot.label), 17) if spot.label is not None else 0.0
         value = 6.4 * self.widths.get(spot.line, 0)
         if spot.kind == "box":
             return max(96.0, _width(_cut(self._inner(spot)), 12) + 24, value + 18)
@@ -156,7 +159,7 @@ class Picture:
             right = right.args[0]
             if isinstance(right, Sym) and right.name in {line.name for line in spot.lines}:
                 right = formula(self.stage.cell.by_name[right.name], self.stage.cell)
-        return _PRINT(right).replace("-", "−")
+        return self._print(right).replace("-", "−")
 
     @cached_property
     def size(self) -> tuple[float, float]:
@@ -216,14 +219,14 @@ class Picture:
     def _spot(self, spot: Spot) -> str:
         x, y = self._places[0][spot.key]
         half = self._half(spot)
-        label = "" if spot.label is None else _spans(_PRINT(spot.label).replace("-", "−"))
+        label = "" if spot.label is None else _spans(self._print(spot.label).replace("-", "−"))
         if spot.kind == "circle":
             box = f'<rect x="{x - half:.1f}" y="{y - 17:.1f}" width="{2 * half:.1f}" height="34" rx="17"/>'
             name = f'<text class="label" x="{x:.1f}" y="{y - 22:.1f}">{label}</text>' if label else ""
             inner = f'{name}<text class="sign" x="{x:.1f}" y="{y + 5:.1f}">{escape(spot.sign)}</text>'
         elif spot.kind == "box":
             box = f'<rect x="{x - half:.1f}" y="{y - 33:.1f}" width="{2 * half:.1f}" height="66" rx="8"/>'
-            shift = 11 + _width(_PRINT(spot.label), 17) / 2 if spot.label is not None and spot.sign else 0
+            shift = 11 + _width(self._print(spot.label), 17) / 2 if spot.label is not None and spot.sign else 0
             badge = f'<text class="sign" x="{x - shift:.1f}" y="{y - 12:.1f}">{escape(spot.sign)}</text>'
             at = x + (4 + _width(spot.sign, 15) / 2 if spot.sign else 0)
             name = f'<text class="label" x="{at:.1f}" y="{y - 12:.1f}">{label}</text>'
@@ -246,15 +249,15 @@ class Picture:
         """The equation of a spot, as text."""
         cell = self.stage.cell
         if spot.kind in ("source", "sink"):
-            return plain_text(spot.label) if spot.label is not None else spot.line
+            return self.plain(spot.label) if spot.label is not None else spot.line
         line = cell.by_name[spot.line]
-        right = plain_text(formula(line, cell))
-        return f"{plain_text(Sym(line.name))} = {right}" if line.assigned else right
+        right = self.plain(formula(line, cell))
+        return f"{self.plain(Sym(line.name))} = {right}" if line.assigned else right
 
     @cached_property
     def description(self) -> str:
         """The picture in words: every node with what leads to it."""
-        names = {s.key: plain_text(s.label) if s.label is not None else self.said_of(s) for s in self.flow.spots}
+        names = {s.key: self.plain(s.label) if s.label is not None else self.said_of(s) for s in self.flow.spots}
         rows = []
         for spot in self.flow.spots:
             before = [names[key] for key in reached(self.flow.edges, spot.key)]
@@ -303,7 +306,7 @@ def shown(picture: Picture, values: Values, t: int, b: int) -> dict[str, str]:
         first = array.shape[-1] if array.shape[-1] <= UNITS else UNITS - 1
         texts = [number(values.num(scope, spot.line, t, b, (k,)).shown) for k in range(first)]
         texts += ["…"] if first < array.shape[-1] else []
-        found[spot.key] = ", ".join(texts).replace("-", "−")
+        found[spot.key] = ("; " if values.style.comma else ", ").join(texts).replace("-", "−")
     return found
 
 
@@ -339,7 +342,7 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
     """
     stage = trace.stages[0] if scope is None else trace.stage(scope)
     numbers = Values(trace, DIGITS)
-    picture = Picture(stage, widths(stage, numbers), page_words(language))
+    picture = Picture(stage, widths(stage, numbers), page_words(language), trace.header.symbols)
     values = picture.texts(shown(picture, numbers, t, b))
     wide, tall = picture.size
     title = escape(caption(trace, stage, t, b, picture.said))

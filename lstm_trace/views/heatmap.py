@@ -6,8 +6,10 @@ classes of the style sheet, so that they suit light and dark.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +34,7 @@ _LEFT, _TOP, _LEGEND = 34.0, 4.0, 66.0
 
 @dataclass(frozen=True)
 class Map:
-    """A line of a stage for one row of the batch: values (units, steps), after binning; how many were put together."""
+    """A line of a stage for one row of the batch: values (units, steps), `bins` steps and units put together in each."""
 
     stage: Stage
     line: Line
@@ -42,6 +44,7 @@ class Map:
     least: float
     most: float
     sizes: tuple[int, int]
+    own: Mapping[str, Any]
 
 
 def mapped(stage: Stage) -> list[Line]:
@@ -69,7 +72,9 @@ def heat(trace: Trace, stage: Stage, line: Line, b: int = 0) -> Map | None:
     bins = (-(-whole.shape[0] // STEPS), -(-whole.shape[1] // UNITS))
     values = _binned(_binned(whole, bins[0]).T, bins[1])
     gate = is_gate(line, stage.cell)
-    return Map(stage, line, values, bins, gate, float(finite.min()), float(finite.max()), whole.shape)
+    return Map(
+        stage, line, values, bins, gate, float(finite.min()), float(finite.max()), whole.shape, trace.header.symbols
+    )
 
 
 def _binned(values: Array, size: int) -> Array:
@@ -118,7 +123,7 @@ def svg(
 
 
 def _title(found: Map, words: Words, place: str, style: Style) -> str:
-    name = Plain({})(heading(found.line, found.stage.cell))
+    name = Plain(found.own)(heading(found.line, found.stage.cell))
     return words.word(
         "map.title",
         name=name,
