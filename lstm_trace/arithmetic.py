@@ -95,6 +95,11 @@ def find(name: str) -> Arithmetic:
     raise OptionError(f"there is no arithmetic {name!r}; expected {KNOWN}")
 
 
+def decimals(name: str | None) -> int:
+    """How many decimals are noted by hand; 0 in any other arithmetic."""
+    return int(name.removeprefix("by-hand-")) if name and name.startswith("by-hand-") else 0
+
+
 # -- the kinds of numbers ---------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,6 +65,63 @@ def _steps(ctx: click.Context, param: click.Parameter, value: str | None) -> sli
     if match[3] is not None:
         return slice(int(match[3]), int(match[3]) + 1)
     return slice(int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
+
+
+def arithmetic_options(command: Command) -> Command:
+    """`--by-hand N` and `--arithmetic NAME`, as one keyword `arithmetic`: the name, or None."""
+
+    @wraps(command)
+    def named(*, by_hand: int | None, arithmetic: str | None, **given: Any) -> Any:
+        if by_hand is not None and arithmetic is not None:
+            raise click.UsageError("--by-hand N is an arithmetic itself: leave --arithmetic away")
+        return command(arithmetic=arithmetic if by_hand is None else f"by-hand-{by_hand}", **given)
+
+    for option in (
+        click.option("--arithmetic", help="Compute in float32, float16, bfloat16 or qM.N (docs/arithmetic.md)."),
+        click.option(
+            "--by-hand", type=click.IntRange(0, 15), metavar="N", help="Compute as a person who notes N decimals."
+        ),
+    ):
+        named = option(named)
+    return named
+
+
+def number_options(command: Command) -> Command:
+    """`--digits`, `--significant`, `--decimal-comma`: how numbers are shown, as keywords of `report`."""
+
+    @wraps(command)
+    def styled(*, digits: tuple[str, ...], significant: int | None, decimal_comma: bool, **given: Any) -> Any:
+        whole, single = _digits(digits)
+        style = {"digits": whole, "significant": significant, "digits_of": single or None}
+        return command(style={**style, "decimal_comma": decimal_comma or None}, **given)
+
+    for option in (
+        click.option("--decimal-comma", is_flag=True, help="0,5 instead of 0.5."),
+        click.option("--significant", type=click.IntRange(1, 17), help="Significant digits instead of decimals."),
+        click.option(
+            "--digits",
+            multiple=True,
+            metavar="N",
+            help="Decimals (8), or of one line: c_t=6 (repeatable). Display only.",
+        ),
+    ):
+        styled = option(styled)
+    return styled
+
+
+def _digits(values: tuple[str, ...]) -> tuple[int | None, dict[str, int]]:
+    """Decimals of all lines, and of single ones. Raises click.BadParameter."""
+    whole, single = None, {}
+    for value in values:
+        name, found, count = value.rpartition("=")
+        if not re.fullmatch(r"\d{1,2}", count.strip()) or int(count) > 17 or bool(found) != bool(name.strip()):
+            message = f"{value!r} is neither a number in 0<=x<=17 nor LINE=NUMBER"
+            raise click.BadParameter(message, param_hint="'--digits'")
+        if name:
+            single[name.strip()] = int(count)
+        else:
+            whole = int(count)
+    return whole, single
 
 
 def opened(source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None) -> Trace:

@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from .common import nonfinite_option, opened, output_option, selection_options, source_argument
+from .common import (
+    arithmetic_options,
+    nonfinite_option,
+    number_options,
+    opened,
+    output_option,
+    selection_options,
+    source_argument,
+)
 
 
 @click.command("report")
@@ -18,10 +26,11 @@ from .common import nonfinite_option, opened, output_option, selection_options, 
     type=click.Choice(["scalar", "vector", "summary"]),
     help="Every term of every unit, vectors, or gates and states only; chosen by size if not given.",
 )
-@click.option("--digits", type=click.IntRange(0, 17), default=8, show_default=True, help="Decimals (display only).")
 @click.option("--width", type=click.IntRange(min=40), help="Columns of a text report.")
 @click.option("--all", "everything", is_flag=True, help="Everything, however long; nothing is shortened with dots.")
 @click.option("--no-diagram", is_flag=True, help="No picture of the cell (x.svg) beside a Markdown file x.md.")
+@number_options
+@arithmetic_options
 @selection_options
 @nonfinite_option
 def command(
@@ -29,22 +38,25 @@ def command(
     output: str,
     format_: str | None,
     detail: str | None,
-    digits: int,
     width: int | None,
     everything: bool,
     no_diagram: bool,
     allow_nonfinite: bool,
+    arithmetic: str | None,
+    style: dict[str, Any],
     **selection: Any,
 ) -> None:
     """Write the worked solution of SOURCE (a trace, or a problem that is traced first).
 
     Every line with its symbol, its formula, the numbers put in and the result; = where that is exact, ≈ where it is
-    rounded. It ends with the answers that were asked for, and one sentence for each gate.
+    rounded. It ends with the answers that were asked for, and one sentence for each gate. With --by-hand or
+    --arithmetic everything is computed again like that, and each answer stands beside its value in full precision.
     """
     import shutil
     import sys
     from pathlib import Path
 
+    from ..arithmetic import decimals
     from ..files import written
     from ..views.report import format_of, report
 
@@ -52,7 +64,13 @@ def command(
     chosen = format_ or format_of(output, "text" if terminal else "md")
     columns = width or (min(shutil.get_terminal_size().columns, 100) if terminal else 80)
     trace = opened(source, allow_nonfinite)
-    text = report(trace, chosen, detail=detail, digits=digits, width=columns, everything=everything, **selection)
+    if arithmetic is not None:
+        from ..walks.again import in_arithmetic
+
+        trace = in_arithmetic(trace, arithmetic)
+    if style["digits"] is None:
+        style["digits"] = max(8, decimals(trace.header.arithmetic))
+    text = report(trace, chosen, detail=detail, width=columns, everything=everything, **style, **selection)
     if chosen == "md" and output != "-" and not no_diagram:
         from ..views.illustrated import illustrated
         from ..views.rows import Selection

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .common import name_list, nonfinite_option, output_option
+from .common import arithmetic_options, name_list, nonfinite_option, output_option
 from .models import input_options, layout_options
 
 
@@ -18,6 +18,7 @@ from .models import input_options, layout_options
     "--layer", "layers", type=click.IntRange(min=0), multiple=True, help="Store this layer only (repeatable)."
 )
 @click.option("--plan", is_flag=True, help="Print how the run would be computed, and compute nothing.")
+@arithmetic_options
 @input_options
 @layout_options
 @nonfinite_option
@@ -28,6 +29,7 @@ def command(
     layers: tuple[int, ...],
     plan: bool,
     allow_nonfinite: bool,
+    arithmetic: str | None,
     **given: Any,
 ) -> None:
     """Trace SOURCE: a problem (YAML, JSON, TOML; '-' is standard input), or a model with --input X.
@@ -44,7 +46,9 @@ def command(
         click.echo("\n\n".join(f"{scope}\n{text}" for scope, text in model.plans(**arguments).items()))
         return
     chosen = {"record": {"lines": record, "layers": layers or None}} if record or layers else {}
-    if is_tensors(output):
+    if arithmetic is not None:
+        save(traced(source, given, allow_nonfinite, arithmetic=arithmetic, **chosen), output)
+    elif is_tensors(output):
         traced(source, given, allow_nonfinite, out=output, **chosen)
     else:
         save(traced(source, given, allow_nonfinite, **chosen), output)

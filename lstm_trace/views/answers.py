@@ -11,7 +11,7 @@ from .asked import name_of, wanted
 from .blocks import Block, Derivation, Heading, Para, Row
 from .formula import Num, Vec
 from .given import by_step
-from .numbers import Style
+from .numbers import DIGITS, Style
 from .values import Values
 from .view import Place, View
 from .words import capital
@@ -59,9 +59,11 @@ def _beside(shown: View) -> list[tuple[str, View]]:
     }
     drift = replace(trace, lines=off)
     style = shown.values.style
+    many = Style(max(style.digits or DIGITS, DIGITS), comma=style.comma)
+    few = Style(significant=3, comma=style.comma)
     return [
-        ("full", replace(shown, trace=full, values=Values(full, replace(style, lines={})))),
-        ("drift", replace(shown, trace=drift, values=Values(drift, Style(significant=3, comma=style.comma)))),
+        ("full", replace(shown, trace=full, values=Values(full, many))),
+        ("drift", replace(shown, trace=drift, values=Values(drift, few))),
     ]
 
 

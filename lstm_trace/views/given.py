@@ -13,6 +13,7 @@ from .asked import name_of, wanted
 from .blocks import Block, Derivation, Heading, Para, Premises, Row, Table, Text
 from .definitions import definitions
 from .formula import Dots, Index, Mat, Node, Num, Sym, formula, kept
+from .marks import in_style
 from .view import TABLE, UNITS, View
 from .words import capital, sentence
 
@@ -32,6 +33,7 @@ def given(shown: View) -> Iterator[Block]:
         yield Para(shown.words.text("wanted", lines=wanted))
 
 
+@in_style
 def equations(shown: View) -> Iterator[Block]:
     """The equations of every cell, once each, and what the functions in them are."""
     yield Heading(2, shown.said("equations"))

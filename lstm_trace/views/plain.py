@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,12 +90,17 @@ def _call(p: Plain, node: Call) -> str:
     args = [p(a) for a in node.args] + [p(written(c)) for c in node.constants]
     if node.op == "concat":
         return f"[{'; '.join(args)}]"
-    return f"{FUNCTIONS[node.op][1]}({', '.join(args)})"
+    return f"{FUNCTIONS[node.op][1]}({_listed(args)})"
 
 
 def _vector(p: Plain, node: Vec) -> str:
     """The entries in brackets; of a single one the number."""
-    return p(node.entries[0]) if len(node.entries) == 1 else f"[{', '.join(p(e) for e in node.entries)}]"
+    return p(node.entries[0]) if len(node.entries) == 1 else f"[{_listed([p(e) for e in node.entries])}]"
+
+
+def _listed(texts: list[str]) -> str:
+    """One after the other, with semicolons where there are decimal commas."""
+    return ("; " if any(re.search(r"\d,\d", text) for text in texts) else ", ").join(texts)
 
 
 PLAIN: dict[type, Callable[[Plain, Any], str]] = {

@@ -14,7 +14,7 @@ from .answers import answers
 from .blocks import Block, Heading
 from .gates import sentences
 from .given import equations, given
-from .numbers import DIGITS
+from .numbers import DIGITS, Style
 from .rows import Selection
 from .solution import solution
 from .view import Detail, view
@@ -28,18 +28,21 @@ PAGES: dict[str, Callable[..., str]] = {"html": html.page}
 #: File suffix to format.
 SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
 
+#: Option of a report to the field of the style that it sets.
+STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
+
 
 @dataclass(frozen=True)
 class Options:
     """What a report shows, and how.
 
     detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
-    digits: decimals, for display only. selection: lines, layer, direction, steps, row, unit. everything: no dots.
-    width: columns of a text report. language: of headings and sentences.
+    digits: decimals, or a `Style`, for display only. selection: lines, layer, direction, steps, row, unit. everything:
+    no dots. width: columns of a text report. language: of headings and sentences.
     """
 
     detail: Detail | None = None
-    digits: int = DIGITS
+    digits: int | Style = DIGITS
     selection: Selection = field(default_factory=Selection)
     everything: bool = False
     width: int = 80
@@ -64,7 +67,8 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     """The worked solution as text.
 
     format: `md` (Markdown with TeX math as GitHub renders it), `text` (for a terminal) or `html`. Options are those of
-    `Options`, and those of a selection: only, layer, direction, steps, batch, unit.
+    `Options`, and those of a selection: only, layer, direction, steps, batch, unit. How numbers are shown: digits,
+    significant (digits instead of decimals), digits_of (decimals of single lines, by name), decimal_comma.
     Raises OptionError for an unknown format or detail, MissingError for a selection that is not there.
 
     >>> import lstm_trace as lt
@@ -83,6 +87,9 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     if options.get("detail") is not None:
         _check("detail", options["detail"], get_args(Detail))
     chosen = {name: options.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in options}
+    style = {field: value for name, field in STYLE.items() if (value := options.pop(name, None)) is not None}
+    if style:
+        options["digits"] = Style(options.get("digits", DIGITS), **style)
     whole = Options(**options)
     if chosen:
         whole = replace(whole, selection=Selection(**chosen))

@@ -10,10 +10,12 @@ from .blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from .formula import SYMBOLIC, Dots, Node, Num, Sym, Vec, formula, heading
 from .given import read, single, vectors
 from .groups import Group, is_gate
+from .marks import in_style
 from .view import Place, View
 from .words import capital
 
 
+@in_style
 def solution(shown: View) -> Iterator[Block]:
     """A part for each shown place; what the bounds left out is said first."""
     yield Heading(2, shown.said("solution"))

@@ -66,7 +66,8 @@ def number(shown: Shown) -> str:
     sign = "-" if shown.negative else ""
     if not shown.finite:
         return sign + (r"\infty" if shown.digits == "inf" else r"\mathrm{NaN}")
-    return sign + shown.digits + ("" if shown.exponent is None else rf" \times 10^{{{shown.exponent}}}")
+    digits = shown.digits.replace(",", "{,}")  # or TeX would put a space after it
+    return sign + digits + ("" if shown.exponent is None else rf" \times 10^{{{shown.exponent}}}")
 
 
 def letters(found: Symbol, typewriter: Callable[[str], str]) -> str:

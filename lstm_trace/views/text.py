@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -136,8 +137,9 @@ def _box(label: str, node: Node, p: _Printer) -> list[str]:
 
 def _aligned(texts: list[str]) -> list[str]:
     """Numbers with as many columns after the mark, so that units stand under units."""
-    places = [len(text.partition(".")[2]) for text in texts]
-    return [text + " " * (max(places) - n) if "." in text else text for text, n in zip(texts, places, strict=True)]
+    marks = [re.search(r"(?<=\d)[.,]\d", text) for text in texts]
+    places = [0 if mark is None else len(text) - mark.start() for text, mark in zip(texts, marks, strict=True)]
+    return [text + " " * (max(places) - n) if n else text for text, n in zip(texts, places, strict=True)]
 
 
 def _right(text: str, width: int) -> str:

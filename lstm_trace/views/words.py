@@ -162,8 +162,8 @@ ENGLISH: dict[str, str] = {
     "arithmetic.hand": "By hand: each product, each sum and each value of a function is rounded to {n} decimals, half "
     "away from zero.",
     "arithmetic.float": "In {name}: weights, inputs and the result of every single operation are rounded to it.",
-    "arithmetic.fixed": "In fixed point {name}: {bits} bits, {part} of them after the point; one rounding for each dot "
-    "product, half to even, and saturation.",
+    "arithmetic.fixed": "In fixed point {name}: weights, inputs and results have {bits} bits, {part} of them after the "
+    "point; one rounding for each dot product, half to even, and saturation.",
     "full": "in full precision",
     "drift": "off by",
     "partly": "Some operands were not recorded; their lines are shown without the numbers put in.",
