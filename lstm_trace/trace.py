@@ -286,9 +286,16 @@ class Trace:
         return read(text, self.extents(name), every)
 
     def asked(self) -> list[Address]:
-        """The addresses that were asked for; a bare name stands once for each layer and direction that has it."""
+        """The addresses that were asked for; a bare name stands once for each layer and direction that has it.
+
+        Lines that were asked for and not recorded (see `record`) are left out.
+        """
         found = []
         for text in self.header.ask:
+            name = text.rsplit("/", 1)[-1].split("[")[0].strip()
+            held = any(self._has(stage, name) for stage in self.stages)
+            if not held and any(name in stage.cell.by_name for stage in self.stages):
+                continue
             address = self.locate(text, every=True)
             for stage in self.stages:
                 fits = address.layer in (None, stage.layer) and address.direction in (None, stage.direction)

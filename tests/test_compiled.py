@@ -375,6 +375,8 @@ def test_auto_compiles_once_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OptionError, match="there is no plan 'compield'; did you mean 'compiled'"):
         lstm().run(inputs(), plan="compield")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="plan must be one of 'auto', 'compiled', 'planned', 'lines', not False"):
+        lstm().run(inputs(), plan=False)  # type: ignore[arg-type]
     monkeypatch.setattr(choice, "installed", lambda: False)
     with pytest.raises(OptionError, match=r"needs llvmlite, which is not installed: pip install 'lstm-trace\[jit\]'"):
         lstm().run(inputs(), plan="compiled")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,17 @@ def test_what_was_asked_for_has_full_addresses() -> None:
     assert [address.line for address in small().asked()] == ["h_t"]
     given = small(given={"i_t": [1.0, 2.0]}, ask=["i_t", "c_t"])
     assert [address.line for address in given.asked()] == ["i_t", "c_t"]
+
+
+def test_what_was_asked_for_and_not_recorded_is_left_out() -> None:
+    trace = traced(layers=1, both=False, ask=["i_t", "1/0/c_t[1]", "h_t"])
+    held = {name: values for name, values in trace.lines["0/forward"].items() if name != "c_t"}
+    part = replace(trace, lines={"0/forward": held})
+    assert [address.line for address in trace.asked()] == ["i_t", "c_t", "h_t"]
+    assert [address.line for address in part.asked()] == ["i_t", "h_t"]
+    wrong = replace(trace, header=replace(trace.header, ask=("it",)))
+    with pytest.raises(MissingError, match="the trace has no 'it'"):
+        wrong.asked()
 
 
 def test_addresses_of_everything_in_a_trace() -> None:

@@ -157,6 +157,15 @@ def test_command(tmp_path: Path) -> None:
     assert "W_xi" in CliRunner().invoke(main, ["verify", str(good), "--premises"]).output
 
 
+def test_premises_of_a_stack_stand_by_layer_and_direction_in_80_columns(tmp_path: Path) -> None:
+    traced({}, lengths=[4, 2]).save(tmp_path / "stack.json")
+    output = CliRunner().invoke(main, ["verify", str(tmp_path / "stack.json")]).output
+    assert "\npremises, not proven:\n  0/forward: W_xi, " in output
+    assert "\n  1/reverse: W_xi, " in output
+    assert "\n  x_t, lengths\n" in output
+    assert max(map(len, output.splitlines())) <= 80
+
+
 @pytest.mark.parametrize("plan", ["auto", "lines"])
 def test_what_a_lower_layer_gives_out_can_be_supplied(plan: str) -> None:
     whole = traced({}, both=False)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: Entries of a list that are printed; the rest is counted.
 SHOWN = 12
+#: Columns of a terminal.
+WIDTH = 80
 
 
 @click.command("verify")
@@ -49,8 +51,32 @@ def _report(result: Verification, premises: bool) -> list[str]:
     if premises:
         rows += [f"premise: {name}" for name in result.premises]
     else:
-        rows.append(f"premises, not proven: {', '.join(result.premises) or 'none'}")
+        rows += _by_scope("premises, not proven: ", result.premises)
     return rows
+
+
+def _by_scope(label: str, names: tuple[str, ...]) -> list[str]:
+    """Names in one line where they fit; otherwise a line for each layer and direction, wrapped."""
+    import textwrap
+
+    whole = label + (", ".join(names) or "none")
+    if len(whole) <= WIDTH:
+        return [whole]
+    scopes: dict[str, list[str]] = {}
+    for name in names:
+        scope, _, short = name.rpartition("/")
+        scopes.setdefault(scope, []).append(short)
+    return [
+        label.rstrip(),
+        *(
+            row
+            for scope, found in scopes.items()
+            for row in textwrap.wrap(
+                f"{scope}: {', '.join(found)}" if scope else ", ".join(found), WIDTH,
+                initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False,
+            )
+        ),
+    ]  # fmt: skip
 
 
 def _listed(label: str, names: tuple[str, ...] | list[str]) -> list[str]:
