@@ -34,7 +34,7 @@ _LEFT, _TOP, _LEGEND = 34.0, 4.0, 66.0
 
 @dataclass(frozen=True)
 class Map:
-    """A line of a stage for one row of the batch: values (units, steps), `bins` steps and units put together in each."""
+    """A line of a stage for one row of the batch: values (units, steps), `bins` steps and units together in each."""
 
     stage: Stage
     line: Line

@@ -12,7 +12,9 @@ from .page_words import page_words
 from .rows import Selection
 
 
-def illustrated(text: str, trace: Trace, path: str, selection: Selection, language: str = "en") -> tuple[str, str]:
+def illustrated(
+    text: str, trace: Trace, path: str, selection: Selection, language: str = "en", notation: str = "exercise"
+) -> tuple[str, str]:
     """The report `text` with the picture before its solution, and the picture; path: of the picture.
 
     It shows the first layer and direction of the selection, at its first step in computing order. The text stays as
@@ -31,4 +33,8 @@ def illustrated(text: str, trace: Trace, path: str, selection: Selection, langua
     mark = f"## {said.word('solution')}\n"
     before, found, after = text.partition(mark)
     whole = f"{before}{image}{mark}{after}" if found else f"{text}\n{image}"
+    if notation != "exercise":
+        from .presets import applied
+
+        trace, _ = applied(trace, notation, selection, language)
     return whole, diagram(trace, stage.scope, t, b, language)
