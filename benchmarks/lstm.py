@@ -37,6 +37,7 @@ QUICK = ((2, 3, 1, 1), (2, 3, 1, 1000), (32, 32, 32, 100), (128, 128, 1, 1000), 
 LINES = 21  # of the plain cell
 Call = Callable[[], Any]
 PLAN: Any = "planned"
+CLOCK = time.perf_counter
 
 
 class Ratio(NamedTuple):
@@ -62,9 +63,9 @@ def rounds(calls: dict[str, Call], budget: float, before: Call = lambda: None) -
     while time.perf_counter() < end or len(next(iter(found.values()))) < 5:
         before()
         for name, call in calls.items():
-            begin = time.perf_counter()
+            begin = CLOCK()
             call()
-            found[name].append(time.perf_counter() - begin)
+            found[name].append(CLOCK() - begin)
     return found
 
 
@@ -239,14 +240,17 @@ def main() -> None:
     options.add_argument("--part", action="append", choices=["grid", "peers", "disk", "growth"], help="only this part")
     options.add_argument("--dtype", action="append", choices=["float64", "float32"], help="only this one in the grid")
     options.add_argument("--plan", choices=["planned", "compiled", "auto"], default="planned", help="which of ours")
+    options.add_argument("--cpu", action="store_true", help="processor time, where others use the machine")
     options.add_argument("--seconds", type=float, default=5.0, help="for each size")
     given = options.parse_args()
-    globals()["PLAN"] = given.plan
+    globals().update(PLAN=given.plan, CLOCK=time.process_time if given.cpu else time.perf_counter)
     threads = int(os.environ["OPENBLAS_NUM_THREADS"])
     torch.set_num_threads(threads)
     parts = given.part or (["grid"] if given.quick else ["grid", "peers", "disk", "growth"])
     cells = list(QUICK) if given.quick else [(h, i, b, t) for h, i in SIZES for b in (1, 32) for t in (1, 100, 1000)]
-    print(f"numpy {np.__version__}, torch {torch.__version__}, Python {sys.version.split()[0]}, {threads} threads\n")
+    clock = "processor time" if given.cpu else "wall clock"
+    python = sys.version.split()[0]
+    print(f"numpy {np.__version__}, torch {torch.__version__}, Python {python}, {threads} threads, {clock}\n")
     with torch.no_grad():
         if "grid" in parts:
             for dtype in given.dtype or ("float64", "float32"):

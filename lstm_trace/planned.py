@@ -27,8 +27,9 @@ LEAST_STEPS = 8
 #: The same for large steps, of which there must be some nevertheless, for the products.
 KEPT_LARGE = 8 * 1024 * 1024
 FEWEST_STEPS = 4
-#: Numbers of steps for which a kept slab remembers its views.
+#: Numbers of steps for which a kept slab remembers its views; blocks for which the slab of a trace does.
 MOST_BOUND = 4
+MOST_BLOCKS = 64
 #: Rows (steps times batch) that a product before the loop should have, for speed: at least, and where they are made
 #: in blocks of any size; and the bytes that they should not exceed.
 LEAST_ROWS = 64
@@ -148,7 +149,7 @@ class Machine:
     def _bound(self, slab: Slab, first: int, last: int, keep: bool) -> Bound:
         """The plan's calls on the steps from `first` to before `last` of `slab`.
 
-        keep: whether they are to be used again: then every view is made now.
+        keep: whether every view of every step is made now, to be used again.
         """
         if (first, last) in slab.bound:
             return slab.bound[first, last]  # type: ignore[no-any-return]
@@ -167,10 +168,9 @@ class Machine:
         rows = (last, first) if self.reverse else (first, last)
         begin, end = ({state: slab.state(state, row) for state in self.plan.states} for row in rows)
         bound = Bound(before, loop, after, fed, begin, end)
-        if keep:
-            if len(slab.bound) > MOST_BOUND:
-                slab.bound.clear()
-            slab.bound[first, last] = bound
+        if len(slab.bound) >= (MOST_BOUND if keep else MOST_BLOCKS):
+            slab.bound.clear()
+        slab.bound[first, last] = bound
         return bound
 
     def pack(self, names: tuple[str, ...], form: str, width: int = 0) -> Array:
