@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import lstm_trace as lt
+from lstm_trace import examples
+from lstm_trace.cli import main
 from lstm_trace.errors import MissingError
 from lstm_trace.views.numbers import Style, decimal
 from lstm_trace.views.tex import number as tex
@@ -28,6 +32,12 @@ STYLES: list[dict[str, Any]] = [
     {"digits": 4, "digits_of": {"c_t": 9, "z_i": 1}},
     {"significant": 2, "digits_of": {"h_t": 6}},
 ]
+
+
+def cli(*arguments: object, code: int = 0) -> str:
+    run = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert run.exit_code == code, run.output
+    return run.stdout if code == 0 else run.stderr
 
 
 def drawn() -> list[float]:
@@ -168,3 +178,38 @@ def test_the_comma_in_every_format() -> None:
         shown = re.sub(hidden, "", report, flags=re.S)
         assert not re.findall(r"(?<![\w.])-?\d+\.\d+(?![\w.])", shown), format_
     assert tex(Style(comma=True).show(1.5e-12)) == r"1{,}5 \times 10^{-12}"
+
+
+def test_on_the_command_line(tmp_path: Path) -> None:
+    source = tmp_path / "q.yaml"
+    source.write_text(examples.text("q22"), encoding="utf-8")
+    file = tmp_path / "t.json"
+    assert cli("run", source, "--by-hand", "4", "-o", file) == ""
+    assert lt.load(file).header.arithmetic == "by-hand-4"
+    assert cli("run", source, "--arithmetic", "q4.12", "-o", tmp_path / "t.safetensors") == ""
+    assert lt.load(tmp_path / "t.safetensors").header.arithmetic == "q4.12"
+    assert "proven" in cli("verify", file)
+    again = cli("report", file, "--format", "text")
+    assert again == cli("report", source, "--by-hand", "4", "--format", "text")
+    assert "h_t = [0.0394, 0.0017]\n    in full precision: [0.03938606, 0.00166991]\n" in again
+    mixed = cli("report", source, "--digits", "3", "--digits", "h_t=6", "--digits", "tanh(c_t)=1", "--format", "text")
+    assert "h_t ≈ [0.039386, 0.00167]" in mixed
+    assert "c_t ≈ [0.04, 0.017]" in mixed
+    assert "[1,0; 2,0; 3,0]" in cli("report", source, "--decimal-comma", "--format", "text")
+    assert "h_t ≈ [0.039, 0.0017]" in cli("report", source, "--significant", "2", "--format", "text")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--by-hand", "4", "--arithmetic", "q4.12"], "--by-hand N is an arithmetic itself"),
+        (["--arithmetic", "q4"], "there is no arithmetic 'q4'; expected by-hand-N"),
+        (["--digits", "c_t="], "'c_t=' is neither a number in 0<=x<=17 nor LINE=NUMBER"),
+        (["--digits", "c_tt=3"], "digits of 'c_tt': there is no such line; did you mean 'c_t'?"),
+        (["--by-hand", "16"], "0<=x<=15"),
+    ],
+)
+def test_wrong_options(options: list[str], message: str, tmp_path: Path) -> None:
+    source = tmp_path / "q.yaml"
+    source.write_text(examples.text("q22"), encoding="utf-8")
+    assert message in cli("report", source, *options, code=2)
