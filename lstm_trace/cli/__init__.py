@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
+from .. import __version__
 from ..errors import LstmTraceError
 
 #: Verbs in the order in which a user meets them; `lstm_trace.cli.<verb>` has the `command`.
@@ -72,7 +73,7 @@ def fail(*problems: str) -> NoReturn:
 
 
 @click.command(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="lstm-trace", prog_name="lstm-trace", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="lstm-trace", message="%(prog)s %(version)s")
 def main() -> None:
     """See inside an LSTM: trace, prove, explain and export every value that the cell computes.
 
