@@ -50,12 +50,16 @@ def traced(kind: str) -> Trace:
             cell = {"equations": "h_t = tanh(W_xh @ x_t + W_hh @ h_prev)\ny_t = W_hy @ h_t + b_y\n"
                     "carry: h_prev <- h_t\noutput: y_t"}  # fmt: skip
             return lt.run({"W_xh": np.ones((H, I)), "W_hh": np.eye(H) / 2} | more, x, cell=cell)
+        case "joined":
+            cell = {"equations": "v = concat(h_prev, x_t)\nf_t = sigmoid(W_f @ v)\nh_t = f_t * h_prev + tanh(W_c @ v)\n"
+                    "carry: h_prev <- h_t\noutput: h_t"}  # fmt: skip
+            return lt.run({"W_f": np.ones((H, H + I)), "W_c": np.eye(H, H + I)}, x, cell=cell)
         case "plain":
             return lt.run({}, x, cell={"equations": "h_t = 0.5 * h_prev + (1 - 0.25) * x_t\ncarry: h_prev <- h_t"})
     raise AssertionError(kind)
 
 
-KINDS = ("lstm", "peephole", "norm", "slstm", "lengths", "readout", "plain")
+KINDS = ("lstm", "peephole", "norm", "slstm", "lengths", "readout", "joined", "plain")
 
 
 def test_graph_of_an_lstm() -> None:
@@ -72,6 +76,13 @@ def test_graph_of_an_lstm() -> None:
         ("f_t * c_prev", "c_t"), ("i_t * c_tilde", "c_t"), ("c_t", "tanh(c_t)"), ("tanh(c_t)", "h_t"), ("o_t", "h_t"),
         ("c_t", "out:c_prev"), ("h_t", "out:h_prev"),
     }  # fmt: skip
+
+
+def test_what_several_gates_read_is_drawn_once() -> None:
+    found = flow(traced("joined").stages[0])
+    edges = {(edge.source, edge.target) for edge in found.edges}
+    assert {("in:h_prev", "v"), ("in:x_t", "v"), ("v", "f_t")} <= edges
+    assert ("f_t", "W_c @ v") not in edges
 
 
 @pytest.mark.parametrize("kind", KINDS)

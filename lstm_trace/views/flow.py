@@ -80,7 +80,7 @@ def flow(stage: Stage) -> Flow:
         folded.add(id(group))
     spots: list[Spot] = []
     for group in found:
-        parts = [group.lines] if id(group) in folded else _parts(group, cell)
+        parts = _shared(group, cell) if id(group) in folded else _parts(group, cell)
         spots += [_spot(lines, cell) for lines in parts]
     owner = {line.name: spot.key for spot in spots for line in spot.lines}
     return Flow(*_joined(stage, spots, owner))
@@ -92,6 +92,19 @@ def _is_box(group: Group, cell: Cell) -> bool:
     if leader is None or not leader.assigned:
         return False
     return is_gate(leader, cell) or (bool(OPS[leader.op].function) and OPS[leader.op].arity == 1)
+
+
+def _shared(group: Group, cell: Cell) -> list[tuple[Line, ...]]:
+    """A group as one part; what other groups read too ([h; x] of all gates) is a part of its own, with all it needs."""
+    left = list(group.lines)
+    parts: list[tuple[Line, ...]] = []
+    for line in group.lines[:-1]:
+        if all(reader in group.lines for reader in cell.readers.get(line.name, ())):
+            continue
+        needed = cell.closure([line.name], carried=False)
+        parts.append(tuple(other for other in left if other.name in needed))
+        left = [other for other in left if other.name not in needed]
+    return [*(part for part in parts if part), tuple(left)]
 
 
 def _parts(group: Group, cell: Cell) -> list[tuple[Line, ...]]:
@@ -165,8 +178,8 @@ def _joined(stage: Stage, spots: list[Spot], owner: dict[str, str]) -> tuple[tup
 
 
 def _weighed(cell: Cell, state: str) -> int:
-    """In how many matrix products a state stands."""
-    return sum(line.op == "matvec" for line in cell.readers.get(state, ()))
+    """In how many matrix products, or vectors for them, a state stands."""
+    return sum(line.op in ("matvec", "concat") for line in cell.readers.get(state, ()))
 
 
 def reached(edges: Iterable[Edge], key: str) -> list[str]:

@@ -49,7 +49,7 @@ _GREEK = dict(zip(_NAMES.split(), "αβγδϵζηθικλμνξπρστϕχψω�
 class MathML:
     """Prints a tree as MathML; `own` has the symbols that the author of the problem gave, number prints a number."""
 
-    own: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, Any] = field(default_factory=dict)
     number: Callable[[Num], str] = lambda node: f"<mn>{number(node.shown)}</mn>"
 
     def __call__(self, node: Node) -> str:
@@ -83,7 +83,8 @@ def number(shown: Shown) -> str:
     """A number as HTML text: a true minus, a power of ten raised."""
     digits = {"inf": "∞", "nan": "NaN"}.get(shown.digits, shown.digits)
     power = "" if shown.exponent is None else f"×10<sup>{str(shown.exponent).replace('-', '−')}</sup>"
-    return f"{'−' if shown.negative else ''}{digits}{power}"
+    text = f"{'−' if shown.negative else ''}{digits}{power}"
+    return f"<span>{text}</span>" if power else text  # a raised power directly in <mn> would stand below
 
 
 def letters(found: Symbol) -> str:
