@@ -338,6 +338,12 @@ class Trace:
 
         return report(self, format, **options)
 
+    def pdf(self, **options: Any) -> bytes:
+        """The worked solution as a PDF, with the options of `report`. Raises OptionError without the extra `[pdf]`."""
+        from .views.report import pdf
+
+        return pdf(self, **options)
+
     def to_frame(self, shape: str = "long", with_inputs: bool = False, **selection: Any) -> pd.DataFrame:
         """The values as a pandas frame: shape `long`, `wide` or `worked` (see `views.frames.frame`).
 

@@ -19,12 +19,26 @@ from .common import (
 
 @click.command("report")
 @source_argument
-@output_option("Write here; the suffix (.md, .txt, .html) chooses the format.")
-@click.option("--format", "format_", help="md, text or html; without -o: text in a terminal, md otherwise.")
+@output_option("Write here; the suffix (.md, .txt, .html, .tex, .pdf) chooses the format.")
+@click.option("--format", "format_", help="md, text, html, tex, typ or pdf; without -o text in a terminal, else md.")
 @click.option(
     "--detail",
     type=click.Choice(["scalar", "vector", "summary"]),
     help="Every term of every unit, vectors, or gates and states only; chosen by size if not given.",
+)
+@click.option(
+    "--notation",
+    type=click.Choice(["exercise", "joined", "pytorch", "keras"]),
+    default="exercise",
+    show_default=True,
+    help="Symbols: of the exercises, [h; x] joined, of PyTorch, of Keras.",
+)
+@click.option(
+    "--language",
+    type=click.Choice(["en", "de", "fr", "es", "zh"]),
+    default="en",
+    show_default=True,
+    help="Of headings and sentences.",
 )
 @click.option("--width", type=click.IntRange(min=40), help="Columns of a text report.")
 @click.option("--all", "everything", is_flag=True, help="Everything, however long; nothing is shortened with dots.")
@@ -39,6 +53,8 @@ def command(
     format_: str | None,
     detail: str | None,
     width: int | None,
+    notation: str,
+    language: str,
     everything: bool,
     no_diagram: bool,
     allow_nonfinite: bool,
@@ -58,7 +74,7 @@ def command(
 
     from ..arithmetic import decimals
     from ..files import written
-    from ..views.report import format_of, report
+    from ..views.report import format_of, pdf, report
 
     terminal = output == "-" and sys.stdout.isatty()
     chosen = format_ or format_of(output, "text" if terminal else "md")
@@ -70,13 +86,20 @@ def command(
         trace = in_arithmetic(trace, arithmetic)
     if style["digits"] is None:
         style["digits"] = max(8, decimals(trace.header.arithmetic))
-    text = report(trace, chosen, detail=detail, width=columns, everything=everything, **style, **selection)
+    options = {"detail": detail, "width": columns, "everything": everything, "notation": notation}
+    options |= {"language": language, **style, **selection}
+    if chosen == "pdf":
+        made = pdf(trace, **options)
+        with written(output, "wb") as file:
+            file.write(made)
+        return
+    text = report(trace, chosen, **options)
     if chosen == "md" and output != "-" and not no_diagram:
         from ..views.illustrated import illustrated
         from ..views.rows import Selection
 
         picture = str(Path(output).with_suffix(".svg"))
-        text, svg = illustrated(text, trace, picture, Selection(**selection))
+        text, svg = illustrated(text, trace, picture, Selection(**selection), language, notation)
         if svg:
             with written(picture) as file:
                 file.write(svg)

@@ -38,10 +38,10 @@ def answers(shown: View) -> Iterator[Block]:
         if rows:
             yield Derivation(tuple(rows))
             rows = []
-        yield Para((*name_of(shown, stage, address), ":"))
+        yield Para(shown.words.text("label", what=name_of(shown, stage, address)))
         yield by_step(shown, stage, address.line)
         for key, other in beside:
-            yield Para(capital((*other.said(key), ":")))
+            yield Para(capital(other.words.text("label", what=other.said(key))))
             yield by_step(other, stage, address.line)
     if rows:
         yield Derivation(tuple(rows))

@@ -9,7 +9,7 @@ from ..lines import Line
 from ..ops import OPS
 from .blocks import Block, Derivation, Para, Row, Text
 from .formula import Call, Fn, Neg, Node, Prod, Quot, Sum, Sym, number
-from .words import Words, sentence
+from .words import Words
 
 Constants = tuple[float, ...]
 _Z = Sym("z")
@@ -83,7 +83,7 @@ def definitions(lines: Iterable[Line], words: Words) -> list[Block]:
     rows = dict.fromkeys(row for line in there if (row := _formula(line)) is not None)
     told = list(dict.fromkeys(_told(there, words)))
     blocks: list[Block] = [Para(words.text("where")), Derivation(tuple((row,) for row in rows))] if rows else []
-    return [*blocks, Para(sentence(words.listed(told, "semicolon", "semicolon")))] if told else blocks
+    return [*blocks, Para(words.sentence(words.listed(told, "semicolon", "semicolon")))] if told else blocks
 
 
 def _formula(line: Line) -> Row | None:

@@ -13,7 +13,6 @@ from .blocks import Block, Heading, Items, Text
 from .formula import Sym, heading
 from .groups import gated
 from .view import View
-from .words import sentence
 
 #: So many units of a gate are told one by one; of more, or of several steps, the range and the mean.
 FEW = 6
@@ -53,7 +52,7 @@ def _gate(shown: View, stage: Stage, line: Line, signal: str) -> Text:
     key = key if words.has(f"{key}.first") else "gate"
     inner = stage.cell.by_name.get(signal)
     fields = {"gate": Sym(line.name), "signal": Sym(signal) if inner is None else heading(inner, stage.cell)}
-    prefix = f"{shown.place(stage)}: " if shown.place(stage) else ""
+    prefix = words.word("prefix", what=shown.place(stage)) if shown.place(stage) else ""
     if len(places) <= FEW and len({(t, b) for t, b, _ in places}) == 1:
         told = [
             words.text(
@@ -77,7 +76,7 @@ def _gate(shown: View, stage: Stage, line: Line, signal: str) -> Text:
         text = (*text, words.word("semicolon"), *words.text("gate.most", unit=most))
     zero = _zero(shown, stage, signal, places)
     ending = (words.word("semicolon"), *words.text("gate.zero")) if zero else ()
-    return sentence((prefix, *text, *ending))
+    return words.sentence((prefix, *text, *ending))
 
 
 def _zero(shown: View, stage: Stage, signal: str, places: list[tuple[int, int, int]]) -> bool:

@@ -15,7 +15,7 @@ from .definitions import definitions
 from .formula import Dots, Index, Mat, Node, Num, Sym, formula, kept
 from .marks import in_style
 from .view import TABLE, UNITS, View
-from .words import capital, sentence
+from .words import capital
 
 #: So many rows of matrices are written out; beyond, their sizes.
 MATRIX_ROWS = 150
@@ -113,7 +113,7 @@ def _parameters(shown: View) -> Iterator[Block]:
     for stage in shown.stages:
         needed = found[stage.scope]
         if needed and len(found) > 1:
-            yield Para(capital((f"{shown.place(stage)}:",)))
+            yield Para(capital(shown.said("label", what=shown.place(stage))))
         if needed and whole:
             rows = (tuple(_parameter(shown, stage, name) for name in row) for row in _together(shown, stage, needed))
             yield Premises(tuple(rows))
@@ -122,7 +122,7 @@ def _parameters(shown: View) -> Iterator[Block]:
             texts = [
                 shown.words.text("size", name=Sym(name), size=size) for name, size in zip(needed, sizes, strict=True)
             ]
-            yield Para(sentence(shown.words.listed(texts, last="list")))
+            yield Para(shown.words.sentence(shown.words.listed(texts, last="list")))
 
 
 def _together(shown: View, stage: Stage, needed: list[str]) -> list[list[str]]:
@@ -220,7 +220,7 @@ def _states(shown: View) -> Iterator[Block]:
         yield Para(shown.said("before.allzero"))
         return
     for stage, states, zero in found:
-        place = f"{shown.place(stage)}: " if shown.place(stage) else ""
+        place = shown.words.word("prefix", what=shown.place(stage)) if shown.place(stage) else ""
         symbols = shown.words.listed([(Sym(name),) for name in states])
         if zero or shown.trace.batch > 1:
             key = "before.zero" if zero else "before.rows"

@@ -76,7 +76,7 @@ def _drawn(trace: Trace, options: Options, shown: View) -> str:
     found = _Page(trace, shown, said, Printer(trace, trace.header.symbols), values, _pictures(shown, values, said))
     title = trace.header.title or said.word("untitled")
     intro, *first = _sections(given(shown))
-    early = [_section(found, part) for part in (*first, *_sections(equations(shown)))]
+    early = [_section(found, part) for part in (*first, *_sections(iter((*equations(shown), *options.notes))))]
     late = [
         _cell(found),
         _solution(found),
@@ -205,7 +205,7 @@ def _pictures(shown: View, values: Values, said: Words) -> dict[str, tuple[str, 
     for stage in shown.stages:
         key = keys[stage.scope]
         if key not in found:
-            found[key] = (f"cell{len(found)}", diagram.Picture(stage, rooms[key], said))
+            found[key] = (f"cell{len(found)}", diagram.Picture(stage, rooms[key], said, shown.trace.header.symbols))
     return {stage.scope: found[keys[stage.scope]] for stage in shown.stages}
 
 

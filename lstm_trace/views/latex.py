@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Table, Text
+from .blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from .formula import Dots, Node
-from .own_tex import GREEK
+from .own_tex import GREEK, TEX, translated
 from .plain import Plain
 from .setting import fitting, packed, pieces, sizes
 from .tex import Tex
@@ -67,7 +67,8 @@ def literal(text: str) -> str:
 def render(blocks: Iterable[Block], own: Mapping[str, Any], width: int = 0) -> str:
     """The blocks as a LaTeX document. own: symbols of some names; width: not used."""
     plain = Plain(own)
-    printer = _Printer(Tex(own, lambda name: rf"\text{{\ttfamily {literal(name)}}}"), plain, sizes(plain))
+    understood = {name: tex for name, tex in own.items() if not isinstance(tex, str) or translated(tex, TEX)}
+    printer = _Printer(Tex(understood, lambda name: rf"\text{{\ttfamily {literal(name)}}}"), plain, sizes(plain))
     body = "\n\n".join(LATEX[type(block)](printer, block) for block in blocks)
     return f"{_preamble(body)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
@@ -135,11 +136,11 @@ def _derivation(p: _Printer, block: Derivation) -> str:
     return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
 
-def _rows(p: _Printer, rows: Iterable[Any]) -> list[str]:
+def _rows(p: _Printer, rows: Iterable[Row]) -> list[str]:
     """The rows of one line of a calculation; a long sum goes on below."""
     found = []
     for row in rows:
-        left = "".join(rf"\text{{{literal(part)}}}" if isinstance(part, str) else p.tex(part) for part in row.left)
+        left = "".join(_left(p, part) for part in row.left)
         for depth, parts in pieces(row, p.size, ROOM):
             text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
             for sign, node in parts:
@@ -147,6 +148,12 @@ def _rows(p: _Printer, rows: Iterable[Any]) -> list[str]:
                 text += mark + p.tex(node)
             found.append(text)
     return found
+
+
+def _left(p: _Printer, part: str | Node | Code) -> str:
+    if isinstance(part, str | Code):
+        return rf"\text{{{literal(part if isinstance(part, str) else part.text)}}}"
+    return p.tex(part)
 
 
 def _premises(p: _Printer, block: Premises) -> str:

@@ -57,7 +57,8 @@ def letters(found: Symbol) -> str:
     if found.name:
         return found.name
     base = found.base + ("\u0303" if found.tilde else "")
-    return base if not found.sub else f"{base}_{{{found.sub}}}" if "-" in found.sub else f"{base}_{found.sub}"
+    text = base if not found.sub else f"{base}_{{{found.sub}}}" if "-" in found.sub else f"{base}_{found.sub}"
+    return f"{text}ᵀ" if found.power else text
 
 
 def _sum(p: Plain, node: Sum) -> str:
@@ -103,6 +104,13 @@ def _listed(texts: list[str]) -> str:
     return ("; " if any(re.search(r"\d,\d", text) for text in texts) else ", ").join(texts)
 
 
+def _rows(p: Plain, node: Mat) -> str:
+    """The rows as vectors in brackets; a single row with its entries apart."""
+    if len(node.rows) == 1:
+        return f"[ {'  '.join(map(p, node.rows[0]))} ]"
+    return f"[{', '.join(p(Vec(row)) for row in node.rows)}]"
+
+
 PLAIN: dict[type, Callable[[Plain, Any], str]] = {
     Sym: lambda p, node: letters(symbol(node.name, p.own)),
     Index: lambda p, node: f"{p(node.of)}[{node.at}]",
@@ -117,6 +125,6 @@ PLAIN: dict[type, Callable[[Plain, Any], str]] = {
     Call: _call,
     Fn: lambda p, node: "⊙" if node.op == "product" else FUNCTIONS[node.op][1],
     Vec: _vector,
-    Mat: lambda p, node: f"[{', '.join(p(Vec(row)) for row in node.rows)}]",
+    Mat: _rows,
     Dots: lambda p, node: "…",
 }

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import OptionError, nearest
 from ..trace import Trace
-from . import html, latex, markdown, text
+from . import html, latex, markdown, presets, text, typst
 from .answers import answers
 from .blocks import Block, Heading
 from .gates import sentences
@@ -18,15 +18,20 @@ from .numbers import DIGITS, Style
 from .rows import Selection
 from .solution import solution
 from .view import Detail, view
+from .words import LANGUAGES
 
-Format = Literal["md", "text", "html", "tex"]
+Format = Literal["md", "text", "html", "tex", "typ"]
 
 #: Format to the printer of its blocks.
 PRINTERS: dict[str, Callable[..., str]] = {"md": markdown.render, "text": text.render, "tex": latex.render}
 #: Formats that arrange the report in their own way: from the trace and the options.
-PAGES: dict[str, Callable[..., str]] = {"html": html.page}
+PAGES: dict[str, Callable[..., str]] = {
+    "html": html.page,
+    "typ": lambda trace, options: typst.render(blocks(trace, options), trace.header.symbols, language=options.language),
+}
 #: File suffix to format.
 SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
+SUFFIXES |= {".typ": "typ", ".pdf": "pdf"}
 
 #: Option of a report to the field of the style that it sets.
 STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
@@ -38,7 +43,8 @@ class Options:
 
     detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
     digits: decimals, or a `Style`, for display only. selection: lines, layer, direction, steps, row, unit. everything:
-    no dots. width: columns of a text report. language: of headings and sentences.
+    no dots. width: columns of a text report. language: of headings and sentences. notation: a preset of symbols
+    (`presets.NOTATIONS`). notes: what has to be said of it, after the equations.
     """
 
     detail: Detail | None = None
@@ -47,6 +53,8 @@ class Options:
     everything: bool = False
     width: int = 80
     language: str = "en"
+    notation: str = "exercise"
+    notes: tuple[Block, ...] = ()
 
 
 def blocks(trace: Trace, options: Options) -> list[Block]:
@@ -57,6 +65,7 @@ def blocks(trace: Trace, options: Options) -> list[Block]:
         Heading(1, (title,)),
         *given(shown),
         *equations(shown),
+        *options.notes,
         *solution(shown),
         *answers(shown),
         *sentences(shown),
@@ -83,6 +92,8 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     <BLANKLINE>
     <BLANKLINE>
     """
+    if format == "pdf":
+        raise OptionError("a PDF is no text: trace.pdf() gives its bytes")
     _check("format", format, (*PRINTERS, *PAGES))
     if options.get("detail") is not None:
         _check("detail", options["detail"], get_args(Detail))
@@ -93,9 +104,17 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     whole = Options(**options)
     if chosen:
         whole = replace(whole, selection=Selection(**chosen))
+    _check("language", whole.language, tuple(LANGUAGES))
+    trace, notes = presets.applied(trace, whole.notation, whole.selection, whole.language)
+    whole = replace(whole, notes=notes)
     if format in PAGES:
         return PAGES[format](trace, whole)
     return PRINTERS[format](blocks(trace, whole), trace.header.symbols, whole.width)
+
+
+def pdf(trace: Trace, **options: Any) -> bytes:
+    """The worked solution as a PDF; options are those of `report`. Raises OptionError without the extra `[pdf]`."""
+    return typst.pdf(report(trace, "typ", **options))
 
 
 def format_of(path: str, otherwise: str) -> str:

@@ -15,7 +15,8 @@ class Symbol(NamedTuple):
 
     base, sub: letter and index. tilde: whether a tilde stands over the letter. word: whether the index is a word and
     not letters in a row. upright: whether the base is a word. name: set where the whole is printed as that name, in
-    typewriter letters. tex: set where the author of the cell wrote the TeX, and used in its place there.
+    typewriter letters. tex: set where the author of the cell wrote the TeX, and used in its place there. power: T where
+    the matrix of that name stands transposed.
     """
 
     base: str = ""
@@ -25,9 +26,10 @@ class Symbol(NamedTuple):
     upright: bool = False
     name: str = ""
     tex: str = ""
+    power: str = ""
 
 
-_GATES = "ifcogrznuh"  # those of the LSTM, and the letters that GRUs and plain recurrent cells use
+GATES = "ifcogrznuh"  # those of the LSTM, and the letters that GRUs and plain recurrent cells use
 
 SYMBOLS: dict[str, Symbol] = {
     **{letter: Symbol(letter) for letter in ascii_letters},
@@ -42,17 +44,17 @@ SYMBOLS: dict[str, Symbol] = {
     "y_forward": Symbol("y", "forward", word=True),
     "y_reverse": Symbol("y", "reverse", word=True),
     # pre-activations and, under layer normalisation, deviation, spread, normalised and scaled pre-activation
-    **{f"{letter}_{gate}": Symbol(letter, gate) for letter in "zdsnya" for gate in _GATES},
+    **{f"{letter}_{gate}": Symbol(letter, gate) for letter in "zdsnya" for gate in GATES},
     **{f"{letter}_cell": Symbol(letter, "cell", word=True) for letter in "dsny"},
-    **{f"gamma_{gate}": Symbol("γ", gate) for gate in _GATES},
-    **{f"beta_{gate}": Symbol("β", gate) for gate in _GATES},
+    **{f"gamma_{gate}": Symbol("γ", gate) for gate in GATES},
+    **{f"beta_{gate}": Symbol("β", gate) for gate in GATES},
     "gamma_cell": Symbol("γ", "cell", word=True),
     "beta_cell": Symbol("β", "cell", word=True),
     # weights: by what they multiply and what they feed
-    **{f"W_{side}{gate}": Symbol("W", f"{side}{gate}") for side in "xh" for gate in _GATES},
-    **{f"{letter}_{gate}": Symbol(letter, gate) for letter in "WUV" for gate in _GATES},
-    **{f"b_{side}{gate}": Symbol("b", f"{side}{gate}") for side in "xh" for gate in _GATES},
-    **{f"b_{gate}": Symbol("b", gate) for gate in _GATES},
+    **{f"W_{side}{gate}": Symbol("W", f"{side}{gate}") for side in "xh" for gate in GATES},
+    **{f"{letter}_{gate}": Symbol(letter, gate) for letter in "WUV" for gate in GATES},
+    **{f"b_{side}{gate}": Symbol("b", f"{side}{gate}") for side in "xh" for gate in GATES},
+    **{f"b_{gate}": Symbol("b", gate) for gate in GATES},
     **{f"w_c{gate}": Symbol("w", f"c{gate}") for gate in "ifo"},
     **{f"{letter}_{index}": Symbol(letter, index) for letter in "Wb" for index in ("x", "y", "hy", "xy", "hr")},
 }
@@ -84,15 +86,17 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
 }
 
 
-def symbol(name: str, own: Mapping[str, str] | None = None) -> Symbol:
-    """The symbol of `name`; `own` has the TeX that the author of the problem gave for some names.
+def symbol(name: str, own: Mapping[str, str | Symbol] | None = None) -> Symbol:
+    """The symbol of `name`; `own` has a notation's symbols, and the TeX that the problem's author gave for some names.
 
-    >>> symbol("W_xi"), symbol("h_prev").sub, symbol("attention").name
-    (Symbol(base='W', sub='xi', tilde=False, word=False, upright=False, name='', tex=''), 't-1', 'attention')
+    >>> symbol("W_xi")[:2], symbol("h_prev").sub, symbol("attention").name
+    (('W', 'xi'), 't-1', 'attention')
     """
-    if own and name in own:
-        return SYMBOLS.get(name, Symbol(name=name))._replace(tex=_safe(own[name]))
-    return SYMBOLS.get(name, Symbol(name=name))
+    found = own.get(name) if own else None
+    if isinstance(found, Symbol):
+        return found
+    known = SYMBOLS.get(name, Symbol(name=name))
+    return known._replace(tex=_safe(found)) if found is not None else known
 
 
 def _safe(tex: str) -> str:

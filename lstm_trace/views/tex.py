@@ -79,7 +79,8 @@ def letters(found: Symbol, typewriter: Callable[[str], str]) -> str:
     base = rf"\mathrm{{{escaped(found.base)}}}" if found.upright else _LETTERS.get(found.base, found.base)
     base = rf"\tilde{{{base}}}" if found.tilde else base
     sub = rf"\mathrm{{{found.sub}}}" if found.word else found.sub
-    return base if not sub else f"{base}_{sub}" if len(sub) == 1 else f"{base}_{{{sub}}}"
+    text = base if not sub else f"{base}_{sub}" if len(sub) == 1 else f"{base}_{{{sub}}}"
+    return rf"{text}^{{\top}}" if found.power else text
 
 
 def _sum(p: Tex, node: Sum) -> str:
@@ -116,9 +117,10 @@ def _call(p: Tex, node: Call) -> str:
         return _matrix(p, Mat(tuple((a,) for a in node.args)))
     if node.op == "sqrt":
         return rf"\sqrt{{{args[0]}}}"
-    tall = any(isinstance(a, Quot | Vec | Mat) for a in node.args)
+    tall = any(isinstance(a, Quot) or r"\begin" in text for a, text in zip(node.args, args, strict=False))
     left, right = (r"\left(", r"\right)") if tall else ("(", ")")
-    return f"{FUNCTIONS[node.op][0]}{left}{', '.join(args)}{right}"
+    mark = "; " if any("{,}" in arg for arg in args) else ", "
+    return f"{FUNCTIONS[node.op][0]}{left}{mark.join(args)}{right}"
 
 
 def _matrix(p: Tex, node: Mat) -> str:

@@ -58,11 +58,25 @@ def _paragraph(p: _Printer, block: Para) -> str:
 
 
 def _wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
+    if any(unicodedata.east_asian_width(c) in "WF" for c in text):
+        return _wrapped_anywhere(text, width, first, rest)
     spare = sum(1 for c in text if unicodedata.combining(c))  # textwrap counts them
     return textwrap.fill(
         text, width + min(spare, 1), initial_indent=first, subsequent_indent=rest, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
+
+
+def _wrapped_anywhere(text: str, width: int, first: str, rest: str) -> str:
+    """Text with wide letters, which have no spaces between them: a line may end after each but before no mark."""
+    words = re.findall(r" +|[^ \u2e80-\uffef]+[，。；：、）]*|[\u2e80-\uffef][，。；：、）]*", text)
+    lines = [first]
+    for word in words:
+        if cells(lines[-1] + word) > width and lines[-1].strip():
+            lines.append(rest)
+        if lines[-1].strip() or word.strip():
+            lines[-1] += word
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _derivation(p: _Printer, block: Derivation) -> str:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from .blocks import Inline, Text
+from .languages import chinese, french, german, spanish
 
 ENGLISH: dict[str, str] = {
     # headings
@@ -50,6 +51,7 @@ ENGLISH: dict[str, str] = {
     "where": "Here",
     "layer.more": "Further equations of {place}:",
     # functions that are explained in words, after "Here"
+    "joined": "The matrices of the state and of the input stand side by side:",
     "is.product": "{symbol} multiplies element by element",
     "is.cases": "{left} = {above} where {z} {sign} {bound}, and {below} elsewhere",
     "is.clip": "{symbol}(z, a, b) keeps z between a and b",
@@ -116,6 +118,9 @@ ENGLISH: dict[str, str] = {
     "and.more": ", and ",
     "list": ", ",
     "semicolon": "; ",
+    "stop": ".",
+    "label": "{what}:",
+    "prefix": "{what}: ",
     # tables
     "column.step": "t",
     "column.row": "row",
@@ -169,7 +174,13 @@ ENGLISH: dict[str, str] = {
     "partly": "Some operands were not recorded; their lines are shown without the numbers put in.",
 }
 
-LANGUAGES: dict[str, dict[str, str]] = {"en": ENGLISH}
+LANGUAGES: dict[str, dict[str, str]] = {
+    "en": ENGLISH,
+    "de": german.WORDS,
+    "fr": french.WORDS,
+    "es": spanish.WORDS,
+    "zh": chinese.WORDS,
+}
 
 
 @dataclass(frozen=True)
@@ -201,6 +212,10 @@ class Words:
         """The string for n things, with a form of its own for one."""
         return self.word(f"{key}.1" if n == 1 and self.has(f"{key}.1") else key, n=n)
 
+    def sentence(self, text: Text) -> Text:
+        """The text with a capital at its start and a full stop at its end."""
+        return (*capital(text), self.table["stop"])
+
     def listed(self, texts: list[Text], mark: str = "list", last: str = "and") -> Text:
         """Texts one after the other, with commas and an 'and' before the last."""
         parts: list[Inline] = []
@@ -212,8 +227,8 @@ class Words:
 
 
 def words(language: str = "en") -> Words:
-    """The strings of a language."""
-    return Words(LANGUAGES[language])
+    """The strings of a language; those that it has not (of `explain`, which is in English) are the English ones."""
+    return Words({**ENGLISH, **LANGUAGES[language]})
 
 
 def capital(text: Text) -> Text:
@@ -222,8 +237,3 @@ def capital(text: Text) -> Text:
     return tuple(
         part[:1].upper() + part[1:] if at == first and isinstance(part, str) else part for at, part in enumerate(text)
     )
-
-
-def sentence(text: Text) -> Text:
-    """The text with a capital at its start and a full stop at its end."""
-    return (*capital(text), ".")
