@@ -24,6 +24,9 @@ from .rows import Selection
 from .solution import titled
 from .view import ROWS, SCALARS, UNITS, VECTORS, Detail, Place, view
 
+#: Rows that the sum behind one unit of a state or input takes, or a row with several vectors.
+WRAPPED = 6
+
 
 def backward(
     trace: Trace,
@@ -64,7 +67,7 @@ def _bounded(back: Back, detail: Detail | None) -> Back:
     shown = replace(shown, detail=detail or "scalar")
     if shown.everything:
         return replace(back, shown=shown, steps=steps)
-    cost = {scope: _cost(found, shown.detail, shown.units or UNITS) for scope, found in widths.items()}
+    cost = {s.scope: _cost(back, s, shown.detail) for s in shown.stages}
     stages = shown.stages
     if chosen.layer is None:
         stages = stages[: max(ROWS // max(max(cost.values(), default=1), 1), 1)]
@@ -97,8 +100,16 @@ def _names(back: Back, stage: Stage) -> list[str]:
     return found + [n for n in (*stage.cell.states, *stage.cell.inputs) if n in live and back.shown.chosen.has(n)]
 
 
-def _cost(widths: list[int], detail: Detail, units: int) -> int:
-    return 6 + (sum(1 + min(width, units) for width in widths) if detail == "scalar" else len(widths))
+def _cost(back: Back, stage: Stage, detail: Detail) -> int:
+    """About how many rows a step takes; the many products behind a state or an input go over several rows."""
+    names = _names(back, stage)
+    if detail == "summary":
+        return 6 + len(names)
+    if detail == "vector":
+        return 6 + sum(WRAPPED if back.width(stage, name) > 3 else 2 for name in names)
+    most = 1 if back.shown.chosen.unit is not None else UNITS
+    ends = {*stage.cell.states, *stage.cell.inputs}
+    return 6 + sum(1 + min(back.width(stage, name), most) * (WRAPPED if name in ends else 1) for name in names)
 
 
 # -- the steps ---------------------------------------------------------------------------------------------------------

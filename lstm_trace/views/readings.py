@@ -200,7 +200,7 @@ class Numbers(Symbols):
         begin, end = self.span(k)
         scope, t, b = self.stage.scope, self.place.t, self.place.b
         if self.unit is not None:
-            return self.back_.num(scope, self.origin.name, t, b, begin + self.own)
+            return self.back_.num(scope, self.origin.name, t, b, min(begin + self.own, end - 1))
         return self._each(end - begin, lambda u: self.back_.num(scope, self.origin.name, t, b, begin + u))
 
     def holds(self, k: int, *parts: Node | str) -> Node:
