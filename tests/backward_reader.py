@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 Value = Fraction | float
 
 FUNCTIONS: dict[str, Any] = {
-    "sigma": lambda z: 1 / (1 + math.exp(-z)), "tanh": math.tanh, "tanhsquared": lambda z: math.tanh(z) ** 2, "exp": math.exp, "sqrt": math.sqrt,
+    "sigma": lambda z: 1 / (1 + math.exp(-z)), "tanh": math.tanh, "tanhsquared": lambda z: math.tanh(z) ** 2,
+    "exp": math.exp, "sqrt": math.sqrt,
 }  # fmt: skip
 _WAYS: dict[type, Any] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
@@ -45,6 +46,17 @@ def rows(markdown: str) -> Iterator[Row]:
         found = re.fullmatch(r"\\quad \\text\{unit (\d+)\}(?:\\!:\\quad (.*?))? (=|\\approx) ([^=]*?)", body)
         if found and r"\approx" not in found[4]:
             yield Row(place, symbol, int(found[1]), found[2] or "", found[3], found[4])
+
+
+def matrices(markdown: str) -> Iterator[tuple[str, list[list[list[float]]]]]:
+    """The name of each weight matrix with every matrix and vector that is printed behind it."""
+    for row in markdown.split(r"\\[4pt]"):
+        if found := re.search(r"\\frac\{\\partial L\}\{\\partial W_\{(\w+)\}\}", row):
+            bodies = re.findall(r"\\begin\{bmatrix\} (.*?) \\end\{bmatrix\}", row, re.DOTALL)
+            yield (
+                f"W_{found[1]}",
+                [[[float(number(n)) for n in line.split(" & ")] for line in body.split(r" \\ ")] for body in bodies],
+            )
 
 
 def number(text: str) -> Fraction:

@@ -19,7 +19,7 @@ from lstm_trace.views.derivatives import BACKWARD
 from lstm_trace.views.gradient import gradient
 from lstm_trace.walks.gradients import add_value, line_gradients, one_value
 
-from .backward_reader import evaluated, number, rows
+from .backward_reader import evaluated, matrices, number, rows
 from .table_cases import stacked
 from .test_report import lstm, q22
 from .test_verify import CELLS, traced
@@ -61,7 +61,7 @@ def worked(trace: Trace, of: str | None = None, seed: Any = None, form: str = "m
 
 def every(seed: int = 0) -> Trace:
     draw = np.random.default_rng(seed)
-    weights = {n: draw.normal(size=s) for n, s in {"W": (3, 3), "V": (3, 2), "b": 3, "U": (2, 4)}.items()}
+    weights = {n: draw.normal(size=s) for n, s in {"W": (3, 3), "V": (3, 2), "b": (3,), "U": (2, 4)}.items()}
     x = draw.normal(size=(3, 3))
     x[1, 1] = 0
     return lt.run(weights, x, cell={"equations": EVERY}, h0=draw.normal(size=2))
@@ -129,6 +129,21 @@ def test_the_sums_are_the_gradients_of_the_parameters() -> None:
                     assert abs(float(number(row.value)) - found[f"0/forward/b_{side}{gate}"][row.unit]) < 0.5001e-8
                     met += 1
     assert met == 8 * 4
+
+
+def test_every_matrix_is_the_sum_of_its_columns_times_rows() -> None:
+    trace = lstm(2, 3, 3, 1)
+    found = lt.gradients(trace, of="2/h_t[1]")
+    met = set()
+    for block in matrices(worked(trace, "2/h_t[1]", detail="scalar", everything=True).split("## Gradients")[1]):
+        name, parts = block
+        *factors, result = parts
+        assert len(factors) == 6
+        total = sum(np.outer(factors[k], factors[k + 1]) for k in range(0, 6, 2))
+        np.testing.assert_allclose(total, result, rtol=0, atol=1e-7)
+        np.testing.assert_allclose(result, found[f"0/forward/{name}"], rtol=0, atol=0.5001e-8)
+        met.add(name)
+    assert met == {f"W_{side}{gate}" for side in "xh" for gate in "ifco"}
 
 
 def test_what_is_printed_comes_to_what_is_printed() -> None:
