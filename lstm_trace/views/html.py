@@ -243,7 +243,7 @@ def _figure(found: _Page, ident: str, picture: diagram.Picture, place: Place) ->
         f'role="group" aria-labelledby="{ident}t {ident}d">'
         f'<title id="{ident}t">{escape(title)}</title><desc id="{ident}d">{escape(picture.description)}</desc>'
         f'<g id="{ident}g" class="cell">{picture.shapes}</g>\n<g>{picture.texts(texts)}</g></svg></div>'
-        f"<figcaption>{escape(where)}</figcaption></figure>\n"
+        f"<figcaption>{escape(where[:1].upper() + where[1:])}</figcaption></figure>\n"
     )
 
 
@@ -341,4 +341,4 @@ def _map(found: _Page, drawn: heatmap.Map, ident: str, place: str, labels: tuple
     if drawn.bins != (1, 1):
         binned = " " + escape(said.word("map.binned", steps=drawn.bins[0], units=drawn.bins[1]))
     picture = heatmap.svg(drawn, said, ident, place, labels, found.values.style)
-    return f'<figure class="heat"><div class="scroll">{picture}</div><figcaption>{text}.{binned}</figcaption></figure>'
+    return f'<figure class="heat"><div class="scroll">{picture}</div><figcaption>{text}{binned}</figcaption></figure>'

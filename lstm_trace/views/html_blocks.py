@@ -165,7 +165,7 @@ def _cell(p: Printer, cell: Text) -> str:
 
 def scrolled(body: str) -> str:
     """A wide part that scrolls by itself, with the keyboard too."""
-    return f'<div class="scroll" tabindex="0">{body}</div>'
+    return f'<div class="scroll" role="group" tabindex="0">{body}</div>'
 
 
 def _derivation(p: Printer, block: Derivation) -> str:
