@@ -208,6 +208,19 @@ def test_two_steps_of_a_plain_cell_by_hand() -> None:
     assert "  ∂L/∂w = Σ_t (∂L/∂(w ⊙ h_{t-1} + u ⊙ x_t) ⊙ h_{t-1})\n" in text
 
 
+def test_equal_only_where_the_shown_digits_are_all() -> None:
+    trace = lt.run(
+        {"w": [0.25]}, [[1.0], [2.0], [4.0]], h0=[1.0],
+        cell={"equations": "h_t = w * h_prev + x_t\ncarry: h_prev <- h_t"},
+    )  # fmt: skip
+    text = worked(trace, "2/h_t[0]", form="text", digits=2)
+    assert "unit 0: (1.0)(0.25) = 0.25\n" in text
+    assert "unit 0: (0.25)(0.25) ≈ 0.06\n" in text
+    assert "unit 0: (0.06)(0.25) ≈ 0.02\n" in text
+    text = worked(trace, "2/h_t[0]", form="text")
+    assert "unit 0: (0.0625)(0.25) = 0.015625\n" in text
+
+
 def test_formulas_in_symbols() -> None:
     text = worked(lstm(2, 2, 2, 1), "1/h_t[0]", form="text", width=200)
     for formula in (
