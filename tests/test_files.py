@@ -168,7 +168,7 @@ BYTES = st.lists(
 
 
 @given(BYTES | st.binary(max_size=40), st.sampled_from(["p.yaml", "p.json", "p.toml", "-", "p"]))
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_no_bytes_raise_anything_but_our_error(content: bytes, path: str) -> None:
     try:
         data = read_data(path, content)

@@ -16,7 +16,7 @@ from .strategies import Case, cells
 
 
 @given(cells(depth=3))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_the_text_of_a_random_cell_reads_back_as_the_same_cell(case: Case) -> None:
     cell = parse(case.text)
     assert parse(cell.text) == cell
@@ -253,7 +253,7 @@ FRAGMENTS = st.sampled_from(
 
 
 @given(st.lists(FRAGMENTS, max_size=40).map("".join) | st.text(max_size=60))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_no_text_raises_anything_but_our_error(text: str) -> None:
     for candidate in (text, f"h_t = {text}", f"h_t = x_t\ncarry: {text}\noutput: h_t"):
         try:

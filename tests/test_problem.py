@@ -319,7 +319,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([*Problem.model_fields, "x_t", "h_prev", "wat"]), VALUES, max_size=6))
-@settings(max_examples=200)
+@settings(max_examples=120)
 def test_no_problem_raises_anything_but_our_error(data: dict[str, Any]) -> None:
     try:
         trace = run(json.loads(json.dumps({**gate(), **data})))

@@ -32,7 +32,7 @@ def close(part: Any, whole: Any) -> None:
 
 @pytest.mark.parametrize("plan", PLANS)
 @given(case=cells())
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_every_equation_of_a_random_cell_agrees_with_scalar_loops(plan: Any, case: Case) -> None:
     """Each named line is derived again by the oracle from the values that the run recorded before it."""
     trace = traced(case, plan=plan)
@@ -56,7 +56,7 @@ def test_every_equation_of_a_random_cell_agrees_with_scalar_loops(plan: Any, cas
 
 
 @given(cells())
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_asking_for_one_line_gives_what_the_full_run_has(case: Case) -> None:
     full = traced(case)
     for name in full.lines["0/forward"]:
@@ -135,7 +135,7 @@ def test_every_gate_order_but_the_right_one_fails_that_comparison() -> None:
 
 @pytest.mark.parametrize("plan", PLANS)
 @given(case=networks())
-@settings(max_examples=50)
+@settings(max_examples=40)
 def test_stacks_agree_with_the_scalar_oracle(plan: Any, case: dict[str, Any]) -> None:
     options = {k: v for k, v in case["options"].items() if v}
     trace = lt.run(

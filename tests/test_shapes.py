@@ -161,7 +161,7 @@ def test_a_state_that_its_line_does_not_fit_is_refused() -> None:
 
 
 @given(cells(), st.data())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_a_broken_shape_is_a_message_and_never_a_crash(case: Case, data: st.DataObject) -> None:
     """One array of a random cell loses or gains rows or columns: the run is refused, or all shapes agree by chance."""
     if not case.weights:

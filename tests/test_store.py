@@ -210,7 +210,7 @@ JSON = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_a_mutated_trace_is_read_or_refused_and_never_crashes(data: st.DataObject) -> None:
     tree = json.loads(to_json(small(ask=["i_t", "c_t"], lengths=[3, 2])))
     for _ in range(data.draw(st.integers(1, 3))):
