@@ -35,7 +35,7 @@ from .symbols import FUNCTIONS, Symbol, symbol
 class Plain:
     """Prints a tree as text; `own` has the symbols that the author of the problem gave."""
 
-    own: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, Any] = field(default_factory=dict)  # TeX text, or a Symbol
 
     def __call__(self, node: Node) -> str:
         """The text of a tree."""
