@@ -83,7 +83,7 @@ def test_every_verb_and_option_has_help(verb: str) -> None:
             assert parameter.help, (verb, parameter.opts)
     result = invoke(verb, "--help")
     assert result.exit_code == 0
-    assert max(map(len, result.stdout.splitlines())) <= 100
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 def test_help_lists_every_verb_and_the_exit_codes() -> None:

@@ -59,9 +59,9 @@ def command(
     """Explain a value of SOURCE, a trace or problem (or a model with --input).
 
     \b
-    memory        the ledger of a carried value: what each step wrote, what is left
+    memory        the ledger of a carried value: what each step wrote
     gradient      back-propagation through time, line by line, and all gradients
-    contribution  the value against a baseline, split exactly over inputs and steps
+    contribution  the value against a baseline, split over inputs and steps
     gates         saturation, dead units, memory length; the first NaN or infinity
     """
     from ..files import written
