@@ -18,7 +18,7 @@ from .setting import fitting, packed, sizes
 from .typst_math import TypstMath, string
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
-ROOM, WIDE = 76, 80
+ROOM, WIDE = 88, 80
 
 _SIGNS = {"=": "=", "≈": "≈", "←": "←"}
 _PREAMBLE = """\
