@@ -6,6 +6,7 @@ the file compiles; Chinese needs the ctex package, which the preamble names then
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -79,12 +80,16 @@ def _preamble(body: str) -> str:
         r"\usepackage[a4paper, margin=2cm]{geometry}",
         r"\usepackage{amsmath}",
         r"\allowdisplaybreaks",
-        r"\setcounter{MaxMatrixCols}{500}",
         r"\setlength{\parindent}{0pt}",
         r"\setlength{\parskip}{6pt}",
         r"\setlength{\mathindent}{1em}",
         r"\renewcommand{\labelitemi}{$\bullet$}",
     ]
+    columns = max(
+        (row.count("&") + 1 for row in re.findall(r"\\begin\{bmatrix\}(.*?)(?:\\\\|$)", body, re.M)), default=0
+    )
+    if columns > 10:  # no more than needed: each matrix costs time for every column that it may have
+        rows.append(rf"\setcounter{{MaxMatrixCols}}{{{columns}}}")
     foreign = sorted({c for c in body if ord(c) > 126})
     wide = [c for c in foreign if unicodedata.east_asian_width(c) in "WF"]
     if wide:
