@@ -261,6 +261,6 @@ def calc_hidden_state(o_t: Any, c_t: Any) -> Array:
 __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "attribute",
     "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state", "calc_input_gate",
-    "calc_output_gate", "capture", "diff", "explain", "gradients", "identify", "inspect", "load", "np", "open_source",
+    "calc_output_gate", "capture", "diff", "explain", "gradients", "identify", "inspect", "load", "open_source",
     "prepare", "run", "verify",
 ]  # fmt: skip

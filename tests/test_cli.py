@@ -314,3 +314,10 @@ def test_messages_and_titles_survive_a_terminal_without_utf_8(tmp_path: Path) ->
     assert bad.returncode == 2
     assert "Traceback" not in bad.stderr
     assert "h0 has shape (2, 1)" in bad.stderr
+
+
+def test_the_package_offers_its_own_names_only() -> None:
+    import lstm_trace as lt
+
+    assert all(getattr(lt, name).__module__.startswith("lstm_trace") for name in dir(lt) if name != "__version__")
+    assert all(getattr(lt, name).__doc__ for name in dir(lt))
