@@ -93,15 +93,15 @@ def command(
         with written(output, "wb") as file:
             file.write(made)
         return
-    text = report(trace, chosen, **options)
+    text, svg, picture = report(trace, chosen, **options), "", ""
     if chosen == "md" and output != "-" and not no_diagram:
         from ..views.illustrated import illustrated
         from ..views.rows import Selection
 
         picture = str(Path(output).with_suffix(".svg"))
         text, svg = illustrated(text, trace, picture, Selection(**selection), language, notation)
-        if svg:
-            with written(picture) as file:
-                file.write(svg)
     with written(output) as file:
         file.write(text)
+        if svg:  # while the report has not appeared yet: where one cannot be written, neither appears
+            with written(picture) as drawing:
+                drawing.write(svg)

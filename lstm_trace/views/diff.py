@@ -74,7 +74,7 @@ def _fault(first: LineDifference, comparison: Comparison) -> str:
 def markdown(comparison: Comparison) -> str:
     """Verdict, table of measures, and the map of errors by layer, line and step."""
     out = ["# Difference", "", *(f"- {_plain(row)}" for row in verdict(comparison)), ""]
-    if comparison.lines:
+    if any(d.max_abs > 0 or d.differing for d in comparison.lines):
         out += ["## By line", ""]
         out += _table(("line", "differ", "max abs", "max rel", "ulp", "local", "inherited", "cosine", "SNR dB"))
         out += [_row(d) for d in comparison.lines]

@@ -84,10 +84,13 @@ def _summary(found: Behaviour) -> Iterator[str]:
         left = sum(u.left for u in units) / len(units)
         right = sum(u.right for u in units) / len(units)
         text = f"{scope}/{line}: {left:.0%} of its values are left-saturated, {right:.0%} right-saturated"
+        plain = not (left or right)
         for state, words in (("dead", "never open"), ("open", "always open")):
             count = sum(u.state == state for u in units)
             text += f"; {count} of {len(units)} units {words}" if count else ""
         kept = sorted(u.memory for u in units if u.memory is not None)
+        if plain and not kept:
+            continue
         if kept:
             text += f"; memory {kept[0]:.3g} to {kept[-1]:.3g} steps, median {kept[len(kept) // 2]:.3g}"
         yield text
