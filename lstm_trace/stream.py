@@ -35,6 +35,8 @@ from .trace import Trace
 BUFFER = 8 * 1024 * 1024
 #: A line of at least so many bytes a step is written from where it was computed; so many steps in one call.
 LARGE_STEP = 4096
+#: Multiplications for each number that is stored, up to which the writing is held to be as much work as the computing.
+MOST_PRODUCTS = 100
 MOST_VIEWS = 512
 
 Places = Mapping[str, Tensor]
@@ -56,7 +58,7 @@ def run_to_file(job: Job, path: str | Path, progress: Progress | None = None) ->
         for scope, names in layout.recorded.items()
         for name in names
     }
-    with _begun(trace, lines, path) as (file, places):
+    with _begun(trace, lines, path) as (file, places), _room_to_write(job):
         target = ToFile(layout, file, places)
         try:
             by_plan(trace, layout, job.weights, job.kept, target, progress)
@@ -75,6 +77,30 @@ def save_tensors(trace: Trace, path: str | Path) -> None:
         for first in range(0, trace.steps, chunk):  # the lines of some steps lie near each other in memory
             for name, array in arrays.items():
                 _write(file, places[name], array[first : first + chunk], first)
+
+
+@contextmanager
+def _room_to_write(job: Job) -> Iterator[None]:
+    """One core left alone by numpy's products where writing takes as long as computing.
+
+    Threads of a product wait for each other in a loop: one of them that has lost its core to the writer stops all.
+    """
+    sizes = [
+        job.weights[stage.scope][str(line.operands[0])].size
+        for stage in job.layout.stages
+        for line in stage.lines
+        if line.op == "matvec"
+    ]
+    stored = sum(job.layout.widths[scope][name] for scope, names in job.layout.recorded.items() for name in names)
+    if sum(sizes) > MOST_PRODUCTS * max(stored, 1):
+        yield
+        return
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # only here
+
+    blas = ThreadpoolController().select(user_api="blas")
+    threads = min((library["num_threads"] for library in blas.info()), default=1)
+    with blas.limit(limits=max(1, min(threads, (os.cpu_count() or 1) - 1))):
+        yield
 
 
 @contextmanager

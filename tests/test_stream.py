@@ -325,3 +325,28 @@ def test_other_suffixes_and_missing_folders_are_told(tmp_path: Path) -> None:
         MODEL.run(X, out=tmp_path / "none" / "a.safetensors")
     with pytest.raises(FileError, match="no such file or directory"):
         lt.load(tmp_path / "a.safetensors")
+
+
+# -- threads -----------------------------------------------------------------------------------------------------------
+
+
+def test_small_products_leave_a_core_to_the_writer_and_large_ones_do_not(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller = pytest.importorskip("threadpoolctl").ThreadpoolController().select(user_api="blas")
+    if not controller.info():
+        pytest.skip("numpy's BLAS is not one that can be told")
+    monkeypatch.setattr(stream.os, "cpu_count", lambda: 2)
+
+    def threads(units: int) -> int:
+        seen: list[int] = []
+        model = lt.prepare(weights(units=units))
+        model.run(X, out=path, plan="planned", progress=lambda *_: seen.append(controller.info()[0]["num_threads"]))
+        return min(seen)
+
+    with controller.limit(limits=2):
+        assert threads(8) == 1
+        assert threads(600) == 2
+        assert controller.info()[0]["num_threads"] == 2
+    with controller.limit(limits=1):
+        assert threads(8) == 1
