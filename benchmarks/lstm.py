@@ -38,6 +38,7 @@ LINES = 21  # of the plain cell
 Call = Callable[[], Any]
 PLAN: Any = "planned"
 CLOCK = time.perf_counter
+BURST, PAUSE = 0.03, 0.05
 
 
 class Ratio(NamedTuple):
@@ -54,18 +55,28 @@ class Ratio(NamedTuple):
 def rounds(calls: dict[str, Call], budget: float, before: Call = lambda: None) -> dict[str, list[float]]:
     """Seconds of every call in each round, the calls in turn, for about `budget` seconds and at least 5 rounds.
 
-    before: done before each round, and not timed.
+    Each is called for `BURST` seconds on end, after a pause: the threads of the one before it, which go on waiting in
+    a loop for a while, would take its core. before: done before each round, and not timed.
     """
-    for call in calls.values():
+    counts = {}
+    for name, call in calls.items():
         call()
+        begin = time.perf_counter()
+        call()
+        counts[name] = int(BURST / (time.perf_counter() - begin))
     found: dict[str, list[float]] = {name: [] for name in calls}
     end = time.perf_counter() + budget
     while time.perf_counter() < end or len(next(iter(found.values()))) < 5:
         before()
         for name, call in calls.items():
+            time.sleep(PAUSE)
+            if counts[name] > 1:
+                call()  # wakes its threads
+            count = max(counts[name], 1)
             begin = CLOCK()
-            call()
-            found[name].append(CLOCK() - begin)
+            for _ in range(count):
+                call()
+            found[name].append((CLOCK() - begin) / count)
     return found
 
 
