@@ -16,17 +16,17 @@ from .asking import beyond, wanted
 from .cells import Merge, Padding
 from .choice import LEAST_STEPS, Choice, check_choice, choose, due
 from .compiled.machine import installed
-from .errors import Faults, FileError, MissingError, OptionError, ShapeError, nearest, raise_all, within
+from .errors import Faults, MissingError, OptionError, ShapeError, raise_all, within
 from .inputs import Fed, fed
 from .layout import MOST_KEPT, Kept, Layout
 from .lines import Cell
+from .needs import require
 from .ops import Array
 from .record import EVERYTHING, Record, read_record, recorded
 from .runs import InMemory, Job, Progress, by_plan
 from .shapes import infer
 from .stack import GIVEN, VALID, Stage, X, restrict, stack
 from .stream import run_to_file
-from .tensors import is_tensors
 from .trace import STATE, Header, Trace
 
 #: Options of the network, beside those of its cell.
@@ -139,7 +139,8 @@ class Model:
         call = None
         others = (h0, c0, initial, given, lengths, ask, record)
         check_choice(plan)
-        if plan != "lines" and self._alone and isinstance(x, np.ndarray) and all(other is None for other in others):
+        plain = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and all(other is None for other in others)
+        if plain and plan != "lines" and self._alone:
             call = x.shape, batch_first, plan
             memory = out.memory if isinstance(out, Trace) else None
             same = memory is not None and memory.call == call and memory.holds(out, self.weights)
@@ -148,24 +149,30 @@ class Model:
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
             fed = self._fed(x, states, given or {}, lengths, batch_first)
-            asked = self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
-            layout = self._layout(fed, asked, read_record(record))
-            header = replace(
-                self.header,
-                ask=asked or self._answer(layout),
-                padding=self.padding if fed.lengths is not None else None,
-                batched=fed.batched,
-                batch_first=self.defaults.batch_first if batch_first is None else batch_first,
-                plan=choose(plan, layout, self._kept, self.weights, self.header.dtype),
-            )
-            job = Job(layout, header, self.weights, self._kept, fed, self._scopes(), call)
-            if isinstance(out, str | Path):
-                if not is_tensors(out):
-                    raise FileError(
-                        f"{out}: a run is streamed to .safetensors; another file is written with trace.save"
-                    )
-                return run_to_file(job, out, progress)
-            return job.trace(out, progress)
+            job = self._job(fed, ask, read_record(record), batch_first, plan, call)
+            return run_to_file(job, out, progress) if isinstance(out, str | Path) else job.trace(out, progress)
+
+    def _job(
+        self,
+        fed: Fed,
+        ask: Sequence[str] | str | None,
+        record: Record,
+        batch_first: bool | None,
+        plan: Choice,
+        call: Any,
+    ) -> Job:
+        """A run, checked and laid out."""
+        asked = self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
+        layout = self._layout(fed, asked, record)
+        header = replace(
+            self.header,
+            ask=asked or self._answer(layout),
+            padding=self.padding if fed.lengths is not None else None,
+            batched=fed.batched,
+            batch_first=self.defaults.batch_first if batch_first is None else batch_first,
+            plan=choose(plan, layout, self._kept, self.weights, self.header.dtype),
+        )
+        return Job(layout, header, self.weights, self._kept, fed, self._scopes(), call)
 
     def _in(self, arithmetic: str, plan: Choice, out: Any) -> Model:
         """This model with float64 weights, whose runs use another arithmetic."""
@@ -311,7 +318,9 @@ class Model:
                 steps = 1 + max(steps - 1 if address.t is None else address.t for _, address in asked)
                 stages = restrict(stages, pairs, carried=1 < steps < _UNKNOWN)
         with faults.gather():
-            self._require(stages, request)
+            own = self.header.kind == "equations" or bool(self.extra)
+            fed = {place[:2] for place in request.given}
+            require(stages, self.weights, request.width is not None, fed, self.defaults.unread, own)
         widths: dict[str, dict[str, int]] = {}
         with faults.gather():
             self._measure(stages, request, widths)
@@ -337,35 +346,6 @@ class Model:
             except ShapeError as error:  # the next stage's input width depends on this one
                 many = "" if len(self.weights) == 1 else f"{stage.scope}: "
                 raise ShapeError(*(f"{many}{problem}" for problem in error.problems)) from None
-
-    def _require(self, stages: Sequence[Stage], request: _Request) -> None:
-        """Raise MissingError with every weight and input that a computed line needs and nobody gives."""
-        problems: list[str] = []
-        for stage in stages:
-            here = self.weights.get(stage.scope, {})
-            place = "" if len(self.weights) == 1 else f"{stage.scope}/"
-            for name in stage.parameters:
-                if name not in here and f"{place}{name}" not in self.defaults.unread:
-                    line = next(line.name for line in stage.cell.parameters[name] if line.name in _names(stage))
-                    problems.append(
-                        f"line `{line}` needs {place}{name}, which the weights do not have{self._instead(name, stage)}"
-                    )
-            for name in stage.inputs:
-                if stage.sources[name] == X and request.width is None and "x" not in self.defaults.unread:
-                    line = next((line.name for line in stage.lines if name in line.reads), name)
-                    problems.append(f"line `{line}` needs the input {name}, which is not given: add x")
-                elif stage.sources[name] == GIVEN and not any(g[:2] == (stage.scope, name) for g in request.given):
-                    problems.append(f"the cell declares the input {name}, which is not given: add it under given")
-        raise_all(MissingError, problems)
-
-    def _instead(self, name: str, stage: Stage) -> str:
-        """The nearest name that is there: of an own cell also a line, which its author may have meant."""
-        here = [*self.weights.get(stage.scope, {})]
-        if self.header.kind != "equations" and not self.extra:  # every name of a named cell is right
-            close = nearest(name, here).removeprefix("; did you mean '").removesuffix("'?")
-            return f"; the nearest that is there is {close}" if close else ""
-        known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
-        return nearest(name, [n for n in known if n.isidentifier()])
 
     def _known(self, stage: Stage, request: _Request, widths: dict[str, dict[str, int]]) -> dict[str, tuple[int, str]]:
         """Widths of the inputs and states of one stage that are known before its equations are looked at."""
@@ -395,10 +375,6 @@ class Model:
 
     def _scopes(self) -> list[str]:
         return [f"{layer}/{d}" for layer in range(self.layers) for d in self.directions]
-
-
-def _names(stage: Stage) -> frozenset[str]:
-    return frozenset(line.name for line in stage.lines)
 
 
 def _named_states(h0: Any, c0: Any) -> dict[str, Any]:

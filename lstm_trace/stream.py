@@ -28,7 +28,7 @@ from .ops import Array
 from .runs import Job, Progress, by_plan
 from .slab import Slab
 from .store import load_mapped, manifest
-from .tensors import Shapes, Tensor, layout_of, premise_tensors
+from .tensors import Shapes, Tensor, is_tensors, layout_of, premise_tensors
 from .trace import Trace
 
 #: Bytes of one buffer, about.
@@ -47,6 +47,8 @@ def run_to_file(job: Job, path: str | Path, progress: Progress | None = None) ->
 
     Raises FileError where it cannot be written or the disk is too small, and what reading raises.
     """
+    if not is_tensors(path):
+        raise FileError(f"{path}: a run is streamed to .safetensors; another file is written with trace.save")
     if job.header.plan == "lines":
         save_tensors(job.trace(None, progress), path)
         return load_mapped(path)

@@ -1,0 +1,50 @@
+"""What a run needs: every weight and input that a computed line reads, or a message for each that nobody gives."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from .errors import MissingError, nearest, raise_all
+from .stack import GIVEN, Stage, X
+
+
+def require(
+    stages: Sequence[Stage],
+    weights: Mapping[str, Mapping[str, Any]],
+    has_x: bool,
+    given: Collection[tuple[str, str]],
+    unread: Collection[str],
+    own: bool,
+) -> None:
+    """Raise MissingError with every weight and input that a computed line needs and nobody gives.
+
+    given: (scope, name) of the lines that are supplied. unread: what is there but could not be read; it is not
+    missing. own: whether the equations are the author's, so that a name in them may be wrong.
+    """
+    problems: list[str] = []
+    for stage in stages:
+        here = weights.get(stage.scope, {})
+        place = "" if len(weights) == 1 else f"{stage.scope}/"
+        computed = {line.name for line in stage.lines}
+        for name in stage.parameters:
+            if name not in here and f"{place}{name}" not in unread:
+                line = next(line.name for line in stage.cell.parameters[name] if line.name in computed)
+                instead = _instead(name, stage, list(here), own)
+                problems.append(f"line `{line}` needs {place}{name}, which the weights do not have{instead}")
+        for name in stage.inputs:
+            if stage.sources[name] == X and not has_x and "x" not in unread:
+                line = next((line.name for line in stage.lines if name in line.reads), name)
+                problems.append(f"line `{line}` needs the input {name}, which is not given: add x")
+            elif stage.sources[name] == GIVEN and (stage.scope, name) not in given:
+                problems.append(f"the cell declares the input {name}, which is not given: add it under given")
+    raise_all(MissingError, problems)
+
+
+def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
+    """The nearest name that is there: of an own cell also a line, which its author may have meant."""
+    if not own:  # every name of a named cell is right
+        close = nearest(name, here).removeprefix("; did you mean '").removesuffix("'?")
+        return f"; the nearest that is there is {close}" if close else ""
+    known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
+    return nearest(name, [n for n in known if n.isidentifier()])
