@@ -146,6 +146,24 @@ def number(value: float) -> Num:
     return Num(shown._replace(digits=shown.digits.removesuffix(".0")), value)
 
 
+def signed(node: Sum, inside: Callable[[Node, int], str], wrap: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """The printed terms of a sum, each with what stands before it: nothing or `-` at the beginning, ` + ` or ` - `.
+
+    inside: prints a term, in parentheses where it binds more loosely than a number says; wrap: puts them round a
+    negative number that follows a sign.
+    """
+    for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
+        part = inside(term, 2 if k == 0 and sign > 0 else 3)
+        if isinstance(term, Num) and term.shown.negative and (k or sign < 0):
+            part = wrap(part)
+        yield ((" - " if sign < 0 else " + ") if k else "-" if sign < 0 else ""), part
+
+
+def sum_text(p: Any, node: Sum) -> str:
+    """A sum for the printers whose signs and parentheses are plain characters."""
+    return "".join(mark + part for mark, part in signed(node, p.inside, lambda part: f"({part})"))
+
+
 # -- a line in symbols -----------------------------------------------------------------------------------------------
 
 Parts = tuple[Node, ...]

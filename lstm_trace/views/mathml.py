@@ -26,6 +26,7 @@ from .formula import (
     Sum,
     Sym,
     Vec,
+    signed,
 )  # fmt: skip
 from .formula import number as written
 from .numbers import Shown
@@ -184,18 +185,12 @@ def _row_of(*parts: str) -> str:
     return f"<mrow>{''.join(parts)}</mrow>"
 
 
+_SIGNS = {"": "", "-": '<mo form="prefix">−</mo>', " + ": "<mo>+</mo>", " - ": "<mo>−</mo>"}
+
+
 def _sum(p: MathML, node: Sum) -> str:
-    parts: list[str] = []
-    for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
-        part = p.inside(term, 2 if k == 0 and sign > 0 else 3)
-        if isinstance(term, Num) and term.shown.negative and (k or sign < 0):
-            part = _row_of(parenthesised(part))
-        if k:
-            parts.append("<mo>−</mo>" if sign < 0 else "<mo>+</mo>")
-        elif sign < 0:
-            parts.append('<mo form="prefix">−</mo>')
-        parts.append(part)
-    return _row_of(*parts)
+    terms = signed(node, p.inside, lambda part: _row_of(parenthesised(part)))
+    return _row_of(*(part for mark, term in terms for part in (_SIGNS[mark], term) if part))
 
 
 def _prod(p: MathML, node: Prod) -> str:

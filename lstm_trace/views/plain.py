@@ -25,6 +25,7 @@ from .formula import (
     Sum,
     Sym,
     Vec,
+    sum_text,
 )  # fmt: skip
 from .formula import number as written
 from .numbers import Shown
@@ -59,20 +60,6 @@ def letters(found: Symbol) -> str:
     base = found.base + ("\u0303" if found.tilde else "")
     text = base if not found.sub else f"{base}_{{{found.sub}}}" if "-" in found.sub else f"{base}_{found.sub}"
     return f"{text}ᵀ" if found.power else text
-
-
-def _sum(p: Plain, node: Sum) -> str:
-    text = ""
-    for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
-        part = p.inside(term, 2 if k == 0 and sign > 0 else 3)
-        if isinstance(term, Num) and term.shown.negative and (k or sign < 0):
-            part = f"({part})"
-        if k:
-            text += " - " if sign < 0 else " + "
-        elif sign < 0:
-            text += "-"
-        text += part
-    return text
 
 
 def _prod(p: Plain, node: Prod) -> str:
@@ -115,7 +102,7 @@ PLAIN: dict[type, Callable[[Plain, Any], str]] = {
     Sym: lambda p, node: letters(symbol(node.name, p.own)),
     Index: lambda p, node: f"{p(node.of)}[{node.at}]",
     Num: lambda p, node: number(node.shown),
-    Sum: _sum,
+    Sum: sum_text,
     Prod: _prod,
     Factors: lambda p, node: "".join(f"({p(part)})" for part in node.parts),
     Square: _square,

@@ -24,6 +24,7 @@ from .formula import (
     Sum,
     Sym,
     Vec,
+    sum_text,
 )  # fmt: skip
 from .formula import number as written
 from .numbers import Shown
@@ -83,20 +84,6 @@ def letters(found: Symbol, typewriter: Callable[[str], str]) -> str:
     return rf"{text}^{{\top}}" if found.power else text
 
 
-def _sum(p: Tex, node: Sum) -> str:
-    text = ""
-    for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
-        part = p.inside(term, 2 if k == 0 and sign > 0 else 3)
-        if isinstance(term, Num) and term.shown.negative and (k or sign < 0):
-            part = f"({part})"
-        if k:
-            text += " - " if sign < 0 else " + "
-        elif sign < 0:
-            text += "-"
-        text += part
-    return text
-
-
 def _prod(p: Tex, node: Prod) -> str:
     if isinstance(node.left, Num) and isinstance(node.right, Num):
         return f"({p(node.left)})({p(node.right)})"
@@ -134,7 +121,7 @@ TEX: dict[type, Callable[[Tex, Any], str]] = {
     Sym: lambda p, node: letters(symbol(node.name, p.own), p.typewriter),
     Index: lambda p, node: f"{p(node.of)}[{node.at}]",
     Num: lambda p, node: number(node.shown),
-    Sum: _sum,
+    Sum: sum_text,
     Prod: _prod,
     Factors: lambda p, node: "".join(f"({p(part)})" for part in node.parts),
     Square: _square,
