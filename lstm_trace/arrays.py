@@ -94,11 +94,19 @@ def describe(value: Any) -> str:
     return next((word for kind, word in kinds.items() if isinstance(value, kind)), repr(value))
 
 
+def word(value: Any) -> Any:
+    """A value as JSON can hold it: NaN and infinities as words, anything else as it is.
+
+    >>> word(float("-inf")), word(0.5), word("text")
+    ('-Infinity', 0.5, 'text')
+    """
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
 def to_list(array: Array) -> Any:
     """Nested lists of Python floats (float32 as the equal decimal), with NaN and infinities as words."""
     if np.isfinite(array).all():
         return array.tolist()
-    names = {math.inf: "Infinity", -math.inf: "-Infinity"}
-    return np.vectorize(lambda v: v if math.isfinite(v) else names.get(v, "NaN"), otypes=[object])(
-        array.astype(np.float64)
-    ).tolist()
+    return np.vectorize(word, otypes=[object])(array.astype(np.float64)).tolist()

@@ -34,5 +34,10 @@ def affordable(size: int) -> None:
 
 
 def amount(size: float) -> str:
+    """`size` bytes in words, with one decimal of the largest unit that fits.
+
+    >>> amount(1536)
+    '1.5 KiB'
+    """
     unit = min(int(math.log(max(size, 1), 1024)), 4)
     return f"{size / 1024**unit:.1f} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB')[unit]}"

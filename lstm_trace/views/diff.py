@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from ..arrays import word
 from ..walks.compare import Comparison, LineDifference
 
 if TYPE_CHECKING:
@@ -119,18 +120,13 @@ def _map(comparison: Comparison) -> list[str]:
 def as_json(comparison: Comparison) -> str:
     """Verdict, rows and the map as JSON; infinities as words, as in our other files."""
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, float) and not math.isfinite(value):
-            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-        return list(map(plain, value)) if isinstance(value, tuple) else value
-
     data = {
         "same": comparison.same,
         "verdict": verdict(comparison),
         "premises": list(comparison.premises),
         "notes": list(comparison.notes),
         "lines": [
-            {**{k: plain(v) for k, v in zip(COLUMNS, row, strict=True)}, "by_step": plain(d.by_step)}
+            {**{k: word(v) for k, v in zip(COLUMNS, row, strict=True)}, "by_step": list(map(word, d.by_step))}
             for row, d in zip(rows(comparison), comparison.lines, strict=True)
         ],
     }

@@ -16,8 +16,6 @@ from ..trace import INITIAL, STATE, Trace
 
 #: Columns of the long shape.
 LONG = ("layer", "direction", "t", "batch", "line", "op", "unit", "value")
-#: What stands in `op` for premises; every other op is a name of the operation table.
-PREMISES = ("parameter", "input", "initial", "given")
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..arrays import word
 from ..errors import OptionError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Explanation:
 
     def data(self) -> dict[str, Any]:
         """Title, sentences and all rows as plain data; NaN and infinities as words."""
-        rows = [{k: _plain(v) for k, v in zip(self.columns, row, strict=True)} for row in self.rows]
+        rows = [{k: word(v) for k, v in zip(self.columns, row, strict=True)} for row in self.rows]
         found = {"title": self.title, "sentences": self.sentences, "notes": self.notes, "rows": rows}
         return found | ({"more": [part.data() for part in self.more]} if self.more else {})
 
@@ -92,12 +92,6 @@ class Explanation:
         if form not in forms:
             raise OptionError(f"unknown format {form!r}; there are {', '.join(forms)}")
         return forms[form]()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
 
 
 def _shown(value: Any, digits: int) -> str:
