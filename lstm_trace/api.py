@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from . import store
 from .arrays import describe
 from .build import build
+from .cell.ops import Array
 from .errors import FileError, LstmTraceError, OptionError
 from .files import read_bytes
-from .inputs import common_dtype
 from .model import Model
-from .ops import Array
 from .problem import prepare_problem, read_problem
+from .running.inputs import common_dtype
 from .schema import FORMAT, Problem, validate
 from .tensors import is_tensors
 from .trace import Header, Trace

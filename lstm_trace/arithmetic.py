@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from .cell.lines import Line
+from .cell.ops import OPS, Array
 from .errors import OptionError
-from .lines import Line
-from .ops import OPS, Array
 
 Number = Decimal | float
 Rule = Callable[["Arithmetic", Sequence[Array], Sequence[float]], Array]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .ops import Array
+from .cell.ops import Array
 
 #: JSON has no NaN and no infinities; files write them as these words.
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}

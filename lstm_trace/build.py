@@ -9,12 +9,12 @@ from typing import Any, get_args
 import numpy as np
 
 from .arrays import describe
-from .cells import Merge, Padding, misfits, named, unread
+from .cell.cells import Merge, Padding, misfits, named, unread
+from .cell.ops import Array
+from .cell.parse import parse
 from .errors import Faults, MissingError, OptionError, ShapeError, gathered, raise_all
-from .inputs import numbers
 from .model import NETWORK, Defaults, Model
-from .ops import Array
-from .parse import parse
+from .running.inputs import numbers
 from .trace import Header
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from .cell.ops import Array
 from .errors import FileError, LstmTraceError, nearest
 from .files import read_bytes
-from .ops import Array
 from .trace import Trace
 
 _COLUMNS = ("layer", "direction", "t", "batch", "line", "unit", "value")

@@ -12,21 +12,21 @@ import numpy as np
 
 from .address import Address
 from .arithmetic import find
-from .asking import beyond, wanted
-from .cells import Merge, Padding
-from .choice import LEAST_STEPS, Choice, check_choice, choose, due
-from .compiled.machine import installed
+from .cell.cells import Merge, Padding
+from .cell.lines import Cell
+from .cell.ops import Array
+from .cell.shapes import infer
+from .cell.stack import GIVEN, VALID, Stage, X, restrict, stack
 from .errors import Faults, MissingError, OptionError, ShapeError, raise_all, within
-from .inputs import Fed, fed
-from .layout import MOST_KEPT, Kept, Layout
-from .lines import Cell
-from .needs import require
-from .ops import Array
-from .record import EVERYTHING, Record, read_record, recorded
-from .runs import InMemory, Job, Progress, by_plan
-from .shapes import infer
-from .stack import GIVEN, VALID, Stage, X, restrict, stack
-from .stream import run_to_file
+from .plans.compiled.machine import installed
+from .running.asking import beyond, wanted
+from .running.choice import LEAST_STEPS, Choice, check_choice, choose, due
+from .running.inputs import Fed, fed
+from .running.layout import MOST_KEPT, Kept, Layout
+from .running.needs import require
+from .running.record import EVERYTHING, Record, read_record, recorded
+from .running.runs import InMemory, Job, Progress, by_plan
+from .running.stream import run_to_file
 from .trace import STATE, Header, Trace
 
 #: Options of the network, beside those of its cell.

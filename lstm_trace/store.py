@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from .arrays import to_list
+from .cell.ops import Array
+from .cell.parse import parse
+from .cell.shapes import infer
+from .cell.stack import GIVEN, VALID, Stage, X
 from .errors import FileError, LstmTraceError
 from .files import read_bytes, written
-from .ops import Array
-from .parse import parse
 from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, validate
-from .shapes import infer
-from .stack import GIVEN, VALID, Stage, X
 from .tensors import is_tensors, read_header
 from .trace import INITIAL, STATE, Header, Trace
 
@@ -93,7 +93,7 @@ def _pretty(value: Any, depth: int) -> str:
 def save(trace: Trace, path: str | Path) -> None:
     """Write the trace to a `.json` or `.safetensors` file ('-' is JSON). Raises FileError for another suffix."""
     if is_tensors(path):
-        from .stream import save_tensors  # it builds on this file
+        from .running.stream import save_tensors  # it builds on this file
 
         save_tensors(trace, path)
         return

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .cell.ops import Array
 from .errors import FileError
-from .ops import Array
 from .schema import FORMAT, Manifest, validate
 from .trace import Trace
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .address import Address, read
+from .cell.lines import Operand
+from .cell.ops import Array
+from .cell.stack import GIVEN, VALID, Stage, X, find
 from .errors import MissingError, nearest
-from .lines import Operand
-from .ops import Array
-from .stack import GIVEN, VALID, Stage, X, find
 
 if TYPE_CHECKING:
     import pandas as pd

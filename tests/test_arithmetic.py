@@ -16,9 +16,9 @@ import pytest
 import lstm_trace as lt
 from lstm_trace import examples
 from lstm_trace.arithmetic import RULES, find
+from lstm_trace.cell.lines import Line
+from lstm_trace.cell.ops import OPS
 from lstm_trace.errors import OptionError
-from lstm_trace.lines import Line
-from lstm_trace.ops import OPS
 from lstm_trace.walks.again import in_arithmetic
 
 T, SIZES = 3, {"x": 3, "h": 2}

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
+from lstm_trace.cell.ops import OPS
 from lstm_trace.cli import main
-from lstm_trace.ops import OPS
 from lstm_trace.trace import Trace
 from lstm_trace.views.derivatives import BACKWARD
 from lstm_trace.views.gradient import gradient

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace import choice
-from lstm_trace.cells import joined, named
+from lstm_trace.cell.cells import joined, named
+from lstm_trace.cell.lines import Cell
+from lstm_trace.cell.ops import OPS
+from lstm_trace.cell.parse import parse
 from lstm_trace.errors import LstmTraceError, OptionError
-from lstm_trace.lines import Cell
-from lstm_trace.ops import OPS
-from lstm_trace.parse import parse
+from lstm_trace.running import choice
 
 from .strategies import Case as Drawn
 from .strategies import cells as shared_cells
@@ -28,10 +28,10 @@ from .test_plan import FAMILY, Case, cells, check
 
 pytest.importorskip("llvmlite", reason="the extra jit is not installed")
 
-from lstm_trace.compiled import cache, machine
-from lstm_trace.compiled.functions import ELEMENTWISE
-from lstm_trace.compiled.runner import Runner
-from lstm_trace.compiled.schedule import ACROSS, Task, declined
+from lstm_trace.plans.compiled import cache, machine
+from lstm_trace.plans.compiled.functions import ELEMENTWISE
+from lstm_trace.plans.compiled.runner import Runner
+from lstm_trace.plans.compiled.schedule import ACROSS, Task, declined
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -309,8 +309,8 @@ def test_progress_counts_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     model, x = lstm(both=True), inputs(50)
     model.run(x, plan="compiled", progress=lambda done, total: told.append((done, total)))
     assert told == [(50, 150), (100, 150), (150, 150)]
-    monkeypatch.setattr("lstm_trace.compiled.runner.PART", 1)
-    monkeypatch.setattr("lstm_trace.compiled.runner.BLOCK_BYTES", 1)
+    monkeypatch.setattr("lstm_trace.plans.compiled.runner.PART", 1)
+    monkeypatch.setattr("lstm_trace.plans.compiled.runner.BLOCK_BYTES", 1)
     other = lstm(both=True)  # parts of 16 steps: 64 rows
     told.clear()
     assert_close(other.run(x, plan="compiled", progress=lambda *now: told.append(now)), model.run(x, plan="lines"))

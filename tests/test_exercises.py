@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace import examples
+from lstm_trace.cell.lines import Cell
 from lstm_trace.cli import main
 from lstm_trace.files import read_data
-from lstm_trace.lines import Cell
 
 #: What the exercises print.
 PRINTED = {

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.cells import named
+from lstm_trace.cell.cells import named
 from lstm_trace.errors import LstmTraceError
 
 from .family_oracle import ACTIVATIONS, Reading, sequence, slstm

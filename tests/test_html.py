@@ -17,9 +17,9 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
+from lstm_trace.cell.ops import OPS
 from lstm_trace.cli import main
 from lstm_trace.examples import text as example
-from lstm_trace.ops import OPS
 from lstm_trace.problem import prepare_problem, read_problem
 from lstm_trace.trace import Trace
 from lstm_trace.views import heatmap

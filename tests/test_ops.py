@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_trace.ops import FUNCTIONS, GATES, OPS
+from lstm_trace.cell.ops import FUNCTIONS, GATES, OPS
 
 from . import oracle
 

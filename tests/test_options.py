@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.cells import KINDS, LSTM, SLSTM, named
+from lstm_trace.cell.cells import KINDS, LSTM, SLSTM, named
 from lstm_trace.errors import LstmTraceError
 from lstm_trace.model import NETWORK
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_trace.cells import LSTM, SLSTM
+from lstm_trace.cell.cells import LSTM, SLSTM
+from lstm_trace.cell.lines import Line
+from lstm_trace.cell.ops import FUNCTIONS, OPS
+from lstm_trace.cell.parse import MAX_TEXT, parse
 from lstm_trace.errors import CellError, LstmTraceError
-from lstm_trace.lines import Line
-from lstm_trace.ops import FUNCTIONS, OPS
-from lstm_trace.parse import MAX_TEXT, parse
 
 from .strategies import Case, cells
 

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from lstm_trace.by_line import run_lines
-from lstm_trace.cells import masked, named
+from lstm_trace.cell.cells import masked, named
+from lstm_trace.cell.lines import Cell
+from lstm_trace.cell.ops import OPS
+from lstm_trace.cell.parse import parse
+from lstm_trace.cell.shapes import infer
+from lstm_trace.cell.stack import Stage
 from lstm_trace.errors import LstmTraceError
-from lstm_trace.kernels import KERNELS
-from lstm_trace.lines import Cell
-from lstm_trace.ops import OPS
-from lstm_trace.parse import parse
-from lstm_trace.plan import Plan, make_plan
-from lstm_trace.planned import Machine, _Outside
-from lstm_trace.shapes import infer
-from lstm_trace.stack import Stage
+from lstm_trace.plans.kernels import KERNELS
+from lstm_trace.plans.plan import Plan, make_plan
+from lstm_trace.plans.planned import Machine, _Outside
+from lstm_trace.running.by_line import run_lines
 
 from .strategies import Case as Drawn
 from .strategies import cells as shared_cells

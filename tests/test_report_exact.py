@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.ops import OPS
+from lstm_trace.cell.ops import OPS
 from lstm_trace.trace import Trace
 from lstm_trace.views.blocks import Block, Derivation, Heading, Items, Para, Premises, Table
 from lstm_trace.views.definitions import DEFINED

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 
 import lstm_trace as lt
+from lstm_trace.cell.ops import OPS
 from lstm_trace.errors import LstmTraceError, TooLargeError
-from lstm_trace.ops import OPS
 
 from . import oracle
 from .strategies import Case, cells, networks

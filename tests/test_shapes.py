@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.cells import LSTM
+from lstm_trace.cell.cells import LSTM
+from lstm_trace.cell.parse import parse
+from lstm_trace.cell.shapes import infer
 from lstm_trace.errors import LstmTraceError, ShapeError
-from lstm_trace.parse import parse
-from lstm_trace.shapes import infer
 
 from .strategies import Case, cells
 

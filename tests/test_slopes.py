@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lstm_trace.lines import Line
-from lstm_trace.ops import OPS
+from lstm_trace.cell.lines import Line
+from lstm_trace.cell.ops import OPS
 from lstm_trace.walks.slopes import DERIVATIVE, SECANT
 
 

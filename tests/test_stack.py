@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 
 import lstm_trace as lt
-from lstm_trace.cells import LSTM
+from lstm_trace.cell.cells import LSTM
+from lstm_trace.cell.parse import parse
+from lstm_trace.cell.stack import GIVEN, VALID, X, find, restrict, stack
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
-from lstm_trace.parse import parse
-from lstm_trace.stack import GIVEN, VALID, X, find, restrict, stack
 
 from .strategies import Case, cells
 

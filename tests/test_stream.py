@@ -19,8 +19,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import lstm_trace as lt
-from lstm_trace import stream
 from lstm_trace.errors import FileError
+from lstm_trace.running import stream
 
 from .test_out import MODEL, X, same, weights
 

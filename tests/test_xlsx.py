@@ -18,13 +18,13 @@ from hypothesis import Phase, given, settings
 
 import lstm_trace as lt
 import lstm_trace.export.xlsx as workbooks
+from lstm_trace.cell.ops import OPS
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError, TooLargeError
 from lstm_trace.examples import text
 from lstm_trace.export import Job, export, xlsx_limits
 from lstm_trace.export.xlsx_formulas import FORMULAS
 from lstm_trace.export.xlsx_sheets import lay_out
-from lstm_trace.ops import OPS
 from lstm_trace.trace import Trace
 from lstm_trace.views.rows import Selection
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 import lstm_trace as lt
-from lstm_trace.cells import named
-from lstm_trace.lines import Cell
-from lstm_trace.parse import parse
+from lstm_trace.cell.cells import named
+from lstm_trace.cell.lines import Cell
+from lstm_trace.cell.parse import parse
 
 #: An own cell with the operations that no member of the family has.
 OWN = """

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_json
 
+from ..cell.ops import Array
 from ..files import written
-from ..ops import Array
 from ..views.frames import WIDE, WORKED, wide_names
 from ..views.rows import LONG, Part, parts
 from . import DIALECTS, Dialect, Job

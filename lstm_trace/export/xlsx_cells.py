@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ops import Array
-from ..stack import VALID, X
+from ..cell.ops import Array
+from ..cell.stack import VALID, X
 from .xlsx_formulas import FORMULAS, Ref, column, constant, matrix, vector
 from .xlsx_formulas import block as across
 from .xlsx_sheets import INPUTS, LEFT, Block, Book, Grid

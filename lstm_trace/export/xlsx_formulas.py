@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..lines import number
+from ..cell.lines import number
 
 
 class Ref(NamedTuple):

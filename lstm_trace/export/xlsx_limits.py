@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..cell.ops import Array
 from ..errors import MissingError, TooLargeError
 from ..model import Model
-from ..ops import Array
 from ..trace import Trace
 from ..views.rows import Selection
 from .xlsx_sheets import LEFT, TOP, Book, lay_out

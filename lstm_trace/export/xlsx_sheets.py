@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from ..lines import binding, expression
-from ..ops import Array
-from ..stack import GIVEN, VALID, Stage, X
+from ..cell.lines import binding, expression
+from ..cell.ops import Array
+from ..cell.stack import GIVEN, VALID, Stage, X
 from ..trace import INITIAL, Trace
 from ..views.rows import Selection, parts
 

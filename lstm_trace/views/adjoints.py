@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..lines import Line
-from ..ops import Array
-from ..stack import Stage
+from ..cell.lines import Line
+from ..cell.ops import Array
+from ..cell.stack import Stage
 from ..trace import Trace
 from ..walks.back import Adjoints, Seeds, pulled, walk_back
 from ..walks.slopes import DERIVATIVE, Slope

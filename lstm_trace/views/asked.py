@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..address import Address
-from ..stack import Stage
+from ..cell.stack import Stage
 from .blocks import Text
 from .formula import Sym, heading
 from .view import View

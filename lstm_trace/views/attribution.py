@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..cell.ops import Array
 from ..errors import OptionError
-from ..ops import Array
 from ..trace import Trace
 from ..walks.attribute import Split, split
 from ..walks.contribution import Baseline, Shares, contribution, gradient_times_input, integrated_gradients

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import get_args
 
+from ..cell.lines import Line
+from ..cell.stack import Stage
 from ..errors import OptionError, nearest
-from ..lines import Line
-from ..stack import Stage
 from ..trace import Trace
 from ..walks.back import Seeds
 from .adjoints import Flow

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..lines import Line
-from ..ops import OPS
+from ..cell.lines import Line
+from ..cell.ops import OPS
 from .blocks import Block, Derivation, Para, Row
 from .derivatives import BACKWARD
 from .formula import SYMBOLIC, MatVec, Node, Sym

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..ops import Array
-from ..stack import Stage
+from ..cell.ops import Array
+from ..cell.stack import Stage
 from ..trace import INITIAL
 from .backward_terms import Signed, edge_at, relation, total
 from .blocks import Block, Derivation, Heading, Para, Premises, Row, Table, Text

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from ..lines import Line
-from ..ops import OPS
+from ..cell.lines import Line
+from ..cell.ops import OPS
 from .blocks import Block, Derivation, Para, Row, Text
 from .formula import Call, Fn, Neg, Node, Prod, Quot, Sum, Sym, number
 from .words import Words

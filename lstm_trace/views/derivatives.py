@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from ..lines import Line
+from ..cell.lines import Line
 from .formula import Call, Neg, Node, Prod, Quot, Square, Sum, number
 
 #: What one operand gets; None where nothing flows back, or where the operand is a matrix.

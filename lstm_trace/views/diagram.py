@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..stack import Stage
+from ..cell.stack import Stage
 from ..trace import Trace
 from . import layers
 from .flow import Edge, Flow, Spot, flow, reached

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from ..lines import Line
-from ..ops import OPS
-from ..stack import Stage
+from ..cell.lines import Line
+from ..cell.ops import OPS
+from ..cell.stack import Stage
 from ..trace import Trace
 from .formula import SCALAR, Call, Factors, Key, Neg, Node, Num, Prod, Quot, Square, Sum, Terms
 from .numbers import Shown, fraction

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..lines import Cell, Line
-from ..ops import OPS
-from ..stack import Stage
+from ..cell.lines import Cell, Line
+from ..cell.ops import OPS
+from ..cell.stack import Stage
 from .formula import Node, Sym, heading
 from .groups import Group, groups, is_gate
 from .numbers import show

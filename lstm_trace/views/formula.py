@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..lines import Cell, Line, Operand
-from ..ops import OPS
+from ..cell.lines import Cell, Line, Operand
+from ..cell.ops import OPS
 from .numbers import Shown, show
 
 Key = tuple[Any, ...]  # what a number is the value of; see `values.Values`

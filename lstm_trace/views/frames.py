@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from ..cell.ops import Array
 from ..errors import OptionError, nearest
-from ..ops import Array
 from ..trace import Trace
 from .rows import Part, Selection, parts
 

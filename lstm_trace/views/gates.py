@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..lines import Line
-from ..ops import Array
-from ..stack import Stage
+from ..cell.lines import Line
+from ..cell.ops import Array
+from ..cell.stack import Stage
 from .blocks import Block, Heading, Items, Text
 from .formula import Sym, heading
 from .groups import gated

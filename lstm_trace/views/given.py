@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..lines import Line
-from ..ops import Array
-from ..stack import GIVEN, Stage, X
+from ..cell.lines import Line
+from ..cell.ops import Array
+from ..cell.stack import GIVEN, Stage, X
 from .asked import name_of, wanted
 from .blocks import Block, Derivation, Heading, Para, Premises, Row, Table, Text
 from .definitions import definitions

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..lines import Cell, Line
-from ..ops import GATES, OPS
-from ..stack import Stage
+from ..cell.lines import Cell, Line
+from ..cell.ops import GATES, OPS
+from ..cell.stack import Stage
 
 #: Functions of one value that end a group: what they give is an activation.
 _LEADING = frozenset(

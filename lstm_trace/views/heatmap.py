@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..lines import Line
-from ..ops import Array
-from ..stack import Stage
+from ..cell.lines import Line
+from ..cell.ops import Array
+from ..cell.stack import Stage
 from ..trace import Trace
 from .formula import heading
 from .groups import is_gate

@@ -14,7 +14,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from ..stack import Stage
+from ..cell.stack import Stage
 from ..trace import Trace
 from . import diagram, heatmap
 from .answers import answers

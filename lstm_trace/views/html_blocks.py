@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from ..stack import X
+from ..cell.stack import X
 from ..trace import INITIAL, Trace
 from .blocks import Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from .formula import Call, Dots, Key, Mat, Node, Num, Prod, Quot, Sum, Vec, broken

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..cell.lines import Cell, Line, Operand
+from ..cell.ops import Array
+from ..cell.stack import Stage
 from ..errors import OptionError, nearest
-from ..lines import Cell, Line, Operand
-from ..ops import Array
-from ..stack import Stage
 from ..trace import Trace
 from .blocks import Block, Derivation, Para, Row
 from .formula import Mat, Sym

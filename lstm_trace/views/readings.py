@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from ..lines import Line
-from ..stack import Stage
+from ..cell.lines import Line
+from ..cell.stack import Stage
 from .adjoints import Edge, Flow
 from .formula import Dots, Factors, Index, MatVec, Node, Num, Prod, Sum, Sym, Vec, formula, heading, kept, number
 from .notation import Notation

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..cell.ops import Array
+from ..cell.stack import Stage
 from ..errors import MissingError, nearest
-from ..ops import Array
-from ..stack import Stage
 from ..trace import INITIAL, STATE, Trace
 
 #: Columns of the long shape.

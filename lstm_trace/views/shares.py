@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..ops import Array
+from ..cell.ops import Array
 from ..walks.attribute import Split
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..arithmetic import find
-from ..lines import Line, Operand
+from ..cell.lines import Line, Operand
 from .blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from .formula import SYMBOLIC, Dots, Node, Num, Sym, Vec, formula, heading
 from .given import read, single, vectors

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ops import Array
+from ..cell.ops import Array
 from ..trace import Trace
 from .numbers import show
 from .rows import Part, Selection, parts

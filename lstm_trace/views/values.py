@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arithmetic import find, products
-from ..lines import Line, Operand
-from ..ops import Array
-from ..stack import Stage
+from ..cell.lines import Line, Operand
+from ..cell.ops import Array
+from ..cell.stack import Stage
 from ..trace import Trace
 from .exact import ROUNDED, Exact, ExactWalk, evaluate
 from .formula import SCALAR, Call, Dots, Key, Node, Num, Quot, Sum, Terms, Vec, kept, number, numbers

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar
 
 from ..address import Address
+from ..cell.lines import Line
+from ..cell.stack import VALID, Stage
 from ..errors import MissingError, nearest
-from ..lines import Line
-from ..stack import VALID, Stage
 from ..trace import INITIAL, Trace
 from .blocks import Text
 from .formula import kept

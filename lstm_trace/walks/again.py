@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from ..arithmetic import find
+from ..cell.ops import Array
+from ..cell.stack import Stage
 from ..errors import MissingError, ShapeError
-from ..layout import Kept, Layout
-from ..ops import Array
-from ..runs import InMemory, by_definition, by_plan, check_memory, empty_lines
-from ..stack import Stage
+from ..running.layout import Kept, Layout
+from ..running.runs import InMemory, by_definition, by_plan, check_memory, empty_lines
 from ..trace import Trace
 from .values import sizes
 

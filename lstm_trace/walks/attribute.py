@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..cell.lines import Line
+from ..cell.ops import OPS, Array
+from ..cell.stack import Stage
 from ..errors import ShapeError, raise_all
-from ..lines import Line
-from ..ops import OPS, Array
-from ..stack import Stage
 from ..trace import INITIAL, Trace
 from .back import Adjoints, pulled, walk_back
 from .forward import bound

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ..lines import Line
-from ..ops import Array
-from ..stack import GIVEN, VALID, Stage, X
+from ..cell.lines import Line
+from ..cell.ops import Array
+from ..cell.stack import GIVEN, VALID, Stage, X
 from ..trace import Trace
 from .recurrence import recur
 from .slopes import DERIVATIVE, SECANT, Slope

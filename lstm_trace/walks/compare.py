@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..address import Address
-from ..lines import Line
-from ..ops import OPS, Array
-from ..stack import GIVEN, VALID, Stage
+from ..cell.lines import Line
+from ..cell.ops import OPS, Array
+from ..cell.stack import GIVEN, VALID, Stage
 from ..trace import INITIAL, Trace
 from .forward import bound
 

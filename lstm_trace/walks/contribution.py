@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
+from ..cell.ops import Array
 from ..errors import OptionError
-from ..ops import Array
 from ..trace import INITIAL, Trace
 from .again import Premises, rerun
 from .attribute import Split, split

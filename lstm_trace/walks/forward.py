@@ -15,9 +15,9 @@ import numpy as np
 
 from ..address import Address
 from ..arithmetic import find
-from ..lines import Line
-from ..ops import OPS, Array
-from ..stack import GIVEN, Stage
+from ..cell.lines import Line
+from ..cell.ops import OPS, Array
+from ..cell.stack import GIVEN, Stage
 from ..trace import INITIAL, Trace
 
 #: Values that are derived at once: keeps the working memory at some tens of megabytes, however long the trace.

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..address import Address
+from ..cell.lines import Line
+from ..cell.ops import GATES, OPS, Array
+from ..cell.stack import Stage
 from ..errors import OptionError
-from ..lines import Line
-from ..ops import GATES, OPS, Array
-from ..stack import Stage
 from ..trace import Trace
 from .memory import recurrence
 

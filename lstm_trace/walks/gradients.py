@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..cell.lines import Line
+from ..cell.ops import Array
+from ..cell.stack import Stage
 from ..errors import MissingError, OptionError, ShapeError, raise_all
-from ..lines import Line
-from ..ops import Array
-from ..stack import Stage
 from ..trace import INITIAL, STATE, Trace
 from .back import Adjoints, Seeds, walk_back
 from .slopes import Slope

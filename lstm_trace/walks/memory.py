@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..address import Address
+from ..cell.lines import Cell, Line, Operand
+from ..cell.ops import Array
+from ..cell.stack import Stage
 from ..errors import MissingError, OptionError
-from ..lines import Cell, Line, Operand
-from ..ops import Array
-from ..stack import Stage
 from ..trace import INITIAL, Trace
 
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..lines import Line
-from ..ops import Array
+from ..cell.lines import Line
+from ..cell.ops import Array
 from .slopes import Slope
 
 #: Adjoints smaller than this are 0: arithmetic below the normal range is a hundred times slower. Looked at this often.

@@ -16,8 +16,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..lines import Line
-from ..ops import Array
+from ..cell.lines import Line
+from ..cell.ops import Array
 
 Slope = Array | float | None
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..cell.lines import Line
+from ..cell.ops import OPS, Array
+from ..cell.shapes import infer
+from ..cell.stack import Stage
 from ..errors import MissingError
-from ..lines import Line
-from ..ops import OPS, Array
-from ..shapes import infer
-from ..stack import Stage
 from ..trace import Trace
 
 

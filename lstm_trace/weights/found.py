@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..cell.ops import Array
 from ..errors import FileError, MissingError, nearest
 from ..model import Defaults
-from ..ops import Array
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..build import build
-from ..cells import OPTION_OF
+from ..cell.cells import OPTION_OF
 from ..errors import OptionError, within
 from ..model import Model
 from ..trace import Header

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cells import named
+from ..cell.cells import named
 from .found import Found
 
 _LABEL = 12

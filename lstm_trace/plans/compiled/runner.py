@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import Array
+from ...cell.ops import Array
 from .frame import ARGUMENTS
 from .machine import Compiled
 from .program import ALIGN, Program, Spot

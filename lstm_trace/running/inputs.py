@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import to_array
-from .errors import Faults, MissingError, ShapeError, nearest
-from .ops import Array
-from .stack import Stage, find
-from .trace import STATE
+from ..arrays import to_array
+from ..cell.ops import Array
+from ..cell.stack import Stage, find
+from ..errors import Faults, MissingError, ShapeError, nearest
+from ..trace import STATE
 
 #: States by their short names, for messages: {"h_prev": "h0", …}.
 _SHORT = {state: short for short, state in STATE.items()}

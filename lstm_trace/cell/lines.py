@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from .errors import MissingError, nearest
+from ..errors import MissingError, nearest
 from .ops import OPS
 
 Operand = str | float

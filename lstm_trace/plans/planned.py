@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..cell.ops import OPS, Array
 from .kernels import KERNELS, Steps
-from .ops import OPS, Array
 from .plan import Call, Operand, Plan
 from .slab import Slab
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..lines import Line
+from ...cell.lines import Line
 from .functions import ELEMENTWISE
 
 #: Operations over all units of one operand, and the joining of operands side by side.

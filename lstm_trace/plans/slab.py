@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .ops import Array
+from ..cell.ops import Array
 from .plan import Place, Plan
 
 

@@ -9,17 +9,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .arithmetic import find
+from ..arithmetic import find
+from ..cell.ops import Array
+from ..cell.stack import Stage
+from ..errors import ShapeError, raise_all
+from ..memory import affordable
+from ..plans.compiled.runner import Rows
+from ..plans.slab import Slab
+from ..trace import Header, Trace
 from .by_line import run_lines
-from .compiled.runner import Rows
-from .errors import ShapeError, raise_all
 from .inputs import Fed
 from .layout import Kept, Layout, Lines, Memory, Weights
-from .memory import affordable
-from .ops import Array
-from .slab import Slab
-from .stack import Stage
-from .trace import Header, Trace
 
 #: Traces of fewer bytes than this are made without asking how much memory is free.
 SMALL = 1024 * 1024

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from ..errors import MissingError, OptionError, nearest
 from .cells import Merge, Padding, extended, joined, masked
-from .errors import MissingError, OptionError, nearest
 from .lines import Cell, Line
 
 X, VALID, GIVEN = "x", "valid", "given"  # sources that are no other stage's line

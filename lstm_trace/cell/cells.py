@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Literal
 
-from .errors import OptionError, nearest
+from ..errors import OptionError, nearest
 from .lines import Cell, number
 from .options import apply, check, clipped, is_number, meant
 from .parse import parse

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from .address import Address, read
-from .errors import Faults, MissingError, nearest, within
-from .stack import GIVEN, Stage, find
+from ..address import Address, read
+from ..cell.stack import GIVEN, Stage, find
+from ..errors import Faults, MissingError, nearest, within
 
 
 def wanted(

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from ..cell.lines import Line, binding, expression
+from ..cell.ops import OPS
 from .fusion import Chains, Column, fuse
-from .lines import Line, binding, expression
-from .ops import OPS
 
 #: `before`, `loop`, `after`, or `scratch`: hidden sums, which are computed before the loop and never recorded.
 Area = str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .compiled.machine import installed, is_loaded
-from .errors import OptionError, nearest
+from ..cell.stack import Stage
+from ..errors import OptionError, nearest
+from ..plans.compiled.machine import installed, is_loaded
 from .layout import Kept, Layout, Weights
-from .stack import Stage
 
 Choice = Literal["auto", "compiled", "planned", "lines"]
 CHOICES: tuple[str, ...] = ("auto", "compiled", "planned", "lines")

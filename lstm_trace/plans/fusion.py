@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .lines import Line
-from .ops import OPS
+from ..cell.lines import Line
+from ..cell.ops import OPS
 
 Link = tuple[str, str]  # the second value lies right after the first
 

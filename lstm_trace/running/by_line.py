@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .arithmetic import Arithmetic
-from .ops import OPS, Array
-from .stack import Stage
+from ..arithmetic import Arithmetic
+from ..cell.ops import OPS, Array
+from ..cell.stack import Stage
 
 
 def run_lines(

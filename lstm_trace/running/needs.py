@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from .errors import MissingError, nearest, raise_all
-from .stack import GIVEN, Stage, X
+from ..cell.stack import GIVEN, Stage, X
+from ..errors import MissingError, nearest, raise_all
 
 
 def require(

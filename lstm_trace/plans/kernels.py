@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .ops import OPS, Array
+from ..cell.ops import OPS, Array
 
 Steps = list[tuple[Callable[..., Any], tuple[Any, ...]]]
 Kernel = Callable[["Bench", Any, Sequence[Any], Sequence[float]], Steps]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..lines import Line, Operand
+from ...cell.lines import Line, Operand
 from .frame import module_text
 from .functions import ELEMENTWISE
 from .ir import Code, Vector

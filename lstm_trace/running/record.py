@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .errors import Faults, MissingError, OptionError, nearest
-from .stack import Stage
+from ..cell.stack import Stage
+from ..errors import Faults, MissingError, OptionError, nearest
 
 #: The parts of `record=` as a mapping.
 PARTS = ("lines", "layers")

@@ -19,17 +19,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled.runner import Rows
-from .errors import FileError
-from .files import written
+from ..cell.ops import Array
+from ..errors import FileError
+from ..files import written
+from ..memory import amount
+from ..plans.compiled.runner import Rows
+from ..plans.slab import Slab
+from ..store import load_mapped, manifest
+from ..tensors import Shapes, Tensor, is_tensors, layout_of, premise_tensors
+from ..trace import Trace
 from .layout import Layout
-from .memory import amount
-from .ops import Array
 from .runs import Job, Progress, by_plan
-from .slab import Slab
-from .store import load_mapped, manifest
-from .tensors import Shapes, Tensor, is_tensors, layout_of, premise_tensors
-from .trace import Trace
 
 #: Bytes of one buffer, about.
 BUFFER = 8 * 1024 * 1024

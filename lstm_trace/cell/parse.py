@@ -21,7 +21,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator
 
-from .errors import CellError, nearest
+from ..errors import CellError, nearest
 from .lines import Cell, Line, Operand, binding, expression
 from .ops import FUNCTIONS, OPS
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from .compiled.machine import installed, load
-from .compiled.runner import Rows, Runner
-from .compiled.schedule import Task, declined
-from .ops import Array
-from .plan import Plan, make_plan
-from .planned import Machine, Packs
-from .slab import Slab
-from .stack import Stage, X
-from .trace import Trace
+from ..cell.ops import Array
+from ..cell.stack import Stage, X
+from ..plans.compiled.machine import installed, load
+from ..plans.compiled.runner import Rows, Runner
+from ..plans.compiled.schedule import Task, declined
+from ..plans.plan import Plan, make_plan
+from ..plans.planned import Machine, Packs
+from ..plans.slab import Slab
+from ..trace import Trace
 
 #: Machines (each with a kept slab of some megabytes) and layouts that a model remembers.
 MOST_KEPT = 16

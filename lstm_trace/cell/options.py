@@ -10,7 +10,7 @@ from dataclasses import fields
 from numbers import Real
 from typing import Any
 
-from .errors import OptionError
+from ..errors import OptionError
 from .lines import number
 from .ops import OPS
 
