@@ -1,6 +1,7 @@
 """An LSTM, and any expression of the grammar, as scalar Python loops over plain lists; shares no code with the package.
 
-Vectors are lists of floats, matrices lists of rows, sequences are [step][row][unit].
+Vectors are lists of numbers, matrices lists of rows, sequences are [step][row][unit]. Numbers are floats, or of
+another kind that rounding.py has; weights are floats.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-Vector = list[float]
+from .rounding import Near, dot, near, numbers, through, total
+
+Vector = list[Any]
 Weights = Mapping[str, Any]
 
 
@@ -26,9 +29,7 @@ def end_to_end(parts: Iterable[Vector]) -> Vector:
 
 def matvec(matrix: Sequence[Vector], vector: Vector) -> Vector:
     """Each row's products, added up from left to right."""
-    for row in matrix:
-        assert len(row) == len(vector), f"a row of {len(row)} against {len(vector)} values"
-    return [sum(w * v for w, v in zip(row, vector, strict=True)) for row in matrix]
+    return [dot(row, vector) for row in matrix]
 
 
 def step(
@@ -44,18 +45,13 @@ def step(
     lines: dict[str, Vector] = {}
 
     def gate(letter: str, name: str, cell: Vector | None) -> Vector:
-        z = matvec(w[f"W_x{letter}"], x)
-        for j, part in enumerate(matvec(w[f"W_h{letter}"], h)):
-            z[j] += part
-        for bias in (f"b_{letter}", f"b_x{letter}", f"b_h{letter}"):
-            for j in range(len(z)):
-                z[j] += w[bias][j] if bias in w else 0.0
+        parts = [matvec(w[f"W_x{letter}"], x), matvec(w[f"W_h{letter}"], h)]
+        parts += [w[bias] for bias in (f"b_{letter}", f"b_x{letter}", f"b_h{letter}") if bias in w]
         if peephole and cell is not None:
-            for j in range(len(z)):
-                z[j] += w[f"w_c{letter}"][j] * cell[j]
-        lines[f"z_{letter}"] = z
-        inside = [z_j if clip is None else min(max(z_j, -clip), clip) for z_j in z]
-        lines[name] = [math.tanh(z_j) if letter == "c" else sigmoid(z_j) for z_j in inside]
+            parts.append([p * c_j for p, c_j in zip(w[f"w_c{letter}"], cell, strict=True)])
+        lines[f"z_{letter}"] = [total(terms) for terms in zip(*parts, strict=True)]
+        inside = [z if clip is None else call("clip", z, -clip, clip) for z in lines[f"z_{letter}"]]
+        lines[name] = [call("tanh" if letter == "c" else "sigmoid", z) for z in inside]
         return lines[name]
 
     i = gate("i", "i_t", c)
@@ -65,7 +61,7 @@ def step(
     new = [f[j] * c[j] + i[j] * g[j] for j in range(len(c))]
     o = gate("o", "o_t", new)
     lines["c_t"] = new
-    hidden = [o[j] * math.tanh(new[j]) for j in range(len(new))]
+    hidden = [o[j] * call("tanh", new[j]) for j in range(len(new))]
     lines["h_t"] = matvec(w["W_hr"], hidden) if "W_hr" in w else hidden
     return lines
 
@@ -75,21 +71,25 @@ def layer(
     xs: list[list[Vector]],
     h0: list[Vector],
     c0: list[Vector],
+    recorded: Mapping[str, Any],
     lengths: list[int] | None = None,
     reverse: bool = False,
     **options: Any,
 ) -> dict[str, list[list[Vector]]]:
-    """Every line of one layer and direction as [step][row][unit]; past a row's length the states stay."""
+    """Every line of one layer and direction as [step][row][unit], near; past a row's length the states stay.
+
+    recorded: h_t and c_t that a run found: each step begins with these.
+    """
     steps, rows = len(xs), len(xs[0])
     found: dict[str, list[list[Vector]]] = {}
     for b in range(rows):
         h, c = h0[b], c0[b]
         end = steps if lengths is None else lengths[b]
         for t in reversed(range(steps)) if reverse else range(steps):
-            lines = step(w, xs[t][b], h, c, **options)
+            lines = step(w, numbers(xs[t][b]), numbers(h), numbers(c), **options)
             lines["y_t"] = lines["h_t"] if t < end else [0.0] * len(h)
             if t < end:
-                h, c = lines["h_t"], lines["c_t"]
+                h, c = recorded["h_t"][t][b], recorded["c_t"][t][b]
             for name, values in lines.items():
                 found.setdefault(name, [[[]] * rows for _ in range(steps)])[t][b] = values
     return found
@@ -100,25 +100,30 @@ def network(
     xs: list[list[Vector]],
     h0: list[list[Vector]],
     c0: list[list[Vector]],
+    recorded: Mapping[str, Mapping[str, Any]],
     lengths: list[int] | None = None,
     **options: Any,
 ) -> dict[str, dict[str, list[list[Vector]]]]:
-    """A stack of layers by `layer/direction`; weights by `layer/direction/W_xi`, outputs of both directions joined."""
+    """A stack of layers by `layer/direction`; weights by `layer/direction/W_xi`, outputs of both directions joined.
+
+    recorded: the lines that a run found: each step begins with its states, each layer with what is recorded below.
+    """
     scopes = sorted({key.rsplit("/", 1)[0] for key in weights}, key=lambda s: (int(s.split("/")[0]), s))
     found: dict[str, dict[str, list[list[Vector]]]] = {}
     for k, scope in enumerate(scopes):
         number, direction = scope.split("/")
         w = {key.rsplit("/", 1)[1]: value for key, value in weights.items() if key.startswith(f"{scope}/")}
-        below = [
-            found[f"{int(number) - 1}/{d}"]["y_t"] for d in ("forward", "reverse") if f"{int(number) - 1}/{d}" in found
-        ]
-        inputs = (
-            xs
-            if not below
-            else [[end_to_end(y[t][b] for y in below) for b in range(len(xs[0]))] for t in range(len(xs))]
-        )
-        found[scope] = layer(w, inputs, h0[k], c0[k], lengths, direction == "reverse", **options)
+        inputs = xs if number == "0" else joined(recorded, int(number) - 1)
+        found[scope] = layer(w, inputs, h0[k], c0[k], recorded[scope], lengths, direction == "reverse", **options)
     return found
+
+
+def joined(lines: Mapping[str, Mapping[str, Any]], layer: int) -> list[list[Vector]]:
+    """What a layer gives out: its directions end to end, as the next layer sees it."""
+    halves = [lines[f"{layer}/{d}"] for d in ("forward", "reverse") if f"{layer}/{d}" in lines]
+    outputs = [half.get("y_t", half["h_t"]) for half in halves]
+    rows = range(len(outputs[0][0]))
+    return [[end_to_end(y[t][b] for y in outputs) for b in rows] for t in range(len(outputs[0]))]
 
 
 #: The named functions, by what mathematics says of them; constants follow the operand.
@@ -134,11 +139,16 @@ FUNCTIONS: dict[str, Any] = {
     "thresholded_relu": lambda z, alpha=1.0: z if z > alpha else 0.0,
     "scaled_tanh": lambda z, alpha=1.0, beta=1.0: alpha * math.tanh(beta * z),
     "hard_sigmoid": lambda z, alpha=0.2, beta=0.5: min(max(alpha * z + beta, 0.0), 1.0),
-    "elu": lambda z, alpha=1.0: z if z >= 0 else alpha * (math.exp(z) - 1),
+    "elu": lambda z, alpha=1.0: z if z >= 0 else alpha * math.expm1(z),
     "softsign": lambda z: z / (1 + abs(z)),
-    "softplus": lambda z: math.log(1 + math.exp(z)),
+    "softplus": lambda z: max(z, 0.0) + math.log1p(math.exp(-abs(z))),
     "clip": lambda z, low, high: min(max(z, low), high),
 }
+
+
+def call(name: str, z: Any, *constants: float) -> Any:
+    """A named function of a number."""
+    return through(name, FUNCTIONS[name], z, *constants)
 
 
 def evaluate(tree: Any, values: Mapping[str, Any]) -> Vector:
@@ -147,30 +157,38 @@ def evaluate(tree: Any, values: Mapping[str, Any]) -> Vector:
     if kind == "name":
         return list(values[rest[0]])
     if kind == "number":
-        return [rest[0]]
+        return [near(rest[0])]
     if kind == "@":
         return matvec(values[rest[0]], evaluate(rest[1], values))
     if kind == "+":
-        total: Vector = [0.0]
+        whole: Vector = [0.0]
         for sign, term in rest[0]:
-            total = _pairs(lambda a, b, s=sign: a + s * b, total, evaluate(term, values))
-        return total
+            whole = _pairs(lambda a, b, s=sign: a + b if s > 0 else a - b, whole, evaluate(term, values))
+        return whole
     parts = [evaluate(part, values) for part in rest[0]]
     if kind == "concat":
         return end_to_end(parts)
     if kind in ("sum", "mean", "max1"):
-        whole = {"sum": sum, "mean": lambda v: sum(v) / len(v), "max1": max}[kind]
-        return [float(whole(parts[0]))]
+        return [{"sum": total, "mean": lambda v: total(v) / len(v), "max1": max}[kind](parts[0])]
     if kind == "where":
         wide = max(map(len, parts))
         test, yes, no = (part * wide if len(part) == 1 else part for part in parts)
-        return [yes[j] if test[j] != 0 else no[j] for j in range(wide)]
+        return [_where(test[j], yes[j], no[j]) for j in range(wide)]
     if kind in ("*", "/", "max"):
         rule = {"*": lambda a, b: a * b, "/": lambda a, b: a / b, "max": max}[kind]
         return _pairs(rule, *parts)
     if kind == "-":
         return [-value for value in parts[0]]
-    return [FUNCTIONS[kind](value, *rest[1]) for value in parts[0]]
+    return [call(kind, value, *rest[1]) for value in parts[0]]
+
+
+def _where(test: Any, yes: Any, no: Any) -> Any:
+    """`yes` where the test is not zero; where that cannot be told, near both."""
+    test, yes, no = near(test), near(yes), near(no)
+    chosen = yes if test.value != 0 else no
+    if 0 < test.off >= abs(test.value):
+        return Near(chosen.value, abs(yes.value - no.value) + yes.off + no.off)
+    return chosen
 
 
 def _pairs(rule: Any, a: Vector, b: Vector) -> Vector:

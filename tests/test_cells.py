@@ -12,6 +12,7 @@ import lstm_trace as lt
 from lstm_trace.errors import CellError, LstmTraceError, MissingError
 
 from . import oracle
+from .rounding import EPS, numbers, total, within
 
 GRU = """
 r_t = sigmoid(W_xr @ x_t + W_hr @ h_prev + b_r)                # reset gate
@@ -42,16 +43,16 @@ def case(shapes: dict[str, tuple[int, ...]], seed: int = 2, steps: int = 4, rows
 def gru(w: dict[str, Any], x: list[float], h: list[float]) -> dict[str, list[float]]:
     """One step of Cho et al. 2014 with the reset gate after the product, as PyTorch has it, unit by unit."""
     parts = {g: (oracle.matvec(w[f"W_x{g}"], x), oracle.matvec(w[f"W_h{g}"], h)) for g in "run"}
-    r = [oracle.sigmoid(a + b + c) for a, b, c in zip(*parts["r"], w["b_r"], strict=True)]
-    u = [oracle.sigmoid(a + b + c) for a, b, c in zip(*parts["u"], w["b_u"], strict=True)]
-    n = [math.tanh(a + c + k * b) for a, b, c, k in zip(*parts["n"], w["b_n"], r, strict=True)]
+    r = [oracle.call("sigmoid", total(terms)) for terms in zip(*parts["r"], w["b_r"], strict=True)]
+    u = [oracle.call("sigmoid", total(terms)) for terms in zip(*parts["u"], w["b_u"], strict=True)]
+    n = [oracle.call("tanh", total([a, c, k * b])) for a, b, c, k in zip(*parts["n"], w["b_n"], r, strict=True)]
     return {"r_t": r, "u_t": u, "n_t": n, "h_t": [(1 - u_) * n_ + u_ * h_ for u_, n_, h_ in zip(u, n, h, strict=True)]}
 
 
 def rnn(w: dict[str, Any], x: list[float], h: list[float]) -> dict[str, list[float]]:
     """One step of Elman 1990."""
     parts = zip(oracle.matvec(w["W_x"], x), oracle.matvec(w["W_h"], h), w["b"], strict=True)
-    return {"h_t": [math.tanh(a + b + c) for a, b, c in parts]}
+    return {"h_t": [oracle.call("tanh", total(terms)) for terms in parts]}
 
 
 SHAPES = {
@@ -70,12 +71,11 @@ def test_own_cells_agree_with_scalar_loops(name: str, text: str, step: Any, reve
     trace = lt.run(given["weights"], given["x"], h0=given["h0"], cell=cell, plan=plan)
     lists = {key: array.tolist() for key, array in given["weights"].items()}
     for b in range(2):
-        h = given["h0"][b].tolist()
+        h = given["h0"][b]
         for t in reversed(range(4)) if reverse else range(4):
-            expected = step(lists, given["x"][t, b].tolist(), h)
-            h = expected["h_t"]
-            for line, values in expected.items():
-                np.testing.assert_allclose(trace[line][t, b], values, rtol=1e-11, atol=1e-12)
+            for line, values in step(lists, numbers(given["x"][t, b]), numbers(h)).items():
+                within(trace[line][t, b], values, line)
+            h = trace["h_t"][t, b]
     assert trace.header.kind == "equations"
     assert trace.scopes == (f"0/{direction}",)
     last = trace["h_t"][0 if reverse else -1]
@@ -109,13 +109,11 @@ def test_a_readout_with_softmax_is_lines_like_all_others() -> None:
     w = {name: array.tolist() for name, array in given["weights"].items()}
     for t in range(4):
         for b in range(2):
-            scores = [
-                s + bias
-                for s, bias in zip(oracle.matvec(w["W_hy"], trace["h_t"][t, b].tolist()), w["b_y"], strict=True)
-            ]
-            total = sum(math.exp(s) for s in scores)
-            np.testing.assert_allclose(trace["p_t"][t, b], [math.exp(s) / total for s in scores], rtol=1e-12)
-    np.testing.assert_allclose(trace["p_t"].sum(axis=-1), 1.0, rtol=1e-15)
+            products = oracle.matvec(w["W_hy"], numbers(trace["h_t"][t, b]))
+            scores = [s + bias for s, bias in zip(products, w["b_y"], strict=True)]
+            lifted = [oracle.call("exp", s - max(scores)) for s in scores]
+            within(trace["p_t"][t, b], [each / total(lifted) for each in lifted], "p_t")
+    assert np.abs(trace["p_t"].sum(axis=-1) - 1).max() <= 4 * EPS
     assert trace.output.shape == (4, 2, 4), "what the next layer sees stays h_t"
     assert [address.line for address in trace.asked()] == ["h_t"]
 
@@ -212,8 +210,10 @@ def test_other_inputs_are_given_at_each_step() -> None:
     trace = lt.run({"W": w, "V": v}, x, cell={"equations": text}, given={"u_t": u})
     h = np.zeros(2)
     for t in range(3):
-        h = np.tanh(w @ x[t, 0] + v @ u[t, 0] + 0.5 * h)
-        np.testing.assert_allclose(trace["h_t"][t, 0], h, rtol=1e-12)
+        parts = [oracle.matvec(m.tolist(), numbers(a[t, 0])) for m, a in ((w, x), (v, u))]
+        z = [total([a, b, 0.5 * c]) for a, b, c in zip(*parts, h, strict=True)]
+        within(trace["h_t"][t, 0], [oracle.call("tanh", each) for each in z], "h_t")
+        h = trace["h_t"][t, 0]
     with pytest.raises(MissingError, match="the cell declares the input u_t, which is not given: add it under given"):
         lt.run({"W": w, "V": v}, x, cell={"equations": text})
 

@@ -15,6 +15,9 @@ from lstm_trace.cell.lines import Cell
 from lstm_trace.cli import main
 from lstm_trace.files import read_data
 
+from . import oracle
+from .rounding import numbers, within
+
 #: What the exercises print.
 PRINTED = {
     "q19": {"i_t": "[0.40131234 0.16798161]"},
@@ -91,19 +94,18 @@ def test_the_six_functions_take_what_numpy_takes_and_states_that_are_not_zero() 
     rng = np.random.default_rng(6)
     x, h, c = rng.normal(size=3), rng.normal(size=4), rng.normal(size=4)
     w = {f"W_{s}{g}": rng.normal(size=(4, 3 if s == "x" else 4)) for s in "xh" for g in "ifco"}
-
-    def sigmoid(z: Any) -> Any:
-        return 1 / (1 + np.exp(-z))
-
     gates = {"i": lt.calc_input_gate, "f": lt.calc_forget_gate, "o": lt.calc_output_gate, "c": lt.calc_candidate_state}
     found = {}
     for gate, function in gates.items():
-        squash = np.tanh if gate == "c" else sigmoid
         found[gate] = function(x, h, w[f"W_x{gate}"], w[f"W_h{gate}"])
-        np.testing.assert_allclose(found[gate], squash(w[f"W_x{gate}"] @ x + w[f"W_h{gate}"] @ h), rtol=1e-13)
+    lists = {name: array.tolist() for name, array in w.items()}
+    right = oracle.step(lists, numbers(x), numbers(h), numbers(c))
+    for gate, line in (("i", "i_t"), ("f", "f_t"), ("o", "o_t"), ("c", "c_tilde")):
+        within(found[gate], right[line], line)
     c_t = lt.calc_cell_state(found["f"], c, found["i"], found["c"])
-    np.testing.assert_allclose(c_t, found["f"] * c + found["i"] * found["c"], rtol=1e-15)
-    np.testing.assert_allclose(lt.calc_hidden_state(found["o"], c_t), found["o"] * np.tanh(c_t), rtol=1e-14)
+    np.testing.assert_array_equal(c_t, found["f"] * c + found["i"] * found["c"])
+    squashed = [oracle.call("tanh", v) for v in numbers(c_t)]
+    within(lt.calc_hidden_state(found["o"], c_t), [o * v for o, v in zip(found["o"], squashed, strict=True)])
     assert lt.calc_hidden_state(1, 0.5).shape == (1,)
 
 

@@ -17,6 +17,7 @@ import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError
 from lstm_trace.weights.layouts import LAYOUTS, layout
 
+from . import oracle
 from .packing import (
     CASES,
     RNG,
@@ -34,6 +35,7 @@ from .packing import (
     two_rows,
     weights,
 )
+from .rounding import numbers, within
 
 
 def test_every_layout_has_a_case() -> None:
@@ -93,17 +95,13 @@ def test_tflite_without_input_gate_is_coupled() -> None:
     trace = lt.run(arrays, x, layout="tflite")
     assert trace.header.options["coupled"]
     h, c = np.zeros(H), np.zeros(H)
-
-    def sigmoid(z: Any) -> Any:
-        return 1 / (1 + np.exp(-z))
-
+    lists = {name: array.tolist() for name, array in w.items()}
+    lists |= {f"{name}i": (-w[f"{name}f"]).tolist() for name in ("W_x", "W_h", "b_", "w_c")}  # 1 - f is sigmoid(-z_f)
     for t in range(STEPS):
-        z = {g: w[f"W_x{g}"] @ x[t] + w[f"W_h{g}"] @ h + w[f"b_{g}"] for g in "fco"}
-        f = sigmoid(z["f"] + w["w_cf"] * c)
-        c = f * c + (1 - f) * np.tanh(z["c"])
-        h = sigmoid(z["o"] + w["w_co"] * c) * np.tanh(c)
-        np.testing.assert_allclose(trace["f_t"][t, 0], f, rtol=1e-12)
-        np.testing.assert_allclose(trace["h_t"][t, 0], h, rtol=1e-12)
+        found = oracle.step(lists, numbers(x[t]), numbers(h), numbers(c), peephole=True, coupled=True)
+        for line in ("f_t", "c_t", "h_t"):
+            within(trace[line][t, 0], found[line], line)
+        h, c = trace["h_t"][t, 0], trace["c_t"][t, 0]
 
 
 def test_run_time_forget_bias_is_added_once() -> None:
@@ -262,8 +260,8 @@ def test_problem_with_joined_matrices(stored: dict[str, Any]) -> None:
 def test_problem_needs_only_what_is_asked() -> None:
     both = np.concatenate([RNG.normal(size=(H, H)), RNG.normal(size=(H, WIDE))], axis=1)
     trace = lt.run(problem({"W_i": both}, {"joined": "hx"}, x=[1.0, 2, 3, 4, 5], h0=[0.1, 0.2, 0.3], ask=["i_t"]))
-    z = both @ np.array([0.1, 0.2, 0.3, 1, 2, 3, 4, 5])
-    np.testing.assert_allclose(trace["i_t"][0, 0], 1 / (1 + np.exp(-z)), rtol=1e-12)
+    z = oracle.matvec(both.tolist(), numbers([0.1, 0.2, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0]))
+    within(trace["i_t"][0, 0], [oracle.call("sigmoid", each) for each in z], "i_t")
 
 
 def test_problem_in_a_frameworks_layout() -> None:
