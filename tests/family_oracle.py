@@ -1,51 +1,53 @@
 """The LSTM family as scalar Python loops, written from the papers; shares no code with the package.
 
 A `Reading` is one way to read a set of weights; its defaults are the textbook's, and tests of the traps change one
-field of it to get the wrong reading. Vectors are lists of floats, matrices lists of rows.
+field of it to get the wrong reading. Vectors are lists of numbers, matrices lists of rows. Numbers are floats, or of
+another kind that rounding.py has; weights are floats.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Vector = list[float]
+from .rounding import dot, exp, expm1, log, log1p, sqrt, tanh, through, total
+
+Vector = list[Any]
 
 
-def sigmoid(z: float) -> float:
-    return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
+def sigmoid(z: Any) -> Any:
+    return 1 / (1 + exp(-z)) if z >= 0 else exp(z) / (1 + exp(z))
 
 
 #: Activations as functions of z with their constants, from the ONNX operator's text and Keras's documentation.
-ACTIVATIONS: dict[str, Callable[..., float]] = {
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "sigmoid": sigmoid,
-    "tanh": math.tanh,
+    "tanh": tanh,
     "relu": lambda z: z if z > 0 else 0.0,
     "affine": lambda z, alpha=1.0, beta=0.0: alpha * z + beta,
     "leaky_relu": lambda z, alpha=0.01: z if z >= 0 else alpha * z,
     "thresholded_relu": lambda z, alpha=1.0: z if z > alpha else 0.0,
-    "scaled_tanh": lambda z, alpha=1.0, beta=1.0: alpha * math.tanh(beta * z),
+    "scaled_tanh": lambda z, alpha=1.0, beta=1.0: alpha * tanh(beta * z),
     "hard_sigmoid": lambda z, alpha=0.2, beta=0.5: min(max(alpha * z + beta, 0.0), 1.0),
     "hard_sigmoid_keras": lambda z: 0.0 if z <= -3 else 1.0 if z >= 3 else z / 6 + 0.5,
-    "elu": lambda z, alpha=1.0: z if z >= 0 else alpha * (math.exp(z) - 1),
+    "elu": lambda z, alpha=1.0: z if z >= 0 else alpha * expm1(z),
     "softsign": lambda z: z / (1 + abs(z)),
-    "softplus": lambda z: math.log(1 + math.exp(z)),
+    "softplus": lambda z: max(z, 0.0) + log1p(exp(-abs(z))),
     "linear": lambda z: z,
-    "exponential": math.exp,
+    "exponential": exp,
     "hard_tanh": lambda z: -1.0 if z < -1 else 1.0 if z > 1 else z,
     "relu6": lambda z: min(max(z, 0.0), 6.0),
-    "selu": lambda z: 1.0507009873554805 * (z if z > 0 else 1.6732632423543772 * (math.exp(z) - 1)),
+    "selu": lambda z: 1.0507009873554805 * (z if z > 0 else 1.6732632423543772 * expm1(z)),
     "silu": lambda z: z * sigmoid(z),
 }
 
 
-def activation(text: str) -> Callable[[float], float]:
+def activation(text: str) -> Callable[[Any], Any]:
     """'leaky_relu(0.1)' as a function of z."""
     name, _, rest = text.partition("(")
     constants = [float(part) for part in rest.rstrip(")").split(",")] if rest else []
-    return lambda z: ACTIVATIONS[name](z, *constants)
+    return lambda z: through(name, ACTIVATIONS[name], z, *constants)
 
 
 @dataclass(frozen=True)
@@ -71,20 +73,16 @@ class Reading:
     layer_norm_epsilon: float = 1e-5
 
 
-def dot(row: Sequence[float], v: Sequence[float]) -> float:
-    assert len(row) == len(v)
-    return math.fsum(a * b for a, b in zip(row, v, strict=True))
-
-
-def bound(value: float, limit: float | None) -> float:
-    return value if limit is None else max(-limit, min(limit, value))
+def bound(value: Any, limit: float | None) -> Any:
+    return value if limit is None else through("clip", lambda z: max(-limit, min(limit, z)), value)
 
 
 def normalised(v: Vector, gain: Sequence[float], shift: Sequence[float], epsilon: float) -> Vector:
     """Layer normalisation, Ba, Kiros & Hinton 2016, equation 4, with epsilon beside the variance."""
-    mean = math.fsum(v) / len(v)
-    variance = math.fsum((a - mean) ** 2 for a in v) / len(v)
-    return [g * (a - mean) / math.sqrt(variance + epsilon) + s for a, g, s in zip(v, gain, shift, strict=True)]
+    mean = total(v) / len(v)
+    variance = total((a - mean) * (a - mean) for a in v) / len(v)
+    deviation = through("sqrt", sqrt, variance + epsilon)
+    return [g * ((a - mean) / deviation) + s for a, g, s in zip(v, gain, shift, strict=True)]
 
 
 def step(w: dict[str, Any], x: Vector, h: Vector, c: Vector, r: Reading) -> tuple[Vector, Vector]:
@@ -98,11 +96,11 @@ def step(w: dict[str, Any], x: Vector, h: Vector, c: Vector, r: Reading) -> tupl
     def gate(g: str, seen: Vector | None) -> Vector:
         z = []
         for j in units:
-            total = dot(w[f"W_x{g}"][j], x) + dot(w[f"W_h{g}"][j], h)
-            total += sum(w[name][j] for name in (f"b_{g}", f"b_x{g}", f"b_h{g}") if name in w)
+            terms = [dot(w[f"W_x{g}"][j], x), dot(w[f"W_h{g}"][j], h)]
+            terms += [w[name][j] for name in (f"b_{g}", f"b_x{g}", f"b_h{g}") if name in w]
             if seen is not None:
-                total += w[f"w_c{g}"][j] * seen[j]
-            z.append(total)
+                terms.append(w[f"w_c{g}"][j] * seen[j])
+            z.append(total(terms))
         if r.layer_norm:
             z = normalised(z, w[f"gamma_{g}"], w[f"beta_{g}"], r.layer_norm_epsilon)
         if g == "f":
@@ -161,12 +159,12 @@ def slstm(w: dict[str, Any], xs: Sequence[Vector], h: Vector, exponential: bool,
         }
         new = []
         for j in units:
-            forget = math.exp(z["f"][j]) if exponential else sigmoid(z["f"][j])  # 13
-            let_in = math.exp(z["i"][j])  # 12
+            forget = exp(z["f"][j]) if exponential else sigmoid(z["f"][j])  # 13
+            let_in = exp(z["i"][j])  # 12
             if stabilised:
-                before, m[j] = m[j], max(math.log(forget) + m[j], math.log(let_in))  # 15
-                let_in, forget = math.exp(math.log(let_in) - m[j]), math.exp(math.log(forget) + before - m[j])  # 16, 17
-            c[j] = forget * c[j] + let_in * math.tanh(z["c"][j])  # 8, 11
+                before, m[j] = m[j], max(log(forget) + m[j], log(let_in))  # 15
+                let_in, forget = exp(log(let_in) - m[j]), exp(log(forget) + before - m[j])  # 16, 17
+            c[j] = forget * c[j] + let_in * tanh(z["c"][j])  # 8, 11
             n[j] = forget * n[j] + let_in  # 9
             new.append(sigmoid(z["o"][j]) * c[j] / n[j])  # 10, 14
         h = new

@@ -15,10 +15,10 @@ import lstm_trace as lt
 from lstm_trace.cell.cells import named
 from lstm_trace.errors import LstmTraceError
 
-from .family_oracle import ACTIVATIONS, Reading, sequence, slstm
+from .family_oracle import ACTIVATIONS, Reading, sequence, slstm, step
+from .rounding import by_precision, numbers, within
 
 T, B, I, H, P = 4, 3, 2, 5, 3  # noqa: E741
-CLOSE = 1e-12  # float64, sums of at most 15 terms of order 1, four steps
 
 
 def weights(rng: np.random.Generator, options: dict[str, Any], wide: int = I, units: int = H) -> dict[str, np.ndarray]:
@@ -52,11 +52,29 @@ def reading(options: dict[str, Any]) -> Reading:
     return Reading(**{n: v for n, v in options.items() if n not in ("bias", "projection_bias")})
 
 
-def by_oracle(w: dict[str, np.ndarray], x: Any, h0: Any, c0: Any, r: Reading, **how: Any) -> tuple[Any, Any, Any]:
-    """(h (T, B, ·), h_n, c_n) of one layer and direction; rows one by one."""
-    rows = [sequence(plain(w), x[:, b].tolist(), h0[b].tolist(), c0[b].tolist(), r, **how) for b in range(x.shape[1])]
-    h, h_n, c_n = (np.array(part) for part in zip(*rows, strict=True))
-    return h.swapaxes(0, 1), h_n, c_n
+def by_oracle(w: dict[str, np.ndarray], x: Any, h0: Any, c0: Any, r: Reading) -> np.ndarray:
+    """h (B, T, ·) of one layer; rows one by one."""
+    return np.array(
+        [sequence(plain(w), x[:, b].tolist(), h0[b].tolist(), c0[b].tolist(), r)[0] for b in range(x.shape[1])]
+    )
+
+
+def agrees(
+    trace: lt.Trace, w: dict[str, np.ndarray], x: Any, h0: Any, c0: Any, r: Reading | None = None, lengths: Any = None
+) -> None:
+    """Each step of one layer and direction is what the oracle makes of the recorded states before it."""
+    (stage,) = trace.stages
+    hs, cs = trace["h_t"], trace[stage.cell.states["c_prev"]]
+    for b in range(x.shape[1]):
+        h, c = h0[b], c0[b]
+        steps = range(len(x) if lengths is None else lengths[b])
+        for t in steps if stage.direction == "forward" else reversed(steps):
+            new = step(plain(w), numbers(x[t, b]), numbers(h), numbers(c), r or Reading())
+            for name, values, expected in zip("hc", (hs, cs), new, strict=True):
+                within(values[t, b], expected, f"{name} of step {t}, row {b}: ")
+            h, c = hs[t, b], cs[t, b]
+        np.testing.assert_array_equal(trace.h_n[0, b], h)
+        np.testing.assert_array_equal(trace.c_n[0, b], c)
 
 
 def drawn(seed: int, options: dict[str, Any]) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
@@ -98,15 +116,13 @@ def test_each_member_agrees_with_scalar_loops_and_each_option_counts(options: di
     w, x, h0, c0 = drawn(7, options)
     trace = lt.run(w, x, h0=h0, c0=c0, options=options)
     r = reading(options)
-    h, h_n, c_n = by_oracle(w, x, h0, c0, r)
-    np.testing.assert_allclose(trace["h_t"], h, rtol=0, atol=CLOSE)
-    np.testing.assert_allclose(trace.h_n[0], h_n, rtol=0, atol=CLOSE)
-    np.testing.assert_allclose(trace.c_n[0], c_n, rtol=0, atol=CLOSE)
+    agrees(trace, w, x, h0, c0, r)
+    h = by_oracle(w, x, h0, c0, r)
     for option in set(options) - {"bias", "projection", "projection_bias"}:
         without = replace(r, **{option: getattr(Reading(), option)})
         if option == "coupled":
             continue  # without it there are weights that are not here
-        assert np.abs(by_oracle(w, x, h0, c0, without)[0] - h).max() > 1e-4, f"{option} does nothing in this case"
+        assert np.abs(by_oracle(w, x, h0, c0, without) - h).max() > 1e-4, f"{option} does nothing in this case"
 
 
 @settings(max_examples=60, deadline=None)
@@ -130,11 +146,7 @@ def test_any_combination_of_options_agrees_with_scalar_loops(data: st.DataObject
     w, x, h0, c0 = drawn(data.draw(st.integers(0, 2**32)), options)
     x, h0, c0 = x[:, :1] / 2, h0[:1] / 2, c0[:1] / 2
     trace = lt.run(w, x, h0=h0, c0=c0, options=options)
-    h, _, c_n = by_oracle(w, x, h0, c0, reading(options))
-    # unbounded activations let values grow: the tolerance grows with them
-    scale = max(1.0, np.abs(h).max(), *(np.abs(a).max() for a in trace.lines["0/forward"].values()))
-    np.testing.assert_allclose(trace["h_t"], h, rtol=0, atol=CLOSE * scale**2)
-    np.testing.assert_allclose(trace.c_n[0], c_n, rtol=0, atol=CLOSE * scale**2)
+    agrees(trace, w, x, h0, c0, reading(options))
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
@@ -145,9 +157,7 @@ def test_each_activation_serves_each_role(name: str) -> None:
         for role in ("gate", "candidate", "output"):
             options = {f"{role}_activation": text}
             w, x, h0, c0 = drawn(3, options)
-            h, _, _ = by_oracle(w, x, h0, c0, reading(options))
-            ours = lt.run(w, x, h0=h0, c0=c0, options=options)["h_t"]
-            np.testing.assert_allclose(ours, h, rtol=1e-12, atol=CLOSE, err_msg=f"{text} for {role}")
+            agrees(lt.run(w, x, h0=h0, c0=c0, options=options), w, x, h0, c0, reading(options))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -167,18 +177,19 @@ def test_activations_do_not_overflow(at: float, dtype: type) -> None:
 def test_slstm_agrees_with_the_paper_stabilised_or_not(forget: str) -> None:
     rng = np.random.default_rng(11)
     w, x, h0 = weights(rng, {}), rng.normal(size=(6, B, I)), rng.normal(size=(B, H))
-    given_h = [h0[b].tolist() for b in range(B)]
-    runs = {
-        kept: np.array([slstm(plain(w), x[:, b].tolist(), given_h[b], forget == "exp", kept) for b in range(B)])
-        for kept in (True, False)
-    }
-    np.testing.assert_allclose(runs[True], runs[False], rtol=0, atol=CLOSE)  # the paper's own claim
-    other = np.array([slstm(plain(w), x[:, b].tolist(), given_h[b], forget != "exp", True) for b in range(B)])
-    assert np.abs(other - runs[True]).max() > 1e-3
+
+    def loops(kind: Any, squash: str = forget, stabilised: bool = True) -> np.ndarray:
+        rows = [(numbers(x[:, b], kind), numbers(h0[b], kind)) for b in range(B)]
+        return np.array([slstm(plain(w), *row, squash == "exp", stabilised) for row in rows]).swapaxes(0, 1)
+
+    right = by_precision(loops)
+    within(loops(float, stabilised=False), right)  # the paper's own claim
+    other = loops(float, "sigmoid" if forget == "exp" else "exp")
+    assert np.abs(other - loops(float)).max() > 1e-3
     for stabilised in (True, False):
         options = {"forget_activation": forget, "stabilised": stabilised}
         trace = lt.run(w, x, h0=h0, cell="slstm", options=options)
-        np.testing.assert_allclose(trace["h_t"], runs[True].swapaxes(0, 1), rtol=0, atol=CLOSE)
+        within(trace["h_t"], right)
     assert set(trace.stages[0].cell.states) == {"h_prev", "c_prev", "n_prev"}
 
 
@@ -222,28 +233,27 @@ def padded(rows: list[Any], h0: list[float], rule: str, reverse: bool) -> list[l
     return out
 
 
-def by_loops(
-    layers: list[dict[str, dict[str, np.ndarray]]], x: Any, h0: Any, c0: Any, lengths: Any, merge: str, rule: str
-) -> tuple[Any, Any, Any]:
-    """Output (T, B, ·), h_n and c_n of a stack, row by row and layer by layer."""
-    outs, h_ns, c_ns = [], [], []
-    for b in range(x.shape[1]):
-        seen = x[:, b].tolist()
-        h_n, c_n, k = [], [], 0
-        for layer in layers:
-            halves = []
-            for direction, w in layer.items():
-                back, start = direction == "reverse", h0[k][b].tolist()
-                out, h, c = sequence(plain(w), seen, start, c0[k][b].tolist(), reverse=back, length=int(lengths[b]))
-                halves.append(padded(out, start, rule, back))
-                h_n.append(h)
-                c_n.append(c)
-                k += 1
-            seen = halves[0] if len(halves) == 1 else [MERGES[merge](p, q) for p, q in zip(*halves, strict=True)]
-        outs.append(seen)
-        h_ns.append(h_n)
-        c_ns.append(c_n)
-    return np.array(outs).swapaxes(0, 1), np.array(h_ns).swapaxes(0, 1), np.array(c_ns).swapaxes(0, 1)
+def layers_agree(
+    trace: lt.Trace, layers: list[Any], x: Any, h0: Any, c0: Any, lengths: Any, merge: str, rule: str
+) -> None:
+    """Every step of a stack, each layer from what is recorded below it; merging and padding round once, so exactly."""
+    k, states = 0, []
+    for at, layer in enumerate(layers):
+        halves = []
+        for direction, w in layer.items():
+            part = trace.at(layer=at, direction=direction)
+            agrees(part, w, x, h0[k], c0[k], lengths=lengths)
+            rows = [[v.tolist() if t < lengths[b] else None for t, v in enumerate(part["h_t"][:, b])]
+                    for b in range(x.shape[1])]  # fmt: skip
+            halves.append([padded(row, h0[k][b].tolist(), rule, direction == "reverse") for b, row in enumerate(rows)])
+            states.append((part.h_n[0], part.c_n[0]))
+            k += 1
+        whole = halves[0] if len(halves) == 1 else [list(map(MERGES[merge], *two)) for two in zip(*halves, strict=True)]
+        x = np.array(whole).swapaxes(0, 1)
+    np.testing.assert_array_equal(trace.output, x)
+    if len({h.shape for h, _ in states}) == 1:  # else no one array holds them
+        np.testing.assert_array_equal(trace.h_n, [h for h, _ in states])
+        np.testing.assert_array_equal(trace.c_n, [c for _, c in states])
 
 
 def network(rng: np.random.Generator, count: int, directions: tuple[str, ...], merge: str = "concat") -> list[Any]:
@@ -273,12 +283,9 @@ def test_stacks_directions_merges_lengths_and_padding(
     h0, c0 = rng.normal(size=(2, count * len(directions), 4, H))
     for lengths in (None, [3, 0, 4, 1]):
         seen = [T] * 4 if lengths is None else lengths
-        out, h_n, c_n = by_loops(layers, x, h0, c0, seen, merge, padding)
         model = lt.prepare(flat(layers), options={"merge": merge, "padding": padding})
         trace = model.run(x, h0=h0, c0=c0, lengths=lengths)
-        np.testing.assert_allclose(trace.output, out, rtol=0, atol=CLOSE)
-        np.testing.assert_allclose(trace.h_n, h_n, rtol=0, atol=CLOSE)
-        np.testing.assert_allclose(trace.c_n, c_n, rtol=0, atol=CLOSE)
+        layers_agree(trace, layers, x, h0, c0, seen, merge, padding)
         major = model.run(x.swapaxes(0, 1), h0=h0, c0=c0, lengths=lengths, batch_first=True)
         np.testing.assert_array_equal(major.output, trace.output.swapaxes(0, 1))
         np.testing.assert_array_equal(major.h_n, trace.h_n)  # states stay (L·D, B, ·), as PyTorch has them
@@ -307,8 +314,8 @@ def test_directions_that_are_not_joined_stand_side_by_side() -> None:
     trace = lt.run(flat(layers), x, options={"merge": "none"})
     zero = np.zeros((B, H))
     for direction in ("forward", "reverse"):
-        h, _, _ = by_oracle(layers[0][direction], x, zero, zero, Reading(), reverse=direction == "reverse")
-        np.testing.assert_allclose(trace.at(direction=direction).output, h, rtol=0, atol=CLOSE)
+        agrees(trace.at(direction=direction), layers[0][direction], x, zero, zero)
+        np.testing.assert_array_equal(trace.at(direction=direction).output, trace.at(direction=direction)["h_t"])
     with pytest.raises(LstmTraceError, match="merge: none leaves two outputs, so no layer can follow"):
         lt.run(flat(network(rng, 2, ("forward", "reverse"))), x, options={"merge": "none"})
 
@@ -318,9 +325,8 @@ def test_layers_may_differ_in_width() -> None:
     layers = [{"forward": weights(rng, {}, I, 4)}, {"forward": weights(rng, {}, 4, 2)}]
     x = rng.normal(size=(T, B, I))
     trace = lt.run(flat(layers), x)
-    first, _, _ = by_oracle(layers[0]["forward"], x, np.zeros((B, 4)), np.zeros((B, 4)), Reading())
-    second, _, _ = by_oracle(layers[1]["forward"], first, np.zeros((B, 2)), np.zeros((B, 2)), Reading())
-    np.testing.assert_allclose(trace.output, second, rtol=0, atol=CLOSE)
+    zeros = [np.zeros((B, 4)), np.zeros((B, 2))]
+    layers_agree(trace, layers, x, zeros, zeros, [T] * B, "concat", "zero")
 
 
 @pytest.mark.parametrize("options", FAMILY[:1] + FAMILY[5:8] + FAMILY[-3:], ids=str)
