@@ -80,3 +80,24 @@ def _range(values: Sequence[int | str]) -> str:
     if len(values) == 1 or isinstance(values[0], str):
         return "|".join(map(str, values))
     return f"{values[0]}..{values[-1]}"
+
+
+def positions(steps: slice | range | int, there: range) -> range:
+    """The steps of `there` that are meant; negative ones count from its end, as Python's do. Raises MissingError.
+
+    >>> positions(slice(-2, None), range(10)), positions(5, range(3, 8)), positions(slice(0, 4), range(3, 8))
+    (range(8, 10), range(5, 6), range(3, 4))
+    """
+    if isinstance(steps, int):
+        wanted = slice(steps, steps + 1 if steps != -1 else None)
+    else:
+        wanted = slice(steps.start, steps.stop, steps.step)
+    begin, end = (n + there.stop if n is not None and n < 0 else n for n in (wanted.start, wanted.stop))
+    found = there if wanted.step in (None, 1) else there[:0]
+    begin = found.start if begin is None else max(begin, found.start)
+    end = found.stop if end is None else min(end, found.stop)
+    if begin >= end:
+        text = ":".join("" if n is None else str(n) for n in (wanted.start, wanted.stop))
+        count = f"T = {there.stop}, so " if there.start == 0 else "those that were recorded are "
+        raise MissingError(f"steps {text} is none of the trace's: {count}{there.start} to {there.stop - 1}")
+    return range(begin, end)

@@ -97,7 +97,7 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, in
     if at is not None and not 0 <= at < width:
         raise ValueError(f"unit {at} is not there; {name} has {width}")
     value = np.asarray(entry["value"], np.float64)
-    return scope, name, (place["t"], place["batch"]), at, value
+    return scope, name, (like.index(place["t"]), place["batch"]), at, value
 
 
 def _csv(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -24,7 +24,7 @@ from .running.choice import LEAST_STEPS, Choice, check_choice, choose, due
 from .running.inputs import Fed, fed
 from .running.layout import MOST_KEPT, Kept, Layout
 from .running.needs import require
-from .running.record import EVERYTHING, Record, read_record, recorded
+from .running.record import EVERYTHING, Record, read_record, recorded, stored_steps
 from .running.runs import InMemory, Job, Progress, by_plan
 from .running.stream import run_to_file
 from .trace import STATE, Header, Trace
@@ -122,7 +122,8 @@ class Model:
         unbatched x, without the first axis where L·D = 1; zeros if None; `initial` has other carried states by name.
         given: lines supplied instead of computed, by name or `layer/direction/name`. lengths: (B,) whole numbers.
         ask: names or addresses of the lines that are wanted; all lines if empty.
-        record: what is stored of all that is computed: names of lines, or {"lines": …, "layers": …}; all if None.
+        record: what is stored of all that is computed: names of lines, or {"lines": …, "layers": …, "steps": …}, steps
+        being a number, a slice or a range; all if None.
         out: a trace to write into; its arrays are overwritten, and it is used up: go on with what `run` gives back. Or
         a path that ends in .safetensors, into which the trace is streamed: it may be larger than memory.
         plan: `lines` computes line by line, as the definition has it; `planned` by numpy's plan; `compiled` by machine
@@ -317,6 +318,12 @@ class Model:
                 # a step never depends on a later one
                 steps = 1 + max(steps - 1 if address.t is None else address.t for _, address in asked)
                 stages = restrict(stages, pairs, carried=1 < steps < _UNKNOWN)
+        window = None
+        with faults.gather():
+            window = stored_steps(request.record, request.steps, (address for _, address in asked))
+            if window is not None and all(stage.direction == "forward" for stage in stages):
+                steps = min(steps, window.stop)
+            window = window and range(window.start, min(window.stop, steps))
         with faults.gather():
             own = self.header.kind == "equations" or bool(self.extra)
             fed = {place[:2] for place in request.given}
@@ -331,7 +338,7 @@ class Model:
             for stage in stages
         }
         stored = recorded(request.record, stages, ((scope, address.line) for scope, address in asked))
-        return Layout(stages, steps, request.batch, widths, inputs, stored)
+        return Layout(stages, steps, request.batch, widths, inputs, stored, window)
 
     def _measure(self, stages: Sequence[Stage], request: _Request, widths: dict[str, dict[str, int]]) -> None:
         """Put the width of every line into `widths`. Raises ShapeError."""

@@ -137,6 +137,7 @@ class Manifest(_Strict):
     title: str = ""
     cell: CellInfo
     dtype: Literal["float16", "float32", "float64"] = "float64"
+    first: int = Field(default=0, ge=0)
     steps: int = Field(ge=1)
     batch: int = Field(ge=1)
     merge: str = "concat"

@@ -42,6 +42,7 @@ def manifest(trace: Trace) -> Manifest:
     lists: dict[str, Any] = {name: list(getattr(header, name)) for name in _LISTS}
     return Manifest(
         cell=CellInfo(kind=header.kind, options=dict(header.options)),
+        first=trace.first,
         steps=trace.steps,
         batch=trace.batch,
         stages=stages,
@@ -159,6 +160,7 @@ def load_mapped(path: str | Path) -> Trace:
         parts["initial"],
         parts["inputs/given"],
         parts["lines"],
+        manifest.first,
     )
     return assembled(trace, str(path))
 
@@ -196,6 +198,7 @@ def from_file(file: TraceFile, where: str) -> Trace:
         initial,
         cast(file.inputs.given),
         cast(file.lines),
+        file.first,
     )
     return assembled(trace, where)
 
@@ -252,9 +255,9 @@ def _faults(trace: Trace) -> list[str]:
     if trace.x is not None and (trace.x.ndim != 3 or trace.x.shape[:2] != lead):
         problems.append(f"inputs.x has shape {trace.x.shape}; expected (T, B, I) with T, B = {lead}")
     if trace.lengths is not None and (
-        trace.lengths.shape != (trace.batch,) or trace.lengths.min() < 0 or trace.lengths.max() > trace.steps
+        trace.lengths.shape != (trace.batch,) or trace.lengths.min() < 0 or trace.lengths.max() > trace.span.stop
     ):
-        problems.append(f"inputs.lengths: expected {trace.batch} whole numbers from 0 to {trace.steps}")
+        problems.append(f"inputs.lengths: expected {trace.batch} whole numbers from 0 to {trace.span.stop}")
     strays = [scope for scope in trace.parameters if scope not in before]
     problems += (f"parameters: there is no stage {scope!r}" for scope in strays)
     for part, shape in (("initial", (trace.batch,)), ("given", lead), ("lines", lead)):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .address import Address, read
+from .address import Address, positions, read
 from .cell.lines import Operand
 from .cell.ops import Array
 from .cell.stack import GIVEN, VALID, Stage, X, find
@@ -57,8 +57,9 @@ class Trace:
 
     x: (T, B, I) or None where no line needs it; lengths: (B,) or None. parameters, given, initial and lines are keyed
     by scope (`0/forward`) and name; arrays are weights as given, (T, B, width), (B, width) and (T, B, width). Values
-    are dimensionless, time is counted in steps, t is always the position in the input. memory: what a planned run wrote
-    into, for `out=`.
+    are dimensionless, time is counted in steps, t is always the position in the input. first: that of the first step,
+    0 unless only some steps were recorded; `initial` has then the states that were carried into those, and lengths go
+    on counting from the beginning of the input. memory: what a planned run wrote into, for `out=`.
     """
 
     header: Header
@@ -71,14 +72,16 @@ class Trace:
     initial: dict[str, dict[str, Array]]
     given: dict[str, dict[str, Array]]
     lines: dict[str, dict[str, Array]]
+    first: int = 0
     memory: Any = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         held = sum(len(lines) for lines in self.lines.values())
         title = f"{self.header.title!r}, " if self.header.title else ""
         places = ", ".join(self.scopes)
+        window = f", steps {self.first} to {self.span[-1]}" if self.first else ""
         return (
-            f"<Trace {title}{self.header.kind}: {places}; T={self.steps} B={self.batch}, {held} lines, "
+            f"<Trace {title}{self.header.kind}: {places}{window}; T={self.steps} B={self.batch}, {held} lines, "
             f"{self.header.dtype}>"
         )
 
@@ -88,6 +91,15 @@ class Trace:
     def scopes(self) -> tuple[str, ...]:
         """`layer/direction` of every stage, in computing order."""
         return tuple(stage.scope for stage in self.stages)
+
+    @property
+    def span(self) -> range:
+        """The steps that it holds: their positions in the input."""
+        return range(self.first, self.first + self.steps)
+
+    def index(self, t: int) -> int:
+        """Where step `t`, a position in the input, lies in the arrays."""
+        return t - self.first
 
     def stage(self, scope: str) -> Stage:
         """The stage at `layer/direction`. Raises MissingError."""
@@ -99,7 +111,8 @@ class Trace:
     def operand(self, scope: str, name: Operand, steps: slice = slice(None)) -> Array | None:
         """The values that a line of `scope` reads as `name`, at `steps`; None where they were not recorded.
 
-        Lines, inputs and states give (steps, B, width), parameters their own shape, numbers themselves.
+        steps: indices of the arrays (see `index`). Lines, inputs and states give (steps, B, width), parameters their
+        own shape, numbers themselves.
         """
         if not isinstance(name, str):
             return np.asarray(name, self.header.dtype)
@@ -125,8 +138,8 @@ class Trace:
     @property
     def valid(self) -> Array:
         """1 within each row's length and 0 past it: (T, B, 1)."""
-        lengths = np.full(self.batch, self.steps) if self.lengths is None else self.lengths
-        inside = np.arange(self.steps)[:, None] < lengths[None, :]
+        lengths = np.full(self.batch, self.span.stop) if self.lengths is None else self.lengths
+        inside = np.array(self.span)[:, None] < lengths[None, :]
         return inside[:, :, None].astype(self.header.dtype)
 
     def _state(self, stage: Stage, name: str, steps: slice) -> Array | None:
@@ -168,45 +181,18 @@ class Trace:
             f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
         )
 
-    def at(self, layer: int | None = None, direction: str | None = None) -> Trace:
-        """The trace of one layer, or one direction, or both: a view, with the same arrays."""
-        stages = tuple(
-            stage
-            for stage in self.stages
-            if (layer is None or stage.layer == layer) and (direction is None or stage.direction == direction)
-        )
-        if not stages:
-            raise MissingError(f"no layer {layer}, direction {direction}; there are {', '.join(self.scopes)}")
-        scopes = {stage.scope for stage in stages}
-        # a stage that reads another's line sees it as supplied, so that the part can stand alone
-        given = {
-            s.scope: {
-                **self.given.get(s.scope, {}),
-                **{
-                    name: values
-                    for name, source in s.sources.items()
-                    if "/" in source
-                    and source.rsplit("/", 1)[0] not in scopes
-                    and (values := self.operand(s.scope, name)) is not None
-                },
-            }
-            for s in stages
-        }
-        stages = tuple(
-            replace(
-                s,
-                sources={
-                    n: GIVEN if "/" in src and src.rsplit("/", 1)[0] not in scopes else src
-                    for n, src in s.sources.items()
-                },
-            )
-            for s in stages
-        )
-        keep: dict[str, Any] = {
-            part: {scope: values for scope, values in getattr(self, part).items() if scope in scopes}
-            for part in ("parameters", "initial", "lines")
-        }
-        return replace(self, stages=stages, given={k: v for k, v in given.items() if v}, **keep)
+    def at(
+        self, layer: int | None = None, direction: str | None = None, steps: slice | range | int | None = None
+    ) -> Trace:
+        """The trace of one layer, one direction, some steps, or all of that: a view, with the same arrays.
+
+        steps: positions in the input that are next to each other; negative ones count from the end. Raises
+        MissingError.
+        """
+        from .part import between, stages_at
+
+        found = self if layer is None and direction is None else stages_at(self, layer, direction)
+        return found if steps is None else between(found, positions(steps, self.span))
 
     @property
     def output(self) -> Array:
@@ -228,7 +214,10 @@ class Trace:
 
     @property
     def h_n(self) -> Array:
-        """The last h of every layer and direction, (L·D, B, ·) in PyTorch's order (h_n[k], k = layer·D + direction)."""
+        """The last h of every layer and direction, (L·D, B, ·) in PyTorch's order (h_n[k], k = layer·D + direction).
+
+        Of a trace of some steps, the state after the last of those that the direction visits.
+        """
         return self._last("h_prev")
 
     @property
@@ -251,13 +240,13 @@ class Trace:
 
     # -- addresses -----------------------------------------------------------------------------------------------
 
-    def extents(self, name: str) -> dict[str, list[int | str]]:
+    def extents(self, name: str) -> dict[str, Sequence[int | str]]:
         """For each part of an address of `name` the values that it may have.
 
         Raises MissingError with the nearest name where the trace has no such name.
         """
-        steps: list[int | str] = [*range(self.steps)]
-        rows: list[int | str] = [*range(self.batch)]
+        steps: Sequence[int | str] = self.span
+        rows: Sequence[int | str] = range(self.batch)
         if name in ("x", "x_t") and self.x is not None:
             return {"t": steps, "b": rows}
         state = STATE.get(name, name)
@@ -268,7 +257,7 @@ class Trace:
         }
         for kind, stages in holders.items():
             if stages:
-                parts: dict[str, list[Any]] = {
+                parts: dict[str, Sequence[Any]] = {
                     "layer": list(dict.fromkeys(s.layer for s in stages)),
                     "direction": list(dict.fromkeys(s.direction for s in stages)),
                 }

@@ -37,7 +37,7 @@ def selection_options(command: Command) -> Command:
         click.option("--unit", type=click.IntRange(min=0), help="Only this unit (from 0)."),
         click.option("--batch", type=click.IntRange(min=0), help="Only this row of the batch (from 0)."),
         click.option(
-            "--steps", "--t", "steps", callback=_steps, help="Only these steps: A:B, A: or :B (B excluded), or T."
+            "--steps", "--t", "steps", callback=step_slice, help="Only these steps: A:B, A: or :B (B excluded), or T."
         ),
         click.option("--direction", type=click.Choice(["forward", "reverse", "joined"]), help="Only this direction."),
         click.option("--layer", type=click.IntRange(min=0), help="Only this layer (from 0)."),
@@ -56,14 +56,15 @@ def name_list(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     return tuple(part.strip() for part in re.split(r",(?![^(]*\))", value) if part.strip())
 
 
-def _steps(ctx: click.Context, param: click.Parameter, value: str | None) -> slice | None:
+def step_slice(ctx: click.Context, param: click.Parameter, value: str | None) -> slice | None:
+    """The steps of A:B, A:, :B or one step; negative ones count from the end."""
     if value is None:
         return None
-    match = re.fullmatch(r"(\d*):(\d*)|(\d+)", value.strip())
+    match = re.fullmatch(r"((?:-?\d+)?):((?:-?\d+)?)|(-?\d+)", value.strip())
     if not match or value.strip() == ":":
         raise click.BadParameter(f"expected A:B, A:, :B or one step, found {value!r}", ctx, param)
     if match[3] is not None:
-        return slice(int(match[3]), int(match[3]) + 1)
+        return slice(int(match[3]), int(match[3]) + 1 or None)
     return slice(int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
 
 

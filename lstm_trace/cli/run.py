@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .common import arithmetic_options, name_list, nonfinite_option, output_option
+from .common import arithmetic_options, name_list, nonfinite_option, output_option, step_slice
 from .models import input_options, layout_options
 
 
@@ -17,6 +17,7 @@ from .models import input_options, layout_options
 @click.option(
     "--layer", "layers", type=click.IntRange(min=0), multiple=True, help="Store this layer only (repeatable)."
 )
+@click.option("--steps", callback=step_slice, help="Store these steps only: A:B, A: or :B (B excluded), or T.")
 @click.option("--plan", is_flag=True, help="Print how the run would be computed, and compute nothing.")
 @arithmetic_options
 @input_options
@@ -27,6 +28,7 @@ def command(
     output: str,
     record: tuple[str, ...] | None,
     layers: tuple[int, ...],
+    steps: slice | None,
     plan: bool,
     allow_nonfinite: bool,
     arithmetic: str | None,
@@ -45,7 +47,8 @@ def command(
         model, arguments = prepared(source, given, allow_nonfinite)
         click.echo("\n\n".join(f"{scope}\n{text}" for scope, text in model.plans(**arguments).items()))
         return
-    chosen = {"record": {"lines": record, "layers": layers or None}} if record or layers else {}
+    wanted = {"lines": record, "layers": layers or None, "steps": steps}
+    chosen = {"record": wanted} if any(part is not None for part in wanted.values()) else {}
     if arithmetic is not None:
         save(traced(source, given, allow_nonfinite, arithmetic=arithmetic, **chosen), output)
     elif is_tensors(output):

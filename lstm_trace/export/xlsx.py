@@ -99,7 +99,7 @@ def _inputs(book: Book, page: Page) -> None:
     _headings(page, book, "Inputs", note, [(block, labels(book.trace, "x", width))])
     for row, b, t in _rows(book):
         page.place(row, b, t)
-        for j, value in enumerate(x[t, b].tolist()):
+        for j, value in enumerate(x[book.trace.index(t), b].tolist()):
             page.number(row, LEFT + j, value, "input", first=j == 0)
     page.named("x_t", TOP, LEFT, book.height - 1, LEFT + width - 1)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+
 from ..cell.lines import binding, expression
 from ..cell.ops import Array
 from ..cell.stack import GIVEN, VALID, Stage, X
@@ -115,8 +117,8 @@ class Book:
 
     @property
     def window(self) -> slice:
-        """The steps that are shown."""
-        return slice(self.steps.start, self.steps.stop)
+        """Where the steps that are shown lie in the trace's arrays."""
+        return slice(self.trace.index(self.steps.start), self.trace.index(self.steps.stop))
 
     @property
     def batch(self) -> slice:
@@ -142,7 +144,7 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True) -> Book:
             if blocks:
                 grids[stage.scope] = Grid(stage, blocks)
     tables = {scope: _tables(trace, grid, names) for scope, grid in grids.items()} if live else {}
-    steps, rows = range(window.start, window.stop), range(batch.start, batch.stop)
+    steps, rows = trace.span[window], range(batch.start, batch.stop)
     starts = tuple(_starts(trace, grids, steps, batch, names)) if live else ()
     given = [(scope, b.name) for scope, grid in grids.items() for b in grid.blocks.values() if b.kind == "given"]
     ranges = {(scope, name): names.new(scope, name) for scope, name in given} if live else {}
@@ -247,11 +249,11 @@ def _starts(trace: Trace, grids: dict[str, Grid], steps: range, batch: slice, na
     """The lengths, and every initial state whose step is shown."""
     at = 1
     if any(grid.stage.sources.get(block.name) == VALID for grid in grids.values() for block in grid.blocks.values()):
-        lengths = trace.valid.sum(axis=0) if trace.lengths is None else trace.lengths[:, None]
+        lengths = (np.full(trace.batch, trace.span.stop) if trace.lengths is None else trace.lengths)[:, None]
         yield Start("", "lengths", "lengths", at, lengths[batch])
         at += 1
     for scope, grid in grids.items():
-        edge = trace.steps - 1 if grid.stage.direction == "reverse" else 0
+        edge = trace.span[-1 if grid.stage.direction == "reverse" else 0]
         for block in grid.blocks.values():
             if block.kind == "state" and block.live and edge in steps:
                 values = trace.initial[scope][block.name][batch]

@@ -70,7 +70,8 @@ def _extent(book: Book) -> str:
     first, last = book.steps[0], book.steps[-1]
     steps = f"step {first}" if first == last else f"steps {first} to {last}"
     rows = "" if trace.batch == 1 else f", rows {book.rows[0]} to {book.rows[-1]} of {trace.batch}"
-    return f"Cell: {trace.header.kind}; {steps} of {trace.steps}{rows}; {', '.join(book.grids)}; {trace.header.dtype}"
+    steps += "" if trace.first else f" of {trace.steps}"
+    return f"Cell: {trace.header.kind}; {steps}{rows}; {', '.join(book.grids)}; {trace.header.dtype}"
 
 
 def _colours(book: Book) -> Iterator[Row]:

@@ -32,7 +32,7 @@ class Layout:
     """What one kind of run computes: the stages with only the lines to compute, their steps, the width of each line.
 
     widths: by scope, of every computed line and of every state that is read. inputs: by scope, of every input.
-    recorded: by scope the lines that are stored.
+    recorded: by scope the lines that are stored. window: the steps at which they are stored; None is all.
     """
 
     stages: tuple[Stage, ...]
@@ -41,20 +41,31 @@ class Layout:
     widths: Mapping[str, Mapping[str, int]]
     inputs: Mapping[str, Mapping[str, int]]
     recorded: Mapping[str, tuple[str, ...]]
+    window: range | None = None
     plans: dict[str, Plan] = field(default_factory=dict)
     tasks: dict[str, Task | None] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
 
     @cached_property
+    def span(self) -> range:
+        """The steps that are stored."""
+        return range(self.steps) if self.window is None else self.window
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether all computed steps are stored."""
+        return self.span == range(self.steps)
+
+    @cached_property
     def full(self) -> bool:
-        """Whether every computed line is stored."""
-        return all(len(self.recorded[s.scope]) == len(s.lines) for s in self.stages)
+        """Whether every computed line is stored, at every step."""
+        return self.whole and all(len(self.recorded[s.scope]) == len(s.lines) for s in self.stages)
 
     @cached_property
     def numbers(self) -> int:
         """How many numbers are stored."""
         each = sum(self.widths[scope][name] for scope, names in self.recorded.items() for name in names)
-        return each * self.steps * self.batch
+        return each * len(self.span) * self.batch
 
     @cached_property
     def reads_x(self) -> bool:

@@ -1,34 +1,42 @@
-"""What a run stores: which lines of which layers. What is not stored is computed all the same, where it is needed."""
+"""What a run stores: which lines of which layers at which steps. The rest is computed all the same, where needed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..address import Address, positions
 from ..cell.stack import Stage
-from ..errors import Faults, MissingError, OptionError, nearest
+from ..errors import Faults, MissingError, OptionError, nearest, within
 
 #: The parts of `record=` as a mapping.
-PARTS = ("lines", "layers")
+PARTS = ("lines", "layers", "steps")
 
 
 class Record(NamedTuple):
-    """A choice of lines, by name or as `layer/direction/name`, and of layers; None is all of them."""
+    """A choice of lines, by name or as `layer/direction/name`, of layers, and of steps; None is all of them.
+
+    steps: begin and end of steps that are next to each other, as in a slice.
+    """
 
     lines: tuple[str, ...] | None = None
     layers: tuple[int, ...] | None = None
+    steps: tuple[int | None, int | None] | None = None
 
 
 EVERYTHING = Record()
 
 
 def read_record(record: Any) -> Record:
-    """What `record=` means: None, a name, names, or `{"lines": names, "layers": numbers}`. Raises OptionError.
+    """What `record=` means: None, a name, names, or `{"lines": names, "layers": numbers, "steps": a slice}`.
+
+    steps: a slice or range of positions in the input, or one of them; negative ones count from the end. Raises
+    OptionError.
 
     >>> read_record(["c_t", "h_t"])
-    Record(lines=('c_t', 'h_t'), layers=None)
-    >>> read_record({"layers": 1})
-    Record(lines=None, layers=(1,))
+    Record(lines=('c_t', 'h_t'), layers=None, steps=None)
+    >>> read_record({"layers": 1, "steps": slice(-3, None)})
+    Record(lines=None, layers=(1,), steps=(-3, None))
     """
     if record is None:
         return EVERYTHING
@@ -38,8 +46,6 @@ def read_record(record: Any) -> Record:
     faults = Faults()
     for part in parts:
         with faults.gather():
-            if part == "steps":
-                raise OptionError("record: lines and layers can be chosen; of a line every step is stored")
             if part not in PARTS:
                 raise OptionError(f"record has no part {part!r}{nearest(str(part), PARTS, 'it has')}")
     faults.tell()
@@ -48,7 +54,20 @@ def read_record(record: Any) -> Record:
         raise OptionError(f"record: lines are names; found {record!r}")
     if layers is not None and not all(isinstance(n, int) and not isinstance(n, bool) for n in layers):
         raise OptionError(f"record: layers are whole numbers; found {record!r}")
-    return Record(lines, layers)
+    return Record(lines, layers, _steps(parts.get("steps")))
+
+
+def _steps(steps: Any) -> tuple[int | None, int | None] | None:
+    if steps is None:
+        return None
+    if isinstance(steps, int) and not isinstance(steps, bool):
+        return steps, steps + 1 if steps != -1 else None
+    if not isinstance(steps, slice | range) or steps.step not in (None, 1):
+        raise OptionError(f"record: steps are a number, or a slice or range with step 1; found {steps!r}")
+    for n in (steps.start, steps.stop):
+        if n is not None and (not isinstance(n, int) or isinstance(n, bool)):
+            raise OptionError(f"record: steps are whole numbers; found {steps!r}")
+    return steps.start, steps.stop
 
 
 def _listed(value: Any, kind: type) -> tuple[Any, ...] | None:
@@ -92,3 +111,23 @@ def recorded(
     if not any(found.values()):
         raise MissingError("record: none of the chosen lines is in the chosen layers")
     return found
+
+
+def stored_steps(record: Record, steps: int, asked: Iterable[Address] = ()) -> range | None:
+    """The steps that are stored of an input of so many; None is all. Raises MissingError where there are none.
+
+    asked: what was asked for, which must lie among them.
+    """
+    if record.steps is None:
+        return None
+    faults = Faults()
+    with within("record"):
+        window = positions(slice(*record.steps), range(steps))
+    for address in asked:
+        with faults.gather():
+            if address.t is not None and address.t not in window:
+                raise MissingError(
+                    f"ask: {address} is at step {address.t}, but only {window.start} to {window.stop - 1} are recorded"
+                )
+    faults.tell()
+    return window

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ..cell.ops import Array
 from ..cell.stack import Stage
 from ..errors import ShapeError, raise_all
 from ..memory import affordable
+from ..part import cut
 from ..plans.compiled.runner import Rows
 from ..plans.slab import Slab
 from ..trace import Header, Trace
@@ -47,7 +48,7 @@ def taken_lines(layout: Layout, dtype: Any, lines: Lines) -> Lines:
     for scope, names in layout.recorded.items():
         here = lines.get(scope, {})
         for name in names:
-            wanted = (layout.steps, layout.batch, layout.widths[scope][name])
+            wanted = (len(layout.span), layout.batch, layout.widths[scope][name])
             array = here.get(name)
             if array is None:
                 problems.append(f"out has no line {scope}/{name}; leave out= away, or give a trace of this model")
@@ -65,7 +66,7 @@ def taken_lines(layout: Layout, dtype: Any, lines: Lines) -> Lines:
 
 def empty_lines(layout: Layout, dtype: Any) -> Lines:
     """Memory for the recorded lines, one array each."""
-    shape = layout.steps, layout.batch
+    shape = len(layout.span), layout.batch
     return {
         scope: {name: np.empty((*shape, layout.widths[scope][name]), dtype) for name in names}
         for scope, names in layout.recorded.items()
@@ -95,29 +96,88 @@ class Target(Protocol):
         """A line of a finished stage, (T, B, width), that another stage reads."""
 
 
+class Block(Protocol):
+    """Steps that are computed."""
+
+    def line(self, name: str) -> Array:
+        """A line's values, (steps, B, width)."""
+
+
+class Window:
+    """Of the computed steps those that are stored, and the states that are carried into them."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._span, self._whole, self._stages = layout.span, layout.whole, {s.scope: s for s in layout.stages}
+        self.carried: dict[str, dict[str, Array]] = {}
+
+    def of(self, scope: str, block: Block, first: int, count: int) -> tuple[slice, slice]:
+        """Which stored steps a block of the steps from `first` on has, and where in the block; notes the states."""
+        if self._whole:
+            return slice(first, first + count), slice(count)
+        span, stage = self._span, self._stages[scope]
+        edge = span.stop if stage.direction == "reverse" else span.start - 1
+        if first <= edge < first + count:
+            self.carried[scope] = {
+                state: np.array(block.line(line)[edge - first])
+                for state, line in stage.cell.carry
+                if state in stage.states and line in stage.cell.by_name
+            }
+        begin = max(first, span.start)
+        end = max(min(first + count, span.stop), begin)
+        return slice(begin - span.start, end - span.start), slice(begin - first, end - first)
+
+    def cut(self, trace: Trace, lines: Lines) -> Trace:
+        """What is stored of a run: `trace` has its premises, `lines` the stored lines."""
+        if self._whole:
+            return trace
+        initial = {scope: {**here, **self.carried.get(scope, {})} for scope, here in trace.initial.items()}
+        for stage in trace.stages:
+            edge = self._span.stop if stage.direction == "reverse" else self._span.start - 1
+            given = trace.given.get(stage.scope, {})
+            for state, line in stage.cell.carry:
+                if line in given and state in initial.get(stage.scope, {}) and edge in trace.span:
+                    initial[stage.scope][state] = given[line][edge]
+        found = cut(trace, self._span, initial, lines)
+        return replace(found, x=None if found.x is None else found.x.copy())  # not the whole input with it
+
+
 class InMemory:
     """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise."""
 
     def __init__(self, trace: Trace, layout: Layout, slabs: Mapping[str, Slab | Rows]) -> None:
-        self.slabs, self.arrays = slabs, {scope: dict(here) for scope, here in trace.lines.items()}
-        for scope, names in layout.passed.items():  # another stage reads them, recorded or not
-            here = self.arrays.setdefault(scope, {})
-            for name in names - here.keys():
-                width = layout.widths[scope][name]
-                here[name] = np.empty((layout.steps, layout.batch, width), trace.header.dtype)
+        self.slabs, self.lines, self.window = slabs, trace.lines, Window(layout)
+        self.passed: Lines = {}  # what another stage reads, at every step
+        for scope, names in layout.passed.items():
+            for name in names - (trace.lines.get(scope, {}).keys() if layout.whole else set()):
+                shape = layout.steps, layout.batch, layout.widths[scope][name]
+                self.passed.setdefault(scope, {})[name] = np.empty(shape, trace.header.dtype)
 
     def slab(self, scope: str) -> Slab | Rows | None:
         """See `Target`."""
         return self.slabs.get(scope)
 
-    def take(self, scope: str, block: Slab | Rows, first: int, count: int) -> None:
+    def take(self, scope: str, block: Block, first: int, count: int) -> None:
         """See `Target`."""
-        for name, array in self.arrays.get(scope, {}).items():
+        for name, array in self.passed.get(scope, {}).items():
             array[first : first + count] = block.line(name)[:count]
+        steps, there = self.window.of(scope, block, first, count)
+        for name, array in self.lines.get(scope, {}).items():
+            array[steps] = block.line(name)[there]
 
     def line(self, scope: str, name: str) -> Array:
         """See `Target`."""
-        return self.arrays[scope][name]
+        passed = self.passed.get(scope, {})
+        return passed[name] if name in passed else self.lines[scope][name]
+
+
+class Lined(NamedTuple):
+    """All steps of a stage that was computed line by line."""
+
+    values: Mapping[str, Array]
+
+    def line(self, name: str) -> Array:
+        """See `Block`."""
+        return self.values[name]
 
 
 def stage_inputs(trace: Trace, stage: Stage, target: Target) -> dict[str, Array]:
@@ -136,12 +196,14 @@ def by_definition(trace: Trace, layout: Layout, target: InMemory) -> None:
     """Compute every stage line by line, in the arithmetic that the header names, and keep what is recorded."""
     arithmetic = None if trace.header.arithmetic is None else find(trace.header.arithmetic)
     for stage in layout.stages:
-        widths, kept = layout.widths[stage.scope], target.arrays.get(stage.scope, {})
-        shape = layout.steps, layout.batch
-        values = {x.name: kept.get(x.name, np.empty((*shape, widths[x.name]), trace.header.dtype)) for x in stage.lines}
+        kept = {**target.passed.get(stage.scope, {}), **target.lines.get(stage.scope, {})} if layout.whole else {}
+        shapes = {x.name: (layout.steps, layout.batch, layout.widths[stage.scope][x.name]) for x in stage.lines}
+        values = {name: kept.get(name, np.empty(shape, trace.header.dtype)) for name, shape in shapes.items()}
         first = trace.initial.get(stage.scope, {})
         here = trace.parameters.get(stage.scope, {})
         run_lines(stage, here, stage_inputs(trace, stage, target), first, values, arithmetic)
+        if not layout.whole:
+            target.take(stage.scope, Lined(values), 0, layout.steps)
 
 
 def by_plan(
@@ -208,7 +270,7 @@ class Job:
             by_plan(trace, layout, self.weights, self.kept, target, progress)
         else:
             by_definition(trace, layout, target)
-        return trace
+        return target.window.cut(trace, trace.lines)
 
     def premises(self, lines: Lines, memory: Memory | None = None) -> Trace:
         """The trace with all but its lines' values."""

@@ -29,7 +29,7 @@ from ..store import load_mapped, manifest
 from ..tensors import Shapes, Tensor, is_tensors, layout_of, premise_tensors
 from ..trace import Trace
 from .layout import Layout
-from .runs import Job, Progress, by_plan
+from .runs import Job, Progress, Window, by_plan
 
 #: Bytes of one buffer, about.
 BUFFER = 8 * 1024 * 1024
@@ -54,19 +54,23 @@ def run_to_file(job: Job, path: str | Path, progress: Progress | None = None) ->
         return load_mapped(path)
     layout = job.layout
     trace = job.premises({})
-    shape = layout.steps, layout.batch
+    shape = len(layout.span), layout.batch
     lines = {
         f"lines/{scope}/{name}": (np.dtype(job.header.dtype), (*shape, layout.widths[scope][name]))
         for scope, names in layout.recorded.items()
         for name in names
     }
-    with _begun(trace, lines, path) as (file, places), _room_to_write(job):
-        target = ToFile(layout, file, places)
+    window = Window(layout)
+    with _begun(window.cut(trace, {}), lines, path) as (file, places), _room_to_write(job):
+        target = ToFile(layout, file, places, window)
         try:
             by_plan(trace, layout, job.weights, job.kept, target, progress)
             target.finish()
         finally:
             target.close()
+        for scope, states in window.cut(trace, {}).initial.items():  # known only now, where not all steps are stored
+            for state, values in states.items():
+                _write(file, places[f"initial/{scope}/{state}"], values, 0)
     return load_mapped(path)
 
 
@@ -205,8 +209,8 @@ class _Writer:
 class ToFile:
     """The target of a run (see `runs.Target`) that goes to a file."""
 
-    def __init__(self, layout: Layout, file: FileIO, places: Places) -> None:
-        self._layout, self._file, self._places = layout, file, places
+    def __init__(self, layout: Layout, file: FileIO, places: Places, window: Window) -> None:
+        self._layout, self._file, self._places, self._window = layout, file, places, window
         self._writer = _Writer(file, places)
         self._reverse = {stage.scope: stage.direction == "reverse" for stage in layout.stages}
         self._scope = ""
@@ -228,15 +232,19 @@ class ToFile:
         for (source, name), array in self._passed.items():
             if source == scope:
                 array[first : first + count] = block.line(name)[:count]
+        stored, there = self._window.of(scope, block, first, count)
+        first, count = stored.start, stored.stop - stored.start
+        if not count:
+            return False
         if self._large and isinstance(block, Slab):
             names = self._layout.recorded[scope]
-            lines = {name: values[:count] for name, values in zip(names, self._seen(block), strict=True)}
+            lines = {name: values[there] for name, values in zip(names, self._seen(block), strict=True)}
             self._writer.put(_Part(scope, lines, first))
             return True
         backwards = self._reverse[scope]
         at = self._room - self._filled - count if backwards else self._filled
         for buffer, values in zip(self._buffers[0].values(), self._seen(block), strict=True):
-            buffer[at : at + count] = values[:count]
+            buffer[at : at + count] = values[there]
         if backwards or not self._filled:
             self._first = first
         self._filled += count
@@ -260,10 +268,10 @@ class ToFile:
         dtype = block.line(next(iter(layout.widths[scope]))).dtype
         size = batch * dtype.itemsize * sum(widths.values())
         self._large = bool(widths) and batch * dtype.itemsize * min(widths.values()) >= LARGE_STEP
-        self._room = max(block.steps, min(layout.steps, BUFFER // max(size, 1)))
+        self._room = max(block.steps, min(len(layout.span), BUFFER // max(size, 1)))
         if not (self._large and isinstance(block, Slab)):
             self._buffers = [{n: np.empty((self._room, batch, w), dtype) for n, w in widths.items()} for _ in range(2)]
-        for name in layout.passed.get(scope, frozenset()) - widths.keys():
+        for name in layout.passed.get(scope, frozenset()) - (widths.keys() if layout.whole else set()):
             self._passed[scope, name] = np.empty((layout.steps, batch, layout.widths[scope][name]), dtype)
 
     def _send(self) -> None:

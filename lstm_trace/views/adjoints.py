@@ -73,7 +73,11 @@ class Flow:
     def at(self, scope: str, name: str, t: int, b: int) -> Array:
         """The gradient of one line, state or input at one step and row, (width,)."""
         found = self.values[scope].get(name)
-        return np.zeros(self.widths[scope][name], self.trace.header.dtype) if found is None else found[t, b]
+        return (
+            np.zeros(self.widths[scope][name], self.trace.header.dtype)
+            if found is None
+            else found[self.trace.index(t), b]
+        )
 
     def any(self, stage: Stage) -> bool:
         """Whether any gradient of a stage is not zero."""
@@ -83,19 +87,19 @@ class Flow:
 
     def order(self, stage: Stage) -> range:
         """The steps in the order of the walk: last first, for the reverse direction first first."""
-        return range(self.trace.steps) if stage.direction == "reverse" else range(self.trace.steps - 1, -1, -1)
+        return self.trace.span if stage.direction == "reverse" else self.trace.span[::-1]
 
-    def _reached(self) -> list[tuple[str, list[frozenset[str]]]]:
+    def _reached(self) -> list[tuple[str, dict[int, frozenset[str]]]]:
         """For every scope and step the names of which the target depends on."""
-        steps = self.trace.steps
-        asked: dict[str, list[set[str]]] = {stage.scope: [set() for _ in range(steps)] for stage in self.trace.stages}
+        span = self.trace.span
+        asked: dict[str, dict[int, set[str]]] = {s.scope: {t: set() for t in span} for s in self.trace.stages}
         for scope, here in self.seeds.items():
             for name, weights in here.items():
                 for at in np.flatnonzero(np.any(weights, axis=(1, 2))):
-                    asked[scope][int(at)].add(name)
+                    asked[scope][span[int(at)]].add(name)
         found = []
         for stage in reversed(self.trace.stages):
-            live: list[frozenset[str]] = [frozenset()] * steps
+            live: dict[int, frozenset[str]] = {}
             later: frozenset[str] = frozenset()
             known: dict[tuple[frozenset[str], frozenset[str]], frozenset[str]] = {}
             for t in self.order(stage):
@@ -131,7 +135,7 @@ class Flow:
     def carried(self, stage: Stage, name: str, t: int) -> list[tuple[str, int]]:
         """The states (with their step) that take the value of `name` at step t and reach the target."""
         after = t - 1 if stage.direction == "reverse" else t + 1
-        if not 0 <= after < self.trace.steps:
+        if after not in self.trace.span:
             return []
         live = self.live[stage.scope][after]
         return [(state, after) for state, target in stage.cell.carry if target == name and state in live]
@@ -149,7 +153,7 @@ class Flow:
     def seeded(self, stage: Stage, name: str, t: int, b: int) -> bool:
         """Whether `name` itself is weighted there."""
         weights = self.seeds.get(stage.scope, {}).get(name)
-        return weights is not None and bool(np.any(weights[t, b]))
+        return weights is not None and bool(np.any(weights[self.trace.index(t), b]))
 
     def passed(self, stage: Stage, line: Line) -> tuple[float, Line] | None:
         """The sign and the line whose gradient is that of `line`: a term without a name of one sum. None for others."""
@@ -177,7 +181,8 @@ class Flow:
 
     def _derivatives(self, scope: str, line: Line, t: int) -> tuple[Slope, ...]:
         stage = self.trace.stage(scope)
-        values = Values(self.trace, stage, slice(t, t + 1), self.trace.header.dtype, self.widths[scope], False)
+        at = self.trace.index(t)
+        values = Values(self.trace, stage, slice(at, at + 1), self.trace.header.dtype, self.widths[scope], False)
         return DERIVATIVE[line.op](values.at(line))
 
 

@@ -104,7 +104,7 @@ def _by_step(found: Split) -> Explanation:
         through[: len(values)] += values
     for _, part in inputs:
         read[: len(part)] += part.reshape(len(part), -1).sum(axis=1)
-    rows = [(t, float(through[t]), float(read[t]), float(through[t] + read[t])) for t in range(steps)]
+    rows = [(found.first + t, float(through[t]), float(read[t]), float(through[t] + read[t])) for t in range(steps)]
     return Explanation("By step", (), ("t", "parameters", "inputs", "together"), rows)
 
 
@@ -118,6 +118,6 @@ def _entries(found: Split) -> list[tuple[Any, ...]]:
 def _by_address(found: Split, parts: Mapping[str, Array]) -> dict[str, float]:
     """The shares of another measure by address of the entry."""
     whole = {name: parts.get(name, np.zeros_like(part)) for name, part in found.parts.items()}
-    other = Split(found.of, found.row, found.value, found.baseline, whole, found.kinds, {}, {})
+    other = Split(found.of, found.row, found.value, found.baseline, whole, found.kinds, {}, {}, first=found.first)
     frame = shares.frame(other)
     return dict(zip(frame["address"], frame["contribution"].astype(float), strict=True))

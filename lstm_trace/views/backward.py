@@ -44,7 +44,7 @@ def backward(
     shown = view(trace, detail or "scalar", digits, chosen, everything=True)
     back = Back(replace(shown, everything=everything), Flow(trace, seeds), Notation(trace.header.symbols), {}, weighted)
     rows = tuple(b for b in shown.rows if any(w[:, b].any() for here in seeds.values() for w in here.values()))
-    reached = [s for s in reversed(trace.stages) if s in shown.stages and any(back.flow.live[s.scope])]
+    reached = [s for s in reversed(trace.stages) if s in shown.stages and any(back.flow.live[s.scope].values())]
     stages = tuple(s for s in reached if len(reached) == 1 or back.flow.any(s))
     back = replace(back, shown=replace(back.shown, rows=rows, stages=stages))
     return _bounded(back, detail)
@@ -95,7 +95,7 @@ def _bounded(back: Back, detail: Detail | None) -> Back:
 
 def _names(back: Back, stage: Stage) -> list[str]:
     """The names that have a row of their own at a step of a stage."""
-    live: set[str] = set().union(*set(back.flow.live[stage.scope]))
+    live: set[str] = set().union(*set(back.flow.live[stage.scope].values()))
     found = [x.name for x in back.shown.lines(stage) if x.name in live and back.flow.passed(stage, x) is None]
     return found + [n for n in (*stage.cell.states, *stage.cell.inputs) if n in live and back.shown.chosen.has(n)]
 
@@ -134,7 +134,7 @@ def steps(back: Back) -> Iterator[Block]:
         what = [shown.words.text(f"short.{key}", option=Code(options[key])) for key in options if key in shown.cut]
         yield Para(shown.words.text("short", what=shown.words.listed(what), all=Code("--all")))
     for other in reversed(shown.trace.stages):
-        if other not in shown.stages and any(back.flow.live[other.scope]) and not back.flow.any(other):
+        if other not in shown.stages and any(back.flow.live[other.scope].values()) and not back.flow.any(other):
             yield Para(shown.said("back.nothing", place=shown.place(other)))
     alone = single(shown)
     for stage in shown.stages:
@@ -177,7 +177,7 @@ def _ends(back: Back, place: Place, level: int) -> list[tuple[Heading, Derivatio
     """The inputs of a step and the states that came into it."""
     shown, stage, t = back.shown, place.stage, place.t
     live = back.flow.live[stage.scope][t]
-    first = shown.trace.steps - 1 if stage.direction == "reverse" else 0
+    first = shown.trace.span[-1 if stage.direction == "reverse" else 0]
     found = []
     for key, names in (
         ("back.input", stage.cell.inputs),

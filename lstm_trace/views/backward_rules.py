@@ -38,8 +38,12 @@ def rules(back: Back) -> Iterator[Block]:
     """What each operation passes back; sums and joined vectors are said in words."""
     rows: dict[tuple[Row, ...], None] = {}
     for stage in back.shown.stages:
+        live = set().union(*back.flow.live[stage.scope].values())
         for line in stage.lines:
-            if any(line.name in live for live in back.flow.live[stage.scope]) and line.op not in ("add", "concat"):
+            if line.name in live and line.op not in (
+                "add",
+                "concat",
+            ):
                 rows[_rule(back, _General(back, stage, line, line))] = None
     rows.pop((), None)
     if rows:

@@ -29,7 +29,7 @@ def sums(back: Back) -> Iterator[Block]:
     shown = back.shown
     yield Heading(2, shown.said("back.sums"))
     for stage in shown.stages:
-        read = set().union(*(_read(stage, live) for live in set(back.flow.live[stage.scope])))
+        read = set().union(*(_read(stage, live) for live in set(back.flow.live[stage.scope].values())))
         names = [name for name in stage.parameters if name in read]
         if not names:
             continue
@@ -216,7 +216,7 @@ def _inputs(back: Back) -> Iterator[Block]:
         return
     readers = [s for s in shown.trace.stages if "x" in s.sources.values()]
     reached = [
-        (t, b) for t in range(len(found)) for b in shown.rows
+        (t, b) for t in shown.trace.span for b in shown.rows
         if any(set(s.cell.inputs) & back.flow.live[s.scope][t] for s in readers)
     ]  # fmt: skip
     if not reached:
@@ -236,7 +236,9 @@ def _inputs(back: Back) -> Iterator[Block]:
         t, b = reached[at]
         labels: list[Text] = [(str(t),)] if shown.trace.steps > 1 else []
         labels += [(str(b),)] if shown.trace.batch > 1 else []
-        cells: list[Text] = [(Dots(),) if k is None else (_premise(back, found[t, b, k]),) for k in columns]
+        cells: list[Text] = [
+            (Dots(),) if k is None else (_premise(back, found[shown.trace.index(t), b, k]),) for k in columns
+        ]
         rows.append((*labels, *cells))
     yield Table(head, tuple(rows), len(first))
 
@@ -246,12 +248,12 @@ def _initial(back: Back) -> Iterator[Block]:
     found: list[tuple[Row, ...]] = []
     for stage in reversed(shown.stages):
         for state, values in back.flow.premises.initial.get(stage.scope, {}).items():
-            if state not in back.flow.live[stage.scope][-1 if stage.direction == "reverse" else 0]:
+            t = shown.trace.span[-1 if stage.direction == "reverse" else 0]
+            if state not in back.flow.live[stage.scope][t]:
                 continue
             for b in shown.rows:
                 symbol = back.notation.gradient(Sym(INITIAL.get(state, state)), _where(back, stage, b))
                 row = values[b]
-                t = shown.trace.steps - 1 if stage.direction == "reverse" else 0
                 entries = tuple(
                     Dots("down") if j is None else _premise(back, row[j]) for j in kept(len(row), shown.units)
                 )

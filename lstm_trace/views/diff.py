@@ -63,7 +63,7 @@ def verdict(comparison: Comparison) -> list[str]:
 def _fault(first: LineDifference, comparison: Comparison) -> str:
     if first.local is None:
         return "an operand of this line was not recorded, so its own error cannot be told from what it inherited"
-    at = 0 if first.first is None or first.first.t is None else first.first.t
+    at = 0 if first.first is None or first.first.t is None else first.first.t - comparison.first_step
     own = first.local_by_step[at] if first.local_by_step else first.local
     whole = first.by_step[at]
     if own > 0.5 * whole:
@@ -108,7 +108,8 @@ def _map(comparison: Comparison) -> list[str]:
     steps = max((len(d.by_step) for d in comparison.lines), default=0)
     size = -(-steps // MAP_COLUMNS)
     groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
-    heads = tuple(str(g[0]) if len(g) == 1 else f"{g[0]}–{g[-1]}" for g in groups)
+    begin = comparison.first_step
+    heads = tuple(str(begin + g[0]) if len(g) == 1 else f"{begin + g[0]}–{begin + g[-1]}" for g in groups)
     out = ["## By step", "", "Largest |b − a| of each line at each step t.", "", *_table(("line", *heads))]
     for d in comparison.lines:
         if d.max_abs > 0:

@@ -210,13 +210,13 @@ class ExactWalk:
         stage = self.trace.stage(scope)
         if name in self.trace.lines.get(scope, {}):
             if self.trace.header.arithmetic is not None:
-                return fraction(self.array(scope, name)[t, b, index[0]])
+                return fraction(self.array(scope, name)[self.trace.index(t), b, index[0]])
             if key not in self._found and not self.small:
                 self._found[key] = self._line(stage, stage.cell.by_name[name], t, b, index[0])
             return self._found.get(key)
         if name in stage.cell.states:
             before = t + (1 if stage.direction == "reverse" else -1)
-            if 0 <= before < self.trace.steps:
+            if before in self.trace.span:
                 return self.of((scope, stage.cell.states[name], before, b, index))
             first = self.trace.initial.get(scope, {}).get(name)
             return None if first is None else fraction(first[b, index[0]])
@@ -224,7 +224,9 @@ class ExactWalk:
         if source:
             return self.of((source, line, t, b, index))
         values = self.array(scope, name)
-        return None if values is None else fraction(values[index] if t is None else values[t, b, index[0]])
+        if values is None:
+            return None
+        return fraction(values[index] if t is None else values[self.trace.index(t), b, index[0]])
 
     def rounded(self, scope: str, name: str) -> bool:
         """Whether a line depends on a function whose values are not rational."""
@@ -238,7 +240,7 @@ class ExactWalk:
 
     def _stage(self, stage: Stage) -> None:
         recorded = self.trace.lines.get(stage.scope, {})
-        steps = range(self.trace.steps)
+        steps = self.trace.span
         for t in steps if stage.direction != "reverse" else reversed(steps):
             for b in range(self.trace.batch):
                 for line in stage.cell.lines:
@@ -258,7 +260,9 @@ class ExactWalk:
                 return Num(_NOT_SHOWN, line.operands[i])
             if values.ndim < 3:
                 return Num(_NOT_SHOWN, values[index], (stage.scope, line.operands[i], None, None, index))
-            return Num(_NOT_SHOWN, values[t, b, index[0]], (stage.scope, line.operands[i], t, b, index))
+            return Num(
+                _NOT_SHOWN, values[self.trace.index(t), b, index[0]], (stage.scope, line.operands[i], t, b, index)
+            )
 
         tree = SCALAR[line.op](line, Terms(line, unit, widths, leaf))
         found = evaluate(tree, self._leaf)

@@ -39,13 +39,9 @@ def _gate(shown: View, stage: Stage, line: Line, signal: str) -> Text:
              if j is not None and j < values.shape[-1]]  # fmt: skip
     window, rows = shown.chosen.window(trace), shown.chosen.rows(trace)
     places = [
-        (t, b, j)
-        for t in range(trace.steps)[window]
-        for b in range(trace.batch)[rows]
-        if not shown.past(t, b)
-        for j in units
+        (t, b, j) for t in trace.span[window] for b in range(trace.batch)[rows] if not shown.past(t, b) for j in units
     ]
-    there = np.array([values[place] for place in places])
+    there = np.array([values[trace.index(t), b, j] for t, b, j in places])
     if not len(there) or not np.isfinite(there).all():
         return ()
     key = f"{trace.header.kind}.{line.name}"
@@ -84,7 +80,8 @@ def _zero(shown: View, stage: Stage, signal: str, places: list[tuple[int, int, i
     values: Array | None = shown.values.array(stage.scope, signal)
     if values is None or values.ndim != 3:
         return False
-    return not any(values[t, b, j if values.shape[-1] > 1 else 0] for t, b, j in places)
+    at = shown.trace.index
+    return not any(values[at(t), b, j if values.shape[-1] > 1 else 0] for t, b, j in places)
 
 
 def _share(shown: View, value: float) -> str:

@@ -77,9 +77,13 @@ def _intro(shown: View) -> Text:
         "rows": words.word("rows", n=trace.batch) if trace.batch > 1 else "",
         "layers": words.word(several, n=layers) if several else "",
     }
+    if trace.first:  # only some steps were recorded
+        window = (" ", *shown.said("intro.window", first=trace.first, last=trace.span[-1]))
+    else:
+        window = ()
     if trace.x is None:
-        return shown.said("intro.noinput", **fields)
-    return shown.said("intro", inputs=words.count("inputs", trace.x.shape[-1]), **fields)
+        return (*shown.said("intro.noinput", **fields), *window)
+    return (*shown.said("intro", inputs=words.count("inputs", trace.x.shape[-1]), **fields), *window)
 
 
 def _width(shown: View) -> int:
@@ -206,7 +210,7 @@ def _start(shown: View) -> Iterator[Block]:
             yield Para(shown.said("input"))
             yield by_step(shown, stage, "x_t", labels)
         if names:
-            yield vectors(shown, stage, names, 0, 0)
+            yield vectors(shown, stage, names, shown.trace.first, 0)
 
 
 def _states(shown: View) -> Iterator[Block]:
@@ -227,7 +231,7 @@ def _states(shown: View) -> Iterator[Block]:
             yield Para(capital((place, *shown.words.text(key, states=symbols))))
             continue
         yield Para(capital((place, *shown.said("before"))))
-        yield vectors(shown, stage, states, shown.trace.steps - 1 if stage.direction == "reverse" else 0, 0)
+        yield vectors(shown, stage, states, shown.trace.span[-1 if stage.direction == "reverse" else 0], 0)
 
 
 def _labels(shown: View) -> Sequence[str]:

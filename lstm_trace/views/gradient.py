@@ -129,11 +129,11 @@ def _lines(trace: Trace, found: dict[str, dict[str, Any]]) -> list[tuple[str, st
     rows = []
     for stage in reversed(trace.stages):
         here = found.get(stage.scope, {})
-        order = range(trace.steps) if stage.direction == "reverse" else range(trace.steps - 1, -1, -1)
+        order = trace.span if stage.direction == "reverse" else trace.span[::-1]
         for t in order:
             for line in reversed(stage.cell.lines):
                 if line.name in here:
-                    values = here[line.name][t]
+                    values = here[line.name][trace.index(t)]
                     for (b, j), value in np.ndenumerate(values):
                         if value:
                             rows.append((f"{stage.scope}/{t}/{b}/{line.name}[{j}]", "line", float(value)))

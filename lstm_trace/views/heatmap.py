@@ -44,6 +44,7 @@ class Map:
     least: float
     most: float
     sizes: tuple[int, int]
+    first: int
     own: Mapping[str, Any]
 
 
@@ -73,7 +74,16 @@ def heat(trace: Trace, stage: Stage, line: Line, b: int = 0) -> Map | None:
     values = _binned(_binned(whole, bins[0]).T, bins[1])
     gate = is_gate(line, stage.cell)
     return Map(
-        stage, line, values, bins, gate, float(finite.min()), float(finite.max()), whole.shape, trace.header.symbols
+        stage,
+        line,
+        values,
+        bins,
+        gate,
+        float(finite.min()),
+        float(finite.max()),
+        whole.shape,
+        trace.first,
+        trace.header.symbols,
     )
 
 
@@ -142,9 +152,9 @@ def _fields(found: Map, words: Words, kind: str, wide: float, tall: float, style
         return "".join(
             f'<rect class="{kind}{_colour(level[j, t])}" x="{_LEFT + t * wide:.4g}" y="{_TOP + j * tall:.4g}" '
             f'width="{wide:.4g}" height="{tall:.4g}"><title>'
-            f"{escape(words.word('map.value', t=t, j=j, value=number(style.show(found.values[j, t]))))}</title></rect>"
+            f"{escape(words.word('map.value', t=at, j=j, value=number(style.show(found.values[j, t]))))}</title></rect>"
             for j in range(units)
-            for t in range(steps)
+            for t, at in enumerate(range(found.first, found.first + steps))
         )
     paths = []
     for value in sorted(set(level.flat)):
@@ -172,7 +182,8 @@ def _axes(found: Map, wide: float, tall: float, names: tuple[str, ...]) -> str:
     every = next(n for n in (1, 2, 5, 10, 20, 50) if n * wide >= 26 or n == 50)
     row = next(n for n in (1, 2, 4, 8) if n * tall >= 11 or n == 8)
     ticks = [
-        f'<text x="{_LEFT + (t + 0.5) * wide:.1f}" y="{_TOP + units * tall + 13:.1f}">{t * found.bins[0]}</text>'
+        f'<text x="{_LEFT + (t + 0.5) * wide:.1f}" y="{_TOP + units * tall + 13:.1f}">'
+        f"{found.first + t * found.bins[0]}</text>"
         for t in range(0, steps, every)
     ]
     labels = names if len(names) == found.sizes[1] and max(map(len, names), default=9) <= 5 else ()

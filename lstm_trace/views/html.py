@@ -135,7 +135,7 @@ def _longer(shown: View, times: int) -> View:
 
 def _steps(shown: View) -> tuple[int, ...]:
     """The steps that were chosen, those that are left out too."""
-    return tuple(range(shown.trace.steps)[shown.chosen.window(shown.trace)])
+    return tuple(shown.trace.span[shown.chosen.window(shown.trace)])
 
 
 # -- sections --------------------------------------------------------------------------------------------------------

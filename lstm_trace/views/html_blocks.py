@@ -108,7 +108,7 @@ def origin(trace: Trace, key: Key) -> Key:
         return key
     if name in stage.cell.states:
         before = t + (1 if stage.direction == "reverse" else -1)
-        return origin(trace, (scope, stage.cell.states[name], before, b, index)) if 0 <= before < trace.steps else key
+        return origin(trace, (scope, stage.cell.states[name], before, b, index)) if before in trace.span else key
     source = stage.sources.get(name, "")
     if source == X:
         return ("", "x_t", t, b, index)

@@ -24,7 +24,7 @@ def illustrated(
     if not stages:
         return text, ""
     stage = stages[0]
-    steps = range(trace.steps)[selection.window(trace)]
+    steps = trace.span[selection.window(trace)]
     t = steps[-1 if stage.direction == "reverse" else 0]
     b = range(trace.batch)[selection.rows(trace)][0]
     said = page_words(language)

@@ -20,7 +20,8 @@ ROWS, NUMBERS = 12, 4
 
 def trace(found: Trace) -> str:
     """What was traced, and every line with its size and its last values."""
-    facts = f"T = {found.steps} steps, B = {found.batch}, {found.header.dtype}"
+    window = f" ({found.first} to {found.span[-1]} of the input)" if found.first else ""
+    facts = f"T = {found.steps} steps{window}, B = {found.batch}, {found.header.dtype}"
     rows = []
     for stage, line, values in found.recorded():
         if line.assigned:

@@ -38,7 +38,7 @@ class Back:
 
     def weight(self, scope: str, name: str, t: int, b: int, unit: int) -> Num:
         """The weight of one unit in the weighted sum."""
-        value = self.flow.seeds[scope][name][t, b, unit]
+        value = self.flow.seeds[scope][name][self.flow.trace.index(t), b, unit]
         return Num(show(value, self.shown.values.digits), value, (WEIGHT, scope, name, t, b, (unit,)))
 
     def width(self, stage: Stage, operand: object) -> int:

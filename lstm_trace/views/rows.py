@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..address import positions
 from ..cell.ops import Array
 from ..cell.stack import Stage
 from ..errors import MissingError, nearest
@@ -47,16 +48,9 @@ class Selection:
         return self.layer in (None, stage.layer) and self.direction in (None, stage.direction)
 
     def window(self, trace: Trace) -> slice:
-        """The steps, as a slice with bounds. Raises MissingError when there are none."""
-        wanted = self.steps if self.steps is not None else slice(None)
-        if not isinstance(wanted, slice):
-            wanted = slice(wanted, wanted + 1)
-        begin, end, by = wanted.indices(trace.steps)
-        if begin >= end or by != 1:
-            raise MissingError(
-                f"steps {_slice(wanted)} is none of the trace's: T = {trace.steps}, so 0 to {trace.steps - 1}"
-            )
-        return slice(begin, end)
+        """Where the steps lie in the trace's arrays. Raises MissingError when there are none."""
+        found = positions(slice(None) if self.steps is None else self.steps, trace.span)
+        return slice(trace.index(found.start), trace.index(found.stop))
 
     def rows(self, trace: Trace) -> slice:
         """The rows of the batch. Raises MissingError."""
@@ -65,10 +59,6 @@ class Selection:
         if not 0 <= self.batch < trace.batch:
             raise MissingError(f"no batch row {self.batch}: the trace has 0 to {trace.batch - 1} (B = {trace.batch})")
         return slice(self.batch, self.batch + 1)
-
-
-def _slice(wanted: slice) -> str:
-    return f"{'' if wanted.start is None else wanted.start}:{'' if wanted.stop is None else wanted.stop}"
 
 
 class Entry(NamedTuple):
@@ -176,7 +166,7 @@ def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> It
         units = _units(trace.x.shape[-1], chosen)
         if units:
             values = trace.x[window, rows, units.start : units.stop]
-            yield Part(None, None, range(trace.steps)[window], batch, (Entry("x_t", "input", units),), (values,))
+            yield Part(None, None, trace.span[window], batch, (Entry("x_t", "input", units),), (values,))
 
 
 def _stage(
@@ -194,7 +184,7 @@ def _stage(
         ]
         yield from _part(stage, None, batch, slice(None), rows, initial, chosen)
         arrays = [(name, "given", values) for name, values in trace.given.get(stage.scope, {}).items()] + arrays
-    yield from _part(stage, range(trace.steps)[window], batch, window, rows, arrays, chosen)
+    yield from _part(stage, trace.span[window], batch, window, rows, arrays, chosen)
 
 
 def _part(

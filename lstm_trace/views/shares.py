@@ -73,6 +73,8 @@ def _rows(part: _Part, split: Split) -> pd.DataFrame:
     everywhere = np.ones(part.values.shape, bool)
     at = np.nonzero(part.values if part.kind == "local" else everywhere)
     places: dict[str, Any] = dict(zip(part.axes, at, strict=True))
+    if "t" in places:
+        places["t"] = places["t"] + split.first
     if "batch" in places:  # the arrays hold one row of the batch: the one of the value
         places["batch"] = np.full(len(at[0]), split.of.b)
     layer, _, direction = part.scope.partition("/")

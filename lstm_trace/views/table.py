@@ -242,7 +242,8 @@ def _title(trace: Trace) -> str:
     layers = len({stage.layer for stage in trace.stages})
     directions = " + ".join(dict.fromkeys(s.direction for s in trace.stages if s.direction != "joined"))
     stack = f"{layers} layer{'s' if layers > 1 else ''} {directions}"
-    sizes = f"{header.kind}, {header.dtype}, {stack}, T = {trace.steps}, B = {trace.batch}"
+    window = f" (steps {trace.first} to {trace.span[-1]})" if trace.first else ""
+    sizes = f"{header.kind}, {header.dtype}, {stack}, T = {trace.steps}{window}, B = {trace.batch}"
     return f"{header.title} · {sizes}" if header.title else sizes
 
 

@@ -62,7 +62,7 @@ class Values:
         if found is None:
             values = self.array(scope, name)
             assert values is not None
-            value = values[index] if t is None else values[t, b, index[0]]
+            value = values[index] if t is None else values[self.trace.index(t), b, index[0]]
             line = self.trace.stage(scope).cell.states.get(name, name)
             found = Num(self.style.show(value, line, self._noise(key, value)), value, key)
             if len(self._nums) < 100_000:
@@ -105,7 +105,7 @@ class Values:
         matrix, vector = (self.array(stage.scope, operand) for operand in line.operands)
         if matrix is None or vector is None or matrix.shape[1] < 2:
             return None
-        row, here = arithmetic.read(matrix[unit : unit + 1]), arithmetic.read(vector[t, b])
+        row, here = arithmetic.read(matrix[unit : unit + 1]), arithmetic.read(vector[self.trace.index(t), b])
         terms = [term[0] for term in products(arithmetic, row, here)]
         if all(term == w * x for term, w, x in zip(terms, row[0], here, strict=True)):
             return None
@@ -159,7 +159,7 @@ class Values:
         if line.op not in ("matvec", "add", "sum", "mean"):
             return 0.0
         arrays = [self.array(scope, operand) for operand in line.operands]
-        terms = [a if a is None or a.ndim < 3 else a[t, b] for a in arrays]
+        terms = [a if a is None or a.ndim < 3 else a[self.trace.index(t), b] for a in arrays]
         if any(term is None for term in terms):
             return 0.0
         sizes = _sizes(line, [np.abs(np.asarray(term)) for term in terms], index[0])

@@ -133,7 +133,7 @@ class View:
     def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
         """Layer, direction, step and row in words, as far as there are several."""
         found = [self.place(stage)] if stage is not None else []
-        if t is not None and self.trace.steps > 1:
+        if t is not None and self.trace.span != range(1):
             found.append(self.words.word("step", t=t))
         if b is not None and self.trace.batch > 1:
             found.append(self.words.word("row", b=b))
@@ -166,7 +166,7 @@ def view(
     _check_style(trace, digits)
     window, rows = chosen.window(trace), chosen.rows(trace)
     stages = tuple(s for s in trace.stages if chosen.places(s) and _lines(trace, s, chosen))
-    steps, batch = range(trace.steps)[window], range(trace.batch)[rows]
+    steps, batch = trace.span[window], range(trace.batch)[rows]
     auto = detail is None
     detail = "scalar" if auto and everything else detail
     widths = [

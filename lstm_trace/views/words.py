@@ -38,6 +38,7 @@ ENGLISH: dict[str, str] = {
     "weights.long": "Weights, by their sizes:",
     "weights.long.vectors": "Weights and biases, by their sizes:",
     "size": "{name}\u00a0{size}",
+    "intro.window": "These are steps {first} to {last} of the input.",
     "before": "before the first step:",
     "before.zero": "before the first step {states} are zero.",
     "before.allzero": "Before the first step all states are zero.",

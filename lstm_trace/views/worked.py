@@ -76,5 +76,5 @@ def worked_rows(
                             symbol,
                             right,
                             "" if tree is None else plain(tree),
-                            there[entry.line][t, b, unit],
+                            there[entry.line][trace.index(t), b, unit],
                         )

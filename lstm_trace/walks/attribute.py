@@ -37,7 +37,7 @@ class Split:
     (T,); they add up to the parameter's part.
     local: the share of values that differ from their own derivation in a or b by more than rounding (a foreign or
     wrong trace), by line (T, 1, ·). rounding: the share of float32 values that were rounded from their derivation;
-    0 for float64, where it is as small as the residual.
+    0 for float64, where it is as small as the residual. first: the position in the input of the first step.
     """
 
     of: Value
@@ -49,6 +49,7 @@ class Split:
     by_step: dict[str, Array]
     local: dict[str, Array]
     rounding: float = 0.0
+    first: int = 0
 
     @property
     def difference(self) -> float:
@@ -95,7 +96,7 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
         parts[place], kinds[place] = _shares(slope, one, two), kind
     rounding = math.fsum(told.rounding) if "float32" in (a.header.dtype, b.header.dtype) else 0.0
     numbers = value.read(b), value._replace(b=there).read(a)
-    return Split(value, there, *numbers, parts, kinds, told.by_step, told.local, rounding)
+    return Split(value, there, *numbers, parts, kinds, told.by_step, told.local, rounding, b.first)
 
 
 def _premises(trace: Trace, base: Trace, found: Adjoints) -> Iterator[tuple[str, str, Array, Array, Array]]:
@@ -207,7 +208,9 @@ def _comparable(a: Trace, b: Trace, row: int) -> None:
     problems: list[str] = []
     if a.scopes != b.scopes:
         problems.append(f"the layers and directions differ: a has {', '.join(a.scopes)}, b has {', '.join(b.scopes)}")
-    if a.steps != b.steps:
+    if a.first != b.first:
+        problems.append(f"the steps differ: a holds {a.span[0]} to {a.span[-1]}, b {b.span[0]} to {b.span[-1]}")
+    elif a.steps != b.steps:
         problems.append(f"the numbers of steps differ: a has T = {a.steps}, b has T = {b.steps}")
     if not 0 <= row < a.batch:
         problems.append(f"a has no row {row} of the batch; it has B = {a.batch}")

@@ -16,6 +16,8 @@ from ..address import Address
 from ..cell.lines import Line
 from ..cell.ops import OPS, Array
 from ..cell.stack import GIVEN, VALID, Stage
+from ..errors import ShapeError
+from ..part import between
 from ..trace import INITIAL, Trace
 from .forward import bound
 
@@ -84,13 +86,17 @@ class LineDifference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found. notes: shapes, lines, cells and premises that differ or stand on one side only."""
+    """What `compare` found. notes: shapes, lines, cells and premises that differ or stand on one side only.
+
+    first_step: the position in the input of the first step that was compared.
+    """
 
     lines: tuple[LineDifference, ...]
     notes: tuple[str, ...]
     premises: tuple[str, ...]
     first: LineDifference | None
     tolerance: Tolerance
+    first_step: int = 0
 
     @property
     def same(self) -> bool:
@@ -111,7 +117,17 @@ class Comparison:
 
 
 def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
-    """Compare b with a (the reference), aligned by address. Different shapes, lines or cells are notes."""
+    """Compare b with a (the reference), aligned by address. Different shapes, lines or cells are notes.
+
+    Raises ShapeError where they have no step in common.
+    """
+    notes = tuple(_notes(a, b))
+    common = range(max(a.first, b.first), min(a.span.stop, b.span.stop))
+    if not common:
+        spans = (f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
+        raise ShapeError(f"the traces have no step in common: {', '.join(spans)}")
+    if a.first != b.first:
+        a, b = between(a, common), between(b, common)
     premises, flagged = _premises(a, b)
     found: list[LineDifference] = []
     firsts: list[tuple[tuple[int, int, int], LineDifference]] = []
@@ -122,14 +138,14 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         masks = _beyond_rounding(stage, gaps, flagged) if tolerance.is_bound else [_apart(g, tolerance) for g in gaps]
         for gap, mask in zip(gaps, masks, strict=True):
             flagged[f"{stage.scope}/{gap.line.name}"] = mask
-            difference = _measured(stage, gap, mask)
+            difference = _measured(stage, gap, mask, b.first)
             found.append(difference)
             if difference.first is not None and difference.first.t is not None:
-                t = difference.first.t
+                t = b.index(difference.first.t)
                 visit = b.steps - 1 - t if stage.direction == "reverse" else t
                 firsts.append(((index, visit, stage.cell.lines.index(gap.line)), difference))
     first = min(firsts, key=lambda item: item[0])[1] if firsts else None
-    return Comparison(tuple(found), tuple(_notes(a, b)), tuple(premises), first, tolerance)
+    return Comparison(tuple(found), notes, tuple(premises), first, tolerance, b.first)
 
 
 class _Gap(NamedTuple):
@@ -245,7 +261,10 @@ def _pair(a: Trace, b: Trace, scope: str, name: str) -> tuple[Array, Array] | No
 
 def _notes(a: Trace, b: Trace) -> Iterator[str]:
     """What keeps the traces from being aligned whole."""
-    if a.steps != b.steps:
+    if a.first != b.first:
+        spans = (f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
+        yield f"{', '.join(spans)}; those that both have are compared"
+    elif a.steps != b.steps:
         yield f"a has {a.steps} steps, b has {b.steps}; the first {min(a.steps, b.steps)} are compared"
     if a.batch != b.batch:
         yield f"a has {a.batch} rows, b has {b.batch}; the first {min(a.batch, b.batch)} are compared"
@@ -292,7 +311,7 @@ def _premises(a: Trace, b: Trace) -> tuple[list[str], dict[str, Array]]:
             off &= ~(np.isnan(one) & np.isnan(two))
         if off.any():
             gap = float(np.nanmax(np.abs(one.astype(np.float64) - two)))
-            at = ",".join(map(str, np.argwhere(off)[0]))
+            at = ",".join(str(n + b.first * (off.ndim == 3 and not axis)) for axis, n in enumerate(np.argwhere(off)[0]))
             told.append(f"{place}: {int(off.sum())} of {off.size} differ, by at most {gap:.3g}; first [{at}]")
             masks[place] = off
     return told, masks
@@ -310,10 +329,10 @@ def _premise_pairs(a: Trace, b: Trace) -> Iterator[tuple[str, Array | None, Arra
                 yield f"{scope}/{label}", one.get(scope, {}).get(name), two.get(scope, {}).get(name)
 
 
-def _measured(stage: Stage, gap: _Gap, mask: Array) -> LineDifference:
-    """The measures of one line; mask: which of its values differ."""
+def _measured(stage: Stage, gap: _Gap, mask: Array, begin: int) -> LineDifference:
+    """The measures of one line; mask: which of its values differ; begin: the position of its first step."""
     steps = gap.size.shape[0]
-    first, numbers = _first(stage, gap, mask)
+    first, numbers = _first(stage, gap, mask, begin)
     finite = np.isfinite(gap.a) & np.isfinite(gap.b)
     x, y = gap.a[finite], gap.b[finite]
     with np.errstate(all="ignore"):
@@ -362,12 +381,12 @@ def _derived(b: Trace, stage: Stage, line: Line, steps: int, rows: int) -> tuple
     return np.array(np.broadcast_to(value, shape), np.float64), np.asarray(limit, np.float64)
 
 
-def _first(stage: Stage, gap: _Gap, mask: Array) -> tuple[Address | None, tuple[float, float] | None]:
+def _first(stage: Stage, gap: _Gap, mask: Array, begin: int) -> tuple[Address | None, tuple[float, float] | None]:
     """Address of the first differing value in computing order, and the value in a and in b."""
     places = np.argwhere(mask)
     if not places.size:
         return None, None
     steps = places[:, 0]
     t, b, j = (int(n) for n in places[steps == (steps.max() if stage.direction == "reverse" else steps.min())][0])
-    address = Address(gap.line.name, stage.layer, stage.direction, t, b, (j,))
+    address = Address(gap.line.name, stage.layer, stage.direction, begin + t, b, (j,))
     return address, (float(gap.a[t, b, j]), float(gap.b[t, b, j]))

@@ -228,7 +228,7 @@ def _culprits(trace: Trace, failing: dict[tuple[str, str], Array]) -> Iterator[F
         if not consistent:  # later lines were computed from the wrong value: it was wrong from the start
             work.lines[stage.scope][line.name] = before
         b, j = (int(n) for n in np.argwhere(mask)[0])
-        address = Address(line.name, stage.layer, stage.direction, t, b, (j,))
+        address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, (j,))
         numbers = (float(before[t, b, j]), float(derived[0, b, j]), float(limit[0, b, j]))
         yield Failure(address, line.op, *numbers, int(mask.sum()), tuple(explained))
 
@@ -264,7 +264,7 @@ def _explained(
     names = []
     for (scope, name), t, wrong in held:
         failing[scope, name][t] = wrong
-        names.append(f"{scope}/{t}/{name}")
+        names.append(f"{scope}/{work.span[t]}/{name}")
     return names, True
 
 

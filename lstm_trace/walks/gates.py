@@ -145,5 +145,5 @@ def _described(trace: Trace, stage: Stage, line: Line, t: int) -> NotFinite:
         worst = row[int(np.argmax(np.where(np.isfinite(row), np.abs(row), np.inf)))] if whole else row[j]
         found.append((name, float(worst)))
         premise |= name not in stage.cell.by_name and not np.isfinite(worst)
-    address = Address(line.name, stage.layer, stage.direction, t, b, (j,))
+    address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, (j,))
     return NotFinite(address, float(values[b, j]), line.op, tuple(found), premise)

@@ -112,7 +112,8 @@ class Value(NamedTuple):
 
     def read(self, trace: Trace) -> float:
         """The recorded value. Raises MissingError."""
-        values = trace.operand(self.scope, self.line, slice(self.t, self.t + 1))
+        at = trace.index(self.t)
+        values = trace.operand(self.scope, self.line, slice(at, at + 1))
         if values is None:
             raise MissingError(f"{self.scope}/{self.line} was not recorded")
         return float(values[0, self.b, self.unit])
@@ -146,7 +147,7 @@ def add_value(trace: Trace, seeds: Weightings, value: Value, weights: Array | fl
     """Weigh one value; weights: one for each row of the batch to weigh that value in all rows."""
     stage = trace.stage(value.scope)
     whole = np.zeros((trace.steps, trace.batch, sizes(trace)[value.scope][value.line]))
-    whole[value.t, value.b if np.ndim(weights) == 0 else slice(None), value.unit] = weights
+    whole[trace.index(value.t), value.b if np.ndim(weights) == 0 else slice(None), value.unit] = weights
     _add(seeds, stage, value.line, whole)
 
 
@@ -200,4 +201,4 @@ def _add(seeds: Weightings, stage: Stage, name: str, values: Array) -> None:
 
 def _example(trace: Trace) -> str:
     last = trace.stages[-1]
-    return f"{last.scope}/{trace.steps - 1}/0/{last.cell.output}[0]"
+    return f"{last.scope}/{trace.span[-1]}/0/{last.cell.output}[0]"

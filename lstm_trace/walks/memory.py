@@ -122,7 +122,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
     address = trace.locate(of)
     stage = trace.stage(address.scope)
     rule = recurrence(stage.cell, address.line)
-    t, b = address.t or 0, address.b or 0
+    t, b = 0 if address.t is None else trace.index(address.t), address.b or 0
     width = trace.lines[stage.scope][address.line].shape[2]
     if address.unit is None and width > 1:
         raise MissingError(f"{of}: say which of the {width} units, for example {of}[0]")
@@ -153,7 +153,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
     rows.append((None, origin, float(first * keep[order[0]] * since[order[0]])))
     for s in order:
         if not past[s]:
-            rows += [(s, name, float(values[s] * since[s])) for name, values in parts]
+            rows += [(trace.span[s], name, float(values[s] * since[s])) for name, values in parts]
     value = float(trace.lines[stage.scope][address.line][t, b, j])
     total = float(sum(part for _, _, part in rows))
     address = address._replace(unit=(j,))

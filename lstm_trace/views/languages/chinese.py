@@ -30,6 +30,7 @@ WORDS: dict[str, str] = {
     "weights.long": "权重（只列出大小）：",
     "weights.long.vectors": "权重和偏置（只列出大小）：",
     "size": "{name}\u00a0{size}",
+    "intro.window": "这是输入的第 {first} 到 {last} 步。",
     "before": "第一步之前：",
     "before.zero": "第一步之前，{states} 均为零。",
     "before.allzero": "第一步之前，所有状态均为零。",

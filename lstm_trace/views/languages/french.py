@@ -30,6 +30,7 @@ WORDS: dict[str, str] = {
     "weights.long": "Poids, par leur taille\u00a0:",
     "weights.long.vectors": "Poids et biais, par leur taille\u00a0:",
     "size": "{name}\u00a0{size}",
+    "intro.window": "Ce sont les pas {first} à {last} de l’entrée.",
     "before": "avant le premier pas\u00a0:",
     "before.zero": "avant le premier pas, {states} valent zéro.",
     "before.allzero": "Avant le premier pas, tous les états valent zéro.",

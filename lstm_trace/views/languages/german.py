@@ -30,6 +30,7 @@ WORDS: dict[str, str] = {
     "weights.long": "Gewichte, nach ihrer Größe:",
     "weights.long.vectors": "Gewichte und Bias-Vektoren, nach ihrer Größe:",
     "size": "{name}\u00a0{size}",
+    "intro.window": "Es sind die Schritte {first} bis {last} der Eingabe.",
     "before": "vor dem ersten Schritt:",
     "before.zero": "vor dem ersten Schritt gilt für {states}: alles ist null.",
     "before.allzero": "Vor dem ersten Schritt sind alle Zustände null.",

@@ -30,6 +30,7 @@ WORDS: dict[str, str] = {
     "weights.long": "Pesos, por su tamaño:",
     "weights.long.vectors": "Pesos y sesgos, por su tamaño:",
     "size": "{name}\u00a0{size}",
+    "intro.window": "Son los pasos {first} a {last} de la entrada.",
     "before": "antes del primer paso:",
     "before.zero": "antes del primer paso, {states} valen cero.",
     "before.allzero": "Antes del primer paso, todos los estados valen cero.",
