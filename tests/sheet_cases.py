@@ -148,7 +148,7 @@ def values(book: Any, trace: Trace, at: Value) -> Iterator[tuple[str, float, Any
         for row in book[sheet].iter_rows(min_row=6):
             b, t = row[0].value, row[1].value
             for name, array in trace.lines[stage.scope].items():
-                for j, recorded in enumerate(array[t, b].tolist()):
+                for j, recorded in enumerate(array[trace.span.index(t), b].tolist()):
                     cell = row[begin[name] - 1 + j]
                     yield f"{stage.scope}/{t}/{b}/{name}[{j}]", recorded, at(sheet, cell.coordinate)
 

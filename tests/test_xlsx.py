@@ -65,6 +65,17 @@ def test_formulas_give_the_trace(tmp_path: Path, name: str) -> None:
     assert computed(path, trace) == sum(a.size for lines in trace.lines.values() for a in lines.values())
 
 
+@pytest.mark.parametrize("window", [slice(1, 3), slice(2, 3), slice(0, 2)])
+@pytest.mark.parametrize("lengths", [None, [3, 1], [2, 3]])
+def test_formulas_of_some_steps(tmp_path: Path, lengths: list[int] | None, window: slice) -> None:
+    """They start from the states that were carried into those steps, and count t and the lengths from the beginning."""
+    trace = lt.prepare(two_layers(batch=2, lengths=lengths)).run(ask=[], record={"steps": window})
+    path = written(tmp_path, trace)
+    assert computed(path, trace) == sum(a.size for lines in trace.lines.values() for a in lines.values())
+    sheet = openpyxl.load_workbook(path)["Inputs"]
+    assert [sheet.cell(row, 2).value for row in range(6, 6 + trace.steps)] == list(trace.span)
+
+
 @pytest.mark.parametrize("name", ["question 22", "both directions, two layers", "peephole", "sLSTM"])
 def test_a_changed_weight_changes_what_hangs_on_it(tmp_path: Path, name: str) -> None:
     problem, place = PROBLEMS[name]

@@ -12,7 +12,7 @@ import lstm_trace as lt
 from lstm_trace.export import Job, export
 from lstm_trace.trace import Trace
 
-from ..sheet_cases import PROBLEMS, changed, values, weight_cell
+from ..sheet_cases import PROBLEMS, changed, two_layers, values, weight_cell
 
 openpyxl = pytest.importorskip("openpyxl")
 pytest.importorskip("xlsxwriter")
@@ -72,3 +72,9 @@ def test_with_one_weight_changed(computed: dict[str, tuple[Path, Path]], name: s
     book = openpyxl.load_workbook(computed[name][1], data_only=True)
     assert book["Check"]["B4"].value > 1e-6
     assert book["Check"]["C4"].value == "changed"
+
+
+def test_some_steps_computed_again(recalculated: Convert, tmp_path: Path) -> None:
+    trace = lt.prepare(two_layers(batch=2, lengths=[3, 2])).run(ask=[], record={"steps": slice(1, 3)})
+    export(Job(trace), tmp_path / "window.xlsx")
+    assert differences(recalculated([tmp_path / "window.xlsx"])[0], trace) == {}
