@@ -150,6 +150,8 @@ def ledger(trace: Trace, of: str) -> Ledger:
         raise MissingError(f"the initial value of {rule.state} was not recorded")
     first = float(start[0, b, j if start.shape[2] > 1 else 0])
     origin = INITIAL.get(rule.state, f"initial {rule.state}")
+    if trace.first and stage.direction != "reverse":  # only some steps were recorded
+        origin = f"{rule.state} at {trace.first}"
     rows.append((None, origin, float(first * keep[order[0]] * since[order[0]])))
     for s in order:
         if not past[s]:
