@@ -143,11 +143,11 @@ def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defa
 
 def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> None:
     """Raise MissingError for weights that no equation reads."""
-    known: dict[str, set[str]] = {}
+    known: dict[str, dict[str, Any]] = {}
     for stage in model.stages():
-        known[stage.scope] = set(stage.cell.parameters)
+        known[stage.scope] = dict(stage.cell.parameters)
         if stage.direction == "joined":  # a readout above both directions: its weights stand with the layer's first
-            known[f"{stage.layer}/{model.directions[0]}"] |= set(stage.cell.parameters)
+            known[f"{stage.layer}/{model.directions[0]}"] |= stage.cell.parameters
     problems = []
     for scope, here in arrays.items():
         for name in here:

@@ -53,13 +53,28 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     >>> nearest("it", ["i_t", "f_t"]), nearest("loss", ["i_t", "f_t"], "there are")
     ("; did you mean 'i_t'?", '; there are i_t, f_t')
     """
-    import difflib  # only on the way to an error
-
     names = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    close = closest(name, names)
+    if close is not None:
+        return f"; did you mean {close!r}?"
     return f"; {otherwise} {', '.join(names)}" if otherwise and names else ""
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that is most like `name`; of several the one that starts most like it; None if none is close.
+
+    >>> closest("W_hx", ["W_xi", "W_hi", "W_xo", "W_ho"]), closest("loss", ["i_t"])
+    ('W_hi', None)
+    """
+    from difflib import SequenceMatcher  # only on the way to an error
+
+    def likeness(other: str) -> tuple[float, int]:
+        same = [a == b for a, b in zip(other, name, strict=False)]
+        return SequenceMatcher(None, other, name).ratio(), [*same, False].index(False)
+
+    found = {other: likeness(other) for other in known}
+    best = max(found, key=found.__getitem__, default=None)
+    return best if best is not None and found[best][0] >= 0.6 else None
 
 
 class Faults:
@@ -90,9 +105,14 @@ class Faults:
             self.kind = type(error) if not self.problems else self.kind
             self.problems += error.problems
 
+    def error(self) -> LstmTraceError:
+        """One error of the first one's kind with every message, once each."""
+        return self.kind(*dict.fromkeys(self.problems))
+
     def tell(self) -> None:
-        """Raise one error of the first one's kind with every message, or do nothing when there are none."""
-        raise_all(self.kind, self.problems)
+        """Raise it, or do nothing when there are no faults."""
+        if self.problems:
+            raise self.error()
 
 
 @contextmanager

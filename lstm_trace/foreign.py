@@ -70,7 +70,7 @@ def read_foreign(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
 def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, int], int | None, Array]:
     """(scope, line, (t, b), unit, value) of one row."""
     name = str(entry.get("line", "")).strip()
-    known = {n for values in like.lines.values() for n in values}
+    known = {n: None for values in like.lines.values() for n in values}
     if name not in known:
         raise ValueError(f"no line {name!r} in the reference{nearest(name, known)}")
     if "value" not in entry:

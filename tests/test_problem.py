@@ -171,7 +171,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(h0=[[1], [2]]), [
         "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width)"]),
     (gate(initial={"n_prev": [1]}), ["the cell carries no state n_prev; it carries h0, c0"]),
-    (gate(weights={"W_xj": [[1]]}), ["no equation of the cell reads the weight 'W_xj'; did you mean 'W_xo'?"]),
+    (gate(weights={"W_xj": [[1]]}), ["no equation of the cell reads the weight 'W_xj'; did you mean 'W_xi'?"]),
     (gate(weights={"w_ci": [1]}), [
         "no equation of the cell reads the weight 'w_ci': it needs the option peephole: true"]),
     (gate(ask=["it"]), ["ask: there is no line 'it'; did you mean 'i_t'?"]),
@@ -222,19 +222,19 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "weights.W_xi: the list is ragged: row 1 has 1 number where row 0 has 2",
         "unknown key 'akk'; did you mean 'ask'?"]),
     (gate(weights={"W_hi": None}, ask=["i_t", "q_t"]), [
-        "ask: there is no line 'q_t'; did you mean 'o_t'?",
+        "ask: there is no line 'q_t'; did you mean 'i_t'?",
         "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest that is there is W_xi"]),
     (gate(weights={"W_xi": [[1, "a"]], "W_hi": None, "W_xg": [[1]]}, colour="red"), [
         "weights.W_xi: expected a number at [0,1], found the text 'a'",
         "unknown key 'colour'; there are title, notes, cell, weights, layout, x, h0, c0, initial, given, lengths, "
         "batch_first, dtype, extra, ask, names, symbols",
-        "no equation of the cell reads the weight 'W_xg'; did you mean 'W_xo'?",
+        "no equation of the cell reads the weight 'W_xg'; did you mean 'W_xi'?",
         "line `W_hi @ h_prev` needs W_hi, which the weights do not have"]),
     (gate(x=["a"], weights={"W_hi": None}, ask=["0/i_t", "j_t"]), [
-        "x: expected a number at [0], found the text 'a'", "ask: there is no line 'j_t'; did you mean 'o_t'?",
+        "x: expected a number at [0], found the text 'a'", "ask: there is no line 'j_t'; did you mean 'i_t'?",
         "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest that is there is W_xi"]),
     (gate(weights={"W_xi": [["NaN", 2]] * 3, "W_xg": [[1]], "W_hi": [[1] * 3] * 2}, ask=["i_t", "q"]), [
-        "no equation of the cell reads the weight 'W_xg'; did you mean 'W_xo'?",
+        "no equation of the cell reads the weight 'W_xg'; did you mean 'W_xi'?",
         "W_xi[0,0] is nan (and 2 more); expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
         "lets them in)",
         "ask: there is no line 'q'; there are",

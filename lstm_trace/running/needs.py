@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..cell.stack import GIVEN, Stage, X
-from ..errors import MissingError, nearest, raise_all
+from ..errors import MissingError, closest, nearest, raise_all
 
 
 def require(
@@ -44,7 +44,7 @@ def require(
 def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
     """The nearest name that is there: of an own cell also a line, which its author may have meant."""
     if not own:  # every name of a named cell is right
-        close = nearest(name, here).removeprefix("; did you mean '").removesuffix("'?")
+        close = closest(name, here)
         return f"; the nearest that is there is {close}" if close else ""
     known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
     return nearest(name, [n for n in known if n.isidentifier()])

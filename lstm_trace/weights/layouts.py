@@ -163,7 +163,7 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
     if "transposed" in facts:
         both = facts.pop("transposed")
         facts = {"input_transposed": both, "recurrent_transposed": both, "projection_transposed": both, **facts}
-    known = {f.name for f in fields(Layout)} - _FIXED
+    known = [f.name for f in fields(Layout) if f.name not in _FIXED]
     unknown = [key for key in facts if key not in known]
     if unknown:
         raise OptionError(
