@@ -13,9 +13,9 @@ from .cell.ops import Array
 from .errors import FileError, LstmTraceError, OptionError
 from .files import read_bytes
 from .model import Model
-from .problem import prepare_problem, read_problem
+from .problem import as_problem, prepare_problem, read_problem
 from .running.inputs import common_dtype
-from .schema import FORMAT, Problem, validate
+from .schema import FORMAT, Problem
 from .tensors import is_tensors
 from .trace import Header, Trace
 from .walks.attribute import split
@@ -73,7 +73,7 @@ def prepare(
         found = describe(source) if not isinstance(source, Mapping) else "a mapping whose keys are not text"
         raise OptionError(f"expected weights by name, a problem, a path or a live module; found {found}")
     if isinstance(source.get("weights"), Mapping):
-        return prepare_problem(validate(Problem, dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
+        return prepare_problem(as_problem(dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
     source = {key: as_array(value) for key, value in source.items()}
     if layout is not None or (cell == "lstm" and named_by_framework(source)):
         return prepare_arrays(source, layout, name or None, cell, options, dtype, allow_nonfinite)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -10,11 +10,12 @@ import numpy as np
 
 from .arrays import describe
 from .cell.cells import Merge, Padding, misfits, named, unread
+from .cell.lines import Cell
 from .cell.ops import Array
 from .cell.parse import parse
-from .errors import Faults, MissingError, OptionError, ShapeError, gathered, raise_all
+from .errors import Faults, MissingError, OptionError, ShapeError, raise_all
 from .model import NETWORK, Defaults, Model
-from .running.inputs import numbers
+from .running.inputs import numbers, sequence
 from .trace import Header
 
 
@@ -27,61 +28,87 @@ def build(
     extra: str = "",
     defaults: Defaults | None = None,
     allow_nonfinite: bool = False,
+    faults: Faults | None = None,
 ) -> Model:
     """Check the weights against the cell and copy them.
 
     weights: arrays by name (`W_xi`) or full address (`1/reverse/W_xi`). cell: a name, or a mapping with `kind` and
     options, or with `equations`. dtype: the result type of the weights if None (half types compute in float32).
-    Raises OptionError, CellError, MissingError (a name that the cell does not have), ShapeError.
+    faults: what is known to be wrong already. Raises one error with every fault: OptionError, CellError, MissingError
+    (a name that the cell does not have), ShapeError.
     """
     spec: dict[str, Any] = {"kind": cell} if isinstance(cell, str) else dict(cell)
     spec.update(options or {})
     network = {name: spec.pop(name) for name in NETWORK if spec.get(name) is not None}
-    _check_network(network)
-    arrays = _by_scope(weights, str(network.get("direction", "forward")))
-    names = {name for here in arrays.values() for name in here}
-    names |= defaults.unread if defaults is not None else frozenset()
-    equations = spec.pop("equations", None)
-    if equations is not None:
-        spec.pop("kind", None)
-        if spec:
-            raise OptionError(f"a cell given by equations has no option {', '.join(spec)}; write it into the equations")
-        if not isinstance(equations, str):
-            raise OptionError(f"a cell's equations are text; found {describe(equations)}")
-        parsed, kind = parse(equations), "equations"
-        full: dict[str, Any] = {}
-    else:
-        kind = str(spec.pop("kind", "lstm"))
-        parsed, full = named(kind, spec, names)
-    kept = _dtype(dtype, arrays, defaults)
-    model = Model(
-        cell=parsed,
-        weights=arrays,
-        header=replace(
-            header or Header(), kind=kind, options=full, dtype=kept.name, merge=network.get("merge", "concat")
-        ),
-        merge=network.get("merge", "concat"),
-        padding=network.get("padding", "zero"),
-        extra=extra,
-        defaults=defaults or Defaults(),
-    )
-    faults = Faults()
+    defaults, faults = defaults or Defaults(), faults or Faults()
+    arrays = _by_scope(weights, str(network.get("direction", "forward")), defaults.unread, faults)
+    scattered = bool(faults.problems) and any("/" in key for key in weights)
+    if faults.problems or "weights" in defaults.unread:  # how many layers there are is open
+        names = tuple(address.rsplit("/", 1)[-1] for address in defaults.ask)
+        defaults = replace(defaults, unread=defaults.unread | {"weights"}, ask=names, initial={}, given={})
+    model = None
     with faults.gather():
+        model = _unchecked(arrays, spec, network, dtype, header or Header(), extra, defaults)
         _check_names(model, arrays)
-    with faults.gather():
-        many = len(arrays) > 1
-        shapes = {f"{scope}/" if many else "": {n: a.shape for n, a in here.items()} for scope, here in arrays.items()}
-        raise_all(ShapeError, (problem for scope, here in shapes.items() for problem in misfits(full, here, scope)))
-    copies = _copied(arrays, model, kept)
-    model = replace(model, weights=copies)
-    with faults.gather():
-        if not allow_nonfinite:
-            _check_finite(copies)
-    if faults.problems and defaults is not None:  # a file's faults are told all at once
+    if model is not None:
+        with faults.gather():
+            _check_sizes(model, arrays)
+    if not allow_nonfinite:
+        with faults.gather():
+            _check_finite(arrays, np.dtype(np.float64 if model is None else model.header.dtype))
+    if model is None or scattered:  # all else hangs on the cell, or on the layers that there are
+        with faults.gather():
+            sequence(defaults.x, defaults.batch_first, np.float64, None)
+        raise faults.error()
+    model = replace(model, weights=_copied(arrays, model, model.header.dtype))
+    if faults.problems and defaults.where:  # a file's faults are told all at once
         with faults.gather():
             model._check()
     faults.tell()
     return model
+
+
+def _unchecked(
+    arrays: Mapping[str, Mapping[str, Array]],
+    spec: dict[str, Any],
+    network: Mapping[str, Any],
+    dtype: Any,
+    header: Header,
+    extra: str,
+    defaults: Defaults,
+) -> Model:
+    """The model of a cell and of weights that nobody has compared yet. Raises OptionError and CellError."""
+    faults = Faults()
+    with faults.gather():
+        _check_network(network)
+    full: dict[str, Any] = {}
+    cell, kind, kept = Cell(()), "equations", np.dtype(np.float64)
+    with faults.gather():
+        there = {name for here in arrays.values() for name in here}
+        cell, kind, full = _cell(spec, there | {name.rsplit("/", 1)[-1] for name in defaults.unread})
+    with faults.gather():
+        kept = _dtype(dtype, arrays, defaults)
+    faults.tell()
+    merge = network.get("merge", "concat")
+    header = replace(header, kind=kind, options=full, dtype=kept.name, merge=merge)
+    model = Model(cell, arrays, header, merge, network.get("padding", "zero"), extra, defaults)
+    model.stages()  # for what is wrong with the added equations, and with the layers
+    return model
+
+
+def _cell(spec: dict[str, Any], names: set[str]) -> tuple[Cell, str, dict[str, Any]]:
+    """The cell, its kind and its options in full; `names` of the weights decide on the bias where no option does."""
+    equations = spec.pop("equations", None)
+    if equations is None:
+        kind = str(spec.pop("kind", "lstm"))
+        cell, full = named(kind, spec, names)
+        return cell, kind, full
+    spec.pop("kind", None)
+    if spec:
+        raise OptionError(f"a cell given by equations has no option {', '.join(spec)}; write it into the equations")
+    if not isinstance(equations, str):
+        raise OptionError(f"a cell's equations are text; found {describe(equations)}")
+    return parse(equations), "equations", {}
 
 
 def _check_network(network: Mapping[str, Any]) -> None:
@@ -96,30 +123,42 @@ def _check_network(network: Mapping[str, Any]) -> None:
     )
 
 
-def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str, Array]]:
-    """Weights by scope; a bare name belongs to the one layer and direction."""
+def _by_scope(
+    weights: Mapping[str, Any], direction: str, unread: Iterable[str], faults: Faults
+) -> dict[str, dict[str, Array]]:
+    """Weights by scope, those that can be read; a bare name belongs to the one layer and direction."""
     found: dict[str, dict[str, Array]] = {}
-    problems: list[str] = []
     for key, value in weights.items():
-        *parts, name = key.split("/")
-        if not parts:
-            parts = ["0", direction]
-        if len(parts) != 2 or not parts[0].isdecimal() or parts[1] not in ("forward", "reverse"):
-            problems.append(f"the weight {key!r}: expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi")
-            continue
-        with gathered(problems):
-            found.setdefault("/".join(parts), {})[name] = numbers(value, key)
-    if any("/" in key for key in weights) and any("/" not in key for key in weights):
-        problems.append("some weights have an address (0/forward/…) and some have not; give all of them one")
-    raise_all(MissingError, problems)
+        with faults.gather():
+            scope, name = _address(key, direction)
+            found.setdefault(scope, {})[name] = numbers(value, key)
+    for key in unread:
+        with faults.gather():
+            if "/" in key:  # the layer is there
+                found.setdefault(_address(key, direction)[0], {})
+    with faults.gather():
+        if any("/" in key for key in weights) and any("/" not in key for key in weights):
+            raise MissingError("some weights have an address (0/forward/…) and some have not; give all of them one")
     if not found:
         return {f"0/{direction}": {}}
     layers = {int(scope.split("/")[0]) for scope in found}
     directions = {scope.split("/")[1] for scope in found}
     missing = [f"{n}/{d}" for n in range(max(layers) + 1) for d in sorted(directions) if f"{n}/{d}" not in found]
-    if missing:
-        raise MissingError(f"no weights for {', '.join(missing)}, but for {', '.join(sorted(found))}")
+    with faults.gather():
+        if missing and not faults.problems:
+            raise MissingError(f"no weights for {', '.join(missing)}, but for {', '.join(sorted(found))}")
     return {scope: found[scope] for scope in sorted(found, key=lambda s: (int(s.split("/")[0]), s))}
+
+
+def _address(key: str, direction: str) -> tuple[str, str]:
+    """Scope and name of a weight. Raises MissingError."""
+    *parts, name = key.split("/")
+    if not parts:
+        parts = ["0", direction]
+    if len(parts) != 2 or not parts[0].isdecimal() or parts[1] not in ("forward", "reverse"):
+        expected = "expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi"
+        raise MissingError(f"the weight {key!r}: {expected}")
+    return "/".join(parts), name
 
 
 def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults | None) -> np.dtype[Any]:
@@ -157,6 +196,15 @@ def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> Non
     raise_all(MissingError, problems)
 
 
+def _check_sizes(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> None:
+    """Raise ShapeError for what the sizes of one layer's weights get wrong that no single equation shows."""
+    problems: list[str] = []
+    for scope, here in arrays.items():
+        shapes = {name: array.shape for name, array in here.items()}
+        problems += misfits(model.header.options, shapes, f"{scope}/" if len(arrays) > 1 else "")
+    raise_all(ShapeError, problems)
+
+
 def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any) -> dict[str, dict[str, Array]]:
     """Read-only copies of one dtype, scalars as (1, 1) or (1,); weights of a joined readout move to its stage."""
     found: dict[str, dict[str, Array]] = {}
@@ -176,12 +224,13 @@ def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any)
     return found
 
 
-def _check_finite(weights: Mapping[str, Mapping[str, Array]]) -> None:
-    """Raise ShapeError with the first NaN or infinity of each weight."""
+def _check_finite(weights: Mapping[str, Mapping[str, Array]], dtype: np.dtype[Any]) -> None:
+    """Raise ShapeError with the first NaN or infinity that each weight has as `dtype`."""
     problems = []
     for scope, arrays in weights.items():
         place = f"{scope}/" if len(weights) > 1 else ""
-        for name, array in arrays.items():
+        for name, given in arrays.items():
+            array = np.asarray(given, dtype)
             bad = np.argwhere(~np.isfinite(array))
             if len(bad):
                 at = ",".join(map(str, bad[0]))

@@ -21,7 +21,7 @@ from .errors import Faults, MissingError, OptionError, ShapeError, raise_all, wi
 from .plans.compiled.machine import installed
 from .running.asking import beyond, wanted
 from .running.choice import LEAST_STEPS, Choice, check_choice, choose, due
-from .running.inputs import Fed, fed
+from .running.inputs import UNKNOWN, Fed, fed
 from .running.layout import MOST_KEPT, Kept, Layout
 from .running.needs import require
 from .running.record import EVERYTHING, Record, read_record, recorded, stored_steps
@@ -31,15 +31,14 @@ from .trace import STATE, Header, Trace
 
 #: Options of the network, beside those of its cell.
 NETWORK = ("merge", "padding", "direction")
-_UNKNOWN = 1 << 40  # steps or rows, where x cannot be read: any address is in range
 
 
 @dataclass(frozen=True)
 class Defaults:
     """What a problem file fixes beside the weights; an argument of `run` takes its place.
 
-    unread: weights, and `x`, that are in the file but could not be read; they are not missing. where: the file's name,
-    for messages.
+    unread: weights by name, and keys (`x`, `weights`, `given`, `ask`), that are in the file but could not be read: they
+    are not missing, nor is what they might bring. where: the file's name, for messages.
     """
 
     x: Array | None = None
@@ -149,7 +148,7 @@ class Model:
                 return self._again(x, batch_first, out, progress)
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
-            fed = self._fed(x, states, given or {}, lengths, batch_first)
+            fed = self._fed(x, states, given or {}, lengths, batch_first, ask)
             job = self._job(fed, ask, read_record(record), batch_first, plan, call)
             return run_to_file(job, out, progress) if isinstance(out, str | Path) else job.trace(out, progress)
 
@@ -163,7 +162,7 @@ class Model:
         call: Any,
     ) -> Job:
         """A run, checked and laid out."""
-        asked = self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
+        asked = self._asked(ask)
         layout = self._layout(fed, asked, record)
         header = replace(
             self.header,
@@ -231,10 +230,10 @@ class Model:
             self._check()
 
     def _check(self) -> None:
-        if "x" in self.defaults.unread:  # all sizes hang on those of x: only names can be checked
-            self._plan(_Request(_UNKNOWN, _UNKNOWN, None, False, self.defaults.ask, (), ()))
-        else:
-            self._layout(self._fed(None, {}, {}, None, None), self.defaults.ask)
+        self._layout(self._fed(None, {}, {}, None, None), self.defaults.ask)
+
+    def _asked(self, ask: Sequence[str] | str | None) -> tuple[str, ...]:
+        return self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
 
     def _fed(
         self,
@@ -243,10 +242,11 @@ class Model:
         supplied: Mapping[str, Any],
         lengths: Any,
         batch_first: bool | None,
+        ask: Sequence[str] | str | None = None,
     ) -> Fed:
-        """The arrays of a run, the problem's own where the caller gives none."""
-        base = self.defaults
-        return fed(
+        """The arrays of a run, the problem's own where the caller gives none; or every fault, also of `ask`."""
+        base, faults = self.defaults, Faults()
+        found = fed(
             base.x if x is None else x,
             {**base.initial, **states},
             {**base.given, **supplied},
@@ -257,7 +257,15 @@ class Model:
             self.stages(),
             self._scopes(),
             self.cell.states,
+            faults,
+            base.unread & {"x"} if x is None else frozenset(),
         )
+        if faults.problems:
+            partial = replace(self, defaults=replace(base, unread=base.unread | found.unread), _layouts={})
+            with faults.gather():
+                partial._layout(found, self._asked(ask))
+            faults.tell()
+        return found
 
     def _layout(self, fed: Fed, ask: tuple[str, ...], record: Record = EVERYTHING) -> Layout:
         """What to compute, from the cache where the same was asked before."""
@@ -310,14 +318,16 @@ class Model:
         if request.ask:
             with faults.gather():
                 wanted(request.ask, stages, request.steps, request.batch, asked)
-            if not asked:
+            if not asked:  # what is needed is open; sizes are not
+                with faults.gather():
+                    self._measure(stages, request, {})
                 faults.tell()
             pairs = [(scope, address.line) for scope, address in asked]
-            stages = restrict(stages, pairs, carried=1 < steps < _UNKNOWN)
+            stages = restrict(stages, pairs, carried=1 < steps < UNKNOWN)
             if all(stage.direction == "forward" for stage in stages):
                 # a step never depends on a later one
                 steps = 1 + max(steps - 1 if address.t is None else address.t for _, address in asked)
-                stages = restrict(stages, pairs, carried=1 < steps < _UNKNOWN)
+                stages = restrict(stages, pairs, carried=1 < steps < UNKNOWN)
         window = None
         with faults.gather():
             window = stored_steps(request.record, request.steps, (address for _, address in asked))
@@ -332,7 +342,8 @@ class Model:
         with faults.gather():
             self._measure(stages, request, widths)
         faults.tell()
-        raise_all(MissingError, beyond(asked, widths))
+        if not self.defaults.unread:  # else sizes may be open
+            raise_all(MissingError, beyond(asked, widths))
         inputs = {
             stage.scope: {n: w for n, (w, _) in self._known(stage, request, widths).items() if n in stage.inputs}
             for stage in stages
@@ -342,7 +353,7 @@ class Model:
 
     def _measure(self, stages: Sequence[Stage], request: _Request, widths: dict[str, dict[str, int]]) -> None:
         """Put the width of every line into `widths`. Raises ShapeError."""
-        bound = "" if request.steps == _UNKNOWN else f"T={request.steps} B={request.batch}"
+        bound = "" if request.steps == UNKNOWN else f"T={request.steps} B={request.batch}"
         for stage in stages:
             here = self.weights.get(stage.scope, {})
             shapes = {name: np.shape(here[name]) for name in stage.parameters if name in here}
@@ -372,7 +383,7 @@ class Model:
                 supplied = {(at, given): width for at, given, width in request.given}
                 if (scope, line) in supplied:
                     known[name] = supplied[scope, line], f"as given in {source}"
-                elif scope in widths:
+                elif scope in widths and not self.defaults.unread:
                     known[name] = widths[scope][line], f"from {source}"
         short = {state: s for s, state in STATE.items()}
         for name, width in request.initial:

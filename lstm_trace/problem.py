@@ -5,47 +5,53 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .arrays import describe
+from .arrays import describe, fault, mended
 from .build import build
-from .errors import FileError, LstmTraceError, nearest, within
+from .errors import Faults, FileError, LstmTraceError, closest, within
 from .files import read_bytes, read_data
 from .model import Defaults, Model
 from .schema import Problem, places, validate
 from .trace import STATE, Header
 from .weights.source import by_our_names
 
-#: Keys of a problem without which the rest can still be checked; unknown ones are others of the kind.
-_APART = frozenset({"title", "notes", "names", "symbols", "dtype", "x", "x_t", "h0", "h_prev", "c0", "c_prev"})
+#: Keys of a problem without which the rest can still be checked, with what is open then (`Defaults.unread`).
+_OPEN: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("title", "notes", "names", "symbols", "dtype", "h0", "h_prev", "c0", "c_prev", "initial"), ()),
+    **dict.fromkeys(("x", "x_t", "batch_first"), ("x",)),
+    "given": ("given",),
+    "ask": ("ask",),
+}
+_SEVERAL = ("weights", "initial", "given")  # keys that hold arrays by name
+_ARRAYS = ("x", "x_t", "h0", "h_prev", "c0", "c_prev")
 
 
 def read_problem(path: str | Path, content: bytes | None = None) -> Problem:
-    """Read a problem file (YAML, JSON, TOML; '-' is standard input).
-
-    Raises FileError with every fault: also those that `prepare_problem` and a run would find in what can be read.
-    """
+    """Read a problem file (YAML, JSON, TOML; '-' is standard input). Raises FileError with every fault."""
     data = read_data(path, read_bytes(path) if content is None else content)
     if not isinstance(data, dict):
         found = describe(data) if data is not None else "an empty file"
         raise FileError(f"{path}: expected a problem (title, weights, x, …), found {found}")
+    return as_problem(data, str(path))
+
+
+def as_problem(data: dict[str, Any], where: str) -> Problem:
+    """The problem in plain data.
+
+    Raises FileError with every fault: also those that `prepare_problem` and a run would find in what can be read.
+    """
     try:
-        return validate(Problem, data, str(path))
+        return validate(Problem, data, where)
     except FileError as error:
-        raise FileError(*error.problems, *_beyond(data, str(path))) from None
+        raise FileError(*error.problems, *_beyond(data, where)) from None
 
 
 def _beyond(data: dict[str, Any], where: str) -> tuple[str, ...]:
     """The faults of a problem beside those of its form, as far as they can be told without what is faulty."""
-    rest = {**data, "weights": dict(data["weights"])} if isinstance(data.get("weights"), dict) else dict(data)
-    unread = set()
-    for key, *inner in places(Problem, data):
-        if key == "weights" and inner and not data.get("layout") and "/" not in str(inner[0]):
-            rest["weights"].pop(str(inner[0]), None)
-            unread.add(str(inner[0]))
-        elif key in _APART or (key not in Problem.model_fields and not nearest(str(key), Problem.model_fields)):
-            rest.pop(str(key), None)
-            unread.add(str(key).removesuffix("_t"))
-        else:
-            return ()  # what else is wrong hangs on this
+    rest = {key: dict(value) if isinstance(value, dict) else value for key, value in data.items()}
+    unread: set[str] = set()
+    for place in places(Problem, data):
+        if not _set_aside(rest, place, unread):
+            return ()
     try:
         prepare_problem(Problem.model_validate(rest), where, unread=frozenset(unread)).check()
     except LstmTraceError as error:
@@ -53,21 +59,52 @@ def _beyond(data: dict[str, Any], where: str) -> tuple[str, ...]:
     return ()
 
 
+def _set_aside(rest: dict[Any, Any], place: tuple[int | str, ...], unread: set[str]) -> bool:
+    """Put in the place of a fault what can be read, or take it out and add to `unread` what is open without it.
+
+    False where all else that is wrong hangs on it.
+    """
+    key = str(place[0])
+    held, name = (rest[key], place[1]) if key in _SEVERAL and len(place) > 1 else (rest, place[0])
+    value = held.pop(name, None)
+    if key not in Problem.model_fields and key not in _OPEN:
+        meant = closest(key, Problem.model_fields)
+        if meant is None or meant in rest:
+            return True
+        key = meant
+    elif (held is not rest or key in _ARRAYS) and fault(value) and (array := mended(value)) is not None:
+        held[name] = array
+        return True
+    elif key == "lengths" and isinstance(value, list):
+        held[name] = [0] * len(value)  # their number counts
+        return True
+    elif key == "weights":
+        layout = rest.pop("layout", None)
+        unread.add("weights" if layout or held is rest else str(name))
+        rest["weights"] = {} if layout or held is rest else held
+        return True
+    unread.update(_OPEN.get(key, ()))
+    return key in _OPEN
+
+
 def prepare_problem(
     problem: Problem, where: str = "the problem", allow_nonfinite: bool = False, unread: frozenset[str] = frozenset()
 ) -> Model:
     """The model that a problem describes, with the problem's input and question as defaults.
 
-    unread: weights, and `x`, that the file has but that could not be read: they are not missing.
-    Raises the errors of `model.build`, each message with the file's name before it.
+    unread: weights by name, and keys of the file, that could not be read: see `Defaults`.
+    Raises the errors of `build`, each message with the file's name before it.
     """
+    faults = Faults()
     weights: dict[str, Any] = dict(problem.weights)
     imported: tuple[str, ...] = ()
     brought: dict[str, Any] = {}
     if problem.layout is not None:
         stored = problem.layout if isinstance(problem.layout, str) else problem.layout.model_dump(exclude_unset=True)
-        with within(where):
-            weights, brought, imported = by_our_names(weights, stored, beside=list(weights))
+        beside, weights = weights, {}
+        with faults.gather():
+            weights, brought, imported = by_our_names(beside, stored, beside=list(beside))
+        unread |= {"weights"} if faults.problems else frozenset()
     cell = {"kind": problem.cell} if isinstance(problem.cell, str) else problem.cell.model_dump(exclude_unset=True)
     cell = cell if "equations" in cell else {**brought, **cell}
     states = {STATE["h0"]: problem.h0, STATE["c0"]: problem.c0, **problem.initial}
@@ -91,4 +128,5 @@ def prepare_problem(
             extra=problem.extra,
             defaults=defaults,
             allow_nonfinite=allow_nonfinite,
+            faults=faults,
         )

@@ -14,6 +14,8 @@ from ..cell.stack import Stage, find
 from ..errors import Faults, MissingError, ShapeError, nearest
 from ..trace import STATE
 
+#: Steps and rows where x cannot be read: any address is in range, and no shape is wrong.
+UNKNOWN = 1 << 40
 #: States by their short names, for messages: {"h_prev": "h0", …}.
 _SHORT = {state: short for short, state in STATE.items()}
 
@@ -24,6 +26,7 @@ class Fed:
 
     x: (T, B, I) or None; lengths: (B,) or None; initial: for each state its (B, width) for every scope in order;
     given: supplied lines (T, B, width) by scope and name. batched: whether the caller's arrays had a batch axis.
+    unread: `x` and `given` where a fault of theirs leaves something out; what else is told of the run leaves it open.
     """
 
     steps: int
@@ -33,6 +36,7 @@ class Fed:
     lengths: Array | None = None
     initial: Mapping[str, list[Array]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
 
 def fed(
@@ -46,29 +50,38 @@ def fed(
     stages: Sequence[Stage],
     scopes: Sequence[str],
     carried: Iterable[str],
+    faults: Faults,
+    unread: frozenset[str] = frozenset(),
 ) -> Fed:
     """Check and copy the arrays of a run.
 
     states: by name (`h_prev`); supplied: lines by name or `layer/direction/name`; width: I where the weights say it;
-    scopes: those of the cells, in the order of the initial states; carried: the states of the cell.
-    Raises ShapeError and MissingError with every fault.
+    scopes: those of the cells, in the order of the initial states; carried: the states of the cell. faults: gathers
+    every fault; what is faulty is not in what is returned. unread: `x` where there is one that cannot be read.
     """
-    faults = Faults()
     values, batched = None, False
     with faults.gather():
-        values, batched = _sequence(x, batch_first, dtype, width)
-    faults.tell()  # all other sizes hang on those of x
-    steps, batch = values.shape[:2] if values is not None else _extent(supplied, states, len(scopes), batch_first)
-    batched = batched or (values is None and batch > 1)
-    checked, starts, given = None, {}, {}
+        values, batched = sequence(x, batch_first, dtype, width)
+    if "x" in unread or (values is None and x is not None):
+        unread |= {"x"}
+        steps = batch = UNKNOWN
+    elif values is not None:
+        steps, batch = values.shape[:2]
+    else:
+        steps, batch = _extent(supplied, states, len(scopes), batch_first)
+        batched = batch > 1
+    checked: Array | None = None if lengths is None else np.zeros(0, np.int64)
     with faults.gather():
         checked = _lengths(lengths, steps, batch)
+    starts: dict[str, list[Array]] = {}
     with faults.gather():
         starts = _initial(states, scopes, batch, dtype, carried)
+    given: dict[str, dict[str, Array]] = {}
     with faults.gather():
         given = _given(supplied, steps, batch, batched, batch_first, dtype, stages)
-    faults.tell()
-    return Fed(steps, batch, batched, values, checked, starts, given)
+    if supplied and not given:
+        unread |= {"given"}
+    return Fed(steps, batch, batched, values, checked, starts, given, unread)
 
 
 def numbers(value: Any, name: str) -> Array:
@@ -95,7 +108,7 @@ def _is_number(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "fiub" or dtype.name == "bfloat16"
 
 
-def _sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[Array | None, bool]:
+def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[Array | None, bool]:
     """x as (T, B, I), and whether it came with a batch axis."""
     if x is None:
         return None, False
@@ -155,6 +168,8 @@ def _lengths(lengths: Any, steps: int, batch: int) -> Array | None:
     if lengths is None:
         return None
     array = np.atleast_1d(numbers(lengths, "lengths"))
+    if steps == UNKNOWN:
+        return np.zeros(0, np.int64)
     if not (array == np.floor(array)).all():
         raise ShapeError(f"lengths must be whole numbers; found {array.tolist()}")
     if array.shape != (batch,):
@@ -181,6 +196,9 @@ def _initial(
                 raise MissingError(f"the cell carries no state {name}{hint}")
             array = np.array(numbers(value, name), dtype)
             shape = array.shape
+            if batch == UNKNOWN:  # the width can be told all the same
+                found[state] = [np.atleast_1d(array)]
+                continue
             if array.ndim <= 1 and count == 1 and batch == 1:
                 array = array.reshape(1, 1, -1)
             elif array.ndim == 2 and count == 1 and shape[0] == batch:
@@ -220,6 +238,9 @@ def _given(
             scope, name = _place(key, stages)
             array = numbers(values, f"given {key}")
             shape = array.shape
+            if steps == UNKNOWN:
+                found.setdefault(scope, {})[name] = np.atleast_1d(array)
+                continue
             if array.ndim < 2:  # one value for every step and row
                 array = np.broadcast_to(np.atleast_1d(array), (steps, batch, max(array.size, 1)))
             elif array.ndim == 2:

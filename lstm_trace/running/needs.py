@@ -20,15 +20,16 @@ def require(
     """Raise MissingError with every weight and input that a computed line needs and nobody gives.
 
     given: (scope, name) of the lines that are supplied. unread: what is there but could not be read; it is not
-    missing. own: whether the equations are the author's, so that a name in them may be wrong.
+    missing, and where that is all `weights`, `given` or `ask`, nothing is known to be. own: whether the equations are
+    the author's, so that a name in them may be wrong.
     """
     problems: list[str] = []
-    for stage in stages:
+    for stage in () if {"weights", "given", "ask"} & set(unread) else stages:
         here = weights.get(stage.scope, {})
         place = "" if len(weights) == 1 else f"{stage.scope}/"
         computed = {line.name for line in stage.lines}
         for name in stage.parameters:
-            if name not in here and f"{place}{name}" not in unread:
+            if name not in here and not {name, f"{stage.scope}/{name}"} & set(unread):
                 line = next(line.name for line in stage.cell.parameters[name] if line.name in computed)
                 instead = _instead(name, stage, list(here), own)
                 problems.append(f"line `{line}` needs {place}{name}, which the weights do not have{instead}")
