@@ -372,6 +372,19 @@ def test_auto_compiles_once_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lstm(6).run(inputs(100_000, 1)).header.plan == "compiled"  # one long run
 
 
+@pytest.mark.parametrize(("threads", "plan"), [(1, "compiled"), (2, "planned")])
+def test_auto_leaves_large_products_to_the_threads_of_blas(
+    monkeypatch: pytest.MonkeyPatch, threads: int, plan: str
+) -> None:
+    info = [{"user_api": "openmp", "num_threads": 8}, {"user_api": "blas", "num_threads": threads}]
+    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: info)
+    monkeypatch.setattr(choice, "WORTH", 0.0)
+    monkeypatch.setattr(choice, "MANY_IN_ROWS", 2 * 4 * (6 * 6 + 6 * 3))
+    assert lstm(6).run(inputs(100, 2)).header.plan == plan
+    assert lstm(6).run(inputs(100, 1)).header.plan == "compiled"
+    assert lstm(6).run(inputs(100, 2), plan="compiled").header.plan == "compiled"
+
+
 def test_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OptionError, match="there is no plan 'compield'; did you mean 'compiled'"):
         lstm().run(inputs(), plan="compield")  # type: ignore[arg-type]

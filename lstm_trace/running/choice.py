@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
+
 from ..cell.stack import Stage
 from ..errors import OptionError, nearest
 from ..plans.compiled.machine import installed, is_loaded
@@ -18,6 +20,9 @@ CHOICES: tuple[str, ...] = ("auto", "compiled", "planned", "lines")
 WORTH = 0.3
 #: A trace of fewer steps that the numpy plan made is written again by it: copying costs more than it spares.
 LEAST_STEPS = 50
+#: Multiplications a step for one row and for several, from which numpy's products on two threads are quicker than the
+#: compiled ones, which have one: between 0.5 and 2 million, and between 4 and 17 (docs/speed.md).
+MANY, MANY_IN_ROWS = 1_000_000, 8_000_000
 #: Stages (of different sizes) whose time is counted.
 MOST_COUNTED = 256
 
@@ -47,8 +52,20 @@ def choose(wanted: str, layout: Layout, kept: Kept, weights: Weights, dtype: Any
     return "planned"
 
 
+def threaded(layout: Layout, weights: Weights) -> bool:
+    """Whether numpy's products are quicker than compiled ones: they are large, and BLAS has several threads."""
+    most = max((layout.batch * products(stage, weights) for stage in layout.stages), default=0)
+    if most < (MANY if layout.batch == 1 else MANY_IN_ROWS):
+        return False
+    from threadpoolctl import threadpool_info  # type: ignore[import-untyped]  # 0.2 ms, where a run takes many
+
+    return any(library["num_threads"] > 1 for library in threadpool_info() if library["user_api"] == "blas")
+
+
 def due(layout: Layout, kept: Kept, weights: Weights) -> bool:
     """Count one more run by the numpy plan; whether it is time to compile instead, or everything is compiled."""
+    if threaded(layout, weights):
+        return False
     spent, missing = 0.0, 0
     for stage in layout.stages:
         task = layout.tasks.get(stage.scope)
@@ -65,9 +82,13 @@ def due(layout: Layout, kept: Kept, weights: Weights) -> bool:
 def seconds(layout: Layout, stage: Stage, weights: Weights) -> float:
     """What the numpy plan takes, roughly: calls of 0.5 µs, values of 1 ns, 10^10 multiplications a second."""
     if stage.scope not in layout.costs:
-        here = weights.get(stage.scope, {})
-        plan = layout.plan(stage, here)
-        products = sum(here[str(x.operands[0])].size for x in stage.lines if x.op == "matvec")
-        row = 1e-9 * sum(plan.columns.values()) + 1e-10 * products
+        plan = layout.plan(stage, weights.get(stage.scope, {}))
+        row = 1e-9 * sum(plan.columns.values()) + 1e-10 * products(stage, weights)
         layout.costs[stage.scope] = layout.steps * (0.5e-6 * len(plan.loop) + layout.batch * row)
     return layout.costs[stage.scope]
+
+
+def products(stage: Stage, weights: Weights) -> int:
+    """Multiplications in the products of one row at one step."""
+    here = weights.get(stage.scope, {})
+    return sum(np.size(here.get(str(x.operands[0]), ())) for x in stage.lines if x.op == "matvec")

@@ -28,6 +28,7 @@ from ..plans.slab import Slab
 from ..store import load_mapped, manifest
 from ..tensors import Shapes, Tensor, is_tensors, layout_of, premise_tensors
 from ..trace import Trace
+from .choice import products
 from .layout import Layout
 from .runs import Job, Progress, Window, by_plan
 
@@ -91,14 +92,9 @@ def _room_to_write(job: Job) -> Iterator[None]:
 
     Threads of a product wait for each other in a loop: one of them that has lost its core to the writer stops all.
     """
-    sizes = [
-        job.weights[stage.scope][str(line.operands[0])].size
-        for stage in job.layout.stages
-        for line in stage.lines
-        if line.op == "matvec"
-    ]
+    made = sum(products(stage, job.weights) for stage in job.layout.stages)
     stored = sum(job.layout.widths[scope][name] for scope, names in job.layout.recorded.items() for name in names)
-    if sum(sizes) > MOST_PRODUCTS * max(stored, 1):
+    if made > MOST_PRODUCTS * max(stored, 1):
         yield
         return
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # only here
