@@ -191,7 +191,7 @@ class Model:
         if plan != "auto" or out.header.plan != "planned" or not installed():
             return False
         layout = out.memory.layout
-        return layout.steps >= LEAST_STEPS and due(layout, self._kept, self.weights)
+        return layout.steps >= LEAST_STEPS and due(layout, self._kept, self.weights, self.header.dtype)
 
     @cached_property
     def _alone(self) -> bool:

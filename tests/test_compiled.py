@@ -28,7 +28,7 @@ from .test_plan import FAMILY, Case, cells, check
 
 pytest.importorskip("llvmlite", reason="the extra jit is not installed")
 
-from lstm_trace.plans.compiled import cache, machine
+from lstm_trace.plans.compiled import cache, machine, threads
 from lstm_trace.plans.compiled.functions import ELEMENTWISE
 from lstm_trace.plans.compiled.runner import Runner
 from lstm_trace.plans.compiled.schedule import ACROSS, Task, declined
@@ -50,17 +50,17 @@ TARGETS = {
 }
 
 
-def task_of(case: Case) -> Task:
+def task_of(case: Case, part: int = 0) -> Task:
     return Task(
         case.stage.lines, case.cell.carry, tuple(case.sizes.items()),
         tuple((n, a.shape[2]) for n, a in case.inputs.items()), tuple((n, a.shape) for n, a in case.parameters.items()),
-        case.batch, str(case.dtype), case.stage.direction == "reverse",
+        case.batch, str(case.dtype), case.stage.direction == "reverse", part,
     )  # fmt: skip
 
 
-def compiled(case: Case, target: str = "host", block: int = 0) -> dict[str, Any]:
-    """The lines' values; block: through blocks of so many steps, each copied out."""
-    task = task_of(case)
+def compiled(case: Case, target: str = "host", block: int = 0, part: int = 0) -> dict[str, Any]:
+    """The lines' values; block: through blocks of so many steps, each copied out; part: so many rows for a thread."""
+    task = task_of(case, part if part < case.batch else 0)
     assert declined(task) is None
     runner = Runner(machine.load(task, TARGETS[target]()), case.parameters)
     if not block:
@@ -88,17 +88,27 @@ def test_every_operation_is_compiled() -> None:
 @given(
     cells(), st.sampled_from([1, 2, 3, 5, 8, 13, 19]), st.integers(1, 3), st.integers(1, 7), st.sampled_from([1, 3, 9]),
     st.sampled_from(["float64", "float32"]), st.sampled_from(["forward", "reverse"]), st.sampled_from(list(TARGETS)),
-    st.sampled_from([0, 0, 1, 3]), st.integers(0, 2**31),
+    st.sampled_from([0, 0, 1, 3]), st.sampled_from([0, 0, 1, 2, 4]), st.integers(0, 2**31),
 )  # fmt: skip
 def test_random_cells(
-    cell: Cell, H: int, X: int, T: int, B: int, dtype: str, direction: str, target: str, block: int, seed: int
+    cell: Cell,
+    H: int,
+    X: int,
+    T: int,
+    B: int,
+    dtype: str,
+    direction: str,
+    target: str,
+    block: int,
+    part: int,
+    seed: int,
 ) -> None:
     try:
         case = Case.drawn(cell, H, X, T, B, dtype, direction, seed)
     except LstmTraceError:
         assume(False)
         return
-    check(case, compiled(case, target, block))
+    check(case, compiled(case, target, block, part))
 
 
 @settings(max_examples=40, deadline=None)
@@ -140,6 +150,50 @@ def test_family(name: str, H: int, B: int, dtype: str, direction: str, target: s
         for line, expected in case.by_lines().items():  # over so few steps the two may not drift apart
             size = max(1.0, float(np.abs(expected).max()))
             assert np.abs(values[line] - expected).max() < (1e-9 if name == "activations" else 1e-12) * size, line
+
+
+@pytest.mark.parametrize("name", MORE)
+@pytest.mark.parametrize(("H", "B", "part", "dtype", "direction"), [
+    (5, 7, 2, "float64", "forward"), (33, 9, 4, "float32", "reverse"), (256, 17, 9, "float32", "forward"),
+])  # fmt: skip
+def test_rows_shared_out_among_threads(name: str, H: int, B: int, part: int, dtype: str, direction: str) -> None:
+    """To the last bit what one thread computes, also where the last part overlaps the one before."""
+    case = Case.drawn(MORE[name], H, 3, 11, B, dtype, direction, 8)
+    alone = compiled(case)
+    for block in (0, 4):
+        for line, values in compiled(case, block=block, part=part).items():
+            np.testing.assert_array_equal(values, alone[line], line)
+
+
+@pytest.mark.parametrize(
+    ("batch", "seconds", "count", "rows"),
+    [
+        (32, 1.0, 2, 16), (32, 1.0, 3, 11), (32, 1.0, 64, 4), (9, 1.0, 8, 5),
+        (32, 1e-4, 2, 0), (7, 1.0, 2, 0), (32, 1.0, 1, 0),
+    ],
+)  # fmt: skip
+def test_how_many_rows_a_thread_has(
+    monkeypatch: pytest.MonkeyPatch, batch: int, seconds: float, count: int, rows: int
+) -> None:
+    monkeypatch.setattr(threads, "threads", lambda: count)
+    assert threads.part(batch, seconds) == rows
+
+
+def test_as_many_threads_as_numpy_has() -> None:
+    """One setting holds for both; a trace that one thread wrote is written again by several, and the other way."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    model, x = lstm(32), inputs(300, 33)
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        alone = model.run(x, plan="compiled")
+        assert threads.threads() == 1
+    kept = {name: values.copy() for name, values in alone.lines["0/forward"].items()}
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        both = model.run(x, plan="compiled", out=alone)
+    counts = [len(machine._threads) for machine in model._kept.machines.values() if isinstance(machine, Runner)]
+    assert counts == [1, 2]
+    assert both.lines["0/forward"]["h_t"] is alone.lines["0/forward"]["h_t"]
+    for name, values in both.lines["0/forward"].items():
+        np.testing.assert_array_equal(values, kept[name])
 
 
 @pytest.mark.parametrize(("H", "B"), [(256, 3), (512, 1), (512, 34), (100, 17)])
@@ -372,17 +426,16 @@ def test_auto_compiles_once_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lstm(6).run(inputs(100_000, 1)).header.plan == "compiled"  # one long run
 
 
-@pytest.mark.parametrize(("threads", "plan"), [(1, "compiled"), (2, "planned")])
-def test_auto_leaves_large_products_to_the_threads_of_blas(
-    monkeypatch: pytest.MonkeyPatch, threads: int, plan: str
+@pytest.mark.parametrize(("count", "plan"), [(1, "compiled"), (2, "planned")])
+def test_auto_leaves_one_row_of_large_products_to_the_threads_of_blas(
+    monkeypatch: pytest.MonkeyPatch, count: int, plan: str
 ) -> None:
-    info = [{"user_api": "openmp", "num_threads": 8}, {"user_api": "blas", "num_threads": threads}]
-    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: info)
+    monkeypatch.setattr(choice, "threads", lambda: count)
     monkeypatch.setattr(choice, "WORTH", 0.0)
-    monkeypatch.setattr(choice, "MANY_IN_ROWS", 2 * 4 * (6 * 6 + 6 * 3))
-    assert lstm(6).run(inputs(100, 2)).header.plan == plan
-    assert lstm(6).run(inputs(100, 1)).header.plan == "compiled"
-    assert lstm(6).run(inputs(100, 2), plan="compiled").header.plan == "compiled"
+    monkeypatch.setattr(choice, "MANY", 4 * (6 * 6 + 6 * 3))
+    assert lstm(6).run(inputs(100, 1)).header.plan == plan
+    assert lstm(6).run(inputs(100, 2)).header.plan == "compiled"
+    assert lstm(6).run(inputs(100, 1), plan="compiled").header.plan == "compiled"
 
 
 def test_messages(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,7 @@ from ..plans.slab import Slab
 from ..store import load_mapped, manifest
 from ..tensors import Shapes, Tensor, is_tensors, layout_of, premise_tensors
 from ..trace import Trace
-from .choice import products
-from .layout import Layout
+from .layout import Layout, products
 from .runs import Job, Progress, Window, by_plan
 
 #: Bytes of one buffer, about.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .ir import Code
 
 #: The arguments of `kernel`, in the order in which they stand in the memory that it is given.
-ARGUMENTS = ("steps", "rows", "par", "scratch")
+ARGUMENTS = ("steps", "rows", "par", "scratch", "begin")
 
 
 def module_text(
@@ -24,6 +24,10 @@ def module_text(
     out: list[str] = [*sorted(code.declared), *code.functions]
     out.append("define void @kernel(ptr noalias %arguments) #0 {\nentry:\n  %steps = load i64, ptr %arguments, align 8")
     for k, name in enumerate((*ARGUMENTS[1:], *moving), 1):
+        if name == "begin":  # the first row of the batch that is computed
+            out.append(f"  %a{k} = getelementptr i8, ptr %arguments, i64 {8 * k}")
+            out.append(f"  %begin = load i64, ptr %a{k}, align 8")
+            continue
         pointer = name if name in ARGUMENTS[2:] else f"all_{name}"
         out.append(f"  %a{k} = getelementptr i8, ptr %arguments, i64 {8 * k}")
         out.append(f"  %{pointer} = load ptr, ptr %a{k}, align 8")

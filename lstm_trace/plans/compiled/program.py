@@ -61,12 +61,17 @@ class Program:
     scratch: int = 0
     work: int = 0
 
+    def fits(self, other: Program) -> bool:
+        """Whether both work in the same memory; they may compute other parts of the batch."""
+        return (self.row, self.runs, self.spots) == (other.row, other.runs, other.spots)
+
 
 class Writer:
     """Writes the program of one task."""
 
     def __init__(self, task: Task, tiling: Tiling) -> None:
         self.task, self.tiling, self.batch = task, tiling, task.batch
+        self.part = task.part or task.batch
         self.code = Code(np.dtype(task.dtype))
         self.size = self.code.size
         self.unit = ALIGN // self.size
@@ -141,9 +146,15 @@ class Writer:
         self.program.parameters += -(-numbers // self.unit) * self.unit
         return at
 
-    def _at(self, name: str, *terms: tuple[str, int]) -> str:
+    def _at(self, name: str, *terms: tuple[str, int], ahead: int = 0) -> str:
+        """The address of a value's first number, `ahead` numbers on, at the rows that this call computes."""
         spot = self.spots[name]
-        return self.code.address(f"%{spot.base}", spot.start, *terms)
+        return self._begun(f"%{spot.base}", spot.start + ahead, spot.stride, *terms)
+
+    def _begun(self, pointer: str, at: int, stride: int, *terms: tuple[str, int]) -> str:
+        """An address in the first row of the batch that this call computes; stride: between rows."""
+        begin = () if self.part == self.batch else (("%begin", stride),)
+        return self.code.address(pointer, at, *begin, *terms)
 
     # -- products ------------------------------------------------------------------------------------------------
 
@@ -152,7 +163,7 @@ class Writer:
         names = tuple(str(line.operands[0]) for line in segment.lines)
         rows = sum(self.task.shapes[name][0] for name in names)
         terms = self.task.shapes[names[0]][1]
-        self.program.work += rows * terms * self.batch
+        self.program.work += rows * terms * self.part
         return names, rows, terms
 
     def _tiled(self, segment: Segment, wide: int, out: str, columns: Call) -> None:
@@ -164,8 +175,12 @@ class Writer:
         tiles_of(self.code, rows, terms, self.tiling, wide, put, out, columns)
 
     def _before(self) -> None:
-        """Products of inputs, for `%m` rows: tiles of some rows each, then one row each."""
-        code, many = self.code, self.tiling.rows
+        """Products of inputs for a block of steps.
+
+        Of the whole batch they are `%m` rows: tiles of some rows each, then one row each. A part of the batch has its
+        tiles in each step.
+        """
+        many = min(self.tiling.rows, self.part) if self.part < self.batch else self.tiling.rows
         for k, segment in enumerate(self.schedule.before):
             vector = self.spots[str(segment.lines[0].operands[1])]
             out, terms, total = f"%block_run{k}", vector.stride, self.program.runs[k] // self.batch
@@ -174,55 +189,75 @@ class Writer:
                 widths: tuple[int, ...], weights: str, results: str,
                 x: str = f"%block_{vector.base}", terms: int = terms, total: int = total,
             ) -> None:  # fmt: skip
-                for rows, count, first in ((many, "%tiles", "0"), (1, "%rest", "%tiled")):
-                    name = self.tiles.function(widths, rows, terms, terms, total)
-                    xs, outs = code.address(x, 0, (first, terms)), code.address(results, 0, (first, total))
+                if self.part == self.batch:
+                    for rows, count, first in ((many, "%tiles", "0"), (1, "%rest", "%tiled")):
+                        xs, outs = (
+                            self.code.address(x, 0, (first, terms)),
+                            self.code.address(results, 0, (first, total)),
+                        )
+                        self._calls(widths, weights, xs, outs, rows, count, (terms, terms, total))
+                    return
+                x, results = self._begun(x, 0, terms), self._begun(results, 0, total)
 
-                    def call(j: str, name: str = name, rows: int = rows, xs: str = xs, outs: str = outs) -> None:
-                        at = code.address(xs, 0, (j, rows * terms)), code.address(outs, 0, (j, rows * total))
-                        code.emit(f"  call void {name}(ptr {weights}, ptr {at[0]}, ptr {at[1]})")
+                def step(t: str) -> None:
+                    xs = self.code.address(x, 0, (t, self.batch * terms))
+                    outs = self.code.address(results, 0, (t, self.batch * total))
+                    self._rows(widths, weights, xs, outs, many, (terms, terms, total))
 
-                    code.loop(count, 1, call)
+                self.code.loop("%n", 1, step)
 
             self._tiled(segment, self.tiling.wide(many), out, columns)
 
+    def _rows(
+        self, widths: tuple[int, ...], weights: str, x: str, out: str, most: int, strides: tuple[int, int, int]
+    ) -> None:
+        """The products of one tile of weights with all rows that this call computes, at most so many at a time."""
+        runs: dict[int, list[int]] = {}
+        for share in shares(range(self.part), most):
+            runs.setdefault(len(share), []).append(share[0])
+        for rows, firsts in runs.items():
+            xs = self.code.address(x, firsts[0] * strides[1])
+            outs = self.code.address(out, firsts[0] * strides[2])
+            self._calls(widths, weights, xs, outs, rows, len(firsts), strides)
+
+    def _calls(
+        self, widths: tuple[int, ...], weights: str, x: str, out: str, rows: int, count: int | str,
+        strides: tuple[int, int, int],
+    ) -> None:  # fmt: skip
+        """`count` calls for `rows` rows each. strides: terms of a sum; numbers between rows of x, and of the result."""
+        code = self.code
+        name = self.tiles.function(widths, rows, *strides)
+
+        def call(j: str) -> None:
+            at = code.address(x, 0, (j, rows * strides[1])), code.address(out, 0, (j, rows * strides[2]))
+            code.emit(f"  call void {name}(ptr {weights}, ptr {at[0]}, ptr {at[1]})")
+
+        code.loop(count, 1, call)
+
     def _products(self, segment: Segment) -> None:
         """Products of one vector in a step: tiles of rows of the batch."""
-        code = self.code
         vector, total = str(segment.lines[0].operands[1]), self.spots[segment.lines[0].name].stride
         terms = self.task.shapes[str(segment.lines[0].operands[0])][1]
         x, stride = self._at(vector), self.spots[vector].stride
         if self.batch > 1 and terms * self.size % 2048 == 0 and stride:
             x, stride = self._spread_out(vector, terms), terms + self.unit
-        most = min(self.batch, self.tiling.rows)
+        most = min(self.part, self.tiling.rows)
 
         def columns(widths: tuple[int, ...], weights: str, results: str) -> None:
-            runs: dict[int, list[int]] = {}
-            for share in shares(range(self.batch), most):
-                runs.setdefault(len(share), []).append(share[0])
-            for rows, firsts in runs.items():
-                name = self.tiles.function(widths, rows, terms, stride, total)
-                xs = code.address(x, firsts[0] * stride)
-                outs = code.address(results, firsts[0] * total)
-
-                def call(j: str, name: str = name, rows: int = rows, xs: str = xs, outs: str = outs) -> None:
-                    at = code.address(xs, 0, (j, rows * stride)), code.address(outs, 0, (j, rows * total))
-                    code.emit(f"  call void {name}(ptr {weights}, ptr {at[0]}, ptr {at[1]})")
-
-                code.loop(len(firsts), 1, call)
+            self._rows(widths, weights, x, results, most, (terms, stride, total))
 
         self._tiled(segment, self.tiling.wide(most), self._at(segment.lines[0].name), columns)
 
     def _spread_out(self, name: str, terms: int) -> str:
         """A copy of a (B, terms) value with a gap between its rows: rows a power of two apart share cache lines."""
         code, v, stride = self.code, Vector(self.code, self.tiling.lanes), terms + self.unit
-        self.program.scratch = max(self.program.scratch, self.batch * stride)
+        self.program.scratch = max(self.program.scratch, self.part * stride)
 
         def copy(b: str, k: str) -> None:
             value = v.load(self._at(name, (b, self.spots[name].stride), (k, 1)), self.size)
             v.store(value, code.address("%scratch", 0, (b, stride), (k, 1)), self.size)
 
-        code.loop(self.batch, 1, lambda b: code.loop(terms, self.tiling.lanes, lambda k: copy(b, k)))
+        code.loop(self.part, 1, lambda b: code.loop(terms, self.tiling.lanes, lambda k: copy(b, k)))
         return "%scratch"
 
     # -- elementwise lines ---------------------------------------------------------------------------------------
@@ -251,7 +286,7 @@ class Writer:
 
             self.code.loop(-(-width // lanes) * lanes, lanes, at)
 
-        self.code.loop(self.batch, 1, row)
+        self.code.loop(self.part, 1, row)
 
     def _read(self, v: Vector, name: Operand, width: int, b: str, j: str) -> str:
         """The units from j on of an operand, for row b."""
@@ -293,7 +328,7 @@ class Writer:
         if line.op == "concat":
             self._concat(line)
         else:
-            self.code.loop(self.batch, 1, lambda b: self._reduced(line, b))
+            self.code.loop(self.part, 1, lambda b: self._reduced(line, b))
 
     def _concat(self, line: Line) -> None:
         spot, at = self.spots[line.name], 0
@@ -301,7 +336,7 @@ class Writer:
             width = self.widths[operand] if isinstance(operand, str) else 1
 
             def body(v: Vector, b: str, j: str, operand: Operand = operand, at: int = at, width: int = width) -> None:
-                target = self.code.address(f"%{spot.base}", spot.start + at, (b, spot.stride), (j, 1))
+                target = self._at(line.name, (b, spot.stride), (j, 1), ahead=at)
                 v.store(self._read(v, operand, width, b, j), target, self.size)
 
             self._units(width, body)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -92,14 +94,11 @@ class Runner:
         task = self.program.task
         self.task, self.plan, self.batch, self.dtype = task, task, task.batch, np.dtype(task.dtype)
         self._memory, self._parameters = self._packed()
-        self._scratch, start = aligned(max(1, self.program.scratch), self.dtype)
-        self._arguments = (ctypes.c_int64 * (len(ARGUMENTS) + len(task.inputs) + len(self.program.runs)))()
-        self._arguments[2] = self._parameters
-        self._arguments[3] = self._scratch.ctypes.data + start * self.dtype.itemsize
-        self._address = ctypes.addressof(self._arguments)
+        self._threads = [_Thread(self.program, row, self._parameters) for row in task.begins]
         bytes_of_step = max(1, (self.program.row + sum(self.program.runs)) * self.dtype.itemsize)
         self.block = max(1, -(-BLOCK_ROWS // self.batch), BLOCK_BYTES // bytes_of_step)
         self._part = max(self.block, PART // max(1, self.program.work + 100 * self.program.row))
+        self._pool: ThreadPoolExecutor | None = None
         self._block: Rows | None = None
         self._other: Rows | None = None  # what `take` may still be reading
 
@@ -133,11 +132,33 @@ class Runner:
         tick: Callable[[int], None] | None = None,
     ) -> None:
         """Compute `steps` steps: see `planned.Machine.run`."""
+        with self._pooled():
+            self._run(steps, inputs, initial, slab, take, tick)
+
+    @contextmanager
+    def _pooled(self) -> Iterator[None]:
+        """Threads for as long as a run takes: none is left waiting, and a process may fork."""
+        if len(self._threads) == 1:
+            yield
+            return
+        with ThreadPoolExecutor(len(self._threads) - 1, "lstm-trace") as self._pool:
+            yield
+        self._pool = None
+
+    def _run(
+        self,
+        steps: int,
+        inputs: Mapping[str, Array],
+        initial: Mapping[str, Array],
+        slab: Rows | None,
+        take: Callable[[Rows, int, int], bool | None] | None,
+        tick: Callable[[int], None] | None,
+    ) -> None:
         fed = [(inputs[name], width) for name, width in self.task.inputs]
         for array, width in fed:
             _must(array.shape == (steps, self.batch, width), "an input", array.shape)
         if slab is not None:
-            _must(slab.program.text == self.program.text and slab.steps == steps, "the memory", slab.steps)
+            _must(slab.program.fits(self.program) and slab.steps == steps, "the memory", slab.steps)
             for name, first in slab.states.items():
                 first[...] = initial[name]
             if steps <= self._part:
@@ -188,18 +209,34 @@ class Runner:
     def _call(self, rows: Rows, first: int, count: int, fed: list[Array]) -> None:
         """Compute the steps from `first` on, so many, in `rows`. fed: the inputs at those steps."""
         _must(first >= 0 and count > 0 and first + count <= rows.steps, "a part", (first, count))
-        size, arguments = self.dtype.itemsize, self._arguments
-        held = []
-        at = len(ARGUMENTS)
-        for array in fed:
-            if array.dtype != self.dtype or not array.flags.c_contiguous or not array.flags.aligned:
-                array = np.require(array, self.dtype, ["C", "A"])
-            held.append(array)  # until the call is over
-            arguments[at] = array.ctypes.data
-            at += 1
-        for start, each in zip(rows.addresses, self.program.runs, strict=True):
-            arguments[at] = start + first * each * size
-            at += 1
-        arguments[0] = count
-        arguments[1] = rows.address + first * self.program.row * size
-        self.compiled.call(self._address)
+        size = self.dtype.itemsize
+        held = [
+            array
+            if array.dtype == self.dtype and array.flags.c_contiguous and array.flags.aligned
+            else np.require(array, self.dtype, ["C", "A"])
+            for array in fed
+        ]  # until the call is over
+        places = [array.ctypes.data for array in held]
+        places += [at + first * each * size for at, each in zip(rows.addresses, self.program.runs, strict=True)]
+        for thread in self._threads:
+            thread.arguments[0] = count
+            thread.arguments[1] = rows.address + first * self.program.row * size
+            thread.arguments[len(ARGUMENTS) :] = places
+        mine, *others = self._threads
+        waiting = [self._pool.submit(self.compiled.call, thread.address) for thread in others] if self._pool else []
+        self.compiled.call(mine.address)
+        for other in waiting:
+            other.result()
+
+
+class _Thread:
+    """What one thread's calls are given: memory of its own, and the rows of the batch from `begin` on."""
+
+    def __init__(self, program: Program, begin: int, parameters: int) -> None:
+        dtype = np.dtype(program.task.dtype)
+        self._scratch, start = aligned(max(1, program.scratch), dtype)
+        self.arguments = (ctypes.c_int64 * (len(ARGUMENTS) + len(program.task.inputs) + len(program.runs)))()
+        self.arguments[2] = parameters
+        self.arguments[3] = self._scratch.ctypes.data + start * dtype.itemsize
+        self.arguments[4] = begin
+        self.address = ctypes.addressof(self.arguments)

@@ -24,7 +24,8 @@ class Task:
     """A stage to be computed, without a value: everything on which its machine code depends.
 
     carry: (state, line it carries); sizes: the width of every line and of every state that is read; inputs: widths;
-    parameters: shapes.
+    parameters: shapes. part: so many rows of the batch are computed by one call, since no row depends on another; 0 is
+    all of them.
     """
 
     lines: tuple[Line, ...]
@@ -35,10 +36,11 @@ class Task:
     batch: int
     dtype: str
     reverse: bool
+    part: int = 0
 
     @cached_property
     def _hash(self) -> int:
-        sizes = self.sizes, self.inputs, self.parameters, self.batch
+        sizes = self.sizes, self.inputs, self.parameters, self.batch, self.part
         return hash((self.lines, self.carry, *sizes, self.dtype, self.reverse))
 
     def __hash__(self) -> int:
@@ -54,6 +56,12 @@ class Task:
         """Of every value that is not a matrix."""
         vectors = {name: shape[0] for name, shape in self.parameters if len(shape) == 1}
         return {**vectors, **dict(self.inputs), **dict(self.sizes)}
+
+    @cached_property
+    def begins(self) -> tuple[int, ...]:
+        """The first row of each part; the last part may overlap the one before: both find the same values."""
+        part = self.part or self.batch
+        return tuple(min(row, self.batch - part) for row in range(0, self.batch, part))
 
     @cached_property
     def states(self) -> tuple[str, ...]:
