@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from .rounding import Near, dot, near, numbers, through, total
+from .rounding import Near, dot, largest, near, numbers, through, total
 
 Vector = list[Any]
 Weights = Mapping[str, Any]
@@ -169,13 +169,13 @@ def evaluate(tree: Any, values: Mapping[str, Any]) -> Vector:
     if kind == "concat":
         return end_to_end(parts)
     if kind in ("sum", "mean", "max1"):
-        return [{"sum": total, "mean": lambda v: total(v) / len(v), "max1": max}[kind](parts[0])]
+        return [{"sum": total, "mean": lambda v: total(v) / len(v), "max1": largest}[kind](parts[0])]
     if kind == "where":
         wide = max(map(len, parts))
         test, yes, no = (part * wide if len(part) == 1 else part for part in parts)
         return [_where(test[j], yes[j], no[j]) for j in range(wide)]
     if kind in ("*", "/", "max"):
-        rule = {"*": lambda a, b: a * b, "/": lambda a, b: a / b, "max": max}[kind]
+        rule = {"*": lambda a, b: a * b, "/": lambda a, b: a / b, "max": lambda *pair: largest(pair)}[kind]
         return _pairs(rule, *parts)
     if kind == "-":
         return [-value for value in parts[0]]

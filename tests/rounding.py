@@ -126,6 +126,8 @@ def through(name: str, function: Callable[..., Any], z: Any, *constants: float) 
     """The named function of a number of any kind; between the ends of what is near it is taken to be monotone."""
     if not isinstance(z, Near):
         return function(z, *constants)
+    if math.isnan(z.value):  # no comparison is true of it
+        return z
     value, low, high = (function(v, *constants) for v in (z.value, z.value - z.off, z.value + z.off))
     origin = function(0.0, *constants) if name in SHIFTED else 0.0
     ulps = ULPS.get(name, 6)
@@ -143,6 +145,12 @@ def total(terms: Iterable[Any]) -> Any:
     off = sum(part.off for part in parts)
     size = sum(abs(part.value) for part in parts) + off
     return Near(sum(part.value for part in parts), off + len(parts) * EPS * size)
+
+
+def largest(values: Iterable[Any]) -> Any:
+    """The largest, or nan where there is one."""
+    values = list(values)
+    return next((value for value in values if math.isnan(near(value).value)), max(values))
 
 
 def dot(row: Sequence[float], vector: Sequence[Any]) -> Any:
