@@ -48,7 +48,8 @@ def raise_all(kind: type[LstmTraceError], problems: Iterable[str]) -> None:
 def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """The end of a message on an unknown name: '; did you mean …?' for the closest of `known`.
 
-    otherwise: what to say, before all of `known`, when nothing is close ('there are'); nothing if empty.
+    otherwise: what to say, before all of `known`, when nothing is close ('there are'); nothing if empty. Of lines those
+    with a name of their own are told, not every `W_xi @ x_t`.
 
     >>> nearest("it", ["i_t", "f_t"]), nearest("loss", ["i_t", "f_t"], "there are")
     ("; did you mean 'i_t'?", '; there are i_t, f_t')
@@ -57,7 +58,8 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     close = closest(name, names)
     if close is not None:
         return f"; did you mean {close!r}?"
-    return f"; {otherwise} {', '.join(names)}" if otherwise and names else ""
+    told = [name for name in names if name.isidentifier()] or names
+    return f"; {otherwise} {', '.join(told)}" if otherwise and told else ""
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

@@ -267,7 +267,7 @@ class Trace:
                     parts["b"] = rows
                 return parts
         known = [n for s in self.stages for n in (*self.lines.get(s.scope, {}), *self.parameters.get(s.scope, {}))]
-        raise MissingError(f"the trace has no {name!r}{nearest(name, known)}")
+        raise MissingError(f"the trace has no {name!r}{nearest(name, known, 'it has')}")
 
     def locate(self, text: str, every: bool = False) -> Address:
         """Read the address of a line, input, parameter or initial state of this trace (see `address.read`)."""

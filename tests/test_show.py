@@ -159,7 +159,7 @@ def test_selection_and_faults(tmp_path: Path) -> None:
         (("--steps", "9"), "T = 4, so 0 to 3"),
         (("--only", "c_x"), "did you mean 'c_t'?"),
         (("--unit", "6"), "units 0 to 5"),
-        (("--direction", "joined", "--layer", 3), "the trace has 0/forward"),
+        (("--direction", "joined", "--layer", 3), "layer 3, direction joined is not among 0/forward"),
     ):
         result = cli(tmp_path / "t.json", *arguments)
         assert result.exit_code == 2

@@ -178,7 +178,7 @@ class _Builder:
     def _call(self, node: ast.Call, text: str, column: int) -> Line:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name not in FUNCTIONS:
-            said = nearest(name, sorted(FUNCTIONS)) or f"; there are {', '.join(sorted(FUNCTIONS))}"
+            said = nearest(name, sorted(FUNCTIONS), "there are")
             raise _Fault(f"unknown function {name or ast.unparse(node.func)!r}{said}", column)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             raise _Fault(f"{name} takes plain operands only, by position", column)

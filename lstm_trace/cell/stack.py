@@ -145,6 +145,5 @@ def find(stages: Sequence[Stage], name: str) -> list[str]:
     scopes = [s.scope for s in stages if name in s.cell.by_name or name in s.cell.inputs or name in s.cell.states]
     if not scopes:
         known = dict.fromkeys(n for s in stages for n in (*s.cell.by_name, *s.cell.inputs, *s.cell.states))
-        hint = nearest(name, known) or f"; there are {', '.join(n for n in known if n.isidentifier())}"
-        raise MissingError(f"there is no line {name!r}{hint}")
+        raise MissingError(f"there is no line {name!r}{nearest(name, known, 'there are')}")
     return scopes

@@ -59,5 +59,4 @@ def _no_line(name: str, lines: Iterable[str], stages: Sequence[Stage]) -> str:
             return f"{name} is the state that is carried in, no line; ask for {stage.cell.states[name]}"
         if name in stage.cell.inputs:
             return f"{name} is an input, no line"
-    hint = nearest(name, lines) or f"; there are {', '.join(line for line in lines if line.isidentifier())}"
-    return f"there is no line {name!r}{hint}"
+    return f"there is no line {name!r}{nearest(name, lines, 'there are')}"

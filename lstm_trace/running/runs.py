@@ -115,7 +115,7 @@ class Window:
         if self._whole:
             return slice(first, first + count), slice(count)
         span, stage = self._span, self._stages[scope]
-        edge = span.stop if stage.direction == "reverse" else span.start - 1
+        edge = self._edge(stage)
         if first <= edge < first + count:
             self.carried[scope] = {
                 state: np.array(block.line(line)[edge - first])
@@ -126,14 +126,17 @@ class Window:
         end = max(min(first + count, span.stop), begin)
         return slice(begin - span.start, end - span.start), slice(begin - first, end - first)
 
+    def _edge(self, stage: Stage) -> int:
+        """The step that is computed just before those that are stored."""
+        return self._span.stop if stage.direction == "reverse" else self._span.start - 1
+
     def cut(self, trace: Trace, lines: Lines) -> Trace:
         """What is stored of a run: `trace` has its premises, `lines` the stored lines."""
         if self._whole:
             return trace
         initial = {scope: {**here, **self.carried.get(scope, {})} for scope, here in trace.initial.items()}
         for stage in trace.stages:
-            edge = self._span.stop if stage.direction == "reverse" else self._span.start - 1
-            given = trace.given.get(stage.scope, {})
+            edge, given = self._edge(stage), trace.given.get(stage.scope, {})
             for state, line in stage.cell.carry:
                 if line in given and state in initial.get(stage.scope, {}) and edge in trace.span:
                     initial[stage.scope][state] = given[line][edge]

@@ -245,17 +245,20 @@ def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
         if name in premises:
             raise MissingError(f"{name!r} is a premise, not a line that was computed; export has --with-inputs")
         if any(name in stage.cell.by_name for stage in trace.stages):
-            raise MissingError(f"{name!r} was not recorded, because nothing that was asked for depends on it")
+            raise MissingError(
+                f"{name!r} was not recorded: nothing that was asked for depends on it, or others only were stored"
+            )
         known = [*recorded, *(premises if with_inputs else ())]
-        hint = nearest(name, known) or ";"
-        raise MissingError(f"the trace has no line {name!r}{hint} its lines are {', '.join(recorded)}")
+        raise MissingError(f"the trace has no line {name!r}{nearest(name, known, 'its lines are')}")
 
 
 def _extent(trace: Trace, chosen: Selection) -> str:
     """Which layers, directions and units there are, for the message."""
     stages = [stage for stage in trace.stages if chosen.places(stage)]
     if not stages:
-        return f"the trace has {', '.join(trace.scopes)}"
+        wanted = [] if chosen.layer is None else [f"layer {chosen.layer}"]
+        wanted += [] if chosen.direction is None else [f"direction {chosen.direction}"]
+        return f"{', '.join(wanted)} is not among {', '.join(trace.scopes)}"
     widest = max((a.shape[-1] for s in stages for a in trace.lines.get(s.scope, {}).values()), default=0)
     what = "" if chosen.names is None else f" with {', '.join(chosen.names)}"
     return f"there are {', '.join(s.scope for s in stages)}{what}, units 0 to {widest - 1}"

@@ -189,22 +189,17 @@ class Writer:
                 widths: tuple[int, ...], weights: str, results: str,
                 x: str = f"%block_{vector.base}", terms: int = terms, total: int = total,
             ) -> None:  # fmt: skip
-                if self.part == self.batch:
-                    for rows, count, first in ((many, "%tiles", "0"), (1, "%rest", "%tiled")):
-                        xs, outs = (
-                            self.code.address(x, 0, (first, terms)),
-                            self.code.address(results, 0, (first, total)),
-                        )
-                        self._calls(widths, weights, xs, outs, rows, count, (terms, terms, total))
-                    return
                 x, results = self._begun(x, 0, terms), self._begun(results, 0, total)
+                strides = terms, terms, total
 
-                def step(t: str) -> None:
-                    xs = self.code.address(x, 0, (t, self.batch * terms))
-                    outs = self.code.address(results, 0, (t, self.batch * total))
-                    self._rows(widths, weights, xs, outs, many, (terms, terms, total))
+                def at(row: str, by: int = 1) -> tuple[str, str]:
+                    return self.code.address(x, 0, (row, by * terms)), self.code.address(results, 0, (row, by * total))
 
-                self.code.loop("%n", 1, step)
+                if self.part < self.batch:
+                    self.code.loop("%n", 1, lambda t: self._rows(widths, weights, *at(t, self.batch), many, strides))
+                    return
+                for rows, count, first in ((many, "%tiles", "0"), (1, "%rest", "%tiled")):
+                    self._calls(widths, weights, *at(first), rows, count, strides)
 
             self._tiled(segment, self.tiling.wide(many), out, columns)
 
