@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -132,17 +131,11 @@ class Runner:
         tick: Callable[[int], None] | None = None,
     ) -> None:
         """Compute `steps` steps: see `planned.Machine.run`."""
-        with self._pooled():
-            self._run(steps, inputs, initial, slab, take, tick)
-
-    @contextmanager
-    def _pooled(self) -> Iterator[None]:
-        """Threads for as long as a run takes: none is left waiting, and a process may fork."""
         if len(self._threads) == 1:
-            yield
+            self._run(steps, inputs, initial, slab, take, tick)
             return
-        with ThreadPoolExecutor(len(self._threads) - 1, "lstm-trace") as self._pool:
-            yield
+        with ThreadPoolExecutor(len(self._threads) - 1, "lstm-trace") as self._pool:  # none waits longer than a run
+            self._run(steps, inputs, initial, slab, take, tick)
         self._pool = None
 
     def _run(
