@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import MissingError, OptionError, nearest
 from ..trace import Trace
 from .agreement import compared
-from .found import Found
+from .call import Call
 from .live import framework, recurrent_layers, recurrent_modules
 from .source import prepare_found
 
@@ -36,19 +36,6 @@ class Traces(list[Trace]):
         if found:
             raise MissingError(f"{which!r} was called {len(found)} times; choose by position")
         raise MissingError(f"no trace of {which!r}{nearest(which, names, 'there are')}")
-
-
-@dataclass
-class Call:
-    """One call of a module: what it got, what it returned under the names of `results`, and the ulp of its numbers."""
-
-    name: str
-    found: Found
-    arguments: dict[str, Any]
-    returned: dict[str, Any]
-    what: str
-    ulp: float
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 @contextmanager

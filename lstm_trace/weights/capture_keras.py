@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import LstmTraceError, OptionError
-from .capture import Call
+from .call import Call
 from .live import as_array, from_live, halves, precision
 
 Add = Callable[[Call], None]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .capture import Call
+from .call import Call
 from .live import as_array, check_dropout, from_live, precision, unpacked
 
 Add = Callable[[Call], None]
