@@ -45,6 +45,28 @@ def to_array(value: Any) -> Array:
     return np.vectorize(lambda v: WORDS.get(v, v), otypes=[np.float64])(words) if words.size else np.zeros(words.shape)
 
 
+def cast(values: Array, dtype: Any) -> Array:
+    """A copy of dtype `dtype`. Raises ValueError with the first finite number that it cannot hold.
+
+    >>> cast(np.array([1.0, 1e300]), "float32")
+    Traceback (most recent call last):
+    ...
+    ValueError: the number 1e+300 at [1] is too large for float32 (3.4e+38 at most); float64 holds it
+    """
+    with np.errstate(over="ignore"):
+        array = np.array(values, dtype)
+    if array.dtype.itemsize < values.dtype.itemsize:
+        lost = np.argwhere(np.isinf(array) & np.isfinite(values))
+        if len(lost):
+            at = f" at [{','.join(map(str, lost[0]))}]" if values.ndim else ""
+            more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+            raise ValueError(
+                f"the number {values[tuple(lost[0])]:g}{at}{more} is too large for {array.dtype} "
+                f"({np.finfo(array.dtype).max:.2g} at most); {values.dtype} holds it"
+            )
+    return array
+
+
 def mended(value: Any) -> Array | None:
     """The array that a list would be if all in it that is no number were 0; None where it is ragged, or no list.
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from .arrays import describe
+from .arrays import cast, describe
 from .cell.cells import Merge, Padding, misfits, named, unread
 from .cell.lines import Cell
 from .cell.ops import Array
@@ -55,7 +55,9 @@ def build(
             _check_sizes(model, arrays)
     if not allow_nonfinite:
         with faults.gather():
-            _check_finite(arrays, np.dtype(np.float64 if model is None else model.header.dtype))
+            _check_finite(arrays)
+    with faults.gather():
+        _check_large(arrays, np.dtype(np.float64 if model is None else model.header.dtype))
     if model is None or scattered:  # all else hangs on the cell, or on the layers that there are
         with faults.gather():
             sequence(defaults.x, defaults.batch_first, np.float64, None)
@@ -215,7 +217,8 @@ def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any)
             value = arrays.get(home, {}).get(name)
             if value is None:
                 continue
-            array = np.array(value, dtype=dtype)
+            with np.errstate(over="ignore"):  # told by `_check_large`
+                array = np.array(value, dtype=dtype)
             if array.ndim == 0:
                 array = array.reshape((1, 1) if name in matrices else (1,))
             array.flags.writeable = False
@@ -224,19 +227,31 @@ def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any)
     return found
 
 
-def _check_finite(weights: Mapping[str, Mapping[str, Array]], dtype: np.dtype[Any]) -> None:
-    """Raise ShapeError with the first NaN or infinity that each weight has as `dtype`."""
+def _check_large(weights: Mapping[str, Mapping[str, Array]], dtype: np.dtype[Any]) -> None:
+    """Raise ShapeError with the first number of each weight that `dtype` cannot hold."""
     problems = []
     for scope, arrays in weights.items():
         place = f"{scope}/" if len(weights) > 1 else ""
         for name, given in arrays.items():
-            array = np.asarray(given, dtype)
-            bad = np.argwhere(~np.isfinite(array))
+            try:
+                cast(given, dtype) if dtype.itemsize < given.dtype.itemsize else None
+            except ValueError as error:
+                problems.append(f"{place}{name}: {error}")
+    raise_all(ShapeError, problems)
+
+
+def _check_finite(weights: Mapping[str, Mapping[str, Array]]) -> None:
+    """Raise ShapeError with the first NaN or infinity that each weight has."""
+    problems = []
+    for scope, arrays in weights.items():
+        place = f"{scope}/" if len(weights) > 1 else ""
+        for name, given in arrays.items():
+            bad = np.argwhere(~np.isfinite(given))
             if len(bad):
                 at = ",".join(map(str, bad[0]))
                 more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
                 problems.append(
-                    f"{place}{name}[{at}] is {array[tuple(bad[0])]}{more}; expected finite numbers "
+                    f"{place}{name}[{at}] is {given[tuple(bad[0])]}{more}; expected finite numbers "
                     "(--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
                 )
     raise_all(ShapeError, problems)

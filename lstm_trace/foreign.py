@@ -60,7 +60,8 @@ def read_foreign(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
     lines: dict[str, dict[str, Array]] = {}
     remarks = []
     for (scope, name), array in values.items():
-        lines.setdefault(scope, {})[name] = array.astype(like.header.dtype)
+        with np.errstate(over="ignore"):  # values that have run away do not hide where that began
+            lines.setdefault(scope, {})[name] = array.astype(like.header.dtype)
         have = int(given[scope, name].sum())
         if have < array.size:
             remarks.append(f"{scope}/{name}: {have} of {array.size} values are in the file")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import to_list
+from .arrays import cast, to_list
 from .cell.ops import Array
 from .cell.parse import parse
 from .cell.shapes import infer
@@ -178,26 +178,32 @@ def check_format(path: str | Path, content: bytes) -> None:
 def from_file(file: TraceFile, where: str) -> Trace:
     """The trace of a validated file, its arrays checked against its equations. Raises FileError."""
     header, stages = from_manifest(file, where)
-    dtype = np.dtype(file.dtype)
+
+    def held(array: Array, name: str) -> Array:
+        try:
+            return cast(array, file.dtype)
+        except ValueError as error:
+            raise FileError(f"{where}: {name}: {error}") from None
+
+    def all_held(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
+        return {scope: {n: held(a, f"{scope}/{n}") for n, a in here.items()} for scope, here in arrays.items()}
+
     initial: dict[str, dict[str, Array]] = {}
     for state, values in {STATE["h0"]: file.inputs.h0, STATE["c0"]: file.inputs.c0, **file.inputs.initial}.items():
         for scope, array in values.items():
-            initial.setdefault(scope, {})[state] = array.astype(dtype)
-
-    def cast(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
-        return {scope: {name: a.astype(dtype) for name, a in values.items()} for scope, values in arrays.items()}
+            initial.setdefault(scope, {})[state] = held(array, f"{scope}/{state}")
 
     trace = Trace(
         header,
         stages,
         file.steps,
         file.batch,
-        None if file.inputs.x is None else file.inputs.x.astype(dtype),
+        None if file.inputs.x is None else held(file.inputs.x, "x"),
         None if file.inputs.lengths is None else np.array(file.inputs.lengths),
-        cast(file.parameters),
+        all_held(file.parameters),
         initial,
-        cast(file.inputs.given),
-        cast(file.lines),
+        all_held(file.inputs.given),
+        all_held(file.lines),
         file.first,
     )
     return assembled(trace, where)

@@ -115,7 +115,8 @@ class Trace:
         own shape, numbers themselves.
         """
         if not isinstance(name, str):
-            return np.asarray(name, self.header.dtype)
+            with np.errstate(over="ignore"):  # 1e300 is infinite in float32, here as in a run
+                return np.asarray(name, self.header.dtype)
         stage = self.stage(scope)
         recorded = self.lines.get(scope, {})
         if name in recorded:

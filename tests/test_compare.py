@@ -128,6 +128,15 @@ def test_values_of_a_foreign_program(tmp_path: Path) -> None:
     assert b["h_t"][1, 0, 3] == 0.5
 
 
+def test_foreign_values_that_run_away_do_not_hide_where_that_began(tmp_path: Path) -> None:
+    a = traced({}, layers=1, both=False, dtype="float32")
+    path = tmp_path / "port.csv"
+    path.write_text("t,batch,line,unit,value\n1,0,c_t,3,7\n2,0,c_t,3,1e60\n")
+    found = compare(a, read_foreign(path, a)[0])
+    assert found.first is not None
+    assert str(found.first.first) == "0/forward/1/0/c_t[3]"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -202,6 +202,9 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(weights={"W_xi": [["NaN", 2], [3, 4], [5, "Infinity"]]}), [
         "W_xi[0,0] is nan (and 1 more); expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
         "lets them in)"]),
+    (gate(dtype="float32", weights={"W_xi": [[1, 2], [3, -1e39], [1e300, 6]]}, h0=[1e40, 0, 0]), [
+        "W_xi: the number -1e+39 at [1,1] (and 1 more) is too large for float32 (3.4e+38 at most); float64 holds it",
+        "h0: the number 1e+40 at [0] is too large for float32 (3.4e+38 at most); float64 holds it"]),
     (gate(lengths=[2]), ["lengths has 2; expected 0 to T = 1"]),
     (gate(lengths=[-1]), ["lengths has -1; expected 0 to T = 1"]),
     (gate(lengths=[1, 1]), ["lengths has shape (2,); expected one for each of the B = 1 rows"]),

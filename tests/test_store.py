@@ -151,6 +151,10 @@ DAMAGE: list[tuple[Any, str]] = [
     (lambda d: d["inputs"].update(lengths=[1]), "inputs.lengths: expected 2 whole numbers from 0 to 3"),
     (lambda d: d["inputs"].update(lengths=[1, 9]), "inputs.lengths: expected 2 whole numbers from 0 to 3"),
     (lambda d: d["inputs"].update(x="many"), "inputs.x: expected a number, found the text 'many'"),
+    (
+        lambda d: (d.update(dtype="float32"), d["lines"]["0/forward"]["f_t"][1][0].__setitem__(1, 1e300)),
+        "0/forward/f_t: the number 1e+300 at [1,0,1] is too large for float32 (3.4e+38 at most); float64 holds it",
+    ),
 ]
 
 

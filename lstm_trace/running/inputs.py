@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import to_array
+from ..arrays import cast, to_array
 from ..cell.ops import Array
 from ..cell.stack import Stage, find
 from ..errors import Faults, MissingError, ShapeError, nearest
@@ -84,15 +84,15 @@ def fed(
     return Fed(steps, batch, batched, values, checked, starts, given, unread)
 
 
-def numbers(value: Any, name: str) -> Array:
-    """`value` as an array. Raises ShapeError that names the place that is ragged or no number."""
+def numbers(value: Any, name: str, dtype: Any = None) -> Array:
+    """`value` as an array, with a dtype as a copy. Raises ShapeError: where it is ragged, no number, too large."""
     try:
         array = to_array(value)
+        if not _is_number(array.dtype):
+            raise ShapeError(f"{name} has the dtype {array.dtype}; expected numbers")
+        return array if dtype is None else cast(array, dtype)
     except ValueError as error:
         raise ShapeError(f"{name}: {error}") from None
-    if not _is_number(array.dtype):
-        raise ShapeError(f"{name} has the dtype {array.dtype}; expected numbers")
-    return array
 
 
 def common_dtype(*arrays: Any) -> np.dtype[Any] | None:
@@ -112,9 +112,8 @@ def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[
     """x as (T, B, I), and whether it came with a batch axis."""
     if x is None:
         return None, False
-    array = numbers(x, "x")
+    array = numbers(x, "x", dtype)
     shape = array.shape
-    array = np.array(array, dtype)
     if array.ndim == 0:
         array = array.reshape(1)
     if array.size == 0:
@@ -194,7 +193,7 @@ def _initial(
             if name not in known:
                 hint = nearest(name, known, "it carries") or "; it carries nothing"
                 raise MissingError(f"the cell carries no state {name}{hint}")
-            array = np.array(numbers(value, name), dtype)
+            array = numbers(value, name, dtype)
             shape = array.shape
             if batch == UNKNOWN:  # the width can be told all the same
                 found[state] = [np.atleast_1d(array)]
@@ -236,7 +235,7 @@ def _given(
     for key, values in supplied.items():
         with faults.gather():
             scope, name = _place(key, stages)
-            array = numbers(values, f"given {key}")
+            array = numbers(values, f"given {key}", dtype)
             shape = array.shape
             if steps == UNKNOWN:
                 found.setdefault(scope, {})[name] = np.atleast_1d(array)
@@ -252,7 +251,7 @@ def _given(
                     f"given {key} has shape {shape}; expected (width,), (T, width) or (T, B, width) "
                     f"with T = {steps}, B = {batch}"
                 )
-            found.setdefault(scope, {})[name] = np.array(array, dtype)
+            found.setdefault(scope, {})[name] = np.array(array)
     faults.tell()
     return found
 
