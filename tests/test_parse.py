@@ -138,6 +138,25 @@ def test_an_input_can_be_carried_to_the_next_step_and_given_out() -> None:
     assert parse(cell.text) == cell
 
 
+@pytest.mark.parametrize("text", ["a + b", "(a + b) * c", "-a", "tanh(W @ x_t + a)", "a * b", "clip(a, -1, 1)"])
+def test_an_input_can_be_an_expression(text: str) -> None:
+    """Where it stands its value is read, and what only it needed is gone."""
+    cell = parse(f"input: x_t, {text}\nv = c - ({text}) * d\nq = {text}\noutput: v")
+    name = cell.inputs[1]
+    assert [line.name for line in cell.lines] == [cell.by_name["v"].operands[1], "v", "q"]
+    assert cell.by_name[str(cell.by_name["v"].operands[1])].operands == (name, "d")
+    assert cell.by_name["q"].op == "copy"
+    assert parse(cell.text) == cell
+
+
+def test_a_supplied_line_without_a_name_survives_as_text() -> None:
+    cell = parse("z_t = W @ x_t - (a + b * x_t)\nh_t = tanh(z_t) * (a + b * x_t)\noutput: h_t")
+    for line in cell.lines:
+        if line.name != "h_t":
+            fed = cell.supplied([line.name])
+            assert parse(fed.text) == fed, line.name
+
+
 def test_output_and_input_have_defaults() -> None:
     assert parse("h_t = x_t\nq = h_t").output == "h_t"
     assert parse("p = x_t\nq = p").output == "q"
@@ -159,7 +178,10 @@ FAULTS = {
     "h_t = x_t\ncarry: x_t <- h_t": ("x_t is an input; it cannot be carried", "x_t <- h_t"),
     "h_t = x_t\ncarry: a <- h_t\ncarry: b <- h_t": ("equation 3: carry is declared twice; write all of it", "carry: b"),
     "h_t = x_t\noutput: ht": ("the output ht is no line of the cell; did you mean 'h_t'?", "ht"),
-    "input: x t\nh_t = 1": ("an input must be a name; found 'x t'", "x t"),
+    "input: x t\nh_t = 1": ("an input must be a name, or an expression; found 'x t'", "x t"),
+    "input: 3\nh_t = 1": ("an input must be a name, or an expression; found '3'", "3"),
+    "input: (a)\nh_t = 1": ("an input must be a name, or an expression; found '(a)'", "(a)"),
+    "input: a * b, a*b\nh_t = a": ("the input a * b stands twice", "a*b"),
     "input: a, a\nh_t = a": ("the input a stands twice", "a"),
     "h_t = 2 ** x_t": ("** is not in the grammar (names, numbers, + - * / @, functions)", "2 ** x_t"),
     "h_t = x_t[0]": ("an index […] is not in the grammar", "x_t[0]"),

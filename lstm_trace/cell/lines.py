@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from ..errors import MissingError, nearest
@@ -35,8 +36,6 @@ class Line(NamedTuple):
         return self.name.isidentifier()
 
 
-# How tightly each operator binds in Python's grammar, which the equations borrow.
-_BINDING = {"add": 1, "mul": 2, "matvec": 2, "div": 2, "neg": 3}
 _SIGN = {"matvec": " @ ", "mul": " * ", "div": " / "}
 
 
@@ -45,15 +44,25 @@ def number(value: float) -> str:
     return repr(value).removesuffix(".0")
 
 
-def expression(line: Line, binding_of: dict[str, int]) -> str:
-    """Write what `line` computes, canonically: single spaces round binary operators, fewest parentheses.
+@lru_cache(4096)
+def _binding(text: str) -> int:
+    """How tightly an expression binds in Python's grammar, which the equations borrow."""
+    match ast.parse(text, mode="eval").body:
+        case ast.BinOp(op=ast.Add() | ast.Sub()):
+            return 1
+        case ast.BinOp():
+            return 2
+        case ast.UnaryOp():
+            return 3
+    return 4
 
-    binding_of: how tightly the expression of each unnamed operand binds (see `binding`).
-    """
+
+def expression(line: Line) -> str:
+    """Write what `line` computes, canonically: single spaces round binary operators, fewest parentheses."""
 
     def term(operand: Operand, least: int) -> str:
         text = operand if isinstance(operand, str) else number(operand)
-        return f"({text})" if binding_of.get(text, 4) < least else text
+        return f"({text})" if _binding(text) < least else text
 
     if line.op == "add":
         first, *rest = zip(line.constants, line.operands, strict=True)
@@ -71,16 +80,11 @@ def expression(line: Line, binding_of: dict[str, int]) -> str:
     return f"{op.function}({', '.join([term(o, 0) for o in line.operands] + [number(c) for c in shown])})"
 
 
-def binding(line: Line) -> int:
-    """How tightly the expression of an unnamed line binds; 4 for names, numbers and function calls."""
-    return _BINDING.get(line.op, 4)
-
-
 @dataclass(frozen=True)
 class Cell:
     """A checked list of lines with the states that cross a step.
 
-    inputs: names that are fed at each step (`x_t`; `valid` under lengths; a supplied line).
+    inputs: what is fed at each step (`x_t`; `valid` under lengths; a supplied line, also one without a name).
     carry: pairs (state, line whose value it takes at the next step).
     output: the line that the next layer sees.
     """
@@ -122,8 +126,7 @@ class Cell:
     @cached_property
     def equations(self) -> dict[str, str]:
         """Each assigned name with its right-hand side, written canonically, in computing order."""
-        bindings = {line.name: binding(line) for line in self.lines if not line.assigned}
-        return {line.name: expression(line, bindings) for line in self.lines if line.assigned}
+        return {line.name: expression(line) for line in self.lines if line.assigned}
 
     @cached_property
     def text(self) -> str:
@@ -171,4 +174,18 @@ class Cell:
             inputs=tuple(dict.fromkeys((*self.inputs, *given))),
         )
         live = fed.closure(end for end in ends if end not in given)
-        return replace(fed, lines=tuple(line for line in fed.lines if line.name in live))
+        return replace(fed, lines=tuple(fed._written(live)))
+
+    def _written(self, names: Iterable[str]) -> Iterator[Line]:
+        """The lines `names` in the order in which the equations bring them."""
+        open_names = set(names)
+
+        def brought(name: str) -> Iterator[Line]:
+            if name in open_names:
+                open_names.remove(name)
+                for operand in self.by_name[name].reads:
+                    yield from brought(operand)
+                yield self.by_name[name]
+
+        for name in (*(line.name for line in self.lines if line.assigned), *self.states.values()):
+            yield from brought(name)

@@ -8,7 +8,8 @@ Grammar: one equation `name = expression` per line, and the declarations
 
 An expression has names, numbers, parentheses, unary minus, @ + - * / and the functions of the operation table.
 A sum is one line with its signed terms in order; products are binary and nested to the left; a quotient must be
-assigned to a name. `#` begins a comment. Equal expressions are one line.
+assigned to a name. `#` begins a comment. Equal expressions are one line. An input may be an expression, too: where it
+stands in an equation its value is supplied (`input: x_t, W_xi @ x_t`).
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import sys
 import unicodedata
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..errors import CellError, nearest
-from .lines import Cell, Line, Operand, binding, expression
+from .lines import Cell, Line, Operand, expression
 from .ops import FUNCTIONS, OPS
 
 #: Longest text of equations that is read; the longest cell that ships has 2 KiB.
@@ -70,7 +72,6 @@ class _Builder:
         self.later = later  # every assigned name, for use before assignment
         self.inputs = inputs
         self.states = states
-        self.bindings: dict[str, int] = {}  # of the lines that are named by their expression
         self.name = self.row = ""
         self.start = 0  # column of the expression within the row
 
@@ -78,11 +79,11 @@ class _Builder:
         """Add the lines of `name = text`."""
         self.name, self.row, self.start = name, row, start
         line = self._line(_tree(text, start), text, top=True)
-        if isinstance(line, Line) and self._key(line) not in self.known:
+        same = self._same(line) if isinstance(line, Line) else line
+        if isinstance(line, Line) and same is None:
             self._add(line._replace(name=name))
-        else:
-            operand = self.known[self._key(line)] if isinstance(line, Line) else line
-            self._add(Line(name, "copy", (operand,)))
+        elif same is not None:
+            self._add(Line(name, "copy", (same,)))
 
     def value(self, text: str, start: int, row: str) -> Operand:
         """The operand that stands for an expression, its lines added where they are new."""
@@ -93,10 +94,13 @@ class _Builder:
     def _key(line: Line) -> tuple[str, tuple[Operand, ...], tuple[float, ...]]:
         return line.op, line.operands, line.constants
 
+    def _same(self, line: Line) -> str | None:
+        """The line, or the input, that has the value of an unnamed line."""
+        text = expression(line)
+        return self.known.get(self._key(line), text if text in self.inputs else None)
+
     def _add(self, line: Line) -> None:
         self.lines[line.name] = line
-        if not line.assigned:
-            self.bindings[line.name] = binding(line)
         self.known.setdefault(self._key(line), line.name)
 
     def _column(self, node: ast.expr, text: str) -> int:
@@ -106,9 +110,9 @@ class _Builder:
         line = self._line(node, text)
         if not isinstance(line, Line):
             return line
-        name = self.known.get(self._key(line))
+        name = self._same(line)
         if name is None:
-            name = expression(line, self.bindings)
+            name = expression(line)
             self._add(line._replace(name=name))
         return name
 
@@ -291,7 +295,10 @@ def parse(text: str, first: int = 1) -> Cell:
     problems += _matrices(builder)
     if problems:
         raise CellError(*(message for _, message in sorted(problems, key=lambda problem: problem[0])))
-    return Cell(tuple(builder.lines.values()), tuple(targets), output, inputs)
+    cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs)
+    # an input that is an expression has no need of the lines in it
+    live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.states.values()))
+    return replace(cell, lines=tuple(x for x in cell.lines if x.name in live))
 
 
 _Equation = tuple[int, str, str, str, int]  # row number, row, name, right side, column of the right side
@@ -327,15 +334,32 @@ def _inputs(declared: _Declared, problems: _Problems) -> tuple[str, ...]:
     if "input" not in declared:
         return ("x_t",)
     count, row, rest, offset = declared["input"]
+    carry = declared["carry"][2] if "carry" in declared else ""
+    states = {part.partition("<-")[0].strip() for part, _ in _split(carry)}
     found: list[str] = []
     for part, column in _split(rest):
-        name = unicodedata.normalize("NFKC", part)
-        if not _is_name(name) or name in found:
-            fault = f"the input {name} stands twice" if name in found else f"an input must be a name; found {part!r}"
-            problems.append(_point(count, row, _Fault(fault, offset + column)))
+        name = _input(unicodedata.normalize("NFKC", part), states)
+        if name is None or name in found:
+            what = (
+                f"the input {name} stands twice"
+                if name
+                else f"an input must be a name, or an expression; found {part!r}"
+            )
+            problems.append(_point(count, row, _Fault(what, offset + column)))
         else:
             found.append(name)
     return tuple(found)
+
+
+def _input(text: str, states: set[str]) -> str | None:
+    """An input as it is named: a name, or an expression, canonically; None where the text is neither."""
+    if _is_name(text):
+        return text
+    try:
+        value = _Builder({}, (), states).value(text, 0, text)
+    except (_Fault, RecursionError):
+        return None
+    return value if isinstance(value, str) and not value.isidentifier() else None
 
 
 def _carry(declared: _Declared, inputs: tuple[str, ...], problems: _Problems) -> Iterator[tuple[str, str, int]]:
@@ -375,14 +399,14 @@ def _matrices(builder: _Builder) -> _Problems:
 
 def _output(declared: _Declared, builder: _Builder, problems: _Problems) -> str:
     lines = [name for name, line in builder.lines.items() if line.assigned]
-    if not lines:
+    count, row, rest, offset = declared.get("output", (0, "", "", 0))
+    name = unicodedata.normalize("NFKC", rest.strip())
+    if not lines and name not in builder.inputs:
         if not problems:
             problems.append((0, "the cell has no equations"))
         return ""
     if "output" not in declared:
         return "h_t" if "h_t" in builder.lines else lines[-1]
-    count, row, rest, offset = declared["output"]
-    name = unicodedata.normalize("NFKC", rest.strip())
     if name not in builder.lines and name not in builder.inputs:
         column = offset + len(rest) - len(rest.lstrip())
         fault = _Fault(f"the output {name} is no line of the cell{nearest(name, lines)}", column)

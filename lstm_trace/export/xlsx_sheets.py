@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..cell.lines import binding, expression
+from ..cell.lines import expression
 from ..cell.ops import Array
 from ..cell.stack import GIVEN, VALID, Stage, X
 from ..trace import INITIAL, Trace
@@ -194,10 +194,9 @@ def _blocks(
             blocks[name] = Block(name, kind, at, values.shape[-1], alive, _whence(stage, name))
             at += values.shape[-1]
     known = {*blocks, *shown, *trace.parameters.get(stage.scope, {})}
-    bindings = {line.name: binding(line) for line in stage.cell.lines if not line.assigned}
     for line in lines:
         width = recorded[line.name].shape[-1]
-        heading = expression(line, bindings) if line.assigned else ""
+        heading = expression(line) if line.assigned else ""
         blocks[line.name] = Block(line.name, "line", at, width, live and set(line.reads) <= known, heading)
         at += width
     return blocks

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from ..cell.lines import Line, binding, expression
+from ..cell.lines import Line, expression
 from ..cell.ops import OPS
 from .fusion import Chains, Column, fuse
 
@@ -170,7 +170,6 @@ def _prefixes(lines: Sequence[Line], area: Mapping[str, Area], known: set[str]) 
     """The lines with the leading terms of each sum in the loop as a sum of its own, where they are known before it."""
     found: list[Line] = []
     by_sum = {(x.operands, x.constants): x.name for x in lines if x.op == "add" and area[x.name] == "before"}
-    bindings = {line.name: binding(line) for line in lines if not line.assigned}
     changed: list[Line] = []
     for line in lines:
         count = 0
@@ -183,7 +182,7 @@ def _prefixes(lines: Sequence[Line], area: Mapping[str, Area], known: set[str]) 
         key = line.operands[:count], line.constants[:count]
         if key not in by_sum:
             part = Line("", "add", *key)
-            found.append(part._replace(name=f"partial {expression(part, bindings)}"))
+            found.append(part._replace(name=f"partial {expression(part)}"))
             by_sum[key] = found[-1].name
         rest = line.operands[count:], line.constants[count:]
         changed.append(line._replace(operands=(by_sum[key], *rest[0]), constants=(1.0, *rest[1])))
