@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,6 +80,10 @@ class Model:
     defaults: Defaults = Defaults()
     _layouts: dict[_Request, Layout] = field(default_factory=dict, repr=False, compare=False)
     _kept: Kept = field(default_factory=Kept, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy has the same premises; machines and their memory it makes anew."""
+        return _restored, ({f.name: getattr(self, f.name) for f in fields(self) if not f.name.startswith("_")},)
 
     @cached_property
     def layers(self) -> int:
@@ -393,6 +397,13 @@ class Model:
 
     def _scopes(self) -> list[str]:
         return [f"{layer}/{d}" for layer in range(self.layers) for d in self.directions]
+
+
+def _restored(premises: dict[str, Any]) -> Model:
+    for here in premises["weights"].values():
+        for array in here.values():
+            array.flags.writeable = False
+    return Model(**premises)
 
 
 def _named_states(h0: Any, c0: Any) -> dict[str, Any]:

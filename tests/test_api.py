@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +62,18 @@ def test_a_model_keeps_its_own_copy_of_the_weights() -> None:
     for array in mine.values():
         array[...] = 0
     np.testing.assert_array_equal(model.run(X)["h_t"], before)
+
+
+@pytest.mark.parametrize("plan", ["planned", "auto"])
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])  # noqa: S301
+def test_a_copy_of_a_model_has_machines_of_its_own(copied: Any, plan: Any) -> None:
+    model = lt.prepare(ONE)
+    other = np.random.default_rng(8).normal(size=X.shape)
+    expected = [model.run(x, plan=plan)["h_t"].copy() for x in (X, X, other)]
+    again = copied(model)
+    np.testing.assert_array_equal(again.run(other, plan=plan)["h_t"], expected[2])
+    np.testing.assert_array_equal(model.run(X, plan=plan)["h_t"], expected[0])
+    assert not any(array.flags.writeable for here in again.weights.values() for array in here.values())
 
 
 def test_options_are_given_beside_the_cell_or_in_it() -> None:
