@@ -187,7 +187,7 @@ ELEMENTWISE: dict[str, Function] = {
     "exp": _unary(_exp),
     "log": _unary(_log),
     "sqrt": lambda v, a, c: v.call("sqrt", a[0]),
-    "relu": lambda v, a, c: v.above(a[0], 0.0),
+    "relu": lambda v, a, c: v.pick("ole", a[0], v.number(0.0), v.number(0.0), a[0]),  # -0 gives 0, as numpy's
     "affine": _unary(_affine),
     "leaky_relu": lambda v, a, c: v.pick("olt", a[0], v.number(0.0), v.mul(v.number(c[0]), a[0]), a[0]),
     "thresholded_relu": lambda v, a, c: v.pick("ole", a[0], v.number(c[0]), v.number(0.0), a[0]),
