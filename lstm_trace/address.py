@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from numbers import Integral
+from typing import Any, NamedTuple
 
-from .errors import MissingError
+from .errors import MissingError, OptionError
 
 PARTS = ("layer", "direction", "t", "b")
 _UNIT = re.compile(r"\[\s*(\d+(?:\s*,\s*\d+)?)\s*\]$")
@@ -82,22 +83,41 @@ def _range(values: Sequence[int | str]) -> str:
     return f"{values[0]}..{values[-1]}"
 
 
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number; numpy's are, truth values are not."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def window(steps: Any) -> tuple[int | None, int | None]:
+    """Begin and end of steps that are next to each other: a number, a slice or a range. Raises OptionError.
+
+    >>> window(slice(2, None)), window(range(3, 5)), window(-1)
+    ((2, None), (3, 5), (-1, None))
+    """
+    several = isinstance(steps, slice | range)
+    ends = (steps.start, steps.stop) if several else (steps, steps)
+    if not all(is_whole(n) or (several and n is None) for n in ends) or (several and steps.step not in (None, 1)):
+        raise OptionError(f"steps are a number, or a slice or range with step 1; found {steps!r}")
+    if not several:
+        return int(steps), None if steps == -1 else int(steps) + 1
+    begin, end = (None if n is None else int(n) for n in ends)
+    return begin, end
+
+
 def positions(steps: slice | range | int, there: range) -> range:
-    """The steps of `there` that are meant; negative ones count from its end, as Python's do. Raises MissingError.
+    """The steps of `there` that are meant; negative ones count from its end, as Python's do.
+
+    Raises MissingError where there are none, OptionError for what is no window.
 
     >>> positions(slice(-2, None), range(10)), positions(5, range(3, 8)), positions(slice(0, 4), range(3, 8))
     (range(8, 10), range(5, 6), range(3, 4))
     """
-    if isinstance(steps, int):
-        wanted = slice(steps, steps + 1 if steps != -1 else None)
-    else:
-        wanted = slice(steps.start, steps.stop, steps.step)
-    begin, end = (n + there.stop if n is not None and n < 0 else n for n in (wanted.start, wanted.stop))
-    found = there if wanted.step in (None, 1) else there[:0]
-    begin = found.start if begin is None else max(begin, found.start)
-    end = found.stop if end is None else min(end, found.stop)
+    wanted = window(steps)
+    begin, end = (n + there.stop if n is not None and n < 0 else n for n in wanted)
+    begin = there.start if begin is None else max(begin, there.start)
+    end = there.stop if end is None else min(end, there.stop)
     if begin >= end:
-        text = ":".join("" if n is None else str(n) for n in (wanted.start, wanted.stop))
+        text = ":".join("" if n is None else str(n) for n in wanted)
         count = f"T = {there.stop}, so " if there.start == 0 else "those that were recorded are "
         raise MissingError(f"steps {text} is none of the trace's: {count}{there.start} to {there.stop - 1}")
     return range(begin, end)

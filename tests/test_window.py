@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.errors import MissingError, ShapeError
+from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.plans.compiled.machine import installed
 from lstm_trace.views.frames import frame
 from lstm_trace.views.rows import Selection
@@ -93,6 +94,43 @@ def test_a_supplied_line_that_is_carried() -> None:
         window = model.run(X, given={"h_t": h}, plan=plan, record={"steps": slice(4, 8)})  # type: ignore[arg-type]
         equal(window, whole.at(steps=slice(4, 8)))
         np.testing.assert_array_equal(window.initial["0/forward"]["h_prev"], h[3])
+
+
+@pytest.mark.parametrize("directions", [("forward",), ("forward", "reverse")])
+def test_an_input_that_is_carried(directions: tuple[str, ...], tmp_path: Path) -> None:
+    """Of the first layer, and of one whose input is the layer below."""
+    text = "h_t = tanh(W @ x_t + U @ x_prev + 0.25 * h_prev)\ncarry: x_prev <- x_t, h_prev <- h_t\noutput: h_t"
+    names = [f"{layer}/{direction}" for layer in (0, 1) for direction in directions]
+    sizes = {"0": INPUTS, "1": UNITS * len(directions)}
+    parts = {f"{at}/{n}": RNG.normal(size=(UNITS, sizes[at[0]])) for at in names for n in "WU"}
+    model = lt.prepare(parts, cell={"equations": text})
+    for plan in PLANS:
+        whole = model.run(X, plan=plan)  # type: ignore[arg-type]
+        for begin, end in WINDOWS:
+            cut = whole.at(steps=slice(begin, end))
+            assert lt.verify(cut).status == "proven"
+            steps = {"steps": slice(begin, end)}
+            equal(model.run(X, record=steps, plan=plan), cut)  # type: ignore[arg-type]
+            if plan != "lines":
+                equal(model.run(X, record=steps, plan=plan, out=tmp_path / "t.safetensors"), cut)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "steps", [1.5, "3", True, [1, 2], slice(0.5, 3), range(0, 8, 2), slice(None, None, -1)], ids=str
+)
+def test_what_is_no_window_is_told(steps: Any) -> None:
+    message = re.escape(f"steps are a number, or a slice or range with step 1; found {steps!r}")
+    with pytest.raises(OptionError, match=message):
+        WHOLE.at(steps=steps)
+    with pytest.raises(OptionError, match="record: " + message):
+        lt.prepare(weights(1)).run(X, record={"steps": steps})
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    model = lt.prepare(weights(1))
+    equal(model.run(X, record={"steps": np.int64(-2)}), model.run(X, record={"steps": -2}))
+    equal(WHOLE.at(steps=slice(np.int32(3), np.uint8(5))), WHOLE.at(steps=range(3, 5)))
+    assert model.run(X, record={"layers": np.arange(1)}).scopes == ("0/forward",)
 
 
 def test_what_is_asked_for_must_be_recorded() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..address import Address, positions
+from ..address import Address, is_whole, positions, window
 from ..cell.stack import Stage
 from ..errors import Faults, MissingError, OptionError, nearest, within
 
@@ -52,22 +52,11 @@ def read_record(record: Any) -> Record:
     lines, layers = _listed(parts.get("lines"), str), _listed(parts.get("layers"), int)
     if lines is not None and not all(isinstance(name, str) for name in lines):
         raise OptionError(f"record: lines are names; found {record!r}")
-    if layers is not None and not all(isinstance(n, int) and not isinstance(n, bool) for n in layers):
+    if layers is not None and not all(map(is_whole, layers)):
         raise OptionError(f"record: layers are whole numbers; found {record!r}")
-    return Record(lines, layers, _steps(parts.get("steps")))
-
-
-def _steps(steps: Any) -> tuple[int | None, int | None] | None:
-    if steps is None:
-        return None
-    if isinstance(steps, int) and not isinstance(steps, bool):
-        return steps, steps + 1 if steps != -1 else None
-    if not isinstance(steps, slice | range) or steps.step not in (None, 1):
-        raise OptionError(f"record: steps are a number, or a slice or range with step 1; found {steps!r}")
-    for n in (steps.start, steps.stop):
-        if n is not None and (not isinstance(n, int) or isinstance(n, bool)):
-            raise OptionError(f"record: steps are whole numbers; found {steps!r}")
-    return steps.start, steps.stop
+    steps = parts.get("steps")
+    with within("record"):
+        return Record(lines, layers and tuple(map(int, layers)), None if steps is None else window(steps))
 
 
 def _listed(value: Any, kind: type) -> tuple[Any, ...] | None:
