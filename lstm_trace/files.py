@@ -174,6 +174,8 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         with open(target, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
         return
+    target = target.resolve()  # a link stays, what it leads to is written
+    name = ""
     try:
         encoding = None if "b" in mode else "utf-8"
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
@@ -186,7 +188,11 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
             yield file
         os.replace(name, target)
     except OSError as error:
+        if error.errno is None or (
+            error.filename and Path(error.filename).parent != target.parent
+        ):  # of something else
+            raise
         raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     finally:
-        if "name" in locals() and os.path.exists(name):
+        if name and os.path.exists(name):
             os.unlink(name)

@@ -129,6 +129,25 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     assert not [entry for entry in tmp_path.parent.iterdir() if entry.name.endswith(".part")]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "out.txt")
+    with written(tmp_path / "link") as file:
+        file.write("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "out.txt").read_text() == "new"
+    assert [entry.name for entry in (tmp_path / "real").iterdir()] == ["out.txt"]
+
+
+@pytest.mark.parametrize("error", [OSError("boom"), FileNotFoundError(2, "none", "/elsewhere/else.txt")])
+def test_an_error_that_is_not_of_the_file_stays_what_it_is(tmp_path: Path, error: OSError) -> None:
+    with pytest.raises(type(error)) as raised, written(tmp_path / "out.txt"):
+        raise error
+    assert raised.value is error
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_a_device_or_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
