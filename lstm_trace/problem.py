@@ -10,7 +10,8 @@ from .build import build
 from .errors import Faults, FileError, LstmTraceError, closest, within
 from .files import read_bytes, read_data
 from .model import Defaults, Model
-from .schema import Problem, places, validate
+from .schema import TRACED, Problem, places, validate
+from .tensors import is_tensors
 from .trace import STATE, Header
 from .weights.source import by_our_names
 
@@ -27,10 +28,15 @@ _ARRAYS = ("x", "x_t", "h0", "h_prev", "c0", "c_prev")
 
 def read_problem(path: str | Path, content: bytes | None = None) -> Problem:
     """Read a problem file (YAML, JSON, TOML; '-' is standard input). Raises FileError with every fault."""
-    data = read_data(path, read_bytes(path) if content is None else content)
+    content = read_bytes(path) if content is None else content
+    if is_tensors(path) and b"lstm-trace/" in content[:1024]:
+        raise FileError(f"{path}: {TRACED}")
+    data = read_data(path, content)
     if not isinstance(data, dict):
         found = describe(data) if data is not None else "an empty file"
         raise FileError(f"{path}: expected a problem (title, weights, x, …), found {found}")
+    if str(data.get("format", "")).startswith("lstm-trace/"):
+        raise FileError(f"{path}: {TRACED}")
     return as_problem(data, str(path))
 
 

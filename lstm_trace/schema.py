@@ -22,6 +22,8 @@ from .errors import FileError, nearest
 M = TypeVar("M", bound=BaseModel)
 
 FORMAT = "lstm-trace/1"
+#: What is said of a trace where a problem or model was expected.
+TRACED = "a trace, computed already; report, show, export, verify, explain and diff read it"
 _NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
 
 

@@ -113,3 +113,15 @@ def test_the_bar_stays_away_from_pipes_and_short_runs(monkeypatch: pytest.Monkey
         now[0] += 1.9
         bar(10, 50)
     assert terminal.content == ""
+
+
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+@pytest.mark.parametrize("verb", ["run", "inspect"])
+def test_a_trace_where_a_problem_or_model_is_expected(verb: str, suffix: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t.{suffix}"
+    assert ran(problem, "-o", str(path)).exit_code == 0
+    done = CliRunner().invoke(main, [verb, str(path)])
+    assert done.exit_code == 2
+    if (verb, suffix) != ("inspect", "json"):  # a .json is no model file, whatever is in it
+        told = "a trace, computed already; report, show, export, verify, explain and diff read it"
+        assert done.stderr == f"error: {path}: {told}\n"

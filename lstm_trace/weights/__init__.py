@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, MissingError, OptionError
+from ..schema import TRACED
 from .found import Found, choose
 from .layouts import Layout, layout
 
@@ -56,6 +57,8 @@ def read_model(
         raise FileError(f"{path}: not a model file; models are read from {', '.join(READERS)}")
     if not Path(path).is_file():
         raise FileError(f"{path}: {'a folder, not a file' if Path(path).is_dir() else 'no such file or directory'}")
+    if not is_model(path):
+        raise FileError(f"{path}: {TRACED}")
     reader = import_module(f".{READERS[suffix]}", __name__)
     if suffix == ".onnx":
         if layout is not None or recurrent_activation is not None:
