@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -133,14 +133,14 @@ def load_mapped(path: str | Path) -> Trace:
     problems = []
     for name, tensor in tensors.items():
         part = next((p for p in parts if name.startswith(f"{p}/")), None)
-        if name in ("inputs/x", "inputs/lengths"):
+        if name == "inputs/lengths":
             continue
         scope, _, line = name[len(part) + 1 :].rpartition("/") if part else ("", "", "")
-        if part is None or not line or scope.count("/") != 1:
+        if name != "inputs/x" and (not line or scope.count("/") != 1):
             problems.append(f"{path}: the tensor {name!r} is no part of a trace")
         elif tensor.dtype != np.dtype(manifest.dtype):
             problems.append(f"{path}: {name} is {tensor.dtype.name}, but the trace is {manifest.dtype}")
-        else:
+        elif part is not None:
             parts[part].setdefault(scope, {})[line] = array(name)
     if "inputs/lengths" in tensors and tensors["inputs/lengths"].dtype.kind != "i":
         problems.append(f"{path}: inputs/lengths must be whole numbers (I64)")
@@ -249,15 +249,10 @@ def _faults(trace: Trace) -> list[str]:
     for stage in trace.stages:
         if stage.scope in before:
             problems.append(f"{stage.scope} stands twice")
-        for name in stage.cell.inputs:
-            scope, _, line = stage.sources.get(name, "").rpartition("/")
-            if line not in (X, VALID, GIVEN) and (scope not in before or line not in before[scope].cell.by_name):
-                problems.append(f"{stage.scope}: the source of {name} is not there")
-        if not set(stage.sources) <= set(stage.cell.inputs):
-            problems.append(f"{stage.scope}: sources names what is no input of the equations")
-        if stage.computed is not None and not set(stage.computed) <= set(stage.cell.by_name):
-            problems.append(f"{stage.scope}: computed names a line that the equations do not have")
+        problems += (f"{stage.scope}: {problem}" for problem in _stage_faults(stage, before))
         before[stage.scope] = stage
+    if trace.x is None and not any(trace.lines.values()) and not any(trace.given.values()):
+        problems.append("it holds no values")  # nothing bounds its steps and rows
     if trace.x is not None and (trace.x.ndim != 3 or trace.x.shape[:2] != lead):
         problems.append(f"inputs.x has shape {trace.x.shape}; expected (T, B, I) with T, B = {lead}")
     if trace.lengths is not None and (
@@ -279,24 +274,51 @@ def _faults(trace: Trace) -> list[str]:
     return problems or _widths(trace)
 
 
+def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
+    """What does not fit within a stage, or to those before it, by scope."""
+    cell = stage.cell
+    if stage.computed is not None:
+        computed = set(stage.computed)
+        if not computed <= set(cell.by_name):
+            yield "computed names a line that the equations do not have"
+            return
+        if not computed or len(computed) < len(stage.computed):
+            yield "computed is empty, or names a line twice"
+        for name in computed:
+            for missing in set(cell.by_name[name].reads) & set(cell.by_name) - computed:
+                yield f"computed leaves out {missing}, which {name} reads"
+    if not set(stage.sources) <= set(cell.inputs):
+        yield "sources names what is no input of the equations"
+    for name in cell.inputs:
+        source = stage.sources.get(name, "")
+        scope, _, line = source.rpartition("/")
+        there = scope in before and (line in before[scope].cell.by_name or line in before[scope].cell.inputs)
+        unused = source and name not in stage.inputs  # then its stage need not be in the trace
+        if source not in (X, VALID, GIVEN) and not there and not unused:
+            yield f"the source of {name} is not there"
+
+
 def _widths(trace: Trace) -> list[str]:
     """Lines whose width is not what the equations and parameters give."""
     problems: list[str] = []
+    found: dict[str, int] = {}  # by address, also of lines that were not recorded
     for stage in trace.stages:
         known: dict[str, tuple[int, str]] = {}
-        for name in (*stage.cell.inputs, *stage.cell.states):
+        for name in (*stage.inputs, *stage.states):
             values = trace.operand(stage.scope, name, slice(0, 1) if stage.direction != "reverse" else slice(-1, None))
-            if values is not None:
-                known[name] = values.shape[-1], f"from {name}"
+            width = found.get(stage.sources.get(name, "")) if values is None else values.shape[-1]
+            if width is not None:
+                known[name] = width, f"from {name}"
         here = trace.parameters.get(stage.scope, {})
         shapes = {name: here[name].shape for name in stage.parameters if name in here}
-        if set(shapes) != set(stage.parameters):
+        if not {*stage.parameters, *stage.inputs} <= {*shapes, *known}:
             continue  # a line without its operands is told by verify: cannot tell
         try:
             sizes = infer(stage.cell, [line.name for line in stage.lines], shapes, known)
         except LstmTraceError as error:
             problems += [f"{stage.scope}: {problem}" for problem in error.problems]
             continue
+        found |= {f"{stage.scope}/{name}": width for name, width in sizes.widths.items()}
         for name, array in trace.lines.get(stage.scope, {}).items():
             if name in sizes.widths and array.shape[-1] != sizes.widths[name]:
                 problems.append(f"lines {stage.scope}/{name}: width {array.shape[-1]}, expected {sizes.widths[name]}")

@@ -24,6 +24,7 @@ from .trace import Trace
 SUFFIX = ".safetensors"
 #: Bytes that a header may have; the format's own limit.
 MOST_HEADER = 100_000_000
+MOST_AXES = 3
 _KINDS: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -119,8 +120,11 @@ def _tensor(path: str | Path, name: str, entry: Any, begin: int) -> Tensor:
     """One entry of the header. Raises FileError."""
     try:
         dtype, shape, offsets = _KINDS[entry["dtype"]], entry["shape"], entry["data_offsets"]
-        whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (*shape, *offsets))
+        whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (*shape, *offsets))
         first, last = offsets
+        whole = (
+            whole and len(shape) <= MOST_AXES and min(shape, default=1) > 0 and first >= 0
+        )  # no array of ours is empty
         fits = whole and last - first == math.prod(shape) * dtype.itemsize
     except (KeyError, TypeError, ValueError):
         raise FileError(f"{path}: {name}: the header's entry cannot be read") from None

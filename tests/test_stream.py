@@ -10,6 +10,7 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from safetensors.numpy import load_file
 import lstm_trace as lt
 from lstm_trace.errors import FileError
 from lstm_trace.running import stream
+from lstm_trace.store import load, to_json
 
 from .test_out import MODEL, X, same, weights
 
@@ -221,8 +223,10 @@ def test_a_killed_run_leaves_no_file_that_looks_whole(path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", _KILLED, str(path)], check=False)  # noqa: S603
     assert done.returncode == -signal.SIGKILL
     assert not path.exists()
-    for left in path.parent.iterdir():
-        assert left.name.endswith(".part")
+    (left,) = path.parent.iterdir()
+    assert left.name.endswith(".part")
+    with pytest.raises(FileError):  # nor is it taken for a trace under that name
+        lt.load(left.rename(path))
 
 
 # -- files that are not to be trusted ----------------------------------------------------------------------------------
@@ -249,6 +253,12 @@ def manifest(change: Callable[[Header], Any]) -> Callable[[Header], None]:
     return act
 
 
+def empty(header: Header, *shape: int) -> dict[str, Any]:
+    """The entry of a tensor without a byte, at the file's end."""
+    end = max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
+    return {"dtype": "F64", "shape": list(shape), "data_offsets": [end, end]}
+
+
 LINE = "lines/0/forward/i_t"
 CHANGES: list[tuple[Callable[[Header], Any], str]] = [
     (lambda h: h.pop("__metadata__"), "not a trace (lstm-trace/1 is not in its header)"),
@@ -271,6 +281,14 @@ CHANGES: list[tuple[Callable[[Header], Any], str]] = [
     (lambda h: h.update({"lines/7/forward/i_t": h.pop(LINE)}), "lines: there is no stage '7/forward'"),
     (lambda h: h[LINE].update(shape=[9, 6, 1]), "lines 0/forward/i_t has shape (9, 6, 1)"),
     (lambda h: h[LINE].update(dtype="I64"), f"{LINE} is int64, but the trace is float64"),
+    (lambda h: h.update({"lines/0/forward/zz": empty(h, 0, 10**30)}), "do not agree"),
+    (lambda h: h.update({"parameters/0/forward/zz": empty(h, 0, 2**62, 2**62)}), "do not agree"),
+    (lambda h: h[LINE].update(shape=[9, 2, 3, *[1] * 70]), "do not agree"),
+    (lambda h: h["inputs/x"].update(dtype="I64"), "inputs/x is int64, but the trace is float64"),
+    (manifest(lambda m: m["stages"][0].update(computed=[])), "0/forward: computed is empty, or names a line twice"),
+    (manifest(lambda m: m["stages"][0].update(computed=["h_t", "h_t"])), "computed is empty, or names a line twice"),
+    (manifest(lambda m: m["stages"][0].update(computed=["h_t"])), "computed leaves out o_t, which h_t reads"),
+    (manifest(lambda m: m["stages"][1].update(sources={"x_t": "7/forward/x"})), "the source of x_t is not there"),
     (manifest(lambda m: m.update(steps=8)), "has shape"),
     (manifest(lambda m: m["stages"][0].update(equations="i_t = boom(x_t)")), "unknown function 'boom'"),
     (manifest(lambda m: m.update(extra=1)), "unknown key 'extra'"),
@@ -327,6 +345,17 @@ def test_other_suffixes_and_missing_folders_are_told(tmp_path: Path) -> None:
         lt.load(tmp_path / "a.safetensors")
 
 
+def test_a_trace_without_values_is_refused(path: Path) -> None:
+    """Nothing would bound its steps."""
+    trace = lt.prepare(weights()).run(X)
+    for part in (trace.lines, trace.given):
+        part.clear()
+    data = json.loads(to_json(trace)) | {"steps": 10**30}
+    data["inputs"]["x"] = None
+    with pytest.raises(FileError, match="it holds no values"):
+        load("t.json", json.dumps(data).encode())
+
+
 # -- threads -----------------------------------------------------------------------------------------------------------
 
 
@@ -350,3 +379,37 @@ def test_small_products_leave_a_core_to_the_writer_and_large_ones_do_not(
         assert controller.info()[0]["num_threads"] == 2
     with controller.limit(limits=1):
         assert threads(8) == 1
+
+
+def test_runs_side_by_side_leave_the_limit_as_it_was(tmp_path: Path) -> None:
+    controller = pytest.importorskip("threadpoolctl").ThreadpoolController().select(user_api="blas")
+    if not controller.info():
+        pytest.skip("numpy's BLAS is not one that can be told")
+    model = lt.prepare(weights(units=8))
+    expected = model.run(LONG)["h_t"]
+
+    def run(k: int) -> None:
+        for _ in range(5):
+            out = model.run(LONG * (k == 0), out=tmp_path / f"{k}.safetensors")
+            if k == 0:
+                np.testing.assert_allclose(out["h_t"], expected, rtol=0, atol=1e-13)
+
+    with controller.limit(limits=2):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(run, range(4)))
+        assert controller.info()[0]["num_threads"] == 2
+
+
+def test_another_run_that_wrote_the_same_file_is_told(path: Path) -> None:
+    """Rather than its values given out for this run's."""
+    real = stream.load_mapped
+
+    def late(target: Any) -> lt.Trace:
+        path.with_name("other.safetensors").replace(path)
+        return real(target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        MODEL.run(X, out=path.with_name("other.safetensors"))
+        patch.setattr(stream, "load_mapped", late)
+        with pytest.raises(FileError, match="another run has written it meanwhile; give each run a file of its own"):
+            MODEL.run(LONG, out=path)

@@ -83,6 +83,10 @@ def check_memory(layout: Layout, dtype: Any) -> None:
 class Target(Protocol):
     """Where the values of a planned run go."""
 
+    @property
+    def window(self) -> Window:
+        """The steps of them that are stored."""
+
     def slab(self, scope: str) -> Slab | Rows | None:
         """The memory of a whole stage, where the run may compute in it."""
 
@@ -107,8 +111,16 @@ class Window:
     """Of the computed steps those that are stored, and the states that are carried into them."""
 
     def __init__(self, layout: Layout) -> None:
-        self._span, self._whole, self._stages = layout.span, layout.whole, {s.scope: s for s in layout.stages}
+        self._span, self._whole, self._steps = layout.span, layout.whole, layout.steps
+        self._stages = {stage.scope: stage for stage in layout.stages}
         self.carried: dict[str, dict[str, Array]] = {}
+
+    def enter(self, stage: Stage, inputs: Mapping[str, Array]) -> None:
+        """Note the states that carry an input, (T, B, width) at all steps, into the stored steps."""
+        edge = self._edge(stage)
+        if not self._whole and 0 <= edge < self._steps:
+            here = self.carried.setdefault(stage.scope, {})
+            here |= {s: np.array(inputs[n][edge]) for s, n in stage.cell.carry if s in stage.states and n in inputs}
 
     def of(self, scope: str, block: Block, first: int, count: int) -> tuple[slice, slice]:
         """Which stored steps a block of the steps from `first` on has, and where in the block; notes the states."""
@@ -117,7 +129,8 @@ class Window:
         span, stage = self._span, self._stages[scope]
         edge = self._edge(stage)
         if first <= edge < first + count:
-            self.carried[scope] = {
+            here = self.carried.setdefault(scope, {})
+            here |= {
                 state: np.array(block.line(line)[edge - first])
                 for state, line in stage.cell.carry
                 if state in stage.states and line in stage.cell.by_name
@@ -135,11 +148,6 @@ class Window:
         if self._whole:
             return trace
         initial = {scope: {**here, **self.carried.get(scope, {})} for scope, here in trace.initial.items()}
-        for stage in trace.stages:
-            edge, given = self._edge(stage), trace.given.get(stage.scope, {})
-            for state, line in stage.cell.carry:
-                if line in given and state in initial.get(stage.scope, {}) and edge in trace.span:
-                    initial[stage.scope][state] = given[line][edge]
         found = cut(trace, self._span, initial, lines)
         return replace(found, x=None if found.x is None else found.x.copy())  # not the whole input with it
 
@@ -204,7 +212,9 @@ def by_definition(trace: Trace, layout: Layout, target: InMemory) -> None:
         values = {name: kept.get(name, np.empty(shape, trace.header.dtype)) for name, shape in shapes.items()}
         first = trace.initial.get(stage.scope, {})
         here = trace.parameters.get(stage.scope, {})
-        run_lines(stage, here, stage_inputs(trace, stage, target), first, values, arithmetic)
+        inputs = stage_inputs(trace, stage, target)
+        target.window.enter(stage, inputs)
+        run_lines(stage, here, inputs, first, values, arithmetic)
         if not layout.whole:
             target.take(stage.scope, Lined(values), 0, layout.steps)
 
@@ -218,6 +228,7 @@ def by_plan(
     with np.errstate(all="ignore"):  # as in `run_lines`: exp may overflow to inf, 0 is the right answer
         for stage in layout.stages:
             inputs = stage_inputs(trace, stage, target)
+            target.window.enter(stage, inputs)
             first = trace.initial.get(stage.scope, {})
             slab = target.slab(stage.scope)
             take = None if slab is not None else partial(target.take, stage.scope)
@@ -296,7 +307,11 @@ class Job:
             lengths=None if fed.lengths is None else np.minimum(fed.lengths, layout.steps),
             parameters={s.scope: {n: weights[s.scope][n] for n in s.parameters} for s in layout.stages if s.parameters},
             initial=initial,
-            given={scope: {n: a[: layout.steps] for n, a in arrays.items()} for scope, arrays in fed.given.items()},
+            given={
+                stage.scope: {n: a[: layout.steps] for n, a in fed.given[stage.scope].items()}
+                for stage in layout.stages
+                if stage.scope in fed.given
+            },
             lines=lines,
             memory=memory,
         )

@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
-from typing import NamedTuple
+from threading import Lock, Thread
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,6 +62,7 @@ def run_to_file(job: Job, path: str | Path, progress: Progress | None = None) ->
     }
     window = Window(layout)
     with _begun(window.cut(trace, {}), lines, path) as (file, places), _room_to_write(job):
+        ours = os.fstat(file.fileno())
         target = ToFile(layout, file, places, window)
         try:
             by_plan(trace, layout, job.weights, job.kept, target, progress)
@@ -71,7 +72,10 @@ def run_to_file(job: Job, path: str | Path, progress: Progress | None = None) ->
         for scope, states in window.cut(trace, {}).initial.items():  # known only now, where not all steps are stored
             for state, values in states.items():
                 _write(file, places[f"initial/{scope}/{state}"], values, 0)
-    return load_mapped(path)
+    written = load_mapped(path)
+    if not os.path.samestat(ours, os.stat(path)):
+        raise FileError(f"{path}: another run has written it meanwhile; give each run a file of its own")
+    return written
 
 
 def save_tensors(trace: Trace, path: str | Path) -> None:
@@ -96,12 +100,40 @@ def _room_to_write(job: Job) -> Iterator[None]:
     if made > MOST_PRODUCTS * max(stored, 1):
         yield
         return
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # only here
-
-    blas = ThreadpoolController().select(user_api="blas")
-    threads = min((library["num_threads"] for library in blas.info()), default=1)
-    with blas.limit(limits=max(1, min(threads, (os.cpu_count() or 1) - 1))):
+    _LIMIT.enter()
+    try:
         yield
+    finally:
+        _LIMIT.leave()
+
+
+class _Limit:
+    """A limit on the threads of numpy's BLAS, for as long as any run needs it: they are the process's, not a run's."""
+
+    def __init__(self) -> None:
+        self._lock, self._runs = Lock(), 0
+        self._before: Any = None
+
+    def enter(self) -> None:
+        """Set it, where no other run has."""
+        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # only here
+
+        with self._lock:
+            self._runs += 1
+            if self._runs == 1:
+                blas = ThreadpoolController().select(user_api="blas")
+                threads = min((library["num_threads"] for library in blas.info()), default=1)
+                self._before = blas.limit(limits=max(1, min(threads, (os.cpu_count() or 1) - 1)))
+
+    def leave(self) -> None:
+        """Lift it, where no other run needs it."""
+        with self._lock:
+            self._runs -= 1
+            if not self._runs:
+                self._before.restore_original_limits()
+
+
+_LIMIT = _Limit()
 
 
 @contextmanager
@@ -120,10 +152,10 @@ def _begun(trace: Trace, lines: Shapes, path: str | Path) -> Iterator[tuple[File
         buffered.flush()
         file = FileIO(buffered.fileno(), "r+", closefd=False)
         _reserve(file, size)
-        _all(file, 0, memoryview(head))
         for name, array in premises.items():
             _write(file, places[name], array, 0)
         yield file, places
+        _all(file, 0, memoryview(head))  # last: without it nobody takes the rest of a killed run for a trace
 
 
 def _reserve(file: FileIO, size: int) -> None:
@@ -214,7 +246,7 @@ class ToFile:
     """The target of a run (see `runs.Target`) that goes to a file."""
 
     def __init__(self, layout: Layout, file: FileIO, places: Places, window: Window) -> None:
-        self._layout, self._file, self._places, self._window = layout, file, places, window
+        self._layout, self._file, self._places, self.window = layout, file, places, window
         self._writer = _Writer(file, places)
         self._reverse = {stage.scope: stage.direction == "reverse" for stage in layout.stages}
         self._scope = ""
@@ -236,7 +268,7 @@ class ToFile:
         for (source, name), array in self._passed.items():
             if source == scope:
                 array[first : first + count] = block.line(name)[:count]
-        stored, there = self._window.of(scope, block, first, count)
+        stored, there = self.window.of(scope, block, first, count)
         first, count = stored.start, stored.stop - stored.start
         if not count:
             return False

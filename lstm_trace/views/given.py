@@ -52,10 +52,12 @@ def equations(shown: View) -> Iterator[Block]:
                 seen.add((line.name, right))
                 rows.append((Row((Sym(line.name),), (("=", right),)),))
         for state, target in stage.cell.carry:
-            line = stage.cell.by_name[target]
-            if not line.assigned and target in needed and (state, formula(line, stage.cell)) not in seen:
-                seen.add((state, formula(line, stage.cell)))
-                rows.append((Row((Sym(state),), (("←", formula(line, stage.cell)),)),))
+            if target not in needed or stage.cell.by_name[target].assigned:
+                continue
+            right = formula(stage.cell.by_name[target], stage.cell)
+            if (state, right) not in seen:
+                seen.add((state, right))
+                rows.append((Row((Sym(state),), (("←", right),)),))
         if rows:
             if not first:
                 yield Para(shown.words.text("layer.more", place=shown.place(stage)))

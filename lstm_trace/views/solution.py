@@ -75,11 +75,12 @@ def _vector(shown: View, place: Place, level: int) -> Iterator[Block]:
 
 
 def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
-    """A line for each gate and state; for each line that was chosen where some were."""
+    """A line for each gate and state, or for what was recorded of it; for each line that was chosen where some were."""
     if shown.chosen.names is not None:
         lines = shown.lines(place.stage)
     else:
-        lines = [group.leader for group in shown.groups(place.stage, shown.idle(place)) if group.leader is not None]
+        groups = [group for group in shown.groups(place.stage, shown.idle(place)) if group.leader is not None]
+        lines = [x for g in groups for x in ((g.leader,) if g.leader in g.lines else g.lines) if x is not None]
     rows = []
     for line in lines:
         vector, sign = result(shown, place, line)

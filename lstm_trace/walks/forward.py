@@ -92,7 +92,7 @@ def verify(trace: Trace) -> Verification:
     failing: dict[tuple[str, str], Array] = {}
     unknown: list[Unknown] = []
     for stage, line, values in trace.recorded():
-        missing = [name for name in line.reads if trace.operand(stage.scope, name, slice(0, 1)) is None]
+        missing = [name for name in line.reads if not _held(trace, stage, name)]
         place = f"{stage.scope}/{line.name}"
         if missing:
             unknown.append(Unknown(place, f"{', '.join(missing)} was not recorded", values.size))
@@ -160,6 +160,12 @@ def premises(trace: Trace) -> Iterator[str]:
         yield from (f"{scope}/{INITIAL.get(name, name)}" for name in values)
     for scope, values in trace.given.items():
         yield from (f"{scope}/{name} (given)" for name in values)
+
+
+def _held(trace: Trace, stage: Stage, name: str) -> bool:
+    """Whether `name` was recorded at every step: of a state, its initial value and the line that it carries."""
+    ends = slice(0, 1), slice(trace.steps - 1, trace.steps)
+    return all(trace.operand(stage.scope, name, end) is not None for end in ends)
 
 
 def _chunks(shape: tuple[int, ...]) -> Iterator[slice]:

@@ -63,6 +63,8 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
     if state is None:
         known = ", ".join(_carried(cell)) or "none"
         raise OptionError(f"{name} is not carried to the next step, so it has no memory; carried lines: {known}")
+    if name in cell.inputs:
+        raise OptionError(f"{name} is supplied here, not computed, so nothing tells what it keeps")
     line = cell.by_name[name]
     clip = None
     if line.op == "clip":
