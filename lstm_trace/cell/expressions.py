@@ -1,0 +1,192 @@
+"""One expression to lines: parsed with a whitelist, never evaluated. See `parse` for the grammar."""
+
+from __future__ import annotations
+
+import ast
+import math
+import sys
+import warnings
+
+from ..errors import nearest
+from .lines import Line, Operand, expression
+from .ops import FUNCTIONS, OPS
+
+#: How the parts of Python's grammar that are not in ours are written.
+_FOREIGN = {
+    "Pow": "**", "Mod": "%", "FloorDiv": "//", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LShift": "<<",
+    "RShift": ">>", "Invert": "~", "Not": "not", "And": "and", "Or": "or", "Compare": "a comparison",
+    "IfExp": "if … else", "Subscript": "an index […]", "Attribute": "a dot between names", "Lambda": "lambda",
+    "Tuple": "a comma here", "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text",
+}  # fmt: skip
+DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
+_OPERATORS: dict[type, str] = {ast.MatMult: "matvec", ast.Mult: "mul", ast.Div: "div"}
+
+
+class Fault(Exception):  # noqa: N818 - it never leaves the parser: it becomes a sentence of a CellError
+    """One fault at a column of the row being read."""
+
+    def __init__(self, message: str, column: int = 0) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+class Builder:
+    """Collects lines in single-assignment form; each distinct expression becomes one line."""
+
+    def __init__(self, later: dict[str, int], inputs: tuple[str, ...], states: set[str]) -> None:
+        self.lines: dict[str, Line] = {}
+        self.known: dict[tuple[str, tuple[Operand, ...], tuple[float, ...]], str] = {}
+        self.later = later  # every assigned name, for use before assignment
+        self.inputs = inputs
+        self.states = states
+        self.name = self.row = ""
+        self.start = 0  # column of the expression within the row
+
+    def assign(self, name: str, text: str, start: int, row: str) -> None:
+        """Add the lines of `name = text`."""
+        self.name, self.row, self.start = name, row, start
+        line = self._line(_tree(text, start), text, top=True)
+        same = self._same(line) if isinstance(line, Line) else line
+        if isinstance(line, Line) and same is None:
+            self._add(line._replace(name=name))
+        elif same is not None:
+            self._add(Line(name, "copy", (same,)))
+
+    def value(self, text: str, start: int, row: str) -> Operand:
+        """The operand that stands for an expression, its lines added where they are new."""
+        self.row, self.start = row, start
+        return self._operand(_tree(text, start), text)
+
+    @staticmethod
+    def _key(line: Line) -> tuple[str, tuple[Operand, ...], tuple[float, ...]]:
+        return line.op, line.operands, line.constants
+
+    def _same(self, line: Line) -> str | None:
+        """The line, or the input, that has the value of an unnamed line."""
+        text = expression(line)
+        return self.known.get(self._key(line), text if text in self.inputs else None)
+
+    def _add(self, line: Line) -> None:
+        self.lines[line.name] = line
+        self.known.setdefault(self._key(line), line.name)
+
+    def _column(self, node: ast.expr, text: str) -> int:
+        return self.start + len(text.encode()[: node.col_offset].decode())
+
+    def _operand(self, node: ast.expr, text: str) -> Operand:
+        line = self._line(node, text)
+        if not isinstance(line, Line):
+            return line
+        name = self._same(line)
+        if name is None:
+            name = expression(line)
+            self._add(line._replace(name=name))
+        return name
+
+    def _line(self, node: ast.expr, text: str, top: bool = False) -> Line | Operand:
+        """The (unnamed) line or the plain operand that `node` stands for."""
+        column = self._column(node, text)
+        match node:
+            case ast.Name(id=name):
+                if name in self.later and name not in self.lines:
+                    place = "in its own equation" if name == self.name else f"equation {self.later[name]} gives it one"
+                    raise Fault(f"{name} is read before it has a value ({place})", column)
+                if name in FUNCTIONS:
+                    raise Fault(f"{name} is a function; write {name}(…)", column)
+                if name.endswith("_prev") and name not in self.states and name not in self.inputs:
+                    raise Fault(f"{name} is read but the carry is open: declare `carry: {name} <- …`", column)
+                return name
+            case ast.Constant(value=bool() | complex() | str() | bytes() | None):
+                raise Fault("only names and numbers can stand here", column)
+            case ast.Constant(value=int() | float() as value):
+                if not abs(value) <= sys.float_info.max:
+                    raise Fault("this number is too large for a float", column)
+                return float(value)
+            case ast.UnaryOp(op=ast.UAdd(), operand=inner):
+                return self._line(inner, text, top)
+            case ast.UnaryOp(op=ast.USub(), operand=inner):
+                operand = self._operand(inner, text)
+                return Line("", "neg", (operand,)) if isinstance(operand, str) else -operand
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                return self._sum(node, text)
+            case ast.BinOp(op=operator) if type(operator) in _OPERATORS:
+                return self._product(node, text, column, top)
+            case ast.Call():
+                return self._call(node, text, column)
+        kind = type(getattr(node, "op", node)).__name__
+        raise Fault(f"{_FOREIGN.get(kind, kind)} is not in the grammar (names, numbers, + - * / @, functions)", column)
+
+    def _sum(self, node: ast.expr, text: str) -> Line:
+        terms: list[tuple[float, ast.expr]] = []
+        while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            terms.append((1.0 if isinstance(node.op, ast.Add) else -1.0, node.right))
+            node = node.left
+        terms.append((1.0, node))
+        signs, operands = [], []
+        for sign, term in reversed(terms):
+            while isinstance(term, ast.UnaryOp) and isinstance(term.op, ast.USub):
+                sign, term = -sign, term.operand
+            operand = self._operand(term, text)
+            if isinstance(operand, float) and math.copysign(1, operand) < 0:
+                sign, operand = -sign, -operand
+            signs.append(sign)
+            operands.append(operand)
+        return Line("", "add", tuple(operands), tuple(signs))
+
+    def _product(self, node: ast.BinOp, text: str, column: int, top: bool) -> Line:
+        op = _OPERATORS[type(node.op)]
+        if op == "div" and not top:
+            raise Fault("give this quotient a name of its own: `q = a / b` in an equation before", column)
+        operands = self._operand(node.left, text), self._operand(node.right, text)
+        if op == "matvec":
+            matrix, vector = operands
+            if not isinstance(matrix, str) or matrix in self.lines or matrix in (*self.states, *self.inputs):
+                raise Fault("the left side of @ must be a weight matrix", column)
+            if not isinstance(vector, str):
+                raise Fault("the right side of @ must be a vector", self._column(node.right, text))
+        return Line("", op, operands)
+
+    def _call(self, node: ast.Call, text: str, column: int) -> Line:
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name not in FUNCTIONS:
+            said = nearest(name, sorted(FUNCTIONS), "there are")
+            raise Fault(f"unknown function {name or ast.unparse(node.func)!r}{said}", column)
+        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+            raise Fault(f"{name} takes plain operands only, by position", column)
+        count = len(node.args)
+        for op in (op for op in OPS.values() if op.function == name):
+            least = sum(1 for _, default in op.constants if default is None)
+            arity = max(count, 1) if op.arity is None else op.arity
+            if arity + least <= count <= arity + len(op.constants):
+                operands = tuple(self._operand(a, text) for a in node.args[:arity])
+                given = tuple(self._number(a, text) for a in node.args[arity:])
+                rest = tuple(float(d) for _, d in op.constants[len(given) :] if d is not None)
+                return Line("", op.name, operands, given + rest)
+        wanted = " or ".join(dict.fromkeys(_signature(op.name) for op in OPS.values() if op.function == name))
+        raise Fault(f"{name} has {count} argument{'s' * (count != 1)}; write {wanted}", column)
+
+    def _number(self, node: ast.expr, text: str) -> float:
+        value = self._line(node, text)
+        if not isinstance(value, float):
+            raise Fault("a number must stand here", self._column(node, text))
+        return value
+
+
+def _signature(name: str) -> str:
+    op = OPS[name]
+    operands = ["a", "b", "c"][: op.arity] if op.arity else ["a", "…"]
+    return f"{op.function}({', '.join(operands + [c for c, _ in op.constants])})"
+
+
+def _tree(text: str, start: int) -> ast.expr:
+    if not text:
+        raise Fault("nothing stands here; write an expression", start)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's advice on its own syntax ('1or x') is not for us
+            return ast.parse(text, mode="eval").body
+    except SyntaxError as error:
+        column = start + min(max((error.offset or 1) - 1, 0), len(text))
+        raise Fault(f"this cannot be read as an equation ({error.msg.split(';')[0]})", column) from None
+    except (RecursionError, MemoryError, ValueError):
+        raise Fault(DEEP, start) from None
