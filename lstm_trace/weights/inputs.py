@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import to_array
-from ..errors import FileError, MissingError, ShapeError, nearest
+from ..errors import FileError, MissingError, OptionError, ShapeError, nearest
 from ..files import read_bytes, read_data
 from . import needed
 from .guards import afford, archive, told
@@ -31,10 +31,12 @@ def read_input(path: str | Path, key: str | None = None) -> Input:
     """The array in a file; a table gives a row for each step and a column for each input.
 
     key: which array of several (.npz, a JSON mapping), or which columns of a table, with commas between. '-' reads
-    JSON from standard input. Raises FileError, MissingError (which arrays there are), ShapeError.
+    JSON from standard input. Raises FileError, MissingError (which arrays there are), OptionError (a key where nothing
+    has a name), ShapeError.
     """
     suffix = Path(path).suffix.lower() if str(path) != "-" else ".json"
     if suffix == ".npy":
+        _nameless(key, path)
         return Input(_numbers(load_npy(path), str(path)))
     if suffix == ".npz":
         with archive(path) as opened:
@@ -59,6 +61,13 @@ def _chosen(names: Sequence[str], key: str | None, path: Any) -> str:
     raise MissingError(f"{path}: {problem}; choose one with --key: {', '.join(names[:12])}")
 
 
+def _nameless(key: str | None, path: Any) -> None:
+    if key is not None:
+        raise OptionError(
+            f"{path}: --key {key} chooses among names, and the file is one array without any; leave it out"
+        )
+
+
 def _numbers(values: Any, where: str) -> Any:
     if values.dtype.kind not in "fiub":
         raise ShapeError(f"{where} has the dtype {values.dtype}; expected numbers")
@@ -71,6 +80,7 @@ def _json(path: str | Path, key: str | None) -> Any:
         name = _chosen([str(k) for k in data], key or ("x" if "x" in data else None), path)
         data, where = data[name], f"{path}: {name}"
     else:
+        _nameless(key, path)
         where = str(path)
     try:
         return to_array(data)
