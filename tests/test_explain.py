@@ -117,6 +117,11 @@ def test_faults(file: str, words: list[str], message: str) -> None:
     assert run.stdout == ""
 
 
+def test_a_part_that_is_zero_has_no_sign() -> None:
+    trace = lt.run({}, [[0.0], [-0.0]], cell={"equations": "c_t = -1 * c_prev + x_t\ncarry: c_prev <- c_t"})
+    assert "| -0 |" not in explanation(trace, "1/c_t[0]", "memory").markdown()
+
+
 def test_unknown_way() -> None:
     with pytest.raises(OptionError, match="there is no explanation 'memorry'; did you mean 'memory'"):
         explanation(traced({}), "c_t[0]", "memorry")

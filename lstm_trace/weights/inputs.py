@@ -17,6 +17,8 @@ from . import needed
 from .guards import afford, archive, told
 from .npz import load_npy, members
 
+#: What to do with a text file that is too large.
+LARGER = "give the array as .npy"
 SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".json")
 
 
@@ -75,7 +77,7 @@ def _numbers(values: Any, where: str) -> Any:
 
 
 def _json(path: str | Path, key: str | None) -> Any:
-    data = read_data(path, read_bytes(path))
+    data = read_data(path, read_bytes(path, LARGER))
     if isinstance(data, dict):
         name = _chosen([str(k) for k in data], key or ("x" if "x" in data else None), path)
         data, where = data[name], f"{path}: {name}"
@@ -91,7 +93,7 @@ def _json(path: str | Path, key: str | None) -> Any:
 def _csv(path: str | Path, separator: str) -> tuple[list[str], Any]:
     """Names of the columns (none without a heading) and the numbers, a row for each step."""
     try:
-        text = read_bytes(path).decode("utf-8-sig")
+        text = read_bytes(path, LARGER).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     try:
