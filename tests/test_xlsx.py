@@ -372,7 +372,7 @@ def test_a_disk_that_fills_up_leaves_one_message_and_no_file(tmp_path: Path, roo
     out.mkdir()
     temporary.mkdir()
     lt.run(two_layers(), np.random.default_rng(1).normal(size=(120, 1, 3)), h0=np.zeros((4, 1, 2))).save(source)
-    found = subprocess.run(
+    found = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "lstm_trace", "export", str(source), "-o", str(out / "x.xlsx")],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
         env={**os.environ, "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"},

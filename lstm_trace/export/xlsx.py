@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..errors import OptionError
 from . import Job
-from .xlsx_file import workbook
 from .xlsx_cells import cells, recorded
+from .xlsx_file import workbook
 from .xlsx_formulas import column
 from .xlsx_limits import fitting
 from .xlsx_page import Page, Style, open_styles, printable, unit

@@ -30,6 +30,10 @@ class _Target:
         self.file = io.BytesIO()
 
 
+def _beside(path: Path) -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix=f".{path.name}.", suffix=".rows", dir=path.parent, ignore_cleanup_errors=True)
+
+
 @contextmanager
 def workbook(path: str | Path) -> Iterator[Any]:
     """An XlsxWriter workbook whose rows go to disk at once; it appears under `path` when all of it is written.
@@ -43,8 +47,7 @@ def workbook(path: str | Path) -> Iterator[Any]:
     except ImportError:
         raise OptionError(".xlsx needs XlsxWriter; pip install 'lstm-trace[xlsx]', or write .csv") from None
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    beside = {"prefix": f".{Path(path).name}.", "suffix": ".rows", "dir": Path(path).parent}
-    with written(path, "wb") as file, TemporaryDirectory(**beside, ignore_cleanup_errors=True) as folder:
+    with written(path, "wb") as file, _beside(Path(path)) as folder:
         target = _Target(file)
         made = xlsxwriter.Workbook(target, {**options, "tmpdir": folder})
         try:
