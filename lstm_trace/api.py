@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import store
+from .arguments import checked
 from .arrays import describe
 from .build import build
 from .cell.ops import Array
+from .cell.options import is_number
 from .errors import FileError, LstmTraceError, OptionError
 from .files import read_bytes
 from .model import Model
-from .problem import as_problem, prepare_problem, read_problem
+from .problem import LARGER, as_problem, prepare_problem, read_problem
 from .running.inputs import common_dtype
 from .schema import FORMAT, Problem
 from .tensors import is_tensors
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module is of its framework's class
 
 
+@checked
 def prepare(
     source: Source,
     cell: str | Mapping[str, Any] = "lstm",
@@ -102,6 +105,7 @@ def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
     return model.run(x, **{key: as_array(value) for key, value in arguments.items()})
 
 
+@checked
 def inspect(path: str | Path, layout: Any = None) -> list[Found]:
     """The LSTMs in a model file: name, kind, weights by our names, options; see `weights.found.Found`.
 
@@ -132,16 +136,21 @@ def identify(
     return search_readings(choose(found, name, "the weights"), as_array(x), as_array(y), **search)
 
 
+@checked
 def diff(
     a: Trace, b: Trace, rtol: float | None = None, atol: float | None = None, ulps: float | None = None
 ) -> Comparison:
     """Compare b with a, the reference, aligned by address: `same`, `first`, `lines`, and `to_frame()`.
 
-    Without a tolerance the rounding bound decides; see docs/diff.md.
+    Without a tolerance the rounding bound decides; see docs/diff.md. Raises OptionError for a negative tolerance.
     """
+    for name, value in {"rtol": rtol, "atol": atol, "ulps": ulps}.items():
+        if value is not None and not (is_number(value) and value >= 0):
+            raise OptionError(f"{name}: expected a number of at least 0, found {describe(value)}")
     return compare(a, b, Tolerance(rtol, atol, ulps))
 
 
+@checked
 def explain(trace: Trace, of: str | None = None, how: str = "contribution", **options: Any) -> pd.DataFrame:
     """Explain a value of a trace, as a table.
 
@@ -162,11 +171,13 @@ def explain(trace: Trace, of: str | None = None, how: str = "contribution", **op
     return explanation(trace, of, how, **options).to_frame()
 
 
+@checked
 def load(path: str | Path) -> Trace:
     """Read a trace file. Raises FileError."""
     return store.load(path)
 
 
+@checked
 def open_source(
     path: str | Path, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None
 ) -> Trace:
@@ -178,7 +189,7 @@ def open_source(
         raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
     if is_tensors(path):
         return store.load(path)
-    content = read_bytes(path).removeprefix(b"\xef\xbb\xbf")
+    content = read_bytes(path, f"{store.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
     head = content[:4096]
@@ -191,6 +202,7 @@ def open_source(
     return model.run()
 
 
+@checked
 def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
     """The difference of one value, b's minus a's, split exactly over everything it came from.
 

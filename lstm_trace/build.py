@@ -15,8 +15,11 @@ from .cell.ops import Array
 from .cell.parse import parse
 from .errors import Faults, MissingError, OptionError, ShapeError, raise_all
 from .model import NETWORK, Defaults, Model
-from .running.inputs import numbers, sequence
+from .running.inputs import computing, numbers, sequence
 from .trace import Header
+
+#: What may be asked for; half types compute in float32.
+DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 def build(
@@ -39,13 +42,19 @@ def build(
     """
     spec: dict[str, Any] = {"kind": cell} if isinstance(cell, str) else dict(cell)
     spec.update(options or {})
-    network = {name: spec.pop(name) for name in NETWORK if spec.get(name) is not None}
-    defaults, faults = defaults or Defaults(), faults or Faults()
-    arrays = _by_scope(weights, str(network.get("direction", "forward")), defaults.unread, faults)
+    if unnamed := [key for key in spec if not isinstance(key, str)]:
+        raise OptionError(f"options have names, as in {{'peephole': True}}; found the key {describe(unnamed[0])}")
+    defaults, faults, misread = defaults or Defaults(), faults or Faults(), Faults()
+    network = _network(spec, misread)
+    arrays = _by_scope(weights, network.get("direction", "forward"), defaults.unread, faults)
     scattered = bool(faults.problems) and any("/" in key for key in weights)
     if faults.problems or "weights" in defaults.unread:  # how many layers there are is open
         names = tuple(address.rsplit("/", 1)[-1] for address in defaults.ask)
         defaults = replace(defaults, unread=defaults.unread | {"weights"}, ask=names, initial={}, given={})
+    else:
+        with misread.gather():
+            _check_network(network, arrays)
+    faults.add(misread)
     model = None
     with faults.gather():
         model = _unchecked(arrays, spec, network, dtype, header or Header(), extra, defaults)
@@ -81,8 +90,6 @@ def _unchecked(
 ) -> Model:
     """The model of a cell and of weights that nobody has compared yet. Raises OptionError and CellError."""
     faults = Faults()
-    with faults.gather():
-        _check_network(network)
     full: dict[str, Any] = {}
     cell, kind, kept = Cell(()), "equations", np.dtype(np.float64)
     with faults.gather():
@@ -113,16 +120,32 @@ def _cell(spec: dict[str, Any], names: set[str]) -> tuple[Cell, str, dict[str, A
     return parse(equations), "equations", {}
 
 
-def _check_network(network: Mapping[str, Any]) -> None:
+def _network(spec: dict[str, Any], faults: Faults) -> dict[str, Any]:
+    """The options of the network, taken out of `spec`; one that cannot be read is a fault, and left at its default."""
     allowed = {"merge": get_args(Merge), "padding": get_args(Padding), "direction": ("forward", "reverse")}
-    raise_all(
-        OptionError,
-        (
-            f"option {name} must be one of {', '.join(allowed[name])}; found {value!r}"
-            for name, value in network.items()
-            if value not in allowed[name]
-        ),
-    )
+    found = {name: spec.pop(name) for name in NETWORK if name in spec}
+    for name, value in found.items():
+        if not (value is None or (isinstance(value, str) and value in allowed[name])):
+            with faults.gather():
+                raise OptionError(f"option {name} must be one of {', '.join(allowed[name])}; found {value!r}")
+            found[name] = None
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _check_network(network: Mapping[str, Any], scopes: Iterable[str]) -> None:
+    """Raise OptionError for options of the network that the directions of the weights leave without an effect."""
+    directions = sorted({scope.split("/")[1] for scope in scopes})
+    problems = []
+    if "direction" in network and directions != [network["direction"]]:
+        problems.append(
+            f"option direction says {network['direction']}, and the addresses of the weights say "
+            f"{' and '.join(directions)}; leave it out, or change the addresses"
+        )
+    if network.get("merge", "concat") != "concat" and len(directions) == 1:
+        problems.append(
+            f"option merge changes nothing where there is one direction ({directions[0]}); found {network['merge']!r}"
+        )
+    raise_all(OptionError, problems)
 
 
 def _by_scope(
@@ -164,22 +187,18 @@ def _address(key: str, direction: str) -> tuple[str, str]:
 
 
 def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults | None) -> np.dtype[Any]:
-    """The dtype to compute in: float32 or float64; half types compute in float32, whole numbers in float64."""
+    """The dtype to compute in: that of the arrays, or the one that was asked for. Raises OptionError."""
     if dtype is None:
         kinds = [array.dtype for here in arrays.values() for array in here.values()]
         kinds += [defaults.x.dtype] if defaults is not None and defaults.x is not None else []
-        dtype = np.result_type(*kinds) if kinds else np.float64
+        return computing(np.result_type(*kinds) if kinds else np.dtype(np.float64))
     try:
         kept = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):
         raise OptionError(f"dtype {dtype!r} is not known; use float32 or float64") from None
-    if kept.kind == "f":
-        return np.dtype(np.float64 if kept.itemsize >= 8 else np.float32)
-    if kept.name == "bfloat16":
-        return np.dtype(np.float32)
-    if kept.kind in "iub":
-        return np.dtype(np.float64)
-    raise OptionError(f"dtype {kept.name} is not supported; use float32 or float64")
+    if kept.name not in DTYPES:
+        raise OptionError(f"dtype {kept.name} is not supported; use float32 or float64")
+    return computing(kept)
 
 
 def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> None:

@@ -107,6 +107,12 @@ class Faults:
             self.kind = type(error) if not self.problems else self.kind
             self.problems += error.problems
 
+    def add(self, others: Faults) -> None:
+        """Keep what others gathered too."""
+        if others.problems:
+            with self.gather():
+                raise others.error()
+
     def error(self) -> LstmTraceError:
         """One error of the first one's kind with every message, once each."""
         return self.kind(*dict.fromkeys(self.problems))

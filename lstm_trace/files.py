@@ -18,18 +18,22 @@ import yaml
 
 from .errors import FileError
 
-#: Bytes of text that are read; larger traces belong in .safetensors.
+#: Bytes of text that are read; what is larger belongs in a binary file.
 MAX_TEXT = 1 << 30
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """The bytes of a file, or of standard input for '-'. Raises FileError."""
+def read_bytes(path: str | Path, instead: str = "") -> bytes:
+    """The bytes of a file, or of standard input for '-'. instead: what to do with one that is too large.
+
+    Raises FileError.
+    """
     try:
         if str(path) == "-":
             return sys.stdin.buffer.read(MAX_TEXT)
         size = Path(path).stat().st_size
         if size > MAX_TEXT:
-            raise FileError(f"{path}: {size:,} bytes; text files up to {MAX_TEXT:,} are read, use .safetensors")
+            more = f"; {instead}" if instead else ""
+            raise FileError(f"{path}: {size:,} bytes; text files up to {MAX_TEXT:,} are read{more}")
         return Path(path).read_bytes()
     except OSError as error:
         raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .address import Address
+from .arguments import checked
 from .arithmetic import find
 from .cell.cells import Merge, Padding
 from .cell.lines import Cell
@@ -23,7 +24,7 @@ from .running.asking import beyond, wanted
 from .running.choice import LEAST_STEPS, Choice, check_choice, choose, due
 from .running.inputs import UNKNOWN, Fed, fed
 from .running.layout import MOST_KEPT, Kept, Layout
-from .running.needs import require
+from .running.needs import require, require_lengths, require_places
 from .running.record import EVERYTHING, Record, read_record, recorded, stored_steps
 from .running.runs import InMemory, Job, Progress, by_plan
 from .running.stream import run_to_file
@@ -102,6 +103,7 @@ class Model:
             self.cell, self.layers, self.directions, self.merge, self.padding if lengths else None, self.extra, given
         )
 
+    @checked
     def run(
         self,
         x: Any = None,
@@ -264,6 +266,9 @@ class Model:
             faults,
             base.unread & {"x"} if x is None else frozenset(),
         )
+        if base.where:  # a file says it all at once; from Python a model may get its lengths in another run
+            with faults.gather():
+                require_lengths(self.padding, found.lengths is not None)
         if faults.problems:
             partial = replace(self, defaults=replace(base, unread=base.unread | found.unread), _layouts={})
             with faults.gather():
@@ -345,6 +350,7 @@ class Model:
         widths: dict[str, dict[str, int]] = {}
         with faults.gather():
             self._measure(stages, request, widths)
+            require_places(self.header.names, request.width, [w for here in widths.values() for w in here.values()])
         faults.tell()
         if not self.defaults.unread:  # else sizes may be open
             raise_all(MissingError, beyond(asked, widths))

@@ -22,18 +22,20 @@ _OPEN: dict[str, tuple[str, ...]] = {
     "given": ("given",),
     "ask": ("ask",),
 }
+#: What to do with a text file that is too large.
+LARGER = "keep the weights of a problem in a model file (.npz, .safetensors), and run that with --input"
 _SEVERAL = ("weights", "initial", "given")  # keys that hold arrays by name
 _ARRAYS = ("x", "x_t", "h0", "h_prev", "c0", "c_prev")
 
 
 def read_problem(path: str | Path, content: bytes | None = None) -> Problem:
     """Read a problem file (YAML, JSON, TOML; '-' is standard input). Raises FileError with every fault."""
-    content = read_bytes(path) if content is None else content
+    content = read_bytes(path, LARGER) if content is None else content
     if is_tensors(path) and b"lstm-trace/" in content[:1024]:
         raise FileError(f"{path}: {TRACED}")
-    data = read_data(path, content)
-    if not isinstance(data, dict):
-        found = describe(data) if data is not None else "an empty file"
+    data = read_data(path, content) if content.strip() else None
+    if not isinstance(data, dict) or not data:
+        found = describe(data) if data not in (None, {}) else "an empty file"
         raise FileError(f"{path}: expected a problem (title, weights, x, …), found {found}")
     if str(data.get("format", "")).startswith("lstm-trace/"):
         raise FileError(f"{path}: {TRACED}")
@@ -124,7 +126,12 @@ def prepare_problem(
         unread=unread,
         where=where,
     )
-    header = Header(title=problem.title, names=problem.names, symbols=problem.symbols, imported=imported)
+    header = Header(
+        title=problem.title,
+        names={str(key): labels for key, labels in problem.names.items()},
+        symbols=problem.symbols,
+        imported=imported,
+    )
     with within(where):
         return build(
             weights,

@@ -34,6 +34,13 @@ def _nested(depth: int) -> dict[str, Any]:
     return {"anyOf": forms[1:] if depth > 2 else forms}
 
 
+def to_length(value: Any) -> Any:
+    """A length as it stands in a problem: pydantic would read true and "1" as 1."""
+    if isinstance(value, bool | str):
+        raise ValueError(f"expected a whole number, found {describe(value)}")
+    return value
+
+
 Numbers = Annotated[
     Any,
     BeforeValidator(to_array),
@@ -46,6 +53,7 @@ Weight = Annotated[
     PlainSerializer(to_list, return_type=Any),
     WithJsonSchema(_nested(2)),
 ]
+Length = Annotated[int, BeforeValidator(to_length)]
 ByScope = dict[str, dict[str, Weight]]
 
 
@@ -95,12 +103,12 @@ class Problem(_Strict):
     c0: Numbers | None = Field(None, validation_alias=AliasChoices("c0", "c_prev"))
     initial: dict[str, Numbers] = Field(default_factory=dict, description="initial values of other carried states")
     given: dict[str, Numbers] = Field(default_factory=dict, description="lines supplied instead of computed")
-    lengths: list[int] | None = None
+    lengths: list[Length] | None = None
     batch_first: bool = False
     dtype: Literal["float16", "float32", "float64"] = "float64"
     extra: str = Field("", description="equations added to the cell, a readout for example")
     ask: list[str] = Field(default_factory=list, description="names or addresses of the lines that are wanted")
-    names: dict[str, list[str]] = Field(default_factory=dict, description="labels: {x: […], h: […]}")
+    names: dict[Literal["x", "h"], list[str]] = Field(default_factory=dict, description="labels: {x: […], h: […]}")
     symbols: dict[str, str] = Field(default_factory=dict, description="TeX symbols of own names")
 
 
@@ -219,7 +227,8 @@ def _sentences(model: type[BaseModel], faults: Sequence[Any]) -> Iterator[str]:
 
 
 def _place(location: Sequence[Any]) -> str:
-    return ".".join(str(part) for part in location if part not in _SUBMODELS) or "the file"
+    # pydantic adds [key] where a key itself is at fault
+    return ".".join(str(part) for part in location if part not in _SUBMODELS and part != "[key]") or "the file"
 
 
 def _sentence(model: type[BaseModel], fault: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import checked
 from .arrays import cast, to_list
 from .cell.ops import Array
 from .cell.parse import parse
@@ -21,6 +22,8 @@ from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, validate
 from .tensors import is_tensors, read_header
 from .trace import INITIAL, STATE, Header, Trace
 
+#: What to do with a text file that is too large.
+LARGER = "write the trace as .safetensors"
 _HEADER = ("title", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic")
 _LISTS = ("ask", "imported", "agreement")
 
@@ -91,6 +94,7 @@ def _pretty(value: Any, depth: int) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
+@checked
 def save(trace: Trace, path: str | Path) -> None:
     """Write the trace to a `.json` or `.safetensors` file ('-' is JSON). Raises FileError for another suffix."""
     if is_tensors(path):
@@ -111,7 +115,7 @@ def load(path: str | Path, content: bytes | None = None) -> Trace:
     """
     if content is None and is_tensors(path):
         return load_mapped(path)
-    content = read_bytes(path) if content is None else content
+    content = read_bytes(path, LARGER) if content is None else content
     content = content.removeprefix(b"\xef\xbb\xbf")  # a mark that some editors put before UTF-8
     check_format(path, content)
     return from_file(validate(TraceFile, content, str(path)), str(path))

@@ -7,6 +7,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.errors import FileError, LstmTraceError
+from lstm_trace.errors import FileError, LstmTraceError, OptionError, ShapeError
 from lstm_trace.model import Model
 
 from .test_stack import weights
@@ -152,3 +153,56 @@ def test_several_wrong_arguments_are_told_at_once() -> None:
     assert "ask: there is no line 'q_t'" in text
     assert "needs W_xf" in text
     assert "W_hi has shape (1, 2); line `W_hi @ h_prev` needs (H, H) = (2, 2)." in text
+
+
+T = lt.run(ONE, X)
+#: Arguments of the wrong kind: what is called, and all that is said.
+WRONG: list[tuple[Callable[[], Any], str]] = [
+    (lambda: lt.run(ONE, X, dtype="int32"), "dtype int32 is not supported; use float32 or float64"),
+    (lambda: lt.run(ONE, X, dtype="longdouble"), f"dtype {np.dtype('longdouble')} is not supported; use float32 or "),
+    (lambda: lt.run(ONE, X, dtype={}), "dtype void is not supported; use float32 or float64"),
+    (lambda: lt.run(ONE, X, dtype=3), "dtype 3 is not known; use float32 or float64"),
+    (lambda: lt.diff(T, T, rtol=-1), "rtol: expected a number of at least 0, found -1"),
+    (lambda: lt.diff(T, T, atol=float("nan")), "atol: expected a number of at least 0, found nan"),
+    (lambda: lt.diff(T, T, ulps="2"), "ulps: expected a number, found the text '2'"),
+    (lambda: lt.diff(T, 3), "b: expected a trace, as lt.run and lt.load give it, found 3"),
+    (lambda: lt.verify(3), "trace: expected a trace, as lt.run and lt.load give it, found 3"),
+    (lambda: lt.explain("t", "h_t"), "trace: expected a trace, as lt.run and lt.load give it, found the text 't'"),
+    (lambda: lt.gradients(trace=None), "trace: expected a trace, as lt.run and lt.load give it, found nothing"),
+    (lambda: T.report(digits=-1), "digits: expected a whole number from 0 to 17, found -1"),
+    (lambda: T.report(digits="a"), "digits: expected a whole number from 0 to 17, found the text 'a'"),
+    (lambda: T.report(digits=True), "digits: expected a whole number from 0 to 17, found true"),
+    (lambda: T.report(significant=0), "significant: expected a whole number from 1 to 17, found 0"),
+    (lambda: T.report(digits_of={"c_t": 18}), "digits of c_t: expected a whole number from 0 to 17, found 18"),
+    (lambda: T.save(3), "path: expected the path of a file, found 3"),
+    (lambda: lt.load(3), "path: expected the path of a file, found 3"),
+    (lambda: lt.inspect(3), "path: expected the path of a file, found 3"),
+    (lambda: lt.run(ONE, X, batch_first="no"), "batch_first: expected true or false, found the text 'no'"),
+    (lambda: lt.run(ONE, X, batch_first=1), "batch_first: expected true or false, found 1"),
+    (lambda: lt.run(ONE, X, lengths=2), "lengths is the single number 2; expected one for each of the B = 1 rows"),
+    (lambda: lt.run(ONE, X, lengths=[True]), "lengths: expected a number at [0], found true"),
+    (lambda: lt.run(ONE, X, out=3), "out: expected a trace to write into, or a path, found 3"),
+    (lambda: lt.run(ONE, X, ask=3), "ask: expected a name, or a list of names, found 3"),
+    (lambda: lt.run(ONE, X, options="peephole"), "options: expected a mapping, as in {'name': value}, found the text"),
+    (lambda: lt.run(ONE, X, options={1: True}), "options have names, as in {'peephole': True}; found the key 1"),
+    (lambda: lt.run(ONE, X, cell=3), "cell: expected a name, or a mapping as in {'kind': 'lstm', 'peephole': True}, "),
+    (lambda: lt.prepare(3), "expected weights by name, a problem, a path or a live module; found 3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "message"), WRONG, ids=[message[:40] for _, message in WRONG])
+def test_an_argument_of_the_wrong_kind_is_told(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(LstmTraceError) as error:
+        call()
+    assert str(error.value).startswith(message)
+    assert isinstance(error.value, OptionError | ShapeError)
+
+
+def test_arguments_of_the_right_kind() -> None:
+    assert {lt.run(ONE, X, dtype=d).header.dtype for d in ("float16", "float32", np.float16, "<f4")} == {"float32"}
+    assert {lt.run(ONE, X, dtype=d).header.dtype for d in (None, float, "float64", ">f8")} == {"float64"}
+    whole = {name: np.ones(np.shape(w), np.int32) for name, w in ONE.items()}
+    assert lt.run(whole, np.ones(np.shape(X), np.int8)).header.dtype == "float64"
+    assert lt.run(ONE, X, batch_first=np.False_, ask=(name for name in ["h_t"]))["h_t"].shape[0] == len(X)
+    assert lt.diff(T, T, rtol=0, ulps=np.float32(1)).same
+    assert T.report(digits=None, digits_of={}) != T.report(digits=17, digits_of={"h_t": 0}) != T.report(digits=0)

@@ -45,6 +45,8 @@ def traced(kind: str) -> Trace:
             return lt.run(weights(kind), x, cell="slstm")
         case "lengths":
             return lt.run(weights("lstm"), x, lengths=[3])
+        case "peephole, lengths":
+            return lt.run(weights("peephole"), x, lengths=[3], options={"peephole": True, "padding": "repeat"})
         case "readout":
             more = {"W_hy": np.ones((1, H)), "b_y": [0.5]}
             cell = {"equations": "h_t = tanh(W_xh @ x_t + W_hh @ h_prev)\ny_t = W_hy @ h_t + b_y\n"
@@ -59,7 +61,7 @@ def traced(kind: str) -> Trace:
     raise AssertionError(kind)
 
 
-KINDS = ("lstm", "peephole", "norm", "slstm", "lengths", "readout", "joined", "plain")
+KINDS = ("lstm", "peephole", "norm", "slstm", "lengths", "peephole, lengths", "readout", "joined", "plain")
 
 
 def test_graph_of_an_lstm() -> None:
@@ -157,6 +159,31 @@ def test_edges_run_forward_and_meet_no_box(kind: str) -> None:
         assert all(a <= b + 8 for a, b in pairwise(ends)), d
         for y, x in re.findall(r"(\d+\.\d)H(\d+\.\d)", d):
             assert not any(top < float(y) < low and left < float(x) < right for left, top, right, low in found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_edges_bend_beside_the_nodes(kind: str) -> None:
+    """No point of an edge lies within a node: also not of a wide one above or below its narrow end."""
+    root = drawn(diagram(traced(kind)))
+    found = boxes(root)
+    for group in root.iter(f"{SVG}g"):
+        way = group.find(f"{SVG}path")
+        if group.get("class") != "edge" or way is None:
+            continue
+        x = y = 0.0
+        for mark, text in re.findall(r"([MCH])([^MCH]+)", way.get("d", "")):
+            points = np.array(text.split(), float)
+            s = np.linspace(0, 1, 50)[:, None]
+            if mark == "C":
+                a, b, c, d = np.array([x, y]), points[:2], points[2:4], points[4:]
+                curve = a * (1 - s) ** 3 + 3 * b * s * (1 - s) ** 2 + 3 * c * s**2 * (1 - s) + d * s**3
+            else:
+                end = points if mark == "M" else np.array([points[0], y])
+                curve = end if mark == "M" else np.array([x, y]) * (1 - s) + end * s
+            for left, top, right, low in found:
+                inside = (curve > (left + 1, top + 1)) & (curve < (right - 1, low - 1))
+                assert not inside.all(axis=-1).any(), (group.get("data-from"), group.get("data-to"))
+            x, y = np.reshape(curve, (-1, 2))[-1]
 
 
 def test_values_of_a_step() -> None:

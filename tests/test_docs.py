@@ -33,6 +33,14 @@ def test_every_command_is_documented_and_has_help(verb: str) -> None:
     assert any(f"lstm-trace {verb}" in page for page in pages)
 
 
+def test_the_readme_shows_the_example_that_it_names() -> None:
+    shown = re.search(
+        r"`lstm-trace example (\w+) > .*?```yaml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S
+    )
+    assert shown
+    assert shown[2] == CliRunner().invoke(main, ["example", shown[1]]).output
+
+
 @pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda p: p.name)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))

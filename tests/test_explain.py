@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +90,23 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
         (["--how", "memory", "--of", "0/forward/3/1/i_t[0]"], "i_t is not carried to the next step"),
         (["--how", "contribution", "--of", "0/forward/3/1/h_t[0]", "--baseline", "7"], "there is no baseline 7"),
         (["--how", "gates", "--low", "0.9", "--high", "0.1"], "the thresholds must satisfy 0 <= low < high <= 1"),
+        (
+            ["--how", "memory", "--of", OF["memory"], "--low", "0.3"],
+            "--low belongs to --how gates, not to --how memory",
+        ),
+        (
+            ["--how", "memory", "--of", OF["memory"], "--layer", "0"],
+            "--layer belongs to --how gradient, not to --how mem",
+        ),
+        (["--how", "memory", "--of", OF["memory"], "--points", "50"], "--points belongs to --how contribution, not to"),
+        (
+            ["--how", "gates", "--of", OF["memory"]],
+            "--of belongs to --how memory and gradient and contribution, not to",
+        ),
+        (["--how", "gates", "--seed", "nope.npy"], "--seed belongs to --how gradient, not to --how gates"),
+        (["--how", "gates", "--baseline", "0"], "--baseline belongs to --how contribution, not to --how gates"),
+        (["--how", "gates", "--all"], "--all belongs to --how gradient, not to --how gates"),
+        (["--how", "contribution", "--of", OF["memory"], "--high", "0"], "--high belongs to --how gates, not to --how"),
         (["--how", "gradient", "--of", "h_t[0]"], "'h_t[0]' is no address here; expected layer/direction/t/b/h_t[0]"),
     ],
 )
@@ -99,6 +117,37 @@ def test_faults(file: str, words: list[str], message: str) -> None:
     assert run.stdout == ""
 
 
+def test_a_part_that_is_zero_has_no_sign() -> None:
+    trace = lt.run({}, [[0.0], [-0.0]], cell={"equations": "c_t = -1 * c_prev + x_t\ncarry: c_prev <- c_t"})
+    assert "| -0 |" not in explanation(trace, "1/c_t[0]", "memory").markdown()
+
+
 def test_unknown_way() -> None:
     with pytest.raises(OptionError, match="there is no explanation 'memorry'; did you mean 'memory'"):
         explanation(traced({}), "c_t[0]", "memorry")
+
+
+def test_a_selection_of_layer_0_is_one(file: str) -> None:
+    words = ["explain", file, "--how", "gradient", "--of", OF["contribution"]]
+    whole, part = (CliRunner().invoke(main, [*words, *more]).output for more in ([], ["--layer", "0"]))
+    assert "Layer 1, reverse" in whole
+    assert "Layer 1, reverse" not in part
+
+
+@pytest.mark.parametrize(
+    ("how", "options", "message"),
+    [
+        ("memory", {"of": "x", "low": 0.3}, "low belongs to gates, not to memory"),
+        (
+            "gates",
+            {"of": "x", "seed": 1},
+            "seed belongs to gradient, not to gates\nof belongs to memory and gradient and",
+        ),
+        ("gates", {"lo": 0.3}, "there is no option lo; did you mean 'low'?; gates reads low, high"),
+        ("gradient", {"of": "x", "colour": 0}, "there is no option colour; gradient reads of, seed, detail"),
+    ],
+)
+def test_an_option_that_nothing_reads_is_refused_in_python(how: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError) as error:
+        lt.explain(traced({}), how=how, **options)
+    assert message in str(error.value)

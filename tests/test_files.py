@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -14,10 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lstm_trace as lt
 from lstm_trace import files
 from lstm_trace.arrays import to_array, to_list
 from lstm_trace.errors import FileError, LstmTraceError
 from lstm_trace.files import read_bytes, read_data, written
+from lstm_trace.problem import read_problem
+from lstm_trace.weights.inputs import read_input
 
 READINGS: list[tuple[str, str, Any]] = [
     ("p.yaml", "a: 1e-3\nb: .5\nc: -.inf\nd: +3\ne: 012", {"a": 0.001, "b": 0.5, "c": float("-inf"), "d": 3, "e": 12}),
@@ -87,8 +91,22 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         read_bytes(tmp_path)
     (tmp_path / "big.json").write_text("1234567890")
     monkeypatch.setattr(files, "MAX_TEXT", 9)
-    with pytest.raises(FileError, match=r"10 bytes; text files up to 9 are read, use \.safetensors"):
+    with pytest.raises(FileError, match=r"10 bytes; text files up to 9 are read$"):
         read_bytes(tmp_path / "big.json")
+    for name, read, instead in (
+        ("x.csv", read_input, "give the array as .npy"),
+        ("x.json", read_input, "give the array as .npy"),
+        (
+            "p.yaml",
+            read_problem,
+            "keep the weights of a problem in a model file (.npz, .safetensors), and run that with",
+        ),
+        ("t.json", lt.load, "write the trace as .safetensors"),
+        ("s.json", lt.open_source, "write the trace as .safetensors; keep the weights of a problem in a model file"),
+    ):
+        (tmp_path / name).write_text("1234567890")
+        with pytest.raises(FileError, match=re.escape(f"text files up to 9 are read; {instead}")):
+            read(tmp_path / name)
 
 
 def test_a_file_appears_when_it_is_whole_and_not_before(tmp_path: Path) -> None:

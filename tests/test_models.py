@@ -16,7 +16,8 @@ from safetensors.numpy import save_file
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.errors import FileError, LstmTraceError, MissingError, ShapeError
+from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError, ShapeError
+from lstm_trace.examples import text
 from lstm_trace.weights import inputs, is_model, read_model
 from lstm_trace.weights.inputs import read_input
 from lstm_trace.weights.npz import load_npy
@@ -280,6 +281,23 @@ def test_inputs_that_do_not_fit(tmp_path: Path, name: str, text: str, kind: type
     (tmp_path / name).write_text(text)
     with pytest.raises((kind, FileError, ShapeError), match=said):
         read_input(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.json"])
+def test_a_key_is_for_arrays_that_have_names(tmp_path: Path, name: str) -> None:
+    np.save(tmp_path / "x.npy", [[1.0]])
+    (tmp_path / "x.json").write_text("[[1]]")
+    with pytest.raises(OptionError, match="--key q chooses among names, and the file is one array without any"):
+        read_input(tmp_path / name, "q")
+    assert read_input(tmp_path / name).values.tolist() == [[1.0]]
+
+
+def test_a_key_needs_an_input(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(text("q22"))
+    for words in (["run"], ["explain", "--how", "gates"]):
+        found = CliRunner().invoke(main, [*words, str(tmp_path / "p.yaml"), "--key", "q"])
+        assert (found.exit_code, found.stdout) == (2, "")
+        assert "--key says which array of --input: give --input X, or leave it out" in found.stderr
 
 
 def test_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.cell.cells import KINDS, LSTM, SLSTM, named
-from lstm_trace.errors import LstmTraceError
+from lstm_trace.errors import LstmTraceError, OptionError
 from lstm_trace.model import NETWORK
 
 from .test_family import H, drawn, weights
@@ -160,3 +160,67 @@ def test_an_option_that_is_refused_names_every_fault_at_once() -> None:
     assert [problem.split()[1] for problem in error.value.problems] == ["clip", "cell_clip", "gate_activation"]
     with pytest.raises(LstmTraceError, match="forget_activation must be sigmoid or exp"):
         SLSTM(forget_activation="tanh")  # type: ignore[arg-type]
+
+
+def addressed(*directions: str) -> dict[str, Any]:
+    """Weights of one layer with full addresses."""
+    rng = np.random.default_rng(5)
+    return {f"0/{d}/{name}": w for d in directions for name, w in weights(rng, {}).items()}
+
+
+@pytest.mark.parametrize(
+    ("there", "options", "message"),
+    [
+        (
+            ["forward"],
+            {"direction": "reverse"},
+            "option direction says reverse, and the addresses of the weights say for",
+        ),
+        (
+            ["reverse"],
+            {"direction": "forward"},
+            "option direction says forward, and the addresses of the weights say rev",
+        ),
+        (
+            ["forward", "reverse"],
+            {"direction": "reverse"},
+            "the addresses of the weights say forward and reverse; leave",
+        ),
+        (
+            ["forward"],
+            {"merge": "sum"},
+            "option merge changes nothing where there is one direction (forward); found 'sum'",
+        ),
+        (
+            ["reverse"],
+            {"merge": "none"},
+            "option merge changes nothing where there is one direction (reverse); found 'no",
+        ),
+        (
+            ["forward"],
+            {"merge": ["sum"]},
+            "option merge must be one of concat, sum, mean, product, none; found ['sum']",
+        ),
+    ],
+)
+def test_options_of_the_network_that_change_nothing(there: list[str], options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError) as error:
+        lt.prepare(addressed(*there), options=options)
+    assert message in str(error.value)
+    assert len(error.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("there", "options"),
+    [
+        (["reverse"], {"direction": "reverse"}),
+        (["forward"], {"direction": "forward", "merge": "concat", "padding": "zero"}),
+        (["forward", "reverse"], {"merge": "sum"}),
+        (["forward"], {"padding": "repeat"}),  # the lengths come with a run
+        (["forward"], {"merge": None, "direction": None}),
+    ],
+)
+def test_options_of_the_network_that_fit(there: list[str], options: dict[str, Any]) -> None:
+    model = lt.prepare(addressed(*there), options=options)
+    assert model.directions == tuple(there)
+    assert model.merge == (options.get("merge") or "concat")

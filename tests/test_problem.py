@@ -221,6 +221,18 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(cell="lsmt"), ["unknown cell 'lsmt'; did you mean 'lstm'? An own cell is given as {equations: …}"]),
     (gate(cell={"equations": "i_t = x_t\ni_t = tnh(x_t)"}), [
         "equation 2: i_t is assigned twice (first in equation 1); choose another name\n    i_t = tnh(x_t)\n    ^"]),
+    (gate(cell={"direction": "sideways"}), ["option direction must be one of forward, reverse; found 'sideways'"]),
+    (gate(cell={"merge": "mean"}), [
+        "option merge changes nothing where there is one direction (forward); found 'mean'"]),
+    (gate(cell={"padding": "repeat"}), [
+        "option padding changes nothing without lengths: give lengths, or leave it out; found 'repeat'"]),
+    (gate(names={"q": ["a"], "H": ["b"]}), [
+        "names.q: expected 'x' or 'h', found the text 'q'", "names.H: expected 'x' or 'h', found the text 'H'"]),
+    (gate(names={"x": ["hours"], "h": ["a", "b"]}), [
+        "names.x has 1 label; expected one for each of the I = 2 inputs",
+        "names.h has 2 labels; expected one for each unit of a line, and lines have 3"]),
+    (gate(names={"x": ["a", "b", "c"]}), ["names.x has 3 labels; expected one for each of the I = 2 inputs"]),
+    (gate(lengths=[True]), ["lengths.0: expected a whole number, found true"]),
     (gate(dtype="int8"), ["dtype: expected 'float16', 'float32' or 'float64', found the text 'int8'"]),
     ({"weights": {"W_xi": 1, "W_hi": 1}, "x": [1, 2, 3, 4], "ask": ["i_t"]}, [
         "x has 4 numbers in one list, which is one step of 4 inputs, but the weights take I = 1 input; "
@@ -351,6 +363,7 @@ def test_nothing_is_said_of_what_hangs_on_a_key_that_cannot_be_read() -> None:
     ("content", "message"),
     [
         (b"", "p.yaml: expected a problem (title, weights, x, …), found an empty file"),
+        (b"{}", "p.yaml: expected a problem (title, weights, x, …), found an empty file"),
         (b"hello", "p.yaml: expected a problem (title, weights, x, …), found the text 'hello'"),
         (b"[1, 2]", "p.yaml: expected a problem (title, weights, x, …), found a list"),
         (b"weights:\n  W_xi: 1\n  W_xi: 2", "p.yaml: line 3: the key 'W_xi' stands twice"),
@@ -361,6 +374,19 @@ def test_files_that_are_no_problems(content: bytes, message: str) -> None:
     with pytest.raises(LstmTraceError) as error:
         read_problem("p.yaml", content)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("name", ["p.toml", "p.json", "p.yaml"])
+def test_an_empty_file_is_said_to_be_empty(name: str) -> None:
+    contents = {
+        "p.toml": [b"", b"# only a note\n"],
+        "p.json": [b"", b" \n", b"{}"],
+        "p.yaml": [b"", b"# only a note\n"],
+    }
+    for content in contents[name]:
+        with pytest.raises(LstmTraceError) as error:
+            read_problem(name, content)
+        assert str(error.value) == f"{name}: expected a problem (title, weights, x, …), found an empty file"
 
 
 def test_nonfinite_weights_can_be_let_in_and_nonfinite_inputs_are_values() -> None:

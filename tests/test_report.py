@@ -12,6 +12,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.trace import Trace
+from lstm_trace.views.explain import explanation
 from lstm_trace.views.words import LANGUAGES
 
 from .report_reader import LINES, half_digit, number, rows, value_of
@@ -252,3 +253,22 @@ def test_every_language_has_every_string() -> None:
             fields = sorted(re.findall(r"\{(\w+)\}", text))
             assert fields == sorted(re.findall(r"\{(\w+)\}", english[key])), (language, key)
             assert text.strip(), (language, key)
+
+
+def test_equations_stand_once_with_all_the_layers_that_have_them() -> None:
+    rng = np.random.default_rng(3)
+    trace = stacked(3, 1, 2, 2, directions=("forward", "reverse"))
+    said = {
+        "en": "Further equations of layers 0 and 1, joined:",
+        "de": "Weitere Gleichungen (Schichten 0 und 1, zusammengeführt):",
+        "fr": "Autres équations (couches 0 et 1, réunion)\u00a0:",
+        "es": "Más ecuaciones (capas 0 y 1, unión):",
+        "zh": "其他方程（第 0 和 1 层，合并）：",
+    }
+    for language, sentence in said.items():
+        assert trace.report("md", language=language).count(sentence) == 1
+    seed = rng.normal(size=trace.output.shape)
+    backward = explanation(trace, None, "gradient", seed=seed).render("text")
+    assert backward.count(said["en"]) == 1
+    one = trace.at(layer=1).report("text")
+    assert "Further equations of layer 1, joined:" in one

@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from ..trace import Trace
 
 WAYS = ("memory", "gradient", "contribution", "gates")
-#: Options of the worked solution.
-WORKED = (
-    "detail", "digits", "width", "everything", "only", "layer", "direction", "steps", "batch", "unit",
-)  # fmt: skip
 
 
 @click.command("explain")
@@ -31,7 +27,7 @@ WORKED = (
     help="Format, where the suffix does not say; text for gradient only.",
 )
 @click.option("--baseline", help="contribution: zero-input (default), zero-state, a row of the batch, or a file.")
-@click.option("--points", type=click.IntRange(1, 10_000), default=50, help="contribution: points of the path (50).")
+@click.option("--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50).")
 @click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")
 @click.option(
     "--detail",
@@ -41,8 +37,8 @@ WORKED = (
 @click.option("--digits", type=click.IntRange(0, 17), help="gradient: decimals (8).")
 @click.option("--width", type=click.IntRange(min=40), help="gradient: columns of text (80).")
 @click.option("--all", "everything", is_flag=True, help="gradient: everything, however long.")
-@click.option("--low", type=click.FloatRange(0, 1), default=0.1, help="gates: below it is left-saturated (0.1).")
-@click.option("--high", type=click.FloatRange(0, 1), default=0.9, help="gates: above it is right-saturated (0.9).")
+@click.option("--low", type=click.FloatRange(0, 1), help="gates: below it is left-saturated (0.1).")
+@click.option("--high", type=click.FloatRange(0, 1), help="gates: above it is right-saturated (0.9).")
 @selection_options
 @input_options
 @layout_options
@@ -70,29 +66,32 @@ def command(
 
     if of is None and how != "gates" and not given["seed"]:
         raise click.UsageError(f"--how {how} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
-    arguments = _arguments(how, given)
+    arguments = _arguments(how, {"of": of, **given})
     chosen = form or _form_of(output, how)
     trace = opened_with(source, given, allow_nonfinite)
-    text = explanation(trace, of, how, **arguments).render(chosen)
+    text = explanation(trace, how=how, **arguments).render(chosen)
     with written(output) as file:
         file.write(text)
 
 
 def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
-    """The options that belong to one explanation."""
+    """The options that were given, which all belong to the explanation `how`."""
+    from ..views.explain import READS, misplaced
     from ..weights.inputs import read_input
 
-    worked = {name: given[name] for name in WORKED if given[name] not in (None, False)}
-    if worked and how != "gradient":
-        option = {"everything": "all"}.get(next(iter(worked)), next(iter(worked)))
-        raise click.UsageError(f"--{option} belongs to --how gradient, the worked solution")
-    if how == "gates":
-        return {"low": given["low"], "high": given["high"]}
-    if how == "contribution":
-        return {"baseline": _baseline(given["baseline"]), "points": given["points"]}
-    if how == "gradient" and given["seed"]:
-        worked["seed"] = read_input(given["seed"]).values
-    return worked
+    known = {name for names in READS.values() for name in names}
+    chosen: dict[str, Any] = {"of": None}
+    chosen |= {
+        name: value for name, value in given.items() if name in known and value is not None and value is not False
+    }
+    for name, ways in misplaced(how, (name for name, value in chosen.items() if value is not None)).items():
+        option = "all" if name == "everything" else name
+        raise click.UsageError(f"--{option} belongs to --how {' and '.join(ways)}, not to --how {how}")
+    if "seed" in chosen:
+        chosen["seed"] = read_input(chosen["seed"]).values
+    if "baseline" in chosen:
+        chosen["baseline"] = _baseline(chosen["baseline"])
+    return chosen
 
 
 def _form_of(path: str, how: str) -> str:
@@ -105,9 +104,9 @@ def _form_of(path: str, how: str) -> str:
     return "text" if text else form_of(path)
 
 
-def _baseline(text: str | None) -> str | int | Trace:
+def _baseline(text: str) -> str | int | Trace:
     from .common import opened
 
-    if text is None or text in ("zero-input", "zero-state"):
-        return text or "zero-input"
+    if text in ("zero-input", "zero-state"):
+        return text
     return int(text) if text.isdecimal() else opened(text)

@@ -86,6 +86,8 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
         raise click.UsageError(f"{source} is a problem: it has its name, layout and activations in itself")
     if model_file and not given.get("input"):
         raise click.UsageError(f"{source} is a model: give its input with --input X")
+    if given.get("key") and not given.get("input"):
+        raise click.UsageError("--key says which array of --input: give --input X, or leave it out")
     activation = given.get("recurrent_activation")
     model = prepare(
         source,
@@ -112,6 +114,6 @@ def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = Fals
     from ..weights import is_model
     from .common import opened
 
-    if is_model(source) or given.get("input"):
+    if is_model(source) or given.get("input") or given.get("key"):
         return traced(source, given, allow_nonfinite)
     return opened(source, allow_nonfinite)

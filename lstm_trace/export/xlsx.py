@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import OptionError
-from ..files import written
 from . import Job
 from .xlsx_cells import cells, recorded
+from .xlsx_file import workbook
 from .xlsx_formulas import column
 from .xlsx_limits import fitting
 from .xlsx_page import Page, Style, open_styles, printable, unit
@@ -25,20 +25,16 @@ PIECE = 64
 def write(job: Job, path: str | Path) -> None:
     """Write the workbook; nothing appears under `path` unless it is whole.
 
-    Raises OptionError where XlsxWriter is missing or an option is for tables, TooLargeError where it does not fit.
+    Raises OptionError where XlsxWriter is missing or an option is for tables, TooLargeError where it does not fit,
+    FileError where the disk is full.
     """
-    try:
-        import xlsxwriter
-    except ImportError:
-        raise OptionError(".xlsx needs XlsxWriter; pip install 'lstm-trace[xlsx]', or write .csv") from None
     if job.selection.unit is not None:
         raise OptionError("--unit is for tables: a unit of a layer is computed from all of them; choose steps or lines")
     book = fitting(job.trace, job.selection, not job.values)
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with written(path, "wb") as file, xlsxwriter.Workbook(file, options) as workbook:
-        workbook.set_properties({"title": printable(job.trace.header.title), "comments": "Written by lstm-trace"})
-        styles = open_styles(workbook)
-        pages = {name: Page(workbook, name, styles, tab) for name, tab, _ in sheets(book)}
+    with workbook(path) as made:
+        made.set_properties({"title": printable(job.trace.header.title), "comments": "Written by lstm-trace"})
+        styles = open_styles(made)
+        pages = {name: Page(made, name, styles, tab) for name, tab, _ in sheets(book)}
         for text, style, link in about(book):
             pages[README].row(text, style, link)
         pages[README].worksheet.set_column(0, 0, 26)

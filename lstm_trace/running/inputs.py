@@ -96,12 +96,18 @@ def numbers(value: Any, name: str, dtype: Any = None) -> Array:
 
 
 def common_dtype(*arrays: Any) -> np.dtype[Any] | None:
-    """The result type of arrays or nested lists; None where one cannot be read, which is told elsewhere."""
+    """The dtype in which arrays or nested lists are computed; None where one cannot be read, told elsewhere."""
     try:
         kinds = [to_array(array).dtype for array in arrays]
-        return np.result_type(*kinds) if all(map(_is_number, kinds)) else None
+        return computing(np.result_type(*kinds)) if all(map(_is_number, kinds)) else None
     except (ValueError, TypeError):
         return None
+
+
+def computing(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype in which numbers of `dtype` are computed: half types in float32, whole numbers in float64."""
+    half = dtype.name == "bfloat16" or (dtype.kind == "f" and dtype.itemsize < 8)
+    return np.dtype(np.float32 if half else np.float64)
 
 
 def _is_number(dtype: np.dtype[Any]) -> bool:
@@ -166,13 +172,14 @@ def _shape(value: Any) -> tuple[int, ...]:
 def _lengths(lengths: Any, steps: int, batch: int) -> Array | None:
     if lengths is None:
         return None
-    array = np.atleast_1d(numbers(lengths, "lengths"))
+    array = numbers(lengths, "lengths")
     if steps == UNKNOWN:
         return np.zeros(0, np.int64)
     if not (array == np.floor(array)).all():
         raise ShapeError(f"lengths must be whole numbers; found {array.tolist()}")
     if array.shape != (batch,):
-        raise ShapeError(f"lengths has shape {array.shape}; expected one for each of the B = {batch} rows")
+        found = f"has shape {array.shape}" if array.ndim else f"is the single number {array:g}"
+        raise ShapeError(f"lengths {found}; expected one for each of the B = {batch} rows")
     if array.min() < 0 or array.max() > steps:
         wrong = int(array[(array < 0) | (array > steps)][0])
         raise ShapeError(f"lengths has {wrong}; expected 0 to T = {steps}")

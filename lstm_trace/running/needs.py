@@ -1,4 +1,6 @@
-"""What a run needs: every weight and input that a computed line reads, or a message for each that nobody gives."""
+"""What a run needs, or a message for each part that nobody gives: every weight and input that a computed line reads,
+lengths for a padding, a number for each label.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..cell.stack import GIVEN, Stage, X
-from ..errors import MissingError, closest, nearest, raise_all
+from ..errors import MissingError, OptionError, ShapeError, closest, nearest, raise_all
 
 
 def require(
@@ -49,3 +51,23 @@ def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
         return f"; the nearest that is there is {close}" if close else ""
     known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
     return nearest(name, [n for n in known if n.isidentifier()])
+
+
+def require_lengths(padding: str, lengths: bool) -> None:
+    """Raise OptionError for a padding where no row is shorter than the others."""
+    if padding != "zero" and not lengths:
+        raise OptionError(
+            f"option padding changes nothing without lengths: give lengths, or leave it out; found {padding!r}"
+        )
+
+
+def require_places(labels: Mapping[str, Sequence[str]], inputs: int | None, widths: Collection[int]) -> None:
+    """Raise ShapeError for labels that are not as many as the inputs (`x`), or as the units of any line (`h`)."""
+    problems = []
+    count = {key: f"names.{key} has {len(found)} label{'s' * (len(found) != 1)}" for key, found in labels.items()}
+    if "x" in labels and inputs is not None and len(labels["x"]) != inputs:
+        problems.append(f"{count['x']}; expected one for each of the I = {inputs} inputs")
+    if "h" in labels and widths and len(labels["h"]) not in widths:
+        found = ", ".join(map(str, sorted(set(widths))))
+        problems.append(f"{count['h']}; expected one for each unit of a line, and lines have {found}")
+    raise_all(ShapeError, problems)

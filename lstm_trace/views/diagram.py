@@ -183,10 +183,15 @@ class Picture:
         x, y = middle[edge.source]
         x += self._half(spots[edge.source])
         path = f"M{x:.1f} {y:.1f}"
+        right = self._column(edge.source)[1]
+        if right > x + 1:  # bends lie between columns: beside a narrow node they would run behind the wide ones
+            path += f"H{right:.1f}"
+            x = right
         for _, place in pairwise(way):
             if isinstance(place, str):
                 end_x, end_y = self._port(spots[place], edge)
-                path += _curve(x, y, end_x - 5, end_y)
+                left = min(self._column(place)[0], end_x - 5)
+                path += _curve(x, y, left, end_y) + (f"H{end_x - 5:.1f}" if left < end_x - 5 else "")
                 tip = f'<path class="tip" d="M{end_x:.1f} {end_y:.1f}l-8 -4v8z"/>'
             else:
                 left, right = ends[place[2]]
@@ -195,6 +200,12 @@ class Picture:
                 x, y = right, end_y
         ids = f'data-from="{escape(edge.source)}" data-to="{escape(edge.target)}"'
         return f'<g class="edge" {ids}><path d="{path}"/>{tip}</g>'
+
+    def _column(self, key: str) -> tuple[float, float]:
+        """The left and right end of the column in which a spot stands."""
+        middle, _, (ends, _) = self._places
+        column: tuple[float, float] = min(ends, key=lambda end: abs(sum(end) / 2 - middle[key][0]))
+        return column
 
     def _half(self, spot: Spot) -> float:
         return self._radius(spot) if spot.kind == "circle" else self._wide(spot) / 2

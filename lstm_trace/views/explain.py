@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..errors import OptionError, nearest
+from ..errors import OptionError, nearest, raise_all
 from ..trace import Trace
 from ..walks.gates import HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
 from ..walks.memory import Ledger, ledger
 from . import attribution, gradient
+from .rows import Selection
 from .table_report import Explanation
 
 
@@ -102,21 +103,47 @@ def _not_finite(found: NotFinite) -> str:
     return f"not finite from {found.address} on: it is {found.value:g}; {cause} ({operands})"
 
 
+#: Options of a worked solution: how it is shown, and which part of it.
+WORKED = ("detail", "digits", "width", "everything", *Selection.__dataclass_fields__)
 WAYS: dict[str, Callable[..., Explanation]] = {
     "memory": memory,
     "gradient": gradient.gradient,
     "contribution": attribution.value,
-    "gates": lambda trace, of=None, **options: gates(trace, **options),
+    "gates": gates,
 }
+#: The options that each way reads; the others are refused.
+READS: dict[str, tuple[str, ...]] = {
+    "memory": ("of",),
+    "gradient": ("of", "seed", *WORKED),
+    "contribution": ("of", "baseline", "points"),
+    "gates": ("low", "high"),
+}
+
+
+def misplaced(how: str, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The options that the way `how` does not read, each with the ways that do."""
+    return {name: tuple(way for way in WAYS if name in READS[way]) for name in names if name not in READS[how]}
 
 
 def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Explanation:
     """One of the `WAYS`. of: the value's address; gates need none.
 
-    Raises OptionError for another way or an option that it does not have, and the errors of the way itself.
+    Raises OptionError for another way or an option that it does not read, and the errors of the way itself.
     """
     if how not in WAYS:
         raise OptionError(f"there is no explanation {how!r}{nearest(how, WAYS)}; there are {', '.join(WAYS)}")
+    if of is not None:
+        options["of"] = of
+    wrong = misplaced(how, options)
+    raise_all(
+        OptionError,
+        (
+            f"{name} belongs to {' and '.join(ways)}, not to {how}"
+            if ways
+            else f"there is no option {name}{nearest(name, READS[how])}; {how} reads {', '.join(READS[how])}"
+            for name, ways in wrong.items()
+        ),
+    )
     if of is None and how in ("memory", "contribution"):
         raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
-    return WAYS[how](trace, of, **options)
+    return WAYS[how](trace, **options)

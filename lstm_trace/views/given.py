@@ -37,32 +37,32 @@ def given(shown: View) -> Iterator[Block]:
 def equations(shown: View) -> Iterator[Block]:
     """The equations of every cell, once each, and what the functions in them are."""
     yield Heading(2, shown.said("equations"))
-    seen: set[tuple[str, Node]] = set()
+    found: list[tuple[Stage, dict[tuple[str, Node], tuple[Row, ...]]]] = []
     used: dict[Line, None] = {}
-    first = True
     for stage in shown.stages:
         needed = stage.cell.closure((line.name for line in shown.lines(stage)), carried=False)
-        rows = []
+        rows: dict[tuple[str, Node], tuple[Row, ...]] = {}
         for line in stage.lines:
             if line.name not in needed:
                 continue
             used[line] = None
             right = formula(line, stage.cell)
-            if line.assigned and (line.name, right) not in seen:
-                seen.add((line.name, right))
-                rows.append((Row((Sym(line.name),), (("=", right),)),))
+            if line.assigned:
+                rows[line.name, right] = (Row((Sym(line.name),), (("=", right),)),)
         for state, target in stage.cell.carry:
-            if target not in needed or stage.cell.by_name[target].assigned:
-                continue
-            right = formula(stage.cell.by_name[target], stage.cell)
-            if (state, right) not in seen:
-                seen.add((state, right))
-                rows.append((Row((Sym(state),), (("←", right),)),))
-        if rows:
-            if not first:
-                yield Para(shown.words.text("layer.more", place=shown.place(stage)))
-            yield Derivation(tuple(rows))
-            first = False
+            if target in needed and not stage.cell.by_name[target].assigned:
+                right = formula(stage.cell.by_name[target], stage.cell)
+                rows[state, right] = (Row((Sym(state),), (("←", right),)),)
+        found.append((stage, rows))
+    seen: set[tuple[str, Node]] = set()
+    for _, rows in found:
+        new = {key: row for key, row in rows.items() if key not in seen}
+        if new and seen:
+            places = [stage for stage, others in found if new.keys() <= others.keys()]
+            yield Para(shown.words.text("layer.more", place=shown.place(*places)))
+        if new:
+            yield Derivation(tuple(new.values()))
+        seen |= new.keys()
     yield from definitions(used, shown.words)
 
 

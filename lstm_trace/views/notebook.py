@@ -97,4 +97,4 @@ def _short(value: float | None) -> str:
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value + 0.0:.6g}" if isinstance(value, float) else str(value)

@@ -14,10 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays import describe
+from ..errors import OptionError, raise_all
+
 #: Decimals that are shown where nothing else is asked for: those of the exercises.
 DIGITS = 8
 #: Numbers from here on are written with an exponent.
 LARGE = Decimal(10) ** 12
+#: Digits that a float64 has.
+MOST = 17
 
 
 class Shown(NamedTuple):
@@ -110,6 +115,18 @@ class Style:
     significant: int | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
     comma: bool = False
+
+    def __post_init__(self) -> None:
+        least = {"digits": (0, self.digits), "significant": (1, self.significant)}
+        least |= {f"digits of {name}": (0, count) for name, count in self.lines.items()}
+        raise_all(
+            OptionError,
+            (
+                f"{name}: expected a whole number from {low} to {MOST}, found {describe(count)}"
+                for name, (low, count) in least.items()
+                if count is not None and not (type(count) is int and low <= count <= MOST)
+            ),
+        )
 
     @property
     def whole(self) -> bool:

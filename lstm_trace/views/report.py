@@ -99,7 +99,7 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
         _check("detail", options["detail"], get_args(Detail))
     chosen = {name: options.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in options}
     style = {field: value for name, field in STYLE.items() if (value := options.pop(name, None)) is not None}
-    if style:
+    if style or not isinstance(options.get("digits"), Style):
         options["digits"] = Style(options.get("digits", DIGITS), **style)
     whole = Options(**options)
     if chosen:

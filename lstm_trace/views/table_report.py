@@ -98,7 +98,7 @@ def _shown(value: Any, digits: int) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.{digits}g}"
+        return f"{value + 0.0:.{digits}g}"  # -0.0 is 0 to a reader
     return _cell(str(value))
 
 

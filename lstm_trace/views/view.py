@@ -121,14 +121,24 @@ class View:
             return self.words.word("unit.named", j=j, name=labels[j])
         return self.words.word("unit", j=j)
 
-    def place(self, stage: Stage) -> str:
-        """A layer and direction in words; empty where there is only one."""
+    def place(self, *stages: Stage) -> str:
+        """Layers and directions in words; empty where there is only one."""
         if len(self.trace.stages) == 1:
             return ""
-        layer = self.words.word("layer", n=stage.layer)
-        if all(s.direction == "forward" for s in self.trace.stages):
+        layers: dict[str, list[int]] = {}
+        for stage in stages:
+            layers.setdefault(stage.direction, []).append(stage.layer)
+        plain = all(s.direction == "forward" for s in self.trace.stages)
+        return self.words.word("semicolon").join(self._place(way, sorted(n), plain) for way, n in layers.items())
+
+    def _place(self, direction: str, layers: list[int], plain: bool) -> str:
+        if len(layers) == 1:
+            layer = self.words.word("layer", n=layers[0])
+        else:
+            layer = self.words.word("layer.many", n="".join(map(str, self.words.listed([(str(n),) for n in layers]))))
+        if plain:
             return layer
-        return self.words.word("place", layer=layer, direction=self.words.word(f"direction.{stage.direction}"))
+        return self.words.word("place", layer=layer, direction=self.words.word(f"direction.{direction}"))
 
     def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
         """Layer, direction, step and row in words, as far as there are several."""

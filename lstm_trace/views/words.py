@@ -64,6 +64,7 @@ ENGLISH: dict[str, str] = {
     "is.concat": "{symbol} puts the two vectors one after the other",
     # places
     "layer": "layer {n}",
+    "layer.many": "layers {n}",
     "place": "{layer}, {direction}",
     "direction.forward": "forward",
     "direction.reverse": "reverse",

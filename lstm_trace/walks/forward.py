@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..address import Address
+from ..arguments import checked
 from ..arithmetic import find
 from ..cell.lines import Line
 from ..cell.ops import OPS, Array
@@ -77,6 +78,7 @@ class Verification:
         return verification(self)
 
 
+@checked
 def verify(trace: Trace) -> Verification:
     """Derive every recorded line again from its recorded operands.
 

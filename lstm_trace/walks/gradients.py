@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import checked
 from ..cell.lines import Line
 from ..cell.ops import Array
 from ..cell.stack import Stage
@@ -20,6 +21,7 @@ from .values import in_order, one_row, sizes
 Weightings = dict[str, dict[str, Array]]
 
 
+@checked
 def gradients(
     trace: Trace, output: Any = None, h_n: Any = None, c_n: Any = None, of: str | None = None
 ) -> dict[str, Array]:

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import to_array
-from ..errors import FileError, MissingError, ShapeError, nearest
+from ..errors import FileError, MissingError, OptionError, ShapeError, nearest
 from ..files import read_bytes, read_data
 from . import needed
 from .guards import afford, archive, told
 from .npz import load_npy, members
 
+#: What to do with a text file that is too large.
+LARGER = "give the array as .npy"
 SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".json")
 
 
@@ -31,10 +33,12 @@ def read_input(path: str | Path, key: str | None = None) -> Input:
     """The array in a file; a table gives a row for each step and a column for each input.
 
     key: which array of several (.npz, a JSON mapping), or which columns of a table, with commas between. '-' reads
-    JSON from standard input. Raises FileError, MissingError (which arrays there are), ShapeError.
+    JSON from standard input. Raises FileError, MissingError (which arrays there are), OptionError (a key where nothing
+    has a name), ShapeError.
     """
     suffix = Path(path).suffix.lower() if str(path) != "-" else ".json"
     if suffix == ".npy":
+        _nameless(key, path)
         return Input(_numbers(load_npy(path), str(path)))
     if suffix == ".npz":
         with archive(path) as opened:
@@ -59,6 +63,13 @@ def _chosen(names: Sequence[str], key: str | None, path: Any) -> str:
     raise MissingError(f"{path}: {problem}; choose one with --key: {', '.join(names[:12])}")
 
 
+def _nameless(key: str | None, path: Any) -> None:
+    if key is not None:
+        raise OptionError(
+            f"{path}: --key {key} chooses among names, and the file is one array without any; leave it out"
+        )
+
+
 def _numbers(values: Any, where: str) -> Any:
     if values.dtype.kind not in "fiub":
         raise ShapeError(f"{where} has the dtype {values.dtype}; expected numbers")
@@ -66,11 +77,12 @@ def _numbers(values: Any, where: str) -> Any:
 
 
 def _json(path: str | Path, key: str | None) -> Any:
-    data = read_data(path, read_bytes(path))
+    data = read_data(path, read_bytes(path, LARGER))
     if isinstance(data, dict):
         name = _chosen([str(k) for k in data], key or ("x" if "x" in data else None), path)
         data, where = data[name], f"{path}: {name}"
     else:
+        _nameless(key, path)
         where = str(path)
     try:
         return to_array(data)
@@ -81,7 +93,7 @@ def _json(path: str | Path, key: str | None) -> Any:
 def _csv(path: str | Path, separator: str) -> tuple[list[str], Any]:
     """Names of the columns (none without a heading) and the numbers, a row for each step."""
     try:
-        text = read_bytes(path).decode("utf-8-sig")
+        text = read_bytes(path, LARGER).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     try:

@@ -56,6 +56,7 @@ WORDS: dict[str, str] = {
     "is.concat": "{symbol} 表示把两个向量首尾相接",
     # places
     "layer": "第 {n} 层",
+    "layer.many": "第 {n} 层",
     "place": "{layer}，{direction}",
     "direction.forward": "正向",
     "direction.reverse": "反向",

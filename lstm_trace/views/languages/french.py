@@ -56,6 +56,7 @@ WORDS: dict[str, str] = {
     "is.concat": "{symbol} met les deux vecteurs bout à bout",
     # places
     "layer": "couche {n}",
+    "layer.many": "couches {n}",
     "place": "{layer}, {direction}",
     "direction.forward": "sens direct",
     "direction.reverse": "sens inverse",

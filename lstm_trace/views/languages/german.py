@@ -56,6 +56,7 @@ WORDS: dict[str, str] = {
     "is.concat": "{symbol} hängt die beiden Vektoren aneinander",
     # places
     "layer": "Schicht {n}",
+    "layer.many": "Schichten {n}",
     "place": "{layer}, {direction}",
     "direction.forward": "vorwärts",
     "direction.reverse": "rückwärts",

@@ -56,6 +56,7 @@ WORDS: dict[str, str] = {
     "is.concat": "{symbol} pone los dos vectores uno tras otro",
     # places
     "layer": "capa {n}",
+    "layer.many": "capas {n}",
     "place": "{layer}, {direction}",
     "direction.forward": "hacia delante",
     "direction.reverse": "hacia atrás",
