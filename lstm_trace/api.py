@@ -17,7 +17,7 @@ from .files import read_bytes
 from .model import Model
 from .problem import LARGER, as_problem, prepare_problem, read_problem
 from .running.inputs import common_dtype
-from .schema import FORMAT, Problem
+from .schema import Problem
 from .tensors import is_tensors
 from .trace import Header, Trace
 from .walks.attribute import split
@@ -192,8 +192,7 @@ def open_source(
     content = read_bytes(path, f"{store.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
-    head = content[:4096]
-    if head.lstrip()[:1] == b"{" and b'"format"' in head and (FORMAT.split("/")[0].encode() in head):
+    if store.looks_like_one(content):
         return store.load(path, content)
     problem = read_problem(path, content)
     model = prepare_problem(problem, str(path), allow_nonfinite)

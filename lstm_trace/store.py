@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,19 @@ def load_mapped(path: str | Path) -> Trace:
         manifest.first,
     )
     return assembled(trace, str(path))
+
+
+def looks_like_one(content: bytes) -> bool:
+    """Whether a text begins like a trace, and not like a problem."""
+    head = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    return head[:1] == b"{" and b'"format"' in head and FORMAT.split("/")[0].encode() in head
+
+
+def is_trace(path: str | Path) -> bool:
+    """Whether a file holds a trace; what it begins with says so. False for '-', which can be read only once."""
+    with suppress(OSError), open(path, "rb") as file:
+        return b"lstm-trace/" in file.read(1024) if is_tensors(path) else looks_like_one(file.read(4096))
+    return False
 
 
 def check_format(path: str | Path, content: bytes) -> None:

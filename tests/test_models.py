@@ -395,3 +395,26 @@ def test_standard_input_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("sys.stdin", Stdin())
     np.testing.assert_array_equal(read_input("-").values, [[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+def test_options_of_a_model_beside_a_trace(tmp_path: Path, suffix: str) -> None:
+    """They are the model's; where there is none they would change nothing."""
+    trace, model, x = tmp_path / f"t.{suffix}", tmp_path / "m.npz", tmp_path / "x.npy"
+    np.savez(model, **state_dict(W))
+    np.save(x, X)
+    assert told("run", str(model), "--input", str(x), "-o", str(trace)) == (0, "")
+    for pair in ([trace, model], [model, trace]):
+        assert told("diff", *map(str, pair), "--input", str(x))[0] == 0
+    for command in (["diff", trace, trace, "--key", "a"], ["explain", trace, "--how", "gates", "--key", "a"]):
+        code, said = told(*map(str, command))
+        assert code == 2
+        assert f"{trace} is a trace: its weights and its input are in it; leave --key out" in said
+
+
+def test_initial_states_of_a_problem_are_read(tmp_path: Path) -> None:
+    problem, h0 = tmp_path / "p.yaml", tmp_path / "h0.npy"
+    problem.write_text(text("three-steps"), encoding="utf-8")
+    np.save(h0, np.full(2, 5.0))
+    plain, moved = (told("explain", str(problem), "--how", "gates", *more)[1] for more in ([], ["--h0", str(h0)]))
+    assert plain != moved

@@ -54,12 +54,12 @@ def command(
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound goes alone: --rtol, --atol and --ulps take its place")
-    reference = opened_with(a, given)
+    reference = opened_with(a, given, other=b)
     remarks: list[str] = []
     if is_foreign(b):
         other, remarks = read_foreign(b, reference)
     else:
-        other = opened_with(b, given)
+        other = opened_with(b, given, other=a)
     found = compare(reference, other, Tolerance(rtol, atol, ulps))
     if attribute is not None:
         text = difference(reference, other, attribute).render(form or view.form_of(output))

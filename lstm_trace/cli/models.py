@@ -109,11 +109,19 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     return model, arguments
 
 
-def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
-    """The trace in a file; of the problem in it; or of the model in it over its input."""
+def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False, other: str | None = None) -> Trace:
+    """The trace in a file; of the problem in it; or of the model in it over its input.
+
+    other: a second source, for which the options may be meant where the first is a trace, which has its input in it.
+    """
+    from ..store import is_trace
     from ..weights import is_model
     from .common import opened
 
-    if is_model(source) or given.get("input") or given.get("key"):
-        return traced(source, given, allow_nonfinite)
-    return opened(source, allow_nonfinite)
+    chosen = [name for name in (*INPUTS, *STORED) if given.get(name) is not None]
+    if is_trace(source):
+        if chosen and (other is None or is_trace(other)):
+            option = chosen[0].replace("_", "-")
+            raise click.UsageError(f"{source} is a trace: its weights and its input are in it; leave --{option} out")
+        return opened(source)
+    return traced(source, given, allow_nonfinite) if chosen or is_model(source) else opened(source, allow_nonfinite)
