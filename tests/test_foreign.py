@@ -224,6 +224,11 @@ def test_a_wrong_port_is_named(names: tuple[str, ...], fault: str, dtype: str, t
     assert found.first.first is not None
     at = found.first.first
     assert (at.t, at.line) == (step, line)
+    reason = view.verdict(found)[1]
+    assert reason.startswith("the line itself is off by ")
+    if fault == "no b_o" and line == "o_t":
+        assert "look at its sigmoid, and at z_o" in reason
+        assert reason.endswith(": not in both, derived by a's equations")
 
 
 def test_exit_codes_of_values(tmp_path: Path) -> None:
@@ -266,3 +271,18 @@ def test_values_of_a_stack_follow_from_the_layers_below(tmp_path: Path) -> None:
     found = compare(a, read_foreign(path, a)[0])
     assert found.first is not None
     assert str(found.first.first) == "1/joined/1/1/y_t[7]"
+
+
+def test_what_the_bound_cannot_tell_is_said(tmp_path: Path) -> None:
+    """Of a port that printed one gate alone every step rests on all those before: soon any value is explained."""
+    rng = np.random.default_rng(3)
+    weights = {f"W_{s}{g}": rng.normal(size=(32, 1 if s == "x" else 32)) for s in "xh" for g in "ifco"}
+    a = lt.run(weights, rng.normal(size=(40, 1)), dtype="float32")
+    rows = [{"t": t, "line": "i_t", "value": a["i_t"][t, 0].astype(float).tolist()} for t in range(40)]
+    path = tmp_path / "port.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    found = compare(a, read_foreign(path, a)[0])
+    assert found.same
+    assert "0/forward/i_t: rounding may explain up to 1 here; a smaller error does not show" in found.notes[-1]
+    assert 0.9 < found.lines[0].bound < 1.01
+    assert not any("rounding may explain" in note for note in compare(a, a).notes)

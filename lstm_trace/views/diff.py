@@ -63,13 +63,21 @@ def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
         return "an operand of this line was not recorded, so its own error cannot be told from what it inherited"
     if own > 0.5 * whole:
         if first.equations is None:
-            return f"the line itself is off by {own:.3g}, derived again from b's own operands: look at its {first.op}"
+            derived = f"the line itself is off by {own:.3g}, derived again from b's own operands"
+            return f"{derived}: look at its {first.op}{_through(first.through)}"
         a, b = first.equations
         return f"its equation differs: a has {a}, b has {b}; by a's, from b's own operands, it is off by {own:.3g}"
     if first.first_of_a is not None and first.first_of_a > 0.5 * whole:
         return f"a's value is off by {first.first_of_a:.3g}, derived again from a's own operands: look at the reference"
     source = " (a premise differs)" if comparison.premises else ""
     return f"the line itself is right (own error {own:.3g}); the {whole:.3g} came in with its operands{source}"
+
+
+def _through(names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f", and at {', '.join(names[:5])}{more}: not in both, derived by a's equations"
 
 
 def markdown(comparison: Comparison) -> str:

@@ -8,7 +8,9 @@ writes the same sum in another way has none.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -42,6 +44,8 @@ class Tolerance(NamedTuple):
 
 
 ROUNDING = Tolerance()
+#: Where rounding may explain more than this part of a line's largest value, that is told: smaller errors do not show.
+BLUNT = 0.01
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class LineDifference:
     in the last place, root mean square, cosine of the angle between a and b, signal-to-noise in dB. local and
     inherited: largest |.| of each part (None where an operand is missing). first: where it first differs, with the
     value of each side, the local error there, and how far a's value is from its own derivation. equations: a's and b's
-    of this line, or of a line that it was derived through, where they differ. bound: the most that rounding explains.
+    of this line, or of a line that it was derived through, where they differ. through: the named lines that are not in
+    both, by which b's was derived. bound: the most that rounding explains.
     atol, rtol: the smallest of each, alone, with which the line would have passed. by_step: largest |b - a| of each.
     """
 
@@ -74,6 +79,7 @@ class LineDifference:
     first_local: float | None
     first_of_a: float | None
     equations: tuple[str, str] | None
+    through: tuple[str, ...]
     bound: float
     by_step: tuple[float, ...]
 
@@ -133,6 +139,7 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     differing, flagged = premises(a, b)
     dtype = coarse(a, b)
     found: list[LineDifference] = []
+    largest: list[float] = []
     firsts: list[tuple[tuple[int, int, int], LineDifference]] = []
     for index, (stage, side) in enumerate(find_gaps(a, b, common)):
         for gap, unexplained in beyond_rounding(stage, side, flagged, a.steps, a.batch):
@@ -140,12 +147,29 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
             mask = unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
             difference = _measured(stage, gap, spacing, mask, b.first)
             found.append(difference)
+            largest.append(float(np.abs(gap.a).max(initial=0.0)))
             if difference.first is not None and difference.first.t is not None:
                 t = b.index(difference.first.t)
                 visit = b.steps - 1 - t if stage.direction == "reverse" else t
                 firsts.append(((index, visit, stage.cell.lines.index(gap.line)), difference))
     first = min(firsts, key=lambda item: item[0])[1] if firsts else None
+    if tolerance.is_bound:
+        told += tuple(_blunt(found, largest))
     return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first)
+
+
+def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:
+    """That the rounding bound hides errors which are not small, with the line where it hides most."""
+    most, worst = max(
+        ((d.bound / size, d) for d, size in zip(found, largest, strict=True) if size),
+        default=(0.0, None),
+        key=itemgetter(0),
+    )
+    if worst is not None and most > BLUNT:
+        yield (
+            f"{worst.scope}/{worst.line}: rounding may explain up to {worst.bound:.2g} here; a smaller error does not "
+            "show. Compare more lines, or give a tolerance"
+        )
 
 
 def _some(trace: Trace) -> str:
@@ -198,6 +222,7 @@ def _measured(stage: Stage, gap: Gap, spacing: Array, mask: Array, begin: int) -
         first_local=there(gap.local),
         first_of_a=there(gap.of_a),
         equations=gap.equations,
+        through=gap.through,
         bound=float(gap.limit.max(initial=0.0)),
         by_step=tuple(gap.size.reshape(len(gap.size), -1).max(axis=1, initial=0.0).tolist()),
     )

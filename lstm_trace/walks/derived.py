@@ -22,6 +22,8 @@ from .slopes import DERIVATIVE
 
 # Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
 _ROUNDED = frozenset({"mul", "div", "sqrt"})
+# Between two bounds, and never turning back: what comes in with the operand, however much, stays between them.
+_SQUASHING = frozenset({"sigmoid", "tanh", "hard_sigmoid", "scaled_tanh", "softsign", "clip"})
 
 
 class Derived(NamedTuple):
@@ -107,7 +109,7 @@ class _Walk:
             shape = self.values.steps, self.values.batch, width
             here[name] = Derived(np.full(shape, np.nan, self.dtype), np.full(shape, np.inf))
         here[name].value[steps] = known.value
-        here[name].limit[steps] = known.limit
+        here[name].limit[steps] = np.where(np.isnan(known.limit), np.inf, known.limit)  # inf - inf, 0 inf: unknown
 
     def _read(self, stage: Stage, name: str) -> Array | None:
         """A line that both have, or what this cell is supplied with."""
@@ -208,14 +210,16 @@ def _derive(line: Line, operands: Sequence[_Known], dtype: str) -> _Known:
 
 
 def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
-    """How far the line may be off because its operands are: slope times that, the steepest slope within reach."""
+    """How far the line may be off because its operands are: slope times that, the steepest slope within reach; where
+    it squashes, no more than it rises there.
+    """
     limits = [known.limit for known in operands]
     if not any(np.any(limit) for limit in limits):
         return 0.0
     read = [np.asarray(known.value, np.float64) for known in operands]
     op = OPS[line.op]
     if line.op == "matvec":
-        return op.array([np.abs(read[0]), limits[1]], ())
+        return op.array([np.abs(read[0]), np.broadcast_to(limits[1], read[1].shape)], ())
     reach = [np.broadcast_to(limit, v.shape) for limit, v in zip(limits, read, strict=True)]
     if op.width == "concat":
         return op.array(reach, ())
@@ -224,7 +228,13 @@ def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
     for slopes, limit in zip(zip(*(DERIVATIVE[line.op](near) for near in around), strict=True), reach, strict=True):
         if np.any(limit) and slopes[0] is not None:
             total = total + reduce(np.maximum, [np.abs(slope) for slope in slopes]) * limit
-    return np.sum(total, axis=-1, keepdims=True) if op.width == "one" else total
+    if op.width == "one":
+        return np.sum(total, axis=-1, keepdims=True)
+    if line.op in _SQUASHING:
+        low, middle, high = (near.y for near in around)
+        rounding = bound(line, read, middle) + float(np.finfo(np.float64).eps) * np.abs(middle)
+        return np.fmin(total, np.abs(high - low) + rounding)
+    return total
 
 
 class _Near:

@@ -19,7 +19,8 @@ class Gap(NamedTuple):
 
     local: how far b's value is from the line derived by a's equation from b's own operands; inherited: how far that is
     from a's value. of_a: how far a's value is from its own derivation. None where an operand is missing. wrong: where
-    local or of_a is more than rounding. equations: a's and b's, where they differ.
+    local or of_a is more than rounding. equations: a's and b's, where they differ. through: the named lines that are
+    not in both and that b's was derived through.
     """
 
     line: Line
@@ -32,6 +33,7 @@ class Gap(NamedTuple):
     of_a: Array | None
     wrong: Array
     equations: tuple[str, str] | None
+    through: tuple[str, ...]
 
 
 class Side(NamedTuple):
@@ -55,7 +57,8 @@ def find_gaps(a: Trace, b: Trace, common: Mapping[str, Collection[str]]) -> Iter
         for name in names:
             checked = _Checked(*(found.get(scope, {}).get(name) for found in (mine, yours, theirs)))
             told = unlike(stage.cell, other[scope], name, names) if scope in other else None
-            gaps.append(_gap(a, b, scope, stage.cell.by_name[name], checked, told))
+            through = tuple(n for n in _way(stage.cell, name, names) if n != name and n in stage.cell.equations)
+            gaps.append(_gap(a, b, scope, stage.cell.by_name[name], checked)._replace(equations=told, through=through))
         alone = {
             name: beyond(size(values, mine[scope][name].value), mine[scope][name].limit).any(axis=2)
             for name, values in a.lines.get(scope, {}).items()
@@ -72,7 +75,7 @@ class _Checked(NamedTuple):
     by_b: Derived | None
 
 
-def _gap(a: Trace, b: Trace, scope: str, line: Line, checked: _Checked, told: tuple[str, str] | None) -> Gap:
+def _gap(a: Trace, b: Trace, scope: str, line: Line, checked: _Checked) -> Gap:
     one, two = (np.asarray(held(trace, scope, line.name), np.float64) for trace in (a, b))
     apart = size(one, two)
     limit = np.zeros(apart.shape)
@@ -85,7 +88,7 @@ def _gap(a: Trace, b: Trace, scope: str, line: Line, checked: _Checked, told: tu
     if checked.of_a is not None and line.name in a.lines.get(scope, {}):
         of_a = size(one, checked.of_a.value)
         wrong |= beyond(of_a, checked.of_a.limit)
-    return Gap(line, one, two, apart, limit, local, inherited, of_a, wrong, told)
+    return Gap(line, one, two, apart, limit, local, inherited, of_a, wrong, None, ())
 
 
 def size(one: Array, two: Array) -> Array:
