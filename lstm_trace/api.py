@@ -137,7 +137,7 @@ def diff(
 ) -> Comparison:
     """Compare b with a, the reference, aligned by address: `same`, `first`, `lines`, and `to_frame()`.
 
-    Without a tolerance the rounding bound decides; see docs/diff.md.
+    Without a tolerance the rounding bound decides; see docs/diff.md. Raises ShapeError where no value is in both.
     """
     return compare(a, b, Tolerance(rtol, atol, ulps))
 

@@ -22,6 +22,11 @@ COLUMNS = (
 #: Steps that the error map shows side by side; more are put together, the largest of each group shown.
 MAP_COLUMNS = 16
 
+_MEANING = (
+    "`local` is the line's own error (derived again, by a's equation, from b's operands), `inherited` what came in "
+    "with them. The line would have passed with atol = max abs, or with rtol = max rel."
+)
+
 
 def rows(comparison: Comparison) -> Iterator[tuple[Any, ...]]:
     """One row of `COLUMNS` for each line."""
@@ -87,8 +92,7 @@ def markdown(comparison: Comparison) -> str:
         out += ["## By line", ""]
         out += _table(("line", "differ", "max abs", "max rel", "ulp", "local", "inherited", "cosine", "SNR dB"))
         out += [_row(d) for d in comparison.lines]
-        out += ["", "`local` is the line's own error (derived again from b's operands), `inherited` what came in with "
-                "them. The line would have passed with atol = max abs, or with rtol = max rel.", ""]  # fmt: skip
+        out += ["", _MEANING, ""]
         out += _map(comparison)
     return "\n".join(out) + "\n"
 

@@ -11,7 +11,7 @@ from ..cell.ops import Array
 from ..errors import ShapeError
 from ..part import between
 from ..trace import INITIAL, Trace
-from .derived import held
+from .derived import coarse, held
 
 
 def side_by_side(a: Trace, b: Trace) -> tuple[Trace, Trace]:
@@ -116,11 +116,6 @@ def premises(a: Trace, b: Trace) -> tuple[list[str], dict[str, Array]]:
             told.append(f"{place}: {int(off.sum())} of {off.size} differ, by at most {gap:.3g}; first [{at}]")
             masks[place] = off
     return told, masks
-
-
-def coarse(a: Trace, b: Trace) -> type[np.float32] | type[np.float64]:
-    """The coarser dtype of the two."""
-    return np.float32 if "float32" in (a.header.dtype, b.header.dtype) else np.float64
 
 
 def _pairs(a: Trace, b: Trace) -> Iterator[tuple[str, Array | None, Array | None]]:

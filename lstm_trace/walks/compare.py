@@ -20,7 +20,8 @@ from ..cell.ops import Array
 from ..cell.stack import Stage
 from ..errors import ShapeError
 from ..trace import Trace
-from .aligned import coarse, in_both, notes, premises, side_by_side
+from .aligned import in_both, notes, premises, side_by_side
+from .derived import coarse
 from .gaps import Gap, beyond_rounding, find_gaps
 
 if TYPE_CHECKING:

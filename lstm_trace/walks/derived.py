@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,30 +52,24 @@ def derive_all(equations: Trace, values: Trace, common: Mapping[str, Collection[
 
 
 class _Known(NamedTuple):
-    """A value at some steps. carried: how far it may be off without its own sum. terms, mass: of that sum the number
-    of terms, through all the sums and products that feed it, and the sum of their sizes; 0 terms where it is no sum.
+    """A value at some steps, and how far another correct program may be off.
+
+    carried: what of that came in with the operands. terms, mass: of a sum the number of terms, through all the sums and
+    products that feed it, and the sum of their sizes; 0 terms where it is no sum.
     """
 
     value: Array
+    limit: Array | float = 0.0
     carried: Array | float = 0.0
     terms: int = 0
     mass: Array | float = 0.0
-
-    @property
-    def limit(self) -> Array | float:
-        """n eps (|W| @ |x|) for each of two legitimate orders of the sum, and what came in with the operands."""
-        return self.carried + _of_sum(self.value, self.terms, self.mass) if self.terms else self.carried
-
-
-def _of_sum(value: Array, terms: int, mass: Array | float) -> Array | float:
-    info = np.finfo(value.dtype)
-    return 2 * terms * (float(info.eps) * mass + float(info.smallest_subnormal))
 
 
 class _Walk:
     def __init__(self, equations: Trace, values: Trace, common: Mapping[str, Collection[str]]) -> None:
         self.equations, self.values, self.common = equations, values, common
         self.dtype = values.header.dtype
+        self.coarse = coarse(equations, values)
         self.found: dict[str, dict[str, Derived]] = {}
 
     def stage(self, stage: Stage) -> None:
@@ -88,7 +82,7 @@ class _Walk:
                 known = [operand for operand in operands if operand is not None]
                 if len(known) == len(operands):
                     with np.errstate(all="ignore"):
-                        step[line.name] = _derive(line, known, self.dtype)
+                        step[line.name] = _derive(line, known, self.dtype, self.coarse)
                         self._keep(stage, line.name, steps, step[line.name])
 
     def _blocks(self, stage: Stage) -> Iterator[slice]:
@@ -183,6 +177,11 @@ class _Walk:
         return _Known(np.concatenate(parts), limit)
 
 
+def coarse(a: Trace, b: Trace) -> type[np.float32] | type[np.float64]:
+    """The coarser dtype of the two."""
+    return np.float32 if "float32" in (a.header.dtype, b.header.dtype) else np.float64
+
+
 def _own_or(yours: Array | None, mine: Array | None, dtype: str) -> Array | None:
     """A premise of the values' own, where it has the shape that the equations were run with; theirs otherwise."""
     if yours is not None and (mine is None or yours.shape == mine.shape):
@@ -190,28 +189,31 @@ def _own_or(yours: Array | None, mine: Array | None, dtype: str) -> Array | None
     return None if mine is None else mine.astype(dtype)
 
 
-def _derive(line: Line, operands: Sequence[_Known], dtype: str) -> _Known:
-    """The line's value with its bound."""
+def _derive(line: Line, operands: Sequence[_Known], dtype: str, rounded: type[np.floating[Any]]) -> _Known:
+    """The line's value with its bound; rounded: the coarser dtype of the two, in which premises were compared."""
     op = OPS[line.op]
     read = [known.value for known in operands]
     value = np.asarray(op.array(read, line.constants), dtype)
     if line.op == "add":
         # a term that is itself a sum or product counts with all its terms: another program may add them up in one go
-        carried = sum(known.carried for known in operands)
+        carried = sum(known.carried if known.terms else known.limit for known in operands)
+        terms = sum(max(known.terms, 1) for known in operands)
         mass = sum(known.mass if known.terms else np.abs(known.value).astype(np.float64) for known in operands)
-        return _Known(value, carried, sum(max(known.terms, 1) for known in operands), mass)
-    carried = _carried(line, operands)
-    if op.ulp is None:
-        sizes = [np.abs(v).astype(np.float64) for v in read]
-        return _Known(value, carried, read[-1].shape[-1], op.array(sizes, line.constants))
-    if line.op in _ROUNDED:
-        return _Known(value, carried, 1, np.abs(value).astype(np.float64))
-    return _Known(value, carried + bound(line, read, value))
+    elif op.ulp is None:
+        carried, terms = _carried(line, operands), read[-1].shape[-1]
+        mass = op.array([np.abs(v).astype(np.float64) for v in read], line.constants)
+    elif line.op in _ROUNDED:
+        carried, terms, mass = _carried(line, operands), 1, np.abs(value).astype(np.float64)
+    else:
+        return _Known(value, _carried(line, operands) + bound(line, read, value.astype(rounded)))
+    info = np.finfo(rounded)
+    own = 2 * terms * (float(info.eps) * mass + float(info.smallest_subnormal))
+    return _Known(value, carried + own, carried, terms, mass)
 
 
 def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
-    """How far the line may be off because its operands are: slope times that, the steepest slope within reach; where
-    it squashes, no more than it rises there.
+    """How far the line may be off because its operands are: slope times that, the steepest of the slopes at the middle
+    and at both ends; where it squashes, as much as it rises or falls from the middle, no more than from end to end.
     """
     limits = [known.limit for known in operands]
     if not any(np.any(limit) for limit in limits):
@@ -233,7 +235,9 @@ def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
     if line.op in _SQUASHING:
         low, middle, high = (near.y for near in around)
         rounding = bound(line, read, middle) + float(np.finfo(np.float64).eps) * np.abs(middle)
-        return np.fmin(total, np.abs(high - low) + rounding)
+        return np.fmin(
+            reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low))), np.abs(high - low) + rounding
+        )
     return total
 
 

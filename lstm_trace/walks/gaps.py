@@ -55,7 +55,9 @@ def find_gaps(a: Trace, b: Trace, common: Mapping[str, Collection[str]]) -> Iter
         scope, names = stage.scope, common.get(stage.scope, ())
         gaps = []
         for name in names:
-            checked = _Checked(*(found.get(scope, {}).get(name) for found in (mine, yours, theirs)))
+            checked = _Checked(
+                *(found.get(scope, {}).get(name) for found in (mine, yours, theirs if scope in other else {}))
+            )
             told = unlike(stage.cell, other[scope], name, names) if scope in other else None
             through = tuple(n for n in _way(stage.cell, name, names) if n != name and n in stage.cell.equations)
             gaps.append(_gap(a, b, scope, stage.cell.by_name[name], checked)._replace(equations=told, through=through))
