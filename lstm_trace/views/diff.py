@@ -47,7 +47,8 @@ def frame(comparison: Comparison) -> pd.DataFrame:
 
 def verdict(comparison: Comparison) -> list[str]:
     """In words: same or different, the first value that differs, and whose fault it is; then premises and notes."""
-    rule = "the rounding bound" if comparison.tolerance.is_bound else "the tolerance"
+    bound = max((d.bound for d in comparison.lines), default=0.0)
+    rule = f"the rounding bound (at most {bound:.2g} in one line)" if comparison.tolerance.is_bound else "the tolerance"
     count = sum(d.values for d in comparison.lines)
     first = comparison.first
     if first is None or first.first is None or first.first_values is None:
