@@ -142,7 +142,8 @@ def diff(
 ) -> Comparison:
     """Compare b with a, the reference, aligned by address: `same`, `first`, `lines`, and `to_frame()`.
 
-    Without a tolerance the rounding bound decides; see docs/diff.md. Raises OptionError for a negative tolerance.
+    Without a tolerance the rounding bound decides; see docs/diff.md. Raises OptionError for a negative tolerance,
+        ShapeError where no value is in both.
     """
     for name, value in {"rtol": rtol, "atol": atol, "ulps": ulps}.items():
         if value is not None and not (is_number(value) and value >= 0):

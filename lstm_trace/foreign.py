@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,17 +18,19 @@ from typing import Any
 import numpy as np
 
 from .cell.ops import Array
-from .errors import FileError, LstmTraceError, nearest
+from .errors import FileError, nearest, within
 from .files import read_bytes
 from .trace import Trace
 
 _COLUMNS = ("layer", "direction", "t", "batch", "line", "unit", "value")
+_HEAD = ",".join(_COLUMNS)
+_JSON_LINES = (".jsonl", ".ndjson")
 _PLACES = ("layer", "direction", "t", "batch")
 
 
 def is_foreign(path: str | Path) -> bool:
     """Whether a file holds values of a foreign program: by its suffix."""
-    return Path(path).suffix.lower() in (".csv", ".jsonl", ".ndjson")
+    return Path(path).suffix.lower() in (".csv", *_JSON_LINES)
 
 
 def read_foreign(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
@@ -37,77 +40,115 @@ def read_foreign(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
     others are those of `like`, which a remark says. Gives the trace and the remarks. Raises FileError with the row.
     """
     text = read_bytes(path).decode("utf-8-sig", errors="replace")
-    entries = _json_lines(path, text) if text.lstrip()[:1] == "{" else _csv(path, text)
+    as_json = Path(path).suffix.lower() in _JSON_LINES or text.lstrip()[:1] == "{"
     values: dict[tuple[str, str], Array] = {}
-    given: dict[tuple[str, str], Array] = {}
-    for number, entry in entries:
-        try:
+    rows: dict[tuple[str, str], Array] = {}  # the row in which each value stands, 0 where the file has none
+    for number, entry in _json_lines(path, text) if as_json else _csv(path, text):
+        with within(f"{path}: row {number}"):
             scope, name, index, unit, value = _placed(entry, like)
-        except (LstmTraceError, ValueError, TypeError) as error:
-            raise FileError(f"{path}: row {number}: {error}") from None
-        key = scope, name
-        if key not in values:
-            values[key] = like.lines[scope][name].astype(np.float64)
-            given[key] = np.zeros(values[key].shape, bool)
-        target = (*index, slice(None) if unit is None else unit)
-        if value.shape not in ((), values[key][target].shape):
-            width = values[key].shape[2]
-            raise FileError(f"{path}: row {number}: {value.size} values; {name} has {width} units")
-        values[key][target] = value
-        given[key][target] = True
+            key = scope, name
+            if key not in values:
+                values[key] = like.lines[scope][name].astype(np.float64)
+                rows[key] = np.zeros(values[key].shape, int)
+            target = (*index, slice(None) if unit is None else unit)
+            wide = values[key].shape[2]
+            if unit is None and value.ndim == 0 and wide > 1:
+                raise FileError(f"unit is missing, and {name} has {wide} of them")
+            if value.shape not in ((), values[key][target].shape):
+                raise FileError(f"{value.size} values; {name} has {wide} units")
+            before = int(np.max(rows[key][target]))
+            if before:
+                raise FileError(
+                    f"row {before} has a value for the same {_told(like, scope, name, index, unit)} already"
+                )
+            values[key][target] = value
+            rows[key][target] = number
     if not values:
-        raise FileError(f"{path}: no values in it; expected the columns {','.join(_COLUMNS)} or JSON lines")
+        wanted = 'JSON lines {"t": 0, "line": "i_t", "value": [0.1, 0.2]}' if as_json else f"rows below {_HEAD}"
+        raise FileError(f"{path}: no values in it; expected {wanted}")
     lines: dict[str, dict[str, Array]] = {}
     remarks = []
     for (scope, name), array in values.items():
         with np.errstate(over="ignore"):  # values that have run away do not hide where that began
             lines.setdefault(scope, {})[name] = array.astype(like.header.dtype)
-        have = int(given[scope, name].sum())
+        have = int((rows[scope, name] > 0).sum())
         if have < array.size:
             remarks.append(f"{scope}/{name}: {have} of {array.size} values are in the file")
     return replace(like, lines=lines, header=replace(like.header, plan="foreign")), remarks
 
 
+def _told(like: Trace, scope: str, name: str, index: tuple[int, int], unit: int | None) -> str:
+    return f"{scope}/{like.span[index[0]]}/{index[1]}/{name}{'' if unit is None else f'[{unit}]'}"
+
+
 def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, int], int | None, Array]:
-    """(scope, line, (t, b), unit, value) of one row."""
+    """(scope, line, (t, b), unit, value) of one row. Raises FileError."""
     name = str(entry.get("line", "")).strip()
     known = {n: None for values in like.lines.values() for n in values}
     if name not in known:
-        raise ValueError(f"no line {name!r} in the reference{nearest(name, known)}")
-    if "value" not in entry:
-        raise ValueError("no value")
+        raise FileError(f"no line {name!r} in the reference{nearest(name, known)}")
+    if entry.get("value") is None:
+        raise FileError("no value")
     extents = like.extents(name)
     place: dict[str, Any] = {}
     for part in _PLACES:
         values = extents[{"batch": "b"}.get(part, part)]
-        text = entry.get(part, entry.get("b") if part == "batch" else None)
-        if text in (None, ""):
+        found = entry.get(part, entry.get("b") if part == "batch" else None)
+        if found in (None, ""):
             if len(values) > 1:
-                raise ValueError(f"{part} is missing, and {name} has {len(values)} of them")
+                raise FileError(f"{part} is missing, and {name} has {len(values)} of them")
             place[part] = values[0]
         else:
-            place[part] = str(text) if part == "direction" else int(text)
+            place[part] = str(found).strip() if part == "direction" else _whole(part, found)
             if place[part] not in values:
-                raise ValueError(f"{part} {text} is not there; {name} has {values[0]} to {values[-1]}")
+                raise FileError(f"{part} {found} is not there; {name} has {values[0]} to {values[-1]}")
     scope = f"{place['layer']}/{place['direction']}"
     if name not in like.lines.get(scope, {}):
-        raise ValueError(f"{scope} has no line {name!r}")
-    unit = entry.get("unit")
+        raise FileError(f"{scope} has no line {name!r}")
     width = like.lines[scope][name].shape[2]
-    at = None if unit in (None, "") else int(unit)
+    at = None if entry.get("unit") in (None, "") else _whole("unit", entry["unit"])
     if at is not None and not 0 <= at < width:
-        raise ValueError(f"unit {at} is not there; {name} has {width}")
-    value = np.asarray(entry["value"], np.float64)
-    return scope, name, (like.index(place["t"]), place["batch"]), at, value
+        raise FileError(f"unit {at} is not there; {name} has {width}")
+    return scope, name, (like.index(place["t"]), place["batch"]), at, _numbers(entry["value"])
+
+
+def _whole(part: str, found: Any) -> int:
+    """A whole number; 2.0 is one, as tables write it that have gaps."""
+    try:
+        number = math.nan if isinstance(found, bool) else float(found)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not number.is_integer():
+        raise FileError(f"{part} is {found!r}; expected a whole number")
+    return int(number)
+
+
+def _numbers(found: Any) -> Array:
+    """One number or a list of them; NaN and infinities may be words."""
+    entries = found if isinstance(found, list) else [found]
+    numbers = []
+    for entry in entries:
+        try:
+            numbers.append(float(entry))
+        except (TypeError, ValueError, OverflowError):
+            raise FileError(f"value is {entry!r}; expected a number") from None
+        if isinstance(entry, bool):
+            raise FileError(f"value is {entry!r}; expected a number")
+    return np.array(numbers if isinstance(found, list) else numbers[0])
 
 
 def _csv(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(row, entry) of every row; rows are counted as an editor counts them."""
     reader = csv.DictReader(io.StringIO(text))
     columns = [str(name).strip() for name in reader.fieldnames or ()]
     if "line" not in columns or "value" not in columns:
-        raise FileError(f"{path}: expected the columns {','.join(_COLUMNS)}; found {','.join(columns) or 'none'}")
+        raise FileError(f"{path}: expected the columns {_HEAD}; found {','.join(columns) or 'none'}")
     reader.fieldnames = columns
-    yield from enumerate(reader, 2)
+    for entry in reader:
+        if None in entry:
+            many = len(columns) + len(entry[None])
+            raise FileError(f"{path}: row {reader.line_num}: {many} cells; there are {len(columns)} columns")
+        yield reader.line_num, entry
 
 
 def _json_lines(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -116,7 +157,7 @@ def _json_lines(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, An
             try:
                 entry = json.loads(row)
             except (json.JSONDecodeError, RecursionError) as error:
-                raise FileError(f"{path}: row {number}: {error}") from None
+                raise FileError(f"{path}: row {number}: no JSON: {error}") from None
             if not isinstance(entry, dict):
                 raise FileError(f"{path}: row {number}: expected {{…}}, found {type(entry).__name__}")
             yield number, entry

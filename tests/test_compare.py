@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lstm_trace.errors import FileError
-from lstm_trace.foreign import read_foreign
 from lstm_trace.trace import Trace
 from lstm_trace.views import diff as view
 from lstm_trace.walks.compare import Tolerance, compare
@@ -108,51 +105,3 @@ def test_views_agree() -> None:
     assert data["same"] is False
     assert [row["line"] for row in data["lines"] if row["differing"]] == ["o_t"]
     assert "| `1/reverse/o_t` | 1/40 | 0.001 |" in view.markdown(found)
-
-
-def test_values_of_a_foreign_program(tmp_path: Path) -> None:
-    a = traced({}, layers=1, both=False)
-    rows = [{"t": t, "b": b, "line": "i_t", "value": a["i_t"][t, b].tolist()} for t in range(4) for b in range(2)]
-    rows[5]["value"][1] += 0.125  # type: ignore[index]
-    path = tmp_path / "port.jsonl"
-    path.write_text("\n".join(map(json.dumps, rows)))
-    b, remarks = read_foreign(path, a)
-    assert remarks == []
-    found = compare(a, b)
-    assert found.first is not None
-    assert str(found.first.first) == "0/forward/2/1/i_t[1]"
-    table = tmp_path / "port.csv"
-    table.write_text("t,batch,line,unit,value\n1,0,h_t,3,0.5\n")
-    b, remarks = read_foreign(table, a)
-    assert remarks == ["0/forward/h_t: 1 of 40 values are in the file"]
-    assert b["h_t"][1, 0, 3] == 0.5
-
-
-def test_foreign_values_that_run_away_do_not_hide_where_that_began(tmp_path: Path) -> None:
-    a = traced({}, layers=1, both=False, dtype="float32")
-    path = tmp_path / "port.csv"
-    path.write_text("t,batch,line,unit,value\n1,0,c_t,3,7\n2,0,c_t,3,1e60\n")
-    found = compare(a, read_foreign(path, a)[0])
-    assert found.first is not None
-    assert str(found.first.first) == "0/forward/1/0/c_t[3]"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("t,value\n0,1\n", "expected the columns layer,direction,t,batch,line,unit,value; found t,value"),
-        ("t,line,value\n0,i_t,1\n", "row 2: batch is missing, and i_t has 2 of them"),
-        ("t,batch,line,value\n0,0,i_x,1\n", "row 2: no line 'i_x' in the reference; did you mean 'i_t'?"),
-        ("t,batch,line,value\n9,0,i_t,1\n", "row 2: t 9 is not there; i_t has 0 to 3"),
-        ("t,batch,line,unit,value\n0,0,i_t,7,1\n", "row 2: unit 7 is not there; i_t has 5"),
-        ("t,batch,line,unit,value\n0,0,i_t,1,one\n", "row 2: could not convert string to float: 'one'"),
-        ('{"t":0,"b":0,"line":"i_t","value":[1,2]}', "row 1: 2 values; i_t has 5 units"),
-        ('{"t":0', "row 1: "),
-    ],
-)
-def test_foreign_faults(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "port.csv"
-    path.write_text(text)
-    with pytest.raises(FileError) as error:
-        read_foreign(path, traced({}, layers=1, both=False))
-    assert message in str(error.value)

@@ -221,6 +221,8 @@ def test_command(tmp_path: Path) -> None:
     first = run.output.splitlines()[0]
     assert first.startswith("these weights are: gates in the order i, c, f, o (")
     assert "it was read as: gates in the order i, f, c, o (PyTorch nn.LSTM; Keras 3" in first
+    page = Path(__file__).parent.parent / "docs" / "identify.md"
+    assert first in " ".join(page.read_text(encoding="utf-8").split())
     np.savez(tmp_path / "w.npz", **stored(weights))
     run = CliRunner().invoke(main, ["identify", "--weights", str(tmp_path / "w.npz"), *words])
     assert run.exit_code == 0

@@ -43,7 +43,7 @@ def command(
 
     B may also be values that another program printed (.csv with our columns, .jsonl).
 
-    Exit 0 when they are the same within the tolerance, 1 when they differ, 2 on trouble.
+    Exit 0 when all values that both have are the same within the tolerance, 1 when one differs, 2 on trouble.
     """
     from ..files import written
     from ..foreign import is_foreign, read_foreign

@@ -22,6 +22,11 @@ COLUMNS = (
 #: Steps that the error map shows side by side; more are put together, the largest of each group shown.
 MAP_COLUMNS = 16
 
+_MEANING = (
+    "`local` is the line's own error (derived again, by a's equation, from b's operands), `inherited` what came in "
+    "with them. The line would have passed with atol = max abs, or with rtol = max rel."
+)
+
 
 def rows(comparison: Comparison) -> Iterator[tuple[Any, ...]]:
     """One row of `COLUMNS` for each line."""
@@ -41,35 +46,44 @@ def frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """In words: same or different, the first value that differs, and whose fault it is."""
-    rule = "the rounding bound" if comparison.tolerance.is_bound else "the tolerance"
+    """In words: same or different, the first value that differs, and whose fault it is; then premises and notes."""
+    bound = max((d.bound for d in comparison.lines), default=0.0)
+    rule = f"the rounding bound (at most {bound:.2g} in one line)" if comparison.tolerance.is_bound else "the tolerance"
     count = sum(d.values for d in comparison.lines)
-    if comparison.same:
-        return [f"same: all {count:,} values that both have agree within {rule}"]
-    told: list[str] = []
     first = comparison.first
     if first is None or first.first is None or first.first_values is None:
-        agree = f"the {count:,} values that both have agree within {rule}"
-        told.append(f"different, but {agree}: see what differs below")
+        though = ", although premises differ" if comparison.premises else ""
+        told = [f"same: all {count:,} values that both have agree within {rule}{though}"]
     else:
         a, b = first.first_values
-        told.append(f"different: first at {first.first} (in computing order): a has {a!r}, b has {b!r}")
-        told.append(_fault(first, comparison))
+        told = [f"different: first at {first.first} (in computing order): a has {a!r}, b has {b!r}"]
+        told.append(_fault(first, abs(b - a), comparison))
     told += [f"premise {premise}" for premise in comparison.premises]
     told += [f"note: {note}" for note in comparison.notes]
     return told
 
 
-def _fault(first: LineDifference, comparison: Comparison) -> str:
-    if first.local is None:
+def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
+    own = first.first_local
+    if own is None:
         return "an operand of this line was not recorded, so its own error cannot be told from what it inherited"
-    at = 0 if first.first is None or first.first.t is None else first.first.t - comparison.first_step
-    own = first.local_by_step[at] if first.local_by_step else first.local
-    whole = first.by_step[at]
     if own > 0.5 * whole:
-        return f"the line itself is off by {own:.3g}, derived again from b's own operands: look at its {first.op}"
+        if first.equations is None:
+            derived = f"the line itself is off by {own:.3g}, derived again from b's own operands"
+            return f"{derived}: look at its {first.op}{_through(first.through)}"
+        a, b = first.equations
+        return f"its equation differs: a has {a}, b has {b}; by a's, from b's own operands, it is off by {own:.3g}"
+    if first.first_of_a is not None and first.first_of_a > 0.5 * whole:
+        return f"a's value is off by {first.first_of_a:.3g}, derived again from a's own operands: look at the reference"
     source = " (a premise differs)" if comparison.premises else ""
     return f"the line itself is right (own error {own:.3g}); the {whole:.3g} came in with its operands{source}"
+
+
+def _through(names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f", and at {', '.join(names[:5])}{more}: not in both, derived by a's equations"
 
 
 def markdown(comparison: Comparison) -> str:
@@ -79,8 +93,7 @@ def markdown(comparison: Comparison) -> str:
         out += ["## By line", ""]
         out += _table(("line", "differ", "max abs", "max rel", "ulp", "local", "inherited", "cosine", "SNR dB"))
         out += [_row(d) for d in comparison.lines]
-        out += ["", "`local` is the line's own error (derived again from b's operands), `inherited` what came in with "
-                "them. The line would have passed with atol = max abs, or with rtol = max rel.", ""]  # fmt: skip
+        out += ["", _MEANING, ""]
         out += _map(comparison)
     return "\n".join(out) + "\n"
 

@@ -1,0 +1,261 @@
+"""Every line by the equations of one trace from the values of another, and how far rounding may set the two apart.
+
+What two programs have both recorded is read; a line that only one of them has is derived, from what both have and from
+the premises, and its rounding bound is carried on into the lines that read it. So a line is judged by its equation
+whether or not both write it with the same lines in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..cell.lines import Line, Operand
+from ..cell.ops import OPS, Array
+from ..cell.stack import GIVEN, VALID, Stage, X
+from ..trace import Trace
+from .forward import bound
+from .slopes import DERIVATIVE
+
+# Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
+_ROUNDED = frozenset({"mul", "div", "sqrt"})
+# Between two bounds, and never turning back: what comes in with the operand, however much, stays between them.
+_SQUASHING = frozenset({"sigmoid", "tanh", "hard_sigmoid", "scaled_tanh", "softsign", "clip"})
+
+
+class Derived(NamedTuple):
+    """A line, (T, B, width): its value, and how far another correct program may be off, from equal common lines."""
+
+    value: Array
+    limit: Array
+
+
+def held(trace: Trace, scope: str, name: str) -> Array | None:
+    """The values of a line that were recorded, or supplied; None where neither."""
+    values = trace.lines.get(scope, {}).get(name)
+    return trace.given.get(scope, {}).get(name) if values is None else values
+
+
+def derive_all(equations: Trace, values: Trace, common: Mapping[str, Collection[str]]) -> dict[str, dict[str, Derived]]:
+    """Every line of `equations` from the lines `common` of `values`, by scope; both have the same steps and rows.
+
+    A premise is that of `values`; where it has none, or one of another shape, it is that of `equations`. Lines of
+    which a premise is in neither are left out.
+    """
+    walk = _Walk(equations, values, common)
+    for stage in equations.stages:
+        walk.stage(stage)
+    return walk.found
+
+
+class _Known(NamedTuple):
+    """A value at some steps, and how far another correct program may be off.
+
+    carried: what of that came in with the operands. terms, mass: of a sum the number of terms, through all the sums and
+    products that feed it, and the sum of their sizes; 0 terms where it is no sum.
+    """
+
+    value: Array
+    limit: Array | float = 0.0
+    carried: Array | float = 0.0
+    terms: int = 0
+    mass: Array | float = 0.0
+
+
+class _Walk:
+    def __init__(self, equations: Trace, values: Trace, common: Mapping[str, Collection[str]]) -> None:
+        self.equations, self.values, self.common = equations, values, common
+        self.dtype = values.header.dtype
+        self.coarse = coarse(equations, values)
+        self.found: dict[str, dict[str, Derived]] = {}
+
+    def stage(self, stage: Stage) -> None:
+        """Derive the lines of one stage."""
+        self.found[stage.scope] = {}
+        for steps in self._blocks(stage):
+            step: dict[str, _Known] = {}
+            for line in stage.cell.lines:
+                operands = [self._operand(stage, name, steps, step) for name in line.operands]
+                known = [operand for operand in operands if operand is not None]
+                if len(known) == len(operands):
+                    with np.errstate(all="ignore"):
+                        step[line.name] = _derive(line, known, self.dtype, self.coarse)
+                        self._keep(stage, line.name, steps, step[line.name])
+
+    def _blocks(self, stage: Stage) -> Iterator[slice]:
+        """All steps at once where every state that crosses a step was recorded; one after the other elsewhere."""
+        carried = {
+            stage.cell.states[name] for line in stage.cell.lines for name in line.reads if name in stage.cell.states
+        }
+        if all(self._read(stage, name) is not None for name in carried):
+            yield slice(0, self.values.steps)
+            return
+        order = range(self.values.steps)
+        yield from (slice(t, t + 1) for t in (reversed(order) if stage.direction == "reverse" else order))
+
+    def _keep(self, stage: Stage, name: str, steps: slice, known: _Known) -> None:
+        here = self.found[stage.scope]
+        width = known.value.shape[-1] if np.ndim(known.value) else 1
+        if name not in here:
+            shape = self.values.steps, self.values.batch, width
+            here[name] = Derived(np.full(shape, np.nan, self.dtype), np.full(shape, np.inf))
+        here[name].value[steps] = known.value
+        here[name].limit[steps] = np.where(np.isnan(known.limit), np.inf, known.limit)  # inf - inf, 0 inf: unknown
+
+    def _read(self, stage: Stage, name: str) -> Array | None:
+        """A line that both have, or what this cell is supplied with."""
+        if name in self.common.get(stage.scope, ()):
+            return held(self.values, stage.scope, name)
+        if stage.sources.get(name) == GIVEN:
+            return self._premise("given", stage.scope, name)
+        return None
+
+    def _premise(self, part: str, scope: str, name: str) -> Array | None:
+        mine: Array | None = getattr(self.equations, part).get(scope, {}).get(name)
+        yours: Array | None = getattr(self.values, part).get(scope, {}).get(name)
+        return _own_or(yours, mine, self.dtype)
+
+    def _operand(self, stage: Stage, name: Operand, steps: slice, step: Mapping[str, _Known]) -> _Known | None:
+        """What a line reads as `name`; `step`: the lines derived so far at these steps."""
+        if not isinstance(name, str):
+            with np.errstate(over="ignore"):
+                return _Known(np.asarray(name, self.dtype))
+        recorded = self._read(stage, name)
+        if recorded is not None:
+            return _Known(recorded[steps])
+        if name in stage.cell.by_name:
+            return step.get(name)
+        if name in stage.cell.states:
+            return self._state(stage, name, steps)
+        if name not in stage.sources:
+            values = self._premise("parameters", stage.scope, name)
+        elif stage.sources[name] == X:
+            values = _own_or(self.values.x, self.equations.x, self.dtype)
+            values = None if values is None else values[steps]
+        elif stage.sources[name] == VALID:
+            values = (self.equations if self.values.lengths is None else self.values).valid[steps].astype(self.dtype)
+        else:
+            return self._elsewhere(stage.sources[name], steps)
+        return None if values is None else _Known(values)
+
+    def _elsewhere(self, source: str, steps: slice) -> _Known | None:
+        """A line of another stage, or what that one is supplied with."""
+        scope, name = source.rsplit("/", 1)
+        recorded = self._read(self.equations.stage(scope), name)
+        if recorded is not None:
+            return _Known(recorded[steps])
+        derived = self.found[scope].get(name)
+        return None if derived is None else _Known(derived.value[steps], derived.limit[steps])
+
+    def _state(self, stage: Stage, name: str, steps: slice) -> _Known | None:
+        """The carried line of the step before in visiting order, the initial value at the edge."""
+        line = stage.cell.states[name]
+        back = stage.direction == "reverse"
+        edge = steps.stop == self.values.steps if back else steps.start == 0
+        inner = slice(steps.start + 1, steps.stop + 1) if back else slice(steps.start - 1, steps.stop - 1)
+        if edge:
+            inner = slice(inner.start, inner.stop - 1) if back else slice(inner.start + 1, inner.stop)
+        recorded, derived = self._read(stage, line), self.found[stage.scope].get(line)
+        parts: list[Array] = []
+        limit: Array | float = 0.0
+        if inner.stop > inner.start:
+            if recorded is not None:
+                parts.append(recorded[inner])
+            elif derived is not None:
+                parts.append(derived.value[inner])
+                limit = derived.limit[inner]
+            else:
+                return None
+        if edge:
+            first = self._premise("initial", stage.scope, name)
+            if first is None:
+                return None
+            parts.insert(len(parts) if back else 0, first[None])
+        return _Known(np.concatenate(parts), limit)
+
+
+def coarse(a: Trace, b: Trace) -> type[np.float32] | type[np.float64]:
+    """The coarser dtype of the two."""
+    return np.float32 if "float32" in (a.header.dtype, b.header.dtype) else np.float64
+
+
+def _own_or(yours: Array | None, mine: Array | None, dtype: str) -> Array | None:
+    """A premise of the values' own, where it has the shape that the equations were run with; theirs otherwise."""
+    if yours is not None and (mine is None or yours.shape == mine.shape):
+        return yours
+    return None if mine is None else mine.astype(dtype)
+
+
+def _derive(line: Line, operands: Sequence[_Known], dtype: str, rounded: type[np.floating[Any]]) -> _Known:
+    """The line's value with its bound; rounded: the coarser dtype of the two, in which premises were compared."""
+    op = OPS[line.op]
+    read = [known.value for known in operands]
+    value = np.asarray(op.array(read, line.constants), dtype)
+    if line.op == "add":
+        # a term that is itself a sum or product counts with all its terms: another program may add them up in one go
+        carried = sum(known.carried if known.terms else known.limit for known in operands)
+        terms = sum(max(known.terms, 1) for known in operands)
+        mass = sum(known.mass if known.terms else np.abs(known.value).astype(np.float64) for known in operands)
+    elif op.ulp is None:
+        carried, terms = _carried(line, operands), read[-1].shape[-1]
+        mass = op.array([np.abs(v).astype(np.float64) for v in read], line.constants)
+    elif line.op in _ROUNDED:
+        carried, terms, mass = _carried(line, operands), 1, np.abs(value).astype(np.float64)
+    else:
+        return _Known(value, _carried(line, operands) + bound(line, read, value.astype(rounded)))
+    info = np.finfo(rounded)
+    own = 2 * terms * (float(info.eps) * mass + float(info.smallest_subnormal))
+    return _Known(value, carried + own, carried, terms, mass)
+
+
+def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
+    """How far the line may be off because its operands are: slope times that, the steepest of the slopes at the middle
+    and at both ends; where it squashes, as much as it rises or falls from the middle, no more than from end to end.
+    """
+    limits = [known.limit for known in operands]
+    if not any(np.any(limit) for limit in limits):
+        return 0.0
+    read = [np.asarray(known.value, np.float64) for known in operands]
+    op = OPS[line.op]
+    if line.op == "matvec":
+        return op.array([np.abs(read[0]), np.broadcast_to(limits[1], read[1].shape)], ())
+    reach = [np.broadcast_to(limit, v.shape) for limit, v in zip(limits, read, strict=True)]
+    if op.width == "concat":
+        return op.array(reach, ())
+    total: Array | float = 0.0
+    around = [_Near(line, [v + side * r for v, r in zip(read, reach, strict=True)]) for side in (-1, 0, 1)]
+    for slopes, limit in zip(zip(*(DERIVATIVE[line.op](near) for near in around), strict=True), reach, strict=True):
+        if np.any(limit) and slopes[0] is not None:
+            total = total + reduce(np.maximum, [np.abs(slope) for slope in slopes]) * limit
+    if op.width == "one":
+        return np.sum(total, axis=-1, keepdims=True)
+    if line.op in _SQUASHING:
+        low, middle, high = (near.y for near in around)
+        rounding = bound(line, read, middle) + float(np.finfo(np.float64).eps) * np.abs(middle)
+        return np.fmin(
+            reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low))), np.abs(high - low) + rounding
+        )
+    return total
+
+
+class _Near:
+    """A line with operands near its own: what the slope rules read (see `slopes.Here`)."""
+
+    def __init__(self, line: Line, operands: Sequence[Array]) -> None:
+        self.line, self.operands = line, operands
+
+    def x(self, k: int) -> Array:
+        """Operand `k`."""
+        return self.operands[k]
+
+    @property
+    def y(self) -> Array:
+        """The line's value."""
+        return OPS[self.line.op].array(self.operands, self.line.constants)
+
+    def width(self, k: int) -> int:
+        """Number of units of operand `k`."""
+        return int(self.operands[k].shape[-1])
