@@ -22,7 +22,7 @@ from ..errors import ShapeError
 from ..trace import Trace
 from .aligned import in_both, notes, premises, side_by_side
 from .derived import coarse
-from .gaps import Gap, beyond_rounding, find_gaps
+from .gaps import Gap, Spread, find_gaps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,23 +139,26 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         raise ShapeError(f"the traces have no value in common: {', '.join(sides)}")
     differing, flagged = premises(a, b)
     dtype = coarse(a, b)
-    found: list[LineDifference] = []
-    largest: list[float] = []
-    firsts: list[tuple[tuple[int, int, int], LineDifference]] = []
-    for index, (stage, side) in enumerate(find_gaps(a, b, common)):
-        for gap, unexplained in beyond_rounding(stage, side, flagged, a.steps, a.batch):
+    spread = Spread(flagged, a.steps, a.batch)
+    measures: dict[tuple[str, str], _Measure] = {}
+    for stage, steps, side in find_gaps(a, b, common):
+        for gap, unexplained in spread.take(stage, steps, side):
             spacing = np.spacing(np.abs(gap.a).astype(dtype)).astype(np.float64)
             mask = unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
-            difference = _measured(stage, gap, spacing, mask, b.first)
-            found.append(difference)
-            largest.append(float(np.abs(gap.a).max(initial=0.0)))
-            if difference.first is not None and difference.first.t is not None:
-                t = b.index(difference.first.t)
-                visit = b.steps - 1 - t if stage.direction == "reverse" else t
-                firsts.append(((index, visit, stage.cell.lines.index(gap.line)), difference))
-    first = min(firsts, key=lambda item: item[0])[1] if firsts else None
+            place = stage.scope, gap.line.name
+            if place not in measures:
+                measures[place] = _Measure(stage, gap, a.steps)
+            measures[place].add(gap, spacing, mask, steps)
+    found = [measure.result(b.first) for measure in measures.values()]
+    firsts = [
+        (measure.order, difference)
+        for measure, difference in zip(measures.values(), found, strict=True)
+        if difference.first
+    ]
+    order = {scope: k for k, scope in enumerate(a.scopes)}
+    first = min(firsts, key=lambda item: (order[item[1].scope], *item[0]))[1] if firsts else None
     if tolerance.is_bound:
-        told += tuple(_blunt(found, largest))
+        told += tuple(_blunt(found, [measure.largest for measure in measures.values()]))
     return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first)
 
 
@@ -186,47 +189,81 @@ def _apart(gap: Gap, spacing: Array, tolerance: Tolerance) -> Array:
     return np.asarray(~(gap.size <= limit))
 
 
-def _measured(stage: Stage, gap: Gap, spacing: Array, mask: Array, begin: int) -> LineDifference:
-    """The measures of one line; mask: which of its values differ; begin: the position of its first step."""
-    at = _first(stage, mask)
-    finite = np.isfinite(gap.a) & np.isfinite(gap.b)
-    x, y = gap.a[finite], gap.b[finite]
-    with np.errstate(all="ignore"):
-        norms = float(np.linalg.norm(x) * np.linalg.norm(y))
-        noise = float(np.sum((y - x) ** 2))
-        relative = np.where(gap.size == 0, 0.0, gap.size / np.abs(gap.a))
-        units = np.where(gap.size == 0, 0.0, gap.size / spacing)
-        snr = float(10 * np.log10(np.sum(x**2) / noise)) if noise and np.any(x) else np.inf
-        rms = float(np.sqrt(np.mean(gap.size**2))) if gap.size.size else 0.0
+class _Measure:
+    """The measures of one line, gathered block by block in the order in which its steps are visited."""
 
-    def there(values: Array | None) -> float | None:
-        return None if at is None or values is None else float(values[at])
+    def __init__(self, stage: Stage, gap: Gap, steps: int) -> None:
+        self._stage, self._gap = stage, gap
+        self._values = self._differing = 0
+        self._xx = self._yy = self._xy = self._noise = self._squares = 0.0
+        self._most: dict[str, float | None] = dict.fromkeys(("local", "inherited"))
+        self._most |= dict.fromkeys(("size", "relative", "units", "limit"), 0.0)
+        self._by_step = np.zeros(steps)
+        self._first: tuple[tuple[int, int, int], tuple[float, float], float | None, float | None] | None = None
+        self.largest = 0.0  # of a's values
 
-    return LineDifference(
-        scope=stage.scope,
-        line=gap.line.name,
-        op=gap.line.op,
-        values=gap.size.size,
-        differing=int(mask.sum()),
-        max_abs=float(gap.size.max(initial=0.0)),
-        max_rel=float(relative.max(initial=0.0)),
-        max_ulp=float(units.max(initial=0.0)),
-        rms=rms,
-        cosine=float(np.dot(x, y) / norms) if norms else 1.0,
-        snr=snr,
-        local=None if gap.local is None else float(gap.local.max(initial=0.0)),
-        inherited=None if gap.inherited is None else float(gap.inherited.max(initial=0.0)),
-        first=None
-        if at is None
-        else Address(gap.line.name, stage.layer, stage.direction, begin + at[0], at[1], (at[2],)),
-        first_values=None if at is None else (float(gap.a[at]), float(gap.b[at])),
-        first_local=there(gap.local),
-        first_of_a=there(gap.of_a),
-        equations=gap.equations,
-        through=gap.through,
-        bound=float(gap.limit.max(initial=0.0)),
-        by_step=tuple(gap.size.reshape(len(gap.size), -1).max(axis=1, initial=0.0).tolist()),
-    )
+    def add(self, gap: Gap, spacing: Array, mask: Array, steps: slice) -> None:
+        """More steps. spacing: one unit in the last place of a; mask: which values differ."""
+        finite = np.isfinite(gap.a) & np.isfinite(gap.b)
+        x, y = gap.a[finite], gap.b[finite]
+        with np.errstate(all="ignore"):
+            self._xx, self._yy, self._xy = self._xx + x @ x, self._yy + y @ y, self._xy + x @ y
+            self._noise += float(np.sum((y - x) ** 2))
+            self._squares += float(np.sum(gap.size**2))
+            relative = np.where(gap.size == 0, 0.0, gap.size / np.abs(gap.a))
+            units = np.where(gap.size == 0, 0.0, gap.size / spacing)
+        parts = {"size": gap.size, "relative": relative, "units": units, "limit": gap.limit}
+        for name, part in {**parts, "local": gap.local, "inherited": gap.inherited}.items():
+            if part is not None:
+                self._most[name] = max(self._most[name] or 0.0, float(part.max(initial=0.0)))
+        self._values += gap.size.size
+        self._differing += int(mask.sum())
+        self.largest = max(self.largest, float(np.abs(gap.a).max(initial=0.0)))
+        self._by_step[steps] = gap.size.reshape(len(gap.size), -1).max(axis=1, initial=0.0)
+        if self._first is None and (at := _first(self._stage, mask)) is not None:
+            own, of_a = (None if part is None else float(part[at]) for part in (gap.local, gap.of_a))
+            place = steps.start + at[0], at[1], at[2]
+            self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Of the first value that differs: when its step is visited, and which line it is."""
+        assert self._first is not None
+        t = self._first[0][0]
+        visit = len(self._by_step) - 1 - t if self._stage.direction == "reverse" else t
+        return visit, self._stage.cell.lines.index(self._gap.line)
+
+    def result(self, begin: int) -> LineDifference:
+        """All of it. begin: the position in the input of the first step."""
+        stage, gap = self._stage, self._gap
+        place, values, own, of_a = self._first or (None, None, None, None)
+        norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
+        t, b, j = place or (0, 0, 0)
+        with np.errstate(all="ignore"):
+            snr = float(10 * np.log10(self._xx / self._noise)) if self._noise and self._xx else np.inf
+        return LineDifference(
+            scope=stage.scope,
+            line=gap.line.name,
+            op=gap.line.op,
+            values=self._values,
+            differing=self._differing,
+            max_abs=self._most["size"] or 0.0,
+            max_rel=self._most["relative"] or 0.0,
+            max_ulp=self._most["units"] or 0.0,
+            rms=float(np.sqrt(self._squares / self._values)) if self._values else 0.0,
+            cosine=float(self._xy / norms) if norms else 1.0,
+            snr=snr,
+            local=self._most["local"],
+            inherited=self._most["inherited"],
+            first=None if place is None else Address(gap.line.name, stage.layer, stage.direction, begin + t, b, (j,)),
+            first_values=values,
+            first_local=own,
+            first_of_a=of_a,
+            equations=gap.equations,
+            through=gap.through,
+            bound=self._most["limit"] or 0.0,
+            by_step=tuple(self._by_step.tolist()),
+        )
 
 
 def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:

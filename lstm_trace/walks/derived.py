@@ -39,18 +39,6 @@ def held(trace: Trace, scope: str, name: str) -> Array | None:
     return trace.given.get(scope, {}).get(name) if values is None else values
 
 
-def derive_all(equations: Trace, values: Trace, common: Mapping[str, Collection[str]]) -> dict[str, dict[str, Derived]]:
-    """Every line of `equations` from the lines `common` of `values`, by scope; both have the same steps and rows.
-
-    A premise is that of `values`; where it has none, or one of another shape, it is that of `equations`. Lines of
-    which a premise is in neither are left out.
-    """
-    walk = _Walk(equations, values, common)
-    for stage in equations.stages:
-        walk.stage(stage)
-    return walk.found
-
-
 class _Known(NamedTuple):
     """A value at some steps, and how far another correct program may be off.
 
@@ -65,45 +53,62 @@ class _Known(NamedTuple):
     mass: Array | float = 0.0
 
 
-class _Walk:
+class Derivation:
+    """The lines of `equations` from the lines `common`, by scope, of `values`; both have the same steps and rows.
+
+    A premise is that of `values`; where it has none, or one of another shape, it is that of `equations`. Stages are to
+    be visited in computing order, the steps of each in its own: a block of them at a time.
+    """
+
     def __init__(self, equations: Trace, values: Trace, common: Mapping[str, Collection[str]]) -> None:
         self.equations, self.values, self.common = equations, values, common
         self.dtype = values.header.dtype
         self.coarse = coarse(equations, values)
-        self.found: dict[str, dict[str, Derived]] = {}
+        self._kept: dict[str, dict[str, Derived]] = {}  # lines at all steps that later steps or stages read
+        self._read_later = {source for stage in equations.stages for source in stage.sources.values()}
+        self._read_later |= {f"{s.scope}/{line}" for s in equations.stages for line in s.cell.states.values()}
 
-    def stage(self, stage: Stage) -> None:
-        """Derive the lines of one stage."""
-        self.found[stage.scope] = {}
-        for steps in self._blocks(stage):
-            step: dict[str, _Known] = {}
+    def lines(self, stage: Stage, steps: slice) -> dict[str, Derived]:
+        """The lines of a stage at `steps`. Those of which a premise is in neither trace are left out."""
+        found: dict[str, Derived] = {}
+        kept = self._kept.setdefault(stage.scope, {})
+        for part in self._parts(stage, steps):
+            for name, known in self._part(stage, part).items():
+                there = slice(part.start - steps.start, part.stop - steps.start)
+                self._put(found, name, there, known, steps.stop - steps.start)
+                if f"{stage.scope}/{name}" in self._read_later and self._read(stage, name) is None:
+                    self._put(kept, name, part, known, self.values.steps)
+        return found
+
+    def _part(self, stage: Stage, steps: slice) -> dict[str, _Known]:
+        """Lines at steps that need none of each other's."""
+        found: dict[str, _Known] = {}
+        with np.errstate(all="ignore"):
             for line in stage.cell.lines:
-                operands = [self._operand(stage, name, steps, step) for name in line.operands]
+                operands = [self._operand(stage, name, steps, found) for name in line.operands]
                 known = [operand for operand in operands if operand is not None]
                 if len(known) == len(operands):
-                    with np.errstate(all="ignore"):
-                        step[line.name] = _derive(line, known, self.dtype, self.coarse)
-                        self._keep(stage, line.name, steps, step[line.name])
+                    found[line.name] = _derive(line, known, self.dtype, self.coarse)
+        return found
 
-    def _blocks(self, stage: Stage) -> Iterator[slice]:
+    def _parts(self, stage: Stage, steps: slice) -> Iterator[slice]:
         """All steps at once where every state that crosses a step was recorded; one after the other elsewhere."""
         carried = {
             stage.cell.states[name] for line in stage.cell.lines for name in line.reads if name in stage.cell.states
         }
         if all(self._read(stage, name) is not None for name in carried):
-            yield slice(0, self.values.steps)
+            yield steps
             return
-        order = range(self.values.steps)
+        order = range(steps.start, steps.stop)
         yield from (slice(t, t + 1) for t in (reversed(order) if stage.direction == "reverse" else order))
 
-    def _keep(self, stage: Stage, name: str, steps: slice, known: _Known) -> None:
-        here = self.found[stage.scope]
-        width = known.value.shape[-1] if np.ndim(known.value) else 1
-        if name not in here:
-            shape = self.values.steps, self.values.batch, width
-            here[name] = Derived(np.full(shape, np.nan, self.dtype), np.full(shape, np.inf))
-        here[name].value[steps] = known.value
-        here[name].limit[steps] = np.where(np.isnan(known.limit), np.inf, known.limit)  # inf - inf, 0 inf: unknown
+    def _put(self, found: dict[str, Derived], name: str, there: slice, known: _Known, steps: int) -> None:
+        if name not in found:
+            width = known.value.shape[-1] if np.ndim(known.value) else 1
+            shape = steps, self.values.batch, width
+            found[name] = Derived(np.full(shape, np.nan, self.dtype), np.full(shape, np.inf))
+        found[name].value[there] = known.value
+        found[name].limit[there] = np.where(np.isnan(known.limit), np.inf, known.limit)  # inf - inf, 0 inf: unknown
 
     def _read(self, stage: Stage, name: str) -> Array | None:
         """A line that both have, or what this cell is supplied with."""
@@ -147,7 +152,7 @@ class _Walk:
         recorded = self._read(self.equations.stage(scope), name)
         if recorded is not None:
             return _Known(recorded[steps])
-        derived = self.found[scope].get(name)
+        derived = self._kept.get(scope, {}).get(name)
         return None if derived is None else _Known(derived.value[steps], derived.limit[steps])
 
     def _state(self, stage: Stage, name: str, steps: slice) -> _Known | None:
@@ -158,7 +163,7 @@ class _Walk:
         inner = slice(steps.start + 1, steps.stop + 1) if back else slice(steps.start - 1, steps.stop - 1)
         if edge:
             inner = slice(inner.start, inner.stop - 1) if back else slice(inner.start + 1, inner.stop)
-        recorded, derived = self._read(stage, line), self.found[stage.scope].get(line)
+        recorded, derived = self._read(stage, line), self._kept[stage.scope].get(line)
         parts: list[Array] = []
         limit: Array | float = 0.0
         if inner.stop > inner.start:

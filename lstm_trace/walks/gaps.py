@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +12,14 @@ from ..cell.lines import Cell, Line
 from ..cell.ops import Array
 from ..cell.stack import GIVEN, VALID, Stage
 from ..trace import INITIAL, Trace
-from .derived import Derived, derive_all, held
+from .derived import Derivation, Derived, held
+
+#: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
+BLOCK = 1 << 19
 
 
 class Gap(NamedTuple):
-    """One line in both: values in float64 (T, B, width), |b - a|, what rounding explains, and whose it is.
+    """One line in both at some steps: values in float64 (steps, B, width), |b - a|, what rounding explains, and whose.
 
     local: how far b's value is from the line derived by a's equation from b's own operands; inherited: how far that is
     from a's value. of_a: how far a's value is from its own derivation. None where an operand is missing. wrong: where
@@ -37,36 +41,58 @@ class Gap(NamedTuple):
 
 
 class Side(NamedTuple):
-    """A stage of a beside b's: the gaps of the lines in both, and where (T, B) a line of a alone is wrong."""
+    """A stage of a beside b's: the gaps of the lines in both, and where (steps, B) a line of a alone is wrong."""
 
     gaps: tuple[Gap, ...]
     alone: Mapping[str, Array]
 
 
-def find_gaps(a: Trace, b: Trace, common: Mapping[str, Collection[str]]) -> Iterator[tuple[Stage, Side]]:
-    """Each stage of a with its gaps; a and b have the same steps and rows, common: the lines in both, by scope."""
-    mine, yours = derive_all(a, a, a.lines), derive_all(a, b, common)
-    other = {
-        s.scope: b.stage(s.scope).cell for s in a.stages if s.scope in b.scopes and s.cell != b.stage(s.scope).cell
-    }
-    # b's own terms may be larger than a's, and so round by more: two biases that nearly cancel instead of one
-    theirs = derive_all(b, b, common) if other else {}
+def find_gaps(a: Trace, b: Trace, common: Mapping[str, Collection[str]]) -> Iterator[tuple[Stage, slice, Side]]:
+    """Each stage of a with its gaps, some steps at a time, in computing order.
+
+    a and b have the same steps and rows; common: the lines in both, by scope.
+    """
+    mine, yours, theirs = Derivation(a, a, a.lines), Derivation(a, b, common), Derivation(b, b, common)
+    unvisited = list(b.stages)
     for stage in a.stages:
         scope, names = stage.scope, common.get(stage.scope, ())
-        gaps = []
-        for name in names:
-            checked = _Checked(
-                *(found.get(scope, {}).get(name) for found in (mine, yours, theirs if scope in other else {}))
+        other = b.stage(scope) if scope in b.scopes and b.stage(scope).cell != stage.cell else None
+        texts = {
+            name: (
+                None if other is None else unlike(stage.cell, other.cell, name, names),
+                tuple(n for n in _way(stage.cell, name, names) if n != name and n in stage.cell.equations),
             )
-            told = unlike(stage.cell, other[scope], name, names) if scope in other else None
-            through = tuple(n for n in _way(stage.cell, name, names) if n != name and n in stage.cell.equations)
-            gaps.append(_gap(a, b, scope, stage.cell.by_name[name], checked)._replace(equations=told, through=through))
-        alone = {
-            name: beyond(size(values, mine[scope][name].value), mine[scope][name].limit).any(axis=2)
-            for name, values in a.lines.get(scope, {}).items()
-            if name not in names and name in mine[scope]
+            for name in names
         }
-        yield stage, Side(tuple(gaps), alone)
+        while other is not None and other in unvisited:  # what it reads of stages before it
+            before = unvisited.pop(0)
+            if before != other:
+                for steps in _blocks(b, before):
+                    theirs.lines(before, steps)
+        for steps in _blocks(a, stage):
+            of_a, by_a = mine.lines(stage, steps), yours.lines(stage, steps)
+            # b's own terms may be larger than a's, and so round by more: two biases that nearly cancel instead of one
+            by_b = {} if other is None else theirs.lines(other, steps)
+            gaps = []
+            for name in names:
+                checked = _Checked(*(found.get(name) for found in (of_a, by_a, by_b)))
+                gap = _gap(a, b, stage, name, steps, checked)
+                gaps.append(gap._replace(equations=texts[name][0], through=texts[name][1]))
+            alone = {
+                name: beyond(size(values[steps], of_a[name].value), of_a[name].limit).any(axis=2)
+                for name, values in a.lines.get(scope, {}).items()
+                if name not in names and name in of_a
+            }
+            yield stage, steps, Side(tuple(gaps), alone)
+
+
+def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
+    """Blocks of steps in the order in which the stage visits them."""
+    each = sum(array.shape[-1] for array in trace.lines.get(stage.scope, {}).values()) * trace.batch
+    count = max(BLOCK // max(each, 1), 1)
+    edges = [*range(0, trace.steps, count), trace.steps]
+    blocks = [slice(begin, end) for begin, end in pairwise(edges)]
+    yield from reversed(blocks) if stage.direction == "reverse" else blocks
 
 
 class _Checked(NamedTuple):
@@ -77,8 +103,9 @@ class _Checked(NamedTuple):
     by_b: Derived | None
 
 
-def _gap(a: Trace, b: Trace, scope: str, line: Line, checked: _Checked) -> Gap:
-    one, two = (np.asarray(held(trace, scope, line.name), np.float64) for trace in (a, b))
+def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, checked: _Checked) -> Gap:
+    line, scope = stage.cell.by_name[name], stage.scope
+    one, two = (np.asarray(_held_at(trace, scope, name, steps), np.float64) for trace in (a, b))
     apart = size(one, two)
     limit = np.zeros(apart.shape)
     local = inherited = of_a = None
@@ -91,6 +118,12 @@ def _gap(a: Trace, b: Trace, scope: str, line: Line, checked: _Checked) -> Gap:
         of_a = size(one, checked.of_a.value)
         wrong |= beyond(of_a, checked.of_a.limit)
     return Gap(line, one, two, apart, limit, local, inherited, of_a, wrong, None, ())
+
+
+def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
+    values = held(trace, scope, name)
+    assert values is not None, name  # it is in both
+    return values[steps]
 
 
 def size(one: Array, two: Array) -> Array:
@@ -141,54 +174,67 @@ def _way(cell: Cell, name: str, common: Collection[str]) -> Iterator[str]:
     yield from found
 
 
-def beyond_rounding(
-    stage: Stage, side: Side, flagged: dict[str, Array], steps: int, rows: int
-) -> Iterator[tuple[Gap, Array]]:
-    """Each gap with the values that differ by more than rounding explains: the line itself is wrong in a or b, or an
-    operand, or an earlier step of the same row, is. A difference that came in with rounding is rounding too.
+class Spread:
+    """What differs by more than rounding explains, and where it may have come in: a difference that came in with
+    rounding is rounding too.
 
-    flagged: masks of what differs before this stage, premises and lines; those of this stage are added.
+    flagged: masks of the premises that differ, by address; those of lines are added.
     """
-    by_name = {gap.line.name: gap for gap in side.gaps}
-    wrong = {**side.alone, **{name: gap.wrong.any(axis=2) for name, gap in by_name.items()}}
-    premise = {name: _premise(stage, name, flagged, steps, rows) for line in stage.cell.lines for name in line.reads}
-    touched = np.zeros((steps, rows), bool)
-    for mask in (*wrong.values(), *premise.values()):
-        touched |= mask
-    back = touched[::-1] if stage.direction == "reverse" else touched
-    before = np.zeros_like(back)
-    before[1:] = np.logical_or.accumulate(back, axis=0)[:-1]
-    before = before[::-1] if stage.direction == "reverse" else before
-    reached: dict[str, Array] = {}
-    for line in stage.cell.lines:
-        told = before.copy()
-        for name in line.reads:
-            told |= reached[name] if name in reached else premise[name]
-        if line.name in by_name:
-            gap = by_name[line.name]
-            mask = beyond(gap.size, gap.limit) & (gap.wrong | told[:, :, None])
-            yield gap, mask
-            told = mask.any(axis=2)
-        elif line.name in wrong:
-            told = told | wrong[line.name]
-        reached[line.name] = told
-        flagged[f"{stage.scope}/{line.name}"] = told[:, :, None]
 
+    def __init__(self, flagged: dict[str, Array], steps: int, rows: int) -> None:
+        self.flagged, self.steps, self.rows = flagged, steps, rows
+        self._touched: dict[str, Array] = {}  # by scope the rows in which something differed at an earlier step
 
-def _premise(stage: Stage, name: str, flagged: Mapping[str, Array], steps: int, rows: int) -> Array:
-    """For each step and row whether a parameter, input or initial state differs; False for lines of the stage."""
-    flags = np.zeros((steps, rows), bool)
-    if name in stage.cell.by_name:
-        return flags
-    if name in stage.cell.states:
-        mask = flagged.get(f"{stage.scope}/{INITIAL.get(name, name)}")
-        if mask is not None:
-            flags[-1 if stage.direction == "reverse" else 0] = mask.any(axis=1)[:rows]
-        return flags
-    source = stage.sources.get(name, GIVEN)
-    mask = flagged.get({VALID: "lengths", GIVEN: f"{stage.scope}/{name}"}.get(source, source))
-    if mask is None:
-        return flags
-    if mask.ndim == 3 and mask.shape[0] >= steps and mask.shape[1] >= rows:
-        return np.asarray(mask[:steps, :rows].any(axis=2))
-    return flags | bool(mask.any())
+    def take(self, stage: Stage, steps: slice, side: Side) -> Iterator[tuple[Gap, Array]]:
+        """Each gap with the values that differ: the line itself is wrong in a or b, or an operand, or an earlier step
+        of the same row, is.
+        """
+        by_name = {gap.line.name: gap for gap in side.gaps}
+        wrong = {**side.alone, **{name: gap.wrong.any(axis=2) for name, gap in by_name.items()}}
+        premise = {name: self._premise(stage, name, steps) for line in stage.cell.lines for name in line.reads}
+        before = self._before(stage, (*wrong.values(), *premise.values()))
+        reached: dict[str, Array] = {}
+        for line in stage.cell.lines:
+            told = before.copy()
+            for name in line.reads:
+                told |= reached[name] if name in reached else premise[name]
+            if line.name in by_name:
+                gap = by_name[line.name]
+                mask = beyond(gap.size, gap.limit) & (gap.wrong | told[:, :, None])
+                yield gap, mask
+                told = mask.any(axis=2)
+            elif line.name in wrong:
+                told = told | wrong[line.name]
+            reached[line.name] = told
+            place = f"{stage.scope}/{line.name}"
+            if place not in self.flagged:
+                self.flagged[place] = np.zeros((self.steps, self.rows, 1), bool)
+            self.flagged[place][steps] = told[:, :, None]
+
+    def _before(self, stage: Stage, masks: Iterable[Array]) -> Array:
+        """For each step and row whether something differs at a step that was visited before; masks: what does here."""
+        touched = np.logical_or.reduce(list(masks))
+        visited = touched[::-1] if stage.direction == "reverse" else touched
+        earlier = self._touched.setdefault(stage.scope, np.zeros(self.rows, bool))
+        before = np.logical_or.accumulate(np.concatenate([earlier[None], visited]), axis=0)
+        self._touched[stage.scope] = before[-1]
+        return before[-2::-1] if stage.direction == "reverse" else before[:-1]
+
+    def _premise(self, stage: Stage, name: str, steps: slice) -> Array:
+        """For each step and row whether a parameter, input or initial state differs; False for lines of the stage."""
+        flags = np.zeros((steps.stop - steps.start, self.rows), bool)
+        if name in stage.cell.by_name:
+            return flags
+        if name in stage.cell.states:
+            mask = self.flagged.get(f"{stage.scope}/{INITIAL.get(name, name)}")
+            back = stage.direction == "reverse"
+            if mask is not None and (steps.stop == self.steps if back else steps.start == 0):
+                flags[-1 if back else 0] = mask.any(axis=1)[: self.rows]
+            return flags
+        source = stage.sources.get(name, GIVEN)
+        mask = self.flagged.get({VALID: "lengths", GIVEN: f"{stage.scope}/{name}"}.get(source, source))
+        if mask is None:
+            return flags
+        if mask.ndim == 3 and mask.shape[0] >= self.steps and mask.shape[1] >= self.rows:
+            return np.asarray(mask[steps, : self.rows].any(axis=2))
+        return flags | bool(mask.any())
