@@ -6,26 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from .address import Address
 from .arguments import checked
 from .arithmetic import find
 from .cell.cells import Merge, Padding
 from .cell.lines import Cell
 from .cell.ops import Array
-from .cell.shapes import infer
-from .cell.stack import GIVEN, VALID, Stage, X, restrict, stack
-from .errors import Faults, MissingError, OptionError, ShapeError, raise_all, within
+from .cell.stack import Stage, stack
+from .errors import Faults, OptionError, within
 from .plans.compiled.machine import installed
-from .running.asking import beyond, wanted
 from .running.choice import LEAST_STEPS, Choice, check_choice, choose, due
-from .running.inputs import UNKNOWN, Fed, fed
+from .running.inputs import Fed, fed
+from .running.laying import Ground, Request, lay_out
 from .running.layout import MOST_KEPT, Kept, Layout
-from .running.needs import require, require_lengths, require_places
-from .running.record import EVERYTHING, Record, read_record, recorded, stored_steps
+from .running.needs import require_lengths
+from .running.record import EVERYTHING, Record, read_record
 from .running.runs import InMemory, Job, Progress, by_plan
 from .running.stream import run_to_file
 from .trace import STATE, Header, Trace
@@ -52,19 +50,6 @@ class Defaults:
     where: str = ""
 
 
-class _Request(NamedTuple):
-    """All that the layout of a run depends on, without a value."""
-
-    steps: int
-    batch: int
-    width: int | None
-    lengths: bool
-    ask: tuple[str, ...]
-    given: tuple[tuple[str, str, int], ...]
-    initial: tuple[tuple[str, int], ...]
-    record: Record = EVERYTHING
-
-
 @dataclass(frozen=True)
 class Model:
     """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
@@ -79,7 +64,7 @@ class Model:
     padding: Padding = "zero"
     extra: str = ""
     defaults: Defaults = Defaults()
-    _layouts: dict[_Request, Layout] = field(default_factory=dict, repr=False, compare=False)
+    _layouts: dict[Request, Layout] = field(default_factory=dict, repr=False, compare=False)
     _kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -278,7 +263,7 @@ class Model:
 
     def _layout(self, fed: Fed, ask: tuple[str, ...], record: Record = EVERYTHING) -> Layout:
         """What to compute, from the cache where the same was asked before."""
-        request = _Request(
+        request = Request(
             fed.steps,
             fed.batch,
             None if fed.x is None else fed.x.shape[2],
@@ -292,7 +277,9 @@ class Model:
         if layout is None:
             if len(self._layouts) >= MOST_KEPT:
                 self._layouts.clear()
-            layout = self._layouts[request] = self._plan(request)
+            own = self.header.kind == "equations" or bool(self.extra)
+            ground = Ground(self.stages, self.weights, self.defaults.unread, own, self.header.names)
+            layout = self._layouts[request] = lay_out(request, ground)
         return layout
 
     # -- laying out ----------------------------------------------------------------------------------------------
@@ -314,92 +301,6 @@ class Model:
         if last.cell.output not in layout.recorded[last.scope]:
             return ()
         return (f"{last.scope}/{last.cell.output}" if last.direction == "joined" else last.cell.output,)
-
-    def _plan(self, request: _Request) -> Layout:
-        """Stages, sizes and checks of one request. Raises MissingError and ShapeError with every fault."""
-        supplied: dict[str, list[str]] = {}
-        for scope, name, _ in request.given:
-            supplied.setdefault(scope, []).append(name)
-        stages = self.stages(request.lengths, supplied)
-        steps = request.steps
-        faults = Faults()
-        asked: list[tuple[str, Address]] = []
-        if request.ask:
-            with faults.gather():
-                wanted(request.ask, stages, request.steps, request.batch, asked)
-            if not asked:  # what is needed is open; sizes are not
-                with faults.gather():
-                    self._measure(stages, request, {})
-                faults.tell()
-            pairs = [(scope, address.line) for scope, address in asked]
-            stages = restrict(stages, pairs, carried=1 < steps < UNKNOWN)
-            if all(stage.direction == "forward" for stage in stages):
-                # a step never depends on a later one
-                steps = 1 + max(steps - 1 if address.t is None else address.t for _, address in asked)
-                stages = restrict(stages, pairs, carried=1 < steps < UNKNOWN)
-        window = None
-        with faults.gather():
-            window = stored_steps(request.record, request.steps, (address for _, address in asked))
-            if window is not None and all(stage.direction == "forward" for stage in stages):
-                steps = min(steps, window.stop)
-            window = window and range(window.start, min(window.stop, steps))
-        with faults.gather():
-            own = self.header.kind == "equations" or bool(self.extra)
-            fed = {place[:2] for place in request.given}
-            require(stages, self.weights, request.width is not None, fed, self.defaults.unread, own)
-        widths: dict[str, dict[str, int]] = {}
-        with faults.gather():
-            self._measure(stages, request, widths)
-            require_places(self.header.names, request.width, [w for here in widths.values() for w in here.values()])
-        faults.tell()
-        if not self.defaults.unread:  # else sizes may be open
-            raise_all(MissingError, beyond(asked, widths))
-        inputs = {
-            stage.scope: {n: w for n, (w, _) in self._known(stage, request, widths).items() if n in stage.inputs}
-            for stage in stages
-        }
-        stored = recorded(request.record, stages, ((scope, address.line) for scope, address in asked))
-        return Layout(stages, steps, request.batch, widths, inputs, stored, window)
-
-    def _measure(self, stages: Sequence[Stage], request: _Request, widths: dict[str, dict[str, int]]) -> None:
-        """Put the width of every line into `widths`. Raises ShapeError."""
-        bound = "" if request.steps == UNKNOWN else f"T={request.steps} B={request.batch}"
-        for stage in stages:
-            here = self.weights.get(stage.scope, {})
-            shapes = {name: np.shape(here[name]) for name in stage.parameters if name in here}
-            known = self._known(stage, request, widths)
-            names = [line.name for line in stage.lines]
-            try:
-                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound).widths
-            except ShapeError as error:  # the next stage's input width depends on this one
-                many = "" if len(self.weights) == 1 else f"{stage.scope}: "
-                raise ShapeError(*(f"{many}{problem}" for problem in error.problems)) from None
-
-    def _known(self, stage: Stage, request: _Request, widths: dict[str, dict[str, int]]) -> dict[str, tuple[int, str]]:
-        """Widths of the inputs and states of one stage that are known before its equations are looked at."""
-        known: dict[str, tuple[int, str]] = {}
-        for name in stage.inputs:
-            source = stage.sources[name]
-            if source == X and request.width is not None:
-                known[name] = request.width, "from x"
-            elif source == VALID:
-                known[name] = 1, "from lengths"
-            elif source == GIVEN:
-                width = next((w for scope, given, w in request.given if (scope, given) == (stage.scope, name)), None)
-                if width is not None:
-                    known[name] = width, "as given"
-            elif "/" in source:
-                scope, line = source.rsplit("/", 1)
-                supplied = {(at, given): width for at, given, width in request.given}
-                if (scope, line) in supplied:
-                    known[name] = supplied[scope, line], f"as given in {source}"
-                elif scope in widths and not self.defaults.unread:
-                    known[name] = widths[scope][line], f"from {source}"
-        short = {state: s for s, state in STATE.items()}
-        for name, width in request.initial:
-            if name in stage.cell.states:
-                known[name] = width, f"from {short.get(name, name)}"
-        return known
 
     def _scopes(self) -> list[str]:
         return [f"{layer}/{d}" for layer in range(self.layers) for d in self.directions]
