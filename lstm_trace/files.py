@@ -10,7 +10,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -27,16 +27,21 @@ def read_bytes(path: str | Path, instead: str = "") -> bytes:
 
     Raises FileError.
     """
+    more = f"; {instead}" if instead else ""
     try:
-        if str(path) == "-":
-            return sys.stdin.buffer.read(MAX_TEXT)
-        size = Path(path).stat().st_size
-        if size > MAX_TEXT:
-            more = f"; {instead}" if instead else ""
-            raise FileError(f"{path}: {size:,} bytes; text files up to {MAX_TEXT:,} are read{more}")
-        return Path(path).read_bytes()
+        if str(path) != "-":
+            size = Path(path).stat().st_size
+            if size > MAX_TEXT:
+                raise FileError(f"{path}: {size:,} bytes; text files up to {MAX_TEXT:,} are read{more}")
+            if Path(path).is_file():
+                return Path(path).read_bytes()
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as stream:  # of no known size
+            content: bytes = stream.read(MAX_TEXT + 1)
     except OSError as error:
         raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    if len(content) > MAX_TEXT:
+        raise FileError(f"{path}: more than {MAX_TEXT:,} bytes; texts up to that are read{more}")
+    return content
 
 
 def read_data(path: str | Path, content: bytes | None = None) -> Any:

@@ -177,7 +177,9 @@ def looks_like_one(content: bytes) -> bool:
 
 
 def is_trace(path: str | Path) -> bool:
-    """Whether a file holds a trace; what it begins with says so. False for '-', which can be read only once."""
+    """Whether a file holds a trace; what it begins with says so. False for what can be read only once."""
+    if not Path(path).is_file():
+        return False
     with suppress(OSError), open(path, "rb") as file:
         return b"lstm-trace/" in file.read(1024) if is_tensors(path) else looks_like_one(file.read(4096))
     return False

@@ -109,6 +109,18 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             read(tmp_path / name)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no /dev/zero")
+def test_what_has_no_end_is_not_read_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_TEXT", 9)
+    with pytest.raises(FileError, match=r"/dev/zero: more than 9 bytes; texts up to that are read$"):
+        read_bytes("/dev/zero")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x: [1, 2, 3]")))
+    with pytest.raises(FileError, match=r"-: more than 9 bytes; texts up to that are read; shorten it$"):
+        read_bytes("-", "shorten it")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x: [1]")))
+    assert read_bytes("-") == b"x: [1]"
+
+
 def test_a_file_appears_when_it_is_whole_and_not_before(tmp_path: Path) -> None:
     target = tmp_path / "out.txt"
     target.write_text("old")
