@@ -40,12 +40,23 @@ def checked(function: F) -> F:
     """`function`, which raises OptionError for an argument that is not what its annotation says (see `KINDS`)."""
     parameters = signature(function).parameters
     known = {name: KINDS[p.annotation] for name, p in parameters.items() if p.annotation in KINDS}
+    # those that may come by position: `Model.run`, which is called in loops, has none to look at
+    places = [
+        (k, name) for k, (name, p) in enumerate(parameters.items()) if name in known and p.kind is not p.KEYWORD_ONLY
+    ]
 
     @wraps(function)
     def told(*values: Any, **named: Any) -> Any:
-        for name, value in (*zip(parameters, values, strict=False), *named.items()):
+        for k, name in places:
+            if k < len(values) and not isinstance(values[k], known[name][0]):
+                raise _misfit(name, known[name][1], values[k])
+        for name, value in named.items():
             if name in known and not isinstance(value, known[name][0]):
-                raise OptionError(f"{name}: expected {known[name][1]}, found {describe(value)}")
+                raise _misfit(name, known[name][1], value)
         return function(*values, **named)
 
     return cast(F, told)
+
+
+def _misfit(name: str, expected: str, value: Any) -> OptionError:
+    return OptionError(f"{name}: expected {expected}, found {describe(value)}")
