@@ -11,7 +11,7 @@ from .errors import Faults, FileError, LstmTraceError, closest, within
 from .files import read_bytes, read_data
 from .model import Defaults, Model
 from .schema import TRACED, Problem, places, validate
-from .tensors import is_tensors
+from .tensors import holds_trace, is_tensors
 from .trace import STATE, Header
 from .weights.source import by_our_names
 
@@ -31,7 +31,7 @@ _ARRAYS = ("x", "x_t", "h0", "h_prev", "c0", "c_prev")
 def read_problem(path: str | Path, content: bytes | None = None) -> Problem:
     """Read a problem file (YAML, JSON, TOML; '-' is standard input). Raises FileError with every fault."""
     content = read_bytes(path, LARGER) if content is None else content
-    if is_tensors(path) and b"lstm-trace/" in content[:1024]:
+    if is_tensors(path) and holds_trace(path):
         raise FileError(f"{path}: {TRACED}")
     data = read_data(path, content) if content.strip() else None
     if not isinstance(data, dict) or not data:

@@ -20,7 +20,7 @@ from .cell.stack import GIVEN, VALID, Stage, X
 from .errors import FileError, LstmTraceError
 from .files import read_bytes, written
 from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, validate
-from .tensors import is_tensors, read_header
+from .tensors import holds_trace, is_tensors, read_header
 from .trace import INITIAL, STATE, Header, Trace
 
 #: What to do with a text file that is too large.
@@ -180,8 +180,10 @@ def is_trace(path: str | Path) -> bool:
     """Whether a file holds a trace; what it begins with says so. False for what can be read only once."""
     if not Path(path).is_file():
         return False
+    if is_tensors(path):
+        return holds_trace(path)
     with suppress(OSError), open(path, "rb") as file:
-        return b"lstm-trace/" in file.read(1024) if is_tensors(path) else looks_like_one(file.read(4096))
+        return looks_like_one(file.read(4096))
     return False
 
 

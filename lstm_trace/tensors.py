@@ -45,6 +45,18 @@ def is_tensors(path: object) -> bool:
     return isinstance(path, str | Path) and Path(path).suffix.lower() == SUFFIX
 
 
+def holds_trace(path: str | Path) -> bool:
+    """Whether a file is a trace of ours and not a model. False where it cannot be read as either."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(8)
+            text = file.read(min(int.from_bytes(head, "little"), 1 << 20) if len(head) == 8 else 0)
+    except OSError:
+        return False
+    # a trace's metadata stand first in the header, with the format among them
+    return b"lstm-trace/" in text.split(b'"data_offsets"', 1)[0]
+
+
 def premise_tensors(trace: Trace) -> dict[str, Array]:
     """All tensors but the lines, by name; whole numbers first: each then begins at a multiple of its numbers' size."""
     found: dict[str, Array] = {}

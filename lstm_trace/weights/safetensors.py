@@ -58,19 +58,6 @@ def _bfloat16(path: Path, name: str) -> Any:
         return (np.frombuffer(file.read(last - first), "<u2").astype(np.uint32) << 16).view(np.float32)
 
 
-def holds_trace(path: str | Path) -> bool:
-    """Whether a file is a trace of ours and not a model. False where it cannot be read as either."""
-    try:
-        with Path(path).open("rb") as file:
-            head = file.read(8)
-            length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
-            text = file.read(min(length, 1 << 20))
-    except OSError:
-        return False
-    # a trace's metadata stand first in the header, with the format among them
-    return b"lstm-trace/" in text.split(b'"data_offsets"', 1)[0]
-
-
 def read(path: Path, layout: Layout | None = None, recurrent_activation: str | None = None) -> list[Found]:
     """The LSTMs of a .safetensors file (see `arrays.find`)."""
     from safetensors import SafetensorError, safe_open
