@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -101,7 +100,7 @@ def verify(trace: Trace) -> Verification:
             continue
         wrong = np.zeros(values.shape, bool)
         unsure = 0
-        for steps in _chunks(values.shape):
+        for steps in chunks(len(values), values[0].size):
             bad, open_ = _check(trace, stage, line, steps)
             wrong[steps] = bad
             unsure += int(open_.sum())
@@ -170,10 +169,10 @@ def _held(trace: Trace, stage: Stage, name: str) -> bool:
     return all(trace.operand(stage.scope, name, end) is not None for end in ends)
 
 
-def _chunks(shape: tuple[int, ...]) -> Iterator[slice]:
-    step = max(CHUNK // max(shape[1] * shape[2], 1), 1)
-    edges = [*range(0, shape[0], step), shape[0]]
-    yield from (slice(a, b) for a, b in pairwise(edges))
+def chunks(steps: int, each: int, most: int = CHUNK) -> list[slice]:
+    """The steps in slices of at most `most` values; each: values of one step."""
+    count = max(most // max(each, 1), 1)
+    return [slice(begin, min(begin + count, steps)) for begin in range(0, steps, count)]
 
 
 def _check(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:

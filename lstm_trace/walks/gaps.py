@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from ..cell.ops import Array
 from ..cell.stack import GIVEN, VALID, Stage
 from ..trace import INITIAL, Trace
 from .derived import Derivation, Derived, held
+from .forward import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
 BLOCK = 1 << 19
@@ -89,9 +89,7 @@ def find_gaps(a: Trace, b: Trace, common: Mapping[str, Collection[str]]) -> Iter
 def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
     """Blocks of steps in the order in which the stage visits them."""
     each = sum(array.shape[-1] for array in trace.lines.get(stage.scope, {}).values()) * trace.batch
-    count = max(BLOCK // max(each, 1), 1)
-    edges = [*range(0, trace.steps, count), trace.steps]
-    blocks = [slice(begin, end) for begin, end in pairwise(edges)]
+    blocks = chunks(trace.steps, each, BLOCK)
     yield from reversed(blocks) if stage.direction == "reverse" else blocks
 
 
