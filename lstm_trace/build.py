@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -249,28 +249,31 @@ def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any)
 def _check_large(weights: Mapping[str, Mapping[str, Array]], dtype: np.dtype[Any]) -> None:
     """Raise ShapeError with the first number of each weight that `dtype` cannot hold."""
     problems = []
-    for scope, arrays in weights.items():
-        place = f"{scope}/" if len(weights) > 1 else ""
-        for name, given in arrays.items():
-            try:
-                cast(given, dtype) if dtype.itemsize < given.dtype.itemsize else None
-            except ValueError as error:
-                problems.append(f"{place}{name}: {error}")
+    for name, array in _named(weights):
+        try:
+            cast(array, dtype) if dtype.itemsize < array.dtype.itemsize else None
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
     raise_all(ShapeError, problems)
 
 
 def _check_finite(weights: Mapping[str, Mapping[str, Array]]) -> None:
     """Raise ShapeError with the first NaN or infinity that each weight has."""
     problems = []
+    for name, array in _named(weights):
+        bad = np.argwhere(~np.isfinite(array))
+        if len(bad):
+            at = ",".join(map(str, bad[0]))
+            more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+            problems.append(
+                f"{name}[{at}] is {array[tuple(bad[0])]}{more}; expected finite numbers "
+                "(--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
+            )
+    raise_all(ShapeError, problems)
+
+
+def _named(weights: Mapping[str, Mapping[str, Array]]) -> Iterator[tuple[str, Array]]:
+    """Every weight, with its address where there are several layers or directions."""
     for scope, arrays in weights.items():
         place = f"{scope}/" if len(weights) > 1 else ""
-        for name, given in arrays.items():
-            bad = np.argwhere(~np.isfinite(given))
-            if len(bad):
-                at = ",".join(map(str, bad[0]))
-                more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-                problems.append(
-                    f"{place}{name}[{at}] is {given[tuple(bad[0])]}{more}; expected finite numbers "
-                    "(--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
-                )
-    raise_all(ShapeError, problems)
+        yield from ((f"{place}{name}", array) for name, array in arrays.items())

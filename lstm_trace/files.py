@@ -197,9 +197,8 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
             yield file
         os.replace(name, target)
     except OSError as error:
-        if error.errno is None or (
-            error.filename and Path(error.filename).parent != target.parent
-        ):  # of something else
+        elsewhere = error.filename and Path(error.filename).parent != target.parent
+        if error.errno is None or elsewhere:  # it is not of this file
             raise
         raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     finally:

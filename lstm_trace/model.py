@@ -282,8 +282,6 @@ class Model:
             layout = self._layouts[request] = lay_out(request, ground)
         return layout
 
-    # -- laying out ----------------------------------------------------------------------------------------------
-
     @cached_property
     def _input_width(self) -> int | None:
         """I, where a matrix that multiplies x_t says so."""
