@@ -78,6 +78,6 @@ def test_inputs_are_null_where_they_have_no_place(tmp_path: Path, parquet: Any) 
 
 def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(OptionError, match=r"pip install 'lstm-trace\[parquet\]'"):
+    with pytest.raises(OptionError, match=r"-m pip install 'pyarrow>=15', or write .csv"):
         export(Job(lt.run(QUESTION_19)), tmp_path / "x.parquet")
     assert not list(tmp_path.iterdir())

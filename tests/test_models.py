@@ -307,10 +307,10 @@ def test_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "pyarrow.lib", None)
     monkeypatch.setitem(sys.modules, "h5py", None)
     monkeypatch.setitem(sys.modules, "torch", None)
-    for name, extra in (("x.parquet", "parquet"), ("m.h5", "keras"), ("m.pt", "torch")):
+    for name, package in (("x.parquet", "pyarrow>=15"), ("m.h5", "h5py>=3.11"), ("m.pt", "torch>=2.6")):
         (tmp_path / name).write_bytes(b"x")
-        with pytest.raises(MissingError, match=rf"pip install 'lstm-trace\[{extra}\]'"):
-            read_input(tmp_path / name) if extra == "parquet" else lt.prepare(tmp_path / name)
+        with pytest.raises(MissingError, match=f"needs the package .* -m pip install '{package}'"):
+            read_input(tmp_path / name) if name == "x.parquet" else lt.prepare(tmp_path / name)
     assert inputs.SUFFIXES
 
 

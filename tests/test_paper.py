@@ -156,7 +156,7 @@ def test_pdf_on_the_command_line(tmp_path: Path) -> None:
 
 def test_pdf_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "typst", None)
-    with pytest.raises(OptionError, match=r"pip install 'lstm-trace\[pdf\]'"):
+    with pytest.raises(OptionError, match=r"PDF needs the package typst, .* -m pip install 'typst>=0.14'"):
         q22().pdf()
 
 

@@ -287,7 +287,7 @@ def test_a_selection_that_is_not_there(tmp_path: Path) -> None:
 
 def test_without_xlsxwriter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
-    with pytest.raises(OptionError, match=r"pip install 'lstm-trace\[xlsx\]'"):
+    with pytest.raises(OptionError, match=r"-m pip install 'XlsxWriter>=3.1', or write .csv"):
         written(tmp_path, lt.run(QUESTION_19))
     assert not list(tmp_path.iterdir())
 

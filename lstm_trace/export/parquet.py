@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OptionError
+from ..extras import missing
 from ..files import written
 from ..store import manifest
 from ..views.frames import WORKED, Coded, long_columns, wide_columns, wide_names
@@ -31,7 +32,7 @@ def write(job: Job, path: str | Path) -> None:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
-        raise OptionError(".parquet needs pyarrow; pip install 'lstm-trace[parquet]', or write .csv") from None
+        raise OptionError(missing(".parquet", "pyarrow", "write .csv")) from None
     schema = _schema(pa, job)
     pieces = {"long": _long, "wide": _wide, "worked": _worked}[job.shape](pa, job, schema)
     with written(path, "wb") as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from ..errors import OptionError, TooLargeError
+from ..extras import missing
 from ..files import written
 
 
@@ -45,7 +46,7 @@ def workbook(path: str | Path) -> Iterator[Any]:
         import xlsxwriter
         from xlsxwriter.exceptions import FileCreateError, FileSizeError
     except ImportError:
-        raise OptionError(".xlsx needs XlsxWriter; pip install 'lstm-trace[xlsx]', or write .csv") from None
+        raise OptionError(missing(".xlsx", "XlsxWriter", "write .csv")) from None
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with written(path, "wb") as file, _beside(Path(path)) as folder:
         target = _Target(file)

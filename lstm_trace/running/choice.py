@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ..cell.stack import Stage
 from ..errors import OptionError, nearest
+from ..extras import missing
 from ..plans.compiled.machine import installed, is_loaded
 from ..plans.compiled.threads import threads
 from .layout import Kept, Layout, Weights, products
@@ -33,7 +34,7 @@ def check_choice(wanted: str) -> None:
     if wanted not in CHOICES:
         raise OptionError(f"there is no plan {wanted!r}{nearest(wanted, CHOICES, 'there are')}")
     if wanted == "compiled" and not installed():
-        raise OptionError("plan 'compiled' needs llvmlite, which is not installed: pip install 'lstm-trace[jit]'")
+        raise OptionError(missing("plan 'compiled'", "llvmlite"))
 
 
 def choose(wanted: str, layout: Layout, kept: Kept, weights: Weights, dtype: Any) -> str:

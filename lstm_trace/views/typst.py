@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import OptionError
+from ..extras import missing
 from .blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from .formula import Dots, Node
 from .plain import Plain
@@ -84,7 +85,7 @@ def pdf(source: str) -> bytes:
     try:
         import typst
     except ImportError:
-        raise OptionError("PDF needs the typst package: pip install 'lstm-trace[pdf]'") from None
+        raise OptionError(missing("PDF", "typst", "write .html and print it")) from None
     common = all(ord(c) < 0x530 or 0x2000 <= ord(c) < 0x2C00 for c in source)
     found: bytes = typst.compile(source.encode(), format="pdf", ignore_system_fonts=common)
     return found

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError, MissingError, OptionError
+from ..errors import FileError, OptionError
 from ..schema import TRACED
 from .found import Found, choose
 from .layouts import Layout, layout
@@ -73,9 +73,4 @@ def _layout(given: str | Mapping[str, Any] | Layout | None) -> Layout | None:
     return None if given is None else layout(given)
 
 
-def needed(package: str, extra: str, what: str) -> MissingError:
-    """The error for a missing extra: which one to install."""
-    return MissingError(f"{what} needs the package {package}; install it with: pip install 'lstm-trace[{extra}]'")
-
-
-__all__ = ["READERS", "Found", "Layout", "choose", "is_model", "layout", "needed", "read_model"]
+__all__ = ["READERS", "Found", "Layout", "choose", "is_model", "layout", "read_model"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileError
-from . import needed
+from ..errors import FileError, MissingError
+from ..extras import missing
 from .guards import afford, checked_shape, entries
 
 #: More objects than this are no model.
@@ -64,7 +64,7 @@ def opened(source: Any, where: str) -> Any:
     try:
         import h5py
     except ImportError:
-        raise needed("h5py", "keras", where) from None
+        raise MissingError(missing(where, "h5py")) from None
     try:
         return h5py.File(source, "r")
     except (OSError, ValueError, RuntimeError) as error:

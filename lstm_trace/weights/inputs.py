@@ -12,8 +12,8 @@ import numpy as np
 
 from ..arrays import to_array
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest
+from ..extras import missing
 from ..files import read_bytes, read_data
-from . import needed
 from .guards import afford, archive, told
 from .npz import load_npy, members
 
@@ -131,7 +131,7 @@ def _parquet(path: str | Path) -> tuple[list[str], Any]:
         import pyarrow.lib
         import pyarrow.parquet as parquet
     except ImportError:
-        raise needed("pyarrow", "parquet", str(path)) from None
+        raise MissingError(missing(str(path), "pyarrow")) from None
     with told(path, pyarrow.lib.ArrowException, ValueError, TypeError):
         opened = parquet.ParquetFile(path)
         schema = opened.schema_arrow

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileError
-from . import needed
+from ..errors import FileError, MissingError
+from ..extras import missing
 from .guards import afford, checked_shape, entries, told
 from .onnx_fold import NotConstant
 
@@ -109,7 +109,7 @@ def load(path: Path) -> tuple[Any, Tensors]:
     try:
         import onnx
     except ImportError:
-        raise needed("onnx", "onnx", str(path)) from None
+        raise MissingError(missing(str(path), "onnx")) from None
     from google.protobuf.message import DecodeError  # what onnx is written with
 
     stored = path.stat().st_size

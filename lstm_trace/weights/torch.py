@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError
-from . import needed
+from ..errors import FileError, MissingError
+from ..extras import missing
 from .arrays import find, with_recurrent
 from .found import Found
 from .guards import archive, entries
@@ -70,7 +70,7 @@ def load(path: Path) -> Any:
     try:
         import torch
     except ImportError:
-        raise needed("torch", "torch", str(path)) from None
+        raise MissingError(missing(str(path), "torch")) from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,0 +1,41 @@
+"""Optional dependencies: what a missing one is needed for, and the command that installs it where we run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+#: Every package of the extras of users, as pyproject.toml asks for it.
+REQUIREMENTS = {
+    "torch": "torch>=2.6",
+    "keras": "keras>=3.5",
+    "h5py": "h5py>=3.11",
+    "onnx": "onnx>=1.21",
+    "pyarrow": "pyarrow>=15",
+    "XlsxWriter": "XlsxWriter>=3.1",
+    "typst": "typst>=0.14",
+    "llvmlite": "llvmlite>=0.45",
+}
+
+
+def missing(what: str, package: str, instead: str = "") -> str:
+    """The message that `what` needs a package which is not installed. instead: what to do without it.
+
+    The command names the package rather than an extra of ours, since that works from any folder and whatever index
+    has us; and this very Python, since another one's pip would install for another one.
+    """
+    way = f", or {instead}" if instead else ""
+    return f"{what} needs the package {package}, which is not installed: {_install(REQUIREMENTS[package])}{way}"
+
+
+def _install(requirement: str) -> str:
+    python = "python" if os.environ.get("VIRTUAL_ENV") == sys.prefix else sys.executable or "python"
+    if Path(python).is_relative_to(Path.cwd()):
+        python = os.path.relpath(python)
+    python = shlex.quote(python)
+    if find_spec("pip") is None:  # environments that uv made have none
+        return f"uv pip install --python {python} '{requirement}'"
+    return f"{python} -m pip install '{requirement}'"
