@@ -3,26 +3,29 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo test test-frameworks test-office lint format schemas traces bench clean
+.PHONY: demo test test-frameworks test-office test-browser lint format schemas traces bench clean
 
 demo: .venv/core ## trace question 22 of the exercises and print the worked solution
 	@$(BIN)/lstm-trace example q22 | $(BIN)/lstm-trace report -
 
-test: .venv/dev ## the tests; no deep-learning framework needed
-	$(BIN)/python -m pytest -n auto --ignore=tests/frameworks --ignore=tests/office
+test: .venv/test ## the tests; no deep-learning framework needed
+	$(BIN)/python -m pytest -n auto --ignore=tests/frameworks --ignore=tests/office --ignore=tests/browser
 
-test-office: .venv/dev ## spreadsheets computed again by LibreOffice; skipped with a message where there is no soffice
+test-browser: .venv/test ## the web pages in headless Chromium; skipped with a message where there is none
+	$(BIN)/python -m pytest -rs tests/browser
+
+test-office: .venv/test ## spreadsheets computed again by LibreOffice; skipped with a message where there is no soffice
 	$(BIN)/python -m pytest -rs tests/office
 
 test-frameworks: .venv/frameworks ## the tests against PyTorch, Keras, Flax and onnxruntime
 	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/frameworks
 
-lint: .venv/dev ## style and types
+lint: .venv/lint ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: .venv/dev
+format: .venv/lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -36,17 +39,24 @@ bench: .venv/frameworks ## speed against the peers, as ratios
 	$(BIN)/python benchmarks/lstm.py
 
 .venv/core: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) install -e .
-	touch $@
+	@echo 'Installing into .venv: numpy, pandas and a few smaller packages; usually less than a minute.' >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) install -e .
+	@touch $@
 
-.venv/dev: .venv/core
-	$(PIP) install -e '.[test,lint]'
-	touch $@
+.venv/test: .venv/core
+	@echo 'Installing what the tests need into .venv …' >&2
+	@$(PIP) install -e '.[test]'
+	@touch $@
 
-.venv/frameworks: .venv/dev
-	$(PIP) install -e '.[test,frameworks]'
-	touch $@
+.venv/lint: .venv/core
+	@$(PIP) install -e '.[lint]'
+	@touch $@
+
+.venv/frameworks: .venv/test
+	@echo 'Installing PyTorch, Keras, Flax and onnxruntime into .venv: some gigabytes, several minutes …' >&2
+	@$(PIP) install -e '.[test,frameworks]'
+	@touch $@
 
 clean:
 	rm -rf .venv build dist *.egg-info
