@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo test test-frameworks test-office test-browser lint format schemas traces bench clean
+.PHONY: demo test test-frameworks test-office test-browser fuzz lint format schemas traces bench clean
 
 demo: .venv/core ## trace question 22 of the exercises and print the worked solution
 	@$(BIN)/lstm-trace example q22 | $(BIN)/lstm-trace report -
@@ -19,6 +19,9 @@ test-office: .venv/test ## spreadsheets computed again by LibreOffice; skipped w
 
 test-frameworks: .venv/frameworks ## the tests against PyTorch, Keras, Flax and onnxruntime
 	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/frameworks
+
+fuzz: .venv/test ## random and damaged inputs, some minutes; PART=cells COUNT=1000000 SEED=2 for one part of it
+	$(BIN)/python -m tests.fuzz.campaign $(if $(PART),--part $(PART)) $(if $(COUNT),--count $(COUNT)) --seed $(or $(SEED),1)
 
 lint: .venv/lint ## style and types
 	$(BIN)/ruff check .
