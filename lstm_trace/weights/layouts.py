@@ -226,7 +226,7 @@ LAYOUTS: dict[str, Layout] = _rows(
                   ("bias", r"(?:\w+_)?b_(?P<gate>[ifco])")),
            title="Keras 1: twelve arrays", source="keras 2 engine/saving.py, its loader of Keras 1 files; not run"),
     Layout("cudnn", "ifco", input_transposed=True, recurrent_transposed=True, bias="8H", flat_blocks=True, names=_KERAS,
-          
+
            detect="shapes", title="Keras CuDNNLSTM",
            source="keras 2 engine/saving.py, convert_rnn_weights; compared with its formula"),
     Layout("onnx", "iofc", bias="8H", peephole="iof", direction_axis=True, names=_ONNX, detect="shapes",
