@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import lstm_trace as lt
-from lstm_trace.errors import FileError, LstmTraceError
+from lstm_trace.cli import main
+from lstm_trace.errors import FileError, LstmTraceError, OptionError
 from lstm_trace.weights import read_model
 
 from .measure import assert_agrees
@@ -104,6 +106,39 @@ def test_a_trace_of_directions_that_differ_is_whole(tmp_path: Path) -> None:
         assert lt.verify(again).status == "proven"
         assert lt.diff(trace, again).same
     assert "Further equations of layer 0, reverse" in trace.report()
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_identify_reads_a_node_with_its_own_options(seed: int, tmp_path: Path) -> None:
+    """Read rightly by what the runtime computes; a port that lost the clip is told so, where it was reached."""
+    case = drawn(2 * seed, 1)
+    case = case._replace(stored={n: a for n, a in case.stored.items() if n != "sequence_lens"})
+    path = case.saved(tmp_path / "m.onnx")
+    y = joined(by_runtime(path, {"X": case.x})[0])
+    found = lt.identify(path, case.x, y)
+    assert found.matches
+    assert found.matches[0].reading == found.as_read.reading
+    np.save(tmp_path / "x.npy", case.x)
+    np.save(tmp_path / "y.npy", y)
+    words = ["identify", f"--weights={path}", f"--input={tmp_path / 'x.npy'}", f"--output={tmp_path / 'y.npy'}"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("the weights are read rightly")
+    if "clip" in case.attributes:
+        lost = {name: value for name, value in case.attributes.items() if name != "clip"}
+        port = case._replace(attributes=lost).saved(tmp_path / "port.onnx")
+        np.save(tmp_path / "y.npy", joined(by_runtime(port, {"X": case.x})[0]))
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 1
+        said = f"nothing clipped; it was read as: gate inputs clipped to ±{case.attributes['clip']:g}"
+        assert done.output.startswith(f"the other program has: {said}")
+
+
+def test_identify_refuses_a_node_that_fixes_its_lengths(tmp_path: Path) -> None:
+    case = drawn(3, 1, whole=True)
+    path = case.saved(tmp_path / "m.onnx")
+    with pytest.raises(OptionError, match="identify does not search models that fix the lengths"):
+        lt.identify(path, case.x, joined(by_runtime(path, {"X": case.x})[0]))
 
 
 # -- damaged nodes ---------------------------------------------------------------------------------------------------
@@ -222,7 +257,7 @@ def test_random_damage_is_refused_where_onnxruntime_refuses_it(seed: int, tmp_pa
 @pytest.mark.parametrize("op", ["ConstantOfShape", "Expand"])
 @pytest.mark.parametrize("wrong", [None, "H", "D"])
 def test_zero_states_of_the_size_of_the_batch(op: str, wrong: str | None, tmp_path: Path) -> None:
-    """Their batch is known when the model runs, their directions and width are in the file: PyTorch's older exporter."""
+    """Their batch is known when the model runs, their directions and width are in the file: PyTorch's older form."""
     kept = {name: WHOLE.stored[name] for name in "WRB"}
     kept |= {"at": np.array([1], np.int64), "zero": np.zeros((), np.float32)}
     kept |= {"d": np.array([D + (wrong == "D")], np.int64), "h": np.array([H + (wrong == "H")], np.int64)}
