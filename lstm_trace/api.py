@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,19 +122,24 @@ def identify(
     *,
     name: str | None = None,
     layout: Any = None,
+    options: Mapping[str, Any] | None = None,
     **search: Any,
 ) -> Identification:
     """Which reading of the weights explains another program's outputs y for the input x: the porter's tool.
 
     weights: a model file, or arrays with a framework's names or in a `layout`. x: (T, I), (T, B, I) or (B, T, I); y:
-    its h (or c) over time, or of the last step. search: h0, c0, atol, clips; see `weights.identify.identify`.
-    Raises ShapeError where y fits no reading.
+    its h (or c) over time, or of the last step. options: of the cell, where the weights do not say them. search: h0,
+    c0, atol, clips; see `weights.identify.identify`. Raises ShapeError where y fits no reading, OptionError for a model
+    with an option that is not searched.
     """
+    options = options or {}
     if isinstance(weights, str | Path):
-        found = read_model(weights, layout)
+        found = read_model(weights, layout, options.get("gate_activation"))
     else:
         found = find(weights, None if layout is None else stored_as(layout))
-    return search_readings(choose(found, name, "the weights"), as_array(x), as_array(y), **search)
+    one = choose(found, name, "the weights")
+    one = replace(one, options={**one.options, **options})
+    return search_readings(one, as_array(x), as_array(y), **search)
 
 
 @checked

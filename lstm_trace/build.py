@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from .arrays import cast, describe
-from .cell.cells import Merge, Padding, misfits, named, unread
+from .cell.cells import Merge, Padding, directed, misfits, of_direction, unread
 from .cell.lines import Cell
 from .cell.ops import Array
 from .cell.parse import parse
@@ -53,7 +53,7 @@ def build(
         defaults = replace(defaults, unread=defaults.unread | {"weights"}, ask=names, initial={}, given={})
     else:
         with misread.gather():
-            _check_network(network, arrays)
+            _check_network(network, arrays, spec.get("reverse"))
     faults.add(misread)
     model = None
     with faults.gather():
@@ -92,32 +92,36 @@ def _unchecked(
     faults = Faults()
     full: dict[str, Any] = {}
     cell, kind, kept = Cell(()), "equations", np.dtype(np.float64)
+    reverse: Cell | None = None
     with faults.gather():
         there = {name for here in arrays.values() for name in here}
-        cell, kind, full = _cell(spec, there | {name.rsplit("/", 1)[-1] for name in defaults.unread})
+        cell, reverse, kind, full = _cell(spec, there | {name.rsplit("/", 1)[-1] for name in defaults.unread})
     with faults.gather():
         kept = _dtype(dtype, arrays, defaults)
     faults.tell()
     merge = network.get("merge", "concat")
     header = replace(header, kind=kind, options=full, dtype=kept.name, merge=merge)
-    model = Model(cell, arrays, header, merge, network.get("padding", "zero"), extra, defaults)
+    model = Model(cell, arrays, header, merge, network.get("padding", "zero"), extra, defaults, reverse)
     model.stages()  # for what is wrong with the added equations, and with the layers
     return model
 
 
-def _cell(spec: dict[str, Any], names: set[str]) -> tuple[Cell, str, dict[str, Any]]:
-    """The cell, its kind and its options in full; `names` of the weights decide on the bias where no option does."""
+def _cell(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, str, dict[str, Any]]:
+    """The cell, that of the reverse direction where it is another, the kind and the options in full.
+
+    names: those of the weights, which decide on the bias where no option does.
+    """
     equations = spec.pop("equations", None)
     if equations is None:
         kind = str(spec.pop("kind", "lstm"))
-        cell, full = named(kind, spec, names)
-        return cell, kind, full
+        cell, reverse, full = directed(kind, spec, names)
+        return cell, reverse, kind, full
     spec.pop("kind", None)
     if spec:
         raise OptionError(f"a cell given by equations has no option {', '.join(spec)}; write it into the equations")
     if not isinstance(equations, str):
         raise OptionError(f"a cell's equations are text; found {describe(equations)}")
-    return parse(equations), "equations", {}
+    return parse(equations), None, "equations", {}
 
 
 def _network(spec: dict[str, Any], faults: Faults) -> dict[str, Any]:
@@ -132,8 +136,11 @@ def _network(spec: dict[str, Any], faults: Faults) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _check_network(network: Mapping[str, Any], scopes: Iterable[str]) -> None:
-    """Raise OptionError for options of the network that the directions of the weights leave without an effect."""
+def _check_network(network: Mapping[str, Any], scopes: Iterable[str], reverse: Any) -> None:
+    """Raise OptionError for options that the directions of the weights leave without an effect.
+
+    reverse: the options of the reverse direction, where some were given.
+    """
     directions = sorted({scope.split("/")[1] for scope in scopes})
     problems = []
     if "direction" in network and directions != [network["direction"]]:
@@ -144,6 +151,11 @@ def _check_network(network: Mapping[str, Any], scopes: Iterable[str]) -> None:
     if network.get("merge", "concat") != "concat" and len(directions) == 1:
         problems.append(
             f"option merge changes nothing where there is one direction ({directions[0]}); found {network['merge']!r}"
+        )
+    if reverse is not None and len(directions) == 1:
+        problems.append(
+            f"option reverse says how the reverse direction differs from the forward one, and the weights have one "
+            f"direction ({directions[0]}); give its options themselves"
         )
     raise_all(OptionError, problems)
 
@@ -204,15 +216,17 @@ def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defa
 def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> None:
     """Raise MissingError for weights that no equation reads."""
     known: dict[str, dict[str, Any]] = {}
+    header = model.header
     for stage in model.stages():
         known[stage.scope] = dict(stage.cell.parameters)
         if stage.direction == "joined":  # a readout above both directions: its weights stand with the layer's first
             known[f"{stage.layer}/{model.directions[0]}"] |= stage.cell.parameters
     problems = []
     for scope, here in arrays.items():
+        options = of_direction(header.options, scope.split("/")[1])
         for name in here:
             if name not in known[scope]:
-                hint = unread(name, model.header.kind, model.header.options, known[scope])
+                hint = unread(name, header.kind, options, known[scope])
                 problems.append(f"no equation of the cell reads the weight {name!r}{hint}")
     raise_all(MissingError, problems)
 
@@ -222,7 +236,8 @@ def _check_sizes(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> Non
     problems: list[str] = []
     for scope, here in arrays.items():
         shapes = {name: array.shape for name, array in here.items()}
-        problems += misfits(model.header.options, shapes, f"{scope}/" if len(arrays) > 1 else "")
+        options = of_direction(model.header.options, scope.split("/")[1])
+        problems += misfits(options, shapes, f"{scope}/" if len(arrays) > 1 else "")
     raise_all(ShapeError, problems)
 
 

@@ -54,7 +54,8 @@ class Defaults:
 class Model:
     """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
 
-    weights: arrays by scope and name, read-only copies of one dtype.
+    weights: arrays by scope and name, read-only copies of one dtype. reverse: the cell of the reverse direction, where
+    it is another (option `reverse`).
     """
 
     cell: Cell
@@ -64,6 +65,7 @@ class Model:
     padding: Padding = "zero"
     extra: str = ""
     defaults: Defaults = Defaults()
+    reverse: Cell | None = None
     _layouts: dict[Request, Layout] = field(default_factory=dict, repr=False, compare=False)
     _kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
@@ -84,9 +86,8 @@ class Model:
 
     def stages(self, lengths: bool = False, given: Mapping[str, Iterable[str]] | None = None) -> tuple[Stage, ...]:
         """The network in computing order; with `lengths`, for rows of unequal length."""
-        return stack(
-            self.cell, self.layers, self.directions, self.merge, self.padding if lengths else None, self.extra, given
-        )
+        padding = self.padding if lengths else None
+        return stack(self.cell, self.layers, self.directions, self.merge, padding, self.extra, given, self.reverse)
 
     @checked
     def run(

@@ -67,6 +67,7 @@ class CellSpec(BaseModel):
     model_config = ConfigDict(extra="allow")
     kind: str = Field("lstm", description="name of a cell: lstm, slstm")
     equations: str | None = Field(None, description="the cell's own equations, instead of a name")
+    reverse: dict[str, Any] | None = Field(None, description="options in which the reverse direction differs")
 
 
 class LayoutSpec(_Strict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
+from lstm_trace.cell.cells import LSTM
 from lstm_trace.cli import main
-from lstm_trace.errors import OptionError, ShapeError
+from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.views.identification import sentences
 from lstm_trace.weights.readings import ORDERS
+
+from .test_family import weights as family
 
 Weights = dict[str, Any]
 H, INPUTS, T, B = 5, 3, 6, 2
@@ -227,3 +231,100 @@ def test_command(tmp_path: Path) -> None:
     run = CliRunner().invoke(main, ["identify", "--weights", str(tmp_path / "w.npz"), *words])
     assert run.exit_code == 0
     assert run.output.startswith("the weights are read rightly")
+
+
+# -- what the model itself says --------------------------------------------------------------------------------------
+
+#: Options that a search respects, with what is found where a port lost them.
+RESPECTED: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"clip": 0.75}, {"clip": None}),
+    ({"cell_clip": 0.5}, {"clip": None}),
+    ({"output_clip": 0.5}, {"clip": None}),
+    ({"forget_bias": 2.5}, {"forget_bias": 0.0}),
+    ({"gate_activation": "hard_sigmoid(0.3, 0.4)"}, {"gate_activation": "sigmoid"}),
+    ({"candidate_activation": "leaky_relu(0.1)", "output_activation": "elu(0.5)"}, {"activation": "tanh"}),
+    ({"candidate_activation": "softsign"}, {"activation": "tanh"}),
+    ({"coupled": True, "clip": 0.75}, {"clip": None}),
+    ({"coupled": True, "peephole": True, "gate_activation": "hard_sigmoid"}, {"gate_activation": "sigmoid"}),
+]
+
+
+@pytest.mark.parametrize(("options", "lost"), RESPECTED, ids=[str(row[0]) for row in RESPECTED])
+def test_the_options_of_the_model_are_part_of_how_it_is_read(options: dict[str, Any], lost: dict[str, Any]) -> None:
+    coupled = options.get("coupled", False)
+    weights = {n: a for n, a in drawn(peephole="peephole" in options).items() if not (coupled and n.endswith("f"))}
+    x, y = outputs(weights, options)
+    found = lt.identify(weights, x, y, options=options)
+    assert found.as_read.error < 1e-14
+    assert found.matches[0].reading == found.as_read.reading
+    assert next(sentences(found)).startswith("the weights are read rightly: gates in the order i, ")
+    kept = {name: value for name, value in options.items() if name in ("coupled", "peephole")}
+    port = lt.identify(weights, x, outputs(weights, kept)[1], options=options)
+    assert port.as_read.error > 1e-3
+    best = port.matches[0].reading
+    assert {name: getattr(best, name) for name in lost} == lost
+    assert set(best.differences(port.as_read.reading)) - {"batch_first"} == set(lost)
+
+
+@pytest.mark.parametrize("order", ["ico", "oci", "cio"])
+def test_orders_of_the_three_gates_of_a_coupled_cell(order: str) -> None:
+    weights = {name: a for name, a in drawn().items() if not name.endswith("f")}
+    x, y = outputs(weights, {"coupled": True})
+    stored = {f"{n[:-1]}{'ico'[order.index(n[-1])]}": a for n, a in weights.items()}
+    (best,) = lt.identify(stored, x, y, options={"coupled": True}).matches
+    assert best.reading.order == order
+
+
+OTHERS: dict[str, Any] = {
+    "bias": "two", "clip": 2.0, "output_clip": 2.0, "cell_clip": 2.0, "projection_clip": 2.0, "forget_bias": 1.5,
+    "gate_activation": "hard_sigmoid", "candidate_activation": "relu", "output_activation": "linear",
+    "layer_norm_epsilon": 1e-3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", [f.name for f in fields(LSTM)])
+def test_every_option_of_the_cell_is_respected_or_refused_by_name(option: str) -> None:
+    options: dict[str, Any] = {option: OTHERS.get(option, True)}
+    options |= {"projection": True} if option.startswith("projection") else {}
+    options |= {"layer_norm": True, "layer_norm_cell": True} if option.startswith("layer_norm_") else {}
+    weights = family(np.random.default_rng(2), options)
+    x, y = outputs(weights, options)
+    if option.startswith(("projection", "layer_norm")):
+        value = str(options[option]).lower()
+        with pytest.raises(OptionError, match=f"identify does not search models with {option}: {value}"):
+            lt.identify(weights, x, y, options=options)
+        return
+    found = lt.identify(weights, x, y, options=options)
+    assert found.matches[0].reading == found.as_read.reading
+    assert found.as_read.error < 1e-14
+
+
+def test_what_no_reading_can_have_is_refused() -> None:
+    weights = drawn()
+    x, y = outputs(weights, {"clip": 1.0, "cell_clip": 0.5})
+    with pytest.raises(OptionError, match=r"more than one clip; this one has clip: 1 and cell_clip: 0\.5"):
+        lt.identify(weights, x, y, options={"clip": 1.0, "cell_clip": 0.5})
+    with pytest.raises(MissingError, match="identify needs the weights of every gate; W_xi, W_xf, W_xo are not there"):
+        lt.identify({name: a for name, a in weights.items() if name.endswith("c")}, x, y)
+    for search, said in (({"atol": float("nan")}, "atol"), ({"clips": [0.0]}, "clips"), ({"clips": [-1.0]}, "clips")):
+        with pytest.raises(OptionError, match=f"{said}: expected "):
+            lt.identify(weights, x, y, **search)
+
+
+def test_the_usual_clips_are_tried_by_the_command(tmp_path: Path) -> None:
+    weights = drawn()
+    x, y = outputs(weights, {"clip": 1.0, "gate_activation": "hard_sigmoid"})
+    for name, values in (("x", x), ("y", y)):
+        np.save(tmp_path / f"{name}.npy", values)
+    np.savez(tmp_path / "w.npz", **stored(weights))
+    words = ["identify", *(f"--{n}={tmp_path / f}" for n, f in (("weights", "w.npz"), ("input", "x.npy")))]
+    words += [f"--output={tmp_path / 'y.npy'}", "--clip=7", "--recurrent-activation=hard_sigmoid"]
+    run = CliRunner().invoke(main, words)
+    assert (
+        run.output.splitlines()[0]
+        == "the other program has: gate inputs clipped to ±1; it was read as: nothing clipped"
+    )
+    assert run.exit_code == 1
+    run = CliRunner().invoke(main, [*words, "--clip=-1"])
+    assert run.exit_code == 2
+    assert "-1.0 is not in the range x>0" in run.output

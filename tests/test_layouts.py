@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError
+from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError, ShapeError
 from lstm_trace.weights.layouts import LAYOUTS, layout
 
 from . import oracle
@@ -189,6 +189,60 @@ def test_names_of_a_framework_are_enough() -> None:
         lt.prepare({**w, "foo": np.zeros(3)})
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_the_docs_say_which_layouts_are_recognised(name: str, tmp_path: Path) -> None:
+    """By names, or names and shapes; every other needs --layout, and never gets another's reading."""
+    order, pack, kinds, _ = CASES[name]
+    w = weights(**kinds)
+    np.savez(tmp_path / "w.npz", **{key.replace("/", "."): a for key, a in pack(w, order).items()})
+    if not LAYOUTS[name].detect and name not in ("keras2", "caffe"):
+        with pytest.raises(FileError, match="no LSTM was recognised by the names of its arrays"):
+            lt.prepare(tmp_path / "w.npz")
+        return
+    if name == "caffe":  # has our names of the candidate alone
+        with pytest.raises(LstmTraceError, match="which the weights do not have"):
+            lt.run(tmp_path / "w.npz", RNG.normal(size=(STEPS, WIDE)))
+        return
+    model = lt.prepare(tmp_path / "w.npz")
+    for key, values in w.items():
+        np.testing.assert_array_equal(model.weights["0/forward"][key], values, err_msg=key)
+    by = "names and shapes" if LAYOUTS[name].detect == "shapes" else "names"
+    said = f"recognised by the {by} of its arrays as the layout {'keras' if name == 'keras2' else name}: "
+    assert model.header.imported[0].startswith(said)
+
+
+def test_onnx_arrays_of_every_kind_are_recognised() -> None:
+    """W and R; with B; with P; of two directions: by their shapes, since the names are general."""
+    pair = [onnx(weights("two", peephole=True), "iofc") for _ in range(2)]
+    for names in ("WR", "WRB", "WRP", "WRBP"):
+        both = {f"decoder.{n}": np.concatenate([one[n] for one in pair]) for n in names}
+        for arrays in ({n: pair[0][n] for n in names}, both):
+            model = lt.prepare(arrays)
+            right = lt.prepare(arrays, layout="onnx")
+            assert model.header.imported[0].startswith("recognised by the names and shapes of its arrays as")
+            assert {(s, n): a.tolist() for s, here in model.weights.items() for n, a in here.items()} == {
+                (s, n): a.tolist() for s, here in right.weights.items() for n, a in here.items()
+            }
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {"W": (1, 9, 5), "R": (1, 9, 3), "B": (1, 18)},  # a GRU's
+        {"W": (1, 12, 5), "R": (1, 12, 3), "B": (1, 20)},
+        {"W": (1, 12, 5), "R": (1, 3, 12), "B": (1, 24)},
+        {"W": (3, 12, 5), "R": (3, 12, 3), "B": (3, 24)},
+        {"W": (12, 5), "R": (12, 3)},
+        {"W": (5,), "R": (3,)},
+    ],
+    ids=str,
+)
+def test_general_names_with_other_shapes_are_not_recognised(shapes: dict[str, Any], tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", **{name: np.zeros(shape) for name, shape in shapes.items()})
+    with pytest.raises(FileError, match=r"no LSTM was recognised by the names of its arrays \(there are W \("):
+        lt.prepare(tmp_path / "w.npz")
+
+
 # -- facts -----------------------------------------------------------------------------------------------------------
 
 
@@ -344,4 +398,6 @@ def test_docs_have_every_layout() -> None:
         assert cells[2] == facts.title
         assert cells[3] == ("an array each" if facts.separate else ", ".join(facts.order)), name
         assert ("at run time" in cells[6]) == bool(facts.forget_bias), name
-        assert cells[7] == ("" if name == "gates" else "yes" if "compared" in facts.source else "no"), name
+        by = {"names": "names", "shapes": "names and shapes", "": "no"}[facts.detect]
+        assert cells[7].split(":")[0] == ("`peephole`, `_back`" if name == "coreml" else by), name
+        assert cells[8] == ("" if name == "gates" else "yes" if "compared" in facts.source else "no"), name

@@ -15,6 +15,7 @@ from lstm_trace.cell.cells import KINDS, LSTM, SLSTM, named
 from lstm_trace.errors import LstmTraceError, OptionError
 from lstm_trace.model import NETWORK
 
+from .family_oracle import Reading, sequence
 from .test_family import H, drawn, weights
 
 OTHER_VALUES: dict[str, Any] = {
@@ -224,3 +225,113 @@ def test_options_of_the_network_that_fit(there: list[str], options: dict[str, An
     model = lt.prepare(addressed(*there), options=options)
     assert model.directions == tuple(there)
     assert model.merge == (options.get("merge") or "concat")
+
+
+# -- another cell in the reverse direction ---------------------------------------------------------------------------
+
+REVERSE: list[dict[str, Any]] = [
+    {"reverse": {"gate_activation": "hard_sigmoid(0.3, 0.4)", "output_activation": "leaky_relu(0.2)"}},
+    {"gate_activation": "hard_sigmoid", "clip": 0.5, "reverse": {"gate_activation": "sigmoid", "clip": None}},
+    {"bias": "two", "reverse": {"peephole": True, "coupled": True}},
+    {"projection": True, "reverse": {"forget_bias": 1.0, "cell_clip": 0.3}},
+]
+
+
+@pytest.mark.parametrize("lengths", [None, [4, 2, 3]])
+@pytest.mark.parametrize("options", REVERSE, ids=str)
+def test_the_reverse_direction_has_its_own_options(
+    options: dict[str, Any], lengths: list[int] | None, tmp_path: Path
+) -> None:
+    """Against scalar loops, each direction by its own options; saved, loaded and verified."""
+    rng = np.random.default_rng(11)
+    own = {"forward": {k: v for k, v in options.items() if k != "reverse"}}
+    own["reverse"] = {k: v for k, v in {**own["forward"], **options["reverse"]}.items() if v is not None}
+    w = {d: weights(rng, one) for d, one in own.items()}
+    flat = {f"0/{d}/{name}": a for d, here in w.items() for name, a in here.items()}
+    x, c0 = rng.normal(size=(4, 3, w["forward"]["W_xi"].shape[1])), rng.normal(size=(2, 3, H))
+    h0 = rng.normal(size=(2, 3, w["forward"]["W_hi"].shape[1]))
+    trace = lt.run(flat, x, h0=h0, c0=c0, lengths=lengths, options=options)
+    for k, (direction, here) in enumerate(w.items()):
+        reading = Reading(**{name: value for name, value in own[direction].items() if name != "bias"})
+        lists = {name: a.tolist() for name, a in here.items()}
+        for b in range(3):
+            length = None if lengths is None else lengths[b]
+            rows, h, c = sequence(
+                lists, x[:, b].tolist(), h0[k, b].tolist(), c0[k, b].tolist(), reading, direction == "reverse", length
+            )
+            for t, row in enumerate(rows):
+                if row is not None:
+                    np.testing.assert_allclose(trace.at(direction=direction)["h_t"][t, b], row, rtol=0, atol=1e-12)
+            np.testing.assert_allclose(trace.h_n[k, b], h, rtol=0, atol=1e-12)
+            np.testing.assert_allclose(trace.c_n[k, b], c, rtol=0, atol=1e-12)
+    for name in ("t.json", "t.safetensors"):
+        trace.save(tmp_path / name)
+        again = lt.load(tmp_path / name)
+        assert again.header.options == trace.header.options
+        assert again.header.options["reverse"] == options["reverse"]
+        assert lt.verify(again).status == "proven"
+    alike = lt.run(flat, x, h0=h0, c0=c0, lengths=lengths, options=options, plan="lines")
+    assert lt.diff(trace, alike).same
+
+
+def test_a_problem_whose_directions_differ() -> None:
+    cell = {"kind": "lstm", "clip": 3, "reverse": {"candidate_activation": "relu"}}
+    there = {name: a.tolist() for name, a in addressed("forward", "reverse").items()}
+    trace = lt.run({"cell": cell, "weights": there, "x": [[0.5, -0.5], [1.0, 0.25]]})
+    assert trace.stage("0/forward").cell.by_name["c_tilde"].op == "tanh"
+    assert trace.stage("0/reverse").cell.by_name["c_tilde"].op == "relu"
+    page = trace.report()
+    assert "Further equations of layer 0, reverse:" in page
+
+
+@pytest.mark.parametrize(
+    ("there", "more", "options", "message"),
+    [
+        (["forward", "reverse"], {}, {"reverse": "relu"}, "option reverse must be a mapping of the options in which"),
+        (["forward", "reverse"], {}, {"reverse": {}}, "option reverse changes nothing: both directions have these"),
+        (["forward", "reverse"], {}, {"reverse": {"gate_activation": "sigmoid"}}, "option reverse changes nothing"),
+        (
+            ["forward", "reverse"],
+            {},
+            {"reverse": {"clip": -1}},
+            "option reverse: option clip must be a positive number",
+        ),
+        (
+            ["forward", "reverse"],
+            {},
+            {"reverse": {"merge": "sum"}},
+            "option reverse: the cell 'lstm' has no option mer",
+        ),
+        (
+            ["forward"],
+            {},
+            {"reverse": {"clip": 1}},
+            "the weights have one direction (forward); give its options themse",
+        ),
+        (["reverse"], {}, {"reverse": {"clip": 1}}, "the weights have one direction (reverse)"),
+        (
+            ["forward", "reverse"],
+            {"0/forward/w_ci": np.ones(H)},
+            {"reverse": {"layer_norm_cell": True}},
+            "reads the weight 'w_ci': it needs the option peephole: true",
+        ),
+        (
+            ["forward", "reverse"],
+            {},
+            {"kind": "slstm", "reverse": {"stabilised": False}},
+            "option reverse: both directions carry the same states; forward h_prev, c_prev, n_prev, m_prev, reverse h",
+        ),
+    ],
+)
+def test_bad_options_of_the_reverse_direction(
+    there: list[str], more: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(LstmTraceError) as error:
+        lt.prepare({**addressed(*there), **more}, cell={"kind": "lstm", **options})
+    assert message in str(error.value)
+
+
+def test_equations_have_no_reverse_option() -> None:
+    cell = {"equations": "h_t = tanh(W @ x_t)", "reverse": {"clip": 1}}
+    with pytest.raises(OptionError, match="a cell given by equations has no option reverse"):
+        lt.prepare({"0/forward/W": np.ones((2, 2)), "0/reverse/W": np.ones((2, 2))}, cell=cell)

@@ -236,6 +236,48 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
     return _parsed(spec.equations()), {f.name: getattr(spec, f.name) for f in fields(spec)}
 
 
+def directed(
+    kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()
+) -> tuple[Cell, Cell | None, dict[str, Any]]:
+    """The cell, that of the reverse direction where it is another, and the options in full (see `named`).
+
+    options: those of `named`; `reverse` holds the options in which the reverse direction differs, and in the full
+    options nothing else. Raises OptionError, also where `reverse` changes nothing or changes what is carried.
+    """
+    names = list(weights)
+    cell, full = named(kind, of_direction(options, "forward"), names)
+    other = options.get("reverse")
+    if other is None:
+        return cell, None, full
+    if not isinstance(other, Mapping):
+        raise OptionError(
+            f"option reverse must be a mapping of the options in which the reverse direction differs, as in "
+            f"{{gate_activation: hard_sigmoid}}; found {other!r}"
+        )
+    try:
+        back, whole = named(kind, of_direction(options, "reverse"), names)
+    except OptionError as error:
+        raise OptionError(*(f"option reverse: {problem}" for problem in error.problems)) from None
+    if back == cell:
+        raise OptionError("option reverse changes nothing: both directions have these options; leave it out")
+    if back.states.keys() != cell.states.keys():
+        raise OptionError(
+            f"option reverse: both directions carry the same states; forward {', '.join(cell.states)}, "
+            f"reverse {', '.join(back.states)}"
+        )
+    return cell, back, full | {"reverse": {name: value for name, value in whole.items() if value != full[name]}}
+
+
+def of_direction(options: Mapping[str, Any], direction: str) -> dict[str, Any]:
+    """The options of one direction's cell.
+
+    >>> of_direction({"clip": 3.0, "reverse": {"clip": 1.0}}, "reverse")
+    {'clip': 1.0}
+    """
+    own = {name: value for name, value in options.items() if name != "reverse"}
+    return own | dict(options.get("reverse") or {}) if direction == "reverse" else own
+
+
 def masked(cell: Cell, padding: Padding, others: Iterable[str] = ()) -> Cell:
     """The cell for rows of unequal length: past a row's length every state keeps its value.
 

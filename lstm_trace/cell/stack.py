@@ -72,29 +72,33 @@ def stack(
     padding: Padding | None = None,
     extra: str = "",
     given: Mapping[str, Iterable[str]] | None = None,
+    reverse: Cell | None = None,
 ) -> tuple[Stage, ...]:
     """The stages of `layers` layers of `cell`.
 
-    padding: the rule for rows of unequal length; None where all have the full length. extra: equations added to the
-    last stage. given: for each scope the lines that are supplied instead of computed.
+    reverse: the cell of the reverse direction, where it is another. padding: the rule for rows of unequal length;
+    None where all have the full length. extra: equations added to the last stage. given: for each scope the lines that
+    are supplied instead of computed.
     Raises OptionError where directions that are not joined would feed another layer, CellError for a bad `extra`.
     """
     if merge == "none" and layers > 1 and len(directions) > 1:
         raise OptionError("merge: none leaves two outputs, so no layer can follow; use concat, sum, mean or product")
     added = [row.partition("=")[0].strip() for row in extra.splitlines()]
-    inner = masked(cell, padding, added) if padding else cell
+    cells = {"forward": cell, "reverse": reverse or cell}
+    inner = {d: masked(one, padding, added) if padding else one for d, one in cells.items()}
     meets = len(directions) > 1 and merge != "none"
     stages: list[Stage] = []
     source = X
     for layer in range(layers):
         for direction in directions:
-            here = extended(inner, extra) if extra and layer == layers - 1 and not meets else inner
+            own = inner[direction]
+            here = extended(own, extra) if extra and layer == layers - 1 and not meets else own
             stages.append(Stage(layer, direction, here, _sources(here, {"x_t": source, VALID: VALID})))
-        source = f"{layer}/{directions[0]}/{inner.output}"
+        source = f"{layer}/{directions[0]}/{inner[directions[0]].output}"
         if meets:
             meeting = joined(merge)
             here = extended(meeting, extra) if extra and layer == layers - 1 else meeting
-            halves = {f"y_{d}": f"{layer}/{d}/{inner.output}" for d in directions}
+            halves = {f"y_{d}": f"{layer}/{d}/{inner[d].output}" for d in directions}
             stages.append(Stage(layer, "joined", here, _sources(here, halves)))
             source = f"{layer}/joined/{meeting.output}"
     supplied = dict(given or {})

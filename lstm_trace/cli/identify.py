@@ -18,7 +18,13 @@ _FILE = click.Path(allow_dash=True)
 @click.option("--h0", type=_FILE, help="Initial hidden state (B, H).")
 @click.option("--c0", type=_FILE, help="Initial cell state (B, H).")
 @click.option("--atol", type=click.FloatRange(min=0), help="How far off an explanation may be (1e-5 of the largest).")
-@click.option("--clip", "clips", multiple=True, type=float, help="A bound to try, beside the usual ones.")
+@click.option(
+    "--clip",
+    "clips",
+    multiple=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="A bound to try, beside the usual ones.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The whole result as JSON.")
 @layout_options
 @click.pass_context
@@ -47,6 +53,7 @@ def command(
     from ..weights.inputs import read_input
 
     arrays = {name: None if path is None else read_input(path).values for name, path in (("h0", h0), ("c0", c0))}
+    activation = stored.get("recurrent_activation")
     found = identify(
         weights,
         read_input(x).values,
@@ -56,6 +63,7 @@ def command(
         clips=clips,
         name=stored.get("name"),
         layout=stored_layout(stored),
+        options={"gate_activation": activation} if activation else None,
     )
     if as_json:
         click.echo(json.dumps(as_data(found), indent=1, ensure_ascii=False))

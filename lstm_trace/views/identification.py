@@ -23,7 +23,9 @@ _FACTS: dict[str, Callable[[Any], str]] = {
     ),
     "forget_bias": lambda v: f"{v:g} added to the forget gate at run time" if v else "nothing added to the forget gate",
     "gate_activation": lambda v: f"gates by {_activation(v)}",
-    "activation": lambda v: f"candidate and output by {v}",
+    "activation": lambda v: (
+        f"candidate and output by {v}" if isinstance(v, str) else f"candidate by {v[0]}, output by {v[1]}"
+    ),
     "peephole": lambda v: "peepholes dropped" if v == "dropped" else f"peepholes in the order {', '.join(v or 'ifo')}",
     "output_peephole": lambda v: f"the output gate sees the {v} cell state",
     "clip": lambda v: "nothing clipped" if v is None else f"{_CLIPPED[v[0]]} clipped to ±{v[1]:g}",

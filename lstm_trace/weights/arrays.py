@@ -182,7 +182,9 @@ def _size(layout: Layout, main: Array, turned: bool, wide: int | None, faults: l
             return 0
     hint = ""
     if columns == 4 * rows:
-        like = [n for n, o in LAYOUTS.items() if o.recurrent_transposed != turned and o.detect and not o.separate]
+        like = [
+            n for n, o in LAYOUTS.items() if o.recurrent_transposed != turned and o.detect == "names" and not o.separate
+        ]
         hint = f"; it looks transposed, as the layouts {', '.join(like[:3])} store it"
     elif wide is None and rows % 4 == 0:
         hint = f"; with H = {rows // 4} and P = {columns} it needs the projection W_hr too"
@@ -293,7 +295,8 @@ def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool) -
             weights |= {f"{layer}/{direction}/{key}": values for key, values in own.items()}
             options |= more
     raise_all(ShapeError, faults)
-    how = "recognised by the names of its arrays as" if recognised else "read in"
+    by = "names and shapes" if layout.detect == "shapes" else "names"
+    how = f"recognised by the {by} of its arrays as" if recognised else "read in"
     biased = any(key.rsplit("/", 1)[1].startswith("b_") for key in weights)
     said = [f"{how} the layout {layout.name}: {layout.describe(biased)}"]
     kinds = {_dtype(item.values) for roles in group.parts.values() for item in roles.values()}

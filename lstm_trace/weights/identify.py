@@ -13,14 +13,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import OptionError, ShapeError
+from ..cell.cells import named
+from ..cell.options import is_number
+from ..errors import MissingError, OptionError, ShapeError
+from ..model import NETWORK
+from ..trace import STATE
 from .found import Found
 from .layouts import LAYOUTS
-from .readings import GATES, ORDERS, Blocks, Reading, simulate, with_variant
+from .readings import GATES, Blocks, Reading, simulate, with_variant
 
 Array = Any
 #: Bounds that people clip with; others are given with `clips`.
 CLIPS = (1.0, 3.0, 5.0, 10.0, 50.0)
+#: Options of a model that clip, with what each clips in a reading.
+_CLIPS = {"clip": "gates", "cell_clip": "cell", "output_clip": "output"}
+#: Options of a model that readings have; with any other a model is refused.
+_SEARCHED = frozenset((
+    *_CLIPS, "bias", "peephole", "coupled", "forget_bias",
+    "gate_activation", "candidate_activation", "output_activation",
+))  # fmt: skip
 #: Readings that go on from a single step to all steps, of those that do not explain it.
 KEPT = 24
 
@@ -72,20 +83,27 @@ def identify(
     h0: Array | None = None,
     c0: Array | None = None,
     atol: float | None = None,
-    clips: Sequence[float] = CLIPS,
+    clips: Sequence[float] = (),
 ) -> Identification:
     """Search the readings of one layer and direction for those that explain `y`.
 
     x: (T, I), (T, B, I) or (B, T, I); y: h (or c) over time in the same form, or of the last step (B, H) or (H,);
-    h0, c0: (B, H), zeros if None. atol: how far off an explanation may be; 1e-5 of the largest |y| (at least 1) if
-    None. Raises ShapeError where y fits no reading, OptionError for a model with several layers or directions.
+    h0, c0: (B, H), the model's own if None, or zeros. atol: how far off an explanation may be; 1e-5 of the largest |y|
+    (at least 1) if None. clips: bounds to try beside `CLIPS`. Raises ShapeError where y fits no reading, OptionError
+    for a model with several layers or directions or with an option that no reading has, MissingError.
     """
+    for name, values in (("atol", [] if atol is None else [atol]), ("clips", clips)):
+        if any(not is_number(v) or v < 0 or (name == "clips" and v == 0) for v in values):
+            raise OptionError(f"{name}: expected {'positive numbers' if values is clips else 'a number of at least 0'}")
     if found.layers != 1 or len(found.directions) != 1:
         raise OptionError(
             f"identify reads one layer and direction; this model has {found.layers} layers, {len(found.directions)} "
             "directions: give the weights of one"
         )
+    plain = _as_stored(found)
     blocks = _blocks(found)
+    plain = replace(plain, order=blocks.gates, joined=blocks.joined)
+    h0, c0 = (_initial(found, short) if given is None else given for short, given in (("h0", h0), ("c0", c0)))
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     rows = [np.size(s) // blocks.units for s in (h0, c0) if s is not None]
     cases = [c for c in _cases(x, y, blocks.units) if all(n in (1, c.x.shape[1]) for n in rows)]
@@ -95,14 +113,8 @@ def identify(
             f"{(*x.shape[:-1], blocks.units)}, or of the last step (B, H) or (H,); initial states are (B, H)"
         )
     limit = atol if atol is not None else 1e-5 * max(1.0, float(np.abs(y[np.isfinite(y)]).max(initial=0.0)))
-    plain = Reading(
-        forget_bias=float(found.options.get("forget_bias", 0.0)),
-        gate_activation=str(found.options.get("gate_activation", "sigmoid")),
-        direction=found.directions[0],
-        joined=blocks.joined,
-    )
-    search = _Search(blocks, cases, h0, c0, limit)
-    for readings in _levels(blocks, plain, cases, x, h0, c0, clips, search):
+    search = _Search(blocks, cases, h0, c0, limit, plain.forget_bias)
+    for readings in _levels(blocks, plain, h0, c0, (*CLIPS, *clips), search):
         search.run(readings)
         if search.matches:
             break
@@ -113,18 +125,56 @@ def identify(
     return Identification(as_read, tuple(matches), tuple(nearest), _undecided(matches), limit, search.tried)
 
 
+def _as_stored(found: Found) -> Reading:
+    """The reading that a model's options mean. Raises OptionError for those that no reading has."""
+    names = {key.split("/")[2] for key in found.weights}
+    cell = {name: value for name, value in found.options.items() if name not in NETWORK}
+    full, usual = named("lstm", cell, names)[1], named("lstm", {}, names)[1]
+    problems = [
+        f"identify does not search models with {name}: {value if isinstance(value, str) else str(value).lower()}"
+        for name, value in full.items()
+        if name not in _SEARCHED and value != usual[name]
+    ]
+    clips = [(name, full[name]) for name in _CLIPS if full[name] is not None]
+    if len(clips) > 1:
+        said = " and ".join(f"{name}: {bound:g}" for name, bound in clips)
+        problems.append(f"identify does not search models with more than one clip; this one has {said}")
+    if found.defaults.lengths is not None:
+        problems.append("identify does not search models that fix the lengths of their sequences")
+    if problems:
+        raise OptionError(*problems)
+    squashes = full["candidate_activation"], full["output_activation"]
+    return Reading(
+        forget_bias=full["forget_bias"],
+        gate_activation=full["gate_activation"],
+        activation=squashes[0] if squashes[0] == squashes[1] else squashes,
+        clip=(_CLIPS[clips[0][0]], clips[0][1]) if clips else None,
+        direction=found.directions[0],
+    )
+
+
+def _initial(found: Found, short: str) -> Array | None:
+    """The initial state (B, H) that a model fixes."""
+    states = found.defaults.initial.get(STATE[short])
+    return None if states is None else np.asarray(states)[0]
+
+
 def _blocks(found: Found) -> Blocks:
     weights = {key.split("/")[2]: np.asarray(values, np.float64) for key, values in found.weights.items()}
+    gates = GATES.replace("f", "") if found.options.get("coupled") else GATES
 
-    def stacked(pattern: str, gates: str = GATES) -> Array:
-        return np.stack([weights[pattern.format(gate)] for gate in gates])
+    def stacked(pattern: str, letters: str = gates) -> Array:
+        missing = [name for gate in letters if (name := pattern.format(gate)) not in weights]
+        if missing:
+            raise MissingError(f"identify needs the weights of every gate; {', '.join(missing)} are not there")
+        return np.stack([weights[pattern.format(gate)] for gate in letters])
 
     names = ("b_x{}", "b_h{}") if "b_xi" in weights or "b_hi" in weights else ("b_{}",) if "b_i" in weights else ()
     biases = tuple(stacked(name) for name in names if name.format("i") in weights)
-    peephole = stacked("w_c{}", "ifo") if "w_ci" in weights else None
+    peephole = stacked("w_c{}", gates.replace("c", "")) if found.options.get("peephole") else None
     known = LAYOUTS.get(found.facts.get("layout", ""))
     joined = known.joined if known is not None and known.joined else ""
-    return Blocks(stacked("W_x{}"), stacked("W_h{}"), biases, peephole, joined)
+    return Blocks(stacked("W_x{}"), stacked("W_h{}"), biases, peephole, joined, gates)
 
 
 def _cases(x: Array, y: Array, size: int) -> Iterator[_Case]:
@@ -144,21 +194,14 @@ def _cases(x: Array, y: Array, size: int) -> Iterator[_Case]:
 
 
 def _levels(
-    blocks: Blocks,
-    plain: Reading,
-    cases: Sequence[_Case],
-    x: Array,
-    h0: Array | None,
-    c0: Array | None,
-    clips: Sequence[float],
-    search: _Search,
+    blocks: Blocks, plain: Reading, h0: Array | None, c0: Array | None, clips: Sequence[float], search: _Search
 ) -> Iterator[list[Reading]]:
     """Readings from plain to unusual: the plain facts, then each unusual one, then two on the best plain ones."""
     core = _core(blocks, plain, h0, c0)
     yield core
     unusual = list(_unusual_facts(blocks, plain, clips))
     yield [replace(reading, **facts) for reading in core for facts in unusual]
-    best = list(dict.fromkeys(replace(m.reading, order=GATES, forget_bias=0.0) for m in search.ranked()[:6]))
+    best = list(dict.fromkeys(replace(m.reading, order=blocks.gates, forget_bias=0.0) for m in search.ranked()[:6]))
     pairs = [{**a, **b} for a, b in combinations(unusual, 2) if not set(a) & set(b)]
     yield [replace(reading, **facts) for reading in best for facts in pairs]
 
@@ -172,6 +215,8 @@ def _core(blocks: Blocks, plain: Reading, h0: Array | None, c0: Array | None) ->
         "direction": ["forward", "reverse"],
         "states": ["hc", "ch"] if h0 is not None or c0 is not None else ["hc"],
     }
+    for name in ("gate_activation", "activation", "clip"):  # what a port may have lost
+        kinds[name] = list(dict.fromkeys((getattr(plain, name), getattr(Reading(), name))))
     if blocks.joined:
         kinds["joined"] = ["xh", "hx"]
     if len(blocks.biases) > 1:
@@ -180,13 +225,13 @@ def _core(blocks: Blocks, plain: Reading, h0: Array | None, c0: Array | None) ->
 
 
 def _unusual_facts(blocks: Blocks, plain: Reading, clips: Sequence[float]) -> Iterator[dict[str, Any]]:
-    for name in ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras"):
-        if name != plain.gate_activation:
-            yield {"gate_activation": name}
-    yield from ({"activation": name} for name in ("relu", "softsign", "linear"))
-    yield from ({"clip": (what, bound)} for what in ("gates", "cell", "output") for bound in clips)
+    found: list[dict[str, Any]] = [{"gate_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras")]
+    found += [{"activation": name} for name in ("relu", "softsign", "linear")]
+    found += [{"clip": (what, bound)} for what in _CLIPS.values() for bound in clips]
+    yield from (facts for facts in found if any(getattr(plain, name) != value for name, value in facts.items()))
     if blocks.peephole is not None:
-        yield from ({"peephole": "".join(p)} for p in permutations("ifo") if "".join(p) != "ifo")
+        orders = map("".join, permutations(blocks.peepholes))
+        yield from ({"peephole": order} for order in orders if order != blocks.peepholes)
         yield from ({"peephole": "dropped"}, {"output_peephole": "old"})
 
 
@@ -194,9 +239,11 @@ class _Search:
     """Runs readings against the outputs, and keeps what explains them and what comes near."""
 
     def __init__(
-        self, blocks: Blocks, cases: Sequence[_Case], h0: Array | None, c0: Array | None, limit: float
+        self, blocks: Blocks, cases: Sequence[_Case], h0: Array | None, c0: Array | None, limit: float, added: float
     ) -> None:
         self.blocks, self.cases, self.h0, self.c0, self.limit = blocks, cases, h0, c0, limit
+        extra = dict.fromkeys((0.0, 1.0, added)) if "f" in blocks.gates else (0.0,)
+        self.variants = list(product(map("".join, permutations(blocks.gates)), extra))
         self.matches: list[Match] = []
         self.others: list[Match] = []
         self.tried = 0
@@ -206,9 +253,9 @@ class _Search:
         return sorted((*self.matches, *self.others), key=lambda m: m.error)
 
     def run(self, readings: Sequence[Reading]) -> None:
-        """Try every reading with every order of the gates and forget bias 0 and 1, over all the cases."""
+        """Try every reading with every order of the gates and forget bias 0, 1 and the model's, over all the cases."""
         rough: list[tuple[float, int, Reading, tuple[str, float], _Way, _Case]] = []
-        variants = list(product(ORDERS, (0.0, 1.0)))
+        variants = self.variants
         for reading, case in product(readings, self.cases):
             here = replace(reading, batch_first=case.batch_first)
             self.tried += len(variants)
@@ -227,8 +274,7 @@ class _Search:
     def score(self, reading: Reading, case: _Case) -> Match:
         """The error of one reading over all steps and rows."""
         way = reading.output, reading.backwards
-        plain = replace(reading, order=GATES, forget_bias=0.0)
-        errors = self._errors(plain, [(reading.order, reading.forget_bias)], case, first=False, only=way)
+        errors = self._errors(reading, [(reading.order, reading.forget_bias)], case, first=False, only=way)
         return Match(reading, float(errors[way][0]))
 
     def _state(self, values: Array | None, rows: int) -> Array:

@@ -61,13 +61,15 @@ def grouped(arrays: Mapping[str, Any], layout: Layout, own: bool = False) -> tup
 def detect(arrays: Mapping[str, Any], among: Iterable[str] = ()) -> tuple[Layout, dict[str, Group]] | None:
     """The layout whose names explain the most arrays, with the LSTMs it finds; None where no layout's names are there.
 
-    Where two explain as many, the one whose recurrent matrix has the right shape. among: only these layouts.
+    Where two explain as many, the one whose shapes fit; of those, the first. among: only these layouts.
     """
     best: tuple[tuple[int, int], Layout, dict[str, Group]] | None = None
     for layout in (LAYOUTS[name] for name in among) if among else LAYOUTS.values():
         if not layout.detect and not among:
             continue
         groups = {name: g for name, g in grouped(arrays, layout, own=True)[0].items() if g.complete(layout)}
+        if layout.detect == "shapes":
+            groups = {name: g for name, g in groups.items() if _fits(g, layout)}
         score = sum(g.count for g in groups.values()), sum(_fits(g, layout) for g in groups.values())
         if groups and (best is None or score > best[0]):
             best = score, layout, groups
@@ -102,11 +104,17 @@ def _place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:
 
 
 def _fits(group: Group, layout: Layout) -> bool:
-    """Whether the recurrent matrix is four times as long as wide, the way the layout has it."""
-    for roles in group.parts.values():
-        recurrent = roles.get(("recurrent", ""))
-        shape = tuple(getattr(recurrent.values, "shape", ())) if recurrent else ()
-        if len(shape) == 2:
-            rows, columns = shape[::-1] if layout.recurrent_transposed else shape
-            return bool(rows == 4 * columns)
-    return layout.separate
+    """Whether the shapes are the layout's: recurrent matrices 4H by H the way it has them, biases of its length."""
+    return layout.separate or all(_fit(roles, layout) for roles in group.parts.values())
+
+
+def _fit(roles: Mapping[tuple[str, str], Array], layout: Layout) -> bool:
+    """The same for one layer and direction, or for both on a first axis."""
+    found = {role: tuple(getattr(item.values, "shape", ())) for (role, _), item in roles.items()}
+    shape = found.get("recurrent", ())
+    lead = shape[:1] if layout.direction_axis else ()
+    if len(shape) != 2 + len(lead) or lead not in ((), (1,), (2,)):
+        return False
+    rows, columns = shape[:-3:-1] if layout.recurrent_transposed else shape[-2:]
+    length = 2 * rows if layout.bias == "8H" else rows
+    return rows == 4 * columns and found.get("bias", (*lead, length)) == (*lead, length)

@@ -65,7 +65,8 @@ class Layout:
     state: the order in which the framework returns its two states. options: of the cell, where they are not ours.
     coupled_input: where the input gate has no arrays, it is 1 - f (TensorFlow Lite).
     names: (role, pattern of the array's name); groups `gate`, `layer` and `back` are its letter, its layer and what
-    makes it the reverse direction. detect: whether the names alone are enough to recognise the layout.
+    makes it the reverse direction. detect: what the layout is recognised by where nobody says it: its `names`, or
+    `shapes` as well where the names are too general; empty where another layout has the same arrays.
     """
 
     name: str
@@ -84,7 +85,7 @@ class Layout:
     state: Literal["hc", "ch"] = "hc"
     options: tuple[tuple[str, Any], ...] = ()
     names: Names = ()
-    detect: bool = False
+    detect: Literal["", "names", "shapes"] = ""
     title: str = ""
     source: str = ""
 
@@ -211,11 +212,11 @@ _HARD = (("gate_activation", "hard_sigmoid"),)
 
 #: Every layout by name.
 LAYOUTS: dict[str, Layout] = _rows(
-    Layout("gates", separate=True, names=_OURS, detect=True, title="Our own names: an array for each gate",
+    Layout("gates", separate=True, names=_OURS, detect="names", title="Our own names: an array for each gate",
            source="W_xi, W_hi, b_i, …; W_i … W_o where joined"),
-    Layout("pytorch", "ifgo", bias="two", names=_TORCH, detect=True, title="PyTorch nn.LSTM, nn.LSTMCell",
+    Layout("pytorch", "ifgo", bias="two", names=_TORCH, detect="names", title="PyTorch nn.LSTM, nn.LSTMCell",
            source="torch/nn/modules/rnn.py; compared"),
-    Layout("keras", "ifco", input_transposed=True, recurrent_transposed=True, names=_KERAS, detect=True,
+    Layout("keras", "ifco", input_transposed=True, recurrent_transposed=True, names=_KERAS, detect="names",
            title="Keras 3, tf.keras LSTM", source="keras/src/layers/rnn/lstm.py; compared"),
     Layout("keras2", "ifco", input_transposed=True, recurrent_transposed=True, names=_KERAS, options=_HARD,
            title="stand-alone Keras 2, before 2.3",
@@ -225,9 +226,11 @@ LAYOUTS: dict[str, Layout] = _rows(
                   ("bias", r"(?:\w+_)?b_(?P<gate>[ifco])")),
            title="Keras 1: twelve arrays", source="keras 2 engine/saving.py, its loader of Keras 1 files; not run"),
     Layout("cudnn", "ifco", input_transposed=True, recurrent_transposed=True, bias="8H", flat_blocks=True, names=_KERAS,
-           title="Keras CuDNNLSTM", source="keras 2 engine/saving.py, convert_rnn_weights; compared with its formula"),
-    Layout("onnx", "iofc", bias="8H", peephole="iof", direction_axis=True, names=_ONNX, title="ONNX LSTM",
-           source="onnx/defs/rnn/defs.cc; compared"),
+
+           detect="shapes", title="Keras CuDNNLSTM",
+           source="keras 2 engine/saving.py, convert_rnn_weights; compared with its formula"),
+    Layout("onnx", "iofc", bias="8H", peephole="iof", direction_axis=True, names=_ONNX, detect="shapes",
+           title="ONNX LSTM", source="onnx/defs/rnn/defs.cc; compared"),
     Layout("tf1", "ijfo", joined="xh", input_transposed=True, recurrent_transposed=True, forget_bias=1.0, state="ch",
            projection_transposed=True,
            names=(("projection", "projection/kernel"), ("joined", "kernel"), ("bias", "bias"),
@@ -246,31 +249,32 @@ LAYOUTS: dict[str, Layout] = _rows(
                   ("bias", rf"{_TFLITE}(_gate)?_bias"), ("peephole_gate", rf"cell_to_{_TFLITE}_weights"),
                   ("projection", "projection_weights"), ("projection_bias", "projection_bias"),
                   ("norm", rf"{_TFLITE}_layer_norm_coefficients")),
-           detect=True, title="TensorFlow Lite full LSTM", source="lite/kernels/lstm_shared.h; not run"),
+           detect="names", title="TensorFlow Lite full LSTM", source="lite/kernels/lstm_shared.h; not run"),
     Layout("flax", separate=True, input_transposed=True, recurrent_transposed=True, state="ch",
            names=(("input", r"i(?P<gate>[ifgo])_?/kernel"), ("recurrent", r"h(?P<gate>[ifgo])_?/kernel"),
                   ("bias", r"h(?P<gate>[ifgo])_?/bias")),
-           detect=True, title="Flax linen LSTMCell, OptimizedLSTMCell; nnx LSTMCell",
+           detect="names", title="Flax linen LSTMCell, OptimizedLSTMCell; nnx LSTMCell",
            source="flax/linen/recurrent.py, flax/nnx/nn/recurrent.py; compared"),
     Layout("flax-nnx-optimized", "ifgo", input_transposed=True, recurrent_transposed=True, state="ch",
            names=(("input", "dense_i/kernel"), ("recurrent", "dense_h/kernel"), ("bias", "dense_h/bias")),
-           detect=True, title="Flax nnx OptimizedLSTMCell", source="flax/nnx/nn/recurrent.py; compared"),
+           detect="names", title="Flax nnx OptimizedLSTMCell", source="flax/nnx/nn/recurrent.py; compared"),
     Layout("haiku", "igfo", joined="xh", input_transposed=True, recurrent_transposed=True, forget_bias=1.0,
            names=(("joined", "linear/w|w"), ("bias", "linear/b|b")), title="Haiku LSTM",
            source="haiku/_src/recurrent.py; not run"),
-    Layout("equinox", "ifgo", names=(("input", "weight_ih"), ("recurrent", "weight_hh"), ("bias", "bias")), detect=True,
+    Layout("equinox", "ifgo", names=(("input", "weight_ih"), ("recurrent", "weight_hh"), ("bias", "bias")),
+           detect="names",
            title="Equinox LSTMCell", source="equinox/nn/_rnn.py; not run"),
     Layout("mxnet", "ifgo", bias="two",
            names=tuple((role, rf"(?:\w*_)?(?:(?:l|(?P<back>r))(?P<layer>\d+)_)?{name}") for role, name in _MXNET),
-           detect=True, title="MXNet Gluon LSTM, LSTMCell", source="gluon/rnn/rnn_cell.py; not run"),
+           detect="names", title="MXNet Gluon LSTM, LSTMCell", source="gluon/rnn/rnn_cell.py; not run"),
     Layout("caffe", "ifog", names=(("input", "W_xc"), ("recurrent", "W_hc"), ("bias", "b_c")), title="Caffe LSTM",
            source="lstm_layer.cpp; not run"),
     Layout("coreml", "ifog", peephole="ifo",
            names=(("input", "weight_ih(?P<back>_back)?"), ("recurrent", "weight_hh(?P<back>_back)?"),
                   ("bias", "bias(?P<back>_back)?"), ("peephole", "peephole(?P<back>_back)?")),
-           title="CoreML MIL lstm", source="mil/ops/defs/iOS15/recurrent.py; not run"),
-    Layout("openvino", "figo", direction_axis=True, names=_ONNX, title="OpenVINO LSTMSequence",
-           source="operation specification; not run"),
+           detect="names", title="CoreML MIL lstm", source="mil/ops/defs/iOS15/recurrent.py; not run"),
+    Layout("openvino", "figo", direction_axis=True, names=_ONNX[:3], detect="shapes",
+           title="OpenVINO LSTMSequence", source="operation specification; not run"),
     Layout("webnn", "iofg", bias="two", peephole="iof", direction_axis=True,
            names=_WEBNN,
            title="WebNN lstm, layout iofg", source="specification; the peepholes' order from memory; not run"),
@@ -279,16 +283,16 @@ LAYOUTS: dict[str, Layout] = _rows(
            title="WebNN lstm, layout ifgo", source="specification; the peepholes' order from memory; not run"),
     Layout("paddle", "ifgo", bias="two", projection_transposed=True,
            names=tuple((role, name.replace("weight_hr", "weight_ho")) for role, name in _TORCH),
-           title="Paddle LSTM, LSTMCell", source="nn/layer/rnn.py; not run"),
-    Layout("mlx", "ifgo", names=(("input", "Wx"), ("recurrent", "Wh"), ("bias", "bias")), detect=True,
+           detect="names", title="Paddle LSTM, LSTMCell", source="nn/layer/rnn.py; not run"),
+    Layout("mlx", "ifgo", names=(("input", "Wx"), ("recurrent", "Wh"), ("bias", "bias")), detect="names",
            title="MLX LSTM", source="mlx/nn/layers/recurrent.py, newest; not run"),
-    Layout("mlx-old", "ifgo", input_transposed=True, recurrent_transposed=True, detect=True,
+    Layout("mlx-old", "ifgo", input_transposed=True, recurrent_transposed=True, detect="names",
            names=(("input", "Wx"), ("recurrent", "Wh"), ("bias", "bias")),
            title="MLX LSTM, first versions", source="mlx/nn/layers/recurrent.py, 2024; not run"),
     Layout("arras", "igfo", bias="two",
            names=(("input", "Wxh_(Left|(?P<back>Right))"), ("recurrent", "Whh_(Left|(?P<back>Right))"),
                   ("bias_x", "bxh_(Left|(?P<back>Right))"), ("bias_h", "bhh_(Left|(?P<back>Right))")),
-           detect=True, title="Arras et al., LRP for LSTM", source="LSTM_bidi.py; not run"),
+           detect="names", title="Arras et al., LRP for LSTM", source="LSTM_bidi.py; not run"),
     Layout("ai-by-hand", "fcio", separate=True, joined="xh", bias="column", title="AI by Hand, Excel",
            source="the workbook: a matrix (H, I + H + 1) for each gate; not run"),
 )  # fmt: skip

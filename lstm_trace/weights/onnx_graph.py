@@ -12,6 +12,8 @@ from .guards import afford
 from .onnx_file import Tensors
 from .onnx_fold import FOLDS, MOVES, Fill, NotConstant, fill_of
 
+#: The sizes of a value's axes, None for those that are not known; None where nothing is.
+Shape = tuple[int | None, ...] | None
 #: Longest chain of operators between stored numbers and a value that is folded.
 DEEPEST = 100
 
@@ -25,7 +27,7 @@ class Scope:
     tensors: dict[str, Any] = field(default_factory=dict)
     producers: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
-    shapes: dict[str, list[int]] = field(default_factory=dict)  # of values, as the file notes them; 0 where it varies
+    shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)  # of values, as the file notes them
 
     def home(self, name: str) -> Scope | None:
         """The innermost scope that has `name`."""
@@ -100,6 +102,49 @@ class Graphs:
             raise known
         return known
 
+    def shape(self, scope: Scope, name: str, axes: int) -> Shape:
+        """The shape of a value, as far as the file says it: stored, noted, or written as the sizes of a constant.
+
+        axes: how many it has, for sizes of which one is known only when the model runs.
+        """
+        home = scope.home(name)
+        if home is None:
+            return None
+        if name in home.tensors:
+            return tuple(int(size) for size in home.tensors[name].dims)
+        try:
+            found = self.constant(scope, name)
+        except NotConstant:
+            return home.shapes.get(name)
+        if not isinstance(found, Fill):
+            return tuple(found.shape)
+        node = home.producers[name]
+        made = node.op_type == "ConstantOfShape" or (node.op_type == "Expand" and self._single(home, node.input[0]))
+        return home.shapes.get(name) or (self._sizes(home, node.input[-1], axes) if made else None)
+
+    def _single(self, scope: Scope, name: str) -> bool:
+        """Whether a value is a single number."""
+        found = self.constant(scope, name)
+        return not isinstance(found, Fill) and found.size == 1
+
+    def _sizes(self, scope: Scope, name: str, axes: int) -> Shape:
+        """Sizes that are joined from constants and one part that is known only when the model runs."""
+        home = scope.home(name) or scope
+        node = home.producers.get(name)
+        if node is None or node.op_type != "Concat":
+            return None
+        parts: list[list[int] | None] = []
+        for part in node.input:
+            try:
+                values = self.constant(home, part)
+            except NotConstant:
+                values = None
+            parts.append(None if values is None or isinstance(values, Fill) else np.ravel(values).tolist())
+        open_ = axes - sum(len(part) for part in parts if part is not None)
+        if sum(part is None for part in parts) != 1 or open_ < 0:
+            return None
+        return tuple(size for part in parts for size in ([None] * open_ if part is None else part))
+
     def _folded(self, scope: Scope, node: Any, depth: int) -> list[Any]:
         """What a node gives, from constants alone."""
         facts = attributes(node)
@@ -161,7 +206,8 @@ def _scope(graph: Any, path: str, parent: Scope | None) -> Scope:
     scope.tensors = {tensor.name: tensor for tensor in graph.initializer}
     # up to IR version 3 stored tensors stand among the inputs too: they are default values
     scope.inputs = {value.name: value for value in graph.input if value.name not in scope.tensors}
-    scope.shapes = {v.name: [int(d.dim_value) for d in v.type.tensor_type.shape.dim] for v in graph.value_info}
+    noted = (v for v in (*graph.value_info, *graph.input, *graph.output) if v.type.tensor_type.HasField("shape"))
+    scope.shapes = {v.name: tuple(d.dim_value or None for d in v.type.tensor_type.shape.dim) for v in noted}
     scope.producers = {output: node for node in graph.node for output in node.output if output}
     return scope
 

@@ -115,7 +115,7 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
         shape = np.ravel(graphs.constant(node.scope, moves[1].input[1])).tolist()
     except NotConstant:
         return True
-    sizes = node.origin.scope.shapes.get(node.origin.name, [0] * 4)  # of Y, where the file notes them
+    sizes = node.origin.scope.shapes.get(node.origin.name, (None,) * 4)  # of Y, where the file notes them
     if len(shape) != 3 or len(sizes) != 4:
         return False
     return all(

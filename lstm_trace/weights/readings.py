@@ -6,26 +6,35 @@ bias. What it finds is then traced, and proven, by the ordinary run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 
+from ..cell.ops import OPS
+from ..cell.options import apply
+from ..cell.parse import parse
+
 Array = Any
 GATES = "ifco"
 ORDERS = tuple("".join(p) for p in permutations(GATES))
 
-_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-    "hard_sigmoid": lambda z: np.clip(0.2 * z + 0.5, 0, 1),
-    "hard_sigmoid_keras": lambda z: np.clip(z / 6 + 0.5, 0, 1),
-    "tanh": np.tanh,
-    "relu": lambda z: np.maximum(z, 0),
-    "softsign": lambda z: z / (1 + np.abs(z)),
-    "linear": lambda z: z,
-}
+
+@lru_cache(maxsize=64)
+def activation(text: str) -> Callable[[Array], Array]:
+    """An activation, `name` or `name(alpha, beta)`, as a function of arrays."""
+    cell = parse(f"y = {apply(text, 'x_t')}\noutput: y")
+
+    def function(z: Array) -> Array:
+        values: dict[Any, Array] = {"x_t": z}
+        for line in cell.lines:
+            values[line.name] = OPS[line.op].array([values.get(o, o) for o in line.operands], line.constants)
+        return values[cell.output]
+
+    return function
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,7 @@ class Reading:
 
     order: which gate each stored block is, block by block. recurrent, input: `as stored` or each block `transposed`.
     joined: how the joined kernel is split. bias: used, dropped, the first or the second alone, halved.
+    activation: of candidate and output, or of each where they differ.
     peephole: the order of the stored peephole vectors, or `dropped`; output_peephole: whether o sees the new c or
     the old. clip: (what, bound). output: h or c; last: only the last step was given. backwards: the outputs stand in
     the order in which they were computed. states: the order of the given initial states.
@@ -46,7 +56,7 @@ class Reading:
     bias: str = "used"
     forget_bias: float = 0.0
     gate_activation: str = "sigmoid"
-    activation: str = "tanh"
+    activation: str | tuple[str, str] = "tanh"
     peephole: str = ""
     output_peephole: str = "new"
     clip: tuple[str, float] | None = None
@@ -66,7 +76,8 @@ class Blocks:
     """The stored blocks, in the order in which they were read.
 
     input: (4, H, I), recurrent: (4, H, H), biases: up to two (4, H), peephole: (3, H) or None. joined: how a joined
-    kernel was split (`xh`, `hx`); empty where there were two.
+    kernel was split (`xh`, `hx`); empty where there were two. gates: what the blocks are of; without f, f = 1 - i, and
+    there is one block less of everything.
     """
 
     input: Array
@@ -74,6 +85,12 @@ class Blocks:
     biases: tuple[Array, ...] = ()
     peephole: Array | None = None
     joined: str = ""
+    gates: str = GATES
+
+    @property
+    def peepholes(self) -> str:
+        """The gates of the peepholes, in the order in which they were read."""
+        return "".join(gate for gate in "ifo" if gate in self.gates)
 
     @property
     def units(self) -> int:
@@ -111,45 +128,50 @@ def simulate(
     x: (T, B, I) in the order of computing; h0, c0: (B, H).
     """
     W, U, bias = parts(blocks, reading)
-    size, count, rows = blocks.units, len(variants), x.shape[1]
-    place = np.array([[order.index(gate) for gate in GATES] for order, _ in variants])
+    size, count, rows, gates = blocks.units, len(variants), x.shape[1], len(blocks.gates)
+    place = np.array([[order.index(gate) for gate in blocks.gates] for order, _ in variants])
     added = np.array([extra for _, extra in variants])[:, None, None]
-    flat = U.reshape(4 * size, size).T
-    inputs = x @ W.reshape(4 * size, -1).T + bias.reshape(-1)
-    squash, gate_squash = _ACTIVATIONS[reading.activation], _ACTIVATIONS[reading.gate_activation]
+    flat = U.reshape(gates * size, size).T
+    inputs = x @ W.reshape(gates * size, -1).T + bias.reshape(-1)
+    names = reading.activation if isinstance(reading.activation, tuple) else (reading.activation,) * 2
+    candidate_squash, output_squash = (activation(name) for name in names)
+    gate_squash = activation(reading.gate_activation)
     what, most = reading.clip or ("", 0.0)
     weights = _peepholes(blocks, reading)
     h = np.broadcast_to(h0, (count, rows, size))
     c = np.broadcast_to(c0, (count, rows, size))
     each = np.arange(count)[:, None]
     for step in inputs:
-        z = np.broadcast_to(step.reshape(rows, 4, size), (count, rows, 4, size))
+        z = np.broadcast_to(step.reshape(rows, gates, size), (count, rows, gates, size))
         if h.any():  # the first step of most searches has no state yet
-            z = z + (h.reshape(count * rows, size) @ flat).reshape(count, rows, 4, size)
+            z = z + (h.reshape(count * rows, size) @ flat).reshape(count, rows, gates, size)
         z = z.transpose(0, 2, 1, 3)[each, place]  # (R, 4, B, H): i, f, c, o
+        before_squash = {name: z[:, at] for at, name in enumerate(blocks.gates)}
 
-        def gate(k: int, c: Array | None, z: Array = z) -> Array:
-            value = z[:, k] + (added if k == 1 else 0)
-            if weights is not None and c is not None:
-                value = value + weights[{0: 0, 1: 1, 3: 2}[k]] * c
+        def gate(name: str, c: Array, z: Mapping[str, Array] = before_squash) -> Array:
+            value = z[name] + (added if name == "f" else 0)
+            if name in weights:
+                value = value + weights[name] * c
             return gate_squash(np.clip(value, -most, most) if what == "gates" else value)
 
-        candidate = squash(np.clip(z[:, 2], -most, most) if what == "gates" else z[:, 2])
+        z_c = before_squash["c"]
+        candidate = candidate_squash(np.clip(z_c, -most, most) if what == "gates" else z_c)
         before = c
-        c = gate(1, before) * before + gate(0, before) * candidate
+        i = gate("i", before)
+        c = (gate("f", before) if "f" in blocks.gates else 1 - i) * before + i * candidate
         if what == "cell":
             c = np.clip(c, -most, most)
-        output = gate(3, c if reading.output_peephole == "new" else before)
-        h = output * squash(np.clip(c, -most, most) if what == "output" else c)
+        output = gate("o", c if reading.output_peephole == "new" else before)
+        h = output * output_squash(np.clip(c, -most, most) if what == "output" else c)
         yield h, c
 
 
-def _peepholes(blocks: Blocks, reading: Reading) -> Array | None:
-    """(3, H) in the order i, f, o; None where there are none or they are dropped."""
+def _peepholes(blocks: Blocks, reading: Reading) -> dict[str, Array]:
+    """(H,) by gate; empty where there are none or they are dropped."""
     if blocks.peephole is None or reading.peephole == "dropped":
-        return None
-    order = reading.peephole or "ifo"
-    return np.stack([blocks.peephole[order.index(gate)] for gate in "ifo"])
+        return {}
+    order = reading.peephole or blocks.peepholes
+    return {gate: blocks.peephole[order.index(gate)] for gate in blocks.peepholes}
 
 
 def with_variant(reading: Reading, variant: tuple[str, float]) -> Reading:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..cell.cells import named
+from ..cell.cells import directed
 from .found import Found
 
 _LABEL = 12
@@ -25,8 +25,8 @@ def record(one: Found) -> dict[str, Any]:
         return {"name": one.name, "kind": one.kind, "refused": one.refused}
     cell = {key: value for key, value in one.options.items() if key not in ("merge", "padding", "direction")}
     names = {key.rsplit("/", 1)[1] for key in one.weights}
-    full = named("lstm", cell, names)[1]
-    plain = named("lstm", {"bias": full["bias"]}, ())[1]
+    full = directed("lstm", cell, names)[2]
+    plain = directed("lstm", {"bias": full["bias"]})[2]
     arrays = {key: np.asarray(values) for key, values in one.weights.items()}
     return {
         "name": one.name,
@@ -35,7 +35,7 @@ def record(one: Found) -> dict[str, Any]:
         "directions": list(one.directions),
         "sizes": one.sizes(),
         "bias": full["bias"],
-        "options": {key: value for key, value in full.items() if value != plain[key]},
+        "options": {key: value for key, value in full.items() if value != plain.get(key)},
         "network": {key: one.options[key] for key in ("merge", "padding") if key in one.options},
         "parameters": sum(array.size for array in arrays.values()),
         "arrays": len(arrays),
@@ -82,6 +82,8 @@ def _merged(facts: dict[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key} {_value(own)}" for key, own in value.items())
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 

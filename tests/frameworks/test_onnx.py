@@ -95,8 +95,12 @@ def test_activations_of_both_directions_consume_the_constants_in_order(tmp_path:
     )
     other = attributes | {"activation_alpha": [0.3, 0.1, 0.2, 0.1]}
     path = saved(model([node(stored, hidden_size=4, **other)], stored), tmp_path / "other.onnx")
-    with pytest.raises(FileError, match="its directions have different activations"):
-        lt.prepare(path)
+    check(path, by_runtime(path, {"X": X}))
+    options = one(path).options
+    assert (options["gate_activation"], options["reverse"]) == (
+        "hard_sigmoid(0.3, 0.4)",
+        {"gate_activation": "hard_sigmoid(0.2, 0.4)"},
+    )
 
 
 def test_every_wrong_gate_order_fails(tmp_path: Path) -> None:
