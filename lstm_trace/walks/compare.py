@@ -56,7 +56,8 @@ class LineDifference:
     The measures are over the finite common values: largest |b - a|, largest |b - a| / |a|, largest distance in units
     in the last place, root mean square, cosine of the angle between a and b, signal-to-noise in dB. local and
     inherited: largest |.| of each part (None where an operand is missing). first: where it first differs, with the
-    value of each side, the local error there, and how far a's value is from its own derivation. equations: a's and b's
+    value of each side, the local error there, how far a's value is from its own derivation, and whether a premise that
+    differs is why. equations: a's and b's
     of this line, or of a line that it was derived through, where they differ. through: the named lines that are not in
     both, by which b's was derived. bound: the most that rounding explains.
     atol, rtol: the smallest of each, alone, with which the line would have passed. by_step: largest |b - a| of each.
@@ -79,6 +80,7 @@ class LineDifference:
     first_values: tuple[float, float] | None
     first_local: float | None
     first_of_a: float | None
+    first_moved: bool
     equations: tuple[str, str] | None
     through: tuple[str, ...]
     bound: float
@@ -137,11 +139,11 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if not any(common.values()):
         sides = (f"{side} has {_some(t)}" for side, t in (("a", a), ("b", b)))
         raise ShapeError(f"the traces have no value in common: {', '.join(sides)}")
-    differing, flagged = premises(a, b)
+    differing = premises(a, b)
     dtype = coarse(a, b)
-    spread = Spread(flagged, a.steps, a.batch)
+    spread = Spread(a.steps, a.batch)
     measures: dict[tuple[str, str], _Measure] = {}
-    for stage, steps, side in find_gaps(a, b, common):
+    for stage, steps, side in find_gaps(a, b, common, bool(differing)):
         for gap, unexplained in spread.take(stage, steps, side):
             spacing = np.spacing(np.abs(gap.a).astype(dtype)).astype(np.float64)
             mask = unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
@@ -199,7 +201,7 @@ class _Measure:
         self._most: dict[str, float | None] = dict.fromkeys(("local", "inherited"))
         self._most |= dict.fromkeys(("size", "relative", "units", "limit"), 0.0)
         self._by_step = np.zeros(steps)
-        self._first: tuple[tuple[int, int, int], tuple[float, float], float | None, float | None] | None = None
+        self._first: tuple[tuple[int, int, int], tuple[float, float], float | None, float | None, bool] | None = None
         self.largest = 0.0  # of a's values
 
     def add(self, gap: Gap, spacing: Array, mask: Array, steps: slice) -> None:
@@ -223,7 +225,7 @@ class _Measure:
         if self._first is None and (at := _first(self._stage, mask)) is not None:
             own, of_a = (None if part is None else float(part[at]) for part in (gap.local, gap.of_a))
             place = steps.start + at[0], at[1], at[2]
-            self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a
+            self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a, bool(gap.moved[at])
 
     @property
     def order(self) -> tuple[int, int]:
@@ -236,7 +238,7 @@ class _Measure:
     def result(self, begin: int) -> LineDifference:
         """All of it. begin: the position in the input of the first step."""
         stage, gap = self._stage, self._gap
-        place, values, own, of_a = self._first or (None, None, None, None)
+        place, values, own, of_a, moved = self._first or (None, None, None, None, False)
         norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
         t, b, j = place or (0, 0, 0)
         with np.errstate(all="ignore"):
@@ -259,6 +261,7 @@ class _Measure:
             first_values=values,
             first_local=own,
             first_of_a=of_a,
+            first_moved=moved,
             equations=gap.equations,
             through=gap.through,
             bound=self._most["limit"] or 0.0,
