@@ -17,9 +17,9 @@ from .models import input_options, layout_options
 @click.option(
     "--format", "form", type=click.Choice(["md", "csv", "json"]), help="Format, where the suffix does not say."
 )
-@click.option("--rtol", type=click.FloatRange(min=0), help="Relative tolerance.")
-@click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance.")
-@click.option("--ulps", type=click.FloatRange(min=0), help="Tolerance in units in the last place.")
+@click.option("--rtol", type=float, help="Relative tolerance.")
+@click.option("--atol", type=float, help="Absolute tolerance.")
+@click.option("--ulps", type=float, help="Tolerance in units in the last place.")
 @click.option("--attribute", metavar="ADDRESS", help="Split the difference of this value exactly, b minus a.")
 @click.option("--bound", is_flag=True, help="The rounding bound decides (the default).")
 @input_options
@@ -54,13 +54,14 @@ def command(
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound goes alone: --rtol, --atol and --ulps take its place")
+    tolerance = Tolerance(rtol, atol, ulps)
     reference = opened_with(a, given, other=b)
     remarks: list[str] = []
     if is_foreign(b):
         other, remarks = read_foreign(b, reference)
     else:
         other = opened_with(b, given, other=a)
-    found = compare(reference, other, Tolerance(rtol, atol, ulps))
+    found = compare(reference, other, tolerance)
     if attribute is not None:
         text = difference(reference, other, attribute).render(form or view.form_of(output))
     else:

@@ -9,16 +9,18 @@ writes the same sum in another way has none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..address import Address
+from ..arrays import describe
 from ..cell.ops import Array
+from ..cell.options import is_number
 from ..cell.stack import Stage
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError, raise_all
 from ..trace import Trace
 from .aligned import in_both, notes, premises, side_by_side
 from .derived import coarse
@@ -28,15 +30,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Tolerance(NamedTuple):
+@dataclass(frozen=True)
+class Tolerance:
     """What counts as the same: |a - b| <= atol + rtol |a|, or at most `ulps` apart; the rounding bound if all None.
 
     The rounding bound is local: a value that differs only because its operands differ within rounding is the same.
+    Raises OptionError for what is no finite number of at least 0.
     """
 
     rtol: float | None = None
     atol: float | None = None
     ulps: float | None = None
+
+    def __post_init__(self) -> None:
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        wrong = [(name, value) for name, value in values if value is not None and not (is_number(value) and value >= 0)]
+        expected = "expected a finite number of at least 0"
+        raise_all(OptionError, (f"{name}: {expected}, found {describe(value)}" for name, value in wrong))
 
     @property
     def is_bound(self) -> bool:
