@@ -441,7 +441,9 @@ def test_one_input_has_one_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     np.savez("m.npz", **state_dict(W))
     flat = {key: values.tolist() for key, values in W.items()}
-    Path("p.yaml").write_text(json.dumps({"weights": flat, "batch_first": True, "dtype": "float32", "x": [[1.0] * WIDE]}))
+    Path("p.yaml").write_text(
+        json.dumps({"weights": flat, "batch_first": True, "dtype": "float32", "x": [[1.0] * WIDE]})
+    )
     x = RNG.normal(size=(STEPS, 2, WIDE)).astype(np.float32)
     np.save("time.npy", x)
     np.save("batch.npy", x.swapaxes(0, 1))

@@ -177,17 +177,15 @@ def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, 
 
 def _one_layout(pair: tuple[str, str], ready: list[tuple[Model, dict[str, Any]]]) -> None:
     """Raise click.UsageError where the two would read one x (T, B, I) and (B, T, I)."""
-    import numpy as np
-
-    if len(ready) < 2 or "batch_first" in ready[0][1] or np.ndim(ready[0][1].get("x")) != 3:
+    x = ready[0][1].get("x") if len(ready) == 2 else None
+    if x is None or x.ndim != 3 or "batch_first" in ready[0][1]:
         return
     own = [model.defaults.batch_first for model, _ in ready]
     if own[0] != own[1]:
         said = " and ".join(
             f"{source} takes {'(B, T, I)' if major else '(T, B, I)'}" for source, major in zip(pair, own, strict=True)
         )
-        shape = np.shape(ready[0][1]["x"])
         raise click.UsageError(
-            f"the input has shape {shape}, and the two read it in other orders: {said}; say which it is: "
+            f"the input has shape {x.shape}, and the two read it in other orders: {said}; say which it is: "
             "--batch-first for (B, T, I), --time-first for (T, B, I)"
         )
