@@ -6,12 +6,15 @@ values alone: a premise that moves a value moves no line before it.
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.plans.compiled.machine import installed
+from lstm_trace.running import choice
 from lstm_trace.trace import Trace
 from lstm_trace.views import diff as view
 from lstm_trace.walks.compare import compare
@@ -201,3 +204,32 @@ def test_a_changed_bias_is_found_though_its_effect_is_small_beside_the_sum(dtype
     other = {**weights, "b_c": weights["b_c"] + 4e-6}
     a, b = (lt.run(w, x, dtype=dtype, plan="planned") for w in (weights, other))
     assert place(compare(a, b), a).startswith("0/forward/0/0/z_c[")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_plans_give_one_model_s_values_and_each_is_proven(seed: int) -> None:
+    """Their last digits differ: `verify` proves all of them, and `diff` takes them for the same."""
+    net = Net(seed, layers=1 + seed % 3 // 2)
+    plans = ["lines", "planned", *(["compiled"] if installed() else [])]
+    traces = [net.run(plan=plan) for plan in plans]
+    assert [trace.header.plan for trace in traces] == plans
+    assert all(lt.verify(trace).status == "proven" for trace in traces)
+    for a, b in permutations(traces, 2):
+        found = compare(a, b)
+        assert found.same, view.verdict(found)
+        assert not found.premises
+
+
+def test_auto_may_take_another_plan_in_the_next_run_and_nothing_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llvmlite")
+    net = Net(71)
+    monkeypatch.setattr(choice, "seconds", lambda *_: 0.6 * choice.WORTH)
+    monkeypatch.setattr(choice, "is_loaded", lambda *_: False)
+    model = lt.prepare(net.weights)
+    first, second = (model.run(net.x, **net.states) for _ in range(2))
+    assert (first.header.plan, second.header.plan) == ("planned", "compiled")
+    assert first_bits(first, second), "the last digits are the same"
+    assert compare(first, second).same
+    assert lt.verify(second).status == "proven"
+    again = model.run(net.x, **net.states, plan=first.header.plan)
+    assert first_bits(first, again) == ""
