@@ -12,7 +12,6 @@ from .arguments import checked
 from .arrays import describe
 from .build import build
 from .cell.ops import Array
-from .cell.options import is_number
 from .errors import FileError, LstmTraceError, OptionError
 from .files import read_bytes
 from .model import Model
@@ -148,12 +147,9 @@ def diff(
 ) -> Comparison:
     """Compare b with a, the reference, aligned by address: `same`, `first`, `lines`, and `to_frame()`.
 
-    Without a tolerance the rounding bound decides; see docs/diff.md. Raises OptionError for a negative tolerance,
-        ShapeError where no value is in both.
+    Without a tolerance the rounding bound decides; see docs/diff.md. Raises OptionError for a tolerance that is no
+    finite number of at least 0, ShapeError where no value is in both.
     """
-    for name, value in {"rtol": rtol, "atol": atol, "ulps": ulps}.items():
-        if value is not None and not (is_number(value) and value >= 0):
-            raise OptionError(f"{name}: expected a number of at least 0, found {describe(value)}")
     return compare(a, b, Tolerance(rtol, atol, ulps))
 
 

@@ -151,15 +151,15 @@ class Manifest(_Strict):
     first: int = Field(default=0, ge=0)
     steps: int = Field(ge=1)
     batch: int = Field(ge=1)
-    merge: str = "concat"
-    padding: str | None = None
+    merge: Literal["concat", "sum", "mean", "product", "none"] = "concat"
+    padding: Literal["zero", "repeat", "carry"] | None = None
     ask: list[str] = Field(default_factory=list)
     names: dict[str, list[str]] = Field(default_factory=dict)
     symbols: dict[str, str] = Field(default_factory=dict)
     imported: list[str] = Field(default_factory=list)
     batched: bool = True
     batch_first: bool = False
-    plan: str = "lines"
+    plan: Literal["lines", "planned", "compiled", "foreign"] = "lines"
     arithmetic: str | None = None
     agreement: list[str] = Field(default_factory=list)
     stages: list[StageInfo]

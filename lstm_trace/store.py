@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from .arguments import checked
 from .arrays import cast, to_list
 from .cell.ops import Array
 from .cell.parse import parse
-from .cell.shapes import infer
-from .cell.stack import GIVEN, VALID, Stage, X
+from .cell.stack import Stage
+from .consistency import faults
 from .errors import FileError, LstmTraceError
 from .files import read_bytes, written
 from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, validate
@@ -252,7 +252,7 @@ def from_manifest(file: Manifest, where: str) -> tuple[Header, tuple[Stage, ...]
 
 def assembled(trace: Trace, where: str) -> Trace:
     """`trace`, its arrays checked against its equations. Raises FileError."""
-    problems = _faults(trace)
+    problems = faults(trace)
     if problems:
         raise FileError(*(f"{where}: {problem}" for problem in problems))
     return trace
@@ -261,87 +261,3 @@ def assembled(trace: Trace, where: str) -> Trace:
 def _stage(info: StageInfo) -> Stage:
     computed = None if info.computed is None else tuple(info.computed)
     return Stage(info.layer, info.direction, parse(info.equations), info.sources, computed)
-
-
-def _faults(trace: Trace) -> list[str]:
-    """What does not fit between a trace's arrays and its equations."""
-    problems: list[str] = []
-    lead = (trace.steps, trace.batch)
-    before: dict[str, Stage] = {}
-    for stage in trace.stages:
-        if stage.scope in before:
-            problems.append(f"{stage.scope} stands twice")
-        problems += (f"{stage.scope}: {problem}" for problem in _stage_faults(stage, before))
-        before[stage.scope] = stage
-    if trace.x is None and not any(trace.lines.values()) and not any(trace.given.values()):
-        problems.append("it holds no values")  # nothing bounds its steps and rows
-    if trace.x is not None and (trace.x.ndim != 3 or trace.x.shape[:2] != lead):
-        problems.append(f"inputs.x has shape {trace.x.shape}; expected (T, B, I) with T, B = {lead}")
-    if trace.lengths is not None and (
-        trace.lengths.shape != (trace.batch,) or trace.lengths.min() < 0 or trace.lengths.max() > trace.span.stop
-    ):
-        problems.append(f"inputs.lengths: expected {trace.batch} whole numbers from 0 to {trace.span.stop}")
-    strays = [scope for scope in trace.parameters if scope not in before]
-    problems += (f"parameters: there is no stage {scope!r}" for scope in strays)
-    for part, shape in (("initial", (trace.batch,)), ("given", lead), ("lines", lead)):
-        for scope, values in getattr(trace, part).items():
-            if scope not in before:
-                problems.append(f"{part}: there is no stage {scope!r}")
-                continue
-            for name, array in values.items():
-                if array.ndim != len(shape) + 1 or array.shape[:-1] != shape:
-                    problems.append(f"{part} {scope}/{name} has shape {array.shape}; expected {(*shape, 'width')}")
-                if part == "lines" and name not in before[scope].cell.by_name:
-                    problems.append(f"lines {scope}/{name}: the cell has no such line")
-    return problems or _widths(trace)
-
-
-def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
-    """What does not fit within a stage, or to those before it, by scope."""
-    cell = stage.cell
-    if stage.computed is not None:
-        computed = set(stage.computed)
-        if not computed <= set(cell.by_name):
-            yield "computed names a line that the equations do not have"
-            return
-        if not computed or len(computed) < len(stage.computed):
-            yield "computed is empty, or names a line twice"
-        for name in computed:
-            for missing in set(cell.by_name[name].reads) & set(cell.by_name) - computed:
-                yield f"computed leaves out {missing}, which {name} reads"
-    if not set(stage.sources) <= set(cell.inputs):
-        yield "sources names what is no input of the equations"
-    for name in cell.inputs:
-        source = stage.sources.get(name, "")
-        scope, _, line = source.rpartition("/")
-        there = scope in before and (line in before[scope].cell.by_name or line in before[scope].cell.inputs)
-        unused = source and name not in stage.inputs  # then its stage need not be in the trace
-        if source not in (X, VALID, GIVEN) and not there and not unused:
-            yield f"the source of {name} is not there"
-
-
-def _widths(trace: Trace) -> list[str]:
-    """Lines whose width is not what the equations and parameters give."""
-    problems: list[str] = []
-    found: dict[str, int] = {}  # by address, also of lines that were not recorded
-    for stage in trace.stages:
-        known: dict[str, tuple[int, str]] = {}
-        for name in (*stage.inputs, *stage.states):
-            values = trace.operand(stage.scope, name, slice(0, 1) if stage.direction != "reverse" else slice(-1, None))
-            width = found.get(stage.sources.get(name, "")) if values is None else values.shape[-1]
-            if width is not None:
-                known[name] = width, f"from {name}"
-        here = trace.parameters.get(stage.scope, {})
-        shapes = {name: here[name].shape for name in stage.parameters if name in here}
-        if not {*stage.parameters, *stage.inputs} <= {*shapes, *known}:
-            continue  # a line without its operands is told by verify: cannot tell
-        try:
-            sizes = infer(stage.cell, [line.name for line in stage.lines], shapes, known)
-        except LstmTraceError as error:
-            problems += [f"{stage.scope}: {problem}" for problem in error.problems]
-            continue
-        found |= {f"{stage.scope}/{name}": width for name, width in sizes.widths.items()}
-        for name, array in trace.lines.get(stage.scope, {}).items():
-            if name in sizes.widths and array.shape[-1] != sizes.widths[name]:
-                problems.append(f"lines {stage.scope}/{name}: width {array.shape[-1]}, expected {sizes.widths[name]}")
-    return problems

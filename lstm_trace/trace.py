@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,15 @@ class Trace:
     are dimensionless, time is counted in steps, t is always the position in the input. first: that of the first step,
     0 unless only some steps were recorded; `initial` has then the states that were carried into those, and lengths go
     on counting from the beginning of the input. memory: what a planned run wrote into, for `out=`.
+
+    A trace is a mapping from names to values, `trace["h_t"]`. The names that it iterates over are those of the recorded
+    lines, each once, in computing order; where several layers or directions have a line, `trace[name]` says so.
+
+    >>> import lstm_trace as lt
+    >>> cell = {"equations": "s_t = s_prev + x_t\\nq_t = s_t * s_t\\ncarry: s_prev <- s_t\\noutput: q_t"}
+    >>> trace = lt.run({}, [[1.0], [2.0]], cell=cell)
+    >>> list(trace), "q_t" in trace, len(trace), trace["q_t"].ravel()
+    (['s_t', 'q_t'], True, 2, array([1., 9.]))
     """
 
     header: Header
@@ -181,6 +190,23 @@ class Trace:
             f"{name} is in {', '.join(there)}: choose one, for example "
             f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
         )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in here for here in self.lines.values())
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def keys(self) -> KeysView[str]:
+        """The names of the recorded lines, each once, in computing order."""
+        return dict.fromkeys(line.name for _, line, _ in self.recorded()).keys()
+
+    def items(self) -> Iterator[tuple[str, Array]]:
+        """Each name with its line. Raises MissingError at one that several layers or directions have; see `at`."""
+        return ((name, self[name]) for name in self)
 
     def at(
         self, layer: int | None = None, direction: str | None = None, steps: slice | range | int | None = None

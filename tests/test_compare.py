@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from lstm_trace.cli import main
+from lstm_trace.errors import OptionError
 from lstm_trace.trace import Trace
 from lstm_trace.views import diff as view
 from lstm_trace.walks.compare import Tolerance, compare
@@ -105,3 +109,18 @@ def test_views_agree() -> None:
     assert data["same"] is False
     assert [row["line"] for row in data["lines"] if row["differing"]] == ["o_t"]
     assert "| `1/reverse/o_t` | 1/40 | 0.001 |" in view.markdown(found)
+
+
+@pytest.mark.parametrize("option", ["--rtol", "--atol", "--ulps"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1"])
+def test_a_tolerance_that_is_none_is_trouble(tmp_path: Any, option: str, value: str) -> None:
+    """Not "different", of a file and itself: the command and `lt.diff` have one check."""
+    path = str(tmp_path / "a.json")
+    traced({}).save(path)
+    run = CliRunner().invoke(main, ["diff", path, path, option, value])
+    assert run.exit_code == 2
+    assert run.stdout == ""
+    found = float(value)
+    assert run.stderr == f"error: {option[2:]}: expected a finite number of at least 0, found {found!r}\n"
+    with pytest.raises(OptionError, match=f"{option[2:]}: expected a finite number"):
+        compare(traced({}), traced({}), Tolerance(**{option[2:]: found}))

@@ -412,6 +412,55 @@ def test_options_of_a_model_beside_a_trace(tmp_path: Path, suffix: str) -> None:
         assert f"{trace} is a trace: its weights and its input are in it; leave --key out" in said
 
 
+def test_layout_and_name_may_be_given_for_one_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two files one holds two LSTMs, the other bare arrays in another framework's order."""
+    monkeypatch.chdir(tmp_path)
+    other = {key: values + 1 for key, values in W.items()}
+    np.savez("two.npz", **state_dict(W, "encoder."), **state_dict(other, "decoder."))
+    stacked = {"W": "W_x{}", "R": "W_h{}"}
+    arrays = {key: np.concatenate([W[name.format(g)] for g in "icfo"]) for key, name in stacked.items()}
+    arrays["b"] = np.concatenate([W[f"b_x{g}"] + W[f"b_h{g}"] for g in "icfo"])
+    np.savez("bare.npz", kernel=np.concatenate([arrays["W"].T, arrays["R"].T]), bias=arrays["b"])
+    np.save("x.npy", X)
+    stored = ["--layout-{}", "tf1", "--forget-bias-{}", "0"]
+    code, said = told("diff", "two.npz", "bare.npz", "--input", "x.npy", "--name-a", "encoder",
+                      *(part.format("b") for part in stored))  # fmt: skip
+    assert (code, said.split("\n")[2][:7]) == (0, "- same:"), said
+    code, said = told("diff", "bare.npz", "two.npz", "--input", "x.npy", "--name-b", "decoder",
+                      *(part.format("a") for part in stored))  # fmt: skip
+    assert (code, said.split("\n")[2][:12]) == (1, "- different:"), said
+    told("run", "two.npz", "--input", "x.npy", "--name", "encoder", "-o", "t.json")
+    for pair in (("t.json", "two.npz"), ("t.json", "t.json"), ("t.json", "port.csv")):
+        code, said = told("diff", *pair, "--input", "x.npy", "--layout-a", "pytorch")
+        assert code == 2
+        assert "--layout-a is for a model, and t.json is none; leave it out" in said
+
+
+def test_one_input_has_one_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that read x in other orders neither is taken for the other's: the order must be said."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("m.npz", **state_dict(W))
+    flat = {key: values.tolist() for key, values in W.items()}
+    Path("p.yaml").write_text(
+        json.dumps({"weights": flat, "batch_first": True, "dtype": "float32", "x": [[1.0] * WIDE]})
+    )
+    x = RNG.normal(size=(STEPS, 2, WIDE)).astype(np.float32)
+    np.save("time.npy", x)
+    np.save("batch.npy", x.swapaxes(0, 1))
+    for pair, orders in ((("m.npz", "p.yaml"), "TB"), (("p.yaml", "m.npz"), "BT")):
+        code, said = told("diff", *pair, "--input", "time.npy")
+        assert code == 2
+        takes = [f"{p} takes {'(T, B, I)' if o == 'T' else '(B, T, I)'}" for p, o in zip(pair, orders, strict=True)]
+        assert f"has shape (4, 2, 5), and the two read it in other orders: {' and '.join(takes)}" in said
+        assert "--batch-first for (B, T, I), --time-first for (T, B, I)" in said
+        for path, order in (("time.npy", "--time-first"), ("batch.npy", "--batch-first")):
+            code, said = told("diff", *pair, "--input", path, order)
+            assert code == 0, said
+            assert "steps" not in said
+    np.save("one.npy", X)  # (T, I) is read in one way only
+    assert told("diff", "m.npz", "p.yaml", "--input", "one.npy")[0] == 0
+
+
 def test_initial_states_of_a_problem_are_read(tmp_path: Path) -> None:
     problem, h0 = tmp_path / "p.yaml", tmp_path / "h0.npy"
     problem.write_text(text("three-steps"), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,30 @@ def test_a_trace_where_a_problem_or_model_is_expected(verb: str, suffix: str, pr
     if (verb, suffix) != ("inspect", "json"):  # a .json is no model file, whatever is in it
         told = "a trace, computed already; report, show, export, verify, explain and diff read it"
         assert done.stderr == f"error: {path}: {told}\n"
+
+
+@pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+def test_a_run_by_a_named_plan_can_be_repeated(problem: str, plan: str, suffix: str, tmp_path: Path) -> None:
+    """`--plan` still prints; `--by-plan` and `--plan-of` compute, and a trace says by which."""
+    if plan == "compiled":
+        pytest.importorskip("llvmlite")
+    first, again = tmp_path / f"first.{suffix}", tmp_path / f"again.{suffix}"
+    assert ran(problem, "--by-plan", plan, "-o", str(first)).exit_code == 0
+    done = ran(problem, "--plan-of", str(first), "-o", str(again))
+    assert (done.exit_code, done.output) == (0, "")
+    assert lt.load(again).header.plan == plan
+    assert again.read_bytes() == first.read_bytes()
+
+
+def test_a_plan_is_named_once_and_by_a_trace(problem: str, tmp_path: Path) -> None:
+    trace = str(tmp_path / "t.json")
+    ran(problem, "-o", trace)
+    both = ran(problem, "--by-plan", "lines", "--plan-of", trace)
+    assert (both.exit_code, both.stdout) == (2, "")
+    assert "--plan-of TRACE names the plan: leave --by-plan out" in both.stderr
+    Path(trace).write_text(re.sub('"plan": "[a-z]+"', '"plan": "foreign"', Path(trace).read_text()))
+    other = ran(problem, "--plan-of", trace)
+    assert other.exit_code == 2
+    assert "its values are foreign, no plan of lstm-trace computed them" in other.stderr
+    assert ran(problem, "--plan-of", problem).exit_code == 2

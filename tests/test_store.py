@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,35 @@ DAMAGE: list[tuple[Any, str]] = [
     (lambda d: d["inputs"]["h0"].update({"0/forward": [[1.0]]}), "initial 0/forward/h_prev has shape (1, 1); expected"),
     (lambda d: d["inputs"].update(lengths=[1]), "inputs.lengths: expected 2 whole numbers from 0 to 3"),
     (lambda d: d["inputs"].update(lengths=[1, 9]), "inputs.lengths: expected 2 whole numbers from 0 to 3"),
+    (lambda d: d["parameters"]["0/forward"].update(W_q=[[1.0]]), "parameters 0/forward/W_q: no equation reads it"),
+    (
+        lambda d: d["inputs"].update(initial={"n_prev": {"0/forward": [[1.0], [1.0]]}}),
+        "n_prev: the cell carries no such",
+    ),
+    (
+        lambda d: d["inputs"].update(given={"0/forward": {"f_t": d["lines"]["0/forward"]["f_t"]}}),
+        "given 0/forward/f_t: the cell takes no such line",
+    ),
+    (lambda d: d["stages"][0].update(computed=["W_xi @ x_t"]), "lines 0/forward/z_i: it is not among the lines that"),
+    (lambda d: d["cell"].update(kind="gru"), "cell: unknown cell 'gru'; there are lstm, slstm."),
+    (
+        lambda d: d["cell"]["options"].update(peepholes=True),
+        "cell: the cell 'lstm' has no option peepholes (did you mean",
+    ),
+    (lambda d: d["cell"]["options"].update(clip=-1), "cell: option clip must be a positive number; found -1.0"),
+    (lambda d: d["cell"].update(kind="equations"), "cell: equations have no options; found bias, peephole"),
+    (lambda d: d.update(merge="max"), "merge: expected 'concat', 'sum', 'mean', 'product' or 'none', found the text"),
+    (lambda d: d.update(padding="same"), "padding: expected 'zero', 'repeat' or 'carry', found the text 'same'"),
+    (
+        lambda d: d.update(plan="fast"),
+        "plan: expected 'lines', 'planned', 'compiled' or 'foreign', found the text 'fast'",
+    ),
+    (lambda d: d.update(arithmetic="q99"), "cell: "),
+    (lambda d: d.update(batched=False), "batched is false, and the trace has 2 rows"),
+    (
+        lambda d: d["inputs"].update(lengths=[3, 1]),
+        "inputs.lengths are given, and padding does not say what stands past",
+    ),
     (lambda d: d["inputs"].update(x="many"), "inputs.x: expected a number, found the text 'many'"),
     (
         lambda d: (d.update(dtype="float32"), d["lines"]["0/forward"]["f_t"][1][0].__setitem__(1, 1e300)),
@@ -164,6 +194,127 @@ def test_a_file_that_contradicts_itself_is_refused(change: Any, message: str) ->
         load("bad.json", damaged(change))
     assert message in str(error.value)
     assert all(problem.startswith("bad.json: ") for problem in error.value.problems)
+
+
+def both(**arguments: Any) -> Trace:
+    """Two layers of two directions, one length short."""
+    rng = np.random.default_rng(9)
+    weights = {
+        f"{layer}/{d}/{name}": rng.normal(size=shape)
+        for layer, wide in ((0, 3), (1, 2))
+        for d in ("forward", "reverse")
+        for g in "ifco"
+        for name, shape in ((f"W_x{g}", (2, wide)), (f"W_h{g}", (2, 2)), (f"b_{g}", (2,)))
+    }
+    cell = {"merge": "sum", "padding": "repeat", **arguments.pop("options", {})}
+    return lt.run(weights, rng.normal(size=(3, 2, 3)), lengths=[3, 1], options=cell, **arguments)
+
+
+READOUT = "y_t = W_hy @ h_t"
+#: What a trace says of itself, falsely, and what the message has of it.
+CLAIMS: list[tuple[dict[str, Any], str]] = [
+    ({"clip": 0.5}, "lstm (bias: one, clip: 0.5,"),
+    ({"peephole": True}, "which has z_i = W_xi @ x_t + W_hi @ h_prev + w_ci * c_prev + b_i; its equations have z_i ="),
+    ({"coupled": True}, "which has f_t = 1 - i_t; its equations have f_t = sigmoid(z_f)"),
+    ({"gate_activation": "hard_sigmoid"}, "which has i_t = hard_sigmoid(z_i)"),
+    ({"output_activation": "relu"}, "which has h_t = o_t * relu(c_t)"),
+    ({"forget_bias": 1.0}, "which has z_f = W_xf @ x_t + W_hf @ h_prev + b_f + 1; its equations have z_f ="),
+    ({"bias": "two"}, "which has z_i = W_xi @ x_t + b_xi + W_hi @ h_prev + b_hi; its equations have z_i ="),
+]
+
+
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+@pytest.mark.parametrize(("options", "message"), CLAIMS, ids=[next(iter(options)) for options, _ in CLAIMS])
+def test_options_that_the_equations_do_not_bear_out_are_refused(
+    options: dict[str, Any], message: str, suffix: str, tmp_path: Path
+) -> None:
+    trace = both()
+    said = replace(trace, header=replace(trace.header, options={**trace.header.options, **options}))
+    save(said, tmp_path / f"t.{suffix}")
+    with pytest.raises(FileError) as error:
+        lt.load(tmp_path / f"t.{suffix}")
+    assert "0/forward: the trace says that its cell is lstm (" in str(error.value)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+def test_merge_padding_and_kind_that_the_equations_do_not_bear_out_are_refused(suffix: str, tmp_path: Path) -> None:
+    trace = both()
+    for claim, message in (
+        (
+            {"merge": "mean"},
+            "0/joined: the trace says that its cell is merge: mean, which has y_t = 0.5 * (y_forward +",
+        ),
+        ({"merge": "none"}, "0/joined: the directions are joined, and merge says none"),
+        (
+            {"padding": "zero"},
+            "with padding: zero, which has y_t = where(valid, h_t, 0); its equations have y_t = where(",
+        ),
+        ({"padding": "carry"}, "with padding: carry, which has y_t = where(valid, h_t, h_prev); its equations have"),
+        ({"padding": None}, "inputs.lengths are given, and padding does not say what stands past them"),
+        (
+            {"kind": "slstm", "options": {"bias": "one"}},
+            "which has log_f = -softplus(-z_f); its equations have nothing",
+        ),
+        (
+            {"kind": "equations", "options": {}, "padding": "zero"},
+            "padding says zero, and the output is y_t = where(val",
+        ),
+    ):
+        save(replace(trace, header=replace(trace.header, **claim)), tmp_path / f"t.{suffix}")
+        with pytest.raises(FileError) as error:
+            lt.load(tmp_path / f"t.{suffix}")
+        assert message in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+def test_what_a_run_says_of_itself_is_borne_out(suffix: str, tmp_path: Path) -> None:
+    """Options, paddings, merges, supplied and added lines, parts: all that a run can make is loaded again."""
+    rng = np.random.default_rng(4)
+    readout = {"W_hy": rng.normal(size=(1, 2))}
+    weights = {**small().parameters["0/forward"], **readout}
+    problem = {
+        "weights": {name: array.tolist() for name, array in weights.items()},
+        "extra": READOUT,
+        "x": [[1, 2, 3]] * 3,
+    }
+    supplied = {"f_t": rng.normal(size=(3, 2, 2)), "W_xi @ x_t": rng.normal(size=(3, 2, 2))}
+    traces = [
+        both(), both().at(layer=1), both().at(direction="reverse"), both(ask=["0/joined/y_t"]),
+        both(ask="1/reverse/i_t"),
+        both(options={"padding": "carry", "merge": "product", "clip": 0.7}), both(options={"padding": "zero"}),
+        small(given=supplied), small(given={"f_t": supplied["f_t"]}, ask="c_t"), small(record={"steps": slice(1, 3)}),
+        lt.run(problem), lt.run({**problem, "lengths": [2], "x": [[[1, 2, 3]]] * 3}), small(arithmetic="by-hand-3"),
+        lt.run(problem).at(steps=slice(1, 2)), small(options={"gate_activation": "leaky_relu(0.1)", "cell_clip": 2}),
+    ]  # fmt: skip
+    for number, trace in enumerate(traces):
+        path = tmp_path / f"{number}.{suffix}"
+        save(trace, path)
+        same(trace, lt.load(path))
+
+
+def test_widths_are_checked_where_an_operand_is_missing() -> None:
+    """Without W_xi (which verify cannot do without) the other lines and parameters still say how wide all must be."""
+
+    def change(name: str, width: int) -> Any:
+        def apply(data: dict[str, Any]) -> None:
+            del data["parameters"]["0/forward"]["W_xi"]
+            data["lines"]["0/forward"][name] = [[[0.5] * width] * 2] * 3
+
+        return apply
+
+    assert lt.verify(load("t.json", damaged(change("i_t", 2)))).status != "proven"
+    for name, width, message in (
+        ("W_xf @ x_t", 3, "lines 0/forward/W_xf @ x_t: width 3, expected 2"),
+        ("W_hi @ h_prev", 1, "lines 0/forward/W_hi @ h_prev: width 1, expected 2"),
+        ("z_i", 5, "lines 0/forward/z_i: width 5, expected 2"),
+        ("i_t", 3, "lines 0/forward/i_t: width 3, expected 2"),
+        ("c_t", 1, "lines 0/forward/c_t: width 1, expected 2"),
+        ("h_t", 4, "lines 0/forward/h_t: width 4, expected 2"),
+    ):
+        with pytest.raises(FileError) as error:
+            load("bad.json", damaged(change(name, width)))
+        assert message in str(error.value)
 
 
 def test_all_faults_of_a_trace_are_told_at_once() -> None:

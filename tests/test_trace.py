@@ -189,3 +189,27 @@ def test_a_part_of_a_trace_stands_alone() -> None:
         lengths=[4, 2], cell={"kind": "lstm", "direction": "reverse"},
     )  # fmt: skip
     np.testing.assert_allclose(alone["c_t"], part["c_t"], rtol=1e-12)
+
+
+def test_a_trace_is_a_mapping_from_the_names_of_its_lines() -> None:
+    trace = traced(layers=1, both=False, record={"lines": ["c_t", "h_t", "i_t"]})
+    assert list(trace) == ["i_t", "c_t", "h_t"], "in computing order"
+    assert list(trace.keys()) == list(trace)
+    assert len(trace) == 3
+    assert "h_t" in trace
+    assert "f_t" not in trace
+    assert "W_xi" not in trace
+    assert 0 not in trace
+    for name, values in dict(trace).items():
+        np.testing.assert_array_equal(values, trace.lines["0/forward"][name])
+    assert [name for name, _ in trace.items()] == list(trace)
+
+
+def test_a_name_in_several_places_is_iterated_over_once() -> None:
+    trace = traced()
+    assert list(trace).count("i_t") == 1
+    assert list(trace)[-1] == "y_t"
+    assert set(trace) == {name for here in trace.lines.values() for name in here}
+    with pytest.raises(MissingError, match="choose one"):
+        dict(trace)
+    assert "i_t" in dict(trace.at(layer=1, direction="reverse"))

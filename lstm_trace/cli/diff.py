@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .common import output_option
-from .models import input_options, layout_options
+from .models import input_options, layout_options_of_two
 
 
 @click.command("diff")
@@ -17,13 +17,13 @@ from .models import input_options, layout_options
 @click.option(
     "--format", "form", type=click.Choice(["md", "csv", "json"]), help="Format, where the suffix does not say."
 )
-@click.option("--rtol", type=click.FloatRange(min=0), help="Relative tolerance.")
-@click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance.")
-@click.option("--ulps", type=click.FloatRange(min=0), help="Tolerance in units in the last place.")
+@click.option("--rtol", type=float, help="Relative tolerance.")
+@click.option("--atol", type=float, help="Absolute tolerance.")
+@click.option("--ulps", type=float, help="Tolerance in units in the last place.")
 @click.option("--attribute", metavar="ADDRESS", help="Split the difference of this value exactly, b minus a.")
 @click.option("--bound", is_flag=True, help="The rounding bound decides (the default).")
 @input_options
-@layout_options
+@layout_options_of_two
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -41,7 +41,8 @@ def command(
 ) -> None:
     """Compare B with A (the reference): traces, problems, or models with --input.
 
-    B may also be values that another program printed (.csv with our columns, .jsonl).
+    B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
+    stored is also there for one side: --name-a, --layout-b, --gate-order-b, …
 
     Exit 0 when all values that both have are the same within the tolerance, 1 when one differs, 2 on trouble.
     """
@@ -50,17 +51,19 @@ def command(
     from ..views import diff as view
     from ..views.attribution import difference
     from ..walks.compare import Tolerance, compare
-    from .models import opened_with
+    from .models import of_side, opened_two, opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound goes alone: --rtol, --atol and --ulps take its place")
-    reference = opened_with(a, given, other=b)
+    tolerance = Tolerance(rtol, atol, ulps)
     remarks: list[str] = []
     if is_foreign(b):
+        of_side((a, b), given, 1)  # what is said of b alone is refused
+        reference = opened_with(a, of_side((a, b), given, 0))
         other, remarks = read_foreign(b, reference)
     else:
-        other = opened_with(b, given, other=a)
-    found = compare(reference, other, Tolerance(rtol, atol, ulps))
+        reference, other = opened_two(a, b, given)
+    found = compare(reference, other, tolerance)
     if attribute is not None:
         text = difference(reference, other, attribute).render(form or view.form_of(output))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +16,16 @@ _FILE = click.Path(allow_dash=True)
 #: Keywords that `input_options` and `layout_options` give to a command.
 INPUTS = ("input", "key", "h0", "c0", "lengths", "batch_first")
 STORED = ("name", "layout", "gate_order", "transposed", "joined", "bias", "forget_bias", "recurrent_activation")
+_STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("--name", {"help": "Which LSTM of several; lstm-trace inspect lists them."}),
+    ("--layout", {"help": "How the weights are stored: pytorch, keras, onnx, tf1, … (docs/layouts.md)."}),
+    ("--gate-order", {"help": "Order in which the gates are stacked, for example ifco."}),
+    ("--transposed/--not-transposed", {"default": None, "help": "Matrices are (I, 4H) and (H, 4H)."}),
+    ("--joined", {"type": click.Choice(["xh", "hx"]), "help": "One kernel for [x; h], or for [h; x]."}),
+    ("--bias", {"type": click.Choice(["one", "two", "8H", "column"]), "help": "How biases are stored."}),
+    ("--forget-bias", {"type": float, "help": "Number added to the forget gate at run time."}),
+    ("--recurrent-activation", {"help": "Of Keras weights: sigmoid, hard_sigmoid, hard_sigmoid_keras."}),
+)
 
 
 def input_options(command: Command) -> Command:
@@ -34,18 +44,19 @@ def input_options(command: Command) -> Command:
 
 def layout_options(command: Command) -> Command:
     """`--name`, `--layout` and its parts, `--recurrent-activation`."""
-    for option in (
-        click.option("--recurrent-activation", help="Of Keras weights: sigmoid, hard_sigmoid, hard_sigmoid_keras."),
-        click.option("--forget-bias", type=float, help="Number added to the forget gate at run time."),
-        click.option("--bias", type=click.Choice(["one", "two", "8H", "column"]), help="How biases are stored."),
-        click.option("--joined", type=click.Choice(["xh", "hx"]), help="One kernel for [x; h], or for [h; x]."),
-        click.option("--transposed/--not-transposed", default=None, help="Matrices are (I, 4H) and (H, 4H)."),
-        click.option("--gate-order", help="Order in which the gates are stacked, for example ifco."),
-        click.option("--layout", help="How the weights are stored: pytorch, keras, onnx, tf1, … (docs/layouts.md)."),
-        click.option("--name", help="Which LSTM of several; lstm-trace inspect lists them."),
-    ):
-        command = option(command)
+    for flag, facts in reversed(_STORED_OPTIONS):
+        command = click.option(flag, **facts)(command)
     return command
+
+
+def layout_options_of_two(command: Command) -> Command:
+    """The options of `layout_options`, and each of them for A or B alone: `--name-a`, `--layout-b`, …"""
+    for side in "ba":
+        for flag, facts in reversed(_STORED_OPTIONS):
+            own = "/".join(f"{part}-{side}" for part in flag.split("/"))
+            alone = {**facts, "help": f"{flag} of {side.upper()} alone.", "hidden": flag not in ("--name", "--layout")}
+            command = click.option(own, **alone)(command)
+    return layout_options(command)
 
 
 def stored_layout(given: dict[str, Any]) -> dict[str, Any] | None:
@@ -61,9 +72,12 @@ def stored_layout(given: dict[str, Any]) -> dict[str, Any] | None:
 
 def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **arguments: Any) -> Trace:
     """The trace of a model or a problem over its input, with a bar where it takes long; see `prepared`."""
+    return _with_bar(*prepared(source, given, allow_nonfinite), **arguments)
+
+
+def _with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
     from .progress import Bar
 
-    model, found = prepared(source, given, allow_nonfinite)
     with Bar() as bar:
         return model.run(**found, **arguments, progress=bar)
 
@@ -109,19 +123,69 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     return model, arguments
 
 
-def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False, other: str | None = None) -> Trace:
-    """The trace in a file; of the problem in it; or of the model in it over its input.
-
-    other: a second source, for which the options may be meant where the first is a trace, which has its input in it.
-    """
-    from ..store import is_trace
-    from ..weights import is_model
+def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
+    """The trace in a file; of the problem in it; or of the model in it over its input."""
     from .common import opened
 
+    if _is_run(source, given):
+        return traced(source, given, allow_nonfinite)
+    return opened(source, allow_nonfinite)
+
+
+def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
+    """The traces of two sources, one x for both; an option is for those that can have it, or for the side it names."""
+    from .common import opened
+
+    pair = (a, b)
+    sides = [of_side(pair, given, at) for at in range(2)]
+    ready = [prepared(s, mine) if _is_run(s, mine) else None for s, mine in zip(pair, sides, strict=True)]
+    _one_layout(pair, [found for found in ready if found is not None])
+    for source, found in zip(pair, ready, strict=True):
+        yield opened(source) if found is None else _with_bar(*found)
+
+
+def _is_run(source: str, given: dict[str, Any]) -> bool:
+    """Whether a source is a model, or a problem with options; click.UsageError for a trace with options."""
+    from ..store import is_trace
+    from ..weights import is_model
+
     chosen = [name for name in (*INPUTS, *STORED) if given.get(name) is not None]
-    if is_trace(source):
-        if chosen and (other is None or is_trace(other)):
-            option = chosen[0].replace("_", "-")
-            raise click.UsageError(f"{source} is a trace: its weights and its input are in it; leave --{option} out")
-        return opened(source)
-    return traced(source, given, allow_nonfinite) if chosen or is_model(source) else opened(source, allow_nonfinite)
+    if chosen and is_trace(source):
+        option = chosen[0].replace("_", "-")
+        raise click.UsageError(f"{source} is a trace: its weights and its input are in it; leave --{option} out")
+    return bool(chosen) or is_model(source)
+
+
+def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, Any]:
+    """The options that hold for one of two sources: those of both, where it can have them, then its own."""
+    from ..foreign import is_foreign
+    from ..store import is_trace
+    from ..weights import is_model
+
+    source, other, side = pair[at], pair[1 - at], "ab"[at]
+    own = {name: given[f"{name}_{side}"] for name in STORED if given.get(f"{name}_{side}") is not None}
+    if own and not is_model(source):
+        option = next(iter(own)).replace("_", "-")
+        raise click.UsageError(f"--{option}-{side} is for a model, and {source} is none; leave it out")
+    common = {name: given.get(name) for name in (*INPUTS, *STORED)}
+    if is_trace(source) and not (is_trace(other) or is_foreign(other)):
+        common = {}
+    elif not is_model(source) and is_model(other):
+        common = {name: value for name, value in common.items() if name in INPUTS}
+    return {**common, **own}
+
+
+def _one_layout(pair: tuple[str, str], ready: list[tuple[Model, dict[str, Any]]]) -> None:
+    """Raise click.UsageError where the two would read one x (T, B, I) and (B, T, I)."""
+    x = ready[0][1].get("x") if len(ready) == 2 else None
+    if x is None or x.ndim != 3 or "batch_first" in ready[0][1]:
+        return
+    own = [model.defaults.batch_first for model, _ in ready]
+    if own[0] != own[1]:
+        said = " and ".join(
+            f"{source} takes {'(B, T, I)' if major else '(T, B, I)'}" for source, major in zip(pair, own, strict=True)
+        )
+        raise click.UsageError(
+            f"the input has shape {x.shape}, and the two read it in other orders: {said}; say which it is: "
+            "--batch-first for (B, T, I), --time-first for (T, B, I)"
+        )

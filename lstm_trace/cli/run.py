@@ -19,6 +19,12 @@ from .models import input_options, layout_options
 )
 @click.option("--steps", callback=step_slice, help="Store these steps only: A:B, A: or :B (B excluded), or T.")
 @click.option("--plan", is_flag=True, help="Print how the run would be computed, and compute nothing.")
+@click.option(
+    "--by-plan",
+    type=click.Choice(["auto", "compiled", "planned", "lines"]),
+    help="Compute by this plan; auto (the default) may take another one in the next run.",
+)
+@click.option("--plan-of", type=click.Path(), metavar="TRACE", help="Compute by the plan that computed TRACE.")
 @arithmetic_options
 @input_options
 @layout_options
@@ -30,6 +36,8 @@ def command(
     layers: tuple[int, ...],
     steps: slice | None,
     plan: bool,
+    by_plan: str | None,
+    plan_of: str | None,
     allow_nonfinite: bool,
     arithmetic: str | None,
     **given: Any,
@@ -43,15 +51,32 @@ def command(
     from ..tensors import is_tensors
     from .models import prepared, traced
 
+    if by_plan is not None and plan_of is not None:
+        raise click.UsageError("--plan-of TRACE names the plan: leave --by-plan out")
     if plan:
         model, arguments = prepared(source, given, allow_nonfinite)
         click.echo("\n\n".join(f"{scope}\n{text}" for scope, text in model.plans(**arguments).items()))
         return
     wanted = {"lines": record, "layers": layers or None, "steps": steps}
-    chosen = {"record": wanted} if any(part is not None for part in wanted.values()) else {}
+    chosen: dict[str, Any] = {"record": wanted} if any(part is not None for part in wanted.values()) else {}
+    if plan_of is not None:
+        by_plan = _plan_of(plan_of)
+    if by_plan is not None:
+        chosen["plan"] = by_plan
     if arithmetic is not None:
         save(traced(source, given, allow_nonfinite, arithmetic=arithmetic, **chosen), output)
     elif is_tensors(output):
         traced(source, given, allow_nonfinite, out=output, **chosen)
     else:
         save(traced(source, given, allow_nonfinite, **chosen), output)
+
+
+def _plan_of(path: str) -> str:
+    """The plan that computed the trace in a file. Raises click.UsageError where no plan of ours did."""
+    from ..running.choice import CHOICES
+    from ..store import load
+
+    found = load(path).header.plan
+    if found not in CHOICES:
+        raise click.UsageError(f"{path}: its values are {found}, no plan of lstm-trace computed them")
+    return found

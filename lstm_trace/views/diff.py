@@ -67,13 +67,13 @@ def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
     own = first.first_local
     if own is None:
         return "an operand of this line was not recorded, so its own error cannot be told from what it inherited"
-    if own > 0.5 * whole:
+    if own > 0.5 * whole and not first.first_moved:
         if first.equations is None:
             derived = f"the line itself is off by {own:.3g}, derived again from b's own operands"
             return f"{derived}: look at its {first.op}{_through(first.through)}"
         a, b = first.equations
         return f"its equation differs: a has {a}, b has {b}; by a's, from b's own operands, it is off by {own:.3g}"
-    if first.first_of_a is not None and first.first_of_a > 0.5 * whole:
+    if first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved:
         return f"a's value is off by {first.first_of_a:.3g}, derived again from a's own operands: look at the reference"
     source = " (a premise differs)" if comparison.premises else ""
     return f"the line itself is right (own error {own:.3g}); the {whole:.3g} came in with its operands{source}"

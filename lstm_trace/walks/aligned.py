@@ -11,7 +11,7 @@ from ..cell.ops import Array
 from ..errors import ShapeError
 from ..part import between
 from ..trace import INITIAL, Trace
-from .derived import coarse, held
+from .derived import coarse, differing, held
 
 
 def side_by_side(a: Trace, b: Trace) -> tuple[Trace, Trace]:
@@ -90,14 +90,13 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
                 yield f"{scope}/{name}: a has width {mine[name].shape[2]}, b has width {yours[name].shape[2]}"
 
 
-def premises(a: Trace, b: Trace) -> tuple[list[str], dict[str, Array]]:
-    """Premises that differ (as text, with how much), and masks of what differs for the rounding rule.
+def premises(a: Trace, b: Trace) -> list[str]:
+    """Premises that differ, as text with how much.
 
     Values are compared in the coarser dtype of the two: a float32 copy of a weight is the same weight.
     """
     dtype = coarse(a, b)
     told: list[str] = []
-    masks: dict[str, Array] = {}
     for place, one, two in _pairs(a, b):
         if one is None or two is None:
             if one is not two:
@@ -105,17 +104,14 @@ def premises(a: Trace, b: Trace) -> tuple[list[str], dict[str, Array]]:
             continue
         if one.shape != two.shape:
             told.append(f"{place}: a has shape {one.shape}, b has shape {two.shape}")
-            masks[place] = np.ones(two.shape, bool)
             continue
-        with np.errstate(all="ignore"):
-            off = one.astype(dtype) != two.astype(dtype)
-            off &= ~(np.isnan(one) & np.isnan(two))
-            gap = float(np.nanmax(np.abs(one.astype(np.float64) - two), initial=0.0))
+        off = differing(one, two, dtype)
         if off.any():
+            with np.errstate(all="ignore"):
+                gap = float(np.nanmax(np.abs(one.astype(np.float64) - two), initial=0.0))
             at = ",".join(str(n + b.first * (off.ndim == 3 and not axis)) for axis, n in enumerate(np.argwhere(off)[0]))
             told.append(f"{place}: {int(off.sum())} of {off.size} differ, by at most {gap:.3g}; first [{at}]")
-            masks[place] = off
-    return told, masks
+    return told
 
 
 def _pairs(a: Trace, b: Trace) -> Iterator[tuple[str, Array | None, Array | None]]:

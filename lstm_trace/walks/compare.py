@@ -9,16 +9,18 @@ writes the same sum in another way has none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..address import Address
+from ..arrays import describe
 from ..cell.ops import Array
+from ..cell.options import is_number
 from ..cell.stack import Stage
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError, raise_all
 from ..trace import Trace
 from .aligned import in_both, notes, premises, side_by_side
 from .derived import coarse
@@ -28,15 +30,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Tolerance(NamedTuple):
+@dataclass(frozen=True)
+class Tolerance:
     """What counts as the same: |a - b| <= atol + rtol |a|, or at most `ulps` apart; the rounding bound if all None.
 
     The rounding bound is local: a value that differs only because its operands differ within rounding is the same.
+    Raises OptionError for what is no finite number of at least 0.
     """
 
     rtol: float | None = None
     atol: float | None = None
     ulps: float | None = None
+
+    def __post_init__(self) -> None:
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        wrong = [(name, value) for name, value in values if value is not None and not (is_number(value) and value >= 0)]
+        expected = "expected a finite number of at least 0"
+        raise_all(OptionError, (f"{name}: {expected}, found {describe(value)}" for name, value in wrong))
 
     @property
     def is_bound(self) -> bool:
@@ -56,7 +66,8 @@ class LineDifference:
     The measures are over the finite common values: largest |b - a|, largest |b - a| / |a|, largest distance in units
     in the last place, root mean square, cosine of the angle between a and b, signal-to-noise in dB. local and
     inherited: largest |.| of each part (None where an operand is missing). first: where it first differs, with the
-    value of each side, the local error there, and how far a's value is from its own derivation. equations: a's and b's
+    value of each side, the local error there, how far a's value is from its own derivation, and whether a premise that
+    differs is why. equations: a's and b's
     of this line, or of a line that it was derived through, where they differ. through: the named lines that are not in
     both, by which b's was derived. bound: the most that rounding explains.
     atol, rtol: the smallest of each, alone, with which the line would have passed. by_step: largest |b - a| of each.
@@ -79,6 +90,7 @@ class LineDifference:
     first_values: tuple[float, float] | None
     first_local: float | None
     first_of_a: float | None
+    first_moved: bool
     equations: tuple[str, str] | None
     through: tuple[str, ...]
     bound: float
@@ -137,11 +149,11 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if not any(common.values()):
         sides = (f"{side} has {_some(t)}" for side, t in (("a", a), ("b", b)))
         raise ShapeError(f"the traces have no value in common: {', '.join(sides)}")
-    differing, flagged = premises(a, b)
+    differing = premises(a, b)
     dtype = coarse(a, b)
-    spread = Spread(flagged, a.steps, a.batch)
+    spread = Spread(a.steps, a.batch)
     measures: dict[tuple[str, str], _Measure] = {}
-    for stage, steps, side in find_gaps(a, b, common):
+    for stage, steps, side in find_gaps(a, b, common, bool(differing)):
         for gap, unexplained in spread.take(stage, steps, side):
             spacing = np.spacing(np.abs(gap.a).astype(dtype)).astype(np.float64)
             mask = unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
@@ -199,7 +211,7 @@ class _Measure:
         self._most: dict[str, float | None] = dict.fromkeys(("local", "inherited"))
         self._most |= dict.fromkeys(("size", "relative", "units", "limit"), 0.0)
         self._by_step = np.zeros(steps)
-        self._first: tuple[tuple[int, int, int], tuple[float, float], float | None, float | None] | None = None
+        self._first: tuple[tuple[int, int, int], tuple[float, float], float | None, float | None, bool] | None = None
         self.largest = 0.0  # of a's values
 
     def add(self, gap: Gap, spacing: Array, mask: Array, steps: slice) -> None:
@@ -223,7 +235,7 @@ class _Measure:
         if self._first is None and (at := _first(self._stage, mask)) is not None:
             own, of_a = (None if part is None else float(part[at]) for part in (gap.local, gap.of_a))
             place = steps.start + at[0], at[1], at[2]
-            self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a
+            self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a, bool(gap.moved[at])
 
     @property
     def order(self) -> tuple[int, int]:
@@ -236,7 +248,7 @@ class _Measure:
     def result(self, begin: int) -> LineDifference:
         """All of it. begin: the position in the input of the first step."""
         stage, gap = self._stage, self._gap
-        place, values, own, of_a = self._first or (None, None, None, None)
+        place, values, own, of_a, moved = self._first or (None, None, None, None, False)
         norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
         t, b, j = place or (0, 0, 0)
         with np.errstate(all="ignore"):
@@ -259,6 +271,7 @@ class _Measure:
             first_values=values,
             first_local=own,
             first_of_a=of_a,
+            first_moved=moved,
             equations=gap.equations,
             through=gap.through,
             bound=self._most["limit"] or 0.0,

@@ -52,18 +52,34 @@ class _Known(NamedTuple):
     terms: int = 0
     mass: Array | float = 0.0
 
+    def at(self, steps: slice) -> _Known:
+        """Some steps of a value that has them."""
+        return _Known(self.value[steps], self.limit[steps] if isinstance(self.limit, np.ndarray) else self.limit)
+
 
 class Derivation:
     """The lines of `equations` from the lines `common`, by scope, of `values`; both have the same steps and rows.
 
-    A premise is that of `values`; where it has none, or one of another shape, it is that of `equations`. Stages are to
-    be visited in computing order, the steps of each in its own: a block of them at a time.
+    A premise is that of `premises` (`values` if None); where that has none, or one that does not fit the equations, it
+    is the other's. exact: derive in float64 from premises that may each be off by an ulp where the two have another
+    value, so that a limit says what rounding of the *premises* explains. Stages are to be visited in computing order,
+    the steps of each in its own: a block of them at a time.
     """
 
-    def __init__(self, equations: Trace, values: Trace, common: Mapping[str, Collection[str]]) -> None:
+    def __init__(
+        self,
+        equations: Trace,
+        values: Trace,
+        common: Mapping[str, Collection[str]],
+        premises: Trace | None = None,
+        exact: bool = False,
+    ) -> None:
         self.equations, self.values, self.common = equations, values, common
-        self.dtype = values.header.dtype
+        self.own, self.exact = premises is None or premises is values, exact
+        self.dtype = "float64" if exact else values.header.dtype
         self.coarse = coarse(equations, values)
+        self.rounded = np.float64 if exact else self.coarse
+        self._fixed: dict[tuple[str, str, str], _Known | None] = {}  # parameters and initial states, as they are read
         self._kept: dict[str, dict[str, Derived]] = {}  # lines at all steps that later steps or stages read
         self._read_later = {source for stage in equations.stages for source in stage.sources.values()}
         self._read_later |= {f"{s.scope}/{line}" for s in equations.stages for line in s.cell.states.values()}
@@ -88,7 +104,7 @@ class Derivation:
                 operands = [self._operand(stage, name, steps, found) for name in line.operands]
                 known = [operand for operand in operands if operand is not None]
                 if len(known) == len(operands):
-                    found[line.name] = _derive(line, known, self.dtype, self.coarse)
+                    found[line.name] = _derive(line, known, self.dtype, self.rounded)
         return found
 
     def _parts(self, stage: Stage, steps: slice) -> Iterator[slice]:
@@ -110,18 +126,46 @@ class Derivation:
         found[name].value[there] = known.value
         found[name].limit[there] = np.where(np.isnan(known.limit), np.inf, known.limit)  # inf - inf, 0 inf: unknown
 
-    def _read(self, stage: Stage, name: str) -> Array | None:
-        """A line that both have, or what this cell is supplied with."""
+    def _read(self, stage: Stage, name: str) -> _Known | None:
+        """A line that both have, or what this cell is supplied with, at all steps."""
         if name in self.common.get(stage.scope, ()):
-            return held(self.values, stage.scope, name)
+            values = held(self.values, stage.scope, name)
+            return None if values is None else _Known(values)
         if stage.sources.get(name) == GIVEN:
             return self._premise("given", stage.scope, name)
         return None
 
-    def _premise(self, part: str, scope: str, name: str) -> Array | None:
-        mine: Array | None = getattr(self.equations, part).get(scope, {}).get(name)
-        yours: Array | None = getattr(self.values, part).get(scope, {}).get(name)
-        return _own_or(yours, mine, self.dtype)
+    def _premise(self, part: str, scope: str, name: str) -> _Known | None:
+        key = part, scope, name
+        if key not in self._fixed:
+            mine: Array | None = getattr(self.equations, part).get(scope, {}).get(name)
+            yours: Array | None = getattr(self.values, part).get(scope, {}).get(name)
+            self._fixed[key] = self._chosen(mine, yours, self._ulps(part, mine))
+        return self._fixed[key]
+
+    def _ulps(self, part: str, value: Array | None) -> int:
+        """How far a premise may be off for rounding alone. What was carried into the first of some steps was itself
+        computed, from sums over the inputs and the units.
+        """
+        if part != "initial" or not self.values.first or value is None:
+            return 1
+        return 2 * int(value.shape[-1] + (0 if self.values.x is None else self.values.x.shape[-1]))
+
+    def _chosen(self, mine: Array | None, yours: Array | None, ulps: int = 1) -> _Known | None:
+        """The premise of the side whose premises are read. ulps: how far each may be off where they differ."""
+        fits = yours is not None and (mine is None or yours.shape == mine.shape)
+        value = yours if fits and (self.own or mine is None) else mine
+        if value is None:
+            return None
+        if not self.exact:
+            return _Known(value if value is yours else value.astype(self.dtype))
+        with np.errstate(over="ignore"):
+            rounded = value.astype(self.coarse).astype(np.float64)
+        if not fits or mine is None or yours is None:
+            return _Known(rounded)
+        off = differing(mine, yours, self.coarse)
+        size = np.abs(rounded) if ulps == 1 else np.abs(rounded).max(axis=-1, keepdims=True)
+        return _Known(rounded, np.where(off, ulps * float(np.finfo(self.coarse).eps) * size, 0.0))
 
     def _operand(self, stage: Stage, name: Operand, steps: slice, step: Mapping[str, _Known]) -> _Known | None:
         """What a line reads as `name`; `step`: the lines derived so far at these steps."""
@@ -130,28 +174,32 @@ class Derivation:
                 return _Known(np.asarray(name, self.dtype))
         recorded = self._read(stage, name)
         if recorded is not None:
-            return _Known(recorded[steps])
+            return self._wide(recorded.at(steps))
         if name in stage.cell.by_name:
             return step.get(name)
         if name in stage.cell.states:
             return self._state(stage, name, steps)
         if name not in stage.sources:
-            values = self._premise("parameters", stage.scope, name)
-        elif stage.sources[name] == X:
-            values = _own_or(self.values.x, self.equations.x, self.dtype)
-            values = None if values is None else values[steps]
-        elif stage.sources[name] == VALID:
-            values = (self.equations if self.values.lengths is None else self.values).valid[steps].astype(self.dtype)
-        else:
-            return self._elsewhere(stage.sources[name], steps)
-        return None if values is None else _Known(values)
+            return self._premise("parameters", stage.scope, name)
+        if stage.sources[name] == X:
+            mine, yours = (None if trace.x is None else trace.x[steps] for trace in (self.equations, self.values))
+            return self._chosen(mine, yours)
+        if stage.sources[name] == VALID:
+            sides = [self.values, self.equations] if self.own else [self.equations, self.values]
+            source = sides[sides[0].lengths is None]
+            return _Known(source.valid[steps].astype(self.dtype))
+        return self._elsewhere(stage.sources[name], steps)
+
+    def _wide(self, known: _Known) -> _Known:
+        """In the dtype that this derives in."""
+        return known._replace(value=known.value.astype(self.dtype, copy=False))
 
     def _elsewhere(self, source: str, steps: slice) -> _Known | None:
         """A line of another stage, or what that one is supplied with."""
         scope, name = source.rsplit("/", 1)
         recorded = self._read(self.equations.stage(scope), name)
         if recorded is not None:
-            return _Known(recorded[steps])
+            return self._wide(recorded.at(steps))
         derived = self._kept.get(scope, {}).get(name)
         return None if derived is None else _Known(derived.value[steps], derived.limit[steps])
 
@@ -164,22 +212,24 @@ class Derivation:
         if edge:
             inner = slice(inner.start, inner.stop - 1) if back else slice(inner.start + 1, inner.stop)
         recorded, derived = self._read(stage, line), self._kept[stage.scope].get(line)
-        parts: list[Array] = []
-        limit: Array | float = 0.0
+        parts: list[_Known] = []
         if inner.stop > inner.start:
             if recorded is not None:
-                parts.append(recorded[inner])
+                parts.append(self._wide(recorded.at(inner)))
             elif derived is not None:
-                parts.append(derived.value[inner])
-                limit = derived.limit[inner]
+                parts.append(_Known(derived.value[inner], derived.limit[inner]))
             else:
                 return None
         if edge:
             first = self._premise("initial", stage.scope, name)
             if first is None:
                 return None
-            parts.insert(len(parts) if back else 0, first[None])
-        return _Known(np.concatenate(parts), limit)
+            limit = first.limit[None] if isinstance(first.limit, np.ndarray) else first.limit
+            parts.insert(len(parts) if back else 0, _Known(first.value[None], limit))
+        if len(parts) == 1:
+            return parts[0]
+        limits = [np.broadcast_to(part.limit, part.value.shape) for part in parts]
+        return _Known(np.concatenate([part.value for part in parts]), np.concatenate(limits))
 
 
 def coarse(a: Trace, b: Trace) -> type[np.float32] | type[np.float64]:
@@ -187,11 +237,11 @@ def coarse(a: Trace, b: Trace) -> type[np.float32] | type[np.float64]:
     return np.float32 if "float32" in (a.header.dtype, b.header.dtype) else np.float64
 
 
-def _own_or(yours: Array | None, mine: Array | None, dtype: str) -> Array | None:
-    """A premise of the values' own, where it has the shape that the equations were run with; theirs otherwise."""
-    if yours is not None and (mine is None or yours.shape == mine.shape):
-        return yours
-    return None if mine is None else mine.astype(dtype)
+def differing(one: Array, two: Array, dtype: type[np.floating[Any]]) -> Array:
+    """Where two premises of one shape differ in `dtype`: a float32 copy of a weight is the same weight."""
+    with np.errstate(all="ignore"):
+        off = one.astype(dtype) != two.astype(dtype)
+    return np.asarray(off & ~(np.isnan(one) & np.isnan(two)))
 
 
 def _derive(line: Line, operands: Sequence[_Known], dtype: str, rounded: type[np.floating[Any]]) -> _Known:
@@ -226,7 +276,9 @@ def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
     read = [np.asarray(known.value, np.float64) for known in operands]
     op = OPS[line.op]
     if line.op == "matvec":
-        return op.array([np.abs(read[0]), np.broadcast_to(limits[1], read[1].shape)], ())
+        matrix, vector = (np.broadcast_to(limit, v.shape) for limit, v in zip(limits, read, strict=True))
+        off = op.array([np.abs(read[0]), vector], ())
+        return off + op.array([matrix, np.abs(read[1]) + vector], ()) if np.any(matrix) else off
     reach = [np.broadcast_to(limit, v.shape) for limit, v in zip(limits, read, strict=True)]
     if op.width == "concat":
         return op.array(reach, ())

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..cell.lines import Cell, Line
 from ..cell.ops import Array
-from ..cell.stack import GIVEN, VALID, Stage
-from ..trace import INITIAL, Trace
+from ..cell.stack import Stage
+from ..trace import Trace
 from .derived import Derivation, Derived, held
 from .forward import chunks
 
@@ -23,8 +23,9 @@ class Gap(NamedTuple):
 
     local: how far b's value is from the line derived by a's equation from b's own operands; inherited: how far that is
     from a's value. of_a: how far a's value is from its own derivation. None where an operand is missing. wrong: where
-    local or of_a is more than rounding. equations: a's and b's, where they differ. through: the named lines that are
-    not in both and that b's was derived through.
+    local or of_a is more than rounding. moved: where the two differ and a premise that differs is why, by more than
+    rounding of the premises. equations: a's and b's, where they differ. through: the named lines that are not in both
+    and that b's was derived through.
     """
 
     line: Line
@@ -36,6 +37,7 @@ class Gap(NamedTuple):
     inherited: Array | None
     of_a: Array | None
     wrong: Array
+    moved: Array
     equations: tuple[str, str] | None
     through: tuple[str, ...]
 
@@ -47,12 +49,18 @@ class Side(NamedTuple):
     alone: Mapping[str, Array]
 
 
-def find_gaps(a: Trace, b: Trace, common: Mapping[str, Collection[str]]) -> Iterator[tuple[Stage, slice, Side]]:
+def find_gaps(
+    a: Trace, b: Trace, common: Mapping[str, Collection[str]], premises: bool
+) -> Iterator[tuple[Stage, slice, Side]]:
     """Each stage of a with its gaps, some steps at a time, in computing order.
 
-    a and b have the same steps and rows; common: the lines in both, by scope.
+    a and b have the same steps and rows; common: the lines in both, by scope; premises: whether a premise differs.
     """
     mine, yours, theirs = Derivation(a, a, a.lines), Derivation(a, b, common), Derivation(b, b, common)
+    # where the equations differ as well, numbers of one name may mean different things (b_f with or without the 1 that
+    # a forget bias adds): b's line is then held against a's whole function, a's premises included
+    whole = Derivation(a, b, common, premises=a)
+    effect = tuple(Derivation(a, b, common, premises=t, exact=True) for t in (a, b))
     unvisited = list(b.stages)
     for stage in a.stages:
         scope, names = stage.scope, common.get(stage.scope, ())
@@ -73,11 +81,17 @@ def find_gaps(a: Trace, b: Trace, common: Mapping[str, Collection[str]]) -> Iter
             of_a, by_a = mine.lines(stage, steps), yours.lines(stage, steps)
             # b's own terms may be larger than a's, and so round by more: two biases that nearly cancel instead of one
             by_b = {} if other is None else theirs.lines(other, steps)
+            by_whole = by_a if other is None or not premises else whole.lines(stage, steps)
+            moved = _moved(*(derivation.lines(stage, steps) for derivation in effect)) if premises else {}
             gaps = []
             for name in names:
-                checked = _Checked(*(found.get(name) for found in (of_a, by_a, by_b)))
+                equations, through = texts[name]
+                again = by_a if equations is None else by_whole
+                checked = _Checked(of_a.get(name), again.get(name), by_b.get(name))
                 gap = _gap(a, b, stage, name, steps, checked)
-                gaps.append(gap._replace(equations=texts[name][0], through=texts[name][1]))
+                if equations is None and name in moved:
+                    gap = gap._replace(moved=moved[name] & (gap.size > 0))
+                gaps.append(gap._replace(equations=equations, through=through))
             alone = {
                 name: beyond(size(values[steps], of_a[name].value), of_a[name].limit).any(axis=2)
                 for name, values in a.lines.get(scope, {}).items()
@@ -91,6 +105,18 @@ def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
     each = sum(array.shape[-1] for array in trace.lines.get(stage.scope, {}).values()) * trace.batch
     blocks = chunks(trace.steps, each, BLOCK)
     yield from reversed(blocks) if stage.direction == "reverse" else blocks
+
+
+def _moved(by_a: Mapping[str, Derived], by_b: Mapping[str, Derived]) -> dict[str, Array]:
+    """Where lines that follow from equal values differ with the premises, by more than the premises' own rounding.
+
+    Biases that were added up, their sum rounded, move nothing; a weight that is off by some ulp moves its product.
+    """
+    return {
+        name: beyond(size(one.value, by_b[name].value), one.limit + by_b[name].limit)
+        for name, one in by_a.items()
+        if name in by_b
+    }
 
 
 class _Checked(NamedTuple):
@@ -115,7 +141,7 @@ def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, checked: _Ch
     if checked.of_a is not None and line.name in a.lines.get(scope, {}):
         of_a = size(one, checked.of_a.value)
         wrong |= beyond(of_a, checked.of_a.limit)
-    return Gap(line, one, two, apart, limit, local, inherited, of_a, wrong, None, ())
+    return Gap(line, one, two, apart, limit, local, inherited, of_a, wrong, np.zeros(apart.shape, bool), None, ())
 
 
 def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
@@ -176,38 +202,39 @@ class Spread:
     """What differs by more than rounding explains, and where it may have come in: a difference that came in with
     rounding is rounding too.
 
-    flagged: masks of the premises that differ, by address; those of lines are added.
+    What spreads is a value that differs. A premise that differs spreads only through the values that it moves.
     """
 
-    def __init__(self, flagged: dict[str, Array], steps: int, rows: int) -> None:
-        self.flagged, self.steps, self.rows = flagged, steps, rows
+    def __init__(self, steps: int, rows: int) -> None:
+        self.steps, self.rows = steps, rows
+        self._told: dict[str, Array] = {}  # by address of a line the steps and rows in which it differs
         self._touched: dict[str, Array] = {}  # by scope the rows in which something differed at an earlier step
 
     def take(self, stage: Stage, steps: slice, side: Side) -> Iterator[tuple[Gap, Array]]:
-        """Each gap with the values that differ: the line itself is wrong in a or b, or an operand, or an earlier step
-        of the same row, is.
+        """Each gap with the values that differ: the line itself is wrong in a or b, or a premise moves it, or an
+        operand, or an earlier step of the same row, differs.
         """
         by_name = {gap.line.name: gap for gap in side.gaps}
-        wrong = {**side.alone, **{name: gap.wrong.any(axis=2) for name, gap in by_name.items()}}
-        premise = {name: self._premise(stage, name, steps) for line in stage.cell.lines for name in line.reads}
-        before = self._before(stage, (*wrong.values(), *premise.values()))
+        new = {**side.alone, **{name: (gap.wrong | gap.moved).any(axis=2) for name, gap in by_name.items()}}
+        read = {name: self._elsewhere(stage, name, steps) for line in stage.cell.lines for name in line.reads}
+        before = self._before(stage, (*new.values(), *read.values()))
         reached: dict[str, Array] = {}
         for line in stage.cell.lines:
             told = before.copy()
             for name in line.reads:
-                told |= reached[name] if name in reached else premise[name]
+                told |= reached[name] if name in reached else read[name]
             if line.name in by_name:
                 gap = by_name[line.name]
-                mask = beyond(gap.size, gap.limit) & (gap.wrong | told[:, :, None])
+                mask = gap.moved | (beyond(gap.size, gap.limit) & (gap.wrong | told[:, :, None]))
                 yield gap, mask
                 told = mask.any(axis=2)
-            elif line.name in wrong:
-                told = told | wrong[line.name]
+            elif line.name in new:
+                told = told | new[line.name]
             reached[line.name] = told
             place = f"{stage.scope}/{line.name}"
-            if place not in self.flagged:
-                self.flagged[place] = np.zeros((self.steps, self.rows, 1), bool)
-            self.flagged[place][steps] = told[:, :, None]
+            if place not in self._told:
+                self._told[place] = np.zeros((self.steps, self.rows), bool)
+            self._told[place][steps] = told
 
     def _before(self, stage: Stage, masks: Iterable[Array]) -> Array:
         """For each step and row whether something differs at a step that was visited before; masks: what does here."""
@@ -218,21 +245,7 @@ class Spread:
         self._touched[stage.scope] = before[-1]
         return before[-2::-1] if stage.direction == "reverse" else before[:-1]
 
-    def _premise(self, stage: Stage, name: str, steps: slice) -> Array:
-        """For each step and row whether a parameter, input or initial state differs; False for lines of the stage."""
-        flags = np.zeros((steps.stop - steps.start, self.rows), bool)
-        if name in stage.cell.by_name:
-            return flags
-        if name in stage.cell.states:
-            mask = self.flagged.get(f"{stage.scope}/{INITIAL.get(name, name)}")
-            back = stage.direction == "reverse"
-            if mask is not None and (steps.stop == self.steps if back else steps.start == 0):
-                flags[-1 if back else 0] = mask.any(axis=1)[: self.rows]
-            return flags
-        source = stage.sources.get(name, GIVEN)
-        mask = self.flagged.get({VALID: "lengths", GIVEN: f"{stage.scope}/{name}"}.get(source, source))
-        if mask is None:
-            return flags
-        if mask.ndim == 3 and mask.shape[0] >= self.steps and mask.shape[1] >= self.rows:
-            return np.asarray(mask[steps, : self.rows].any(axis=2))
-        return flags | bool(mask.any())
+    def _elsewhere(self, stage: Stage, name: str, steps: slice) -> Array:
+        """For each step and row whether the line of another stage that is read as `name` differs."""
+        mask = self._told.get(stage.sources.get(name, ""))
+        return np.zeros((steps.stop - steps.start, self.rows), bool) if mask is None else mask[steps]

@@ -383,3 +383,32 @@ def test_name_chooses(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="2 LSTMs: a, b"):
         lt.prepare(path)
     assert lt.prepare(path, name="b").header.title == "b"
+
+
+def test_a_port_from_pytorch_is_the_same_model_over_one_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two biases became one, matrices were transposed; x must be said to be (T, B, I) or (B, T, I)."""
+    torch = pytest.importorskip("torch")
+    from click.testing import CliRunner
+
+    from lstm_trace.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(2)
+    module = torch.nn.LSTM(5, 6)
+    torch.save(module.state_dict(), "torch.pt")
+    w = {name: values.detach().numpy() for name, values in module.named_parameters()}
+    model = keras.Sequential([keras.Input((7, 5)), layers.LSTM(6, return_sequences=True)])
+    model.set_weights([w["weight_ih_l0"].T, w["weight_hh_l0"].T, w["bias_ih_l0"] + w["bias_hh_l0"]])
+    model.save("model.keras")
+    x = RNG.normal(size=(7, 3, 5)).astype(np.float32)
+    np.save("x.npy", x)
+    command = ["diff", "torch.pt", "model.keras", "--input", "x.npy"]
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 2
+    assert "torch.pt takes (T, B, I) and model.keras takes (B, T, I)" in refused.stderr
+    told = CliRunner().invoke(main, [*command, "--time-first"])
+    assert told.exit_code == 0, told.output
+    assert "- same: all" in told.stdout
+    np.testing.assert_allclose(  # the two frameworks say the same
+        result(model, x.swapaxes(0, 1)), module(torch.tensor(x))[0].detach().numpy().swapaxes(0, 1), atol=1e-6
+    )
