@@ -75,7 +75,7 @@ def stack(
 ) -> tuple[Stage, ...]:
     """The stages of `layers` layers of `cell`.
 
-    padding: the rule for rows of unequal length; None where all have the full length. extra: equations added to the
+    padding: the rule for padded steps; None where there are none. extra: equations added to the
     last stage. given: for each scope the lines that are supplied instead of computed.
     Raises OptionError where directions that are not joined would feed another layer, CellError for a bad `extra`.
     """

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 _FILE = click.Path(allow_dash=True)
 #: Keywords that `input_options` and `layout_options` give to a command.
-INPUTS = ("input", "key", "h0", "c0", "lengths", "batch_first")
+INPUTS = ("input", "key", "h0", "c0", "lengths", "mask", "batch_first")
 STORED = ("name", "layout", "gate_order", "transposed", "joined", "bias", "forget_bias", "recurrent_activation")
 
 
 def input_options(command: Command) -> Command:
-    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--batch-first`."""
+    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--mask`, `--batch-first`."""
     for option in (
         click.option("--batch-first/--time-first", default=None, help="x is (B, T, I), or (T, B, I)."),
+        click.option("--mask", type=_FILE, help="1 at valid steps, 0 at padding: (T, B), or (B, T) as x."),
         click.option("--lengths", type=_FILE, help="Length of each row of the batch."),
         click.option("--c0", type=_FILE, help="Initial cell states (L·D, B, H)."),
         click.option("--h0", type=_FILE, help="Initial hidden states (L·D, B, H)."),
@@ -101,7 +102,7 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
         arguments["x"], names = read_input(given["input"], given.get("key"))
         if names:
             model = replace(model, header=replace(model.header, names={**model.header.names, "x": names}))
-    for name in ("h0", "c0", "lengths"):
+    for name in ("h0", "c0", "lengths", "mask"):
         if given.get(name):
             arguments[name] = read_input(given[name]).values
     if given.get("batch_first") is not None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import cast, to_array
+from ..arrays import cast, to_array, to_truths
 from ..cell.ops import Array
 from ..cell.stack import Stage, find
-from ..errors import Faults, MissingError, ShapeError, nearest
+from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
 from ..trace import STATE
 
 #: Steps and rows where x cannot be read: any address is in range, and no shape is wrong.
@@ -24,8 +24,9 @@ _SHORT = {state: short for short, state in STATE.items()}
 class Fed:
     """The arrays of one run, copies all of them.
 
-    x: (T, B, I) or None; lengths: (B,) or None; initial: for each state its (B, width) for every scope in order;
-    given: supplied lines (T, B, width) by scope and name. batched: whether the caller's arrays had a batch axis.
+    x: (T, B, I) or None; lengths: (B,) or None; mask: (T, B), True at the valid steps, or None where there are lengths
+    or all steps are valid; initial: for each state its (B, width) for every scope in order; given: supplied lines
+    (T, B, width) by scope and name. batched: whether the caller's arrays had a batch axis.
     unread: `x` and `given` where a fault of theirs leaves something out; what else is told of the run leaves it open.
     """
 
@@ -34,9 +35,15 @@ class Fed:
     batched: bool
     x: Array | None = None
     lengths: Array | None = None
+    mask: Array | None = None
     initial: Mapping[str, list[Array]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
+
+    @property
+    def padded(self) -> str:
+        """What says which steps are padding: `lengths`, `mask`, or nothing."""
+        return "lengths" if self.lengths is not None else "mask" if self.mask is not None else ""
 
 
 def fed(
@@ -44,6 +51,7 @@ def fed(
     states: Mapping[str, Any],
     supplied: Mapping[str, Any],
     lengths: Any,
+    mask: Any,
     batch_first: bool,
     dtype: Any,
     width: int | None,
@@ -57,7 +65,8 @@ def fed(
 
     states: by name (`h_prev`); supplied: lines by name or `layer/direction/name`; width: I where the weights say it;
     scopes: those of the cells, in the order of the initial states; carried: the states of the cell. faults: gathers
-    every fault; what is faulty is not in what is returned. unread: `x` where there is one that cannot be read.
+    every fault; what is faulty is not in what is returned. unread: `x` and `mask` where there is one that cannot be
+    read.
     """
     values, batched = None, False
     with faults.gather():
@@ -70,9 +79,16 @@ def fed(
     else:
         steps, batch = _extent(supplied, states, len(scopes), batch_first)
         batched = batch > 1
-    checked: Array | None = None if lengths is None else np.zeros(0, np.int64)
+    found: tuple[Array | None, Array | None] = (
+        None if lengths is None else np.zeros(0, np.int64),
+        None if mask is None and "mask" not in unread else np.zeros((0, 0), bool),
+    )
     with faults.gather():
-        checked = _lengths(lengths, steps, batch)
+        if lengths is not None and mask is not None:
+            raise OptionError("lengths and mask say the same in two ways: give one of them")
+        if "mask" not in unread:
+            checked = _mask(mask, steps, batch, batched, batch_first)
+            found = (_lengths(lengths, steps, batch), None) if mask is None else _shortest(checked)
     starts: dict[str, list[Array]] = {}
     with faults.gather():
         starts = _initial(states, scopes, batch, dtype, carried)
@@ -81,7 +97,7 @@ def fed(
         given = _given(supplied, steps, batch, batched, batch_first, dtype, stages)
     if supplied and not given:
         unread |= {"given"}
-    return Fed(steps, batch, batched, values, checked, starts, given, unread)
+    return Fed(steps, batch, batched, values, *found, starts, given, unread)
 
 
 def numbers(value: Any, name: str, dtype: Any = None) -> Array:
@@ -184,6 +200,39 @@ def _lengths(lengths: Any, steps: int, batch: int) -> Array | None:
         wrong = int(array[(array < 0) | (array > steps)][0])
         raise ShapeError(f"lengths has {wrong}; expected 0 to T = {steps}")
     return np.array(array, np.int64)
+
+
+def _mask(mask: Any, steps: int, batch: int, batched: bool, batch_first: bool) -> Array | None:
+    """The mask as (T, B), True at the valid steps."""
+    if mask is None:
+        return None
+    try:
+        array = to_truths(mask)
+    except ValueError as error:
+        raise ShapeError(f"mask: {error}") from None
+    if steps == UNKNOWN:
+        return np.zeros((0, 0), bool)
+    shape = array.shape
+    if array.ndim == 1 and not batched:
+        array = array[:, None]
+    elif array.ndim == 2 and batched and batch_first:
+        array = array.T
+    if array.shape != (steps, batch):
+        form, wanted = ("(B, T)", (batch, steps)) if batch_first else ("(T, B)", (steps, batch))
+        expected = f"{form} = {wanted}, as x" if batched else f"(T,) = ({steps},)"
+        turned = batched and shape == wanted[::-1]
+        raise ShapeError(f"mask has shape {shape}; expected {expected}{'; it looks transposed' if turned else ''}")
+    return np.array(array)
+
+
+def _shortest(mask: Array | None) -> tuple[Array | None, Array | None]:
+    """(lengths, mask): lengths where all padding of the mask is at the end, else the mask itself."""
+    if mask is None or not mask.size:
+        return None, mask
+    lengths = mask.sum(axis=0)
+    if (mask == (np.arange(len(mask))[:, None] < lengths)).all():
+        return lengths.astype(np.int64), None
+    return None, mask
 
 
 def _initial(

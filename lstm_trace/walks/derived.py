@@ -141,7 +141,7 @@ class Derivation:
             values = _own_or(self.values.x, self.equations.x, self.dtype)
             values = None if values is None else values[steps]
         elif stage.sources[name] == VALID:
-            values = (self.equations if self.values.lengths is None else self.values).valid[steps].astype(self.dtype)
+            values = (self.values if self.values.padded else self.equations).valid[steps].astype(self.dtype)
         else:
             return self._elsewhere(stage.sources[name], steps)
         return None if values is None else _Known(values)

@@ -230,7 +230,8 @@ class Spread:
                 flags[-1 if back else 0] = mask.any(axis=1)[: self.rows]
             return flags
         source = stage.sources.get(name, GIVEN)
-        mask = self.flagged.get({VALID: "lengths", GIVEN: f"{stage.scope}/{name}"}.get(source, source))
+        place = {VALID: "mask" if "mask" in self.flagged else "lengths", GIVEN: f"{stage.scope}/{name}"}
+        mask = self.flagged.get(place.get(source, source))
         if mask is None:
             return flags
         if mask.ndim == 3 and mask.shape[0] >= self.steps and mask.shape[1] >= self.rows:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from ..errors import LstmTraceError, OptionError
-from .call import Call
+from ..errors import OptionError
+from .call import Call, Watch
 from .live import as_array, from_live, halves, precision
-
-Add = Callable[[Call], None]
 
 
 @contextmanager
-def watch(module: Any, name: str, add: Add) -> Iterator[None]:
-    """Give `add` every call of one layer within the block."""
+def watch(module: Any, name: str, watched: Watch) -> Iterator[None]:
+    """Let `watched` take every call of one layer within the block."""
     original = module.call
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        given = dict(zip(("sequences", "initial_state", "mask", "training"), args, strict=False)) | kwargs
-        states = _initial(module, given)
+        seen: tuple[dict[str, Any], list[Any] | None] | None = None
+        with watched.noting(name):
+            given = dict(zip(("sequences", "initial_state", "mask", "training"), args, strict=False)) | kwargs
+            seen = given, _initial(module, given)  # before the call: a stateful layer changes its states
         output = original(*args, **kwargs)
-        try:
-            add(_call(module, name, given, states, output))
-        except LstmTraceError as error:
-            # Keras's own mark for an error that it must not wrap into a page of call arguments
-            error._keras_call_info_injected = True  # type: ignore[attr-defined]
-            raise
+        if seen is not None:
+            with watched.noting(name):
+                watched.take(_call(module, name, *seen, output))
         return output
 
     object.__setattr__(module, "call", call)  # past Keras's own tracking of attributes
@@ -54,8 +51,7 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
     if given.get("training") and (cell.dropout or cell.recurrent_dropout):
         raise OptionError(f"{name}: in training mode with dropout its values are random; call with training=False")
     x = _numbers(next(iter(given.values())), layer)
-    lengths = _lengths(given.get("mask"), x, name, layer)
-    arguments = {"x": x, "lengths": lengths, "batch_first": True}
+    arguments = {"x": x, "mask": _mask(given.get("mask"), layer), "batch_first": True}
     if states is not None:  # [h, c] of each direction
         arguments |= {"h0": np.stack(states[0::2]), "c0": np.stack(states[1::2])}
     first = output[0] if isinstance(output, list | tuple) else output
@@ -73,7 +69,7 @@ def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
     if apart and first.return_sequences:
         found |= {"h forward": outputs[0], "h reverse": outputs[1]}
     elif apart:
-        found["h_n"] = np.stack(outputs)
+        found |= {"last h forward": outputs[0], "last h reverse": outputs[1]}
     elif not first.return_sequences:
         found["last h"] = outputs[0]
     else:
@@ -83,18 +79,14 @@ def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
     return found
 
 
-def _lengths(mask: Any, x: Any, name: str, layer: Any) -> Any:
-    """The lengths of the rows, from a mask. Raises OptionError for a mask with gaps, or with padding in front."""
+def _mask(mask: Any, layer: Any) -> Any:
+    """The mask of a call, (B, T); Keras takes (B, T, 1) too, and anything but 0 as true."""
+    if isinstance(mask, list | tuple):
+        mask = mask[0]
     if mask is None:
         return None
     valid = _numbers(mask, layer).astype(bool)
-    lengths = valid.sum(axis=1)
-    if not (valid == (np.arange(x.shape[1]) < lengths[:, None])).all():
-        row = int(np.argmax((valid != (np.arange(x.shape[1]) < lengths[:, None])).any(axis=1)))
-        raise OptionError(
-            f"{name}: row {row} of the mask has a gap or padding in front; only padding at the end is traced"
-        )
-    return lengths
+    return valid[..., 0] if valid.ndim == 3 else valid
 
 
 def _numbers(value: Any, layer: Any) -> Any:
