@@ -111,7 +111,8 @@ class Model:
         """Trace every line over the input.
 
         x: (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,) for one step. h0, c0: (L·D, B, H), (L·D, H) for
-        unbatched x, without the first axis where L·D = 1; zeros if None; `initial` has other carried states by name.
+        unbatched x, without the first axis where L·D = 1, a list with (B, width) for each where layers differ in width;
+        zeros if None; `initial` has other carried states by name.
         given: lines supplied instead of computed, by name or `layer/direction/name`. lengths: (B,) whole numbers. mask:
         True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x: padding in front and
         gaps too; lengths or mask, not both. At padding every state is held (docs/options.md, `padding`).
@@ -286,7 +287,11 @@ class Model:
             fed.padded,
             ask,
             tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
-            tuple((name, a[0].shape[-1]) for name, a in fed.initial.items()),
+            tuple(
+                (s, n, a.shape[-1])
+                for n, here in fed.initial.items()
+                for s, a in zip(self._scopes(), here, strict=True)
+            ),
             record,
         )
         layout = self._layouts.get(request)

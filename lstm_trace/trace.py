@@ -245,6 +245,10 @@ class Trace:
                 found.append(values[-1 if stage.direction != "reverse" else 0])
         if not found:
             raise MissingError(f"no cell of this trace carries {state}")
+        if len({values.shape for values in found}) > 1:
+            raise MissingError(
+                "the layers differ in width, so their last states are no one array; use trace.at(layer=…)"
+            )
         stacked = np.stack(found)
         return stacked if self.header.batched else stacked[:, 0]
 

@@ -15,7 +15,20 @@ Command = Callable[..., Any]
 _FILE = click.Path(allow_dash=True)
 #: Keywords that `input_options` and `layout_options` give to a command.
 INPUTS = ("input", "key", "h0", "c0", "lengths", "mask", "batch_first")
-STORED = ("name", "layout", "gate_order", "transposed", "joined", "bias", "forget_bias", "recurrent_activation")
+STORED = (
+    "name",
+    "layout",
+    "gate_order",
+    "transposed",
+    "joined",
+    "bias",
+    "forget_bias",
+    "activation",
+    "recurrent_activation",
+    "direction",
+    "merge",
+    "padded_output",
+)
 
 
 def input_options(command: Command) -> Command:
@@ -34,9 +47,23 @@ def input_options(command: Command) -> Command:
 
 
 def layout_options(command: Command) -> Command:
-    """`--name`, `--layout` and its parts, `--recurrent-activation`."""
+    """`--name`, `--layout` and its parts; what a file of weights does not say: `--activation` … `--padded-output`."""
     for option in (
-        click.option("--recurrent-activation", help="Of Keras weights: sigmoid, hard_sigmoid, hard_sigmoid_keras."),
+        click.option(
+            "--padded-output",
+            type=click.Choice(["zero", "repeat", "carry"]),
+            help="What a layer gives out at padding (Keras zero_output_for_mask: zero; else repeat).",
+        ),
+        click.option(
+            "--merge",
+            type=click.Choice(["concat", "sum", "mean", "product", "none"]),
+            help="How two directions are joined (Keras merge_mode; ave is mean, mul is product).",
+        ),
+        click.option(
+            "--direction", type=click.Choice(["forward", "reverse"]), help="Keras go_backwards=True is reverse."
+        ),
+        click.option("--recurrent-activation", help="Of the gates: sigmoid, hard_sigmoid, hard_sigmoid_keras, …"),
+        click.option("--activation", help="Of the candidate and of the output: tanh, relu, … (docs/options.md)."),
         click.option("--forget-bias", type=float, help="Number added to the forget gate at run time."),
         click.option("--bias", type=click.Choice(["one", "two", "8H", "column"]), help="How biases are stored."),
         click.option("--joined", type=click.Choice(["xh", "hx"]), help="One kernel for [x; h], or for [h; x]."),
@@ -58,6 +85,20 @@ def stored_layout(given: dict[str, Any]) -> dict[str, Any] | None:
     }
     said = {name: value for name, value in facts.items() if value is not None}
     return said or None
+
+
+def asked_options(given: dict[str, Any]) -> dict[str, Any]:
+    """What the options say of a model beside the layout of its weights, as options of the cell and the network."""
+    both = given.get("activation")
+    said = {
+        "candidate_activation": both,
+        "output_activation": both,
+        "gate_activation": given.get("recurrent_activation"),
+        "direction": given.get("direction"),
+        "merge": given.get("merge"),
+        "padding": given.get("padded_output"),
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **arguments: Any) -> Trace:
@@ -83,18 +124,18 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
 
     model_file = is_model(source)
     stored = stored_layout(given)
-    if not model_file and (stored or given.get("recurrent_activation") or given.get("name")):
-        raise click.UsageError(f"{source} is a problem: it has its name, layout and activations in itself")
+    asked = asked_options(given)
+    if not model_file and (stored or asked or given.get("name")):
+        raise click.UsageError(f"{source} is a problem: it has its name, layout, activations and directions in itself")
     if model_file and not given.get("input"):
         raise click.UsageError(f"{source} is a model: give its input with --input X")
     if given.get("key") and not given.get("input"):
         raise click.UsageError("--key says which array of --input: give --input X, or leave it out")
-    activation = given.get("recurrent_activation")
     model = prepare(
         source,
         name=given.get("name") or "",
         layout=stored,
-        options={"gate_activation": activation} if activation else None,
+        options=asked or None,
         allow_nonfinite=allow_nonfinite,
     )
     arguments: dict[str, Any] = {}

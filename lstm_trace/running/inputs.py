@@ -162,13 +162,13 @@ def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[
 def _extent(supplied: Mapping[str, Any], states: Mapping[str, Any], scopes: int, batch_first: bool) -> tuple[int, int]:
     """T and B where there is no x: from a supplied line of (T, B, width) or (T, width), else one step."""
     for value in supplied.values():
-        shape = np.shape(value) if hasattr(value, "__array__") else _shape(value)
+        shape = _shape(value)
         if len(shape) == 3:
             return (shape[1], shape[0]) if batch_first else (shape[0], shape[1])
         if len(shape) == 2:
             return shape[0], 1
     for value in states.values():
-        shape = np.shape(value) if hasattr(value, "__array__") else _shape(value)
+        shape = _shape(value)
         if len(shape) == 3:
             return 1, shape[1]
         if len(shape) == 2 and scopes == 1:
@@ -177,12 +177,12 @@ def _extent(supplied: Mapping[str, Any], states: Mapping[str, Any], scopes: int,
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    """The shape of nested lists by their first entries; whether they are ragged is seen later."""
+    """The shape of an array, or of nested lists by their first entries; whether they are ragged is seen later."""
     found = []
     while isinstance(value, list | tuple) and value:
         found.append(len(value))
         value = value[0]
-    return tuple(found)
+    return (*found, *(np.shape(value) if hasattr(value, "__array__") else ()))
 
 
 def _lengths(lengths: Any, steps: int, batch: int) -> Array | None:
@@ -249,10 +249,17 @@ def _initial(
             if name not in known:
                 hint = nearest(name, known, "it carries") or "; it carries nothing"
                 raise MissingError(f"the cell carries no state {name}{hint}")
+            if (
+                isinstance(value, list | tuple)
+                and len({_shape(part)[-1:] for part in value}) > 1
+                and len(value) == count
+            ):
+                found[state] = [_of_scope(part, f"{name}[{k}]", batch, dtype) for k, part in enumerate(value)]
+                continue
             array = numbers(value, name, dtype)
             shape = array.shape
             if batch == UNKNOWN:  # the width can be told all the same
-                found[state] = [np.atleast_1d(array)]
+                found[state] = [np.atleast_1d(array)] * count
                 continue
             if array.ndim <= 1 and count == 1 and batch == 1:
                 array = array.reshape(1, 1, -1)
@@ -265,6 +272,14 @@ def _initial(
             found[state] = list(array)
     faults.tell()
     return found
+
+
+def _of_scope(value: Any, name: str, batch: int, dtype: Any) -> Array:
+    """The state of one of several layers that differ in width, (B, width)."""
+    array = np.atleast_2d(numbers(value, name, dtype))
+    if array.ndim != 2 or not array.size or len(array) != batch != UNKNOWN:
+        raise ShapeError(f"{name} has shape {_shape(value)}; expected (B, width) with B = {batch}")
+    return array
 
 
 def _forms(count: int, batch: int) -> str:

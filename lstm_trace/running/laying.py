@@ -28,7 +28,7 @@ class Request(NamedTuple):
     padded: str
     ask: tuple[str, ...]
     given: tuple[tuple[str, str, int], ...]
-    initial: tuple[tuple[str, int], ...]
+    initial: tuple[tuple[str, str, int], ...]
     record: Record = EVERYTHING
 
 
@@ -130,7 +130,7 @@ def _known(
             elif scope in widths and not ground.unread:
                 known[name] = widths[scope][line], f"from {source}"
     short = {state: s for s, state in STATE.items()}
-    for name, width in request.initial:
-        if name in stage.cell.states:
+    for scope, name, width in request.initial:
+        if scope == stage.scope and name in stage.cell.states:
             known[name] = width, f"from {short.get(name, name)}"
     return known

@@ -121,9 +121,9 @@ def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What a framework returns, from a trace and in the shapes of `wanted`.
 
     `h`: all steps, in the layout of x; `h forward` and `h reverse` where they are not joined; `last h` and so on: the
-    output, not the state, at the last step that each direction visits; `h_n`, `c_n`.
+    output, not the state, at the last step that each direction visits; `h_n`, `c_n`; `h_n of layer 0` and so on.
     """
-    found: dict[str, Callable[[], Any]] = {
+    found: dict[str, Callable[..., Any]] = {
         "h": lambda: trace.output,
         "h forward": lambda: trace.at(direction="forward").output,
         "h reverse": lambda: trace.at(direction="reverse").output,
@@ -133,6 +133,9 @@ def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
         "last h forward": lambda: _last_outputs(trace)[0],
         "last h reverse": lambda: _last_outputs(trace)[1],
     }
+    for layer in {stage.layer for stage in trace.stages}:
+        found[f"h_n of layer {layer}"] = lambda at=layer: trace.at(layer=at).h_n
+        found[f"c_n of layer {layer}"] = lambda at=layer: trace.at(layer=at).c_n
     return {name: np.asarray(found[name]()).reshape(np.shape(values)) for name, values in wanted.items()}
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import keras
 import numpy as np
 
 from ..errors import OptionError
 from .call import Call, Watch
-from .live import as_array, from_live, halves, precision
+from .live import as_array, from_live, halves, lstm_cells, precision
 
 
 @contextmanager
@@ -39,21 +40,20 @@ def watch(module: Any, name: str, watched: Watch) -> Iterator[None]:
 def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
     """The initial states of a call: those that it got, or those that a stateful layer keeps."""
     states = given.get("initial_state")
-    if states is not None:
-        return [_numbers(state, layer) for state in states]
-    kept = [state for half in halves(layer).values() if half.stateful for state in half.states or ()]
-    return [_numbers(state, layer).copy() for state in kept] or None
+    if states is None:
+        states = [half.states for half in halves(layer).values() if half.stateful and half.states]
+    return [_numbers(state, layer).copy() for state in keras.tree.flatten(states)] or None
 
 
 def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> Call:
     parts = halves(layer)
-    cell = next(iter(parts.values())).cell
-    if given.get("training") and (cell.dropout or cell.recurrent_dropout):
+    cells = [cell for half in parts.values() for cell in lstm_cells(half)]
+    if given.get("training") and any(cell.dropout or cell.recurrent_dropout for cell in cells):
         raise OptionError(f"{name}: in training mode with dropout its values are random; call with training=False")
     x = _numbers(next(iter(given.values())), layer)
     arguments = {"x": x, "mask": _mask(given.get("mask"), layer), "batch_first": True}
-    if states is not None:  # [h, c] of each direction
-        arguments |= {"h0": np.stack(states[0::2]), "c0": np.stack(states[1::2])}
+    if states is not None:  # h and c of each cell or direction
+        arguments |= {"h0": states[0::2], "c0": states[1::2]}
     first = output[0] if isinstance(output, list | tuple) else output
     returned, what = _returned(layer, parts, output), "what the Keras layer returned"
     return Call(name, from_live(layer, name), arguments, returned, what, precision(first))
@@ -62,7 +62,7 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
 def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
     """What the layer returned, under our names and by position in the input."""
     first = next(iter(parts.values()))
-    values = [_numbers(v, layer) for v in (output if isinstance(output, list | tuple) else [output])]
+    values = [_numbers(value, layer) for value in keras.tree.flatten(output)]
     apart = getattr(layer, "merge_mode", "") is None  # two outputs that are not joined
     outputs, states = values[: 2 if apart else 1], values[2 if apart else 1 :]
     found: dict[str, Any] = {}
@@ -74,8 +74,13 @@ def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
         found["last h"] = outputs[0]
     else:
         found["h"] = outputs[0][:, ::-1] if len(parts) == 1 and first.go_backwards else outputs[0]
-    if states:
+    if len({state.shape for state in states}) == 1:
         found |= {"h_n": np.stack(states[0::2]), "c_n": np.stack(states[1::2])}
+    elif states:  # cells of several sizes
+        ends = enumerate(zip(states[0::2], states[1::2], strict=True))
+        found |= {
+            f"{name} of layer {k}": end for k, pair in ends for name, end in zip(("h_n", "c_n"), pair, strict=True)
+        }
     return found
 
 
