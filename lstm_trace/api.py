@@ -27,6 +27,7 @@ from .walks.gradients import gradients
 from .weights import Found, choose, is_model, read_model
 from .weights.arrays import find
 from .weights.capture import Traces, capture
+from .weights.found import SAYING, as_asked
 from .weights.identify import Identification
 from .weights.identify import identify as search_readings
 from .weights.layouts import layout as stored_as
@@ -133,11 +134,12 @@ def identify(
     """
     options = options or {}
     if isinstance(weights, str | Path):
-        found = read_model(weights, layout, options.get("gate_activation"))
+        found = read_model(weights, layout)
     else:
         found = find(weights, None if layout is None else stored_as(layout))
-    one = choose(found, name, "the weights")
-    one = replace(one, options={**one.options, **options})
+    one = as_asked(choose(found, name, "the weights"), options)
+    others = {name: value for name, value in options.items() if name not in SAYING}
+    one = replace(one, options={**one.options, **others})
     return search_readings(one, as_array(x), as_array(y), **search)
 
 

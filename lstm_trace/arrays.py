@@ -45,6 +45,36 @@ def to_array(value: Any) -> Array:
     return np.vectorize(lambda v: WORDS.get(v, v), otypes=[np.float64])(words) if words.size else np.zeros(words.shape)
 
 
+def to_truths(value: Any) -> Array:
+    """Nested lists or an array of true and false, or of 1 and 0, as an array of bool.
+
+    Raises ValueError that names the first place that is neither, or ragged.
+
+    >>> to_truths([[True, False], [1, 0]])
+    array([[ True, False],
+           [ True, False]])
+    >>> to_truths([[1, 2]])
+    Traceback (most recent call last):
+    ...
+    ValueError: expected 1 (or true) or 0 (or false) at [0,1], found 2
+    """
+    array = to_array(value if hasattr(value, "__array__") else _whole(value))
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"expected 1 and 0, or true and false; found the dtype {array.dtype}")
+    wrong = np.argwhere((array != 0) & (array != 1))
+    if len(wrong):
+        at = f" at [{','.join(map(str, wrong[0]))}]" if array.ndim else ""
+        raise ValueError(f"expected 1 (or true) or 0 (or false){at}, found {array[tuple(wrong[0])]:g}")
+    return np.array(array, bool)
+
+
+def _whole(value: Any, depth: int = 0) -> Any:
+    """Nested lists with 1 and 0 for true and false."""
+    if isinstance(value, list | tuple) and depth <= _DEEPEST:
+        return [_whole(v, depth + 1) for v in value]
+    return int(value) if isinstance(value, bool | np.bool_) else value
+
+
 def cast(values: Array, dtype: Any) -> Array:
     """A copy of dtype `dtype`. Raises ValueError with the first finite number that it cannot hold.
 

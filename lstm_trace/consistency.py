@@ -35,6 +35,10 @@ def faults(trace: Trace) -> list[str]:
         trace.lengths.shape != (trace.batch,) or trace.lengths.min() < 0 or trace.lengths.max() > trace.span.stop
     ):
         problems.append(f"inputs.lengths: expected {trace.batch} whole numbers from 0 to {trace.span.stop}")
+    if trace.mask is not None and trace.mask.shape != lead:
+        problems.append(f"inputs.mask has shape {trace.mask.shape}; expected (T, B) = {lead}")
+    if trace.mask is not None and trace.lengths is not None:
+        problems.append("inputs has lengths and a mask; expected one of them")
     problems += _strays(trace, before)
     for part, shape in (("initial", (trace.batch,)), ("given", lead), ("lines", lead)):
         for scope, values in getattr(trace, part).items():
@@ -72,8 +76,8 @@ def _claims(trace: Trace) -> Iterator[str]:
     header = trace.header
     if not header.batched and trace.batch != 1:
         yield f"batched is false, and the trace has {trace.batch} rows"
-    if trace.lengths is not None and header.padding is None:
-        yield "inputs.lengths are given, and padding does not say what stands past them"
+    if trace.padded and header.padding is None:
+        yield f"inputs.{trace.padded} is given, and padding does not say what is put out there"
     base: Cell | None = None
     try:
         if header.arithmetic is not None:

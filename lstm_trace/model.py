@@ -22,7 +22,7 @@ from .running.choice import LEAST_STEPS, Choice, check_choice, choose, due
 from .running.inputs import Fed, fed
 from .running.laying import Ground, Request, lay_out
 from .running.layout import MOST_KEPT, Kept, Layout
-from .running.needs import require_lengths
+from .running.needs import require_padded
 from .running.record import EVERYTHING, Record, read_record
 from .running.runs import InMemory, Job, Progress, by_plan
 from .running.stream import run_to_file
@@ -44,6 +44,7 @@ class Defaults:
     initial: Mapping[str, Array] = field(default_factory=dict)
     given: Mapping[str, Array] = field(default_factory=dict)
     lengths: Array | None = None
+    mask: Any = None
     batch_first: bool = False
     ask: tuple[str, ...] = ()
     unread: frozenset[str] = frozenset()
@@ -84,9 +85,9 @@ class Model:
         found = {scope.split("/")[1] for scope in self.weights}
         return tuple(d for d in ("forward", "reverse") if d in found)
 
-    def stages(self, lengths: bool = False, given: Mapping[str, Iterable[str]] | None = None) -> tuple[Stage, ...]:
-        """The network in computing order; with `lengths`, for rows of unequal length."""
-        padding = self.padding if lengths else None
+    def stages(self, padded: bool = False, given: Mapping[str, Iterable[str]] | None = None) -> tuple[Stage, ...]:
+        """The network in computing order; `padded`: with the lines that hold the states at padding."""
+        padding = self.padding if padded else None
         return stack(self.cell, self.layers, self.directions, self.merge, padding, self.extra, given, self.reverse)
 
     @checked
@@ -99,6 +100,7 @@ class Model:
         initial: Mapping[str, Any] | None = None,
         given: Mapping[str, Any] | None = None,
         lengths: Any = None,
+        mask: Any = None,
         batch_first: bool | None = None,
         ask: Sequence[str] | str | None = None,
         record: Any = None,
@@ -110,8 +112,11 @@ class Model:
         """Trace every line over the input.
 
         x: (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,) for one step. h0, c0: (L·D, B, H), (L·D, H) for
-        unbatched x, without the first axis where L·D = 1; zeros if None; `initial` has other carried states by name.
-        given: lines supplied instead of computed, by name or `layer/direction/name`. lengths: (B,) whole numbers.
+        unbatched x, without the first axis where L·D = 1, a list with (B, width) for each where layers differ in width;
+        zeros if None; `initial` has other carried states by name.
+        given: lines supplied instead of computed, by name or `layer/direction/name`. lengths: (B,) whole numbers. mask:
+        True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x: padding in front and
+        gaps too; lengths or mask, not both. At padding every state is held (docs/options.md, `padding`).
         ask: names or addresses of the lines that are wanted; all lines if empty.
         record: what is stored of all that is computed: names of lines, or {"lines": …, "layers": …, "steps": …}, steps
         being a number, a slice or a range; all if None.
@@ -126,10 +131,12 @@ class Model:
         """
         if arithmetic is not None:
             model = self._in(arithmetic, plan, out)
-            arguments = {"initial": initial, "given": given, "lengths": lengths, "batch_first": batch_first}
-            return model.run(x, h0, c0, **arguments, ask=ask, record=record, out=out, plan="lines")
+            arguments = {"initial": initial, "given": given, "lengths": lengths, "mask": mask}
+            return model.run(
+                x, h0, c0, **arguments, batch_first=batch_first, ask=ask, record=record, out=out, plan="lines"
+            )
         call = None
-        others = (h0, c0, initial, given, lengths, ask, record)
+        others = (h0, c0, initial, given, lengths, mask, ask, record)
         check_choice(plan)
         plain = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and all(other is None for other in others)
         if plain and plan != "lines" and self._alone:
@@ -140,7 +147,7 @@ class Model:
                 return self._again(x, batch_first, out, progress)
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
-            fed = self._fed(x, states, given or {}, lengths, batch_first, ask)
+            fed = self._fed(x, states, given or {}, lengths, mask, batch_first, ask)
             job = self._job(fed, ask, read_record(record), batch_first, plan, call)
             return run_to_file(job, out, progress) if isinstance(out, str | Path) else job.trace(out, progress)
 
@@ -159,7 +166,7 @@ class Model:
         header = replace(
             self.header,
             ask=asked or self._answer(layout),
-            padding=self.padding if fed.lengths is not None else None,
+            padding=self.padding if fed.padded else None,
             batched=fed.batched,
             batch_first=self.defaults.batch_first if batch_first is None else batch_first,
             plan=choose(plan, layout, self._kept, self.weights, self.header.dtype),
@@ -189,7 +196,7 @@ class Model:
     def _alone(self) -> bool:
         """Whether a run over an x hangs on x only."""
         base = self.defaults
-        return not (base.initial or base.given or base.lengths is not None)
+        return not (base.initial or base.given or base.lengths is not None or base.mask is not None)
 
     def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
         """The run that made `out`, over another x of the same shape, from zero states: without a check or a copy."""
@@ -205,14 +212,21 @@ class Model:
         return out
 
     def plans(
-        self, x: Any = None, h0: Any = None, c0: Any = None, *, lengths: Any = None, batch_first: bool | None = None
+        self,
+        x: Any = None,
+        h0: Any = None,
+        c0: Any = None,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        batch_first: bool | None = None,
     ) -> dict[str, str]:
         """By `layer/direction`, how numpy's plan computes a run, in words: what leaves the loop, what is one call.
 
         Takes the arguments of `run` of the same names.
         """
         with within(self.defaults.where):
-            fed = self._fed(x, _named_states(h0, c0), {}, lengths, batch_first)
+            fed = self._fed(x, _named_states(h0, c0), {}, lengths, mask, batch_first)
             layout = self._layout(fed, self.defaults.ask)
             return {s.scope: str(layout.plan(s, self.weights.get(s.scope, {}))) for s in layout.stages}
 
@@ -222,7 +236,7 @@ class Model:
             self._check()
 
     def _check(self) -> None:
-        self._layout(self._fed(None, {}, {}, None, None), self.defaults.ask)
+        self._layout(self._fed(None, {}, {}), self.defaults.ask)
 
     def _asked(self, ask: Sequence[str] | str | None) -> tuple[str, ...]:
         return self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
@@ -232,17 +246,20 @@ class Model:
         x: Any,
         states: Mapping[str, Any],
         supplied: Mapping[str, Any],
-        lengths: Any,
-        batch_first: bool | None,
+        lengths: Any = None,
+        mask: Any = None,
+        batch_first: bool | None = None,
         ask: Sequence[str] | str | None = None,
     ) -> Fed:
         """The arrays of a run, the problem's own where the caller gives none; or every fault, also of `ask`."""
         base, faults = self.defaults, Faults()
+        own = lengths is None and mask is None
         found = fed(
             base.x if x is None else x,
             {**base.initial, **states},
             {**base.given, **supplied},
-            base.lengths if lengths is None else lengths,
+            base.lengths if own else lengths,
+            base.mask if own else mask,
             base.batch_first if batch_first is None else batch_first,
             np.dtype(self.header.dtype),
             self._input_width,
@@ -250,11 +267,11 @@ class Model:
             self._scopes(),
             self.cell.states,
             faults,
-            base.unread & {"x"} if x is None else frozenset(),
+            base.unread & ({"x"} if x is None else set()) | base.unread & ({"mask"} if own else set()),
         )
         if base.where:  # a file says it all at once; from Python a model may get its lengths in another run
             with faults.gather():
-                require_lengths(self.padding, found.lengths is not None)
+                require_padded(self.padding, found.padded)
         if faults.problems:
             partial = replace(self, defaults=replace(base, unread=base.unread | found.unread), _layouts={})
             with faults.gather():
@@ -268,10 +285,14 @@ class Model:
             fed.steps,
             fed.batch,
             None if fed.x is None else fed.x.shape[2],
-            fed.lengths is not None,
+            fed.padded,
             ask,
             tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
-            tuple((name, a[0].shape[-1]) for name, a in fed.initial.items()),
+            tuple(
+                (s, n, a.shape[-1])
+                for n, here in fed.initial.items()
+                for s, a in zip(self._scopes(), here, strict=True)
+            ),
             record,
         )
         layout = self._layouts.get(request)

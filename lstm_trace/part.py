@@ -1,7 +1,8 @@
-"""A part of a trace, which can stand alone: some of its stages, or some of its steps."""
+"""A part of a trace, which can stand alone: some of its stages, of its steps, or of its rows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -71,6 +72,27 @@ def between(trace: Trace, span: range) -> Trace:
     return cut(trace, span, initial, _some(trace.lines, steps))
 
 
+def rows(trace: Trace, which: slice) -> Trace:
+    """The trace of some rows of the batch; arrays are views."""
+
+    def part(arrays: Mapping[str, Mapping[str, Array]], *lead: slice) -> Premises:
+        at = (*lead, which)
+        return {scope: {name: values[at] for name, values in here.items()} for scope, here in arrays.items()}
+
+    every = slice(None)
+    return replace(
+        trace,
+        batch=len(range(trace.batch)[which]),
+        x=None if trace.x is None else trace.x[:, which],
+        lengths=None if trace.lengths is None else trace.lengths[which],
+        mask=None if trace.mask is None else trace.mask[:, which],
+        initial=part(trace.initial),
+        given=part(trace.given, every),
+        lines=part(trace.lines, every),
+        memory=None,
+    )
+
+
 def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:
     """The trace of the steps `span`, with the states that were carried into them and the lines at those steps."""
     steps = slice(trace.index(span.start), trace.index(span.stop))
@@ -81,6 +103,7 @@ def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:
         steps=len(span),
         x=None if trace.x is None else trace.x[steps],
         lengths=None if trace.lengths is None else trace.lengths.clip(max=span.stop),
+        mask=None if trace.mask is None else trace.mask[steps],
         initial=initial,
         given=_some(trace.given, steps),
         lines=lines,

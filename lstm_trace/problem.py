@@ -20,12 +20,14 @@ _OPEN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("title", "notes", "names", "symbols", "dtype", "h0", "h_prev", "c0", "c_prev", "initial"), ()),
     **dict.fromkeys(("x", "x_t", "batch_first"), ("x",)),
     "given": ("given",),
+    "mask": ("mask",),
     "ask": ("ask",),
 }
 #: What to do with a text file that is too large.
 LARGER = "keep the weights of a problem in a model file (.npz, .safetensors), and run that with --input"
 _SEVERAL = ("weights", "initial", "given")  # keys that hold arrays by name
 _ARRAYS = ("x", "x_t", "h0", "h_prev", "c0", "c_prev")
+_OTHER_NAME = {"x_t": "x", "h_prev": "h0", "c_prev": "c0"}
 
 
 def read_problem(path: str | Path, content: bytes | None = None) -> Problem:
@@ -75,6 +77,8 @@ def _set_aside(rest: dict[Any, Any], place: tuple[int | str, ...], unread: set[s
     key = str(place[0])
     held, name = (rest[key], place[1]) if key in _SEVERAL and len(place) > 1 else (rest, place[0])
     value = held.pop(name, None)
+    if _OTHER_NAME.get(key) in rest:  # it stands twice
+        return True
     if key not in Problem.model_fields and key not in _OPEN:
         meant = closest(key, Problem.model_fields)
         if meant is None or meant in rest:
@@ -120,7 +124,8 @@ def prepare_problem(
         x=problem.x,
         initial={STATE.get(name, name): value for name, value in states.items() if value is not None},
         given=problem.given,
-        lengths=None if problem.lengths is None else problem.lengths,
+        lengths=problem.lengths,
+        mask=problem.mask,
         batch_first=problem.batch_first,
         ask=tuple(problem.ask),
         unread=unread,

@@ -16,7 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from .arrays import WORDS, describe, to_array, to_list
+from .arrays import WORDS, describe, to_array, to_list, to_truths
 from .errors import FileError, nearest
 
 M = TypeVar("M", bound=BaseModel)
@@ -52,6 +52,13 @@ Weight = Annotated[
     BeforeValidator(to_array),
     PlainSerializer(to_list, return_type=Any),
     WithJsonSchema(_nested(2)),
+]
+_TRUTH = {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}]}
+Mask = Annotated[
+    Any,
+    BeforeValidator(to_truths),
+    PlainSerializer(lambda mask: mask.astype(int).tolist(), return_type=Any),
+    WithJsonSchema({"type": "array", "items": {"anyOf": [_TRUTH, {"type": "array", "items": _TRUTH}]}}),
 ]
 Length = Annotated[int, BeforeValidator(to_length)]
 ByScope = dict[str, dict[str, Weight]]
@@ -105,6 +112,7 @@ class Problem(_Strict):
     initial: dict[str, Numbers] = Field(default_factory=dict, description="initial values of other carried states")
     given: dict[str, Numbers] = Field(default_factory=dict, description="lines supplied instead of computed")
     lengths: list[Length] | None = None
+    mask: Mask | None = Field(None, description="1 at valid steps, (T,) or (T, B); lengths or mask, not both")
     batch_first: bool = False
     dtype: Literal["float16", "float32", "float64"] = "float64"
     extra: str = Field("", description="equations added to the cell, a readout for example")
@@ -128,6 +136,7 @@ class Inputs(_Strict):
 
     x: Numbers | None = None
     lengths: list[int] | None = None
+    mask: Mask | None = None
     h0: dict[str, Numbers] = Field(default_factory=dict)
     c0: dict[str, Numbers] = Field(default_factory=dict)
     initial: dict[str, dict[str, Numbers]] = Field(default_factory=dict)

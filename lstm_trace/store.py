@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import checked
-from .arrays import cast, to_list
+from .arrays import cast, to_list, to_truths
 from .cell.ops import Array
 from .cell.parse import parse
 from .cell.stack import Stage
@@ -66,6 +66,7 @@ def to_json(trace: Trace) -> str:
     inputs = {
         "x": trace.x,
         "lengths": None if trace.lengths is None else [int(n) for n in trace.lengths],
+        "mask": None if trace.mask is None else trace.mask.astype(int),
         **{short: states.pop(state) for state, short in INITIAL.items() if state in states},
         "initial": states,
         "given": trace.given,
@@ -138,7 +139,9 @@ def load_mapped(path: str | Path) -> Trace:
     problems = []
     for name, tensor in tensors.items():
         part = next((p for p in parts if name.startswith(f"{p}/")), None)
-        if name == "inputs/lengths":
+        if name in ("inputs/lengths", "inputs/mask"):
+            if tensor.dtype.kind != "i":
+                problems.append(f"{path}: {name} must be whole numbers (I64)")
             continue
         scope, _, line = name[len(part) + 1 :].rpartition("/") if part else ("", "", "")
         if name != "inputs/x" and (not line or scope.count("/") != 1):
@@ -147,13 +150,17 @@ def load_mapped(path: str | Path) -> Trace:
             problems.append(f"{path}: {name} is {tensor.dtype.name}, but the trace is {manifest.dtype}")
         elif part is not None:
             parts[part].setdefault(scope, {})[line] = array(name)
-    if "inputs/lengths" in tensors and tensors["inputs/lengths"].dtype.kind != "i":
-        problems.append(f"{path}: inputs/lengths must be whole numbers (I64)")
     if problems:
         raise FileError(*problems)
     header, stages = from_manifest(manifest, str(path))
     x = array("inputs/x") if "inputs/x" in tensors else None
     lengths = np.array(array("inputs/lengths")) if "inputs/lengths" in tensors else None
+    mask = None
+    if "inputs/mask" in tensors:
+        try:
+            mask = to_truths(array("inputs/mask"))
+        except ValueError as error:
+            raise FileError(f"{path}: inputs/mask: {error}") from None
     trace = Trace(
         header,
         stages,
@@ -166,6 +173,7 @@ def load_mapped(path: str | Path) -> Trace:
         parts["inputs/given"],
         parts["lines"],
         manifest.first,
+        mask,
     )
     return assembled(trace, str(path))
 
@@ -227,6 +235,7 @@ def from_file(file: TraceFile, where: str) -> Trace:
         all_held(file.inputs.given),
         all_held(file.lines),
         file.first,
+        file.inputs.mask,
     )
     return assembled(trace, where)
 

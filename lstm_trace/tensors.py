@@ -2,7 +2,8 @@
 
 The format is https://huggingface.co/docs/safetensors: eight bytes with the length of a JSON header, the header (name:
 dtype, shape, first and last byte), then the numbers, without a gap. Names: `lines/0/forward/i_t`,
-`parameters/0/forward/W_xi`, `inputs/x`, `inputs/lengths`, `inputs/given/0/forward/f_t`, `initial/0/forward/c_prev`.
+`parameters/0/forward/W_xi`, `inputs/x`, `inputs/lengths`, `inputs/mask`, `inputs/given/0/forward/f_t`,
+`initial/0/forward/c_prev`.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ def premise_tensors(trace: Trace) -> dict[str, Array]:
     found: dict[str, Array] = {}
     if trace.lengths is not None:
         found["inputs/lengths"] = trace.lengths.astype(np.int64)
+    if trace.mask is not None:
+        found["inputs/mask"] = trace.mask.astype(np.int64)
     if trace.x is not None:
         found["inputs/x"] = trace.x
     parts = (("inputs/given", trace.given), ("initial", trace.initial), ("parameters", trace.parameters))

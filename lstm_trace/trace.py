@@ -55,7 +55,8 @@ class Header:
 class Trace:
     """Every line of every stage over T steps and B rows.
 
-    x: (T, B, I) or None where no line needs it; lengths: (B,) or None. parameters, given, initial and lines are keyed
+    x: (T, B, I) or None where no line needs it. lengths: (B,), or mask: (T, B), True at the valid steps, where padding
+    is not all at the end; one of them at most; `valid` is what both say. parameters, given, initial and lines are keyed
     by scope (`0/forward`) and name; arrays are weights as given, (T, B, width), (B, width) and (T, B, width). Values
     are dimensionless, time is counted in steps, t is always the position in the input. first: that of the first step,
     0 unless only some steps were recorded; `initial` has then the states that were carried into those, and lengths go
@@ -82,6 +83,7 @@ class Trace:
     given: dict[str, dict[str, Array]]
     lines: dict[str, dict[str, Array]]
     first: int = 0
+    mask: Array | None = None
     memory: Any = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -146,10 +148,17 @@ class Trace:
         return self.parameters.get(scope, {}).get(name)
 
     @property
+    def padded(self) -> str:
+        """What says which steps are padding: `lengths`, `mask`, or nothing."""
+        return "lengths" if self.lengths is not None else "mask" if self.mask is not None else ""
+
+    @property
     def valid(self) -> Array:
-        """1 within each row's length and 0 past it: (T, B, 1)."""
-        lengths = np.full(self.batch, self.span.stop) if self.lengths is None else self.lengths
-        inside = np.array(self.span)[:, None] < lengths[None, :]
+        """1 at the valid steps of each row and 0 at padding: (T, B, 1)."""
+        inside = self.mask
+        if inside is None:
+            lengths = np.full(self.batch, self.span.stop) if self.lengths is None else self.lengths
+            inside = np.array(self.span)[:, None] < lengths[None, :]
         return inside[:, :, None].astype(self.header.dtype)
 
     def _state(self, stage: Stage, name: str, steps: slice) -> Array | None:
@@ -262,6 +271,10 @@ class Trace:
                 found.append(values[-1 if stage.direction != "reverse" else 0])
         if not found:
             raise MissingError(f"no cell of this trace carries {state}")
+        if len({values.shape for values in found}) > 1:
+            raise MissingError(
+                "the layers differ in width, so their last states are no one array; use trace.at(layer=…)"
+            )
         stacked = np.stack(found)
         return stacked if self.header.batched else stacked[:, 0]
 

@@ -104,6 +104,10 @@ PROBLEMS: dict[str, tuple[dict[str, Any], tuple[str, int, int | None]]] = {
     "question 22": (_example("q22"), ("W_xi", 1, 2)),
     "both directions, two layers": (two_layers(), ("0/reverse/W_hf", 1, 0)),
     "lengths": (two_layers(batch=2, lengths=[3, 1]), ("1/forward/b_o", 1, None)),
+    "mask": (
+        two_layers(batch=2, mask=[[0, 1], [1, 0], [1, 1]], cell={"kind": "lstm", "padding": "repeat"}),
+        ("0/reverse/b_i", 0, None),
+    ),
     "peephole": (_random(1, {"kind": "lstm", "peephole": True}), ("w_co", 2, None)),
     "coupled, two biases": (_random(2, {"kind": "lstm", "coupled": True, "bias": "two"}), ("b_hi", 0, None)),
     "projection": (_random(3, {"kind": "lstm", "projection": True}, batch=2), ("W_hr", 1, 2)),

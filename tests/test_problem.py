@@ -225,7 +225,8 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(cell={"merge": "mean"}), [
         "option merge changes nothing where there is one direction (forward); found 'mean'"]),
     (gate(cell={"padding": "repeat"}), [
-        "option padding changes nothing without lengths: give lengths, or leave it out; found 'repeat'"]),
+        "option padding changes nothing without lengths or a mask: give lengths or mask, or leave it out; "
+        "found 'repeat'"]),
     (gate(names={"q": ["a"], "H": ["b"]}), [
         "names.q: expected 'x' or 'h', found the text 'q'", "names.H: expected 'x' or 'h', found the text 'H'"]),
     (gate(names={"x": ["hours"], "h": ["a", "b"]}), [
@@ -247,7 +248,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(weights={"W_xi": [[1, "a"], [3]], "W_hi": None, "W_xg": [[1]]}, colour="red"), [
         "weights.W_xi: the list is ragged: row 1 has 1 number where row 0 has 2",
         "unknown key 'colour'; there are title, notes, cell, weights, layout, x, h0, c0, initial, given, lengths, "
-        "batch_first, dtype, extra, ask, names, symbols",
+        "mask, batch_first, dtype, extra, ask, names, symbols",
         "no equation of the cell reads the weight 'W_xg'; did you mean 'W_xi'?",
         "line `W_hi @ h_prev` needs W_hi, which the weights do not have"]),
     (gate(x=["a", 1], weights={"W_hi": None}, ask=["0/i_t", "j_t"]), [

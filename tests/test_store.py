@@ -251,7 +251,7 @@ def test_merge_padding_and_kind_that_the_equations_do_not_bear_out_are_refused(s
             "with padding: zero, which has y_t = where(valid, h_t, 0); its equations have y_t = where(",
         ),
         ({"padding": "carry"}, "with padding: carry, which has y_t = where(valid, h_t, h_prev); its equations have"),
-        ({"padding": None}, "inputs.lengths are given, and padding does not say what stands past them"),
+        ({"padding": None}, "inputs.lengths is given, and padding does not say what is put out there"),
         (
             {"kind": "slstm", "options": {"bias": "one"}},
             "which has log_f = -softplus(-z_f); its equations have nothing",

@@ -279,9 +279,9 @@ def of_direction(options: Mapping[str, Any], direction: str) -> dict[str, Any]:
 
 
 def masked(cell: Cell, padding: Padding, others: Iterable[str] = ()) -> Cell:
-    """The cell for rows of unequal length: past a row's length every state keeps its value.
+    """The cell for rows with padding: at padding every state keeps its value.
 
-    Adds the input `valid` (1 within the length, 0 past it) and the line `y_t`, what the next layer sees: zero, the
+    Adds the input `valid` (1 at valid steps, 0 at padding) and the line `y_t`, what the next layer sees: zero, the
     last valid output (`repeat`; zero before there is one, as Keras has it), or the carried state (`carry`). Where the
     cell, or a name of `others`, is called `y_t` already, the line is `out_t`.
     """

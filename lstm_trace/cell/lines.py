@@ -84,7 +84,7 @@ def expression(line: Line) -> str:
 class Cell:
     """A checked list of lines with the states that cross a step.
 
-    inputs: what is fed at each step (`x_t`; `valid` under lengths; a supplied line, also one without a name).
+    inputs: what is fed at each step (`x_t`; `valid` under padding; a supplied line, also one without a name).
     carry: pairs (state, line whose value it takes at the next step).
     output: the line that the next layer sees.
     """

@@ -29,6 +29,7 @@ COMPOSED = {
     "relu6": "clip(z, 0, 6)",
     "selu": "1.0507009873554805 * elu(z, 1.6732632423543772)",
     "silu": "z * sigmoid(z)",
+    "hard_silu": f"z * hard_sigmoid(z, {1 / 6!r}, 0.5)",
 }
 
 

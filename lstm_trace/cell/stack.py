@@ -76,8 +76,8 @@ def stack(
 ) -> tuple[Stage, ...]:
     """The stages of `layers` layers of `cell`.
 
-    reverse: the cell of the reverse direction, where it is another. padding: the rule for rows of unequal length;
-    None where all have the full length. extra: equations added to the last stage. given: for each scope the lines that
+    reverse: the cell of the reverse direction, where it is another. padding: the rule for padded steps; None
+    where there are none. extra: equations added to the last stage. given: for each scope the lines that
     are supplied instead of computed.
     Raises OptionError where directions that are not joined would feed another layer, CellError for a bad `extra`.
     """

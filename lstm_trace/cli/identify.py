@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .models import layout_options, stored_layout
+from .models import asked_options, layout_options, stored_layout
 
 _FILE = click.Path(allow_dash=True)
 
@@ -53,7 +53,6 @@ def command(
     from ..weights.inputs import read_input
 
     arrays = {name: None if path is None else read_input(path).values for name, path in (("h0", h0), ("c0", c0))}
-    activation = stored.get("recurrent_activation")
     found = identify(
         weights,
         read_input(x).values,
@@ -63,7 +62,7 @@ def command(
         clips=clips,
         name=stored.get("name"),
         layout=stored_layout(stored),
-        options={"gate_activation": activation} if activation else None,
+        options=asked_options(stored),
     )
     if as_json:
         click.echo(json.dumps(as_data(found), indent=1, ensure_ascii=False))

@@ -17,13 +17,14 @@ def command(model: str, form: str, **given: Any) -> None:
     """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters."""
     import json
 
-    from ..weights import choose, read_model
+    from ..weights import as_asked, choose, read_model
     from ..weights.summary import listing, records
-    from .models import stored_layout
+    from .models import asked_options, stored_layout
 
-    found = read_model(model, stored_layout(given), given["recurrent_activation"])
+    found = read_model(model, stored_layout(given))
     if given["name"]:
         found = [choose(found, given["name"], model)]
+    found = [as_asked(one, asked_options(given)) for one in found]
     if form == "json":
         click.echo(json.dumps(records(found), indent=2, ensure_ascii=False))
     else:

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 _FILE = click.Path(allow_dash=True)
 #: Keywords that `input_options` and `layout_options` give to a command.
-INPUTS = ("input", "key", "h0", "c0", "lengths", "batch_first")
-STORED = ("name", "layout", "gate_order", "transposed", "joined", "bias", "forget_bias", "recurrent_activation")
+INPUTS = ("input", "key", "h0", "c0", "lengths", "mask", "batch_first")
 _STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--name", {"help": "Which LSTM of several; lstm-trace inspect lists them."}),
     ("--layout", {"help": "How the weights are stored: pytorch, keras, onnx, tf1, … (docs/layouts.md)."}),
@@ -24,14 +23,32 @@ _STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--joined", {"type": click.Choice(["xh", "hx"]), "help": "One kernel for [x; h], or for [h; x]."}),
     ("--bias", {"type": click.Choice(["one", "two", "8H", "column"]), "help": "How biases are stored."}),
     ("--forget-bias", {"type": float, "help": "Number added to the forget gate at run time."}),
-    ("--recurrent-activation", {"help": "Of Keras weights: sigmoid, hard_sigmoid, hard_sigmoid_keras."}),
+    ("--activation", {"help": "Of the candidate and of the output: tanh, relu, … (docs/options.md)."}),
+    ("--recurrent-activation", {"help": "Of the gates: sigmoid, hard_sigmoid, hard_sigmoid_keras, …"}),
+    ("--direction", {"type": click.Choice(["forward", "reverse"]), "help": "Keras go_backwards=True is reverse."}),
+    (
+        "--merge",
+        {
+            "type": click.Choice(["concat", "sum", "mean", "product", "none"]),
+            "help": "How two directions are joined (Keras merge_mode; ave is mean, mul is product).",
+        },
+    ),
+    (
+        "--padded-output",
+        {
+            "type": click.Choice(["zero", "repeat", "carry"]),
+            "help": "What a layer gives out at padding (Keras zero_output_for_mask: zero; else repeat).",
+        },
+    ),
 )
+STORED = tuple(flag.split("/")[0].removeprefix("--").replace("-", "_") for flag, _ in _STORED_OPTIONS)
 
 
 def input_options(command: Command) -> Command:
-    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--batch-first`."""
+    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--mask`, `--batch-first`."""
     for option in (
         click.option("--batch-first/--time-first", default=None, help="x is (B, T, I), or (T, B, I)."),
+        click.option("--mask", type=_FILE, help="1 at valid steps, 0 at padding: (T, B), or (B, T) as x."),
         click.option("--lengths", type=_FILE, help="Length of each row of the batch."),
         click.option("--c0", type=_FILE, help="Initial cell states (L·D, B, H)."),
         click.option("--h0", type=_FILE, help="Initial hidden states (L·D, B, H)."),
@@ -43,7 +60,7 @@ def input_options(command: Command) -> Command:
 
 
 def layout_options(command: Command) -> Command:
-    """`--name`, `--layout` and its parts, `--recurrent-activation`."""
+    """`--name`, `--layout` and its parts; what a file of weights does not say: `--activation` … `--padded-output`."""
     for flag, facts in reversed(_STORED_OPTIONS):
         command = click.option(flag, **facts)(command)
     return command
@@ -68,6 +85,20 @@ def stored_layout(given: dict[str, Any]) -> dict[str, Any] | None:
     }
     said = {name: value for name, value in facts.items() if value is not None}
     return said or None
+
+
+def asked_options(given: dict[str, Any]) -> dict[str, Any]:
+    """What the options say of a model beside the layout of its weights, as options of the cell and the network."""
+    both = given.get("activation")
+    said = {
+        "candidate_activation": both,
+        "output_activation": both,
+        "gate_activation": given.get("recurrent_activation"),
+        "direction": given.get("direction"),
+        "merge": given.get("merge"),
+        "padding": given.get("padded_output"),
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **arguments: Any) -> Trace:
@@ -96,18 +127,18 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
 
     model_file = is_model(source)
     stored = stored_layout(given)
-    if not model_file and (stored or given.get("recurrent_activation") or given.get("name")):
-        raise click.UsageError(f"{source} is a problem: it has its name, layout and activations in itself")
+    asked = asked_options(given)
+    if not model_file and (stored or asked or given.get("name")):
+        raise click.UsageError(f"{source} is a problem: it has its name, layout, activations and directions in itself")
     if model_file and not given.get("input"):
         raise click.UsageError(f"{source} is a model: give its input with --input X")
     if given.get("key") and not given.get("input"):
         raise click.UsageError("--key says which array of --input: give --input X, or leave it out")
-    activation = given.get("recurrent_activation")
     model = prepare(
         source,
         name=given.get("name") or "",
         layout=stored,
-        options={"gate_activation": activation} if activation else None,
+        options=asked or None,
         allow_nonfinite=allow_nonfinite,
     )
     arguments: dict[str, Any] = {}
@@ -115,7 +146,7 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
         arguments["x"], names = read_input(given["input"], given.get("key"))
         if names:
             model = replace(model, header=replace(model.header, names={**model.header.names, "x": names}))
-    for name in ("h0", "c0", "lengths"):
+    for name in ("h0", "c0", "lengths", "mask"):
         if given.get(name):
             arguments[name] = read_input(given[name]).values
     if given.get("batch_first") is not None:

@@ -10,7 +10,7 @@ from ..cell.ops import Array
 from ..cell.stack import VALID, X
 from .xlsx_formulas import FORMULAS, Ref, column, constant, matrix, vector
 from .xlsx_formulas import block as across
-from .xlsx_sheets import INPUTS, LEFT, Block, Book, Grid
+from .xlsx_sheets import INPUTS, LEFT, Block, Book, Grid, mask_at
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,10 @@ def _elsewhere(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
     if source == X:
         return tuple(f"{INPUTS}!{column(LEFT + j)}{{r}}" for j in range(block.width))
     if source == VALID:
-        return ("IF(B{r}<INDEX(lengths,{b}),1,0)",)
+        edited = mask_at(book.grids)
+        if edited is None:
+            return ("IF(B{r}<INDEX(lengths,{b}),1,0)",)
+        return (f"'{edited[0].sheet}'!{column(edited[1].first)}{{r}}",)
     scope, _, line = source.rpartition("/")
     below = book.grids[scope]
     return tuple(f"'{below.sheet}'!{column(c)}{{r}}" for c in _spread(below.blocks[line], block.width))

@@ -77,7 +77,7 @@ def fitting(trace: Trace, selection: Selection, live: bool) -> Book:
 
 def refuse(model: Model, selection: Selection, live: bool) -> None:
     """Raise what `fitting` would for the trace of the model's own problem, before it is computed."""
-    fed = model._fed(None, {}, {}, None, None)  # as `Model.check` asks: sizes and premises, nothing computed
+    fed = model._fed(None, {}, {})  # as `Model.check` asks: sizes and premises, nothing computed
     layout = model._layout(fed, model.defaults.ask)
 
     def zeros(*shape: int) -> Array:
@@ -99,6 +99,7 @@ def refuse(model: Model, selection: Selection, live: bool) -> None:
         initial,
         {s: dict(given) for s, given in fed.given.items()},
         lines,
+        mask=fed.mask,
     )
     fitting(trace, selection, live)
 

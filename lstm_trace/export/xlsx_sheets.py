@@ -188,7 +188,7 @@ def _blocks(
     for name in outside:
         values = trace.operand(stage.scope, name, _probe(stage, window))
         if values is not None:
-            kind = _kind(stage, name)
+            kind = _kind(trace, stage, name, before)
             follows = shown | set(stage.cell.inputs) if kind == "state" else set()
             alive = _follows(stage, name, before, kind, follows & {*blocks, *shown})
             blocks[name] = Block(name, kind, at, values.shape[-1], alive, _whence(stage, name))
@@ -209,10 +209,21 @@ def _probe(stage: Stage, window: slice) -> slice:
     return slice(window.start, min(window.start + 2, window.stop))
 
 
-def _kind(stage: Stage, name: str) -> str:
+def _kind(trace: Trace, stage: Stage, name: str, before: dict[str, Grid]) -> str:
     if name in stage.cell.states:
         return "state"
-    return "given" if stage.sources[name] == GIVEN else "input"
+    source = stage.sources[name]
+    edited = source == GIVEN or (source == VALID and trace.mask is not None and mask_at(before) is None)
+    return "given" if edited else "input"
+
+
+def mask_at(grids: dict[str, Grid]) -> tuple[Grid, Block] | None:
+    """Where a mask is to be edited: on the first sheet that reads it."""
+    for grid in grids.values():
+        for block in grid.blocks.values():
+            if block.kind == "given" and grid.stage.sources.get(block.name) == VALID:
+                return grid, block
+    return None
 
 
 def _follows(stage: Stage, name: str, before: dict[str, Grid], kind: str, here: set[str]) -> bool:
@@ -230,7 +241,7 @@ def _whence(stage: Stage, name: str) -> str:
     if name in stage.cell.states:
         return f"{stage.cell.states[name]} of the step {'after' if stage.direction == 'reverse' else 'before'}"
     source = stage.sources[name]
-    return {X: "the input", VALID: "1 within the length", GIVEN: "given"}.get(source, f"from {source}")
+    return {X: "the input", VALID: "1 at a valid step", GIVEN: "given"}.get(source, f"from {source}")
 
 
 def _tables(trace: Trace, grid: Grid, names: _Names) -> tuple[Table, ...]:
@@ -247,7 +258,8 @@ def _tables(trace: Trace, grid: Grid, names: _Names) -> tuple[Table, ...]:
 def _starts(trace: Trace, grids: dict[str, Grid], steps: range, batch: slice, names: _Names) -> Iterator[Start]:
     """The lengths, and every initial state whose step is shown."""
     at = 1
-    if any(grid.stage.sources.get(block.name) == VALID for grid in grids.values() for block in grid.blocks.values()):
+    read = (grid.stage.sources.get(block.name) for grid in grids.values() for block in grid.blocks.values())
+    if trace.mask is None and VALID in read:
         lengths = (np.full(trace.batch, trace.span.stop) if trace.lengths is None else trace.lengths)[:, None]
         yield Start("", "lengths", "lengths", at, lengths[batch])
         at += 1

@@ -78,7 +78,7 @@ def _colours(book: Book) -> Iterator[Row]:
     yield ("Colours",), "name", ""
     if book.live:
         yield ("weight", "a weight: change it"), "weight", ""
-        yield ("input", "an input, an initial state, or a line that was given: change it"), "input", ""
+        yield ("input", "an input, a mask, an initial state, or a line that was given: change it"), "input", ""
         yield ("copy", "the same number as in another cell, by reference"), "copy", ""
         yield ("part", "a formula: a part of a line, such as one product of a sum"), "part", ""
         yield ("result", "a formula: a line with a name"), "result", ""

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import cast, to_array
+from ..arrays import cast, to_array, to_truths
 from ..cell.ops import Array
 from ..cell.stack import Stage, find
-from ..errors import Faults, MissingError, ShapeError, nearest
+from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
 from ..trace import STATE
 
 #: Steps and rows where x cannot be read: any address is in range, and no shape is wrong.
@@ -24,8 +24,9 @@ _SHORT = {state: short for short, state in STATE.items()}
 class Fed:
     """The arrays of one run, copies all of them.
 
-    x: (T, B, I) or None; lengths: (B,) or None; initial: for each state its (B, width) for every scope in order;
-    given: supplied lines (T, B, width) by scope and name. batched: whether the caller's arrays had a batch axis.
+    x: (T, B, I) or None; lengths: (B,) or None; mask: (T, B), True at the valid steps, or None where there are lengths
+    or all steps are valid; initial: for each state its (B, width) for every scope in order; given: supplied lines
+    (T, B, width) by scope and name. batched: whether the caller's arrays had a batch axis.
     unread: `x` and `given` where a fault of theirs leaves something out; what else is told of the run leaves it open.
     """
 
@@ -34,9 +35,15 @@ class Fed:
     batched: bool
     x: Array | None = None
     lengths: Array | None = None
+    mask: Array | None = None
     initial: Mapping[str, list[Array]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
+
+    @property
+    def padded(self) -> str:
+        """What says which steps are padding: `lengths`, `mask`, or nothing."""
+        return "lengths" if self.lengths is not None else "mask" if self.mask is not None else ""
 
 
 def fed(
@@ -44,6 +51,7 @@ def fed(
     states: Mapping[str, Any],
     supplied: Mapping[str, Any],
     lengths: Any,
+    mask: Any,
     batch_first: bool,
     dtype: Any,
     width: int | None,
@@ -57,7 +65,8 @@ def fed(
 
     states: by name (`h_prev`); supplied: lines by name or `layer/direction/name`; width: I where the weights say it;
     scopes: those of the cells, in the order of the initial states; carried: the states of the cell. faults: gathers
-    every fault; what is faulty is not in what is returned. unread: `x` where there is one that cannot be read.
+    every fault; what is faulty is not in what is returned. unread: `x` and `mask` where there is one that cannot be
+    read.
     """
     values, batched = None, False
     with faults.gather():
@@ -70,9 +79,16 @@ def fed(
     else:
         steps, batch = _extent(supplied, states, len(scopes), batch_first)
         batched = batch > 1
-    checked: Array | None = None if lengths is None else np.zeros(0, np.int64)
+    found: tuple[Array | None, Array | None] = (
+        None if lengths is None else np.zeros(0, np.int64),
+        None if mask is None and "mask" not in unread else np.zeros((0, 0), bool),
+    )
     with faults.gather():
-        checked = _lengths(lengths, steps, batch)
+        if lengths is not None and mask is not None:
+            raise OptionError("lengths and mask say the same in two ways: give one of them")
+        if "mask" not in unread:
+            checked = _mask(mask, steps, batch, batched, batch_first)
+            found = (_lengths(lengths, steps, batch), None) if mask is None else _shortest(checked)
     starts: dict[str, list[Array]] = {}
     with faults.gather():
         starts = _initial(states, scopes, batch, dtype, carried)
@@ -81,7 +97,7 @@ def fed(
         given = _given(supplied, steps, batch, batched, batch_first, dtype, stages)
     if supplied and not given:
         unread |= {"given"}
-    return Fed(steps, batch, batched, values, checked, starts, given, unread)
+    return Fed(steps, batch, batched, values, *found, starts, given, unread)
 
 
 def numbers(value: Any, name: str, dtype: Any = None) -> Array:
@@ -146,13 +162,13 @@ def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[
 def _extent(supplied: Mapping[str, Any], states: Mapping[str, Any], scopes: int, batch_first: bool) -> tuple[int, int]:
     """T and B where there is no x: from a supplied line of (T, B, width) or (T, width), else one step."""
     for value in supplied.values():
-        shape = np.shape(value) if hasattr(value, "__array__") else _shape(value)
+        shape = _shape(value)
         if len(shape) == 3:
             return (shape[1], shape[0]) if batch_first else (shape[0], shape[1])
         if len(shape) == 2:
             return shape[0], 1
     for value in states.values():
-        shape = np.shape(value) if hasattr(value, "__array__") else _shape(value)
+        shape = _shape(value)
         if len(shape) == 3:
             return 1, shape[1]
         if len(shape) == 2 and scopes == 1:
@@ -161,12 +177,12 @@ def _extent(supplied: Mapping[str, Any], states: Mapping[str, Any], scopes: int,
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    """The shape of nested lists by their first entries; whether they are ragged is seen later."""
+    """The shape of an array, or of nested lists by their first entries; whether they are ragged is seen later."""
     found = []
     while isinstance(value, list | tuple) and value:
         found.append(len(value))
         value = value[0]
-    return tuple(found)
+    return (*found, *(np.shape(value) if hasattr(value, "__array__") else ()))
 
 
 def _lengths(lengths: Any, steps: int, batch: int) -> Array | None:
@@ -186,6 +202,39 @@ def _lengths(lengths: Any, steps: int, batch: int) -> Array | None:
     return np.array(array, np.int64)
 
 
+def _mask(mask: Any, steps: int, batch: int, batched: bool, batch_first: bool) -> Array | None:
+    """The mask as (T, B), True at the valid steps."""
+    if mask is None:
+        return None
+    try:
+        array = to_truths(mask)
+    except ValueError as error:
+        raise ShapeError(f"mask: {error}") from None
+    if steps == UNKNOWN:
+        return np.zeros((0, 0), bool)
+    shape = array.shape
+    if array.ndim == 1 and not batched:
+        array = array[:, None]
+    elif array.ndim == 2 and batched and batch_first:
+        array = array.T
+    if array.shape != (steps, batch):
+        form, wanted = ("(B, T)", (batch, steps)) if batch_first else ("(T, B)", (steps, batch))
+        expected = f"{form} = {wanted}, as x" if batched else f"(T,) = ({steps},)"
+        turned = batched and shape == wanted[::-1]
+        raise ShapeError(f"mask has shape {shape}; expected {expected}{'; it looks transposed' if turned else ''}")
+    return np.array(array)
+
+
+def _shortest(mask: Array | None) -> tuple[Array | None, Array | None]:
+    """(lengths, mask): lengths where all padding of the mask is at the end, else the mask itself."""
+    if mask is None or not mask.size:
+        return None, mask
+    lengths = mask.sum(axis=0)
+    if (mask == (np.arange(len(mask))[:, None] < lengths)).all():
+        return lengths.astype(np.int64), None
+    return None, mask
+
+
 def _initial(
     states: Mapping[str, Any], scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str]
 ) -> dict[str, list[Array]]:
@@ -200,10 +249,17 @@ def _initial(
             if name not in known:
                 hint = nearest(name, known, "it carries") or "; it carries nothing"
                 raise MissingError(f"the cell carries no state {name}{hint}")
+            if (
+                isinstance(value, list | tuple)
+                and len({_shape(part)[-1:] for part in value}) > 1
+                and len(value) == count
+            ):
+                found[state] = [_of_scope(part, f"{name}[{k}]", batch, dtype) for k, part in enumerate(value)]
+                continue
             array = numbers(value, name, dtype)
             shape = array.shape
             if batch == UNKNOWN:  # the width can be told all the same
-                found[state] = [np.atleast_1d(array)]
+                found[state] = [np.atleast_1d(array)] * count
                 continue
             if array.ndim <= 1 and count == 1 and batch == 1:
                 array = array.reshape(1, 1, -1)
@@ -216,6 +272,14 @@ def _initial(
             found[state] = list(array)
     faults.tell()
     return found
+
+
+def _of_scope(value: Any, name: str, batch: int, dtype: Any) -> Array:
+    """The state of one of several layers that differ in width, (B, width)."""
+    array = np.atleast_2d(numbers(value, name, dtype))
+    if array.ndim != 2 or not array.size or len(array) != batch != UNKNOWN:
+        raise ShapeError(f"{name} has shape {_shape(value)}; expected (B, width) with B = {batch}")
+    return array
 
 
 def _forms(count: int, batch: int) -> str:

@@ -20,22 +20,22 @@ from .record import EVERYTHING, Record, recorded, stored_steps
 
 
 class Request(NamedTuple):
-    """All that the layout of a run depends on, without a value."""
+    """All that the layout of a run depends on, without a value. padded: `lengths`, `mask` or empty (see `Fed`)."""
 
     steps: int
     batch: int
     width: int | None
-    lengths: bool
+    padded: str
     ask: tuple[str, ...]
     given: tuple[tuple[str, str, int], ...]
-    initial: tuple[tuple[str, int], ...]
+    initial: tuple[tuple[str, str, int], ...]
     record: Record = EVERYTHING
 
 
 class Ground(NamedTuple):
     """What a model brings to every request.
 
-    stages: the network, with or without lengths, and with supplied lines by scope. unread: see `model.Defaults`. own:
+    stages: the network, with or without padding, and with supplied lines by scope. unread: see `model.Defaults`. own:
     whether the equations are the user's own. names: labels of inputs and units.
     """
 
@@ -51,7 +51,7 @@ def lay_out(request: Request, ground: Ground) -> Layout:
     supplied: dict[str, list[str]] = {}
     for scope, name, _ in request.given:
         supplied.setdefault(scope, []).append(name)
-    stages = ground.stages(request.lengths, supplied)
+    stages = ground.stages(bool(request.padded), supplied)
     steps = request.steps
     faults = Faults()
     asked: list[tuple[str, Address]] = []
@@ -117,7 +117,7 @@ def _known(
         if source == X and request.width is not None:
             known[name] = request.width, "from x"
         elif source == VALID:
-            known[name] = 1, "from lengths"
+            known[name] = 1, f"from {request.padded}"
         elif source == GIVEN:
             width = next((w for scope, given, w in request.given if (scope, given) == (stage.scope, name)), None)
             if width is not None:
@@ -130,7 +130,7 @@ def _known(
             elif scope in widths and not ground.unread:
                 known[name] = widths[scope][line], f"from {source}"
     short = {state: s for s, state in STATE.items()}
-    for name, width in request.initial:
-        if name in stage.cell.states:
+    for scope, name, width in request.initial:
+        if scope == stage.scope and name in stage.cell.states:
             known[name] = width, f"from {short.get(name, name)}"
     return known

@@ -1,5 +1,5 @@
 """What a run needs, or a message for each part that nobody gives: every weight and input that a computed line reads,
-lengths for a padding, a number for each label.
+lengths or a mask for a padding, a number for each label.
 """
 
 from __future__ import annotations
@@ -53,11 +53,12 @@ def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
     return nearest(name, [n for n in known if n.isidentifier()])
 
 
-def require_lengths(padding: str, lengths: bool) -> None:
-    """Raise OptionError for a padding where no row is shorter than the others."""
-    if padding != "zero" and not lengths:
+def require_padded(padding: str, padded: str) -> None:
+    """Raise OptionError for a rule of padding where nothing says which steps are padding."""
+    if padding != "zero" and not padded:
         raise OptionError(
-            f"option padding changes nothing without lengths: give lengths, or leave it out; found {padding!r}"
+            "option padding changes nothing without lengths or a mask: give lengths or mask, or leave it out; "
+            f"found {padding!r}"
         )
 
 

@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 
 def refill(trace: Trace, fresh: Trace) -> Trace:
     """`trace` with the premises of `fresh`, which has the same layout, copied into its own arrays."""
-    for old, new in ((trace.x, fresh.x), (trace.lengths, fresh.lengths)):
+    for old, new in ((trace.x, fresh.x), (trace.lengths, fresh.lengths), (trace.mask, fresh.mask)):
         if old is not None:
             old[...] = new
     for mine, theirs in ((trace.initial, fresh.initial), (trace.given, fresh.given)):
@@ -313,5 +313,6 @@ class Job:
                 if stage.scope in fed.given
             },
             lines=lines,
+            mask=None if fed.mask is None else fed.mask[: layout.steps],
             memory=memory,
         )

@@ -39,7 +39,11 @@ def _gate(shown: View, stage: Stage, line: Line, signal: str) -> Text:
              if j is not None and j < values.shape[-1]]  # fmt: skip
     window, rows = shown.chosen.window(trace), shown.chosen.rows(trace)
     places = [
-        (t, b, j) for t in trace.span[window] for b in range(trace.batch)[rows] if not shown.past(t, b) for j in units
+        (t, b, j)
+        for t in trace.span[window]
+        for b in range(trace.batch)[rows]
+        if not shown.padding(t, b)
+        for j in units
     ]
     there = np.array([values[trace.index(t), b, j] for t, b, j in places])
     if not len(there) or not np.isfinite(there).all():

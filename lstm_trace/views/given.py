@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..cell.lines import Line
-from ..cell.ops import Array
 from ..cell.stack import GIVEN, Stage, X
 from .asked import name_of, wanted
 from .blocks import Block, Derivation, Heading, Para, Premises, Row, Table, Text
@@ -192,12 +191,12 @@ def single(shown: View) -> bool:
 
 
 def _sequence(shown: View) -> Iterator[Block]:
-    """Input, lengths, states and supplied lines."""
+    """Input, lengths or mask, states and supplied lines."""
     if single(shown):
         yield from _start(shown)
     else:
         yield from _input(shown)
-        yield from _lengths(shown)
+        yield from _padding(shown)
         yield from _states(shown)
         yield from _supplied(shown)
 
@@ -293,15 +292,32 @@ def _supplied(shown: View) -> Iterator[Block]:
         yield Para(shown.words.text("supplied", lines=shown.words.listed(texts)))
 
 
-def _lengths(shown: View) -> Iterator[Block]:
-    lengths: Array | None = shown.trace.lengths
-    if lengths is None:
-        return
-    rows = [b for b in kept(shown.trace.batch, None if shown.everything else TABLE) if b is not None]
-    texts: list[Text] = [
-        (shown.words.word("length.1" if int(lengths[b]) == 1 else "length", n=int(lengths[b]), b=b),) for b in rows
-    ]
-    yield Para(shown.words.text("lengths", lengths=shown.words.listed(texts)))
+def _padding(shown: View) -> Iterator[Block]:
+    """Which steps of each row are valid."""
+    trace = shown.trace
+    rows = [b for b in kept(trace.batch, None if shown.everything else TABLE) if b is not None]
+    if trace.lengths is not None:
+        counts = {b: int(trace.lengths[b]) for b in rows}
+        texts: list[Text] = [
+            (shown.words.word("length.1" if n == 1 else "length", n=n, b=b),) for b, n in counts.items()
+        ]
+        yield Para(shown.words.text("lengths", lengths=shown.words.listed(texts)))
+    if trace.mask is not None:
+        spans = shown.words.word("semicolon").join(_masked(shown, b) for b in rows)
+        yield Para(shown.said("mask", mask=spans))
+
+
+def _masked(shown: View, b: int) -> str:
+    """The valid steps of a row in words: `row 1: 0–2, 5`."""
+    trace = shown.trace
+    assert trace.mask is not None
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], trace.mask[:, b].astype(int), [0]])))
+    spans = [(trace.span[begin], trace.span[end - 1]) for begin, end in edges.reshape(-1, 2)]
+    if not spans:
+        return shown.words.word("mask.none", b=b)
+    texts = [str(first) if first == last else f"{first}–{last}" for first, last in spans]
+    few = texts if shown.everything or len(texts) <= TABLE else [*texts[:TABLE], "…"]
+    return shown.words.word("mask.row", steps=", ".join(few), b=b)
 
 
 def _wanted(shown: View) -> Text:

@@ -127,9 +127,9 @@ def parts(trace: Trace, selection: Selection | None = None, with_inputs: bool = 
     """The selection in the order of the long shape: layer, direction, t as visited (the reverse direction from the
     last step down), batch, line in computing order, unit.
 
-    with_inputs: premises too. The lengths and the input come first, with no layer and direction; each stage begins
-    with its parameters (column k of a matrix is the line `W_xi[:,k]`, so that the unit is that of the result) and its
-    initial states (no step); supplied lines precede the computed ones of their step.
+    with_inputs: premises too. The lengths (or the mask) and the input come first, with no layer and direction; each
+    stage begins with its parameters (column k of a matrix is the line `W_xi[:,k]`, so that the unit is that of the
+    result) and its initial states (no step); supplied lines precede the computed ones of their step.
     Raises MissingError where the selection names what is not there, or leaves nothing.
 
     >>> import lstm_trace as lt
@@ -155,13 +155,16 @@ def parts(trace: Trace, selection: Selection | None = None, with_inputs: bool = 
 
 
 def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> Iterator[Part]:
-    """The lengths and the input: premises that belong to no layer, so a layer or direction leaves them out."""
+    """The lengths (or the mask) and the input: premises of no layer, so a layer or direction leaves them out."""
     if chosen.layer is not None or chosen.direction is not None:
         return
     batch = range(trace.batch)[rows]
     if trace.lengths is not None and chosen.has("lengths") and chosen.unit in (None, 0):
         values = trace.lengths[rows][None, :, None].astype(trace.header.dtype)
         yield Part(None, None, None, batch, (Entry("lengths", "input", range(1)),), (values,))
+    if trace.mask is not None and chosen.has("mask") and chosen.unit in (None, 0):
+        values = trace.mask[window, rows, None].astype(trace.header.dtype)
+        yield Part(None, None, trace.span[window], batch, (Entry("mask", "input", range(1)),), (values,))
     if trace.x is not None and (chosen.has("x_t") or chosen.has("x")):
         units = _units(trace.x.shape[-1], chosen)
         if units:
@@ -238,7 +241,7 @@ def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
     recorded = dict.fromkeys(name for lines in trace.lines.values() for name in lines)
     premises = dict.fromkeys(
         name for part in (trace.parameters, trace.initial, trace.given) for values in part.values() for name in values
-    ) | dict.fromkeys(("x", "x_t", "lengths", *INITIAL.values()))
+    ) | dict.fromkeys(("x", "x_t", "lengths", "mask", *INITIAL.values()))
     for name in chosen.names or ():
         if name in recorded or (with_inputs and name in premises):
             continue

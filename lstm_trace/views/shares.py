@@ -28,13 +28,13 @@ class _Part(NamedTuple):
 
 
 _STEPS = ("t", "batch", "unit")
-_AXES = {"input": _STEPS, "lengths": _STEPS, "given": _STEPS, "state": ("batch", "unit")}
+_AXES = {"input": _STEPS, "lengths": _STEPS, "mask": _STEPS, "given": _STEPS, "state": ("batch", "unit")}
 
 
 def frame(split: Split) -> pd.DataFrame:
     """One row for each parameter, input, initial state and supplied value, with its `contribution`.
 
-    kind: parameter, input, state, given, lengths; `local` for values that their line does not explain; `rounding`
+    kind: parameter, input, state, given, lengths, mask; `local` for values that their line does not explain; `rounding`
     (one row) for what float32 rounded away. The contributions add up to `frame.attrs["difference"]` but for
     `frame.attrs["residual"]`, which is rounding; attrs also hold `of`, `value` and `baseline`.
     """
@@ -59,7 +59,7 @@ def _parts(split: Split) -> Iterator[_Part]:
     for place, values in split.parts.items():
         scope, _, name = place.rpartition("/")
         kind = split.kinds[place]
-        name = {"input": "x_t", "lengths": "valid"}.get(kind, name)
+        name = {"input": "x_t", "lengths": "valid", "mask": "valid"}.get(kind, name)
         yield _Part(kind, scope, name, _AXES.get(kind, ("unit", "input"))[: values.ndim], values)
     for place, values in split.local.items():
         scope, _, name = place.rpartition("/")

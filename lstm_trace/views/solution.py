@@ -45,7 +45,8 @@ def _start(shown: View, place: Place) -> Iterator[Block]:
     """What this place starts from: inputs and states with their values, and where they come from."""
     stage, t, b = place
     if shown.idle(place):
-        yield Para(shown.words.text("past", b=str(b), option=Code("--all")))
+        key = "masked" if shown.trace.padded == "mask" else "past"
+        yield Para(shown.words.text(key, b=str(b), option=Code("--all")))
     names = read(shown, stage)
     if t == shown.steps[0] and b == shown.rows[0]:
         for name in names:

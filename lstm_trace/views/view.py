@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from ..address import Address
 from ..cell.lines import Line
+from ..cell.ops import Array
 from ..cell.stack import VALID, Stage
 from ..errors import MissingError, nearest
 from ..trace import INITIAL, Trace
@@ -95,13 +96,13 @@ class View:
         """The lines of a stage that were recorded and chosen."""
         return _lines(self.trace, stage, self.chosen)
 
-    def groups(self, stage: Stage, past: bool = False) -> list[Group]:
+    def groups(self, stage: Stage, idle: bool = False) -> list[Group]:
         """The chosen lines of a stage, those that belong together in one group.
 
-        past: only those that ask whether the step is within the row's length.
+        idle: only those that ask whether the step is padding.
         """
         asks = {name for name, source in stage.sources.items() if source == VALID}
-        there = {line.name for line in self.lines(stage) if not past or asks & set(line.reads)}
+        there = {line.name for line in self.lines(stage) if not idle or asks & set(line.reads)}
         kind = self.trace.header.kind
         asked = {address.line for address in self.asked}
         titled = frozenset(x.name for x in stage.lines if self.words.has(f"{kind}.{x.name}") or x.name in asked)
@@ -150,13 +151,17 @@ class View:
         return self.words.word("list").join(part for part in found if part)
 
     def idle(self, place: Place) -> bool:
-        """Whether only the lines that keep the states are shown at a place, since it lies past the row's length."""
+        """Whether only the lines that keep the states are shown at a place, since it is padding."""
         short = not self.everything and self.chosen.names is None and VALID in place.stage.sources.values()
-        return short and self.past(place.t, place.b)
+        return short and self.padding(place.t, place.b)
 
-    def past(self, t: int, b: int) -> bool:
-        """Whether step t lies past the length of row b."""
-        return self.trace.lengths is not None and t >= int(self.trace.lengths[b])
+    def padding(self, t: int, b: int) -> bool:
+        """Whether step t is padding in row b."""
+        return not self._valid[self.trace.index(t), b, 0]
+
+    @cached_property
+    def _valid(self) -> Array:
+        return self.trace.valid
 
     def said(self, key: str, **fields: object) -> Text:
         """The string of `key`, all of whose fields are text."""

@@ -48,6 +48,9 @@ ENGLISH: dict[str, str] = {
     "lengths": "Lengths: {lengths}. Past its length a row keeps its states.",
     "length": "{n} steps in row {b}",
     "length.1": "one step in row {b}",
+    "mask": "Valid steps: {mask}. At every other step a row keeps its states.",
+    "mask.row": "row {b}: {steps}",
+    "mask.none": "row {b}: none",
     "imported": "On the way in: {what}",
     "where": "Here",
     "layer.more": "Further equations of {place}:",
@@ -77,6 +80,7 @@ ENGLISH: dict[str, str] = {
     "step.short": "step {t}",
     "from": "{name} is {source} of {place}.",
     "past": "This step lies past the length of row {b}, which keeps its states. {option} shows the other lines too.",
+    "masked": "This step is padding in row {b}, which keeps its states. {option} shows the other lines too.",
     # lines in words; the kind of the cell decides, since an own cell may call anything i_t
     "lstm.i_t": "Input gate",
     "lstm.f_t": "Forget gate",

@@ -26,11 +26,12 @@ def rerun(
     given: Premises | None = None,
     parameters: Premises | None = None,
     lengths: Array | None = None,
+    mask: Array | None = None,
 ) -> Trace:
     """A new trace of the same stages; what is not given stays as it was.
 
     x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B
-    may be another one where x, initial, given and lengths all have it. The trace that is given is not changed.
+    may be another one where x, initial, given and lengths (or the mask) all have it. The given trace is not changed.
     Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
     """
     dtype = np.dtype(trace.header.dtype)
@@ -40,6 +41,7 @@ def rerun(
         batch=trace.batch if x is None else x.shape[1],
         x=x,
         lengths=trace.lengths if lengths is None else np.array(lengths),
+        mask=trace.mask if mask is None else np.array(mask),
         initial=_changed("initial state", trace.initial, initial, dtype),
         given=_changed("supplied line", trace.given, given, dtype),
         parameters=_changed("parameter", trace.parameters, parameters, dtype),
@@ -115,3 +117,5 @@ def _check(trace: Trace, new: Trace) -> None:
                     raise ShapeError(f"the {kind} {scope}/{name} has shape {value.shape}; expected {tuple(shape)}")
     if new.lengths is not None and new.lengths.shape != (new.batch,):
         raise ShapeError(f"lengths has shape {new.lengths.shape}; expected one for each of the B = {new.batch} rows")
+    if new.mask is not None and new.mask.shape != (new.steps, new.batch):
+        raise ShapeError(f"mask has shape {new.mask.shape}; expected (T, B) = {(new.steps, new.batch)}")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from ..cell.ops import Array
 from ..errors import ShapeError
-from ..part import between
+from ..part import between, rows
 from ..trace import INITIAL, Trace
 from .derived import coarse, differing, held
 
@@ -20,29 +19,8 @@ def side_by_side(a: Trace, b: Trace) -> tuple[Trace, Trace]:
     if not common:
         spans = (f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
         raise ShapeError(f"the traces have no step in common: {', '.join(spans)}")
-    rows = min(a.batch, b.batch)
-    return _rows(between(a, common), rows), _rows(between(b, common), rows)
-
-
-def _rows(trace: Trace, count: int) -> Trace:
-    """The first rows of the batch."""
-    if trace.batch == count:
-        return trace
-
-    def part(arrays: Mapping[str, Mapping[str, Array]], *lead: slice) -> dict[str, dict[str, Array]]:
-        at = (*lead, slice(count))
-        return {scope: {name: values[at] for name, values in here.items()} for scope, here in arrays.items()}
-
-    return replace(
-        trace,
-        batch=count,
-        x=None if trace.x is None else trace.x[:, :count],
-        lengths=None if trace.lengths is None else trace.lengths[:count],
-        initial=part(trace.initial),
-        given=part(trace.given, slice(None)),
-        lines=part(trace.lines, slice(None)),
-        memory=None,
-    )
+    first = slice(min(a.batch, b.batch))
+    return rows(between(a, common), first), rows(between(b, common), first)
 
 
 def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
@@ -117,11 +95,15 @@ def premises(a: Trace, b: Trace) -> list[str]:
 def _pairs(a: Trace, b: Trace) -> Iterator[tuple[str, Array | None, Array | None]]:
     """(place, in a, in b) of every premise."""
     yield "x", a.x, b.x
-    yield "lengths", a.lengths, b.lengths
+    if "mask" in (a.padded, b.padded):  # lengths are a mask too
+        one, two = (trace.valid if trace.padded else None for trace in (a, b))
+        yield "mask", one, two
+    else:
+        yield "lengths", a.lengths, b.lengths
     for part in ("parameters", "initial", "given"):
-        one: Mapping[str, Mapping[str, Array]] = getattr(a, part)
-        two: Mapping[str, Mapping[str, Array]] = getattr(b, part)
-        for scope in dict.fromkeys((*one, *two)):
-            for name in dict.fromkeys((*one.get(scope, {}), *two.get(scope, {}))):
+        mine: Mapping[str, Mapping[str, Array]] = getattr(a, part)
+        yours: Mapping[str, Mapping[str, Array]] = getattr(b, part)
+        for scope in dict.fromkeys((*mine, *yours)):
+            for name in dict.fromkeys((*mine.get(scope, {}), *yours.get(scope, {}))):
                 label = INITIAL.get(name, name) if part == "initial" else name
-                yield f"{scope}/{label}", one.get(scope, {}).get(name), two.get(scope, {}).get(name)
+                yield f"{scope}/{label}", mine.get(scope, {}).get(name), yours.get(scope, {}).get(name)

@@ -32,9 +32,9 @@ class Split:
 
     of: the value; `row` is the row of the batch that a's stands in. Parts are shares by address: `0/forward/W_xi`
     in the parameter's shape; `x` (T, 1, I), `0/forward/h0` (1, H), supplied lines `0/forward/f_t` (T, 1, ·), of the
-    row that holds the value alone, since no other row matters; `lengths` (T, 1, 1) where the lengths differ.
-    kinds: of each part: parameter, input, state, given or lengths. by_step: the share of each parameter at each step,
-    (T,); they add up to the parameter's part.
+    row that holds the value alone, since no other row matters; `lengths` or `mask` (T, 1, 1) where those differ.
+    kinds: of each part: parameter, input, state, given, lengths or mask. by_step: the share of each parameter at each
+    step, (T,); they add up to the parameter's part.
     local: the share of values that differ from their own derivation in a or b by more than rounding (a foreign or
     wrong trace), by line (T, 1, ·). rounding: the share of float32 values that were rounded from their derivation;
     0 for float64, where it is as small as the residual. first: the position in the input of the first step.
@@ -109,8 +109,9 @@ def _premises(trace: Trace, base: Trace, found: Adjoints) -> Iterator[tuple[str,
                 yield kind, f"{scope}/{label}", slope, one[scope][name], two[scope][name]
     if found.x is not None:
         yield "input", "x", found.x, trace.x, base.x
-    if trace.lengths is not None and (trace.lengths != base.lengths).any():
-        yield "lengths", "lengths", found.valid, trace.valid, base.valid
+    if trace.padded and (trace.valid != base.valid).any():
+        what = "mask" if "mask" in (trace.padded, base.padded) else "lengths"
+        yield what, what, found.valid, trace.valid, base.valid
 
 
 def _gap(a: Array, b: Array) -> Array:

@@ -37,7 +37,7 @@ BLOCK = 1 << 16
 class Adjoints:
     """The slope of the weighted lines to every premise; keyed and shaped as in `Trace`.
 
-    valid: to the mask of the lengths, (T, B, 1), which differs between two traces only where the lengths do.
+    valid: to `valid`, (T, B, 1), which differs between two traces only where their lengths or masks do.
     """
 
     parameters: dict[str, dict[str, Array]]

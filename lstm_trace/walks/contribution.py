@@ -88,15 +88,15 @@ def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input
     """The mean gradient along the straight path from the baseline's premises, times their difference.
 
     Sundararajan, Taly & Yan 2017; `points` of the Gauss-Legendre rule, each traced anew, as rows of one batch.
-    Raises OptionError where the baseline has other parameters or lengths: a path leads through inputs and states.
+    Raises OptionError where the baseline has other parameters or padding: a path leads through inputs and states.
     """
     place, one, base = _pair(trace, of, baseline)
     for scope, here in one.parameters.items():
         for name, value in here.items():
             if not np.array_equal(value, base.parameters[scope][name]):
                 raise OptionError(f"integrated gradients need equal parameters; {scope}/{name} differs in the baseline")
-    if one.lengths is not None and (base.lengths is None or (one.lengths != base.lengths).any()):
-        raise OptionError("integrated gradients need equal lengths in trace and baseline")
+    if bool(one.padded) != bool(base.padded) or not np.array_equal(one.valid, base.valid):
+        raise OptionError("integrated gradients need equal lengths, or equal masks, in trace and baseline")
     if points < 1:
         raise OptionError(f"points must be at least 1; found {points}")
     nodes, weights = np.polynomial.legendre.leggauss(points)
@@ -140,6 +140,7 @@ def _along(one: Trace, base: Trace, at: Array) -> Trace:
         initial=part(one.initial, base.initial, 0),
         given=part(one.given, base.given, 1),
         lengths=None if one.lengths is None else np.repeat(one.lengths, len(at)),
+        mask=None if one.mask is None else np.repeat(one.mask, len(at), axis=1),
     )
 
 

@@ -150,13 +150,13 @@ def derive(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array,
 
 
 def premises(trace: Trace) -> Iterator[str]:
-    """What the trace takes as given: parameters, inputs, lengths, initial states, supplied lines."""
+    """What the trace takes as given: parameters, inputs, lengths or mask, initial states, supplied lines."""
     for scope, values in trace.parameters.items():
         yield from (f"{scope}/{name}" for name in values)
     if trace.x is not None:
         yield "x_t"
-    if trace.lengths is not None:
-        yield "lengths"
+    if trace.padded:
+        yield trace.padded
     for scope, values in trace.initial.items():
         yield from (f"{scope}/{INITIAL.get(name, name)}" for name in values)
     for scope, values in trace.given.items():

@@ -55,7 +55,7 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
     pairs = {carried: state for state, carried in cell.carry}
     mask = None
     state = pairs.get(name)
-    if state is None:  # under lengths the carried line is where(valid, c_t, c_prev)
+    if state is None:  # under padding the carried line is where(valid, c_t, c_prev)
         for candidate, target in cell.carry:
             line = cell.by_name.get(target)
             if line and line.op == "where" and line.operands[1:] == (name, candidate):
@@ -137,7 +137,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
         keep += sign * (1.0 if gate is None else _values(trace, stage, gate, b, j))
     order = list(range(t + 1)) if stage.direction != "reverse" else list(range(trace.steps - 1, t - 1, -1))
     past = valid == 0
-    past[t] = False  # the line itself is computed past the row's length too; only the carry is not
+    past[t] = False  # the line itself is computed at padding too; only the carry is not
     keep = np.where(past, 1.0, keep)
     parts: list[tuple[str, Array]] = [
         (str(name), sign * _values(trace, stage, name, b, j)) for sign, name in rule.writes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..cell.ops import OPS, Array
 from ..cell.shapes import infer
 from ..cell.stack import Stage
 from ..errors import MissingError
+from ..part import rows
 from ..trace import Trace
 
 
@@ -110,18 +110,4 @@ def sizes(trace: Trace) -> dict[str, dict[str, int]]:
 
 def one_row(trace: Trace, b: int) -> Trace:
     """The trace of row `b` of the batch alone; arrays are views."""
-
-    def part(arrays: dict[str, dict[str, Array]], axis: int) -> dict[str, dict[str, Array]]:
-        at = (slice(None),) * axis + (slice(b, b + 1),)
-        return {scope: {name: values[at] for name, values in here.items()} for scope, here in arrays.items()}
-
-    return replace(
-        trace,
-        batch=1,
-        x=None if trace.x is None else trace.x[:, b : b + 1],
-        lengths=None if trace.lengths is None else trace.lengths[b : b + 1],
-        initial=part(trace.initial, 0),
-        given=part(trace.given, 1),
-        lines=part(trace.lines, 1),
-        memory=None,
-    )
+    return rows(trace, slice(b, b + 1))

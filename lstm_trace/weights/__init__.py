@@ -9,10 +9,10 @@ from typing import Any
 
 from ..errors import FileError, OptionError
 from ..schema import TRACED
-from .found import Found, choose
+from .found import Found, as_asked, choose
 from .layouts import Layout, layout
 
-#: Reader module by suffix; each has `read(path, layout=, recurrent_activation=)`, which gives every LSTM of the file.
+#: Reader module by suffix; each has `read(path, layout=)`, which gives every LSTM of the file.
 READERS: dict[str, str] = {
     ".pt": "torch", ".pth": "torch", ".bin": "torch", ".ckpt": "torch", ".jit": "torch", ".safetensors": "safetensors",
     ".npz": "npz", ".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".onnx": "onnx",
@@ -40,15 +40,11 @@ def is_model(path: str | Path) -> bool:
     return suffix in READERS or suffix in REFUSED
 
 
-def read_model(
-    path: str | Path,
-    layout: str | Mapping[str, Any] | Layout | None = None,
-    recurrent_activation: str | None = None,
-) -> list[Found]:
+def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None = None) -> list[Found]:
     """Every LSTM in a model file, those that cannot be traced included (see `Found.refused`).
 
-    layout: how the arrays are stored, where the file does not say it. recurrent_activation: of Keras files that hold
-    weights only. Raises FileError, MissingError and ShapeError that begin with the file's name.
+    layout: how the arrays are stored, where the file does not say it. Raises FileError, MissingError and ShapeError
+    that begin with the file's name.
     """
     suffix = Path(path).suffix.lower()
     if suffix in REFUSED:
@@ -61,11 +57,11 @@ def read_model(
         raise FileError(f"{path}: {TRACED}")
     reader = import_module(f".{READERS[suffix]}", __name__)
     if suffix == ".onnx":
-        if layout is not None or recurrent_activation is not None:
-            raise OptionError(f"{path}: an ONNX file says how its weights are stored and which activations it has")
+        if layout is not None:
+            raise OptionError(f"{path}: an ONNX file says how its weights are stored")
         found: list[Found] = reader.read(path)
     else:
-        found = reader.read(Path(path), layout=_layout(layout), recurrent_activation=recurrent_activation)
+        found = reader.read(Path(path), layout=_layout(layout))
     return found
 
 
@@ -73,4 +69,4 @@ def _layout(given: str | Mapping[str, Any] | Layout | None) -> Layout | None:
     return None if given is None else layout(given)
 
 
-__all__ = ["READERS", "Found", "Layout", "choose", "is_model", "layout", "read_model"]
+__all__ = ["READERS", "Found", "Layout", "as_asked", "choose", "is_model", "layout", "read_model"]

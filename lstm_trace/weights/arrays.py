@@ -73,19 +73,6 @@ def find(
     return found
 
 
-def with_recurrent(found: list[Found], activation: str | None) -> list[Found]:
-    """The same with the gates' activation, where one is given."""
-    if activation is None:
-        return found
-    said = f"gate activation {activation}, as asked"
-    return [
-        f
-        if f.refused
-        else replace(f, options={**f.options, "gate_activation": activation}, imported=(*f.imported, said))
-        for f in found
-    ]
-
-
 def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]]:
     """The weights of one layer and direction by our names, and the options that they bring.
 

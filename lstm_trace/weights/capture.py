@@ -6,14 +6,15 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from ..errors import MissingError, OptionError, nearest
 from ..trace import Trace
-from .agreement import compared
-from .call import Call
+from .agreement import Agreement, compared
+from .call import Call, Watch
 from .live import framework, recurrent_layers, recurrent_modules
 from .source import prepare_found
 
@@ -44,9 +45,12 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
 
     model: a PyTorch or Keras model, or one LSTM. arguments: of `Model.run`, for every trace (`ask`, `record`). An
     nn.LSTMCell called in a loop gives one trace of all its steps, as long as each call gets the states that the last
-    one returned. Each trace is compared with what the module returned; the sentence stands in `header.agreement`,
-    and a difference that rounding does not explain is warned of. Raises OptionError for active dropout, masks with
-    gaps, and compiled calls; MissingError where the model has no LSTM, or none was called.
+    one returned. Each trace is compared with what the module returned; the sentence stands in `header.agreement`.
+
+    The model's own calls always return what they would without us. What could not be traced (OptionError for active
+    dropout and compiled calls), and a difference that rounding does not explain (DisagreementWarning), is told on
+    leaving the block; the traces of all other calls are there. Raises MissingError where the model has no LSTM, or none
+    was called.
 
         with lt.capture(model) as traces:
             model(batch)
@@ -59,23 +63,33 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
     if not names:
         raise MissingError(f"{type(model).__name__} has no LSTM{_others(model)}")
     traces = Traces()
+    wrong: list[str] = []
 
-    def add(call: Call) -> None:
-        traces.append(traced(call, arguments))
+    def take(call: Call) -> None:
+        trace, found = traced(call, arguments)
+        traces.append(trace)
+        if found.agrees is False:
+            wrong.append(f"{call.name or 'the LSTM'}: {found.sentence}")
 
+    watched = Watch(take)
     with ExitStack() as stack:
         if kind == "keras":
             from .capture_keras import watch
         else:
             from .capture_torch import watch
         for name, module in names.items():
-            stack.enter_context(watch(module, name, add))
+            stack.enter_context(watch(module, name, watched))
         yield traces
+    try:
+        for said in wrong:
+            warnings.warn(said, DisagreementWarning, stacklevel=3)
+    finally:  # warnings may be errors
+        watched.tell()
     if not traces:
         raise MissingError(f"no LSTM was called: call the model within the block ({', '.join(names)} would be traced)")
 
 
-def traced(call: Call, arguments: Mapping[str, Any]) -> Trace:
+def traced(call: Call, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
     """The trace of one call, with the agreement in its header."""
     given = {key: value for key, value in call.arguments.items() if value is not None}
     trace = prepare_found(call.found, options=call.options, title=call.name).run(**given, **arguments)
@@ -85,16 +99,14 @@ def traced(call: Call, arguments: Mapping[str, Any]) -> Trace:
             again = prepare_found(call.found, options=call.options, dtype=dtype)
             runs[dtype] = results(again.run(**given), call.returned)
     axis = 1 if trace.header.batched and trace.header.batch_first else 0
-    timed = {name for name in call.returned if name.split()[0] == "h"}
+    timed = {name for name in call.returned if name in ("h", "h forward", "h reverse")}
 
     def steps_first(values: Mapping[str, Any]) -> dict[str, Any]:
         return {name: np.moveaxis(a, axis, 0) if name in timed else a for name, a in values.items()}
 
     ours, single, double = (steps_first(runs[dtype]) for dtype in (trace.header.dtype, "float32", "float64"))
     found = compared(ours, single, double, steps_first(call.returned), call.what, call.ulp, timed)
-    if found.agrees is False:
-        warnings.warn(f"{call.name or 'the LSTM'}: {found.sentence}", DisagreementWarning, stacklevel=6)
-    return replace(trace, header=replace(trace.header, agreement=(*trace.header.agreement, found.sentence)))
+    return replace(trace, header=replace(trace.header, agreement=(*trace.header.agreement, found.sentence))), found
 
 
 _MERGED: dict[str, Callable[[Any, Any], Any]] = {
@@ -108,18 +120,31 @@ _MERGED: dict[str, Callable[[Any, Any], Any]] = {
 def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What a framework returns, from a trace and in the shapes of `wanted`.
 
-    `h`: all steps, in the layout of x; `h forward` and `h reverse` where they are not joined; `h_n`, `c_n`;
-    `last h`: the last of each direction, joined.
+    `h`: all steps, in the layout of x; `h forward` and `h reverse` where they are not joined; `last h` and so on: the
+    output, not the state, at the last step that each direction visits; `h_n`, `c_n`; `h_n of layer 0` and so on.
     """
-    found: dict[str, Callable[[], Any]] = {
+    found: dict[str, Callable[..., Any]] = {
         "h": lambda: trace.output,
         "h forward": lambda: trace.at(direction="forward").output,
         "h reverse": lambda: trace.at(direction="reverse").output,
         "h_n": lambda: trace.h_n,
         "c_n": lambda: trace.c_n,
-        "last h": lambda: trace.h_n[0] if len(trace.h_n) == 1 else _MERGED[trace.header.merge](*trace.h_n),
+        "last h": lambda: reduce(_MERGED[trace.header.merge], _last_outputs(trace)),
+        "last h forward": lambda: _last_outputs(trace)[0],
+        "last h reverse": lambda: _last_outputs(trace)[1],
     }
+    for layer in {stage.layer for stage in trace.stages}:
+        found[f"h_n of layer {layer}"] = lambda at=layer: trace.at(layer=at).h_n
+        found[f"c_n of layer {layer}"] = lambda at=layer: trace.at(layer=at).c_n
     return {name: np.asarray(found[name]()).reshape(np.shape(values)) for name, values in wanted.items()}
+
+
+def _last_outputs(trace: Trace) -> list[Any]:
+    """What each direction of the top layer gives out at the last step that it visits, (B, H)."""
+    top = [stage for stage in trace.stages if stage.layer == trace.stages[-1].layer and stage.direction != "joined"]
+    ends = [slice(0, 1) if stage.direction == "reverse" else slice(trace.steps - 1, None) for stage in top]
+    outputs = [trace.operand(stage.scope, stage.cell.output, end) for stage, end in zip(top, ends, strict=True)]
+    return [values[0] for values in outputs if values is not None]
 
 
 def _others(model: Any) -> str:

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import keras
 import numpy as np
 
-from ..errors import LstmTraceError, OptionError
-from .call import Call
-from .live import as_array, from_live, halves, precision
-
-Add = Callable[[Call], None]
+from ..errors import OptionError
+from .call import Call, Watch
+from .live import as_array, from_live, halves, lstm_cells, precision
 
 
 @contextmanager
-def watch(module: Any, name: str, add: Add) -> Iterator[None]:
-    """Give `add` every call of one layer within the block."""
+def watch(module: Any, name: str, watched: Watch) -> Iterator[None]:
+    """Let `watched` take every call of one layer within the block."""
     original = module.call
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        given = dict(zip(("sequences", "initial_state", "mask", "training"), args, strict=False)) | kwargs
-        states = _initial(module, given)
+        seen: tuple[dict[str, Any], list[Any] | None] | None = None
+        with watched.noting(name):
+            given = dict(zip(("sequences", "initial_state", "mask", "training"), args, strict=False)) | kwargs
+            seen = given, _initial(module, given)  # before the call: a stateful layer changes its states
         output = original(*args, **kwargs)
-        try:
-            add(_call(module, name, given, states, output))
-        except LstmTraceError as error:
-            # Keras's own mark for an error that it must not wrap into a page of call arguments
-            error._keras_call_info_injected = True  # type: ignore[attr-defined]
-            raise
+        if seen is not None:
+            with watched.noting(name):
+                watched.take(_call(module, name, *seen, output))
         return output
 
     object.__setattr__(module, "call", call)  # past Keras's own tracking of attributes
@@ -42,22 +40,20 @@ def watch(module: Any, name: str, add: Add) -> Iterator[None]:
 def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
     """The initial states of a call: those that it got, or those that a stateful layer keeps."""
     states = given.get("initial_state")
-    if states is not None:
-        return [_numbers(state, layer) for state in states]
-    kept = [state for half in halves(layer).values() if half.stateful for state in half.states or ()]
-    return [_numbers(state, layer).copy() for state in kept] or None
+    if states is None:
+        states = [half.states for half in halves(layer).values() if half.stateful and half.states]
+    return [_numbers(state, layer).copy() for state in keras.tree.flatten(states)] or None
 
 
 def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> Call:
     parts = halves(layer)
-    cell = next(iter(parts.values())).cell
-    if given.get("training") and (cell.dropout or cell.recurrent_dropout):
+    cells = [cell for half in parts.values() for cell in lstm_cells(half)]
+    if given.get("training") and any(cell.dropout or cell.recurrent_dropout for cell in cells):
         raise OptionError(f"{name}: in training mode with dropout its values are random; call with training=False")
     x = _numbers(next(iter(given.values())), layer)
-    lengths = _lengths(given.get("mask"), x, name, layer)
-    arguments = {"x": x, "lengths": lengths, "batch_first": True}
-    if states is not None:  # [h, c] of each direction
-        arguments |= {"h0": np.stack(states[0::2]), "c0": np.stack(states[1::2])}
+    arguments = {"x": x, "mask": _mask(given.get("mask"), layer), "batch_first": True}
+    if states is not None:  # h and c of each cell or direction
+        arguments |= {"h0": states[0::2], "c0": states[1::2]}
     first = output[0] if isinstance(output, list | tuple) else output
     returned, what = _returned(layer, parts, output), "what the Keras layer returned"
     return Call(name, from_live(layer, name), arguments, returned, what, precision(first))
@@ -66,35 +62,36 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
 def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
     """What the layer returned, under our names and by position in the input."""
     first = next(iter(parts.values()))
-    values = [_numbers(v, layer) for v in (output if isinstance(output, list | tuple) else [output])]
+    values = [_numbers(value, layer) for value in keras.tree.flatten(output)]
     apart = getattr(layer, "merge_mode", "") is None  # two outputs that are not joined
     outputs, states = values[: 2 if apart else 1], values[2 if apart else 1 :]
     found: dict[str, Any] = {}
     if apart and first.return_sequences:
         found |= {"h forward": outputs[0], "h reverse": outputs[1]}
     elif apart:
-        found["h_n"] = np.stack(outputs)
+        found |= {"last h forward": outputs[0], "last h reverse": outputs[1]}
     elif not first.return_sequences:
         found["last h"] = outputs[0]
     else:
         found["h"] = outputs[0][:, ::-1] if len(parts) == 1 and first.go_backwards else outputs[0]
-    if states:
+    if len({state.shape for state in states}) == 1:
         found |= {"h_n": np.stack(states[0::2]), "c_n": np.stack(states[1::2])}
+    elif states:  # cells of several sizes
+        ends = enumerate(zip(states[0::2], states[1::2], strict=True))
+        found |= {
+            f"{name} of layer {k}": end for k, pair in ends for name, end in zip(("h_n", "c_n"), pair, strict=True)
+        }
     return found
 
 
-def _lengths(mask: Any, x: Any, name: str, layer: Any) -> Any:
-    """The lengths of the rows, from a mask. Raises OptionError for a mask with gaps, or with padding in front."""
+def _mask(mask: Any, layer: Any) -> Any:
+    """The mask of a call, (B, T); Keras takes (B, T, 1) too, and anything but 0 as true."""
+    if isinstance(mask, list | tuple):
+        mask = mask[0]
     if mask is None:
         return None
     valid = _numbers(mask, layer).astype(bool)
-    lengths = valid.sum(axis=1)
-    if not (valid == (np.arange(x.shape[1]) < lengths[:, None])).all():
-        row = int(np.argmax((valid != (np.arange(x.shape[1]) < lengths[:, None])).any(axis=1)))
-        raise OptionError(
-            f"{name}: row {row} of the mask has a gap or padding in front; only padding at the end is traced"
-        )
-    return lengths
+    return valid[..., 0] if valid.ndim == 3 else valid
 
 
 def _numbers(value: Any, layer: Any) -> Any:

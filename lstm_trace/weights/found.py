@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..cell.ops import Array
-from ..errors import FileError, MissingError, nearest
+from ..errors import FileError, MissingError, OptionError, nearest
 from ..model import Defaults
+
+#: Options that say what a file of weights may leave out, in words.
+SAYING = {
+    "candidate_activation": "activation",
+    "output_activation": "activation",
+    "gate_activation": "recurrent activation",
+    "direction": "direction",
+    "merge": "merge",
+    "padding": "output at padding",
+}
 
 
 @dataclass(frozen=True)
@@ -20,7 +30,8 @@ class Found:
     name: where it stands in the model (`encoder.lstm`; empty when the file is nothing but this LSTM). kind: what its
     framework calls it. weights: arrays by full addresses of our names (`0/forward/W_xi`). options: of the cell and
     the network (`peephole`, `forget_bias`, `merge`, `padding`, …). defaults: what the model fixes beside its weights
-    (initial states, lengths, whether x is batch first). imported: sentences on what was done to the weights.
+    (initial states, lengths, whether x is batch first). imported: sentences on what was done to the weights. assumed:
+    those of them that tell what the file does not say and what was taken instead, by the option that says it.
     facts: what else `inspect` shows, a word to a sentence (`layout`, `input`, …).
     refused: why it cannot be traced, where it cannot; then weights and options are empty.
     """
@@ -31,6 +42,7 @@ class Found:
     options: Mapping[str, Any] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=Defaults)
     imported: tuple[str, ...] = ()
+    assumed: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     refused: str = ""
 
@@ -55,6 +67,30 @@ class Found:
             elif name == "W_hr" and len(shape) == 2:
                 found["P"] = shape[0]
         return {size: found[size] for size in ("I", "H", "P") if size in found}
+
+
+def as_asked(found: Found, options: Mapping[str, Any]) -> Found:
+    """The LSTM with what the caller's options say, in place of what was assumed. Raises OptionError."""
+    asked = {option: options[option] for option in SAYING if options.get(option) is not None}
+    if found.refused or not asked:
+        return found
+    replaced = {found.assumed.get(option) for option in asked}
+    said = dict.fromkeys(f"{SAYING[option]} {value}, as asked" for option, value in asked.items())
+    imported = (*(sentence for sentence in found.imported if sentence not in replaced), *said)
+    weights = turned(found, asked.pop("direction", None))
+    return replace(found, weights=weights, options={**found.options, **asked}, imported=imported)
+
+
+def turned(found: Found, direction: str | None) -> Mapping[str, Array]:
+    """The weights of one direction as those of `direction`; as they are if None. Raises OptionError."""
+    if direction not in (None, "forward", "reverse"):
+        raise OptionError(f"option direction must be one of forward, reverse; found {direction!r}")
+    if direction is None or found.directions == (direction,):
+        return found.weights
+    if len(found.directions) > 1:
+        raise OptionError(f"option direction: {direction} changes nothing: the model runs in both directions")
+    parts = ((key.split("/"), values) for key, values in found.weights.items())
+    return {f"{layer}/{direction}/{name}": values for (layer, _, name), values in parts}
 
 
 def choose(found: Sequence[Found], name: str | None, where: str) -> Found:

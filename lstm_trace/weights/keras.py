@@ -17,21 +17,33 @@ from .arrays import unpack
 from .found import Found
 from .guards import archive, told
 from .hdf5 import Tree, opened, parsed, tree
+from .keras_arrays import grouped
 from .keras_config import MERGES, Layer, activation, layers
 from .keys import Array
 from .layouts import LAYOUTS, Layout
 
 _OTHERS = {3: "GRU", 1: "SimpleRNN"}
-_BACK = re.compile(r"backward(_layer|_.*)?")
-_FORTH = re.compile(r"forward(_layer|_.*)?")
 
 
 @dataclass
 class _Unit:
-    """A recurrent layer of a file: for each direction its `kernel`, `recurrent_kernel`, `bias`, or Keras 1's twelve."""
+    """A recurrent layer of a file: by `layer/direction` its `kernel`, `recurrent_kernel`, `bias`, or Keras 1's twelve.
+
+    There are several layers where it is an RNN of StackedRNNCells.
+    """
 
     name: str
     arrays: dict[str, dict[str, Array]] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> int:
+        """Number of cells."""
+        return 1 + max(int(scope.split("/")[0]) for scope in self.arrays)
+
+    @property
+    def two(self) -> bool:
+        """Whether it has both directions."""
+        return len({scope.split("/")[1] for scope in self.arrays}) > 1
 
 
 @dataclass(frozen=True)
@@ -48,12 +60,17 @@ class _File:
         first = self.version.split(".")[0]
         return int(first) if first.isdecimal() else 3
 
+    @property
+    def forced(self) -> bool:
+        """Whether this Keras sets zero_output_for_mask of both halves of a Bidirectional to return_sequences."""
+        numbers = [int(n) for n in re.findall(r"\d+", self.version)[:2]]
+        return not numbers or "-tf" in self.version or numbers >= [2, 4]
 
-def read(path: Path, layout: Layout | None = None, recurrent_activation: str | None = None) -> list[Found]:
+
+def read(path: Path, layout: Layout | None = None) -> list[Found]:
     """The LSTMs of a Keras file: `.keras`, `.weights.h5` or `.h5`.
 
-    layout: for files that were not written by Keras 2 or 3. recurrent_activation: of files that hold weights only.
-    Raises MissingError without h5py, FileError.
+    layout: for files that were not written by Keras 2 or 3. Raises MissingError without h5py, FileError.
     """
     where = str(path)
     if path.suffix.lower() == ".keras":
@@ -67,17 +84,17 @@ def read(path: Path, layout: Layout | None = None, recurrent_activation: str | N
             stored = io.BytesIO(zipped.read("model.weights.h5"))
         version = str(meta.get("keras_version", "3")) if isinstance(meta, Mapping) else "3"
         with opened(stored, where) as file, told(path, RuntimeError, ValueError, KeyError):
-            return _found(tree(file, where), _File(where, version, layers(config)), layout, recurrent_activation)
+            return _found(tree(file, where), _File(where, version, layers(config)), layout)
     with opened(path, where) as file, told(path, RuntimeError, ValueError, KeyError):
         inside = tree(file, where)
         text = inside.text("", "model_config")
         version = inside.text("", "keras_version") or inside.text("model_weights", "keras_version")
         config = layers(parsed(text, where)) if text else {}
-        return _found(inside, _File(where, version, config), layout, recurrent_activation)
+        return _found(inside, _File(where, version, config), layout)
 
 
-def _found(inside: Tree, file: _File, layout: Layout | None, asked: str | None) -> list[Found]:
-    units = _units(inside)
+def _found(inside: Tree, file: _File, layout: Layout | None) -> list[Found]:
+    units = [_Unit(name, arrays) for name, arrays in grouped(inside, file.config).items()]
     if not units:
         kinds = sorted({layer.inner_kind for layer in file.config.values()})
         said = f"its layers are {', '.join(kinds)}" if kinds else f"it has {len(inside.arrays)} arrays"
@@ -86,131 +103,85 @@ def _found(inside: Tree, file: _File, layout: Layout | None, asked: str | None) 
     found = []
     for unit in units:
         try:
-            found.append(_one(unit, file, layout, asked))
+            found.append(_one(unit, file, layout))
         except ShapeError as error:
             found.append(Found(unit.name, "no LSTM", refused="; ".join(error.problems)))
     return sorted(found, key=lambda one: order.get(one.name, len(order)))
 
 
-# -- which arrays belong together -----------------------------------------------------------------------------------
-
-
-def _units(inside: Tree) -> list[_Unit]:
-    """The recurrent layers of a file; optimizer arrays, which have the same shapes, are left out."""
-    root = "model_weights/" if any(key.startswith("model_weights/") for key in inside.arrays) else ""
-    units: dict[str, _Unit] = {}
-    for key, values in inside.arrays.items():
-        if not key.startswith(root) or key.split("/")[0] in ("optimizer", "optimizer_weights"):
-            continue
-        *groups, last = key.removeprefix(root).removesuffix(":0").split("/")
-        role, place = _role(groups, last)
-        if not role:
-            continue
-        back = [part for part in place if _BACK.fullmatch(part)]
-        place = [part for part in place if not _BACK.fullmatch(part) and not _FORTH.fullmatch(part)]
-        unit = units.setdefault("/".join(place), _Unit(""))
-        unit.arrays.setdefault("reverse" if back else "forward", {})[role] = Array(key, values)
-    kept = {place: unit for place, unit in units.items() if _recurrent(unit)}
-    for name, unit in kept.items():
-        unit.name = _called(name, inside, list(kept))
-    return list(kept.values())
-
-
-def _role(groups: list[str], last: str) -> tuple[str, list[str]]:
-    """What an array is by its name, and the groups above its layer; an empty role for arrays of other layers."""
-    if groups and groups[-1] == "vars" and last in ("0", "1", "2"):  # Keras 3: variables by number
-        above = groups[:-1]
-        above = above[:-1] if above and above[-1] == "cell" else above
-        return ("kernel", "recurrent_kernel", "bias")[int(last)], above
-    old = re.fullmatch(r"(?:\w+_)?([WUb]_[icfo])", last)  # Keras 1: twelve arrays
-    if last in ("kernel", "recurrent_kernel", "bias"):
-        return last, groups
-    return (old[1], groups) if old else ("", [])
-
-
-def _recurrent(unit: _Unit) -> bool:
-    """Whether the arrays are those of a recurrent layer: a kernel and a recurrent one of as many columns."""
-    for arrays in unit.arrays.values():
-        if {"W_i", "U_i"} <= set(arrays):
-            return True
-        if not {"kernel", "recurrent_kernel"} <= set(arrays):
-            return False
-        kernel, recurrent = (np.shape(arrays[role].values) for role in ("kernel", "recurrent_kernel"))
-        if len(kernel) != 2 or len(recurrent) != 2 or kernel[1] != recurrent[1]:
-            return False
-        if recurrent[1] not in (4 * recurrent[0], 3 * recurrent[0], recurrent[0]):
-            return False
-    return bool(unit.arrays)
-
-
-def _called(place: str, inside: Tree, places: list[str]) -> str:
-    """A layer's own name: an attribute in Keras 3, the first group in older files."""
-    parts = place.split("/")
-    if any(key.startswith(f"{place}/") and "/vars/" in key for key in inside.arrays):
-        names = []
-        for at, part in enumerate(parts, 1):
-            if part != "layers":
-                names.append(inside.text("/".join([*parts[:at], "vars"]), "name") or part)
-        return "/".join(names)
-    alone = sum(other.split("/")[0] == parts[0] for other in places) == 1
-    if alone:
-        return parts[0]
-    inner = parts[1:] if len(parts) > 1 and parts[1] == parts[0] else parts
-    inner = [part for part in inner if not part.startswith("lstm_cell")]
-    return "/".join(dict.fromkeys([parts[0], *inner]))
-
-
 # -- one layer -------------------------------------------------------------------------------------------------------
 
 
-def _one(unit: _Unit, file: _File, layout: Layout | None, asked: str | None) -> Found:
+def _one(unit: _Unit, file: _File, layout: Layout | None) -> Found:
     """One layer in our names. Raises ShapeError; what is no LSTM comes back as refused."""
     layer = _layer(unit.name, file.config)
     unit.name = layer.path if layer else unit.name
-    two = len(unit.arrays) > 1
-    kind = f"Keras {layer.kind if layer else 'Bidirectional LSTM' if two else 'LSTM'}"
-    if layer and layer.kind == "Bidirectional":
-        kind = f"Keras Bidirectional {layer.inner_kind}"
+    kind = _kind(unit, layer)
     other = _other(unit, layer)
     if other:
         return Found(unit.name, kind if layer else f"Keras {other}", refused=other_said(other))
+    if unlike := _unlike(unit, layer):
+        return Found(unit.name, kind, refused=unlike)
     stored = layout or _layout(unit)
     weights: dict[str, Any] = {}
     options: dict[str, Any] = {}
-    for direction, arrays in unit.arrays.items():
+    for scope, arrays in unit.arrays.items():
         own, more = unpack(stored, _roles(arrays))
-        weights |= {f"0/{direction}/{name}": values for name, values in own.items()}
+        weights |= {f"{scope}/{name}": values for name, values in own.items()}
         options |= {key: value for key, value in more.items() if key != "gate_activation"}
     biased = any("/b_" in key for key in weights)
     said = [f"read in the layout {stored.name}: {stored.describe(biased)}"]
+    if unit.layers > 1:
+        said.append(f"each of the {unit.layers} cells of StackedRNNCells is a layer")
     try:
-        gates = _activations(layer, file, asked, said)
+        gates, assumed = _activations(layer, file, stored.name)
         options |= {key: value for key, value in gates.items() if value}
     except ValueError as error:
         return Found(unit.name, kind, refused=f"its activation {error} is none of ours; see docs/options.md")
-    inner: Mapping[str, Any] = layer.inner if layer else {}
-    if two:
-        mode = layer.config.get("merge_mode", "concat") if layer else "concat"
-        if inner.get("go_backwards"):
-            return Found(unit.name, kind, refused="the layer inside of Bidirectional has go_backwards=True")
-        options["merge"] = MERGES.get(mode, str(mode))
-        if not layer:
-            said.append("both directions are concatenated: the file does not say how they are merged")
-    elif inner.get("go_backwards"):
-        weights = {key.replace("0/forward/", "0/reverse/"): values for key, values in weights.items()}
+    network, unsaid = _network(layer, file, unit.two)
+    options |= network
+    assumed |= unsaid
+    if layer and layer.inner.get("go_backwards"):
+        weights = {key.replace("/forward/", "/reverse/"): values for key, values in weights.items()}
         said.append(
             "go_backwards: Keras gives the outputs in the order of computing, the trace by position in the input"
         )
-    options["padding"] = "zero" if inner.get("zero_output_for_mask") else "repeat"
-    said.append("x is (B, T, I), as Keras has it")
+    said += [*assumed.values(), "x is (B, T, I), as Keras has it"]
     facts = {"layout": stored.name, **_facts(layer)}
-    return Found(unit.name, kind, weights, options, Defaults(batch_first=True), tuple(said), facts)
+    return Found(unit.name, kind, weights, options, Defaults(batch_first=True), tuple(said), assumed, facts)
+
+
+def _kind(unit: _Unit, layer: Layer | None) -> str:
+    """What Keras calls the layer."""
+    if unit.layers > 1:
+        return "Keras RNN of StackedRNNCells"
+    if layer and layer.kind == "Bidirectional":
+        return f"Keras Bidirectional {layer.inner_kind}"
+    return f"Keras {layer.kind if layer else 'Bidirectional LSTM' if unit.two else 'LSTM'}"
+
+
+def _unlike(unit: _Unit, layer: Layer | None) -> str:
+    """Why the parts of a layer are not one cell that runs in all layers and directions; empty where they are."""
+    if unit.two and unit.layers > 1:
+        return "its directions run apart through all cells of StackedRNNCells and meet at the top; that is not read"
+    if layer is None:
+        return ""
+    if unit.two and layer.inner.get("go_backwards"):
+        return "the layer inside of Bidirectional has go_backwards=True"
+    parts = [settings for _, settings in layer.cells] or [layer.inner, *layer.behind]
+    differing = [
+        k for k in ("activation", "recurrent_activation", "use_bias") if any(p.get(k) != parts[0].get(k) for p in parts)
+    ]
+    if differing:
+        what = "cells" if layer.cells else "directions"
+        return f"its {what} differ in {', '.join(differing)}; one cell is traced in all layers and directions"
+    return ""
 
 
 def from_layer(arrays: Mapping[str, Mapping[str, Any]], layer: Layer, version: str) -> Found:
-    """The LSTM of a live layer: by direction its kernel, recurrent_kernel and bias, with its configuration."""
-    unit = _Unit(layer.path, {way: {r: Array(r, v) for r, v in held.items()} for way, held in arrays.items()})
-    return _one(unit, _File(layer.path, version, {layer.path: layer}), None, None)
+    """The LSTM of a live layer: by `layer/direction` kernel, recurrent_kernel and bias, with its configuration."""
+    unit = _Unit(layer.path, {at: {r: Array(r, v) for r, v in held.items()} for at, held in arrays.items()})
+    return _one(unit, _File(layer.path, version, {layer.path: layer}), None)
 
 
 def other_said(kind: str) -> str:
@@ -269,32 +240,62 @@ def _roles(arrays: Mapping[str, Array]) -> dict[tuple[str, str], Array]:
     return found
 
 
-def _activations(layer: Layer | None, file: _File, asked: str | None, said: list[str]) -> dict[str, str]:
-    """The activations of one layer, as the configuration has them or as the version's default, and that it was assumed.
+def _activations(layer: Layer | None, file: _File, stored: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The activations of one layer, and by option what the file does not say, with what was assumed.
 
     Raises ValueError with the name of an activation that we do not have.
     """
-    if layer and layer.inner_kind == "CuDNNLSTM":
-        return {}
+    if stored == "cudnn" or (layer and layer.inner_kind == "CuDNNLSTM"):
+        return {}, {}  # there are no others
     inner: Mapping[str, Any] = layer.inner if layer else {}
     found: dict[str, str] = {}
+    assumed: dict[str, str] = {}
     if "activation" in inner:
         both = activation(inner["activation"], file.major)
         found |= {"candidate_activation": both, "output_activation": both}
+    else:
+        assumed["candidate_activation"] = (
+            "the file does not say the activation: tanh was assumed; choose with --activation, in Python with the "
+            "options candidate_activation and output_activation"
+        )
     name = inner.get("recurrent_activation", inner.get("inner_activation"))
-    if asked:
-        found["gate_activation"] = activation(asked, file.major) if asked == "hard_sigmoid" and layer else asked
-        said.append(f"recurrent activation {found['gate_activation']}, as asked")
-    elif layer and ("recurrent_activation" in inner or "inner_activation" in inner):
+    if "recurrent_activation" in inner or "inner_activation" in inner:
         found["gate_activation"] = activation(name, file.major)
     else:
         found["gate_activation"], why = _assumed(file.version)
-        said.append(
+        assumed["gate_activation"] = (
             f"the file does not say the recurrent activation: {found['gate_activation']} was assumed, {why}; there are "
             "sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3): "
-            "choose with --recurrent-activation"
+            "choose with --recurrent-activation, in Python with the option gate_activation"
         )
-    return found
+    return found, assumed
+
+
+def _network(layer: Layer | None, file: _File, two: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """Merge and padding of one layer, and by option what the file does not say, with what was assumed."""
+    found: dict[str, str] = {}
+    assumed: dict[str, str] = {}
+    if two:
+        mode = layer.config.get("merge_mode", "concat") if layer else "concat"
+        found["merge"] = MERGES.get(mode, str(mode))
+    if layer is None and two:
+        assumed["merge"] = (
+            "both directions are concatenated: the file does not say how they are merged; choose with --merge"
+        )
+    elif layer is None:
+        assumed["direction"] = (
+            "the file does not say the direction: forward was assumed; for go_backwards=True choose --direction reverse"
+        )
+    inner: Mapping[str, Any] = layer.inner if layer else {"return_sequences": True}
+    zero = inner.get("return_sequences") if two and file.forced else inner.get("zero_output_for_mask")
+    found["padding"] = "zero" if zero else "repeat"
+    if layer is None:
+        rule = {"zero": "zeros, as from a Bidirectional that returns sequences,", "repeat": "the last output again"}
+        assumed["padding"] = (
+            f"the file does not say zero_output_for_mask: at padding {rule[found['padding']]} was assumed; choose with "
+            "--padded-output, in Python with the option padding"
+        )
+    return found, assumed
 
 
 def _assumed(version: str) -> tuple[str, str]:
@@ -309,7 +310,7 @@ def _assumed(version: str) -> tuple[str, str]:
 
 def _facts(layer: Layer | None) -> dict[str, str]:
     if layer is None:
-        return {"input": "not known: the file holds weights only"}
+        return {"input": "not known: the file holds weights only, not which layer feeds which"}
     inner = layer.inner
     found = {}
     kind, name = layer.before

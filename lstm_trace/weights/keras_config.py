@@ -8,10 +8,10 @@ from typing import Any
 
 MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", None: "none"}
 #: Keras's activations that have another name or other constants here; hard_sigmoid depends on the version.
-_ACTIVATIONS = {"swish": "silu", "leaky_relu": "leaky_relu(0.2)"}
+_ACTIVATIONS = {"swish": "silu", "hard_swish": "hard_silu", "leaky_relu": "leaky_relu(0.2)"}
 _SAME = frozenset(
     ("tanh", "sigmoid", "relu", "elu", "softplus", "softsign", "linear", "exponential", "hard_tanh", "relu6", "selu")
-) | {"silu"}
+) | {"silu", "hard_silu"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,18 @@ class Layer:
     def inner_kind(self) -> str:
         """The class of what is inside of all wrappers."""
         return _inner_kind(self.kind, self.config)
+
+    @property
+    def cells(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+        """(class, settings) of each cell of an RNN of StackedRNNCells, in order; empty for any other layer."""
+        return _cells(self.config)
+
+    @property
+    def behind(self) -> tuple[Mapping[str, Any], ...]:
+        """The settings of the backward layer of a Bidirectional, where it was given one of its own."""
+        part = self.config.get("backward_layer")
+        own = part.get("config") if isinstance(part, Mapping) else None
+        return (_inner(own),) if isinstance(own, Mapping) else ()
 
     @property
     def recurrent(self) -> bool:
@@ -89,7 +101,25 @@ def _name(entry: Any) -> str:
     return str((settings.get("name") if isinstance(settings, Mapping) else "") or entry.get("name", ""))
 
 
+def _cells(config: Mapping[str, Any]) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    for key in ("layer", "cell"):
+        part = config.get(key)
+        if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping):
+            return _cells(part["config"])
+    listed = config.get("cells")
+    if not isinstance(listed, list) or not all(isinstance(cell, Mapping) for cell in listed):
+        return ()
+    settings = (cell.get("config") for cell in listed)
+    return tuple(
+        (str(cell.get("class_name", "")), own if isinstance(own, Mapping) else {})
+        for cell, own in zip(listed, settings, strict=True)
+    )
+
+
 def _inner(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    cells = _cells(config) if "cells" in config else ()
+    if cells:  # where they differ, the layer is refused
+        return cells[0][1]
     for key in ("layer", "cell"):
         part = config.get(key)
         if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping):
@@ -99,6 +129,9 @@ def _inner(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _inner_kind(kind: str, config: Mapping[str, Any]) -> str:
+    cells = _cells(config) if "cells" in config else ()
+    if cells:
+        return next((one for one, _ in cells if one != cells[0][0]), cells[0][0])
     for key in ("layer", "cell"):
         part = config.get(key)
         if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping):

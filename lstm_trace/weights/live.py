@@ -113,14 +113,15 @@ def check_dropout(module: Any, name: str) -> None:
 
 def recurrent_layers(model: Any) -> dict[str, Any]:
     """Every LSTM, and every Bidirectional of one, in a Keras model by name; the halves of the latter are left out."""
+    keras = sys.modules["keras"]
     found: dict[str, Any] = {}
     inner: set[int] = set()
     for layer in model._flatten_layers():
         parts = [half for half in halves(layer).values() if half is not layer]
-        if parts and all(lstm_cell(half) is not None for half in parts):
+        if parts and all(map(lstm_cells, parts)):
             inner |= {id(half) for half in parts}
             found[_unused(layer.name, found)] = layer
-        elif lstm_cell(layer) is not None and lstm_cell(layer) is not layer:
+        elif isinstance(layer, keras.layers.RNN) and lstm_cells(layer):
             found[_unused(layer.name, found)] = layer
     return {name: layer for name, layer in found.items() if id(layer) not in inner}
 
@@ -137,26 +138,28 @@ def halves(layer: Any) -> dict[str, Any]:
     return {"forward": layer}
 
 
-def lstm_cell(layer: Any) -> Any:
-    """The LSTM cell of a Keras layer; None where it has none."""
+def lstm_cells(layer: Any) -> list[Any]:
+    """The LSTM cells of a Keras layer, from the input up; none where it has other cells too."""
     keras = sys.modules["keras"]
     cell = layer.cell if isinstance(layer, keras.layers.RNN) else layer
-    return cell if isinstance(cell, keras.layers.LSTMCell) else None
+    cells = list(cell.cells) if isinstance(cell, keras.layers.StackedRNNCells) else [cell]
+    return cells if all(isinstance(one, keras.layers.LSTMCell) for one in cells) else []
 
 
 def _from_keras(layer: Any, name: str) -> Found:
     keras = sys.modules["keras"]
     arrays: dict[str, dict[str, Any]] = {}
     for direction, half in halves(layer).items():
-        cell = lstm_cell(half)
-        if cell is None:
+        cells = lstm_cells(half)
+        if not cells:
             inside = ", ".join(list(recurrent_layers(layer))[:6]) if hasattr(layer, "_flatten_layers") else ""
             hint = f"; it has {inside}: give one of them, or trace them all with lt.capture(model)" if inside else ""
             raise OptionError(f"{type(layer).__name__} {layer.name!r} is no LSTM or Bidirectional LSTM{hint}")
-        if not cell.built:
-            raise ShapeError(f"{layer.name!r} has no weights yet; call it once, or layer.build((None, None, I))")
-        held = {role: getattr(cell, role, None) for role in ("kernel", "recurrent_kernel", "bias")}
-        arrays[direction] = {role: as_array(values.value) for role, values in held.items() if values is not None}
+        for number, cell in enumerate(cells):
+            if not cell.built:
+                raise ShapeError(f"{layer.name!r} has no weights yet; call it once, or layer.build((None, None, I))")
+            held = {role: getattr(cell, role, None) for role in ("kernel", "recurrent_kernel", "bias")}
+            arrays[f"{number}/{direction}"] = {r: as_array(v.value) for r, v in held.items() if v is not None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras warns of activations that are lambdas; they are refused below
         config = Layer(name or layer.name, type(layer).__name__, layer.get_config())

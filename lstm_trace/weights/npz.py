@@ -11,7 +11,7 @@ from typing import Any
 from numpy.lib import format as npy
 
 from ..errors import FileError
-from .arrays import find, with_recurrent
+from .arrays import find
 from .found import Found
 from .guards import afford, archive, entries, told
 from .layouts import Layout
@@ -69,8 +69,8 @@ def load_npy(path: str | Path) -> Any:
         return npy.read_array(file, allow_pickle=False)
 
 
-def read(path: Path, layout: Layout | None = None, recurrent_activation: str | None = None) -> list[Found]:
+def read(path: Path, layout: Layout | None = None) -> list[Found]:
     """The LSTMs of an .npz file (see `arrays.find`)."""
     with archive(path) as opened:
         arrays: Mapping[str, Any] = members(path, opened)
-        return with_recurrent(find(arrays, layout, str(path), "LSTM (arrays)"), recurrent_activation)
+        return find(arrays, layout, str(path), "LSTM (arrays)")

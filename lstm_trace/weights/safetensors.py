@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import FileError
-from .arrays import find, with_recurrent
+from .arrays import find
 from .found import Found
 from .guards import told
 from .layouts import Layout
@@ -58,10 +58,10 @@ def _bfloat16(path: Path, name: str) -> Any:
         return (np.frombuffer(file.read(last - first), "<u2").astype(np.uint32) << 16).view(np.float32)
 
 
-def read(path: Path, layout: Layout | None = None, recurrent_activation: str | None = None) -> list[Found]:
+def read(path: Path, layout: Layout | None = None) -> list[Found]:
     """The LSTMs of a .safetensors file (see `arrays.find`)."""
     from safetensors import SafetensorError, safe_open
 
     with told(path, SafetensorError, ValueError), safe_open(path, framework="np") as opened:
         arrays = {name: Tensor(opened, path, name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
-        return with_recurrent(find(arrays, layout, str(path), "LSTM (tensors)"), recurrent_activation)
+        return find(arrays, layout, str(path), "LSTM (tensors)")

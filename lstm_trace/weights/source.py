@@ -9,12 +9,12 @@ from typing import Any
 
 from ..build import build
 from ..cell.cells import OPTION_OF
-from ..errors import OptionError, within
+from ..errors import within
 from ..model import Model
 from ..trace import Header
 from . import read_model
 from .arrays import find
-from .found import Found, choose
+from .found import Found, as_asked, choose, turned
 from .keys import detect
 from .layouts import Layout, layout
 
@@ -33,11 +33,7 @@ def prepare_found(
 ) -> Model:
     """The model of an LSTM that was found; `options` come before those that it has. Raises the errors of `build`."""
     asked = dict(options or {})
-    weights, direction = found.weights, asked.pop("direction", None)
-    if direction is not None and found.directions != (direction,):
-        if len(found.directions) > 1 or found.layers > 1:
-            raise OptionError(f"direction {direction!r}: the model has {found.layers} layers, {found.directions}")
-        weights = {f"0/{direction}/{key.split('/')[2]}": values for key, values in weights.items()}
+    weights = turned(found, asked.pop("direction", None))
     own = {key: value for key, value in found.options.items() if key != "direction"}
     header = Header(title=title or found.name, imported=found.imported)
     if not isinstance(cell, str) and "equations" in cell:  # the equations say all but how the layers are joined
@@ -60,8 +56,9 @@ def prepare_file(
 
     stored: the layout, where the file does not say it. Raises LstmTraceError, each message with the file's name.
     """
-    found = choose(read_model(path, stored, (options or {}).get("gate_activation")), name, str(path))
+    found = choose(read_model(path, stored), name, str(path))
     with within(str(path)):
+        found = as_asked(found, options or {})
         return prepare_found(found, cell, options, dtype, found.name or Path(path).name, allow_nonfinite)
 
 

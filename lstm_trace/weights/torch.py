@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import FileError, MissingError
 from ..extras import missing
-from .arrays import find, with_recurrent
+from .arrays import find
 from .found import Found
 from .guards import archive, entries
 from .layouts import LAYOUTS, Layout
@@ -49,7 +49,7 @@ def plain(tensor: Any, where: str) -> Any:
     return (kept.float() if kept.dtype == torch.bfloat16 else kept).resolve_conj().resolve_neg().numpy()
 
 
-def read(path: Path, layout: Layout | None = None, recurrent_activation: str | None = None) -> list[Found]:
+def read(path: Path, layout: Layout | None = None) -> list[Found]:
     """The LSTMs of a checkpoint: those with PyTorch's names (`weight_ih_l0`), or in `layout`.
 
     Raises MissingError without torch; FileError for TorchScript, pickled modules, truncated and foreign files.
@@ -58,7 +58,7 @@ def read(path: Path, layout: Layout | None = None, recurrent_activation: str | N
     if not arrays:
         raise FileError(f"{path}: no tensors were found; save the state dict: {SAVE}")
     found = find(arrays, layout or _named_by_torch(path, arrays), str(path), "PyTorch LSTM")
-    return with_recurrent([_told(f, arrays) for f in found], recurrent_activation)
+    return [_told(f, arrays) for f in found]
 
 
 def load(path: Path) -> Any:

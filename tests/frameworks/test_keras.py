@@ -74,7 +74,20 @@ KINDS: dict[str, Callable[[], Any]] = {
     ),
     **{
         name: lambda name=name: layers.LSTM(4, return_sequences=True, activation=name, name="mine")
-        for name in ("relu", "elu", "selu", "softplus", "softsign", "linear", "silu", "relu6", "hard_tanh", None)
+        for name in (
+            "relu",
+            "elu",
+            "selu",
+            "softplus",
+            "softsign",
+            "linear",
+            "silu",
+            "hard_silu",
+            "hard_swish",
+            "relu6",
+            "hard_tanh",
+            None,
+        )
     },
     **{
         f"both, {mode}": lambda mode=mode: layers.Bidirectional(
@@ -136,7 +149,7 @@ def test_trained_model_with_names_of_its_own(tmp_path: Path, suffix: str) -> Non
     backward = keras.ops.convert_to_numpy(model.get_layer("top").backward_layer.cell.recurrent_kernel)
     np.testing.assert_array_equal(found["top"].weights["0/reverse/W_ho"], backward[:, 9:].T)
     if suffix == "weights.h5":
-        assert found["encoder"].facts["input"] == "not known: the file holds weights only"
+        assert found["encoder"].facts["input"] == "not known: the file holds weights only, not which layer feeds which"
         said = " ".join(found["encoder"].imported)
         assert "does not say the recurrent activation: sigmoid was assumed, the default of Keras 3" in said
         assert "--recurrent-activation" in said

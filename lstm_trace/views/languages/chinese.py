@@ -40,6 +40,9 @@ WORDS: dict[str, str] = {
     "lengths": "长度：{lengths}。超出长度后，该行的状态保持不变。",
     "length": "第 {b} 行 {n} 步",
     "length.1": "第 {b} 行 1 步",
+    "mask": "有效的时间步：{mask}。在其余时间步，该行的状态保持不变。",
+    "mask.row": "第 {b} 行：{steps}",
+    "mask.none": "第 {b} 行：无",
     "imported": "读入时：{what}",
     "where": "其中",
     "layer.more": "其他方程（{place}）：",
@@ -69,6 +72,7 @@ WORDS: dict[str, str] = {
     "step.short": "时间步 {t}",
     "from": "{name} 即 {source}（{place}）。",
     "past": "这一步已超出第 {b} 行的长度，该行的状态保持不变。{option} 也显示其余的计算。",
+    "masked": "这一步在第 {b} 行是填充，该行的状态保持不变。{option} 也显示其余的计算。",
     # lines in words
     "lstm.i_t": "输入门",
     "lstm.f_t": "遗忘门",

@@ -40,6 +40,9 @@ WORDS: dict[str, str] = {
     "lengths": "Longueurs\u00a0: {lengths}. Au-delà de sa longueur, une ligne garde ses états.",
     "length": "{n} pas à la ligne {b}",
     "length.1": "un pas à la ligne {b}",
+    "mask": "Pas valides\u00a0: {mask}. À tous les autres pas, une ligne garde ses états.",
+    "mask.row": "ligne {b}\u00a0: {steps}",
+    "mask.none": "ligne {b}\u00a0: aucun",
     "imported": "À la lecture\u00a0: {what}",
     "where": "Ici",
     "layer.more": "Autres équations ({place})\u00a0:",
@@ -71,6 +74,8 @@ WORDS: dict[str, str] = {
     "past": "Ce pas se trouve au-delà de la longueur de la ligne {b}, qui garde ses états. {option} montre "
     "aussi le reste "
     "du calcul.",
+    "masked": "Ce pas est du remplissage à la ligne {b}, qui garde ses états. {option} montre aussi le reste du "
+    "calcul.",
     # lines in words
     "lstm.i_t": "Porte d'entrée",
     "lstm.f_t": "Porte d'oubli",

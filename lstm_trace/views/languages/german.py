@@ -40,6 +40,9 @@ WORDS: dict[str, str] = {
     "lengths": "Längen: {lengths}. Nach ihrem Ende behält eine Zeile ihre Zustände.",
     "length": "{n} Schritte in Zeile {b}",
     "length.1": "ein Schritt in Zeile {b}",
+    "mask": "Gültige Schritte: {mask}. In allen anderen Schritten behält eine Zeile ihre Zustände.",
+    "mask.row": "Zeile {b}: {steps}",
+    "mask.none": "Zeile {b}: keine",
     "imported": "Beim Einlesen: {what}",
     "where": "Dabei ist",
     "layer.more": "Weitere Gleichungen ({place}):",
@@ -69,6 +72,8 @@ WORDS: dict[str, str] = {
     "step.short": "Schritt {t}",
     "from": "{name} ist {source} ({place}).",
     "past": "Dieser Schritt liegt hinter dem Ende von Zeile {b}, die ihre Zustände behält. {option} zeigt auch die "
+    "anderen Zeilen der Rechnung.",
+    "masked": "Dieser Schritt ist in Zeile {b} Füllung, und sie behält ihre Zustände. {option} zeigt auch die "
     "anderen Zeilen der Rechnung.",
     # lines in words
     "lstm.i_t": "Eingangstor",

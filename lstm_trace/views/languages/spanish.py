@@ -40,6 +40,9 @@ WORDS: dict[str, str] = {
     "lengths": "Longitudes: {lengths}. Pasada su longitud, una fila conserva sus estados.",
     "length": "{n} pasos en la fila {b}",
     "length.1": "un paso en la fila {b}",
+    "mask": "Pasos válidos: {mask}. En todos los demás pasos una fila conserva sus estados.",
+    "mask.row": "fila {b}: {steps}",
+    "mask.none": "fila {b}: ninguno",
     "imported": "Al leer: {what}",
     "where": "Aquí",
     "layer.more": "Más ecuaciones ({place}):",
@@ -71,6 +74,8 @@ WORDS: dict[str, str] = {
     "past": "Este paso queda más allá de la longitud de la fila {b}, que conserva sus estados. {option} muestra "
     "también el "
     "resto del cálculo.",
+    "masked": "Este paso es relleno en la fila {b}, que conserva sus estados. {option} muestra también el resto "
+    "del cálculo.",
     # lines in words
     "lstm.i_t": "Puerta de entrada",
     "lstm.f_t": "Puerta de olvido",
