@@ -76,16 +76,18 @@ def render(blocks: Iterable[Block], own: Mapping[str, Any], width: int = 0, lang
     there = list(blocks)
     title = next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), "")
     body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
-    fonts = ['"New Computer Modern"', *([string(_east_asian())] if _wide(title + body) else [])]
+    fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
     return _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", language=language) + f"\n{body}\n"
 
 
 def pdf(source: str) -> bytes:
-    """A document as PDF. Raises OptionError where the extra `[pdf]` is missing."""
+    """A document as PDF. Raises OptionError where the extra `[pdf]` or a font is missing."""
     try:
         import typst
     except ImportError:
         raise OptionError(missing("PDF", "typst", "write .html and print it")) from None
+    if _wide(source):
+        _check_fonts()
     common = all(ord(c) < 0x530 or 0x2000 <= ord(c) < 0x2C00 for c in source)
     found: bytes = typst.compile(source.encode(), format="pdf", ignore_system_fonts=common)
     return found
@@ -100,20 +102,15 @@ def _wide(text: str) -> bool:
     return any(unicodedata.east_asian_width(c) in "WF" and ord(c) < 0x1F000 for c in text)
 
 
-def _east_asian() -> str:
-    """The family for East Asian text. Raises OptionError where the system has none, since boxes would be printed."""
-    try:
-        from typst import Fonts
-    except ImportError:  # the source can be written without it
-        return CJK[0]
-    there = set(Fonts(include_system_fonts=True).families())
-    for family in CJK:
-        if family in there:
-            return family
-    raise OptionError(
-        "this report has East Asian characters, and no font for them was found: install one (Noto Serif CJK SC is in "
-        "fonts-noto-cjk), or write .html or .md"
-    )
+def _check_fonts() -> None:
+    """Raise OptionError where the system has no font for East Asian text, since boxes would be printed."""
+    from typst import Fonts
+
+    if set(CJK).isdisjoint(Fonts(include_system_fonts=True).families()):
+        raise OptionError(
+            "this report has East Asian characters, and no font for them was found: install one (Noto Serif CJK SC is "
+            "in fonts-noto-cjk), or write .html or .md"
+        )
 
 
 def _table(p: _Printer, block: Table) -> str:
