@@ -169,7 +169,7 @@ def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | No
         )
         if not _all_exact(shown, vector):
             sign = "≈"
-        return vector
+        return vector if len(vector.entries) > 1 else vector.entries[0]
 
     return sign, SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
 
