@@ -30,11 +30,13 @@ class Header:
     kind, options: the cell's name and its options in full (kind `equations` for an own cell). ask: addresses or
     names of the lines that were asked for. names: labels of inputs (`x`) and units (`h`). symbols: how an own name
     is printed, in TeX. imported: what was done to the weights on the way in. batched, batch_first: the layout in
-    which the input was given. plan: which plan computed it. arithmetic: other than that of dtype, if any.
-    agreement: what was compared with a framework's own result, and how far it was off.
+    which the input was given. notes: what the author wrote below the title. plan: which plan computed it. arithmetic:
+    other than that of dtype, if any. agreement: what was compared with a framework's own result, and how far it was
+    off.
     """
 
     title: str = ""
+    notes: str = ""
     kind: str = "lstm"
     options: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float64"

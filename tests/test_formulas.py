@@ -1,4 +1,4 @@
-"""What a person reads in a formula, in every format: no sign beside a sign, the author's symbols, letters in italics."""
+"""What a person reads in a formula, in every format: parentheses, the author's symbols, letters in italics."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.trace import Trace
+from lstm_trace.views.diagram import diagram
 from lstm_trace.views.formula import Prod, Sum, Sym, broken, number
+from lstm_trace.views.mathml import MathML
 from lstm_trace.views.plain import Plain
+from lstm_trace.views.tex import Tex
 
 FORMATS = ("md", "text", "html", "tex", "typ")
 
@@ -84,3 +87,54 @@ def test_a_product_of_two_numbers_is_not_a_difference() -> None:
     assert "a_t ⊙ h_{t-1} = (2.0)(-0.5) = -1.0" in text
     assert "x_t ⊙ (-2) = (1.0)(-2) = -2.0" in text
     assert r"(2.0)(-0.5) = -1.0" in trace.report("md", detail="vector")
+
+
+# -- symbols ---------------------------------------------------------------------------------------------------------
+
+SYMBOLS = {"score": r"\tilde{s}_t", "p_t": r"\pi_t^{(1)}", "W_xp": r"W_{x\pi}"}
+
+
+def test_the_authors_symbols_stand_in_every_format() -> None:
+    trace = own(symbols=SYMBOLS)
+    for format in FORMATS:
+        report = trace.report(format)
+        shown = visible(report) if format == "html" else report
+        assert not re.search(r"\bscore\b|\bp_t\b|W_xp", shown), format
+    assert "s̃_t = tanh(" in trace.report("text")
+    assert "π_t⁽¹⁾ = σ(W_xπ x_t - W_hp h_{t-1})" in trace.report("text")
+    assert "<msubsup><mi>π</mi><mi>t</mi><mrow>" in trace.report("html")
+
+
+def test_the_authors_symbols_stand_in_the_picture() -> None:
+    picture = diagram(own(symbols=SYMBOLS))
+    assert "s̃_t = tanh(" in picture  # the title of the node, for those who point at it
+    assert '<tspan class="m">s\u0303</tspan><tspan class="s" dy="0.28em">t</tspan>' in picture
+    assert '<tspan class="m">π</tspan><tspan class="s" dy="0.28em">t</tspan>' in picture
+    assert ">score<" not in picture
+    page = own(symbols=SYMBOLS).report("html")
+    maps = re.findall(r'<title id="map\d+">([^<:]*)', page)
+    assert "π_t⁽¹⁾" in maps
+
+
+@pytest.mark.parametrize(
+    ("name", "tex", "html"),
+    [
+        ("W_xk", "W_{xk}", "<msub><mi>W</mi><mrow><mi>x</mi><mi>k</mi></mrow></msub>"),
+        ("b_out", r"b_{\mathrm{out}}", "<msub><mi>b</mi><mi>out</mi></msub>"),
+        ("gamma_k", r"\gamma_k", "<msub><mi>γ</mi><mi>k</mi></msub>"),
+        ("w_12", "w_{12}", "<msub><mi>w</mi><mrow><mn>1</mn><mn>2</mn></mrow></msub>"),
+        ("s_tilde", r"\tilde{s}_t", '<msub><mover accent="true"><mi>s</mi>'),
+        ("my_gate", r"\mathtt{my\_gate}", '<mtext class="name">my_gate</mtext>'),
+        ("W_", r"\mathtt{W\_}", '<mtext class="name">W_</mtext>'),
+    ],
+)
+def test_a_letter_with_an_index_is_printed_as_one(name: str, tex: str, html: str) -> None:
+    assert Tex()(Sym(name)) == tex
+    assert html in MathML()(Sym(name))
+
+
+def test_no_letter_stands_in_typewriter() -> None:
+    trace = own()
+    assert set(re.findall(r'class="name">([^<]*)<', trace.report("html"))) == {"score"}
+    assert set(re.findall(r"\\mathtt\{([^}]*)\}", trace.report())) == {"score"}
+    assert "mono(" not in trace.report("typ").replace('mono("score")', "")

@@ -218,7 +218,7 @@ def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Head
 def rounding(shown: View, name: str) -> Text:
     """What is rounded in another arithmetic, in words."""
     if name.startswith("by-hand-"):
-        return shown.said("arithmetic.hand", n=name.rpartition("-")[2])
+        return (shown.words.count("arithmetic.hand", int(name.rpartition("-")[2])),)
     if find(name).exact:
         whole, part = name[1:].split(".")
         return shown.said("arithmetic.fixed", name=name, bits=int(whole) + int(part), part=part)
