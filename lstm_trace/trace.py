@@ -13,7 +13,7 @@ from .address import Address, positions, read
 from .cell.lines import Operand
 from .cell.ops import Array
 from .cell.stack import GIVEN, VALID, Stage, X, find
-from .errors import MissingError, nearest
+from .errors import MissingError, counted, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,8 +83,8 @@ class Trace:
         places = ", ".join(self.scopes)
         window = f", steps {self.first} to {self.span[-1]}" if self.first else ""
         return (
-            f"<Trace {title}{self.header.kind}: {places}{window}; T={self.steps} B={self.batch}, {held} lines, "
-            f"{self.header.dtype}>"
+            f"<Trace {title}{self.header.kind}: {places}{window}; T={self.steps} B={self.batch}, "
+            f"{counted(held, 'line')}, {self.header.dtype}>"
         )
 
     # -- what it holds -------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from html import escape
 from typing import Any
 
 from . import own_tex
+from .binding import RIGHT, loose, minus_first, signed
 from .formula import (
-    RIGHT,
     Call,
     Dots,
     Factors,
@@ -26,9 +26,6 @@ from .formula import (
     Sum,
     Sym,
     Vec,
-    loose,
-    minus_first,
-    signed,
 )  # fmt: skip
 from .formula import number as written
 from .numbers import Shown

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import own_tex
+from .binding import RIGHT, loose, neg_text, sum_text
 from .formula import (
-    RIGHT,
     Call,
     Dots,
     Factors,
@@ -26,9 +26,6 @@ from .formula import (
     Sum,
     Sym,
     Vec,
-    loose,
-    neg_text,
-    sum_text,
 )  # fmt: skip
 from .formula import number as written
 from .numbers import Shown

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .binding import RIGHT, loose, neg_text, sum_text
 from .formula import (
-    RIGHT,
     Call,
     Dots,
     Factors,
@@ -24,9 +24,6 @@ from .formula import (
     Sum,
     Sym,
     Vec,
-    loose,
-    neg_text,
-    sum_text,
 )  # fmt: skip
 from .formula import number as written
 from .numbers import Shown

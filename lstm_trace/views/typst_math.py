@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import own_tex
+from .binding import RIGHT, loose, neg_text, sum_text
 from .formula import (
-    RIGHT,
     Call,
     Dots,
     Factors,
@@ -25,9 +25,6 @@ from .formula import (
     Sum,
     Sym,
     Vec,
-    loose,
-    neg_text,
-    sum_text,
 )  # fmt: skip
 from .formula import number as written
 from .numbers import Shown
