@@ -70,7 +70,9 @@ class _Marked(Plain):
 
 def _width(marked: str, size: float) -> float:
     """About how wide a marked text is; indices are smaller."""
-    plain = sum(0.0 if c in _MARKS or c == "\u0303" else 0.52 if c.isalnum() else 0.42 for c in marked)
+    plain = sum(
+        0.0 if c in _MARKS or c == "\u0303" else 0.8 if c in "WM" else 0.52 if c.isalnum() else 0.42 for c in marked
+    )
     return size * (plain - 0.14 * sum(len(sub) for sub in re.findall(f"{_MIDDLE}(.*?){_CLOSE}", marked)))
 
 
