@@ -45,6 +45,15 @@ def raise_all(kind: type[LstmTraceError], problems: Iterable[str]) -> None:
         raise kind(*found)
 
 
+def counted(n: int, noun: str) -> str:
+    """So many of a thing, in words.
+
+    >>> counted(1, "step"), counted(2000, "step")
+    ('1 step', '2,000 steps')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """The end of a message on an unknown name: '; did you mean …?' for the closest of `known`.
 

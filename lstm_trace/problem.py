@@ -133,6 +133,7 @@ def prepare_problem(
     )
     header = Header(
         title=problem.title,
+        notes=problem.notes,
         names={str(key): labels for key, labels in problem.names.items()},
         symbols=problem.symbols,
         imported=imported,

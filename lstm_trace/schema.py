@@ -155,6 +155,7 @@ class Manifest(_Strict):
 
     format: Literal["lstm-trace/1"] = "lstm-trace/1"
     title: str = ""
+    notes: str = ""
     cell: CellInfo
     dtype: Literal["float16", "float32", "float64"] = "float64"
     first: int = Field(default=0, ge=0)

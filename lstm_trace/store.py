@@ -25,7 +25,7 @@ from .trace import INITIAL, STATE, Header, Trace
 
 #: What to do with a text file that is too large.
 LARGER = "write the trace as .safetensors"
-_HEADER = ("title", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic")
+_HEADER = ("title", "notes", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic")
 _LISTS = ("ask", "imported", "agreement")
 
 

@@ -13,7 +13,7 @@ from .address import Address, positions, read
 from .cell.lines import Operand
 from .cell.ops import Array
 from .cell.stack import GIVEN, VALID, Stage, X, find
-from .errors import MissingError, nearest
+from .errors import MissingError, counted, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,11 +30,13 @@ class Header:
     kind, options: the cell's name and its options in full (kind `equations` for an own cell). ask: addresses or
     names of the lines that were asked for. names: labels of inputs (`x`) and units (`h`). symbols: how an own name
     is printed, in TeX. imported: what was done to the weights on the way in. batched, batch_first: the layout in
-    which the input was given. plan: which plan computed it. arithmetic: other than that of dtype, if any.
-    agreement: what was compared with a framework's own result, and how far it was off.
+    which the input was given. notes: what the author wrote below the title. plan: which plan computed it. arithmetic:
+    other than that of dtype, if any. agreement: what was compared with a framework's own result, and how far it was
+    off.
     """
 
     title: str = ""
+    notes: str = ""
     kind: str = "lstm"
     options: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float64"
@@ -92,8 +94,8 @@ class Trace:
         places = ", ".join(self.scopes)
         window = f", steps {self.first} to {self.span[-1]}" if self.first else ""
         return (
-            f"<Trace {title}{self.header.kind}: {places}{window}; T={self.steps} B={self.batch}, {held} lines, "
-            f"{self.header.dtype}>"
+            f"<Trace {title}{self.header.kind}: {places}{window}; T={self.steps} B={self.batch}, "
+            f"{counted(held, 'line')}, {self.header.dtype}>"
         )
 
     # -- what it holds -------------------------------------------------------------------------------------------

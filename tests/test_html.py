@@ -23,8 +23,9 @@ from lstm_trace.examples import text as example
 from lstm_trace.problem import prepare_problem, read_problem
 from lstm_trace.trace import Trace
 from lstm_trace.views import heatmap
+from lstm_trace.views.binding import BINDING
 from lstm_trace.views.flow import SIGNS
-from lstm_trace.views.formula import BINDING, Sym
+from lstm_trace.views.formula import Sym
 from lstm_trace.views.html_blocks import HTML, Printer
 from lstm_trace.views.markdown import MARKDOWN
 from lstm_trace.views.mathml import MATHML, MathML, number
@@ -367,7 +368,10 @@ def test_notebook_of_an_explanation() -> None:
     html = explanation(small(6), "5/h_t[0]", "contribution")._repr_html_()
     Page(html)
     assert html.count("<tr>") == 13
-    assert "6 more rows" in html  # 18 inputs
+    assert "8 rows are left out (⋮): contribution -0.00142 in all, " in html  # 18 inputs, 10 shown
+    parts = re.findall(r"<tr><td>[^<]*</td><td>([^<]*)<", html)  # with the sums of what the gaps stand for
+    assert sum(map(float, parts)) == pytest.approx(float(re.findall(r"difference is ([^<]*)<", html)[0]), rel=1e-4)
+    assert "; to_frame() has every row<" in html
 
 
 def test_every_language_has_every_string_of_the_page() -> None:

@@ -400,6 +400,7 @@ def test_labels_symbols_and_notes_are_kept(tmp_path: Path) -> None:
     data = {**Q22, "names": {"x": ["a", "b", "c"], "h": ["u", "v"]}, "symbols": {"z_i": "\\zeta"}, "notes": "by hand"}
     header = run(data).header
     assert header.names == {"x": ["a", "b", "c"], "h": ["u", "v"]}
+    assert header.notes == "by hand"
     assert header.symbols == {"z_i": "\\zeta"}
     path = tmp_path / "p.json"
     path.write_text(json.dumps(data))

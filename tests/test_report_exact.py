@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 import lstm_trace as lt
 from lstm_trace.cell.ops import OPS
 from lstm_trace.trace import Trace
+from lstm_trace.views.binding import BINDING
 from lstm_trace.views.blocks import Block, Derivation, Heading, Items, Para, Premises, Table
 from lstm_trace.views.definitions import DEFINED
 from lstm_trace.views.exact import EXACT
-from lstm_trace.views.formula import BINDING, SCALAR, SYMBOLIC, Node
+from lstm_trace.views.formula import SCALAR, SYMBOLIC, Node
 from lstm_trace.views.markdown import MARKDOWN
 from lstm_trace.views.plain import PLAIN, Plain
 from lstm_trace.views.symbols import FUNCTIONS

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import counted
+
 if TYPE_CHECKING:
     from ..walks.forward import Verification
 
@@ -33,7 +35,7 @@ def command(ctx: click.Context, trace: str, premises: bool) -> None:
 
 
 def _report(result: Verification, premises: bool) -> list[str]:
-    rows = [f"{result.status}: {result.proven:,} values proven, {result.failed:,} failed"]
+    rows = [f"{result.status}: {counted(result.proven, 'value')} proven, {result.failed:,} failed"]
     for failure in result.failures:
         more = f" and {failure.values - 1} more of this line and step" if failure.values > 1 else ""
         rows += [

@@ -34,6 +34,7 @@ def difference(a: Trace, b: Trace, of: str) -> Explanation:
         shown=("address", "contribution"),
         notes=(_NOTE,),
         more=(_by_block(found), _by_step(found)),
+        ranked=("contribution",),
     )
 
 
@@ -59,6 +60,7 @@ def value(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int 
         shown=("address", "contribution", *others),
         notes=tuple(notes),
         more=(_by_block(found), _by_step(found)),
+        ranked=("contribution", *others),
     )
 
 
@@ -90,7 +92,7 @@ def _by_block(found: Split) -> Explanation:
     size = found.size or 1.0
     rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(found) if np.any(part)]
     rows.sort(key=lambda row: -abs(row[1]))
-    return Explanation("By block", (), ("block", "contribution", "share"), rows)
+    return Explanation("By block", (), ("block", "contribution", "share"), rows, ranked=("contribution",))
 
 
 def _by_step(found: Split) -> Explanation:
@@ -105,7 +107,8 @@ def _by_step(found: Split) -> Explanation:
     for _, part in inputs:
         read[: len(part)] += part.reshape(len(part), -1).sum(axis=1)
     rows = [(found.first + t, float(through[t]), float(read[t]), float(through[t] + read[t])) for t in range(steps)]
-    return Explanation("By step", (), ("t", "parameters", "inputs", "together"), rows)
+    columns = ("t", "parameters", "inputs", "together")
+    return Explanation("By step", (), columns, rows, ranked=("together", "parameters", "inputs"), timed=True)
 
 
 def _entries(found: Split) -> list[tuple[Any, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from .backward_terms import Signed, edge_at, relation, total
 from .blocks import Block, Derivation, Heading, Para, Premises, Row, Table, Text
 from .derivatives import BACKWARD
 from .exact import evaluate
+from .excerpt import excerpt, left_out
 from .formula import Call, Dots, Mat, MatVec, Neg, Node, Num, Prod, Sym, Vec, kept, number, numbers
 from .numbers import show
 from .readings import GRADIENT, Back, Symbols
@@ -229,11 +230,13 @@ def _inputs(back: Back) -> Iterator[Block]:
     symbol = back.notation.gradient(Sym("x_t"))
     head = (*first, *(("…",) if k is None else (symbol, f"[{k}]") for k in columns))
     rows: list[tuple[Text, ...]] = []
-    for at in kept(len(reached), None if shown.everything else TABLE):
-        if at is None:
+    sizes = [float(np.abs(found[shown.trace.index(t), b]).max()) for t, b in reached]
+    entries = excerpt(sizes, len(sizes) if shown.everything else TABLE, timed=True)
+    for entry in entries:
+        if isinstance(entry, range):
             rows.append(tuple((Dots("down"),) for _ in head))
             continue
-        t, b = reached[at]
+        t, b = reached[entry]
         labels: list[Text] = [(str(t),)] if shown.trace.steps > 1 else []
         labels += [(str(b),)] if shown.trace.batch > 1 else []
         cells: list[Text] = [
@@ -241,6 +244,15 @@ def _inputs(back: Back) -> Iterator[Block]:
         ]
         rows.append((*labels, *cells))
     yield Table(head, tuple(rows), len(first))
+    yield from _left(back, sizes, entries)
+
+
+def _left(back: Back, sizes: Sequence[float], entries: Sequence[int | range]) -> Iterator[Block]:
+    """How many rows of a table were left out, and how large they are."""
+    rows = left_out(entries)
+    if rows:
+        largest = _premise(back, max(sizes[row] for row in rows))
+        yield Para(back.shown.words.text("back.left", n=f"{len(rows):,}", dots=Dots("down"), largest=largest))
 
 
 def _initial(back: Back) -> Iterator[Block]:
@@ -269,15 +281,20 @@ def _where(back: Back, stage: Stage, b: int) -> str:
     return back.shown.where(stage, None, b)
 
 
-def largest(back: Back, found: dict[str, Array]) -> Table:
+def largest(back: Back, found: dict[str, Array]) -> Iterator[Block]:
     """The blocks of gradients that are not zero by the sum of the sizes of their entries."""
     rows = [(name, float(np.abs(a).sum()), float(np.abs(a).max(initial=0.0))) for name, a in found.items() if a.any()]
     rows.sort(key=lambda row: -row[1])
     words = back.shown.words
-    return Table(
+    sizes = [size for _, size, _ in rows]
+    entries = excerpt(sizes, len(rows) if back.shown.everything else TABLE)
+    yield Table(
         tuple(words.text(f"back.column.{name}") for name in ("block", "total", "largest")),
         tuple(
-            ((name,), (f"{size:.6g}",), (f"{most:.6g}",))
-            for name, size, most in rows[: None if back.shown.everything else TABLE]
+            ((Dots("down"),),) * 3
+            if isinstance(entry, range)
+            else ((rows[entry][0],), (f"{rows[entry][1]:.6g}",), (f"{rows[entry][2]:.6g}",))
+            for entry in entries
         ),
     )
+    yield from _left(back, sizes, entries)

@@ -15,11 +15,11 @@ import numpy as np
 
 from ..cell.stack import Stage
 from ..trace import Trace
-from . import layers
+from . import layers, own_tex
 from .flow import Edge, Flow, Spot, flow, reached
 from .formula import Call, Node, Sym, formula
 from .page_words import page_words
-from .plain import Plain, number
+from .plain import OWN, Plain, number, raised
 from .symbols import symbol
 from .values import Values
 from .words import Words
@@ -37,6 +37,24 @@ _OPEN, _MIDDLE, _CLOSE, _NAME, _UPRIGHT = "\ue000", "\ue001", "\ue002", "\ue003"
 _MARKS = frozenset(_OPEN + _MIDDLE + _CLOSE + _NAME + _UPRIGHT)
 
 
+def _unmarked(text: str, kept: str = "") -> str:
+    return "".join(c for c in text if c not in _MARKS or c in kept)
+
+
+def _marked(base: str, sub: str = "") -> str:
+    return f"{_OPEN}{base}{_MIDDLE}{sub.replace('-', '−')}{_CLOSE}"
+
+
+_OWN = OWN._replace(
+    accent=lambda name, body: _marked(OWN.accent(name, _unmarked(body, _UPRIGHT))),
+    word=lambda name, text: _marked(text if own_tex.WORDS[name] == "italic" else _UPRIGHT + text),
+    scripts=lambda base, sub, sup: (
+        _marked(_unmarked(base, _UPRIGHT), _unmarked(sub)) + (raised(_unmarked(sup)) if sup else "")
+    ),
+    letter=lambda c: _marked(OWN.letter(c)),
+)
+
+
 class _Marked(Plain):
     """Plain text in which every symbol is marked, so that letters and indices can be set apart."""
 
@@ -44,15 +62,17 @@ class _Marked(Plain):
         if not isinstance(node, Sym):
             return super().__call__(node)
         found = symbol(node.name, self.own)
+        if found.tex and (own := own_tex.translated(found.tex, _OWN)):
+            return own
         base = (_NAME + found.name if found.name else found.base) + ("\u0303" if found.tilde else "")
-        base = _UPRIGHT + base if found.upright else base
-        raised = "ᵀ" if found.power else ""
-        return f"{_OPEN}{base}{_MIDDLE}{found.sub.replace('-', '−')}{_CLOSE}{raised}"
+        return _marked(_UPRIGHT + base if found.upright else base, found.sub) + ("ᵀ" if found.power else "")
 
 
 def _width(marked: str, size: float) -> float:
     """About how wide a marked text is; indices are smaller."""
-    plain = sum(0.0 if c in _MARKS or c == "\u0303" else 0.52 if c.isalnum() else 0.42 for c in marked)
+    plain = sum(
+        0.0 if c in _MARKS or c == "\u0303" else 0.8 if c in "WM" else 0.52 if c.isalnum() else 0.42 for c in marked
+    )
     return size * (plain - 0.14 * sum(len(sub) for sub in re.findall(f"{_MIDDLE}(.*?){_CLOSE}", marked)))
 
 
@@ -93,7 +113,7 @@ class Picture:
     """The drawing of a stage's cell without its values.
 
     widths: characters of the values of each name, for which room is left. said: the words of its captions. own: a
-    notation's symbols (those that an author gave in TeX print as names).
+    notation's symbols, and those that the author gave.
     """
 
     stage: Stage

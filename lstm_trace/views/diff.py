@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..arrays import word
 from ..walks.compare import Comparison, LineDifference
 
@@ -53,7 +55,8 @@ def verdict(comparison: Comparison) -> list[str]:
     first = comparison.first
     if first is None or first.first is None or first.first_values is None:
         though = ", although premises differ" if comparison.premises else ""
-        told = [f"same: all {count:,} values that both have agree within {rule}{though}"]
+        those = f"all {count:,} values that both have agree" if count != 1 else "the one value that both have agrees"
+        told = [f"same: {those} within {rule}{though}"]
     else:
         a, b = first.first_values
         told = [f"different: first at {first.first} (in computing order): a has {a!r}, b has {b!r}"]
@@ -117,16 +120,22 @@ def _short(value: float | None) -> str:
 
 
 def _map(comparison: Comparison) -> list[str]:
-    """The largest |b - a| of each line at each step."""
+    """The largest |b - a| of each line at each step, or in groups of steps with the step of the largest of all."""
     steps = max((len(d.by_step) for d in comparison.lines), default=0)
     size = -(-steps // MAP_COLUMNS)
     groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
     begin = comparison.first_step
     heads = tuple(str(begin + g[0]) if len(g) == 1 else f"{begin + g[0]}–{begin + g[-1]}" for g in groups)
-    out = ["## By step", "", "Largest |b − a| of each line at each step t.", "", *_table(("line", *heads))]
+    if size > 1:
+        heads = ("at t", *heads)
+        said = f"Largest |b − a| of each line, the step t at which it is, and the largest in each {size} steps."
+    else:
+        said = "Largest |b − a| of each line at each step t."
+    out = ["## By step", "", said, "", *_table(("line", *heads))]
     for d in comparison.lines:
         if d.max_abs > 0:
-            cells = [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
+            cells = [str(begin + int(np.argmax(d.by_step)))] if size > 1 else []
+            cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
             out.append("| " + " | ".join([f"`{d.scope}/{d.line}`", *cells]) + " |")
     return out if any(d.max_abs > 0 for d in comparison.lines) else []
 

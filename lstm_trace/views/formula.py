@@ -43,10 +43,11 @@ class Num:
 
 @dataclass(frozen=True)
 class Sum:
-    """Terms with their signs, in order."""
+    """Terms with their signs, in order. goes_on: whether it stands after a sign, as the rest of a broken sum does."""
 
     signs: tuple[float, ...]
     terms: tuple[Node, ...]
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,35 +134,11 @@ class Dots:
 
 Node = Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Quot | Neg | Call | Fn | Vec | Mat | Dots
 
-#: How tightly each kind binds; a looser one inside a tighter one stands in parentheses.
-BINDING: dict[type, int] = {
-    Sum: 1, Neg: 2, Prod: 3, Factors: 3, MatVec: 3, Quot: 3, Square: 4,
-    Sym: 5, Index: 5, Num: 5, Call: 5, Fn: 5, Vec: 5, Mat: 5, Dots: 5,
-}  # fmt: skip
-
 
 def number(value: float) -> Num:
     """A number of an equation, as it was written: 1 and not 1.0."""
     shown = show(value, None)
     return Num(shown._replace(digits=shown.digits.removesuffix(".0")), value)
-
-
-def signed(node: Sum, inside: Callable[[Node, int], str], wrap: Callable[[str], str]) -> Iterator[tuple[str, str]]:
-    """The printed terms of a sum, each with what stands before it: nothing or `-` at the beginning, ` + ` or ` - `.
-
-    inside: prints a term, in parentheses where it binds more loosely than a number says; wrap: puts them round a
-    negative number that follows a sign.
-    """
-    for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
-        part = inside(term, 2 if k == 0 and sign > 0 else 3)
-        if isinstance(term, Num) and term.shown.negative and (k or sign < 0):
-            part = wrap(part)
-        yield ((" - " if sign < 0 else " + ") if k else "-" if sign < 0 else ""), part
-
-
-def sum_text(p: Any, node: Sum) -> str:
-    """A sum for the printers whose signs and parentheses are plain characters."""
-    return "".join(mark + part for mark, part in signed(node, p.inside, lambda part: f"({part})"))
 
 
 # -- a line in symbols -----------------------------------------------------------------------------------------------
@@ -311,7 +288,7 @@ def broken(node: Node, size: Callable[[Node], int], room: int) -> list[tuple[str
         if last or size(Sum(node.signs[start : end + 1], node.terms[start : end + 1])) > room:
             sign = node.signs[start]
             first = 1.0 if start else sign
-            piece = Sum((first, *node.signs[start + 1 : end]), node.terms[start:end])
+            piece = Sum((first, *node.signs[start + 1 : end]), node.terms[start:end], goes_on=start > 0)
             pieces.append(("" if not start else "+" if sign > 0 else "-", piece))
             start = end
     return pieces

@@ -64,14 +64,11 @@ def _gate(shown: View, stage: Stage, line: Line, signal: str) -> Text:
             for at, (place, value) in enumerate(zip(places, there, strict=True))
         ]
         text = words.listed(told, last="and.more")
+    elif (least := _share(shown, there.min())) == (most := _share(shown, there.max())):
+        unit = words.word("unit.every") if len(units) > 1 else shown.unit(units[0], values.shape[-1])
+        text = words.text(f"{key}.first", share=least, unit=unit, **fields)
     else:
-        text = words.text(
-            f"{key}.many",
-            least=_share(shown, there.min()),
-            most=_share(shown, there.max()),
-            mean=_share(shown, there.mean()),
-            **fields,
-        )
+        text = words.text(f"{key}.many", least=least, most=most, mean=_share(shown, there.mean()), **fields)
         most = _where(shown, *places[int(there.argmax())], values.shape[-1])
         text = (*text, words.word("semicolon"), *words.text("gate.most", unit=most))
     zero = _zero(shown, stage, signal, places)

@@ -79,7 +79,8 @@ def _intro(shown: View) -> Text:
         "layers": words.word(several, n=layers) if several else "",
     }
     if trace.first:  # only some steps were recorded
-        window = (" ", *shown.said("intro.window", first=trace.first, last=trace.span[-1]))
+        key = "intro.window" if trace.steps > 1 else "intro.window.1"
+        window = (" ", *shown.said(key, first=trace.first, last=trace.span[-1]))
     else:
         window = ()
     if trace.x is None:
@@ -228,7 +229,7 @@ def _states(shown: View) -> Iterator[Block]:
         place = shown.words.word("prefix", what=shown.place(stage)) if shown.place(stage) else ""
         symbols = shown.words.listed([(Sym(name),) for name in states])
         if zero or shown.trace.batch > 1:
-            key = "before.zero" if zero else "before.rows"
+            key = "before.rows" if not zero else "before.zero" if len(states) > 1 else "before.zero.1"
             yield Para(capital((place, *shown.words.text(key, states=symbols))))
             continue
         yield Para(capital((place, *shown.said("before"))))

@@ -83,7 +83,8 @@ def gradient(trace: Trace, of: str | None = None, seed: Any = None, **options: A
         ),
         columns=("address", "kind", "gradient"),
         rows=rows,
-        more=(Explanation("By block", (), ("block", "sum of sizes", "largest"), blocks),),
+        more=(Explanation("By block", (), ("block", "sum of sizes", "largest"), blocks, ranked=("sum of sizes",)),),
+        ranked=("gradient",),
         trace=trace,
         seeds=seeds,
         of=value,
@@ -121,7 +122,7 @@ def _opening(back: Back, asked: Gradient) -> Iterator[Block]:
 def _sizes(back: Back, asked: Gradient) -> Iterator[Block]:
     """Every block by its size, and where the whole table is."""
     yield Heading(2, back.shown.said("back.blocks"))
-    yield largest(back, asked.found)
+    yield from largest(back, asked.found)
     yield Para(back.shown.words.text("back.more", csv=Code("-o FILE.csv")))
 
 

@@ -36,13 +36,23 @@ def is_gate(line: Line, cell: Cell) -> bool:
 
 
 def gated(line: Line, cell: Cell) -> str | None:
-    """What the gate `line` multiplies as the first factor of a product; None where it is no gate."""
+    """What the gate `line` multiplies; None where it is no gate.
+
+    Of several products the first counts in which it is the first factor, then one in which it is the second. The
+    first factor of two gates is the gate.
+    """
     if not is_gate(line, cell):
         return None
+    signals: dict[bool, str] = {}
     for product in cell.readers.get(line.name, ()):
-        if product.op == "mul" and product.operands[0] == line.name and isinstance(product.operands[1], str):
-            return product.operands[1]
-    return None
+        if product.op != "mul" or not all(isinstance(operand, str) for operand in product.operands):
+            continue
+        first, second = map(str, product.operands)
+        if first == line.name:
+            signals.setdefault(True, second)
+        elif first not in cell.by_name or not is_gate(cell.by_name[first], cell):
+            signals.setdefault(False, first)
+    return signals.get(True, signals.get(False))
 
 
 def groups(stage: Stage, titled: frozenset[str]) -> list[Group]:

@@ -139,7 +139,7 @@ def _title(found: Map, words: Words, place: str, style: Style) -> str:
         name=name,
         where=f" ({place})" if place else "",
         steps=found.sizes[0],
-        units=found.sizes[1],
+        units=words.count("map.units", found.sizes[1]),
         least=number(style.show(found.least)),
         most=number(style.show(found.most)),
     )

@@ -18,6 +18,7 @@ from ..cell.stack import Stage
 from ..trace import Trace
 from . import diagram, heatmap
 from .answers import answers
+from .author_notes import author_notes
 from .blocks import Block, Heading, Para
 from .formula import heading
 from .gates import sentences
@@ -90,7 +91,7 @@ def _drawn(trace: Trace, options: Options, shown: View) -> str:
     joined = "\n".join(parts)
     links = "".join(f'<li><a href="#s{n}">{head}</a></li>' for n, (head, _) in enumerate(bodies))
     nav = f'<nav aria-label="{escape(said.word("contents"))}"><ul>{links}</ul></nav>'
-    top = "".join(map(found.printer, intro))
+    top = "".join(map(found.printer, (*author_notes(trace.header.notes), *intro)))
     body = f"<header><h1>{escape(title)}</h1>\n{top}</header>\n{nav}\n<main>\n{joined}\n</main>"
     return _whole(title, options.language, body, said)
 
@@ -329,7 +330,7 @@ def _maps(found: _Page) -> _Part | None:
             head = f"<h3>{escape(place[:1].upper() + place[1:])}</h3>" if place else ""
             body.append(f'{head}<div class="maps">{"".join(figures)}</div>\n')
     if left:
-        body.append(f"<p>{escape(said.word('map.more', n=len(left)))}</p>\n")
+        body.append(f"<p>{escape(said.count('map.more', len(left)))}</p>\n")
     return (escape(said.word("over.time")), heads + "".join(body)) if body else None
 
 
@@ -339,6 +340,8 @@ def _map(found: _Page, drawn: heatmap.Map, ident: str, place: str, labels: tuple
     text = p.text(said.text(key, name=heading(drawn.line, drawn.stage.cell)))
     binned = ""
     if drawn.bins != (1, 1):
-        binned = " " + escape(said.word("map.binned", steps=drawn.bins[0], units=drawn.bins[1]))
+        steps, units = drawn.bins
+        key = "map.binned" if steps > 1 < units else "map.binned.steps" if steps > 1 else "map.binned.units"
+        binned = " " + escape(said.word(key, steps=steps, units=units))
     picture = heatmap.svg(drawn, said, ident, place, labels, found.values.style)
     return f'<figure class="heat"><div class="scroll">{picture}</div><figcaption>{text}{binned}</figcaption></figure>'

@@ -9,9 +9,6 @@ from ..weights.identify import Identification, Match
 from ..weights.layouts import LAYOUTS
 from ..weights.readings import Reading
 
-#: Readings that are listed in full; more are counted.
-SHOWN = 6
-
 _CLIPPED = {"gates": "gate inputs", "cell": "the cell state", "output": "the cell state before its output activation"}
 _FACTS: dict[str, Callable[[Any], str]] = {
     "order": lambda v: f"gates in the order {', '.join(v)}{_used_by(v)}",

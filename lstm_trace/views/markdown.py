@@ -18,6 +18,8 @@ from .tex import Tex, escaped
 ROOM = 78
 
 _BESIDE, _SPACE = r" &\qquad& ", r" \qquad "
+#: What would make a list or a rule of the beginning of a paragraph.
+_START = re.compile(r"^(\d*)([-+.)])")
 _SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
 
 
@@ -107,7 +109,7 @@ def _math(lines: list[str], gap: str) -> str:
 
 MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: lambda p, block: f"{'#' * block.level} {p.text(block.text)}",
-    Para: lambda p, block: p.text(block.text),
+    Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
     Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
     Table: _table,
     Derivation: _derivation,

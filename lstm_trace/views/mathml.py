@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from . import own_tex
+from .binding import RIGHT, loose, minus_first, signed
 from .formula import (
-    BINDING,
     Call,
     Dots,
     Factors,
@@ -26,7 +26,6 @@ from .formula import (
     Sum,
     Sym,
     Vec,
-    signed,
 )  # fmt: skip
 from .formula import number as written
 from .numbers import Shown
@@ -35,15 +34,7 @@ from .symbols import FUNCTIONS, Symbol, symbol
 _DOTS = {"across": "⋯", "down": "⋮", "diagonal": "⋱"}
 _SPACE = '<mspace width="0.17em"/>'
 _APPLY = "<mo>\u2061</mo>"
-#: What an author's own symbol may be made of; anything else is printed by the line's name.
-_TEX = re.compile(r"\\(?P<word>[A-Za-z]+)|(?P<letter>[A-Za-z])|(?P<digits>\d+)|(?P<mark>[_^{}])|(?P<sign>[-+'])|\s+")
 _ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯", "dot": "˙", "vec": "→"}
-_WORDS = frozenset({"mathrm", "text", "mathbf", "mathit", "operatorname", "mathtt"})
-_NAMES = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell"
-)
-_GREEK = dict(zip(_NAMES.split(), "αβγδϵζηθικλμνξπρστϕχψωΓΔΘΛΞΠΣΦΨΩℓ", strict=True))
 
 
 @dataclass(frozen=True)
@@ -60,8 +51,7 @@ class MathML:
     def inside(self, node: Node, least: int) -> str:
         """The MathML of a tree, in parentheses where it binds more loosely than `least`."""
         text = self(node)
-        loose = BINDING[type(node)] < least and not isinstance(node, Quot)  # a fraction holds itself together
-        return f"<mrow>{parenthesised(text)}</mrow>" if loose else text
+        return f"<mrow>{parenthesised(text)}</mrow>" if loose(node, least) and not isinstance(node, Quot) else text
 
 
 def parenthesised(body: str) -> str:
@@ -90,7 +80,7 @@ def number(shown: Shown) -> str:
 
 def letters(found: Symbol) -> str:
     """A symbol in MathML."""
-    if found.tex and (own := _from_tex(found.tex)):
+    if found.tex and (own := own_tex.translated(found.tex, _OWN)):
         return own
     if found.name:
         return f'<mtext class="name">{escape(found.name)}</mtext>'
@@ -112,70 +102,37 @@ def _sub(found: Symbol) -> str:
 def _character(c: str) -> str:
     if c.isdigit():
         return f"<mn>{c}</mn>"
-    return f"<mo>{'−' if c == '-' else escape(c)}</mo>" if c in "-+'," else f"<mi>{escape(c)}</mi>"
+    if c in "()":
+        return f'<mo stretchy="false">{c}</mo>'
+    return f"<mo>{'−' if c == '-' else escape(c)}</mo>" if c in "-+*'," else f"<mi>{escape(c)}</mi>"
 
 
-# -- symbols that an author wrote in TeX: letters, Greek, accents, words, indices -------------------------------------
+# -- symbols that an author wrote in TeX ------------------------------------------------------------------------------
 
 
-def _from_tex(tex: str) -> str | None:
-    """A small part of TeX as MathML; None where it is more than that."""
-    tokens, at = [], 0
-    while at < len(tex):
-        match = _TEX.match(tex, at)
-        if match is None:
-            return None
-        at = match.end()
-        if match.lastgroup:
-            tokens.append((match.lastgroup, match[match.lastgroup]))
-    try:
-        body, rest = _row(tokens, 0)
-    except (IndexError, KeyError):
-        return None
-    return body if rest == len(tokens) and body else None
+def _scripts(base: str, sub: str, sup: str) -> str:
+    kind = "msubsup" if sub and sup else "msub" if sub else "msup"
+    return f"<{kind}>{base}{sub}{sup}</{kind}>"
 
 
-def _row(tokens: list[tuple[str, str]], at: int, depth: int = 0) -> tuple[str, int]:
-    """Atoms with their indices, up to a closing brace or the end."""
-    if depth > 8:
-        raise KeyError(depth)
-    parts: list[str] = []
-    while at < len(tokens) and tokens[at] != ("mark", "}"):
-        atom, at = _atom(tokens, at, depth)
-        found: dict[str, str] = {}
-        while at < len(tokens) and tokens[at] in (("mark", "_"), ("mark", "^")):
-            mark = tokens[at][1]
-            if mark in found:
-                raise KeyError(mark)
-            found[mark], at = _atom(tokens, at + 1, depth)
-        kind = {"_": "msub", "^": "msup", "_^": "msubsup"}.get("".join(sorted(found, key="_^".index)))
-        parts.append(
-            atom if kind is None else f"<{kind}>{atom}{''.join(found[m] for m in '_^' if m in found)}</{kind}>"
-        )
-    return (parts[0] if len(parts) == 1 else f"<mrow>{''.join(parts)}</mrow>" if parts else ""), at
+def _letter(c: str) -> str:
+    greek = own_tex.GREEK.get(c)
+    return f"<mi>{greek}</mi>" if greek else _character(c)
 
 
-def _atom(tokens: list[tuple[str, str]], at: int, depth: int) -> tuple[str, int]:
-    kind, text = tokens[at]
-    if kind == "mark" and text == "{":
-        body, at = _row(tokens, at + 1, depth + 1)
-        if tokens[at] != ("mark", "}"):
-            raise KeyError(text)
-        return body or "<mrow></mrow>", at + 1
-    if kind == "word" and text in _ACCENTS:
-        body, at = _atom(tokens, at + 1, depth + 1)
-        return f'<mover accent="true">{body}<mo stretchy="false">{_ACCENTS[text]}</mo></mover>', at
-    if kind == "word" and text in _WORDS:
-        end = tokens.index(("mark", "}"), at) if ("mark", "}") in tokens[at:] else len(tokens)
-        if tokens[at + 1] != ("mark", "{") or any(k not in ("letter", "digits") for k, _ in tokens[at + 2 : end]):
-            raise KeyError(text)
-        inner = "".join(t for _, t in tokens[at + 2 : end])
-        return f'<mi mathvariant="normal">{inner}</mi>', end + 1
-    if kind == "word":
-        return f"<mi>{_GREEK[text]}</mi>", at + 1
-    if kind == "mark":
-        raise KeyError(text)
-    return {"letter": f"<mi>{text}</mi>", "digits": f"<mn>{text}</mn>"}.get(kind) or _character(text), at + 1
+_WORDS = {
+    "upright": '<mi mathvariant="normal">{}</mi>',
+    "bold": '<mi mathvariant="normal" class="bold">{}</mi>',
+    "italic": '<mi class="italic">{}</mi>',
+    "mono": '<mtext class="name">{}</mtext>',
+}
+_OWN = own_tex.Format(
+    accent=lambda name, body: f'<mover accent="true">{body}<mo stretchy="false">{_ACCENTS[name]}</mo></mover>',
+    word=lambda name, text: _WORDS[own_tex.WORDS[name]].format(text),
+    scripts=_scripts,
+    letter=_letter,
+    row=lambda parts: parts[0] if len(parts) == 1 else f"<mrow>{''.join(parts)}</mrow>",
+)
 
 
 # -- the kinds of nodes ----------------------------------------------------------------------------------------------
@@ -196,7 +153,7 @@ def _sum(p: MathML, node: Sum) -> str:
 def _prod(p: MathML, node: Prod) -> str:
     if isinstance(node.left, Num) and isinstance(node.right, Num):
         return _row_of(*(parenthesised(p(n)) for n in (node.left, node.right)))
-    left, right = p.inside(node.left, 3), p.inside(node.right, 4)
+    left, right = p.inside(node.left, 3), p.inside(node.right, RIGHT)
     return _row_of(left, _SPACE if isinstance(node.left, Num) else "<mo>⊙</mo>", right)
 
 
@@ -233,11 +190,11 @@ MATHML: dict[type, Callable[[MathML, Any], str]] = {
     Prod: _prod,
     Factors: lambda p, node: _row_of(*(parenthesised(p(part)) for part in node.parts)),
     Square: lambda p, node: f"<msup>{p.inside(node.of, 5)}<mn>2</mn></msup>",
-    MatVec: lambda p, node: _row_of(p.inside(node.matrix, 3), _SPACE, p.inside(node.vector, 4)),
+    MatVec: lambda p, node: _row_of(p.inside(node.matrix, 3), _SPACE, p.inside(node.vector, RIGHT)),
     Quot: lambda p, node: f"<mfrac>{p(node.over)}{p(node.under)}</mfrac>",
     Neg: lambda p, node: _row_of(
         '<mo form="prefix">−</mo>',
-        p.inside(node.of, 3) if not isinstance(node.of, Num) else parenthesised(p(node.of)),
+        parenthesised(p(node.of)) if isinstance(node.of, Num) or minus_first(node.of) else p.inside(node.of, 3),
     ),
     Call: _call,
     Fn: lambda p, node: function(node.op),

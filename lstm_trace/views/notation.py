@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .formula import BINDING, Node, Sym
+from .binding import BINDING
+from .formula import Node, Sym
 from .plain import Plain
 from .tex import Tex, escaped
 

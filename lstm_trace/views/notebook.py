@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from ..errors import counted
 from ..trace import Trace
 from ..walks.compare import Comparison
 from ..walks.forward import Verification
@@ -21,7 +22,7 @@ ROWS, NUMBERS = 12, 4
 def trace(found: Trace) -> str:
     """What was traced, and every line with its size and its last values."""
     window = f" ({found.first} to {found.span[-1]} of the input)" if found.first else ""
-    facts = f"T = {found.steps} steps{window}, B = {found.batch}, {found.header.dtype}"
+    facts = f"T = {counted(found.steps, 'step')}{window}, B = {found.batch}, {found.header.dtype}"
     rows = []
     for stage, line, values in found.recorded():
         if line.assigned:
@@ -47,19 +48,19 @@ def comparison(found: Comparison) -> str:
 
 def verification(found: Verification) -> str:
     """Whether every value is proven, and those that are not."""
-    said = [f"{found.proven:,} values proven, {found.failed:,} failed", *([found.hint] if found.hint else [])]
+    said = [f"{counted(found.proven, 'value')} proven, {found.failed:,} failed", *([found.hint] if found.hint else [])]
     said += [f"cannot tell: {u.place}: {u.reason}" for u in found.unknown[:ROWS]]
+    said += [f"cannot tell: {len(found.unknown) - ROWS} more"] if len(found.unknown) > ROWS else []
     rows = [(str(f.address), f.op, repr(f.recorded), repr(f.derived), _short(f.bound)) for f in found.failures]
     head = ("address", "operation", "recorded", "derived", "rounding explains")
     return _told(f"Verification: {found.status}", said, head, rows)
 
 
 def explanation(found: Explanation) -> str:
-    """Title, sentences and the first rows."""
-    names = found.shown or found.columns
-    places = [found.columns.index(name) for name in names]
-    rows = [tuple(_cell(row[k]) for k in places) for row in found.rows[: ROWS + 1]]
-    return _told(found.title, found.sentences, names, rows, len(found.rows))
+    """Title, sentences and the rows that matter."""
+    names, lines, left = found.excerpt(ROWS)
+    left = f"{left}; to_frame() has every row" if left else ""
+    return _told(found.title, found.sentences, names, [tuple(map(_cell, line)) for line in lines], left)
 
 
 def identification(found: Identification) -> str:
@@ -71,19 +72,18 @@ def identification(found: Identification) -> str:
     return _told("Identification", list(sentences(found)), ("error", "gate order", ""), rows)
 
 
-def _told(
-    title: str, said: Iterable[str], head: Sequence[str], rows: Sequence[Sequence[str]], count: int | None = None
-) -> str:
-    """A heading, a list and a table; longer tables are cut, and that is said."""
+def _told(title: str, said: Iterable[str], head: Sequence[str], rows: Sequence[Sequence[str]], left: str = "") -> str:
+    """A heading, a list and a table; longer tables are cut, and that is said: left: what was left out already."""
     items = "".join(f"<li>{escape(text)}</li>" for text in said)
-    count = len(rows) if count is None else count
     text = f"<div><b>{escape(title)}</b><ul>{items}</ul>" if items else f"<div><b>{escape(title)}</b>"
     if rows:
         top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
         body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows[:ROWS])
         text += f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-    if count > ROWS:
-        text += f"<p>{count - ROWS} more rows</p>"
+    if len(rows) > ROWS:
+        left = counted(len(rows) - ROWS, "more row")
+    if left:
+        text += f"<p>{escape(left)}</p>"
     return text + "</div>"
 
 

@@ -9,10 +9,17 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-_TOKEN = re.compile(r"\\(?P<word>[A-Za-z]+)|(?P<letter>[A-Za-z])|(?P<digit>\d)|(?P<mark>[_^{}])|(?P<sign>[-+',()])|\s+")
+_TOKEN = re.compile(
+    r"\\(?P<word>[A-Za-z]+)|(?P<letter>[A-Za-z])|(?P<digit>\d)|(?P<mark>[_^{}])|(?P<sign>[-+*',()])|(?P<space>\s+)"
+)
 ACCENTS = frozenset({"tilde", "hat", "bar", "dot", "vec"})
 #: Commands that set a word, with how it stands.
-WORDS = {"mathrm": "upright", "text": "upright", "mathbf": "bold", "mathit": "italic", "mathtt": "mono"}
+WORDS = {
+    **{"mathrm": "upright", "text": "upright", "operatorname": "upright", "mathbf": "bold", "boldsymbol": "bold"},
+    **{"mathit": "italic", "mathtt": "mono"},
+}
+#: Commands that are another's in a wider form.
+_WIDE = {"widetilde": "tilde", "widehat": "hat", "overline": "bar"}
 _NAMES = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
     "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell"
@@ -23,13 +30,16 @@ Token = tuple[str, str]
 
 
 class Format(NamedTuple):
-    """How a format writes the parts: an accent over a body, a word, a base with its indices, a single character."""
+    """How a format writes the parts: an accent over a body, a word, a base with its indices, a single character (or the
+    name of a Greek one), a body in braces, parts in a row.
+    """
 
     accent: Callable[[str, str], str]
     word: Callable[[str, str], str]
     scripts: Callable[[str, str, str], str]
-    group: Callable[[str], str]
     letter: Callable[[str], str]
+    group: Callable[[str], str] = lambda body: body
+    row: Callable[[list[str]], str] = "".join
 
 
 def translated(tex: str, format: Format) -> str | None:
@@ -55,30 +65,39 @@ TEX = Format(
     accent=lambda name, body: rf"\{name}{{{body}}}",
     word=lambda name, text: rf"\{name}{{{text}}}",
     scripts=lambda base, sub, sup: base + (f"_{{{sub}}}" if sub else "") + (f"^{{{sup}}}" if sup else ""),
-    group=lambda body: f"{{{body}}}",
     letter=lambda c: c if c not in GREEK else rf"\{c} ",
+    group=lambda body: f"{{{body}}}",
 )
+
+
+def _next(tokens: list[Token], at: int) -> int:
+    """The next token that is no space."""
+    while at < len(tokens) and tokens[at][0] == "space":
+        at += 1
+    return at
 
 
 def _row(tokens: list[Token], at: int, format: Format, depth: int) -> tuple[str, int]:
     """Atoms with their indices, up to a closing brace or the end."""
     if depth > 8:
         raise KeyError(depth)
-    found = ""
-    while at < len(tokens) and tokens[at] != ("mark", "}"):
+    parts: list[str] = []
+    while (at := _next(tokens, at)) < len(tokens) and tokens[at] != ("mark", "}"):
         base, at = _atom(tokens, at, format, depth)
         scripts = {"_": "", "^": ""}
-        while at < len(tokens) and tokens[at] in (("mark", "_"), ("mark", "^")):
+        while (at := _next(tokens, at)) < len(tokens) and tokens[at] in (("mark", "_"), ("mark", "^")):
             mark = tokens[at][1]
             if scripts[mark]:
                 raise KeyError(mark)
             scripts[mark], at = _atom(tokens, at + 1, format, depth, scripted=True)
-        found += base if not any(scripts.values()) else format.scripts(base, scripts["_"], scripts["^"])
-    return found, at
+        parts.append(base if not any(scripts.values()) else format.scripts(base, scripts["_"], scripts["^"]))
+    return format.row(parts) if parts else "", at
 
 
 def _atom(tokens: list[Token], at: int, format: Format, depth: int, scripted: bool = False) -> tuple[str, int]:
+    at = _next(tokens, at)
     kind, text = tokens[at]
+    text = _WIDE.get(text, text) if kind == "word" else text
     if (kind, text) == ("mark", "{"):
         body, at = _row(tokens, at + 1, format, depth + 1)
         if tokens[at] != ("mark", "}"):
@@ -94,9 +113,9 @@ def _atom(tokens: list[Token], at: int, format: Format, depth: int, scripted: bo
             raise KeyError(text)
         end = tokens.index(("mark", "}"), at)
         inner = tokens[at + 2 : end]
-        if any(k not in ("letter", "digit") for k, _ in inner):
+        if any(k not in ("letter", "digit", "space") for k, _ in inner):
             raise KeyError(text)
-        return format.word(text, "".join(t for _, t in inner)), end + 1
+        return format.word(text, "".join(" " if k == "space" else t for k, t in inner)), end + 1
     if kind == "word" and text not in GREEK:
         raise KeyError(text)
     return format.letter(text), at + 1

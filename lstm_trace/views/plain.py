@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import own_tex
+from .binding import RIGHT, loose, neg_text, sum_text
 from .formula import (
-    BINDING,
     Call,
     Dots,
     Factors,
@@ -25,11 +26,32 @@ from .formula import (
     Sum,
     Sym,
     Vec,
-    sum_text,
 )  # fmt: skip
 from .formula import number as written
 from .numbers import Shown
 from .symbols import FUNCTIONS, Symbol, symbol
+
+#: Accents as marks that stand over the letter before them, and the characters that there are raised.
+ACCENTS = {"tilde": "\u0303", "hat": "\u0302", "bar": "\u0304", "dot": "\u0307", "vec": "\u20d7"}
+_RAISED = {ord(c): raised for c, raised in zip("0123456789+-−()nTt*'", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿᵀᵗ*′", strict=True)}
+
+
+def raised(text: str) -> str:
+    """A power or upper index, in raised characters where there are such; after ^ otherwise."""
+    return text.translate(_RAISED) if all(ord(c) in _RAISED for c in text) else f"^{_braced(text)}"
+
+
+def _braced(text: str) -> str:
+    return text if text.isalnum() else f"{{{text}}}"
+
+
+#: Symbols that an author wrote in TeX.
+OWN = own_tex.Format(
+    accent=lambda name, body: body + ACCENTS[name],
+    word=lambda name, text: text,
+    scripts=lambda base, sub, sup: base + (f"_{_braced(sub)}" if sub else "") + (raised(sup) if sup else ""),
+    letter=lambda c: "′" if c == "'" else own_tex.GREEK.get(c, c),
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +67,7 @@ class Plain:
     def inside(self, node: Node, least: int) -> str:
         """The text of a tree, in parentheses where it binds more loosely than `least`."""
         text = self(node)
-        return f"({text})" if BINDING[type(node)] < least else text
+        return f"({text})" if loose(node, least) else text
 
 
 def number(shown: Shown) -> str:
@@ -55,6 +77,8 @@ def number(shown: Shown) -> str:
 
 def letters(found: Symbol) -> str:
     """A symbol as text."""
+    if found.tex and (own := own_tex.translated(found.tex, OWN)):
+        return own
     if found.name:
         return found.name
     base = found.base + ("\u0303" if found.tilde else "")
@@ -65,7 +89,7 @@ def letters(found: Symbol) -> str:
 def _prod(p: Plain, node: Prod) -> str:
     if isinstance(node.left, Num) and isinstance(node.right, Num):
         return f"({p(node.left)})({p(node.right)})"
-    left, right = p.inside(node.left, 3), p.inside(node.right, 4)
+    left, right = p.inside(node.left, 3), p.inside(node.right, RIGHT)
     return f"{left} {right}" if isinstance(node.left, Num) else f"{left} ⊙ {right}"
 
 
@@ -106,9 +130,9 @@ PLAIN: dict[type, Callable[[Plain, Any], str]] = {
     Prod: _prod,
     Factors: lambda p, node: "".join(f"({p(part)})" for part in node.parts),
     Square: _square,
-    MatVec: lambda p, node: f"{p.inside(node.matrix, 3)} {p.inside(node.vector, 4)}",
-    Quot: lambda p, node: f"{p.inside(node.over, 3)} / {p.inside(node.under, 4)}",
-    Neg: lambda p, node: f"-{p.inside(node.of, 3)}" if not isinstance(node.of, Num) else f"-({p(node.of)})",
+    MatVec: lambda p, node: f"{p.inside(node.matrix, 3)} {p.inside(node.vector, RIGHT)}",
+    Quot: lambda p, node: f"{p.inside(node.over, 3)} / {p.inside(node.under, RIGHT)}",
+    Neg: neg_text,
     Call: _call,
     Fn: lambda p, node: "⊙" if node.op == "product" else FUNCTIONS[node.op][1],
     Vec: _vector,

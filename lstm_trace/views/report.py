@@ -11,6 +11,7 @@ from ..errors import OptionError, nearest
 from ..trace import Trace
 from . import html, latex, markdown, presets, text, typst
 from .answers import answers
+from .author_notes import author_notes
 from .blocks import Block, Heading
 from .gates import sentences
 from .given import equations, given
@@ -63,6 +64,7 @@ def blocks(trace: Trace, options: Options) -> list[Block]:
     title = trace.header.title or shown.words.word("untitled")
     return [
         Heading(1, (title,)),
+        *author_notes(trace.header.notes),
         *given(shown),
         *equations(shown),
         *options.notes,

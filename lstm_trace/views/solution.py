@@ -170,7 +170,7 @@ def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | No
         )
         if not _all_exact(shown, vector):
             sign = "≈"
-        return vector
+        return vector if len(vector.entries) > 1 else vector.entries[0]
 
     return sign, SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
 
@@ -219,7 +219,7 @@ def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Head
 def rounding(shown: View, name: str) -> Text:
     """What is rounded in another arithmetic, in words."""
     if name.startswith("by-hand-"):
-        return shown.said("arithmetic.hand", n=name.rpartition("-")[2])
+        return (shown.words.count("arithmetic.hand", int(name.rpartition("-")[2])),)
     if find(name).exact:
         whole, part = name[1:].split(".")
         return shown.said("arithmetic.fixed", name=name, bits=int(whole) + int(part), part=part)

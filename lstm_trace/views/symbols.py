@@ -1,10 +1,12 @@
 """How names and functions are printed: written by hand beside the names, never guessed from them.
 
-Guessing would turn `W_xi` into a ξ. A name that stands in no table is printed as it is, in typewriter letters.
+Guessing would turn `W_xi` into a ξ. A name that stands in no table is printed as it is: a letter with an index as such
+(`W_xk`, `b_out`), any other name in typewriter letters.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from string import ascii_letters
 from typing import NamedTuple
@@ -33,30 +35,16 @@ GATES = "ifcogrznuh"  # those of the LSTM, and the letters that GRUs and plain r
 
 SYMBOLS: dict[str, Symbol] = {
     **{letter: Symbol(letter) for letter in ascii_letters},
-    **{f"{letter}_t": Symbol(letter, "t") for letter in ascii_letters},
     **{f"{letter}_prev": Symbol(letter, "t-1") for letter in ascii_letters},
-    "c_tilde": Symbol("c", "t", tilde=True),
-    "h_tilde": Symbol("h", "t", tilde=True),
+    **{f"{letter}_tilde": Symbol(letter, "t", tilde=True) for letter in ascii_letters},
     "log_f": Symbol("log", "f", upright=True),
     "h0": Symbol("h", "0"),
     "c0": Symbol("c", "0"),
     "valid": Symbol("valid", upright=True),
-    "y_forward": Symbol("y", "forward", word=True),
-    "y_reverse": Symbol("y", "reverse", word=True),
-    # pre-activations and, under layer normalisation, deviation, spread, normalised and scaled pre-activation
-    **{f"{letter}_{gate}": Symbol(letter, gate) for letter in "zdsnya" for gate in GATES},
-    **{f"{letter}_cell": Symbol(letter, "cell", word=True) for letter in "dsny"},
-    **{f"gamma_{gate}": Symbol("γ", gate) for gate in GATES},
-    **{f"beta_{gate}": Symbol("β", gate) for gate in GATES},
+    **{f"gamma_{letter}": Symbol("γ", letter) for letter in ascii_letters},
+    **{f"beta_{letter}": Symbol("β", letter) for letter in ascii_letters},
     "gamma_cell": Symbol("γ", "cell", word=True),
     "beta_cell": Symbol("β", "cell", word=True),
-    # weights: by what they multiply and what they feed
-    **{f"W_{side}{gate}": Symbol("W", f"{side}{gate}") for side in "xh" for gate in GATES},
-    **{f"{letter}_{gate}": Symbol(letter, gate) for letter in "WUV" for gate in GATES},
-    **{f"b_{side}{gate}": Symbol("b", f"{side}{gate}") for side in "xh" for gate in GATES},
-    **{f"b_{gate}": Symbol("b", gate) for gate in GATES},
-    **{f"w_c{gate}": Symbol("w", f"c{gate}") for gate in "ifo"},
-    **{f"{letter}_{index}": Symbol(letter, index) for letter in "Wb" for index in ("x", "y", "hy", "xy", "hr")},
 }
 
 #: Each function of the equations as (TeX, plain text).
@@ -86,16 +74,28 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
 }
 
 
+#: A letter with an index: one or two letters in a row, digits, or a word.
+_INDEXED = re.compile(r"([A-Za-z])_(?:([A-Za-z]{1,2}[0-9]*|[0-9]+)|([A-Za-z0-9]+))")
+
+
+def _own(name: str) -> Symbol:
+    """The symbol of a name that no table has."""
+    found = _INDEXED.fullmatch(name)
+    if found is None:
+        return Symbol(name=name)
+    return Symbol(found[1], found[2] or found[3], word=found[3] is not None)
+
+
 def symbol(name: str, own: Mapping[str, str | Symbol] | None = None) -> Symbol:
     """The symbol of `name`; `own` has a notation's symbols, and the TeX that the problem's author gave for some names.
 
-    >>> symbol("W_xi")[:2], symbol("h_prev").sub, symbol("attention").name
-    (('W', 'xi'), 't-1', 'attention')
+    >>> symbol("W_xi")[:2], symbol("h_prev").sub, symbol("W_xk")[:2], symbol("attention").name
+    (('W', 'xi'), 't-1', ('W', 'xk'), 'attention')
     """
     found = own.get(name) if own else None
     if isinstance(found, Symbol):
         return found
-    known = SYMBOLS.get(name, Symbol(name=name))
+    known = SYMBOLS.get(name) or _own(name)
     return known._replace(tex=_safe(found)) if found is not None else known
 
 

@@ -9,13 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..arrays import word
+from ..cell.ops import Array
 from ..errors import OptionError
+from .excerpt import excerpt, left_out
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Rows that Markdown shows; CSV and JSON have all.
+#: Lines of a table that Markdown shows; CSV and JSON have all.
 SHOWN = 40
 
 
@@ -25,6 +29,9 @@ class Explanation:
 
     columns: names; rows: tuples of numbers, text or None, in the same order; shown: the columns of the Markdown table,
     all of them if empty. more: other tables of the same finding, before the main one in Markdown, and in JSON.
+
+    Which rows of a long table are shown: ranked: the columns whose sizes decide, the first of them told of what is left
+    out; timed: whether the rows run over time; adds: whether the values of `ranked` can be added up.
     """
 
     title: str
@@ -34,6 +41,9 @@ class Explanation:
     shown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     more: tuple[Explanation, ...] = ()
+    ranked: tuple[str, ...] = ()
+    timed: bool = False
+    adds: bool = True
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -51,19 +61,60 @@ class Explanation:
         """Title, sentences and the table, long tables shortened; numbers with `digits` significant digits."""
         out = [f"# {self.title}", "", *(f"- {_cell(sentence)}" for sentence in self.sentences), ""]
         for part in self.more:
-            out += [f"## {part.title}", "", *part._table(digits), ""]
-        out += [*(["## Entries", ""] if self.more else []), *self._table(digits)]
+            out += [f"## {part.title}", "", *part._table(digits, "json"), ""]
+        out += [*(["## Entries", ""] if self.more else []), *self._table(digits, "csv")]
         return "\n".join(out) + "\n"
 
-    def _table(self, digits: int) -> list[str]:
+    def excerpt(self, most: int) -> tuple[list[str], list[list[Any]], str]:
+        """The columns that are shown, rows of their values in at most `most` lines, and what was left out in words.
+
+        Where values can be added up a gap has a line, with their sums.
+        """
         names = self.shown or self.columns
+        ranked = {name: self._column(name) for name in self.ranked}
+        sizes = np.max([np.abs(column) for column in ranked.values()], axis=0) if ranked else np.zeros(len(self.rows))
+        entries = excerpt(sizes, most, self.timed, self.adds)
+        places = [self.columns.index(name) for name in names]
+        lines: list[list[Any]] = []
+        for entry in entries:
+            if isinstance(entry, int):
+                lines.append([self.rows[entry][k] for k in places])
+                continue
+            if self.adds:
+                sums = {name: float(column[list(entry)].sum()) for name, column in ranked.items()}
+                lines.append([sums.get(name) if at else "⋮" for at, name in enumerate(names)])
+        gone = left_out(entries)
+        return list(names), lines, self._left({name: column[gone] for name, column in ranked.items()}, len(gone))
+
+    def _column(self, name: str) -> Array:
+        place = self.columns.index(name)
+        return np.array([row[place] or 0.0 for row in self.rows], np.float64)
+
+    def _left(self, ranked: dict[str, Array], rows: int) -> str:
+        if not rows or not ranked:
+            return ""
+        largest = [float(np.abs(column).max()) for column in ranked.values()]
+        if not self.adds:
+            return f"{rows:,} rows are left out, none with {' or '.join(ranked)} above {max(largest):.3g}"
+        name, column = next(iter(ranked.items()))
+        total = float(column.sum()) + 0.0
+        return f"{rows:,} rows are left out (⋮): {name} {total:.3g} in all, at most {largest[0]:.3g} in size each"
+
+    def _table(self, digits: int, complete: str) -> list[str]:
+        """complete: the suffix of the file that has every row."""
+        names, lines, left = self.excerpt(SHOWN)
+        texts = [names, *([_shown(value, digits) for value in line] for line in lines)]
         places = [self.columns.index(name) for name in names]
         numeric = [all(isinstance(row[k], int | float | None) for row in self.rows) for k in places]
-        out = ["| " + " | ".join(names) + " |"]
-        out.append("|" + "|".join("---:" if right else "---" for right in numeric) + "|")
-        out += ["| " + " | ".join(_shown(row[k], digits) for k in places) + " |" for row in self.rows[:SHOWN]]
-        if len(self.rows) > SHOWN:
-            out += ["", f"{len(self.rows) - SHOWN} more rows; `-o FILE.csv` has all of them."]
+        widths = [max(3, *(len(text) for text in column)) for column in zip(*texts, strict=True)]
+        rule = [
+            f"{'-' * (wide + 1)}:" if right else "-" * (wide + 2) for wide, right in zip(widths, numeric, strict=True)
+        ]
+        rows = [
+            f"| {' | '.join(_aligned(*cell) for cell in zip(row, widths, numeric, strict=True))} |" for row in texts
+        ]
+        out = [rows[0], f"|{'|'.join(rule)}|", *rows[1:]]
+        out += ["", f"{left}. `-o FILE.{complete}` has every row."] if left else []
         return out + (["", *self.notes] if self.notes else [])
 
     def csv(self) -> str:
@@ -100,6 +151,10 @@ def _shown(value: Any, digits: int) -> str:
     if isinstance(value, float):
         return f"{value + 0.0:.{digits}g}"  # -0.0 is 0 to a reader
     return _cell(str(value))
+
+
+def _aligned(text: str, wide: int, right: bool) -> str:
+    return text.rjust(wide) if right else text.ljust(wide)
 
 
 def _cell(text: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .binding import RIGHT, loose, neg_text, sum_text
 from .formula import (
-    BINDING,
     Call,
     Dots,
     Factors,
@@ -24,7 +24,6 @@ from .formula import (
     Sum,
     Sym,
     Vec,
-    sum_text,
 )  # fmt: skip
 from .formula import number as written
 from .numbers import Shown
@@ -49,8 +48,7 @@ class Tex:
     def inside(self, node: Node, least: int) -> str:
         """The TeX of a tree, in parentheses where it binds more loosely than `least`."""
         text = self(node)
-        loose = BINDING[type(node)] < least and not isinstance(node, Quot)  # a fraction holds itself together
-        return rf"\left({text}\right)" if loose else text
+        return rf"\left({text}\right)" if loose(node, least) and not isinstance(node, Quot) else text
 
 
 def escaped(text: str) -> str:
@@ -87,7 +85,7 @@ def letters(found: Symbol, typewriter: Callable[[str], str]) -> str:
 def _prod(p: Tex, node: Prod) -> str:
     if isinstance(node.left, Num) and isinstance(node.right, Num):
         return f"({p(node.left)})({p(node.right)})"
-    left, right = p.inside(node.left, 3), p.inside(node.right, 4)
+    left, right = p.inside(node.left, 3), p.inside(node.right, RIGHT)
     return rf"{left}\,{right}" if isinstance(node.left, Num) else rf"{left} \odot {right}"
 
 
@@ -125,9 +123,9 @@ TEX: dict[type, Callable[[Tex, Any], str]] = {
     Prod: _prod,
     Factors: lambda p, node: "".join(f"({p(part)})" for part in node.parts),
     Square: _square,
-    MatVec: lambda p, node: rf"{p.inside(node.matrix, 3)}\,{p.inside(node.vector, 4)}",
+    MatVec: lambda p, node: rf"{p.inside(node.matrix, 3)}\,{p.inside(node.vector, RIGHT)}",
     Quot: lambda p, node: rf"\frac{{{p(node.over)}}}{{{p(node.under)}}}",
-    Neg: lambda p, node: f"-{p.inside(node.of, 3)}" if not isinstance(node.of, Num) else f"-({p(node.of)})",
+    Neg: neg_text,
     Call: _call,
     Fn: lambda p, node: r"\odot" if node.op == "product" else FUNCTIONS[node.op][0],
     Vec: lambda p, node: _matrix(p, Mat(tuple((e,) for e in node.entries))),

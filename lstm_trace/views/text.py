@@ -39,7 +39,7 @@ def cells(text: str) -> int:
 
 
 def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 80) -> str:
-    """The blocks as plain text, `width` columns wide. own: unused symbols in TeX print as their names."""
+    """The blocks as plain text, `width` columns wide. own: the symbols that the author of the problem gave."""
     printer = _Printer(Plain(own), max(width, 40))
     parts = [TEXT[type(block)](printer, block) for block in blocks]
     return "\n\n".join(part for part in parts if part) + "\n"

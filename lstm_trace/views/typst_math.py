@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import own_tex
+from .binding import RIGHT, loose, neg_text, sum_text
 from .formula import (
-    BINDING,
     Call,
     Dots,
     Factors,
@@ -25,7 +25,6 @@ from .formula import (
     Sum,
     Sym,
     Vec,
-    sum_text,
 )  # fmt: skip
 from .formula import number as written
 from .numbers import Shown
@@ -38,7 +37,6 @@ _OWN = own_tex.Format(
     accent=lambda name, body: f"{_ACCENTS[name]}({body})",
     word=lambda name, text: f"{own_tex.WORDS[name]}({string(text)})",
     scripts=lambda base, sub, sup: base + (f"_({sub})" if sub else "") + (f"^({sup})" if sup else "") + " ",
-    group=lambda body: body,
     letter=lambda c: f"{own_tex.GREEK.get(c) or (c if c.isalnum() else string(c))} ",
 )
 
@@ -56,8 +54,7 @@ class TypstMath:
     def inside(self, node: Node, least: int) -> str:
         """The source of a tree, in parentheses where it binds more loosely than `least`."""
         text = self(node)
-        loose = BINDING[type(node)] < least and not isinstance(node, Quot)  # a fraction holds itself together
-        return f"({text})" if loose else text
+        return f"({text})" if loose(node, least) and not isinstance(node, Quot) else text
 
 
 def string(text: str) -> str:
@@ -95,7 +92,7 @@ def letters(found: Symbol) -> str:
 def _prod(p: TypstMath, node: Prod) -> str:
     if isinstance(node.left, Num) and isinstance(node.right, Num):
         return f"({p(node.left)})({p(node.right)})"
-    left, right = p.inside(node.left, 3), p.inside(node.right, 4)
+    left, right = p.inside(node.left, 3), p.inside(node.right, RIGHT)
     return f"{left} thin {right}" if isinstance(node.left, Num) else f"{left} ⊙ {right}"
 
 
@@ -139,9 +136,9 @@ TYPST: dict[type, Callable[[TypstMath, Any], str]] = {
     Prod: _prod,
     Factors: lambda p, node: "".join(f"({p(part)})" for part in node.parts),
     Square: _square,
-    MatVec: lambda p, node: f"{p.inside(node.matrix, 3)} thin {p.inside(node.vector, 4)}",
+    MatVec: lambda p, node: f"{p.inside(node.matrix, 3)} thin {p.inside(node.vector, RIGHT)}",
     Quot: lambda p, node: f"display(frac({p(node.over)}, {p(node.under)}))",
-    Neg: lambda p, node: f"-{p.inside(node.of, 3)}" if not isinstance(node.of, Num) else f"-({p(node.of)})",
+    Neg: neg_text,
     Call: _call,
     Fn: lambda p, node: "⊙" if node.op == "product" else _function(node.op),
     Vec: lambda p, node: _matrix(p, Mat(tuple((e,) for e in node.entries))),

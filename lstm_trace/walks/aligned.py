@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ..cell.ops import Array
-from ..errors import ShapeError
+from ..errors import ShapeError, counted
 from ..part import between, rows
 from ..trace import INITIAL, Trace
 from .derived import coarse, differing, held
@@ -38,15 +38,19 @@ def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
     return found
 
 
+def _compared(n: int) -> str:
+    return "the first is compared" if n == 1 else f"the first {n} are compared"
+
+
 def notes(a: Trace, b: Trace) -> Iterator[str]:
     """What keeps the traces from being aligned whole."""
     if a.first != b.first:
         spans = (f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
         yield f"{', '.join(spans)}; those that both have are compared"
     elif a.steps != b.steps:
-        yield f"a has {a.steps} steps, b has {b.steps}; the first {min(a.steps, b.steps)} are compared"
+        yield f"a has {counted(a.steps, 'step')}, b has {b.steps}; {_compared(min(a.steps, b.steps))}"
     if a.batch != b.batch:
-        yield f"a has {a.batch} rows, b has {b.batch}; the first {min(a.batch, b.batch)} are compared"
+        yield f"a has {counted(a.batch, 'row')}, b has {b.batch}; {_compared(min(a.batch, b.batch))}"
     for scope in dict.fromkeys((*a.scopes, *b.scopes)):
         if scope not in a.scopes or scope not in b.scopes:
             yield f"{scope} is only in {'a' if scope in a.scopes else 'b'}"

@@ -130,7 +130,8 @@ def ledger(trace: Trace, of: str) -> Ledger:
         raise MissingError(f"{of}: say which of the {width} units, for example {of}[0]")
     j = address.unit[0] if address.unit else 0
     if j >= width:
-        raise MissingError(f"{of}: there are {width} units, 0 to {width - 1}")
+        there = f"the units are 0 to {width - 1}" if width > 1 else "there is only unit 0"
+        raise MissingError(f"{of}: {there}")
     valid = np.ones(trace.steps) if rule.mask is None else _values(trace, stage, rule.mask, b, 0)
     keep = np.zeros(trace.steps)
     for sign, gate in rule.keeps:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileError, ShapeError
+from ..errors import FileError, ShapeError, counted
 from ..model import Defaults
 from .arrays import unpack
 from .found import Found
@@ -97,7 +97,7 @@ def _found(inside: Tree, file: _File, layout: Layout | None) -> list[Found]:
     units = [_Unit(name, arrays) for name, arrays in grouped(inside, file.config).items()]
     if not units:
         kinds = sorted({layer.inner_kind for layer in file.config.values()})
-        said = f"its layers are {', '.join(kinds)}" if kinds else f"it has {len(inside.arrays)} arrays"
+        said = f"its layers are {', '.join(kinds)}" if kinds else f"it has {counted(len(inside.arrays), 'array')}"
         raise FileError(f"{file.where}: no LSTM was found; {said}")
     order = {path: at for at, path in enumerate(file.config)}
     found = []

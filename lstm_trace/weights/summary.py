@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..cell.cells import directed
+from ..errors import counted
 from .found import Found
 
 _LABEL = 12
@@ -70,7 +71,9 @@ def _text(facts: dict[str, Any]) -> str:
         rows += _row("states", f"the file has initial values of {', '.join(facts['states'])}")
     for label, said in facts["facts"].items():
         rows += _row(label, said)
-    rows += _row("parameters", f"{facts['parameters']:,} numbers in {facts['arrays']} arrays, {facts['dtype']}")
+    rows += _row(
+        "parameters", f"{facts['parameters']:,} numbers in {counted(facts['arrays'], 'array')}, {facts['dtype']}"
+    )
     for said in facts["imported"]:
         rows += _row("imported", said)
     return "\n".join(rows)

@@ -30,8 +30,10 @@ WORDS: dict[str, str] = {
     "weights.long": "Pesos, por su tamaño:",
     "weights.long.vectors": "Pesos y sesgos, por su tamaño:",
     "size": "{name}\u00a0{size}",
+    "intro.window.1": "Es el paso {first} de la entrada.",
     "intro.window": "Son los pasos {first} a {last} de la entrada.",
     "before": "antes del primer paso:",
+    "before.zero.1": "antes del primer paso, {states} vale cero.",
     "before.zero": "antes del primer paso, {states} valen cero.",
     "before.allzero": "Antes del primer paso, todos los estados valen cero.",
     "before.rows": "los valores iniciales de {states} figuran, en cada fila, en su primer paso.",
@@ -67,6 +69,7 @@ WORDS: dict[str, str] = {
     "step": "paso t = {t}",
     "row": "fila {b}",
     "unit": "unidad {j}",
+    "unit.every": "totalidad de las unidades",
     "unit.named": "unidad {j} ({name})",
     "at": "{what} ({where})",
     "step.short": "paso {t}",
@@ -98,19 +101,19 @@ WORDS: dict[str, str] = {
     "line.carried": "Se lleva al paso siguiente",
     # what a gate did
     "lstm.i_t.first": "la puerta de entrada dejó entrar {share} del candidato de la {unit}",
-    "lstm.i_t.many": "la puerta de entrada dejó entrar entre {least} y {most} del candidato, {mean} de media",
+    "lstm.i_t.many": "la puerta de entrada dejó entrar de {least} a {most} del candidato, {mean} de media",
     "lstm.f_t.first": "la puerta de olvido conservó {share} del estado anterior de la celda de la {unit}",
     "slstm.f_t.first": "la puerta de olvido conservó {share} del estado anterior de la celda de la {unit}",
-    "lstm.f_t.many": "la puerta de olvido conservó entre {least} y {most} del estado anterior de la celda, "
+    "lstm.f_t.many": "la puerta de olvido conservó de {least} a {most} del estado anterior de la celda, "
     "{mean} de media",
-    "slstm.f_t.many": "la puerta de olvido conservó entre {least} y {most} del estado anterior de la celda, "
+    "slstm.f_t.many": "la puerta de olvido conservó de {least} a {most} del estado anterior de la celda, "
     "{mean} de media",
     "lstm.o_t.first": "la puerta de salida dejó salir {share} de {signal} de la {unit}",
     "slstm.o_t.first": "la puerta de salida dejó salir {share} de {signal} de la {unit}",
-    "lstm.o_t.many": "la puerta de salida dejó salir entre {least} y {most} de {signal}, {mean} de media",
-    "slstm.o_t.many": "la puerta de salida dejó salir entre {least} y {most} de {signal}, {mean} de media",
+    "lstm.o_t.many": "la puerta de salida dejó salir de {least} a {most} de {signal}, {mean} de media",
+    "slstm.o_t.many": "la puerta de salida dejó salir de {least} a {most} de {signal}, {mean} de media",
     "gate.first": "la puerta {gate} dejó pasar {share} de {signal} de la {unit}",
-    "gate.many": "la puerta {gate} dejó pasar entre {least} y {most} de {signal}, {mean} de media",
+    "gate.many": "la puerta {gate} dejó pasar de {least} a {most} de {signal}, {mean} de media",
     "gate.more": "{share} del de la {unit}",
     "gate.most": "lo máximo en la {unit}",
     "gate.zero": "todo ello era cero, así que no cambió nada",
@@ -137,6 +140,8 @@ WORDS: dict[str, str] = {
     "short.matrices": "algunas filas y columnas de las matrices",
     "short.detail": "los términos uno a uno ({option} los muestra)",
     # another arithmetic
+    "arithmetic.hand.1": "A mano: cada producto, cada suma y cada valor de una función se redondea a un decimal, la "
+    "mitad alejándose de cero.",
     "arithmetic.hand": "A mano: cada producto, cada suma y cada valor de una función se redondea a {n} "
     "decimales, la mitad "
     "alejándose de cero.",
@@ -170,6 +175,7 @@ WORDS: dict[str, str] = {
     "back.inputs.more": "El gradiente de {x} en cada paso, sumado sobre las capas y direcciones que lo leen:",
     "back.states": "Estados iniciales",
     "back.blocks": "Por tamaño",
+    "back.left": "Se omiten {n} filas ({dots}); ningún número de ellas supera {largest} en valor absoluto.",
     "back.column.block": "bloque",
     "back.column.total": "suma de valores absolutos",
     "back.column.largest": "mayor",
