@@ -60,8 +60,8 @@ def _activations(reading: Reading) -> list[str]:
         numbers = [_shortest(spare[c].pop(0)) if spare[c] else None for c, _ in zip(spare, defaults, strict=False)]
         if None in numbers and ours in _ZERO:
             reading.said.append(f"{said} without its constants: 0, as onnxruntime has it")
-        constants = [default if n is None else n for n, default in zip(numbers, defaults, strict=True)]
-        bare = all(n is None for n in numbers) and ours not in _ZERO
+        constants = tuple(default if n is None else n for n, default in zip(numbers, defaults, strict=True))
+        bare = constants == defaults and ours not in _ZERO  # one text for one function: directions are compared by it
         texts.append(ours if bare else f"{ours}({', '.join(map(repr, constants))})")
     left = [f"activation_{name}" for name, values in spare.items() if values]
     if left:

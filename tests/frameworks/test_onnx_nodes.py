@@ -88,6 +88,18 @@ def test_random_nodes(seed: int, tmp_path: Path) -> None:
     np.testing.assert_array_equal(batch_first.output, trace.output.swapaxes(0, 1))
 
 
+@pytest.mark.parametrize("alpha", [[0.2], [0.2, 0.3], [0.3], [0.3, 0.2], []], ids=str)
+def test_constants_that_run_out_in_the_second_direction(alpha: list[float], tmp_path: Path) -> None:
+    """Where they are those that a function takes by default, the directions have the same cell."""
+    case = drawn(13, 2)
+    attributes: dict[str, Any] = {"hidden_size": case.attributes["hidden_size"], "direction": "bidirectional"}
+    attributes |= {"activations": ["HardSigmoid", "Tanh", "Tanh"] * 2} | ({"activation_alpha": alpha} if alpha else {})
+    path = case._replace(attributes=attributes).saved(tmp_path / "m.onnx")
+    assert ("reverse" in read_model(path)[0].options) == (alpha in ([0.2, 0.3], [0.3], [0.3, 0.2]))
+    trace, exact = lt.run(path, case.x), lt.run(path, case.x, dtype="float64")
+    assert_agrees(trace.output, joined(by_runtime(path, {"X": case.x})[0]), exact.output, "Y")
+
+
 def test_a_trace_of_directions_that_differ_is_whole(tmp_path: Path) -> None:
     """Inspected, saved, loaded, verified, reported and compared as any other."""
     case = drawn(7, 2)
