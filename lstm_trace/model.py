@@ -124,7 +124,8 @@ class Model:
         a path that ends in .safetensors, into which the trace is streamed: it may be larger than memory.
         plan: `lines` computes line by line, as the definition has it; `planned` by numpy's plan; `compiled` by machine
         code made from the lines (the extra `jit`); `auto` by the compiled plan where it is installed and pays for its
-        making, by numpy's else. The trace's header says which ran. progress: told (steps done, steps in all).
+        making, by numpy's else: not always the same in the next run, whose last digits may be others. The trace's
+        header says which ran (`plan=trace.header.plan` repeats it). progress: told (steps done, steps in all).
         arithmetic: another than that of the weights' dtype, line by line (docs/arithmetic.md): `by-hand-4`, `float16`,
         `q4.12`, …; its values are stored as float64. Values are dimensionless; time is counted in steps.
         Raises ShapeError, MissingError, OptionError, TooLargeError.

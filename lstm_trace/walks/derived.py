@@ -186,7 +186,7 @@ class Derivation:
             return self._chosen(mine, yours)
         if stage.sources[name] == VALID:
             sides = [self.values, self.equations] if self.own else [self.equations, self.values]
-            source = sides[not sides[0].padded]
+            source = sides[sides[0].header.padding is None]
             return _Known(source.valid[steps].astype(self.dtype))
         return self._elsewhere(stage.sources[name], steps)
 
