@@ -25,7 +25,7 @@ STORED = (
     "forget_bias",
     "activation",
     "recurrent_activation",
-    "direction",
+    "go_backwards",
     "merge",
     "padded_output",
 )
@@ -60,7 +60,7 @@ def layout_options(command: Command) -> Command:
             help="How two directions are joined (Keras merge_mode; ave is mean, mul is product).",
         ),
         click.option(
-            "--direction", type=click.Choice(["forward", "reverse"]), help="Keras go_backwards=True is reverse."
+            "--go-backwards", is_flag=True, default=None, help="Every layer runs from the last step to the first."
         ),
         click.option("--recurrent-activation", help="Of the gates: sigmoid, hard_sigmoid, hard_sigmoid_keras, …"),
         click.option("--activation", help="Of the candidate and of the output: tanh, relu, … (docs/options.md)."),
@@ -94,7 +94,7 @@ def asked_options(given: dict[str, Any]) -> dict[str, Any]:
         "candidate_activation": both,
         "output_activation": both,
         "gate_activation": given.get("recurrent_activation"),
-        "direction": given.get("direction"),
+        "direction": "reverse" if given.get("go_backwards") else None,
         "merge": given.get("merge"),
         "padding": given.get("padded_output"),
     }
