@@ -40,6 +40,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "relu6": lambda z: min(max(z, 0.0), 6.0),
     "selu": lambda z: 1.0507009873554805 * (z if z > 0 else 1.6732632423543772 * expm1(z)),
     "silu": lambda z: z * sigmoid(z),
+    "hard_silu": lambda z: 0.0 * z if z <= -3 else z if z >= 3 else z * (z / 6 + 0.5),
 }
 
 

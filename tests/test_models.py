@@ -467,3 +467,52 @@ def test_initial_states_of_a_problem_are_read(tmp_path: Path) -> None:
     np.save(h0, np.full(2, 5.0))
     plain, moved = (told("explain", str(problem), "--how", "gates", *more)[1] for more in ([], ["--h0", str(h0)]))
     assert plain != moved
+
+
+# -- what a file does not say ----------------------------------------------------------------------------------------
+
+
+def test_what_the_options_say_of_a_file_without_a_configuration(tmp_path: Path) -> None:
+    """The same options for every kind of file, at the command line and in Python, and a sentence for each."""
+    rng = np.random.default_rng(6)
+    arrays = {}
+    for layer, wide in enumerate((4, 3)):
+        arrays |= {f"weight_ih_l{layer}": rng.normal(size=(12, wide)), f"weight_hh_l{layer}": rng.normal(size=(12, 3))}
+        arrays |= {f"bias_ih_l{layer}": rng.normal(size=12), f"bias_hh_l{layer}": rng.normal(size=12)}
+    path, x = tmp_path / "m.npz", rng.normal(size=(5, 2, 4))
+    np.savez(path, **arrays)
+    np.save(tmp_path / "x.npy", x)
+    flags = ["--activation", "softsign", "--recurrent-activation", "hard_sigmoid", "--go-backwards"]
+    files = ["--input", str(tmp_path / "x.npy"), "-o", str(tmp_path / "t.json")]
+    done = CliRunner().invoke(main, ["run", str(path), *files, *flags])
+    assert done.exit_code == 0, done.stderr
+    trace = lt.load(tmp_path / "t.json")
+    assert trace.scopes == ("0/reverse", "1/reverse")
+    assert trace.header.imported[-3:] == (
+        "activation softsign, as asked", "recurrent activation hard_sigmoid, as asked", "direction reverse, as asked"
+    )  # fmt: skip
+    names = {f"{kind}_activation": "softsign" for kind in ("candidate", "output")} | {"gate_activation": "hard_sigmoid"}
+    flipped = lt.run(path, x[::-1], options=names)  # forward over the reversed input
+    np.testing.assert_allclose(trace.output[::-1], flipped.output, atol=1e-14)
+    assert np.abs(lt.run(path, x).output - trace.output).max() > 0.01
+
+
+def test_layers_that_differ_in_width() -> None:
+    rng = np.random.default_rng(7)
+    sizes = ((4, 3), (3, 2))
+    weights = {f"{k}/forward/W_x{g}": rng.normal(size=(h, i)) for k, (i, h) in enumerate(sizes) for g in "ifco"}
+    weights |= {f"{k}/forward/W_h{g}": rng.normal(size=(h, h)) for k, (_, h) in enumerate(sizes) for g in "ifco"}
+    x, starts = rng.normal(size=(5, 2, 4)), [[rng.normal(size=(2, h)) for _, h in sizes] for _ in range(2)]
+    trace = lt.run(weights, x, h0=starts[0], c0=starts[1])
+    below = {key.split("/")[2]: value for key, value in weights.items() if key.startswith("0/")}
+    above = {key.split("/")[2]: value for key, value in weights.items() if key.startswith("1/")}
+    one = lt.run(below, x, h0=starts[0][0], c0=starts[1][0])
+    two = lt.run(above, one.output, h0=starts[0][1], c0=starts[1][1])
+    np.testing.assert_allclose(trace.output, two.output, atol=1e-15)
+    np.testing.assert_array_equal(trace.at(layer=0).h_n, one.h_n)
+    with pytest.raises(MissingError, match=r"the layers differ in width.*use trace\.at\(layer=…\)"):
+        _ = trace.h_n
+    with pytest.raises(ShapeError, match=r"c0\[1\] has shape \(3, 2\); expected \(B, width\) with B = 2"):
+        lt.run(weights, x, c0=[starts[1][0], np.zeros((3, 2))])
+    with pytest.raises(ShapeError, match=r"H = 3|h_prev"):
+        lt.run(weights, x, h0=starts[0][::-1])

@@ -25,7 +25,10 @@ _STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--forget-bias", {"type": float, "help": "Number added to the forget gate at run time."}),
     ("--activation", {"help": "Of the candidate and of the output: tanh, relu, … (docs/options.md)."}),
     ("--recurrent-activation", {"help": "Of the gates: sigmoid, hard_sigmoid, hard_sigmoid_keras, …"}),
-    ("--direction", {"type": click.Choice(["forward", "reverse"]), "help": "Keras go_backwards=True is reverse."}),
+    (
+        "--go-backwards",
+        {"is_flag": True, "default": None, "help": "Every layer runs from the last step to the first."},
+    ),
     (
         "--merge",
         {
@@ -94,7 +97,7 @@ def asked_options(given: dict[str, Any]) -> dict[str, Any]:
         "candidate_activation": both,
         "output_activation": both,
         "gate_activation": given.get("recurrent_activation"),
-        "direction": given.get("direction"),
+        "direction": "reverse" if given.get("go_backwards") else None,
         "merge": given.get("merge"),
         "padding": given.get("padded_output"),
     }

@@ -284,7 +284,8 @@ def _network(layer: Layer | None, file: _File, two: bool) -> tuple[dict[str, str
         )
     elif layer is None:
         assumed["direction"] = (
-            "the file does not say the direction: forward was assumed; for go_backwards=True choose --direction reverse"
+            "the file does not say the direction: forward was assumed; for go_backwards=True choose --go-backwards, in "
+            "Python with the option direction"
         )
     inner: Mapping[str, Any] = layer.inner if layer else {"return_sequences": True}
     zero = inner.get("return_sequences") if two and file.forced else inner.get("zero_output_for_mask")

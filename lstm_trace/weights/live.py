@@ -166,4 +166,18 @@ def _from_keras(layer: Any, name: str) -> Found:
     found = from_layer(arrays, config, keras.__version__)
     if found.refused:
         raise OptionError(f"{layer.name}: {found.refused}")
-    return replace(found, name=name or layer.name, imported=(f"live {found.kind}", *found.imported))
+    options = {**found.options, "padding": _padding(next(iter(halves(layer).values())))}
+    said = (f"live {found.kind}", *found.imported)
+    return replace(found, name=name or layer.name, options=options, imported=said)
+
+
+def _padding(half: Any) -> str:
+    """What a Keras layer gives out at padding: the backends differ (`src/backend/*/rnn.py` of Keras 3.15).
+
+    JAX and numpy give the carried state, other than the output before where there are initial states; unrolled, they
+    leave zero_output_for_mask out of account.
+    """
+    plain = sys.modules["keras"].backend.backend() in ("jax", "numpy")
+    if getattr(half, "zero_output_for_mask", False) and not (plain and half.unroll):
+        return "zero"
+    return "carry" if plain and not getattr(half, "unroll", False) else "repeat"

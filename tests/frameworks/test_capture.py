@@ -189,6 +189,46 @@ def test_dropout_in_training_is_refused() -> None:
     assert len(traces) == 3
 
 
+@pytest.mark.parametrize("make", [lambda: nn.LSTM(3, 2), lambda: nn.LSTMCell(3, 2)])
+def test_what_goes_wrong_in_the_capture_leaves_the_pass_alone(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call returns what it would; the fault is told on leaving the block, once, and names the module."""
+    net = nn.ModuleDict({"inner": make()})
+    x = torch.randn(4, 3)
+    plain = net["inner"](x)
+    monkeypatch.setattr("lstm_trace.weights.capture_torch.from_live", lambda *_: 1 / 0)
+    returned = []
+    with pytest.raises(lt.LstmTraceError) as told, lt.capture(net):
+        returned += [net["inner"](x), net["inner"](x)]
+    assert torch.equal(returned[1][0], plain[0])
+    assert told.value.problems == (
+        "inner: cannot be traced, by a fault of lstm-trace: ZeroDivisionError: division by zero",
+    )
+
+
+def test_a_step_that_cannot_be_watched_ends_a_loop_of_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes after it is a trace of its own, not the continuation of one with a hole."""
+    cell, x = nn.LSTMCell(3, 2), torch.randn(5, 2, 3)
+    seen = []
+
+    def once(value: Any) -> Any:
+        seen.append(value)
+        if len(seen) == 8:  # within the third step
+            raise ValueError("not now")
+        return value.detach().numpy()
+
+    monkeypatch.setattr("lstm_trace.weights.capture_torch.as_array", once)
+
+    def loop() -> None:
+        states = None
+        for step in x:
+            states = cell(step, states)
+
+    with pytest.raises(lt.LstmTraceError, match="ValueError: not now"), lt.capture(cell) as traces:
+        loop()
+    assert [trace.steps for trace in traces] == [2, 2]
+    assert all(trace.header.agreement[0].startswith("agrees") for trace in traces)
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "said"),
     [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +131,31 @@ def test_what_goes_wrong_in_the_capture_leaves_the_pass_alone(monkeypatch: pytes
     plain = numbers(layer(X))[0]
     with pytest.raises(lt.LstmTraceError, match="by a fault of lstm-trace: ZeroDivisionError"), lt.capture(layer):
         np.testing.assert_array_equal(numbers(layer(X))[0], plain)
+
+
+OTHERS = """
+import numpy as np, keras, lstm_trace as lt
+from tests.frameworks.test_keras_masks import H, MASKS, X, grown
+rng = np.random.default_rng(5)
+start = [rng.normal(size=(len(X), H)).astype(np.float32) for _ in range(2)]
+for mask in MASKS:
+    for unroll in (False, True):
+        for back in (False, True):
+            for zero in (False, True):
+                options = {"go_backwards": back, "zero_output_for_mask": zero, "unroll": unroll}
+                layer = grown(keras.layers.LSTM(H, return_sequences=back, **options))
+                with lt.capture(layer) as traces:
+                    layer(X, mask=np.array(MASKS[mask], bool), initial_state=start)
+                print(keras.backend.backend(), traces[0].header.agreement[0].split()[0])
+"""
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+def test_other_backends_have_another_rule(backend: str) -> None:
+    """At padding they give the state itself; and unrolled they forget zero_output_for_mask."""
+    pytest.importorskip(backend)
+    python = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", OTHERS]
+    env = {**os.environ, "KERAS_BACKEND": backend}
+    done = subprocess.run(python, env=env, capture_output=True, text=True)  # noqa: S603  # our own text
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{backend} agrees"] * 32

@@ -41,7 +41,7 @@ def weights(layer: Any, path: Path) -> tuple[Path, Any]:
 
 
 SAID: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
-    "go_backwards": ({"go_backwards": True}, {"direction": "reverse"}, ["--direction", "reverse"]),
+    "go_backwards": ({"go_backwards": True}, {"direction": "reverse"}, ["--go-backwards"]),
     "activation": (
         {"activation": "relu"},
         {"candidate_activation": "relu", "output_activation": "relu"},
@@ -91,13 +91,13 @@ def test_all_that_a_file_does_not_say_is_listed(tmp_path: Path) -> None:
     for sentence in (
         "the file does not say the activation: tanh was assumed; choose with --activation",
         "the file does not say the recurrent activation: sigmoid was assumed, the default of Keras 3",
-        "the file does not say the direction: forward was assumed; for go_backwards=True choose --direction reverse",
+        "the file does not say the direction: forward was assumed; for go_backwards=True choose --go-backwards",
         "the file does not say zero_output_for_mask: at padding the last output again was assumed; choose with "
         "--padded-output",
     ):
         assert any(said.startswith(sentence) for said in record["imported"]), sentence
     assert lt.run(path, X).header.imported == tuple(record["imported"])
-    flags = ["--activation", "relu", "--direction", "reverse", "--padded-output", "zero"]
+    flags = ["--activation", "relu", "--go-backwards", "--padded-output", "zero"]
     flags += ["--recurrent-activation", "hard_sigmoid"]
     done = CliRunner().invoke(main, ["inspect", str(path), "--format", "json", *flags])
     (record,) = json.loads(done.stdout)
@@ -117,12 +117,14 @@ def test_a_whole_model_says_it_all(tmp_path: Path) -> None:
 
 def test_options_that_cannot_be(tmp_path: Path) -> None:
     path, _ = weights(layers.Bidirectional(layers.LSTM(4)), tmp_path)
-    with pytest.raises(OptionError, match="direction: reverse changes nothing: the model runs in both directions"):
+    with pytest.raises(
+        OptionError, match="option direction: reverse changes nothing: the model runs in both directions"
+    ):
         lt.run(path, X, options={"direction": "reverse"})
     with pytest.raises(OptionError, match="option direction must be one of forward, reverse; found 'up'"):
         lt.run(path, X, options={"direction": "up"})
     problem = tmp_path / "p.yaml"
     problem.write_text("weights: {W_xi: [[1.0]]}\n")
-    done = CliRunner().invoke(main, ["run", str(problem), "--direction", "reverse"])
+    done = CliRunner().invoke(main, ["run", str(problem), "--go-backwards"])
     assert done.exit_code == 2
     assert "it has its name, layout, activations and directions in itself" in done.stderr
