@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..trace import Trace
 
 Command = Callable[..., Any]
+#: How an output whose suffix says nothing gets its format, to end a message.
+FORMAT = "; choose one with --format"
 
 
 def source_argument(command: Command) -> Command:

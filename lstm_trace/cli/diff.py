@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .common import output_option
+from .common import FORMAT, output_option
 from .models import input_options, layout_options
 
 
@@ -45,15 +45,17 @@ def command(
 
     Exit 0 when all values that both have are the same within the tolerance, 1 when one differs, 2 on trouble.
     """
-    from ..files import written
+    from ..files import format_of, written
     from ..foreign import is_foreign, read_foreign
     from ..views import diff as view
     from ..views.attribution import difference
+    from ..views.table_report import SUFFIXES
     from ..walks.compare import Tolerance, compare
     from .models import opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound goes alone: --rtol, --atol and --ulps take its place")
+    chosen = form or format_of(output, SUFFIXES, "comparisons", "md", FORMAT)
     reference = opened_with(a, given, other=b)
     remarks: list[str] = []
     if is_foreign(b):
@@ -62,9 +64,9 @@ def command(
         other = opened_with(b, given, other=a)
     found = compare(reference, other, Tolerance(rtol, atol, ulps))
     if attribute is not None:
-        text = difference(reference, other, attribute).render(form or view.form_of(output))
+        text = difference(reference, other, attribute).render(chosen)
     else:
-        text = view.render(found, form or view.form_of(output))
+        text = view.render(found, chosen)
     with written(output) as file:
         file.write(text)
     for remark in remarks:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-from ..errors import FileError, OptionError, nearest
+from ..errors import OptionError, nearest
+from ..files import format_of
 from ..trace import Trace
 from ..views.frames import check_shape
 from ..views.rows import Selection, parts
@@ -76,9 +77,7 @@ def check(
     path: str | Path, shape: str = "long", with_inputs: bool = False, dialect: str = "plain", values: bool = False
 ) -> str:
     """The suffix that is to be written; raises what `export` does for a request that needs no trace to be refused."""
-    suffix = ".csv" if str(path) == "-" else Path(path).suffix.lower()
-    if suffix not in WRITERS:
-        raise FileError(f"{path}: tables are written as {', '.join(WRITERS)}, or as CSV to standard output (-)")
+    suffix = format_of(path, {suffix: suffix for suffix in WRITERS}, "tables", ".csv")
     if dialect not in DIALECTS:
         raise OptionError(
             f"there is no dialect {dialect!r}{nearest(dialect, DIALECTS)}; expected {', '.join(DIALECTS)}"

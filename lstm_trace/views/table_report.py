@@ -15,6 +15,8 @@ from ..errors import OptionError
 if TYPE_CHECKING:
     import pandas as pd
 
+#: File suffix to format.
+SUFFIXES = {".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json"}
 #: Rows that Markdown shows; CSV and JSON have all.
 SHOWN = 40
 
