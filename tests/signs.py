@@ -39,6 +39,6 @@ def signed(lengths: list[int] | None = None) -> Trace:
 def shown(value: float, digits: int = 6) -> str:
     """As a sheet of steps shows a value: so many places, or a power of ten where too little would be left of it."""
     least = {6: 1e-5, 3: 1e-3}[digits]
-    if abs(value) >= 1e5 or 0 < abs(value) < least:
+    if abs(value) > 1e5 or 0 < abs(value) <= least:
         return f"{value:.{digits}E}"
     return f"{value + 0.0:.{digits}f}"

@@ -186,6 +186,7 @@ def test_what_is_exported_reads_back_as_the_same(tmp_path: Path, more: list[str]
     result = cli("diff", tmp_path / "t.json", tmp_path / "x.csv")
     assert result.exit_code == 0
     assert "same" in result.stdout
+    assert result.stderr == ""  # no value of a sequence is missing
 
 
 def test_show_leaves_padding_out_and_says_so(tmp_path: Path) -> None:

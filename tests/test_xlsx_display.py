@@ -50,12 +50,17 @@ def holds(formula: str, first: str, cell: Any, sheet: Any) -> bool:
 
 def format_of(cell: Any, sheet: Any) -> str:
     """The number format in which a cell is shown: that of the first rule that holds and has one, else its own."""
-    for area in sheet.conditional_formatting:
-        if cell.coordinate in area.sqref:
-            for rule in sorted(area.rules, key=lambda rule: rule.priority):
-                first = str(area.sqref).split()[0].split(":")[0]
-                if rule.type == "expression" and rule.dxf.numFmt and holds(rule.formula[0], first, cell, sheet):
-                    return str(rule.dxf.numFmt.formatCode)
+    areas = [area for area in sheet.conditional_formatting if cell.coordinate in area.sqref]
+    found = sorted(((rule, area) for area in areas for rule in area.rules), key=lambda pair: pair[0].priority)
+    for rule, area in found:
+        first = str(area.sqref).split()[0].split(":")[0]
+        if rule.type == "expression":
+            applies = holds(rule.formula[0], first, cell, sheet)
+        else:
+            low, high = map(float, rule.formula)
+            applies = (low <= cell.value <= high) is (rule.operator == "between")
+        if applies and rule.dxf.numFmt:
+            return str(rule.dxf.numFmt.formatCode)
     return str(cell.number_format)
 
 

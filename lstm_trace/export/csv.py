@@ -113,7 +113,8 @@ def _heads(piece: Part, dialect: Dialect) -> list[str]:
     begin = f"{dialect.newline}{layer}{sep}{piece.direction or ''}{sep}"
     steps: Sequence[Any] = [""] if piece.steps is None else piece.steps
     batch: Sequence[Any] = [""] if piece.batch is None else piece.batch
-    heads = [f"{begin}{steps[at]}{sep}{batch[row]}{sep}" for at, row in zip(*piece.places, strict=True)]
+    places = zip(*(axis.tolist() for axis in piece.places), strict=True)
+    heads = [f"{begin}{steps[at]}{sep}{batch[row]}{sep}" for at, row in places]
     if piece.padding:
         valid = [""] * len(heads) if piece.valid is None else piece.valid[piece.places].astype(int)
         return [f"{head}{inside}{sep}" for head, inside in zip(heads, valid, strict=True)]

@@ -295,8 +295,8 @@ def _check(book: Book, page: Page) -> None:
         page.array(
             row, 4, f"MAX(IF(ISNUMBER({record}),ABS({live}-{record}),IF(ISNUMBER({live}),1,0)))", 0.0, "difference"
         )
-    nothing = {"type": "cell", "criteria": "==", "value": 0, "format": page.styles.zero}
-    limit = {"type": "cell", "criteria": ">", "value": "$B$5", "format": page.styles.alarm}
+    nothing = {"type": "cell", "criteria": "==", "value": 0, "format": page.styles.rules["zero"]}
+    limit = {"type": "cell", "criteria": ">", "value": "$B$5", "format": page.styles.rules["alarm"]}
     for rule in (nothing, limit):
         page.worksheet.conditional_format(begin, 4, end, 4, rule)
         page.worksheet.conditional_format(3, 1, 3, 1, rule)

@@ -88,7 +88,7 @@ class Part:
     valid: Array | None = None
     padding: bool = False
 
-    @property
+    @cached_property
     def kept(self) -> Array:
         """(steps or 1, batch or 1): whether a place has rows."""
         if self.valid is not None and not self.padding:
