@@ -127,14 +127,21 @@ def _numbers(values: Array, dialect: Dialect, style: Style = EXACT, lines: Seque
     style, lines: the decimals of each line, where they are not all wanted; the last axis has the units of all lines.
     """
     if not style.whole:
-        names = [entry.line.partition("[:,")[0] for entry in lines for _ in entry.units]  # of W_xi[:,0]: W_xi
-        rows = values.reshape(-1, len(names))
-        shown = [style.show(value, name) for row in rows for name, value in zip(names, row, strict=True)]
-        values = np.array([float(str(number)) for number in shown])
+        return _rounded(values, replace(style, comma=dialect.decimal == ","), lines)
     text = to_json(values.reshape(-1).tolist(), inf_nan_mode="constants").decode()[1:-1]
     if dialect.decimal != ".":
         return text.replace(",", ";").replace(".", dialect.decimal).split(";")
     return text.split(",")
+
+
+def _rounded(values: Array, style: Style, lines: Sequence[Entry]) -> list[str]:
+    """Each value as a report shows it; NaN and infinities as in every table."""
+    names = [entry.line.partition("[:,")[0] for entry in lines for _ in entry.units]  # of W_xi[:,0]: W_xi
+    return [
+        str(style.show(value, name)) if np.isfinite(value) else to_json(float(value), inf_nan_mode="constants").decode()
+        for row in values.reshape(-1, len(names))
+        for name, value in zip(names, row, strict=True)
+    ]
 
 
 def _guarded(cell: Any, dialect: Dialect) -> Any:
