@@ -179,6 +179,16 @@ def test_the_option(tmp_path: Path) -> None:
     assert len(short) < len(whole)
 
 
+def test_a_workbook_of_padding_alone_is_written(tmp_path: Path) -> None:
+    """Its formulas are alive: a length can be changed. Plain numbers cannot."""
+    pytest.importorskip("xlsxwriter")
+    stacked(batch=3, lengths=LENGTHS).save(tmp_path / "t.json")
+    words = "export", tmp_path / "t.json", "--batch", 2, "-o", tmp_path / "x.xlsx"
+    assert cli(*words).exit_code == 0
+    assert "no part of the sequence of row 2; export has --padding" in cli(*words, "--values").stderr
+    assert cli(*words, "--values", "--padding").exit_code == 0
+
+
 @pytest.mark.parametrize("more", [[], ["--padding"]])
 def test_what_is_exported_reads_back_as_the_same(tmp_path: Path, more: list[str]) -> None:
     stacked(batch=3, lengths=LENGTHS).save(tmp_path / "t.json")

@@ -26,7 +26,7 @@ PATIENCE = 2.0
 @click.option("--dialect", type=click.Choice(["plain", "excel", "excel-eu"]), default="plain", show_default=True,
               help="excel: opens by a double click; excel-eu: with semicolon and decimal comma.")  # fmt: skip
 @click.option("--padding", is_flag=True, help="Keep steps beyond a row's length, with a column `valid` (1, or 0).")
-@digits_option("Decimals of numbers as text, or of one line: c_t=6 (repeatable). All digits if not given.")
+@digits_option("Decimals in .csv and .tsv, or of one line: c_t=6 (repeatable); decimals that .xlsx shows (6).")
 @click.option("--values", is_flag=True, help="Plain numbers in .xlsx, instead of formulas.")
 @selection_options
 @nonfinite_option
@@ -59,7 +59,8 @@ def command(
     before = (lambda model: refuse(model, chosen, not values, padding)) if suffix == ".xlsx" else None
     trace = opened(source, allow_nonfinite, before)
     job = Job(trace, shape, chosen, with_inputs, dialect, values, padding, style)
-    with _Progress(job.rows) as progress:
+    whole = replace(job, padding=padding or suffix == ".xlsx")  # a workbook may hold padding without being asked
+    with _Progress(whole.rows) as progress:
         export(replace(job, progress=progress.advance), output)
 
 
