@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -164,6 +164,28 @@ def _yaml(path: str | Path, text: str) -> Any:
         raise FileError(f"{path}: nested too deeply") from None
 
 
+def format_of(path: str | Path, formats: Mapping[str, str], what: str, otherwise: str, more: str = "") -> str:
+    """The format in which a file is written: that of its suffix.
+
+    formats: suffix to format. what: what is written, in the plural, for the message. otherwise: the format for standard
+    output ('-'), and for a device or pipe, which has no suffix. more: how else to say the format, to end the message.
+
+    Raises FileError for a suffix that is not among `formats`, with the list.
+    """
+    if str(path) == "-" or _is_device(Path(path)):
+        return otherwise
+    suffix = Path(path).suffix.lower()
+    if suffix not in formats:
+        found = f"not {suffix}" if suffix else "and this name has no suffix"
+        raise FileError(f"{path}: {what} are written as {', '.join(formats)}, {found}{more}")
+    return formats[suffix]
+
+
+def _is_device(path: Path) -> bool:
+    """Whether something stands there that takes text and is no file: a device, a pipe."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 @contextmanager
 def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file to write that appears under its name only when it is whole; '-' is standard output.
@@ -179,7 +201,7 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
             yield sys.stdout
         return
     target = Path(path)
-    if target.exists() and not target.is_file() and not target.is_dir():  # a device or a pipe is not replaced
+    if _is_device(target):  # it is not replaced
         with open(target, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
         return

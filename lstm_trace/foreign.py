@@ -71,9 +71,10 @@ def read_foreign(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
     for (scope, name), array in values.items():
         with np.errstate(over="ignore"):  # values that have run away do not hide where that began
             lines.setdefault(scope, {})[name] = array.astype(like.header.dtype)
-        have = int((rows[scope, name] > 0).sum())
-        if have < array.size:
-            remarks.append(f"{scope}/{name}: {have} of {array.size} values are in the file")
+        needed = np.broadcast_to(like.valid != 0, array.shape)  # not padding
+        have, whole = int((needed & (rows[scope, name] > 0)).sum()), int(needed.sum())
+        if have < whole:
+            remarks.append(f"{scope}/{name}: {have} of {whole} values are in the file")
     return replace(like, lines=lines, header=replace(like.header, plan="foreign")), remarks
 
 

@@ -18,13 +18,15 @@ from .cell.parse import parse
 from .cell.stack import Stage
 from .consistency import faults
 from .errors import FileError, LstmTraceError
-from .files import read_bytes, written
+from .files import format_of, read_bytes, written
 from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, validate
 from .tensors import holds_trace, is_tensors, read_header
 from .trace import INITIAL, STATE, Header, Trace
 
 #: What to do with a text file that is too large.
 LARGER = "write the trace as .safetensors"
+#: File suffix to format.
+SUFFIXES = {".json": "json", ".safetensors": "safetensors"}
 _HEADER = ("title", "notes", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic")
 _LISTS = ("ask", "imported", "agreement")
 
@@ -96,16 +98,19 @@ def _pretty(value: Any, depth: int) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
+def trace_format(path: str | Path) -> str:
+    """`json` or `safetensors`: as what a trace is written to `path`. Raises FileError for another suffix."""
+    return format_of(path, SUFFIXES, "traces", "json")
+
+
 @checked
 def save(trace: Trace, path: str | Path) -> None:
     """Write the trace to a `.json` or `.safetensors` file ('-' is JSON). Raises FileError for another suffix."""
-    if is_tensors(path):
+    if trace_format(path) == "safetensors":
         from .running.stream import save_tensors  # it builds on this file
 
         save_tensors(trace, path)
         return
-    if str(path) != "-" and Path(path).suffix.lower() != ".json":
-        raise FileError(f"{path}: traces are written as .json, large ones as .safetensors")
     with written(path) as file:
         file.write(to_json(trace))
 

@@ -375,13 +375,17 @@ class Trace:
 
         return pdf(self, **options)
 
-    def to_frame(self, shape: str = "long", with_inputs: bool = False, **selection: Any) -> pd.DataFrame:
+    def to_frame(
+        self, shape: str = "long", with_inputs: bool = False, padding: bool = False, **selection: Any
+    ) -> pd.DataFrame:
         """The values as a pandas frame: shape `long`, `wide` or `worked` (see `views.frames.frame`).
 
-        with_inputs: premises too (long only). selection: only, layer, direction, steps, batch, unit (`Selection`).
-        Raises MissingError for a selection that is not there, OptionError for an unknown shape.
+        with_inputs: premises too (long only). padding: keep the steps that are no part of their sequence, beyond a
+        row's length for example, with a column `valid`, 1 or 0; they are left out otherwise. selection: only, layer,
+        direction, steps, batch, unit (`Selection`). Raises MissingError for a selection that is not there, OptionError
+        for an unknown shape.
         """
         from .views.frames import frame
         from .views.rows import Selection
 
-        return frame(self, shape, Selection(**selection), with_inputs)
+        return frame(self, shape, Selection(**selection), with_inputs, padding)

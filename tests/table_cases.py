@@ -42,8 +42,9 @@ def stacked(
     return lt.run(weights, draw.normal(size=(steps, batch, 5)), **arguments)
 
 
-def expected(trace: Trace) -> Iterator[tuple[int, str, int, int, str, str, int, float]]:
-    """Every row of the long shape, lines only."""
+def expected(trace: Trace, padding: bool = False) -> Iterator[tuple[int, str, int, int, str, str, int, float]]:
+    """Every row of the long shape, lines only; those beyond a row's length only with `padding`."""
+    lengths = [trace.first + trace.steps] * trace.batch if trace.lengths is None else trace.lengths.tolist()
     for stage in trace.stages:
         arrays = trace.lines[f"{stage.layer}/{stage.direction}"]
         visited = list(range(trace.steps))
@@ -51,11 +52,13 @@ def expected(trace: Trace) -> Iterator[tuple[int, str, int, int, str, str, int, 
             visited.reverse()
         for t in visited:
             for b in range(trace.batch):
+                if trace.first + t >= lengths[b] and not padding:
+                    continue
                 for line in stage.cell.lines:
                     if line.name in arrays:
                         for j in range(arrays[line.name].shape[2]):
                             value = arrays[line.name][t, b, j]
-                            yield stage.layer, stage.direction, t, b, line.name, line.op, j, value
+                            yield stage.layer, stage.direction, trace.first + t, b, line.name, line.op, j, value
 
 
 def filled(trace: Trace, values: Any) -> Trace:

@@ -84,6 +84,7 @@ def test_rows_stand_in_the_order_in_which_they_were_computed(tmp_path: Path, len
     assert [float(row[7]) for row in found] == [row[7] for row in wanted]
     steps = [int(row[2]) for row in found if row[1] == "reverse" and row[0] == "1"]
     assert steps[0] == 3
+    assert steps[-1] == 0
     assert steps == sorted(steps, reverse=True)
 
 
@@ -161,11 +162,12 @@ def test_inputs_can_be_put_together_again(tmp_path: Path) -> None:
     trace = stacked(
         lengths=[4, 2], h0=np.arange(24.0).reshape(4, 2, 3), given={"1/forward/f_t": np.full((4, 2, 3), 0.5)}
     )
-    export(Job(trace, with_inputs=True), tmp_path / "x.csv")
+    export(Job(trace, with_inputs=True, padding=True), tmp_path / "x.csv")
     header, *found = rows_of(tmp_path / "x.csv")
-    assert ",".join(header) == "layer,direction,t,batch,line,op,unit,value"
+    assert ",".join(header) == "layer,direction,t,batch,valid,line,op,unit,value"
     by_op: dict[str, dict[tuple[str, ...], float]] = {}
-    for layer, direction, t, b, line, op, unit, value in found:
+    for layer, direction, t, b, valid, line, op, unit, value in found:
+        assert valid == ("" if t == "" else "1" if int(t) < [4, 2][int(b)] else "0")
         by_op.setdefault(op, {})[(layer, direction, t, b, line, unit)] = float(value)
     for scope, parameters in trace.parameters.items():
         layer, direction = scope.split("/")
@@ -187,8 +189,8 @@ def test_inputs_can_be_put_together_again(tmp_path: Path) -> None:
     assert not by_op["parameter"]
     assert not by_op["input"]
     assert not by_op["initial"]
-    lines = [row for row in found if row[5] not in ("parameter", "input", "initial", "given")]
-    assert [float(row[7]) for row in lines] == [row[7] for row in expected(trace)]
+    lines = [row for row in found if row[6] not in ("parameter", "input", "initial", "given")]
+    assert [float(row[8]) for row in lines] == [row[7] for row in expected(trace, padding=True)]
 
 
 # -- spreadsheets ------------------------------------------------------------------------------------------------------
@@ -357,7 +359,7 @@ def test_command_options(tmp_path: Path) -> None:
     assert cli(tmp_path / "t.json", "-o", out, *wanted).exit_code == 0
     found = rows_of(out, delimiter="\t")[1:]
     assert [row[2:5] for row in found] == [
-        [str(t), str(b), line] for t in (1, 2) for b in (0, 1) for line in ("y_t", "where(valid, h_t, h_prev)")
+        [str(t), str(b), line] for t, b in ((1, 0), (1, 1), (2, 0)) for line in ("y_t", "where(valid, h_t, h_prev)")
     ]
     result = cli(tmp_path / "t.json", "--shape", "wide", "--dialect", "excel-eu", "--only", "c_t")
     assert result.stdout_bytes.startswith(b"\xef\xbb\xbflayer;direction;t;batch;c_t[0];")

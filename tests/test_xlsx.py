@@ -330,7 +330,7 @@ def test_refused_before_anything_is_computed(tmp_path: Path, monkeypatch: pytest
 def test_the_sizes_are_known_before(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     problem = PROBLEMS[name][0]
     seen = []
-    monkeypatch.setattr(xlsx_limits, "fitting", lambda trace, selection, live: seen.append(trace))
+    monkeypatch.setattr(xlsx_limits, "fitting", lambda trace, *_: seen.append(trace))
     xlsx_limits.refuse(lt.prepare(problem), Selection(), True)
     books = [lay_out(trace, Selection()) for trace in (seen[0], lt.run(problem))]
     assert xlsx_limits.size(books[0]) == xlsx_limits.size(books[1])

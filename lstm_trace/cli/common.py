@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..trace import Trace
 
 Command = Callable[..., Any]
+#: How an output whose suffix says nothing gets its format, to end a message.
+FORMAT = "; choose one with --format"
 
 
 def source_argument(command: Command) -> Command:
@@ -87,42 +89,41 @@ def arithmetic_options(command: Command) -> Command:
     return named
 
 
-def number_options(command: Command) -> Command:
-    """`--digits`, `--significant`, `--decimal-comma`: how numbers are shown, as keywords of `report`."""
-
-    @wraps(command)
-    def styled(*, digits: tuple[str, ...], significant: int | None, decimal_comma: bool, **given: Any) -> Any:
-        whole, single = _digits(digits)
-        style = {"digits": whole, "significant": significant, "digits_of": single or None}
-        return command(style={**style, "decimal_comma": decimal_comma or None}, **given)
-
-    for option in (
-        click.option("--decimal-comma", is_flag=True, help="0,5 instead of 0.5."),
-        click.option("--significant", type=click.IntRange(1, 17), help="Significant digits instead of decimals."),
-        click.option(
-            "--digits",
-            multiple=True,
-            metavar="N",
-            help="Decimals (8), or of one line: c_t=6 (repeatable). Display only.",
-        ),
-    ):
-        styled = option(styled)
-    return styled
+def digits_option(help: str) -> Callable[[Command], Command]:
+    """`--digits N` and `--digits LINE=N`, repeatable: decimals of all lines (or None), and those of single lines."""
+    return click.option("--digits", multiple=True, metavar="N", callback=_digits, help=help)
 
 
-def _digits(values: tuple[str, ...]) -> tuple[int | None, dict[str, int]]:
-    """Decimals of all lines, and of single ones. Raises click.BadParameter."""
+def _digits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[int | None, dict[str, int]]:
     whole, single = None, {}
     for value in values:
         name, found, count = value.rpartition("=")
         if not re.fullmatch(r"\d{1,2}", count.strip()) or int(count) > 17 or bool(found) != bool(name.strip()):
-            message = f"{value!r} is neither a number in 0<=x<=17 nor LINE=NUMBER"
-            raise click.BadParameter(message, param_hint="'--digits'")
+            raise click.BadParameter(f"{value!r} is neither a number in 0<=x<=17 nor LINE=NUMBER", ctx, param)
         if name:
             single[name.strip()] = int(count)
         else:
             whole = int(count)
     return whole, single
+
+
+def number_options(command: Command) -> Command:
+    """`--digits`, `--significant`, `--decimal-comma`: how numbers are shown, as keywords of `report`."""
+
+    @wraps(command)
+    def styled(*, digits: Any, significant: int | None, decimal_comma: bool, **given: Any) -> Any:
+        whole, single = digits
+        style = {"digits": whole, "significant": significant, "digits_of": single or None}
+        return command(style={**style, "decimal_comma": decimal_comma or None}, **given)
+
+    found: Command = styled
+    for option in (
+        click.option("--decimal-comma", is_flag=True, help="0,5 instead of 0.5."),
+        click.option("--significant", type=click.IntRange(1, 17), help="Significant digits instead of decimals."),
+        digits_option("Decimals (8), or of one line: c_t=6 (repeatable). Display only."),
+    ):
+        found = option(found)
+    return found
 
 
 def opened(source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None) -> Trace:

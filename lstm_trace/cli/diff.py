@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .common import output_option
+from .common import FORMAT, output_option
 from .models import input_options, layout_options_of_two
 
 
@@ -46,16 +46,18 @@ def command(
 
     Exit 0 when all values that both have are the same within the tolerance, 1 when one differs, 2 on trouble.
     """
-    from ..files import written
+    from ..files import format_of, written
     from ..foreign import is_foreign, read_foreign
     from ..views import diff as view
     from ..views.attribution import difference
+    from ..views.table_report import SUFFIXES
     from ..walks.compare import Tolerance, compare
     from .models import of_side, opened_two, opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound goes alone: --rtol, --atol and --ulps take its place")
     tolerance = Tolerance(rtol, atol, ulps)
+    chosen = form or format_of(output, SUFFIXES, "comparisons", "md", FORMAT)
     remarks: list[str] = []
     if is_foreign(b):
         of_side((a, b), given, 1)  # what is said of b alone is refused
@@ -65,9 +67,9 @@ def command(
         reference, other = opened_two(a, b, given)
     found = compare(reference, other, tolerance)
     if attribute is not None:
-        text = difference(reference, other, attribute).render(form or view.form_of(output))
+        text = difference(reference, other, attribute).render(chosen)
     else:
-        text = view.render(found, form or view.form_of(output))
+        text = view.render(found, chosen)
     with written(output) as file:
         file.write(text)
     for remark in remarks:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import nonfinite_option, output_option, selection_options
+from .common import FORMAT, nonfinite_option, output_option, selection_options
 from .models import input_options, layout_options
 
 if TYPE_CHECKING:
@@ -60,14 +60,16 @@ def command(
     contribution  the value against a baseline, split over inputs and steps
     gates         saturation, dead units, memory length; the first NaN or infinity
     """
-    from ..files import written
+    from ..files import format_of, written
     from ..views.explain import explanation
+    from ..views.table_report import SUFFIXES
     from .models import opened_with
 
     if of is None and how != "gates" and not given["seed"]:
         raise click.UsageError(f"--how {how} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
     arguments = _arguments(how, {"of": of, **given})
-    chosen = form or _form_of(output, how)
+    suffixes = SUFFIXES | ({".txt": "text"} if how == "gradient" else {})
+    chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
     trace = opened_with(source, given, allow_nonfinite)
     text = explanation(trace, how=how, **arguments).render(chosen)
     with written(output) as file:
@@ -92,16 +94,6 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
     if "baseline" in chosen:
         chosen["baseline"] = _baseline(chosen["baseline"])
     return chosen
-
-
-def _form_of(path: str, how: str) -> str:
-    """The format that a file's suffix means."""
-    from pathlib import PurePath
-
-    from ..views.diff import form_of
-
-    text = how == "gradient" and PurePath(path).suffix.lower() == ".txt"
-    return "text" if text else form_of(path)
 
 
 def _baseline(text: str) -> str | int | Trace:

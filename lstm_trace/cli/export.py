@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .common import nonfinite_option, opened, output_option, selection_options, source_argument
+from .common import digits_option, nonfinite_option, opened, output_option, selection_options, source_argument
 
 #: Seconds of work before a progress bar is worth a look.
 PATIENCE = 2.0
@@ -25,6 +25,8 @@ PATIENCE = 2.0
 )
 @click.option("--dialect", type=click.Choice(["plain", "excel", "excel-eu"]), default="plain", show_default=True,
               help="excel: opens by a double click; excel-eu: with semicolon and decimal comma.")  # fmt: skip
+@click.option("--padding", is_flag=True, help="Keep steps beyond a row's length, with a column `valid` (1, or 0).")
+@digits_option("Decimals in .csv and .tsv, or of one line: c_t=6 (repeatable); decimals that .xlsx shows (6).")
 @click.option("--values", is_flag=True, help="Plain numbers in .xlsx, instead of formulas.")
 @selection_options
 @nonfinite_option
@@ -34,25 +36,31 @@ def command(
     shape: str,
     with_inputs: bool,
     dialect: str,
+    padding: bool,
+    digits: tuple[int | None, dict[str, int]],
     values: bool,
     allow_nonfinite: bool,
     **selection: Any,
 ) -> None:
     """Write the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
-    Columns of the long shape: layer, direction, t, batch, line, op, unit, value. All numbers read back to the last bit.
+    Columns of the long shape: layer, direction, t, batch, line, op, unit, value. All numbers read back to the last bit,
+    unless --digits rounds them. Steps beyond a row's length are left out.
     """
     from dataclasses import replace
 
     from ..export import Job, check, export
     from ..export.xlsx_limits import refuse
+    from ..views.numbers import Style
     from ..views.rows import Selection
 
-    chosen = Selection(**selection)
-    suffix = check(output, shape, with_inputs, dialect, values)  # before a long run, as the next lines
-    before = (lambda model: refuse(model, chosen, not values)) if suffix == ".xlsx" else None
-    job = Job(opened(source, allow_nonfinite, before), shape, chosen, with_inputs, dialect, values)
-    with _Progress(job.rows) as progress:
+    chosen, style = Selection(**selection), Style(digits[0], lines=digits[1])
+    suffix = check(output, shape, with_inputs, dialect, values, padding, style)  # before a long run, as the next lines
+    before = (lambda model: refuse(model, chosen, not values, padding)) if suffix == ".xlsx" else None
+    trace = opened(source, allow_nonfinite, before)
+    job = Job(trace, shape, chosen, with_inputs, dialect, values, padding, style)
+    whole = replace(job, padding=padding or suffix == ".xlsx")  # a workbook may hold padding without being asked
+    with _Progress(whole.rows) as progress:
         export(replace(job, progress=progress.advance), output)
 
 

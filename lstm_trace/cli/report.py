@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .common import (
+    FORMAT,
     arithmetic_options,
     nonfinite_option,
     number_options,
@@ -73,11 +74,11 @@ def command(
     from pathlib import Path
 
     from ..arithmetic import decimals
-    from ..files import written
-    from ..views.report import format_of, pdf, report
+    from ..files import format_of, written
+    from ..views.report import SUFFIXES, pdf, report
 
     terminal = output == "-" and sys.stdout.isatty()
-    chosen = format_ or format_of(output, "text" if terminal else "md")
+    chosen = format_ or format_of(output, SUFFIXES, "reports", "text" if terminal else "md", FORMAT)
     columns = width or (min(shutil.get_terminal_size().columns, 100) if terminal else 80)
     trace = opened(source, allow_nonfinite)
     if arithmetic is not None:

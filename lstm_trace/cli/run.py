@@ -47,8 +47,7 @@ def command(
     Models: .pt, .pth, .safetensors, .npz, .keras, .h5, .onnx. A trace that ends in .safetensors is written while it
     is computed, and may be larger than memory.
     """
-    from ..store import save
-    from ..tensors import is_tensors
+    from ..store import save, trace_format
     from .models import prepared, traced
 
     if by_plan is not None and plan_of is not None:
@@ -57,6 +56,7 @@ def command(
         model, arguments = prepared(source, given, allow_nonfinite)
         click.echo("\n\n".join(f"{scope}\n{text}" for scope, text in model.plans(**arguments).items()))
         return
+    kind = trace_format(output)  # before a long run
     wanted = {"lines": record, "layers": layers or None, "steps": steps}
     chosen: dict[str, Any] = {"record": wanted} if any(part is not None for part in wanted.values()) else {}
     if plan_of is not None:
@@ -65,7 +65,7 @@ def command(
         chosen["plan"] = by_plan
     if arithmetic is not None:
         save(traced(source, given, allow_nonfinite, arithmetic=arithmetic, **chosen), output)
-    elif is_tensors(output):
+    elif kind == "safetensors":
         traced(source, given, allow_nonfinite, out=output, **chosen)
     else:
         save(traced(source, given, allow_nonfinite, **chosen), output)

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-from ..errors import FileError, OptionError, nearest
+from ..errors import OptionError, nearest
+from ..files import format_of
 from ..trace import Trace
 from ..views.frames import check_shape
+from ..views.numbers import EXACT, Style
 from ..views.rows import Selection, parts
+from ..views.view import check_style
 
 #: Suffix to the module that writes it: `write(job, path)`.
 WRITERS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".xlsx": "xlsx"}
@@ -44,7 +47,8 @@ DIALECTS = {
 class Job:
     """What a writer writes. progress is told the number of rows after each piece.
 
-    values: plain numbers in a spreadsheet, instead of formulas.
+    values: plain numbers in a spreadsheet, instead of formulas. padding: keep the steps that are no part of their
+    sequence, with a column `valid`. digits: decimals of the numbers in texts and of those that a spreadsheet shows.
     """
 
     trace: Trace
@@ -53,13 +57,15 @@ class Job:
     with_inputs: bool = False
     dialect: str = "plain"
     values: bool = False
+    padding: bool = False
+    digits: Style = EXACT
     progress: Callable[[int], None] = lambda rows: None
 
     @property
     def rows(self) -> int:
         """How many rows the table has, without its header. Raises MissingError for an empty selection."""
-        sizes = [part.shape for part in parts(self.trace, self.selection, self.with_inputs)]
-        return sum(steps * batch * (1 if self.shape == "wide" else width) for steps, batch, width in sizes)
+        there = parts(self.trace, self.selection, self.with_inputs, self.padding)
+        return sum(part.count if self.shape == "wide" else part.size for part in there)
 
 
 def export(job: Job, path: str | Path) -> None:
@@ -68,17 +74,22 @@ def export(job: Job, path: str | Path) -> None:
     Raises FileError for an unknown suffix, OptionError for a shape or dialect that does not fit, MissingError for a
     selection that is not there.
     """
-    suffix = check(path, job.shape, job.with_inputs, job.dialect, job.values)
+    suffix = check(path, job.shape, job.with_inputs, job.dialect, job.values, job.padding, job.digits)
+    check_style(job.trace, job.digits)
     import_module(f".{WRITERS[suffix]}", __name__).write(job, path)
 
 
 def check(
-    path: str | Path, shape: str = "long", with_inputs: bool = False, dialect: str = "plain", values: bool = False
+    path: str | Path,
+    shape: str = "long",
+    with_inputs: bool = False,
+    dialect: str = "plain",
+    values: bool = False,
+    padding: bool = False,
+    digits: Style = EXACT,
 ) -> str:
     """The suffix that is to be written; raises what `export` does for a request that needs no trace to be refused."""
-    suffix = ".csv" if str(path) == "-" else Path(path).suffix.lower()
-    if suffix not in WRITERS:
-        raise FileError(f"{path}: tables are written as {', '.join(WRITERS)}, or as CSV to standard output (-)")
+    suffix = format_of(path, {suffix: suffix for suffix in WRITERS}, "tables", ".csv")
     if dialect not in DIALECTS:
         raise OptionError(
             f"there is no dialect {dialect!r}{nearest(dialect, DIALECTS)}; expected {', '.join(DIALECTS)}"
@@ -87,8 +98,23 @@ def check(
         raise OptionError(f"dialect {dialect} is for .csv and .tsv, not for {suffix}")
     if values and suffix != ".xlsx":
         raise OptionError(f"--values is for .xlsx, whose cells are formulas otherwise; {suffix} has numbers always")
-    if suffix == ".xlsx" and (shape != "long" or with_inputs):
-        what = f"shape {shape}" if shape != "long" else "with inputs"
-        raise OptionError(f"{what} is for tables; .xlsx has a sheet for each layer, with its inputs: leave it out")
+    if suffix == ".xlsx":
+        _check_workbook(shape, with_inputs, values, padding, digits)
+    if suffix == ".parquet" and not digits.whole:
+        raise OptionError("--digits is for numbers as text; .parquet keeps every bit: leave it out, or write .csv")
     check_shape(shape, with_inputs)
     return suffix
+
+
+def _check_workbook(shape: str, with_inputs: bool, values: bool, padding: bool, digits: Style) -> None:
+    """Raise OptionError for what has a meaning in tables alone."""
+    if shape != "long" or with_inputs:
+        what = f"shape {shape}" if shape != "long" else "with inputs"
+        raise OptionError(f"{what} is for tables; .xlsx has a sheet for each layer, with its inputs: leave it out")
+    if padding and not values:
+        raise OptionError(
+            "--padding is for tables and --values; the formulas of .xlsx need every step, so padding is kept there "
+            "and shown in grey: leave it out"
+        )
+    if digits.lines:
+        raise OptionError("--digits LINE=N is for .csv and .tsv; .xlsx takes one number for all values: --digits N")

@@ -20,8 +20,9 @@ from pydantic_core import to_json
 
 from ..cell.ops import Array
 from ..files import written
-from ..views.frames import WIDE, WORKED, wide_names
-from ..views.rows import LONG, Part, parts
+from ..views.frames import WIDE, WORKED, wide_names, with_valid
+from ..views.numbers import EXACT, Style
+from ..views.rows import LONG, Entry, Part, parts
 from . import DIALECTS, Dialect, Job
 
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
@@ -50,8 +51,8 @@ def write(job: Job, path: str | Path) -> None:
 def _long(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
     """(rows, text) of each piece; a row begins with the newline that ends the one before."""
     sep = dialect.separator
-    header = sep.join(LONG)
-    for part in parts(job.trace, job.selection, job.with_inputs):
+    header = sep.join(with_valid(LONG, job.padding))
+    for part in parts(job.trace, job.selection, job.with_inputs, job.padding):
         middles = [
             f"{_text(entry.line, dialect)}{sep}{entry.op}{sep}{unit}{sep}"
             for entry in part.lines
@@ -62,15 +63,15 @@ def _long(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
             cells: list[str] = [""] * (3 * piece.size)
             cells[0::3] = chain.from_iterable(repeat(head, len(middles)) for head in heads)
             cells[1::3] = middles * len(heads)
-            cells[2::3] = _numbers(piece.values.reshape(-1), dialect)
+            cells[2::3] = _numbers(piece.values, dialect, job.digits, piece.lines)
             yield piece.size, header + "".join(cells)
             header = ""
 
 
 def _wide(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
-    there = list(parts(job.trace, job.selection))
+    there = list(parts(job.trace, job.selection, padding=job.padding))
     names = wide_names(there)
-    header = dialect.separator.join([*WIDE, *(_text(name, dialect) for name in names)])
+    header = dialect.separator.join([*with_valid(WIDE, job.padding), *(_text(name, dialect) for name in names)])
     for part in there:
         own = wide_names([part])
         columns = {name: column for column, name in enumerate(own)}
@@ -78,8 +79,8 @@ def _wide(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
         for piece in part.pieces(PIECE):
             heads = _heads(piece, dialect)
             rows = []
-            for head, values in zip(heads, piece.values.reshape(len(heads), -1), strict=True):
-                cells = _numbers(values, dialect)
+            for head, values in zip(heads, piece.values, strict=True):
+                cells = _numbers(values, dialect, job.digits, piece.lines)
                 if own != names:
                     cells = [[*cells, ""][column] for column in order]
                 rows.append(head + dialect.separator.join(cells))
@@ -88,36 +89,59 @@ def _wide(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
 
 
 def _worked(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
-    from ..views.worked import worked_rows
+    from ..views.worked import WorkedRow, worked_rows
 
-    rows = iter(worked_rows(job.trace, job.selection))
-    header = dialect.separator.join(WORKED)
+    style = replace(job.digits, comma=dialect.decimal == ",")
+    rows = iter(worked_rows(job.trace, job.selection, style, padding=job.padding))
+    names = with_valid(WORKED, job.padding)
+    places = [WorkedRow._fields.index(name) for name in names[:-1]]
+    header = dialect.separator.join(names)
     while some := list(islice(rows, WORKED_PIECE)):
-        numbers = _numbers(np.array([row[-1] for row in some]), dialect)
         text = io.StringIO()
         writer = csv.writer(text, delimiter=dialect.separator, lineterminator=dialect.newline)
-        for row, number in zip(some, numbers, strict=True):
-            writer.writerow([*(_guarded(cell, dialect) for cell in row[:-1]), number])
+        for row in some:
+            (number,) = _numbers(np.array([row.value]), dialect, job.digits, (Entry(row.line, "", range(1)),))
+            writer.writerow([*(_guarded(row[at], dialect) for at in places), number])
         yield len(some), header + dialect.newline + text.getvalue().removesuffix(dialect.newline)
         header = ""
 
 
 def _heads(piece: Part, dialect: Dialect) -> list[str]:
-    """The beginning of a row, for each step and batch row: newline, layer, direction, t, batch."""
+    """The beginning of a row, for each place: newline, layer, direction, t, batch, and whether it is no padding."""
     sep = dialect.separator
     layer = "" if piece.layer is None else piece.layer
-    place = f"{dialect.newline}{layer}{sep}{piece.direction or ''}{sep}"
+    begin = f"{dialect.newline}{layer}{sep}{piece.direction or ''}{sep}"
     steps: Sequence[Any] = [""] if piece.steps is None else piece.steps
     batch: Sequence[Any] = [""] if piece.batch is None else piece.batch
-    return [f"{place}{t}{sep}{b}{sep}" for t in steps for b in batch]
+    places = zip(*(axis.tolist() for axis in piece.places), strict=True)
+    heads = [f"{begin}{steps[at]}{sep}{batch[row]}{sep}" for at, row in places]
+    if piece.padding:
+        valid = [""] * len(heads) if piece.valid is None else piece.valid[piece.places].astype(int)
+        return [f"{head}{inside}{sep}" for head, inside in zip(heads, valid, strict=True)]
+    return heads
 
 
-def _numbers(values: Array, dialect: Dialect) -> list[str]:
-    """Each value as the shortest text that reads back as the same float64; float32 as the equal float64."""
-    text = to_json(values.tolist(), inf_nan_mode="constants").decode()[1:-1]
+def _numbers(values: Array, dialect: Dialect, style: Style = EXACT, lines: Sequence[Entry] = ()) -> list[str]:
+    """Each value as the shortest text that reads back as the same float64; float32 as the equal float64.
+
+    style, lines: the decimals of each line, where they are not all wanted; the last axis has the units of all lines.
+    """
+    if not style.whole:
+        return _rounded(values, replace(style, comma=dialect.decimal == ","), lines)
+    text = to_json(values.reshape(-1).tolist(), inf_nan_mode="constants").decode()[1:-1]
     if dialect.decimal != ".":
         return text.replace(",", ";").replace(".", dialect.decimal).split(";")
     return text.split(",")
+
+
+def _rounded(values: Array, style: Style, lines: Sequence[Entry]) -> list[str]:
+    """Each value as a report shows it; NaN and infinities as in every table."""
+    names = [entry.line.partition("[:,")[0] for entry in lines for _ in entry.units]  # of W_xi[:,0]: W_xi
+    return [
+        str(style.show(value, name)) if np.isfinite(value) else to_json(float(value), inf_nan_mode="constants").decode()
+        for row in values.reshape(-1, len(names))
+        for name, value in zip(names, row, strict=True)
+    ]
 
 
 def _guarded(cell: Any, dialect: Dialect) -> Any:

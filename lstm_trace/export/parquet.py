@@ -13,8 +13,8 @@ from ..errors import OptionError
 from ..extras import missing
 from ..files import written
 from ..store import manifest
-from ..views.frames import WORKED, Coded, long_columns, wide_columns, wide_names
-from ..views.rows import parts
+from ..views.frames import WIDE, WORKED, Coded, long_columns, wide_columns, wide_names, with_valid
+from ..views.rows import LONG, parts
 from . import Job
 
 #: Values in a row group: what is held in memory at once.
@@ -22,7 +22,7 @@ PIECE = 1 << 19
 WORKED_PIECE = 1 << 14
 #: Key of the manifest in the schema's metadata.
 MANIFEST = b"lstm_trace"
-_WHOLE = ("layer", "t", "batch", "unit")
+_WHOLE = ("layer", "t", "batch", "unit", "valid")
 _FEW = ("direction", "line", "op")  # columns of few texts, kept as dictionaries
 
 
@@ -45,38 +45,39 @@ def _schema(pa: Any, job: Job) -> Any:
     """The columns with their types; whole numbers are 64-bit, as pandas has them."""
     value = pa.from_numpy_dtype(np.dtype(job.trace.header.dtype))
     few = pa.dictionary(pa.int32(), pa.string())
-    there = list(parts(job.trace, job.selection, job.with_inputs))
+    there = list(parts(job.trace, job.selection, job.with_inputs, job.padding))
+    places = with_valid(WIDE, job.padding)
     names = {
-        "long": ("layer", "direction", "t", "batch", "line", "op", "unit", "value"),
-        "wide": ("layer", "direction", "t", "batch", *wide_names(there)),
-        "worked": WORKED,
+        "long": with_valid(LONG, job.padding),
+        "wide": (*places, *wide_names(there)),
+        "worked": with_valid(WORKED, job.padding),
     }[job.shape]
     texts = {"symbol": pa.string(), "formula": pa.string(), "substituted": pa.string()}
     types = {**dict.fromkeys(_WHOLE, pa.int64()), **dict.fromkeys(_FEW, few), **texts}
     if job.shape == "wide":
-        types = {name: types[name] for name in names[:4]}
+        types = {name: types[name] for name in places}
     about = manifest(job.trace).model_dump_json().encode()
     return pa.schema([(name, types.get(name, value)) for name in names], metadata={MANIFEST: about})
 
 
 def _long(pa: Any, job: Job, schema: Any) -> Iterator[Any]:
-    for part in parts(job.trace, job.selection, job.with_inputs):
+    for part in parts(job.trace, job.selection, job.with_inputs, job.padding):
         for piece in part.pieces(PIECE):
             yield _table(pa, long_columns([piece]), schema)
 
 
 def _wide(pa: Any, job: Job, schema: Any) -> Iterator[Any]:
-    for part in parts(job.trace, job.selection):
+    for part in parts(job.trace, job.selection, padding=job.padding):
         for piece in part.pieces(PIECE):
             yield _table(pa, wide_columns([piece]), schema)
 
 
 def _worked(pa: Any, job: Job, schema: Any) -> Iterator[Any]:
-    from ..views.worked import worked_rows
+    from ..views.worked import WorkedRow, worked_rows
 
-    rows = iter(worked_rows(job.trace, job.selection))
+    rows = iter(worked_rows(job.trace, job.selection, padding=job.padding))
     while some := list(islice(rows, WORKED_PIECE)):
-        columns = dict(zip(WORKED, zip(*some, strict=True), strict=True))
+        columns = dict(zip(WorkedRow._fields, zip(*some, strict=True), strict=True))
         yield pa.table([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
 
 

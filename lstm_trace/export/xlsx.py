@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..cell.stack import VALID
 from ..errors import OptionError
 from . import Job
 from .xlsx_cells import cells, recorded
 from .xlsx_file import workbook
 from .xlsx_formulas import column
 from .xlsx_limits import fitting
-from .xlsx_page import Page, Style, open_styles, printable, unit
+from .xlsx_page import DIGITS, Page, Style, open_styles, printable, unit
 from .xlsx_sheets import CHECK, INPUTS, LEFT, README, START, TOP, Block, Book, Grid, Start, Table, labels
 from .xlsx_words import about, sheets
 
@@ -30,10 +31,10 @@ def write(job: Job, path: str | Path) -> None:
     """
     if job.selection.unit is not None:
         raise OptionError("--unit is for tables: a unit of a layer is computed from all of them; choose steps or lines")
-    book = fitting(job.trace, job.selection, not job.values)
+    book = fitting(job.trace, job.selection, not job.values, job.padding)
     with workbook(path) as made:
         made.set_properties({"title": printable(job.trace.header.title), "comments": "Written by lstm-trace"})
-        styles = open_styles(made)
+        styles = open_styles(made, DIGITS if job.digits.digits is None else job.digits.digits)
         pages = {name: Page(made, name, styles, tab) for name, tab, _ in sheets(book)}
         for text, style, link in about(book):
             pages[README].row(text, style, link)
@@ -73,7 +74,7 @@ def _headings(page: Page, book: Book, title: str, note: str, blocks: Sequence[tu
         longest = max(
             [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in named)]
         )
-        page.worksheet.set_column(block.first, block.first + block.width - 1, min(max(longest + 2, 11), 40))
+        page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
     page.worksheet.set_column(0, 1, 5, None, {})
     page.worksheet.freeze_panes(TOP, LEFT)
     page.printed(TOP - 1, sum(block.width for block, _ in blocks), LEFT - 1)
@@ -107,22 +108,35 @@ def _layer(book: Book, grid: Grid, page: Page, job: Job) -> None:
     note = "Every line is a formula over the cells to its left." if book.live else "The recorded numbers."
     if book.live and not all(block.live for block in blocks if block.kind == "line"):
         note = "Numbers in italics were recorded: what they were computed from is not here."
+    if book.padded:
+        note += " Rows in grey are padding: they are no part of their sequence."
     if backward and book.live:
         note += " This direction runs upwards: the step before is the row below."
     _headings(page, book, _title(grid), note, [(block, _units(book, grid, block)) for block in blocks])
     formulas = [cells(book, grid, block) for block in blocks]
     styles = [_style(grid, block) for block in blocks]
     back, edge = (1, len(book.steps) - 1) if backward else (-1, 0)
-    for i, k, values in _values(book, grid, blocks):
-        row = TOP + i * len(book.steps) + k
+    for row, i, k, values in _values(book, grid, blocks):
         page.place(row, book.rows[i], book.steps[k])
         for block, texts, style, numbers in zip(blocks, formulas, styles, values, strict=True):
             _cells(page, row, block, texts.at(row, k == edge, back, i), style, numbers)
         job.progress(sum(block.width for block in blocks if block.kind == "line"))
+    _shown(book, page, blocks)
     for block in blocks:
         if block.kind == "given" and book.live:
             name = book.ranges[stage.scope, block.name]
             page.named(name, TOP, block.first, book.height - 1, block.columns[-1])
+
+
+def _shown(book: Book, page: Page, blocks: Sequence[Block]) -> None:
+    """The display of the values, which are all but those to be edited, and of padding."""
+    runs: list[range] = []
+    for block in blocks:
+        if block.kind != "given":
+            begin = runs.pop().start if runs and runs[-1].stop == block.first else block.first
+            runs.append(range(begin, block.columns.stop))
+    valid = next((block.first for block in blocks if block.name == VALID), None) if book.padded else None
+    page.shown(TOP, book.height - 1, runs, valid)
 
 
 def _cells(
@@ -139,25 +153,28 @@ def _cells(
 
 def _recorded(book: Book, grid: Grid, page: Page) -> None:
     """The numbers of the trace, each at the address of its formula on the layer's sheet."""
-    blocks = list(grid.lines)
+    blocks = [block for block in grid.blocks.values() if block in grid.lines or (book.padded and block.name == VALID)]
     note = f"The numbers of the trace, in the cells of the same addresses as on '{grid.sheet}'."
     _headings(page, book, f"{_title(grid)}: recorded", note, [(b, _units(book, grid, b)) for b in blocks])
-    for i, k, values in _values(book, grid, blocks):
-        row = TOP + i * len(book.steps) + k
+    for row, i, k, values in _values(book, grid, blocks):
         page.place(row, book.rows[i], book.steps[k])
         for block, numbers in zip(blocks, values, strict=True):
             for j, value in enumerate(numbers):
                 page.number(row, block.first + j, value, "recorded", first=j == 0)
+    _shown(book, page, blocks)
 
 
-def _values(book: Book, grid: Grid, blocks: Sequence[Block]) -> Iterator[tuple[int, int, list[list[float]]]]:
-    """(position in the batch, position in the steps, the numbers of each block), in the order of the rows."""
+def _values(book: Book, grid: Grid, blocks: Sequence[Block]) -> Iterator[tuple[int, int, int, list[list[float]]]]:
+    """(row, position in the batch, position in the steps, the numbers of each block) of every row, in order."""
     arrays = [recorded(book, grid, block) for block in blocks]
+    row = TOP
     for i in range(len(book.rows)):
         for at in range(0, len(book.steps), PIECE):
             piece = [array[at : at + PIECE, i].tolist() for array in arrays]
             for k, numbers in enumerate(zip(*piece, strict=True), at):
-                yield i, k, list(numbers)
+                if book.kept[k, i]:
+                    yield row, i, k, list(numbers)
+                    row += 1
 
 
 def _style(grid: Grid, block: Block) -> Style:
@@ -278,9 +295,11 @@ def _check(book: Book, page: Page) -> None:
         page.array(
             row, 4, f"MAX(IF(ISNUMBER({record}),ABS({live}-{record}),IF(ISNUMBER({live}),1,0)))", 0.0, "difference"
         )
-    limit = {"type": "cell", "criteria": ">", "value": "$B$5", "format": page.styles.alarm}
-    page.worksheet.conditional_format(begin, 4, end, 4, limit)
-    page.worksheet.conditional_format(3, 1, 3, 1, limit)
+    nothing = {"type": "cell", "criteria": "==", "value": 0, "format": page.styles.rules["zero"]}
+    limit = {"type": "cell", "criteria": ">", "value": "$B$5", "format": page.styles.rules["alarm"]}
+    for rule in (nothing, limit):
+        page.worksheet.conditional_format(begin, 4, end, 4, rule)
+        page.worksheet.conditional_format(3, 1, 3, 1, rule)
     for at, width in enumerate((22, 24, 40, 10, 18)):
         page.worksheet.set_column(at, at, width)
     page.worksheet.freeze_panes(8, 0)

@@ -50,7 +50,7 @@ def block(first: int, width: int) -> Ref:
 
 def constant(value: float) -> Ref:
     """A number, fit to stand in a sum or product."""
-    text = _number(value)
+    text = literal(value)
     return Ref((text,), text)
 
 
@@ -64,7 +64,8 @@ def matrix(name: str) -> Ref:
     return Ref((), name)
 
 
-def _number(value: float) -> str:
+def literal(value: float) -> str:
+    """A number as a formula writes it."""
     text = number(value).upper()
     return f"({text})" if text.startswith("-") else text
 
@@ -73,7 +74,7 @@ def _each(pattern: str) -> Formula:
     """A formula of the operands' unit: {0}, {1}, {2}; the line's constants are {p} and {q}."""
 
     def formula(operands: Sequence[Ref], constants: Sequence[float], j: int) -> str:
-        numbers = dict(zip("pq", map(_number, constants), strict=False))
+        numbers = dict(zip("pq", map(literal, constants), strict=False))
         return pattern.format(*(ref.unit(j) for ref in operands), **numbers)
 
     return formula

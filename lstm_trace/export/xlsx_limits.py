@@ -51,7 +51,7 @@ def faults(book: Book) -> list[str]:
     """What does not fit, in words."""
     rows, columns, sheets = size(book)
     each, fixed = cells(book)
-    total = each * len(book.rows) * len(book.steps) + fixed
+    total = each * (book.height - TOP) + fixed
     found = []
     if rows > ROWS:
         found.append(f"{rows:,} rows (a sheet has {ROWS:,})")
@@ -64,18 +64,18 @@ def faults(book: Book) -> list[str]:
     return found
 
 
-def fitting(trace: Trace, selection: Selection, live: bool) -> Book:
+def fitting(trace: Trace, selection: Selection, live: bool, padding: bool = False) -> Book:
     """The selection laid out. Raises TooLargeError, with the nearest selection that fits, where it does not."""
-    book = lay_out(trace, selection, live)
+    book = lay_out(trace, selection, live, padding)
     wrong = faults(book)
     if not wrong:
         return book
-    offer = next((text for text, chosen in _smaller(book, selection) if _fits(trace, chosen, live)), "")
+    offer = next((text for text, chosen in _smaller(book, selection) if _fits(trace, chosen, live, padding)), "")
     advice = f"; {offer} would fit" if offer else ""
     raise TooLargeError(f"the spreadsheet would need {' and '.join(wrong)}{advice}; .csv and .parquet have no limit")
 
 
-def refuse(model: Model, selection: Selection, live: bool) -> None:
+def refuse(model: Model, selection: Selection, live: bool, padding: bool = False) -> None:
     """Raise what `fitting` would for the trace of the model's own problem, before it is computed."""
     fed = model._fed(None, {}, {})  # as `Model.check` asks: sizes and premises, nothing computed
     layout = model._layout(fed, model.defaults.ask)
@@ -101,12 +101,12 @@ def refuse(model: Model, selection: Selection, live: bool) -> None:
         lines,
         mask=fed.mask,
     )
-    fitting(trace, selection, live)
+    fitting(trace, selection, live, padding)
 
 
-def _fits(trace: Trace, selection: Selection, live: bool) -> bool:
+def _fits(trace: Trace, selection: Selection, live: bool, padding: bool) -> bool:
     try:
-        return not faults(lay_out(trace, selection, live))
+        return not faults(lay_out(trace, selection, live, padding))
     except MissingError:
         return False
 
@@ -135,7 +135,7 @@ def _smaller(book: Book, selection: Selection) -> Iterator[tuple[str, Selection]
 
 def _steps(book: Book, selection: Selection) -> int:
     """How many steps fit, rounded down to two digits; 0 where no number of them helps."""
-    chosen = lay_out(book.trace, selection, book.live)
+    chosen = lay_out(book.trace, selection, book.live, padding=True)
     each, fixed = cells(chosen)
     most = min(ROWS - TOP, (CELLS - fixed) // each) // len(chosen.rows)
     if most >= len(chosen.steps) or most < 1:

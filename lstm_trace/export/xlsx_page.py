@@ -6,15 +6,22 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from .xlsx_formulas import column
+from ..views.numbers import smallest
+from .xlsx_formulas import column, literal
 
 Style = Literal[
     "title", "note", "name", "heading", "unit", "column", "text", "place", "count", "weight", "input", "copy",
-    "part", "result", "recorded", "difference", "verdict",
+    "part", "result", "recorded", "difference", "verdict", "padding",
 ]  # fmt: skip
 
-# Numbers to six places; those that would not show are written with a power of ten.
-_NUMBER = "[>=100000]0.000000E+00;[<=-100000]0.000000E+00;0.000000"
+#: Decimals that are shown where nothing else is asked for.
+DIGITS = 6
+#: Numbers from here on are shown with a power of ten.
+LARGE = 100_000
+# Stands for the format of values, which depends on the digits. Every format has one section: where there are more, with
+# conditions such as [>=100000], LibreOffice and Excel each leave the minus sign out in sections of their own. What
+# depends on the value is a rule of conditional formatting (`Page.shown`).
+_VALUE = "value"
 _LINE = "#BFBFBF"
 _BASE: dict[str, Any] = {"font_name": "Calibri", "font_size": 11}
 STYLES: dict[Style, dict[str, Any]] = {
@@ -30,11 +37,12 @@ STYLES: dict[Style, dict[str, Any]] = {
     "count": {"num_format": "#,##0"},
     "weight": {"bg_color": "#FFF2CC", "font_color": "#1F3FBF", "num_format": "General"},
     "input": {"bg_color": "#DDEBF7", "font_color": "#1F3FBF", "num_format": "General"},
-    "copy": {"bg_color": "#F2F2F2", "num_format": _NUMBER},
-    "part": {"num_format": _NUMBER},
-    "result": {"bg_color": "#E2EFDA", "num_format": _NUMBER},
-    "recorded": {"font_color": "#7F7F7F", "italic": True, "num_format": _NUMBER},
-    "difference": {"num_format": "[=0]0;0.0E+00"},
+    "copy": {"bg_color": "#F2F2F2", "num_format": _VALUE},
+    "part": {"num_format": _VALUE},
+    "result": {"bg_color": "#E2EFDA", "num_format": _VALUE},
+    "recorded": {"font_color": "#7F7F7F", "italic": True, "num_format": _VALUE},
+    "difference": {"num_format": "0.0E+00"},
+    "padding": {"bg_color": "#EDEDED", "font_color": "#8C8C8C"},
 }
 #: A cell holds so many characters.
 LONGEST = 32_000
@@ -45,21 +53,36 @@ ON_PAPER = 10
 class Styles:
     """The formats of a workbook; each style also with a line on its left, where a block begins."""
 
-    def __init__(self, workbook: Any) -> None:
-        self.plain = {style: workbook.add_format({**_BASE, **look}) for style, look in STYLES.items()}
+    def __init__(self, workbook: Any, digits: int) -> None:
+        self.digits = digits
+        looks = {style: {**_BASE, **look} for style, look in STYLES.items()}
+        for look in looks.values():
+            if look.get("num_format") == _VALUE:
+                look["num_format"] = fixed(digits)
+        self.plain = {style: workbook.add_format(look) for style, look in looks.items()}
         left = {"left": 1, "left_color": _LINE}
-        self.first = {style: workbook.add_format({**_BASE, **look, **left}) for style, look in STYLES.items()}
-        center = {"align": "left"}
-        self.block = {style: workbook.add_format({**_BASE, **STYLES[style], **left, **center}) for style in STYLES}
+        self.first = {style: workbook.add_format({**look, **left}) for style, look in looks.items()}
+        self.block = {style: workbook.add_format({**look, **left, "align": "left"}) for style, look in looks.items()}
         self.link = workbook.add_format({**_BASE, "font_color": "#1F3FBF", "underline": 1})
         self.sheet = _sheet_class()
-        self.alarm = workbook.add_format({"bg_color": "#F8CBAD"})
+        power = {"num_format": f"{fixed(digits)}E+00"}
+        rules: dict[str, dict[str, Any]] = {
+            "alarm": {"bg_color": "#F8CBAD"}, "zero": {"num_format": "0"}, "fixed": {"num_format": fixed(digits)},
+            "power": power, "padding": STYLES["padding"], "padding power": {**STYLES["padding"], **power},
+        }  # fmt: skip
+        #: Of conditional formatting: they change what they name and leave the rest.
+        self.rules = {name: workbook.add_format(look) for name, look in rules.items()}
 
 
-def open_styles(workbook: Any) -> Styles:
-    """The styles of a workbook that was just begun."""
+def open_styles(workbook: Any, digits: int = DIGITS) -> Styles:
+    """The styles of a workbook that was just begun. digits: decimals of values."""
     workbook.formats[0].set_font_size(11)
-    return Styles(workbook)
+    return Styles(workbook, digits)
+
+
+def fixed(digits: int) -> str:
+    """The number format with so many decimals."""
+    return f"0.{'0' * digits}" if digits else "0"
 
 
 def printable(text: str) -> str:
@@ -155,6 +178,29 @@ class Page:
     def link(self, row: int, at: int, sheet: str) -> None:
         """The name of a sheet, which leads there."""
         self.worksheet.write_url(row, at, f"internal:'{sheet}'!A1", self.styles.link, sheet)
+
+    def shown(self, top: int, bottom: int, runs: Sequence[range], valid: int | None = None) -> None:
+        """Show values, in the columns of `runs`, so that none looks like zero that is not, and padding in grey.
+
+        valid: the column that is 0 where a row is padding; None where there is none.
+        """
+        areas = [f"{column(run.start)}{top + 1}:{column(run.stop - 1)}{bottom + 1}" for run in runs]
+        least = float(smallest(self.styles.digits))
+
+        def rule(kind: str, look: str, **how: Any) -> None:
+            how |= {"type": kind, "format": self.styles.rules[look], "multi_range": " ".join(areas)}
+            self.worksheet.conditional_format(areas[0], how)
+
+        if valid is not None:  # what holds together is one rule: LibreOffice applies the first that holds, no other
+            padding, value = f"${column(valid)}{top + 1}=0", f"{column(runs[0].start)}{top + 1}"
+            power = f"OR(ABS({value})>{LARGE},AND({value}<>0,ABS({value})<={literal(least)}))"
+            rule("formula", "padding power", criteria=f"AND({padding},{power})")
+            grey = {"type": "formula", "format": self.styles.rules["padding"], "criteria": padding}
+            self.worksheet.conditional_format(top, 0, bottom, runs[-1].stop - 1, grey)
+        # comparisons load twice as fast as formulas do
+        rule("cell", "fixed", criteria="between", minimum=0, maximum=0)
+        rule("cell", "power", criteria="between", minimum=-least, maximum=least)
+        rule("cell", "power", criteria="not between", minimum=-LARGE, maximum=LARGE)
 
     def row(self, texts: tuple[str, ...], style: Style, link: str = "") -> None:
         """The next row: texts from the left, the first with the style."""

@@ -7,7 +7,7 @@ result; only a carried state looks at the row before (after, in the reverse dire
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -98,7 +98,11 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True)
 class Book:
-    """A trace laid out. live: formulas; otherwise plain numbers."""
+    """A trace laid out.
+
+    live: formulas; otherwise plain numbers. kept: (steps, rows), which of them have a row on the sheets of steps: all
+    where these are live, as the lengths can be changed. padded: whether some of those are padding, which is marked.
+    """
 
     trace: Trace
     steps: range
@@ -108,12 +112,14 @@ class Book:
     tables: dict[str, tuple[Table, ...]]
     starts: tuple[Start, ...]
     reads_x: bool
+    kept: Array
+    padded: bool
     ranges: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def height(self) -> int:
         """Number of rows of a sheet of steps."""
-        return TOP + len(self.rows) * len(self.steps)
+        return TOP + int(np.count_nonzero(self.kept))
 
     @property
     def window(self) -> slice:
@@ -132,15 +138,23 @@ class Book:
                 yield TOP + i * len(self.steps) + k, i, k
 
 
-def lay_out(trace: Trace, selection: Selection, live: bool = True) -> Book:
-    """Lay the selection out. Raises MissingError where the selection names what is not there, or leaves nothing."""
-    next(parts(trace, selection))
+def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool = False) -> Book:
+    """Lay the selection out. padding: keep it where the cells are numbers; formulas need all steps.
+
+    Raises MissingError where the selection names what is not there, or leaves nothing.
+    """
+    next(parts(trace, selection, padding=padding or live))
     window, batch = selection.window(trace), selection.rows(trace)
+    valid = trace.valid[window, batch, 0] != 0
+    kept = np.ones_like(valid) if padding or live else valid
+    padded = not valid[kept].all()
+    if padded:
+        trace = _telling(trace)
     names = _Names()
     grids: dict[str, Grid] = {}
     for stage in trace.stages:
         if selection.places(stage):
-            blocks = _blocks(trace, stage, selection, window, grids, live)
+            blocks = _blocks(trace, stage, selection, window, grids, live, padded)
             if blocks:
                 grids[stage.scope] = Grid(stage, blocks)
     tables = {scope: _tables(trace, grid, names) for scope, grid in grids.items()} if live else {}
@@ -149,7 +163,17 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True) -> Book:
     given = [(scope, b.name) for scope, grid in grids.items() for b in grid.blocks.values() if b.kind == "given"]
     ranges = {(scope, name): names.new(scope, name) for scope, name in given} if live else {}
     reads_x = any(g.stage.sources.get(b.name) == X for g in grids.values() for b in g.blocks.values())
-    return Book(trace, steps, rows, live, grids, tables, starts, reads_x, ranges)
+    return Book(trace, steps, rows, live, grids, tables, starts, reads_x, kept, padded, ranges)
+
+
+def _telling(trace: Trace) -> Trace:
+    """The trace with `valid` among the inputs of every stage: from the lengths, or given where these cannot say it."""
+    lengths = np.full(trace.batch, trace.span.stop) if trace.lengths is None else trace.lengths
+    said = bool(((np.array(trace.span)[:, None] < lengths) == (trace.valid[:, :, 0] != 0)).all())
+    source = VALID if said else GIVEN
+    stages = tuple(replace(s, sources={**s.sources, VALID: source}) for s in trace.stages)
+    given = trace.given if said else {s: {**trace.given.get(s, {}), VALID: trace.valid} for s in trace.scopes}
+    return replace(trace, stages=stages, given=given)
 
 
 class _Names:
@@ -171,7 +195,7 @@ class _Names:
 
 
 def _blocks(
-    trace: Trace, stage: Stage, selection: Selection, window: slice, before: dict[str, Grid], live: bool
+    trace: Trace, stage: Stage, selection: Selection, window: slice, before: dict[str, Grid], live: bool, padded: bool
 ) -> dict[str, Block]:
     """The values that shown lines read from elsewhere, then the lines themselves."""
     recorded = trace.lines.get(stage.scope, {})
@@ -183,14 +207,15 @@ def _blocks(
     carried = {stage.cell.states[name] for name in stage.cell.states if name in read}
     outside = [name for name in stage.cell.inputs if name in read | carried]
     outside += [name for name in stage.cell.states if name in read]
+    outside += [VALID] if padded and VALID not in outside else []
     blocks: dict[str, Block] = {}
     at = LEFT
     for name in outside:
         values = trace.operand(stage.scope, name, _probe(stage, window))
         if values is not None:
-            kind = _kind(trace, stage, name, before)
+            kind = _kind(trace, stage, name, before) if live else "input"
             follows = shown | set(stage.cell.inputs) if kind == "state" else set()
-            alive = _follows(stage, name, before, kind, follows & {*blocks, *shown})
+            alive = live and _follows(stage, name, before, kind, follows & {*blocks, *shown})
             blocks[name] = Block(name, kind, at, values.shape[-1], alive, _whence(stage, name))
             at += values.shape[-1]
     known = {*blocks, *shown, *trace.parameters.get(stage.scope, {})}

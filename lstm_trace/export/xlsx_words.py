@@ -83,6 +83,8 @@ def _colours(book: Book) -> Iterator[Row]:
         yield ("part", "a formula: a part of a line, such as one product of a sum"), "part", ""
         yield ("result", "a formula: a line with a name"), "result", ""
     yield ("recorded", "a number of the trace that is not computed here"), "recorded", ""
+    if book.padded:
+        yield ("padding", "a step that is no part of its sequence (valid is 0)"), "padding", ""
     yield (), "text", ""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,11 +153,6 @@ def as_json(comparison: Comparison) -> str:
         ],
     }
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-
-
-def form_of(path: str) -> str:
-    """The format that a file's suffix means: md, csv or json; md for standard output."""
-    return {".csv": "csv", ".json": "json"}.get(PurePath(path).suffix.lower(), "md")
 
 
 def render(comparison: Comparison, form: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from ..cell.ops import Array
 from ..errors import OptionError, nearest
 from ..trace import Trace
-from .rows import Part, Selection, parts
+from .rows import LONG, Part, Selection, parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,8 @@ SHAPES: tuple[str, ...] = get_args(Shape)
 WIDE = ("layer", "direction", "t", "batch")
 #: Columns of the worked shape.
 WORKED = ("layer", "direction", "t", "batch", "line", "unit", "symbol", "formula", "substituted", "value")
+#: Column that tells padding, where it is kept: 1 for a step of the sequence, 0 for padding.
+VALID = "valid"
 
 DIRECTIONS = ("forward", "reverse", "joined")
 
@@ -41,15 +43,25 @@ def check_shape(shape: str, with_inputs: bool) -> None:
         raise OptionError(f"premises (--with-inputs) have rows in the shape long only, not in {shape}")
 
 
+def with_valid(names: Sequence[str], padding: bool) -> tuple[str, ...]:
+    """The columns of a shape, with `valid` behind the place where padding is kept."""
+    return (*names[: len(WIDE)], *((VALID,) if padding else ()), *names[len(WIDE) :])
+
+
 def frame(
-    trace: Trace, shape: str = "long", selection: Selection | None = None, with_inputs: bool = False
+    trace: Trace,
+    shape: str = "long",
+    selection: Selection | None = None,
+    with_inputs: bool = False,
+    padding: bool = False,
 ) -> pd.DataFrame:
     """The selection as a frame; values keep the trace's dtype.
 
     long: one row for each value, columns layer, direction, t, batch, line, op, unit, value; `with_inputs` adds
     premises, for which whole numbers may be missing (dtype Int64). wide: one row for each layer, direction, step and
     batch row, one column for each line and unit (`c_t[0]`), NaN where a layer has no such line. worked: one row for
-    each value with its symbol, its formula and the formula with numbers.
+    each value with its symbol, its formula and the formula with numbers. padding: keep the steps that are no part of
+    their sequence, with a column `valid`, 1 or 0, behind `batch`.
     Raises MissingError for a selection that is not there, OptionError for an unknown shape.
 
     >>> import lstm_trace as lt
@@ -63,10 +75,11 @@ def frame(
 
     check_shape(shape, with_inputs)
     if shape == "worked":
-        from .worked import worked_rows
+        from .worked import WorkedRow, worked_rows
 
-        return pd.DataFrame(worked_rows(trace, selection), columns=list(WORKED))
-    there = list(parts(trace, selection, with_inputs))
+        rows = worked_rows(trace, selection, padding=padding)
+        return pd.DataFrame(rows, columns=list(WorkedRow._fields))[list(with_valid(WORKED, padding))]
+    there = list(parts(trace, selection, with_inputs, padding))
     columns = long_columns(there) if shape == "long" else wide_columns(there)
     return pd.DataFrame({name: _series(pd, column) for name, column in columns.items()})
 
@@ -87,7 +100,6 @@ def long_columns(there: Sequence[Part]) -> dict[str, Array | Coded]:
     at_line, at_op = ({text: code for code, text in enumerate(texts)} for texts in (lines, ops))
     found: dict[str, list[Array]] = {}
     for part in there:
-        steps, batch, width = part.shape
         counts = [len(entry.units) for entry in part.lines]
         each = {
             "line": np.repeat([at_line[entry.line] for entry in part.lines], counts),
@@ -95,28 +107,31 @@ def long_columns(there: Sequence[Part]) -> dict[str, Array | Coded]:
             "unit": np.concatenate([np.arange(entry.units.start, entry.units.stop) for entry in part.lines]),
         }
         columns = {
-            **place_columns(part, width),
-            **{name: np.tile(codes, steps * batch) for name, codes in each.items()},
+            **{name: np.repeat(column, part.width) for name, column in place_columns(part).items()},
+            **{name: np.tile(codes, part.count) for name, codes in each.items()},
             "value": part.values.reshape(-1),
         }
         for name, column in columns.items():
             found.setdefault(name, []).append(column)
     joined = {name: _joined(arrays) for name, arrays in found.items()}
     texts = {"direction": DIRECTIONS, "line": tuple(lines), "op": tuple(ops)}
-    order = ("layer", "direction", "t", "batch", "line", "op", "unit", "value")
+    order = with_valid(LONG, VALID in joined)
     return {name: Coded(joined[name], texts[name]) if name in texts else joined[name] for name in order}
 
 
-def place_columns(part: Part, width: int) -> dict[str, Array]:
-    """Layer, direction (code), t and batch of a part, each place `width` times; -1 for what it does not have."""
-    steps, batch, _ = part.shape
-    number = range(-1, 0)
-    return {
-        "layer": np.full(steps * batch * width, -1 if part.layer is None else part.layer),
-        "direction": np.full(steps * batch * width, -1 if part.direction is None else DIRECTIONS.index(part.direction)),
-        "t": np.repeat(np.array(number if part.steps is None else part.steps), batch * width),
-        "batch": np.tile(np.repeat(np.array(number if part.batch is None else part.batch), width), steps),
+def place_columns(part: Part) -> dict[str, Array]:
+    """Layer, direction (code), t and batch of each place, and `valid` where padding is kept; -1 for what it has not."""
+    at, row = part.places
+    none = np.full(1, -1)
+    found = {
+        "layer": np.full(len(at), -1 if part.layer is None else part.layer),
+        "direction": np.full(len(at), -1 if part.direction is None else DIRECTIONS.index(part.direction)),
+        "t": (none if part.steps is None else np.array(part.steps))[at],
+        "batch": (none if part.batch is None else np.array(part.batch))[row],
     }
+    if part.padding:
+        found[VALID] = np.full(len(at), -1) if part.valid is None else part.valid[at, row].astype(int)
+    return found
 
 
 def wide_names(there: Sequence[Part]) -> list[str]:
@@ -126,26 +141,16 @@ def wide_names(there: Sequence[Part]) -> list[str]:
 
 def wide_columns(there: Sequence[Part]) -> dict[str, Array | Coded]:
     """The columns of the wide shape for some parts."""
-    places: dict[str, Array] = {}
-    sizes = [part.shape[0] * part.shape[1] for part in there]
-    each = [place_columns(part, 1) for part in there]
-    for name in WIDE:
-        places[name] = _joined([columns[name] for columns in each])
+    each = [place_columns(part) for part in there]
+    places = {name: _joined([columns[name] for columns in each]) for name in each[0]}
     names = wide_names(there)
-    values = np.full((len(names), sum(sizes)), np.nan, there[0].arrays[0].dtype)
+    values = np.full((len(names), len(places["t"])), np.nan, there[0].arrays[0].dtype)
     at_name, begin = {name: row for row, name in enumerate(names)}, 0
-    for part, size in zip(there, sizes, strict=True):
+    for part in there:
         rows = [at_name[f"{e.line}[{unit}]"] for e in part.lines for unit in e.units]
-        values[rows, begin : begin + size] = part.values.reshape(size, -1).T
-        begin += size
-    direction = Coded(places.pop("direction"), DIRECTIONS)
-    return {
-        "layer": places["layer"],
-        "direction": direction,
-        "t": places["t"],
-        "batch": places["batch"],
-        **dict(zip(names, values, strict=True)),
-    }
+        values[rows, begin : begin + part.count] = part.values.T
+        begin += part.count
+    return {**places, "direction": Coded(places["direction"], DIRECTIONS), **dict(zip(names, values, strict=True))}
 
 
 def _joined(arrays: Sequence[Array]) -> Array:

@@ -90,7 +90,7 @@ def show(value: Any, digits: int | Style | None = DIGITS, noise: float = 0.0) ->
     if abs(exact) <= noise:  # zero, negative zero and noise
         return Shown(False, "0.0")
     size = abs(exact)
-    if size >= LARGE or size < _smallest(digits):
+    if size >= LARGE or size < smallest(digits):
         exponent = size.adjusted()
         mantissa = _rounded(size.scaleb(-exponent), digits)
         if mantissa >= 10:
@@ -142,6 +142,10 @@ class Style:
         return shown._replace(digits=shown.digits.replace(".", ",")) if self.comma else shown
 
 
+#: Every digit that is needed to read the number back.
+EXACT = Style(None)
+
+
 def _significant(value: Any, count: int, noise: float) -> Shown:
     """With `count` significant digits; with an exponent below 1e-4, and where a digit before the point is not one."""
     exact = decimal(value)
@@ -154,8 +158,8 @@ def _significant(value: Any, count: int, noise: float) -> Shown:
     return Shown(exact < 0, _text(size.scaleb(-exponent)), exponent)
 
 
-def _smallest(digits: int | None) -> Decimal:
-    """Smaller numbers are written with an exponent: fewer than three significant digits would be left of them."""
+def smallest(digits: int | None) -> Decimal:
+    """Smaller numbers are written with an exponent: too few of their digits would be left."""
     if digits is None:
         return Decimal("1e-6")
     kept = min(max(digits - 4, 1), 3)

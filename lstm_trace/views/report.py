@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 from typing import Any, Literal, get_args
 
 from ..errors import OptionError, nearest
@@ -117,16 +116,6 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
 def pdf(trace: Trace, **options: Any) -> bytes:
     """The worked solution as a PDF; options are those of `report`. Raises OptionError without the extra `[pdf]`."""
     return typst.pdf(report(trace, "typ", **options))
-
-
-def format_of(path: str, otherwise: str) -> str:
-    """The format that a file's suffix means; `otherwise` for standard output. Raises OptionError."""
-    if path == "-":
-        return otherwise
-    suffix = PurePath(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise OptionError(f"{path}: reports are written as {', '.join(SUFFIXES)}; name another with --format")
-    return SUFFIXES[suffix]
 
 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:

@@ -71,10 +71,12 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one stage, a block that is full: every line at every step and batch row.
+    """Rows of one stage: every line at every place, which is a step and a batch row.
 
     layer, direction: None for the input, which no layer owns. steps, batch: the numbers, in the order in which they
     were visited; None for what has none (parameters). arrays: for each line (steps or 1, batch or 1, units).
+    valid: (steps, batch), whether a place is a step of its sequence and no padding; None where there are no steps.
+    padding: whether places that are padding are among the rows.
     """
 
     layer: int | None
@@ -83,36 +85,52 @@ class Part:
     batch: range | None
     lines: tuple[Entry, ...]
     arrays: tuple[Array, ...]
+    valid: Array | None = None
+    padding: bool = False
+
+    @cached_property
+    def kept(self) -> Array:
+        """(steps or 1, batch or 1): whether a place has rows."""
+        if self.valid is not None and not self.padding:
+            return self.valid
+        return np.ones([1 if axis is None else len(axis) for axis in (self.steps, self.batch)], bool)
+
+    @cached_property
+    def places(self) -> tuple[Array, Array]:
+        """Where the places that have rows lie in `steps` and in `batch`, in order."""
+        at, row = np.nonzero(self.kept)
+        return at, row
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(steps, batch rows, values at each)."""
-        steps, batch = (1 if axis is None else len(axis) for axis in (self.steps, self.batch))
-        return steps, batch, sum(len(entry.units) for entry in self.lines)
+    def width(self) -> int:
+        """Values at each place."""
+        return sum(len(entry.units) for entry in self.lines)
+
+    @property
+    def count(self) -> int:
+        """How many places have rows."""
+        return int(np.count_nonzero(self.kept))
 
     @property
     def size(self) -> int:
-        """Number of values."""
-        steps, batch, width = self.shape
-        return steps * batch * width
+        """How many values they have."""
+        return self.count * self.width
 
     @property
     def values(self) -> Array:
-        """(steps, batch rows, values at each), lines next to each other: in C order the order of the long shape."""
-        return self.arrays[0] if len(self.arrays) == 1 else np.concatenate(self.arrays, axis=-1)
+        """(places, values at each), lines next to each other: in C order the order of the long shape."""
+        whole = self.arrays[0] if len(self.arrays) == 1 else np.concatenate(self.arrays, axis=-1)
+        return whole.reshape(-1, self.width) if self.kept.all() else whole[self.kept]
 
     def pieces(self, limit: int) -> Iterator[Part]:
-        """The part in pieces of at most `limit` values, or of one step and batch row where those are more."""
-        steps, batch, width = self.shape
-        if batch * width <= limit:
-            by = max(limit // (batch * width), 1)
-            for at in range(0, steps, by):
-                yield self._piece(slice(at, at + by), slice(None))
-            return
-        by = max(limit // width, 1)
-        for t in range(steps):
-            for at in range(0, batch, by):
-                yield self._piece(slice(t, t + 1), slice(at, at + by))
+        """The part in pieces of at most `limit` values, or of one place where those are more; none is empty."""
+        steps, batch = self.kept.shape
+        by, rows = max(limit // (batch * self.width), 1), max(limit // self.width, 1)
+        for t in range(0, steps, by):
+            for b in range(0, batch, rows):
+                piece = self._piece(slice(t, t + by), slice(b, b + rows))
+                if piece.count:
+                    yield piece
 
     def _piece(self, steps: slice, batch: slice) -> Part:
         return replace(
@@ -120,12 +138,17 @@ class Part:
             steps=None if self.steps is None else self.steps[steps],
             batch=None if self.batch is None else self.batch[batch],
             arrays=tuple(array[steps, batch] for array in self.arrays),
+            valid=None if self.valid is None else self.valid[steps, batch],
         )
 
 
-def parts(trace: Trace, selection: Selection | None = None, with_inputs: bool = False) -> Iterator[Part]:
+def parts(
+    trace: Trace, selection: Selection | None = None, with_inputs: bool = False, padding: bool = False
+) -> Iterator[Part]:
     """The selection in the order of the long shape: layer, direction, t as visited (the reverse direction from the
     last step down), batch, line in computing order, unit.
+
+    padding: keep the steps that are no part of their sequence (see `Trace.valid`), in every layer and direction.
 
     with_inputs: premises too. The lengths (or the mask) and the input come first, with no layer and direction; each
     stage begins with its parameters (column k of a matrix is the line `W_xi[:,k]`, so that the unit is that of the
@@ -140,6 +163,7 @@ def parts(trace: Trace, selection: Selection | None = None, with_inputs: bool = 
     chosen = selection or Selection()
     _check_names(trace, chosen, with_inputs)
     window, rows = chosen.window(trace), chosen.rows(trace)
+    valid = trace.valid[window, rows, 0] != 0
     found = [
         *(_sequence(trace, chosen, window, rows) if with_inputs else ()),
         *(
@@ -151,7 +175,13 @@ def parts(trace: Trace, selection: Selection | None = None, with_inputs: bool = 
     ]
     if not found:
         raise MissingError(f"the selection leaves nothing: {_extent(trace, chosen)}")
-    yield from found
+    if not padding and not valid.any() and all(part.steps is not None for part in found):
+        raise MissingError(f"the selection leaves nothing but padding: {_padding(trace, window, rows)}")
+    for part in found:
+        if part.steps is not None:
+            part = replace(part, valid=valid[::-1] if part.direction == "reverse" else valid)
+        if padding or part.count:
+            yield replace(part, padding=padding)
 
 
 def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> Iterator[Part]:
@@ -253,6 +283,14 @@ def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
             )
         known = [*recorded, *(premises if with_inputs else ())]
         raise MissingError(f"the trace has no line {name!r}{nearest(name, known, 'its lines are')}")
+
+
+def _padding(trace: Trace, window: slice, rows: slice) -> str:
+    """Which steps and rows these are, for the message."""
+    steps, batch = trace.span[window], range(trace.batch)[rows]
+    which = f"step {steps[0]} is" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]} are"
+    row = f"row {batch[0]}" if len(batch) == 1 else f"rows {batch[0]} to {batch[-1]}"
+    return f"{which} no part of the sequence of {row}; export has --padding"
 
 
 def _extent(trace: Trace, chosen: Selection) -> str:

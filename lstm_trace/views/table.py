@@ -129,8 +129,7 @@ def _only(part: Part, choice: Callable[[str], bool]) -> Part:
 
 def _groups(part: Part) -> int:
     """In how many places (steps and batch rows) the part has its lines."""
-    steps, batch, _ = part.shape
-    return steps * batch
+    return part.count
 
 
 def _rows(kept: Sequence[Part], room: int | None) -> Iterator[Row]:
@@ -155,7 +154,7 @@ def _rows(kept: Sequence[Part], room: int | None) -> Iterator[Row]:
 
 def _group(part: Part, at: int) -> Iterator[Row]:
     steps, batch = part.steps or range(1), part.batch or range(1)
-    t, b = divmod(at, len(batch))
+    t, b = (int(axis[at]) for axis in part.places)
     place = (part.layer or 0, part.direction or "", steps[t], batch[b])
     for entry, array in zip(part.lines, part.arrays, strict=True):
         yield Row(place, entry.line, entry.units, array[t, b])
@@ -166,22 +165,25 @@ def _numbers(there: Sequence[Part]) -> tuple[set[int | str], ...]:
     return (
         {part.layer or 0 for part in there},
         {part.direction or "" for part in there},
-        {t for part in there for t in part.steps or ()},
-        {b for part in there for b in part.batch or ()},
+        {part.steps[k] for part in there if part.steps for k in np.unique(part.places[0])},
+        {part.batch[k] for part in there if part.batch for k in np.unique(part.places[1])},
     )
 
 
 def _left_out(there: Sequence[Part], rows: Sequence[Row]) -> str:
     """What there was no room for, and how to see it; empty when all is there."""
     shown = [row for row in rows if row.place is not None]
+    padding = any(part.valid is not None and not part.valid.all() for part in there)
+    told = "Padding is left out; export --padding has it." if padding else ""
     if len(shown) == sum(len(part.lines) * _groups(part) for part in there):
-        return ""
+        return told
     lines = {entry.line for part in there for entry in part.lines}
     counts = {"line": (len(lines), len({row.line for row in shown}))}
     for k, (what, numbers) in enumerate(zip(("layer", "direction", "step", "batch row"), _numbers(there), strict=True)):
         counts[what] = (len(numbers), len({row.place[k] for row in shown if row.place}))
     gone = [f"{of - seen:,} of {of:,} {what}s" for what, (of, seen) in counts.items() if of > seen]
-    return f"Left out: {', '.join(gone) or 'some rows'}. All: --all; some: --only, --steps, --layer, --batch."
+    left = f"Left out: {', '.join(gone) or 'some rows'}. All: --all; some: --only, --steps, --layer, --batch."
+    return f"{left} {told}".rstrip()
 
 
 # -- which columns -----------------------------------------------------------------------------------------------------

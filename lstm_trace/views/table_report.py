@@ -19,6 +19,8 @@ from .excerpt import excerpt, left_out
 if TYPE_CHECKING:
     import pandas as pd
 
+#: File suffix to format.
+SUFFIXES = {".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json"}
 #: Lines of a table that Markdown shows; CSV and JSON have all.
 SHOWN = 40
 

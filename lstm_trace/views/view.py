@@ -178,7 +178,7 @@ def view(
 ) -> View:
     """What is shown of `trace`; without `detail` the size decides. Raises MissingError for a wrong selection."""
     _check(trace, chosen)
-    _check_style(trace, digits)
+    check_style(trace, digits)
     window, rows = chosen.window(trace), chosen.rows(trace)
     stages = tuple(s for s in trace.stages if chosen.places(s) and _lines(trace, s, chosen))
     steps, batch = trace.span[window], range(trace.batch)[rows]
@@ -209,10 +209,10 @@ def _check(trace: Trace, chosen: Selection) -> None:
         if name in premises - recorded:
             raise MissingError(f"{name!r} is a premise, not a line that was computed; it is listed under Given")
     if any(trace.lines.values()) or chosen.names is not None:
-        next(parts(trace, chosen))
+        next(parts(trace, chosen, padding=True))
 
 
-def _check_style(trace: Trace, digits: int | Style) -> None:
+def check_style(trace: Trace, digits: int | Style) -> None:
     """Raise MissingError where decimals are given for a line that is not there."""
     known = [line.name for stage in trace.stages for line in stage.cell.lines]
     known += [n for part in (trace.parameters, trace.given) for here in part.values() for n in here]

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..trace import Trace
-from .formula import formula, heading
+from .formula import Node, formula, heading
+from .marks import with_comma
+from .numbers import Style
 from .plain import Plain
 from .rows import Selection, parts
 from .values import Values
@@ -19,13 +21,14 @@ class WorkedRow(NamedTuple):
     """One scalar of a trace; the columns of the shape `worked`.
 
     symbol, formula, substituted: plain text. substituted has the numbers that this unit reads, empty where one of
-    them was not recorded. value: the recorded number, in the trace's dtype.
+    them was not recorded. value: the recorded number, in the trace's dtype. valid: 1, or 0 for padding.
     """
 
     layer: int
     direction: str
     t: int
     batch: int
+    valid: int
     line: str
     unit: int
     symbol: str
@@ -35,12 +38,16 @@ class WorkedRow(NamedTuple):
 
 
 def worked_rows(
-    trace: Trace, selection: Selection | None = None, digits: int | None = None, most: int | None = None
+    trace: Trace,
+    selection: Selection | None = None,
+    digits: int | Style | None = None,
+    most: int | None = None,
+    padding: bool = False,
 ) -> Iterator[WorkedRow]:
     """A row for each scalar of the selection, in computing order.
 
-    digits: decimals of the substituted numbers; None for all, so that they read back as the floats that were used.
-    most: so many terms of a sum are written before dots; None for all of them.
+    digits: decimals of the numbers in the texts, or a style; None for all, so that they read back as the floats that
+    were used. most: so many terms of a sum are written before dots; None for all of them. padding: see `rows.parts`.
     Raises MissingError for a selection that is not there, with the nearest name.
 
     >>> import lstm_trace as lt
@@ -51,30 +58,23 @@ def worked_rows(
     z_i | W_xi x_t + W_hi h_{t-1} | 0.5 + 0.0 | 0.5
     """
     values = Values(trace, digits)
-    plain = Plain(trace.header.symbols)
-    for part in parts(trace, selection):
+    printed = Plain(trace.header.symbols)
+
+    def plain(tree: Node) -> str:
+        return printed(with_comma(tree) if values.style.comma else tree)
+
+    for part in parts(trace, selection, padding=padding):
         stage = trace.stage(f"{part.layer}/{part.direction}")
         there = trace.lines[stage.scope]
-        texts = {}
-        for entry in part.lines:
-            line = stage.cell.by_name[entry.line]
-            texts[entry.line] = plain(heading(line, stage.cell)), plain(formula(line, stage.cell))
-        for t in part.steps or ():
-            for b in part.batch or ():
-                for entry in part.lines:
-                    line = stage.cell.by_name[entry.line]
-                    symbol, right = texts[entry.line]
-                    for unit in entry.units:
-                        tree = values.tree(stage, line, t, b, unit, most)
-                        yield WorkedRow(
-                            stage.layer,
-                            stage.direction,
-                            t,
-                            b,
-                            entry.line,
-                            unit,
-                            symbol,
-                            right,
-                            "" if tree is None else plain(tree),
-                            there[entry.line][trace.index(t), b, unit],
-                        )
+        lines = [stage.cell.by_name[entry.line] for entry in part.lines]
+        texts = [(plain(heading(line, stage.cell)), plain(formula(line, stage.cell))) for line in lines]
+        steps, batch, valid = part.steps or range(0), part.batch or range(0), trace.valid
+        for at, row in zip(*part.places, strict=True):
+            t, b = steps[at], batch[row]
+            place = stage.layer, stage.direction, t, b, int(valid[trace.index(t), b, 0])
+            for entry, line, told in zip(part.lines, lines, texts, strict=True):
+                for unit in entry.units:
+                    tree = values.tree(stage, line, t, b, unit, most)
+                    numbers = "" if tree is None else plain(tree)
+                    value = there[entry.line][trace.index(t), b, unit]
+                    yield WorkedRow(*place, entry.line, unit, *told, numbers, value)

@@ -1,0 +1,122 @@
+"""What a person reads in a workbook: the text that LibreOffice shows, not the value behind it.
+
+LibreOffice prints the workbook; its pages are read as text and compared with the numbers, cell by cell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lstm_trace.export import Job, export
+from lstm_trace.views.numbers import Style
+
+from ..sheet_cases import weight_cell
+from ..signs import NUMBERS, shown, signed
+
+openpyxl = pytest.importorskip("openpyxl")
+pytest.importorskip("xlsxwriter")
+
+Rows = dict[tuple[str, ...], list[str]]
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]\d+)?")
+
+
+def sheets_of(pages: list[str], book: Any) -> dict[str, list[list[str]]]:
+    """The words of every line that is shown, by sheet; a sheet begins with its title."""
+    titles = [(str(sheet["A1"].value), sheet.title) for sheet in book]
+    found: dict[str, list[list[str]]] = {}
+    at = -1
+    for page in pages:
+        first = page.lstrip("\n").partition("\n")[0].strip()
+        if at + 1 < len(titles) and first == titles[at + 1][0]:
+            at += 1
+        found.setdefault(titles[at][1], []).extend(line.split() for line in page.splitlines())
+    assert list(found) == book.sheetnames
+    return found
+
+
+def rows_shown(lines: list[list[str]], keys: int) -> Rows:
+    """By first words (row, t, or the number of a unit) the numbers of a row, on all pages that have some of it."""
+    rows: Rows = {}
+    for words in lines:
+        key, rest = tuple(words[:keys]), words[keys:]
+        if rest and all(re.fullmatch(r"\[?\d+\]?", word) for word in key) and all(map(NUMBER.fullmatch, rest)):
+            rows.setdefault(key, []).extend(rest)
+    return rows
+
+
+def rows_stored(sheet: Any, keys: int) -> dict[tuple[str, ...], list[float]]:
+    """The same from the cells."""
+    rows: dict[tuple[str, ...], list[float]] = {}
+    for cells in sheet.iter_rows(values_only=True):
+        key, rest = tuple(str(cell) for cell in cells[:keys]), [cell for cell in cells[keys:] if cell is not None]
+        if rest and all(re.fullmatch(r"\[?\d+\]?", word) for word in key) and not any(isinstance(c, str) for c in rest):
+            rows.setdefault(key, []).extend(rest)
+    return rows
+
+
+#: What is printed: lengths of the trace, what the job says, and one bias that is changed.
+BOOKS: dict[str, tuple[list[int] | None, dict[str, Any], bool]] = {
+    "formulas": (None, {}, False),
+    "formulas, padding": ([2, 1], {}, False),
+    "formulas, 3 digits": (None, {"digits": Style(3)}, False),
+    "values": (None, {"values": True}, False),
+    "values, padding": ([2, 1], {"values": True, "padding": True}, False),
+    "changed": (None, {}, True),
+}
+Books = dict[str, tuple[Any, dict[str, list[list[str]]]]]
+
+
+@pytest.fixture(scope="module")
+def books(printed: Callable[[list[Path]], list[list[str]]], tmp_path_factory: pytest.TempPathFactory) -> Books:
+    """Each workbook with the numbers in its cells, and what is shown on its sheets."""
+    folder = tmp_path_factory.mktemp("shown")
+    paths = []
+    for at, (lengths, job, changed) in enumerate(BOOKS.values()):
+        paths.append(folder / f"{at}.xlsx")
+        export(Job(signed(lengths), **job), paths[-1])
+        if changed:
+            book = openpyxl.load_workbook(paths[-1])
+            weight_cell(book, ("b", 0, None)).value += 0.75
+            book.save(paths[-1])
+    stored = [openpyxl.load_workbook(path, data_only=True) for path in paths]
+    shown = [sheets_of(pages, book) for book, pages in zip(stored, printed(paths), strict=True)]
+    return dict(zip(BOOKS, zip(stored, shown, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("name", [name for name, (_, _, changed) in BOOKS.items() if not changed])
+def test_every_number_is_shown_with_its_sign_and_size(books: Books, name: str) -> None:
+    book, sheets = books[name]
+    digits = BOOKS[name][1].get("digits", Style(6)).digits
+    for sheet in set(book.sheetnames) - {"Read me", "Check"}:
+        keys = 2 if sheet.startswith(("Inputs", "Layer", "Recorded")) else 1
+        stored, there = rows_stored(book[sheet], keys), rows_shown(sheets[sheet], keys)
+        assert list(there) == list(stored), sheet
+        seen = set()
+        for key, numbers in stored.items():
+            assert len(there[key]) == len(numbers), (sheet, key)
+            for number, text in zip(numbers, there[key], strict=True):
+                seen.add(number)
+                if text != shown(number, digits):  # where numbers are to be changed, all their digits are shown
+                    general = not sheet.startswith("Recorded") and float(text) == pytest.approx(number, rel=1e-9, abs=0)
+                    assert general, f"{sheet} {key}: {number!r} is shown as {text}"
+        assert {number for number in NUMBERS if number < 0} <= seen, sheet  # every kind of number is on every sheet
+
+
+@pytest.mark.parametrize("name", ["formulas", "formulas, padding", "values"])
+def test_results_of_formulas_are_shown_in_places(books: Books, name: str) -> None:
+    lines = signed(BOOKS[name][0]).lines["0/forward"]
+    for (b, t), texts in rows_shown(books[name][1]["Layer 0 forward"], 2).items():
+        wanted = [shown(value) for line in ("g_t", "h_t") for value in lines[line][int(t), int(b)].tolist()]
+        assert any(texts[at : at + len(wanted)] == wanted for at in range(len(texts)))
+
+
+def test_differences_are_shown(books: Books) -> None:
+    for name, wanted in (("formulas", {"0"}), ("changed", {"0", "7.5E-01"})):
+        lines = books[name][1]["Check"]
+        assert {words[-1] for words in lines if words[:3] == ["Layer", "0", "forward"]} == wanted
+    assert ["Largest", "difference", "7.5E-01", "changed"] in books["changed"][1]["Check"]

@@ -1,0 +1,88 @@
+"""The suffix of an output says how it is written: in every command another one is refused, with the list."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lstm_trace.cli import main
+from lstm_trace.examples import text
+
+#: A command without its output, and the suffixes that its refusal lists.
+WRITERS: dict[str, tuple[list[str], str]] = {
+    "run": (["run", "q22.yaml"], ".json, .safetensors"),
+    "report": (["report", "q22.yaml"], ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf"),
+    "export": (["export", "q22.yaml"], ".csv, .tsv, .parquet, .xlsx"),
+    "diff": (["diff", "q22.yaml", "q22.yaml"], ".md, .markdown, .csv, .json"),
+    "diff --attribute": (["diff", "q22.yaml", "q22.yaml", "--attribute", "h_t[0]"], ".md, .markdown, .csv, .json"),
+    "explain": (["explain", "q22.yaml", "--how", "gates"], ".md, .markdown, .csv, .json"),
+    "explain gradient": (
+        ["explain", "q22.yaml", "--how", "gradient", "--of", "h_t[0]"],
+        ".md, .markdown, .csv, .json, .txt",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "q22.yaml").write_text(text("q22"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(("output", "found"), [("x.docx", "not .docx"), ("x", "this name has no suffix")])
+def test_an_unknown_suffix_is_refused_with_the_list(folder: Path, name: str, output: str, found: str) -> None:
+    command, known = WRITERS[name]
+    result = invoke(*command, "-o", output)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"error: {output}: ")
+    assert f" are written as {known}, " in result.stderr
+    assert found in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert [path.name for path in folder.iterdir()] == ["q22.yaml"]
+
+
+@pytest.mark.parametrize("name", ["diff", "diff --attribute", "explain", "explain gradient"])
+def test_a_page_is_not_written_as_markdown(folder: Path, name: str) -> None:
+    result = invoke(*WRITERS[name][0], "-o", "x.html")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("not .html; choose one with --format\n")
+    assert not (folder / "x.html").exists()
+    assert invoke(*WRITERS[name][0], "-o", "x.html", "--format", "md").exit_code == 0  # it was said
+    assert (folder / "x.html").read_text(encoding="utf-8").startswith("# ")
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_refused_before_anything_is_read(name: str) -> None:
+    command, known = WRITERS[name]
+    gone = ["gone.yaml" if word == "q22.yaml" else word for word in command]
+    assert known in invoke(*gone, "-o", "x.docx").stderr
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_suffix_that_is_listed_is_written(folder: Path, name: str) -> None:
+    command, known = WRITERS[name]
+    for module, suffix in (("typst", ".pdf"), ("pyarrow", ".parquet"), ("xlsxwriter", ".xlsx")):
+        if suffix in known.split(", "):
+            pytest.importorskip(module)
+    for suffix in known.split(", "):
+        for output in (f"x{suffix}", f"y{suffix.upper()}"):
+            assert invoke(*command, "-o", output).exit_code == 0
+            assert (folder / output).stat().st_size > 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="no devices here")
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_device_needs_no_suffix(name: str) -> None:
+    assert invoke(*WRITERS[name][0], "-o", os.devnull).exit_code == 0
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
