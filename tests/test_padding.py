@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -29,30 +28,18 @@ PLACES = ["layer", "direction", "t", "batch"]
 SHAPES = ["long", "wide", "worked"]
 
 
-class Masked(Trace):
-    """A trace whose padding no lengths can say: in front, and a gap."""
-
-    MASK = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 1], [1, 1, 1]])
-
-    @property
-    def valid(self) -> Any:
-        """As in a trace that has a mask."""
-        return self.MASK[:, :, None].astype(self.header.dtype)
-
-
-def masked() -> Trace:
-    trace = stacked(batch=3)
-    return Masked(**{field.name: getattr(trace, field.name) for field in fields(Trace)})
+#: Padding that no lengths can say: in front, and a gap.
+MASK = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 1], [1, 1, 1]])
 
 
 def inside(trace: Trace, t: int, b: int) -> bool:
     """Whether a step is part of its sequence, as these tests made it."""
-    return bool(Masked.MASK[t, b]) if isinstance(trace, Masked) else t < LENGTHS[b]
+    return bool(MASK[t, b]) if trace.lengths is None else t < LENGTHS[b]
 
 
 @pytest.fixture(params=["lengths", "mask"])
 def trace(request: pytest.FixtureRequest) -> Trace:
-    return masked() if request.param == "mask" else stacked(batch=3, lengths=LENGTHS)
+    return stacked(batch=3, mask=MASK) if request.param == "mask" else stacked(batch=3, lengths=LENGTHS)
 
 
 def tables(folder: Path, trace: Trace, shape: str, **more: Any) -> Iterator[pd.DataFrame]:
@@ -106,7 +93,7 @@ def test_values_stand_at_their_places(trace: Trace) -> None:
     frame = trace.to_frame()
     for row in frame.itertuples(index=False):
         assert row.value == trace.lines[f"{row.layer}/{row.direction}"][row.line][row.t, row.batch, row.unit]
-    if not isinstance(trace, Masked):
+    if trace.lengths is not None:
         assert list(frame.itertuples(index=False, name=None)) == list(expected(trace))
 
 
@@ -126,7 +113,7 @@ def test_pieces_do_not_show(
 def test_premises_have_no_padding_either(tmp_path: Path, trace: Trace) -> None:
     """The input at padding is left out with the lines; what belongs to no step stays, with no `valid`."""
     for frame in tables(tmp_path, trace, "long", with_inputs=True):
-        steps = frame[frame["t"].notna()]
+        steps = frame[frame["t"].notna() & (frame["line"] != "mask")]  # a mask says what is padding: it stays whole
         assert "x_t" in set(steps["line"])
         assert all(inside(trace, int(t), int(b)) for t, b in zip(steps["t"], steps["batch"], strict=True))
         assert {"parameter", "initial"} <= set(frame[frame["t"].isna()]["op"])

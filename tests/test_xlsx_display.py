@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import re
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from lstm_trace.errors import OptionError
@@ -187,30 +185,23 @@ def test_padding_of_formulas_is_kept_anyway(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_mask_stands_in_the_sheets_to_be_changed(tmp_path: Path) -> None:
+def test_a_mask_stands_on_the_first_sheet_to_be_changed(tmp_path: Path) -> None:
     """Padding in front and gaps, which no lengths say: numbers in place of the formula over the lengths."""
-    from dataclasses import fields
-
     import lstm_trace as lt
 
     mask = [[0, 1], [1, 0], [1, 1]]
-
-    class Masked(Trace):
-        @property
-        def valid(self) -> Any:
-            return np.array(mask)[:, :, None].astype(float)
-
-    trace = lt.run(two_layers(batch=2, lengths=[3, 3]), ask=[])
-    trace = Masked(**{field.name: getattr(trace, field.name) for field in fields(Trace)})
-    book = openpyxl.load_workbook(written(tmp_path, replace(trace, lengths=None)))
-    for sheet in book:
-        if sheet.title.startswith("Layer"):
-            at = columns_of(book, sheet.title)["valid"] - 1
-            rows = list(sheet.iter_rows(min_row=6))
-            assert [row[at].value for row in rows] == [mask[row[1].value][row[0].value] for row in rows]
-            assert {row[at].fill.fgColor.rgb for row in rows} == {"FFDDEBF7"}
+    trace = lt.run(two_layers(batch=2, mask=mask), ask=[])
+    book = openpyxl.load_workbook(written(tmp_path, trace))
+    first, *others = (sheet for sheet in book if sheet.title.startswith("Layer"))
+    at = columns_of(book, first.title)["valid"] - 1
+    rows = list(first.iter_rows(min_row=6))
+    assert [row[at].value for row in rows] == [mask[row[1].value][row[0].value] for row in rows]
+    assert {row[at].fill.fgColor.rgb for row in rows} == {"FFDDEBF7"}
+    for sheet in others:
+        at = columns_of(book, sheet.title)["valid"] - 1
+        assert all(str(row[at].value).startswith("=") for row in sheet.iter_rows(min_row=6))
     assert "lengths" not in book.defined_names
-    plain = openpyxl.load_workbook(written(tmp_path, replace(trace, lengths=None), values=True))
+    plain = openpyxl.load_workbook(written(tmp_path, trace, values=True))
     for sheet in plain:
         if sheet.title.startswith("Layer"):
             rows = list(sheet.iter_rows(min_row=6, max_col=2, values_only=True))

@@ -167,13 +167,8 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool
 
 
 def _telling(trace: Trace) -> Trace:
-    """The trace with `valid` among the inputs of every stage: from the lengths, or given where these cannot say it."""
-    lengths = np.full(trace.batch, trace.span.stop) if trace.lengths is None else trace.lengths
-    said = bool(((np.array(trace.span)[:, None] < lengths) == (trace.valid[:, :, 0] != 0)).all())
-    source = VALID if said else GIVEN
-    stages = tuple(replace(s, sources={**s.sources, VALID: source}) for s in trace.stages)
-    given = trace.given if said else {s: {**trace.given.get(s, {}), VALID: trace.valid} for s in trace.scopes}
-    return replace(trace, stages=stages, given=given)
+    """The trace with `valid` among the inputs of every stage."""
+    return replace(trace, stages=tuple(replace(s, sources={**s.sources, VALID: VALID}) for s in trace.stages))
 
 
 class _Names:

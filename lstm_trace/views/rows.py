@@ -178,7 +178,8 @@ def parts(
     if not padding and not valid.any() and all(part.steps is not None for part in found):
         raise MissingError(f"the selection leaves nothing but padding: {_padding(trace, window, rows)}")
     for part in found:
-        if part.steps is not None:
+        is_mask = part.layer is None and part.lines[0].line == "mask"  # it says what is padding, so it stays whole
+        if part.steps is not None and (padding or not is_mask):
             part = replace(part, valid=valid[::-1] if part.direction == "reverse" else valid)
         if padding or part.count:
             yield replace(part, padding=padding)
