@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import keras
 import numpy as np
 
 from ..errors import OptionError
 from .call import Call, Watch
-from .live import as_array, from_live, halves, lstm_cells, precision
+from .live import as_array, flat, from_live, halves, lstm_cells, precision
 
 
 @contextmanager
@@ -42,7 +41,7 @@ def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
     states = given.get("initial_state")
     if states is None:
         states = [half.states for half in halves(layer).values() if half.stateful and half.states]
-    return [_numbers(state, layer).copy() for state in keras.tree.flatten(states)] or None
+    return [_numbers(state, layer).copy() for state in flat(states)] or None
 
 
 def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> Call:
@@ -62,7 +61,7 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
 def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
     """What the layer returned, under our names and by position in the input."""
     first = next(iter(parts.values()))
-    values = [_numbers(value, layer) for value in keras.tree.flatten(output)]
+    values = [_numbers(value, layer) for value in flat(output)]
     apart = getattr(layer, "merge_mode", "") is None  # two outputs that are not joined
     outputs, states = values[: 2 if apart else 1], values[2 if apart else 1 :]
     found: dict[str, Any] = {}
