@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,11 +15,13 @@ from ..model import Defaults
 from .arrays import unpack
 from .found import Found
 from .guards import archive, told
-from .hdf5 import Tree, opened, parsed, tree
+from .hdf5 import Tree, opened, parsed
 from .keras_config import MERGES, Layer, activation, layers
 from .keys import Array
 from .layouts import LAYOUTS, Layout
 
+#: The HDF5 file within a `.keras` archive.
+STORED = "model.weights.h5"
 _OTHERS = {3: "GRU", 1: "SimpleRNN"}
 _BACK = re.compile(r"backward(_layer|_.*)?")
 _FORTH = re.compile(r"forward(_layer|_.*)?")
@@ -57,19 +58,18 @@ def read(path: Path, layout: Layout | None = None, recurrent_activation: str | N
     """
     where = str(path)
     if path.suffix.lower() == ".keras":
-        with archive(path) as zipped, told(path, KeyError, RuntimeError):
+        with archive(path) as zipped, told(path, KeyError, RuntimeError, ValueError):
             names = zipped.namelist()
-            for name in ("config.json", "model.weights.h5"):
+            for name in ("config.json", STORED):
                 if name not in names:
                     raise FileError(f"{path}: not a Keras file: it has no {name}")
             config = parsed(zipped.read("config.json").decode("utf-8", "replace"), where)
             meta = parsed(zipped.read("metadata.json").decode(), where) if "metadata.json" in names else {}
-            stored = io.BytesIO(zipped.read("model.weights.h5"))
+            size = zipped.getinfo(STORED).file_size
         version = str(meta.get("keras_version", "3")) if isinstance(meta, Mapping) else "3"
-        with opened(stored, where) as file, told(path, RuntimeError, ValueError, KeyError):
-            return _found(tree(file, where), _File(where, version, layers(config)), layout, recurrent_activation)
-    with opened(path, where) as file, told(path, RuntimeError, ValueError, KeyError):
-        inside = tree(file, where)
+        with opened(path, where, STORED, size) as inside, told(path, RuntimeError, ValueError, KeyError):
+            return _found(inside, _File(where, version, layers(config)), layout, recurrent_activation)
+    with opened(path, where) as inside, told(path, RuntimeError, ValueError, KeyError):
         text = inside.text("", "model_config")
         version = inside.text("", "keras_version") or inside.text("model_weights", "keras_version")
         config = layers(parsed(text, where)) if text else {}

@@ -13,7 +13,7 @@ from ..errors import FileError
 from . import needed
 from .arrays import find, with_recurrent
 from .found import Found
-from .guards import archive, entries
+from .guards import archive, entries, check_intact
 from .layouts import LAYOUTS, Layout
 
 SAVE = "torch.save(model.state_dict(), 'weights.pt')"
@@ -52,7 +52,7 @@ def plain(tensor: Any, where: str) -> Any:
 def read(path: Path, layout: Layout | None = None, recurrent_activation: str | None = None) -> list[Found]:
     """The LSTMs of a checkpoint: those with PyTorch's names (`weight_ih_l0`), or in `layout`.
 
-    Raises MissingError without torch; FileError for TorchScript, pickled modules, truncated and foreign files.
+    Raises MissingError without torch; FileError for TorchScript, pickled modules, truncated, damaged and foreign files.
     """
     arrays = {key: Tensor(tensor, key) for key, tensor in _tensors(load(path), "", 0)}
     if not arrays:
@@ -71,6 +71,9 @@ def load(path: Path) -> Any:
         import torch
     except ImportError:
         raise needed("torch", "torch", str(path)) from None
+    if mapped:
+        with archive(path) as opened:  # torch maps the file and never looks at a checksum
+            check_intact(opened, path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
