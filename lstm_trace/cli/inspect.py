@@ -17,13 +17,14 @@ def command(model: str, form: str, **given: Any) -> None:
     """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters."""
     import json
 
-    from ..weights import choose, read_model
+    from ..weights import check_any, choose, read_model
     from ..weights.summary import listing, records
     from .models import stored_layout
 
     found = read_model(model, stored_layout(given), given["recurrent_activation"])
     if given["name"]:
         found = [choose(found, given["name"], model)]
+    check_any(found, model)
     if form == "json":
         click.echo(json.dumps(records(found), indent=2, ensure_ascii=False))
     else:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import FileError, MissingError, OptionError
 from ..schema import TRACED
-from .found import Found, choose
+from .found import Found, check_any, choose
 from .layouts import Layout, layout
 
 #: Reader module by suffix; each has `read(path, layout=, recurrent_activation=)`, which gives every LSTM of the file.
@@ -78,4 +78,4 @@ def needed(package: str, extra: str, what: str) -> MissingError:
     return MissingError(f"{what} needs the package {package}; install it with: pip install 'lstm-trace[{extra}]'")
 
 
-__all__ = ["READERS", "Found", "Layout", "choose", "is_model", "layout", "needed", "read_model"]
+__all__ = ["READERS", "Found", "Layout", "check_any", "choose", "is_model", "layout", "needed", "read_model"]

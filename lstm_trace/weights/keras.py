@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import FileError, ShapeError
 from ..model import Defaults
 from .arrays import unpack
+from .completeness import lacking
 from .found import Found
 from .guards import archive, told
 from .hdf5 import Tree, opened, parsed
@@ -77,25 +78,35 @@ def read(path: Path, layout: Layout | None = None, recurrent_activation: str | N
 
 
 def _found(inside: Tree, file: _File, layout: Layout | None, asked: str | None) -> list[Found]:
-    units = _units(inside)
+    units = _units(inside, file.config)
     if not units:
         kinds = sorted({layer.inner_kind for layer in file.config.values()})
         said = f"its layers are {', '.join(kinds)}" if kinds else f"it has {len(inside.arrays)} arrays"
         raise FileError(f"{file.where}: no LSTM was found; {said}")
-    order = {path: at for at, path in enumerate(file.config)}
+    order = {path: at for at, path in enumerate(file.config or inside.order)}
     found = []
     for unit in units:
         try:
             found.append(_one(unit, file, layout, asked))
         except ShapeError as error:
             found.append(Found(unit.name, "no LSTM", refused="; ".join(error.problems)))
-    return sorted(found, key=lambda one: order.get(one.name, len(order)))
+    return sorted(found, key=lambda one: (_rank(one.name, order), _counted(one.name)))
+
+
+def _rank(name: str, order: Mapping[str, int]) -> int:
+    """The place of a layer in the model; the last where the file does not say it."""
+    return order.get(name, order.get(name.split("/")[0], len(order)))
+
+
+def _counted(name: str) -> list[tuple[int, str]]:
+    """A key that sorts lstm_2 before lstm_10: Keras counts the layers of a class as they are made."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 # -- which arrays belong together -----------------------------------------------------------------------------------
 
 
-def _units(inside: Tree) -> list[_Unit]:
+def _units(inside: Tree, config: Mapping[str, Layer]) -> list[_Unit]:
     """The recurrent layers of a file; optimizer arrays, which have the same shapes, are left out."""
     root = "model_weights/" if any(key.startswith("model_weights/") for key in inside.arrays) else ""
     units: dict[str, _Unit] = {}
@@ -110,10 +121,21 @@ def _units(inside: Tree) -> list[_Unit]:
         place = [part for part in place if not _BACK.fullmatch(part) and not _FORTH.fullmatch(part)]
         unit = units.setdefault("/".join(place), _Unit(""))
         unit.arrays.setdefault("reverse" if back else "forward", {})[role] = Array(key, values)
-    kept = {place: unit for place, unit in units.items() if _recurrent(unit)}
-    for name, unit in kept.items():
-        unit.name = _called(name, inside, list(kept))
+    for place, unit in units.items():
+        unit.name = _called(place, inside, list(units))
+    kept = {place: unit for place, unit in units.items() if _recurrent(unit) or _partial(unit, config)}
+    for place, unit in kept.items():
+        unit.name = _called(place, inside, list(kept))
     return list(kept.values())
+
+
+def _partial(unit: _Unit, config: Mapping[str, Layer]) -> bool:
+    """Whether the arrays are some of those of an LSTM: by the model's configuration, or by a name of theirs."""
+    layer = _layer(unit.name, config)
+    if layer is not None:
+        return layer.path == unit.name and "LSTM" in layer.inner_kind
+    keys = [item.key.removesuffix(":0") for arrays in unit.arrays.values() for item in arrays.values()]
+    return any(key.endswith("/recurrent_kernel") for key in keys)
 
 
 def _role(groups: list[str], last: str) -> tuple[str, list[str]]:
@@ -171,10 +193,13 @@ def _one(unit: _Unit, file: _File, layout: Layout | None, asked: str | None) -> 
     kind = f"Keras {layer.kind if layer else 'Bidirectional LSTM' if two else 'LSTM'}"
     if layer and layer.kind == "Bidirectional":
         kind = f"Keras Bidirectional {layer.inner_kind}"
+    stored = layout or _layout(unit)
+    absent = lacking(stored, {(0, way): _roles(arrays) for way, arrays in unit.arrays.items()})
+    if absent:
+        return Found(unit.name, kind, refused=absent[0])
     other = _other(unit, layer)
     if other:
         return Found(unit.name, kind if layer else f"Keras {other}", refused=other_said(other))
-    stored = layout or _layout(unit)
     weights: dict[str, Any] = {}
     options: dict[str, Any] = {}
     for direction, arrays in unit.arrays.items():
@@ -248,7 +273,7 @@ def _layout(unit: _Unit) -> Layout:
     arrays = next(iter(unit.arrays.values()))
     if "W_i" in arrays:
         return LAYOUTS["keras1"]
-    columns = np.shape(arrays["kernel"].values)[1]
+    columns = np.shape(arrays["kernel"].values)[-1] if "kernel" in arrays else 0
     long = "bias" in arrays and np.shape(arrays["bias"].values) == (2 * columns,)
     return LAYOUTS["cudnn" if long else "keras"]
 

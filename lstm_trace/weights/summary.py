@@ -40,6 +40,7 @@ def record(one: Found) -> dict[str, Any]:
         "parameters": sum(array.size for array in arrays.values()),
         "arrays": len(arrays),
         "dtype": np.result_type(*arrays.values()).name if arrays else "",
+        "nonfinite": {key: count for key, a in arrays.items() if (count := int(np.sum(~np.isfinite(a))))},
         "batch_first": one.defaults.batch_first,
         "states": sorted(one.defaults.initial),
         "facts": dict(one.facts),
@@ -71,6 +72,10 @@ def _text(facts: dict[str, Any]) -> str:
     for label, said in facts["facts"].items():
         rows += _row(label, said)
     rows += _row("parameters", f"{facts['parameters']:,} numbers in {facts['arrays']} arrays, {facts['dtype']}")
+    if facts["nonfinite"]:
+        places = ", ".join(f"{key} ({count})" for key, count in list(facts["nonfinite"].items())[:6])
+        more = f" and {len(facts['nonfinite']) - 6} more arrays" if len(facts["nonfinite"]) > 6 else ""
+        rows += _row("not finite", f"NaN or infinity in {places}{more}: refused without --allow-nonfinite")
     for said in facts["imported"]:
         rows += _row("imported", said)
     return "\n".join(rows)
