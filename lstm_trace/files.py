@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -17,6 +16,7 @@ from typing import IO, Any, ClassVar
 import yaml
 
 from .errors import FileError
+from .leftovers import part
 
 #: Bytes of text that are read; what is larger belongs in a binary file.
 MAX_TEXT = 1 << 30
@@ -168,6 +168,7 @@ def _yaml(path: str | Path, text: str) -> Any:
 def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file to write that appears under its name only when it is whole; '-' is standard output.
 
+    What killed writers of the same file have left beside it is removed (see `leftovers`).
     Raises FileError where the folder cannot be written.
     """
     if str(path) == "-":
@@ -184,23 +185,18 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
             yield file
         return
     target = target.resolve()  # a link stays, what it leads to is written
-    name = ""
     try:
-        encoding = None if "b" in mode else "utf-8"
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        # a temporary file is private to its owner; the finished one gets the mode that open() would have given
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        newline = None if "b" in mode else ""
-        with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
-            yield file
-        os.replace(name, target)
+        encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+        with part(target) as (handle, name):
+            # a temporary file is private to its owner; the finished one gets the mode that open() would have given
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(name, 0o666 & ~umask)
+            with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
+                yield file
+            os.replace(name, target)
     except OSError as error:
         elsewhere = error.filename and Path(error.filename).parent != target.parent
         if error.errno is None or elsewhere:  # it is not of this file
             raise
         raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    finally:
-        if name and os.path.exists(name):
-            os.unlink(name)

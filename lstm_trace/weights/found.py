@@ -73,7 +73,8 @@ def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
             said = "is not there" + nearest(name, names) if not close else "fits more than one"
             raise MissingError(f"{where}: the LSTM {name!r} {said}; there are {_listed(names)}")
         usable = close
-    check_any(found, where)
+    else:
+        check_any(found, where)
     if len(usable) > 1:
         names = [f.name for f in usable]
         raise MissingError(f"{where}: there are {len(names)} LSTMs: {_listed(names)}; choose one by name (--name)")
