@@ -17,6 +17,7 @@ import yaml
 
 from .errors import FileError
 from .leftovers import part
+from .text_limits import check_room, check_toml
 
 #: Bytes of text that are read; what is larger belongs in a binary file.
 MAX_TEXT = 1 << 30
@@ -56,6 +57,7 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
         raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     readers = {".toml": _toml, ".json": _json, ".yaml": _yaml, ".yml": _yaml}
     suffix = Path(path).suffix.lower()
+    check_room(path, suffix, len(content))
     if suffix in readers:
         return readers[suffix](path, text)
     # no suffix says what it is (standard input): YAML with braces looks like JSON, so each has its turn
@@ -71,9 +73,9 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
 
 def _json(path: str | Path, text: str) -> Any:
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in found]
-        if len(set(keys)) < len(keys):
-            twice = next(key for key in keys if keys.count(key) > 1)
+        seen: set[str] = set()
+        twice = next((key for key, _ in found if key in seen or seen.add(key)), None)  # type: ignore[func-returns-value]
+        if twice is not None:
             raise FileError(f"{path}: the key {twice!r} stands twice")
         return dict(found)
 
@@ -95,6 +97,7 @@ def _plain(error: Exception) -> str:
 
 
 def _toml(path: str | Path, text: str) -> Any:
+    check_toml(path, text)
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -16,9 +16,12 @@ _PAIRS = (("bias_x", "bias_h"), ("gamma", "beta"), ("gamma_cell", "beta_cell"))
 _NEEDS = {"projection_bias": "projection"}
 _WORDS = {
     "input": "input matrix", "recurrent": "recurrent matrix", "joined": "joined kernel", "bias_x": "input bias",
-    "bias_h": "recurrent bias", "peephole": "peepholes", "peephole_gate": "peephole", "projection_bias": "projection's bias",
-    "gamma_cell": "gamma of the cell state", "beta_cell": "beta of the cell state",
+    "bias_h": "recurrent bias", "peephole": "peepholes", "peephole_gate": "peephole",
+    "projection_bias": "projection's bias", "gamma_cell": "gamma of the cell state",
+    "beta_cell": "beta of the cell state",
 }  # fmt: skip
+#: Roles of which there is an array for each gate where a layout has those.
+_GATED = ("input", "recurrent", "joined", "bias_x", "bias_h")
 _LISTED = 8
 
 
@@ -89,9 +92,7 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
         split = {gate for one, gate in there if one == role and gate}
         if role.startswith("peephole") and split:
             wanted |= {(role, gate) for gate in gates - {"c"}}
-        elif split or (layout.separate and role in ("input", "recurrent", "joined", "bias_x", "bias_h")):
-            wanted |= {(role, gate) for gate in gates}
-        elif role in ("gamma", "beta"):
+        elif split or role in ("gamma", "beta") or (layout.separate and role in _GATED):
             wanted |= {(role, gate) for gate in gates}
         else:
             wanted.add((role, ""))
@@ -146,8 +147,7 @@ def _beside(layout: Layout, key: str, other: str, role: str, letters: list[str])
                 yield from (key[:start] + before + letter + after for letter in letters)
             elif word and at >= start:
                 yield key[:at] + before + key[at + len(word) :]
-            if after is None:
-                yield key[:start] + before
+        yield from (key[:start] + before for before, after in wanted if after is None)
 
 
 def _from_others(parts: Parts, part: tuple[int, str], role: str, gate: str) -> Iterator[str]:
@@ -160,7 +160,9 @@ def _from_others(parts: Parts, part: tuple[int, str], role: str, gate: str) -> I
         for one in here.keys() & other.keys():
             a, b = other[one].key, here[one].key
             same = next((k for k, (m, n) in enumerate(zip(a, b, strict=False)) if m != n), min(len(a), len(b)))
-            end = next((k for k in range(min(len(a), len(b)) - same) if a[-1 - k] != b[-1 - k]), min(len(a), len(b)) - same)
+            end = next(
+                (k for k in range(min(len(a), len(b)) - same) if a[-1 - k] != b[-1 - k]), min(len(a), len(b)) - same
+            )
             old, new = a[max(same - 1, 0) : len(a) - end], b[max(same - 1, 0) : len(b) - end]
             at = name.rfind(old)
             if at >= 0:
@@ -169,7 +171,8 @@ def _from_others(parts: Parts, part: tuple[int, str], role: str, gate: str) -> I
 
 def _letters(layout: Layout, parts: Parts, gate: str) -> list[str]:
     """How the file, or else the layout, writes a gate."""
-    seen, listed = [], []
+    seen: list[str] = []
+    listed: list[str] = []
     for _, pattern in layout.patterns:
         for key in (item.key for roles in parts.values() for item in roles.values()):
             match = re.search(rf"(?:^|[/.])(?:{pattern})(?::0)?$", key)

@@ -24,7 +24,7 @@ import numpy as np
 from ..errors import FileError
 from . import needed
 from .guards import afford, checked_shape, entries
-from .hdf5_reader import FAULTS, Refused, Stored
+from .hdf5_reader import FAULTS, RefusedError, Stored
 
 #: The script that reads a file, and how many seconds it may take for an answer: some, and one more for so many bytes.
 READER = Path(__file__).with_name("hdf5_reader.py")
@@ -149,7 +149,7 @@ def _here(path: str | Path, entry: str, where: str) -> Iterator[_Here]:
         stored = Stored(str(path), entry)
     except FAULTS as error:
         said = str(error)[:200]
-        raise FileError(f"{where}: {said if isinstance(error, Refused) else f'cannot be read: {said}'}") from None
+        raise FileError(f"{where}: {said if isinstance(error, RefusedError) else f'cannot be read: {said}'}") from None
     try:
         yield _Here(stored, where)
     finally:
@@ -228,9 +228,9 @@ def _child(path: str | Path, entry: str, size: int, where: str) -> Iterator[_Chi
     """A reader of a file, in a process that ends with the context."""
     # -I: neither the current folder nor the reader's, where torch.py and onnx.py are ours, is searched for modules
     command = [interpreter(), "-I", str(READER)]
-    threads = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - this Python, and a script of ours
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -246,7 +246,5 @@ def _child(path: str | Path, entry: str, size: int, where: str) -> Iterator[_Chi
         yield _Child(process, first, SECONDS + size / BYTES_A_SECOND, where)
     finally:
         process.kill()
-        for stream in (process.stdin, process.stdout):
-            with suppress(OSError):
-                stream.close()
-        process.wait()
+        with suppress(OSError):  # what it was asked last it may not have read
+            process.communicate()

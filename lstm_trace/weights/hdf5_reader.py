@@ -22,7 +22,7 @@ MOST = 200_000
 FAULTS = (OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile)
 
 
-class Refused(ValueError):
+class RefusedError(ValueError):
     """The file is not what a model's weights are in; the message goes to the user as it is."""
 
 
@@ -44,7 +44,7 @@ class Stored:
         try:
             self._file = h5py.File(source, "r")
         except FAULTS as error:
-            raise Refused(f"not an HDF5 file, or cut off ({str(error)[:120]})") from None
+            raise RefusedError(f"not an HDF5 file, or cut off ({str(error)[:120]})") from None
         self._arrays: dict[str, Any] = {}
         self.table: dict[str, Any] = {"arrays": {}, "attributes": {}, "order": []}
         try:
@@ -64,7 +64,7 @@ class Stored:
                 here = f"{path}/{name}" if path else name
                 link = group.get(name, getlink=True)
                 if isinstance(link, h5py.ExternalLink):
-                    raise Refused(f"{here} is a link to another file ({link.filename}), which is never followed")
+                    raise RefusedError(f"{here} is a link to another file ({link.filename}), which is never followed")
                 if isinstance(link, h5py.SoftLink):
                     continue
                 item = group[name]
@@ -73,7 +73,7 @@ class Stored:
                     continue  # a second way to the same object
                 seen.add(place)
                 if len(seen) > MOST:
-                    raise Refused(f"more than {MOST:,} objects; not a file of weights")
+                    raise RefusedError(f"more than {MOST:,} objects; not a file of weights")
                 if isinstance(item, h5py.Group):
                     groups.append((here, item))
                 elif isinstance(item, h5py.Dataset):
@@ -172,7 +172,10 @@ def main() -> None:
             reply = {"error": f"h5py cannot be imported ({error})", "refused": False}
         except FAULTS as error:
             said = str(error).strip().splitlines()
-            reply = {"error": said[0][:200] if said else type(error).__name__, "refused": isinstance(error, Refused)}
+            reply = {
+                "error": said[0][:200] if said else type(error).__name__,
+                "refused": isinstance(error, RefusedError),
+            }
         answers.write(json.dumps(reply).encode() + b"\n")
         if values is not None:
             answers.write(values.reshape(-1).view("u1").data)

@@ -121,11 +121,11 @@ def _units(inside: Tree, config: Mapping[str, Layer]) -> list[_Unit]:
         place = [part for part in place if not _BACK.fullmatch(part) and not _FORTH.fullmatch(part)]
         unit = units.setdefault("/".join(place), _Unit(""))
         unit.arrays.setdefault("reverse" if back else "forward", {})[role] = Array(key, values)
-    for place, unit in units.items():
-        unit.name = _called(place, inside, list(units))
-    kept = {place: unit for place, unit in units.items() if _recurrent(unit) or _partial(unit, config)}
-    for place, unit in kept.items():
-        unit.name = _called(place, inside, list(kept))
+    for name, unit in units.items():
+        unit.name = _called(name, inside, list(units))
+    kept = {name: unit for name, unit in units.items() if _recurrent(unit) or _partial(unit, config)}
+    for name, unit in kept.items():
+        unit.name = _called(name, inside, list(kept))
     return list(kept.values())
 
 
@@ -195,6 +195,9 @@ def _one(unit: _Unit, file: _File, layout: Layout | None, asked: str | None) -> 
         kind = f"Keras Bidirectional {layer.inner_kind}"
     stored = layout or _layout(unit)
     absent = lacking(stored, {(0, way): _roles(arrays) for way, arrays in unit.arrays.items()})
+    biased = any("bias" in arrays or "b_i" in arrays for arrays in unit.arrays.values())
+    if not absent and layer and layer.inner.get("use_bias") and not biased:
+        absent = ["its configuration says use_bias, and the file has no bias of it"]
     if absent:
         return Found(unit.name, kind, refused=absent[0])
     other = _other(unit, layer)

@@ -13,7 +13,9 @@ _BACK = re.compile(r"(backward|bwd?|reverse)(_layer)?")
 _FORTH = re.compile(r"(forward|fwd?)(_layer)?")
 _CELL = re.compile(r"(?:cell|layer)_(\d+)")  # TensorFlow 1 MultiRNNCell
 #: Names that no dense layer has.
-_TELLING = re.compile(r"(weight|bias)_(ih|hh)|[ih]2h_|recurrent|input_to_|^(.*[/.])?(W_[xh][ifco]|W[xh]|[WU][xh]h_\w+)$")
+_TELLING = re.compile(
+    r"(weight|bias)_(ih|hh)|[ih]2h_|recurrent|input_to_|^(.*[/.])?(W_[xh][ifco]|W[xh]|[WU][xh]h_\w+)$"
+)
 
 
 class Array(NamedTuple):

@@ -84,7 +84,9 @@ def prepare_arrays(
 
     Names of ours beside them (`W_hr`, `gamma_i`) are understood.
     """
-    found = choose(find(arrays, None if stored is None else layout(stored), keep=OURS, partial=True), name, "the arrays")
+    found = choose(
+        find(arrays, None if stored is None else layout(stored), keep=OURS, partial=True), name, "the arrays"
+    )
     return prepare_found(found, cell, options, dtype, name or "", allow_nonfinite)
 
 

@@ -13,7 +13,7 @@ from ..errors import FileError
 from . import needed
 from .arrays import find, with_recurrent
 from .found import Found
-from .guards import archive, entries, check_intact
+from .guards import archive, check_intact, entries
 from .layouts import LAYOUTS, Layout
 
 SAVE = "torch.save(model.state_dict(), 'weights.pt')"
