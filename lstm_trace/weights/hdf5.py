@@ -30,6 +30,8 @@ from .hdf5_reader import FAULTS, RefusedError, Stored
 READER = Path(__file__).with_name("hdf5_reader.py")
 SECONDS = 60
 BYTES_A_SECOND = 5_000_000
+#: Seconds in which a reader that has stopped answering must have ended.
+PATIENCE = 5
 #: Bytes that reading may take beside the file's own and the array's: the library's, and the table of a large model.
 MEMORY = 1 << 29
 #: Bytes of an answer without its array: a table of arrays, with the model's configuration.
@@ -213,7 +215,7 @@ class _Child:
         if self._late:
             return f"it took more than {self._seconds:.0f} seconds; the file is damaged, or not a file of weights"
         try:
-            code = self._process.wait(5)
+            code = self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             return "the reader gave no answer that can be understood"
         by = f"code {code}"
