@@ -204,7 +204,7 @@ def begun(target: Path) -> subprocess.Popen[str]:
     """A writer in the middle of its work."""
     command = [sys.executable, "-c", WRITER, str(target)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: S603
     assert writer.stdout is not None
     assert writer.stdout.readline() == "writing\n"
     return writer

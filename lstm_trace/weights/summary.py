@@ -92,6 +92,10 @@ def _value(value: Any) -> str:
 
 def _row(label: str, text: str) -> list[str]:
     return textwrap.wrap(
-        text, 78, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=" " * (_LABEL + 2), break_long_words=False,
+        text,
+        78,
+        initial_indent=f"  {label:<{_LABEL}}",
+        subsequent_indent=" " * (_LABEL + 2),
+        break_long_words=False,
         break_on_hyphens=False,
     ) or [f"  {label}"]

@@ -37,8 +37,8 @@ def test_a_flipped_bit_of_a_checkpoint_gives_no_other_weights(tmp_path: Path) ->
     path = tmp_path / "weights.pt"
     torch.save(torch.nn.LSTM(5, 4, num_layers=2, bidirectional=True).state_dict(), path)
     content, right = path.read_bytes(), weights(path)
-    draw, refused, named = random.Random(20), 0, 0
-    for _ in range(300):
+    draw, refused, named = random.Random(20), 0, 0  # noqa: S311
+    for _ in range(150):
         path.write_bytes(flipped(content, draw.randrange(8 * len(content))))
         try:
             found = weights(path)
@@ -48,8 +48,8 @@ def test_a_flipped_bit_of_a_checkpoint_gives_no_other_weights(tmp_path: Path) ->
             continue
         assert found.keys() == right.keys()
         assert all(np.array_equal(found[key], right[key]) for key in right)
-    assert refused > 200
-    assert named > 150
+    assert refused > 100
+    assert named > 75
 
 
 def test_a_checkpoint_saved_without_checksums_is_read(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_file_that_asks_for_too_much_memory(model: Path, monkeypatch: pytest.M
 def test_flipped_bits_of_hdf5_are_messages(model: Path) -> None:
     """Whatever libhdf5 makes of them, this process goes on. Bits of the structure, not of the numbers."""
     content = model.read_bytes()
-    draw = random.Random(21)
+    draw = random.Random(21)  # noqa: S311
     for _ in range(12):
         model.write_bytes(flipped(content, draw.randrange(8 * 2048)))
         result = CliRunner().invoke(main, ["inspect", str(model)])
