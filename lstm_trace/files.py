@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -17,6 +16,8 @@ from typing import IO, Any, ClassVar
 import yaml
 
 from .errors import FileError
+from .leftovers import part
+from .text_limits import check_room, check_toml
 
 #: Bytes of text that are read; what is larger belongs in a binary file.
 MAX_TEXT = 1 << 30
@@ -56,6 +57,7 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
         raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     readers = {".toml": _toml, ".json": _json, ".yaml": _yaml, ".yml": _yaml}
     suffix = Path(path).suffix.lower()
+    check_room(path, suffix, len(content))
     if suffix in readers:
         return readers[suffix](path, text)
     # no suffix says what it is (standard input): YAML with braces looks like JSON, so each has its turn
@@ -71,9 +73,9 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
 
 def _json(path: str | Path, text: str) -> Any:
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in found]
-        if len(set(keys)) < len(keys):
-            twice = next(key for key in keys if keys.count(key) > 1)
+        seen: set[str] = set()
+        twice = next((key for key, _ in found if key in seen or seen.add(key)), None)  # type: ignore[func-returns-value]
+        if twice is not None:
             raise FileError(f"{path}: the key {twice!r} stands twice")
         return dict(found)
 
@@ -95,6 +97,7 @@ def _plain(error: Exception) -> str:
 
 
 def _toml(path: str | Path, text: str) -> Any:
+    check_toml(path, text)
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -190,6 +193,7 @@ def _is_device(path: Path) -> bool:
 def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file to write that appears under its name only when it is whole; '-' is standard output.
 
+    What killed writers of the same file have left beside it is removed (see `leftovers`).
     Raises FileError where the folder cannot be written.
     """
     if str(path) == "-":
@@ -206,23 +210,18 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
             yield file
         return
     target = target.resolve()  # a link stays, what it leads to is written
-    name = ""
     try:
-        encoding = None if "b" in mode else "utf-8"
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        # a temporary file is private to its owner; the finished one gets the mode that open() would have given
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        newline = None if "b" in mode else ""
-        with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
-            yield file
-        os.replace(name, target)
+        encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+        with part(target) as (handle, name):
+            # a temporary file is private to its owner; the finished one gets the mode that open() would have given
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(name, 0o666 & ~umask)
+            with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
+                yield file
+            os.replace(name, target)
     except OSError as error:
         elsewhere = error.filename and Path(error.filename).parent != target.parent
         if error.errno is None or elsewhere:  # it is not of this file
             raise
         raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    finally:
-        if name and os.path.exists(name):
-            os.unlink(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ from .running.laying import Ground, Request, lay_out
 from .running.layout import MOST_KEPT, Kept, Layout
 from .running.needs import require_padded
 from .running.record import EVERYTHING, Record, read_record
-from .running.runs import InMemory, Job, Progress, by_plan
+from .running.runs import InMemory, Job, Progress, Writing, by_plan
 from .running.stream import run_to_file
 from .trace import STATE, Header, Trace
 
@@ -120,8 +121,9 @@ class Model:
         ask: names or addresses of the lines that are wanted; all lines if empty.
         record: what is stored of all that is computed: names of lines, or {"lines": …, "layers": …, "steps": …}, steps
         being a number, a slice or a range; all if None.
-        out: a trace to write into; its arrays are overwritten, and it is used up: go on with what `run` gives back. Or
-        a path that ends in .safetensors, into which the trace is streamed: it may be larger than memory.
+        out: a trace to write into; its arrays are overwritten, and it is used up: go on with what `run` gives back,
+        and give each thread its own. Or a path that ends in .safetensors, into which the trace is streamed: it may be
+        larger than memory.
         plan: `lines` computes line by line, as the definition has it; `planned` by numpy's plan; `compiled` by machine
         code made from the lines (the extra `jit`); `auto` by the compiled plan where it is installed and pays for its
         making, by numpy's else: not always the same in the next run, whose last digits may be others. The trace's
@@ -145,12 +147,16 @@ class Model:
             memory = out.memory if isinstance(out, Trace) else None
             same = memory is not None and memory.call == call and memory.holds(out, self.weights)
             if isinstance(out, Trace) and same and not self._outgrown(out, plan):
-                return self._again(x, batch_first, out, progress)
+                with Writing(out):
+                    return self._again(x, batch_first, out, progress)
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
             fed = self._fed(x, states, given or {}, lengths, mask, batch_first, ask)
             job = self._job(fed, ask, read_record(record), batch_first, plan, call)
-            return run_to_file(job, out, progress) if isinstance(out, str | Path) else job.trace(out, progress)
+            if isinstance(out, str | Path):
+                return run_to_file(job, out, progress)
+            with nullcontext() if out is None else Writing(out):
+                return job.trace(out, progress)
 
     def _job(
         self,

@@ -200,7 +200,7 @@ def test_the_docs_say_which_layouts_are_recognised(name: str, tmp_path: Path) ->
             lt.prepare(tmp_path / "w.npz")
         return
     if name == "caffe":  # has our names of the candidate alone
-        with pytest.raises(LstmTraceError, match="which the weights do not have"):
+        with pytest.raises(LstmTraceError, match="are missing; of this LSTM the file has W_xc, W_hc, b_c"):
             lt.run(tmp_path / "w.npz", RNG.normal(size=(STEPS, WIDE)))
         return
     model = lt.prepare(tmp_path / "w.npz")
@@ -342,8 +342,8 @@ MESSAGES: list[tuple[str, Arrays, Any, type[LstmTraceError], str]] = [
     ("rnn", {k: a[:3] for k, a in TORCH.items()}, "pytorch", ShapeError, r"the weights of a plain RNN \(H by H\)"),
     ("bias", {**TORCH, "bias_hh_l0": np.zeros(3)}, "pytorch", ShapeError,
      r"bias_hh_l0 has shape \(3,\); expected \(4H,\) = \(12,\)"),
-    ("projection missing", {**TORCH, "weight_hh_l0": np.zeros((12, 2))}, "pytorch", ShapeError,
-     r"weight_hh_l0 has shape \(12, 2\); expected \(4H, H\); with H = 3 and P = 2 it needs the projection W_hr"),
+    ("projection missing", {**TORCH, "weight_hh_l0": np.zeros((12, 2))}, "pytorch", MissingError,
+     r"weight_hr_l0 is missing: weight_hh_l0 has shape \(12, 2\), so H = 3 units are projected to P = 2"),
     ("both faults", {**KERAS, "kernel": np.zeros((5, 11)), "bias": np.zeros(5)}, "keras", ShapeError,
      r"kernel has shape \(5, 11\)[^\n]*\nbias has shape \(5,\)"),
     ("keras gru", {"kernel": np.zeros((5, 9)), "recurrent_kernel": np.zeros((3, 9))}, "keras", ShapeError, "a GRU"),

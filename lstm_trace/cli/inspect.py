@@ -17,7 +17,7 @@ def command(model: str, form: str, **given: Any) -> None:
     """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters."""
     import json
 
-    from ..weights import as_asked, choose, read_model
+    from ..weights import as_asked, check_any, choose, read_model
     from ..weights.summary import listing, records
     from .models import asked_options, stored_layout
 
@@ -25,6 +25,7 @@ def command(model: str, form: str, **given: Any) -> None:
     if given["name"]:
         found = [choose(found, given["name"], model)]
     found = [as_asked(one, asked_options(given)) for one in found]
+    check_any(found, model)
     if form == "json":
         click.echo(json.dumps(records(found), indent=2, ensure_ascii=False))
     else:

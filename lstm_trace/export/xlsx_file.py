@@ -6,12 +6,12 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from ..errors import OptionError, TooLargeError
 from ..extras import missing
 from ..files import written
+from ..leftovers import folder
 
 
 class _Target:
@@ -31,10 +31,6 @@ class _Target:
         self.file = io.BytesIO()
 
 
-def _beside(path: Path) -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix=f".{path.name}.", suffix=".rows", dir=path.parent, ignore_cleanup_errors=True)
-
-
 @contextmanager
 def workbook(path: str | Path) -> Iterator[Any]:
     """An XlsxWriter workbook whose rows go to disk at once; it appears under `path` when all of it is written.
@@ -48,9 +44,9 @@ def workbook(path: str | Path) -> Iterator[Any]:
     except ImportError:
         raise OptionError(missing(".xlsx", "XlsxWriter", "write .csv")) from None
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with written(path, "wb") as file, _beside(Path(path)) as folder:
+    with written(path, "wb") as file, folder(Path(path), ".rows") as rows:
         target = _Target(file)
-        made = xlsxwriter.Workbook(target, {**options, "tmpdir": folder})
+        made = xlsxwriter.Workbook(target, {**options, "tmpdir": rows})
         try:
             yield made
             made.close()

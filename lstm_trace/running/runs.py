@@ -12,7 +12,7 @@ import numpy as np
 from ..arithmetic import find
 from ..cell.ops import Array
 from ..cell.stack import Stage
-from ..errors import ShapeError, raise_all
+from ..errors import OptionError, ShapeError, raise_all
 from ..memory import affordable
 from ..part import cut
 from ..plans.compiled.runner import Rows
@@ -28,6 +28,29 @@ SMALL = 1024 * 1024
 MOST_TOLD = 5
 
 Progress = Callable[[int, int], None]
+
+
+#: The traces that are being written into: by the identity of their lines, the run that does so.
+_writers: dict[int, object] = {}
+
+
+class Writing:
+    """A run's hold on a trace that was given as `out=`: a second run meanwhile would mix its values with the first's.
+
+    Raises OptionError, and never waits: the caller wants two traces, and would get one.
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self, trace: Trace) -> None:
+        self._held = id(trace.lines)
+
+    def __enter__(self) -> None:
+        if _writers.setdefault(self._held, self) is not self:  # one step, whatever other threads do
+            raise OptionError("out: another run is writing into this trace; give each thread a trace of its own")
+
+    def __exit__(self, *_: object) -> None:
+        del _writers[self._held]
 
 
 def refill(trace: Trace, fresh: Trace) -> Trace:

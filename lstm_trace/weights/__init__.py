@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import FileError, OptionError
 from ..schema import TRACED
-from .found import Found, as_asked, choose
+from .found import Found, as_asked, check_any, choose
 from .layouts import Layout, layout
 
 #: Reader module by suffix; each has `read(path, layout=)`, which gives every LSTM of the file.
@@ -69,4 +69,4 @@ def _layout(given: str | Mapping[str, Any] | Layout | None) -> Layout | None:
     return None if given is None else layout(given)
 
 
-__all__ = ["READERS", "Found", "Layout", "as_asked", "choose", "is_model", "layout", "read_model"]
+__all__ = ["READERS", "Found", "Layout", "as_asked", "check_any", "choose", "is_model", "layout", "read_model"]

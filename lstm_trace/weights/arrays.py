@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileError, MissingError, ShapeError, gathered, raise_all
+from .completeness import lacking
 from .found import Found
 from .keys import Array, Group, detect, grouped
 from .layouts import LAYOUTS, Layout
@@ -34,14 +35,21 @@ def numeric(key: str, values: Any) -> Any:
 
 
 def find(
-    arrays: Mapping[str, Any], layout: Layout | None, where: str = "", kind: str = "LSTM", keep: Collection[str] = ()
+    arrays: Mapping[str, Any],
+    layout: Layout | None,
+    where: str = "",
+    kind: str = "LSTM",
+    keep: Collection[str] = (),
+    partial: bool = False,
 ) -> list[Found]:
     """The LSTMs among the arrays of a model.
 
     arrays: by the names in the file; values need only `shape` and `__array__`, and only those of LSTMs are read.
     layout: None where the names say which it is. where: the file, for messages. kind: what to call them. keep: names
-    without a role that go on as they are (a readout's weights). An LSTM that does not fit, among others that do, is
-    given as refused. Raises FileError or MissingError where no names fit, ShapeError where the only one does not fit.
+    without a role that go on as they are (a readout's weights). partial: whether whole gates may be missing, since
+    what is asked for decides which are needed. An LSTM that does not fit, among others that do, is
+    given as refused. Raises FileError or MissingError where no names fit, MissingError or ShapeError where the only one
+    does not fit.
     """
     recognised = layout is None
     place = f"{where}: " if where else ""
@@ -61,10 +69,10 @@ def find(
     found = []
     for name, group in groups.items():
         try:
-            one = _one(name, group, layout, kind, recognised)
-        except ShapeError as error:
+            one = _one(name, group, layout, kind, recognised, partial)
+        except (ShapeError, MissingError) as error:
             if len(groups) == 1:
-                raise ShapeError(*(p if p.startswith(place) else place + p for p in error.problems)) from None
+                raise type(error)(*(p if p.startswith(place) else place + p for p in error.problems)) from None
             found.append(Found(name, "no LSTM", refused="; ".join(error.problems)))
             continue
         if len(groups) == 1:
@@ -173,8 +181,6 @@ def _size(layout: Layout, main: Array, turned: bool, wide: int | None, faults: l
             n for n, o in LAYOUTS.items() if o.recurrent_transposed != turned and o.detect == "names" and not o.separate
         ]
         hint = f"; it looks transposed, as the layouts {', '.join(like[:3])} store it"
-    elif wide is None and rows % 4 == 0:
-        hint = f"; with H = {rows // 4} and P = {columns} it needs the projection W_hr too"
     faults.append(f"{main.key} has shape {shape}; expected {form}{hint}")
     return 0
 
@@ -271,12 +277,14 @@ def _vectors(layout: Layout, read: Roles, blocks: dict[str, dict[str, Any]], siz
 # -- one LSTM --------------------------------------------------------------------------------------------------------
 
 
-def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool) -> Found:
-    """One LSTM in our names. Raises ShapeError with every fault."""
+def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool, partial: bool) -> Found:
+    """One LSTM in our names. Raises MissingError where it has not all its arrays, ShapeError with every fault."""
     faults: list[str] = []
     weights: dict[str, Any] = {}
     options: dict[str, Any] = {}
-    for (layer, direction), roles in sorted(_directions(layout, group).items()):
+    parts = _directions(layout, group)
+    raise_all(MissingError, lacking(layout, parts, partial))
+    for (layer, direction), roles in sorted(parts.items()):
         with gathered(faults):
             own, more = unpack(layout, roles)
             weights |= {f"{layer}/{direction}/{key}": values for key, values in own.items()}

@@ -109,16 +109,22 @@ def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
             said = "is not there" + nearest(name, names) if not close else "fits more than one"
             raise MissingError(f"{where}: the LSTM {name!r} {said}; there are {_listed(names)}")
         usable = close
-    if not found:
-        raise FileError(f"{where}: no LSTM was found")
-    if not usable:
-        raise FileError(*(f"{where}: {_called(f)}{f.refused}" for f in found))
+    else:
+        check_any(found, where)
     if len(usable) > 1:
         names = [f.name for f in usable]
         raise MissingError(f"{where}: there are {len(names)} LSTMs: {_listed(names)}; choose one by name (--name)")
     if usable[0].refused:
         raise FileError(f"{where}: {_called(usable[0])}{usable[0].refused}")
     return usable[0]
+
+
+def check_any(found: Sequence[Found], where: str) -> None:
+    """Raise FileError where no LSTM of a model can be traced."""
+    if not found:
+        raise FileError(f"{where}: no LSTM was found")
+    if all(f.refused for f in found):
+        raise FileError(*(f"{where}: {_called(f)}{f.refused}" for f in found))
 
 
 def _called(found: Found) -> str:

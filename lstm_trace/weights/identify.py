@@ -166,7 +166,7 @@ def _blocks(found: Found) -> Blocks:
     def stacked(pattern: str, letters: str = gates) -> Array:
         missing = [name for gate in letters if (name := pattern.format(gate)) not in weights]
         if missing:
-            raise MissingError(f"identify needs the weights of every gate; {', '.join(missing)} are not there")
+            raise MissingError(f"identify needs the weights of every gate; missing: {', '.join(missing)}")
         return np.stack([weights[pattern.format(gate)] for gate in letters])
 
     names = ("b_x{}", "b_h{}") if "b_xi" in weights or "b_hi" in weights else ("b_{}",) if "b_i" in weights else ()

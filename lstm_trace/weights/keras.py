@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +13,17 @@ import numpy as np
 from ..errors import FileError, ShapeError, counted
 from ..model import Defaults
 from .arrays import unpack
+from .completeness import lacking
 from .found import Found
 from .guards import archive, told
-from .hdf5 import Tree, opened, parsed, tree
+from .hdf5 import Tree, opened, parsed
 from .keras_arrays import grouped
-from .keras_config import MERGES, Layer, activation, layers
+from .keras_config import MERGES, Layer, activation, called, layers
 from .keys import Array
 from .layouts import LAYOUTS, Layout
 
+#: The HDF5 file within a `.keras` archive.
+STORED = "model.weights.h5"
 _OTHERS = {3: "GRU", 1: "SimpleRNN"}
 
 
@@ -74,19 +76,18 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
     """
     where = str(path)
     if path.suffix.lower() == ".keras":
-        with archive(path) as zipped, told(path, KeyError, RuntimeError):
+        with archive(path) as zipped, told(path, KeyError, RuntimeError, ValueError):
             names = zipped.namelist()
-            for name in ("config.json", "model.weights.h5"):
+            for name in ("config.json", STORED):
                 if name not in names:
                     raise FileError(f"{path}: not a Keras file: it has no {name}")
             config = parsed(zipped.read("config.json").decode("utf-8", "replace"), where)
             meta = parsed(zipped.read("metadata.json").decode(), where) if "metadata.json" in names else {}
-            stored = io.BytesIO(zipped.read("model.weights.h5"))
+            size = zipped.getinfo(STORED).file_size
         version = str(meta.get("keras_version", "3")) if isinstance(meta, Mapping) else "3"
-        with opened(stored, where) as file, told(path, RuntimeError, ValueError, KeyError):
-            return _found(tree(file, where), _File(where, version, layers(config)), layout)
-    with opened(path, where) as file, told(path, RuntimeError, ValueError, KeyError):
-        inside = tree(file, where)
+        with opened(path, where, STORED, size) as inside, told(path, RuntimeError, ValueError, KeyError):
+            return _found(inside, _File(where, version, layers(config)), layout)
+    with opened(path, where) as inside, told(path, RuntimeError, ValueError, KeyError):
         text = inside.text("", "model_config")
         version = inside.text("", "keras_version") or inside.text("model_weights", "keras_version")
         config = layers(parsed(text, where)) if text else {}
@@ -99,14 +100,24 @@ def _found(inside: Tree, file: _File, layout: Layout | None) -> list[Found]:
         kinds = sorted({layer.inner_kind for layer in file.config.values()})
         said = f"its layers are {', '.join(kinds)}" if kinds else f"it has {counted(len(inside.arrays), 'array')}"
         raise FileError(f"{file.where}: no LSTM was found; {said}")
-    order = {path: at for at, path in enumerate(file.config)}
+    order = {path: at for at, path in enumerate(file.config or inside.order)}
     found = []
     for unit in units:
         try:
             found.append(_one(unit, file, layout))
         except ShapeError as error:
             found.append(Found(unit.name, "no LSTM", refused="; ".join(error.problems)))
-    return sorted(found, key=lambda one: order.get(one.name, len(order)))
+    return sorted(found, key=lambda one: (_rank(one.name, order), _counted(one.name)))
+
+
+def _rank(name: str, order: Mapping[str, int]) -> int:
+    """The place of a layer in the model; the last where the file does not say it."""
+    return order.get(name, order.get(name.split("/")[0], len(order)))
+
+
+def _counted(name: str) -> list[tuple[int, str]]:
+    """A key that sorts lstm_2 before lstm_10: Keras counts the layers of a class as they are made."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 # -- one layer -------------------------------------------------------------------------------------------------------
@@ -114,15 +125,22 @@ def _found(inside: Tree, file: _File, layout: Layout | None) -> list[Found]:
 
 def _one(unit: _Unit, file: _File, layout: Layout | None) -> Found:
     """One layer in our names. Raises ShapeError; what is no LSTM comes back as refused."""
-    layer = _layer(unit.name, file.config)
+    layer = called(unit.name, file.config)
     unit.name = layer.path if layer else unit.name
     kind = _kind(unit, layer)
+    stored = layout or _layout(unit)
+    scopes = {scope: scope.split("/") for scope in unit.arrays}
+    absent = lacking(stored, {(int(k), way): _roles(unit.arrays[scope]) for scope, (k, way) in scopes.items()})
+    biased = any("bias" in arrays or "b_i" in arrays for arrays in unit.arrays.values())
+    if not absent and layer and layer.inner.get("use_bias") and not biased:
+        absent = ["its configuration says use_bias, and the file has no bias of it"]
+    if absent:
+        return Found(unit.name, kind, refused=absent[0])
     other = _other(unit, layer)
     if other:
         return Found(unit.name, kind if layer else f"Keras {other}", refused=other_said(other))
     if unlike := _unlike(unit, layer):
         return Found(unit.name, kind, refused=unlike)
-    stored = layout or _layout(unit)
     weights: dict[str, Any] = {}
     options: dict[str, Any] = {}
     for scope, arrays in unit.arrays.items():
@@ -189,19 +207,6 @@ def other_said(kind: str) -> str:
     return f"these are the weights of a layer {kind}, not of an LSTM; only LSTMs are read"
 
 
-def _layer(name: str, config: Mapping[str, Layer]) -> Layer | None:
-    """The recurrent layer of that name, the only one in a model of that name, or the only one with that last name."""
-    there = [layer for layer in config.values() if layer.recurrent]
-    for fits in (
-        [layer for layer in there if layer.path == name],
-        [layer for layer in there if layer.path.startswith(f"{name}/")],
-        [layer for layer in there if layer.path.split("/")[-1] == name.split("/")[-1]],
-    ):
-        if fits:
-            return fits[0] if len(fits) == 1 else None
-    return None
-
-
 def _other(unit: _Unit, layer: Layer | None) -> str:
     """The kind of recurrent layer, where it is no LSTM: by its class, else by shape."""
     for arrays in unit.arrays.values():
@@ -219,7 +224,7 @@ def _layout(unit: _Unit) -> Layout:
     arrays = next(iter(unit.arrays.values()))
     if "W_i" in arrays:
         return LAYOUTS["keras1"]
-    columns = np.shape(arrays["kernel"].values)[1]
+    columns = np.shape(arrays["kernel"].values)[-1] if "kernel" in arrays else 0
     long = "bias" in arrays and np.shape(arrays["bias"].values) == (2 * columns,)
     return LAYOUTS["cudnn" if long else "keras"]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .hdf5 import Tree
-from .keras_config import Layer
+from .keras_config import Layer, called
 from .keys import Array
 
 _BACK = re.compile(r"backward(_layer|_.*)?")
@@ -48,7 +48,11 @@ def grouped(inside: Tree, config: Mapping[str, Layer]) -> dict[str, dict[str, Ro
             own = (*path, place.cell) if apart else path
             number = 0 if place.rank is None else ranks.index(place.rank)
             units.setdefault(own, {})[f"{number}/{place.direction}"] = arrays
-    kept = {path: scopes for path, scopes in units.items() if all(map(_recurrent, scopes.values()))}
+    kept = {
+        path: scopes
+        for path, scopes in units.items()
+        if all(map(_recurrent, scopes.values())) or _partial(_called(path, inside, list(units)), scopes, config)
+    }
     return {_called(path, inside, list(kept)): dict(sorted(scopes.items())) for path, scopes in kept.items()}
 
 
@@ -110,6 +114,15 @@ def _recurrent(arrays: Roles) -> bool:
     if len(kernel) != 2 or len(recurrent) != 2 or kernel[1] != recurrent[1]:
         return False
     return recurrent[1] in (4 * recurrent[0], 3 * recurrent[0], recurrent[0])
+
+
+def _partial(name: str, scopes: Mapping[str, Roles], config: Mapping[str, Layer]) -> bool:
+    """Whether the arrays are some of those of an LSTM: by the model's configuration, or by a name of theirs."""
+    layer = called(name, config)
+    if layer is not None:
+        return layer.path == name and "LSTM" in layer.inner_kind
+    keys = [item.key.removesuffix(":0") for arrays in scopes.values() for item in arrays.values()]
+    return any(key.endswith("/recurrent_kernel") for key in keys)
 
 
 def _called(path: tuple[str, ...], inside: Tree, paths: list[tuple[str, ...]]) -> str:

@@ -166,3 +166,16 @@ def activation(value: Any, major: int) -> str:
     if name in _SAME:
         return name
     raise ValueError(name)
+
+
+def called(name: str, config: Mapping[str, Layer]) -> Layer | None:
+    """The recurrent layer of that name, the only one in a model of that name, or the only one with that last name."""
+    there = [layer for layer in config.values() if layer.recurrent]
+    for fits in (
+        [layer for layer in there if layer.path == name],
+        [layer for layer in there if layer.path.startswith(f"{name}/")],
+        [layer for layer in there if layer.path.split("/")[-1] == name.split("/")[-1]],
+    ):
+        if fits:
+            return fits[0] if len(fits) == 1 else None
+    return None

@@ -12,6 +12,10 @@ from .layouts import CANDIDATE, LAYOUTS, Layout, Names
 _BACK = re.compile(r"(backward|bwd?|reverse)(_layer)?")
 _FORTH = re.compile(r"(forward|fwd?)(_layer)?")
 _CELL = re.compile(r"(?:cell|layer)_(\d+)")  # TensorFlow 1 MultiRNNCell
+#: Names that no dense layer has.
+_TELLING = re.compile(
+    r"(weight|bias)_(ih|hh)|[ih]2h_|recurrent|input_to_|^(.*[/.])?(W_[xh][ifco]|W[xh]|[WU][xh]h_\w+)$"
+)
 
 
 class Array(NamedTuple):
@@ -38,6 +42,13 @@ class Group:
         needed = {"joined"} if layout.joined else {"input", "recurrent"}
         return any(needed <= {role for role, _ in roles} for roles in self.parts.values())
 
+    @property
+    def partial(self) -> bool:
+        """Whether its names are those of an LSTM alone, so that a matrix that is not there is missing."""
+        keys = [item.key for roles in self.parts.values() for item in roles.values()]
+        matrices = {role for roles in self.parts.values() for role, _ in roles} & {"input", "recurrent"}
+        return bool(matrices) and any(_TELLING.search(key) for key in keys)
+
 
 def grouped(arrays: Mapping[str, Any], layout: Layout, own: bool = False) -> tuple[dict[str, Group], list[str]]:
     """The arrays by LSTM, and the names of those that have no role in `layout`.
@@ -48,11 +59,11 @@ def grouped(arrays: Mapping[str, Any], layout: Layout, own: bool = False) -> tup
     found: dict[str, Group] = {}
     rest: list[str] = []
     for key, values in arrays.items():
-        place = _place(key, patterns)
-        if place is None:
+        found_place = place(key, patterns)
+        if found_place is None:
             rest.append(key)
             continue
-        name, layer, direction, role, gate = place
+        name, layer, direction, role, gate = found_place
         roles = found.setdefault(name, Group(name)).parts.setdefault((layer, direction), {})
         roles.setdefault((role, gate), Array(key, values))
     return found, rest
@@ -63,21 +74,23 @@ def detect(arrays: Mapping[str, Any], among: Iterable[str] = ()) -> tuple[Layout
 
     Where two explain as many, the one whose shapes fit; of those, the first. among: only these layouts.
     """
-    best: tuple[tuple[int, int], Layout, dict[str, Group]] | None = None
+    best: tuple[tuple[int, int, int], Layout, dict[str, Group]] | None = None
     for layout in (LAYOUTS[name] for name in among) if among else LAYOUTS.values():
         if not layout.detect and not among:
             continue
-        groups = {name: g for name, g in grouped(arrays, layout, own=True)[0].items() if g.complete(layout)}
+        every = grouped(arrays, layout, own=True)[0]
         if layout.detect == "shapes":
-            groups = {name: g for name, g in groups.items() if _fits(g, layout)}
-        score = sum(g.count for g in groups.values()), sum(_fits(g, layout) for g in groups.values())
+            every = {name: g for name, g in every.items() if _fits(g, layout)}
+        whole = [g for g in every.values() if g.complete(layout)]
+        groups = {name: g for name, g in every.items() if g.complete(layout) or g.partial}
+        score = sum(g.count for g in whole), sum(g.count for g in groups.values()), sum(_fits(g, layout) for g in whole)
         if groups and (best is None or score > best[0]):
             best = score, layout, groups
     return None if best is None else best[1:]
 
 
-def _place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:
-    """(module, layer, direction, role, gate) of an array's name."""
+def place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:
+    """(module, layer, direction, role, gate) of an array's name; None where it has no role."""
     text = key.removesuffix(":0").replace(".", "/")
     matches = ((role, re.search(rf"(?:^|/)(?:{pattern})$", text)) for role, pattern in patterns)
     role, match = next(((role, match) for role, match in matches if match), ("", None))

@@ -81,7 +81,9 @@ def prepare_arrays(
 
     Names of ours beside them (`W_hr`, `gamma_i`) are understood.
     """
-    found = choose(find(arrays, None if stored is None else layout(stored), keep=OURS), name, "the arrays")
+    found = choose(
+        find(arrays, None if stored is None else layout(stored), keep=OURS, partial=True), name, "the arrays"
+    )
     return prepare_found(found, cell, options, dtype, name or "", allow_nonfinite)
 
 
@@ -92,7 +94,7 @@ def by_our_names(
 
     beside: names that may stand beside them as they are.
     """
-    found = choose(find(weights, layout(stored), keep=beside), None, "weights")
+    found = choose(find(weights, layout(stored), keep=beside, partial=True), None, "weights")
     scopes = {key.rsplit("/", 1)[0] for key in found.weights}
     plain = scopes == {"0/forward"}  # the problem's own direction, and names as its author writes them
     named = {key.rsplit("/", 1)[1] if plain else key: values for key, values in found.weights.items()}

@@ -41,6 +41,7 @@ def record(one: Found) -> dict[str, Any]:
         "parameters": sum(array.size for array in arrays.values()),
         "arrays": len(arrays),
         "dtype": np.result_type(*arrays.values()).name if arrays else "",
+        "nonfinite": {key: count for key, a in arrays.items() if (count := int(np.sum(~np.isfinite(a))))},
         "batch_first": one.defaults.batch_first,
         "states": sorted(one.defaults.initial),
         "facts": dict(one.facts),
@@ -74,6 +75,10 @@ def _text(facts: dict[str, Any]) -> str:
     rows += _row(
         "parameters", f"{facts['parameters']:,} numbers in {counted(facts['arrays'], 'array')}, {facts['dtype']}"
     )
+    if facts["nonfinite"]:
+        places = ", ".join(f"{key} ({count})" for key, count in list(facts["nonfinite"].items())[:6])
+        more = f" and {len(facts['nonfinite']) - 6} more arrays" if len(facts["nonfinite"]) > 6 else ""
+        rows += _row("not finite", f"NaN or infinity in {places}{more}: refused without --allow-nonfinite")
     for said in facts["imported"]:
         rows += _row("imported", said)
     return "\n".join(rows)
@@ -92,5 +97,10 @@ def _value(value: Any) -> str:
 
 def _row(label: str, text: str) -> list[str]:
     return textwrap.wrap(
-        text, 78, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=" " * (_LABEL + 2), break_long_words=False
+        text,
+        78,
+        initial_indent=f"  {label:<{_LABEL}}",
+        subsequent_indent=" " * (_LABEL + 2),
+        break_long_words=False,
+        break_on_hyphens=False,
     ) or [f"  {label}"]

@@ -9,11 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError, MissingError
-from ..extras import missing
+from ..errors import FileError
 from .arrays import find
 from .found import Found
-from .guards import archive, entries
+from .guards import archive, check_intact, entries
 from .layouts import LAYOUTS, Layout
 
 SAVE = "torch.save(model.state_dict(), 'weights.pt')"
@@ -52,7 +51,7 @@ def plain(tensor: Any, where: str) -> Any:
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
     """The LSTMs of a checkpoint: those with PyTorch's names (`weight_ih_l0`), or in `layout`.
 
-    Raises MissingError without torch; FileError for TorchScript, pickled modules, truncated and foreign files.
+    Raises MissingError without torch; FileError for TorchScript, pickled modules, truncated, damaged and foreign files.
     """
     arrays = {key: Tensor(tensor, key) for key, tensor in _tensors(load(path), "", 0)}
     if not arrays:
@@ -71,6 +70,9 @@ def load(path: Path) -> Any:
         import torch
     except ImportError:
         raise MissingError(missing(str(path), "torch")) from None
+    if mapped:
+        with archive(path) as opened:  # torch maps the file and never looks at a checksum
+            check_intact(opened, path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

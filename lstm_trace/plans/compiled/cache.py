@@ -1,8 +1,11 @@
 """Machine code that is kept on disk between runs: in a directory that nobody else can write to, or nowhere.
 
-An entry is native code that will run, so that the directory must be the user's own, closed to others, and no link.
-Entries are named by all that they depend on, written under another name and renamed, and begin with a digest: what is
-incomplete or damaged is not used. Nothing here raises: without a cache everything is compiled anew.
+An entry is native code that will run, so what matters is who can have written it. That is a matter of ownership and
+mode: the directory is the user's own, closed to others and no link, and so is the entry, a plain file. Whoever can put
+a file there has the user's rights already, and needs no cache to run code; a secret key for the digest would lie beside
+the entries, and keep out nobody else. The digest is against damage: it covers the entry's name as well, so that a file
+that was cut off, changed or put under another name is not used. Entries are named by all that they depend on, written
+under another name and renamed. Nothing here raises: without a cache everything is compiled anew.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from pathlib import Path
 VARIABLE = "LSTM_TRACE_CACHE"
 #: Entries that are kept; the older half goes when there are more. Each is some 8 kB.
 MOST = 1024
+#: Bytes that an entry may have; what is larger was not written here.
+MOST_BYTES = 1 << 24
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -45,12 +50,15 @@ def _usual() -> Path:
 
 
 def _ours(place: Path) -> bool:
-    """Whether this user owns it and nobody else may write to it."""
+    """Whether this user owns the directory and nobody else may write to it."""
     state = os.lstat(place)
-    if not stat.S_ISDIR(state.st_mode):
-        return False
+    return stat.S_ISDIR(state.st_mode) and _closed(state)
+
+
+def _closed(state: os.stat_result) -> bool:
+    """Whether this user owns it and nobody else may write to it."""
     if sys.platform == "win32":
-        return True  # a directory under the user's profile: its access list is the profile's
+        return True  # under the user's profile: its access list is the profile's
     return state.st_uid == os.geteuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
@@ -63,17 +71,23 @@ def read(place: Path | None, entry: str) -> bytes | None:
     """The entry's bytes; None where it is not there, not ours or damaged."""
     if place is None:
         return None
+    # a link is not followed, and a pipe is not waited for
+    flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")
     try:
-        handle = os.open(place / entry, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+        handle = os.open(place / entry, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
         with os.fdopen(handle, "rb") as file:
             state = os.fstat(handle)
-            if not stat.S_ISREG(state.st_mode) or (sys.platform != "win32" and state.st_uid != os.geteuid()):
+            if not stat.S_ISREG(state.st_mode) or not _closed(state) or state.st_size > MOST_BYTES:
                 return None
-            data = file.read()
+            data = file.read(MOST_BYTES)
     except OSError:
         return None
     digest, body = data[:_DIGEST], data[_DIGEST:]
-    return body if body and hashlib.sha256(body).digest() == digest else None
+    return body if body and _digest(entry, body) == digest else None
+
+
+def _digest(entry: str, body: bytes) -> bytes:
+    return hashlib.sha256(entry.encode() + b"\0" + body).digest()
 
 
 def write(place: Path | None, entry: str, body: bytes) -> None:
@@ -86,7 +100,7 @@ def write(place: Path | None, entry: str, body: bytes) -> None:
         handle, temporary = tempfile.mkstemp(prefix=entry[:16], suffix=".part", dir=place)  # readable by us alone
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(body).digest() + body)
+                file.write(_digest(entry, body) + body)
             os.replace(temporary, place / entry)
             _tidy(place)
         except OSError:
