@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from .arithmetic import find
-from .cell.cells import joined, masked, named
+from .cell.cells import directed, joined, masked, of_direction
 from .cell.lines import Cell
 from .cell.ops import OPS
 from .cell.shapes import infer
@@ -78,12 +78,13 @@ def _claims(trace: Trace) -> Iterator[str]:
         yield f"batched is false, and the trace has {trace.batch} rows"
     if trace.padded and header.padding is None:
         yield f"inputs.{trace.padded} is given, and padding does not say what is put out there"
-    base: Cell | None = None
+    bases: dict[str, Cell] = {}  # the named cell of each direction
     try:
         if header.arithmetic is not None:
             find(header.arithmetic)
         if header.kind != "equations":
-            base, _ = named(header.kind, header.options)
+            forward, reverse, _ = directed(header.kind, header.options)
+            bases = {"forward": forward, "reverse": reverse or forward}
         elif header.options:
             yield f"cell: equations have no options; found {', '.join(header.options)}"
     except LstmTraceError as error:
@@ -91,7 +92,7 @@ def _claims(trace: Trace) -> Iterator[str]:
         return
     top = max(stage.layer for stage in trace.stages)
     for stage in trace.stages:
-        problem = _unborne(stage, base, trace, stage.layer == top)
+        problem = _unborne(stage, bases.get(stage.direction), trace, stage.layer == top)
         if problem:
             yield f"{stage.scope}: {problem}"
 
@@ -110,7 +111,11 @@ def _unborne(stage: Stage, base: Cell | None, trace: Trace, top: bool) -> str:
     elif base is None:
         return _unpadded(stage, header.padding)
     else:
-        told = [f"{name}: {value}" for name, value in header.options.items() if value not in (None, False)]
+        told = [
+            f"{name}: {value}"
+            for name, value in of_direction(header.options, stage.direction).items()
+            if value not in (None, False)
+        ]
         said, expected = f"{header.kind} ({', '.join(told)})", base
         if header.padding is not None:
             said += f" with padding: {header.padding}"

@@ -306,7 +306,7 @@ def test_what_no_reading_can_have_is_refused() -> None:
         lt.identify(weights, x, y, options={"clip": 1.0, "cell_clip": 0.5})
     with pytest.raises(MissingError, match="W_xi, W_xo, W_hi, W_ho, b_i, b_o are missing"):
         lt.identify({name: a for name, a in weights.items() if name.endswith("c")}, x, y)
-    with pytest.raises(MissingError, match="identify needs the weights of every gate; missing: W_xf"):
+    with pytest.raises(MissingError, match="identify needs the weights of every gate; missing: b_f"):
         lt.identify({name: a for name, a in weights.items() if not name.endswith("f")}, x, y)
     for search, said in (({"atol": float("nan")}, "atol"), ({"clips": [0.0]}, "clips"), ({"clips": [-1.0]}, "clips")):
         with pytest.raises(OptionError, match=f"{said}: expected "):

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError
+from ..errors import FileError, MissingError
+from ..extras import missing
 from .arrays import find
 from .found import Found
 from .guards import archive, check_intact, entries
