@@ -60,6 +60,8 @@ def _beyond(data: dict[str, Any], where: str) -> tuple[str, ...]:
     for place in places(Problem, data):
         if not _set_aside(rest, place, unread):
             return ()
+    if places(Problem, rest):  # two faults in one place: x beside an x_t that is no array
+        return ()
     try:
         prepare_problem(Problem.model_validate(rest), where, unread=frozenset(unread)).check()
     except LstmTraceError as error:

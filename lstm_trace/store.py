@@ -15,7 +15,7 @@ from .arguments import checked
 from .arrays import cast, to_list
 from .cell.ops import Array
 from .cell.parse import parse
-from .cell.shapes import infer
+from .cell.shapes import infer, recorded_misfits
 from .cell.stack import GIVEN, VALID, Stage, X
 from .errors import FileError, LstmTraceError
 from .files import read_bytes, written
@@ -334,7 +334,16 @@ def _widths(trace: Trace) -> list[str]:
         here = trace.parameters.get(stage.scope, {})
         shapes = {name: here[name].shape for name in stage.parameters if name in here}
         if not {*stage.parameters, *stage.inputs} <= {*shapes, *known}:
-            continue  # a line without its operands is told by verify: cannot tell
+            # a line without its operands is told by verify: cannot tell
+            there = {name: width for name, (width, _) in known.items()} | {
+                name: array.shape[-1] for name, array in trace.lines.get(stage.scope, {}).items()
+            }
+            carried = {state: there[line] for state, line in stage.cell.carry if line in there}
+            names = [line.name for line in stage.lines]
+            problems += (
+                f"{stage.scope}: {p}" for p in recorded_misfits(stage.cell, names, shapes, {**carried, **there})
+            )
+            continue
         try:
             sizes = infer(stage.cell, [line.name for line in stage.lines], shapes, known)
         except LstmTraceError as error:

@@ -218,24 +218,58 @@ def _contradictions(
         if line.name not in computed:
             continue
         reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
-        if len(reads) == len(line.operands):  # else an operand is missing, which is told elsewhere
-            if line.op == "matvec":
-                width, fits = reads[0], shapes[str(line.operands[0])][1] == reads[1]
-            elif line.op in _REDUCTIONS:
-                width, fits = 1, True
-            elif line.op == "concat":
-                width, fits = sum(reads), True
-            else:
-                width, fits = max(reads), set(reads) <= {1, max(reads)}
-            if not fits or width != found[line.name]:
-                parts = ", ".join(f"{name}: {wide[name]}" for name in dict.fromkeys(line.reads))
-                yield f"line `{line.name}`: the widths of its operands do not fit ({parts})"
+        # where an operand is missing that is told elsewhere
+        if len(reads) == len(line.operands) and _width(line, reads, shapes) != found[line.name]:
+            yield _told(line, wide)
         wide[line.name] = found[line.name]
     for state, target in cell.carry:
         if target in computed and found[target] != found[state]:
             yield (
                 f"line `{target}` has width {found[target]}, and is carried as {state}, which has width {found[state]}"
             )
+
+
+def _width(line: Line, reads: list[int], shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+    """The width of a line whose operands are as wide as `reads`; None where these do not fit each other."""
+    if line.op == "matvec":
+        return reads[0] if shapes[str(line.operands[0])][1] == reads[1] else None
+    if line.op in _REDUCTIONS:
+        return 1
+    if line.op == "concat":
+        return sum(reads)
+    return max(reads) if set(reads) <= {1, max(reads)} else None
+
+
+def _told(line: Line, wide: Mapping[str, int]) -> str:
+    parts = ", ".join(f"{name}: {wide[name]}" for name in dict.fromkeys(line.reads))
+    return f"line `{line.name}`: the widths of its operands do not fit ({parts})"
+
+
+def recorded_misfits(
+    cell: Cell, lines: Iterable[str], shapes: Mapping[str, tuple[int, ...]], widths: Mapping[str, int]
+) -> Iterator[str]:
+    """What does not fit among the values that a trace has, where it lacks an operand from which to infer the rest.
+
+    shapes: of the parameters that are there. widths: of inputs, states and recorded lines. A line without all of its
+    operands is as wide as it was recorded.
+    """
+    names = set(lines)
+    if ranks := list(_ranks(cell, shapes, names)):
+        yield from ranks
+        return
+    wide = {**{name: shape[0] for name, shape in shapes.items()}, **widths}
+    for line in cell.lines:
+        reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
+        if line.name not in names or len(reads) < len(line.operands):
+            continue
+        width = _width(line, reads, shapes)
+        if width is None:
+            yield _told(line, wide)
+        elif width != wide.setdefault(line.name, width):
+            yield f"line `{line.name}`: width {wide[line.name]}, expected {width}"
+    for state, target in cell.carry:
+        if wide.get(state, wide.get(target)) != wide.get(target, wide.get(state)):
+            yield f"line `{target}` has width {wide[target]}, and is carried as {state}, which has width {wide[state]}"
 
 
 def _symbols(cell: Cell, classes: _Classes) -> dict[Key, str]:
