@@ -17,6 +17,7 @@ from .cell.lines import Cell
 from .cell.ops import Array
 from .cell.stack import Stage, stack
 from .errors import Faults, OptionError, within
+from .files import spare
 from .plans.compiled.machine import installed
 from .running.choice import LEAST_STEPS, Choice, check_choice, choose, due
 from .running.inputs import Fed, fed
@@ -54,7 +55,7 @@ class Defaults:
 class Model:
     """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
 
-    weights: arrays by scope and name, read-only copies of one dtype.
+    weights: arrays by scope and name, read-only copies of one dtype. source: the file that they are from, if any.
     """
 
     cell: Cell
@@ -64,6 +65,7 @@ class Model:
     padding: Padding = "zero"
     extra: str = ""
     defaults: Defaults = Defaults()
+    source: str = ""
     _layouts: dict[Request, Layout] = field(default_factory=dict, repr=False, compare=False)
     _kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
@@ -123,6 +125,8 @@ class Model:
         `q4.12`, …; its values are stored as float64. Values are dimensionless; time is counted in steps.
         Raises ShapeError, MissingError, OptionError, TooLargeError.
         """
+        if isinstance(out, str | Path):
+            spare(out, [self.source] if self.source else [])
         if arithmetic is not None:
             model = self._in(arithmetic, plan, out)
             arguments = {"initial": initial, "given": given, "lengths": lengths, "batch_first": batch_first}

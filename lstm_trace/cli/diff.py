@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .common import output_option
+from .common import conclude, echo, output_option
 from .models import input_options, layout_options
 
 
@@ -24,10 +24,7 @@ from .models import input_options, layout_options
 @click.option("--bound", is_flag=True, help="The rounding bound decides (the default).")
 @input_options
 @layout_options
-@click.pass_context
 def command(
-    ctx: click.Context,
-    /,
     a: str,
     b: str,
     output: str,
@@ -65,8 +62,8 @@ def command(
         text = difference(reference, other, attribute).render(form or view.form_of(output))
     else:
         text = view.render(found, form or view.form_of(output))
+    conclude(0 if found.same else 1)
     with written(output) as file:
         file.write(text)
     for remark in remarks:
-        click.echo(f"note: {remark}", err=True)
-    ctx.exit(0 if found.same else 1)
+        echo(f"note: {remark}", err=True)

@@ -73,11 +73,15 @@ def command(
     from pathlib import Path
 
     from ..arithmetic import decimals
-    from ..files import written
+    from ..files import spare, written
     from ..views.report import format_of, pdf, report
 
+    picture = str(Path(output).with_suffix(".svg"))
     terminal = output == "-" and sys.stdout.isatty()
     chosen = format_ or format_of(output, "text" if terminal else "md")
+    illustrate = chosen == "md" and output not in ("-", picture) and not no_diagram
+    if illustrate:
+        spare(picture, [source, output])
     columns = width or (min(shutil.get_terminal_size().columns, 100) if terminal else 80)
     trace = opened(source, allow_nonfinite)
     if arithmetic is not None:
@@ -93,12 +97,11 @@ def command(
         with written(output, "wb") as file:
             file.write(made)
         return
-    text, svg, picture = report(trace, chosen, **options), "", ""
-    if chosen == "md" and output != "-" and not no_diagram:
+    text, svg = report(trace, chosen, **options), ""
+    if illustrate:
         from ..views.illustrated import illustrated
         from ..views.rows import Selection
 
-        picture = str(Path(output).with_suffix(".svg"))
         text, svg = illustrated(text, trace, picture, Selection(**selection), language, notation)
     with written(output) as file:
         file.write(text)

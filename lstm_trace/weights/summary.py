@@ -51,7 +51,7 @@ def listing(path: str, found: Sequence[Found]) -> str:
     """The text for a terminal of 80 columns."""
     count = sum(not one.refused for one in found)
     head = f"{path}: {count} LSTM{'' if count == 1 else 's'}"
-    return "\n\n".join([head, *(_text(record(one)) for one in found)]) + "\n"
+    return "\n\n".join([head, *(_text(record(one)) for one in found)])
 
 
 def _text(facts: dict[str, Any]) -> str:
