@@ -37,6 +37,8 @@ def archive(path: str | Path) -> zipfile.ZipFile:
     seen: set[str] = set()
     try:
         for entry in opened.infolist():
+            if not entry.filename:
+                raise FileError(f"{path}: an entry of the archive has no name; the file is damaged")
             afford(entry.file_size, entry.compress_size, f"{path}: {entry.filename}")
             if entry.filename in seen:
                 raise FileError(f"{path}: the entry {entry.filename} stands twice")
