@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from .formula import (
@@ -29,6 +28,7 @@ from .formula import (
     signed,
 )  # fmt: skip
 from .formula import number as written
+from .markup import escape
 from .numbers import Shown
 from .symbols import FUNCTIONS, Symbol, symbol
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
 from ..trace import Trace
 from ..walks.compare import Comparison
 from ..walks.forward import Verification
 from ..weights.identify import Identification
+from .markup import escape
 from .numbers import show
 from .plain import number
 from .table_report import Explanation

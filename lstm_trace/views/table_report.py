@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..arrays import word
 from ..errors import OptionError
+from ..printable import json_text, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ class Explanation:
         for part in self.more:
             out += [f"## {part.title}", "", *part._table(digits), ""]
         out += [*(["## Entries", ""] if self.more else []), *self._table(digits)]
-        return "\n".join(out) + "\n"
+        return printable("\n".join(out)) + "\n"
 
     def _table(self, digits: int) -> list[str]:
         names = self.shown or self.columns
@@ -74,7 +74,7 @@ class Explanation:
         writer.writerows(
             ["" if v is None else repr(v) if isinstance(v, float) else v for v in row] for row in self.rows
         )
-        return text.getvalue()
+        return printable(text.getvalue())
 
     def data(self) -> dict[str, Any]:
         """Title, sentences and all rows as plain data; NaN and infinities as words."""
@@ -84,7 +84,7 @@ class Explanation:
 
     def json(self) -> str:
         """`data` as JSON."""
-        return json.dumps(self.data(), indent=1, ensure_ascii=False) + "\n"
+        return json_text(self.data(), indent=1) + "\n"
 
     def render(self, form: str) -> str:
         """`md`, `csv` or `json`. Raises OptionError for another."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import OptionError
+from ..printable import printable
 from .blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from .formula import Dots, Node
 from .plain import Plain
@@ -73,7 +74,7 @@ def render(blocks: Iterable[Block], own: Mapping[str, Any], width: int = 0, lang
     plain = Plain(own)
     printer = _Printer(TypstMath(own), sizes(plain))
     there = list(blocks)
-    title = next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), "")
+    title = printable(next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), ""))
     body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
     fonts = ['"New Computer Modern"', *([string(_east_asian())] if _wide(title + body) else [])]
     return _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", language=language) + f"\n{body}\n"

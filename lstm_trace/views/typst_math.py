@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..printable import printable
 from . import own_tex
 from .formula import (
     BINDING,
@@ -66,8 +67,8 @@ def string(text: str) -> str:
     >>> print(string('a "b" \\ c'))
     "a \"b\" \\ c"
     """
-    escaped = " ".join(text.split("\n")).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{"".join(c for c in escaped if c.isprintable() or c == chr(0xA0))}"'
+    escaped = printable(text).replace("\n", " ").replace("\t", " ").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def number(shown: Shown) -> str:

@@ -63,7 +63,11 @@ def read(path: Path, layout: Layout | None = None, recurrent_activation: str | N
                 if name not in names:
                     raise FileError(f"{path}: not a Keras file: it has no {name}")
             config = parsed(zipped.read("config.json").decode("utf-8", "replace"), where)
-            meta = parsed(zipped.read("metadata.json").decode("utf-8", "replace"), where) if "metadata.json" in names else {}
+            meta = (
+                parsed(zipped.read("metadata.json").decode("utf-8", "replace"), where)
+                if "metadata.json" in names
+                else {}
+            )
             stored = io.BytesIO(zipped.read("model.weights.h5"))
         version = str(meta.get("keras_version", "3")) if isinstance(meta, Mapping) else "3"
         with opened(stored, where) as file, told(path, RuntimeError, ValueError, KeyError):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..cell.cells import named
+from ..printable import message
 from .found import Found
 
 _LABEL = 12
@@ -55,7 +56,7 @@ def listing(path: str, found: Sequence[Found]) -> str:
 
 
 def _text(facts: dict[str, Any]) -> str:
-    rows = [f"{facts['name'] or '(the file itself)'}: {facts['kind']}"]
+    rows = [message(" ".join(f"{facts['name'] or '(the file itself)'}: {facts['kind']}".split()))]
     if "refused" in facts:
         return "\n".join([*rows, *_row("refused", facts["refused"])])
     layers = facts["layers"]
@@ -87,5 +88,9 @@ def _value(value: Any) -> str:
 
 def _row(label: str, text: str) -> list[str]:
     return textwrap.wrap(
-        text, 78, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=" " * (_LABEL + 2), break_long_words=False
+        message(text),
+        78,
+        initial_indent=f"  {label:<{_LABEL}}",
+        subsequent_indent=" " * (_LABEL + 2),
+        break_long_words=False,
     ) or [f"  {label}"]
