@@ -64,9 +64,11 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
     toml = re.match(r"[\w.\"-]+\s*=|\[[\w.]+\]$", head)
     likely = _json if head[:1] == "{" else _toml if toml else _yaml
     for reader in dict.fromkeys((likely, _yaml)):
+        data = None
         with suppress(FileError):
-            if isinstance(data := reader(path, text), dict):
-                return _text_only(path, text, data)
+            data = reader(path, text)
+        if isinstance(data, dict):
+            return _text_only(path, text, data)
     return likely(path, text)
 
 

@@ -99,14 +99,13 @@ def _changed(
 
 
 def _require(trace: Trace) -> None:
-    """Raise MissingError for a premise that a stage reads and the trace does not have."""
+    """Raise MissingError for an input or state that a stage reads and the trace lacks; `sizes` tells of parameters."""
     problems: list[str] = []
     for stage in trace.stages:
         given = trace.given.get(stage.scope, {})
         sources = {name: stage.sources.get(name) for name in stage.inputs}
         missing = {
             "initial state": [n for n in stage.states if n not in trace.initial.get(stage.scope, {})],
-            "parameter": [n for n in stage.parameters if n not in trace.parameters.get(stage.scope, {})],
             "supplied line": [n for n, source in sources.items() if source == GIVEN and n not in given],
             "input": [n for n, source in sources.items() if source == X and trace.x is None],
         }
