@@ -67,8 +67,10 @@ def prepare(
         return source
     if isinstance(source, str | Path):
         if is_model(source):
-            return prepare_file(source, name or None, layout, cell, options, dtype, allow_nonfinite)
-        return prepare_problem(read_problem(source), str(source), allow_nonfinite)
+            model = prepare_file(source, name or None, layout, cell, options, dtype, allow_nonfinite)
+        else:
+            model = prepare_problem(read_problem(source), str(source), allow_nonfinite)
+        return replace(model, source=str(source))
     if isinstance(source, Problem):
         return prepare_problem(source, allow_nonfinite=allow_nonfinite)
     if framework(source):

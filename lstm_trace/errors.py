@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from .printable import message
+
 
 class LstmTraceError(Exception):
-    """Base of every error that a user's input can cause; `problems` holds one message for each fault found."""
+    """Base of every error that a user's input can cause; `problems` holds one message for each fault found.
+
+    Messages quote names and keys of files, so each is made printable and is cut where it is too long to be read.
+    """
 
     def __init__(self, *problems: str) -> None:
-        self.problems: tuple[str, ...] = problems
-        super().__init__("\n".join(problems))
+        self.problems: tuple[str, ...] = tuple(map(message, problems))
+        super().__init__("\n".join(self.problems))
 
 
 class CellError(LstmTraceError):

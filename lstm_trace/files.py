@@ -6,9 +6,10 @@ import io
 import json
 import os
 import re
+import stat
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -59,16 +60,29 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
     suffix = Path(path).suffix.lower()
     check_room(path, suffix, len(content))
     if suffix in readers:
-        return readers[suffix](path, text)
+        return _text_only(path, text, readers[suffix](path, text))
     # no suffix says what it is (standard input): YAML with braces looks like JSON, so each has its turn
     head = next((row for row in text.splitlines() if row.strip() and row.strip()[0] != "#"), "").strip()
     toml = re.match(r"[\w.\"-]+\s*=|\[[\w.]+\]$", head)
     likely = _json if head[:1] == "{" else _toml if toml else _yaml
     for reader in dict.fromkeys((likely, _yaml)):
+        data = None
         with suppress(FileError):
-            if isinstance(data := reader(path, text), dict):
-                return data
+            data = reader(path, text)
+        if isinstance(data, dict):
+            return _text_only(path, text, data)
     return likely(path, text)
+
+
+def _text_only(path: str | Path, text: str, data: Any) -> Any:
+    """`data`. Raises FileError for half of a surrogate pair, which only an escape can bring and no file can hold."""
+    if re.search(r"\\(?:u|U0000)[dD][89a-fA-F]", text):
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = error.object[error.start].encode("unicode_escape").decode()
+            raise FileError(f"{path}: {half} is half of a character; write the character itself") from None
+    return data
 
 
 def _json(path: str | Path, text: str) -> Any:
@@ -87,10 +101,10 @@ def _json(path: str | Path, text: str) -> Any:
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
     except ValueError as error:  # a whole number of more digits than Python converts
-        raise FileError(f"{path}: {_plain(error)}") from None
+        raise FileError(f"{path}: {plain(error)}") from None
 
 
-def _plain(error: Exception) -> str:
+def plain(error: Exception) -> str:
     """An error of Python's own, fit to stand within a sentence."""
     text = str(error).split("; use sys.")[0]
     return text[:1].lower() + text[1:]
@@ -103,7 +117,7 @@ def _toml(path: str | Path, text: str) -> Any:
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
     except ValueError as error:
-        raise FileError(f"{path}: {_plain(error).replace('cannot overwrite a value', 'a key stands twice')}") from None
+        raise FileError(f"{path}: {plain(error).replace('cannot overwrite a value', 'a key stands twice')}") from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -141,11 +155,34 @@ _resolve("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"
 _resolve("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+.")
 
 
-def _integer(loader: Any, node: Any) -> int:
-    return int(loader.construct_scalar(node))  # decimal, whatever zeros it begins with
+def _as(kind: str, read: Callable[[str], Any]) -> Callable[[Any, Any], Any]:
+    """A constructor of scalars, which are of their kind by their looks or by a tag (`!!bool maybe`)."""
+
+    def construct(loader: Any, node: Any) -> Any:
+        text = loader.construct_scalar(node)
+        try:
+            return read(text)
+        except (ValueError, KeyError) as error:
+            said = plain(error) if "limit" in str(error) else f"expected {kind}, found {text!r}"
+            raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from None
+
+    return construct
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+def _float(text: str) -> float:
+    return float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", text, flags=re.I))
+
+
+_TAG = "tag:yaml.org,2002:"
+#: What a problem is made of; other tags (timestamps, sets, binary data) are refused with their line.
+_Loader.yaml_constructors = {
+    f"{_TAG}null": yaml.SafeLoader.yaml_constructors[f"{_TAG}null"],
+    f"{_TAG}bool": _as("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
+    f"{_TAG}int": _as("a whole number", int),  # decimal, whatever zeros it begins with
+    f"{_TAG}float": _as("a number", _float),
+    **{f"{_TAG}{kind}": yaml.SafeLoader.yaml_constructors[f"{_TAG}{kind}"] for kind in ("str", "seq", "map")},
+    None: yaml.SafeLoader.construct_undefined,
+}
 
 
 def _yaml(path: str | Path, text: str) -> Any:
@@ -162,7 +199,7 @@ def _yaml(path: str | Path, text: str) -> Any:
             f"{path}: the character #x{error.character:04x} at {error.position} cannot stand here"
         ) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise FileError(f"{path}: {_plain(error)}") from None
+        raise FileError(f"{path}: {plain(error)}") from None
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
 
@@ -187,6 +224,27 @@ def format_of(path: str | Path, formats: Mapping[str, str], what: str, otherwise
 def _is_device(path: Path) -> bool:
     """Whether something stands there that takes text and is no file: a device, a pipe."""
     return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def spare(output: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Raise FileError where `output` is one of the files `inputs`, by whatever name or link: it would be lost.
+
+    '-' is the file that the shell has opened as standard output, or input.
+    """
+    target = _identity(output, 1)
+    for source in inputs:
+        if target is not None and target == _identity(source, 0):
+            also = "" if str(source) == str(output) else f" {source} by another name,"
+            raise FileError(f"{output}: this is{also} an input, which would be lost; write to another file")
+
+
+def _identity(path: str | Path, standard: int) -> tuple[int, int] | None:
+    """What two names of one file have in common; None where nothing could be lost: no file yet, a terminal, a pipe."""
+    try:
+        found = os.fstat(standard) if str(path) == "-" else os.stat(path)
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import numpy as np
 
 from .cell.ops import Array
 from .errors import FileError, nearest, within
-from .files import read_bytes
+from .files import plain, read_bytes
 from .trace import Trace
 
 _COLUMNS = ("layer", "direction", "t", "batch", "line", "unit", "value")
@@ -117,7 +117,7 @@ def _whole(part: str, found: Any) -> int:
     """A whole number; 2.0 is one, as tables write it that have gaps."""
     try:
         number = math.nan if isinstance(found, bool) else float(found)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not number.is_integer():
         raise FileError(f"{part} is {found!r}; expected a whole number")
@@ -157,8 +157,8 @@ def _json_lines(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, An
         if row.strip():
             try:
                 entry = json.loads(row)
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise FileError(f"{path}: row {number}: no JSON: {error}") from None
+            except (ValueError, RecursionError) as error:  # also a whole number of more digits than Python converts
+                raise FileError(f"{path}: row {number}: no JSON: {plain(error)}") from None
             if not isinstance(entry, dict):
                 raise FileError(f"{path}: row {number}: expected {{…}}, found {type(entry).__name__}")
             yield number, entry

@@ -18,6 +18,7 @@ from .cell.lines import Cell
 from .cell.ops import Array
 from .cell.stack import Stage, stack
 from .errors import Faults, OptionError, within
+from .files import spare
 from .plans.compiled.machine import installed
 from .running.choice import LEAST_STEPS, Choice, check_choice, choose, due
 from .running.inputs import Fed, fed
@@ -57,7 +58,7 @@ class Model:
     """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
 
     weights: arrays by scope and name, read-only copies of one dtype. reverse: the cell of the reverse direction, where
-    it is another (option `reverse`).
+    it is another (option `reverse`). source: the file that they are from, if any.
     """
 
     cell: Cell
@@ -68,6 +69,7 @@ class Model:
     extra: str = ""
     defaults: Defaults = Defaults()
     reverse: Cell | None = None
+    source: str = ""
     _layouts: dict[Request, Layout] = field(default_factory=dict, repr=False, compare=False)
     _kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
@@ -132,6 +134,8 @@ class Model:
         `q4.12`, …; its values are stored as float64. Values are dimensionless; time is counted in steps.
         Raises ShapeError, MissingError, OptionError, TooLargeError.
         """
+        if isinstance(out, str | Path):
+            spare(out, [self.source] if self.source else [])
         if arithmetic is not None:
             model = self._in(arithmetic, plan, out)
             arguments = {"initial": initial, "given": given, "lengths": lengths, "mask": mask}

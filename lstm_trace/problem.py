@@ -60,8 +60,10 @@ def _beyond(data: dict[str, Any], where: str) -> tuple[str, ...]:
     rest = {key: dict(value) if isinstance(value, dict) else value for key, value in data.items()}
     unread: set[str] = set()
     for place in places(Problem, data):
-        if not _set_aside(rest, place, unread):
+        if not place or not _set_aside(rest, place, unread):
             return ()
+    if places(Problem, rest):  # two faults in one place: x beside an x_t that is no array
+        return ()
     try:
         prepare_problem(Problem.model_validate(rest), where, unread=frozenset(unread)).check()
     except LstmTraceError as error:

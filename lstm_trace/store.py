@@ -19,6 +19,7 @@ from .cell.stack import Stage
 from .consistency import faults
 from .errors import FileError, LstmTraceError
 from .files import format_of, read_bytes, written
+from .printable import json_text
 from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, validate
 from .tensors import holds_trace, is_tensors, read_header
 from .trace import INITIAL, STATE, Header, Trace
@@ -95,7 +96,7 @@ def _pretty(value: Any, depth: int) -> str:
     if isinstance(value, list) and value and isinstance(value[0], Mapping):
         pad = " " * (depth + 1)
         return f"[\n{pad}" + f",\n{pad}".join(_pretty(v, depth + 1) for v in value) + f"\n{' ' * depth}]"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return json_text(value, allow_nan=False)
 
 
 def trace_format(path: str | Path) -> str:

@@ -178,7 +178,7 @@ DAMAGE: list[tuple[Any, str]] = [
     (lambda d: d.update(batched=False), "batched is false, and the trace has 2 rows"),
     (
         lambda d: d["inputs"].update(lengths=[3, 1]),
-        "inputs.lengths is given, and padding does not say what stands past",
+        "inputs.lengths is given, and padding does not say what is put out",
     ),
     (lambda d: d["inputs"].update(x="many"), "inputs.x: expected a number, found the text 'many'"),
     (

@@ -150,7 +150,8 @@ class Builder:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name not in FUNCTIONS:
             said = nearest(name, sorted(FUNCTIONS), "there are")
-            raise Fault(f"unknown function {name or ast.unparse(node.func)!r}{said}", column)
+            quoted = name or ast.get_source_segment(text, node.func) or ""  # as it was written, and not all of it
+            raise Fault(f"unknown function {quoted if len(quoted) <= 40 else quoted[:39] + '…'!r}{said}", column)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             raise Fault(f"{name} takes plain operands only, by position", column)
         count = len(node.args)

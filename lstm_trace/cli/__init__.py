@@ -4,18 +4,36 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from contextlib import contextmanager, suppress
+from copy import copy
+from functools import partial
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from .. import __version__
 from ..errors import LstmTraceError
+from ..printable import message
+from . import streams
+from .common import VERDICT, spare_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Verbs in the order in which a user meets them; `lstm_trace.cli.<verb>` has the `command`.
 VERBS = (
     "run", "report", "show", "export", "verify", "diff", "explain", "inspect", "identify", "schema", "example",
 )  # fmt: skip
+#: Set to anything, it prints where an unexpected error happened, and warnings of libraries.
+DEBUG = "LSTM_TRACE_DEBUG"
+#: Problems that are told; the rest is counted.
+TOLD = 50
+
+
+class _ReaderGoneError(Exception):
+    """Whoever reads standard output has seen enough. It is no error of click's, which would end with exit code 1."""
 
 
 class _Group(click.Group):
@@ -27,7 +45,8 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f".{cmd_name}", __name__).command
+        command: click.Command = copy(import_module(f".{cmd_name}", __name__).command)
+        command.callback = partial(spare_inputs, command, command.callback)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -39,36 +58,86 @@ class _Group(click.Group):
             raise click.UsageError(f"no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _reader_may_go():  # --help prints here
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_go(ctx):
+            super().invoke(ctx)
+            sys.stdout.flush()
+        return ctx.meta.get(VERDICT, 0)
+
     def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
-        kwargs["standalone_mode"] = False
+        streams.prepare()
+        with warnings.catch_warnings():
+            if not os.environ.get(DEBUG):  # a library's remark would stand on stderr like a message of ours
+                warnings.simplefilter("ignore", append=True)  # what the user says with -W goes before
+            code = self._code(*args, standalone_mode=False, **kwargs)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def _code(self, *args: Any, **kwargs: Any) -> int:
+        """Run, and give the exit code. Raises SystemExit."""
         try:
             code = super().main(*args, **kwargs)
-            sys.stdout.flush()
         except click.ClickException as error:
             fail(error.format_message())
         except LstmTraceError as error:
             fail(*error.problems)
         except (KeyboardInterrupt, click.Abort):
             sys.exit(130)
-        except BrokenPipeError:  # the reader of a pipe has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
+        except _ReaderGoneError as gone:
+            streams.discard()
+            code = gone.args[0]
         except MemoryError:
             fail("not enough memory; trace fewer steps, rows or lines")
         except OSError as error:
+            streams.discard()
             fail(f"{error.filename or 'output'}: {(error.strerror or str(error)).lower()}")
-        if standalone_mode:
-            sys.exit(code if isinstance(code, int) else 0)
-        return code
+        except Exception as error:  # a fault of ours; exit code 1 would be a verdict
+            fail(_unexpected(error))
+        return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def _reader_may_go(ctx: click.Context | None = None) -> Iterator[None]:
+    """Turn a broken pipe into _ReaderGoneError with the exit code that the command has found before it printed."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ReaderGoneError(ctx.meta.get(VERDICT, 0) if ctx else 0) from None
+
+
+def _unexpected(error: Exception) -> str:
+    """A message for an error that nobody foresaw, with what a report needs."""
+    import platform
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "lstm_trace" in frame.filename] or frames
+    where = f"{os.path.basename(ours[-1].filename)}, line {ours[-1].lineno}" if ours else "unknown place"
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+    said = " ".join(str(error).split())[:300]
+    return (
+        f"unexpected {type(error).__name__} ({where}): {said or 'no message'}. This is a fault of lstm-trace: please "
+        f"report it with this message, the command and, if you can, its files; this is lstm-trace {__version__} on "
+        f"Python {platform.python_version()}, and with {DEBUG}=1 the command prints all details"
+    )
 
 
 def fail(*problems: str) -> NoReturn:
     """One message on stderr, with a mark for each problem where there are several; exit code 2."""
-    if len(problems) == 1:
-        click.echo(f"error: {problems[0]}", err=True)
-    else:
-        rows = (problem.replace("\n", "\n  ") for problem in problems)
-        click.echo("\n- ".join((f"error: {len(problems)} problems", *rows)), err=True)
+    told = [message(problem) for problem in problems[:TOLD]]
+    if len(problems) > TOLD:
+        told.append(f"and {len(problems) - TOLD:,} more")
+    text = f"error: {told[0]}"
+    if len(problems) > 1:
+        text = "\n- ".join((f"error: {len(problems)} problems", *(one.replace("\n", "\n  ") for one in told)))
+    with suppress(OSError, ValueError):  # stderr may be closed, too
+        click.echo(text, err=True)
     sys.exit(2)
 
 

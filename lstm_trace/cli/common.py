@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..printable import printable
+
 if TYPE_CHECKING:
     from ..model import Model
     from ..trace import Trace
@@ -16,6 +18,38 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 #: How an output whose suffix says nothing gets its format, to end a message.
 FORMAT = "; choose one with --format"
+#: Key of `Context.meta` for the exit code that a command has found before it prints.
+VERDICT = "lstm_trace.verdict"
+
+
+class OutputPath(click.Path):
+    """A file that a command writes; every other path among its parameters is one that it reads."""
+
+
+def spare_inputs(command: click.Command, callback: Command | None, /, **given: Any) -> Any:
+    """Call a command, unless one of its outputs is one of its inputs. Raises FileError before anything is computed."""
+    inputs: list[str] = []
+    outputs: list[str] = []
+    for parameter in command.params:
+        if isinstance(parameter.type, click.Path) and (value := given.get(str(parameter.name))) is not None:
+            files = outputs if isinstance(parameter.type, OutputPath) else inputs
+            files += [value] if isinstance(value, str) else value
+    if outputs:
+        from ..files import spare
+
+        for output in outputs:
+            spare(output, inputs)
+    return callback(**given) if callback else None
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Print text, in which no character from a file commands the terminal."""
+    click.echo(printable(text), err=err)
+
+
+def conclude(verdict: int) -> None:
+    """Set the exit code, before the result is printed: a reader that stops reading does not change it."""
+    click.get_current_context().meta[VERDICT] = verdict
 
 
 def source_argument(command: Command) -> Command:
@@ -25,7 +59,7 @@ def source_argument(command: Command) -> Command:
 
 def output_option(help: str = "Write here instead of standard output.") -> Callable[[Command], Command]:
     """`-o FILE`, '-' for standard output."""
-    return click.option("-o", "--output", type=click.Path(allow_dash=True), default="-", help=help)
+    return click.option("-o", "--output", type=OutputPath(allow_dash=True), default="-", help=help)
 
 
 def nonfinite_option(command: Command) -> Command:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .common import FORMAT, output_option
+from .common import FORMAT, conclude, echo, output_option
 from .models import input_options, layout_options_of_two
 
 
@@ -24,10 +24,7 @@ from .models import input_options, layout_options_of_two
 @click.option("--bound", is_flag=True, help="The rounding bound decides (the default).")
 @input_options
 @layout_options_of_two
-@click.pass_context
 def command(
-    ctx: click.Context,
-    /,
     a: str,
     b: str,
     output: str,
@@ -70,8 +67,8 @@ def command(
         text = difference(reference, other, attribute).render(chosen)
     else:
         text = view.render(found, chosen)
+    conclude(0 if found.same else 1)
     with written(output) as file:
         file.write(text)
     for remark in remarks:
-        click.echo(f"note: {remark}", err=True)
-    ctx.exit(0 if found.same else 1)
+        echo(f"note: {remark}", err=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from .common import echo
+
 
 @click.command("example")
 @click.argument("name", required=False)
@@ -12,7 +14,7 @@ def command(name: str | None) -> None:
     from ..examples import examples, text
 
     if name is not None:
-        click.echo(text(name), nl=False)
+        echo(text(name).removesuffix("\n"))
         return
     for key, title in examples().items():
-        click.echo(f"{key:<12} {title}")
+        echo(f"{key:<12} {title}")

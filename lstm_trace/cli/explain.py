@@ -26,7 +26,12 @@ WAYS = ("memory", "gradient", "contribution", "gates")
     type=click.Choice(["md", "text", "csv", "json"]),
     help="Format, where the suffix does not say; text for gradient only.",
 )
-@click.option("--baseline", help="contribution: zero-input (default), zero-state, a row of the batch, or a file.")
+@click.option(
+    "--baseline",
+    type=click.Path(allow_dash=True),
+    metavar="BASELINE",
+    help="contribution: zero-input (default), zero-state, a row of the batch, or a file.",
+)
 @click.option("--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50).")
 @click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")
 @click.option(

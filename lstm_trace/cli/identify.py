@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .common import conclude, echo
 from .models import asked_options, layout_options, stored_layout
 
 _FILE = click.Path(allow_dash=True)
@@ -27,10 +28,7 @@ _FILE = click.Path(allow_dash=True)
 )
 @click.option("--json", "as_json", is_flag=True, help="The whole result as JSON.")
 @layout_options
-@click.pass_context
 def command(
-    ctx: click.Context,
-    /,
     weights: str,
     x: str,
     y: str,
@@ -46,9 +44,8 @@ def command(
     Searches gate orders, transposes, biases, forget bias, activations, peephole orders, direction, axes, state order
     and clips. Exit 0 when the weights are read rightly, 1 when another reading explains the output or none does.
     """
-    import json
-
     from ..api import identify
+    from ..printable import json_text
     from ..views.identification import as_data, sentences
     from ..weights.inputs import read_input
 
@@ -64,11 +61,11 @@ def command(
         layout=stored_layout(stored),
         options=asked_options(stored),
     )
-    if as_json:
-        click.echo(json.dumps(as_data(found), indent=1, ensure_ascii=False))
-    else:
-        click.echo("\n".join(sentences(found)))
     right = bool(found.matches) and not set(found.matches[0].reading.differences(found.as_read.reading)) - {
         "batch_first"
     }
-    ctx.exit(0 if right else 1)
+    conclude(0 if right else 1)
+    if as_json:
+        echo(json_text(as_data(found), indent=1))
+    else:
+        echo("\n".join(sentences(found)))

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .common import echo
 from .models import layout_options
 
 
@@ -15,8 +16,7 @@ from .models import layout_options
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="text or json.")
 def command(model: str, form: str, **given: Any) -> None:
     """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters."""
-    import json
-
+    from ..printable import json_text
     from ..weights import as_asked, check_any, choose, read_model
     from ..weights.summary import listing, records
     from .models import asked_options, stored_layout
@@ -27,6 +27,6 @@ def command(model: str, form: str, **given: Any) -> None:
     found = [as_asked(one, asked_options(given)) for one in found]
     check_any(found, model)
     if form == "json":
-        click.echo(json.dumps(records(found), indent=2, ensure_ascii=False))
+        echo(json_text(records(found), indent=2))
     else:
-        click.echo(listing(model, found), nl=False)
+        echo(listing(model, found))

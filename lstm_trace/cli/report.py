@@ -74,11 +74,15 @@ def command(
     from pathlib import Path
 
     from ..arithmetic import decimals
-    from ..files import format_of, written
+    from ..files import format_of, spare, written
     from ..views.report import SUFFIXES, pdf, report
 
+    picture = str(Path(output).with_suffix(".svg"))
     terminal = output == "-" and sys.stdout.isatty()
     chosen = format_ or format_of(output, SUFFIXES, "reports", "text" if terminal else "md", FORMAT)
+    illustrate = chosen == "md" and output not in ("-", picture) and not no_diagram
+    if illustrate:
+        spare(picture, [source, output])
     columns = width or (min(shutil.get_terminal_size().columns, 100) if terminal else 80)
     trace = opened(source, allow_nonfinite)
     if arithmetic is not None:
@@ -94,12 +98,11 @@ def command(
         with written(output, "wb") as file:
             file.write(made)
         return
-    text, svg, picture = report(trace, chosen, **options), "", ""
-    if chosen == "md" and output != "-" and not no_diagram:
+    text, svg = report(trace, chosen, **options), ""
+    if illustrate:
         from ..views.illustrated import illustrated
         from ..views.rows import Selection
 
-        picture = str(Path(output).with_suffix(".svg"))
         text, svg = illustrated(text, trace, picture, Selection(**selection), language, notation)
     with written(output) as file:
         file.write(text)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .common import arithmetic_options, name_list, nonfinite_option, output_option, step_slice
+from .common import arithmetic_options, echo, name_list, nonfinite_option, output_option, step_slice
 from .models import input_options, layout_options
 
 
@@ -54,7 +54,7 @@ def command(
         raise click.UsageError("--plan-of TRACE names the plan: leave --by-plan out")
     if plan:
         model, arguments = prepared(source, given, allow_nonfinite)
-        click.echo("\n\n".join(f"{scope}\n{text}" for scope, text in model.plans(**arguments).items()))
+        echo("\n\n".join(f"{scope}\n{text}" for scope, text in model.plans(**arguments).items()))
         return
     kind = trace_format(output)  # before a long run
     wanted = {"lines": record, "layers": layers or None, "steps": steps}

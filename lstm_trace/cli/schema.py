@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from .common import echo
+
 
 @click.command("schema")
 @click.argument("name", type=click.Choice(["problem", "trace"]))
@@ -13,4 +15,4 @@ def command(name: str) -> None:
 
     from ..schema import json_schema
 
-    click.echo(json.dumps(json_schema(name), indent=2))
+    echo(json.dumps(json_schema(name), indent=2))

@@ -25,12 +25,16 @@ def command(source: str, digits: int, everything: bool, allow_nonfinite: bool, *
 
     from rich.console import Console
 
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:  # rich would end with exit code 1
+            raise BrokenPipeError
+
     from ..views.rows import Selection
     from ..views.table import draw, table
 
     width, height = shutil.get_terminal_size()
     trace = opened(source, allow_nonfinite)
     found = table(trace, Selection(**selection), width, None if everything else height, digits)
-    console = Console(width=width, highlight=False)
+    console = Screen(width=width, highlight=False)
     for part in draw(found):
         console.print(part)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import counted
+from .common import conclude, echo
 
 if TYPE_CHECKING:
     from ..walks.forward import Verification
@@ -20,8 +21,7 @@ WIDTH = 80
 @click.command("verify")
 @click.argument("trace", type=click.Path(allow_dash=True))
 @click.option("--premises", is_flag=True, help="List every premise instead of counting them.")
-@click.pass_context
-def command(ctx: click.Context, trace: str, premises: bool) -> None:
+def command(trace: str, premises: bool) -> None:
     """Derive every line of TRACE again from its recorded operands.
 
     Exit 0 when every value is proven, 1 when one failed or cannot be told, 2 on trouble. Premises (parameters,
@@ -30,8 +30,8 @@ def command(ctx: click.Context, trace: str, premises: bool) -> None:
     from .. import load, verify
 
     result = verify(load(trace))
-    click.echo("\n".join(_report(result, premises)))
-    ctx.exit(0 if result.status == "proven" else 1)
+    conclude(0 if result.status == "proven" else 1)
+    echo("\n".join(_report(result, premises)))
 
 
 def _report(result: Verification, premises: bool) -> list[str]:

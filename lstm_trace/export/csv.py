@@ -20,6 +20,7 @@ from pydantic_core import to_json
 
 from ..cell.ops import Array
 from ..files import written
+from ..printable import printable
 from ..views.frames import WIDE, WORKED, wide_names, with_valid
 from ..views.numbers import EXACT, Style
 from ..views.rows import LONG, Entry, Part, parts
@@ -145,8 +146,10 @@ def _rounded(values: Array, style: Style, lines: Sequence[Entry]) -> list[str]:
 
 
 def _guarded(cell: Any, dialect: Dialect) -> Any:
-    """A text that a spreadsheet would run as a formula gets ' before it; numbers stay."""
-    return f"'{cell}" if dialect.guard and isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    """A printable text, with ' before it where a spreadsheet would run it as a formula; numbers stay."""
+    if not isinstance(cell, str):
+        return cell
+    return f"'{printable(cell)}" if dialect.guard and cell.startswith(FORMULA) else printable(cell)
 
 
 def _text(cell: str, dialect: Dialect) -> str:

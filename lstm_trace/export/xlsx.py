@@ -15,7 +15,7 @@ from .xlsx_cells import cells, recorded
 from .xlsx_file import workbook
 from .xlsx_formulas import column
 from .xlsx_limits import fitting
-from .xlsx_page import DIGITS, Page, Style, open_styles, printable, unit
+from .xlsx_page import DIGITS, Page, Style, open_styles, property_text, unit
 from .xlsx_sheets import CHECK, INPUTS, LEFT, README, START, TOP, Block, Book, Grid, Start, Table, labels
 from .xlsx_words import about, sheets
 
@@ -33,7 +33,7 @@ def write(job: Job, path: str | Path) -> None:
         raise OptionError("--unit is for tables: a unit of a layer is computed from all of them; choose steps or lines")
     book = fitting(job.trace, job.selection, not job.values, job.padding)
     with workbook(path) as made:
-        made.set_properties({"title": printable(job.trace.header.title), "comments": "Written by lstm-trace"})
+        made.set_properties({"title": property_text(job.trace.header.title), "comments": "Written by lstm-trace"})
         styles = open_styles(made, DIGITS if job.digits.digits is None else job.digits.digits)
         pages = {name: Page(made, name, styles, tab) for name, tab, _ in sheets(book)}
         for text, style, link in about(book):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from ..printable import printable
 from ..views.numbers import smallest
 from .xlsx_formulas import column, literal
 
@@ -85,14 +86,14 @@ def fixed(digits: int) -> str:
     return f"0.{'0' * digits}" if digits else "0"
 
 
-def printable(text: str) -> str:
-    """A text for the workbook's properties, which have no way to write a control character."""
-    return "".join(mark for mark in safe(text) if mark.isprintable())[:200]
+def property_text(text: str) -> str:
+    """A text for the workbook's properties, which have no way to write a tab or a newline."""
+    return " ".join(safe(text).split())[:200]
 
 
 def safe(text: str) -> str:
     """A text as a cell can hold it, and nothing that XlsxWriter would take for markup of its own."""
-    text = text.encode("utf-8", "replace").decode()[:LONGEST]
+    text = printable(text)[:LONGEST]
     return f" {text}" if text.startswith("<r>") else text
 
 

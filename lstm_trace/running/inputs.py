@@ -312,7 +312,7 @@ def _given(
                 found.setdefault(scope, {})[name] = np.atleast_1d(array)
                 continue
             if array.ndim < 2:  # one value for every step and row
-                array = np.broadcast_to(np.atleast_1d(array), (steps, batch, max(array.size, 1)))
+                array = np.broadcast_to(np.atleast_1d(array), (steps, batch, array.size))
             elif array.ndim == 2:
                 array = array[:, None] if not batched and shape[0] == steps else array[None]
             elif batch_first:

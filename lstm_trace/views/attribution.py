@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..errors import OptionError
 from ..trace import Trace
 from ..walks.attribute import Split, split
 from ..walks.contribution import Baseline, Shares, contribution, gradient_times_input, integrated_gradients
+from ..walks.values import total
 from . import shares
 from .table_report import Explanation
 
@@ -23,6 +23,7 @@ _NOTE = (
 )
 
 
+@np.errstate(all="ignore")
 def difference(a: Trace, b: Trace, of: str) -> Explanation:
     """The difference of one value, b's minus a's, split exactly over parameters, inputs and states."""
     found = split(a, b, of)
@@ -38,6 +39,7 @@ def difference(a: Trace, b: Trace, of: str) -> Explanation:
     )
 
 
+@np.errstate(all="ignore")
 def value(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int = 50) -> Explanation:
     """A value against a baseline, split exactly over inputs, steps and states; gradient x input and integrated
     gradients stand beside it.
@@ -67,7 +69,7 @@ def value(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int 
 def _totals(found: Split, a: str, b: str) -> Iterable[str]:
     yield f"{found.of}: {a} has {found.baseline!r}, {b} has {found.value!r}, the difference is {found.difference!r}"
     yield f"the parts add up to {found.total!r}; residual {found.residual:.2g} (rounding)"
-    local = math.fsum(float(np.sum(part)) for part in found.local.values())
+    local = total(found.local.values())
     if local:
         yield f"{local:.6g} of it comes from values that their own line does not explain (kind local)"
 

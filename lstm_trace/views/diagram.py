@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from html import escape
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
@@ -18,6 +17,7 @@ from ..trace import Trace
 from . import layers, own_tex
 from .flow import Edge, Flow, Spot, flow, reached
 from .formula import Call, Node, Sym, formula
+from .markup import escape
 from .page_words import page_words
 from .plain import OWN, Plain, number, raised
 from .symbols import symbol

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import word
+from ..printable import json_text, printable
 from ..walks.compare import Comparison, LineDifference
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def markdown(comparison: Comparison) -> str:
         out += [_row(d) for d in comparison.lines]
         out += ["", _MEANING, ""]
         out += _map(comparison)
-    return "\n".join(out) + "\n"
+    return printable("\n".join(out)) + "\n"
 
 
 def _plain(text: str) -> str:
@@ -152,11 +152,11 @@ def as_json(comparison: Comparison) -> str:
             for row, d in zip(rows(comparison), comparison.lines, strict=True)
         ],
     }
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    return json_text(data, indent=1) + "\n"
 
 
 def render(comparison: Comparison, form: str) -> str:
     """`md`, `csv` or `json`."""
     if form == "csv":
-        return frame(comparison).to_csv(index=False, lineterminator="\n")
+        return printable(frame(comparison).to_csv(index=False, lineterminator="\n"))
     return as_json(comparison) if form == "json" else markdown(comparison)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..cell.stack import Stage
 from ..trace import Trace
 from .formula import heading
 from .groups import is_gate
+from .markup import escape
 from .numbers import Style
 from .plain import Plain, number
 from .words import Words

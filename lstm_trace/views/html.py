@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from ..cell.stack import Stage
+from ..printable import json_text
 from ..trace import Trace
 from . import diagram, heatmap
 from .answers import answers
@@ -24,6 +23,7 @@ from .formula import heading
 from .gates import sentences
 from .given import equations, given, single
 from .html_blocks import Printer
+from .markup import escape
 from .page_words import page_words
 from .solution import solution
 from .values import Values
@@ -275,7 +275,7 @@ def _bar(found: _Page) -> str:
         for stage in shown.stages
     }  # fmt: skip
     data = {"steps": steps, "cells": {scope: ident for scope, (ident, _) in found.pictures.items()}, "texts": texts}
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    text = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
     places = [(stage.scope, shown.place(stage)) for stage in shown.stages]
     rows = [(str(b), said.word("row", b=b)) for b in shown.rows]
     step = (

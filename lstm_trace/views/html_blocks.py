@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from ..cell.stack import X
 from ..trace import INITIAL, Trace
 from .blocks import Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from .formula import Call, Dots, Key, Mat, Node, Num, Prod, Quot, Sum, Vec, broken
+from .markup import escape
 from .mathml import MathML, math, number
 from .plain import Plain
 

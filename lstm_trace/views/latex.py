@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..printable import printable
 from .blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from .formula import Dots, Node
 from .own_tex import GREEK, TEX, translated
@@ -62,7 +63,8 @@ def literal(text: str) -> str:
     >>> literal("50 % of a_b")
     '50 \\\\% of a\\\\_b'
     """
-    return "".join(_SPECIAL.get(c, c) for c in " ".join(unicodedata.normalize("NFC", text).split(" ")) if c >= " ")
+    text = unicodedata.normalize("NFC", printable(text).replace("\n", " ").replace("\t", " "))
+    return "".join(_SPECIAL.get(c, c) for c in text)
 
 
 def render(blocks: Iterable[Block], own: Mapping[str, Any], width: int = 0) -> str:

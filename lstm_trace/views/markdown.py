@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..printable import printable
 from .blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from .formula import Dots, Node, Num
 from .plain import Plain
@@ -40,7 +41,7 @@ class _Printer:
         if isinstance(part, str):
             return literal(part)
         if isinstance(part, Code):
-            return f"`{part.text}`"
+            return f"`{' '.join(printable(part.text).replace('`', chr(39)).split())}`"
         if table and isinstance(part, Num):
             return plain_number(part.shown)
         if isinstance(part, Dots):
@@ -54,6 +55,7 @@ def literal(text: str) -> str:
     >>> literal("a*b <i> c_d | $5")
     'a\\\\*b &lt;i&gt; c\\\\_d \\\\| \\\\$5'
     """
+    text = printable(text)
     text = re.sub(r"([\\`*_\[\]|$#~])", r"\\\1", " ".join(text.split()) if "\n" in text else text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

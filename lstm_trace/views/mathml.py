@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from . import own_tex
@@ -28,6 +27,7 @@ from .formula import (
     Vec,
 )  # fmt: skip
 from .formula import number as written
+from .markup import escape
 from .numbers import Shown
 from .symbols import FUNCTIONS, Symbol, symbol
 

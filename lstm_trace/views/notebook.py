@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
 from ..errors import counted
@@ -11,6 +10,7 @@ from ..trace import Trace
 from ..walks.compare import Comparison
 from ..walks.forward import Verification
 from ..weights.identify import Identification
+from .markup import escape
 from .numbers import show
 from .plain import number
 from .table_report import Explanation

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from string import ascii_letters
 from typing import NamedTuple
 
+from ..printable import printable
+
 
 class Symbol(NamedTuple):
     """A printed symbol in parts, so that each format can set them in its own way.
@@ -101,4 +103,4 @@ def symbol(name: str, own: Mapping[str, str | Symbol] | None = None) -> Symbol:
 
 def _safe(tex: str) -> str:
     """TeX from a file on one line, unable to end the block that it stands in."""
-    return " ".join(tex.replace("`", "'").split())
+    return " ".join(printable(tex).replace("`", "'").split())

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..cell.ops import Array
+from ..printable import printable
 from ..trace import Trace
 from .numbers import show
 from .rows import Part, Selection, parts
@@ -251,5 +252,5 @@ def _title(trace: Trace) -> str:
 
 def _cut(text: str, width: int) -> str:
     """At most `width` characters, none of which commands the terminal (a file may hold anything)."""
-    clean = "".join(c if c.isprintable() else "�" for c in text)
+    clean = " ".join(printable(text).split())
     return clean if len(clean) <= width else clean[: width - 1] + "…"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import numpy as np
 from ..arrays import word
 from ..cell.ops import Array
 from ..errors import OptionError
+from ..printable import json_text, printable
 from .excerpt import excerpt, left_out
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Explanation:
         for part in self.more:
             out += [f"## {part.title}", "", *part._table(digits, "json"), ""]
         out += [*(["## Entries", ""] if self.more else []), *self._table(digits, "csv")]
-        return "\n".join(out) + "\n"
+        return printable("\n".join(out)) + "\n"
 
     def excerpt(self, most: int) -> tuple[list[str], list[list[Any]], str]:
         """The columns that are shown, rows of their values in at most `most` lines, and what was left out in words.
@@ -127,7 +127,7 @@ class Explanation:
         writer.writerows(
             ["" if v is None else repr(v) if isinstance(v, float) else v for v in row] for row in self.rows
         )
-        return text.getvalue()
+        return printable(text.getvalue())
 
     def data(self) -> dict[str, Any]:
         """Title, sentences and all rows as plain data; NaN and infinities as words."""
@@ -137,7 +137,7 @@ class Explanation:
 
     def json(self) -> str:
         """`data` as JSON."""
-        return json.dumps(self.data(), indent=1, ensure_ascii=False) + "\n"
+        return json_text(self.data(), indent=1) + "\n"
 
     def render(self, form: str) -> str:
         """`md`, `csv` or `json`. Raises OptionError for another."""

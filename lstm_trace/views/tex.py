@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..printable import printable
 from .binding import RIGHT, loose, neg_text, sum_text
 from .formula import (
     Call,
@@ -57,7 +58,7 @@ def escaped(text: str) -> str:
     >>> escaped("my_gate 50%")
     'my\\\\_gate 50\\\\%'
     """
-    return "".join(_SPECIAL.get(c, c) for c in text)
+    return "".join(_SPECIAL.get(c, c) for c in printable(text))
 
 
 def number(shown: Shown) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..printable import printable
 from .blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from .formula import Dots, Mat, Node, Vec, broken
 from .plain import Plain
@@ -25,7 +26,8 @@ class _Printer:
     def text(self, text: Text) -> str:
         """Words and formulas on one line."""
         return "".join(
-            part if isinstance(part, str) else part.text if isinstance(part, Code) else self.node(part) for part in text
+            printable(part if isinstance(part, str) else part.text) if isinstance(part, str | Code) else self.node(part)
+            for part in text
         )
 
     def node(self, node: Node) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import OptionError
 from ..extras import missing
+from ..printable import printable
 from .blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from .formula import Dots, Node
 from .plain import Plain
@@ -74,7 +75,7 @@ def render(blocks: Iterable[Block], own: Mapping[str, Any], width: int = 0, lang
     plain = Plain(own)
     printer = _Printer(TypstMath(own), sizes(plain))
     there = list(blocks)
-    title = next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), "")
+    title = printable(next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), ""))
     body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
     fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
     return _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", language=language) + f"\n{body}\n"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..printable import printable
 from . import own_tex
 from .binding import RIGHT, loose, neg_text, sum_text
 from .formula import (
@@ -63,8 +64,8 @@ def string(text: str) -> str:
     >>> print(string('a "b" \\ c'))
     "a \"b\" \\ c"
     """
-    escaped = " ".join(text.split("\n")).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{"".join(c for c in escaped if c.isprintable() or c == chr(0xA0))}"'
+    escaped = printable(text).replace("\n", " ").replace("\t", " ").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def number(shown: Shown) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..arithmetic import find
 from ..cell.ops import Array
-from ..cell.stack import Stage
-from ..errors import MissingError, ShapeError
+from ..cell.stack import GIVEN, Stage, X
+from ..errors import MissingError, ShapeError, raise_all
 from ..running.layout import Kept, Layout
 from ..running.runs import InMemory, by_definition, by_plan, check_memory, empty_lines
 from ..trace import Trace
@@ -50,6 +50,7 @@ def rerun(
         values = [(a, 1) for here in new.given.values() for a in here.values()]
         values += [(a, 0) for here in new.initial.values() for a in here.values()]
         new = replace(new, batch=next((a.shape[axis] for a, axis in values), trace.batch))
+    _require(new)
     _check(trace, new)
     layout = _layout(new)
     check_memory(layout, dtype)
@@ -97,6 +98,25 @@ def _changed(
         scope: {name: np.array((changes or {}).get(scope, {}).get(name, value), dtype) for name, value in here.items()}
         for scope, here in before.items()
     }
+
+
+def _require(trace: Trace) -> None:
+    """Raise MissingError for an input or state that a stage reads and the trace lacks; `sizes` tells of parameters."""
+    problems: list[str] = []
+    for stage in trace.stages:
+        given = trace.given.get(stage.scope, {})
+        sources = {name: stage.sources.get(name) for name in stage.inputs}
+        missing = {
+            "initial state": [n for n in stage.states if n not in trace.initial.get(stage.scope, {})],
+            "supplied line": [n for n, source in sources.items() if source == GIVEN and n not in given],
+            "input": [n for n, source in sources.items() if source == X and trace.x is None],
+        }
+        problems += (
+            f"the trace has no {kind} {stage.scope}/{name}, without which it cannot be run again"
+            for kind, names in missing.items()
+            for name in names
+        )
+    raise_all(MissingError, problems)
 
 
 def _check(trace: Trace, new: Trace) -> None:

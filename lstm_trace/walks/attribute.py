@@ -7,7 +7,6 @@ does not depend on the order of the operands; other complete splits exist (docs/
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from .back import Adjoints, pulled, walk_back
 from .forward import bound
 from .gradients import Value, Weightings, add_value, one_value
 from .slopes import Slope, difference
-from .values import in_order, one_row
+from .values import in_order, one_row, total
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Split:
     @property
     def total(self) -> float:
         """The sum of all parts."""
-        return math.fsum((*(float(a.sum()) for a in self._arrays()), self.rounding))
+        return total((*self._arrays(), self.rounding))
 
     @property
     def residual(self) -> float:
@@ -69,12 +68,13 @@ class Split:
     @property
     def size(self) -> float:
         """The sum of the sizes of all parts: what the residual is to be measured by."""
-        return math.fsum((*(float(np.abs(a).sum()) for a in self._arrays()), abs(self.rounding)))
+        return total((*map(np.abs, self._arrays()), abs(self.rounding)))
 
     def _arrays(self) -> tuple[Array, ...]:
         return (*self.parts.values(), *self.local.values())
 
 
+@np.errstate(all="ignore")  # a value that has overflowed has shares that are NaN
 def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
     """Split the difference of the value at `of`, b's minus a's, over every premise; a is the baseline.
 
@@ -94,7 +94,7 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
     kinds: dict[str, str] = {}
     for kind, place, slope, one, two in _premises(trace, base, found):
         parts[place], kinds[place] = _shares(slope, one, two), kind
-    rounding = math.fsum(told.rounding) if "float32" in (a.header.dtype, b.header.dtype) else 0.0
+    rounding = total(told.rounding) if "float32" in (a.header.dtype, b.header.dtype) else 0.0
     numbers = value.read(b), value._replace(b=there).read(a)
     return Split(value, there, *numbers, parts, kinds, told.by_step, told.local, rounding, b.first)
 

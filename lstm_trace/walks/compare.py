@@ -249,9 +249,10 @@ class _Measure:
         """All of it. begin: the position in the input of the first step."""
         stage, gap = self._stage, self._gap
         place, values, own, of_a, moved = self._first or (None, None, None, None, False)
-        norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
         t, b, j = place or (0, 0, 0)
         with np.errstate(all="ignore"):
+            norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
+            cosine = float(self._xy / norms) if norms else 1.0
             snr = float(10 * np.log10(self._xx / self._noise)) if self._noise and self._xx else np.inf
         return LineDifference(
             scope=stage.scope,
@@ -263,7 +264,7 @@ class _Measure:
             max_rel=self._most["relative"] or 0.0,
             max_ulp=self._most["units"] or 0.0,
             rms=float(np.sqrt(self._squares / self._values)) if self._values else 0.0,
-            cosine=float(self._xy / norms) if norms else 1.0,
+            cosine=cosine,
             snr=snr,
             local=self._most["local"],
             inherited=self._most["inherited"],

@@ -6,7 +6,6 @@ not add up to anything, the second adds up as well as its path is sampled (the g
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -22,7 +21,7 @@ from .attribute import Split, split
 from .back import Adjoints, walk_back
 from .gradients import Value, Weightings, add_value, one_value
 from .slopes import difference
-from .values import one_row
+from .values import one_row, total
 
 #: A trace; or a change of the traced input: all inputs 0, all initial states 0, or another row of the batch.
 Baseline = Trace | Literal["zero-input", "zero-state"] | int
@@ -75,15 +74,17 @@ class Shares:
     @property
     def gap(self) -> float:
         """What the shares leave of value minus baseline value."""
-        return self.value - self.baseline - math.fsum(float(a.sum()) for a in self.parts.values())
+        return self.value - self.baseline - total(self.parts.values())
 
 
+@np.errstate(all="ignore")  # a value that has overflowed has shares that are NaN
 def gradient_times_input(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Shares:
     """The gradient of the value at the input itself, times input minus baseline input."""
     place, one, base = _pair(trace, of, baseline)
     return Shares(place, place.read(one), place.read(base), _parts(one, base, _gradient(one, place)))
 
 
+@np.errstate(all="ignore")
 def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int = 50) -> Shares:
     """The mean gradient along the straight path from the baseline's premises, times their difference.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +16,20 @@ from ..cell.stack import Stage
 from ..errors import MissingError
 from ..part import rows
 from ..trace import Trace
+
+
+def total(parts: Iterable[Array | float]) -> float:
+    """The sum of some arrays' sums, rounded once; NaN where infinities cancel.
+
+    >>> total([np.array([1e16]), 1.0, -1e16]), total([np.array([np.inf]), -np.inf])
+    (1.0, nan)
+    """
+    with np.errstate(all="ignore"):
+        sums = [float(np.sum(part)) for part in parts]
+        try:
+            return math.fsum(sums)
+        except (ValueError, OverflowError):  # inf - inf, or larger than any float
+            return float(np.sum(sums))
 
 
 class Values:

@@ -48,6 +48,8 @@ def archive(path: str | Path) -> zipfile.ZipFile:
                 "copy or download the file again"
             )
         for entry in opened.infolist():
+            if not entry.filename:
+                raise FileError(f"{path}: an entry of the archive has no name; the file is damaged")
             afford(entry.file_size, entry.compress_size, f"{path}: {entry.filename}")
             if entry.filename in seen:
                 raise FileError(f"{path}: the entry {entry.filename} stands twice")

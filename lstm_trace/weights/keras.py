@@ -82,7 +82,8 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
                 if name not in names:
                     raise FileError(f"{path}: not a Keras file: it has no {name}")
             config = parsed(zipped.read("config.json").decode("utf-8", "replace"), where)
-            meta = parsed(zipped.read("metadata.json").decode(), where) if "metadata.json" in names else {}
+            stored = zipped.read("metadata.json") if "metadata.json" in names else b"{}"
+            meta = parsed(stored.decode("utf-8", "replace"), where)
             size = zipped.getinfo(STORED).file_size
         version = str(meta.get("keras_version", "3")) if isinstance(meta, Mapping) else "3"
         with opened(path, where, STORED, size) as inside, told(path, RuntimeError, ValueError, KeyError):

@@ -43,7 +43,11 @@ def header(file: Any, where: str) -> tuple[tuple[int, ...], bool, Any]:
     reader = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
     if reader is None:
         raise FileError(f"{where}: an .npy file of version {version}, and versions 1 and 2 are read")
-    shape, fortran, dtype = reader(file)
+    try:
+        shape, fortran, dtype = reader(file)
+    except Exception as error:  # numpy reads the text of a header with Python's own parser, which may raise anything
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise FileError(f"{where}: the header of the array cannot be read ({said[0][:100]})") from None
     if dtype.hasobject:
         raise FileError(f"{where} is an array of Python objects: a pickle, which is never opened; save numbers")
     return shape, fortran, dtype

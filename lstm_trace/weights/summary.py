@@ -10,6 +10,7 @@ import numpy as np
 
 from ..cell.cells import directed
 from ..errors import counted
+from ..printable import message
 from .found import Found
 
 _LABEL = 12
@@ -53,11 +54,11 @@ def listing(path: str, found: Sequence[Found]) -> str:
     """The text for a terminal of 80 columns."""
     count = sum(not one.refused for one in found)
     head = f"{path}: {count} LSTM{'' if count == 1 else 's'}"
-    return "\n\n".join([head, *(_text(record(one)) for one in found)]) + "\n"
+    return "\n\n".join([head, *(_text(record(one)) for one in found)])
 
 
 def _text(facts: dict[str, Any]) -> str:
-    rows = [f"{facts['name'] or '(the file itself)'}: {facts['kind']}"]
+    rows = [message(" ".join(f"{facts['name'] or '(the file itself)'}: {facts['kind']}".split()))]
     if "refused" in facts:
         return "\n".join([*rows, *_row("refused", facts["refused"])])
     layers = facts["layers"]
@@ -97,7 +98,7 @@ def _value(value: Any) -> str:
 
 def _row(label: str, text: str) -> list[str]:
     return textwrap.wrap(
-        text,
+        message(text),
         78,
         initial_indent=f"  {label:<{_LABEL}}",
         subsequent_indent=" " * (_LABEL + 2),
