@@ -18,7 +18,7 @@ from .cell.parse import parse
 from .cell.shapes import infer
 from .cell.stack import GIVEN, VALID, Stage, X
 from .errors import FileError, LstmTraceError
-from .files import read_bytes, written
+from .files import check_size, read_bytes, written
 from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, validate
 from .tensors import holds_trace, is_tensors, read_header
 from .trace import INITIAL, STATE, Header, Trace
@@ -55,6 +55,22 @@ def manifest(trace: Trace) -> Manifest:
         **plain,
         **lists,
     )
+
+
+def readable(trace: Trace, where: str) -> Manifest:
+    """The manifest of `trace`, which was read back as it would be from a file. Raises FileError where it cannot be."""
+    try:
+        said = manifest(trace)
+        text = said.model_dump_json()
+    except ValueError as error:  # no text, or half of a character
+        raise FileError(f"{where}: the trace has a text that cannot be written ({error})") from None
+    again = validate(Manifest, text.encode(), where)
+    other = [name for name in Manifest.model_fields if getattr(again, name) != getattr(said, name)]
+    if not other and from_manifest(again, where)[1] != trace.stages:
+        other = ["stages"]
+    if other:
+        raise FileError(f"{where}: the trace's {' and '.join(other)} would not be read back as they are")
+    return said
 
 
 def to_json(trace: Trace) -> str:
@@ -97,7 +113,10 @@ def _pretty(value: Any, depth: int) -> str:
 
 @checked
 def save(trace: Trace, path: str | Path) -> None:
-    """Write the trace to a `.json` or `.safetensors` file ('-' is JSON). Raises FileError for another suffix."""
+    """Write the trace to a `.json` or `.safetensors` file ('-' is JSON).
+
+    Raises FileError for another suffix, and for what `load` would refuse to read.
+    """
     if is_tensors(path):
         from .running.stream import save_tensors  # it builds on this file
 
@@ -105,8 +124,11 @@ def save(trace: Trace, path: str | Path) -> None:
         return
     if str(path) != "-" and Path(path).suffix.lower() != ".json":
         raise FileError(f"{path}: traces are written as .json, large ones as .safetensors")
+    readable(assembled(trace, str(path)), str(path))
+    text = to_json(trace)
+    check_size(path, len(text.encode()), LARGER)
     with written(path) as file:
-        file.write(to_json(trace))
+        file.write(text)
 
 
 def load(path: str | Path, content: bytes | None = None) -> Trace:
@@ -265,7 +287,8 @@ def _stage(info: StageInfo) -> Stage:
 
 def _faults(trace: Trace) -> list[str]:
     """What does not fit between a trace's arrays and its equations."""
-    problems: list[str] = []
+    dtype = trace.header.dtype
+    problems = [f"{place} is {a.dtype}, but the trace is {dtype}" for place, a in _arrays(trace) if a.dtype != dtype]
     lead = (trace.steps, trace.batch)
     before: dict[str, Stage] = {}
     for stage in trace.stages:
@@ -294,6 +317,15 @@ def _faults(trace: Trace) -> list[str]:
                 if part == "lines" and name not in before[scope].cell.by_name:
                     problems.append(f"lines {scope}/{name}: the cell has no such line")
     return problems or _widths(trace)
+
+
+def _arrays(trace: Trace) -> Iterator[tuple[str, Array]]:
+    """Every array of numbers that a trace holds, by its place."""
+    if trace.x is not None:
+        yield "inputs.x", trace.x
+    for part in ("parameters", "initial", "given", "lines"):
+        for scope, values in getattr(trace, part).items():
+            yield from ((f"{part} {scope}/{name}", array) for name, array in values.items())
 
 
 def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
