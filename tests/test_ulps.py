@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Context, Decimal, localcontext
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
