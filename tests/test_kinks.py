@@ -1,4 +1,4 @@
-"""Slopes where a function has a corner, and between two points on or beside one: the convention, and that it adds up."""
+"""Slopes where a function has a corner, and between points on or beside one: the convention, and what adds up."""
 
 from __future__ import annotations
 
