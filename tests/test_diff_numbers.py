@@ -1,0 +1,87 @@
+"""The figures that `diff` gives for a line, against their definitions written out value by value."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+
+RNG = np.random.default_rng(33)
+WEIGHTS = {f"W_x{g}": RNG.normal(size=(2, 3)) for g in "ifco"} | {f"W_h{g}": RNG.normal(size=(2, 2)) for g in "ifco"}
+X = RNG.normal(size=(5, 3, 3))
+
+
+def traces(dtype: str = "float64") -> tuple[lt.Trace, lt.Trace]:
+    other = WEIGHTS | {"W_xf": WEIGHTS["W_xf"] + [[0, 0, 0.01], [0, 0, 0]]}
+    a, b = (lt.run(w, X, c0=[[0.5, -0.75]] * 3, dtype=dtype, plan="lines") for w in (WEIGHTS, other))
+    return a, b
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", ["f_t", "c_t", "h_t", "i_t", "W_xf @ x_t"])
+def test_the_figures_of_a_line(name: str, dtype: str) -> None:
+    a, b = traces(dtype)
+    found = next(d for d in lt.diff(a, b).lines if d.line == name)
+    x = [Fraction(float(v)) for v in a[name].ravel()]
+    y = [Fraction(float(v)) for v in b[name].ravel()]
+    gaps = [abs(p - q) for p, q in zip(x, y, strict=True)]
+    units = [Fraction(float(v)) for v in np.spacing(np.abs(a[name])).ravel()]
+    assert found.values == len(x) == 30
+    near: dict[str, Any] = {"rel": 1e-12, "abs": 1e-300}
+    assert found.max_abs == pytest.approx(float(max(gaps)), **near)
+    assert found.max_rel == pytest.approx(float(max(g / abs(p) for g, p in zip(gaps, x, strict=True))), **near)
+    assert found.max_ulp == pytest.approx(float(max(g / u for g, u in zip(gaps, units, strict=True))), **near)
+    assert found.rms == pytest.approx(math.sqrt(sum(g * g for g in gaps) / len(x)), **near)
+    assert found.by_step == pytest.approx(np.abs(a[name].astype(float) - b[name]).max(axis=(1, 2)), **near)
+    cosine = float(sum(p * q for p, q in zip(x, y, strict=True))) / math.sqrt(
+        sum(p * p for p in x) * sum(q * q for q in y)
+    )
+    assert found.cosine == pytest.approx(cosine, rel=1e-14)
+    noise = sum(g * g for g in gaps)
+    assert found.snr == (
+        pytest.approx(10 * math.log10(sum(p * p for p in x) / noise), rel=1e-12) if noise else math.inf
+    )
+    if name == "i_t":  # only later steps differ
+        assert found.by_step[0] == 0 < found.by_step[1]
+    if name == "f_t":
+        assert found.first is not None
+        assert str(found.first).endswith("0/0/f_t[0]")
+
+
+def test_the_figures_of_equal_lines() -> None:
+    a, _ = traces()
+    for line in lt.diff(a, a).lines:
+        assert (line.max_abs, line.max_rel, line.max_ulp, line.rms, line.differing) == (0, 0, 0, 0, 0)
+        assert line.cosine == pytest.approx(1, rel=1e-15)
+        assert line.snr == math.inf
+        assert line.by_step == (0.0,) * 5
+
+
+@pytest.mark.parametrize(("one", "two"), [(2, 3), (3, 2), (1, 3)])
+def test_of_other_rows_and_steps_those_that_both_have_are_compared(one: int, two: int) -> None:
+    def run(rows: int, steps: int, weights: dict[str, Any] = WEIGHTS) -> lt.Trace:
+        return lt.run(weights, X[:steps, :rows], c0=[[0.5, -0.75]] * rows)
+
+    found = lt.diff(run(one, 5), run(two, 5))
+    assert found.same
+    assert f"a has {one} rows, b has {two}; the first {min(one, two)} are compared" in found.notes
+    found = lt.diff(run(one, 3), run(two, 5))
+    assert found.same
+    assert {line.values for line in found.lines} == {2 * 3 * min(one, two)}
+    other = WEIGHTS | {"W_xo": WEIGHTS["W_xo"] + 0.5}
+    assert not lt.diff(run(one, 5), run(two, 3, other)).same
+
+
+@pytest.mark.parametrize(("count", "more"), [(4, ""), (5, ""), (6, " and 1 more"), (9, " and 4 more")])
+def test_five_lines_that_one_side_lacks_are_named(count: int, more: str) -> None:
+    a, b = traces()
+    missing = [name for name in b.lines["0/forward"] if name != "h_t"][:count]
+    for name in missing:
+        del b.lines["0/forward"][name]
+    notes = [note for note in lt.diff(a, b).notes if "only in" in note]
+    assert notes == [f"0/forward: only in a: {', '.join(missing[:5])}{more}"]
