@@ -85,3 +85,16 @@ def test_five_lines_that_one_side_lacks_are_named(count: int, more: str) -> None
         del b.lines["0/forward"][name]
     notes = [note for note in lt.diff(a, b).notes if "only in" in note]
     assert notes == [f"0/forward: only in a: {', '.join(missing[:5])}{more}"]
+
+
+def test_a_premise_that_one_side_lacks_is_taken_from_the_other() -> None:
+    a, b = traces()
+    whole = lt.diff(a, b)
+    for lacking in (a, b):
+        kept = lacking.parameters["0/forward"].pop("W_xo")
+        less = lt.diff(a, b)
+        lacking.parameters["0/forward"]["W_xo"] = kept
+        assert any("W_xo is only in" in note for note in less.premises)
+        assert [(d.line, d.differing, d.max_abs) for d in less.lines] == [
+            (d.line, d.differing, d.max_abs) for d in whole.lines
+        ]
