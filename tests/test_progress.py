@@ -24,7 +24,9 @@ def test_progress_grows_to_the_end(plan: Any, out: str | None, record: Any, tmp_
     model = lt.prepare({name: RNG.normal(size=shape) for name, shape in shapes.items()})
     told: list[tuple[int, int]] = []
     target = tmp_path / out if out else None
-    trace = model.run(RNG.normal(size=(900, 4)), plan=plan, record=record, out=target, progress=lambda *n: told.append(n))
+    trace = model.run(
+        RNG.normal(size=(900, 4)), plan=plan, record=record, out=target, progress=lambda *n: told.append(n)
+    )
     total = 900 * len(trace.stages)
     assert {whole for _, whole in told} == {total}
     assert told[-1] == (total, total)
