@@ -45,3 +45,12 @@ def test_where_it_comes_from_is_an_operand() -> None:
     name, worst = found.operands[0]
     assert name == "W"
     assert np.isnan(worst)
+
+
+def test_lines_that_were_not_recorded_are_not_looked_at() -> None:
+    trace = run([1.0, 1000.0, 2.0], "forward")
+    del trace.lines["0/forward"]["u_t"]
+    found = first_not_finite(trace)
+    assert found is not None
+    assert str(found.address) == "0/forward/1/0/W @ u_t[0]"
+    assert [name for name, _ in found.operands] == ["W"], "u_t is not there"

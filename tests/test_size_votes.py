@@ -1,4 +1,4 @@
-"""Which array is blamed where two disagree and no third one decides: the weight against x, a state against the weight."""
+"""Which array is blamed where two disagree and no third one decides: a weight against x, a state against a weight."""
 
 from __future__ import annotations
 
