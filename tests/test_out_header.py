@@ -21,7 +21,7 @@ def test_the_layout_of_the_input_may_change(plan: Any) -> None:
     model = lt.prepare(WEIGHTS)
     x, h0 = RNG.normal(size=(5, 4, 3)), RNG.normal(size=(4, 2))
     first = model.run(RNG.normal(size=(5, 4, 3)), h0=h0 + 1, plan=plan)
-    before = {name: array for name, array in first.lines["0/forward"].items()}
+    before = dict(first.lines["0/forward"].items())
     again = model.run(np.swapaxes(x, 0, 1), h0=h0, batch_first=True, plan=plan, out=first)
     assert again.header.batch_first is True
     assert again.output.shape == (4, 5, 2)

@@ -148,3 +148,22 @@ def test_a_text_without_a_cell_is_still_an_error_of_ours() -> None:
     for text in ("+", "h_t = +", "h_t = --", "h_t = +()", "h_t = a + + ", "h_t = (+)(a)"):
         with pytest.raises(LstmTraceError):
             parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tanh(*a)", "tanh takes plain operands only, by position"),
+        ("concat(*a, b)", "concat takes plain operands only, by position"),
+        ("tanh(a=a)", "tanh takes plain operands only, by position"),
+        ("concat()", "concat has 0 arguments; write concat(a, …)"),
+        ("sum()", "sum has 0 arguments; write sum(a)"),
+        ("affine(a, 1, 2, 3)", "affine has 4 arguments; write affine(a, alpha, beta)"),
+        ("clip(a, 1)", "clip has 2 arguments; write clip(a, low, high)"),
+        ("elu(a, b)", "a number must stand here"),
+    ],
+)
+def test_calls_that_are_refused(text: str, message: str) -> None:
+    with pytest.raises(CellError) as error:
+        parse(f"v = {text}")
+    assert message in str(error.value)
