@@ -99,3 +99,10 @@ def test_where_shares_its_difference(condition: tuple[float, float]) -> None:
         assert parts[0] == 0, "the condition holds in both or in neither: it made no difference"
     chosen = [0.5 * ((condition[0] != 0) + (condition[1] != 0))]
     assert [float(np.ravel(slopes[1])[0]), float(np.ravel(slopes[2])[0])] == [*chosen, 1 - chosen[0]]
+
+
+@pytest.mark.parametrize(("a", "b"), [(1e300, 1e-300), (1e-300, 1e300), (1e308, 5e-324), (2.0, 1e-310)])
+def test_the_slope_of_log_over_a_way_that_overflows(a: float, b: float) -> None:
+    with np.errstate(all="ignore"):  # as the walk does
+        (slope,) = SECANT["log"](At("log", [a]), At("log", [b]))
+    assert slope.item() * (a - b) == pytest.approx(np.log(a) - np.log(b), rel=1e-12)

@@ -164,3 +164,17 @@ def test_a_streamed_run_is_refused_before_it_is_computed(tmp_path: Path) -> None
     with pytest.raises(FileError, match="the trace has a text that cannot be written"):
         model.run(X, out=tmp_path / "t.safetensors", plan="planned", progress=never)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("rows", [3, 40])
+def test_arrays_that_lie_in_another_order_are_saved_too(rows: int, suffix: str, tmp_path: Path) -> None:
+    """A step of a line is in one piece in a run's own memory; in a trace that was put together it need not be."""
+    rng = np.random.default_rng(13)
+    trace = lt.run({"W": rng.normal(size=(20, 3))}, rng.normal(size=(6, rows, 3)), cell={"equations": "h_t = W @ x_t"})
+    turned = {name: np.asfortranarray(array) for name, array in trace.lines["0/forward"].items()}
+    spread = {name: np.repeat(array, 2, axis=1)[:, ::2] for name, array in trace.lines["0/forward"].items()}
+    for lines in (turned, spread):
+        other = replace(trace, lines={"0/forward": lines})
+        other.save(tmp_path / f"t{suffix}")
+        same(trace, lt.load(tmp_path / f"t{suffix}"))
