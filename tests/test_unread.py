@@ -1,4 +1,4 @@
-"""A weight that no equation reads is refused, with the option that would read it."""
+"""A weight that no equation reads is refused, with the option that would read it; so is an activation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.errors import MissingError
+from lstm_trace.errors import MissingError, OptionError
 
 PLAIN: dict[str, Any] = {f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ifco"}
 
@@ -43,3 +43,29 @@ def test_another_cell_has_no_such_option_and_a_misspelt_name_has_a_neighbour() -
         lt.prepare(PLAIN | {"w_ci": [0.5]}, "slstm")
     with pytest.raises(MissingError, match="reads the weight 'W_ix'; did you mean 'W_xi'"):
         lt.prepare(PLAIN | {"W_ix": [[0.5]]})
+
+
+@pytest.mark.parametrize(
+    ("activation", "message"),
+    [
+        ("leaky_relu(0.1", "must be written leaky_relu(alpha) with numbers"),
+        ("leaky_relu()", "must be written leaky_relu(alpha) with numbers"),
+        ("leaky_relu(0.1, 0.2)", "must be written leaky_relu(alpha) with numbers"),
+        ("leaky_relu(x)", "must be written leaky_relu(alpha) with numbers"),
+        ("hard_sigmoid(0.2, nan)", "must be written hard_sigmoid(alpha, beta) with numbers"),
+        ("tanh(1)", "is tanh without numbers"),
+        ("tanh()", "is tanh without numbers"),
+        ("silu(1)", "is silu without numbers"),
+        ("tahn", "(did you mean tanh?)"),
+    ],
+)
+def test_an_activation_that_cannot_be_read(activation: str, message: str) -> None:
+    with pytest.raises(OptionError) as error:
+        lt.prepare(PLAIN, options={"candidate_activation": activation})
+    assert message in str(error.value)
+    assert f"found {activation!r}" in str(error.value)
+
+
+def test_an_activation_with_its_numbers_is_read() -> None:
+    for activation, right in (("leaky_relu(0.1)", "leaky_relu(z_c, 0.1)"), ("affine(2)", "affine(z_c, 2, 0)")):
+        assert lt.prepare(PLAIN, options={"candidate_activation": activation}).cell.equations["c_tilde"] == right
