@@ -109,3 +109,29 @@ def test_the_bound_counts_the_terms_of_a_sum() -> None:
     assert found["w"] == pytest.approx(2 * 3 * (0.625 + 0.3 + 0.7))
     assert found["m"] == pytest.approx(2 * 1.5 * 0.625)
     assert found["q"] == pytest.approx(2 * 2 * (1.5 * 0.625 + 0.3))
+
+
+def test_an_input_that_differs_in_one_row_leaves_the_others_to_rounding() -> None:
+    """Row 0 of b is one rounding off at t = 1, which doubles with every step; row 1 got another x at t = 3."""
+    text = "p_t = W @ h_prev\nq_t = p_t * (1 - p_t)\nh_t = 4 * q_t - b * x_t\ncarry: h_prev <- h_t\noutput: h_t"
+    x = np.random.default_rng(34).uniform(0, 1, size=(14, 2, 1))
+    other = x.copy()
+    other[3, 1] += 0.25
+    a, b = (
+        lt.run({"W": [[1.0]], "b": [1e-3]}, values, cell={"equations": text}, h0=[[0.3], [0.4]], plan="lines")
+        for values in (x, other)
+    )
+    lines = b.lines["0/forward"]
+    for t in range(1, 14):
+        p = lines["h_t"][t - 1, 0] if t > 1 else np.nextafter(lines["p_t"][1, 0], np.inf)
+        q = p * (1 - p)
+        new = {"p_t": p, "1 - p_t": 1 - p, "q_t": q, "4 * q_t": 4 * q, "h_t": 4 * q - lines["b * x_t"][t, 0]}
+        for name, value in new.items():
+            lines[name][t, 0] = value
+    assert lt.verify(b).status == "proven"
+    found = next(line for line in lt.diff(a, b).lines if line.line == "h_t")
+    gap = np.abs(a["h_t"] - b["h_t"])[:, :, 0]
+    assert gap[-1, 0] > 100 * np.finfo(float).eps
+    assert found.differing == 14 - 3, "row 1, from the step of the other x on"
+    assert found.first is not None
+    assert (found.first.t, found.first.b) == (3, 1)
