@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.errors import MissingError
 from lstm_trace.walks.gates import behaviour
 
 RNG = np.random.default_rng(80)
@@ -35,3 +36,12 @@ def test_activity_is_that_of_the_steps_of_each_row(lengths: list[int] | None) ->
                 assert unit.state == ("dead" if max(values) <= 0.25 else "open" if min(values) >= 0.75 else "")
             else:
                 assert unit.memory is None
+
+
+def test_a_unit_that_is_not_there_has_no_ledger() -> None:
+    trace = lt.run(WEIGHTS, RNG.normal(size=(5, 3, 3)))
+    with pytest.raises(MissingError, match="there are 2 units, 0 to 1"):
+        lt.explain(trace, "4/0/c_t[2]", "memory")
+    assert len(lt.explain(trace, "4/0/c_t[1]", "memory")) == 6
+    with pytest.raises(MissingError, match="say which of the 2 units"):
+        lt.explain(trace, "4/0/c_t", "memory")

@@ -266,3 +266,11 @@ def test_a_trace_has_arrays_of_its_own() -> None:
     assert lt.verify(trace).status == "proven"
     np.testing.assert_array_equal(trace["h_t"], before)
     assert not np.shares_memory(trace.given["0/forward"]["u_t"], u)
+
+
+def test_an_x_that_nothing_reads_is_not_kept() -> None:
+    u = values(3, 4, 2)
+    trace = lt.run({}, values(3, 4, 3), cell=FED, given={"u_t": u})
+    assert trace.x is None
+    np.testing.assert_array_equal(trace["h_t"], loop(u, np.zeros((4, 2))))
+    assert lt.run(lstm(1), values(3, 4, 3), ask="i_t").x is not None

@@ -167,3 +167,10 @@ def test_calls_that_are_refused(text: str, message: str) -> None:
     with pytest.raises(CellError) as error:
         parse(f"v = {text}")
     assert message in str(error.value)
+
+
+def test_the_longest_text_that_is_read() -> None:
+    text = "h_t = tanh(x_t)\n"
+    assert parse(text + "#" * (MAX_TEXT - len(text))).equations == {"h_t": "tanh(x_t)"}
+    with pytest.raises(CellError, match=f"the equations have {MAX_TEXT + 1} characters; at most {MAX_TEXT} are read"):
+        parse(text + "#" * (MAX_TEXT + 1 - len(text)))

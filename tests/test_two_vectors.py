@@ -40,3 +40,13 @@ def test_each_matrix_keeps_its_vector(name: str, rows: int, plan: Any) -> None:
     found, right = (lt.run(used, x, cell=cell, plan=p) for p in (plan, "lines"))
     for line, values in right.lines["0/forward"].items():
         np.testing.assert_allclose(found[line], values, rtol=1e-12, atol=1e-14, err_msg=line)
+
+
+@pytest.mark.parametrize("call", ["sum(x_t)", "mean(x_t)", "max(x_t)", "concat(x_t, 1, x_t)"])
+def test_what_goes_across_the_units_is_compiled_too(call: str) -> None:
+    pytest.importorskip("llvmlite")
+    x = np.random.default_rng(91).normal(size=(5, 3, 4))
+    cell = {"equations": f"h_t = 0.5 * h_prev + {call}\ncarry: h_prev <- h_t\noutput: h_t"}
+    found, right = (lt.run({}, x, cell=cell, plan=p) for p in ("compiled", "lines"))
+    assert found.header.plan == "compiled", "not declined"
+    np.testing.assert_allclose(found["h_t"], right["h_t"], rtol=1e-12)

@@ -148,3 +148,17 @@ def test_verify_takes_what_the_table_allows_and_no_more(name: str, dtype: str) -
             if status == "proven" and off > ulps:  # what lies there is no number of this dtype: the next inside
                 trace["h_t"][...] = np.nextafter(trace["h_t"], value)
             assert lt.verify(trace).status == status, (name, ulps, off)
+
+
+@pytest.mark.parametrize(
+    ("call", "right"),
+    [
+        ("affine(x_t)", [-2.0, 0.5, 3.0]), ("leaky_relu(x_t)", [-0.02, 0.5, 3.0]),
+        ("thresholded_relu(x_t)", [0.0, 0.0, 3.0]), ("scaled_tanh(x_t)", [np.tanh(-2), np.tanh(0.5), np.tanh(3)]),
+        ("hard_sigmoid(x_t)", [0.1, 0.6, 1.0]), ("elu(x_t)", [np.expm1(-2), 0.5, 3.0]),
+    ],
+)  # fmt: skip
+def test_constants_that_are_left_out_are_those_of_onnx(call: str, right: list[float]) -> None:
+    """onnx/defs/rnn/defs.cc: alpha and beta of each activation."""
+    trace = lt.run({}, [[-2.0, 0.5, 3.0]], cell={"equations": f"h_t = {call}"})
+    np.testing.assert_allclose(trace["h_t"][0, 0], right, rtol=1e-15)

@@ -69,3 +69,16 @@ def test_an_activation_that_cannot_be_read(activation: str, message: str) -> Non
 def test_an_activation_with_its_numbers_is_read() -> None:
     for activation, right in (("leaky_relu(0.1)", "leaky_relu(z_c, 0.1)"), ("affine(2)", "affine(z_c, 2, 0)")):
         assert lt.prepare(PLAIN, options={"candidate_activation": activation}).cell.equations["c_tilde"] == right
+
+
+@pytest.mark.parametrize("value", [0, -1e-5, float("nan"), float("inf"), True, "1e-5"])
+def test_an_epsilon_that_is_no_positive_number(value: Any) -> None:
+    with pytest.raises(OptionError, match="option layer_norm_epsilon must be a positive number; found"):
+        lt.prepare(PLAIN, options={"layer_norm": True, "layer_norm_epsilon": value})
+
+
+@pytest.mark.parametrize("name", ["clip", "output_clip", "cell_clip"])
+@pytest.mark.parametrize("value", [0, -1.0, float("inf"), "1"])
+def test_a_clip_that_is_no_positive_number(name: str, value: Any) -> None:
+    with pytest.raises(OptionError, match=f"option {name} must be a positive number; found"):
+        lt.prepare(PLAIN, options={name: value})
