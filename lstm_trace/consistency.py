@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from .arithmetic import find
 from .cell.cells import directed, joined, masked, of_direction
 from .cell.lines import Cell
-from .cell.ops import OPS
+from .cell.ops import OPS, Array
 from .cell.shapes import infer
 from .cell.stack import GIVEN, VALID, Stage, X
 from .errors import LstmTraceError
@@ -19,7 +19,8 @@ from .trace import Trace
 
 def faults(trace: Trace) -> list[str]:
     """What does not fit between a trace's arrays, its equations, and what it says of itself."""
-    problems: list[str] = []
+    dtype = trace.header.dtype
+    problems = [f"{place} is {a.dtype}, but the trace is {dtype}" for place, a in _arrays(trace) if a.dtype != dtype]
     lead = (trace.steps, trace.batch)
     before: dict[str, Stage] = {}
     for stage in trace.stages:
@@ -159,6 +160,15 @@ def _unpadded(stage: Stage, padding: str | None) -> str:
     if line is None or rules[padding]:
         return ""  # supplied, or as it says
     return f"padding says {padding}, and the output is {cell.output} = {cell.equations.get(cell.output)}"
+
+
+def _arrays(trace: Trace) -> Iterator[tuple[str, Array]]:
+    """Every array of numbers that a trace holds, by its place."""
+    if trace.x is not None:
+        yield "inputs.x", trace.x
+    for part in ("parameters", "initial", "given", "lines"):
+        for scope, values in getattr(trace, part).items():
+            yield from ((f"{part} {scope}/{name}", array) for name, array in values.items())
 
 
 def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:

@@ -29,12 +29,9 @@ def read_bytes(path: str | Path, instead: str = "") -> bytes:
 
     Raises FileError.
     """
-    more = f"; {instead}" if instead else ""
     try:
         if str(path) != "-":
-            size = Path(path).stat().st_size
-            if size > MAX_TEXT:
-                raise FileError(f"{path}: {size:,} bytes; text files up to {MAX_TEXT:,} are read{more}")
+            check_size(path, Path(path).stat().st_size, instead)
             if Path(path).is_file():
                 return Path(path).read_bytes()
         with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as stream:  # of no known size
@@ -42,8 +39,16 @@ def read_bytes(path: str | Path, instead: str = "") -> bytes:
     except OSError as error:
         raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     if len(content) > MAX_TEXT:
+        more = f"; {instead}" if instead else ""
         raise FileError(f"{path}: more than {MAX_TEXT:,} bytes; texts up to that are read{more}")
     return content
+
+
+def check_size(path: str | Path, size: int, instead: str = "") -> None:
+    """Raise FileError where a text of `size` bytes is more than is read. instead: what to do with it."""
+    if size > MAX_TEXT:
+        more = f"; {instead}" if instead else ""
+        raise FileError(f"{path}: {size:,} bytes; text files up to {MAX_TEXT:,} are read{more}")
 
 
 def read_data(path: str | Path, content: bytes | None = None) -> Any:

@@ -18,7 +18,7 @@ from .cell.parse import parse
 from .cell.stack import Stage
 from .consistency import faults
 from .errors import FileError, LstmTraceError
-from .files import format_of, read_bytes, written
+from .files import check_size, format_of, read_bytes, written
 from .printable import json_text
 from .schema import FORMAT, CellInfo, Manifest, StageInfo, TraceFile, validate
 from .tensors import holds_trace, is_tensors, read_header
@@ -58,6 +58,22 @@ def manifest(trace: Trace) -> Manifest:
         **plain,
         **lists,
     )
+
+
+def readable(trace: Trace, where: str) -> Manifest:
+    """The manifest of `trace`, which was read back as it would be from a file. Raises FileError where it cannot be."""
+    try:
+        said = manifest(trace)
+        text = said.model_dump_json()
+    except ValueError as error:  # no text, or half of a character
+        raise FileError(f"{where}: the trace has a text that cannot be written ({error})") from None
+    again = validate(Manifest, text.encode(), where)
+    other = [name for name in Manifest.model_fields if getattr(again, name) != getattr(said, name)]
+    if not other and from_manifest(again, where)[1] != trace.stages:
+        other = ["stages"]
+    if other:
+        raise FileError(f"{where}: the trace's {' and '.join(other)} would not be read back as they are")
+    return said
 
 
 def to_json(trace: Trace) -> str:
@@ -106,14 +122,20 @@ def trace_format(path: str | Path) -> str:
 
 @checked
 def save(trace: Trace, path: str | Path) -> None:
-    """Write the trace to a `.json` or `.safetensors` file ('-' is JSON). Raises FileError for another suffix."""
+    """Write the trace to a `.json` or `.safetensors` file ('-' is JSON).
+
+    Raises FileError for another suffix, and for what `load` would refuse to read.
+    """
     if trace_format(path) == "safetensors":
         from .running.stream import save_tensors  # it builds on this file
 
         save_tensors(trace, path)
         return
+    readable(assembled(trace, str(path)), str(path))
+    text = to_json(trace)
+    check_size(path, len(text.encode()), LARGER)
     with written(path) as file:
-        file.write(to_json(trace))
+        file.write(text)
 
 
 def load(path: str | Path, content: bytes | None = None) -> Trace:

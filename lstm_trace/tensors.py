@@ -74,7 +74,10 @@ def premise_tensors(trace: Trace) -> dict[str, Array]:
 
 
 def layout_of(shapes: Shapes, manifest: Manifest) -> tuple[bytes, dict[str, Tensor]]:
-    """The head of a file (length and header), and where each tensor lies, counted from the file's beginning."""
+    """The head of a file (length and header), and where each tensor lies, counted from the file's beginning.
+
+    Raises FileError for a header that is too long to be read.
+    """
     text = manifest.model_dump_json(exclude_defaults=False)
     header: dict[str, Any] = {"__metadata__": {"format": FORMAT, "manifest": text}}
     at = 0
@@ -84,6 +87,8 @@ def layout_of(shapes: Shapes, manifest: Manifest) -> tuple[bytes, dict[str, Tens
         at += size
     content = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     content += b" " * (-len(content) % 64)  # 8 more bytes before it: tensors begin at multiples of 8
+    if len(content) > MOST_HEADER:
+        raise FileError(f"the header would have {len(content):,} bytes; at most {MOST_HEADER:,} are read")
     head = len(content).to_bytes(8, "little") + content
     places = {
         name: Tensor(dtype, shape, *(len(head) + n for n in header[name]["data_offsets"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import math
 import sys
 import warnings
 
@@ -19,6 +18,9 @@ _FOREIGN = {
     "Tuple": "a comma here", "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text",
 }  # fmt: skip
 DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
+#: Operations within each other, a sum being one, and levels of Python's own tree, which has one for each term of a
+#: sum. Fewer than Python's stack has room for: what is read once is read again, wherever that is.
+MAX_DEPTH, MAX_LEVELS = 100, 1000
 _OPERATORS: dict[type, str] = {ast.MatMult: "matvec", ast.Mult: "mul", ast.Div: "div"}
 
 
@@ -41,10 +43,11 @@ class Builder:
         self.states = states
         self.name = self.row = ""
         self.start = 0  # column of the expression within the row
+        self.depth = 0  # of the operand being read
 
     def assign(self, name: str, text: str, start: int, row: str) -> None:
         """Add the lines of `name = text`."""
-        self.name, self.row, self.start = name, row, start
+        self.name, self.row, self.start, self.depth = name, row, start, 0
         line = self._line(_tree(text, start), text, top=True)
         same = self._same(line) if isinstance(line, Line) else line
         if isinstance(line, Line) and same is None:
@@ -54,7 +57,7 @@ class Builder:
 
     def value(self, text: str, start: int, row: str) -> Operand:
         """The operand that stands for an expression, its lines added where they are new."""
-        self.row, self.start = row, start
+        self.row, self.start, self.depth = row, start, 0
         return self._operand(_tree(text, start), text)
 
     @staticmethod
@@ -74,7 +77,11 @@ class Builder:
         return self.start + len(text.encode()[: node.col_offset].decode())
 
     def _operand(self, node: ast.expr, text: str) -> Operand:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Fault(DEEP, self._column(node, text))
         line = self._line(node, text)
+        self.depth -= 1
         if not isinstance(line, Line):
             return line
         name = self._same(line)
@@ -85,6 +92,8 @@ class Builder:
 
     def _line(self, node: ast.expr, text: str, top: bool = False) -> Line | Operand:
         """The (unnamed) line or the plain operand that `node` stands for."""
+        while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd):
+            node = node.operand
         column = self._column(node, text)
         match node:
             case ast.Name(id=name):
@@ -102,11 +111,10 @@ class Builder:
                 if not abs(value) <= sys.float_info.max:
                     raise Fault("this number is too large for a float", column)
                 return float(value)
-            case ast.UnaryOp(op=ast.UAdd(), operand=inner):
-                return self._line(inner, text, top)
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 operand = self._operand(inner, text)
-                return Line("", "neg", (operand,)) if isinstance(operand, str) else -operand
+                # 0 has no sign, as in mathematics: -0.0 and 0.0 are equal, and would be told apart by some arithmetic
+                return Line("", "neg", (operand,)) if isinstance(operand, str) else -operand or 0.0
             case ast.BinOp(op=ast.Add() | ast.Sub()):
                 return self._sum(node, text)
             case ast.BinOp(op=operator) if type(operator) in _OPERATORS:
@@ -118,16 +126,16 @@ class Builder:
 
     def _sum(self, node: ast.expr, text: str) -> Line:
         terms: list[tuple[float, ast.expr]] = []
-        while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        sign, node = _signed(node)
+        while sign > 0 and isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
             terms.append((1.0 if isinstance(node.op, ast.Add) else -1.0, node.right))
-            node = node.left
-        terms.append((1.0, node))
+            sign, node = _signed(node.left)  # a sum that begins a sum, whatever signs cancel before it, is part of it
+        terms.append((sign, node))
         signs, operands = [], []
         for sign, term in reversed(terms):
-            while isinstance(term, ast.UnaryOp) and isinstance(term.op, ast.USub):
-                sign, term = -sign, term.operand
-            operand = self._operand(term, text)
-            if isinstance(operand, float) and math.copysign(1, operand) < 0:
+            more, term = _signed(term)
+            sign, operand = sign * more, self._operand(term, text)
+            if isinstance(operand, float) and operand < 0:
                 sign, operand = -sign, -operand
             signs.append(sign)
             operands.append(operand)
@@ -173,6 +181,14 @@ class Builder:
         return value
 
 
+def _signed(node: ast.expr) -> tuple[float, ast.expr]:
+    """A term without the signs before it, and the sign that they make."""
+    sign = 1.0
+    while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd | ast.USub):
+        sign, node = -sign if isinstance(node.op, ast.USub) else sign, node.operand
+    return sign, node
+
+
 def _signature(name: str) -> str:
     op = OPS[name]
     operands = ["a", "b", "c"][: op.arity] if op.arity else ["a", "…"]
@@ -185,9 +201,15 @@ def _tree(text: str, start: int) -> ast.expr:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's advice on its own syntax ('1or x') is not for us
-            return ast.parse(text, mode="eval").body
+            tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
         column = start + min(max((error.offset or 1) - 1, 0), len(text))
         raise Fault(f"this cannot be read as an equation ({error.msg.split(';')[0]})", column) from None
     except (RecursionError, MemoryError, ValueError):
         raise Fault(DEEP, start) from None
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_LEVELS):
+        level = [inner for node in level for inner in ast.iter_child_nodes(node)]
+        if not level:
+            return tree
+    raise Fault(DEEP, start)

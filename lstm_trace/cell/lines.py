@@ -174,9 +174,9 @@ class Cell:
             inputs=tuple(dict.fromkeys((*self.inputs, *given))),
         )
         live = fed.closure(end for end in ends if end not in given)
-        return replace(fed, lines=tuple(fed._written(live)))
+        return replace(fed, lines=tuple(fed.written(live)))
 
-    def _written(self, names: Iterable[str]) -> Iterator[Line]:
+    def written(self, names: Iterable[str]) -> Iterator[Line]:
         """The lines `names` in the order in which the equations bring them."""
         open_names = set(names)
 
@@ -187,5 +187,5 @@ class Cell:
                     yield from brought(operand)
                 yield self.by_name[name]
 
-        for name in (*(line.name for line in self.lines if line.assigned), *self.states.values()):
+        for name in (*(line.name for line in self.lines if line.assigned), *self.states.values(), self.output):
             yield from brought(name)

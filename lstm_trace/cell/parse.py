@@ -115,8 +115,13 @@ def parse(text: str, first: int = 1) -> Cell:
         raise CellError(*(message for _, message in sorted(problems, key=lambda problem: problem[0])))
     cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs)
     # an input that is an expression has no need of the lines in it
-    live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.states.values()))
-    return replace(cell, lines=tuple(x for x in cell.lines if x.name in live))
+    live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.states.values(), output))
+    cell = replace(cell, lines=tuple(cell.written(live)))
+    if len(cell.text) > MAX_TEXT:
+        raise CellError(
+            f"the equations have {len(cell.text)} characters as they are saved; at most {MAX_TEXT} are read"
+        )
+    return cell
 
 
 _Equation = tuple[int, str, str, str, int]  # row number, row, name, right side, column of the right side
@@ -153,7 +158,7 @@ def _inputs(declared: _Declared, problems: _Problems) -> tuple[str, ...]:
         return ("x_t",)
     count, row, rest, offset = declared["input"]
     carry = declared["carry"][2] if "carry" in declared else ""
-    states = {part.partition("<-")[0].strip() for part, _ in _split(carry)}
+    states = {unicodedata.normalize("NFKC", part.partition("<-")[0].strip()) for part, _ in _split(carry)}
     found: list[str] = []
     for part, column in _split(rest):
         name = _input(unicodedata.normalize("NFKC", part), states)

@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..cell.ops import Array
-from ..errors import FileError
+from ..errors import FileError, within
 from ..files import written
 from ..memory import amount
 from ..plans.compiled.runner import Rows
 from ..plans.slab import Slab
-from ..store import load_mapped, manifest
+from ..store import assembled, load_mapped, readable
 from ..tensors import Shapes, Tensor, is_tensors, layout_of, premise_tensors
 from ..trace import Trace
 from .layout import Layout, products
@@ -79,7 +79,8 @@ def run_to_file(job: Job, path: str | Path, progress: Progress | None = None) ->
 
 
 def save_tensors(trace: Trace, path: str | Path) -> None:
-    """Write a trace. Raises FileError where the file cannot be written."""
+    """Write a trace. Raises FileError where the file cannot be written, or could not be read again."""
+    assembled(trace, str(path))
     arrays = {f"lines/{s}/{n}": a for s, here in trace.lines.items() for n, a in here.items()}
     with _begun(trace, {name: (a.dtype, a.shape) for name, a in arrays.items()}, path) as (file, places):
         size = sum(a.nbytes for a in arrays.values()) // trace.steps
@@ -140,7 +141,10 @@ _LIMIT = _Limit()
 def _begun(trace: Trace, lines: Shapes, path: str | Path) -> Iterator[tuple[FileIO, Places]]:
     """A file with its head and the premises of `trace` in it, and where each tensor goes; whole at the end."""
     premises = premise_tensors(trace)
-    head, places = layout_of({n: (a.dtype, a.shape) for n, a in premises.items()} | dict(lines), manifest(trace))
+    shapes = {n: (a.dtype, a.shape) for n, a in premises.items()} | dict(lines)
+    said = readable(trace, str(path))
+    with within(str(path)):
+        head, places = layout_of(shapes, said)
     size = max((place.last for place in places.values()), default=len(head))
     try:
         free = shutil.disk_usage(Path(path).absolute().parent).free

@@ -1,0 +1,61 @@
+"""Each tolerance of `diff` by itself: what is within it is the same, what is beyond it is different."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+
+CELL = {"equations": "h_t = b * x_t"}
+
+
+def pair() -> tuple[lt.Trace, lt.Trace]:
+    """Two traces of which one value is 2 ** -20 off 4: 2 ** 31 spacings, relatively 2 ** -22."""
+    a, b = (lt.run({"b": [2.0, 1.0]}, [[2.0, 1.0]], cell=CELL) for _ in range(2))
+    b["h_t"][0, 0, 0] += 2.0**-20
+    return a, b
+
+
+@pytest.mark.parametrize(("name", "size"), [("atol", 2.0**-20), ("rtol", 2.0**-22), ("ulps", 2.0**30)])
+def test_one_tolerance(name: str, size: float) -> None:
+    a, b = pair()
+    within: dict[str, Any] = {name: size * 1.001}
+    beyond: dict[str, Any] = {name: size * 0.999}
+    assert not lt.diff(a, b).same
+    assert lt.diff(a, b, **within).same
+    found = lt.diff(a, b, **beyond)
+    assert not found.same
+    assert found.first is not None
+    assert found.first.line == "h_t"
+    assert lt.diff(a, a, **{name: 0}).same
+
+
+def test_of_several_tolerances_the_widest_counts() -> None:
+    a, b = pair()
+    assert lt.diff(a, b, atol=1.0, rtol=0).same
+    assert lt.diff(a, b, atol=0, rtol=1.0).same
+    assert lt.diff(a, b, atol=0, ulps=2.0**40).same
+    assert not lt.diff(a, b, atol=0, rtol=0, ulps=0).same
+
+
+def test_a_tolerance_does_not_excuse_what_is_no_number() -> None:
+    a, b = pair()
+    b["h_t"][0, 0, 0] = np.nan
+    for name in ("atol", "rtol", "ulps"):
+        tolerance: dict[str, Any] = {name: 1e300}
+        assert not lt.diff(a, b, **tolerance).same
+
+
+def test_traces_of_other_steps_say_which_are_compared() -> None:
+    whole = lt.run({"b": [2.0]}, [[1.0], [2.0], [3.0], [4.0]], cell=CELL)
+    later = whole.at(steps=slice(1, 4))
+    found = lt.diff(whole, later)
+    assert found.same
+    assert "a holds steps 0 to 3, b holds steps 1 to 3; those that both have are compared" in found.notes
+    assert {line.values for line in found.lines} == {3}
+    found = lt.diff(whole, whole.at(steps=slice(0, 2)))
+    assert "a has 4 steps, b has 2; the first 2 are compared" in found.notes
+    assert lt.diff(later, later).notes == ()
