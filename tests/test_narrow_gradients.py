@@ -19,7 +19,8 @@ CELLS: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
     "state of one number": (
         "m_t = 0.5 * m_prev + mean(x_t)\nh_t = m_t * x_t * w\ncarry: m_prev <- m_t\noutput: h_t", {"w": (3,)},
     ),
-    "two of one vector": ("u = W @ x_t\nh_t = sum(u) * w + mean(u) + max(u)", {"W": (4, 3), "w": (2,)}),
+    "three of one vector": ("u = W @ x_t\nh_t = sum(u) * w + mean(u) + max(u)", {"W": (4, 3), "w": (2,)}),
+    "in another order": ("u = W @ x_t\nh_t = max(u) * w + mean(u) + sum(u)", {"W": (4, 3), "w": (2,)}),
     "concat": ("u = concat(sum(x_t), x_t, W @ x_t)\nh_t = V @ (u * u)", {"W": (2, 3), "V": (2, 6)}),
 }  # fmt: skip
 

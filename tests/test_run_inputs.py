@@ -274,3 +274,23 @@ def test_an_x_that_nothing_reads_is_not_kept() -> None:
     assert trace.x is None
     np.testing.assert_array_equal(trace["h_t"], loop(u, np.zeros((4, 2))))
     assert lt.run(lstm(1), values(3, 4, 3), ask="i_t").x is not None
+
+
+@pytest.mark.parametrize("kind", ["int8", "int32", "int64", "uint16", "bool"])
+def test_whole_numbers_are_computed_in_float64(kind: str) -> None:
+    weights = {
+        name: np.ones((2, 3 if name[2] == "x" else 2), kind) for name in (f"W_{s}{g}" for s in "xh" for g in "ifco")
+    }
+    trace = lt.run(weights, np.ones((4, 3), kind))
+    assert trace.header.dtype == "float64"
+    assert trace["i_t"].dtype == np.float64
+    assert trace["i_t"][0, 0, 0] == pytest.approx(1 / (1 + np.exp(-3.0)), rel=1e-15)
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32"])
+def test_half_and_single_are_computed_in_float32(kind: str) -> None:
+    weights = {
+        name: np.ones((2, 3 if name[2] == "x" else 2), kind) for name in (f"W_{s}{g}" for s in "xh" for g in "ifco")
+    }
+    assert lt.run(weights, np.ones((4, 3), kind))["i_t"].dtype == np.float32
+    assert lt.run(weights, np.ones((4, 3)))["i_t"].dtype == np.float64

@@ -189,7 +189,7 @@ def test_a_disk_that_takes_only_a_part_at_once(tmp_path: Path, monkeypatch: pyte
 
     def some(handle: int, parts: list[Any]) -> int:
         calls.append(len(parts))
-        return os.write(handle, bytes(parts[0])[:-8])
+        return os.write(handle, b"".join(map(bytes, parts))[:-8])
 
     rng = np.random.default_rng(14)
     trace = lt.run({"W": rng.normal(size=(20, 3))}, rng.normal(size=(6, 40, 3)), cell={"equations": "h_t = W @ x_t"})
@@ -200,3 +200,13 @@ def test_a_disk_that_takes_only_a_part_at_once(tmp_path: Path, monkeypatch: pyte
     trace.save(tmp_path / "t.safetensors")
     assert calls
     same(trace, lt.load(tmp_path / "t.safetensors"))
+
+
+def test_more_steps_than_are_written_in_one_call(tmp_path: Path) -> None:
+    rng = np.random.default_rng(15)
+    trace = lt.run({"W": rng.normal(size=(16, 2))}, rng.normal(size=(600, 32, 2)), cell={"equations": "h_t = W @ x_t"})
+    wide = np.empty((600, 2, 32, 16))
+    wide[:, 0] = trace["h_t"]
+    trace.lines["0/forward"]["h_t"] = wide[:, 0]
+    trace.save(tmp_path / "t.safetensors")
+    np.testing.assert_array_equal(lt.load(tmp_path / "t.safetensors")["h_t"], trace["h_t"])
