@@ -18,6 +18,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import LstmTraceError
+from lstm_trace.export import Job, export
 from lstm_trace.trace import Trace
 from lstm_trace.views.diagram import diagram
 
@@ -143,10 +144,8 @@ def test_csv_has_no_character_that_acts_and_excel_no_formula(shape: str, dialect
     cell = {"equations": "c_t = -x_t * W + c_prev\ncarry: c_prev <- c_t\noutput: c_t"}
     trace = lt.run({**hostile(HOSTILE), "weights": {"W": [0.5, 2.0, 3.0]}, "cell": cell, "ask": [], "h0": None,
                     "c0": [1.0, 2.0, 3.0], "names": {}})  # fmt: skip
-    trace.save(tmp_path / "t.json")
     path = tmp_path / "t.csv"
-    arguments = ["export", str(tmp_path / "t.json"), "-o", str(path), "--shape", shape, "--dialect", dialect]
-    assert CliRunner().invoke(main, arguments).exit_code == 0
+    export(Job(trace, shape, dialect=dialect), path)
     text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     assert not acting(text)
     rows = list(csv.reader(io.StringIO(text), delimiter=";" if dialect == "excel-eu" else ","))

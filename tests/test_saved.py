@@ -101,7 +101,10 @@ def titled(**header: Any) -> Trace:
 REFUSED: dict[str, tuple[Callable[[], Trace], str]] = {
     "half of a character": (lambda: small(name="a\udc80b"), "the trace has a text that cannot be written"),
     "a title that is no text": (lambda: titled(title=3), "the trace has a text that cannot be written"),
-    "a number that is none": (lambda: titled(options={"clip": np.nan}), "the trace's cell would not be read back"),
+    "a number that is none": (
+        lambda: titled(options={"clip": np.nan}),
+        "clip must be a positive number; found nan",
+    ),
     "another dtype": (
         lambda: changed("lines", "f_t", lambda a: a.astype(np.float32)),
         "lines 0/forward/f_t is float32, but the trace is float64",

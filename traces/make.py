@@ -19,7 +19,7 @@ def make(folder: Path) -> None:
         here.mkdir(parents=True, exist_ok=True)
         problem = here / "problem.yaml"
         problem.write_text(text(name), encoding="utf-8")
-        trace = prepare(problem).run()
+        trace = prepare(problem).run(plan="planned")  # auto depends on what was compiled before
         trace.save(here / "trace.json")
         for arguments in (("report", "report.md"), ("export", "trace.csv")):
             verb, target = arguments

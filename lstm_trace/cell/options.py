@@ -59,7 +59,10 @@ def clipped(value: str, bound: float | None) -> str:
 
 def is_number(value: Any) -> bool:
     """True for a finite real number that is no bool."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def meant(name: str, known: Iterable[str]) -> str:

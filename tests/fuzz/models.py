@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import random
 import struct
 import warnings
@@ -104,8 +105,10 @@ def _split(ih: Any, hh: Any, bias_ih: Any, bias_hh: Any, order: str) -> Arrays:
 
 @cache
 def _kinds() -> tuple[str, ...]:
-    needs = {"npz": "numpy", "safetensors": "numpy", "pt": "torch", "onnx": "onnx", "keras": "keras", "h5": "keras"}
-    return tuple(kind for kind, package in needs.items() if find_spec(package))
+    needs = {"npz": "numpy", "safetensors": "numpy", "pt": "torch", "onnx": "onnx"}
+    found = [kind for kind, package in needs.items() if find_spec(package)]
+    backend = {"torch": "torch", "jax": "jax"}.get(os.environ.get("KERAS_BACKEND", ""), "tensorflow")
+    return (*found, *(("keras", "h5") if find_spec("keras") and find_spec(backend) else ()))
 
 
 @cache

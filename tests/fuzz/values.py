@@ -65,7 +65,7 @@ def _trace(k: int) -> lt.Trace:
 
 
 def _rows(trace: lt.Trace) -> list[dict[str, Any]]:
-    frame = trace.to_frame("long")
+    frame = trace.to_frame("long", padding=True)
     found: list[dict[str, Any]] = frame[list(_COLUMNS)].to_dict("records")
     return found
 
