@@ -111,9 +111,9 @@ def test_the_six_functions_take_what_numpy_takes_and_states_that_are_not_zero() 
 
 def test_the_six_functions_are_the_cells_own_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cell with another sigmoid gives another input gate: there is no second implementation."""
-    import lstm_trace.build as build
+    import lstm_trace.cell.cells as cells
 
-    named = build.named
+    named = cells.named
 
     def changed(*arguments: Any) -> tuple[Cell, dict[str, Any]]:
         cell, options = named(*arguments)
@@ -121,7 +121,7 @@ def test_the_six_functions_are_the_cells_own_lines(monkeypatch: pytest.MonkeyPat
                       for line in cell.lines)  # fmt: skip
         return Cell(lines, cell.carry, cell.output, cell.inputs), options
 
-    monkeypatch.setattr(build, "named", changed)
+    monkeypatch.setattr(cells, "named", changed)
     np.testing.assert_allclose(lt.calc_input_gate(X, H, W["W_xi"], W["W_hi"]), [0.42, 0.18], rtol=1e-12)
 
 
