@@ -55,11 +55,11 @@ def _is_name(text: str) -> bool:
 
 
 def _split(text: str) -> Iterator[tuple[str, int]]:
-    """Parts between the commas that stand outside parentheses, with their columns."""
+    """Parts between the commas that stand outside parentheses, with their columns; the last to the end of the text."""
     depth = begin = 0
     for at, char in enumerate(text + ","):
         depth += (char == "(") - (char == ")")
-        if char == "," and depth <= 0:
+        if char == "," and (depth <= 0 or at == len(text)):
             part = text[begin:at]
             yield part.strip(), begin + len(part) - len(part.lstrip())
             begin = at + 1

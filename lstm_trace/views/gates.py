@@ -16,6 +16,8 @@ from .view import View
 
 #: So many units of a gate are told one by one; of more, or of several steps, the range and the mean.
 FEW = 6
+#: Largest value that is told as a share: a gate that relu opens may be above 1; a damaged one, anything.
+_MOST = 100
 
 
 def sentences(shown: View) -> Iterator[Block]:
@@ -45,8 +47,8 @@ def _gate(shown: View, stage: Stage, line: Line, signal: str) -> Text:
         if not shown.padding(t, b)
         for j in units
     ]
-    there = np.array([values[trace.index(t), b, j] for t, b, j in places])
-    if not len(there) or not np.isfinite(there).all():
+    there = np.array([values[trace.index(t), b, j] for t, b, j in places], np.float64)
+    if not len(there) or not np.abs(there).max() <= _MOST:  # NaN is not, either
         return ()
     key = f"{trace.header.kind}.{line.name}"
     key = key if words.has(f"{key}.first") else "gate"
