@@ -94,9 +94,7 @@ def parse(text: str, first: int = 1) -> Cell:
                 kind = "a carried state" if name in states else "an input" if name in inputs else "a function"
                 raise Fault(f"{name} is {kind}; an equation cannot assign it", column)
             if name.endswith("_prev"):
-                raise Fault(
-                    f"{name} ends in _prev, as states do, and no carry declares it; choose another name", column
-                )
+                raise Fault(f"{name} ends in _prev, as states do; choose another name, or declare it in carry", column)
             builder.assign(name, right, start, row)
         except RecursionError:
             problems.append(_point(count, row, Fault(DEEP, start)))
