@@ -61,7 +61,7 @@ def outputs(
     return x, lt.run(weights, x, cell={"kind": "lstm", **options}, **run).output
 
 
-@pytest.mark.parametrize("order", map("".join, permutations("ifco")))
+@pytest.mark.parametrize("order", list(map("".join, permutations("ifco"))))
 def test_every_gate_order(order: str) -> None:
     weights = drawn()
     x, y = outputs(weights, {})
