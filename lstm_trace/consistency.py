@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from .arithmetic import find
-from .cell.cells import directed, joined, masked, of_direction
+from .cell.cells import Padding, directed, joined, masked, of_direction
 from .cell.lines import Cell
 from .cell.ops import OPS, Array
 from .cell.shapes import infer
@@ -108,7 +108,7 @@ def _unborne(stage: Stage, base: Cell | None, trace: Trace, top: bool) -> str:
     if stage.direction == "joined":
         if header.merge == "none":
             return "the directions are joined, and merge says none"
-        said, expected = f"merge: {header.merge}", joined(header.merge)  # type: ignore[arg-type]
+        said, expected = f"merge: {header.merge}", joined(header.merge)
     elif base is None:
         return _unpadded(stage, header.padding)
     else:
@@ -121,8 +121,7 @@ def _unborne(stage: Stage, base: Cell | None, trace: Trace, top: bool) -> str:
         if header.padding is not None:
             said += f" with padding: {header.padding}"
             # the line that the next layer sees has another name where an added equation took the first
-            tries = (masked(base, header.padding, others) for others in ((), ("y_t",), ("y_t", "out_t")))  # type: ignore[arg-type]
-            cells = list(tries)
+            cells = [masked(base, header.padding, others) for others in ((), ("y_t",), ("y_t", "out_t"))]
             expected = next((cell for cell in cells if cell.output == stage.cell.output), cells[0])
     return _unlike(stage.cell, expected, said, top)
 
@@ -149,7 +148,7 @@ def _contradiction(said: str, begin: str, wanted: str | None, found: str | None)
     return f"the trace says that its cell is {said}, which has {sides[0]}; its equations have {sides[1]}"
 
 
-def _unpadded(stage: Stage, padding: str | None) -> str:
+def _unpadded(stage: Stage, padding: Padding | None) -> str:
     """Where the output of an own cell is not what the padding rule makes of it."""
     cell = stage.cell
     if padding is None:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from .arrays import WORDS, describe, to_array, to_list, to_truths
+from .cell.cells import Merge, Padding
 from .errors import FileError, nearest
 
 M = TypeVar("M", bound=BaseModel)
@@ -161,8 +162,8 @@ class Manifest(_Strict):
     first: int = Field(default=0, ge=0)
     steps: int = Field(ge=1)
     batch: int = Field(ge=1)
-    merge: Literal["concat", "sum", "mean", "product", "none"] = "concat"
-    padding: Literal["zero", "repeat", "carry"] | None = None
+    merge: Merge = "concat"
+    padding: Padding | None = None
     ask: list[str] = Field(default_factory=list)
     names: dict[str, list[str]] = Field(default_factory=dict)
     symbols: dict[str, str] = Field(default_factory=dict)

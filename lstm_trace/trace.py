@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .address import Address, positions, read
+from .cell.cells import Merge, Padding
 from .cell.lines import Operand
 from .cell.ops import Array
 from .cell.stack import GIVEN, VALID, Stage, X, find
@@ -40,8 +41,8 @@ class Header:
     kind: str = "lstm"
     options: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float64"
-    merge: str = "concat"
-    padding: str | None = None
+    merge: Merge = "concat"
+    padding: Padding | None = None
     ask: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     symbols: Mapping[str, str] = field(default_factory=dict)

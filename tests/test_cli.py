@@ -91,7 +91,8 @@ def test_help_lists_every_verb_and_the_exit_codes() -> None:
     assert result.exit_code == 0
     for verb in VERBS:
         assert f"\n  {verb} " in result.stdout
-    assert "Exit codes: 0 well or same, 1 different or not proven, 2 trouble." in " ".join(result.stdout.split())
+    said = "Exit codes: 0 success (no differences), 1 differences found or verification failed, 2 error."
+    assert said in " ".join(result.stdout.split())
     assert invoke("--version").stdout.startswith("lstm-trace ")
 
 

@@ -262,7 +262,7 @@ def test_a_broken_header_of_an_array_is_told(version: int, header: bytes, tmp_pa
     ):
         result = invoke(*(str(tmp_path / part) if "." in part else part for part in arguments))
         assert (result.exit_code, result.stdout) == (2, "")
-        assert "unexpected" not in result.stderr
+        assert "fault of lstm-trace" not in result.stderr
         assert result.stderr.startswith(f"error: {tmp_path / arguments[-1]}")
 
 

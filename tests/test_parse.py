@@ -180,6 +180,7 @@ FAULTS = {
     "h_t = x_t\ncarry: h <- tanh(h_t": ("this cannot be read as an equation ('(' was never closed)", "(h_t"),
     "h_t = x_t\ncarry: a <- h_t, h <- (h_t, b <- h_t": ("equation 2: this cannot be read", "(h_t, b"),
     "input: x_t, W( @ a\nh_t = 1": ("an input must be a name, or an expression; found 'W( @ a'", "W( @ a"),
+    "h_prev = x_t\nh_t = h_prev": ("h_prev ends in _prev, as states do; choose another name", "h_prev = x_t"),
     "h_t = x_t\noutput: ht": ("the output ht is no line of the cell; did you mean 'h_t'?", "ht"),
     "input: x t\nh_t = 1": ("an input must be a name, or an expression; found 'x t'", "x t"),
     "input: 3\nh_t = 1": ("an input must be a name, or an expression; found '3'", "3"),

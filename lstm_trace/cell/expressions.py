@@ -102,7 +102,7 @@ class Builder:
                     raise Fault(f"{name} is read before it has a value ({place})", column)
                 if name in FUNCTIONS:
                     raise Fault(f"{name} is a function; write {name}(…)", column)
-                if name.endswith("_prev") and name not in self.states and name not in self.inputs:
+                if name.endswith("_prev") and name not in (*self.states, *self.inputs, *self.lines):
                     raise Fault(f"{name} is read but the carry is open: declare `carry: {name} <- …`", column)
                 return name
             case ast.Constant(value=bool() | complex() | str() | bytes() | None):

@@ -93,6 +93,8 @@ def parse(text: str, first: int = 1) -> Cell:
             if name in states or name in inputs or name in FUNCTIONS:
                 kind = "a carried state" if name in states else "an input" if name in inputs else "a function"
                 raise Fault(f"{name} is {kind}; an equation cannot assign it", column)
+            if name.endswith("_prev"):
+                raise Fault(f"{name} ends in _prev, as states do; choose another name, or declare it in carry", column)
             builder.assign(name, right, start, row)
         except RecursionError:
             problems.append(_point(count, row, Fault(DEEP, start)))

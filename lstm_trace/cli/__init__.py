@@ -147,5 +147,5 @@ def main() -> None:
     """See inside an LSTM: trace, prove, explain and export every value that the cell computes.
 
     Begin with `lstm-trace example q22 > q22.yaml` and `lstm-trace report q22.yaml`.
-    Exit codes: 0 well or same, 1 different or not proven, 2 trouble.
+    Exit codes: 0 success (no differences), 1 differences found or verification failed, 2 error.
     """

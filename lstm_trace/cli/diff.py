@@ -41,7 +41,7 @@ def command(
     B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
     stored is also there for one side: --name-a, --layout-b, --gate-order-b, …
 
-    Exit 0 when all values that both have are the same within the tolerance, 1 when one differs, 2 on trouble.
+    Exit 0 when all values that both have are the same within the tolerance, 1 when one differs, 2 on an error.
     """
     from ..files import format_of, written
     from ..foreign import is_foreign, read_foreign

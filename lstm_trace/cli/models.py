@@ -40,7 +40,7 @@ _STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--padded-output",
         {
             "type": click.Choice(["zero", "repeat", "carry"]),
-            "help": "What a layer gives out at padding (Keras zero_output_for_mask: zero; else repeat).",
+            "help": "Output of a layer at padding (zero with Keras zero_output_for_mask, else repeat).",
         },
     ),
 )

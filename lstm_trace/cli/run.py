@@ -22,9 +22,9 @@ from .models import input_options, layout_options
 @click.option(
     "--by-plan",
     type=click.Choice(["auto", "compiled", "planned", "lines"]),
-    help="Compute by this plan; auto (the default) may take another one in the next run.",
+    help="Execution plan; auto (the default) may choose another one in the next run.",
 )
-@click.option("--plan-of", type=click.Path(), metavar="TRACE", help="Compute by the plan that computed TRACE.")
+@click.option("--plan-of", type=click.Path(), metavar="TRACE", help="Use the execution plan that computed TRACE.")
 @arithmetic_options
 @input_options
 @layout_options

@@ -24,7 +24,7 @@ WIDTH = 80
 def command(trace: str, premises: bool) -> None:
     """Derive every line of TRACE again from its recorded operands.
 
-    Exit 0 when every value is proven, 1 when one failed or cannot be told, 2 on trouble. Premises (parameters,
+    Exit 0 when every value is proven, 1 when one failed or cannot be told, 2 on an error. Premises (parameters,
     inputs, initial states, given lines) are what the proof starts from; they are listed, not proven.
     """
     from .. import load, verify

@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 
 from ..cell.lines import Line, expression
 from ..cell.ops import OPS
+from ..errors import counted
 from .fusion import Chains, Column, fuse
 
 #: `before`, `loop`, `after`, or `scratch`: hidden sums, which are computed before the loop and never recorded.
@@ -246,7 +247,7 @@ def describe(plan: Plan, width: int = 80) -> str:
     for title, calls in parts:
         if calls:
             lines = sum(len(call.lines) for call in calls)
-            rows.append(f"{title}: {_count(lines, 'line')} in {_count(len(calls), 'call')}")
+            rows.append(f"{title}: {counted(lines, 'line')} in {counted(len(calls), 'call')}")
             rows += [_wrapped(f"  {call.op:<9} ", call.lines, " | ", width) for call in calls]
     rows.append("memory: what lies side by side")
     homes = {line: f"{line} (read as {state})" for state, line in plan.carried}
@@ -257,10 +258,6 @@ def describe(plan: Plan, width: int = 80) -> str:
         if here:
             rows.append(_wrapped(f"  {area:<9} ", here, " | ", width))
     return "\n".join(rows)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _wrapped(head: str, parts: Sequence[str], mark: str, width: int) -> str:

@@ -71,8 +71,8 @@ def _gate(shown: View, stage: Stage, line: Line, signal: str) -> Text:
         text = words.text(f"{key}.first", share=least, unit=unit, **fields)
     else:
         text = words.text(f"{key}.many", least=least, most=most, mean=_share(shown, there.mean()), **fields)
-        most = _where(shown, *places[int(there.argmax())], values.shape[-1])
-        text = (*text, words.word("semicolon"), *words.text("gate.most", unit=most))
+        place = _where(shown, *places[int(there.argmax())], values.shape[-1])
+        text = (*text, words.word("semicolon"), *words.text("gate.most", unit=place))
     zero = _zero(shown, stage, signal, places)
     ending = (words.word("semicolon"), *words.text("gate.zero")) if zero else ()
     return words.sentence((prefix, *text, *ending))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..cell.ops import Array
+from ..errors import counted
 from ..printable import printable
 from ..trace import Trace
 from .numbers import show
@@ -118,7 +119,7 @@ def _lines_that_fit(trace: Trace, there: Sequence[Part], asked: set[str], room: 
     kept = list(there)
     for choice in choices if may_drop else ():
         kept = [part for part in (_only(part, choice) for part in there) if part.lines] or kept
-        if sum(len(part.lines) * min(_groups(part), 2) + (_groups(part) > 2) for part in kept) <= room:
+        if sum(len(part.lines) * min(part.count, 2) + (part.count > 2) for part in kept) <= room:
             break
     return kept
 
@@ -128,16 +129,11 @@ def _only(part: Part, choice: Callable[[str], bool]) -> Part:
     return replace(part, lines=tuple(part.lines[k] for k in at), arrays=tuple(part.arrays[k] for k in at))
 
 
-def _groups(part: Part) -> int:
-    """In how many places (steps and batch rows) the part has its lines."""
-    return part.count
-
-
 def _rows(kept: Sequence[Part], room: int | None) -> Iterator[Row]:
     """Rows of every part: all places, or the first ones and the last."""
     left = room
     for k, part in enumerate(kept):
-        lines, groups = len(part.lines), _groups(part)
+        lines, groups = len(part.lines), part.count
         if left is None:
             yield from (row for at in range(groups) for row in _group(part, at))
             continue
@@ -166,8 +162,8 @@ def _numbers(there: Sequence[Part]) -> tuple[set[int | str], ...]:
     return (
         {part.layer or 0 for part in there},
         {part.direction or "" for part in there},
-        {part.steps[k] for part in there if part.steps for k in np.unique(part.places[0])},
-        {part.batch[k] for part in there if part.batch for k in np.unique(part.places[1])},
+        {part.steps[k] for part in there if part.steps for k in set(part.places[0].tolist())},
+        {part.batch[k] for part in there if part.batch for k in set(part.places[1].tolist())},
     )
 
 
@@ -176,7 +172,7 @@ def _left_out(there: Sequence[Part], rows: Sequence[Row]) -> str:
     shown = [row for row in rows if row.place is not None]
     padding = any(part.valid is not None and not part.valid.all() for part in there)
     told = "Padding is left out; export --padding has it." if padding else ""
-    if len(shown) == sum(len(part.lines) * _groups(part) for part in there):
+    if len(shown) == sum(len(part.lines) * part.count for part in there):
         return told
     lines = {entry.line for part in there for entry in part.lines}
     counts = {"line": (len(lines), len({row.line for row in shown}))}
@@ -244,7 +240,7 @@ def _title(trace: Trace) -> str:
     header = trace.header
     layers = len({stage.layer for stage in trace.stages})
     directions = " + ".join(dict.fromkeys(s.direction for s in trace.stages if s.direction != "joined"))
-    stack = f"{layers} layer{'s' if layers > 1 else ''} {directions}"
+    stack = f"{counted(layers, 'layer')} {directions}"
     window = f" (steps {trace.first} to {trace.span[-1]})" if trace.first else ""
     sizes = f"{header.kind}, {header.dtype}, {stack}, T = {trace.steps}{window}, B = {trace.batch}"
     return f"{header.title} · {sizes}" if header.title else sizes

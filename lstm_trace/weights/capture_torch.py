@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..errors import counted
 from .call import Call, Watch
 from .live import as_array, check_dropout, from_live, precision, unpacked
 
@@ -104,6 +105,6 @@ class _Loop:
         h0, c0 = (None, None) if self._start is None else (start[None] for start in self._start)
         arguments = {"x": x, "h0": h0, "c0": c0, "batch_first": False}
         returned = {"h": h, "c_n": c[-1:]}
-        what = f"what the PyTorch cell returned in {len(x)} call{'' if len(x) == 1 else 's'}"
+        what = f"what the PyTorch cell returned in {counted(len(x), 'call')}"
         with self._watched.noting(self._name):
             self._watched.take(Call(self._name, self._found, arguments, returned, what, precision(self._last[0])))

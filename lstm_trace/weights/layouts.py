@@ -226,7 +226,6 @@ LAYOUTS: dict[str, Layout] = _rows(
                   ("bias", r"(?:\w+_)?b_(?P<gate>[ifco])")),
            title="Keras 1: twelve arrays", source="keras 2 engine/saving.py, its loader of Keras 1 files; not run"),
     Layout("cudnn", "ifco", input_transposed=True, recurrent_transposed=True, bias="8H", flat_blocks=True, names=_KERAS,
-
            detect="shapes", title="Keras CuDNNLSTM",
            source="keras 2 engine/saving.py, convert_rnn_weights; compared with its formula"),
     Layout("onnx", "iofc", bias="8H", peephole="iof", direction_axis=True, names=_ONNX, detect="shapes",
@@ -262,8 +261,7 @@ LAYOUTS: dict[str, Layout] = _rows(
            names=(("joined", "linear/w|w"), ("bias", "linear/b|b")), title="Haiku LSTM",
            source="haiku/_src/recurrent.py; not run"),
     Layout("equinox", "ifgo", names=(("input", "weight_ih"), ("recurrent", "weight_hh"), ("bias", "bias")),
-           detect="names",
-           title="Equinox LSTMCell", source="equinox/nn/_rnn.py; not run"),
+           detect="names", title="Equinox LSTMCell", source="equinox/nn/_rnn.py; not run"),
     Layout("mxnet", "ifgo", bias="two",
            names=tuple((role, rf"(?:\w*_)?(?:(?:l|(?P<back>r))(?P<layer>\d+)_)?{name}") for role, name in _MXNET),
            detect="names", title="MXNet Gluon LSTM, LSTMCell", source="gluon/rnn/rnn_cell.py; not run"),

@@ -16,8 +16,6 @@ from ..errors import OptionError, ShapeError
 from ..model import Defaults
 from .arrays import find
 from .found import Found
-from .keras import from_layer
-from .keras_config import Layer
 from .layouts import LAYOUTS
 
 
@@ -153,6 +151,9 @@ def lstm_cells(layer: Any) -> list[Any]:
 
 
 def _from_keras(layer: Any, name: str) -> Found:
+    from .keras import from_layer  # readers of files, which few runs need
+    from .keras_config import Layer
+
     keras = sys.modules["keras"]
     arrays: dict[str, dict[str, Any]] = {}
     for direction, half in halves(layer).items():

@@ -46,7 +46,7 @@ def header(file: Any, where: str) -> tuple[tuple[int, ...], bool, Any]:
     try:
         shape, fortran, dtype = reader(file)
     except Exception as error:  # numpy reads the text of a header with Python's own parser, which may raise anything
-        said = str(error).strip().splitlines() or [type(error).__name__]
+        said = str(error.args[0] if error.args else "").strip().splitlines() or [type(error).__name__]
         raise FileError(f"{where}: the header of the array cannot be read ({said[0][:100]})") from None
     if dtype.hasobject:
         raise FileError(f"{where} is an array of Python objects: a pickle, which is never opened; save numbers")

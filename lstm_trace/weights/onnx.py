@@ -117,7 +117,7 @@ def _read(name: str, reading: Reading) -> Node:
         facts["returns"] = "the last step only (output_sequence=0); the trace has every step"
     elif not any(reading.node.output[:1]):
         facts["returns"] = "the last step only (Y is not used); the trace has every step"
-    found = Found(name, "ONNX LSTM", stored, chosen, defaults, tuple(reading.said), facts)
+    found = Found(name, "ONNX LSTM", stored, chosen, defaults, tuple(reading.said), facts=facts)
     return Node(found, reading.scope, reading.node, reading.directions, reading.facts.get("layout", 0), origin)
 
 

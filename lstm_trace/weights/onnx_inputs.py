@@ -48,7 +48,7 @@ def read_arrays(reading: Reading) -> dict[str, Any]:
     for name in INPUTS:
         if name not in shapes and reading.input(name):
             shapes[name] = reading.graphs.shape(reading.scope, reading.input(name), len(AXES[name]))
-    faults = list(_misfits(reading, {name: shape for name, shape in shapes.items() if shape is not None}))
+    faults = _misfits(reading, {name: shape for name, shape in shapes.items() if shape is not None})
     if faults:
         raise Refused("; ".join(faults) + _projected(reading))
     return arrays

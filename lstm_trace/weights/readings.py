@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from ..cell.parse import parse
 
 Array = Any
 GATES = "ifco"
-ORDERS = tuple("".join(p) for p in permutations(GATES))
 
 
 @lru_cache(maxsize=64)

@@ -52,8 +52,7 @@ def record(one: Found) -> dict[str, Any]:
 
 def listing(path: str, found: Sequence[Found]) -> str:
     """The text for a terminal of 80 columns."""
-    count = sum(not one.refused for one in found)
-    head = f"{path}: {count} LSTM{'' if count == 1 else 's'}"
+    head = f"{path}: {counted(sum(not one.refused for one in found), 'LSTM')}"
     return "\n\n".join([head, *(_text(record(one)) for one in found)])
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import warnings
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +36,7 @@ WRITERS = (
     Writer("r.tex", "report {source} --detail scalar"),
     Writer("t.csv", "export {source}"),
     Writer("w.tsv", "export {source} --shape wide"),
-    Writer("t.parquet", "export {source}"),
+    *([Writer("t.parquet", "export {source}")] if find_spec("pyarrow") else []),  # no part of the extra `test`
     Writer("t.xlsx", "export {source}"),
     Writer("d.csv", "diff {source} {source}"),
     Writer("e.csv", "explain {source} --how contribution --of 0/forward/299/0/h_t[0]"),
