@@ -182,6 +182,9 @@ def word(value: Any) -> Any:
 
 def to_list(array: Array) -> Any:
     """Nested lists of Python floats (float32 as the equal decimal), with NaN and infinities as words."""
-    if np.isfinite(array).all():
-        return array.tolist()
-    return np.vectorize(word, otypes=[object])(array.astype(np.float64)).tolist()
+    values = array.tolist()
+    return values if np.isfinite(array).all() else _words(values)
+
+
+def _words(values: Any) -> Any:
+    return [_words(value) for value in values] if isinstance(values, list) else word(values)

@@ -81,6 +81,17 @@ def test_the_shares_of_gates_read_as_a_range() -> None:
     assert "The input gate let 50 % of the candidate of every unit in.\n" in still.report("text")
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_a_gate_beyond_all_sense_has_no_sentence(dtype: str) -> None:
+    trace = lt.run(
+        {"W_xi": [[1.0]], "W_hi": [[0.0]]}, [[1.0], [2.0]], ask="i_t * c_tilde", dtype=dtype,
+        given={"c_tilde": [[1.0]] * 2, "h_t": [[0.0]] * 2},
+    )  # fmt: skip
+    assert "The input gate" in trace.report("text")
+    trace.lines["0/forward"]["i_t"][1] = np.finfo(dtype).max  # 100 times that is infinite
+    assert "gate" not in trace.report("text").partition("In words")[2]
+
+
 # -- one and many ----------------------------------------------------------------------------------------------------
 
 

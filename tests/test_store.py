@@ -401,3 +401,13 @@ def test_a_mutated_trace_is_read_or_refused_and_never_crashes(data: st.DataObjec
         return
     result = lt.verify(trace)
     assert result.status in ("proven", "failed", "cannot tell")
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("float32", 0x7FA00000), ("float64", 0x7FF4 << 48)])
+def test_a_signalling_nan_is_saved_without_a_warning(tmp_path: Path, dtype: str, bits: int) -> None:
+    trace = lt.run({"W": [[1.0]]}, [[1.0], [2.0], [3.0]], cell={"equations": "v = W @ x_t"}, dtype=dtype)
+    values = trace.lines["0/forward"]["v"]
+    values.view(f"u{values.itemsize}")[1] = bits  # a flipped bit makes one of an infinity
+    with np.errstate(all="raise"):
+        trace.save(tmp_path / "t.json")
+    assert np.isnan(lt.load(tmp_path / "t.json")["v"]).ravel().tolist() == [False, True, False]

@@ -38,7 +38,7 @@ def check(rng: random.Random, folder: Path) -> str:
         data = changed(rng, data)
     content = _written(form, data).encode("utf-8", "surrogatepass")
     if rng.random() < 0.15:
-        content = flipped(rng, content)[0] if rng.random() < 0.5 else torn(rng, content)
+        content = flipped(rng, content) if rng.random() < 0.5 else torn(rng, content)
     path = folder / f"p.{form}"
     path.write_bytes(content)
     try:

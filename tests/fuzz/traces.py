@@ -25,7 +25,7 @@ def check(rng: random.Random, folder: Path) -> str:
     content = _file(kind, rng.randrange(_MADE))
     what = rng.randrange(8)
     if what == 0:
-        content = flipped(rng, content)[0]
+        content = flipped(rng, content)
     elif what == 1:
         content = torn(rng, content)
     elif what > 2:
@@ -64,10 +64,12 @@ def _file(kind: str, k: int) -> bytes:
 
 
 def _changed(rng: random.Random, kind: str, content: bytes) -> bytes:
-    """A file with its plain data changed; of .safetensors the header, and the manifest in it."""
+    """A file with its plain data changed; of .safetensors the numbers, the header, or the manifest in it."""
     if kind == ".json":
         return json.dumps(changed(rng, json.loads(content))).encode()
     (size,) = struct.unpack("<Q", content[:8])
+    if rng.random() < 0.4:
+        return content[: 8 + size] + flipped(rng, content[8 + size :])
     header = json.loads(content[8 : 8 + size])
     told = header.get("__metadata__", {})
     key = rng.choice(list(told)) if told else ""

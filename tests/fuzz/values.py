@@ -85,7 +85,7 @@ def _json_lines(rows: list[dict[str, Any]]) -> str:
 def _damaged(rng: random.Random, form: str, rows: list[dict[str, Any]], text: str) -> str:
     if rng.random() < 0.4:
         content = text.encode()
-        content = flipped(rng, content)[0] if rng.random() < 0.5 else torn(rng, content)
+        content = flipped(rng, content) if rng.random() < 0.5 else torn(rng, content)
         return content.decode("utf-8", "replace")
     data = changed(rng, json.loads(json.dumps(rows)))
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
