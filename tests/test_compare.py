@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.errors import OptionError
+from lstm_trace.errors import OptionError, ShapeError
 from lstm_trace.trace import Trace
 from lstm_trace.views import diff as view
 from lstm_trace.walks.compare import Tolerance, compare
@@ -124,3 +125,18 @@ def test_a_tolerance_that_is_none_is_trouble(tmp_path: Any, option: str, value: 
     assert run.stderr == f"error: {option[2:]}: expected a finite number of at least 0, found {found!r}\n"
     with pytest.raises(OptionError, match=f"{option[2:]}: expected a finite number"):
         compare(traced({}), traced({}), Tolerance(**{option[2:]: found}))
+
+
+def test_models_of_other_sizes_are_said_to_be_that() -> None:
+    """No line is to blame where its operands have other shapes; without a common value the widths are told."""
+
+    def sized(units: int, wide: int) -> Trace:
+        rng = np.random.default_rng(units)
+        weights = {f"W_x{g}": rng.normal(size=(units, wide)) for g in "ifco"}
+        weights |= {f"W_h{g}": rng.normal(size=(units, units)) for g in "ifco"}
+        return lt.run(weights, np.ones((3, wide)))
+
+    said = view.verdict(compare(sized(2, 3), sized(2, 4)))
+    assert "its operands have other shapes in b (W_xi (2, 3) and (2, 4), x_t (3,) and (4,))" in said[1]
+    with pytest.raises(ShapeError, match=r"no value in common: 0/forward/W_xi @ x_t: a has width 2, b has width 5, "):
+        compare(sized(2, 3), sized(5, 3))

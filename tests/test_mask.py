@@ -267,3 +267,18 @@ def test_another_batch_needs_another_mask() -> None:
     trace = lt.prepare(weights(1, False)).run(X, mask=MASK)
     with pytest.raises(ShapeError, match=r"mask has shape \(6, 4\); expected \(T, B\) = \(6, 2\)"):
         rerun(trace, x=X[:, :2], initial={s: {n: v[:2] for n, v in here.items()} for s, here in trace.initial.items()})
+
+
+@pytest.mark.parametrize("format", ["md", "text", "html"])
+def test_answers_leave_padding_out_and_say_so(format: str) -> None:
+    """A line at padding is computed, counts for nothing, and is no answer; `everything` shows it."""
+    trace = lt.run({**PROBLEM, "ask": ["h_t"]})
+    said = {"md": "## Answers", "text": "\nAnswers\n", "html": ">Answers</h2>"}[format]
+    words = "Padding is left out."
+    answers = trace.report(format).partition(said)[2].partition("In words")[0]
+    assert words in answers
+    padded = trace.report(format, everything=True).partition(said)[2].partition("In words")[0]
+    assert words not in padded
+    value = f"{trace['h_t'][tuple(np.argwhere(~MASK.astype(bool))[0])][0]:.8f}".lstrip("-")
+    assert value not in answers
+    assert value in padded

@@ -25,10 +25,15 @@ def answers(shown: View) -> Iterator[Block]:
     yield Heading(2, shown.said("answers"))
     rows: list[tuple[Row, ...]] = []
     beside = _beside(shown)
+    padded = False
     for stage, address in found:
         steps = shown.steps if address.t is None else (address.t,)
         batch = shown.rows if address.b is None else (address.b,)
-        if len(steps) * len(batch) == 1:
+        there = [shown.counts(t, b) for t in steps for b in batch]
+        padded |= not all(there)
+        if not any(there):
+            continue
+        if len(there) == 1:
             vector, sign = _value(shown, Place(stage, steps[0], batch[0]), address)
             if vector.entries:
                 place = Place(stage, steps[0], batch[0])
@@ -45,6 +50,8 @@ def answers(shown: View) -> Iterator[Block]:
             yield by_step(other, stage, address.line)
     if rows:
         yield Derivation(tuple(rows))
+    if padded:
+        yield Para(shown.said("answers.padding"))
 
 
 def _beside(shown: View) -> list[tuple[str, View]]:

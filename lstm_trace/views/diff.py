@@ -67,6 +67,8 @@ def verdict(comparison: Comparison) -> list[str]:
 
 def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
     own = first.first_local
+    if comparison.shapes:
+        return f"its operands have other shapes in b ({', '.join(comparison.shapes)}): the two are no runs of one model"
     if own is None:
         return "an operand of this line was not recorded, so its own error cannot be told from what it inherited"
     if own > 0.5 * whole and not first.first_moved:

@@ -252,7 +252,7 @@ def _input(shown: View) -> Iterator[Block]:
 def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) -> Table:
     """The values of a line or input as a table, a row for each shown step and row of the batch.
 
-    labels: one for each column, or none.
+    labels: one for each column, or none. Of a line the steps of padding are left out, unless everything is shown.
     """
     values = shown.values.array(stage.scope, name)
     assert values is not None
@@ -272,7 +272,7 @@ def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) ->
         else:
             head.append((shown.unit(k, width),))
     rows: list[tuple[Text, ...]] = []
-    pairs = [(t, b) for t in shown.steps for b in shown.rows]
+    pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
     for at in kept(len(pairs), None if shown.everything else TABLE):
         if at is None:
             rows.append(tuple((Dots("down"),) for _ in head))

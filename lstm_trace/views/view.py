@@ -159,6 +159,10 @@ class View:
         """Whether step t is padding in row b."""
         return not self._valid[self.trace.index(t), b, 0]
 
+    def counts(self, t: int, b: int) -> bool:
+        """Whether step t of row b is among the answers: padding is none, unless everything is shown."""
+        return self.everything or not self.padding(t, b)
+
     @cached_property
     def _valid(self) -> Array:
         return self.trace.valid

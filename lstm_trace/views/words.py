@@ -15,6 +15,7 @@ ENGLISH: dict[str, str] = {
     "equations": "Equations",
     "solution": "Solution",
     "answers": "Answers",
+    "answers.padding": "Padding is left out.",
     "gates": "In words",
     # what the problem is
     "cell.lstm": "An LSTM cell",

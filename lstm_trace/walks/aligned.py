@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ..cell.ops import Array
-from ..errors import ShapeError, counted
+from ..errors import LstmTraceError, ShapeError, counted
 from ..part import between, rows
 from ..trace import INITIAL, Trace
 from .derived import coarse, differing, held
@@ -36,6 +36,22 @@ def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
                 and one.shape[2] == two.shape[2]
             ]
     return found
+
+
+def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[str, ...]:
+    """The operands of a line, as a reads it, that have another shape in b, with both: `W_xi (2, 3) and (2, 2)`."""
+    found = []
+    for name in a.stage(scope).cell.by_name[line].reads:
+        try:
+            one, two = (trace.operand(scope, name, slice(0, 1)) for trace in (a, b))
+        except LstmTraceError:  # b has no such stage's line
+            continue
+        if one is None or two is None:
+            continue
+        shapes = [values.shape if name in a.parameters.get(scope, {}) else values.shape[2:] for values in (one, two)]
+        if shapes[0] != shapes[1]:
+            found.append(f"{name} {shapes[0]} and {shapes[1]}")
+    return tuple(found)
 
 
 def _compared(n: int) -> str:

@@ -22,7 +22,7 @@ from ..cell.options import is_number
 from ..cell.stack import Stage
 from ..errors import OptionError, ShapeError, raise_all
 from ..trace import Trace
-from .aligned import in_both, notes, premises, side_by_side
+from .aligned import in_both, notes, premises, reshaped, side_by_side
 from .derived import coarse
 from .gaps import Gap, Spread, find_gaps
 
@@ -110,7 +110,8 @@ class LineDifference:
 @dataclass(frozen=True)
 class Comparison:
     """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only; premises: those
-    that differ. first_step: the position in the input of the first step that was compared.
+    that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
+    of the first line that differs, where they have another shape in b.
     """
 
     lines: tuple[LineDifference, ...]
@@ -119,6 +120,7 @@ class Comparison:
     first: LineDifference | None
     tolerance: Tolerance
     first_step: int = 0
+    shapes: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -147,8 +149,10 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     a, b = side_by_side(a, b)
     common = in_both(a, b)
     if not any(common.values()):
-        sides = (f"{side} has {_some(t)}" for side, t in (("a", a), ("b", b)))
-        raise ShapeError(f"the traces have no value in common: {', '.join(sides)}")
+        widths = [note for note in told if ": a has width " in note]
+        sides = widths[:3] or [f"{side} has {_some(t)}" for side, t in (("a", a), ("b", b))]
+        more = ", …" if len(widths) > 3 else ""
+        raise ShapeError(f"the traces have no value in common: {', '.join(sides)}{more}")
     differing = premises(a, b)
     dtype = coarse(a, b)
     spread = Spread(a.steps, a.batch)
@@ -171,7 +175,8 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     first = min(firsts, key=lambda item: (order[item[1].scope], *item[0]))[1] if firsts else None
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in measures.values()]))
-    return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first)
+    shapes = () if first is None else reshaped(a, b, first.scope, first.line)
+    return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes)
 
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:

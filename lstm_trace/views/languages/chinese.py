@@ -7,6 +7,7 @@ WORDS: dict[str, str] = {
     "equations": "方程",
     "solution": "计算过程",
     "answers": "答案",
+    "answers.padding": "填充的步已略去。",
     "gates": "文字说明",
     # what the problem is
     "cell.lstm": "一个 LSTM 单元",

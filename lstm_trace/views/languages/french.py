@@ -7,6 +7,7 @@ WORDS: dict[str, str] = {
     "equations": "Équations",
     "solution": "Calcul",
     "answers": "Réponses",
+    "answers.padding": "Le remplissage est omis.",
     "gates": "En toutes lettres",
     # what the problem is
     "cell.lstm": "Une cellule LSTM",

@@ -7,6 +7,7 @@ WORDS: dict[str, str] = {
     "equations": "Gleichungen",
     "solution": "Rechnung",
     "answers": "Antworten",
+    "answers.padding": "Füllung ist weggelassen.",
     "gates": "In Worten",
     # what the problem is
     "cell.lstm": "Eine LSTM-Zelle",

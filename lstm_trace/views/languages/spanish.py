@@ -7,6 +7,7 @@ WORDS: dict[str, str] = {
     "equations": "Ecuaciones",
     "solution": "Cálculo",
     "answers": "Respuestas",
+    "answers.padding": "El relleno se omite.",
     "gates": "En palabras",
     # what the problem is
     "cell.lstm": "Una celda LSTM",
