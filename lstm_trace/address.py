@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from .errors import MissingError, OptionError
 
 PARTS = ("layer", "direction", "t", "b")
-_UNIT = re.compile(r"\[\s*(\d+(?:\s*,\s*\d+)?)\s*\]$")
+_UNIT = re.compile(r"\[\s*(\d{1,18}(?:\s*,\s*\d{1,18})?)\s*\]$")
 
 
 class Address(NamedTuple):
@@ -74,7 +74,7 @@ def _alignments(parts: Sequence[str], count: int, required: Sequence[str]) -> It
 
 
 def _value(part: str, text: str) -> int | str:
-    return text if part == "direction" else int(text) if text.isdecimal() else text
+    return text if part == "direction" else int(text) if text.isdecimal() and len(text) < 19 else text
 
 
 def _range(values: Sequence[int | str]) -> str:

@@ -392,3 +392,44 @@ def test_no_encoding_of_a_terminal_is_trouble(encoding: str, folder: Path) -> No
         result = shell(f"$L {line}", folder, LC_ALL="C", PYTHONIOENCODING=encoding)
         assert result.returncode == (2 if line.endswith("x") else 0), (line, result.stderr)
         assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("detail", ["scalar", "vector", "summary"])
+@pytest.mark.parametrize("form", ["md", "text", "html", "tex", "typ"])
+def test_a_unit_that_only_some_lines_have_leaves_the_others_out(tmp_path: Path, form: str, detail: str) -> None:
+    wide = "z_t = W @ x_t + s_prev\nm_t = mean(z_t)\ns_t = tanh(z_t - m_t)\nq_t = sum(s_t)\n"
+    wide += "carry: s_prev <- s_t\noutput: q_t"
+    path = tmp_path / "p.json"
+    steps = [[1.0, 2.0, 3.0], [0.5, 1.0, -1.0], [0.25, -2.0, 1.5]]
+    path.write_text(
+        json.dumps({"cell": {"equations": wide}, "weights": {"W": [[1.5, 0.25, -2.0], [0.5, 1.0, 3.0]]}, "x": steps})
+    )
+    found = invoke("report", str(path), "--unit", "1", "--detail", detail, "--format", form)
+    assert found.exit_code == 0, found.stderr
+    whole = invoke("report", str(path), "--unit", "1", "--only", "s_t", "--format", "text")
+    assert "unit 1" in whole.stdout
+    with pytest.raises(MissingError, match="the selection leaves nothing"):
+        lt.run({"W": [[1.5, 0.25, -2.0], [0.5, 1.0, 3.0]]}, steps, cell={"equations": wide}).report(unit=2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("show", "--steps", "9" * 5000),
+        ("show", "--steps", f"-{'9' * 5000}:"),
+        ("explain", "--how", "gradient", "--of", f"h_t[{'9' * 5000}]"),
+        ("explain", "--how", "memory", "--of", f"{'9' * 5000}/h_t[0]"),
+        ("explain", "--how", "contribution", "--of", "h_t[0]", "--baseline", "9" * 5000),
+        ("report", "-o", "/"),
+        ("report", "-o", ""),
+        ("report", "--format", "md", "-o", "/"),
+        ("report", "--format", "md", "-o", ""),
+    ],
+)
+def test_a_number_or_a_name_that_cannot_be_is_reported(tmp_path: Path, options: tuple[str, ...]) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(problem()))
+    found = invoke(options[0], str(path), *options[1:])
+    assert found.exit_code == 2
+    assert found.stderr.startswith("error: ")
+    assert "fault of lstm-trace" not in found.stderr

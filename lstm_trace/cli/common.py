@@ -96,7 +96,7 @@ def step_slice(ctx: click.Context, param: click.Parameter, value: str | None) ->
     """The steps of A:B, A:, :B or one step; negative ones count from the end."""
     if value is None:
         return None
-    match = re.fullmatch(r"((?:-?\d+)?):((?:-?\d+)?)|(-?\d+)", value.strip())
+    match = re.fullmatch(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})", value.strip())
     if not match or value.strip() == ":":
         raise click.BadParameter(f"expected A:B, A:, :B or one step, found {value!r}", ctx, param)
     if match[3] is not None:

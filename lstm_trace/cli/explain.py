@@ -106,4 +106,4 @@ def _baseline(text: str) -> str | int | Trace:
 
     if text in ("zero-input", "zero-state"):
         return text
-    return int(text) if text.isdecimal() else opened(text)
+    return int(text) if text.isdecimal() and len(text) < 19 else opened(text)

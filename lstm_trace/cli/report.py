@@ -69,15 +69,15 @@ def command(
     rounded. It ends with the answers that were asked for, and one sentence for each gate. With --by-hand or
     --arithmetic everything is computed again like that, and each answer stands beside its value in full precision.
     """
+    import os
     import shutil
     import sys
-    from pathlib import Path
 
     from ..arithmetic import decimals
     from ..files import format_of, spare, written
     from ..views.report import SUFFIXES, pdf, report
 
-    picture = str(Path(output).with_suffix(".svg"))
+    picture = f"{os.path.splitext(output)[0]}.svg"
     terminal = output == "-" and sys.stdout.isatty()
     chosen = format_ or format_of(output, SUFFIXES, "reports", "text" if terminal else "md", FORMAT)
     illustrate = chosen == "md" and output not in ("-", picture) and not no_diagram

@@ -15,6 +15,8 @@ def wanted(shown: View) -> list[tuple[Stage, Address]]:
     for address in shown.asked:
         stage = shown.trace.stage(address.scope)
         there = stage in shown.stages and shown.chosen.has(address.line)
+        values = shown.trace.lines[address.scope].get(address.line) if there and address.unit is None else None
+        there = there and (values is None or bool(shown.indices(values.shape[-1])))
         if there and address.t in (None, *shown.steps) and address.b in (None, *shown.rows):
             found.append((stage, address))
     return found

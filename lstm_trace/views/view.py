@@ -93,7 +93,7 @@ class View:
         return tuple(dict.fromkeys(found))
 
     def lines(self, stage: Stage) -> list[Line]:
-        """The lines of a stage that were recorded and chosen."""
+        """The lines of a stage that were recorded and chosen, and have the chosen unit."""
         return _lines(self.trace, stage, self.chosen)
 
     def groups(self, stage: Stage, idle: bool = False) -> list[Group]:
@@ -174,7 +174,10 @@ class View:
 
 def _lines(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
     recorded = trace.lines.get(stage.scope, {})
-    return [line for line in stage.cell.lines if line.name in recorded and chosen.has(line.name)]
+    there = [line for line in stage.cell.lines if line.name in recorded and chosen.has(line.name)]
+    if chosen.unit is None:
+        return there
+    return [line for line in there if chosen.unit < recorded[line.name].shape[-1]]  # as tables have it
 
 
 def view(

@@ -60,7 +60,7 @@ class _File:
     def major(self) -> int:
         """The version that decides on hard_sigmoid; 3 where the file does not say it."""
         first = self.version.split(".")[0]
-        return int(first) if first.isdecimal() else 3
+        return int(first) if first.isdecimal() and len(first) < 19 else 3
 
     @property
     def forced(self) -> bool:
