@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
+from lstm_trace.views.explain import explanation
 from lstm_trace.views.page_words import PAGE
 from lstm_trace.views.words import LANGUAGES
 
@@ -149,3 +150,10 @@ def test_every_language_has_every_word(language: str) -> None:
 def test_one_decimal() -> None:
     trace: Any = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [1.0], ask="i_t", arithmetic="by-hand-1")
     assert "is rounded to one decimal, half away" in " ".join(trace.report("text").split())
+
+
+def test_a_contribution_names_the_step_that_brought_most() -> None:
+    cell = {"equations": "c_t = 0.5 * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
+    trace = lt.run({}, [[1.0], [8.0], [1.0]], cell=cell)
+    said = explanation(trace, "2/c_t[0]", "contribution").sentences
+    assert "the step that brought most is t = 1: +4" in said

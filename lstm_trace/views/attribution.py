@@ -79,6 +79,10 @@ def _leaders(found: Split) -> Iterable[str]:
     told = [f"{name} {part:+.6g}" for name, part in parts if part]
     if told:
         yield f"largest: {', '.join(told)}"
+    steps = _by_step(found).rows
+    if len(steps) > 1 and any(row[3] for row in steps):
+        step = max(steps, key=lambda row: abs(row[3]))
+        yield f"the step that brought most is t = {step[0]}: {step[3]:+.6g}"
 
 
 def _blocks(found: Split) -> list[tuple[str, float]]:
