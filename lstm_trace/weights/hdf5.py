@@ -28,7 +28,7 @@ from .hdf5_reader import FAULTS, RefusedError, Stored
 
 #: The script that reads a file, and how many seconds it may take for an answer: some, and one more for so many bytes.
 READER = Path(__file__).with_name("hdf5_reader.py")
-SECONDS = 60
+SECONDS = 20
 BYTES_A_SECOND = 5_000_000
 #: Seconds in which a reader that has stopped answering must have ended.
 PATIENCE = 5

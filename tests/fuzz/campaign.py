@@ -28,7 +28,7 @@ from typing import Any
 #: outcome in a word or two, or raises.
 PARTS = {"cells": 20_000, "problems": 2_000, "traces": 2_000, "models": 1_000, "values": 1_000, "kills": 40}
 #: Seconds for one input, and bytes that a process of the campaign may ask for.
-SECONDS, MEMORY = 90, 6 << 30
+SECONDS, MEMORY = 60, 6 << 30
 _CHUNK = 50
 _SHOWN = 10  # failures that are printed in full
 
