@@ -426,10 +426,14 @@ def test_a_unit_that_only_some_lines_have_leaves_the_others_out(tmp_path: Path, 
         ("report", "--format", "md", "-o", ""),
     ],
 )
-def test_a_number_or_a_name_that_cannot_be_is_reported(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_a_number_or_a_name_that_cannot_be_is_reported(
+    tmp_path: Path, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "p.json"
     path.write_text(json.dumps(problem()))
     found = invoke(options[0], str(path), *options[1:])
     assert found.exit_code == 2
     assert found.stderr.startswith("error: ")
     assert "fault of lstm-trace" not in found.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["p.json"]

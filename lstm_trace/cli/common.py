@@ -25,6 +25,11 @@ VERDICT = "lstm_trace.verdict"
 class OutputPath(click.Path):
     """A file that a command writes; every other path among its parameters is one that it reads."""
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name of a file is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 def spare_inputs(command: click.Command, callback: Command | None, /, **given: Any) -> Any:
     """Call a command, unless one of its outputs is one of its inputs. Raises FileError before anything is computed."""
@@ -59,7 +64,7 @@ def source_argument(command: Command) -> Command:
 
 def output_option(help: str = "Write here instead of standard output.") -> Callable[[Command], Command]:
     """`-o FILE`, '-' for standard output."""
-    return click.option("-o", "--output", type=OutputPath(allow_dash=True), default="-", help=help)
+    return click.option("-o", "--output", type=OutputPath(allow_dash=True, dir_okay=False), default="-", help=help)
 
 
 def nonfinite_option(command: Command) -> Command:
