@@ -168,7 +168,10 @@ def _by_scope(
     for key, value in weights.items():
         with faults.gather():
             scope, name = _address(key, direction)
-            found.setdefault(scope, {})[name] = numbers(value, key)
+            array = numbers(value, key)
+            if not array.size:
+                raise ShapeError(f"{key} has shape {array.shape}, without a number")
+            found.setdefault(scope, {})[name] = array
     for key in unread:
         with faults.gather():
             if "/" in key:  # the layer is there

@@ -21,6 +21,7 @@ def faults(trace: Trace) -> list[str]:
     """What does not fit between a trace's arrays, its equations, and what it says of itself."""
     dtype = trace.header.dtype
     problems = [f"{place} is {a.dtype}, but the trace is {dtype}" for place, a in _arrays(trace) if a.dtype != dtype]
+    problems += (f"{place} has shape {a.shape}, without a number" for place, a in _arrays(trace) if not a.size)
     lead = (trace.steps, trace.batch)
     before: dict[str, Stage] = {}
     for stage in trace.stages:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace import examples
-from lstm_trace.errors import LstmTraceError
+from lstm_trace.errors import LstmTraceError, ShapeError
 from lstm_trace.files import read_data
 from lstm_trace.problem import prepare_problem, read_problem
 from lstm_trace.schema import Problem, validate
@@ -432,3 +432,9 @@ def test_no_problem_raises_anything_but_our_error(data: dict[str, Any]) -> None:
     else:
         messages = (trace.header.kind,)
     assert all(messages)
+
+
+def test_a_weight_without_a_number_is_reported_by_its_name() -> None:
+    weights = {"W_xi": [[0.5, -1.0]], "W_hi": [[]]}
+    with pytest.raises(ShapeError, match=r"W_hi has shape \(1, 0\), without a number"):
+        lt.run(weights, [[1.0, 2.0]], ask="i_t")
