@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, get_args
@@ -160,6 +161,10 @@ def _check_network(network: Mapping[str, Any], scopes: Iterable[str], reverse: A
     raise_all(OptionError, problems)
 
 
+#: The number of a layer, written as it is in scopes: a key must not ask for millions of layers.
+_LAYER = re.compile(r"0|[1-9][0-9]{0,3}")
+
+
 def _by_scope(
     weights: Mapping[str, Any], direction: str, unread: Iterable[str], faults: Faults
 ) -> dict[str, dict[str, Array]]:
@@ -195,7 +200,7 @@ def _address(key: str, direction: str) -> tuple[str, str]:
     *parts, name = key.split("/")
     if not parts:
         parts = ["0", direction]
-    if len(parts) != 2 or not parts[0].isdecimal() or parts[1] not in ("forward", "reverse"):
+    if len(parts) != 2 or not _LAYER.fullmatch(parts[0]) or parts[1] not in ("forward", "reverse"):
         expected = "expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi"
         raise MissingError(f"the weight {key!r}: {expected}")
     return "/".join(parts), name

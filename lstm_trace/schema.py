@@ -160,8 +160,8 @@ class Manifest(_Strict):
     cell: CellInfo
     dtype: Literal["float16", "float32", "float64"] = "float64"
     first: int = Field(default=0, ge=0)
-    steps: int = Field(ge=1)
-    batch: int = Field(ge=1)
+    steps: Length = Field(ge=1)
+    batch: Length = Field(ge=1)
     merge: Merge = "concat"
     padding: Padding | None = None
     ask: list[str] = Field(default_factory=list)

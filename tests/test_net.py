@@ -437,3 +437,13 @@ def test_a_number_or_a_name_that_cannot_be_is_reported(
     assert found.stderr.startswith("error: ")
     assert "fault of lstm-trace" not in found.stderr
     assert [entry.name for entry in tmp_path.iterdir()] == ["p.json"]
+
+
+@pytest.mark.parametrize("layer", ["9" * 12, "9" * 5000, "00", "٣", "-1", "1e3"])
+def test_a_layer_that_no_stack_has_is_reported_at_once(layer: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"weights": {f"{layer}/forward/W_xi": [[1.0]]}, "x": [[1.0]]}))
+    found = invoke("report", str(path))
+    assert found.exit_code == 2
+    assert "expected `W_xi`, or `layer/direction/W_xi`" in found.stderr
+    assert "fault of lstm-trace" not in found.stderr
