@@ -74,7 +74,19 @@ def _alignments(parts: Sequence[str], count: int, required: Sequence[str]) -> It
 
 
 def _value(part: str, text: str) -> int | str:
-    return text if part == "direction" else int(text) if text.isdecimal() and len(text) < 19 else text
+    number = None if part == "direction" else whole(text)
+    return text if number is None else number
+
+
+def whole(text: str) -> int | None:
+    """The whole number that a text is; None for another text, and for more digits than 64 bits have.
+
+    Python's int() raises ValueError for more than 4,300 digits, which a file or a command line may well hold.
+
+    >>> whole("12"), whole("x"), whole("9" * 5000)
+    (12, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 def _range(values: Sequence[int | str]) -> str:

@@ -102,8 +102,10 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _baseline(text: str) -> str | int | Trace:
+    from ..address import whole
     from .common import opened
 
     if text in ("zero-input", "zero-state"):
         return text
-    return int(text) if text.isdecimal() and len(text) < 19 else opened(text)
+    row = whole(text)
+    return opened(text) if row is None else row

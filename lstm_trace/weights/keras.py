@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..address import whole
 from ..errors import FileError, ShapeError, counted
 from ..model import Defaults
 from .arrays import unpack
@@ -60,7 +61,8 @@ class _File:
     def major(self) -> int:
         """The version that decides on hard_sigmoid; 3 where the file does not say it."""
         first = self.version.split(".")[0]
-        return int(first) if first.isdecimal() and len(first) < 19 else 3
+        number = whole(first)
+        return 3 if number is None else number
 
     @property
     def forced(self) -> bool:
@@ -118,7 +120,8 @@ def _rank(name: str, order: Mapping[str, int]) -> int:
 
 def _counted(name: str) -> list[tuple[int, str]]:
     """A key that sorts lstm_2 before lstm_10: Keras counts the layers of a class as they are made."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+    parts = ((part, whole(part)) for part in re.split(r"(\d+)", name))
+    return [(-1, part) if number is None else (number, "") for part, number in parts]
 
 
 # -- one layer -------------------------------------------------------------------------------------------------------
