@@ -515,6 +515,39 @@ def test_a_damaged_entry_is_made_anew(fresh: Path, damage: str) -> None:
     assert entry.read_bytes() == whole
 
 
+@pytest.mark.parametrize(
+    ("platform", "base", "expected"),
+    [
+        ("linux", {}, ".cache/lstm-trace"),
+        ("linux", {"XDG_CACHE_HOME": "xdg"}, "xdg/lstm-trace"),
+        ("darwin", {"XDG_CACHE_HOME": "xdg"}, "Library/Caches/lstm-trace"),
+        ("win32", {}, "AppData/Local/lstm-trace/cache"),
+        ("win32", {"LOCALAPPDATA": "local"}, "local/lstm-trace/cache"),
+    ],
+)
+def test_where_code_is_kept_on_each_system(
+    platform: str, base: dict[str, str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LSTM_TRACE_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in base.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(sys, "platform", platform)
+    found = cache.directory()
+    assert found == tmp_path / expected
+    assert found.is_dir()
+
+
+def test_a_relative_xdg_cache_home_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The specification has it ignored: code would be kept, and run, from wherever one stands."""
+    monkeypatch.delenv("LSTM_TRACE_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache.directory() == tmp_path / ".cache" / "lstm-trace"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
 def test_a_directory_that_is_not_safe_is_not_used(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh.mkdir(mode=0o700)
