@@ -503,6 +503,22 @@ def test_old_entries_go(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(e.name for e in fresh.iterdir()) == ["2.o", "3.o", "4.o"]
 
 
+def test_the_oldest_code_leaves_memory_and_is_loaded_again(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that holds it still runs."""
+    monkeypatch.setattr(machine, "_loaded", {})
+    monkeypatch.setattr(machine, "MOST_LOADED", 2)
+    cases = [Case.drawn(FAMILY["plain"], units, 3, 5, 1, "float64", "forward", 7) for units in (2, 3, 4)]
+    codes = [machine.load(task_of(case)) for case in cases]
+    assert [machine.is_loaded(task_of(case)) for case in cases] == [False, True, True]
+    assert machine.load(task_of(cases[2])) is codes[2]
+    runner = Runner(codes[0], cases[0].parameters)
+    slab = runner.slab(5)
+    runner.run(5, cases[0].inputs, cases[0].initial, slab)
+    check(cases[0], {x.name: slab.line(x.name) for x in cases[0].stage.lines})
+    assert machine.load(task_of(cases[0])) is not codes[0]
+    assert [machine.is_loaded(task_of(case)) for case in cases] == [True, False, True]
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "foreign"])
 def test_a_damaged_entry_is_made_anew(fresh: Path, damage: str) -> None:
     loaded_anew()
