@@ -459,6 +459,8 @@ def test_a_wrong_size_is_refused_before_the_call() -> None:
     for wrong in ((5, 2, 3), (4, 1, 3), (4, 2, 4)):
         with pytest.raises(RuntimeError, match="an input does not fit"):
             runner.run(4, {"x_t": np.zeros(wrong)}, case.initial, runner.slab(4))
+    with pytest.raises(RuntimeError, match="a part does not fit"):  # the code computes a step before it looks
+        runner.run(0, {"x_t": np.zeros((0, 2, 3))}, case.initial, runner.slab(0))
     with pytest.raises(RuntimeError, match="the memory does not fit"):
         runner.run(4, case.inputs, case.initial, runner.slab(3))
     other = Case.drawn(FAMILY["plain"], 6, 3, 4, 2, "float64", "forward", 7)
