@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -503,6 +504,23 @@ def test_old_entries_go(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cache.write(fresh, f"{k}.o", b"code")
         os.utime(fresh / f"{k}.o", (k, k))
     assert sorted(e.name for e in fresh.iterdir()) == ["2.o", "3.o", "4.o"]
+
+
+def test_an_entry_that_another_process_removed_meanwhile_keeps_no_other(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = SimpleNamespace(
+        name="gone.o", path=str(fresh / "gone.o"), stat=lambda follow_symlinks: SimpleNamespace(st_mtime=-1.0)
+    )
+    fresh.mkdir(mode=0o700)
+    for k in range(5):
+        cache.write(fresh, f"{k}.o", b"code")
+        os.utime(fresh / f"{k}.o", (k, k))
+    found = os.scandir
+    monkeypatch.setattr(cache, "MOST", 4)
+    monkeypatch.setattr(os, "scandir", lambda place: [*found(place), gone])
+    cache._tidy(fresh)
+    assert sorted(os.listdir(fresh)) == ["2.o", "3.o", "4.o"]
 
 
 def test_the_oldest_code_leaves_memory_and_is_loaded_again(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
