@@ -199,6 +199,23 @@ def test_what_only_one_has_is_no_difference() -> None:
         assert "z_f = W_xf @ x_t + W_hf @ h_prev + b_f + 1" in view.verdict(found)[1]
 
 
+def test_a_wrong_line_that_only_the_reference_has_shows_in_what_follows_from_it() -> None:
+    """Each line that both have is right by what its own program recorded."""
+    rng = np.random.default_rng(3)
+    held = {"W_xi": rng.normal(size=(H, I)), "W_hi": rng.normal(size=(H, H))}
+    a, b = (lt.run(held, np.full((1, B, I), 0.5), ask="i_t") for _ in range(2))
+    for name in ("W_xi @ x_t", "W_hi @ h_prev", "z_i"):
+        del b.lines["0/forward"][name]
+    assert compare(a, b).same
+    a["z_i"][0, 1, 2] += 0.25
+    a["i_t"][0, 1, 2] = 1 / (1 + np.exp(-a["z_i"][0, 1, 2]))
+    for one, two in ((a, b), (b, a)):
+        found = compare(one, two)
+        assert found.first is not None
+        assert str(found.first.first) == "0/forward/0/1/i_t[2]"
+        assert found.first.differing == 1
+
+
 def test_premises_that_differ_without_effect_are_told() -> None:
     a = traced({})
     x = a.x.copy()

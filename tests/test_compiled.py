@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -459,6 +460,8 @@ def test_a_wrong_size_is_refused_before_the_call() -> None:
     for wrong in ((5, 2, 3), (4, 1, 3), (4, 2, 4)):
         with pytest.raises(RuntimeError, match="an input does not fit"):
             runner.run(4, {"x_t": np.zeros(wrong)}, case.initial, runner.slab(4))
+    with pytest.raises(RuntimeError, match="a part does not fit"):  # the code computes a step before it looks
+        runner.run(0, {"x_t": np.zeros((0, 2, 3))}, case.initial, runner.slab(0))
     with pytest.raises(RuntimeError, match="the memory does not fit"):
         runner.run(4, case.inputs, case.initial, runner.slab(3))
     other = Case.drawn(FAMILY["plain"], 6, 3, 4, 2, "float64", "forward", 7)
@@ -503,6 +506,39 @@ def test_old_entries_go(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(e.name for e in fresh.iterdir()) == ["2.o", "3.o", "4.o"]
 
 
+def test_an_entry_that_another_process_removed_meanwhile_keeps_no_other(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = SimpleNamespace(
+        name="gone.o", path=str(fresh / "gone.o"), stat=lambda follow_symlinks: SimpleNamespace(st_mtime=-1.0)
+    )
+    fresh.mkdir(mode=0o700)
+    for k in range(5):
+        cache.write(fresh, f"{k}.o", b"code")
+        os.utime(fresh / f"{k}.o", (k, k))
+    found = os.scandir
+    monkeypatch.setattr(cache, "MOST", 4)
+    monkeypatch.setattr(os, "scandir", lambda place: [*found(place), gone])
+    cache._tidy(fresh)
+    assert sorted(os.listdir(fresh)) == ["2.o", "3.o", "4.o"]
+
+
+def test_the_oldest_code_leaves_memory_and_is_loaded_again(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that holds it still runs."""
+    monkeypatch.setattr(machine, "_loaded", {})
+    monkeypatch.setattr(machine, "MOST_LOADED", 2)
+    cases = [Case.drawn(FAMILY["plain"], units, 3, 5, 1, "float64", "forward", 7) for units in (2, 3, 4)]
+    codes = [machine.load(task_of(case)) for case in cases]
+    assert [machine.is_loaded(task_of(case)) for case in cases] == [False, True, True]
+    assert machine.load(task_of(cases[2])) is codes[2]
+    runner = Runner(codes[0], cases[0].parameters)
+    slab = runner.slab(5)
+    runner.run(5, cases[0].inputs, cases[0].initial, slab)
+    check(cases[0], {x.name: slab.line(x.name) for x in cases[0].stage.lines})
+    assert machine.load(task_of(cases[0])) is not codes[0]
+    assert [machine.is_loaded(task_of(case)) for case in cases] == [True, False, True]
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "foreign"])
 def test_a_damaged_entry_is_made_anew(fresh: Path, damage: str) -> None:
     loaded_anew()
@@ -513,6 +549,39 @@ def test_a_damaged_entry_is_made_anew(fresh: Path, damage: str) -> None:
     entry.write_bytes({"empty": b"", "cut": whole[:-9], "flipped": bytes(flipped), "foreign": b"not code"}[damage])
     assert not loaded_anew()[1].cached
     assert entry.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("platform", "base", "expected"),
+    [
+        ("linux", {}, ".cache/lstm-trace"),
+        ("linux", {"XDG_CACHE_HOME": "xdg"}, "xdg/lstm-trace"),
+        ("darwin", {"XDG_CACHE_HOME": "xdg"}, "Library/Caches/lstm-trace"),
+        ("win32", {}, "AppData/Local/lstm-trace/cache"),
+        ("win32", {"LOCALAPPDATA": "local"}, "local/lstm-trace/cache"),
+    ],
+)
+def test_where_code_is_kept_on_each_system(
+    platform: str, base: dict[str, str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LSTM_TRACE_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in base.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(sys, "platform", platform)
+    found = cache.directory()
+    assert found == tmp_path / expected
+    assert found.is_dir()
+
+
+def test_a_relative_xdg_cache_home_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The specification has it ignored: code would be kept, and run, from wherever one stands."""
+    monkeypatch.delenv("LSTM_TRACE_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache.directory() == tmp_path / ".cache" / "lstm-trace"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")

@@ -84,6 +84,23 @@ def test_integrated_gradients_by_hand() -> None:
     assert gradient_times_input(trace, "h_t[0]").parts["x"].item() == pytest.approx(1.5 * (1 - np.tanh(1.5) ** 2))
 
 
+def test_integrated_gradients_without_an_input() -> None:
+    """c = f c0 + i g of supplied lines: a product is shared half and half, whatever lies between its ends."""
+    ours, theirs = {"f_t": 0.5, "i_t": 0.75, "c_tilde": -2.0}, {"f_t": 0.25, "i_t": 1.0, "c_tilde": 3.0}
+    one, base = (
+        lt.run({}, given={name: [[value]] for name, value in given.items()}, c0=[c0], ask="c_t")
+        for given, c0 in ((ours, 4.0), (theirs, -1.0))
+    )
+    found = integrated_gradients(one, "c_t[0]", baseline=base, points=3)
+    assert (found.value, found.baseline) == (0.5, 2.75)
+    parts = {place: part.item() for place, part in found.parts.items()}
+    assert parts == pytest.approx({
+        "0/forward/f_t": 0.25 * (4.0 - 1.0) / 2, "0/forward/c0": 5.0 * (0.5 + 0.25) / 2,
+        "0/forward/i_t": -0.25 * (-2.0 + 3.0) / 2, "0/forward/c_tilde": -5.0 * (0.75 + 1.0) / 2,
+    })  # fmt: skip
+    assert abs(found.gap) < 1e-14
+
+
 def test_a_path_in_pieces_is_the_same_path(monkeypatch: pytest.MonkeyPatch) -> None:
     _, trace = case("plain", 56)
     of = "1/joined/2/1/y_t[1]"
@@ -136,3 +153,9 @@ def test_rerun_refuses_what_does_not_fit() -> None:
         rerun(trace, x=np.zeros((4, 3, 3)))
     with pytest.raises(MissingError, match="the trace has no parameter 0/forward/W_xq"):
         rerun(trace, parameters={"0/forward": {"W_xq": np.zeros(2)}})
+    _, padded = case("plain", 61, lengths=[4, 3])
+    with pytest.raises(ShapeError, match=r"lengths has shape \(3,\); expected one for each of the B = 2 rows"):
+        rerun(padded, lengths=np.array([4, 3, 2]))
+    with pytest.raises(ShapeError, match=r"lengths has shape \(2,\); expected one for each of the B = 1 rows"):
+        rerun(padded, x=np.zeros((4, 1, 3)), initial={s: {n: v[:1] for n, v in here.items()} for s, here in
+              padded.initial.items()})  # fmt: skip

@@ -261,6 +261,21 @@ def test_facts_without_a_framework(order: str) -> None:
         np.testing.assert_array_equal(read[key], values)
 
 
+@pytest.mark.parametrize("stacked", [False, True])
+@pytest.mark.parametrize("turned", ["W_x", "W_h"])
+def test_one_matrix_transposed_and_not_the_other(turned: str, stacked: bool) -> None:
+    w = weights("none")
+    stored: dict[str, Any] = {("input" if turned == "W_x" else "recurrent") + "_transposed": True}
+    if stacked:
+        arrays = {n: columns(w, n + "{}", "ifco") if n == turned else rows(w, n + "{}", "ifco") for n in ("W_x", "W_h")}
+        stored["order"] = "ifco"
+    else:
+        arrays = {name: array.T if name.startswith(turned) else array for name, array in w.items()}
+    read = lt.prepare(arrays, layout=stored).weights["0/forward"]
+    for key, values in w.items():
+        np.testing.assert_array_equal(read[key], values, err_msg=key)
+
+
 def test_joined_hx_stacked() -> None:
     w = weights()
     kernel = np.concatenate([columns(w, "W_h{}", "ifco"), columns(w, "W_x{}", "ifco")])
@@ -388,6 +403,16 @@ def test_descriptions_name_every_fact() -> None:
         "1 added to the forget gate at run time"
     )
     assert layout({"name": "keras", "order": "igfo"}).name == "keras, changed"
+    assert layout({"input_transposed": True}).describe() == (
+        "an array for each gate; input matrix transposed; one bias for each gate"
+    )
+    assert layout({"name": "cudnn", "input_transposed": False}).describe() == (
+        "gates stacked in the order i, f, c, o; recurrent matrix transposed; each gate's block flattened row by row; "
+        "two biases in one array"
+    )
+    assert layout({"bias": "column", "joined": "hx", "transposed": True}).describe(biased=False) == (
+        "an array for each gate; one kernel for [h; x]; matrices transposed; no biases"
+    )
 
 
 def test_docs_have_every_layout() -> None:

@@ -65,6 +65,18 @@ def test_a_gru_has_a_ledger_and_a_plain_rnn_has_none() -> None:
         ledger(rnn, "h_t[0]")
 
 
+@pytest.mark.parametrize("gate", ["a", "mean(x_t)", "0.5"])
+def test_a_gate_that_all_units_share(gate: str) -> None:
+    """One number for all units: a parameter, a line of width 1, a constant."""
+    cell = {"equations": f"c_t = {gate} * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
+    x = np.array([[0.25, 0.75, 0.5], [2.0, -1.0, 0.5]])
+    trace = lt.run({"a": [0.5]} if gate == "a" else {}, x, cell=cell, initial={"c_prev": [4.0, 8.0, 16.0]})
+    for j, c0 in enumerate((4.0, 8.0, 16.0)):
+        account = ledger(trace, f"1/c_t[{j}]")
+        assert account.rows == ((None, "c0", c0 * 0.25), (0, "x_t", x[0, j] * 0.5), (1, "x_t", x[1, j]))
+        assert account.residual == 0
+
+
 def test_faults() -> None:
     trace = traced({}, layers=1, both=False)
     with pytest.raises(OptionError, match="i_t is not carried to the next step, so it has no memory; carried lines"):

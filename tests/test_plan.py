@@ -16,9 +16,10 @@ from lstm_trace.cell.parse import parse
 from lstm_trace.cell.shapes import infer
 from lstm_trace.cell.stack import Stage
 from lstm_trace.errors import LstmTraceError
+from lstm_trace.plans.fusion import Chains
 from lstm_trace.plans.kernels import KERNELS
 from lstm_trace.plans.plan import Plan, make_plan
-from lstm_trace.plans.planned import Machine, _Outside
+from lstm_trace.plans.planned import MOST_BLOCKS, MOST_BOUND, Machine, _Outside
 from lstm_trace.running.by_line import run_lines
 
 from .strategies import Case as Drawn
@@ -254,6 +255,37 @@ def test_family(name: str, B: int, direction: str, small: bool) -> None:
         assert np.abs(values[line] - expected).max() < 1e-12, line
 
 
+def test_a_machine_remembers_the_views_of_a_few_lengths_only() -> None:
+    """Runs of ever other lengths take no more memory, and each has the values of a fresh machine's."""
+    case = Case.drawn(FAMILY["two biases"], 5, 3, 12, 1, "float64", "forward", 7)
+    blocks = []
+
+    def run(machine: Machine, steps: int) -> Any:
+        machine.run(
+            steps, {n: a[:steps] for n, a in case.inputs.items()}, case.initial, take=lambda *b: blocks.append(b)
+        )
+        return blocks[-1][0].line("h_t")[:steps].copy()
+
+    def machine() -> Machine:
+        return Machine(case.plan(), case.parameters, 1, case.dtype, False)
+
+    kept = machine()
+    for steps in (*range(1, 13), 2):
+        np.testing.assert_array_equal(run(kept, steps), run(machine(), steps))
+        run(kept, steps)
+        assert 0 < len(blocks[-1][0].bound) <= MOST_BOUND
+
+
+def test_a_trace_remembers_the_views_of_some_blocks_only() -> None:
+    case = Case.drawn(FAMILY["two biases"], 5, 3, MOST_BLOCKS + 7, 3, "float64", "forward", 7)
+    machine = Machine(case.plan(), case.parameters, 3, case.dtype, False)
+    machine.small, machine.block = False, 1
+    slab = machine.slab(case.steps)
+    machine.run(case.steps, case.inputs, case.initial, slab)
+    check(case, {line.name: slab.line(line.name) for line in case.stage.lines})
+    assert 0 < len(slab.bound) <= MOST_BLOCKS
+
+
 def test_a_wrong_operand_is_seen() -> None:
     case = Case.drawn(FAMILY["plain"], 5, 3, 4, 1, "float64", "forward", 7)
     values = case.by_plan(True, 4)
@@ -308,6 +340,16 @@ def test_a_step_may_not_wait_for_itself() -> None:
     """`b` reads `a`: they are of one kind, but cannot be one call."""
     found = calls("a = tanh(h_prev)\nb = tanh(a)\nh_t = a * b\ncarry: h_prev <- h_t")
     assert found["loop"] == [("a",), ("b",), ("h_t",)]
+
+
+@pytest.mark.parametrize("refused", [("c", "x"), ("x", "d"), ("d", "b")], ids=["right taken", "left taken", "ring"])
+def test_neighbours_that_cannot_all_stand_together_leave_no_trace(refused: tuple[str, str]) -> None:
+    chains = Chains()
+    assert chains.join([("b", "c"), ("c", "d")])
+    assert not chains.join([("b", "c"), ("y", "z"), refused])
+    assert (chains.right, chains.left) == ({"b": "c", "c": "d"}, {"c": "b", "d": "c"})
+    assert chains.join([("y", "a"), ("a", "b")])
+    assert list(chains.chain("y")) == ["y", "a", "b", "c", "d"]
 
 
 def test_a_plan_is_a_value() -> None:

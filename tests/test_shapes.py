@@ -153,6 +153,13 @@ def test_own_cells_with_arrays_that_do_not_fit(text: str, shapes: Any, message: 
     assert "".join(faults(cell, shapes, width=3)) == message
 
 
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_an_initial_state_alone_can_say_how_wide_the_lines_are(width: int) -> None:
+    cell = parse("s = h_prev * a\nh = tanh(s)\nm = mean(h) + x_t\ncarry: h_prev <- h\noutput: m")
+    found = infer(cell, cell.by_name, {"a": (1,)}, {"x_t": (1, "from x"), "h_prev": (width, "from h0")}).widths
+    assert found == {"s": width, "h": width, "mean(h)": 1, "m": 1, "h_prev": width}
+
+
 def test_a_state_that_its_line_does_not_fit_is_refused() -> None:
     text = "h = x_t * s_prev\ns = mean(x_t)\ncarry: s_prev <- s"
     with pytest.raises(ShapeError) as error:

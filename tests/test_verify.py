@@ -132,6 +132,20 @@ def test_cannot_tell_is_no_pass() -> None:
     assert "not finite" in lt.verify(overflowed).unknown[0].reason
 
 
+def test_what_was_asked_for_and_is_not_there_cannot_be_told() -> None:
+    """No value of the line is counted: there is none. A line that was supplied is there."""
+    trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask=["0/0/i_t[0]", "z_i"])
+    for name in ("i_t", "z_i"):
+        del trace.lines["0/forward"][name]
+    result = lt.verify(trace)
+    assert result.status == "cannot tell"
+    said = "it was asked for but is not recorded"
+    assert result.unknown == (("0/0/i_t[0]", said, 0), ("z_i", said, 0))
+    assert result.proven == 2, "both products"
+    supplied = lt.run({}, given={"f_t": [0.5], "i_t": [1.0], "c_tilde": [0.5]}, c0=[2.0], ask=["c_t", "f_t"])
+    assert lt.verify(supplied).unknown == ()
+
+
 def test_given_lines_are_premises() -> None:
     trace = lt.run({}, given={"f_t": [0.5, 1.0], "i_t": [1.0, 0.25], "c_tilde": [0.5, 4.0]}, c0=[2.0, -1.0], ask="c_t")
     result = lt.verify(trace)
