@@ -61,7 +61,14 @@ def find(
     else:
         groups = _likely(grouped(arrays, layout)[0], layout)
         if not groups:
-            raise MissingError(f"{place}no array has a name of the layout {layout.name}; {_names(layout, arrays)}")
+            problem = f"no array has a name of the layout {layout.name}; {_names(layout, arrays)}"
+            known = detect(arrays) if layout.name == "parts" else None
+            named = (
+                f"; they are those of {known[0].name}: say that with the facts (--layout {known[0].name})"
+                if known
+                else ""
+            )
+            raise MissingError(f"{place}{problem}{named}")
     used = {item.key for group in groups.values() for roles in group.parts.values() for item in roles.values()}
     rest = [key for key in arrays if key not in used and key not in keep]
     if not recognised and len(groups) == 1:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..cell.ops import Array
-from ..errors import FileError, MissingError, OptionError, nearest
+from ..errors import ChoiceError, FileError, OptionError, nearest
 from ..model import Defaults
 
 #: Options that say what a file of weights may leave out, in words.
@@ -97,7 +97,7 @@ def turned(found: Found, direction: str | None) -> Mapping[str, Array]:
 def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
     """The LSTM called `name`, or the only one.
 
-    A part of the name that fits only one is enough (`encoder` for `module.encoder.lstm`). Raises MissingError that
+    A part of the name that fits only one is enough (`encoder` for `module.encoder.lstm`). Raises ChoiceError that
     lists what there is, FileError where it cannot be traced.
     """
     usable = [f for f in found if not f.refused]
@@ -107,14 +107,18 @@ def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
         close = close or [f for f in usable if name in f.name]
         if len(close) != 1:
             names = [f.name for f in found]
+            if names == [""]:
+                raise ChoiceError(
+                    f"{where}: the LSTM {name!r} is not there; the only one has no name: leave the name out"
+                )
             said = "is not there" + nearest(name, names) if not close else "fits more than one"
-            raise MissingError(f"{where}: the LSTM {name!r} {said}; there are {_listed(names)}")
+            raise ChoiceError(f"{where}: the LSTM {name!r} {said}; there are {_listed(names)}")
         usable = close
     else:
         check_any(found, where)
     if len(usable) > 1:
         names = [f.name for f in usable]
-        raise MissingError(f"{where}: there are {len(names)} LSTMs: {_listed(names)}; choose one by name (--name)")
+        raise ChoiceError(f"{where}: there are {len(names)} LSTMs: {_listed(names)}; choose one by name (--name)")
     if usable[0].refused:
         raise FileError(f"{where}: {_called(usable[0])}{usable[0].refused}")
     return usable[0]
