@@ -155,6 +155,11 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
             arguments[name] = read_input(given[name]).values
     if given.get("batch_first") is not None:
         arguments["batch_first"] = given["batch_first"]
+    padded = (
+        {"lengths", "mask"} & arguments.keys() or model.defaults.lengths is not None or model.defaults.mask is not None
+    )
+    if given.get("padded_output") and not padded:
+        raise click.UsageError("--padded-output changes nothing where no step is padding: give --lengths or --mask too")
     return model, arguments
 
 

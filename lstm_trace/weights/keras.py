@@ -152,7 +152,7 @@ def _one(unit: _Unit, file: _File, layout: Layout | None) -> Found:
         weights |= {f"{scope}/{name}": values for name, values in own.items()}
         options |= {key: value for key, value in more.items() if key != "gate_activation"}
     biased = any("/b_" in key for key in weights)
-    said = [f"read in the layout {stored.name}: {stored.describe(biased)}"]
+    said = [f"read in the layout {stored.name}: {stored.describe('' if biased else 'none')}"]
     if unit.layers > 1:
         said.append(f"each of the {unit.layers} cells of StackedRNNCells is a layer")
     try:

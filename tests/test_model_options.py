@@ -1,4 +1,4 @@
-"""What `diff` says of the two sides: what one of them has alone, and which option is for which."""
+"""Options on models at the command line: which of two they are for, and what they say that is not so."""
 
 from __future__ import annotations
 
@@ -81,3 +81,41 @@ def test_a_layer_of_one_side_is_told_in_two_lines() -> None:
             f"premise 1/forward: only in {side}: W_xi, W_hi, b_xi, b_hi, W_xf and 13 more",
             f"note: 1/forward is only in {side}",
         ]
+
+
+def ran(*arguments: str) -> Any:
+    return CliRunner().invoke(main, ["run", "one.npz", "--input", "x.npy", "-o", "t.json", *arguments])
+
+
+@pytest.mark.parametrize("bias", ["one", "two", "8H"])
+def test_a_trace_says_which_biases_its_arrays_had(folder: Path, bias: str) -> None:
+    assert ran("--layout", "pytorch", "--bias", bias).exit_code == 0
+    assert lt.load("t.json").header.imported[0].endswith("; two biases for each gate")
+
+
+def test_two_biases_by_our_names_are_told_as_two() -> None:
+    arrays = {f"W_{side}{g}": np.ones((H, H)) for side in "xh" for g in "ifco"}
+    arrays |= {f"b_{side}{g}": np.ones(H) for side in "xh" for g in "ifco"}
+    imported = lt.run(arrays, np.ones((2, H)), layout="gates").header.imported
+    assert imported[0].endswith("; two biases for each gate")
+
+
+def test_a_bias_column_without_a_joined_kernel_is_refused(folder: Path) -> None:
+    found = ran("--layout", "pytorch", "--bias", "column")
+    assert found.exit_code == 2
+    assert "bias column: it is the last column of a joined kernel; say joined (xh or hx) as well" in found.stderr
+
+
+def test_an_output_at_padding_where_there_is_none_is_refused(folder: Path) -> None:
+    found = ran("--padded-output", "zero")
+    assert found.exit_code == 2
+    assert "--padded-output changes nothing where no step is padding: give --lengths or --mask too" in found.stderr
+    np.save("lengths.npy", np.array([2]))
+    assert ran("--padded-output", "zero", "--lengths", "lengths.npy").exit_code == 0
+
+
+@pytest.mark.parametrize("names", ["", " , "])
+def test_a_list_of_no_names_is_refused(folder: Path, names: str) -> None:
+    found = ran("--record", names)
+    assert found.exit_code == 2
+    assert "expected names of lines with commas between" in found.stderr
