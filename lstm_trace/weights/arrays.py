@@ -304,7 +304,7 @@ def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool, p
     said += [f"{half} weights widened to float32" for half in sorted(kinds & {"float16", "bfloat16"})]
     if options.get("coupled"):
         said.append("no arrays for the input gate: i = 1 - f, read as f = 1 - i with the signs of f's weights changed")
-    return Found(name, kind, weights, options, imported=tuple(said), facts={"layout": layout.name})
+    return Found(name, kind, weights, options, imported=tuple(said), facts={"layout": layout.name}, stored=layout)
 
 
 def _biases(layout: Layout, parts: Mapping[tuple[int, str], Roles]) -> str:

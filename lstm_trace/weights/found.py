@@ -11,6 +11,7 @@ import numpy as np
 from ..cell.ops import Array
 from ..errors import ChoiceError, FileError, OptionError, nearest
 from ..model import Defaults
+from .layouts import Layout
 
 #: Options that say what a file of weights may leave out, in words.
 SAYING = {
@@ -32,7 +33,7 @@ class Found:
     the network (`peephole`, `forget_bias`, `merge`, `padding`, …). defaults: what the model fixes beside its weights
     (initial states, lengths, whether x is batch first). imported: sentences on what was done to the weights. assumed:
     those of them that tell what the file does not say and what was taken instead, by the option that says it.
-    facts: what else `inspect` shows, a word to a sentence (`layout`, `input`, …).
+    facts: what else `inspect` shows, a word to a sentence (`layout`, `input`, …). stored: the layout of its arrays.
     refused: why it cannot be traced, where it cannot; then weights and options are empty.
     """
 
@@ -45,6 +46,7 @@ class Found:
     _: KW_ONLY
     assumed: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    stored: Layout | None = None
     refused: str = ""
 
     @property

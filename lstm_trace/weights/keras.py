@@ -170,9 +170,8 @@ def _one(unit: _Unit, file: _File, layout: Layout | None) -> Found:
         )
     said += [*assumed.values(), "x is (B, T, I), as Keras has it"]
     facts = {"layout": stored.name, **_facts(layer)}
-    return Found(
-        unit.name, kind, weights, options, Defaults(batch_first=True), tuple(said), assumed=assumed, facts=facts
-    )
+    defaults = Defaults(batch_first=True)
+    return Found(unit.name, kind, weights, options, defaults, tuple(said), assumed=assumed, facts=facts, stored=stored)
 
 
 def _kind(unit: _Unit, layer: Layer | None) -> str:
