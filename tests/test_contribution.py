@@ -136,3 +136,10 @@ def test_rerun_refuses_what_does_not_fit() -> None:
         rerun(trace, x=np.zeros((4, 3, 3)))
     with pytest.raises(MissingError, match="the trace has no parameter 0/forward/W_xq"):
         rerun(trace, parameters={"0/forward": {"W_xq": np.zeros(2)}})
+
+
+@pytest.mark.parametrize("points", [0, "50", 2.5, True, None])
+def test_points_that_are_no_whole_number_are_refused(points: Any) -> None:
+    _, trace = case("plain", 57)
+    with pytest.raises(OptionError, match="points must be at least 1, a whole number; found"):
+        lt.explain(trace, "1/joined/2/1/y_t[1]", points=points)
