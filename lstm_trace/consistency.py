@@ -181,6 +181,8 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
             return
         if not computed or len(computed) < len(stage.computed):
             yield "computed is empty, or names a line twice"
+        elif stage.computed != tuple(line.name for line in cell.lines if line.name in computed):
+            yield "computed does not name the lines in the order of the equations"
         for name in computed:
             for missing in set(cell.by_name[name].reads) & set(cell.by_name) - computed:
                 yield f"computed leaves out {missing}, which {name} reads"

@@ -31,6 +31,10 @@ class MissingError(LstmTraceError):
     """A line needs a weight, input or state that was not given, or a name is asked for that does not exist."""
 
 
+class ChoiceError(MissingError):
+    """A name, or none, that says of no one LSTM in a model that it is meant."""
+
+
 class OptionError(LstmTraceError):
     """An option that the chosen cell does not have, or a value that the option cannot take."""
 

@@ -23,6 +23,8 @@ from .errors import FileError, nearest
 M = TypeVar("M", bound=BaseModel)
 
 FORMAT = "lstm-trace/1"
+#: The last step that a trace may begin at: every table, a spreadsheet too, can hold its number.
+MAX_STEP = 1 << 53
 #: What is said of a trace where a problem or model was expected.
 TRACED = "a trace, computed already; report, show, export, verify, explain and diff read it"
 _NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
@@ -159,7 +161,7 @@ class Manifest(_Strict):
     notes: str = ""
     cell: CellInfo
     dtype: Literal["float16", "float32", "float64"] = "float64"
-    first: int = Field(default=0, ge=0)
+    first: int = Field(default=0, ge=0, le=MAX_STEP)
     steps: Length = Field(ge=1)
     batch: Length = Field(ge=1)
     merge: Merge = "concat"

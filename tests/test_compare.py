@@ -140,3 +140,17 @@ def test_models_of_other_sizes_are_said_to_be_that() -> None:
     assert "its operands have other shapes in b (W_xi (2, 3) and (2, 4), x_t (3,) and (4,))" in said[1]
     with pytest.raises(ShapeError, match=r"no value in common: 0/forward/W_xi @ x_t: a has width 2, b has width 5, "):
         compare(sized(2, 3), sized(5, 3))
+
+
+def test_a_supplied_line_that_neither_trace_holds() -> None:
+    """Such a trace is read: verify cannot tell, and diff compares what does not read the line."""
+    supplied = {"f_t": [[0.5], [0.25]], "i_t": [[0.5], [0.1]], "c_tilde": [[0.3], [0.2]]}
+    told = {"weights": {"W_xo": [[0.5, 1.0]], "W_ho": [[0.25]]}, "x": [[1.0, 2.0], [0.0, 1.0]], "given": supplied}
+    whole, less = lt.run(told), lt.run(told)
+    del less.given["0/forward"]["f_t"]
+    for a, b in ((less, less), (whole, less), (less, whole)):
+        assert lt.diff(a, b).same
+    less.lines["0/forward"]["o_t"][0] += 0.1
+    found = lt.diff(less, lt.run(told))
+    assert found.first is not None
+    assert found.first.line == "o_t"

@@ -107,7 +107,8 @@ def test_one_bias_for_two_is_the_same(dtypes: tuple[str, str], size: float) -> N
         assert any(d.max_abs > 0 for d in found.lines)
         assert found.same, view.verdict(found)
         assert view.verdict(found)[0].endswith(" in one line), although premises differ")
-        assert "premise 0/forward/b_xi is only in" in " ".join(view.verdict(found))
+        side = "a" if weights_of[0] is two else "b"
+        assert f"premise 0/forward: only in {side}: b_xi, b_hi, b_x" in " ".join(view.verdict(found))
         assert "the cells differ in z_i" in " ".join(view.verdict(found))
 
 

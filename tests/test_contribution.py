@@ -159,3 +159,10 @@ def test_rerun_refuses_what_does_not_fit() -> None:
     with pytest.raises(ShapeError, match=r"lengths has shape \(2,\); expected one for each of the B = 1 rows"):
         rerun(padded, x=np.zeros((4, 1, 3)), initial={s: {n: v[:1] for n, v in here.items()} for s, here in
               padded.initial.items()})  # fmt: skip
+
+
+@pytest.mark.parametrize("points", [0, "50", 2.5, True, None])
+def test_points_that_are_no_whole_number_are_refused(points: Any) -> None:
+    _, trace = case("plain", 57)
+    with pytest.raises(OptionError, match="points must be at least 1, a whole number; found"):
+        lt.explain(trace, "1/joined/2/1/y_t[1]", points=points)

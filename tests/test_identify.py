@@ -330,3 +330,34 @@ def test_the_usual_clips_are_tried_by_the_command(tmp_path: Path) -> None:
     run = CliRunner().invoke(main, [*words, "--clip=-1"])
     assert run.exit_code == 2
     assert "-1.0 is not in the range x>0" in run.output
+
+
+@pytest.mark.parametrize("named", ["icfo", "iofc", "ofci"])
+@pytest.mark.parametrize("order", ["ifco", "iofc", "cofi"])
+def test_orders_are_those_of_the_file_in_whatever_order_it_was_read(order: str, named: str) -> None:
+    weights = drawn()
+    x, y = outputs(weights, {})
+    found = lt.identify(stored(weights, order), x, y, layout={"name": "keras", "order": named})
+    assert [m.reading.order for m in found.matches] == [order]
+    assert found.as_read.reading.order == named
+    assert (found.as_read.error < 1e-14) is (order == named)
+    right = lt.run(stored(weights, order), x, layout={"name": "keras", "order": found.matches[0].reading.order})
+    np.testing.assert_allclose(right.output, y, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("order", ["ifo", "iof", "fio"])
+def test_orders_of_peepholes_are_those_of_the_file(order: str) -> None:
+    weights = drawn(peephole=True)
+    x, y = outputs(weights, {"peephole": True})
+    found = lt.identify(stored(weights, peephole=order), x, y, layout={"name": "keras", "peephole": "iof"})
+    assert [m.reading.peephole for m in found.matches] == [order]
+    assert found.as_read.reading.peephole == "iof"
+
+
+def test_a_joined_kernel_in_a_layout_with_other_facts() -> None:
+    weights = drawn()
+    x, y = outputs(weights, {})
+    kernel = np.concatenate([np.concatenate([weights[f"W_h{g}"], weights[f"W_x{g}"]], axis=1) for g in "ifco"]).T
+    arrays = {"kernel": kernel, "bias": np.concatenate([weights[f"b_{g}"] for g in "ifco"])}
+    facts = {"name": "tf1", "order": "ifco", "forget_bias": 0.0}
+    assert lt.identify(arrays, x, y, layout=facts).matches[0].reading.joined == "hx"

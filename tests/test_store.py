@@ -412,3 +412,23 @@ def test_a_signalling_nan_is_saved_without_a_warning(tmp_path: Path, dtype: str,
     with np.errstate(all="raise"):
         trace.save(tmp_path / "t.json")
     assert np.isnan(lt.load(tmp_path / "t.json")["v"]).ravel().tolist() == [False, True, False]
+
+
+def test_lines_said_to_be_computed_in_another_order_are_refused() -> None:
+    def turned(data: dict[str, Any]) -> None:
+        data["stages"][0]["computed"] = [line.name for line in small().stages[0].lines][::-1]
+
+    with pytest.raises(FileError, match="0/forward: computed does not name the lines in the order of the equations"):
+        load("bad.json", damaged(turned))
+
+
+def test_a_first_step_that_no_table_can_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"bad\.json: first: .* 9007199254740992"):
+        load("bad.json", damaged(lambda data: data.update(first=10**30)))
+    late = load("late.json", damaged(lambda data: data.update(first=1 << 53)))
+    late.to_frame()
+    late.save(tmp_path / "again.safetensors")
+
+
+def test_a_title_of_spaces_is_reported() -> None:
+    assert load("t.json", damaged(lambda data: data.update(title=" "))).report("text")

@@ -94,7 +94,10 @@ def name_list(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     """Names of lines: split at the commas that stand outside parentheses."""
     if value is None:
         return None
-    return tuple(part.strip() for part in re.split(r",(?![^(]*\))", value) if part.strip())
+    names = tuple(part.strip() for part in re.split(r",(?![^(]*\))", value) if part.strip())
+    if not names:
+        raise click.BadParameter(f"expected names of lines with commas between, found {value!r}", ctx, param)
+    return names
 
 
 def step_slice(ctx: click.Context, param: click.Parameter, value: str | None) -> slice | None:

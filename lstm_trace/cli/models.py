@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -154,6 +155,11 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
             arguments[name] = read_input(given[name]).values
     if given.get("batch_first") is not None:
         arguments["batch_first"] = given["batch_first"]
+    padded = (
+        {"lengths", "mask"} & arguments.keys() or model.defaults.lengths is not None or model.defaults.mask is not None
+    )
+    if given.get("padded_output") and not padded:
+        raise click.UsageError("--padded-output changes nothing where no step is padding: give --lengths or --mask too")
     return model, arguments
 
 
@@ -172,10 +178,26 @@ def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
 
     pair = (a, b)
     sides = [of_side(pair, given, at) for at in range(2)]
-    ready = [prepared(s, mine) if _is_run(s, mine) else None for s, mine in zip(pair, sides, strict=True)]
+    with _names_of_two(pair):
+        ready = [prepared(s, mine) if _is_run(s, mine) else None for s, mine in zip(pair, sides, strict=True)]
     _one_layout(pair, [found for found in ready if found is not None])
     for source, found in zip(pair, ready, strict=True):
         yield opened(source) if found is None else _with_bar(*found)
+
+
+@contextmanager
+def _names_of_two(pair: tuple[str, str]) -> Iterator[None]:
+    """Say, where no LSTM or several have the name that holds for two models, how each gets a name of its own."""
+    from ..errors import ChoiceError
+    from ..weights import is_model
+
+    try:
+        yield
+    except ChoiceError as error:
+        if not all(map(is_model, pair)):
+            raise
+        hint = "--name is for both models; --name-a is for the first alone, --name-b for the second"
+        raise ChoiceError(*(f"{problem} ({hint})" for problem in error.problems)) from None
 
 
 def _is_run(source: str, given: dict[str, Any]) -> bool:

@@ -11,7 +11,14 @@ from ..cell.ops import Array
 from ..errors import OptionError
 from ..trace import Trace
 from ..walks.attribute import Split, split
-from ..walks.contribution import Baseline, Shares, contribution, gradient_times_input, integrated_gradients
+from ..walks.contribution import (
+    Baseline,
+    Shares,
+    check_points,
+    contribution,
+    gradient_times_input,
+    integrated_gradients,
+)
 from ..walks.values import total
 from . import shares
 from .table_report import Explanation
@@ -44,6 +51,7 @@ def value(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int 
     """A value against a baseline, split exactly over inputs, steps and states; gradient x input and integrated
     gradients stand beside it.
     """
+    check_points(points)
     found = contribution(trace, of, baseline)
     others: dict[str, Shares] = {"gradient_x_input": gradient_times_input(trace, of, baseline)}
     notes = [_NOTE]

@@ -349,7 +349,7 @@ def widths(stage: Stage, values: Values) -> dict[str, int]:
         if array is None or not array.size:
             continue
         size = np.abs(array[np.isfinite(array)])
-        whole = len(str(int(min(size.max(initial=0.0), 1e6))))
+        whole = len(str(int(min(float(size.max(initial=0.0)), 1e6))))
         count = min(array.shape[-1], UNITS)
         found[name] = count * (whole + 1 + DIGITS + bool((array < 0).any())) + 2 * (count - 1)
     return found

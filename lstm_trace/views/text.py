@@ -51,7 +51,7 @@ def _heading(p: _Printer, block: Heading) -> str:
     title = p.text(block.text)
     if mark := _LINES.get(block.level):
         rows = _wrapped(title, p.width).splitlines()
-        return "\n".join([*rows, mark * max(map(cells, rows))])
+        return "\n".join([*rows, mark * max(map(cells, rows), default=0)])
     return _wrapped(title if block.level == 4 else f"── {title} ──", p.width)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -81,8 +81,7 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
         for side, here, there in (("a", mine, yours), ("b", yours, mine)):
             missing = [name for name in here if name not in there]
             if missing:
-                more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-                yield f"{scope}: only in {side}: {', '.join(missing[:5])}{more}"
+                yield f"{scope}: only in {side}: {_few(missing)}"
         for name in mine:
             if name in yours and mine[name].shape[2] != yours[name].shape[2]:
                 yield f"{scope}/{name}: a has width {mine[name].shape[2]}, b has width {yours[name].shape[2]}"
@@ -95,10 +94,12 @@ def premises(a: Trace, b: Trace) -> list[str]:
     """
     dtype = coarse(a, b)
     told: list[str] = []
+    alone: dict[tuple[str, str], list[str]] = {}  # by scope and side
     for place, one, two in _pairs(a, b):
         if one is None or two is None:
             if one is not two:
-                told.append(f"{place} is only in {'a' if two is None else 'b'}")
+                scope, _, name = place.rpartition("/")
+                alone.setdefault((scope, "a" if two is None else "b"), []).append(name)
             continue
         if one.shape != two.shape:
             told.append(f"{place}: a has shape {one.shape}, b has shape {two.shape}")
@@ -109,7 +110,21 @@ def premises(a: Trace, b: Trace) -> list[str]:
                 gap = float(np.nanmax(np.abs(one.astype(np.float64) - two), initial=0.0))
             at = ",".join(str(n + b.first * (off.ndim == 3 and not axis)) for axis, n in enumerate(np.argwhere(off)[0]))
             told.append(f"{place}: {int(off.sum())} of {off.size} differ, by at most {gap:.3g}; first [{at}]")
-    return told
+    return told + [_only(scope, side, names) for (scope, side), names in alone.items()]
+
+
+def _only(scope: str, side: str, names: Sequence[str]) -> str:
+    """What one side alone has, in one sentence: of a layer or a cell that the other has not, it is every weight."""
+    place = f"{scope}/" if scope else ""
+    return (
+        f"{place}{names[0]} is only in {side}"
+        if len(names) == 1
+        else f"{place[:-1] or 'inputs'}: only in {side}: {_few(names)}"
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _pairs(a: Trace, b: Trace) -> Iterator[tuple[str, Array | None, Array | None]]:

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..arrays import describe
 from ..cell.ops import Array
 from ..errors import OptionError
 from ..trace import INITIAL, Trace
@@ -98,8 +99,7 @@ def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input
                 raise OptionError(f"integrated gradients need equal parameters; {scope}/{name} differs in the baseline")
     if bool(one.padded) != bool(base.padded) or not np.array_equal(one.valid, base.valid):
         raise OptionError("integrated gradients need equal lengths, or equal masks, in trace and baseline")
-    if points < 1:
-        raise OptionError(f"points must be at least 1; found {points}")
+    check_points(points)
     nodes, weights = np.polynomial.legendre.leggauss(points)
     nodes, weights = (nodes + 1) / 2, weights / 2
     total = sum(values.shape[2] for here in one.lines.values() for values in here.values())
@@ -109,6 +109,12 @@ def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input
         at, weight = nodes[begin : begin + size], weights[begin : begin + size]
         means.append(_row_sum(_gradient(_along(one, base, at), place, weight)))
     return Shares(place, place.read(one), place.read(base), _parts(one, base, reduce(_plus, means)))
+
+
+def check_points(points: int) -> None:
+    """Raise OptionError for what is no number of points."""
+    if isinstance(points, bool) or not isinstance(points, int) or points < 1:
+        raise OptionError(f"points must be at least 1, a whole number; found {describe(points)}")
 
 
 def _pair(trace: Trace, of: str, baseline: Baseline) -> tuple[Value, Trace, Trace]:

@@ -188,6 +188,8 @@ class Derivation:
             sides = [self.values, self.equations] if self.own else [self.equations, self.values]
             source = sides[sides[0].header.padding is None]
             return _Known(source.valid[steps].astype(self.dtype))
+        if stage.sources[name] == GIVEN:
+            return None  # neither trace has what was supplied
         return self._elsewhere(stage.sources[name], steps)
 
     def _wide(self, known: _Known) -> _Known:

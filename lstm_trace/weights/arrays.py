@@ -61,7 +61,14 @@ def find(
     else:
         groups = _likely(grouped(arrays, layout)[0], layout)
         if not groups:
-            raise MissingError(f"{place}no array has a name of the layout {layout.name}; {_names(layout, arrays)}")
+            problem = f"no array has a name of the layout {layout.name}; {_names(layout, arrays)}"
+            known = detect(arrays) if layout.name == "parts" else None
+            named = (
+                f"; they are those of {known[0].name}: say that with the facts (--layout {known[0].name})"
+                if known
+                else ""
+            )
+            raise MissingError(f"{place}{problem}{named}")
     used = {item.key for group in groups.values() for roles in group.parts.values() for item in roles.values()}
     rest = [key for key in arrays if key not in used and key not in keep]
     if not recognised and len(groups) == 1:
@@ -292,13 +299,22 @@ def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool, p
     raise_all(ShapeError, faults)
     by = "names and shapes" if layout.detect == "shapes" else "names"
     how = f"recognised by the {by} of its arrays as" if recognised else "read in"
-    biased = any(key.rsplit("/", 1)[1].startswith("b_") for key in weights)
-    said = [f"{how} the layout {layout.name}: {layout.describe(biased)}"]
+    said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, parts))}"]
     kinds = {_dtype(item.values) for roles in group.parts.values() for item in roles.values()}
     said += [f"{half} weights widened to float32" for half in sorted(kinds & {"float16", "bfloat16"})]
     if options.get("coupled"):
         said.append("no arrays for the input gate: i = 1 - f, read as f = 1 - i with the signs of f's weights changed")
-    return Found(name, kind, weights, options, imported=tuple(said), facts={"layout": layout.name})
+    return Found(name, kind, weights, options, imported=tuple(said), facts={"layout": layout.name}, stored=layout)
+
+
+def _biases(layout: Layout, parts: Mapping[tuple[int, str], Roles]) -> str:
+    """What biases the arrays have, which is not always what the layout says of them."""
+    roles = {role for found in parts.values() for role, _ in found}
+    if roles & {"bias_x", "bias_h"}:
+        return "two"
+    if "bias" in roles:
+        return "8H" if layout.bias == "8H" and not layout.separate else "one"
+    return "column" if layout.bias == "column" else "none"
 
 
 def _beside(one: Found, kept: Facts, rest: list[str]) -> Found:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..cell.ops import Array
-from ..errors import FileError, MissingError, OptionError, nearest
+from ..errors import ChoiceError, FileError, OptionError, nearest
 from ..model import Defaults
+from .layouts import Layout
 
 #: Options that say what a file of weights may leave out, in words.
 SAYING = {
@@ -32,7 +33,7 @@ class Found:
     the network (`peephole`, `forget_bias`, `merge`, `padding`, …). defaults: what the model fixes beside its weights
     (initial states, lengths, whether x is batch first). imported: sentences on what was done to the weights. assumed:
     those of them that tell what the file does not say and what was taken instead, by the option that says it.
-    facts: what else `inspect` shows, a word to a sentence (`layout`, `input`, …).
+    facts: what else `inspect` shows, a word to a sentence (`layout`, `input`, …). stored: the layout of its arrays.
     refused: why it cannot be traced, where it cannot; then weights and options are empty.
     """
 
@@ -45,6 +46,7 @@ class Found:
     _: KW_ONLY
     assumed: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    stored: Layout | None = None
     refused: str = ""
 
     @property
@@ -97,7 +99,7 @@ def turned(found: Found, direction: str | None) -> Mapping[str, Array]:
 def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
     """The LSTM called `name`, or the only one.
 
-    A part of the name that fits only one is enough (`encoder` for `module.encoder.lstm`). Raises MissingError that
+    A part of the name that fits only one is enough (`encoder` for `module.encoder.lstm`). Raises ChoiceError that
     lists what there is, FileError where it cannot be traced.
     """
     usable = [f for f in found if not f.refused]
@@ -107,14 +109,18 @@ def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
         close = close or [f for f in usable if name in f.name]
         if len(close) != 1:
             names = [f.name for f in found]
+            if names == [""]:
+                raise ChoiceError(
+                    f"{where}: the LSTM {name!r} is not there; the only one has no name: leave the name out"
+                )
             said = "is not there" + nearest(name, names) if not close else "fits more than one"
-            raise MissingError(f"{where}: the LSTM {name!r} {said}; there are {_listed(names)}")
+            raise ChoiceError(f"{where}: the LSTM {name!r} {said}; there are {_listed(names)}")
         usable = close
     else:
         check_any(found, where)
     if len(usable) > 1:
         names = [f.name for f in usable]
-        raise MissingError(f"{where}: there are {len(names)} LSTMs: {_listed(names)}; choose one by name (--name)")
+        raise ChoiceError(f"{where}: there are {len(names)} LSTMs: {_listed(names)}; choose one by name (--name)")
     if usable[0].refused:
         raise FileError(f"{where}: {_called(usable[0])}{usable[0].refused}")
     return usable[0]

@@ -15,11 +15,10 @@ import numpy as np
 
 from ..cell.cells import named
 from ..cell.options import is_number
-from ..errors import MissingError, OptionError, ShapeError
+from ..errors import MissingError, OptionError, ShapeError, counted
 from ..model import NETWORK
 from ..trace import STATE
 from .found import Found
-from .layouts import LAYOUTS
 from .readings import GATES, Blocks, Reading, simulate, with_variant
 
 Array = Any
@@ -97,12 +96,13 @@ def identify(
             raise OptionError(f"{name}: expected {'positive numbers' if values is clips else 'a number of at least 0'}")
     if found.layers != 1 or len(found.directions) != 1:
         raise OptionError(
-            f"identify reads one layer and direction; this model has {found.layers} layers, {len(found.directions)} "
-            "directions: give the weights of one"
+            f"identify reads one layer and direction; this model has {counted(found.layers, 'layer')}, "
+            f"{counted(len(found.directions), 'direction')}: give the weights of one"
         )
     plain = _as_stored(found)
     blocks = _blocks(found)
-    plain = replace(plain, order=blocks.gates, joined=blocks.joined)
+    read = blocks.peepholes if blocks.peephole is not None else ""
+    plain = replace(plain, order=blocks.gates, joined=blocks.joined, peephole=read)
     h0, c0 = (_initial(found, short) if given is None else given for short, given in (("h0", h0), ("c0", c0)))
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     rows = [np.size(s) // blocks.units for s in (h0, c0) if s is not None]
@@ -161,9 +161,12 @@ def _initial(found: Found, short: str) -> Array | None:
 
 def _blocks(found: Found) -> Blocks:
     weights = {key.split("/")[2]: np.asarray(values, np.float64) for key, values in found.weights.items()}
-    gates = GATES.replace("f", "") if found.options.get("coupled") else GATES
+    layout = found.stored
+    order, peepholes = (GATES, "ifo") if layout is None or layout.separate else (layout.order, layout.peephole)
+    if found.options.get("coupled"):
+        order, peepholes = order.replace("f", ""), peepholes.replace("f", "")
 
-    def stacked(pattern: str, letters: str = gates) -> Array:
+    def stacked(pattern: str, letters: str = order) -> Array:
         missing = [name for gate in letters if (name := pattern.format(gate)) not in weights]
         if missing:
             raise MissingError(f"identify needs the weights of every gate; missing: {', '.join(missing)}")
@@ -171,10 +174,9 @@ def _blocks(found: Found) -> Blocks:
 
     names = ("b_x{}", "b_h{}") if "b_xi" in weights or "b_hi" in weights else ("b_{}",) if "b_i" in weights else ()
     biases = tuple(stacked(name) for name in names if name.format("i") in weights)
-    peephole = stacked("w_c{}", gates.replace("c", "")) if found.options.get("peephole") else None
-    known = LAYOUTS.get(found.facts.get("layout", ""))
-    joined = known.joined if known is not None and known.joined else ""
-    return Blocks(stacked("W_x{}"), stacked("W_h{}"), biases, peephole, joined, gates)
+    peephole = stacked("w_c{}", peepholes) if found.options.get("peephole") else None
+    joined = (layout.joined if layout else None) or ""
+    return Blocks(stacked("W_x{}"), stacked("W_h{}"), biases, peephole, joined, order, peepholes)
 
 
 def _cases(x: Array, y: Array, size: int) -> Iterator[_Case]:

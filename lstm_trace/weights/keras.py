@@ -152,7 +152,7 @@ def _one(unit: _Unit, file: _File, layout: Layout | None) -> Found:
         weights |= {f"{scope}/{name}": values for name, values in own.items()}
         options |= {key: value for key, value in more.items() if key != "gate_activation"}
     biased = any("/b_" in key for key in weights)
-    said = [f"read in the layout {stored.name}: {stored.describe(biased)}"]
+    said = [f"read in the layout {stored.name}: {stored.describe('' if biased else 'none')}"]
     if unit.layers > 1:
         said.append(f"each of the {unit.layers} cells of StackedRNNCells is a layer")
     try:
@@ -170,9 +170,8 @@ def _one(unit: _Unit, file: _File, layout: Layout | None) -> Found:
         )
     said += [*assumed.values(), "x is (B, T, I), as Keras has it"]
     facts = {"layout": stored.name, **_facts(layer)}
-    return Found(
-        unit.name, kind, weights, options, Defaults(batch_first=True), tuple(said), assumed=assumed, facts=facts
-    )
+    defaults = Defaults(batch_first=True)
+    return Found(unit.name, kind, weights, options, defaults, tuple(said), assumed=assumed, facts=facts, stored=stored)
 
 
 def _kind(unit: _Unit, layer: Layer | None) -> str:

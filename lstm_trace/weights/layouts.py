@@ -98,6 +98,8 @@ class Layout:
         peephole = self.peephole
         if sorted(peephole) != sorted("ifo"):
             raise OptionError(f"peephole order {peephole!r}: expected each of i, f and o once, for example ifo")
+        if self.bias == "column" and not self.joined:
+            raise OptionError("bias column: it is the last column of a joined kernel; say joined (xh or hx) as well")
         object.__setattr__(self, "order", order)
 
     @cached_property
@@ -115,8 +117,8 @@ class Layout:
     def _unused(self) -> set[str]:
         return {"input", "recurrent"} if self.joined else {"joined"}
 
-    def describe(self, biased: bool = True) -> str:
-        """The facts in one sentence. biased: whether the arrays have biases."""
+    def describe(self, biases: str = "") -> str:
+        """The facts in one sentence. biases: what the arrays have, where it is known: none, or a value of `bias`."""
         gates = ", ".join(self.order)
         said = ["an array for each gate" if self.separate else f"gates stacked in the order {gates}"]
         if self.joined:
@@ -127,13 +129,14 @@ class Layout:
             said.append(f"{'input' if self.input_transposed else 'recurrent'} matrix transposed")
         if self.flat_blocks:
             said.append("each gate's block flattened row by row")
-        biases = {
+        kinds = {
+            "none": "no biases",
             "one": "one bias for each gate",
             "two": "two biases for each gate",
             "8H": "two biases in one array",
             "column": "the bias as the kernel's last column",
         }
-        said.append(biases[self.bias] if biased else "no biases")
+        said.append(kinds[biases or self.bias])
         if self.forget_bias:
             said.append(f"{self.forget_bias:g} added to the forget gate at run time")
         return "; ".join(said)

@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import FileError, LstmTraceError
 from ..model import Defaults
 from .found import Found
+from .layouts import LAYOUTS
 from .onnx_file import load, opset
 from .onnx_fold import NotConstant
 from .onnx_graph import Graphs, Origin, Scope, attributes, described, standard
@@ -117,7 +118,8 @@ def _read(name: str, reading: Reading) -> Node:
         facts["returns"] = "the last step only (output_sequence=0); the trace has every step"
     elif not any(reading.node.output[:1]):
         facts["returns"] = "the last step only (Y is not used); the trace has every step"
-    found = Found(name, "ONNX LSTM", stored, chosen, defaults, tuple(reading.said), facts=facts)
+    said, layout = tuple(reading.said), LAYOUTS["onnx"]
+    found = Found(name, "ONNX LSTM", stored, chosen, defaults, said, facts=facts, stored=layout)
     return Node(found, reading.scope, reading.node, reading.directions, reading.facts.get("layout", 0), origin)
 
 

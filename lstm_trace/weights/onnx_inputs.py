@@ -150,7 +150,7 @@ def weights(reading: Reading, arrays: Mapping[str, Any]) -> dict[str, Any]:
         if reading.facts.get("input_forget"):
             own = {key: values for key, values in own.items() if not key.endswith("f")}
         found |= {f"0/{direction}/{key}": values for key, values in own.items()}
-    reading.said.append(f"read in the layout onnx: {layout.describe('B' in arrays)}")
+    reading.said.append(f"read in the layout onnx: {layout.describe('' if 'B' in arrays else 'none')}")
     halves = {array.dtype.name for array in arrays.values()} & {"float16", "bfloat16"}
     reading.said += [f"{half} weights widened to float32" for half in sorted(halves)]
     return found

@@ -74,8 +74,8 @@ class Blocks:
     """The stored blocks, in the order in which they were read.
 
     input: (4, H, I), recurrent: (4, H, H), biases: up to two (4, H), peephole: (3, H) or None. joined: how a joined
-    kernel was split (`xh`, `hx`); empty where there were two. gates: what the blocks are of; without f, f = 1 - i, and
-    there is one block less of everything.
+    kernel was split (`xh`, `hx`); empty where there were two. gates, peepholes: what the blocks are of, in the order in
+    which the file stacks them; without f, f = 1 - i, and there is one block less of everything.
     """
 
     input: Array
@@ -84,11 +84,7 @@ class Blocks:
     peephole: Array | None = None
     joined: str = ""
     gates: str = GATES
-
-    @property
-    def peepholes(self) -> str:
-        """The gates of the peepholes, in the order in which they were read."""
-        return "".join(gate for gate in "ifo" if gate in self.gates)
+    peepholes: str = "ifo"
 
     @property
     def units(self) -> int:
