@@ -256,10 +256,37 @@ def test_a_streamed_run_removes_them_too(tmp_path: Path) -> None:
 def test_a_leftover_that_is_a_pipe_or_a_link_is_left(tmp_path: Path) -> None:
     target = tmp_path / "trace.json"
     if hasattr(os, "mkfifo"):
-        os.mkfifo(tmp_path / ".trace.json.aaaaaaaa.part")
+        os.mkfifo(tmp_path / ".trace.json.lstm-trace-aaaaaaaa.part")
     (tmp_path / "mine").write_text("mine")
-    (tmp_path / ".trace.json.bbbbbbbb.part").symlink_to(tmp_path / "mine")
+    link = tmp_path / ".trace.json.lstm-trace-bbbbbbbb.part"
+    link.symlink_to(tmp_path / "mine")
     with written(target) as file:
         json.dump({}, file)
     assert target.read_text() == "{}"
     assert (tmp_path / "mine").read_text() == "mine"
+    assert link.is_symlink()
+
+
+def test_a_users_own_file_or_folder_of_a_similar_name_is_left(tmp_path: Path) -> None:
+    target = tmp_path / "trace.json"
+    files = [tmp_path / f".trace.json.{rest}" for rest in ("download.part", "lstm-trace-aaaaaaaa.rows", "part")]
+    folders = [tmp_path / f".trace.json.{rest}" for rest in ("holidays.rows", "lstm-trace-bbbbbbbb.part")]
+    for folder in folders:
+        folder.mkdir()
+    files += [folder / "mine" for folder in folders]
+    for path in files:
+        path.write_text("mine")
+    with written(target) as file:
+        file.write("{}")
+    assert [path.read_text() for path in files] == ["mine"] * len(files)
+
+
+@posix
+@pytest.mark.parametrize("name", ["x" * 250 + ".json", "é" * 125 + ".json"])
+def test_a_name_as_long_as_can_be_is_written_and_swept(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    ended(begun(target))
+    assert beside(target) == ["part", "rows"]
+    with written(target) as file:
+        file.write("whole")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
