@@ -6,10 +6,13 @@ import json
 import os
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ import lstm_trace as lt
 from lstm_trace.errors import FileError, OptionError
 from lstm_trace.files import read_data, written
 from lstm_trace.plans.compiled import cache
-from lstm_trace.weights import read_model
+from lstm_trace.weights import guards, hdf5, read_model
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files and signals")
 RNG = np.random.default_rng(3)
@@ -181,6 +184,49 @@ def test_a_run_that_fails_lets_go_of_the_trace() -> None:
     with pytest.raises(KeyboardInterrupt):
         model.run(np.ones((6, 2)), out=out, plan="planned", progress=stop)
     model.run(np.ones((6, 2)), out=out, plan="planned")
+
+
+# -- archives that hold more than they say ---------------------------------------------------------------------------
+
+
+def lying(path: Path, method: int, claimed: int, name: str = "W_xi.npy") -> Path:
+    """An archive whose entry claims `claimed` bytes and holds 300 MB; before it enough bytes to be no suspect."""
+    with zipfile.ZipFile(path, "w", method) as file, file.open(name, "w") as entry:
+        np.lib.format.write_array_header_1_0(
+            entry, {"descr": "<f8", "fortran_order": False, "shape": (claimed // 8 - 16, 1)}
+        )
+        for _ in range(300):
+            entry.write(bytes(1 << 20))
+    content = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        struct.pack_into("<I", content, content.find(mark) + at, claimed)
+    path.write_bytes(bytes(1 << 18) + content)
+    return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_entry_that_cannot_be_unpacked_in_pieces_is_refused(tmp_path: Path, method: int) -> None:
+    path = lying(tmp_path / "m.npz", method, 1 << 20)
+    tracemalloc.start()
+    with pytest.raises(FileError, match=rf"W_xi\.npy is compressed by the method {method}; expected .* or deflated"):
+        read_model(path)
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+def test_an_entry_that_holds_more_than_it_says_is_not_unpacked_whole(tmp_path: Path) -> None:
+    path = lying(tmp_path / "m.zip", zipfile.ZIP_DEFLATED, 1 << 20)
+    with guards.archive(path) as opened:
+        tracemalloc.start()
+        with pytest.raises(zipfile.BadZipFile):
+            guards.content(opened, "W_xi.npy")
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+def test_a_configuration_of_many_megabytes_is_no_model() -> None:
+    with pytest.raises(FileError, match=r"^m\.keras: the model's configuration has 16,777,217 characters; at most "):
+        hdf5.parsed("[" * ((1 << 24) + 1), "m.keras")
 
 
 # -- what killed writers leave ---------------------------------------------------------------------------------------
