@@ -23,6 +23,7 @@ import lstm_trace as lt
 from lstm_trace.errors import FileError, OptionError
 from lstm_trace.files import read_data, written
 from lstm_trace.plans.compiled import cache
+from lstm_trace.problem import read_problem
 from lstm_trace.weights import guards, hdf5, read_model
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files and signals")
@@ -184,6 +185,26 @@ def test_a_run_that_fails_lets_go_of_the_trace() -> None:
     with pytest.raises(KeyboardInterrupt):
         model.run(np.ones((6, 2)), out=out, plan="planned", progress=stop)
     model.run(np.ones((6, 2)), out=out, plan="planned")
+
+
+@pytest.mark.parametrize("key", ["first", "steps", "batch"])
+def test_a_count_beyond_all_counts_is_refused_in_one_short_message(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "trace.json"
+    lt.run(WEIGHTS, np.ones((2, 2))).save(path)
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps({**data, key: 10**400}))
+    with pytest.raises(FileError, match=rf"trace\.json: {key}: less than or equal to 9007199254740991$") as raised:
+        lt.load(path)
+    assert len(raised.value.problems) == 1
+
+
+def test_the_nearest_name_is_not_looked_for_thousands_of_times() -> None:
+    text = "".join(f"k{n}: 1\n" for n in range(5000))
+    with pytest.raises(FileError) as raised:
+        read_problem("many.yaml", text.encode())
+    assert len(raised.value.problems) == 5000
+    assert raised.value.problems[0].startswith("many.yaml: unknown key 'k0'; there are title, ")
+    assert raised.value.problems[-1] == "many.yaml: unknown key 'k4999'"
 
 
 # -- archives that hold more than they say ---------------------------------------------------------------------------
