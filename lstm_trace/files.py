@@ -217,7 +217,7 @@ def format_of(path: str | Path, formats: Mapping[str, str], what: str, otherwise
 
     Raises FileError for a suffix that is not among `formats`, with the list.
     """
-    if str(path) == "-" or _is_device(Path(path)):
+    if str(path) == "-" or is_device(path):
         return otherwise
     suffix = Path(path).suffix.lower()
     if suffix not in formats:
@@ -226,9 +226,18 @@ def format_of(path: str | Path, formats: Mapping[str, str], what: str, otherwise
     return formats[suffix]
 
 
-def _is_device(path: Path) -> bool:
+def is_device(path: str | Path) -> bool:
     """Whether something stands there that takes text and is no file: a device, a pipe."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    there = Path(path)
+    return there.exists() and not there.is_file() and not there.is_dir()
+
+
+def destination(path: str | Path) -> Path:
+    """The file that is written under a name: what a link leads to. Raises FileError for a link to itself."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise FileError(f"{path}: a link that leads to itself; write to another file")
+    return target
 
 
 def spare(output: str | Path, inputs: Iterable[str | Path]) -> None:
@@ -257,7 +266,7 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file to write that appears under its name only when it is whole; '-' is standard output.
 
     What killed writers of the same file have left beside it is removed (see `leftovers`).
-    Raises FileError where the folder cannot be written.
+    Raises FileError where the folder cannot be written, or a device takes no more.
     """
     if str(path) == "-":
         if "b" in mode:
@@ -267,12 +276,18 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
                 sys.stdout.reconfigure(encoding="utf-8")
             yield sys.stdout
         return
-    target = Path(path)
-    if _is_device(target):  # it is not replaced
-        with open(target, mode, encoding=None if "b" in mode else "utf-8") as file:
-            yield file
+    if is_device(path):  # it is not replaced
+        try:
+            with open(path, mode, encoding=None if "b" in mode else "utf-8") as file:
+                yield file
+        except BrokenPipeError:  # its reader has seen enough
+            raise
+        except OSError as error:
+            if error.errno is None or (error.filename and str(error.filename) != str(path)):  # it is not of this file
+                raise
+            raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
         return
-    target = target.resolve()  # a link stays, what it leads to is written
+    target = destination(path)  # a link stays, what it leads to is written
     try:
         encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
         with part(target) as (handle, name):

@@ -1,8 +1,10 @@
-"""What killed writers leave beside a file: `.NAME.xxxxxxxx.part`, and `.NAME.xxxxxxxx.rows` of a workbook.
+"""What killed writers leave beside a file: `.NAME.lstm-trace-xxxxxxxx.part`, and a folder `….rows` of a workbook.
 
 A writer holds a lock (flock) on what it writes for as long as it lives, and the system lifts it however it ends. So the
 next writer of the same file can tell what is left over from what is being written, and removes the former. Where a file
 system has no locks nothing is removed. Windows has none of this kind, but lets nobody remove an open file.
+
+The names say whose they are: a browser, say, keeps a `….part` of its own while it loads NAME.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
+#: Bytes of NAME that stand in the name of what is beside it: a name may have 255, on some file systems 143.
+MOST_NAME = 100
 _FLAGS = sum(getattr(os, flag, 0) for flag in ("O_RDONLY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
 
 
@@ -57,7 +61,7 @@ def folder(target: Path, suffix: str) -> Iterator[str]:
 
 def sweep(target: Path) -> None:
     """Remove what writers of `target` that are gone have left. Raises nothing: it is not what the caller came for."""
-    names = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}\.(part|rows)")
+    names = re.compile(rf"{re.escape(_prefix(target))}[a-z0-9_]{{8}}\.(part|rows)")
     with suppress(OSError), os.scandir(target.parent) as entries:
         for name in [entry.path for entry in entries if names.fullmatch(entry.name)]:
             with suppress(OSError):
@@ -73,9 +77,9 @@ def _remove(name: str) -> None:
     try:
         state = os.fstat(handle)
         if _locked(handle) and os.path.samestat(state, os.lstat(name)):
-            if stat.S_ISDIR(state.st_mode):
+            if stat.S_ISDIR(state.st_mode) and name.endswith(".rows"):
                 shutil.rmtree(name)
-            elif stat.S_ISREG(state.st_mode):
+            elif stat.S_ISREG(state.st_mode) and name.endswith(".part"):
                 os.unlink(name)
     finally:
         os.close(handle)
@@ -115,4 +119,11 @@ def _opened_folder(target: Path, suffix: str) -> tuple[int, str]:
 
 
 def _beside(target: Path, suffix: str) -> dict[str, str]:
-    return {"prefix": f".{target.name}.", "suffix": suffix, "dir": str(target.parent)}
+    return {"prefix": _prefix(target), "suffix": suffix, "dir": str(target.parent)}
+
+
+def _prefix(target: Path) -> str:
+    name = target.name
+    while len(os.fsencode(name)) > MOST_NAME:  # two names that begin alike share it: only what is dead is removed
+        name = name[:-1]
+    return f".{name}.lstm-trace-"

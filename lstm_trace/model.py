@@ -157,10 +157,10 @@ class Model:
             states = {**(initial or {}), **_named_states(h0, c0)}
             fed = self._fed(x, states, given or {}, lengths, mask, batch_first, ask)
             job = self._job(fed, ask, read_record(record), batch_first, plan, call)
-            if isinstance(out, str | Path):
-                return run_to_file(job, out, progress)
-            with nullcontext() if out is None else Writing(out):
-                return job.trace(out, progress)
+            if not isinstance(out, str | Path):
+                with nullcontext() if out is None else Writing(out):
+                    return job.trace(out, progress)
+        return run_to_file(job, out, progress)  # what is wrong with it is no fault of the source
 
     def _job(
         self,

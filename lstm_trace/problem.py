@@ -10,7 +10,7 @@ from .build import build
 from .errors import Faults, FileError, LstmTraceError, closest, within
 from .files import read_bytes, read_data
 from .model import Defaults, Model
-from .schema import TRACED, Problem, places, validate
+from .schema import HINTS, TRACED, Problem, places, validate
 from .tensors import holds_trace, is_tensors
 from .trace import STATE, Header
 from .weights.source import by_our_names
@@ -59,7 +59,10 @@ def _beyond(data: dict[str, Any], where: str) -> tuple[str, ...]:
     """The faults of a problem beside those of its form, as far as they can be told without what is faulty."""
     rest = {key: dict(value) if isinstance(value, dict) else value for key, value in data.items()}
     unread: set[str] = set()
-    for place in places(Problem, data):
+    faulty = places(Problem, data)
+    if len(faulty) > HINTS:  # it is no problem
+        return ()
+    for place in faulty:
         if not place or not _set_aside(rest, place, unread):
             return ()
     if places(Problem, rest):  # two faults in one place: x beside an x_t that is no array

@@ -23,8 +23,10 @@ from .errors import FileError, nearest
 M = TypeVar("M", bound=BaseModel)
 
 FORMAT = "lstm-trace/1"
-#: The last step that a trace may begin at: every table, a spreadsheet too, can hold its number.
-MAX_STEP = 1 << 53
+#: The largest step, size or layer of a trace: up to here every reader of JSON holds whole numbers exactly.
+LARGEST = 2**53 - 1
+#: Faults of one file for which the nearest name is looked for.
+HINTS = 100
 #: What is said of a trace where a problem or model was expected.
 TRACED = "a trace, computed already; report, show, export, verify, explain and diff read it"
 _NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
@@ -127,7 +129,7 @@ class Problem(_Strict):
 class StageInfo(_Strict):
     """One layer and direction of a trace: its equations and where its inputs come from."""
 
-    layer: int = Field(ge=0)
+    layer: int = Field(ge=0, le=LARGEST)
     direction: Literal["forward", "reverse", "joined"]
     equations: str
     sources: dict[str, str]
@@ -161,9 +163,9 @@ class Manifest(_Strict):
     notes: str = ""
     cell: CellInfo
     dtype: Literal["float16", "float32", "float64"] = "float64"
-    first: int = Field(default=0, ge=0, le=MAX_STEP)
-    steps: Length = Field(ge=1)
-    batch: Length = Field(ge=1)
+    first: int = Field(default=0, ge=0, le=LARGEST)
+    steps: Length = Field(ge=1, le=LARGEST)
+    batch: Length = Field(ge=1, le=LARGEST)
     merge: Merge = "concat"
     padding: Padding | None = None
     ask: list[str] = Field(default_factory=list)
@@ -232,12 +234,12 @@ _SUBMODELS: dict[Any, type[BaseModel]] = {"CellSpec": CellSpec, "LayoutSpec": La
 
 def _sentences(model: type[BaseModel], faults: Sequence[Any]) -> Iterator[str]:
     """One sentence for each fault; where a name or a mapping may stand, one for both."""
-    for fault in faults:
+    for at, fault in enumerate(faults):
         *parts, last = fault["loc"] or ("",)
         if last in _SUBMODELS and fault["type"] == "model_type":
             yield f"{_place(parts)}: expected a name or a mapping, found {describe(fault['input'])}"
         elif last != "str" or fault["type"] != "string_type":  # a mapping that is no name has faults of its own
-            yield _sentence(model, fault)
+            yield _sentence(model, fault, at < HINTS)
 
 
 def _place(location: Sequence[Any]) -> str:
@@ -245,11 +247,11 @@ def _place(location: Sequence[Any]) -> str:
     return ".".join(str(part) for part in location if part not in _SUBMODELS and part != "[key]") or "the file"
 
 
-def _sentence(model: type[BaseModel], fault: Any) -> str:
+def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
     place = _place(fault["loc"])
     if fault["type"] == "extra_forbidden":
         here = next((_SUBMODELS[part] for part in reversed(fault["loc"]) if part in _SUBMODELS), model)
-        return _unknown(here, place, str(fault["loc"][-1]))
+        return _unknown(here, place, str(fault["loc"][-1]), hint)
     if fault["type"] == "json_invalid":
         return f"not whole JSON ({fault['ctx']['error']}); is the file cut off?"
     if fault["type"] in _EXPECTED:
@@ -262,7 +264,7 @@ def _sentence(model: type[BaseModel], fault: Any) -> str:
     return f"{place}: {message[0].lower()}{message[1:]}"
 
 
-def _unknown(model: type[BaseModel], place: str, key: str) -> str:
+def _unknown(model: type[BaseModel], place: str, key: str, hint: bool) -> str:
     """The message on a key that the model does not have, or that stands there under its other name as well."""
     for name, field in model.model_fields.items():
         names = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else []
@@ -271,4 +273,4 @@ def _unknown(model: type[BaseModel], place: str, key: str) -> str:
         if key == name:
             break
     known = [n for n in model.model_fields if n not in ("format",)]
-    return f"unknown key {place!r}{nearest(key, known, 'there are')}"
+    return f"unknown key {place!r}{nearest(key, known, 'there are') if hint else ''}"

@@ -6,10 +6,13 @@ import json
 import os
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,8 @@ import lstm_trace as lt
 from lstm_trace.errors import FileError, OptionError
 from lstm_trace.files import read_data, written
 from lstm_trace.plans.compiled import cache
-from lstm_trace.weights import read_model
+from lstm_trace.problem import read_problem
+from lstm_trace.weights import guards, hdf5, read_model
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files and signals")
 RNG = np.random.default_rng(3)
@@ -183,6 +187,69 @@ def test_a_run_that_fails_lets_go_of_the_trace() -> None:
     model.run(np.ones((6, 2)), out=out, plan="planned")
 
 
+@pytest.mark.parametrize("key", ["first", "steps", "batch"])
+def test_a_count_beyond_all_counts_is_refused_in_one_short_message(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "trace.json"
+    lt.run(WEIGHTS, np.ones((2, 2))).save(path)
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps({**data, key: 10**400}))
+    with pytest.raises(FileError, match=rf"trace\.json: {key}: less than or equal to 9007199254740991$") as raised:
+        lt.load(path)
+    assert len(raised.value.problems) == 1
+
+
+def test_the_nearest_name_is_not_looked_for_thousands_of_times() -> None:
+    text = "".join(f"k{n}: 1\n" for n in range(5000))
+    with pytest.raises(FileError) as raised:
+        read_problem("many.yaml", text.encode())
+    assert len(raised.value.problems) == 5000
+    assert raised.value.problems[0].startswith("many.yaml: unknown key 'k0'; there are title, ")
+    assert raised.value.problems[-1] == "many.yaml: unknown key 'k4999'"
+
+
+# -- archives that hold more than they say ---------------------------------------------------------------------------
+
+
+def lying(path: Path, method: int, claimed: int, name: str = "W_xi.npy") -> Path:
+    """An archive whose entry claims `claimed` bytes and holds 300 MB; before it enough bytes to be no suspect."""
+    with zipfile.ZipFile(path, "w", method) as file, file.open(name, "w") as entry:
+        np.lib.format.write_array_header_1_0(
+            entry, {"descr": "<f8", "fortran_order": False, "shape": (claimed // 8 - 16, 1)}
+        )
+        for _ in range(300):
+            entry.write(bytes(1 << 20))
+    content = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        struct.pack_into("<I", content, content.find(mark) + at, claimed)
+    path.write_bytes(bytes(1 << 18) + content)
+    return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_entry_that_cannot_be_unpacked_in_pieces_is_refused(tmp_path: Path, method: int) -> None:
+    path = lying(tmp_path / "m.npz", method, 1 << 20)
+    tracemalloc.start()
+    with pytest.raises(FileError, match=rf"W_xi\.npy is compressed by the method {method}; expected .* or deflated"):
+        read_model(path)
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+def test_an_entry_that_holds_more_than_it_says_is_not_unpacked_whole(tmp_path: Path) -> None:
+    path = lying(tmp_path / "m.zip", zipfile.ZIP_DEFLATED, 1 << 20)
+    with guards.archive(path) as opened:
+        tracemalloc.start()
+        with pytest.raises(zipfile.BadZipFile):
+            guards.content(opened, "W_xi.npy")
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+def test_a_configuration_of_many_megabytes_is_no_model() -> None:
+    with pytest.raises(FileError, match=r"^m\.keras: the model's configuration has 16,777,217 characters; at most "):
+        hdf5.parsed("[" * ((1 << 24) + 1), "m.keras")
+
+
 # -- what killed writers leave ---------------------------------------------------------------------------------------
 
 WRITER = """
@@ -256,10 +323,37 @@ def test_a_streamed_run_removes_them_too(tmp_path: Path) -> None:
 def test_a_leftover_that_is_a_pipe_or_a_link_is_left(tmp_path: Path) -> None:
     target = tmp_path / "trace.json"
     if hasattr(os, "mkfifo"):
-        os.mkfifo(tmp_path / ".trace.json.aaaaaaaa.part")
+        os.mkfifo(tmp_path / ".trace.json.lstm-trace-aaaaaaaa.part")
     (tmp_path / "mine").write_text("mine")
-    (tmp_path / ".trace.json.bbbbbbbb.part").symlink_to(tmp_path / "mine")
+    link = tmp_path / ".trace.json.lstm-trace-bbbbbbbb.part"
+    link.symlink_to(tmp_path / "mine")
     with written(target) as file:
         json.dump({}, file)
     assert target.read_text() == "{}"
     assert (tmp_path / "mine").read_text() == "mine"
+    assert link.is_symlink()
+
+
+def test_a_users_own_file_or_folder_of_a_similar_name_is_left(tmp_path: Path) -> None:
+    target = tmp_path / "trace.json"
+    files = [tmp_path / f".trace.json.{rest}" for rest in ("download.part", "lstm-trace-aaaaaaaa.rows", "part")]
+    folders = [tmp_path / f".trace.json.{rest}" for rest in ("holidays.rows", "lstm-trace-bbbbbbbb.part")]
+    for folder in folders:
+        folder.mkdir()
+    files += [folder / "mine" for folder in folders]
+    for path in files:
+        path.write_text("mine")
+    with written(target) as file:
+        file.write("{}")
+    assert [path.read_text() for path in files] == ["mine"] * len(files)
+
+
+@posix
+@pytest.mark.parametrize("name", ["x" * 250 + ".json", "é" * 125 + ".json"])
+def test_a_name_as_long_as_can_be_is_written_and_swept(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    ended(begun(target))
+    assert beside(target) == ["part", "rows"]
+    with written(target) as file:
+        file.write("whole")
+    assert [path.name for path in tmp_path.iterdir()] == [name]

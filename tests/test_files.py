@@ -170,6 +170,25 @@ def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
     assert [entry.name for entry in (tmp_path / "real").iterdir()] == ["out.txt"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_to_itself_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with (
+        pytest.raises(FileError, match=r"a: a link that leads to itself; write to another file"),
+        written(tmp_path / "a"),
+    ):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is full")
+@pytest.mark.parametrize("mode", ["w", "wb"])
+def test_a_device_that_takes_no_more_is_told_by_its_name(mode: str) -> None:
+    with pytest.raises(FileError, match=r"^/dev/full: no space left on device$"), written("/dev/full", mode) as file:
+        file.write("x" if mode == "w" else b"x")
+
+
 @pytest.mark.parametrize("error", [OSError("boom"), FileNotFoundError(2, "none", "/elsewhere/else.txt")])
 def test_an_error_that_is_not_of_the_file_stays_what_it_is(tmp_path: Path, error: OSError) -> None:
     with pytest.raises(type(error)) as raised, written(tmp_path / "out.txt"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,25 @@ def test_wrong_options(problem: Path, tmp_path: Path, options: list[str], messag
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not target.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_no_picture_beside_a_pipe_or_device(problem: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    result = cli(problem, "-o", tmp_path / "pipe")
+    assert result.exit_code == 0
+    assert os.read(reader, 1 << 16).startswith(b"# Question 22\n")
+    os.close(reader)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", problem.name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_a_name_that_is_no_text(problem: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"b\xff.md")
+    assert cli(problem, "-o", tmp_path / name).exit_code == 0
+    assert "](b%FF.svg)" in (tmp_path / name).read_text(encoding="utf-8")
+    assert (tmp_path / os.fsdecode(b"b\xff.svg")).exists()
 
 
 def test_a_format_that_there_is_not(problem: Path, tmp_path: Path) -> None:

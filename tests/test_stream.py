@@ -205,6 +205,26 @@ def test_a_disk_that_is_too_small_is_told_before_the_run(path: Path, monkeypatch
     assert not list(path.parent.iterdir())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_the_disk_of_a_link_is_that_of_what_it_leads_to(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = path.parent / "large"
+    large.mkdir()
+    path.symlink_to(large / "there.safetensors")
+    free = {path.parent: 1000, large: 1 << 30}
+    monkeypatch.setattr(stream.shutil, "disk_usage", lambda at: type("Usage", (), {"free": free[Path(at)]})())
+    assert MODEL.run(LONG, out=path).steps == len(LONG)
+    assert path.is_symlink()
+
+
+def test_what_is_wrong_with_an_output_is_not_told_of_the_source(tmp_path: Path) -> None:
+    np.savez(tmp_path / "model.npz", **{f"W_{s}{g}": np.ones((1, 1)) for g in "ifco" for s in "xh"})
+    model = lt.prepare(tmp_path / "model.npz")
+    out = tmp_path / "none" / "trace.safetensors"
+    with pytest.raises(FileError) as raised:
+        model.run([[1.0]], out=out)
+    assert str(raised.value) == f"{out}: no such file or directory"
+
+
 _KILLED = """
 import os, signal, sys
 import numpy as np

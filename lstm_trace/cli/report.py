@@ -74,13 +74,14 @@ def command(
     import sys
 
     from ..arithmetic import decimals
-    from ..files import format_of, spare, written
+    from ..files import format_of, is_device, spare, written
     from ..views.report import SUFFIXES, pdf, report
 
     picture = f"{os.path.splitext(output)[0]}.svg"
     terminal = output == "-" and sys.stdout.isatty()
     chosen = format_ or format_of(output, SUFFIXES, "reports", "text" if terminal else "md", FORMAT)
-    illustrate = chosen == "md" and output not in ("-", picture) and not no_diagram
+    beside = output not in ("-", picture) and not is_device(output)  # there is no place beside a device
+    illustrate = chosen == "md" and beside and not no_diagram
     if illustrate:
         spare(picture, [source, output])
     columns = width or (min(shutil.get_terminal_size().columns, 100) if terminal else 80)

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from ..errors import OptionError, TooLargeError
 from ..extras import missing
-from ..files import written
+from ..files import destination, written
 from ..leftovers import folder
 
 
@@ -44,7 +44,7 @@ def workbook(path: str | Path) -> Iterator[Any]:
     except ImportError:
         raise OptionError(missing(".xlsx", "XlsxWriter", "write .csv")) from None
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with written(path, "wb") as file, folder(Path(path), ".rows") as rows:
+    with written(path, "wb") as file, folder(destination(path), ".rows") as rows:
         target = _Target(file)
         made = xlsxwriter.Workbook(target, {**options, "tmpdir": rows})
         try:

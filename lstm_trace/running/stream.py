@@ -21,7 +21,7 @@ import numpy as np
 
 from ..cell.ops import Array
 from ..errors import FileError, within
-from ..files import written
+from ..files import destination, written
 from ..memory import amount
 from ..plans.compiled.runner import Rows
 from ..plans.slab import Slab
@@ -147,7 +147,7 @@ def _begun(trace: Trace, lines: Shapes, path: str | Path) -> Iterator[tuple[File
         head, places = layout_of(shapes, said)
     size = max((place.last for place in places.values()), default=len(head))
     try:
-        free = shutil.disk_usage(Path(path).absolute().parent).free
+        free = shutil.disk_usage(destination(path).parent).free
     except OSError as error:
         raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     if size > free:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import PurePath
 from urllib.parse import quote
 
@@ -29,7 +30,7 @@ def illustrated(
     b = range(trace.batch)[selection.rows(trace)][0]
     said = page_words(language)
     name = literal(caption(trace, stage, t, b, said))
-    image = f"## {said.word('diagram')}\n\n![{name}]({quote(PurePath(path).name)})\n\n"
+    image = f"## {said.word('diagram')}\n\n![{name}]({quote(os.fsencode(PurePath(path).name))})\n\n"
     mark = f"## {said.word('solution')}\n"
     before, found, after = text.partition(mark)
     whole = f"{before}{image}{mark}{after}" if found else f"{text}\n{image}"

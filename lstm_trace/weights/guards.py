@@ -26,7 +26,9 @@ _END = struct.Struct("<4s4H2LH")
 
 def afford(declared: int, stored: int, what: str) -> None:
     """Raise FileError where `what` claims to unpack to far more than `stored` bytes can hold, or than memory has."""
-    if declared > SMALL and declared > RATIO * max(stored, 1):
+    if declared <= SMALL:
+        return
+    if declared > RATIO * max(stored, 1):
         raise FileError(f"{what} claims {declared:,} bytes and stores {stored:,}: not a file of weights; refused")
     free = available()
     if free is not None and declared > free:
@@ -50,6 +52,12 @@ def archive(path: str | Path) -> zipfile.ZipFile:
         for entry in opened.infolist():
             if not entry.filename:
                 raise FileError(f"{path}: an entry of the archive has no name; the file is damaged")
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # bzip2 and LZMA cannot be unpacked in bounded pieces, and nothing that saves weights uses them
+                raise FileError(
+                    f"{path}: {entry.filename} is compressed by the method {entry.compress_type}; expected an entry "
+                    "that is stored or deflated: save the file again"
+                )
             afford(entry.file_size, entry.compress_size, f"{path}: {entry.filename}")
             if entry.filename in seen:
                 raise FileError(f"{path}: the entry {entry.filename} stands twice")
@@ -78,6 +86,15 @@ def _promised(path: str | Path) -> int | None:
         return None
     count: int = _END.unpack_from(tail, at)[4]
     return None if count == 0xFFFF else count
+
+
+def content(opened: zipfile.ZipFile, name: str) -> bytes:
+    """The bytes of an entry. Raises BadZipFile, without unpacking the rest, where it holds more than it says.
+
+    `ZipFile.read` would unpack up to 2 GB before it looks.
+    """
+    with opened.open(name) as file:
+        return file.read(max(1, opened.getinfo(name).file_size))
 
 
 def check_intact(opened: zipfile.ZipFile, path: str | Path) -> None:

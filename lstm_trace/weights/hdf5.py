@@ -36,6 +36,8 @@ PATIENCE = 5
 MEMORY = 1 << 29
 #: Bytes of an answer without its array: a table of arrays, with the model's configuration.
 MOST_TABLE = 1 << 28
+#: Characters of a model's configuration, which takes up to 30 times the memory when it is parsed.
+MOST_CONFIG = 1 << 24
 
 
 class Answers(Protocol):
@@ -122,6 +124,10 @@ def interpreter() -> str:
 
 def parsed(text: str, where: str) -> Any:
     """JSON text in a file. Raises FileError."""
+    if len(text) > MOST_CONFIG:
+        raise FileError(
+            f"{where}: the model's configuration has {len(text):,} characters; at most {MOST_CONFIG:,} are read"
+        )
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

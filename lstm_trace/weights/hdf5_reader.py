@@ -39,8 +39,9 @@ class Stored:
 
         source: Any = path
         if entry:
-            with zipfile.ZipFile(path) as archive:
-                source = io.BytesIO(archive.read(entry))
+            with zipfile.ZipFile(path) as archive, archive.open(entry) as file:
+                # not all that is there: an entry may hold more than it says
+                source = io.BytesIO(file.read(max(1, archive.getinfo(entry).file_size)))
         try:
             self._file = h5py.File(source, "r")
         except FAULTS as error:
@@ -55,6 +56,7 @@ class Stored:
 
     def _walk(self, h5py: Any) -> None:
         seen: set[Any] = set()
+        links: dict[str, str] = {}
         groups = [("", self._file)]
         while groups:
             path, group = groups.pop()
@@ -66,6 +68,7 @@ class Stored:
                 if isinstance(link, h5py.ExternalLink):
                     raise RefusedError(f"{here} is a link to another file ({link.filename}), which is never followed")
                 if isinstance(link, h5py.SoftLink):
+                    links[here] = link.path if link.path.startswith("/") else f"{path}/{link.path}"
                     continue
                 item = group[name]
                 place = h5py.h5o.get_info(item.id).addr
@@ -79,6 +82,9 @@ class Stored:
                 elif isinstance(item, h5py.Dataset):
                     self._arrays[here] = item
                     self.table["arrays"][here] = _described(item)
+        for here, target in links.items():  # not followed, since they may lead over a link to another file
+            if target.strip("/") in self._arrays:
+                raise RefusedError(f"{here} is a soft link to the array {target}; store the array itself there")
 
     def numbers(self, name: str) -> Any:
         """An array of the table, in one piece."""

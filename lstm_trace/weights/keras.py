@@ -16,7 +16,7 @@ from ..model import Defaults
 from .arrays import unpack
 from .completeness import lacking
 from .found import Found
-from .guards import archive, told
+from .guards import archive, content, told
 from .hdf5 import Tree, opened, parsed
 from .keras_arrays import grouped
 from .keras_config import MERGES, Layer, activation, called, layers
@@ -83,8 +83,8 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
             for name in ("config.json", STORED):
                 if name not in names:
                     raise FileError(f"{path}: not a Keras file: it has no {name}")
-            config = parsed(zipped.read("config.json").decode("utf-8", "replace"), where)
-            stored = zipped.read("metadata.json") if "metadata.json" in names else b"{}"
+            config = parsed(content(zipped, "config.json").decode("utf-8", "replace"), where)
+            stored = content(zipped, "metadata.json") if "metadata.json" in names else b"{}"
             meta = parsed(stored.decode("utf-8", "replace"), where)
             size = zipped.getinfo(STORED).file_size
         version = str(meta.get("keras_version", "3")) if isinstance(meta, Mapping) else "3"

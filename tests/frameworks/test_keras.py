@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from itertools import permutations
@@ -17,6 +19,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError
 from lstm_trace.weights import read_model
+from lstm_trace.weights.hdf5_reader import Stored
 
 from .measure import assert_agrees
 
@@ -373,6 +376,32 @@ def test_cycles_of_groups_end(tmp_path: Path) -> None:
         file["lstm/again"] = file["lstm"]
         file["soft"] = h5py.SoftLink("/lstm")
     assert [f.name for f in read_model(path)] == ["lstm"]
+
+
+def test_a_soft_link_in_place_of_an_array_is_refused(tmp_path: Path) -> None:
+    """Left out, it would be a bias that is not there."""
+    path = written(tmp_path / "w.h5", {f"lstm/{name}": a for name, a in blocks("keras").items()})
+    with h5py.File(path, "a") as file:
+        file.move("lstm/bias", "elsewhere")
+        file["lstm/bias"] = h5py.SoftLink("/elsewhere")
+    with pytest.raises(FileError, match=r"lstm/bias is a soft link to the array /elsewhere; store the array itself"):
+        read_model(path)
+
+
+def test_an_entry_that_holds_more_than_it_says_is_not_unpacked_whole(tmp_path: Path) -> None:
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file, file.open("model.weights.h5", "w") as entry:
+        for _ in range(300):
+            entry.write(bytes(1 << 20))
+    content = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        struct.pack_into("<I", content, content.find(mark) + at, 1 << 16)
+    path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(zipfile.BadZipFile):
+        Stored(str(path), "model.weights.h5")
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
 
 
 LIVE: list[tuple[Callable[[], Any], type[LstmTraceError], str]] = [
