@@ -13,6 +13,8 @@ AMPLIFIED = 64  # the same where errors grow from step to step, or where their s
 GROWN = 128  # ulp of 1: errors beyond are amplified ones
 LIMIT = 1e-3  # where float32 is off by more than that, rounding has grown too large to tell it from a fault
 WINDOW = 16  # steps on each side over which the scale of rounding is taken, since it is near zero here and there
+COARSE = 0.25  # of the size of the values: a bound above it tells nothing from a fault
+HALF = 2.0**-10  # ulp of 1 in float16
 SINGLE = float(np.finfo(np.float32).eps)
 
 
@@ -24,7 +26,14 @@ class Agreement(NamedTuple):
 
 
 def compared(
-    ours: Arrays, single: Arrays, double: Arrays, theirs: Arrays, what: str, ulp: float, stepwise: Collection[str] = ()
+    ours: Arrays,
+    single: Arrays,
+    double: Arrays,
+    theirs: Arrays,
+    what: str,
+    ulp: float,
+    stepwise: Collection[str] = (),
+    rounded: Collection[Arrays] = (),
 ) -> Agreement:
     """Compare arrays by name, ours with a framework's.
 
@@ -32,41 +41,68 @@ def compared(
     in the framework's dtype. stepwise: names of arrays (T, …). Over a sequence no bound is known before the run: errors
     grow with the weights. So the scale of what rounding does is measured at each step, as the difference of float32
     from float64, and brought to that ulp. The framework may be off by 8 times that from the float64 run, plus 8 ulp of
-    1 (64 times where errors are amplified, or the framework's dtype is not float32); and where both are float32, we by
-    as many times what it is off. A wrong reading of the weights is off by far more, from the first steps on. Where
-    rounding has grown above 1e-3 in float32, nothing is said.
+    1, or of the largest value where that is more (64 times where errors are amplified, or the framework's dtype is not
+    float32); and where both are float32, we by as many times what it is off. A wrong reading of the weights is off by
+    far more, from the first steps on. Where rounding has grown above 1e-3 in float32, or float16 has overflowed,
+    nothing is said.
+
+    rounded: float64 runs of numbers that are off by a rounding in the framework's dtype: another measure of that scale.
+    The larger one counts; of half types this one alone, and nothing is said where it allows differences above 1/4.
     """
     most = allowed = 0.0
     told = steps = 0
     wrong = ""
+    half = ulp > SINGLE
+    if ulp == HALF and not all(np.isfinite(values).all() for values in theirs.values()):
+        return Agreement(None, f"cannot tell whether it agrees with {what}: float16 has overflowed")
     for name, values in theirs.items():
-        scale = _scale(single[name], double[name], name in stepwise)
-        clear = scale <= LIMIT
-        off = _peaks(values, double[name], name in stepwise)
+        timed = name in stepwise
+        scale = _scale(single[name], double[name], timed)
+        seen = np.max([_scale(run[name], double[name], timed) for run in rounded], axis=0) if rounded else 0 * scale
+        size = np.maximum(1.0, _spread(_sizes(double[name], timed)))
+        floor = FACTOR * ulp * size
+        off = _peaks(values, double[name], timed)
         factor = np.where((scale <= GROWN * SINGLE) & (ulp == SINGLE), FACTOR, AMPLIFIED)
-        bound = factor * scale * ulp / SINGLE + FACTOR * ulp
+        bound = (
+            FACTOR * seen if half and rounded else np.maximum(factor * scale * ulp / SINGLE, FACTOR * seen)
+        ) + floor
+        clear = (scale <= LIMIT) & (bound <= COARSE * size)
         bad = clear & ~(off <= bound)
-        if ulp == SINGLE and not bad.any():  # rounding of ours that is worse than theirs is a fault of ours
-            bad = clear & ~(scale <= factor * _spread(off) + FACTOR * ulp)
         if bad.any() and not wrong:
             at = int(np.argmax(bad))
-            place = f" at t = {at}" if name in stepwise else ""
-            wrong = f"{name} is off by {off[at]:.1e}{place}, rounding explains {bound[at]:.1e}"
-        if name in stepwise:
+            wrong = f"{name} is off by {off[at]:.1e}{_place(at, timed)}, rounding explains {bound[at]:.1e}"
+        elif ulp == SINGLE and not wrong:  # rounding of ours that is worse than theirs is a fault of ours
+            own = _scale(ours[name], double[name], timed)
+            most_own = factor * np.maximum(_spread(off), seen) + floor
+            bad = clear & ~(own <= most_own)
+            if bad.any():
+                at = int(np.argmax(bad))
+                wrong = f"the trace's {name} is off by {own[at]:.1e}{_place(at, timed)}, its own by {off[at]:.1e} only"
+        if timed:
             told, steps = told + int(clear.sum()), steps + clear.size
-        apart = _peaks(values, ours[name], name in stepwise)[clear]
+        apart = _peaks(values, ours[name], timed)[clear]
         most = max(most, float(apart.max(initial=0.0)))
         allowed = max(allowed, float(bound[clear].max(initial=0.0)))
     if wrong:
         return Agreement(False, f"does NOT agree with {what}: {wrong}")
     if not allowed:
+        least = "1/4" if half else "1e-3"
         return Agreement(
-            None, f"cannot tell whether it agrees with {what}: rounding alone makes a difference above 1e-3"
+            None, f"cannot tell whether it agrees with {what}: rounding alone makes a difference above {least}"
         )
     said = f"agrees with {what}: {_and(list(theirs))} differ by at most {most:.1e}, rounding explains {allowed:.1e}"
     if told < steps:
         said += f"; at {steps - told} of {steps} steps the errors of rounding have grown too large to tell"
     return Agreement(True, said)
+
+
+def _place(at: int, stepwise: bool) -> str:
+    return f" at t = {at}" if stepwise else ""
+
+
+def _sizes(values: Any, stepwise: bool) -> Any:
+    """The largest finite value at each step, (T,) or (1,)."""
+    return _peaks(np.where(np.isfinite(values), values, 0.0), np.zeros(np.shape(values)), stepwise)
 
 
 def _scale(a: Any, b: Any, stepwise: bool) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import reduce
 from typing import Any
@@ -13,10 +14,12 @@ import numpy as np
 
 from ..errors import MissingError, OptionError, nearest
 from ..trace import Trace
-from .agreement import Agreement, compared
+from .agreement import SINGLE, Agreement, compared
 from .call import Call, Watch
 from .live import framework, recurrent_layers, recurrent_modules
 from .source import prepare_found
+
+ROUNDED = 6  # runs of numbers that are off by a rounding
 
 
 class DisagreementWarning(UserWarning):
@@ -43,19 +46,21 @@ class Traces(list[Trace]):
 def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
     """Trace every LSTM of `model` that is called within the block, over the inputs that it really gets.
 
-    model: a PyTorch or Keras model, or one LSTM. arguments: of `Model.run`, for every trace (`ask`, `record`). An
-    nn.LSTMCell called in a loop gives one trace of all its steps, as long as each call gets the states that the last
-    one returned. Each trace is compared with what the module returned; the sentence stands in `header.agreement`.
+    model: a PyTorch or Keras model, or one LSTM. arguments: of `Model.run`, for every trace: `ask`, `record`, `given`,
+    `plan`, `arithmetic`, `progress`; the others are those of each call. An nn.LSTMCell called in a loop gives one trace
+    of all its steps, as long as each call gets the states that the last one returned. Each trace is compared with what
+    the module returned; the sentence stands in `header.agreement`.
 
     The model's own calls always return what they would without us. What could not be traced (OptionError for active
     dropout and compiled calls), and a difference that rounding does not explain (DisagreementWarning), is told on
     leaving the block; the traces of all other calls are there. Raises MissingError where the model has no LSTM, or none
-    was called.
+    was called; OptionError for other arguments.
 
         with lt.capture(model) as traces:
             model(batch)
         traces["encoder"]["f_t"]
     """
+    _check(arguments)
     kind = framework(model)
     if not kind:
         raise OptionError(f"{type(model).__name__}: expected a PyTorch module or a Keras model")
@@ -72,13 +77,11 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
             wrong.append(f"{call.name or 'the LSTM'}: {found.sentence}")
 
     watched = Watch(take)
-    with ExitStack() as stack:
-        if kind == "keras":
-            from .capture_keras import watch
-        else:
-            from .capture_torch import watch
-        for name, module in names.items():
-            stack.enter_context(watch(module, name, watched))
+    if kind == "keras":
+        from .capture_keras import watch
+    else:
+        from .capture_torch import watch
+    with watch(names, watched):
         yield traces
     try:
         for said in wrong:
@@ -86,7 +89,22 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
     finally:  # warnings may be errors
         watched.tell()
     if not traces:
-        raise MissingError(f"no LSTM was called: call the model within the block ({', '.join(names)} would be traced)")
+        there = ", ".join(filter(None, names)) or "it"
+        compiled = "; what torch.compile has compiled cannot be watched" if "torch._dynamo" in sys.modules else ""
+        raise MissingError(
+            f"no LSTM was called: call the model itself within the block ({there} would be traced){compiled}"
+        )
+
+
+#: Arguments of `Model.run` that a capture passes on.
+_PASSED = ("ask", "record", "given", "plan", "arithmetic", "progress")
+
+
+def _check(arguments: Mapping[str, Any]) -> None:
+    """Raise OptionError for arguments that a capture does not pass on to `Model.run`."""
+    for name in arguments:
+        if name not in _PASSED:
+            raise OptionError(f"capture has no argument {name!r}{nearest(name, _PASSED, 'there are')}")
 
 
 def traced(call: Call, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
@@ -105,8 +123,34 @@ def traced(call: Call, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
         return {name: np.moveaxis(a, axis, 0) if name in timed else a for name, a in values.items()}
 
     ours, single, double = (steps_first(runs[dtype]) for dtype in (trace.header.dtype, "float32", "float64"))
-    found = compared(ours, single, double, steps_first(call.returned), call.what, call.ulp, timed)
+    rounded: list[Mapping[str, Any]] = []
+
+    def judged() -> Agreement:
+        theirs = steps_first(call.returned)
+        return compared(ours, single, double, theirs, call.what, call.ulp, timed, rounded)
+
+    rng = np.random.default_rng(0)
+    if call.ulp > SINGLE:  # what rounding to half types does cannot be told from float32
+        rounded += [steps_first(_rounded(call, given, rng)) for _ in range(ROUNDED)]
+    found = judged()
+    if found.agrees is False:  # of few numbers, that one rounding may be closer than most by chance
+        rounded += [steps_first(_rounded(call, given, rng)) for _ in range(ROUNDED)]
+        found = judged()
     return replace(trace, header=replace(trace.header, agreement=(*trace.header.agreement, found.sentence))), found
+
+
+def _rounded(call: Call, given: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """What a float64 run gives of numbers that are off by a rounding in the framework's dtype."""
+
+    def off(values: Any) -> Any:
+        if isinstance(values, list | tuple):
+            return [off(value) for value in values]
+        exact = np.asarray(values, np.float64)
+        return exact * (1 + call.ulp * rng.uniform(-1, 1, exact.shape))
+
+    found = replace(call.found, weights={name: off(values) for name, values in call.found.weights.items()})
+    run = {name: off(value) if name in ("x", "h0", "c0") else value for name, value in given.items()}
+    return results(prepare_found(found, options=call.options, dtype="float64").run(**run), call.returned)
 
 
 _MERGED: dict[str, Callable[[Any, Any], Any]] = {

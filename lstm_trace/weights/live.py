@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,27 +30,39 @@ def framework(source: Any) -> str:
     return ""
 
 
-def from_live(source: Any, name: str = "") -> Found:
-    """The LSTM that a live module is. Raises OptionError for other modules, and for dropout that is active."""
+def from_live(source: Any, name: str = "", used: Mapping[str, Any] | None = None) -> Found:
+    """The LSTM that a live module is. Raises OptionError for other modules, and for dropout that is active.
+
+    used: the weights of a PyTorch module by its own names, where they are not to be read again.
+    """
     kind = framework(source)
-    return _from_keras(source, name) if kind == "keras" else _from_torch(source, name)
+    return _from_keras(source, name) if kind == "keras" else _from_torch(source, name, used)
 
 
 def as_array(value: Any) -> Any:
-    """Numbers of any framework as a numpy array; bfloat16 as the equal float32. Other values as they are."""
+    """Numbers of any framework as a numpy array; bfloat16 as the equal float32. Other values as they are.
+
+    Raises OptionError for a tensor of PyTorch's that has no numbers: on the meta device, in torch.export or torch.func.
+    """
     torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
     if torch is not None and isinstance(value, torch.Tensor):
-        kept = value.detach().cpu()
-        return (kept.float() if kept.dtype == torch.bfloat16 else kept).resolve_conj().resolve_neg().numpy()
-    if keras is not None and keras.ops.is_tensor(value):
+        try:
+            kept = value.detach().cpu()
+            return (kept.float() if kept.dtype == torch.bfloat16 else kept).resolve_conj().resolve_neg().numpy()
+        except (RuntimeError, NotImplementedError, TypeError) as error:
+            raise OptionError(
+                f"a tensor has no numbers that can be read ({str(error).splitlines()[0]}); call the model itself with "
+                "plain tensors, outside of torch.export, torch.func and the meta device"
+            ) from None
+    if keras is not None and (keras.ops.is_tensor(value) or isinstance(value, keras.Variable)):
         array = np.asarray(keras.ops.convert_to_numpy(value))
         return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
     return value
 
 
-def precision(value: Any) -> float:
-    """The distance from 1 to the next number in the dtype of a framework's tensor."""
-    name = str(value.dtype).rsplit(".", 1)[-1]
+def precision(dtype: Any) -> float:
+    """The distance from 1 to the next number in a framework's dtype."""
+    name = str(dtype).rsplit(".", 1)[-1]
     return 2.0 ** {"bfloat16": -7, "float16": -10, "float32": -23}.get(name, -52)
 
 
@@ -74,7 +87,15 @@ def recurrent_modules(model: Any) -> dict[str, Any]:
     }
 
 
-def _from_torch(module: Any, name: str) -> Found:
+def held(module: Any) -> dict[str, Any]:
+    """The weights of an nn.LSTM or nn.LSTMCell by their names."""
+    cell = not hasattr(module, "_flat_weights_names")
+    own: Any = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if cell else module._flat_weights_names
+    values = {key: getattr(module, key, None) for key in own}  # read once: a parametrized one is computed each time
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found:
     import torch
 
     if not isinstance(module, torch.nn.LSTM | torch.nn.LSTMCell):
@@ -84,8 +105,8 @@ def _from_torch(module: Any, name: str) -> Found:
     cell = isinstance(module, torch.nn.LSTMCell)
     kind = "PyTorch nn.LSTMCell" if cell else "PyTorch nn.LSTM"
     check_dropout(module, name)
-    own: Any = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if cell else module._flat_weights_names
-    arrays = {key: as_array(getattr(module, key)) for key in own if getattr(module, key, None) is not None}
+    weights = held(module) if used is None else used
+    arrays = {key: as_array(value) for key, value in weights.items() if value is not None}
     found = find(arrays, LAYOUTS["pytorch"], name or kind, kind)[0]
     said = "x is a sequence (T, I) or (T, B, I), not the (B, I) of one call" if cell else ""
     return replace(
