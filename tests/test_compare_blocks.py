@@ -59,7 +59,7 @@ def test_blocks_of_any_length_tell_the_same(name: str, monkeypatch: pytest.Monke
         monkeypatch.setattr(gaps, "BLOCK", 1 << 30)
         a, b = PAIRS[name]()
         whole = compare(a, b, tolerance)
-        for block in (1, 300):
+        for block in (1, 300, 450):  # one step at a time, and two
             monkeypatch.setattr(gaps, "BLOCK", block)
             alike(compare(a, b, tolerance), whole)
 

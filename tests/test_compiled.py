@@ -453,6 +453,33 @@ def test_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lstm().run(inputs(), plan="auto").header.plan == "planned"
 
 
+@pytest.mark.parametrize(
+    ("features", "triple", "expected"),
+    [
+        (("avx", "avx2", "avx512f", "avx512vl", "avx512dq"), "x86_64-pc-linux-gnu", (64, 32)),
+        (("avx", "avx2", "avx512f"), "x86_64-pc-linux-gnu", (32, 16)),  # without 512-bit integers and masks
+        (("sse2",), "x86_64-pc-linux-gnu", (16, 16)),
+        (("neon",), "aarch64-apple-darwin", (16, 32)),
+    ],
+)
+def test_vectors_and_registers_of_each_kind_of_cpu(
+    features: tuple[str, ...], triple: str, expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Features(dict[str, bool]):
+        def flatten(self) -> str:
+            return ",".join(f"+{name}" for name in self)
+
+    fake = SimpleNamespace(
+        get_host_cpu_features=lambda: Features.fromkeys(features, True),
+        get_host_cpu_name=lambda: "cpu",
+        get_default_triple=lambda: triple,
+    )
+    monkeypatch.setattr(machine, "_llvm", lambda: fake)
+    target = machine.host.__wrapped__()
+    assert (target.vector, target.registers) == expected
+    assert (target.cpu, target.features) == ("cpu", Features.fromkeys(features, True).flatten())
+
+
 def test_a_wrong_size_is_refused_before_the_call() -> None:
     case = Case.drawn(FAMILY["plain"], 5, 3, 4, 2, "float64", "forward", 7)
     code = machine.load(task_of(case))

@@ -270,6 +270,13 @@ def test_refusals(arguments: dict[str, Any], kind: type[Exception], text: str) -
         lt.gradients(trace, **arguments)
 
 
+@pytest.mark.parametrize("of", ["valid", "0/0/valid", "0/forward/0/0/valid[0]", "W_xi", "W_xi[0,0]", "h0[0]", "x_t[0]"])
+def test_premises_of_a_single_step_are_no_values_to_differentiate(of: str) -> None:
+    trace = lt.run({"W_xi": [[0.5, 1.0]], "W_hi": [[1.0]]}, [[[1.0, 2.0]]], ask="i_t", lengths=[1])
+    with pytest.raises(MissingError, match="is a premise, not computed: name a line, for example 0/forward/0/0/y_t"):
+        lt.gradients(trace, of=of)
+
+
 def test_walk_without_any_weight_gives_zeros() -> None:
     _, trace = case("plain", 16)
     found = walk_back(trace, {"1/joined": {"y_t": np.zeros(trace.output.shape)}})

@@ -366,6 +366,8 @@ MESSAGES: list[tuple[str, Arrays, Any, type[LstmTraceError], str]] = [
      r"recurrent_kernel has shape \(12,\); expected a matrix"),
     ("mistyped", {"kernel": KERAS["kernel"], "recurent_kernel": KERAS["recurrent_kernel"]}, "keras", MissingError,
      r"the layout keras has no array 'recurent_kernel'; did you mean 'recurrent_kernel'\?"),
+    ("mistyped within a module", {"enc/lstm/kernel": KERAS["kernel"], "enc/lstm/recurent_kernel": np.zeros((3, 12))},
+     "keras", MissingError, r"no array 'enc/lstm/recurent_kernel'; did you mean 'recurrent_kernel'\?"),
     ("nothing fits", {"foo": np.zeros(3)}, "keras", MissingError, "no array has a name of the layout keras"),
     ("unknown layout", KERAS, "kers", OptionError, r"layout 'kers' is not known; did you mean 'keras'\?"),
     ("bad order", KERAS, {"name": "keras", "order": "iffo"}, OptionError, "expected each of i, f, c"),
@@ -374,6 +376,8 @@ MESSAGES: list[tuple[str, Arrays, Any, type[LstmTraceError], str]] = [
     ("text", {**KERAS, "bias": np.array(["a"])}, "keras", ShapeError, "bias has the dtype <U1"),
     ("joined too narrow", {"kernel": np.zeros((2, 12)), "bias": np.zeros(12)}, "tf1", ShapeError,
      r"kernel has shape \(2, 12\); expected \(I \+ H, 4H\)"),
+    ("joined without an input", {"kernel": np.zeros((3, 12)), "bias": np.zeros(12)}, "tf1", ShapeError,
+     r"kernel has shape \(3, 12\); expected \(I \+ H, 4H\) with I of at least 1"),
     ("joined gate too narrow", {"W_i": np.zeros((3, 3))}, {"joined": "hx"}, ShapeError,
      r"at least 4 columns for \[h; x\]"),
 ]  # fmt: skip
@@ -423,6 +427,7 @@ def test_docs_have_every_layout() -> None:
         assert cells[2] == facts.title
         assert cells[3] == ("an array each" if facts.separate else ", ".join(facts.order)), name
         assert ("at run time" in cells[6]) == bool(facts.forget_bias), name
+        assert ("states (c, h)" in cells[6]) == (facts.state == "ch"), name
         by = {"names": "names", "shapes": "names and shapes", "": "no"}[facts.detect]
         assert cells[7].split(":")[0] == ("`peephole`, `_back`" if name == "coreml" else by), name
         assert cells[8] == ("" if name == "gates" else "yes" if "compared" in facts.source else "no"), name

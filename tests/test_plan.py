@@ -16,6 +16,7 @@ from lstm_trace.cell.parse import parse
 from lstm_trace.cell.shapes import infer
 from lstm_trace.cell.stack import Stage
 from lstm_trace.errors import LstmTraceError
+from lstm_trace.plans import planned
 from lstm_trace.plans.fusion import Chains
 from lstm_trace.plans.kernels import KERNELS
 from lstm_trace.plans.plan import Plan, make_plan
@@ -284,6 +285,19 @@ def test_a_trace_remembers_the_views_of_some_blocks_only() -> None:
     machine.run(case.steps, case.inputs, case.initial, slab)
     check(case, {line.name: slab.line(line.name) for line in case.stage.lines})
     assert 0 < len(slab.bound) <= MOST_BLOCKS
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_large_steps_with_nothing_outside_the_loop(direction: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planned, "KEPT", 0)  # every step is large
+    case = Case.drawn(parse("h_t = tanh(W @ h_prev) * u\ncarry: h_prev <- h_t"), 5, 3, 9, 2, "float64", direction, 7)
+    plan = case.plan()
+    assert (plan.before, plan.after) == ((), ())
+    machine = Machine(plan, case.parameters, 2, case.dtype, direction == "reverse")
+    assert not machine.small
+    slab = machine.slab(9)
+    machine.run(9, case.inputs, case.initial, slab)
+    check(case, {line.name: slab.line(line.name) for line in case.stage.lines})
 
 
 def test_a_wrong_operand_is_seen() -> None:

@@ -206,6 +206,16 @@ def test_one_step_needs_only_the_asked_gate() -> None:
     assert list(trace.initial["0/forward"]) == ["h_prev"]
 
 
+def test_one_step_of_both_directions_needs_only_the_asked_gate() -> None:
+    case = random_lstm()
+    part = {name: array for name, array in case["weights"].items() if name[-1] == "i"}
+    both = {f"0/{direction}/{name}": array for direction in ("forward", "reverse") for name, array in part.items()}
+    trace = lt.run(both, case["x"][:1], ask="i_t")
+    for scope in ("0/forward", "0/reverse"):
+        assert list(trace.lines[scope]) == ["W_xi @ x_t", "W_hi @ h_prev", "z_i", "i_t"]
+        np.testing.assert_array_equal(trace.lines[scope]["i_t"], lt.run(part, case["x"][:1], ask="i_t")["i_t"])
+
+
 def test_more_steps_need_what_is_carried_and_say_so() -> None:
     case = random_lstm()
     part = {name: array for name, array in case["weights"].items() if name[-1] == "i"}

@@ -198,6 +198,13 @@ def test_lengths(lengths: Any, message: str | None) -> None:
     assert str(error.value) == message
 
 
+def test_lengths_that_are_wrong_are_lengths_all_the_same() -> None:
+    """`y_t` is there because there is padding: it is not told as missing beside the fault in the lengths."""
+    with pytest.raises(ShapeError) as error:
+        lt.run(lstm(1), values(3, 4, 3), lengths=[2, 3, 4, 1], ask=["y_t"])
+    assert str(error.value) == "lengths has 4; expected 0 to T = 3"
+
+
 def test_numbers_in_one_list_are_one_step_and_the_message_offers_more() -> None:
     one = {f"W_{s}{g}": [[0.5]] for g in "ifco" for s in "xh"}
     for x, offer in (([1, 2], "[[1], [2]]"), ([1, 2, 3], "[[1], [2], [3]]"), ([1, 2, 3, 4], "[[1], [2], [3], …]")):

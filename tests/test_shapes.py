@@ -123,6 +123,7 @@ def test_with_one_unit_and_one_input_everything_has_width_one() -> None:
         ("h = b * x_t", {"b": (1,)}, {"h": 3}),
         ("d = x_t - mean(x_t)\nq = d / sqrt(mean(d * d))", {}, {"mean(x_t)": 1, "d": 3, "q": 3}),
         ("q = exp(x_t)\np = q / sum(q)", {}, {"sum(q)": 1, "p": 3}),
+        ("h = concat(mean(x_t)) * x_t", {}, {"concat(mean(x_t))": 1, "h": 3}),
         ("h = concat(x_t, 1, W @ x_t)", {"W": (2, 3)}, {"h": 6}),
         ("g = W @ concat(h_prev, x_t)\nh = tanh(g)\ncarry: h_prev <- h", {"W": (4, 7)}, {"h": 4, "h_prev": 4}),
         ("m = 0.9 * m_prev + 0.1 * mean(x_t)\nh = x_t - m\ncarry: m_prev <- m", {}, {"m": 1, "m_prev": 1, "h": 3}),
