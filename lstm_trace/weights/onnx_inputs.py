@@ -74,6 +74,10 @@ def _misfits(reading: Reading, shapes: Mapping[str, Any]) -> list[str]:
     hidden, given = sizes.get("H"), reading.facts.get("hidden_size")
     if given is not None and hidden is not None and given != hidden:
         problems.append(f"hidden_size is {given}, and its R of shape {shapes['R']} says {hidden}")
+    for name in _STATES:
+        if 0 in shapes.get(name, ()):  # nothing would be left of it, and x of any batch be taken
+            said = f"its {name} has shape {_shown(shapes[name])}; expected at least one row"
+            problems.append(said)
     if hidden == 0:
         problems.append(f"its R has shape {shapes['R']}; expected at least one unit")
     for name, shape in shapes.items():

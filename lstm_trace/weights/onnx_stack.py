@@ -133,6 +133,14 @@ def _together(names: list[str]) -> str:
     return folders.pop() if len(folders) == 1 and "" not in folders else "+".join(names)
 
 
+def _states(chain: list[Node], state: str) -> Any:
+    """The initial states of all layers, (L·D, B, H); a list with (B, H) for each where layers differ in width."""
+    each = [node.found.defaults.initial[state] for node in chain]
+    if len({array.shape[2] for array in each}) == 1:
+        return np.concatenate(each)
+    return [row for array in each for row in array]
+
+
 def _join(chain: list[Node]) -> Found:
     """One LSTM of as many layers as the chain has nodes."""
     bottom = chain[0].found
@@ -144,10 +152,7 @@ def _join(chain: list[Node]) -> Found:
         for layer, node in enumerate(chain)
         for key, values in node.found.weights.items()
     }
-    initial = {
-        state: np.concatenate([node.found.defaults.initial[state] for node in chain])
-        for state in bottom.defaults.initial
-    }
+    initial = {state: _states(chain, state) for state in bottom.defaults.initial}
     facts = {**bottom.facts, "nodes": ", ".join(names)}
     said = f"{len(chain)} LSTM nodes, each of which reads the one before, are the layers of one stack"
     return replace(

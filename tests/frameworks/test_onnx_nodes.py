@@ -191,6 +191,7 @@ DAMAGED: list[tuple[str, Drawn, str]] = [
     ("c of one direction", changed("initial_c", 1, B, H), "its initial_c has shape"),
     ("h of another batch", changed("initial_h", D, B + 1, H), f"with D = {D}, B = {B}, H = {H}"),
     ("c of one row", changed("initial_c", D, 1, H), "its initial_c has shape"),
+    ("h of no row", changed("initial_h", D, 0, H), f"its initial_h has shape {(D, 0, H)}; expected at least one row"),
     ("h flat", changed("initial_h", D * B, H), "its initial_h has shape"),
     ("lengths of another batch", lasting(*[2] * (B + 1)), f"its sequence_lens has shape ({B + 1},); expected (B) with"),
     ("a negative length", lasting(*[2] * (B - 1), -1), "its sequence_lens holds -1"),
@@ -307,3 +308,36 @@ def test_the_projection_that_pytorchs_exporter_loses_is_missed(
     assert not accepted(lambda: by_runtime(path, {onnx.load(path).graph.input[0].name: x.numpy()}))
     with pytest.raises(FileError, match=r"PyTorch's exporter .* with proj_size and leaves the projection out"):
         lt.prepare(path)
+
+
+def test_a_state_of_no_row_is_refused_where_x_is_not_noted(tmp_path: Path) -> None:
+    """It has no number that is not zero, and is no state of zeros."""
+    path = changed("initial_h", D, 0, H).saved(tmp_path / "m.onnx")
+    assert not accepted(lambda: by_runtime(path, {"X": WHOLE.x}))
+    with pytest.raises(FileError, match=r"its initial_h has shape .*; expected at least one row"):
+        lt.prepare(path)
+
+
+def test_layers_of_other_widths_with_states_that_the_file_fixes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    steps, rows, wide, widths = 5, 2, 3, (2, 4)
+    kept: dict[str, np.ndarray] = {"axis": np.array([1])}
+    nodes = []
+    for k, hidden in enumerate(widths):
+        below = (wide, *widths)[k]
+        shapes = {"W": (4 * hidden, below), "R": (4 * hidden, hidden), "h": (rows, hidden), "c": (rows, hidden)}
+        kept |= {f"{n}{k}": rng.normal(size=(1, *shape)).astype(np.float32) for n, shape in shapes.items()}
+        inputs = ["x1" if k else "X", f"W{k}", f"R{k}", "", "", f"h{k}", f"c{k}"]
+        nodes.append(helper.make_node("LSTM", inputs, [f"Y{k}", f"Y_h{k}"], name=f"l{k}", hidden_size=hidden))
+        if not k:
+            nodes.append(helper.make_node("Squeeze", ["Y0", "axis"], ["x1"]))
+    outputs = [value(name) for name in ("Y1", "Y_h0", "Y_h1")]
+    path = saved(model(nodes, kept, [value("X", ["T", "B", wide])], outputs), tmp_path / "m.onnx")
+    x = rng.normal(size=(steps, rows, wide)).astype(np.float32)
+    y, *last = by_runtime(path, {"X": x})
+    (found,) = read_model(path)
+    assert found.layers == 2
+    trace, exact = lt.run(path, x), lt.run(path, x, dtype="float64")
+    assert_agrees(trace.output, joined(y), exact.output, "Y")
+    for k, theirs in enumerate(last):
+        assert_agrees(trace.at(layer=k).h_n, theirs, exact.at(layer=k).h_n, f"Y_h of layer {k}")
