@@ -101,6 +101,8 @@ def _read(name: str, reading: Reading) -> Node:
     """The weights, options and defaults of a node. Raises Refused, NotConstant, ShapeError, FileError."""
     if len(reading.node.input) > len(INPUTS):
         raise Refused(f"it has {len(reading.node.input)} inputs; an LSTM has at most {len(INPUTS)}")
+    if {name for name in reading.node.input if name} & set(reading.node.output):
+        raise Refused("it reads what it gives out itself")
     arrays = read_arrays(reading)
     chosen = options(reading)
     stored = weights(reading, arrays)

@@ -122,6 +122,11 @@ class Graphs:
         made = node.op_type == "ConstantOfShape" or (node.op_type == "Expand" and self._single(home, node.input[0]))
         return home.shapes.get(name) or (self._sizes(home, node.input[-1], axes) if made else None)
 
+    def kind(self, scope: Scope, name: str) -> str:
+        """The data type of an input of a graph, as the file notes it; empty for other values and unknown types."""
+        home = scope.home(name)
+        return data_type(home.inputs[name].type.tensor_type.elem_type) if home and name in home.inputs else ""
+
     def _single(self, scope: Scope, name: str) -> bool:
         """Whether a value is a single number."""
         found = self.constant(scope, name)
@@ -255,6 +260,16 @@ def _texts(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_texts(v) for v in value]
     return value
+
+
+def data_type(number: int) -> str:
+    """The name of a data type of ONNX; empty where it has none."""
+    import onnx
+
+    try:
+        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(number)).name
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 def standard(node: Any) -> bool:

@@ -41,6 +41,9 @@ def read_arrays(reading: Reading) -> dict[str, Any]:
             raise Refused(f"its {name} holds {array.dtype.name}; expected floating point numbers")
     fixed = {name: _fixed(reading, name) for name in _STATES}
     kinds = {name: array.dtype.name for name, array in (arrays | fixed).items() if array is not None}
+    for name in ("X", *_STATES):
+        if kind := reading.graphs.kind(reading.scope, reading.input(name)):
+            kinds.setdefault(name, kind)
     if len(set(kinds.values())) > 1:
         said = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         raise Refused(f"its inputs are of different types ({said}); expected one")
@@ -80,6 +83,8 @@ def _misfits(reading: Reading, shapes: Mapping[str, Any]) -> list[str]:
             problems.append(said)
     if hidden == 0:
         problems.append(f"its R has shape {shapes['R']}; expected at least one unit")
+    if sizes.get("I") == 0:
+        problems.append(f"its W has shape {shapes['W']}; expected at least one input")
     for name, shape in shapes.items():
         expected = [_size(axis, sizes) for axis in axes[name]]
         fits = len(shape) == len(expected) and all(
@@ -88,7 +93,8 @@ def _misfits(reading: Reading, shapes: Mapping[str, Any]) -> list[str]:
         if fits or _other_kind(name, shape, sizes):
             continue
         known = ", ".join(f"{axis} = {sizes[axis]}" for axis in dict.fromkeys("".join(axes[name])) if axis in sizes)
-        problems.append(f"its {name} has shape {_shown(shape)}; expected ({', '.join(axes[name])}) with {known}")
+        known = known and f" with {known}"
+        problems.append(f"its {name} has shape {_shown(shape)}; expected ({', '.join(axes[name])}){known}")
     return problems
 
 

@@ -20,6 +20,8 @@ ATTRIBUTES: dict[int, dict[str, type]] = {
     14: {**_COMMON, "layout": int},
     22: {**_COMMON, "layout": int},
 }
+_KINDS = {float: "a number", int: "a whole number", str: "a text", list: "a list of numbers"}
+_WORDS = {"activations": "a list of names"}
 _DIRECTIONS = {"forward": ("forward",), "reverse": ("reverse",), "bidirectional": ("forward", "reverse")}
 
 
@@ -65,7 +67,10 @@ def facts_of(node: Any, version: int) -> dict[str, Any]:
             raise Refused(f"the attribute {name!r} is none of LSTM-{version}{hint}")
         value, kind = facts.get(name), known[name]
         if not isinstance(value, kind) or (kind is list and not _plain(name, value)):
-            raise Refused(f"the attribute {name} holds {value!r}")
+            held = (
+                repr(value) if isinstance(value, int | float | str | list) else f"a value of the type {attribute.type}"
+            )
+            raise Refused(f"the attribute {name} holds {held}; expected {_WORDS.get(name) or _KINDS[kind]}")
     for name, allowed in (("layout", (0, 1)), ("input_forget", (0, 1)), ("output_sequence", (0, 1))):
         if facts.get(name, 0) not in allowed:
             raise Refused(f"the attribute {name} is {facts[name]}; expected 0 or 1")

@@ -61,6 +61,10 @@ def _activations(reading: Reading) -> list[str]:
         if None in numbers and ours in _ZERO:
             reading.said.append(f"{said} without its constants: 0, as onnxruntime has it")
         constants = tuple(default if n is None else n for n, default in zip(numbers, defaults, strict=True))
+        if not np.isfinite(constants).all():
+            raise Refused(
+                f"its activation {said} has the constants {', '.join(map(str, constants))}; expected finite ones"
+            )
         bare = constants == defaults and ours not in _ZERO  # one text for one function: directions are compared by it
         texts.append(ours if bare else f"{ours}({', '.join(map(repr, constants))})")
     left = [f"activation_{name}" for name, values in spare.items() if values]

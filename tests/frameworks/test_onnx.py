@@ -211,7 +211,8 @@ def test_half_types(tmp_path: Path, kind: str) -> None:
 
     half = np.dtype(np.float16 if kind == "float16" else ml_dtypes.bfloat16)
     stored = {n: a.astype(half) for n, a in arrays(13).items()}
-    path = saved(model([node(stored, hidden_size=4)], stored, opset=22), tmp_path / "m.onnx")
+    inputs = [value("X", ["T", "B", 3], helper.np_dtype_to_tensor_dtype(half))]  # of one type with the weights
+    path = saved(model([node(stored, hidden_size=4)], stored, inputs, opset=22), tmp_path / "m.onnx")
     wide = {n: a.astype(np.float32) for n, a in stored.items()}
     check(path, by_runtime(model([node(wide, hidden_size=4)], wide), {"X": X}))
     assert f"{kind} weights widened to float32" in one(path).imported

@@ -341,3 +341,34 @@ def test_layers_of_other_widths_with_states_that_the_file_fixes(tmp_path: Path) 
     assert_agrees(trace.output, joined(y), exact.output, "Y")
     for k, theirs in enumerate(last):
         assert_agrees(trace.at(layer=k).h_n, theirs, exact.at(layer=k).h_n, f"Y_h of layer {k}")
+
+
+@pytest.mark.parametrize(
+    ("said", "attributes", "x"),
+    [
+        ("the attribute clip holds 'much'; expected a number", {"clip": "much"}, {}),
+        ("the attribute hidden_size holds 2.0; expected a whole number", {"hidden_size": 2.0}, {}),
+        ("the attribute clip holds a value of the type 4; expected a number", {"clip": onnx.TensorProto()}, {}),
+        ("HardSigmoid has the constants nan, 0.5; expected finite ones",
+         {"activations": ["HardSigmoid", "Tanh", "Tanh"], "activation_alpha": [np.nan]}, {}),
+        ("its inputs are of different types (W float32, R float32, X float64)", {}, {"kind": onnx.TensorProto.DOUBLE}),
+        ("its W has shape (1, 8, 0); expected at least one input", {}, {"wide": 0}),
+        ("it reads what it gives out itself", {}, {"name": "Y"}),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "",
+)  # fmt: skip
+def test_what_is_wrong_with_a_node_is_told(
+    said: str, attributes: dict[str, Any], x: dict[str, Any], tmp_path: Path
+) -> None:
+    """By inspect and by run in the same words, with the file's name."""
+    wide = x.get("wide", 3)
+    stored = {"W": np.ones((1, 8, wide), np.float32), "R": np.ones((1, 8, 2), np.float32)}
+    made = helper.make_node("LSTM", [x.get("name", "X"), "W", "R"], ["Y", "Y_h", "Y_c"], name="lstm", **attributes)
+    path = saved(model([made], stored, [value("X", ["T", "B", wide], x.get("kind", 1))]), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", np.ones((4, 2, 3), np.float32))
+    for words in (["inspect", str(path)], ["run", str(path), f"--input={tmp_path / 'x.npy'}", f"-o={tmp_path}/t.json"]):
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 2
+        assert f"{path}: lstm: " in done.output
+        assert said in done.output
+    assert not (tmp_path / "t.json").exists()
