@@ -64,7 +64,7 @@ class Tensors:
         if offset < 0 or length != size:
             raise FileError(f"{what} needs {size:,} bytes; its external data claims {length:,} from {offset:,} on")
         try:
-            with place.open("rb") as file:
+            with open(place, "rb", opener=_at_once) as file:
                 there = os.fstat(file.fileno())
                 if not stat.S_ISREG(there.st_mode):
                     raise FileError(f"{what}: its external data {facts['location']!r} is no file")
@@ -99,6 +99,11 @@ class Tensors:
                 f"{what}: its external data {location!r} is a link that leaves the model's folder; it is not opened"
             )
         return place
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opens a file, and a pipe without waiting for its writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def load(path: Path) -> tuple[Any, Tensors]:

@@ -141,7 +141,16 @@ def test_external_data_that_claims_the_impossible(tmp_path: Path, facts: dict[st
         lt.prepare(path)
 
 
-def test_a_pipe_is_no_external_data(tmp_path: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_is_no_external_data_and_is_not_waited_for(tmp_path: Path) -> None:
+    path = outside(tmp_path / "m.onnx")
+    (tmp_path / "weights.bin").unlink()
+    os.mkfifo(tmp_path / "weights.bin")
+    with pytest.raises(FileError, match=r"its external data 'weights\.bin' is no file$"):
+        lt.prepare(path)
+
+
+def test_a_device_is_no_external_data(tmp_path: Path) -> None:
     path = outside(tmp_path / "m.onnx")
     (tmp_path / "weights.bin").unlink()
     (tmp_path / "weights.bin").symlink_to("/dev/zero")
