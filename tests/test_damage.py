@@ -132,10 +132,46 @@ def test_an_entry_under_another_name_or_of_another_making_is_not_used(place: Pat
     cache.write(place, "a.o", b"code")
     (place / "b.o").write_bytes((place / "a.o").read_bytes())
     (place / "b.o").chmod(0o600)
-    (place / "c.o").write_bytes(hashlib.sha256(b"junk").digest() + b"junk")
-    (place / "c.o").chmod(0o600)
     assert cache.read(place, "b.o") is None
-    assert cache.read(place, "c.o") is None
+    for digest in (
+        hashlib.sha256(b"junk"),
+        hashlib.sha256(b"c.o\0junk"),
+        hashlib.blake2b(b"c.o\0junk", digest_size=32),
+    ):
+        (place / "c.o").write_bytes(digest.digest() + b"junk")
+        (place / "c.o").chmod(0o600)
+        assert cache.read(place, "c.o") is None
+
+
+@pytest.mark.parametrize("key", [None, b"", b"k" * 31, b"k" * 32, b"k" * 33])
+def test_entries_of_another_key_are_not_used_and_are_written_anew(place: Path, key: bytes | None) -> None:
+    cache.write(place, "a.o", b"code")
+    (place / cache.KEY).unlink()
+    if key is not None:
+        (place / cache.KEY).write_bytes(key)
+        (place / cache.KEY).chmod(0o600)
+    assert cache.read(place, "a.o") is None
+    cache.write(place, "a.o", b"code")
+    assert cache.read(place, "a.o") == b"code"
+
+
+def test_every_directory_has_a_key_of_its_own(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir(mode=0o700)
+    for here in (place, tmp_path / "other"):
+        cache.write(here, "a.o", b"code")
+    (place / "a.o").write_bytes((tmp_path / "other" / "a.o").read_bytes())
+    assert cache.read(place, "a.o") is None
+    cache.write(place, "b.o", b"more")
+    assert cache.read(place, "b.o") == b"more"
+
+
+@posix
+def test_a_key_that_others_may_write_is_not_used(place: Path) -> None:
+    cache.write(place, "a.o", b"code")
+    (place / cache.KEY).chmod(0o666)
+    assert cache.read(place, "a.o") is None
+    cache.write(place, "a.o", b"code")
+    assert stat.S_IMODE((place / cache.KEY).stat().st_mode) & 0o022 == 0
 
 
 @posix

@@ -152,7 +152,7 @@ class _Loop:
 
 def _equal(a: Any, b: Any) -> bool:
     """Whether two tensors hold the same numbers, NaN being NaN."""
-    return torch.equal(a, b) or (a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True))
+    return bool(torch.equal(a, b) or (a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True)))
 
 
 @contextmanager

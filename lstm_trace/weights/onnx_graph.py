@@ -267,7 +267,7 @@ def data_type(number: int) -> str:
     import onnx
 
     try:
-        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(number)).name
+        return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(number)).name)
     except (KeyError, TypeError, ValueError):
         return ""
 

@@ -1,11 +1,12 @@
 """Machine code that is kept on disk between runs: in a directory that nobody else can write to, or nowhere.
 
 An entry is native code that will run, so what matters is who can have written it. That is a matter of ownership and
-mode: the directory is the user's own, closed to others and no link, and so is the entry, a plain file. Whoever can put
-a file there has the user's rights already, and needs no cache to run code; a secret key for the digest would lie beside
-the entries, and keep out nobody else. The digest is against damage: it covers the entry's name as well, so that a file
-that was cut off, changed or put under another name is not used. Entries are named by all that they depend on, written
-under another name and renamed. Nothing here raises: without a cache everything is compiled anew.
+mode: the directory is the user's own, closed to others and no link, and so is the entry, a plain file. A digest covers
+the entry and its name, so that a file that was cut off, changed or put under another name is not used. Its key is drawn
+at random for each directory, so that what was not written here (junk makes LLVM end the process) has no right digest
+either. The key lies beside the entries: it keeps out no one with the user's rights, who needs no cache to run code.
+Entries are named by all that they depend on, written under another name and renamed. Nothing here raises: without a
+cache everything is compiled anew.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ VARIABLE = "LSTM_TRACE_CACHE"
 MOST = 1024
 #: Bytes that an entry may have; what is larger was not written here.
 MOST_BYTES = 1 << 24
-_DIGEST = hashlib.sha256().digest_size
+#: The file of the digests' key.
+KEY = "key"
+_DIGEST = 32  # bytes of a digest, and of its key
 
 
 def directory() -> Path | None:
@@ -71,41 +74,62 @@ def read(place: Path | None, entry: str) -> bytes | None:
     """The entry's bytes; None where it is not there, not ours or damaged."""
     if place is None:
         return None
+    data, key = _content(place / entry, MOST_BYTES), _content(place / KEY, _DIGEST)
+    if data is None or key is None or len(key) != _DIGEST:
+        return None
+    digest, body = data[:_DIGEST], data[_DIGEST:]
+    return body if body and _digest(key, entry, body) == digest else None
+
+
+def _content(path: Path, most: int) -> bytes | None:
+    """What a plain file of ours holds; None where it is none, or has more than `most` bytes."""
     # a link is not followed, and a pipe is not waited for
     flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")
     try:
-        handle = os.open(place / entry, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
+        handle = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
         with os.fdopen(handle, "rb") as file:
             state = os.fstat(handle)
-            if not stat.S_ISREG(state.st_mode) or not _closed(state) or state.st_size > MOST_BYTES:
+            if not stat.S_ISREG(state.st_mode) or not _closed(state) or state.st_size > most:
                 return None
-            data = file.read(MOST_BYTES)
+            return file.read(most)
     except OSError:
         return None
-    digest, body = data[:_DIGEST], data[_DIGEST:]
-    return body if body and _digest(entry, body) == digest else None
 
 
-def _digest(entry: str, body: bytes) -> bytes:
-    return hashlib.sha256(entry.encode() + b"\0" + body).digest()
+def _digest(key: bytes, entry: str, body: bytes) -> bytes:
+    return hashlib.blake2b(entry.encode() + b"\0" + body, key=key, digest_size=_DIGEST).digest()
+
+
+def _key(place: Path) -> bytes:
+    """The key of a directory, drawn where there is none that can be used; then no entry of before is used either."""
+    key = _content(place / KEY, _DIGEST)
+    if key is None or len(key) != _DIGEST:
+        key = os.urandom(_DIGEST)
+        _put(place, KEY, key)
+    return key
 
 
 def write(place: Path | None, entry: str, body: bytes) -> None:
     """Keep an entry; another process that writes the same one meanwhile does no harm."""
     if place is None:
         return
+    with suppress(OSError):
+        _put(place, entry, _digest(_key(place), entry, body) + body)
+        _tidy(place)
+
+
+def _put(place: Path, name: str, data: bytes) -> None:
+    """Write a file, whole or not at all, readable by us alone."""
     import tempfile  # takes longer to import than to read an entry
 
-    with suppress(OSError):
-        handle, temporary = tempfile.mkstemp(prefix=entry[:16], suffix=".part", dir=place)  # readable by us alone
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_digest(entry, body) + body)
-            os.replace(temporary, place / entry)
-            _tidy(place)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    handle, temporary = tempfile.mkstemp(prefix=name[:16], suffix=".part", dir=place)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, place / name)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _tidy(place: Path) -> None:
