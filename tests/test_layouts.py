@@ -414,7 +414,7 @@ def test_descriptions_name_every_fact() -> None:
         "gates stacked in the order i, f, c, o; recurrent matrix transposed; each gate's block flattened row by row; "
         "two biases in one array"
     )
-    assert layout({"bias": "column", "joined": "hx", "transposed": True}).describe(biased=False) == (
+    assert layout({"bias": "column", "joined": "hx", "transposed": True}).describe("none") == (
         "an array for each gate; one kernel for [h; x]; matrices transposed; no biases"
     )
 
