@@ -132,6 +132,17 @@ def test_cannot_tell_is_no_pass() -> None:
     assert "not finite" in lt.verify(overflowed).unknown[0].reason
 
 
+def test_a_reader_of_what_was_not_recorded_says_nothing_of_a_culprit() -> None:
+    trace = traced({})
+    del trace.lines["0/forward"]["c_tilde"]
+    trace.lines["0/forward"]["i_t"][1, 1, 2] += 1e-6
+    result = lt.verify(trace)
+    (failure,) = result.failures
+    assert str(failure.address) == "0/forward/1/1/i_t[2]"
+    assert failure.consequences == ()
+    assert {u.place for u in result.unknown} == {"0/forward/i_t * c_tilde"}
+
+
 def test_what_was_asked_for_and_is_not_there_cannot_be_told() -> None:
     """No value of the line is counted: there is none. A line that was supplied is there."""
     trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask=["0/0/i_t[0]", "z_i"])

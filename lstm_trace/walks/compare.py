@@ -140,6 +140,7 @@ class Comparison:
         return frame(self)
 
 
+@np.errstate(all="ignore")  # values that have overflowed, and signalling NaNs out of damaged files
 def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     """Compare b with a (the reference), aligned by address. Different shapes, lines or cells are notes.
 
@@ -223,12 +224,11 @@ class _Measure:
         """More steps. spacing: one unit in the last place of a; mask: which values differ."""
         finite = np.isfinite(gap.a) & np.isfinite(gap.b)
         x, y = gap.a[finite], gap.b[finite]
-        with np.errstate(all="ignore"):
-            self._xx, self._yy, self._xy = self._xx + x @ x, self._yy + y @ y, self._xy + x @ y
-            self._noise += float(np.sum((y - x) ** 2))
-            self._squares += float(np.sum(gap.size**2))
-            relative = np.where(gap.size == 0, 0.0, gap.size / np.abs(gap.a))
-            units = np.where(gap.size == 0, 0.0, gap.size / spacing)
+        self._xx, self._yy, self._xy = self._xx + x @ x, self._yy + y @ y, self._xy + x @ y
+        self._noise += float(np.sum((y - x) ** 2))
+        self._squares += float(np.sum(gap.size**2))
+        relative = np.where(gap.size == 0, 0.0, gap.size / np.abs(gap.a))
+        units = np.where(gap.size == 0, 0.0, gap.size / spacing)
         parts = {"size": gap.size, "relative": relative, "units": units, "limit": gap.limit}
         for name, part in {**parts, "local": gap.local, "inherited": gap.inherited}.items():
             if part is not None:
@@ -255,10 +255,9 @@ class _Measure:
         stage, gap = self._stage, self._gap
         place, values, own, of_a, moved = self._first or (None, None, None, None, False)
         t, b, j = place or (0, 0, 0)
-        with np.errstate(all="ignore"):
-            norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
-            cosine = float(self._xy / norms) if norms else 1.0
-            snr = float(10 * np.log10(self._xx / self._noise)) if self._noise and self._xx else np.inf
+        norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
+        cosine = float(self._xy / norms) if norms else 1.0
+        snr = float(10 * np.log10(self._xx / self._noise)) if self._noise and self._xx else np.inf
         return LineDifference(
             scope=stage.scope,
             line=gap.line.name,

@@ -241,7 +241,7 @@ def _culprits(trace: Trace, failing: dict[tuple[str, str], Array]) -> Iterator[F
 
 
 def _reading(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[tuple[Stage, Line, int]]:
-    """(stage, line, step) of every recorded line that reads `name` of `stage` at step `t`."""
+    """(stage, line, step) of every line that reads `name` of `stage` at step `t`, and nothing that is not recorded."""
     after = t - 1 if stage.direction == "reverse" else t + 1
     places = [(stage, name, t)]
     places += [(stage, state, after) for state, carried in stage.cell.carry if carried == name]
@@ -250,7 +250,8 @@ def _reading(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[tuple[St
     for reader, operand, step in places:
         if 0 <= step < trace.steps:
             for line in reader.cell.readers.get(operand, ()):
-                if line.name in trace.lines.get(reader.scope, {}):
+                recorded = line.name in trace.lines.get(reader.scope, {})
+                if recorded and all(_held(trace, reader, other) for other in line.reads):
                     yield reader, line, step
 
 
