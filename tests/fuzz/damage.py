@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 #: Values that stand where they should not.
@@ -56,7 +57,7 @@ def changed(rng: random.Random, data: Any) -> Any:
         elif what == 3 and isinstance(holder, list):
             holder.insert(key, holder[key])
         else:
-            holder[key] = rng.choice(ODD)
+            holder[key] = deepcopy(rng.choice(ODD))  # the next change may go into it
     return data
 
 

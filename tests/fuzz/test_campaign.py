@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
 from .campaign import PARTS, one
+from .damage import ODD, changed
 
 _SOME = {"cells": 400, "problems": 40, "traces": 40, "models": 40, "values": 25}
 
@@ -28,3 +31,12 @@ def test_the_campaign_counts_outcomes_and_kills_spoil_no_file() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.startswith("kills: 12 inputs in ")
     assert "kills" in PARTS
+
+
+def test_a_change_leaves_the_odd_values_as_they_are() -> None:
+    """Otherwise an input depends on those before it in the process, and --repeat gives another."""
+    before = deepcopy(ODD)
+    rng = random.Random(0)  # noqa: S311 - no secret
+    for _ in range(2000):
+        changed(rng, {"a": [1, {"b": [2.0]}], "c": {"d": 1}, "e": []})
+    assert before == ODD
