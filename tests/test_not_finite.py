@@ -54,3 +54,14 @@ def test_lines_that_were_not_recorded_are_not_looked_at() -> None:
     assert found is not None
     assert str(found.address) == "0/forward/1/0/W @ u_t[0]"
     assert [name for name, _ in found.operands] == ["W"], "u_t is not there"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_small_value_is_no_rounding_beside_products_that_are_not_finite() -> None:
+    """A file may say that a product is 1e-9 where W u is 0 times inf, or overflows: it is shown, not taken for 0."""
+    for w, x in ((0.0, np.inf), (1e200, 1e200)):
+        trace = lt.run({"W": [[1.0, 2.0], [0.5, -1.0]]}, [[1.0, 2.0]], cell={"equations": TEXT}, record=["W @ u_t"])
+        trace.lines["0/forward"]["W @ u_t"][0, 0, 0] = 1e-9
+        trace.parameters["0/forward"]["W"] = np.array([[w, 2.0], [0.5, -1.0]])
+        trace.lines["0/forward"]["u_t"] = np.array([[[x, 1.0]]])
+        assert "≈ 1.0e-9\n" in trace.report(format="text")

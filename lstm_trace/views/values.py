@@ -162,8 +162,10 @@ class Values:
         terms = [a if a is None or a.ndim < 3 else a[self.trace.index(t), b] for a in arrays]
         if any(term is None for term in terms):
             return 0.0
-        sizes = _sizes(line, [np.abs(np.asarray(term)) for term in terms], index[0])
-        return float(len(sizes) * np.finfo(value.dtype).eps * np.sum(sizes))
+        with np.errstate(over="ignore", invalid="ignore"):  # 0 times an infinite input; such terms explain no value
+            sizes = _sizes(line, [np.abs(np.asarray(term)) for term in terms], index[0])
+            noise = float(len(sizes) * np.finfo(value.dtype).eps * np.sum(sizes))
+        return noise if np.isfinite(noise) else 0.0
 
 
 def _sizes(line: Line, terms: Sequence[Array], unit: int) -> Array:
