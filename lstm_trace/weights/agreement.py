@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,51 +49,76 @@ def compared(
     rounded: float64 runs of numbers that are off by a rounding in the framework's dtype: another measure of that scale.
     The larger one counts; of half types this one alone, and nothing is said where it allows differences above 1/4.
     """
-    most = allowed = 0.0
-    told = steps = 0
-    wrong = ""
     half = ulp > SINGLE
     if ulp == HALF and not all(np.isfinite(values).all() for values in theirs.values()):
         return Agreement(None, f"cannot tell whether it agrees with {what}: float16 has overflowed")
-    for name, values in theirs.items():
-        timed = name in stepwise
-        scale = _scale(single[name], double[name], timed)
-        seen = np.max([_scale(run[name], double[name], timed) for run in rounded], axis=0) if rounded else 0 * scale
-        size = np.maximum(1.0, _spread(_sizes(double[name], timed)))
-        floor = FACTOR * ulp * size
-        off = _peaks(values, double[name], timed)
-        factor = np.where((scale <= GROWN * SINGLE) & (ulp == SINGLE), FACTOR, AMPLIFIED)
-        bound = (
-            FACTOR * seen if half and rounded else np.maximum(factor * scale * ulp / SINGLE, FACTOR * seen)
-        ) + floor
-        clear = (scale <= LIMIT) & (bound <= COARSE * size)
-        bad = clear & ~(off <= bound)
-        if bad.any() and not wrong:
-            at = int(np.argmax(bad))
-            wrong = f"{name} is off by {off[at]:.1e}{_place(at, timed)}, rounding explains {bound[at]:.1e}"
-        elif ulp == SINGLE and not wrong:  # rounding of ours that is worse than theirs is a fault of ours
-            own = _scale(ours[name], double[name], timed)
-            most_own = factor * np.maximum(_spread(off), seen) + floor
-            bad = clear & ~(own <= most_own)
-            if bad.any():
-                at = int(np.argmax(bad))
-                wrong = f"the trace's {name} is off by {own[at]:.1e}{_place(at, timed)}, its own by {off[at]:.1e} only"
-        if timed:
-            told, steps = told + int(clear.sum()), steps + clear.size
-        apart = _peaks(values, ours[name], timed)[clear]
-        most = max(most, float(apart.max(initial=0.0)))
-        allowed = max(allowed, float(bound[clear].max(initial=0.0)))
-    if wrong:
-        return Agreement(False, f"does NOT agree with {what}: {wrong}")
+    found = {
+        name: _measured(
+            ours[name], single[name], double[name], values, [run[name] for run in rounded], ulp, name in stepwise
+        )
+        for name, values in theirs.items()
+    }
+    for name, measure in found.items():
+        if wrong := _fault(name, measure, ulp, name in stepwise):
+            return Agreement(False, f"does NOT agree with {what}: {wrong}")
+    allowed = max((m.bound[m.clear].max(initial=0.0) for m in found.values()), default=0.0)
     if not allowed:
         least = "1/4" if half else "1e-3"
         return Agreement(
             None, f"cannot tell whether it agrees with {what}: rounding alone makes a difference above {least}"
         )
+    most = max(m.apart[m.clear].max(initial=0.0) for m in found.values())
     said = f"agrees with {what}: {_and(list(theirs))} differ by at most {most:.1e}, rounding explains {allowed:.1e}"
+    clear = [m.clear for name, m in found.items() if name in stepwise]
+    steps, told = sum(c.size for c in clear), sum(int(c.sum()) for c in clear)
     if told < steps:
         said += f"; at {steps - told} of {steps} steps the errors of rounding have grown too large to tell"
     return Agreement(True, said)
+
+
+class _Measure(NamedTuple):
+    """How far the arrays of one name are apart, and what rounding explains, at each step (T,), or (1,)."""
+
+    off: Any  # the framework's, from the float64 run
+    bound: Any  # what it may be off
+    own: Any  # ours, from the float64 run
+    own_bound: Any
+    apart: Any  # ours from the framework's
+    clear: Any  # whether the bound tells rounding from a fault
+
+
+def _measured(
+    ours: Any, single: Any, double: Any, theirs: Any, rounded: Sequence[Any], ulp: float, timed: bool
+) -> _Measure:
+    scale = _scale(single, double, timed)
+    seen = np.max([_scale(run, double, timed) for run in rounded], axis=0) if rounded else 0 * scale
+    size = np.maximum(1.0, _spread(_sizes(double, timed)))
+    floor = FACTOR * ulp * size
+    factor = np.where((scale <= GROWN * SINGLE) & (ulp == SINGLE), FACTOR, AMPLIFIED)
+    of_single = 0.0 if ulp > SINGLE and rounded else factor * scale * ulp / SINGLE
+    bound = np.maximum(of_single, FACTOR * seen) + floor
+    off = _peaks(theirs, double, timed)
+    return _Measure(
+        off=off,
+        bound=bound,
+        own=_scale(ours, double, timed),
+        own_bound=factor * np.maximum(_spread(off), seen) + floor,
+        apart=_peaks(theirs, ours, timed),
+        clear=(scale <= LIMIT) & (bound <= COARSE * size),
+    )
+
+
+def _fault(name: str, m: _Measure, ulp: float, timed: bool) -> str:
+    """What rounding does not explain, at the first step where it does not; empty where it explains all."""
+    bad = m.clear & ~(m.off <= m.bound)
+    if bad.any():
+        at = int(np.argmax(bad))
+        return f"{name} is off by {m.off[at]:.1e}{_place(at, timed)}, rounding explains {m.bound[at]:.1e}"
+    bad = m.clear & ~(m.own <= m.own_bound)
+    if ulp == SINGLE and bad.any():  # rounding of ours that is worse than theirs is a fault of ours
+        at = int(np.argmax(bad))
+        return f"the trace's {name} is off by {m.own[at]:.1e}{_place(at, timed)}, its own by {m.off[at]:.1e} only"
+    return ""
 
 
 def _place(at: int, stepwise: bool) -> str:
