@@ -24,7 +24,7 @@ M = TypeVar("M", bound=BaseModel)
 
 FORMAT = "lstm-trace/1"
 #: The largest step, size or layer of a trace: up to here every reader of JSON holds whole numbers exactly.
-LARGEST = 2**53 - 1
+MOST_COUNTED = 2**53 - 1
 #: Faults of one file for which the nearest name is looked for.
 HINTS = 100
 #: What is said of a trace where a problem or model was expected.
@@ -129,7 +129,7 @@ class Problem(_Strict):
 class StageInfo(_Strict):
     """One layer and direction of a trace: its equations and where its inputs come from."""
 
-    layer: int = Field(ge=0, le=LARGEST)
+    layer: int = Field(ge=0, le=MOST_COUNTED)
     direction: Literal["forward", "reverse", "joined"]
     equations: str
     sources: dict[str, str]
@@ -163,9 +163,9 @@ class Manifest(_Strict):
     notes: str = ""
     cell: CellInfo
     dtype: Literal["float16", "float32", "float64"] = "float64"
-    first: int = Field(default=0, ge=0, le=LARGEST)
-    steps: Length = Field(ge=1, le=LARGEST)
-    batch: Length = Field(ge=1, le=LARGEST)
+    first: int = Field(default=0, ge=0, le=MOST_COUNTED)
+    steps: Length = Field(ge=1, le=MOST_COUNTED)
+    batch: Length = Field(ge=1, le=MOST_COUNTED)
     merge: Merge = "concat"
     padding: Padding | None = None
     ask: list[str] = Field(default_factory=list)
