@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import lstm_trace as lt
-from lstm_trace.export import Job, export
+from lstm_trace.export.writers import Job, export
 
 
 def trace_of(rows: int, width: int, batch: int) -> lt.Trace:

@@ -11,10 +11,25 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .base import conveniences
+
 if TYPE_CHECKING:
     from .api import *  # noqa: F403
 
 __version__ = "0.1.0"
+
+conveniences.AT |= {
+    "trace.save": "lstm_trace.trace.files.trace_file:save",
+    "trace.report": "lstm_trace.report.report:report",
+    "trace.pdf": "lstm_trace.report.report:pdf",
+    "trace.to_frame": "lstm_trace.tables.frames:selected",
+    "trace.html": "lstm_trace.tables.notebook:trace",
+    "verification.html": "lstm_trace.tables.notebook:verification",
+    "comparison.html": "lstm_trace.tables.notebook:comparison",
+    "comparison.to_frame": "lstm_trace.tables.diff:frame",
+    "explanation.html": "lstm_trace.tables.notebook:explanation",
+    "identification.html": "lstm_trace.tables.notebook:identification",
+}
 
 
 def _api() -> Any:

@@ -7,32 +7,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import store
-from .arguments import checked
-from .arrays import describe
-from .build import build
-from .cell.ops import Array
+from .backward.attribution import split
+from .backward.gradients import gradients
+from .base.arrays import Array, describe
+from .base.files import read_bytes
+from .engine.input_arrays import common_dtype
 from .errors import FileError, LstmTraceError, OptionError
-from .files import read_bytes
-from .model import Model
-from .problem import LARGER, as_problem, prepare_problem, read_problem
-from .running.inputs import common_dtype
-from .schema import Problem
-from .tensors import is_tensors
-from .trace import Header, Trace
-from .walks.attribute import split
-from .walks.compare import Comparison, Tolerance, compare
-from .walks.forward import Verification, verify
-from .walks.gradients import gradients
-from .weights import Found, choose, is_model, read_model
-from .weights.arrays import find
-from .weights.capture import Traces, capture
+from .mistakes.identify import Identification
+from .mistakes.identify import identify as search_readings
+from .model.build import build
+from .model.capture import Traces, capture
+from .model.model import Model
+from .model.prepare import named_by_framework, prepare_arrays, prepare_file, prepare_found
+from .model.problem import LARGER, as_problem, prepare_problem, read_problem
+from .trace.argument_types import checked
+from .trace.files import trace_file, trace_json
+from .trace.files.schema import Problem
+from .trace.files.tensor_header import is_tensors
+from .trace.trace import Header, Trace
+from .verification.compare import Comparison, Tolerance, compare
+from .verification.verify import Verification, verify
+from .weights.find import find
 from .weights.found import SAYING, as_asked
-from .weights.identify import Identification
-from .weights.identify import identify as search_readings
 from .weights.layouts import layout as stored_as
 from .weights.live import as_array, framework, from_live, unpacked
-from .weights.source import named_by_framework, prepare_arrays, prepare_file, prepare_found
+from .weights.read import Found, choose, is_model, read_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +130,7 @@ def identify(
 
     weights: a model file, or arrays with a framework's names or in a `layout`. x: (T, I), (T, B, I) or (B, T, I); y:
     its h (or c) over time, or of the last step. options: of the cell, where the weights do not say them. search: h0,
-    c0, atol, clips; see `weights.identify.identify`. Raises ShapeError where y fits no reading, OptionError for a model
+    c0, atol, clips; see `mistakes.identify.identify`. Raises ShapeError where y fits no reading, OptionError for one
     with an option that is not searched.
     """
     options = options or {}
@@ -173,7 +172,7 @@ def explain(trace: Trace, of: str | None = None, how: str = "contribution", **op
     2   1.0    x_t  1.00
     3   2.0    x_t  4.00
     """
-    from .views.explain import explanation
+    from .tables.explanations import explanation
 
     return explanation(trace, of, how, **options).to_frame()
 
@@ -181,7 +180,7 @@ def explain(trace: Trace, of: str | None = None, how: str = "contribution", **op
 @checked
 def load(path: str | Path) -> Trace:
     """Read a trace file. Raises FileError."""
-    return store.load(path)
+    return trace_file.load(path)
 
 
 @checked
@@ -195,12 +194,12 @@ def open_source(
     if is_model(path):
         raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
     if is_tensors(path):
-        return store.load(path)
-    content = read_bytes(path, f"{store.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
+        return trace_file.load(path)
+    content = read_bytes(path, f"{trace_json.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
-    if store.looks_like_one(content):
-        return store.load(path, content)
+    if trace_json.looks_like_one(content):
+        return trace_file.load(path, content)
     problem = read_problem(path, content)
     model = prepare_problem(problem, str(path), allow_nonfinite)
     if before is not None:
@@ -213,7 +212,7 @@ def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
     """The difference of one value, b's minus a's, split exactly over everything it came from.
 
     of: the value's address (`3/0/h_t[1]`). One row for each entry of a parameter, input or initial state, with the
-    columns of its address and its `contribution`; see `views.shares.frame` and docs/attribution.md.
+    columns of its address and its `contribution`; see `tables.attribution_frame.frame` and docs/attribution.md.
     Raises ShapeError where the traces have other shapes or cells, MissingError for a line that was not recorded.
 
     >>> cell = {"equations": "h_t = tanh(W_x @ x_t + b)"}
@@ -224,7 +223,7 @@ def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
     1      0/forward/b[0]      0.000000
     2          0/0/x_t[0]      0.000000
     """
-    from .views.shares import frame
+    from .tables.attribution_frame import frame
 
     return frame(split(a, b, of))
 

@@ -16,9 +16,9 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError, OptionError, ShapeError
-from lstm_trace.model import Model
+from lstm_trace.model.model import Model
 
-from .test_stack import weights
+from .cell.test_network import weights
 
 ONE = {name.split("/")[-1]: array for name, array in weights(1, both=False).items()}
 X = np.arange(6.0).reshape(2, 1, 3)

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from lstm_trace.cli import VERBS, main
 
-ROOT = Path(__file__).parent.parent
+from . import ROOT
+
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 

@@ -11,13 +11,13 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace import examples
-from lstm_trace.cell import cells
+from lstm_trace.base.files import read_data
+from lstm_trace.cell import variants
 from lstm_trace.cell.lines import Cell
 from lstm_trace.cli import main
-from lstm_trace.files import read_data
 
-from . import oracle
-from .rounding import numbers, within
+from .support import oracle
+from .support.rounding import numbers, within
 
 #: What the exercises print.
 PRINTED = {
@@ -113,7 +113,7 @@ def test_the_six_functions_take_what_numpy_takes_and_states_that_are_not_zero() 
 def test_the_six_functions_are_the_cells_own_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cell with another sigmoid gives another input gate: there is no second implementation."""
 
-    named = cells.named
+    named = variants.named
 
     def changed(*arguments: Any) -> tuple[Cell, dict[str, Any]]:
         cell, options = named(*arguments)
@@ -121,7 +121,7 @@ def test_the_six_functions_are_the_cells_own_lines(monkeypatch: pytest.MonkeyPat
                       for line in cell.lines)  # fmt: skip
         return Cell(lines, cell.carry, cell.output, cell.inputs), options
 
-    monkeypatch.setattr(cells, "named", changed)
+    monkeypatch.setattr(variants, "named", changed)
     np.testing.assert_allclose(lt.calc_input_gate(X, H, W["W_xi"], W["W_hi"]), [0.42, 0.18], rtol=1e-12)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from lstm_trace.examples import examples
-from lstm_trace.schema import json_schema
+from lstm_trace.trace.files.schema import json_schema
 
-ROOT = Path(__file__).parent.parent
+from . import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Array = Any  # np.ndarray of any float dtype; numpy's own generics say no more than this about shapes
+from ..base.arrays import Array
+
 Function = Callable[[Sequence[Array], Sequence[float]], Array]
 
 

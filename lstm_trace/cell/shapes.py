@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from ..base.arrays import Array
 from ..errors import ShapeError, raise_all
 from .lines import Cell, Line
 
@@ -271,3 +274,14 @@ def _misfit(
     wants = f"{symbols} = {numbers}" if symbols != numbers else numbers
     turned = "It looks transposed. " if shape == needed[::-1] else ""
     return f"{name} has shape {shape}; line `{line}` needs {wants}. {turned}{known}"
+
+
+def input_width(cell: Cell, weights: Mapping[str, Mapping[str, Array]]) -> int | None:
+    """I, where a matrix that multiplies x_t says so; None otherwise. weights: arrays by scope and name."""
+    for line in cell.lines:
+        if line.op == "matvec" and line.operands[1] == "x_t":
+            first = next((here for here in weights.values() if line.operands[0] in here), {})
+            shape: tuple[int, ...] = np.shape(first.get(str(line.operands[0]), 0.0))
+            if len(shape) == 2:
+                return shape[1]
+    return None

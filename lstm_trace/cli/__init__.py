@@ -17,12 +17,12 @@ from .. import __version__
 from ..errors import LstmTraceError
 from ..printable import message
 from . import streams
-from .common import VERDICT, spare_inputs
+from .options import VERDICT, spare_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Verbs in the order in which a user meets them, each with its line of `--help`; `lstm_trace.cli.<verb>` has the
+#: Verbs in the order in which a user meets them, each with its line of `--help`; `cli.verbs.<verb>` has the
 #: `command`. The lines stand here because importing all the verbs takes 40 ms, more than click itself needs.
 VERBS = {
     "run": "Trace a problem or a model, and write the trace.",
@@ -56,7 +56,7 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = copy(import_module(f".{cmd_name}", __name__).command)
+        command: click.Command = copy(import_module(f".verbs.{cmd_name}", __name__).command)
         command.callback = partial(spare_inputs, command, command.callback)
         return command
 

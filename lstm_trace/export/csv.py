@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_json
 
-from ..cell.ops import Array
-from ..files import written
+from ..base.arrays import Array
+from ..base.files import written
+from ..formulas.numbers import EXACT, Style
 from ..printable import printable
-from ..views.frames import WIDE, WORKED, wide_names, with_valid
-from ..views.numbers import EXACT, Style
-from ..views.rows import LONG, Entry, Part, parts
-from . import DIALECTS, Dialect, Job
+from ..tables.frames import WIDE, WORKED, wide_names, with_valid
+from ..trace.rows import LONG, Entry, Part, parts
+from .writers import DIALECTS, Dialect, Job
 
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
 PIECE = 1 << 12
@@ -90,7 +90,7 @@ def _wide(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
 
 
 def _worked(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
-    from ..views.worked import WorkedRow, worked_rows
+    from ..report.content.worked_rows import WorkedRow, worked_rows
 
     style = replace(job.digits, comma=dialect.decimal == ",")
     rows = iter(worked_rows(job.trace, job.selection, style, padding=job.padding))

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ..base.extras import missing
+from ..base.files import written
 from ..errors import OptionError
-from ..extras import missing
-from ..files import written
-from ..store import manifest
-from ..views.frames import WIDE, WORKED, Coded, long_columns, wide_columns, wide_names, with_valid
-from ..views.rows import LONG, parts
-from . import Job
+from ..tables.frames import WIDE, WORKED, Coded, long_columns, wide_columns, wide_names, with_valid
+from ..trace.files.manifest import manifest
+from ..trace.rows import LONG, parts
+from .writers import Job
 
 #: Values in a row group: what is held in memory at once.
 PIECE = 1 << 19
@@ -73,7 +73,7 @@ def _wide(pa: Any, job: Job, schema: Any) -> Iterator[Any]:
 
 
 def _worked(pa: Any, job: Job, schema: Any) -> Iterator[Any]:
-    from ..views.worked import WorkedRow, worked_rows
+    from ..report.content.worked_rows import WorkedRow, worked_rows
 
     rows = iter(worked_rows(job.trace, job.selection, padding=job.padding))
     while some := list(islice(rows, WORKED_PIECE)):

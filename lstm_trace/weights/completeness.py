@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from .keys import Array, place
 from .layouts import CANDIDATE, Layout
+from .names import Array, place
 
 Roles = Mapping[tuple[str, str], Array]
 Parts = Mapping[tuple[int, str], Roles]

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..cell.ops import Array
+from ..base.arrays import Array
 from ..errors import ChoiceError, FileError, OptionError, nearest
-from ..model import Defaults
 from .layouts import Layout
 
 #: Options that say what a file of weights may leave out, in words.
@@ -22,6 +21,25 @@ SAYING = {
     "merge": "merge",
     "padding": "output at padding",
 }
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a problem file fixes beside the weights; an argument of `run` takes its place.
+
+    unread: weights by name, and keys (`x`, `weights`, `given`, `ask`), that are in the file but could not be read: they
+    are not missing, nor is what they might bring. where: the file's name, for messages.
+    """
+
+    x: Array | None = None
+    initial: Mapping[str, Array] = field(default_factory=dict)
+    given: Mapping[str, Array] = field(default_factory=dict)
+    lengths: Array | None = None
+    mask: Any = None
+    batch_first: bool = False
+    ask: tuple[str, ...] = ()
+    unread: frozenset[str] = frozenset()
+    where: str = ""
 
 
 @dataclass(frozen=True)

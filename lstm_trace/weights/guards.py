@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..base.free_memory import available
 from ..errors import FileError, LstmTraceError
-from ..memory import available
 
 #: Compressed weights are hardly smaller than plain ones; text and zeros are, but not beyond this.
 RATIO = 100

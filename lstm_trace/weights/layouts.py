@@ -1,6 +1,6 @@
 """How frameworks store an LSTM's weights: one record for each, one field for each fact.
 
-Our own form is one matrix for each gate, (H, I) and (H, H), in the order of reading. `arrays` reads any of these
+Our own form is one matrix for each gate, (H, I) and (H, H), in the order of reading. `unpack` reads any of these
 layouts into it. Sources stand with each row; "not run" marks rows that were read in the framework's source, or in
 a description of it, but not compared with its results here.
 """

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import OptionError, ShapeError
-from ..model import Defaults
-from .arrays import find
-from .found import Found
+from .find import find
+from .found import Defaults, Found
 from .layouts import LAYOUTS
 
 
@@ -172,8 +171,8 @@ def lstm_cells(layer: Any) -> list[Any]:
 
 
 def _from_keras(layer: Any, name: str) -> Found:
-    from .keras import from_layer  # readers of files, which few runs need
-    from .keras_config import Layer
+    from .formats.keras import from_layer  # readers of files, which few runs need
+    from .formats.keras_config import Layer
 
     keras = sys.modules["keras"]
     arrays: dict[str, dict[str, Any]] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cell.cells import directed
+from ..cell.variants import directed
 from ..errors import counted
 from ..printable import message
 from .found import Found

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.walks.contribution import gradient_times_input, integrated_gradients
+from lstm_trace.explanation.contribution import gradient_times_input, integrated_gradients
 
 torch = pytest.importorskip("torch")
 

@@ -12,8 +12,8 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
-from lstm_trace.weights import capture as capturing
-from lstm_trace.weights.agreement import compared
+from lstm_trace.model import capture as capturing
+from lstm_trace.model.agreement import compared
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -131,7 +131,8 @@ def test_half_precision_is_compared_as_such() -> None:
 
 def test_wrong_weights_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading in another gate order does not pass as rounding, in either dtype."""
-    from lstm_trace.weights import capture_torch, live
+    from lstm_trace.model import capture_torch
+    from lstm_trace.weights import live
     from lstm_trace.weights.layouts import LAYOUTS, layout
 
     monkeypatch.setitem(LAYOUTS, "pytorch", layout({"name": "pytorch", "order": "igfo"}))
@@ -195,7 +196,7 @@ def test_what_goes_wrong_in_the_capture_leaves_the_pass_alone(make: Any, monkeyp
     net = nn.ModuleDict({"inner": make()})
     x = torch.randn(4, 3)
     plain = net["inner"](x)
-    monkeypatch.setattr("lstm_trace.weights.capture_torch.from_live", lambda *_: 1 / 0)
+    monkeypatch.setattr("lstm_trace.model.capture_torch.from_live", lambda *_: 1 / 0)
     returned = []
     with pytest.raises(lt.LstmTraceError) as told, lt.capture(net):
         returned += [net["inner"](x), net["inner"](x)]
@@ -216,7 +217,7 @@ def test_a_step_that_cannot_be_watched_ends_a_loop_of_calls(monkeypatch: pytest.
             raise ValueError("not now")
         return value.detach().numpy()
 
-    monkeypatch.setattr("lstm_trace.weights.capture_torch.as_array", once)
+    monkeypatch.setattr("lstm_trace.model.capture_torch.as_array", once)
 
     def loop() -> None:
         states = None

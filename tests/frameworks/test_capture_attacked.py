@@ -16,7 +16,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import lstm_trace as lt
 from lstm_trace.errors import MissingError, OptionError
-from lstm_trace.weights import capture as capturing
+from lstm_trace.model import capture as capturing
 
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, LstmTraceError
-from lstm_trace.weights import hdf5, read_model
+from lstm_trace.weights.formats import hdf5
+from lstm_trace.weights.read import read_model
 
 h5py = pytest.importorskip("h5py")
 RNG = np.random.default_rng(5)

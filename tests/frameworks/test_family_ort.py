@@ -13,7 +13,7 @@ import pytest
 
 import lstm_trace as lt
 
-from ..family_oracle import ACTIVATIONS, Reading, sequence
+from ..support.family_oracle import ACTIVATIONS, Reading, sequence
 from .measure import assert_agrees
 
 helper = pytest.importorskip("onnx.helper")

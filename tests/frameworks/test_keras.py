@@ -18,8 +18,8 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError
-from lstm_trace.weights import read_model
-from lstm_trace.weights.hdf5_reader import Stored
+from lstm_trace.weights.formats.hdf5_reader import Stored
+from lstm_trace.weights.read import read_model
 
 from .measure import assert_agrees
 

@@ -14,7 +14,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError
-from lstm_trace.weights import read_model
+from lstm_trace.weights.read import read_model
 
 keras = pytest.importorskip("keras")
 h5py = pytest.importorskip("h5py")

@@ -18,7 +18,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
-from lstm_trace.weights import read_model
+from lstm_trace.weights.read import read_model
 
 keras = pytest.importorskip("keras")
 pytest.importorskip("h5py")

@@ -10,7 +10,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, MissingError
-from lstm_trace.weights import read_model
+from lstm_trace.weights.read import read_model
 
 from .measure import assert_agrees
 

@@ -12,8 +12,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError
-from lstm_trace.weights import onnx as reader
-from lstm_trace.weights import read_model
+from lstm_trace.weights.onnx import reader as reader
+from lstm_trace.weights.read import read_model
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, LstmTraceError, OptionError
-from lstm_trace.weights import read_model
+from lstm_trace.weights.read import read_model
 
 from .measure import assert_agrees
 

@@ -15,7 +15,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError
-from lstm_trace.weights import read_model
+from lstm_trace.weights.read import read_model
 
 from .measure import assert_agrees
 
@@ -75,7 +75,7 @@ def test_safetensors_holds_other_weights(state_dict: Path) -> None:
 
 def test_onnx_gives_the_same_trace(state_dict: Path) -> None:
     pytest.importorskip("onnx")
-    pytest.importorskip("lstm_trace.weights.onnx")
+    pytest.importorskip("lstm_trace.weights.onnx.reader")
     found = [f for f in read_model(data("silero_vad.onnx")) if not f.refused]
     ours = lt.prepare(state_dict, name=NAME).weights["0/forward"]
     same = [f for f in found if np.array_equal(f.weights["0/forward/W_xi"], ours["W_xi"])]

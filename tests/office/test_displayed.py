@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from lstm_trace.export import Job, export
-from lstm_trace.views.numbers import Style
+from lstm_trace.export.writers import Job, export
+from lstm_trace.formulas.numbers import Style
 
-from ..sheet_cases import weight_cell
-from ..signs import NUMBERS, shown, signed
+from ..support.sheet_cases import weight_cell
+from ..support.signs import NUMBERS, shown, signed
 
 openpyxl = pytest.importorskip("openpyxl")
 pytest.importorskip("xlsxwriter")

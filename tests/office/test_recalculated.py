@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.export import Job, export
-from lstm_trace.trace import Trace
+from lstm_trace.export.writers import Job, export
+from lstm_trace.trace.trace import Trace
 
-from ..sheet_cases import PROBLEMS, changed, two_layers, values, weight_cell
+from ..support.sheet_cases import PROBLEMS, changed, two_layers, values, weight_cell
 
 openpyxl = pytest.importorskip("openpyxl")
 pytest.importorskip("xlsxwriter")

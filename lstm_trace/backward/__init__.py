@@ -1,0 +1,1 @@
+"""The reverse walk: gradients, and the exact split of a difference."""

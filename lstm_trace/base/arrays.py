@@ -1,0 +1,189 @@
+"""Nested lists of numbers to arrays and back, with the place of the first fault."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+Array = Any  # np.ndarray of any float dtype; numpy's own generics say no more than this about shapes
+#: JSON has no NaN and no infinities; files write them as these words.
+WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_LARGEST = 1.7976931348623157e308
+_DEEPEST = 64  # levels of nesting; no array of ours has more than four
+
+
+def to_array(value: Any) -> Array:
+    """Nested lists of numbers as an array; NaN and infinities may be written as words. Arrays pass as they are.
+
+    Whole numbers become float64; floats keep their kind (lists of numpy's own float32 stay float32).
+
+    Raises ValueError that names the first place that is ragged or no number.
+
+    >>> to_array([[1, 2], [3, "NaN"]])
+    array([[ 1.,  2.],
+           [ 3., nan]])
+    >>> to_array([[1, 2], [3]])
+    Traceback (most recent call last):
+    ...
+    ValueError: the list is ragged: row 1 has 1 number where row 0 has 2
+    """
+    if hasattr(value, "__array__"):
+        return np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError):
+        raise ValueError(fault(value) or "cannot be read as numbers") from None
+    if array.dtype.kind in "iuf" and not _truths(value):
+        return array if array.dtype.kind == "f" else array.astype(np.float64)
+    problem = fault(value)
+    if problem:
+        raise ValueError(problem)
+    words = np.asarray(value, dtype=object)
+    return np.vectorize(lambda v: WORDS.get(v, v), otypes=[np.float64])(words) if words.size else np.zeros(words.shape)
+
+
+def to_truths(value: Any) -> Array:
+    """Nested lists or an array of true and false, or of 1 and 0, as an array of bool.
+
+    Raises ValueError that names the first place that is neither, or ragged.
+
+    >>> to_truths([[True, False], [1, 0]])
+    array([[ True, False],
+           [ True, False]])
+    >>> to_truths([[1, 2]])
+    Traceback (most recent call last):
+    ...
+    ValueError: expected 1 (or true) or 0 (or false) at [0,1], found 2
+    """
+    array = to_array(value if hasattr(value, "__array__") else _whole(value))
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"expected 1 and 0, or true and false; found the dtype {array.dtype}")
+    wrong = np.argwhere((array != 0) & (array != 1))
+    if len(wrong):
+        at = f" at [{','.join(map(str, wrong[0]))}]" if array.ndim else ""
+        raise ValueError(f"expected 1 (or true) or 0 (or false){at}, found {array[tuple(wrong[0])]:g}")
+    return np.array(array, bool)
+
+
+def _whole(value: Any, depth: int = 0) -> Any:
+    """Nested lists with 1 and 0 for true and false."""
+    if isinstance(value, list | tuple) and depth <= _DEEPEST:
+        return [_whole(v, depth + 1) for v in value]
+    return int(value) if isinstance(value, bool | np.bool_) else value
+
+
+def cast(values: Array, dtype: Any) -> Array:
+    """A copy of dtype `dtype`. Raises ValueError with the first finite number that it cannot hold.
+
+    >>> cast(np.array([1.0, 1e300]), "float32")
+    Traceback (most recent call last):
+    ...
+    ValueError: the number 1e+300 at [1] is too large for float32 (3.4e+38 at most); float64 holds it
+    """
+    with np.errstate(over="ignore"):
+        array = np.array(values, dtype)
+    if array.dtype.itemsize < values.dtype.itemsize:
+        lost = np.argwhere(np.isinf(array) & np.isfinite(values))
+        if len(lost):
+            at = f" at [{','.join(map(str, lost[0]))}]" if values.ndim else ""
+            more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+            raise ValueError(
+                f"the number {values[tuple(lost[0])]:g}{at}{more} is too large for {array.dtype} "
+                f"({np.finfo(array.dtype).max:.2g} at most); {values.dtype} holds it"
+            )
+    return array
+
+
+def mended(value: Any) -> Array | None:
+    """The array that a list would be if all in it that is no number were 0; None where it is ragged, or no list.
+
+    For what can be told of it in spite of a fault: its sizes, and its other values.
+
+    >>> mended([["abc", 0], [0, "NaN"]])
+    array([[ 0.,  0.],
+           [ 0., nan]])
+    >>> mended([[1, 2], [3]]) is None, mended("abc") is None
+    (True, True)
+    """
+    try:
+        return to_array(_cleared(value)) if isinstance(value, list) else None
+    except ValueError:
+        return None
+
+
+def _cleared(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, list) and depth <= _DEEPEST:
+        return [_cleared(v, depth + 1) for v in value]
+    return 0.0 if fault(value) else value
+
+
+def _truths(value: Any) -> bool:
+    """Whether a list holds true or false, which numpy would read as 1 or 0."""
+    if not isinstance(value, list | tuple):
+        return isinstance(value, bool)
+    kinds = set(map(type, value))
+    return bool in kinds or (bool(kinds & {list, tuple}) and any(map(_truths, value)))
+
+
+def fault(value: Any, place: tuple[int, ...] = ()) -> str:
+    """What keeps nested lists from being an array of numbers, and where; empty when nothing does."""
+    here = f" at [{','.join(map(str, place))}]" if place else ""
+    if isinstance(value, str):
+        return "" if value in WORDS else f"expected a number{here}, found the text {value!r}"
+    if isinstance(value, bool) or not isinstance(value, int | float | list | tuple):
+        return f"expected a number{here}, found {describe(value)}"
+    if isinstance(value, int | float):
+        return f"the number{here} is too large for a float" if _LARGEST < abs(value) < math.inf else ""
+    if len(place) >= _DEEPEST:
+        return f"more than {_DEEPEST} lists inside each other"
+    lengths = [len(v) if isinstance(v, list | tuple) else None for v in value]
+    for at, length in enumerate(lengths):
+        if length != lengths[0]:
+            return f"the list is ragged: {_row((*place, at), length)} where {_row((*place, 0), lengths[0], short=True)}"
+    return next((problem for at, v in enumerate(value) if (problem := fault(v, (*place, at)))), "")
+
+
+def _row(place: tuple[int, ...], length: int | None, short: bool = False) -> str:
+    row = f"row {place[0]}" if len(place) == 1 else f"[{','.join(map(str, place))}]"
+    if length is None:
+        return f"{row} is a single value"
+    return f"{row} has {length}" + ("" if short else " number" + "s" * (length != 1))
+
+
+def describe(value: Any) -> str:
+    """A value that is out of place, in words.
+
+    >>> describe(None), describe({"a": 1}), describe([1, 2]), describe("two"), describe(True)
+    ('nothing', 'a mapping', 'a list', "the text 'two'", 'true')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"the text {value if len(value) <= 40 else value[:37] + '…'!r}"
+    kinds = {dict: "a mapping", list: "a list", tuple: "a list"}
+    return next((word for kind, word in kinds.items() if isinstance(value, kind)), repr(value))
+
+
+def word(value: Any) -> Any:
+    """A value as JSON can hold it: NaN and infinities as words, anything else as it is.
+
+    >>> word(float("-inf")), word(0.5), word("text")
+    ('-Infinity', 0.5, 'text')
+    """
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def to_list(array: Array) -> Any:
+    """Nested lists of Python floats (float32 as the equal decimal), with NaN and infinities as words."""
+    values = array.tolist()
+    return values if np.isfinite(array).all() else _words(values)
+
+
+def _words(values: Any) -> Any:
+    return [_words(value) for value in values] if isinstance(values, list) else word(values)

@@ -1,0 +1,305 @@
+"""Text files in and out: YAML, JSON and TOML as plain data, and writing that leaves nothing half-written."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import IO, Any, ClassVar
+
+import yaml
+
+from ..errors import FileError
+from .leftovers import part
+from .text_limits import check_room, check_toml
+
+#: Bytes of text that are read; what is larger belongs in a binary file.
+MAX_TEXT = 1 << 30
+
+
+def read_bytes(path: str | Path, instead: str = "") -> bytes:
+    """The bytes of a file, or of standard input for '-'. instead: what to do with one that is too large.
+
+    Raises FileError.
+    """
+    try:
+        if str(path) != "-":
+            check_size(path, Path(path).stat().st_size, instead)
+            if Path(path).is_file():
+                return Path(path).read_bytes()
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as stream:  # of no known size
+            content: bytes = stream.read(MAX_TEXT + 1)
+    except OSError as error:
+        raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    if len(content) > MAX_TEXT:
+        more = f"; {instead}" if instead else ""
+        raise FileError(f"{path}: more than {MAX_TEXT:,} bytes; texts up to that are read{more}")
+    return content
+
+
+def check_size(path: str | Path, size: int, instead: str = "") -> None:
+    """Raise FileError where a text of `size` bytes is more than is read. instead: what to do with it."""
+    if size > MAX_TEXT:
+        more = f"; {instead}" if instead else ""
+        raise FileError(f"{path}: {size:,} bytes; text files up to {MAX_TEXT:,} are read{more}")
+
+
+def read_data(path: str | Path, content: bytes | None = None) -> Any:
+    """The plain data of a YAML, JSON or TOML file; the suffix says which, the content where there is none.
+
+    Raises FileError: not UTF-8, a syntax fault with its line, a key that stands twice.
+    """
+    content = read_bytes(path) if content is None else content
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    readers = {".toml": _toml, ".json": _json, ".yaml": _yaml, ".yml": _yaml}
+    suffix = Path(path).suffix.lower()
+    check_room(path, suffix, len(content))
+    if suffix in readers:
+        return _text_only(path, text, readers[suffix](path, text))
+    # no suffix says what it is (standard input): YAML with braces looks like JSON, so each has its turn
+    head = next((row for row in text.splitlines() if row.strip() and row.strip()[0] != "#"), "").strip()
+    toml = re.match(r"[\w.\"-]+\s*=|\[[\w.]+\]$", head)
+    likely = _json if head[:1] == "{" else _toml if toml else _yaml
+    for reader in dict.fromkeys((likely, _yaml)):
+        data = None
+        with suppress(FileError):
+            data = reader(path, text)
+        if isinstance(data, dict):
+            return _text_only(path, text, data)
+    return likely(path, text)
+
+
+def _text_only(path: str | Path, text: str, data: Any) -> Any:
+    """`data`. Raises FileError for half of a surrogate pair, which only an escape can bring and no file can hold."""
+    if re.search(r"\\(?:u|U0000)[dD][89a-fA-F]", text):
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = error.object[error.start].encode("unicode_escape").decode()
+            raise FileError(f"{path}: {half} is half of a character; write the character itself") from None
+    return data
+
+
+def _json(path: str | Path, text: str) -> Any:
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: set[str] = set()
+        twice = next((key for key, _ in found if key in seen or seen.add(key)), None)  # type: ignore[func-returns-value]
+        if twice is not None:
+            raise FileError(f"{path}: the key {twice!r} stands twice")
+        return dict(found)
+
+    try:
+        return json.loads(text, object_pairs_hook=pairs)
+    except json.JSONDecodeError as error:
+        cut = "; is it cut off?" if error.pos >= len(text.rstrip()) else ""
+        raise FileError(f"{path}: line {error.lineno}: {error.msg[:1].lower()}{error.msg[1:]}{cut}") from None
+    except RecursionError:
+        raise FileError(f"{path}: nested too deeply") from None
+    except ValueError as error:  # a whole number of more digits than Python converts
+        raise FileError(f"{path}: {plain(error)}") from None
+
+
+def plain(error: Exception) -> str:
+    """An error of Python's own, fit to stand within a sentence."""
+    text = str(error).split("; use sys.")[0]
+    return text[:1].lower() + text[1:]
+
+
+def _toml(path: str | Path, text: str) -> Any:
+    check_toml(path, text)
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise FileError(f"{path}: nested too deeply") from None
+    except ValueError as error:
+        raise FileError(f"{path}: {plain(error).replace('cannot overwrite a value', 'a key stands twice')}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's numbers and booleans (1e-3 is a number, `no` is text), no aliases, no key twice."""
+
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # type: ignore[misc]  # as the class reads it
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(f"line {event.start_mark.line + 1}: aliases (*{event.anchor}) are not supported")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: the key {key!r} is not text; quote it")
+            if key in seen:
+                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _resolve(tag: str, pattern: str, first: str) -> None:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), [*first] or [""])
+
+
+_resolve("null", r"^(?:null|Null|NULL|~)$", "nN~")
+_resolve("null", r"^$", "")
+_resolve("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF")
+_resolve("int", r"^[-+]?[0-9]+$", "-+0123456789")
+_resolve("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789")
+_resolve("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+.")
+
+
+def _as(kind: str, read: Callable[[str], Any]) -> Callable[[Any, Any], Any]:
+    """A constructor of scalars, which are of their kind by their looks or by a tag (`!!bool maybe`)."""
+
+    def construct(loader: Any, node: Any) -> Any:
+        text = loader.construct_scalar(node)
+        try:
+            return read(text)
+        except (ValueError, KeyError) as error:
+            said = plain(error) if "limit" in str(error) else f"expected {kind}, found {text!r}"
+            raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from None
+
+    return construct
+
+
+def _float(text: str) -> float:
+    return float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", text, flags=re.I))
+
+
+_TAG = "tag:yaml.org,2002:"
+#: What a problem is made of; other tags (timestamps, sets, binary data) are refused with their line.
+_Loader.yaml_constructors = {
+    f"{_TAG}null": yaml.SafeLoader.yaml_constructors[f"{_TAG}null"],
+    f"{_TAG}bool": _as("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
+    f"{_TAG}int": _as("a whole number", int),  # decimal, whatever zeros it begins with
+    f"{_TAG}float": _as("a number", _float),
+    **{f"{_TAG}{kind}": yaml.SafeLoader.yaml_constructors[f"{_TAG}{kind}"] for kind in ("str", "seq", "map")},
+    None: yaml.SafeLoader.construct_undefined,
+}
+
+
+def _yaml(path: str | Path, text: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader, narrowed
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        text = error.problem or str(error)
+        text = f"{error.context}, {text}" if text.startswith("but ") else text
+        advice = "; indent with spaces" if "'\\t'" in text else ""
+        raise FileError(f"{path}: {line}{text}{advice}") from None
+    except yaml.reader.ReaderError as error:
+        raise FileError(
+            f"{path}: the character #x{error.character:04x} at {error.position} cannot stand here"
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise FileError(f"{path}: {plain(error)}") from None
+    except RecursionError:
+        raise FileError(f"{path}: nested too deeply") from None
+
+
+def format_of(path: str | Path, formats: Mapping[str, str], what: str, otherwise: str, more: str = "") -> str:
+    """The format in which a file is written: that of its suffix.
+
+    formats: suffix to format. what: what is written, in the plural, for the message. otherwise: the format for standard
+    output ('-'), and for a device or pipe, which has no suffix. more: how else to say the format, to end the message.
+
+    Raises FileError for a suffix that is not among `formats`, with the list.
+    """
+    if str(path) == "-" or is_device(path):
+        return otherwise
+    suffix = Path(path).suffix.lower()
+    if suffix not in formats:
+        found = f"not {suffix}" if suffix else "and this name has no suffix"
+        raise FileError(f"{path}: {what} are written as {', '.join(formats)}, {found}{more}")
+    return formats[suffix]
+
+
+def is_device(path: str | Path) -> bool:
+    """Whether something stands there that takes text and is no file: a device, a pipe."""
+    there = Path(path)
+    return there.exists() and not there.is_file() and not there.is_dir()
+
+
+def destination(path: str | Path) -> Path:
+    """The file that is written under a name: what a link leads to. Raises FileError for a link to itself."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise FileError(f"{path}: a link that leads to itself; write to another file")
+    return target
+
+
+def spare(output: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Raise FileError where `output` is one of the files `inputs`, by whatever name or link: it would be lost.
+
+    '-' is the file that the shell has opened as standard output, or input.
+    """
+    target = _identity(output, 1)
+    for source in inputs:
+        if target is not None and target == _identity(source, 0):
+            also = "" if str(source) == str(output) else f" {source} by another name,"
+            raise FileError(f"{output}: this is{also} an input, which would be lost; write to another file")
+
+
+def _identity(path: str | Path, standard: int) -> tuple[int, int] | None:
+    """What two names of one file have in common; None where nothing could be lost: no file yet, a terminal, a pipe."""
+    try:
+        found = os.fstat(standard) if str(path) == "-" else os.stat(path)
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+
+@contextmanager
+def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """A file to write that appears under its name only when it is whole; '-' is standard output.
+
+    What killed writers of the same file have left beside it is removed (see `leftovers`).
+    Raises FileError where the folder cannot be written, or a device takes no more.
+    """
+    if str(path) == "-":
+        if "b" in mode:
+            yield sys.stdout.buffer
+        else:
+            if isinstance(sys.stdout, io.TextIOWrapper):  # the files are UTF-8, whatever the terminal is
+                sys.stdout.reconfigure(encoding="utf-8")
+            yield sys.stdout
+        return
+    if is_device(path):  # it is not replaced
+        try:
+            with open(path, mode, encoding=None if "b" in mode else "utf-8") as file:
+                yield file
+        except BrokenPipeError:  # its reader has seen enough
+            raise
+        except OSError as error:
+            if error.errno is None or (error.filename and str(error.filename) != str(path)):  # it is not of this file
+                raise
+            raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        return
+    target = destination(path)  # a link stays, what it leads to is written
+    try:
+        encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+        with part(target) as (handle, name):
+            # a temporary file is private to its owner; the finished one gets the mode that open() would have given
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(name, 0o666 & ~umask)
+            with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
+                yield file
+            os.replace(name, target)
+    except OSError as error:
+        elsewhere = error.filename and Path(error.filename).parent != target.parent
+        if error.errno is None or elsewhere:  # it is not of this file
+            raise
+        raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None

@@ -1,0 +1,272 @@
+"""Other arithmetic: by hand, in a smaller float format, or in fixed point; a record of what is rounded, and where.
+
+A number is read in the arithmetic's own kind (an exact decimal, or a float64 that the format holds), every operation is
+computed so that nothing but the stated roundings happens, and the result is stored as the float64 nearest to it. What
+is stored is what the next line reads: a line can be derived again, exactly, from the trace alone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..errors import OptionError
+from .lines import Line
+from .ops import OPS
+
+Number = Decimal | float
+Rule = Callable[["Arithmetic", Sequence[Array], Sequence[float]], Array]
+
+#: Digits of the decimals between two roundings: products of two 32-bit numbers are exact, functions right far beyond
+#: any format's last digit. Nothing is trapped: what overflows is infinite, what is undefined NaN.
+CONTEXT = Context(prec=100, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+#: A float64 tells more decimals than these apart no longer; fixed-point numbers of more bits neither.
+MOST_DECIMALS, MOST_BITS = 15, 32
+#: Format to its digits of the significand and its smallest normal exponent, in base 2 (IEEE 754-2019, table 3.5).
+FORMATS: dict[str, tuple[int, int]] = {"float32": (24, -126), "float16": (11, -14), "bfloat16": (8, -126)}
+#: What `find` understands, for messages and help.
+KNOWN = "by-hand-N (N decimals), float32, float16, bfloat16, or qM.N (fixed point of M + N bits)"
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How numbers are held and where they are rounded.
+
+    number: a stored float64 as a number of this arithmetic's kind, a Decimal where `exact`, else a float64. rounded:
+    an array of such numbers, each rounded to what the arithmetic can hold. premises: whether weights and inputs are
+    rounded where they are read (as a chip holds them), or taken as written. products: whether each product within a
+    dot product is rounded. sums: whether each partial sum is, from left to right; the completed one always is.
+    Products, quotients and function values on their own are rounded once.
+    """
+
+    name: str
+    exact: bool
+    number: Callable[[float], Number]
+    rounded: Callable[[Array], Array]
+    premises: bool
+    products: bool
+    sums: bool
+
+    def read(self, values: Any) -> Array:
+        """Stored values, of any shape, as numbers of this arithmetic."""
+        with localcontext(CONTEXT):
+            stored = np.asarray(values, np.float64)
+            if self.exact:
+                stored = np.asarray(np.frompyfunc(self.number, 1, 1)(stored), object)
+            return self.rounded(stored) if self.premises else stored
+
+    def compute(self, line: Line, operands: Sequence[Array]) -> Array:
+        """The value of `line`, as float64 to store, from operands that were read: (…, width) each, or a parameter."""
+        with localcontext(CONTEXT), np.errstate(all="ignore"):
+            return np.asarray(RULES[line.op](self, operands, line.constants), np.float64)
+
+
+def find(name: str) -> Arithmetic:
+    """The arithmetic of that name. Raises OptionError.
+
+    >>> line = Line("y", "mul", ("a", "b"))
+    >>> for name in ("by-hand-2", "bfloat16", "q4.12"):
+    ...     arithmetic = find(name)
+    ...     print(name, arithmetic.compute(line, [arithmetic.read(0.25), arithmetic.read([0.3, 100.0])]))
+    by-hand-2 [ 0.08 25.  ]
+    bfloat16 [ 0.07519531 25.        ]
+    q4.12 [0.07495117 2.        ]
+    """
+    if match := re.fullmatch(r"by-hand-(\d{1,3})", name):
+        places = int(match[1])
+        if places > MOST_DECIMALS:
+            raise OptionError(f"{name}: at most {MOST_DECIMALS} decimals, since values are stored as float64")
+        return _by_hand(name, places)
+    if match := re.fullmatch(r"q(\d{1,3})\.(\d{1,3})", name):
+        whole, part = int(match[1]), int(match[2])
+        if whole < 1 or whole + part > MOST_BITS:
+            raise OptionError(f"{name}: expected at least 1 bit (the sign) before the point and {MOST_BITS} in all")
+        return _fixed(name, whole, part)
+    if name in FORMATS:
+        rounded = partial(round_binary, digits=FORMATS[name][0], smallest=FORMATS[name][1])
+        return Arithmetic(name, False, float, rounded, premises=True, products=True, sums=True)
+    raise OptionError(f"there is no arithmetic {name!r}; expected {KNOWN}")
+
+
+def decimals(name: str | None) -> int:
+    """How many decimals are noted by hand; 0 in any other arithmetic."""
+    return int(name.removeprefix("by-hand-")) if name and name.startswith("by-hand-") else 0
+
+
+# -- the kinds of numbers ---------------------------------------------------------------------------------------------
+
+
+def _by_hand(name: str, places: int) -> Arithmetic:
+    """A person with a pocket calculator: every result noted with `places` decimals, half away from zero."""
+    step = Decimal(1).scaleb(-places)
+
+    def noted(value: Decimal) -> Decimal:
+        return value.quantize(step, ROUND_HALF_UP) if value.is_finite() and value.adjusted() < 60 else value
+
+    return Arithmetic(name, True, _written, _each(noted), premises=False, products=True, sums=False)
+
+
+def _written(value: float) -> Decimal:
+    """The shortest decimal that reads back equal: what a person wrote."""
+    return Decimal(repr(float(value)))
+
+
+def _fixed(name: str, whole: int, part: int) -> Arithmetic:
+    """Two's complement of `whole` + `part` bits, `whole` of them (the sign too) before the point; saturates."""
+    steps = Decimal(2) ** part
+    low, high = -(Decimal(2) ** (whole - 1)) * steps, Decimal(2) ** (whole - 1) * steps - 1
+
+    def nearest(value: Decimal) -> Decimal:
+        scaled = value * steps
+        if scaled.is_nan():
+            return value
+        return min(max(scaled, low), high).to_integral_value(ROUND_HALF_EVEN) / steps
+
+    return Arithmetic(name, True, Decimal, _each(nearest), premises=True, products=False, sums=False)
+
+
+def _each(rounded: Callable[[Decimal], Decimal]) -> Callable[[Array], Array]:
+    whole = np.frompyfunc(rounded, 1, 1)
+    return lambda values: np.asarray(whole(values), object)
+
+
+def round_binary(values: Array, digits: int, smallest: int) -> Array:
+    """float64 values rounded to `digits` binary digits, half to even; below 2^smallest they lose digits (subnormal).
+
+    Sums, products and quotients of float64 numbers that have at most 25 digits are right when they are rounded once
+    more like this: 53 is at least twice the digits plus two (Figueroa 1995, When is double rounding innocuous?).
+    """
+    values = np.asarray(values, np.float64)
+    exponent = np.maximum(np.frexp(values)[1] - digits, smallest - digits + 1)
+    rounded = np.ldexp(np.rint(np.ldexp(values, -exponent)), exponent)
+    largest = (2 - 2.0 ** (1 - digits)) * 2.0 ** (1 - smallest)
+    return np.where(np.abs(rounded) > largest, np.copysign(np.inf, rounded), rounded)
+
+
+# -- the operations ---------------------------------------------------------------------------------------------------
+
+
+def _total(a: Arithmetic, terms: Sequence[Array]) -> Array:
+    """The terms from left to right; each partial sum rounded where the arithmetic does so, else the last one."""
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+        if a.sums:
+            total = a.rounded(total)
+    return total if a.sums else a.rounded(total)
+
+
+def products(a: Arithmetic, matrix: Array, vector: Array) -> list[Array]:
+    """The terms of W @ x as they are added, W: (M, N), x: (…, N): N arrays (…, M), each product rounded or exact."""
+    terms = [matrix[:, k] * vector[..., k, None] for k in range(matrix.shape[1])]
+    return [a.rounded(term) for term in terms] if a.products else terms
+
+
+def _matvec(a: Arithmetic, o: Sequence[Array], _: Sequence[float]) -> Array:
+    return _total(a, products(a, o[0], o[1]))
+
+
+def _add(a: Arithmetic, o: Sequence[Array], signs: Sequence[float]) -> Array:
+    return _total(a, [term if sign > 0 else -term for term, sign in zip(o, signs, strict=True)])
+
+
+def _units(a: Arithmetic, o: Sequence[Array], _: Sequence[float]) -> Array:
+    values = np.atleast_1d(o[0])
+    return _total(a, [values[..., k, None] for k in range(values.shape[-1])])
+
+
+def _mean(a: Arithmetic, o: Sequence[Array], c: Sequence[float]) -> Array:
+    count = np.atleast_1d(o[0]).shape[-1]
+    return a.rounded(_units(a, o, c) / (Decimal(count) if a.exact else count))
+
+
+def _picked(op: str) -> Rule:
+    """Operations that give back one of their operands: there is nothing to round."""
+    return lambda a, o, c: OPS[op].array(o, c)
+
+
+def _function(op: str) -> Rule:
+    """A function, computed in full and rounded once."""
+
+    def value(a: Arithmetic, o: Sequence[Array], c: Sequence[float]) -> Array:
+        whole = np.frompyfunc(partial(_in_full, op, tuple(c)), 1, 1)
+        return a.rounded(np.asarray(whole(o[0]), object if a.exact else np.float64))
+
+    return value
+
+
+@lru_cache(1 << 16, typed=True)  # 0.5 equals Decimal("0.5")
+def _in_full(op: str, constants: tuple[float, ...], value: Number) -> Number:
+    """A function's value to many digits, of the kind that came in."""
+    found = FULL[op](value if isinstance(value, Decimal) else Decimal(value), *map(_written, constants))
+    return found if isinstance(value, Decimal) else _odd(found)
+
+
+def _odd(value: Decimal) -> float:
+    """`value` as a float64 that rounds to every shorter format as `value` itself does: rounded to odd.
+
+    (Boldo and Melquiond 2008, Emulation of FMA and correctly rounded sums.)
+    """
+    near = float(value)
+    if not math.isfinite(near) or Decimal(near) == value or np.float64(near).view(np.int64) & 1:
+        return near
+    return math.nextafter(near, math.inf if value > Decimal(near) else -math.inf)
+
+
+def _sigmoid(x: Decimal) -> Decimal:
+    return 1 / (1 + (-x).exp())
+
+
+def _tanh(x: Decimal) -> Decimal:
+    return 1 - 2 / (1 + (2 * x).exp())
+
+
+def _softplus(x: Decimal) -> Decimal:
+    return max(x, Decimal(0)) + (1 + (-abs(x)).exp()).ln()
+
+
+def _pool(x: Decimal, low: Decimal, high: Decimal) -> Decimal:
+    return x if x.is_nan() else min(max(x, low), high)
+
+
+_ZERO, _ONE = Decimal(0), Decimal(1)
+
+#: Function of one operand to its value, with the digits of the context.
+FULL: dict[str, Callable[..., Decimal]] = {
+    "sigmoid": _sigmoid,
+    "tanh": _tanh,
+    "exp": lambda x: x.exp(),
+    "log": lambda x: x.ln(),
+    "sqrt": lambda x: x.sqrt(),
+    "relu": lambda x: _pool(x, _ZERO, Decimal("inf")),
+    "affine": lambda x, alpha, beta: alpha * x + beta,
+    "leaky_relu": lambda x, alpha: alpha * x if x < 0 else x,
+    "thresholded_relu": lambda x, alpha: _ZERO if x <= alpha else x,
+    "scaled_tanh": lambda x, alpha, beta: alpha * _tanh(beta * x),
+    "hard_sigmoid": lambda x, alpha, beta: _pool(alpha * x + beta, _ZERO, _ONE),
+    "elu": lambda x, alpha: alpha * (x.exp() - 1) if x < 0 else x,
+    "softsign": lambda x: x / (1 + abs(x)),
+    "softplus": _softplus,
+    "clip": _pool,
+}
+
+#: Operation to how it is computed, from numbers of the arithmetic's kind to numbers that it can hold.
+RULES: dict[str, Rule] = {
+    "matvec": _matvec,
+    "add": _add,
+    "mul": lambda a, o, _: a.rounded(o[0] * o[1]),
+    "div": lambda a, o, _: a.rounded(o[0] / o[1]),
+    "neg": lambda a, o, _: a.rounded(-o[0]),
+    "sum": _units,
+    "mean": _mean,
+    **{op: _picked(op) for op in ("copy", "where", "maximum", "max", "concat")},
+    **{op: _function(op) for op in FULL},
+}

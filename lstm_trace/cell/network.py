@@ -1,0 +1,153 @@
+"""A network is a list of stages in computing order: one cell for each layer and direction, and where they meet.
+
+A stage reads the input, another stage's line, or what the caller supplies; there is nothing else between cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ..errors import MissingError, OptionError, nearest
+from .lines import Cell, Line
+from .variants import Merge, Padding, extended, joined, masked
+
+X, VALID, GIVEN = "x", "valid", "given"  # sources that are no other stage's line
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One cell of the network at its place.
+
+    sources: for each input of the cell where its values come from: `x`, `valid`, `given`, or `scope/line`.
+    computed: names of the lines that are computed here, in order; None for all.
+    """
+
+    layer: int
+    direction: str  # forward, reverse or joined
+    cell: Cell
+    sources: Mapping[str, str]
+    computed: tuple[str, ...] | None = None
+
+    @cached_property
+    def scope(self) -> str:
+        """`layer/direction`, the first two parts of every address."""
+        return f"{self.layer}/{self.direction}"
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines that are computed, in order."""
+        if self.computed is None:
+            return self.cell.lines
+        return tuple(self.cell.by_name[name] for name in self.computed)
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """Every name that a computed line reads."""
+        return frozenset(name for line in self.lines for name in line.reads)
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters that computed lines read."""
+        return tuple(name for name in self.cell.parameters if name in self.reads)
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs that computed lines or carried states read, supplied lines included."""
+        carried = {self.cell.states[s] for s in self.states}
+        return tuple(name for name in self.cell.inputs if name in self.reads or name in carried)
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """The carried states that computed lines read."""
+        return tuple(state for state in self.cell.states if state in self.reads)
+
+
+def stack(
+    cell: Cell,
+    layers: int = 1,
+    directions: Sequence[str] = ("forward",),
+    merge: Merge = "concat",
+    padding: Padding | None = None,
+    extra: str = "",
+    given: Mapping[str, Iterable[str]] | None = None,
+    reverse: Cell | None = None,
+) -> tuple[Stage, ...]:
+    """The stages of `layers` layers of `cell`.
+
+    reverse: the cell of the reverse direction, where it is another. padding: the rule for padded steps; None
+    where there are none. extra: equations added to the last stage. given: for each scope the lines that
+    are supplied instead of computed.
+    Raises OptionError where directions that are not joined would feed another layer, CellError for a bad `extra`.
+    """
+    if merge == "none" and layers > 1 and len(directions) > 1:
+        raise OptionError("merge: none leaves two outputs, so no layer can follow; use concat, sum, mean or product")
+    added = [row.partition("=")[0].strip() for row in extra.splitlines()]
+    cells = {"forward": cell, "reverse": reverse or cell}
+    inner = {d: masked(one, padding, added) if padding else one for d, one in cells.items()}
+    meets = len(directions) > 1 and merge != "none"
+    stages: list[Stage] = []
+    source = X
+    for layer in range(layers):
+        for direction in directions:
+            own = inner[direction]
+            here = extended(own, extra) if extra and layer == layers - 1 and not meets else own
+            stages.append(Stage(layer, direction, here, _sources(here, {"x_t": source, VALID: VALID})))
+        source = f"{layer}/{directions[0]}/{inner[directions[0]].output}"
+        if meets:
+            meeting = joined(merge)
+            here = extended(meeting, extra) if extra and layer == layers - 1 else meeting
+            halves = {f"y_{d}": f"{layer}/{d}/{inner[d].output}" for d in directions}
+            stages.append(Stage(layer, "joined", here, _sources(here, halves)))
+            source = f"{layer}/joined/{meeting.output}"
+    supplied = dict(given or {})
+    known = {stage.scope for stage in stages}
+    for scope in supplied:
+        if scope not in known:
+            raise MissingError(f"given lines name {scope!r}, which is not there; there are {', '.join(sorted(known))}")
+    return tuple(_supply(stage, supplied.get(stage.scope, ())) for stage in stages)
+
+
+def _sources(cell: Cell, sources: Mapping[str, str]) -> dict[str, str]:
+    return {name: sources.get(name, GIVEN) for name in cell.inputs}
+
+
+def _supply(stage: Stage, names: Iterable[str]) -> Stage:
+    cell = stage.cell.supplied(names)
+    return replace(stage, cell=cell, sources={**stage.sources, **dict.fromkeys(names, GIVEN)})
+
+
+def restrict(stages: Sequence[Stage], wanted: Iterable[tuple[str, str]], carried: bool) -> tuple[Stage, ...]:
+    """The stages with only the lines that `wanted` (scope, line) depends on; stages without any are left out.
+
+    carried: whether a step depends on the one before (False for a single step).
+    """
+    asked: dict[str, set[str]] = {}
+    for scope, line in wanted:
+        asked.setdefault(scope, set()).add(line)
+    kept: list[Stage] = []
+    for stage in reversed(stages):
+        names = asked.get(stage.scope, set())
+        closure = stage.cell.closure(names, carried)
+        if not closure and not names:
+            continue
+        small = replace(stage, computed=tuple(line.name for line in stage.cell.lines if line.name in closure))
+        for name in small.inputs:
+            scope, _, line = stage.sources[name].rpartition("/")
+            if scope:
+                asked.setdefault(scope, set()).add(line)
+        kept.append(small)
+    return tuple(reversed(kept))
+
+
+def find(stages: Sequence[Stage], name: str) -> list[str]:
+    """Scopes that have the line, input or state `name`.
+
+    Raises MissingError, with the nearest name, where none has it.
+    """
+    scopes = [s.scope for s in stages if name in s.cell.by_name or name in s.cell.inputs or name in s.cell.states]
+    if not scopes:
+        known = dict.fromkeys(n for s in stages for n in (*s.cell.by_name, *s.cell.inputs, *s.cell.states))
+        raise MissingError(f"there is no line {name!r}{nearest(name, known, 'there are')}")
+    return scopes

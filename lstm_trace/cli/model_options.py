@@ -1,0 +1,247 @@
+"""Options with which a command takes a model instead of a problem: its input, which LSTM, how arrays are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..model.model import Model
+    from ..trace.trace import Trace
+
+Command = Callable[..., Any]
+_FILE = click.Path(allow_dash=True)
+#: Keywords that `input_options` and `layout_options` give to a command.
+INPUTS = ("input", "key", "h0", "c0", "lengths", "mask", "batch_first")
+_STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("--name", {"help": "Which LSTM of several; lstm-trace inspect lists them."}),
+    ("--layout", {"help": "How the weights are stored: pytorch, keras, onnx, tf1, … (docs/layouts.md)."}),
+    ("--gate-order", {"help": "Order in which the gates are stacked, for example ifco."}),
+    ("--transposed/--not-transposed", {"default": None, "help": "Matrices are (I, 4H) and (H, 4H)."}),
+    ("--joined", {"type": click.Choice(["xh", "hx"]), "help": "One kernel for [x; h], or for [h; x]."}),
+    ("--bias", {"type": click.Choice(["one", "two", "8H", "column"]), "help": "How biases are stored."}),
+    ("--forget-bias", {"type": float, "help": "Number added to the forget gate at run time."}),
+    ("--activation", {"help": "Of the candidate and of the output: tanh, relu, … (docs/options.md)."}),
+    ("--recurrent-activation", {"help": "Of the gates: sigmoid, hard_sigmoid, hard_sigmoid_keras, …"}),
+    (
+        "--go-backwards",
+        {"is_flag": True, "default": None, "help": "Every layer runs from the last step to the first."},
+    ),
+    (
+        "--merge",
+        {
+            "type": click.Choice(["concat", "sum", "mean", "product", "none"]),
+            "help": "How two directions are joined (Keras merge_mode; ave is mean, mul is product).",
+        },
+    ),
+    (
+        "--padded-output",
+        {
+            "type": click.Choice(["zero", "repeat", "carry"]),
+            "help": "Output of a layer at padding (zero with Keras zero_output_for_mask, else repeat).",
+        },
+    ),
+)
+STORED = tuple(flag.split("/")[0].removeprefix("--").replace("-", "_") for flag, _ in _STORED_OPTIONS)
+
+
+def input_options(command: Command) -> Command:
+    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--mask`, `--batch-first`."""
+    for option in (
+        click.option("--batch-first/--time-first", default=None, help="x is (B, T, I), or (T, B, I)."),
+        click.option("--mask", type=_FILE, help="1 at valid steps, 0 at padding: (T, B), or (B, T) as x."),
+        click.option("--lengths", type=_FILE, help="Length of each row of the batch."),
+        click.option("--c0", type=_FILE, help="Initial cell states (L·D, B, H)."),
+        click.option("--h0", type=_FILE, help="Initial hidden states (L·D, B, H)."),
+        click.option("--key", help="Which array of several, or which columns of a table."),
+        click.option("--input", type=_FILE, help="x: .npy, .npz, .csv, .tsv, .parquet or .json."),
+    ):
+        command = option(command)
+    return command
+
+
+def layout_options(command: Command) -> Command:
+    """`--name`, `--layout` and its parts; what a file of weights does not say: `--activation` … `--padded-output`."""
+    for flag, facts in reversed(_STORED_OPTIONS):
+        command = click.option(flag, **facts)(command)
+    return command
+
+
+def layout_options_of_two(command: Command) -> Command:
+    """The options of `layout_options`, and each of them for A or B alone: `--name-a`, `--layout-b`, …"""
+    for side in "ba":
+        for flag, facts in reversed(_STORED_OPTIONS):
+            own = "/".join(f"{part}-{side}" for part in flag.split("/"))
+            alone = {**facts, "help": f"{flag} of {side.upper()} alone.", "hidden": flag not in ("--name", "--layout")}
+            command = click.option(own, **alone)(command)
+    return layout_options(command)
+
+
+def stored_layout(given: dict[str, Any]) -> dict[str, Any] | None:
+    """The layout that the options describe; None where they say nothing."""
+    facts = {
+        "name": given.get("layout"),
+        "order": given.get("gate_order"),
+        **{name: given.get(name) for name in ("transposed", "joined", "bias", "forget_bias")},
+    }
+    said = {name: value for name, value in facts.items() if value is not None}
+    return said or None
+
+
+def asked_options(given: dict[str, Any]) -> dict[str, Any]:
+    """What the options say of a model beside the layout of its weights, as options of the cell and the network."""
+    both = given.get("activation")
+    said = {
+        "candidate_activation": both,
+        "output_activation": both,
+        "gate_activation": given.get("recurrent_activation"),
+        "direction": "reverse" if given.get("go_backwards") else None,
+        "merge": given.get("merge"),
+        "padding": given.get("padded_output"),
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **arguments: Any) -> Trace:
+    """The trace of a model or a problem over its input, with a bar where it takes long; see `prepared`."""
+    return _with_bar(*prepared(source, given, allow_nonfinite), **arguments)
+
+
+def _with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
+    from .progress import Bar
+
+    with Bar() as bar:
+        return model.run(**found, **arguments, progress=bar)
+
+
+def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> tuple[Model, dict[str, Any]]:
+    """A model, or the one of a problem, and the arguments of its run.
+
+    given: the values of `input_options` and `layout_options` by name. Raises LstmTraceError; click.UsageError for a
+    model without an input.
+    """
+    from dataclasses import replace
+
+    from ..api import prepare
+    from ..model.input_files import read_input
+    from ..weights.read import is_model
+
+    model_file = is_model(source)
+    stored = stored_layout(given)
+    asked = asked_options(given)
+    if not model_file and (stored or asked or given.get("name")):
+        raise click.UsageError(f"{source} is a problem: it has its name, layout, activations and directions in itself")
+    if model_file and not given.get("input"):
+        raise click.UsageError(f"{source} is a model: give its input with --input X")
+    if given.get("key") and not given.get("input"):
+        raise click.UsageError("--key says which array of --input: give --input X, or leave it out")
+    model = prepare(
+        source,
+        name=given.get("name") or "",
+        layout=stored,
+        options=asked or None,
+        allow_nonfinite=allow_nonfinite,
+    )
+    arguments: dict[str, Any] = {}
+    if given.get("input"):
+        arguments["x"], names = read_input(given["input"], given.get("key"))
+        if names:
+            model = replace(model, header=replace(model.header, names={**model.header.names, "x": names}))
+    for name in ("h0", "c0", "lengths", "mask"):
+        if given.get(name):
+            arguments[name] = read_input(given[name]).values
+    if given.get("batch_first") is not None:
+        arguments["batch_first"] = given["batch_first"]
+    padded = (
+        {"lengths", "mask"} & arguments.keys() or model.defaults.lengths is not None or model.defaults.mask is not None
+    )
+    if given.get("padded_output") and not padded:
+        raise click.UsageError("--padded-output changes nothing where no step is padding: give --lengths or --mask too")
+    return model, arguments
+
+
+def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
+    """The trace in a file; of the problem in it; or of the model in it over its input."""
+    from .options import opened
+
+    if _is_run(source, given):
+        return traced(source, given, allow_nonfinite)
+    return opened(source, allow_nonfinite)
+
+
+def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
+    """The traces of two sources, one x for both; an option is for those that can have it, or for the side it names."""
+    from .options import opened
+
+    pair = (a, b)
+    sides = [of_side(pair, given, at) for at in range(2)]
+    with _names_of_two(pair):
+        ready = [prepared(s, mine) if _is_run(s, mine) else None for s, mine in zip(pair, sides, strict=True)]
+    _one_layout(pair, [found for found in ready if found is not None])
+    for source, found in zip(pair, ready, strict=True):
+        yield opened(source) if found is None else _with_bar(*found)
+
+
+@contextmanager
+def _names_of_two(pair: tuple[str, str]) -> Iterator[None]:
+    """Say, where no LSTM or several have the name that holds for two models, how each gets a name of its own."""
+    from ..errors import ChoiceError
+    from ..weights.read import is_model
+
+    try:
+        yield
+    except ChoiceError as error:
+        if not all(map(is_model, pair)):
+            raise
+        hint = "--name is for both models; --name-a is for the first alone, --name-b for the second"
+        raise ChoiceError(*(f"{problem} ({hint})" for problem in error.problems)) from None
+
+
+def _is_run(source: str, given: dict[str, Any]) -> bool:
+    """Whether a source is a model, or a problem with options; click.UsageError for a trace with options."""
+    from ..trace.files.trace_file import is_trace
+    from ..weights.read import is_model
+
+    chosen = [name for name in (*INPUTS, *STORED) if given.get(name) is not None]
+    if chosen and is_trace(source):
+        option = chosen[0].replace("_", "-")
+        raise click.UsageError(f"{source} is a trace: its weights and its input are in it; leave --{option} out")
+    return bool(chosen) or is_model(source)
+
+
+def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, Any]:
+    """The options that hold for one of two sources: those of both, where it can have them, then its own."""
+    from ..trace.files.external_values import is_foreign
+    from ..trace.files.trace_file import is_trace
+    from ..weights.read import is_model
+
+    source, other, side = pair[at], pair[1 - at], "ab"[at]
+    own = {name: given[f"{name}_{side}"] for name in STORED if given.get(f"{name}_{side}") is not None}
+    if own and not is_model(source):
+        option = next(iter(own)).replace("_", "-")
+        raise click.UsageError(f"--{option}-{side} is for a model, and {source} is none; leave it out")
+    common = {name: given.get(name) for name in (*INPUTS, *STORED)}
+    if is_trace(source) and not (is_trace(other) or is_foreign(other)):
+        common = {}
+    elif not is_model(source) and is_model(other):
+        common = {name: value for name, value in common.items() if name in INPUTS}
+    return {**common, **own}
+
+
+def _one_layout(pair: tuple[str, str], ready: list[tuple[Model, dict[str, Any]]]) -> None:
+    """Raise click.UsageError where the two would read one x (T, B, I) and (B, T, I)."""
+    x = ready[0][1].get("x") if len(ready) == 2 else None
+    if x is None or x.ndim != 3 or "batch_first" in ready[0][1]:
+        return
+    own = [model.defaults.batch_first for model, _ in ready]
+    if own[0] != own[1]:
+        said = " and ".join(
+            f"{source} takes {'(B, T, I)' if major else '(T, B, I)'}" for source, major in zip(pair, own, strict=True)
+        )
+        raise click.UsageError(
+            f"the input has shape {x.shape}, and the two read it in other orders: {said}; say which it is: "
+            "--batch-first for (B, T, I), --time-first for (T, B, I)"
+        )

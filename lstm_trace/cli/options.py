@@ -1,0 +1,175 @@
+"""Options that mean the same in every command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..printable import printable
+
+if TYPE_CHECKING:
+    from ..model.model import Model
+    from ..trace.trace import Trace
+
+Command = Callable[..., Any]
+#: How an output whose suffix says nothing gets its format, to end a message.
+FORMAT = "; choose one with --format"
+#: Key of `Context.meta` for the exit code that a command has found before it prints.
+VERDICT = "lstm_trace.verdict"
+
+
+class OutputPath(click.Path):
+    """A file that a command writes; every other path among its parameters is one that it reads."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name of a file is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def spare_inputs(command: click.Command, callback: Command | None, /, **given: Any) -> Any:
+    """Call a command, unless one of its outputs is one of its inputs. Raises FileError before anything is computed."""
+    inputs: list[str] = []
+    outputs: list[str] = []
+    for parameter in command.params:
+        if isinstance(parameter.type, click.Path) and (value := given.get(str(parameter.name))) is not None:
+            files = outputs if isinstance(parameter.type, OutputPath) else inputs
+            files += [value] if isinstance(value, str) else value
+    if outputs:
+        from ..base.files import spare
+
+        for output in outputs:
+            spare(output, inputs)
+    return callback(**given) if callback else None
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Print text, in which no character from a file commands the terminal."""
+    click.echo(printable(text), err=err)
+
+
+def conclude(verdict: int) -> None:
+    """Set the exit code, before the result is printed: a reader that stops reading does not change it."""
+    click.get_current_context().meta[VERDICT] = verdict
+
+
+def source_argument(command: Command) -> Command:
+    """A trace, or a problem that is traced first; '-' is standard input."""
+    return click.argument("source", type=click.Path(allow_dash=True))(command)
+
+
+def output_option(help: str = "Write here instead of standard output.") -> Callable[[Command], Command]:
+    """`-o FILE`, '-' for standard output."""
+    return click.option("-o", "--output", type=OutputPath(allow_dash=True, dir_okay=False), default="-", help=help)
+
+
+def nonfinite_option(command: Command) -> Command:
+    """`--allow-nonfinite`."""
+    return click.option("--allow-nonfinite", is_flag=True, help="Accept NaN and infinity in weights.")(command)
+
+
+def selection_options(command: Command) -> Command:
+    """`--line`, `--layer`, `--direction`, `--steps`, `--batch`, `--unit`: which part of a trace is meant."""
+    for option in (
+        click.option("--unit", type=click.IntRange(min=0), help="Only this unit (from 0)."),
+        click.option("--batch", type=click.IntRange(min=0), help="Only this row of the batch (from 0)."),
+        click.option(
+            "--steps", "--t", "steps", callback=step_slice, help="Only these steps: A:B, A: or :B (B excluded), or T."
+        ),
+        click.option("--direction", type=click.Choice(["forward", "reverse", "joined"]), help="Only this direction."),
+        click.option("--layer", type=click.IntRange(min=0), help="Only this layer (from 0)."),
+        click.option(
+            "--only", "--line", "only", callback=name_list, help="Only these lines: names with commas between."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def name_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Names of lines: split at the commas that stand outside parentheses."""
+    if value is None:
+        return None
+    names = tuple(part.strip() for part in re.split(r",(?![^(]*\))", value) if part.strip())
+    if not names:
+        raise click.BadParameter(f"expected names of lines with commas between, found {value!r}", ctx, param)
+    return names
+
+
+def step_slice(ctx: click.Context, param: click.Parameter, value: str | None) -> slice | None:
+    """The steps of A:B, A:, :B or one step; negative ones count from the end."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})", value.strip())
+    if not match or value.strip() == ":":
+        raise click.BadParameter(f"expected A:B, A:, :B or one step, found {value!r}", ctx, param)
+    if match[3] is not None:
+        return slice(int(match[3]), int(match[3]) + 1 or None)
+    return slice(int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
+
+
+def arithmetic_options(command: Command) -> Command:
+    """`--by-hand N` and `--arithmetic NAME`, as one keyword `arithmetic`: the name, or None."""
+
+    @wraps(command)
+    def named(*, by_hand: int | None, arithmetic: str | None, **given: Any) -> Any:
+        if by_hand is not None and arithmetic is not None:
+            raise click.UsageError("--by-hand N is an arithmetic itself: leave --arithmetic away")
+        return command(arithmetic=arithmetic if by_hand is None else f"by-hand-{by_hand}", **given)
+
+    for option in (
+        click.option("--arithmetic", help="Compute in float32, float16, bfloat16 or qM.N (docs/arithmetic.md)."),
+        click.option(
+            "--by-hand", type=click.IntRange(0, 15), metavar="N", help="Compute as a person who notes N decimals."
+        ),
+    ):
+        named = option(named)
+    return named
+
+
+def digits_option(help: str) -> Callable[[Command], Command]:
+    """`--digits N` and `--digits LINE=N`, repeatable: decimals of all lines (or None), and those of single lines."""
+    return click.option("--digits", multiple=True, metavar="N", callback=_digits, help=help)
+
+
+def _digits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[int | None, dict[str, int]]:
+    whole, single = None, {}
+    for value in values:
+        name, found, count = value.rpartition("=")
+        if not re.fullmatch(r"\d{1,2}", count.strip()) or int(count) > 17 or bool(found) != bool(name.strip()):
+            raise click.BadParameter(f"{value!r} is neither a number in 0<=x<=17 nor LINE=NUMBER", ctx, param)
+        if name:
+            single[name.strip()] = int(count)
+        else:
+            whole = int(count)
+    return whole, single
+
+
+def number_options(command: Command) -> Command:
+    """`--digits`, `--significant`, `--decimal-comma`: how numbers are shown, as keywords of `report`."""
+
+    @wraps(command)
+    def styled(*, digits: Any, significant: int | None, decimal_comma: bool, **given: Any) -> Any:
+        whole, single = digits
+        style = {"digits": whole, "significant": significant, "digits_of": single or None}
+        return command(style={**style, "decimal_comma": decimal_comma or None}, **given)
+
+    found: Command = styled
+    for option in (
+        click.option("--decimal-comma", is_flag=True, help="0,5 instead of 0.5."),
+        click.option("--significant", type=click.IntRange(1, 17), help="Significant digits instead of decimals."),
+        digits_option("Decimals (8), or of one line: c_t=6 (repeatable). Display only."),
+    ):
+        found = option(found)
+    return found
+
+
+def opened(source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None) -> Trace:
+    """The trace in a file, or of the problem in it; before: see `api.open_source`."""
+    from ..api import open_source
+
+    return open_source(source, allow_nonfinite, before)

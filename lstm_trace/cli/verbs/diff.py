@@ -1,0 +1,74 @@
+"""`lstm-trace diff`: two traces side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..model_options import input_options, layout_options_of_two
+from ..options import FORMAT, conclude, echo, output_option
+
+
+@click.command("diff")
+@click.argument("a", type=click.Path(allow_dash=True))
+@click.argument("b", type=click.Path(allow_dash=True))
+@output_option("Write here: .md, .csv or .json; Markdown to standard output if not given.")
+@click.option(
+    "--format", "form", type=click.Choice(["md", "csv", "json"]), help="Format, where the suffix does not say."
+)
+@click.option("--rtol", type=float, help="Relative tolerance.")
+@click.option("--atol", type=float, help="Absolute tolerance.")
+@click.option("--ulps", type=float, help="Tolerance in units in the last place.")
+@click.option("--attribute", metavar="ADDRESS", help="Split the difference of this value exactly, b minus a.")
+@click.option("--bound", is_flag=True, help="The rounding bound decides (the default).")
+@input_options
+@layout_options_of_two
+def command(
+    a: str,
+    b: str,
+    output: str,
+    form: str | None,
+    rtol: float | None,
+    atol: float | None,
+    ulps: float | None,
+    attribute: str | None,
+    bound: bool,
+    **given: Any,
+) -> None:
+    """Compare B with A (the reference): traces, problems, or models with --input.
+
+    B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
+    stored is also there for one side: --name-a, --layout-b, --gate-order-b, …
+
+    Exit 0 when all values that both have are the same within the tolerance, 1 when one differs, 2 on an error.
+    """
+    from ...base.files import format_of, written
+    from ...tables import diff as view
+    from ...tables.attribution import difference
+    from ...tables.explanation import SUFFIXES
+    from ...trace.files.external_values import is_foreign, read_foreign
+    from ...verification.compare import Tolerance, compare
+    from ..model_options import of_side, opened_two, opened_with
+
+    if bound and (rtol, atol, ulps) != (None, None, None):
+        raise click.UsageError("--bound goes alone: --rtol, --atol and --ulps take its place")
+    tolerance = Tolerance(rtol, atol, ulps)
+    chosen = form or format_of(output, SUFFIXES, "comparisons", "md", FORMAT)
+    remarks: list[str] = []
+    if is_foreign(b):
+        of_side((a, b), given, 1)  # what is said of b alone is refused
+        reference = opened_with(a, of_side((a, b), given, 0))
+        other, remarks = read_foreign(b, reference)
+    else:
+        reference, other = opened_two(a, b, given)
+    found = compare(reference, other, tolerance)
+    if attribute is not None:
+        text = difference(reference, other, attribute).render(chosen)
+    else:
+        text = view.render(found, chosen)
+    conclude(0 if found.same else 1)
+    with written(output) as file:
+        file.write(text)
+    for remark in remarks:
+        echo(f"note: {remark}", err=True)

@@ -1,0 +1,111 @@
+"""`lstm-trace explain`: what a value came from, what a cell remembers, how its gates behave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..model_options import input_options, layout_options
+from ..options import FORMAT, nonfinite_option, output_option, selection_options
+
+if TYPE_CHECKING:
+    from ...trace.trace import Trace
+
+WAYS = ("memory", "gradient", "contribution", "gates")
+
+
+@click.command("explain")
+@click.argument("source", type=click.Path(allow_dash=True))
+@click.option("--of", help="Address of the value, for example 3/h_t[1]; not for gates.")
+@click.option("--how", type=click.Choice(WAYS), required=True, help="Which explanation.")
+@output_option("Write here: .md, .csv or .json (gradient also .txt); Markdown to standard output if not given.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["md", "text", "csv", "json"]),
+    help="Format, where the suffix does not say; text for gradient only.",
+)
+@click.option(
+    "--baseline",
+    type=click.Path(allow_dash=True),
+    metavar="BASELINE",
+    help="contribution: zero-input (default), zero-state, a row of the batch, or a file.",
+)
+@click.option("--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50).")
+@click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")
+@click.option(
+    "--detail",
+    type=click.Choice(["scalar", "vector", "summary"]),
+    help="gradient: every term of every unit, vectors, or gates and states only; chosen by size if not given.",
+)
+@click.option("--digits", type=click.IntRange(0, 17), help="gradient: decimals (8).")
+@click.option("--width", type=click.IntRange(min=40), help="gradient: columns of text (80).")
+@click.option("--all", "everything", is_flag=True, help="gradient: everything, however long.")
+@click.option("--low", type=click.FloatRange(0, 1), help="gates: below it is left-saturated (0.1).")
+@click.option("--high", type=click.FloatRange(0, 1), help="gates: above it is right-saturated (0.9).")
+@selection_options
+@input_options
+@layout_options
+@nonfinite_option
+def command(
+    source: str,
+    of: str | None,
+    how: str,
+    output: str,
+    form: str | None,
+    allow_nonfinite: bool,
+    **given: Any,
+) -> None:
+    """Explain a value of SOURCE, a trace or problem (or a model with --input).
+
+    \b
+    memory        the ledger of a carried value: what each step wrote
+    gradient      back-propagation through time, line by line, and all gradients
+    contribution  the value against a baseline, split over inputs and steps
+    gates         saturation, dead units, memory length; the first NaN or infinity
+    """
+    from ...base.files import format_of, written
+    from ...tables.explanation import SUFFIXES
+    from ...tables.explanations import explanation
+    from ..model_options import opened_with
+
+    if of is None and how != "gates" and not given["seed"]:
+        raise click.UsageError(f"--how {how} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
+    arguments = _arguments(how, {"of": of, **given})
+    suffixes = SUFFIXES | ({".txt": "text"} if how == "gradient" else {})
+    chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
+    trace = opened_with(source, given, allow_nonfinite)
+    text = explanation(trace, how=how, **arguments).render(chosen)
+    with written(output) as file:
+        file.write(text)
+
+
+def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, which all belong to the explanation `how`."""
+    from ...model.input_files import read_input
+    from ...tables.explanations import READS, misplaced
+
+    known = {name for names in READS.values() for name in names}
+    chosen: dict[str, Any] = {"of": None}
+    chosen |= {
+        name: value for name, value in given.items() if name in known and value is not None and value is not False
+    }
+    for name, ways in misplaced(how, (name for name, value in chosen.items() if value is not None)).items():
+        option = "all" if name == "everything" else name
+        raise click.UsageError(f"--{option} belongs to --how {' and '.join(ways)}, not to --how {how}")
+    if "seed" in chosen:
+        chosen["seed"] = read_input(chosen["seed"]).values
+    if "baseline" in chosen:
+        chosen["baseline"] = _baseline(chosen["baseline"])
+    return chosen
+
+
+def _baseline(text: str) -> str | int | Trace:
+    from ...trace.address import whole
+    from ..options import opened
+
+    if text in ("zero-input", "zero-state"):
+        return text
+    row = whole(text)
+    return opened(text) if row is None else row

@@ -1,0 +1,40 @@
+"""`lstm-trace show`: a compact table for the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..options import nonfinite_option, opened, selection_options, source_argument
+
+
+@click.command("show")
+@source_argument
+@click.option("--digits", type=click.IntRange(0, 17), default=6, show_default=True, help="Decimals (display only).")
+@click.option("--all", "everything", is_flag=True, help="All rows, not only a screenful.")
+@selection_options
+@nonfinite_option
+def command(source: str, digits: int, everything: bool, allow_nonfinite: bool, **selection: Any) -> None:
+    """Show the values of SOURCE (a trace, or a problem that is traced first) as a table.
+
+    A row is a line at a step, a column is a unit; where the units do not fit, their min, mean and max. By default no
+    more than a screenful, with a line that says what is left out.
+    """
+    import shutil
+
+    from rich.console import Console
+
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:  # rich would end with exit code 1
+            raise BrokenPipeError
+
+    from ...tables.terminal import draw, table
+    from ...trace.rows import Selection
+
+    width, height = shutil.get_terminal_size()
+    trace = opened(source, allow_nonfinite)
+    found = table(trace, Selection(**selection), width, None if everything else height, digits)
+    console = Screen(width=width, highlight=False)
+    for part in draw(found):
+        console.print(part)

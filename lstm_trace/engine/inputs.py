@@ -1,0 +1,260 @@
+"""What a run is fed, checked and brought into one layout: (T, B, I), (B, width) and (T, B, width)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.network import Stage, find
+from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
+from ..trace.address import STATE
+from .input_arrays import UNKNOWN, checked_lengths, checked_mask, numbers, shortest
+
+#: States by their short names, for messages: {"h_prev": "h0", …}.
+_SHORT = {state: short for short, state in STATE.items()}
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """The arrays of one run, copies all of them.
+
+    x: (T, B, I) or None; lengths: (B,) or None; mask: (T, B), True at the valid steps, or None where there are lengths
+    or all steps are valid; initial: for each state its (B, width) for every scope in order; given: supplied lines
+    (T, B, width) by scope and name. batched: whether the caller's arrays had a batch axis.
+    unread: `x` and `given` where a fault of theirs leaves something out; what else is told of the run leaves it open.
+    """
+
+    steps: int
+    batch: int
+    batched: bool
+    x: Array | None = None
+    lengths: Array | None = None
+    mask: Array | None = None
+    initial: Mapping[str, list[Array]] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
+
+    @property
+    def padded(self) -> str:
+        """What says which steps are padding: `lengths`, `mask`, or nothing."""
+        return "lengths" if self.lengths is not None else "mask" if self.mask is not None else ""
+
+
+def fed(
+    x: Any,
+    states: Mapping[str, Any],
+    supplied: Mapping[str, Any],
+    lengths: Any,
+    mask: Any,
+    batch_first: bool,
+    dtype: Any,
+    width: int | None,
+    stages: Sequence[Stage],
+    scopes: Sequence[str],
+    carried: Iterable[str],
+    faults: Faults,
+    unread: frozenset[str] = frozenset(),
+) -> RunInputs:
+    """Check and copy the arrays of a run.
+
+    states: by name (`h_prev`); supplied: lines by name or `layer/direction/name`; width: I where the weights say it;
+    scopes: those of the cells, in the order of the initial states; carried: the states of the cell. faults: gathers
+    every fault; what is faulty is not in what is returned. unread: `x` and `mask` where there is one that cannot be
+    read.
+    """
+    values, batched = None, False
+    with faults.gather():
+        values, batched = sequence(x, batch_first, dtype, width)
+    if "x" in unread or (values is None and x is not None):
+        unread |= {"x"}
+        steps = batch = UNKNOWN
+    elif values is not None:
+        steps, batch = values.shape[:2]
+    else:
+        steps, batch = _extent(supplied, states, len(scopes), batch_first)
+        batched = batch > 1
+    found: tuple[Array | None, Array | None] = (
+        None if lengths is None else np.zeros(0, np.int64),
+        None if mask is None and "mask" not in unread else np.zeros((0, 0), bool),
+    )
+    with faults.gather():
+        if lengths is not None and mask is not None:
+            raise OptionError("lengths and mask say the same in two ways: give one of them")
+        if "mask" not in unread:
+            checked = checked_mask(mask, steps, batch, batched, batch_first)
+            found = (checked_lengths(lengths, steps, batch), None) if mask is None else shortest(checked)
+    starts: dict[str, list[Array]] = {}
+    with faults.gather():
+        starts = _initial(states, scopes, batch, dtype, carried)
+    given: dict[str, dict[str, Array]] = {}
+    with faults.gather():
+        given = _given(supplied, steps, batch, batched, batch_first, dtype, stages)
+    if supplied and not given:
+        unread |= {"given"}
+    return RunInputs(steps, batch, batched, values, *found, starts, given, unread)
+
+
+def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[Array | None, bool]:
+    """x as (T, B, I), and whether it came with a batch axis."""
+    if x is None:
+        return None, False
+    array = numbers(x, "x", dtype)
+    shape = array.shape
+    if array.ndim == 0:
+        array = array.reshape(1)
+    if array.size == 0:
+        what = "the sequence is empty" if shape[0] == 0 else f"x has shape {shape}, without a number"
+        raise ShapeError(f"{what}: x needs at least one step of numbers")
+    if array.ndim == 1:
+        if width == 1 and array.size > 1:
+            offer = ", ".join(f"[{v:g}]" for v in array[:3]) + (", …" if array.size > 3 else "")
+            raise ShapeError(
+                f"x has {array.size} numbers in one list, which is one step of {array.size} inputs, but the weights "
+                f"take I = 1 input; for {array.size} steps write [{offer}]"
+            )
+        array = array[None]
+    if array.ndim > 3:
+        raise ShapeError(f"x has shape {shape}; expected (T, I) or (T, B, I)")
+    batched = array.ndim == 3
+    if not batched:
+        array = array[:, None]
+    elif batch_first:
+        array = np.ascontiguousarray(np.swapaxes(array, 0, 1))
+    return array, batched
+
+
+def _extent(supplied: Mapping[str, Any], states: Mapping[str, Any], scopes: int, batch_first: bool) -> tuple[int, int]:
+    """T and B where there is no x: from a supplied line of (T, B, width) or (T, width), else one step."""
+    for value in supplied.values():
+        shape = _shape(value)
+        if len(shape) == 3:
+            return (shape[1], shape[0]) if batch_first else (shape[0], shape[1])
+        if len(shape) == 2:
+            return shape[0], 1
+    for value in states.values():
+        shape = _shape(value)
+        if len(shape) == 3:
+            return 1, shape[1]
+        if len(shape) == 2 and scopes == 1:
+            return 1, shape[0]
+    return 1, 1
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of an array, or of nested lists by their first entries; whether they are ragged is seen later."""
+    found = []
+    while isinstance(value, list | tuple) and value:
+        found.append(len(value))
+        value = value[0]
+    return (*found, *(np.shape(value) if hasattr(value, "__array__") else ()))
+
+
+def _initial(
+    states: Mapping[str, Any], scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str]
+) -> dict[str, list[Array]]:
+    """For each state that was given its (B, width) for every scope in order."""
+    found: dict[str, list[Array]] = {}
+    faults = Faults()
+    known = [_SHORT.get(state, state) for state in carried]
+    count = len(scopes)
+    for state, value in states.items():
+        name = _SHORT.get(state, state)
+        with faults.gather():
+            if name not in known:
+                hint = nearest(name, known, "it carries") or "; it carries nothing"
+                raise MissingError(f"the cell carries no state {name}{hint}")
+            if (
+                isinstance(value, list | tuple)
+                and len({_shape(part)[-1:] for part in value}) > 1
+                and len(value) == count
+            ):
+                found[state] = [_of_scope(part, f"{name}[{k}]", batch, dtype) for k, part in enumerate(value)]
+                continue
+            array = numbers(value, name, dtype)
+            shape = array.shape
+            if batch == UNKNOWN:  # the width can be told all the same
+                found[state] = [np.atleast_1d(array)] * count
+                continue
+            if array.ndim <= 1 and count == 1 and batch == 1:
+                array = array.reshape(1, 1, -1)
+            elif array.ndim == 2 and count == 1 and shape[0] == batch:
+                array = array[None]
+            elif array.ndim == 2 and batch == 1 and shape[0] == count:
+                array = array[:, None]
+            if array.ndim != 3 or array.shape[:2] != (count, batch) or not array.size:
+                raise ShapeError(f"{name} has shape {shape}; expected {_forms(count, batch)}")
+            found[state] = list(array)
+    faults.tell()
+    return found
+
+
+def _of_scope(value: Any, name: str, batch: int, dtype: Any) -> Array:
+    """The state of one of several layers that differ in width, (B, width)."""
+    array = np.atleast_2d(numbers(value, name, dtype))
+    if array.ndim != 2 or not array.size or len(array) != batch != UNKNOWN:
+        raise ShapeError(f"{name} has shape {_shape(value)}; expected (B, width) with B = {batch}")
+    return array
+
+
+def _forms(count: int, batch: int) -> str:
+    """The shapes that an initial state may have."""
+    forms = ["(width,)"] if count == batch == 1 else []
+    if count == 1 or batch == 1:
+        forms.append(f"({batch if count == 1 else count}, width)")
+    forms.append(f"({count}, {batch}, width)")
+    return f"(L·D, B, width) with L·D = {count}, B = {batch}: {' or '.join(forms)}"
+
+
+def _given(
+    supplied: Mapping[str, Any],
+    steps: int,
+    batch: int,
+    batched: bool,
+    batch_first: bool,
+    dtype: Any,
+    stages: Sequence[Stage],
+) -> dict[str, dict[str, Array]]:
+    """Supplied lines as (T, B, width) by scope."""
+    found: dict[str, dict[str, Array]] = {}
+    faults = Faults()
+    for key, values in supplied.items():
+        with faults.gather():
+            scope, name = _place(key, stages)
+            array = numbers(values, f"given {key}", dtype)
+            shape = array.shape
+            if steps == UNKNOWN:
+                found.setdefault(scope, {})[name] = np.atleast_1d(array)
+                continue
+            if array.ndim < 2:  # one value for every step and row
+                array = np.broadcast_to(np.atleast_1d(array), (steps, batch, array.size))
+            elif array.ndim == 2:
+                array = array[:, None] if not batched and shape[0] == steps else array[None]
+            elif batch_first:
+                array = np.swapaxes(array, 0, 1)
+            if array.ndim != 3 or array.shape[:2] != (steps, batch) or not array.size:
+                raise ShapeError(
+                    f"given {key} has shape {shape}; expected (width,), (T, width) or (T, B, width) "
+                    f"with T = {steps}, B = {batch}"
+                )
+            found.setdefault(scope, {})[name] = np.array(array)
+    faults.tell()
+    return found
+
+
+def _place(key: str, stages: Sequence[Stage]) -> tuple[str, str]:
+    """Scope and name of a supplied line, written `name` or `layer/direction/name`."""
+    scope, _, name = key.rpartition("/")
+    known = [stage.scope for stage in stages]
+    if scope and scope not in known:
+        raise MissingError(f"given {key!r}: there is no {scope!r}{nearest(scope, known, 'there are')}")
+    try:
+        scopes = [scope] if scope else find(stages, name)
+    except MissingError as error:
+        raise MissingError(f"given: {error}") from None
+    if len(scopes) > 1:
+        raise MissingError(f"given {name!r} is in {', '.join(scopes)}: write {scopes[0]}/{name}")
+    return scopes[0], name

@@ -1,0 +1,202 @@
+"""Matrix times vectors: out[b, rows] = W[rows, :] @ x[b, :], by tiles whose sums stay in registers.
+
+A tile is some rows of W times some rows b. The weights of a tile lie together, (k, rows), so that they are read once
+from front to back; each sum is taken over k in order, whatever the tile. One function for each shape of tile; the
+tiles of one shape are a loop, for unrolled calls take LLVM seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .llvm import Code, Vector
+
+#: Products and sums up to which a tile is written out without a loop.
+SMALL = 64
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """What the CPU offers: lanes of a vector, and how many vectors a tile may hold in registers."""
+
+    lanes: int
+    sums: int
+    rows: int
+
+    @classmethod
+    def of(cls, lanes: int, registers: int) -> Tiling:
+        """Tiles for `registers` vector registers: up to 24 sums of 32, or 12 of 16."""
+        return cls(lanes, 24, 8) if registers >= 32 else cls(lanes, 12, 4)
+
+    def wide(self, rows: int) -> int:
+        """How many vectors of weights a tile has, for `rows` rows of the batch."""
+        if rows == 1:
+            return 16 if self.sums == 24 else 8
+        return max(1, self.sums // rows)
+
+
+def pieces(rows: int, lanes: int) -> list[tuple[int, int]]:
+    """(first row, number of rows) of vectors: full ones, then powers of two.
+
+    >>> pieces(21, 8)
+    [(0, 8), (8, 8), (16, 4), (20, 1)]
+    """
+    found, at = [], 0
+    while at < rows:
+        width = lanes
+        while width > rows - at:
+            width //= 2
+        found.append((at, width))
+        at += width
+    return found
+
+
+def shares(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
+    """Runs of at most `most` neighbours, as equal as can be."""
+    count = -(-len(items) // most)
+    size, more = divmod(len(items), count)
+    found, at = [], 0
+    for k in range(count):
+        here = size + (k < more)
+        found.append(items[at : at + here])
+        at += here
+    return found
+
+
+class Tiles:
+    """Writes the functions that compute tiles, each shape once."""
+
+    def __init__(self, code: Code, lanes: int) -> None:
+        self.code, self.lanes = code, lanes
+        self._names: dict[tuple[object, ...], str] = {}
+
+    def function(self, widths: tuple[int, ...], rows: int, terms: int, stride: int, out_stride: int) -> str:
+        """The name of a function (weights, x, out).
+
+        widths: lanes of each vector of weights; rows: of the batch; terms: of each sum; strides between rows of the
+        batch, in numbers.
+        """
+        key = widths, rows, terms, stride, out_stride
+        if key not in self._names:
+            self._names[key] = f"@tile{len(self._names)}"
+            with self.code.function():
+                _Tile(self.code, self.lanes, *key).write(self._names[key])
+        return self._names[key]
+
+
+class _Tile:
+    def __init__(
+        self, code: Code, lanes: int, widths: tuple[int, ...], rows: int, terms: int, stride: int, out_stride: int
+    ) -> None:
+        self.code, self.widths, self.rows = code, widths, rows
+        self.terms, self.stride, self.out_stride = terms, stride, out_stride
+        self.vectors = {w: Vector(code, w) for w in widths}
+        self.total = sum(widths)
+        self.even = all(w == widths[0] for w in widths)
+        self.align = widths[0] * code.size if self.even else code.size
+        self.out_align = self.align if out_stride % lanes == 0 else code.size
+
+    def write(self, name: str) -> None:
+        code, many = self.code, len(self.widths) * self.rows
+        code.emit(f"define internal void {name}(ptr noalias %w, ptr noalias %x, ptr noalias %o) #0 {{\nentry:")
+        if self.terms * many <= SMALL:
+            sums: list[list[str]] = [["" for _ in self.widths] for _ in range(self.rows)]
+            for k in range(self.terms):
+                sums = self._term(code.address("%w", k * self.total), code.address("%x", k), sums)
+        else:
+            sums = self._loop(4 if many < 16 else 2)
+        for b in range(self.rows):
+            at = 0
+            for k, width in enumerate(self.widths):
+                self.vectors[width].store(sums[b][k], code.address("%o", b * self.out_stride + at), self.out_align)
+                at += width
+        code.emit("  ret void\n}")
+
+    def _loop(self, unrolled: int) -> list[list[str]]:
+        """The terms by a loop over `unrolled` at a time, the rest after it."""
+        code, size = self.code, self.code.size
+        whole = self.terms // unrolled * unrolled
+        start = [[f"%z{b}_{k}" for k in range(len(self.widths))] for b in range(self.rows)]
+        code.emit("  br label %loop\nloop:\n  %k = phi i64 [0, %entry], [%kn, %loop]")
+        code.emit("  %wp = phi ptr [%w, %entry], [%wn, %loop]\n  %xp = phi ptr [%x, %entry], [%xn, %loop]")
+        mark, sums = len(code.lines), start
+        for u in range(unrolled):
+            sums = self._term(code.address("%wp", u * self.total), code.address("%xp", u), sums)
+        code.lines[mark:mark] = [
+            f"  {start[b][k]} = phi {self.vectors[w].type} [zeroinitializer, %entry], [{sums[b][k]}, %loop]"
+            for b in range(self.rows)
+            for k, w in enumerate(self.widths)
+        ]
+        code.emit(
+            f"  %kn = add i64 %k, {unrolled}\n"
+            f"  %wn = getelementptr i8, ptr %wp, i64 {unrolled * self.total * size}\n"
+            f"  %xn = getelementptr i8, ptr %xp, i64 {unrolled * size}\n"
+            f"  %more = icmp slt i64 %kn, {whole}\n  br i1 %more, label %loop, label %tail\ntail:"
+        )
+        for k in range(self.terms - whole):
+            sums = self._term(code.address("%wn", k * self.total), code.address("%xn", k), sums)
+        return sums
+
+    def _term(self, weights: str, x: str, sums: list[list[str]]) -> list[list[str]]:
+        """One more term of every sum; a sum that is empty begins with it."""
+        code, at, loaded = self.code, 0, []
+        for width in self.widths:
+            loaded.append(self.vectors[width].load(code.address(weights, at), self.align))
+            at += width
+        found = []
+        for b in range(self.rows):
+            scalar = next(iter(self.vectors.values())).scalar
+            one = code.value(f"load {scalar}, ptr {code.address(x, b * self.stride)}, align {code.size}")
+            spread = {w: v.every(one) for w, v in self.vectors.items()}
+            row = []
+            for k, width in enumerate(self.widths):
+                v = self.vectors[width]
+                factors = loaded[k], spread[width]
+                row.append(v.fma(*factors, sums[b][k]) if sums[b][k] else v.mul(*factors))
+            found.append(row)
+        return found
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A copy of weights, made once for each model, from number `at` of the parameters' memory on.
+
+    starts: the first rows of tiles of `rows` rows of the stacked matrices `names`; empty for one vector.
+    """
+
+    names: tuple[str, ...]
+    at: int
+    starts: tuple[int, ...] = ()
+    rows: int = 0
+
+
+Call = Callable[[tuple[int, ...], str, str], None]
+
+
+def tiles_of(code: Code, rows: int, terms: int, tiling: Tiling, wide: int,
+             put: Callable[[tuple[int, ...], int], int], out: str, body: Call) -> None:  # fmt: skip
+    """Loop over the tiles of a matrix of `rows` rows and `terms` columns.
+
+    put: told the first rows and the height of tiles of one shape; says where their weights lie. body: told the widths
+    of a tile, where its weights lie, and where the results of its rows begin, `out` being that of row 0.
+    """
+    runs: list[tuple[tuple[int, ...], list[int]]] = []
+    for share in shares(pieces(rows, tiling.lanes), wide):
+        widths = tuple(width for _, width in share)
+        if runs and runs[-1][0] == widths:
+            runs[-1][1].append(share[0][0])
+        else:
+            runs.append((widths, [share[0][0]]))
+    for widths, starts in runs:
+        height = sum(widths)
+        at = put(tuple(starts), height)
+
+        def one(index: str, widths: tuple[int, ...] = widths, at: int = at, first: int = starts[0]) -> None:
+            height = sum(widths)
+            body(widths, code.address("%par", at, (index, terms * height)), code.address(out, first, (index, height)))
+
+        code.loop(len(starts), 1, one)

@@ -1,0 +1,280 @@
+"""A stage's lines as one function: its text. Where its values lie: `placement`.
+
+Memory of a run: `rows`, one more than there are steps, in which each value of the loop is a (B, width) block at a
+constant place; a state is what its line left one row before (after, for the reverse direction), the first row holds
+the initial states. `runs`, (T, B, width) for each group of products that leave the loop. They are made for some
+hundred rows at a time, inside the function, so that they are still in the cache when the loop reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...cell.lines import Line, Operand
+from .functions import ELEMENTWISE
+from .llvm import Vector
+from .loops import module_text
+from .matmul import Call, Tiling, shares, tiles_of
+from .placement import Placement, Program
+from .schedule import Segment, Task
+
+#: Rows (steps times batch) of products made at once, and the bytes that they may have beyond that.
+LEAST_ROWS = 256
+MOST_BYTES = 512 * 1024
+
+
+class Writer(Placement):
+    """Writes the program of one task."""
+
+    def write(self) -> Program:
+        """The whole program."""
+        self._place()
+        before, inside = self._part(self._before), self._part(self._loop)
+        self.program.text = self._module(before, inside)
+        return self.program
+
+    def _part(self, write: Callable[[], None]) -> str:
+        self.code.lines = []
+        write()
+        return "\n".join(self.code.lines)
+
+    # -- products ------------------------------------------------------------------------------------------------
+
+    def _matrix(self, segment: Segment) -> tuple[tuple[str, ...], int, int]:
+        """(names, rows, terms) of the stacked matrices of products."""
+        names = tuple(str(line.operands[0]) for line in segment.lines)
+        rows = sum(self.task.shapes[name][0] for name in names)
+        terms = self.task.shapes[names[0]][1]
+        self.program.work += rows * terms * self.part
+        return names, rows, terms
+
+    def _tiled(self, segment: Segment, wide: int, out: str, columns: Call) -> None:
+        names, rows, terms = self._matrix(segment)
+
+        def put(starts: tuple[int, ...], height: int) -> int:
+            return self._put(names, len(starts) * height * terms, starts, height)
+
+        tiles_of(self.code, rows, terms, self.tiling, wide, put, out, columns)
+
+    def _before(self) -> None:
+        """Products of inputs for a block of steps.
+
+        Of the whole batch they are `%m` rows: tiles of some rows each, then one row each. A part of the batch has its
+        tiles in each step.
+        """
+        many = min(self.tiling.rows, self.part) if self.part < self.batch else self.tiling.rows
+        for k, segment in enumerate(self.schedule.before):
+            vector = self.spots[str(segment.lines[0].operands[1])]
+            out, terms, total = f"%block_run{k}", vector.stride, self.program.runs[k] // self.batch
+
+            def columns(
+                widths: tuple[int, ...], weights: str, results: str,
+                x: str = f"%block_{vector.base}", terms: int = terms, total: int = total,
+            ) -> None:  # fmt: skip
+                x, results = self._begun(x, 0, terms), self._begun(results, 0, total)
+                strides = terms, terms, total
+
+                def at(row: str, by: int = 1) -> tuple[str, str]:
+                    return self.code.address(x, 0, (row, by * terms)), self.code.address(results, 0, (row, by * total))
+
+                if self.part < self.batch:
+                    self.code.loop("%n", 1, lambda t: self._rows(widths, weights, *at(t, self.batch), many, strides))
+                    return
+                for rows, count, first in ((many, "%tiles", "0"), (1, "%rest", "%tiled")):
+                    self._calls(widths, weights, *at(first), rows, count, strides)
+
+            self._tiled(segment, self.tiling.wide(many), out, columns)
+
+    def _rows(
+        self, widths: tuple[int, ...], weights: str, x: str, out: str, most: int, strides: tuple[int, int, int]
+    ) -> None:
+        """The products of one tile of weights with all rows that this call computes, at most so many at a time."""
+        runs: dict[int, list[int]] = {}
+        for share in shares(range(self.part), most):
+            runs.setdefault(len(share), []).append(share[0])
+        for rows, firsts in runs.items():
+            xs = self.code.address(x, firsts[0] * strides[1])
+            outs = self.code.address(out, firsts[0] * strides[2])
+            self._calls(widths, weights, xs, outs, rows, len(firsts), strides)
+
+    def _calls(
+        self, widths: tuple[int, ...], weights: str, x: str, out: str, rows: int, count: int | str,
+        strides: tuple[int, int, int],
+    ) -> None:  # fmt: skip
+        """`count` calls for `rows` rows each. strides: terms of a sum; numbers between rows of x, and of the result."""
+        code = self.code
+        name = self.tiles.function(widths, rows, *strides)
+
+        def call(j: str) -> None:
+            at = code.address(x, 0, (j, rows * strides[1])), code.address(out, 0, (j, rows * strides[2]))
+            code.emit(f"  call void {name}(ptr {weights}, ptr {at[0]}, ptr {at[1]})")
+
+        code.loop(count, 1, call)
+
+    def _products(self, segment: Segment) -> None:
+        """Products of one vector in a step: tiles of rows of the batch."""
+        vector, total = str(segment.lines[0].operands[1]), self.spots[segment.lines[0].name].stride
+        terms = self.task.shapes[str(segment.lines[0].operands[0])][1]
+        x, stride = self._at(vector), self.spots[vector].stride
+        if self.batch > 1 and terms * self.size % 2048 == 0 and stride:
+            x, stride = self._spread_out(vector, terms), terms + self.unit
+        most = min(self.part, self.tiling.rows)
+
+        def columns(widths: tuple[int, ...], weights: str, results: str) -> None:
+            self._rows(widths, weights, x, results, most, (terms, stride, total))
+
+        self._tiled(segment, self.tiling.wide(most), self._at(segment.lines[0].name), columns)
+
+    def _spread_out(self, name: str, terms: int) -> str:
+        """A copy of a (B, terms) value with a gap between its rows: rows a power of two apart share cache lines."""
+        code, v, stride = self.code, Vector(self.code, self.tiling.lanes), terms + self.unit
+        self.program.scratch = max(self.program.scratch, self.part * stride)
+
+        def copy(b: str, k: str) -> None:
+            value = v.load(self._at(name, (b, self.spots[name].stride), (k, 1)), self.size)
+            v.store(value, code.address("%scratch", 0, (b, stride), (k, 1)), self.size)
+
+        code.loop(self.part, 1, lambda b: code.loop(terms, self.tiling.lanes, lambda k: copy(b, k)))
+        return "%scratch"
+
+    # -- elementwise lines ---------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        write = {"products": self._products, "elementwise": self._elementwise, "across": self._across}
+        for segment in self.schedule.loop:
+            write[segment.kind](segment)
+
+    def _units(self, width: int, body: Callable[[Vector, str, str], None]) -> None:
+        """body(vector, b, j) for every row b and every unit j that a vector begins at.
+
+        The last vector may overlap the one before: its values are computed twice, and are the same.
+        """
+        lanes = self.tiling.lanes
+        while lanes > width:
+            lanes //= 2
+        v = Vector(self.code, lanes)
+
+        def row(b: str) -> None:
+            def at(j: str) -> None:
+                if width % lanes and j != "0":
+                    fits = self.code.value(f"icmp slt i64 {j}, {width - lanes}")
+                    j = self.code.value(f"select i1 {fits}, i64 {j}, i64 {width - lanes}")
+                body(v, b, j)
+
+            self.code.loop(-(-width // lanes) * lanes, lanes, at)
+
+        self.code.loop(self.part, 1, row)
+
+    def _read(self, v: Vector, name: Operand, width: int, b: str, j: str) -> str:
+        """The units from j on of an operand, for row b."""
+        if not isinstance(name, str):
+            return v.number(name)
+        spot = self.spots[name]
+        if self.widths[name] == 1 and width > 1:
+            return v.spread(self._at(name, (b, spot.stride)))
+        return v.load(self._at(name, (b, spot.stride), (j, 1)), self._aligned(v, name))
+
+    def _aligned(self, v: Vector, name: str) -> int:
+        spot, width = self.spots[name], self.widths[name]
+        inside = spot.base in ("cur", "prev", "par")
+        whole = all(n % v.lanes == 0 for n in (spot.start, spot.stride, width))
+        return v.lanes * self.size if inside and whole else self.size
+
+    def _store(self, v: Vector, value: str, name: str, b: str, j: str) -> None:
+        v.store(value, self._at(name, (b, self.spots[name].stride), (j, 1)), self._aligned(v, name))
+
+    def _elementwise(self, segment: Segment) -> None:
+        """One loop over the units: a value that was read or computed stays in its register; every line is stored."""
+        width = self.widths[segment.lines[0].name]
+
+        def body(v: Vector, b: str, j: str) -> None:
+            values: dict[Operand, str] = {}
+            for line in segment.lines:
+                for name in line.operands:
+                    if name not in values:
+                        values[name] = self._read(v, name, width, b, j)
+                values[line.name] = ELEMENTWISE[line.op](v, [values[o] for o in line.operands], line.constants)
+                self._store(v, values[line.name], line.name, b, j)
+
+        self._units(width, body)
+
+    # -- operations across the units -----------------------------------------------------------------------------
+
+    def _across(self, segment: Segment) -> None:
+        line = segment.lines[0]
+        if line.op == "concat":
+            self._concat(line)
+        else:
+            self.code.loop(self.part, 1, lambda b: self._reduced(line, b))
+
+    def _concat(self, line: Line) -> None:
+        spot, at = self.spots[line.name], 0
+        for operand in line.operands:
+            width = self.widths[operand] if isinstance(operand, str) else 1
+
+            def body(v: Vector, b: str, j: str, operand: Operand = operand, at: int = at, width: int = width) -> None:
+                target = self._at(line.name, (b, spot.stride), (j, 1), ahead=at)
+                v.store(self._read(v, operand, width, b, j), target, self.size)
+
+            self._units(width, body)
+            at += width
+
+    def _reduced(self, line: Line, b: str) -> None:
+        """Sum, mean or maximum of one row's units: by vectors, then their lanes in halves, then what is left over."""
+        name = line.reads[0]
+        width, lanes = self.widths[name], self.tiling.lanes
+        while lanes > width:
+            lanes //= 2
+        v, one, code = Vector(self.code, lanes), Vector(self.code, 1), self.code
+
+        def join(v: Vector, a: str, b: str) -> str:
+            return v.larger(a, b) if line.op == "max" else v.add(a, b)
+
+        cell = code.address("%scratch", 0)  # the total so far: memory, for a loop has no other variable here
+        self.program.scratch = max(self.program.scratch, lanes)
+        v.store(self._read(v, name, width, b, "0"), cell, self.size)
+
+        def more(j: str) -> None:
+            following = code.value(f"add i64 {j}, {lanes}")
+            v.store(join(v, v.load(cell, self.size), self._read(v, name, width, b, following)), cell, self.size)
+
+        count = width // lanes
+        if count > 2:
+            code.loop((count - 1) * lanes, lanes, more)
+        elif count == 2:
+            more("0")
+        total = v.load(cell, self.size)
+        at = count * lanes
+        while lanes > 1:
+            lanes //= 2
+            half = Vector(code, lanes)
+            total = join(half, v.part(total, 0, lanes), v.part(total, lanes, lanes))
+            v = half
+        for k in range(at, width):
+            total = join(one, total, self._read(one, name, width, b, str(k)))
+        if line.op == "mean":
+            total = one.div(total, one.number(width))
+        self._store(one, total, line.name, b, "0")
+
+    # -- the whole -----------------------------------------------------------------------------------------------
+
+    def _module(self, before: str, inside: str) -> str:
+        inputs = [f"in{k}" for k in range(len(self.task.inputs))]
+        runs = [f"run{k}" for k in range(len(self.program.runs))]
+        moving = {**{n: w * self.batch for n, (_, w) in zip(inputs, self.task.inputs, strict=True)},
+                  **dict(zip(runs, self.program.runs, strict=True))}  # fmt: skip
+        return module_text(
+            self.code, moving, self.program.row, self.batch, self.tiling.rows, _block_steps(self), self.task.reverse,
+            before, inside,
+        )  # fmt: skip
+
+
+def _block_steps(writer: Writer) -> int:
+    """Steps for which products of inputs are made at once."""
+    bytes_of_row = max(1, sum(writer.program.runs) // writer.batch) * writer.size
+    return max(1, max(LEAST_ROWS, MOST_BYTES // bytes_of_row) // writer.batch)
+
+
+def make_program(task: Task, lanes: int, registers: int) -> Program:
+    """The program of a task that is not declined, for vectors of `lanes` numbers and so many registers."""
+    return Writer(task, Tiling.of(lanes, registers)).write()

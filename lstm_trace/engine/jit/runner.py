@@ -1,0 +1,235 @@
+"""Runs compiled lines for one set of weights, batch size and direction, as `numpy_machine.Machine` does for a plan."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from ...base.arrays import Array
+from .loops import ARGUMENTS
+from .machine import Compiled
+from .placement import ALIGN, Program, Spot
+
+#: A block that is copied out, or written to a file, step by step: its bytes (large pieces are written faster, by a
+#: quarter from 2 to 8 MB, and in memory it makes no difference), and its rows (steps times batch) at least, for the
+#: products before the loop.
+BLOCK_BYTES = 8 * 1024 * 1024
+BLOCK_ROWS = 64
+#: Multiplications after which a run comes back to Python, for Ctrl-C and the progress bar: some tenths of a second.
+PART = 2_000_000_000
+
+
+def aligned(numbers: int, dtype: np.dtype[Any]) -> tuple[Array, int]:
+    """Memory for so many numbers and the position at which an aligned one begins."""
+    spare = ALIGN // dtype.itemsize
+    memory = np.empty(numbers + spare, dtype)
+    return memory, -memory.ctypes.data % ALIGN // dtype.itemsize
+
+
+def _must(fits: bool, what: str, found: object) -> None:
+    """Machine code checks nothing: what it is given must be right before it is called, also under `python -O`."""
+    if not fits:
+        raise RuntimeError(f"{what} does not fit the compiled code: {found}")
+
+
+class Rows:
+    """Memory for `steps` steps: what `slab.Slab` is for the numpy plan.
+
+    rows: of the loop, one more than there are steps; runs: products before the loop.
+    """
+
+    def __init__(self, program: Program, steps: int) -> None:
+        task = program.task
+        self.program, self.steps, self.batch, self.dtype = program, steps, task.batch, np.dtype(task.dtype)
+        self.rows, self._first = aligned((steps + 1) * program.row, self.dtype)
+        self._starts = []
+        total, unit = 0, ALIGN // self.dtype.itemsize
+        for each in program.runs:
+            self._starts.append(total)
+            total += -(-each * steps // unit) * unit
+        self.runs, begin = aligned(total, self.dtype)
+        self._starts = [begin + start for start in self._starts]
+        self.address = self.rows.ctypes.data + self._first * self.dtype.itemsize
+        self.addresses = [self.runs.ctypes.data + start * self.dtype.itemsize for start in self._starts]
+        self.states = {name: self._row(name) for name in task.states}
+
+    def _row(self, name: str) -> Array:
+        """The (B, width) block of a state at its first row."""
+        return self.state(name, self.steps if self.program.task.reverse else 0)
+
+    def state(self, name: str, row: int) -> Array:
+        """The (B, width) block of a state at a row: 0 is before the first step, `steps` after the last."""
+        spot = self.program.spots[name]
+        return self._view(self.rows, self._first + row * self.program.row + spot.start, spot, name, 1, 0)[0]
+
+    def line(self, name: str) -> Array:
+        """A line at every step: (T, B, width)."""
+        spot = self.program.spots[name]
+        if spot.base.startswith("run"):
+            k = int(spot.base.removeprefix("run"))
+            return self._view(self.runs, self._starts[k] + spot.start, spot, name, self.steps, self.program.runs[k])
+        ahead = 0 if self.program.task.reverse else self.program.row
+        row = self.program.row
+        return self._view(self.rows, self._first + ahead + spot.start, spot, name, self.steps, row)
+
+    def _view(self, memory: Array, at: int, spot: Spot, name: str, steps: int, each: int) -> Array:
+        width, size = self.program.widths[name], self.dtype.itemsize
+        strides = each * size, spot.stride * size, size
+        return np.ndarray((steps, self.batch, width), self.dtype, memory, at * size, strides)
+
+
+class Runner:
+    """Compiled lines with their weights. One runs one input at a time: its arguments are its own.
+
+    weights: the stage's parameters by name, which are copied.
+    """
+
+    def __init__(self, compiled: Compiled, weights: Mapping[str, Array]) -> None:
+        self.compiled, self.program, self.weights = compiled, compiled.program, weights
+        task = self.program.task
+        self.task, self.plan, self.batch, self.dtype = task, task, task.batch, np.dtype(task.dtype)
+        self._memory, self._parameters = self._packed()
+        self._threads = [_Thread(self.program, row, self._parameters) for row in task.begins]
+        bytes_of_step = max(1, (self.program.row + sum(self.program.runs)) * self.dtype.itemsize)
+        self.block = max(1, -(-BLOCK_ROWS // self.batch), BLOCK_BYTES // bytes_of_step)
+        self._part = max(self.block, PART // max(1, self.program.work + 100 * self.program.row))
+        self._pool: ThreadPoolExecutor | None = None
+        self._block: Rows | None = None
+        self._other: Rows | None = None  # what `take` may still be reading
+
+    def _packed(self) -> tuple[Array, int]:
+        """The parameters in the program's layout, and the address at which they begin."""
+        memory, start = aligned(max(1, self.program.parameters), self.dtype)
+        for pack in self.program.packs:
+            values = self._weight(pack.names[0])
+            if pack.starts:
+                stacked = np.concatenate([self._weight(name) for name in pack.names])
+                values = np.concatenate([stacked[first : first + pack.rows].T.ravel() for first in pack.starts])
+            memory[start + pack.at : start + pack.at + values.size] = values
+        return memory, memory.ctypes.data + start * self.dtype.itemsize
+
+    def _weight(self, name: str) -> Array:
+        array = self.weights[name]
+        _must(array.shape == self.task.shapes[name], name, array.shape)
+        return array
+
+    def slab(self, steps: int) -> Rows:
+        """Memory for a whole trace of `steps` steps."""
+        return Rows(self.program, steps)
+
+    def run(
+        self,
+        steps: int,
+        inputs: Mapping[str, Array],
+        initial: Mapping[str, Array],
+        slab: Rows | None = None,
+        take: Callable[[Rows, int, int], bool | None] | None = None,
+        tick: Callable[[int], None] | None = None,
+    ) -> None:
+        """Compute `steps` steps: see `numpy_machine.Machine.run`."""
+        if len(self._threads) == 1:
+            self._run(steps, inputs, initial, slab, take, tick)
+            return
+        with ThreadPoolExecutor(len(self._threads) - 1, "lstm-trace") as self._pool:  # none waits longer than a run
+            self._run(steps, inputs, initial, slab, take, tick)
+        self._pool = None
+
+    def _run(
+        self,
+        steps: int,
+        inputs: Mapping[str, Array],
+        initial: Mapping[str, Array],
+        slab: Rows | None,
+        take: Callable[[Rows, int, int], bool | None] | None,
+        tick: Callable[[int], None] | None,
+    ) -> None:
+        fed = [(inputs[name], width) for name, width in self.task.inputs]
+        for array, width in fed:
+            _must(array.shape == (steps, self.batch, width), "an input", array.shape)
+        if slab is not None:
+            _must(slab.program.fits(self.program) and slab.steps == steps, "the memory", slab.steps)
+            for name, first in slab.states.items():
+                first[...] = initial[name]
+            if steps <= self._part:
+                self._call(slab, 0, steps, [array for array, _ in fed])
+                if tick is not None:
+                    tick(steps)
+                return
+        done = 0
+        for count in self._parts(steps, [array for array, _ in fed], initial, slab, take):
+            done += count
+            if tick is not None:
+                tick(done)
+
+    def _parts(
+        self,
+        steps: int,
+        fed: list[Array],
+        initial: Mapping[str, Array],
+        slab: Rows | None,
+        take: Callable[[Rows, int, int], bool | None] | None,
+    ) -> Iterator[int]:
+        """Part after part in the trace's memory, or block after block, each given to `take`."""
+        block = slab or self._kept(steps, self._block)
+        size = self._part if slab is not None else block.steps
+        state = initial
+        for done in range(0, steps, size):
+            count = min(size, steps - done)
+            first = steps - done - count if self.task.reverse else done
+            if slab is not None:
+                self._call(slab, first, count, [array[first : first + count] for array in fed])
+            else:
+                for name in block.states:
+                    block.state(name, count if self.task.reverse else 0)[...] = state[name]
+                self._call(block, 0, count, [array[first : first + count] for array in fed])
+                carried = [name for name, _ in self.program.carried]
+                state = {name: block.state(name, 0 if self.task.reverse else count).copy() for name in carried}
+                if take is not None and take(block, first, count):
+                    block, self._other = self._kept(steps, self._other), block
+            yield count
+        if slab is None:
+            self._block = block
+
+    def _kept(self, steps: int, kept: Rows | None) -> Rows:
+        """Memory for a block: what is kept, where it is large enough."""
+        least = min(steps, self.block)
+        return kept if kept is not None and kept.steps >= least else Rows(self.program, least)
+
+    def _call(self, rows: Rows, first: int, count: int, fed: list[Array]) -> None:
+        """Compute the steps from `first` on, so many, in `rows`. fed: the inputs at those steps."""
+        _must(first >= 0 and count > 0 and first + count <= rows.steps, "a part", (first, count))
+        size = self.dtype.itemsize
+        held = [
+            array
+            if array.dtype == self.dtype and array.flags.c_contiguous and array.flags.aligned
+            else np.require(array, self.dtype, ["C", "A"])
+            for array in fed
+        ]  # until the call is over
+        places = [array.ctypes.data for array in held]
+        places += [at + first * each * size for at, each in zip(rows.addresses, self.program.runs, strict=True)]
+        for thread in self._threads:
+            thread.arguments[0] = count
+            thread.arguments[1] = rows.address + first * self.program.row * size
+            thread.arguments[len(ARGUMENTS) :] = places
+        mine, *others = self._threads
+        waiting = [self._pool.submit(self.compiled.call, thread.address) for thread in others] if self._pool else []
+        self.compiled.call(mine.address)
+        for other in waiting:
+            other.result()
+
+
+class _Thread:
+    """What one thread's calls are given: memory of its own, and the rows of the batch from `begin` on."""
+
+    def __init__(self, program: Program, begin: int, parameters: int) -> None:
+        dtype = np.dtype(program.task.dtype)
+        self._scratch, start = aligned(max(1, program.scratch), dtype)
+        self.arguments = (ctypes.c_int64 * (len(ARGUMENTS) + len(program.task.inputs) + len(program.runs)))()
+        self.arguments[2] = parameters
+        self.arguments[3] = self._scratch.ctypes.data + start * dtype.itemsize
+        self.arguments[4] = begin
+        self.address = ctypes.addressof(self.arguments)

@@ -1,0 +1,181 @@
+"""Which lines become one call: siblings of one operation whose operands and results can lie side by side in memory.
+
+Nothing here knows a cell. Two lines can stand next to each other in a call where, at each position, they read equal
+numbers, parameters (which can be stacked), the same value, or two values that can be neighbours in the same order as
+the results. Every value has at most one neighbour on each side, so the neighbours form chains: the order in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ...cell.lines import Line
+from ...cell.ops import OPS
+
+Link = tuple[str, str]  # the second value lies right after the first
+
+
+class Column(NamedTuple):
+    """Where a value is read: the memory of a line (its own; a state has that of the line that it carries).
+
+    area: values of different areas cannot be neighbours. ahead: the row is one later (a carried line, as it is
+    written).
+    """
+
+    line: str
+    area: str
+    width: int
+    ahead: bool = False
+
+
+@dataclass
+class Chains:
+    """The neighbours that have been settled so far."""
+
+    right: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+
+    def settled(self, links: Sequence[Link]) -> int:
+        """How many of `links` hold already."""
+        return sum(1 for a, b in links if self.right.get(a) == b)
+
+    def join(self, links: Sequence[Link]) -> bool:
+        """Make every one of `links` hold, or none where one cannot."""
+        done: list[Link] = []
+        for a, b in links:
+            if self.right.get(a) == b:
+                continue
+            if a in self.right or b in self.left or self._last(b) == a:
+                for x, y in done:
+                    del self.right[x], self.left[y]
+                return False
+            self.right[a], self.left[b] = b, a
+            done.append((a, b))
+        return True
+
+    def _last(self, name: str) -> str:
+        while name in self.right:
+            name = self.right[name]
+        return name
+
+    def chain(self, first: str) -> Iterator[str]:
+        """The values from `first` on."""
+        yield first
+        while first in self.right:
+            first = self.right[first]
+            yield first
+
+
+class _Pair(NamedTuple):
+    """How two lines could follow each other: the kind of each operand position, the neighbours that it needs."""
+
+    kinds: tuple[str, ...]
+    links: tuple[Link, ...]
+
+
+def fuse(
+    lines: Sequence[Line], columns: Mapping[str, Column], parameters: frozenset[str]
+) -> tuple[list[list[Line]], Chains]:
+    """Groups of lines, each to be computed by one call, in an order in which they can be computed.
+
+    lines: in computing order. columns: of every line and state. Lines of different areas are never one group.
+    Later lines choose their order first: what they need of their operands decides how those are computed. Lines that
+    are equally many steps away from the states find each other before others do.
+    """
+    chains = Chains()
+    group = {line.name: [line] for line in lines}
+    kinds: dict[str, tuple[str, ...]] = {}  # of the groups with more than one line, by the name of each of them
+    depth: dict[str, int] = {}
+    for line in lines:
+        depth[line.name] = 1 + max((depth.get(name, 0) for name in line.reads), default=0)
+    for level in (True, False):
+        later: dict[object, list[Line]] = {}  # lines that could be siblings, from the last one back
+        for line in reversed(lines):
+            column = columns[line.name]
+            key = column.area, line.op, line.constants, column.width, len(line.operands), level and depth[line.name]
+            siblings = later.setdefault(key, [])
+            pairs = [(a, b, _pair(a, b, columns, parameters)) for x in siblings for a, b in ((line, x), (x, line))]
+            fits = [(a, b, pair) for a, b, pair in pairs if pair is not None]
+            for a, b, pair in sorted(fits, key=lambda fit: -chains.settled(fit[2].links)):
+                one, two = group[a.name], group[b.name]
+                if one is two or one[-1] is not a or two[0] is not b:
+                    continue
+                if any(kinds.get(x.name, pair.kinds) != pair.kinds for x in (a, b)):
+                    continue
+                if _depends(one, two, group) or _depends(two, one, group) or not chains.join(pair.links):
+                    continue
+                both = one + two
+                group.update((x.name, both) for x in both)
+                kinds.update((x.name, pair.kinds) for x in both)
+            siblings.append(line)
+    return _ordered(lines, group), chains
+
+
+def _pair(a: Line, b: Line, columns: Mapping[str, Column], parameters: frozenset[str]) -> _Pair | None:
+    """What it takes for `b` to follow `a` in one call; None where it cannot."""
+    kinds: list[str] = []
+    links: list[Link] = [(columns[a.name].line, columns[b.name].line)]
+    if columns[a.name].ahead != columns[b.name].ahead or OPS[a.op].width == "concat":
+        return None
+    for position, (x, y) in enumerate(zip(a.operands, b.operands, strict=True)):
+        if not isinstance(x, str) or not isinstance(y, str):
+            if x != y:
+                return None
+            kinds.append("number")
+        elif x in parameters or y in parameters:
+            if not (x in parameters and y in parameters):
+                return None
+            if OPS[a.op].width == "one" or (a.op == "matvec" and position == 1):  # a constant: not worth a rule
+                return None
+            kinds.append("parameter")
+        elif x == y:
+            kinds.append("same")
+        elif x not in columns or y not in columns or (a.op == "matvec" and position == 1):
+            return None
+        else:
+            here, there = columns[x], columns[y]
+            if (here.area, here.width, here.ahead) != (there.area, there.width, there.ahead):
+                return None
+            kinds.append("each")
+            links.append((here.line, there.line))
+    return _Pair(tuple(kinds), tuple(links))
+
+
+def _depends(one: list[Line], two: list[Line], group: Mapping[str, list[Line]]) -> bool:
+    """Whether a line of `one` needs, through any other group, a line of `two`."""
+    goal = id(two)
+    seen = {id(one)}
+    open_groups = [one]
+    while open_groups:
+        for line in open_groups.pop():
+            for name in line.reads:
+                there = group.get(name)
+                if there is None or id(there) in seen:
+                    continue
+                if id(there) == goal:
+                    return True
+                seen.add(id(there))
+                open_groups.append(there)
+    return False
+
+
+def _ordered(lines: Sequence[Line], group: Mapping[str, list[Line]]) -> list[list[Line]]:
+    """The groups so that each stands after all that it reads, otherwise as early as its first line."""
+    order: list[list[Line]] = []
+    state: dict[int, bool] = {}  # False: entered, True: placed
+    for start in lines:
+        stack = [group[start.name]]
+        while stack:
+            here = stack[-1]
+            if id(here) not in state:
+                state[id(here)] = False
+                needed = (group[n] for line in here for n in line.reads if n in group)
+                stack.extend(g for g in needed if id(g) not in state)
+            else:
+                stack.pop()
+                if not state[id(here)]:
+                    state[id(here)] = True
+                    order.append(here)
+    return order

@@ -1,0 +1,178 @@
+"""How numpy computes each operation into memory that is there: a table from operation to calls with an output.
+
+A kernel gives (function, arguments) pairs, to be called in order. It never looks at its operands: they are arrays of
+many steps, or sequences of one array for each step, and the pairs are the same. Every result equals, bit for bit,
+that of the operation's array function on the same operands; products alone may add in another order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...cell.ops import OPS
+
+Steps = list[tuple[Callable[..., Any], tuple[Any, ...]]]
+Kernel = Callable[["Bench", Any, Sequence[Any], Sequence[float]], Steps]
+
+
+class Bench(Protocol):
+    """What a kernel needs beside its operands."""
+
+    def number(self, value: float) -> Any:
+        """The number as an operand."""
+
+    def scratch(self, mask: bool = False) -> Any:
+        """Memory of the result's shape, for truth values with `mask`."""
+
+
+def _put(mask: Array, values: Array, out: Array) -> None:
+    np.copyto(out, values, where=mask)
+
+
+def _larger(a: Array, b: Array, out: Array) -> None:
+    np.maximum(a, b, out=out)  # numpy takes the output of these two by name only
+
+
+def _smaller(a: Array, b: Array, out: Array) -> None:
+    np.minimum(a, b, out=out)
+
+
+def _unary(function: Callable[..., Any]) -> Kernel:
+    return lambda bench, out, a, constants: [(function, (a[0], out))]
+
+
+def _binary(function: Callable[..., Any]) -> Kernel:
+    return lambda bench, out, a, constants: [(function, (a[0], a[1], out))]
+
+
+def _add(bench: Bench, out: Any, a: Sequence[Any], signs: Sequence[float]) -> Steps:
+    """From left to right, the first two terms at once where the first is not negated."""
+    total = a[0]
+    found: Steps = []
+    if signs[0] < 0 or len(a) == 1:
+        found.append((np.negative if signs[0] < 0 else np.positive, (a[0], out)))
+        total = out
+    for term, sign in zip(a[1:], signs[1:], strict=True):
+        found.append((np.add if sign > 0 else np.subtract, (total, term, out)))
+        total = out
+    return found
+
+
+def _sigmoid(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+    one = bench.number(1.0)
+    return [(np.negative, (a[0], out)), (np.exp, (out, out)), (np.add, (out, one, out)), (np.divide, (one, out, out))]
+
+
+def _affine(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+    return [(np.multiply, (bench.number(c[0]), a[0], out)), (np.add, (out, bench.number(c[1]), out))]
+
+
+def _leaky_relu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+    mask = bench.scratch(mask=True)
+    zero = bench.number(0.0)
+    return [
+        (np.multiply, (bench.number(c[0]), a[0], out)),
+        (np.less, (a[0], zero, mask)),
+        (np.logical_not, (mask, mask)),
+        (_put, (mask, a[0], out)),
+    ]
+
+
+def _thresholded_relu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+    mask = bench.scratch(mask=True)
+    return [
+        (np.positive, (a[0], out)),
+        (np.less_equal, (a[0], bench.number(c[0]), mask)),
+        (_put, (mask, bench.number(0.0), out)),
+    ]
+
+
+def _scaled_tanh(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+    return [
+        (np.multiply, (bench.number(c[1]), a[0], out)),
+        (np.tanh, (out, out)),
+        (np.multiply, (bench.number(c[0]), out, out)),
+    ]
+
+
+def _elu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+    mask = bench.scratch(mask=True)
+    zero = bench.number(0.0)
+    return [
+        (_smaller, (a[0], zero, out)),
+        (np.expm1, (out, out)),
+        (np.multiply, (bench.number(c[0]), out, out)),
+        (np.less, (a[0], zero, mask)),
+        (np.logical_not, (mask, mask)),
+        (_put, (mask, a[0], out)),
+    ]
+
+
+def _softsign(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+    one = bench.number(1.0)
+    return [(np.absolute, (a[0], out)), (np.add, (one, out, out)), (np.divide, (a[0], out, out))]
+
+
+def _softplus(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+    above = bench.scratch()
+    return [
+        (np.absolute, (a[0], out)),
+        (np.negative, (out, out)),
+        (np.exp, (out, out)),
+        (np.log1p, (out, out)),
+        (_larger, (a[0], bench.number(0.0), above)),
+        (np.add, (above, out, out)),
+    ]
+
+
+def _where(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+    mask = bench.scratch(mask=True)
+    return [(np.not_equal, (a[0], bench.number(0.0), mask)), (np.positive, (a[2], out)), (_put, (mask, a[1], out))]
+
+
+def _by_definition(op: str) -> Kernel:
+    """The operation's own array function, its result copied: for what numpy cannot compute in place."""
+
+    def kernel(bench: Bench, out: Any, a: Sequence[Any], constants: Sequence[float]) -> Steps:
+        def call(result: Array, *operands: Array) -> None:
+            result[...] = OPS[op].array(operands, constants)
+
+        return [(call, (out, *a))]
+
+    return kernel
+
+
+#: How each operation is computed. The operands of `matvec` are not of one shape: its rule stands in `numpy_machine`.
+KERNELS: dict[str, Kernel] = {
+    "matvec": _by_definition("matvec"),
+    "add": _add,
+    "mul": _binary(np.multiply),
+    "div": _binary(np.divide),
+    "neg": _unary(np.negative),
+    "copy": _unary(np.positive),
+    "sigmoid": _sigmoid,
+    "tanh": _unary(np.tanh),
+    "exp": _unary(np.exp),
+    "log": _unary(np.log),
+    "sqrt": _unary(np.sqrt),
+    "relu": lambda bench, out, a, _: [(_larger, (a[0], bench.number(0.0), out))],
+    "affine": _affine,
+    "leaky_relu": _leaky_relu,
+    "thresholded_relu": _thresholded_relu,
+    "scaled_tanh": _scaled_tanh,
+    "hard_sigmoid": _by_definition("hard_sigmoid"),
+    "elu": _elu,
+    "softsign": _softsign,
+    "softplus": _softplus,
+    "clip": _by_definition("clip"),
+    "where": _where,
+    "maximum": _binary(_larger),
+    "max": _by_definition("max"),
+    "sum": _by_definition("sum"),
+    "mean": _by_definition("mean"),
+    "concat": _by_definition("concat"),
+}

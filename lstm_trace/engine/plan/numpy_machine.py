@@ -1,0 +1,327 @@
+"""The planned run: a plan's calls on a slab, block of steps by block of steps.
+
+Small steps are computed in a small slab that is kept, with a view prepared for every operand of every step (a numpy
+call on a few numbers costs as much as making its views), and each finished block is copied out. Large steps are
+computed in the trace's own slab.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...cell.ops import OPS
+from .kernels import KERNELS, Steps
+from .plan import Call, Operand, Plan
+from .slab import Slab
+
+#: Bytes of a kept slab, which should stay in the cache; it has at most so many steps. A step of which fewer than
+#: `LEAST_STEPS` would fit is large.
+KEPT = 2 * 1024 * 1024
+MOST_STEPS = 64
+LEAST_STEPS = 8
+#: The same for large steps, of which there must be some nevertheless, for the products.
+KEPT_LARGE = 8 * 1024 * 1024
+FEWEST_STEPS = 4
+#: Numbers of steps for which a kept slab remembers its views; blocks for which the slab of a trace does.
+MOST_BOUND = 4
+MOST_BLOCKS = 64
+#: Rows (steps times batch) that a product before the loop should have, for speed: at least, and where they are made
+#: in blocks of any size; and the bytes that they should not exceed.
+LEAST_ROWS = 64
+PRODUCT_ROWS = 1024
+MOST_PRODUCT_STEPS = 256
+PRODUCT_BYTES = 8 * 1024 * 1024
+#: Up to so many numbers a vector is multiplied from the left with the transposed matrix, which is quicker.
+LONG_VECTOR = 256
+
+Weights = Mapping[str, Array]
+Packs = dict[tuple[Any, ...], Array]
+Take = Callable[[Slab, int, int], bool | None]
+
+
+class Bound(NamedTuple):
+    """A plan's calls on some steps of a slab: the parts outside the loop, and each call in it with its sequences.
+
+    fed: where the inputs go; first, last: where the states stand before the first and after the last step.
+    """
+
+    before: Steps
+    loop: Steps
+    after: Steps
+    fed: Mapping[str, Array]
+    first: Mapping[str, Array]
+    last: Mapping[str, Array]
+
+    def run(self) -> None:
+        """Compute every step: in the loop the calls of one step after the other."""
+        for function, arguments in self.before:
+            function(*arguments)
+        if self.loop:
+            deque(zip(*[map(function, *steps) for function, steps in self.loop], strict=False), 0)
+        for function, arguments in self.after:
+            function(*arguments)
+
+
+class Machine:
+    """A plan for one set of weights, one batch size and one direction.
+
+    weights: the stage's parameters by name. packs: stacked copies of weights, shared between machines.
+    One machine runs one input at a time: its kept slab is its own.
+    """
+
+    def __init__(
+        self, plan: Plan, weights: Weights, batch: int, dtype: Any, reverse: bool, packs: Packs | None = None
+    ) -> None:
+        self.plan, self.weights, self.batch, self.dtype = plan, weights, batch, np.dtype(dtype)
+        self.reverse, self.packs = reverse, {} if packs is None else packs
+        size = Slab.size(plan, batch) * self.dtype.itemsize
+        self.block = min(MOST_STEPS, KEPT // max(size, 1))
+        self.small = self.block >= LEAST_STEPS and self.block * batch >= LEAST_ROWS
+        if not self.small:
+            outside = plan.columns["before"] + plan.columns["scratch"] + plan.columns["after"]
+            most = PRODUCT_BYTES // max(outside * batch * self.dtype.itemsize, 1)
+            self.block = max(1, min(most, MOST_PRODUCT_STEPS, PRODUCT_ROWS // batch))
+        self._kept_steps = self.block if self.small else max(FEWEST_STEPS, min(self.block, KEPT_LARGE // size))
+        self._pool: list[Slab] = []
+
+    def slab(self, steps: int) -> Slab:
+        """Memory for a whole trace of `steps` steps."""
+        return Slab(self.plan, steps, self.batch, self.dtype, self.reverse, min(steps, self.block))
+
+    def run(
+        self,
+        steps: int,
+        inputs: Mapping[str, Array],
+        initial: Mapping[str, Array],
+        slab: Slab | None = None,
+        take: Take | None = None,
+        tick: Callable[[int], None] | None = None,
+    ) -> None:
+        """Compute `steps` steps.
+
+        inputs: (T, B, width); initial: (B, width) for each state that is read. slab: where all steps go; without it
+        each finished block is given to `take` (block, first step, number of steps), which must copy what it keeps, or
+        say True: then it may read on until it is given the next block.
+        tick: told after each block how many steps are done.
+        """
+        whole = slab is not None and not self.small
+        work = slab if slab is not None and whole else self._next()
+        state: Mapping[str, Array] = initial
+        done = 0
+        for first, count in self._starts(steps, self.block if whole else self._kept_steps):
+            at = first if whole else 0
+            bound = self._bound(work, at, at + count, keep=not whole or count == steps)
+            for name, array in bound.fed.items():
+                array[...] = inputs[name][first : first + count]
+            if not whole or not done:  # within one slab the states stand where the next block reads them
+                for name, array in bound.first.items():
+                    array[...] = state[name]
+            bound.run()
+            state = bound.last
+            if not whole and slab is not None:
+                slab.fill(work, first, count)
+            elif take is not None and take(work, first, count):
+                work = self._next()
+            done += count
+            if tick is not None:
+                tick(done)
+
+    def _next(self) -> Slab:
+        """A kept slab: not the one that was given out last, where that is still being read."""
+        if len(self._pool) < 2:
+            self._pool.append(Slab(self.plan, self._kept_steps, self.batch, self.dtype, self.reverse, self._kept_steps))
+        else:
+            self._pool.reverse()
+        return self._pool[-1]
+
+    def _starts(self, steps: int, block: int) -> Sequence[tuple[int, int]]:
+        """(first step, number of steps) of each block, in the order in which they are computed."""
+        found = [(at, min(block, steps - at)) for at in range(0, steps, block)]
+        return found[::-1] if self.reverse else found
+
+    # -- binding -------------------------------------------------------------------------------------------------
+
+    def _bound(self, slab: Slab, first: int, last: int, keep: bool) -> Bound:
+        """The plan's calls on the steps from `first` to before `last` of `slab`.
+
+        keep: whether every view of every step is made now, to be used again.
+        """
+        if (first, last) in slab.bound:
+            return slab.bound[first, last]  # type: ignore[no-any-return]
+        if not slab.fed:
+            widths = {o.names[0]: o.width for c in self.plan.calls for o in c.operands if o.kind == "input"}
+            slab.fed = {n: np.empty((len(slab.scratch), self.batch, w), self.dtype) for n, w in widths.items()}
+        fed = {name: array[: last - first] for name, array in slab.fed.items()}
+        binder = _Binder(self, slab, fed, first, last)
+        outside, inside = _Outside(self.dtype), _Inside(self.dtype, self.reverse, keep)
+        before, loop, after = (
+            [step for call in calls for step in binder.steps(call, bench)]
+            for calls, bench in ((self.plan.before, outside), (self.plan.loop, inside), (self.plan.after, outside))
+        )
+        if keep and last - first == 1:  # the only step needs no sequences
+            before, loop = before + [(f, tuple(next(iter(s)) for s in steps)) for f, steps in loop], []
+        rows = (last, first) if self.reverse else (first, last)
+        begin, end = ({state: slab.state(state, row) for state in self.plan.states} for row in rows)
+        bound = Bound(before, loop, after, fed, begin, end)
+        if len(slab.bound) >= (MOST_BOUND if keep else MOST_BLOCKS):
+            slab.bound.clear()
+        slab.bound[first, last] = bound
+        return bound
+
+    def pack(self, names: tuple[str, ...], form: str, width: int = 0) -> Array:
+        """Parameters stacked in the order of `names`; made once.
+
+        form: `rows`, matrices one below the other (n·M, N); `across`, that transposed; `columns`, each transposed
+        (n, N, M); `vectors`, each repeated for every row of the batch (n, B, width).
+        """
+        key = (names, form) if form != "vectors" else (names, form, width, self.batch)
+        found = self.packs.get(key)
+        if found is None:
+            arrays = [self.weights[name] for name in names]
+            if form == "rows":
+                found = np.concatenate(arrays)
+            elif form == "across":
+                found = np.concatenate(arrays).T
+            elif form == "columns":
+                found = np.stack([a.T for a in arrays])
+            else:
+                found = np.stack([np.broadcast_to(a, (self.batch, width)) for a in arrays])
+            self.packs[key] = found = np.ascontiguousarray(found)
+        return found
+
+
+class _Outside:
+    """Calls on many steps at once: operands are arrays."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.shape: tuple[int, ...] = ()
+
+    def number(self, value: float) -> Array:
+        return np.array(value, self.dtype)
+
+    def scratch(self, mask: bool = False) -> Array:
+        return np.empty(self.shape, bool if mask else self.dtype)
+
+    def moving(self, array: Array) -> Array:
+        """An operand that has a value at each step."""
+        return array
+
+    def fixed(self, array: Array) -> Array:
+        """An operand that is the same at each step."""
+        return array
+
+    def started(self, shape: tuple[int, ...]) -> None:
+        """A call begins whose result has this shape over all its steps."""
+        self.shape = shape
+
+
+class _Inside(_Outside):
+    """Calls in the loop: operands are sequences with one array for each step, in the order of the loop."""
+
+    def __init__(self, dtype: np.dtype[Any], reverse: bool, list_views: bool) -> None:
+        super().__init__(dtype)
+        self.reverse, self.list_views = reverse, list_views
+
+    def number(self, value: float) -> Any:
+        return repeat(np.array(value, self.dtype))
+
+    def scratch(self, mask: bool = False) -> Any:
+        return repeat(np.empty(self.shape[1:], bool if mask else self.dtype))
+
+    def moving(self, array: Array) -> Any:
+        ordered = array[::-1] if self.reverse else array
+        return list(ordered) if self.list_views else ordered
+
+    def fixed(self, array: Array) -> Any:
+        return repeat(array)
+
+
+class _Binder:
+    """Finds the arrays of each call on some steps of a slab."""
+
+    def __init__(self, machine: Machine, slab: Slab, fed: Mapping[str, Array], first: int, last: int) -> None:
+        self.machine, self.slab, self.fed, self.first, self.last = machine, slab, fed, first, last
+        self.places = machine.plan.places
+
+    def steps(self, call: Call, bench: _Outside) -> Steps:
+        """The calls of numpy that compute `call`."""
+        if call.op == "matvec" and call.operands[1].kind != "parameter":
+            return self._product(call, bench)
+        out = self._values(call.lines)
+        operands = [self._operand(call, operand) for operand in call.operands]
+        out, operands = _flattened(out, operands, call.width) if OPS[call.op].width == "same" else (out, operands)
+        bench.started(out.shape)
+        given: list[Any] = []
+        for operand, array in zip(call.operands, operands, strict=True):
+            if array is None:
+                given.append(bench.number(operand.number))
+            elif operand.kind == "parameter":
+                given.append(bench.fixed(array))
+            else:
+                given.append(bench.moving(array))
+        return KERNELS[call.op](bench, bench.moving(out), given, call.constants)
+
+    def _values(self, names: tuple[str, ...]) -> Array:
+        """(steps, n, B, width)"""
+        return self.slab.values(self.places[names[0]], len(names), self.first, self.last)
+
+    def _operand(self, call: Call, operand: Operand) -> Array | None:
+        """(steps, n or 1, B, width) of values and inputs, (n, B, width) of parameters, None for a number."""
+        if operand.kind == "number":
+            return None
+        if operand.kind == "value":
+            return self._values(operand.names)
+        if operand.kind == "input":
+            return self.fed[operand.names[0]][:, None]
+        if call.op == "matvec":  # a product of two parameters: as the definition has it
+            return self.machine.weights[operand.names[0]]
+        return self.machine.pack(operand.names, "vectors", operand.width)
+
+    def _product(self, call: Call, bench: _Outside) -> Steps:
+        """Products of one vector: by stacked matrices."""
+        names = call.operands[0].names
+        vector = self._operand(call, call.operands[1])
+        assert vector is not None
+        vector, out = vector[:, 0], self._values(call.lines)  # (steps, B, N), (steps, n, B, M)
+        steps, count, batch, width = out.shape
+        if batch == 1:
+            vector, out = vector[:, 0], out.reshape(steps, count * width)
+            if not isinstance(bench, _Inside):
+                return [(np.matmul, (vector, self.machine.pack(names, "rows").T, out))]
+            if vector.shape[1] > LONG_VECTOR:
+                return [(self.machine.pack(names, "rows").dot, (bench.moving(vector), bench.moving(out)))]
+            matrix = bench.fixed(self.machine.pack(names, "across"))
+            return [(np.ndarray.dot, (bench.moving(vector), matrix, bench.moving(out)))]
+        matrices = self.machine.pack(names, "columns")
+        if isinstance(bench, _Inside):
+            if count == 1:
+                matrices, out = matrices[0], out[:, 0]
+            return [(np.matmul, (bench.moving(vector), bench.fixed(matrices), bench.moving(out)))]
+        if vector.flags.c_contiguous and out[:, 0].flags.c_contiguous:  # every step at once
+            flat = out.transpose(1, 0, 2, 3).reshape(count, steps * batch, width)
+            return [(np.matmul, (vector.reshape(steps * batch, -1), matrices, flat))]
+        return [(np.matmul, (vector[:, None], matrices, out))]
+
+
+def _flattened(out: Array, operands: list[Array | None], width: int) -> tuple[Array, list[Array | None]]:
+    """The operands of an elementwise call with as few axes as they allow: numpy is quickest on one run of numbers."""
+    arrays = [a for a in operands if a is not None]
+    if any(a.shape[-1] != width for a in arrays):
+        return out, operands  # (steps, n, B, width) against (…, 1)
+    if all(a.shape[-3] == out.shape[1] and a[-1].flags.c_contiguous for a in (out, *arrays) if a.ndim == 4):
+
+        def flat(a: Array) -> Array:
+            return a.reshape(a.shape[0], -1) if a.ndim == 4 else a.reshape(-1)
+    else:
+
+        def flat(a: Array) -> Array:
+            return a.reshape(*a.shape[:-2], -1)
+
+    return flat(out), [None if a is None else flat(a) for a in operands]

@@ -1,0 +1,135 @@
+"""What one kind of run computes: the stages with the lines that are needed, every width, and what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..cell.network import GIVEN, VALID, Stage, X, restrict
+from ..cell.shapes import infer
+from ..errors import Faults, MissingError, ShapeError, raise_all
+from ..trace.address import STATE, Address
+from .input_arrays import UNKNOWN
+from .recording import EVERYTHING, Record, recorded, stored_steps
+from .required import require, require_places
+from .targets import beyond, wanted
+from .work import Weights, Work
+
+
+class Request(NamedTuple):
+    """All that the work of a run depends on, without a value. padded: `lengths`, `mask` or empty (see `RunInputs`)."""
+
+    steps: int
+    batch: int
+    width: int | None
+    padded: str
+    ask: tuple[str, ...]
+    given: tuple[tuple[str, str, int], ...]
+    initial: tuple[tuple[str, str, int], ...]
+    record: Record = EVERYTHING
+
+
+class ModelSpec(NamedTuple):
+    """What a model brings to every request.
+
+    stages: the network, with or without padding, and with supplied lines by scope. unread: see `model.Defaults`. own:
+    whether the equations are the user's own. names: labels of inputs and units.
+    """
+
+    stages: Callable[[bool, Mapping[str, Sequence[str]]], tuple[Stage, ...]]
+    weights: Weights
+    unread: frozenset[str]
+    own: bool
+    names: Mapping[str, Sequence[str]]
+
+
+def lay_out(request: Request, ground: ModelSpec) -> Work:
+    """Stages, sizes and checks of one request. Raises MissingError and ShapeError with every fault."""
+    supplied: dict[str, list[str]] = {}
+    for scope, name, _ in request.given:
+        supplied.setdefault(scope, []).append(name)
+    stages = ground.stages(bool(request.padded), supplied)
+    steps = request.steps
+    faults = Faults()
+    asked: list[tuple[str, Address]] = []
+    if request.ask:
+        with faults.gather():
+            wanted(request.ask, stages, request.steps, request.batch, asked)
+        if not asked:  # what is needed is open; sizes are not
+            with faults.gather():
+                _measure(stages, request, ground, {})
+            faults.tell()
+        pairs = [(scope, address.line) for scope, address in asked]
+        stages = restrict(stages, pairs, carried=1 < steps < UNKNOWN)
+        if all(stage.direction == "forward" for stage in stages):
+            # a step never depends on a later one
+            steps = 1 + max(steps - 1 if address.t is None else address.t for _, address in asked)
+            stages = restrict(stages, pairs, carried=1 < steps < UNKNOWN)
+    window = None
+    with faults.gather():
+        window = stored_steps(request.record, request.steps, (address for _, address in asked))
+        if window is not None and all(stage.direction == "forward" for stage in stages):
+            steps = min(steps, window.stop)
+        window = window and range(window.start, min(window.stop, steps))
+    with faults.gather():
+        fed = {place[:2] for place in request.given}
+        require(stages, ground.weights, request.width is not None, fed, ground.unread, ground.own)
+    widths: dict[str, dict[str, int]] = {}
+    with faults.gather():
+        _measure(stages, request, ground, widths)
+        require_places(ground.names, request.width, [w for here in widths.values() for w in here.values()])
+    faults.tell()
+    if not ground.unread:  # else sizes may be open
+        raise_all(MissingError, beyond(asked, widths))
+    inputs = {
+        stage.scope: {n: w for n, (w, _) in _known(stage, request, ground, widths).items() if n in stage.inputs}
+        for stage in stages
+    }
+    stored = recorded(request.record, stages, ((scope, address.line) for scope, address in asked))
+    return Work(stages, steps, request.batch, widths, inputs, stored, window)
+
+
+def _measure(stages: Sequence[Stage], request: Request, ground: ModelSpec, widths: dict[str, dict[str, int]]) -> None:
+    """Put the width of every line into `widths`. Raises ShapeError."""
+    bound = "" if request.steps == UNKNOWN else f"T={request.steps} B={request.batch}"
+    for stage in stages:
+        here = ground.weights.get(stage.scope, {})
+        shapes = {name: np.shape(here[name]) for name in stage.parameters if name in here}
+        known = _known(stage, request, ground, widths)
+        names = [line.name for line in stage.lines]
+        try:
+            widths[stage.scope] = infer(stage.cell, names, shapes, known, bound).widths
+        except ShapeError as error:  # the next stage's input width depends on this one
+            many = "" if len(ground.weights) == 1 else f"{stage.scope}: "
+            raise ShapeError(*(f"{many}{problem}" for problem in error.problems)) from None
+
+
+def _known(
+    stage: Stage, request: Request, ground: ModelSpec, widths: dict[str, dict[str, int]]
+) -> dict[str, tuple[int, str]]:
+    """Widths of the inputs and states of one stage that are known before its equations are looked at."""
+    known: dict[str, tuple[int, str]] = {}
+    for name in stage.inputs:
+        source = stage.sources[name]
+        if source == X and request.width is not None:
+            known[name] = request.width, "from x"
+        elif source == VALID:
+            known[name] = 1, f"from {request.padded}"
+        elif source == GIVEN:
+            width = next((w for scope, given, w in request.given if (scope, given) == (stage.scope, name)), None)
+            if width is not None:
+                known[name] = width, "as given"
+        elif "/" in source:
+            scope, line = source.rsplit("/", 1)
+            supplied = {(at, given): width for at, given, width in request.given}
+            if (scope, line) in supplied:
+                known[name] = supplied[scope, line], f"as given in {source}"
+            elif scope in widths and not ground.unread:
+                known[name] = widths[scope][line], f"from {source}"
+    short = {state: s for s, state in STATE.items()}
+    for scope, name, width in request.initial:
+        if scope == stage.scope and name in stage.cell.states:
+            known[name] = width, f"from {short.get(name, name)}"
+    return known

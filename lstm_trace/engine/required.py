@@ -1,0 +1,74 @@
+"""What a run needs, or a message for each part that nobody gives: every weight and input that a computed line reads,
+lengths or a mask for a padding, a number for each label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ..cell.network import GIVEN, Stage, X
+from ..errors import MissingError, OptionError, ShapeError, closest, nearest, raise_all
+
+
+def require(
+    stages: Sequence[Stage],
+    weights: Mapping[str, Mapping[str, Any]],
+    has_x: bool,
+    given: Collection[tuple[str, str]],
+    unread: Collection[str],
+    own: bool,
+) -> None:
+    """Raise MissingError with every weight and input that a computed line needs and nobody gives.
+
+    given: (scope, name) of the lines that are supplied. unread: what is there but could not be read; it is not
+    missing, and where that is all `weights`, `given` or `ask`, nothing is known to be. own: whether the equations are
+    the author's, so that a name in them may be wrong.
+    """
+    problems: list[str] = []
+    for stage in () if {"weights", "given", "ask"} & set(unread) else stages:
+        here = weights.get(stage.scope, {})
+        place = "" if len(weights) == 1 else f"{stage.scope}/"
+        computed = {line.name for line in stage.lines}
+        for name in stage.parameters:
+            if name not in here and not {name, f"{stage.scope}/{name}"} & set(unread):
+                line = next(line.name for line in stage.cell.parameters[name] if line.name in computed)
+                instead = _instead(name, stage, list(here), own)
+                problems.append(f"line `{line}` needs {place}{name}, which the weights do not have{instead}")
+        for name in stage.inputs:
+            if stage.sources[name] == X and not has_x and "x" not in unread:
+                line = next((line.name for line in stage.lines if name in line.reads), name)
+                problems.append(f"line `{line}` needs the input {name}, which is not given: add x")
+            elif stage.sources[name] == GIVEN and (stage.scope, name) not in given:
+                problems.append(f"the cell declares the input {name}, which is not given: add it under given")
+    raise_all(MissingError, problems)
+
+
+def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
+    """The nearest name that is there: of an own cell also a line, which its author may have meant."""
+    if not own:  # every name of a named cell is right
+        close = closest(name, here)
+        return f"; the nearest that is there is {close}" if close else ""
+    known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
+    return nearest(name, [n for n in known if n.isidentifier()])
+
+
+def require_padded(padding: str, padded: str) -> None:
+    """Raise OptionError for a rule of padding where nothing says which steps are padding."""
+    if padding != "zero" and not padded:
+        raise OptionError(
+            "option padding changes nothing without lengths or a mask: give lengths or mask, or leave it out; "
+            f"found {padding!r}"
+        )
+
+
+def require_places(labels: Mapping[str, Sequence[str]], inputs: int | None, widths: Collection[int]) -> None:
+    """Raise ShapeError for labels that are not as many as the inputs (`x`), or as the units of any line (`h`)."""
+    problems = []
+    count = {key: f"names.{key} has {len(found)} label{'s' * (len(found) != 1)}" for key, found in labels.items()}
+    if "x" in labels and inputs is not None and len(labels["x"]) != inputs:
+        problems.append(f"{count['x']}; expected one for each of the I = {inputs} inputs")
+    if "h" in labels and widths and len(labels["h"]) not in widths:
+        found = ", ".join(map(str, sorted(set(widths))))
+        problems.append(f"{count['h']}; expected one for each unit of a line, and lines have {found}")
+    raise_all(ShapeError, problems)

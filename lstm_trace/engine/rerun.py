@@ -1,0 +1,143 @@
+"""Run the stages of a trace again with other premises: baselines, paths between inputs, ablations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.arithmetic import find
+from ..cell.network import GIVEN, Stage, X
+from ..errors import MissingError, ShapeError, raise_all
+from ..trace.operands import sizes
+from ..trace.trace import Trace
+from .reuse import Pool
+from .run import by_definition, by_plan
+from .storing import InMemory, check_memory, empty_lines
+from .work import Work
+
+Premises = Mapping[str, Mapping[str, Array]]
+
+
+def rerun(
+    trace: Trace,
+    x: Array | None = None,
+    initial: Premises | None = None,
+    given: Premises | None = None,
+    parameters: Premises | None = None,
+    lengths: Array | None = None,
+    mask: Array | None = None,
+) -> Trace:
+    """A new trace of the same stages; what is not given stays as it was.
+
+    x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B
+    may be another one where x, initial, given and lengths (or the mask) all have it. The given trace is not changed.
+    Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
+    """
+    dtype = np.dtype(trace.header.dtype)
+    x = trace.x if x is None else np.array(x, dtype)
+    new = replace(
+        trace,
+        batch=trace.batch if x is None else x.shape[1],
+        x=x,
+        lengths=trace.lengths if lengths is None else np.array(lengths),
+        mask=trace.mask if mask is None else np.array(mask),
+        initial=_changed("initial state", trace.initial, initial, dtype),
+        given=_changed("supplied line", trace.given, given, dtype),
+        parameters=_changed("parameter", trace.parameters, parameters, dtype),
+    )
+    if x is None:
+        values = [(a, 1) for here in new.given.values() for a in here.values()]
+        values += [(a, 0) for here in new.initial.values() for a in here.values()]
+        new = replace(new, batch=next((a.shape[axis] for a, axis in values), trace.batch))
+    _require(new)
+    _check(trace, new)
+    work = _work(new)
+    check_memory(work, dtype)
+    plan = "planned" if new.header.arithmetic is None else "lines"
+    new = replace(new, header=replace(new.header, plan=plan), lines=empty_lines(work, dtype), memory=None)
+    if plan == "lines":
+        by_definition(new, work, InMemory(new, work, {}))
+    else:
+        by_plan(new, work, new.parameters, Pool(), InMemory(new, work, {}))
+    return new
+
+
+def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
+    """The run of `trace` again from its premises, in another arithmetic (None: in float64). Raises as `rerun` does."""
+    header = replace(trace.header, dtype="float64", arithmetic=None if arithmetic is None else find(arithmetic).name)
+    return rerun(replace(trace, header=header), x=trace.x)
+
+
+def _work(trace: Trace) -> Work:
+    """What a run of the trace's stages computes: every line of every stage, all recorded."""
+    widths = sizes(trace)
+    return Work(
+        stages=trace.stages,
+        steps=trace.steps,
+        batch=trace.batch,
+        widths={s.scope: {n: widths[s.scope][n] for n in (*_names(s), *s.states)} for s in trace.stages},
+        inputs={s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in trace.stages},
+        recorded={s.scope: _names(s) for s in trace.stages},
+    )
+
+
+def _names(stage: Stage) -> tuple[str, ...]:
+    return tuple(line.name for line in stage.lines)
+
+
+def _changed(
+    kind: str, before: dict[str, dict[str, Array]], changes: Premises | None, dtype: np.dtype[np.float64]
+) -> dict[str, dict[str, Array]]:
+    """Copies of `before` with `changes` in their places."""
+    for scope, here in (changes or {}).items():
+        for name in here:
+            if name not in before.get(scope, {}):
+                raise MissingError(f"the trace has no {kind} {scope}/{name}")
+    return {
+        scope: {name: np.array((changes or {}).get(scope, {}).get(name, value), dtype) for name, value in here.items()}
+        for scope, here in before.items()
+    }
+
+
+def _require(trace: Trace) -> None:
+    """Raise MissingError for an input or state that a stage reads and the trace lacks; `sizes` tells of parameters."""
+    problems: list[str] = []
+    for stage in trace.stages:
+        given = trace.given.get(stage.scope, {})
+        sources = {name: stage.sources.get(name) for name in stage.inputs}
+        missing = {
+            "initial state": [n for n in stage.states if n not in trace.initial.get(stage.scope, {})],
+            "supplied line": [n for n, source in sources.items() if source == GIVEN and n not in given],
+            "input": [n for n, source in sources.items() if source == X and trace.x is None],
+        }
+        problems += (
+            f"the trace has no {kind} {stage.scope}/{name}, without which it cannot be run again"
+            for kind, names in missing.items()
+            for name in names
+        )
+    raise_all(MissingError, problems)
+
+
+def _check(trace: Trace, new: Trace) -> None:
+    """Raise ShapeError where a changed premise does not fit."""
+    if new.x is not None and trace.x is not None and new.x.shape[::2] != trace.x.shape[::2]:
+        raise ShapeError(f"x has shape {new.x.shape}; expected (T, B, I) with T, I = {trace.x.shape[::2]}")
+    for kind, before, after, axis in (
+        ("initial state", trace.initial, new.initial, 0),
+        ("supplied line", trace.given, new.given, 1),
+        ("parameter", trace.parameters, new.parameters, None),
+    ):
+        for scope, here in after.items():
+            for name, value in here.items():
+                shape = list(before[scope][name].shape)
+                if axis is not None:
+                    shape[axis] = new.batch
+                if list(value.shape) != shape:
+                    raise ShapeError(f"the {kind} {scope}/{name} has shape {value.shape}; expected {tuple(shape)}")
+    if new.lengths is not None and new.lengths.shape != (new.batch,):
+        raise ShapeError(f"lengths has shape {new.lengths.shape}; expected one for each of the B = {new.batch} rows")
+    if new.mask is not None and new.mask.shape != (new.steps, new.batch):
+        raise ShapeError(f"mask has shape {new.mask.shape}; expected (T, B) = {(new.steps, new.batch)}")

@@ -1,0 +1,163 @@
+"""Where the values of a run go: into memory, or wherever a target takes them; all steps, or a window of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..base.free_memory import affordable
+from ..cell.network import Stage
+from ..errors import ShapeError, raise_all
+from ..trace.trace import Trace
+from ..trace.window import cut
+from .jit.runner import Rows
+from .plan.slab import Slab
+from .work import Lines, Work
+
+#: Traces of fewer bytes than this are made without asking how much memory is free.
+SMALL = 1024 * 1024
+#: Misfits of an `out=` that are told.
+MOST_TOLD = 5
+
+
+def taken_lines(work: Work, dtype: Any, lines: Lines) -> Lines:
+    """The arrays of another trace to write into. Raises ShapeError where they do not fit this run."""
+    problems: list[str] = []
+    for scope, names in work.recorded.items():
+        here = lines.get(scope, {})
+        for name in names:
+            wanted = (len(work.span), work.batch, work.widths[scope][name])
+            array = here.get(name)
+            if array is None:
+                problems.append(f"out has no line {scope}/{name}; leave out= away, or give a trace of this model")
+            elif array.shape != wanted or array.dtype != dtype or not array.flags.writeable:
+                kind = "" if array.flags.writeable else ", which cannot be written"
+                problems.append(
+                    f"out: {scope}/{name} is {array.dtype}{list(array.shape)}{kind}; this run needs "
+                    f"{np.dtype(dtype)}{list(wanted)}"
+                )
+        problems += [f"out: {scope}/{name} is not recorded by this run" for name in here if name not in names]
+    problems += [f"out: {scope} is not recorded by this run" for scope in lines if scope not in work.recorded]
+    raise_all(ShapeError, problems[:MOST_TOLD])
+    return lines
+
+
+def empty_lines(work: Work, dtype: Any) -> Lines:
+    """Memory for the recorded lines, one array each."""
+    shape = len(work.span), work.batch
+    return {
+        scope: {name: np.empty((*shape, work.widths[scope][name]), dtype) for name in names}
+        for scope, names in work.recorded.items()
+    }
+
+
+def check_memory(work: Work, dtype: Any) -> None:
+    """Raise TooLargeError where the recorded lines would not fit into the memory that is free."""
+    size = work.numbers * np.dtype(dtype).itemsize
+    if size > SMALL:
+        affordable(size)
+
+
+class Target(Protocol):
+    """Where the values of a planned run go."""
+
+    @property
+    def window(self) -> Window:
+        """The steps of them that are stored."""
+
+    def slab(self, scope: str) -> Slab | Rows | None:
+        """The memory of a whole stage, where the run may compute in it."""
+
+    def take(self, scope: str, block: Slab | Rows, first: int, count: int) -> bool | None:
+        """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on.
+
+        True where the block (a slab) is not copied yet, but will be when the next one comes.
+        """
+
+    def line(self, scope: str, name: str) -> Array:
+        """A line of a finished stage, (T, B, width), that another stage reads."""
+
+
+class Block(Protocol):
+    """Steps that are computed."""
+
+    def line(self, name: str) -> Array:
+        """A line's values, (steps, B, width)."""
+
+
+class Window:
+    """Of the computed steps those that are stored, and the states that are carried into them."""
+
+    def __init__(self, work: Work) -> None:
+        self._span, self._whole, self._steps = work.span, work.whole, work.steps
+        self._stages = {stage.scope: stage for stage in work.stages}
+        self.carried: dict[str, dict[str, Array]] = {}
+
+    def enter(self, stage: Stage, inputs: Mapping[str, Array]) -> None:
+        """Note the states that carry an input, (T, B, width) at all steps, into the stored steps."""
+        edge = self._edge(stage)
+        if not self._whole and 0 <= edge < self._steps:
+            here = self.carried.setdefault(stage.scope, {})
+            here |= {s: np.array(inputs[n][edge]) for s, n in stage.cell.carry if s in stage.states and n in inputs}
+
+    def of(self, scope: str, block: Block, first: int, count: int) -> tuple[slice, slice]:
+        """Which stored steps a block of the steps from `first` on has, and where in the block; notes the states."""
+        if self._whole:
+            return slice(first, first + count), slice(count)
+        span, stage = self._span, self._stages[scope]
+        edge = self._edge(stage)
+        if first <= edge < first + count:
+            here = self.carried.setdefault(scope, {})
+            here |= {
+                state: np.array(block.line(line)[edge - first])
+                for state, line in stage.cell.carry
+                if state in stage.states and line in stage.cell.by_name
+            }
+        begin = max(first, span.start)
+        end = max(min(first + count, span.stop), begin)
+        return slice(begin - span.start, end - span.start), slice(begin - first, end - first)
+
+    def _edge(self, stage: Stage) -> int:
+        """The step that is computed just before those that are stored."""
+        return self._span.stop if stage.direction == "reverse" else self._span.start - 1
+
+    def cut(self, trace: Trace, lines: Lines) -> Trace:
+        """What is stored of a run: `trace` has its premises, `lines` the stored lines."""
+        if self._whole:
+            return trace
+        initial = {scope: {**here, **self.carried.get(scope, {})} for scope, here in trace.initial.items()}
+        found = cut(trace, self._span, initial, lines)
+        return replace(found, x=None if found.x is None else found.x.copy())  # not the whole input with it
+
+
+class InMemory:
+    """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise."""
+
+    def __init__(self, trace: Trace, work: Work, slabs: Mapping[str, Slab | Rows]) -> None:
+        self.slabs, self.lines, self.window = slabs, trace.lines, Window(work)
+        self.passed: Lines = {}  # what another stage reads, at every step
+        for scope, names in work.passed.items():
+            for name in names - (trace.lines.get(scope, {}).keys() if work.whole else set()):
+                shape = work.steps, work.batch, work.widths[scope][name]
+                self.passed.setdefault(scope, {})[name] = np.empty(shape, trace.header.dtype)
+
+    def slab(self, scope: str) -> Slab | Rows | None:
+        """See `Target`."""
+        return self.slabs.get(scope)
+
+    def take(self, scope: str, block: Block, first: int, count: int) -> None:
+        """See `Target`."""
+        for name, array in self.passed.get(scope, {}).items():
+            array[first : first + count] = block.line(name)[:count]
+        steps, there = self.window.of(scope, block, first, count)
+        for name, array in self.lines.get(scope, {}).items():
+            array[steps] = block.line(name)[there]
+
+    def line(self, scope: str, name: str) -> Array:
+        """See `Target`."""
+        passed = self.passed.get(scope, {})
+        return passed[name] if name in passed else self.lines[scope][name]

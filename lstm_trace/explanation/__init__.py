@@ -1,0 +1,1 @@
+"""What a cell remembers, what a value came from, how the gates behave."""

@@ -1,0 +1,184 @@
+"""What a cell remembers: the exact ledger of a carried value over the steps that wrote it.
+
+A carried line that is a sum of (gate x previous value) and other terms can be unrolled exactly:
+c_t = sum over s <= t of (what step s wrote) x (product of the gates since) + c_0 x (product of all gates).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.lines import Cell, Line, Operand
+from ..cell.network import Stage
+from ..errors import MissingError, OptionError
+from ..trace.address import INITIAL, Address
+from ..trace.trace import Trace
+
+
+class Recurrence(NamedTuple):
+    """How a carried line is made: the sum, its terms that keep (sign, gate; None for 1) and that write (sign, name).
+
+    clip: the line that clips the sum, if any; mask: the condition under which the state is replaced, if any.
+    """
+
+    state: str
+    carried: str
+    keeps: tuple[tuple[float, Operand | None], ...]
+    writes: tuple[tuple[float, Operand], ...]
+    total: str
+    clip: str | None
+    mask: str | None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The account of one value: rows (step, what wrote it, part), which add up to `value` but for `residual`.
+
+    half_life: the fewest latest steps whose gates multiply to a half or less; None if all of them together do not.
+    """
+
+    address: Address
+    recurrence: Recurrence
+    rows: tuple[tuple[int | None, str, float], ...]
+    value: float
+    residual: float
+    half_life: int | None
+    steps: int
+
+
+def recurrence(cell: Cell, name: str) -> Recurrence:
+    """How the carried line `name` is made. Raises OptionError, with the reason, where it is no such sum."""
+    pairs = {carried: state for state, carried in cell.carry}
+    mask = None
+    state = pairs.get(name)
+    if state is None:  # under padding the carried line is where(valid, c_t, c_prev)
+        for candidate, target in cell.carry:
+            line = cell.by_name.get(target)
+            if line and line.op == "where" and line.operands[1:] == (name, candidate):
+                state, mask = candidate, str(line.operands[0])
+    if state is None:
+        known = ", ".join(_carried(cell)) or "none"
+        raise OptionError(f"{name} is not carried to the next step, so it has no memory; carried lines: {known}")
+    if name in cell.inputs:
+        raise OptionError(f"{name} is supplied here, not computed, so nothing tells what it keeps")
+    line = cell.by_name[name]
+    clip = None
+    if line.op == "clip":
+        clip, line = name, cell.by_name.get(str(line.operands[0]), line)
+    terms = tuple(zip(line.constants, line.operands, strict=True)) if line.op == "add" else ((1.0, line.name),)
+    keeps: list[tuple[float, Operand | None]] = []
+    writes: list[tuple[float, Operand]] = []
+    for sign, term in terms:
+        if term == state:
+            keeps.append((sign, None))
+        elif (gate := _gate(cell, term, state)) is not None:
+            keeps.append((sign, gate))
+        else:
+            writes.append((sign, term))
+    if not keeps:
+        raise OptionError(
+            f"{name} = {cell.equations.get(name, name)} is no sum of (gate * {state}) and other terms, "
+            "so what it keeps cannot be told apart from what it writes"
+        )
+    for _, term in writes:
+        if term == line.name and line.op != "add":
+            raise OptionError(f"{name} is made by {line.op}, not by a sum with a term gate * {state}")
+    return Recurrence(state, name, tuple(keeps), tuple(writes), line.name, clip, mask)
+
+
+def _carried(cell: Cell) -> list[str]:
+    names = []
+    for _, target in cell.carry:
+        line = cell.by_name.get(target)
+        names.append(str(line.operands[1]) if line is not None and line.op == "where" else target)
+    return names
+
+
+def _gate(cell: Cell, term: Operand, state: str) -> Operand | None:
+    """The gate of a term gate * state; None for any other term."""
+    line: Line | None = cell.by_name.get(term) if isinstance(term, str) else None
+    if line is None or line.op != "mul" or line.operands.count(state) != 1:
+        return None
+    return next(o for o in line.operands if o != state)
+
+
+def _values(trace: Trace, stage: Stage, name: Operand, b: int, j: int) -> Array:
+    values = trace.operand(stage.scope, name)
+    if values is None:
+        raise MissingError(f"{stage.scope}/{name} was not recorded; the memory of a value needs it")
+    values = np.atleast_1d(values)
+    array = np.broadcast_to(values, (trace.steps, trace.batch, values.shape[-1]))[:, b]
+    return array[:, j if array.shape[1] > 1 else 0].astype(np.float64)
+
+
+def ledger(trace: Trace, of: str) -> Ledger:
+    """The account of the carried value at address `of`, for example `3/c_t[1]`.
+
+    Raises OptionError where the cell's carry is no sum of (gate * previous) and other terms, MissingError where a
+    needed line was not recorded.
+    """
+    address = trace.locate(of)
+    stage = trace.stage(address.scope)
+    rule = recurrence(stage.cell, address.line)
+    t, b = 0 if address.t is None else trace.index(address.t), address.b or 0
+    width = trace.lines[stage.scope][address.line].shape[2]
+    if address.unit is None and width > 1:
+        raise MissingError(f"{of}: say which of the {width} units, for example {of}[0]")
+    j = address.unit[0] if address.unit else 0
+    if j >= width:
+        there = f"the units are 0 to {width - 1}" if width > 1 else "there is only unit 0"
+        raise MissingError(f"{of}: {there}")
+    valid = np.ones(trace.steps) if rule.mask is None else _values(trace, stage, rule.mask, b, 0)
+    keep = np.zeros(trace.steps)
+    for sign, gate in rule.keeps:
+        keep += sign * (1.0 if gate is None else _values(trace, stage, gate, b, j))
+    order = list(range(t + 1)) if stage.direction != "reverse" else list(range(trace.steps - 1, t - 1, -1))
+    past = valid == 0
+    past[t] = False  # the line itself is computed at padding too; only the carry is not
+    keep = np.where(past, 1.0, keep)
+    parts: list[tuple[str, Array]] = [
+        (str(name), sign * _values(trace, stage, name, b, j)) for sign, name in rule.writes
+    ]
+    if rule.clip is not None:
+        cut = _values(trace, stage, rule.clip, b, j) - _values(trace, stage, rule.total, b, j)
+        parts.append((f"clip of {rule.total}", cut))
+    since = _products(keep, order)
+    rows: list[tuple[int | None, str, float]] = []
+    start = trace.operand(stage.scope, rule.state, slice(order[0], order[0] + 1))
+    if start is None:
+        raise MissingError(f"the initial value of {rule.state} was not recorded")
+    first = float(start[0, b, j if start.shape[2] > 1 else 0])
+    origin = INITIAL.get(rule.state, f"initial {rule.state}")
+    if trace.first and stage.direction != "reverse":  # only some steps were recorded
+        origin = f"{rule.state} at {trace.first}"
+    rows.append((None, origin, float(first * keep[order[0]] * since[order[0]])))
+    for s in order:
+        if not past[s]:
+            rows += [(trace.span[s], name, float(values[s] * since[s])) for name, values in parts]
+    value = float(trace.lines[stage.scope][address.line][t, b, j])
+    total = float(sum(part for _, _, part in rows))
+    address = address._replace(unit=(j,))
+    return Ledger(address, rule, tuple(rows), value, value - total, _half_life(keep, order), len(order))
+
+
+def _products(keep: Array, order: list[int]) -> dict[int, float]:
+    """For each step the product of the gates of all later steps, in the order of computing."""
+    since, product = {}, 1.0
+    for s in reversed(order):
+        since[s] = product
+        product *= float(keep[s])
+    return since
+
+
+def _half_life(keep: Array, order: list[int]) -> int | None:
+    """The first k at which the product of the latest k gates is a half or less."""
+    product = 1.0
+    for k, s in enumerate(reversed(order), 1):
+        product *= float(keep[s])
+        if abs(product) <= 0.5:
+            return k
+    return None

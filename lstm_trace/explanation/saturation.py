@@ -1,0 +1,150 @@
+"""How the gates of a cell behave over a trace: saturation, dead and always-open units, memory length, first NaN.
+
+Saturation as in Karpathy, Johnson & Fei-Fei 2015: an activation is left-saturated below `low` and right-saturated
+above `high`; tanh, which goes from -1 to 1, is measured by its place between its ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.lines import Line
+from ..cell.network import Stage
+from ..cell.ops import GATES, OPS
+from ..errors import OptionError
+from ..trace.address import Address
+from ..trace.trace import Trace
+from .memory import recurrence
+
+LOW, HIGH = 0.1, 0.9
+
+
+class Activity(NamedTuple):
+    """One unit of one squashing line over all valid steps and rows.
+
+    left, right: share of values below `low` and above `high`. state: `dead` (never above low), `open` (never below
+    high) or nothing. memory: for a gate that multiplies a carried state, the effective length in steps,
+    -1 / mean(log f): after so many steps 1/e of what was stored is left; None for other lines.
+    """
+
+    scope: str
+    line: str
+    unit: int
+    mean: float
+    least: float
+    most: float
+    left: float
+    right: float
+    state: str
+    memory: float | None
+
+
+class NotFinite(NamedTuple):
+    """The first value, in computing order, that is NaN or infinite, and the operands that it came from."""
+
+    address: Address
+    value: float
+    op: str
+    operands: tuple[tuple[str, float], ...]
+    premise: bool  # an operand that is a premise is not finite itself
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Every unit's activity, and the first value that is not finite, if any."""
+
+    units: tuple[Activity, ...]
+    not_finite: NotFinite | None
+    low: float
+    high: float
+
+
+def behaviour(trace: Trace, low: float = LOW, high: float = HIGH) -> Behaviour:
+    """Measure every sigmoid-like and tanh line, unit by unit. Raises OptionError unless 0 <= low < high <= 1."""
+    if not 0 <= low < high <= 1:
+        raise OptionError(f"the thresholds must satisfy 0 <= low < high <= 1; found {low} and {high}")
+    units = tuple(_activities(trace, low, high))
+    return Behaviour(units, first_not_finite(trace), low, high)
+
+
+def _activities(trace: Trace, low: float, high: float) -> Iterator[Activity]:
+    inside = trace.valid[:, :, 0] != 0
+    for stage, line, values in trace.recorded():
+        if line.op not in GATES and line.op != "tanh":
+            continue
+        gates = _keeping(stage)
+        for unit in range(values.shape[2]):
+            here = np.asarray(values[:, :, unit], np.float64)[inside]
+            place = here if line.op in GATES else (here + 1) / 2
+            if not here.size:
+                continue
+            state = "dead" if place.max() <= low else "open" if place.min() >= high else ""
+            yield Activity(
+                stage.scope,
+                line.name,
+                unit,
+                float(here.mean()),
+                float(here.min()),
+                float(here.max()),
+                float((place < low).mean()),
+                float((place > high).mean()),
+                state if line.op in GATES else "",
+                _length(here) if line.name in gates else None,
+            )
+
+
+def _keeping(stage: Stage) -> set[str]:
+    """Names of the lines that multiply a carried state in the sum that replaces it."""
+    names: set[str] = set()
+    for line in stage.cell.lines:
+        try:
+            names |= {gate for _, gate in recurrence(stage.cell, line.name).keeps if isinstance(gate, str)}
+        except OptionError:
+            continue
+    return names
+
+
+def _length(gate: Array) -> float:
+    """-1 / mean(log f); 0 where a gate was shut, infinite where it was never below 1."""
+    with np.errstate(divide="ignore"):
+        mean = float(np.mean(np.log(np.maximum(gate, 0.0))))
+    return float("inf") if mean == 0 else -1.0 / mean
+
+
+def first_not_finite(trace: Trace) -> NotFinite | None:
+    """The first value in computing order that is NaN or infinite; None where all are finite."""
+    for stage in trace.stages:
+        recorded = trace.lines.get(stage.scope, {})
+        bad = {name: ~np.isfinite(values).all(axis=(1, 2)) for name, values in recorded.items()}
+        steps = np.flatnonzero(np.any(list(bad.values()), axis=0)) if bad else np.empty(0, int)
+        if steps.size:
+            t = int(steps[-1] if stage.direction == "reverse" else steps[0])
+            line = next(line for line in stage.cell.lines if line.name in bad and bad[line.name][t])
+            return _described(trace, stage, line, t)
+    return None
+
+
+def _described(trace: Trace, stage: Stage, line: Line, t: int) -> NotFinite:
+    values = trace.lines[stage.scope][line.name][t]
+    b, j = (int(n) for n in np.argwhere(~np.isfinite(values))[0])
+    found: list[tuple[str, float]] = []
+    premise = False
+    for name in line.reads:
+        operand = trace.operand(stage.scope, name, slice(t, t + 1))
+        if operand is None:
+            continue
+        if np.ndim(operand) == 3:
+            row = operand[0, b]
+        else:
+            row = operand[j] if np.ndim(operand) == 2 else operand
+        whole = OPS[line.op].width == "matvec" or row.shape[0] == 1
+        worst = row[int(np.argmax(np.where(np.isfinite(row), np.abs(row), np.inf)))] if whole else row[j]
+        found.append((name, float(worst)))
+        premise |= name not in stage.cell.by_name and not np.isfinite(worst)
+    address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, (j,))
+    return NotFinite(address, float(values[b, j]), line.op, tuple(found), premise)

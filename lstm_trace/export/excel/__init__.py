@@ -1,0 +1,1 @@
+"""A trace as a workbook with live formulas."""

@@ -1,0 +1,134 @@
+"""Each operation as a spreadsheet formula: functions that Excel 2010 and LibreOffice both have, one cell each.
+
+A formula is a template: every operand stands in the row of the result, and `{r}` is the number of that row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ...cell.lines import number
+
+
+class Ref(NamedTuple):
+    """An operand as a formula writes it. cells: each unit; whole: all of them, a range or a name.
+
+    across: whether the range lies in a row, as values do; a vector of weights stands in a column.
+    """
+
+    cells: tuple[str, ...]
+    whole: str
+    across: bool = True
+
+    def unit(self, j: int) -> str:
+        """Unit `j`; a value of width 1 serves every unit."""
+        return self.cells[j if len(self.cells) > 1 else 0]
+
+
+Formula = Callable[[Sequence[Ref], Sequence[float], int], str]
+
+
+def column(index: int) -> str:
+    """The letters of a column, counted from 0.
+
+    >>> column(0), column(27), column(16383)
+    ('A', 'AB', 'XFD')
+    """
+    letters = ""
+    while index >= 0:
+        index, last = divmod(index, 26)
+        letters, index = chr(65 + last) + letters, index - 1
+    return letters
+
+
+def block(first: int, width: int) -> Ref:
+    """A value that stands in neighbouring columns of the row of the result."""
+    cells = tuple(f"{column(first + j)}{{r}}" for j in range(width))
+    return Ref(cells, cells[0] if width == 1 else f"{cells[0]}:{cells[-1]}")
+
+
+def constant(value: float) -> Ref:
+    """A number, fit to stand in a sum or product."""
+    text = literal(value)
+    return Ref((text,), text)
+
+
+def vector(name: str, width: int) -> Ref:
+    """A vector of weights: a named range in a column."""
+    return Ref((name,) if width == 1 else tuple(f"INDEX({name},{j + 1})" for j in range(width)), name, across=False)
+
+
+def matrix(name: str) -> Ref:
+    """A matrix: a named range, a row for each unit of the result."""
+    return Ref((), name)
+
+
+def literal(value: float) -> str:
+    """A number as a formula writes it."""
+    text = number(value).upper()
+    return f"({text})" if text.startswith("-") else text
+
+
+def _each(pattern: str) -> Formula:
+    """A formula of the operands' unit: {0}, {1}, {2}; the line's constants are {p} and {q}."""
+
+    def formula(operands: Sequence[Ref], constants: Sequence[float], j: int) -> str:
+        numbers = dict(zip("pq", map(literal, constants), strict=False))
+        return pattern.format(*(ref.unit(j) for ref in operands), **numbers)
+
+    return formula
+
+
+def _whole(function: str) -> Formula:
+    """A function of all units of the only operand."""
+    return lambda operands, constants, j: f"{function}({operands[0].whole})"
+
+
+def _matvec(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
+    """The dot product of row j with the vector, which lies in a row too; weights stand in a column."""
+    product = "SUMPRODUCT" if operands[1].across else "MMULT"
+    return f"{product}(INDEX({operands[0].whole},{j + 1},0),{operands[1].whole})"
+
+
+def _add(terms: Sequence[Ref], signs: Sequence[float], j: int) -> str:
+    """From left to right, as spreadsheets add."""
+    text = "".join(("-" if sign < 0 else "+") + term.unit(j) for term, sign in zip(terms, signs, strict=True))
+    return text.removeprefix("+")
+
+
+def _concat(parts: Sequence[Ref], _: Sequence[float], j: int) -> str:
+    return [cell for part in parts for cell in part.cells][j]
+
+
+#: How each operation is written. EXP of more than 709 is #NUM!, so sigmoid asks first: where z < -700 it is below
+#: 1e-304, and 0 is what any other cell sees of it.
+FORMULAS: dict[str, Formula] = {
+    "matvec": _matvec,
+    "add": _add,
+    "mul": _each("{0}*{1}"),
+    "div": _each("{0}/{1}"),
+    "neg": _each("-{0}"),
+    "copy": _each("{0}"),
+    "sigmoid": _each("IF({0}<-700,0,1/(1+EXP(-{0})))"),
+    "tanh": _each("TANH({0})"),
+    "exp": _each("EXP({0})"),
+    "log": _each("LN({0})"),
+    "sqrt": _each("SQRT({0})"),
+    "relu": _each("MAX({0},0)"),
+    "affine": _each("{p}*{0}+{q}"),
+    "leaky_relu": _each("IF({0}<0,{p}*{0},{0})"),
+    "thresholded_relu": _each("IF({0}<={p},0,{0})"),
+    "scaled_tanh": _each("{p}*TANH({q}*{0})"),
+    "hard_sigmoid": _each("MAX(0,MIN(1,{p}*{0}+{q}))"),
+    "elu": _each("IF({0}<0,{p}*(EXP({0})-1),{0})"),
+    "softsign": _each("{0}/(1+ABS({0}))"),
+    "softplus": _each("MAX({0},0)+LN(1+EXP(-ABS({0})))"),
+    "clip": _each("MAX({p},MIN({q},{0}))"),
+    "where": _each("IF({0}<>0,{1},{2})"),
+    "maximum": _each("MAX({0},{1})"),
+    "max": _whole("MAX"),
+    "sum": _whole("SUM"),
+    "mean": _whole("AVERAGE"),
+    "concat": _concat,
+}

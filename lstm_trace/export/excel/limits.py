@@ -1,0 +1,144 @@
+"""Whether a workbook fits, and which selection would: told before anything is computed or written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...errors import MissingError, TooLargeError
+from ...model.model import Model
+from ...trace.rows import Selection
+from ...trace.trace import Trace
+from .sheets import LEFT, TOP, Book, lay_out
+
+#: What a sheet holds (Excel 2007 and later, LibreOffice), and how many sheets a person can still find the way in.
+ROWS, COLUMNS, SHEETS = 1_048_576, 16_384, 255
+#: Cells of all sheets: some minutes of writing, and as many of loading.
+CELLS = 4_000_000
+
+
+_Choice = tuple[str, dict[str, Any]]
+
+
+def size(book: Book) -> tuple[int, int, int]:
+    """(rows, columns, sheets): the most rows and columns of any sheet."""
+    tables = [table for found in book.tables.values() for table in found]
+    rows = [book.height, *(table.top + 2 + table.values.shape[0] for table in tables)]
+    columns = [LEFT + _inputs(book), 1 + sum(start.values.shape[-1] for start in book.starts)]
+    columns += [grid.width for grid in book.grids.values()]
+    columns += [1 + (table.values.shape[1] if table.values.ndim == 2 else 1) for table in tables]
+    with_tables = sum(1 for found in book.tables.values() if found)
+    return max(rows), max(columns), 4 + len(book.grids) + with_tables + sum(1 for g in book.grids.values() if g.lines)
+
+
+def cells(book: Book) -> tuple[int, int]:
+    """(cells of a step of one batch row, cells of all weights)."""
+    each = LEFT + _inputs(book)
+    for grid in book.grids.values():
+        each += grid.width + LEFT + sum(block.width for block in grid.lines)
+    return each, sum(table.values.size for found in book.tables.values() for table in found)
+
+
+def _inputs(book: Book) -> int:
+    return 0 if book.trace.x is None or not book.reads_x else int(book.trace.x.shape[-1])
+
+
+def faults(book: Book) -> list[str]:
+    """What does not fit, in words."""
+    rows, columns, sheets = size(book)
+    each, fixed = cells(book)
+    total = each * (book.height - TOP) + fixed
+    found = []
+    if rows > ROWS:
+        found.append(f"{rows:,} rows (a sheet has {ROWS:,})")
+    if columns > COLUMNS:
+        found.append(f"{columns:,} columns (a sheet has {COLUMNS:,})")
+    if sheets > SHEETS:
+        found.append(f"{sheets} sheets (at most {SHEETS} are written)")
+    if total > CELLS:
+        found.append(f"{total:,} cells (more than {CELLS:,} no spreadsheet opens in reasonable time)")
+    return found
+
+
+def fitting(trace: Trace, selection: Selection, live: bool, padding: bool = False) -> Book:
+    """The selection laid out. Raises TooLargeError, with the nearest selection that fits, where it does not."""
+    book = lay_out(trace, selection, live, padding)
+    wrong = faults(book)
+    if not wrong:
+        return book
+    offer = next((text for text, chosen in _smaller(book, selection) if _fits(trace, chosen, live, padding)), "")
+    advice = f"; {offer} would fit" if offer else ""
+    raise TooLargeError(f"the spreadsheet would need {' and '.join(wrong)}{advice}; .csv and .parquet have no limit")
+
+
+def refuse(model: Model, selection: Selection, live: bool, padding: bool = False) -> None:
+    """Raise what `fitting` would for the trace of the model's own problem, before it is computed."""
+    fed = model._fed(None, {}, {})  # as `Model.check` asks: sizes and premises, nothing computed
+    layout = model._work(fed, model.defaults.ask)
+
+    def zeros(*shape: int) -> Array:
+        return np.broadcast_to(np.zeros((), model.header.dtype), shape)  # the shape alone, without memory
+
+    steps, batch = layout.steps, layout.batch
+    lines = {s: {n: zeros(steps, batch, layout.widths[s][n]) for n in names} for s, names in layout.recorded.items()}
+    initial = {s.scope: {n: zeros(batch, layout.widths[s.scope][n]) for n in s.states} for s in layout.stages}
+    parameters = {s.scope: {n: model.weights[s.scope][n] for n in s.parameters} for s in layout.stages}
+    x = fed.x if fed.x is not None and layout.reads_x else None
+    trace = Trace(
+        model.header,
+        layout.stages,
+        steps,
+        batch,
+        x,
+        fed.lengths,
+        parameters,
+        initial,
+        {s: dict(given) for s, given in fed.given.items()},
+        lines,
+        mask=fed.mask,
+    )
+    fitting(trace, selection, live, padding)
+
+
+def _fits(trace: Trace, selection: Selection, live: bool, padding: bool) -> bool:
+    try:
+        return not faults(lay_out(trace, selection, live, padding))
+    except MissingError:
+        return False
+
+
+def _smaller(book: Book, selection: Selection) -> Iterator[tuple[str, Selection]]:
+    """Selections within this one, those that keep most first: steps, one layer, the main lines, and all of these."""
+    layers = list(dict.fromkeys(grid.stage.layer for grid in book.grids.values()))
+    cells = [grid.stage.cell for grid in book.grids.values()]
+    main = tuple(dict.fromkeys(n for cell in cells for n in (*cell.states.values(), cell.output) if n in cell.by_name))
+    layer: _Choice = (f"--layer {layers[0]}", {"layer": layers[0]})
+    only: _Choice = (f"--only {','.join(main)}", {"only": main})
+    row: _Choice = (f"--batch {book.rows.start}", {"batch": book.rows.start})
+    several: tuple[list[_Choice], ...] = (
+        [], [layer], [row], [row, layer], [only], [only, layer], [only, row], [only, row, layer]
+    )  # fmt: skip
+    for more in several:
+        chosen = replace(selection, **{key: value for _, part in more for key, value in part.items()})
+        text = " ".join(text for text, _ in more)
+        if text:
+            yield text, chosen
+        steps = _steps(book, chosen)
+        if steps:
+            span = f"--steps {book.steps.start}:{book.steps.start + steps}"
+            yield f"{text} {span}".strip(), replace(chosen, steps=slice(book.steps.start, book.steps.start + steps))
+
+
+def _steps(book: Book, selection: Selection) -> int:
+    """How many steps fit, rounded down to two digits; 0 where no number of them helps."""
+    chosen = lay_out(book.trace, selection, book.live, padding=True)
+    each, fixed = cells(chosen)
+    most = min(ROWS - TOP, (CELLS - fixed) // each) // len(chosen.rows)
+    if most >= len(chosen.steps) or most < 1:
+        return 0
+    scale: int = 10 ** max(len(str(most)) - 2, 0)
+    return most // scale * scale

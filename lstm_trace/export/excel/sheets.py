@@ -1,0 +1,300 @@
+"""Where everything stands in the workbook: sheets, blocks of columns, named ranges. Nothing here writes a file.
+
+Row k is the same step of the same batch row on every sheet of steps, so that an operand stands in the row of its
+result; only a carried state looks at the row before (after, in the reverse direction).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...cell.lines import expression
+from ...cell.network import GIVEN, VALID, Stage, X
+from ...trace.address import INITIAL
+from ...trace.rows import Selection, parts
+from ...trace.trace import Trace
+
+#: Rows of headings above the first step, and columns (batch row, t) left of the first value.
+TOP, LEFT = 5, 2
+README, INPUTS, START, CHECK = "Read me", "Inputs", "Initial states", "Check"
+
+
+class Block(NamedTuple):
+    """The units of one value in neighbouring columns.
+
+    kind: `line`, `state`, `input` (read from another sheet) or `given` (to be edited here). live: whether its cells are
+    formulas; where an operand is not in the workbook they are the recorded numbers.
+    """
+
+    name: str
+    kind: str
+    first: int
+    width: int
+    live: bool
+    heading: str = ""
+
+    @property
+    def columns(self) -> range:
+        """The columns, counted from 0."""
+        return range(self.first, self.first + self.width)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The sheet of one layer and direction: a row for each step and batch row, blocks from left to right."""
+
+    stage: Stage
+    blocks: dict[str, Block]
+
+    @property
+    def sheet(self) -> str:
+        """The name of the sheet: no text of the user's, so every character is allowed."""
+        return f"Layer {self.stage.layer} {self.stage.direction}"
+
+    @property
+    def weights(self) -> str:
+        """The sheet of its parameters."""
+        return f"Weights {self.stage.layer} {self.stage.direction}"
+
+    @property
+    def recorded(self) -> str:
+        """The sheet of the recorded numbers, each in the cell of the same address."""
+        return f"Recorded {self.stage.layer} {self.stage.direction}"
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return LEFT + sum(block.width for block in self.blocks.values())
+
+    @cached_property
+    def lines(self) -> tuple[Block, ...]:
+        """The blocks of lines that are formulas."""
+        return tuple(block for block in self.blocks.values() if block.kind == "line" and block.live)
+
+
+class Table(NamedTuple):
+    """One parameter on its sheet. top: the row of its heading; two below it the values begin, in column B."""
+
+    name: str
+    range: str
+    top: int
+    values: Array
+
+
+class Start(NamedTuple):
+    """An initial state (or the lengths) on the sheet of initial states: (B, width) from column `first` on."""
+
+    scope: str
+    state: str
+    range: str
+    first: int
+    values: Array
+
+
+@dataclass(frozen=True)
+class Book:
+    """A trace laid out.
+
+    live: formulas; otherwise plain numbers. kept: (steps, rows), which of them have a row on the sheets of steps: all
+    where these are live, as the lengths can be changed. padded: whether some of those are padding, which is marked.
+    """
+
+    trace: Trace
+    steps: range
+    rows: range
+    live: bool
+    grids: dict[str, Grid]
+    tables: dict[str, tuple[Table, ...]]
+    starts: tuple[Start, ...]
+    reads_x: bool
+    kept: Array
+    padded: bool
+    ranges: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def height(self) -> int:
+        """Number of rows of a sheet of steps."""
+        return TOP + int(np.count_nonzero(self.kept))
+
+    @property
+    def window(self) -> slice:
+        """Where the steps that are shown lie in the trace's arrays."""
+        return slice(self.trace.index(self.steps.start), self.trace.index(self.steps.stop))
+
+    @property
+    def batch(self) -> slice:
+        """The rows of the batch that are shown."""
+        return slice(self.rows.start, self.rows.stop)
+
+    def places(self) -> Iterator[tuple[int, int, int]]:
+        """(row, position in the batch, position in the steps), a sequence after the other."""
+        for i in range(len(self.rows)):
+            for k in range(len(self.steps)):
+                yield TOP + i * len(self.steps) + k, i, k
+
+
+def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool = False) -> Book:
+    """Lay the selection out. padding: keep it where the cells are numbers; formulas need all steps.
+
+    Raises MissingError where the selection names what is not there, or leaves nothing.
+    """
+    next(parts(trace, selection, padding=padding or live))
+    window, batch = selection.window(trace), selection.rows(trace)
+    valid = trace.valid[window, batch, 0] != 0
+    kept = np.ones_like(valid) if padding or live else valid
+    padded = not valid[kept].all()
+    if padded:
+        trace = _telling(trace)
+    names = _Names()
+    grids: dict[str, Grid] = {}
+    for stage in trace.stages:
+        if selection.places(stage):
+            blocks = _blocks(trace, stage, selection, window, grids, live, padded)
+            if blocks:
+                grids[stage.scope] = Grid(stage, blocks)
+    tables = {scope: _tables(trace, grid, names) for scope, grid in grids.items()} if live else {}
+    steps, rows = trace.span[window], range(batch.start, batch.stop)
+    starts = tuple(_starts(trace, grids, steps, batch, names)) if live else ()
+    given = [(scope, b.name) for scope, grid in grids.items() for b in grid.blocks.values() if b.kind == "given"]
+    ranges = {(scope, name): names.new(scope, name) for scope, name in given} if live else {}
+    reads_x = any(g.stage.sources.get(b.name) == X for g in grids.values() for b in g.blocks.values())
+    return Book(trace, steps, rows, live, grids, tables, starts, reads_x, kept, padded, ranges)
+
+
+def _telling(trace: Trace) -> Trace:
+    """The trace with `valid` among the inputs of every stage."""
+    return replace(trace, stages=tuple(replace(s, sources={**s.sources, VALID: VALID}) for s in trace.stages))
+
+
+class _Names:
+    """Names of ranges. With the place behind it (`W_xi_0f`) none looks like an address; case does not count."""
+
+    def __init__(self) -> None:
+        self.taken = {"x_t", "lengths"}
+
+    def new(self, scope: str, name: str) -> str:
+        """A name that is not taken."""
+        layer, direction = scope.split("/")
+        found = stem = f"{name[:200]}_{layer}{direction[0]}"
+        count = 1
+        while found.casefold() in self.taken:
+            count += 1
+            found = f"{stem}_{count}"
+        self.taken.add(found.casefold())
+        return found
+
+
+def _blocks(
+    trace: Trace, stage: Stage, selection: Selection, window: slice, before: dict[str, Grid], live: bool, padded: bool
+) -> dict[str, Block]:
+    """The values that shown lines read from elsewhere, then the lines themselves."""
+    recorded = trace.lines.get(stage.scope, {})
+    lines = [line for line in stage.cell.lines if line.name in recorded and selection.has(line.name)]
+    if not lines:
+        return {}
+    shown = {line.name for line in lines}
+    read = {name for line in lines for name in line.reads} if live else set()
+    carried = {stage.cell.states[name] for name in stage.cell.states if name in read}
+    outside = [name for name in stage.cell.inputs if name in read | carried]
+    outside += [name for name in stage.cell.states if name in read]
+    outside += [VALID] if padded and VALID not in outside else []
+    blocks: dict[str, Block] = {}
+    at = LEFT
+    for name in outside:
+        values = trace.operand(stage.scope, name, _probe(stage, window))
+        if values is not None:
+            kind = _kind(trace, stage, name, before) if live else "input"
+            follows = shown | set(stage.cell.inputs) if kind == "state" else set()
+            alive = live and _follows(stage, name, before, kind, follows & {*blocks, *shown})
+            blocks[name] = Block(name, kind, at, values.shape[-1], alive, _whence(stage, name))
+            at += values.shape[-1]
+    known = {*blocks, *shown, *trace.parameters.get(stage.scope, {})}
+    for line in lines:
+        width = recorded[line.name].shape[-1]
+        heading = expression(line) if line.assigned else ""
+        blocks[line.name] = Block(line.name, "line", at, width, live and set(line.reads) <= known, heading)
+        at += width
+    return blocks
+
+
+def _probe(stage: Stage, window: slice) -> slice:
+    """Two steps at the edge where the direction begins: enough to see whether a state is known at all."""
+    if stage.direction == "reverse":
+        return slice(max(window.stop - 2, window.start), window.stop)
+    return slice(window.start, min(window.start + 2, window.stop))
+
+
+def _kind(trace: Trace, stage: Stage, name: str, before: dict[str, Grid]) -> str:
+    if name in stage.cell.states:
+        return "state"
+    source = stage.sources[name]
+    edited = source == GIVEN or (source == VALID and trace.mask is not None and mask_at(before) is None)
+    return "given" if edited else "input"
+
+
+def mask_at(grids: dict[str, Grid]) -> tuple[Grid, Block] | None:
+    """Where a mask is to be edited: on the first sheet that reads it."""
+    for grid in grids.values():
+        for block in grid.blocks.values():
+            if block.kind == "given" and grid.stage.sources.get(block.name) == VALID:
+                return grid, block
+    return None
+
+
+def _follows(stage: Stage, name: str, before: dict[str, Grid], kind: str, here: set[str]) -> bool:
+    """Whether what comes from elsewhere can be read there."""
+    if kind == "state":
+        return stage.cell.states[name] in here
+    if kind == "given":
+        return False
+    scope, _, line = stage.sources[name].rpartition("/")
+    return stage.sources[name] in (X, VALID) or (scope in before and line in before[scope].blocks)
+
+
+def _whence(stage: Stage, name: str) -> str:
+    """Where a value comes from, in a few words."""
+    if name in stage.cell.states:
+        return f"{stage.cell.states[name]} of the step {'after' if stage.direction == 'reverse' else 'before'}"
+    source = stage.sources[name]
+    return {X: "the input", VALID: "1 at a valid step", GIVEN: "given"}.get(source, f"from {source}")
+
+
+def _tables(trace: Trace, grid: Grid, names: _Names) -> tuple[Table, ...]:
+    """The parameters that the shown formulas read, one below the other."""
+    read = {name for line in grid.lines for name in grid.stage.cell.by_name[line.name].reads}
+    found, top = [], 2
+    for name, values in trace.parameters.get(grid.stage.scope, {}).items():
+        if name in read:
+            found.append(Table(name, names.new(grid.stage.scope, name), top, values))
+            top += 3 + values.shape[0]
+    return tuple(found)
+
+
+def _starts(trace: Trace, grids: dict[str, Grid], steps: range, batch: slice, names: _Names) -> Iterator[Start]:
+    """The lengths, and every initial state whose step is shown."""
+    at = 1
+    read = (grid.stage.sources.get(block.name) for grid in grids.values() for block in grid.blocks.values())
+    if trace.mask is None and VALID in read:
+        lengths = (np.full(trace.batch, trace.span.stop) if trace.lengths is None else trace.lengths)[:, None]
+        yield Start("", "lengths", "lengths", at, lengths[batch])
+        at += 1
+    for scope, grid in grids.items():
+        edge = trace.span[-1 if grid.stage.direction == "reverse" else 0]
+        for block in grid.blocks.values():
+            if block.kind == "state" and block.live and edge in steps:
+                values = trace.initial[scope][block.name][batch]
+                short = INITIAL.get(block.name, block.name)
+                yield Start(scope, block.name, names.new(scope, short), at, values)
+                at += block.width
+
+
+def labels(trace: Trace, key: str, width: int) -> Sequence[str]:
+    """The problem's labels of inputs (`x`) or units (`h`), where it gives them for this width."""
+    found = trace.header.names.get(key, ())
+    return found if len(found) == width else ()

@@ -1,0 +1,78 @@
+"""What a report is made of, neutral to the format: a printer is a table from these kinds to text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .tree import Node
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text that stands as it is: an option of the command line."""
+
+    text: str
+
+
+Inline = str | Node | Code
+Text = tuple[Inline, ...]
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading; level 1 is the title."""
+
+    level: int
+    text: Text
+
+
+@dataclass(frozen=True)
+class Para:
+    """A paragraph of words and formulas."""
+
+    text: Text
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of short texts."""
+
+    rows: tuple[Text, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: numbers and words by rows, the first `places` columns say which row it is."""
+
+    head: tuple[Text, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    places: int = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a derivation: what it is about, then (sign, formula) pairs; the sign `:` follows a word.
+
+    under: whether it belongs under the row before it.
+    """
+
+    left: Text
+    parts: tuple[tuple[str, Node], ...] = ()
+    under: bool = False
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """Lines of a calculation, each a few rows that belong together."""
+
+    lines: tuple[tuple[Row, ...], ...]
+
+
+@dataclass(frozen=True)
+class Premises:
+    """Values that are given, side by side in rows of what belongs together: symbol, sign, vector or matrix."""
+
+    rows: tuple[tuple[tuple[Node, str, Node], ...], ...]
+
+
+Block = Heading | Para | Items | Table | Derivation | Premises

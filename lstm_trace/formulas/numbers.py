@@ -1,0 +1,177 @@
+"""How a number is shown: rounded for display only, never noise as a value, never a value as zero.
+
+A float stands for the shortest decimal that reads back equal in its dtype, which is what a person wrote down; that
+decimal is rounded to the wanted places. What is shown is a decimal itself, so that a printed equality can be checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base.arrays import describe
+from ..errors import OptionError, raise_all
+
+#: Decimals that are shown where nothing else is asked for: those of the exercises.
+DIGITS = 8
+#: Numbers from here on are written with an exponent.
+LARGE = Decimal(10) ** 12
+#: Digits that a float64 has.
+MOST = 17
+
+
+class Shown(NamedTuple):
+    """A number as it is printed, in parts, so that each format can write minus, mark and exponent in its own way.
+
+    negative: whether a minus stands before it. digits: `0.4`, `0,4`, or a word (`nan`, `inf`). exponent: of ten, or
+    None.
+    """
+
+    negative: bool
+    digits: str
+    exponent: int | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether it is a number, and not one of the words."""
+        return self.digits not in ("nan", "inf")
+
+    @property
+    def fraction(self) -> Fraction | None:
+        """Exactly what is printed; None for the words."""
+        return Fraction(str(self).replace(",", ".")) if self.finite else None
+
+    def __str__(self) -> str:
+        """In plain text: `-0.4`, `1.5e-12`; reads back with `float`."""
+        power = "" if self.exponent is None else f"e{self.exponent}"
+        return f"{'-' if self.negative else ''}{self.digits}{power}"
+
+
+def decimal(value: Any) -> Decimal:
+    """The shortest decimal that reads back equal in the value's own dtype; NaN and infinities as they are.
+
+    >>> decimal(0.1), decimal(np.float32(0.1))
+    (Decimal('0.1'), Decimal('0.1'))
+    """
+    return Decimal(str(value if isinstance(value, np.floating) else float(value)))
+
+
+def fraction(value: Any) -> Fraction | None:
+    """What a person wrote for `value`, exactly; None for NaN and infinities.
+
+    >>> fraction(0.2)
+    Fraction(1, 5)
+    """
+    exact = decimal(value)
+    return Fraction(exact) if exact.is_finite() else None
+
+
+def show(value: Any, digits: int | Style | None = DIGITS, noise: float = 0.0) -> Shown:
+    """`value` with at most `digits` decimals (all that it has if None), trailing zeros gone but one decimal kept.
+
+    noise: values no larger than this are what rounding left of a zero, and are shown as 0. A value that would lose
+    all its digits, or all but two of many, is written with an exponent; so is a very large one. A style decides itself.
+
+    >>> [str(show(v)) for v in (-0.39999999999999997, 1.0, -0.0, 0.0398682, 9.357622968840175e-14, float("inf"))]
+    ['-0.4', '1.0', '0.0', '0.0398682', '9.35762297e-14', 'inf']
+    >>> str(show(-5.551115123125783e-17, noise=1e-16)), str(show(2 / 3, 4)), str(show(0.004, 2))
+    ('0.0', '0.6667', '4.0e-3')
+    """
+    if isinstance(digits, Style):
+        return digits.show(value, noise=noise)
+    exact = decimal(value)
+    if not exact.is_finite():
+        return Shown(exact.is_signed() and not exact.is_nan(), "nan" if exact.is_nan() else "inf")
+    if abs(exact) <= noise:  # zero, negative zero and noise
+        return Shown(False, "0.0")
+    size = abs(exact)
+    if size >= LARGE or size < smallest(digits):
+        exponent = size.adjusted()
+        mantissa = _rounded(size.scaleb(-exponent), digits)
+        if mantissa >= 10:
+            mantissa, exponent = mantissa / 10, exponent + 1
+        return Shown(exact < 0, _text(mantissa), exponent)
+    return Shown(exact < 0, _text(_rounded(size, digits)))
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the numbers of a report are shown; the values stay as they are.
+
+    digits: decimals, all if None. significant: so many significant digits instead. lines: decimals of single lines, by
+    name. comma: a decimal comma.
+
+    >>> style = Style(4, lines={"c_t": 2}, comma=True)
+    >>> str(style.show(2 / 3)), str(style.show(2 / 3, "c_t")), str(Style(significant=3).show(0.0012345))
+    ('0,6667', '0,67', '0.00123')
+    """
+
+    digits: int | None = DIGITS
+    significant: int | None = None
+    lines: Mapping[str, int] = field(default_factory=dict)
+    comma: bool = False
+
+    def __post_init__(self) -> None:
+        least = {"digits": (0, self.digits), "significant": (1, self.significant)}
+        least |= {f"digits of {name}": (0, count) for name, count in self.lines.items()}
+        raise_all(
+            OptionError,
+            (
+                f"{name}: expected a whole number from {low} to {MOST}, found {describe(count)}"
+                for name, (low, count) in least.items()
+                if count is not None and not (type(count) is int and low <= count <= MOST)
+            ),
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Whether every digit is shown."""
+        return self.digits is None and self.significant is None and not self.lines
+
+    def show(self, value: Any, name: str = "", noise: float = 0.0) -> Shown:
+        """`value` of the line `name`; see `show`."""
+        if self.significant is not None and name not in self.lines:
+            shown = _significant(value, self.significant, noise)
+        else:
+            shown = show(value, self.lines.get(name, self.digits), noise)
+        return shown._replace(digits=shown.digits.replace(".", ",")) if self.comma else shown
+
+
+#: Every digit that is needed to read the number back.
+EXACT = Style(None)
+
+
+def _significant(value: Any, count: int, noise: float) -> Shown:
+    """With `count` significant digits; with an exponent below 1e-4, and where a digit before the point is not one."""
+    exact = decimal(value)
+    if not exact.is_finite() or abs(exact) <= noise:
+        return show(value, None, noise)
+    size = _rounded(abs(exact), count - 1 - exact.adjusted())
+    exponent = size.adjusted()
+    if -5 < exponent < count or size == size.to_integral_value() == abs(exact) < LARGE:
+        return Shown(exact < 0, _text(size))
+    return Shown(exact < 0, _text(size.scaleb(-exponent)), exponent)
+
+
+def smallest(digits: int | None) -> Decimal:
+    """Smaller numbers are written with an exponent: too few of their digits would be left."""
+    if digits is None:
+        return Decimal("1e-6")
+    kept = min(max(digits - 4, 1), 3)
+    return Decimal(1).scaleb(kept - 1 - digits)
+
+
+def _rounded(size: Decimal, digits: int | None) -> Decimal:
+    if digits is None:
+        return size
+    return size.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
+
+
+def _text(size: Decimal) -> str:
+    whole, _, part = f"{size:f}".partition(".")
+    return f"{whole}.{part.rstrip('0') or '0'}"

@@ -1,0 +1,188 @@
+"""The recorded numbers of a trace as they are shown, and whether what is printed between them is = or ≈."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.arithmetic import find, products
+from ..cell.lines import Line, Operand
+from ..cell.network import Stage
+from ..trace.trace import Trace
+from .exact import ROUNDED, Exact, ExactWalk, evaluate
+from .numbers import DIGITS, Style, fraction
+from .tree import SCALAR, Call, Dots, Key, Node, Num, Quot, Sum, Terms, Vec, kept, number, numbers
+
+
+class Scalar(NamedTuple):
+    """One unit of a line: the tree with numbers (None where an operand was not recorded), the sign, the result."""
+
+    unit: int
+    tree: Node | None
+    relation: str
+    result: Num
+
+
+@dataclass
+class Values:
+    """Shows the numbers of `trace` with at most `digits` decimals (all of them if None), or in a style."""
+
+    trace: Trace
+    digits: int | Style | None = DIGITS
+    _arrays: dict[tuple[str, Operand], Array | None] = field(default_factory=dict)
+    _nums: dict[Key, Num] = field(default_factory=dict)
+
+    @cached_property
+    def style(self) -> Style:
+        """How numbers are shown."""
+        return self.digits if isinstance(self.digits, Style) else Style(self.digits)
+
+    @cached_property
+    def exact(self) -> ExactWalk:
+        """The exact values beside the recorded ones."""
+        return ExactWalk(self.trace, self.array)
+
+    def array(self, scope: str, name: Operand) -> Array | None:
+        """All recorded values of an operand: (T, B, width), a parameter's own shape, or a number."""
+        if (scope, name) not in self._arrays:
+            self._arrays[scope, name] = self.trace.operand(scope, name)
+        return self._arrays[scope, name]
+
+    def num(self, scope: str, name: Operand, t: int | None, b: int | None, index: tuple[int, ...]) -> Num:
+        """One number: of a line, input or state at step t and row b; of a parameter where those are None."""
+        if not isinstance(name, str):
+            return number(name)
+        key = (scope, name, t, b, index)
+        found = self._nums.get(key)
+        if found is None:
+            values = self.array(scope, name)
+            assert values is not None
+            value = values[index] if t is None else values[self.trace.index(t), b, index[0]]
+            line = self.trace.stage(scope).cell.states.get(name, name)
+            found = Num(self.style.show(value, line, self._noise(key, value)), value, key)
+            if len(self._nums) < 100_000:
+                self._nums[key] = found
+        return found
+
+    def vector(self, scope: str, name: str, t: int | None, b: int | None, most: int | None = None) -> Vec:
+        """A whole vector, with dots where it has more than `most` entries."""
+        values = self.array(scope, name)
+        assert values is not None
+        places = kept(values.shape[-1], most)
+        return Vec(tuple(Dots("down") if k is None else self.num(scope, name, t, b, (k,)) for k in places))
+
+    def tree(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
+        """One unit of a line with numbers in place of symbols, at most `most` terms of a sum; None without operands."""
+        arrays = [self.array(stage.scope, operand) for operand in line.operands]
+        there = [values for values in arrays if values is not None]
+        if len(there) < len(arrays):
+            return None
+        widths = [values.shape[-1] if values.ndim else 1 for values in there]
+
+        def leaf(i: int, index: tuple[int, ...]) -> Num:
+            per_step = there[i].ndim == 3
+            return self.num(stage.scope, line.operands[i], t if per_step else None, b if per_step else None, index)
+
+        return SCALAR[line.op](line, Terms(line, unit, widths, leaf, most))
+
+    def scalar(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Scalar:
+        """One unit of a line with its numbers substituted, the sign before its value, and its value."""
+        result = self.num(stage.scope, line.name, t, b, (unit,))
+        tree = self.tree(stage, line, t, b, unit, most)
+        return Scalar(unit, tree, self.relation(result, tree), result)
+
+    def noted(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
+        """The products of one unit of a dot product as a person noted them; None where none was rounded."""
+        name = self.trace.header.arithmetic
+        arithmetic = None if name is None else find(name)
+        if line.op != "matvec" or arithmetic is None or not (arithmetic.exact and arithmetic.products):
+            return None
+        matrix, vector = (self.array(stage.scope, operand) for operand in line.operands)
+        if matrix is None or vector is None or matrix.shape[1] < 2:
+            return None
+        row, here = arithmetic.read(matrix[unit : unit + 1]), arithmetic.read(vector[self.trace.index(t), b])
+        terms = [term[0] for term in products(arithmetic, row, here)]
+        if all(term == w * x for term, w, x in zip(terms, row[0], here, strict=True)):
+            return None
+        shown = [Num(self.style.show(float(term), line.name), float(term)) for term in terms]
+        places = kept(len(terms), most)
+        return Sum((1.0,) * len(places), tuple(Dots() if k is None else shown[k] for k in places))
+
+    # -- what stands between a formula and its value ------------------------------------------------------------------
+
+    def relation(self, result: Num, tree: Node | None) -> str:
+        """`=` where the printed equality is true and the value is exactly the one that is shown, `≈` otherwise.
+
+        tree: what is printed to the left of the sign; None where that is a symbol, which any value may follow.
+        """
+        if not result.shown.finite:
+            return "=" if tree is not None and not all(leaf.shown.finite for leaf in numbers(tree)) else "≈"
+        if tree is None or _has_dots(tree):
+            return "=" if self.is_exact(result) else "≈"
+        if evaluate(tree, _printed) != result.shown.fraction:
+            return "≈"
+        return "=" if self.is_exact(result) or self._as_recorded(result, tree) else "≈"
+
+    def _as_recorded(self, result: Num, tree: Node) -> bool:
+        """Whether the recorded value itself is what is shown: of a function also the operands that it was given."""
+        leaves = [result, *(numbers(tree) if isinstance(tree, Call) and tree.op in ROUNDED else ())]
+        return all(fraction(leaf.value) == leaf.shown.fraction for leaf in leaves)
+
+    def is_exact(self, result: Num) -> bool:
+        """Whether a number is shown as exactly what it is."""
+        if result.key is None or not result.shown.finite:
+            return True
+        exact = self.exact.of(result.key)
+        if exact is not None:
+            return exact == result.shown.fraction
+        scope, name, *_ = result.key
+        carried = self.trace.stage(scope).cell.states.get(str(name), str(name))
+        return not self.exact.rounded(scope, carried) and fraction(result.value) == result.shown.fraction
+
+    def _noise(self, key: Key, value: Any) -> float:
+        """How large a value of this line may be and still be zero but for rounding: n eps times its terms' sizes."""
+        if self.style.whole or self.trace.header.arithmetic is not None or value == 0:
+            return 0.0
+        if not abs(value) < np.sqrt(np.finfo(value.dtype).eps):
+            return 0.0
+        scope, name, t, b, index = key
+        line = self.trace.stage(scope).cell.by_name.get(name)
+        if line is None or name not in self.trace.lines.get(scope, {}):
+            return 0.0
+        if self.exact.of(key) == 0:
+            return 2 * float(abs(value))
+        if line.op not in ("matvec", "add", "sum", "mean"):
+            return 0.0
+        arrays = [self.array(scope, operand) for operand in line.operands]
+        terms = [a if a is None or a.ndim < 3 else a[self.trace.index(t), b] for a in arrays]
+        if any(term is None for term in terms):
+            return 0.0
+        with np.errstate(over="ignore", invalid="ignore"):  # 0 times an infinite input; such terms explain no value
+            sizes = _sizes(line, [np.abs(np.asarray(term)) for term in terms], index[0])
+            noise = float(len(sizes) * np.finfo(value.dtype).eps * np.sum(sizes))
+        return noise if np.isfinite(noise) else 0.0
+
+
+def _sizes(line: Line, terms: Sequence[Array], unit: int) -> Array:
+    """The sizes of the terms that one unit of a sum or product adds up."""
+    if line.op == "matvec":
+        return terms[0][unit] * terms[1]
+    if line.op == "add":
+        return np.array([term.flat[0] if term.size == 1 else term[unit] for term in terms])
+    return terms[0] / (len(terms[0]) if line.op == "mean" else 1)
+
+
+def _printed(leaf: Num) -> Exact:
+    return leaf.shown.fraction
+
+
+def _has_dots(node: Node) -> bool:
+    if isinstance(node, Quot):
+        return _has_dots(node.over)
+    parts = node.terms if isinstance(node, Sum) else getattr(node, "args", ())
+    return any(isinstance(part, Dots) for part in parts)

@@ -1,0 +1,1 @@
+"""Which mistake in reading weights explains another program's numbers."""

@@ -1,0 +1,1 @@
+"""A prepared model: from a problem, a model file, arrays or a live module; and its runs."""

@@ -1,0 +1,200 @@
+"""Trace every LSTM inside of a live model during its real forward pass, and compare with what it returned."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from ..errors import MissingError, OptionError, nearest
+from ..trace.trace import Trace
+from ..weights.live import framework, recurrent_layers, recurrent_modules
+from .agreement import SINGLE, Agreement, compared
+from .calls import Call, Watch
+from .prepare import prepare_found
+
+ROUNDED = 6  # runs of numbers that are off by a rounding
+
+
+class DisagreementWarning(UserWarning):
+    """A traced LSTM and the framework's own differ by more than rounding explains."""
+
+
+class Traces(list[Trace]):
+    """The traces in the order of the calls; `traces["encoder"]` is the one of that module."""
+
+    def __getitem__(self, which: Any) -> Any:
+        """The trace at a position, or of a module by name. Raises MissingError for a name that fits none or several."""
+        if not isinstance(which, str):
+            return super().__getitem__(which)
+        found = [trace for trace in self if trace.header.title == which]
+        if len(found) == 1:
+            return found[0]
+        names = list(dict.fromkeys(trace.header.title for trace in self))
+        if found:
+            raise MissingError(f"{which!r} was called {len(found)} times; choose by position")
+        raise MissingError(f"no trace of {which!r}{nearest(which, names, 'there are')}")
+
+
+@contextmanager
+def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
+    """Trace every LSTM of `model` that is called within the block, over the inputs that it really gets.
+
+    model: a PyTorch or Keras model, or one LSTM. arguments: of `Model.run`, for every trace: `ask`, `record`, `given`,
+    `plan`, `arithmetic`, `progress`; the others are those of each call. An nn.LSTMCell called in a loop gives one trace
+    of all its steps, as long as each call gets the states that the last one returned. Each trace is compared with what
+    the module returned; the sentence stands in `header.agreement`.
+
+    The model's own calls always return what they would without us. What could not be traced (OptionError for active
+    dropout and compiled calls), and a difference that rounding does not explain (DisagreementWarning), is told on
+    leaving the block; the traces of all other calls are there. Raises MissingError where the model has no LSTM, or none
+    was called; OptionError for other arguments.
+
+        with lt.capture(model) as traces:
+            model(batch)
+        traces["encoder"]["f_t"]
+    """
+    _check(arguments)
+    kind = framework(model)
+    if not kind:
+        raise OptionError(f"{type(model).__name__}: expected a PyTorch module or a Keras model")
+    names = recurrent_layers(model) if kind == "keras" else recurrent_modules(model)
+    if not names:
+        raise MissingError(f"{type(model).__name__} has no LSTM{_others(model)}")
+    traces = Traces()
+    wrong: list[str] = []
+
+    def take(call: Call) -> None:
+        trace, found = traced(call, arguments)
+        traces.append(trace)
+        if found.agrees is False:
+            wrong.append(f"{call.name or 'the LSTM'}: {found.sentence}")
+
+    watched = Watch(take)
+    if kind == "keras":
+        from .capture_keras import watch
+    else:
+        from .capture_torch import watch
+    with watch(names, watched):
+        yield traces
+    try:
+        for said in wrong:
+            warnings.warn(said, DisagreementWarning, stacklevel=3)
+    finally:  # warnings may be errors
+        watched.tell()
+    if not traces:
+        there = ", ".join(filter(None, names)) or "it"
+        compiled = "; what torch.compile has compiled cannot be watched" if "torch._dynamo" in sys.modules else ""
+        raise MissingError(
+            f"no LSTM was called: call the model itself within the block ({there} would be traced){compiled}"
+        )
+
+
+#: Arguments of `Model.run` that a capture passes on.
+_PASSED = ("ask", "record", "given", "plan", "arithmetic", "progress")
+
+
+def _check(arguments: Mapping[str, Any]) -> None:
+    """Raise OptionError for arguments that a capture does not pass on to `Model.run`."""
+    for name in arguments:
+        if name not in _PASSED:
+            raise OptionError(f"capture has no argument {name!r}{nearest(name, _PASSED, 'there are')}")
+
+
+def traced(call: Call, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
+    """The trace of one call, with the agreement in its header."""
+    given = {key: value for key, value in call.arguments.items() if value is not None}
+    trace = prepare_found(call.found, options=call.options, title=call.name).run(**given, **arguments)
+    runs = {} if arguments else {trace.header.dtype: results(trace, call.returned)}
+    for dtype in ("float32", "float64"):
+        if dtype not in runs:
+            again = prepare_found(call.found, options=call.options, dtype=dtype)
+            runs[dtype] = results(again.run(**given), call.returned)
+    axis = 1 if trace.header.batched and trace.header.batch_first else 0
+    timed = {name for name in call.returned if name in ("h", "h forward", "h reverse")}
+
+    def steps_first(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: np.moveaxis(a, axis, 0) if name in timed else a for name, a in values.items()}
+
+    ours, single, double = (steps_first(runs[dtype]) for dtype in (trace.header.dtype, "float32", "float64"))
+    rounded: list[Mapping[str, Any]] = []
+
+    def judged() -> Agreement:
+        theirs = steps_first(call.returned)
+        return compared(ours, single, double, theirs, call.what, call.ulp, timed, rounded)
+
+    rng = np.random.default_rng(0)
+    if call.ulp > SINGLE:  # what rounding to half types does cannot be told from float32
+        rounded += [steps_first(_rounded(call, given, rng)) for _ in range(ROUNDED)]
+    found = judged()
+    if found.agrees is False:  # of few numbers, that one rounding may be closer than most by chance
+        rounded += [steps_first(_rounded(call, given, rng)) for _ in range(ROUNDED)]
+        found = judged()
+    return replace(trace, header=replace(trace.header, agreement=(*trace.header.agreement, found.sentence))), found
+
+
+def _rounded(call: Call, given: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """What a float64 run gives of numbers that are off by a rounding in the framework's dtype."""
+
+    def off(values: Any) -> Any:
+        if isinstance(values, list | tuple):
+            return [off(value) for value in values]
+        exact = np.asarray(values, np.float64)
+        return exact * (1 + call.ulp * rng.uniform(-1, 1, exact.shape))
+
+    found = replace(call.found, weights={name: off(values) for name, values in call.found.weights.items()})
+    run = {name: off(value) if name in ("x", "h0", "c0") else value for name, value in given.items()}
+    return results(prepare_found(found, options=call.options, dtype="float64").run(**run), call.returned)
+
+
+_MERGED: dict[str, Callable[[Any, Any], Any]] = {
+    "concat": lambda a, b: np.concatenate([a, b], axis=-1),
+    "sum": np.add,
+    "product": np.multiply,
+    "mean": lambda a, b: (a + b) / 2,
+}
+
+
+def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What a framework returns, from a trace and in the shapes of `wanted`.
+
+    `h`: all steps, in the layout of x; `h forward` and `h reverse` where they are not joined; `last h` and so on: the
+    output, not the state, at the last step that each direction visits; `h_n`, `c_n`; `h_n of layer 0` and so on.
+    """
+    found: dict[str, Callable[..., Any]] = {
+        "h": lambda: trace.output,
+        "h forward": lambda: trace.at(direction="forward").output,
+        "h reverse": lambda: trace.at(direction="reverse").output,
+        "h_n": lambda: trace.h_n,
+        "c_n": lambda: trace.c_n,
+        "last h": lambda: reduce(_MERGED[trace.header.merge], _last_outputs(trace)),
+        "last h forward": lambda: _last_outputs(trace)[0],
+        "last h reverse": lambda: _last_outputs(trace)[1],
+    }
+    for layer in {stage.layer for stage in trace.stages}:
+        found[f"h_n of layer {layer}"] = lambda at=layer: trace.at(layer=at).h_n
+        found[f"c_n of layer {layer}"] = lambda at=layer: trace.at(layer=at).c_n
+    return {name: np.asarray(found[name]()).reshape(np.shape(values)) for name, values in wanted.items()}
+
+
+def _last_outputs(trace: Trace) -> list[Any]:
+    """What each direction of the top layer gives out at the last step that it visits, (B, H)."""
+    top = [stage for stage in trace.stages if stage.layer == trace.stages[-1].layer and stage.direction != "joined"]
+    ends = [slice(0, 1) if stage.direction == "reverse" else slice(trace.steps - 1, None) for stage in top]
+    outputs = [trace.operand(stage.scope, stage.cell.output, end) for stage, end in zip(top, ends, strict=True)]
+    return [values[0] for values in outputs if values is not None]
+
+
+def _others(model: Any) -> str:
+    """Other recurrent modules of a model, for the message that it has no LSTM."""
+    kinds = {type(part).__name__ for part in getattr(model, "modules", list)()}
+    if {"RecursiveScriptModule"} & kinds:
+        return "; a TorchScript program cannot be watched: save its state dict and trace the file"
+    others = sorted(kind for kind in kinds if "GRU" in kind or "RNN" in kind or "LSTM" in kind)
+    return f"; it has {', '.join(others)}, which is not traced" if others else ""

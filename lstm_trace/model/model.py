@@ -1,0 +1,327 @@
+"""A prepared model: weights checked and copied once, the network laid out for each kind of input and question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..base.files import spare
+from ..cell.arithmetic import find
+from ..cell.lines import Cell
+from ..cell.network import Stage, stack
+from ..cell.shapes import input_width
+from ..cell.variants import Merge, Padding
+from ..engine.inputs import RunInputs, fed
+from ..engine.jit.machine import installed
+from ..engine.plan_choice import LEAST_STEPS, Choice, check_choice, choose, due
+from ..engine.recording import EVERYTHING, Record, read_record
+from ..engine.request import ModelSpec, Request, lay_out
+from ..engine.required import require_padded
+from ..engine.reuse import MOST_KEPT, Pool
+from ..engine.run import Job, Progress, Writing, by_plan
+from ..engine.storing import InMemory
+from ..engine.stream import run_to_file
+from ..engine.work import Work
+from ..errors import Faults, OptionError, within
+from ..trace.address import STATE
+from ..trace.argument_types import checked
+from ..trace.trace import Header, Trace
+from ..weights.found import Defaults
+
+#: Options of the network, beside those of its cell.
+NETWORK = ("merge", "padding", "direction")
+
+
+@dataclass(frozen=True)
+class Model:
+    """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
+
+    weights: arrays by scope and name, read-only copies of one dtype. reverse: the cell of the reverse direction, where
+    it is another (option `reverse`). source: the file that they are from, if any.
+    """
+
+    cell: Cell
+    weights: Mapping[str, Mapping[str, Array]]
+    header: Header
+    merge: Merge = "concat"
+    padding: Padding = "zero"
+    extra: str = ""
+    defaults: Defaults = field(default_factory=Defaults)
+    reverse: Cell | None = None
+    source: str = ""
+    _works: dict[Request, Work] = field(default_factory=dict, repr=False, compare=False)
+    _pool: Pool = field(default_factory=Pool, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy has the same premises; machines and their memory it makes anew."""
+        return _restored, ({f.name: getattr(self, f.name) for f in fields(self) if not f.name.startswith("_")},)
+
+    @cached_property
+    def layers(self) -> int:
+        """Number of layers."""
+        return 1 + max(int(scope.split("/")[0]) for scope in self.weights)
+
+    @cached_property
+    def directions(self) -> tuple[str, ...]:
+        """The directions of each layer."""
+        found = {scope.split("/")[1] for scope in self.weights}
+        return tuple(d for d in ("forward", "reverse") if d in found)
+
+    def stages(self, padded: bool = False, given: Mapping[str, Iterable[str]] | None = None) -> tuple[Stage, ...]:
+        """The network in computing order; `padded`: with the lines that hold the states at padding."""
+        padding = self.padding if padded else None
+        return stack(self.cell, self.layers, self.directions, self.merge, padding, self.extra, given, self.reverse)
+
+    @checked
+    def run(
+        self,
+        x: Any = None,
+        h0: Any = None,
+        c0: Any = None,
+        *,
+        initial: Mapping[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None,
+        lengths: Any = None,
+        mask: Any = None,
+        batch_first: bool | None = None,
+        ask: Sequence[str] | str | None = None,
+        record: Any = None,
+        out: Trace | str | Path | None = None,
+        plan: Choice = "auto",
+        arithmetic: str | None = None,
+        progress: Progress | None = None,
+    ) -> Trace:
+        """Trace every line over the input.
+
+        x: (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,) for one step. h0, c0: (L·D, B, H), (L·D, H) for
+        unbatched x, without the first axis where L·D = 1, a list with (B, width) for each where layers differ in width;
+        zeros if None; `initial` has other carried states by name.
+        given: lines supplied instead of computed, by name or `layer/direction/name`. lengths: (B,) whole numbers. mask:
+        True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x: padding in front and
+        gaps too; lengths or mask, not both. At padding every state is held (docs/options.md, `padding`).
+        ask: names or addresses of the lines that are wanted; all lines if empty.
+        record: what is stored of all that is computed: names of lines, or {"lines": …, "layers": …, "steps": …}, steps
+        being a number, a slice or a range; all if None.
+        out: a trace to write into; its arrays are overwritten, and it is used up: go on with what `run` gives back,
+        and give each thread its own. Or a path that ends in .safetensors, into which the trace is streamed: it may be
+        larger than memory.
+        plan: `lines` computes line by line, as the definition has it; `planned` by numpy's plan; `compiled` by machine
+        code made from the lines (the extra `jit`); `auto` by the compiled plan where it is installed and pays for its
+        making, by numpy's else: not always the same in the next run, whose last digits may be others. The trace's
+        header says which ran (`plan=trace.header.plan` repeats it). progress: told (steps done, steps in all).
+        arithmetic: another than that of the weights' dtype, line by line (docs/arithmetic.md): `by-hand-4`, `float16`,
+        `q4.12`, …; its values are stored as float64. Values are dimensionless; time is counted in steps.
+        Raises ShapeError, MissingError, OptionError, TooLargeError.
+        """
+        if isinstance(out, str | Path):
+            spare(out, [self.source] if self.source else [])
+        if arithmetic is not None:
+            model = self._in(arithmetic, plan, out)
+            arguments = {"initial": initial, "given": given, "lengths": lengths, "mask": mask}
+            return model.run(
+                x, h0, c0, **arguments, batch_first=batch_first, ask=ask, record=record, out=out, plan="lines"
+            )
+        call = None
+        others = (h0, c0, initial, given, lengths, mask, ask, record)
+        check_choice(plan)
+        plain = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and all(other is None for other in others)
+        if plain and plan != "lines" and self._alone:
+            call = x.shape, batch_first, plan
+            memory = out.memory if isinstance(out, Trace) else None
+            same = memory is not None and memory.call == call and memory.holds(out, self.weights)
+            if isinstance(out, Trace) and same and not self._outgrown(out, plan):
+                with Writing(out):
+                    return self._again(x, batch_first, out, progress)
+        with within(self.defaults.where):
+            states = {**(initial or {}), **_named_states(h0, c0)}
+            fed = self._fed(x, states, given or {}, lengths, mask, batch_first, ask)
+            job = self._job(fed, ask, read_record(record), batch_first, plan, call)
+            if not isinstance(out, str | Path):
+                with nullcontext() if out is None else Writing(out):
+                    return job.trace(out, progress)
+        return run_to_file(job, out, progress)  # what is wrong with it is no fault of the source
+
+    def _job(
+        self,
+        fed: RunInputs,
+        ask: Sequence[str] | str | None,
+        record: Record,
+        batch_first: bool | None,
+        plan: Choice,
+        call: Any,
+    ) -> Job:
+        """A run, checked and laid out."""
+        asked = self._asked(ask)
+        work = self._work(fed, asked, record)
+        header = replace(
+            self.header,
+            ask=asked or self._answer(work),
+            padding=self.padding if fed.padded else None,
+            batched=fed.batched,
+            batch_first=self.defaults.batch_first if batch_first is None else batch_first,
+            plan=choose(plan, work, self._pool, self.weights, self.header.dtype),
+        )
+        return Job(work, header, self.weights, self._pool, fed, self._scopes(), call)
+
+    def _in(self, arithmetic: str, plan: Choice, out: Any) -> Model:
+        """This model with float64 weights, whose runs use another arithmetic."""
+        if plan in ("compiled", "planned") or isinstance(out, str | Path):
+            raise OptionError(
+                "with arithmetic= a run goes line by line, in memory: leave plan= away, and write the trace with save"
+            )
+        header = replace(self.header, dtype="float64", arithmetic=find(arithmetic).name)
+        weights = {s: {n: array.astype(np.float64) for n, array in here.items()} for s, here in self.weights.items()}
+        for array in (array for here in weights.values() for array in here.values()):
+            array.flags.writeable = False
+        return replace(self, header=header, weights=weights, _works={}, _pool=Pool())
+
+    def _outgrown(self, out: Trace, plan: str) -> bool:
+        """Whether the numpy plan that made `out` has run for so long that compiling pays, and copying into `out`."""
+        if plan != "auto" or out.header.plan != "planned" or not installed():
+            return False
+        work = out.memory.work
+        return work.steps >= LEAST_STEPS and due(work, self._pool, self.weights, self.header.dtype)
+
+    @cached_property
+    def _alone(self) -> bool:
+        """Whether a run over an x hangs on x only."""
+        base = self.defaults
+        return not (base.initial or base.given or base.lengths is not None or base.mask is not None)
+
+    def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
+        """The run that made `out`, over another x of the same shape, from zero states: without a check or a copy."""
+        if out.x is not None:
+            major = self.defaults.batch_first if batch_first is None else batch_first
+            values = x.reshape(-1, 1, x.shape[-1]) if x.ndim < 3 else np.swapaxes(x, 0, 1) if major else x
+            out.x[...] = values[: out.steps]
+        for here in out.initial.values():
+            for array in here.values():
+                array.fill(0)
+        work = out.memory.work
+        by_plan(out, work, self.weights, self._pool, InMemory(out, work, out.memory.slabs), progress)
+        return out
+
+    def plans(
+        self,
+        x: Any = None,
+        h0: Any = None,
+        c0: Any = None,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        batch_first: bool | None = None,
+    ) -> dict[str, str]:
+        """By `layer/direction`, how numpy's plan computes a run, in words: what leaves the loop, what is one call.
+
+        Takes the arguments of `run` of the same names.
+        """
+        with within(self.defaults.where):
+            fed = self._fed(x, _named_states(h0, c0), {}, lengths, mask, batch_first)
+            work = self._work(fed, self.defaults.ask)
+            return {s.scope: str(work.plan(s, self.weights.get(s.scope, {}))) for s in work.stages}
+
+    def check(self) -> None:
+        """Raise every fault that `run` would find without computing: for the whole list of a problem file's faults."""
+        with within(self.defaults.where):
+            self._check()
+
+    def _check(self) -> None:
+        self._work(self._fed(None, {}, {}), self.defaults.ask)
+
+    def _asked(self, ask: Sequence[str] | str | None) -> tuple[str, ...]:
+        return self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
+
+    def _fed(
+        self,
+        x: Any,
+        states: Mapping[str, Any],
+        supplied: Mapping[str, Any],
+        lengths: Any = None,
+        mask: Any = None,
+        batch_first: bool | None = None,
+        ask: Sequence[str] | str | None = None,
+    ) -> RunInputs:
+        """The arrays of a run, the problem's own where the caller gives none; or every fault, also of `ask`."""
+        base, faults = self.defaults, Faults()
+        own = lengths is None and mask is None
+        found = fed(
+            base.x if x is None else x,
+            {**base.initial, **states},
+            {**base.given, **supplied},
+            base.lengths if own else lengths,
+            base.mask if own else mask,
+            base.batch_first if batch_first is None else batch_first,
+            np.dtype(self.header.dtype),
+            self._input_width,
+            self.stages(),
+            self._scopes(),
+            self.cell.states,
+            faults,
+            base.unread & ({"x"} if x is None else set()) | base.unread & ({"mask"} if own else set()),
+        )
+        if base.where:  # a file says it all at once; from Python a model may get its lengths in another run
+            with faults.gather():
+                require_padded(self.padding, found.padded)
+        if faults.problems:
+            partial = replace(self, defaults=replace(base, unread=base.unread | found.unread), _works={})
+            with faults.gather():
+                partial._work(found, self._asked(ask))
+            faults.tell()
+        return found
+
+    def _work(self, fed: RunInputs, ask: tuple[str, ...], record: Record = EVERYTHING) -> Work:
+        """What to compute, from the cache where the same was asked before."""
+        request = Request(
+            fed.steps,
+            fed.batch,
+            None if fed.x is None else fed.x.shape[2],
+            fed.padded,
+            ask,
+            tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
+            tuple(
+                (s, n, a.shape[-1])
+                for n, here in fed.initial.items()
+                for s, a in zip(self._scopes(), here, strict=True)
+            ),
+            record,
+        )
+        work = self._works.get(request)
+        if work is None:
+            if len(self._works) >= MOST_KEPT:
+                self._works.clear()
+            own = self.header.kind == "equations" or bool(self.extra)
+            ground = ModelSpec(self.stages, self.weights, self.defaults.unread, own, self.header.names)
+            work = self._works[request] = lay_out(request, ground)
+        return work
+
+    @cached_property
+    def _input_width(self) -> int | None:
+        return input_width(self.cell, self.weights)
+
+    def _answer(self, work: Work) -> tuple[str, ...]:
+        """The default question: the output of the top layer, where that is stored."""
+        last = work.stages[-1]
+        if last.cell.output not in work.recorded[last.scope]:
+            return ()
+        return (f"{last.scope}/{last.cell.output}" if last.direction == "joined" else last.cell.output,)
+
+    def _scopes(self) -> list[str]:
+        return [f"{layer}/{d}" for layer in range(self.layers) for d in self.directions]
+
+
+def _restored(premises: dict[str, Any]) -> Model:
+    for here in premises["weights"].values():
+        for array in here.values():
+            array.flags.writeable = False
+    return Model(**premises)
+
+
+def _named_states(h0: Any, c0: Any) -> dict[str, Any]:
+    return {STATE[short]: value for short, value in (("h0", h0), ("c0", c0)) if value is not None}

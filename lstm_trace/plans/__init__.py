@@ -1,1 +1,0 @@
-"""Plans that are derived from the lines of a cell: numpy's, and machine code."""

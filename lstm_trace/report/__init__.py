@@ -1,0 +1,1 @@
+"""The worked solution of a trace, in every format and language."""

@@ -1,0 +1,1 @@
+"""Back-propagation as a worked solution."""

@@ -1,0 +1,1 @@
+"""What of a trace a report shows, neutral to section and format."""

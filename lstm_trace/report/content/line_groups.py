@@ -1,0 +1,88 @@
+"""Lines that belong together (products, pre-activation and activation of a gate), found from what reads what."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...cell.lines import Cell, Line
+from ...cell.network import Stage
+from ...cell.ops import GATES, OPS
+
+#: Functions of one value that end a group: what they give is an activation.
+_LEADING = frozenset(
+    name
+    for name, op in OPS.items()
+    if op.function and op.arity == 1 and op.width == "same" and name not in ("clip", "sqrt")
+)
+
+
+class Group(NamedTuple):
+    """Lines in computing order; the last of them is what they lead to, `leader` unless that has no name."""
+
+    leader: Line | None
+    lines: tuple[Line, ...]
+
+
+def is_gate(line: Line, cell: Cell) -> bool:
+    """Whether a line squashes into (0, 1), or is one minus such a line, and has a name."""
+    if not line.assigned:
+        return False
+    if line.op in GATES:
+        return True
+    if line.op != "add" or line.constants != (1.0, -1.0) or line.operands[0] != 1.0:
+        return False
+    other = cell.by_name.get(str(line.operands[1]))
+    return other is not None and other.op in GATES
+
+
+def gated(line: Line, cell: Cell) -> str | None:
+    """What the gate `line` multiplies; None where it is no gate.
+
+    Of several products the first counts in which it is the first factor, then one in which it is the second. The
+    first factor of two gates is the gate.
+    """
+    if not is_gate(line, cell):
+        return None
+    signals: dict[bool, str] = {}
+    for product in cell.readers.get(line.name, ()):
+        if product.op != "mul" or not all(isinstance(operand, str) for operand in product.operands):
+            continue
+        first, second = map(str, product.operands)
+        if first == line.name:
+            signals.setdefault(True, second)
+        elif first not in cell.by_name or not is_gate(cell.by_name[first], cell):
+            signals.setdefault(False, first)
+    return signals.get(True, signals.get(False))
+
+
+def groups(stage: Stage, titled: frozenset[str]) -> list[Group]:
+    """The computed lines of a stage in groups, in an order in which they can be computed.
+
+    A group ends in a line that others build on: one with a heading of its own (`titled`), an activation, a gate, a
+    carried line, the output. Lines that only such a line needs stand before it.
+    """
+    cell = stage.cell
+    carried = set(cell.states.values())
+    computed = {line.name for line in stage.lines}
+    place = {line.name: at for at, line in enumerate(stage.lines)}
+    leader: dict[str, str] = {}
+    for line in reversed(stage.lines):
+        readers = [reader.name for reader in cell.readers.get(line.name, ()) if reader.name in computed]
+        leads = line.assigned and (
+            line.name in titled
+            or line.name in carried
+            or line.name == cell.output
+            or line.op in _LEADING
+            or gated(line, cell) is not None
+        )
+        targets = dict.fromkeys(leader[name] for name in readers)
+        if leads or not targets or (line.assigned and len(targets) > 1):
+            leader[line.name] = line.name
+        else:  # the earliest of the groups that read it, so that every line still stands after its operands
+            leader[line.name] = min(targets, key=place.__getitem__)
+    found: dict[str, list[Line]] = {}
+    for line in stage.lines:
+        own = leader[line.name]
+        found.setdefault("" if own in carried and not cell.by_name[own].assigned else own, []).append(line)
+    order = sorted(found, key=lambda name: place[name] if name else len(place))
+    return [Group(cell.by_name.get(name), tuple(found[name])) for name in order]

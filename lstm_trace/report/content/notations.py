@@ -1,0 +1,233 @@
+"""Notation presets: the symbols of the exercises, of PyTorch and of Keras, each written down, and [h; x] joined.
+
+A preset changes what is printed and never a number. Where it would print what is not so, it is refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...cell.lines import Cell, Line, Operand
+from ...cell.network import Stage
+from ...errors import OptionError, nearest
+from ...formulas.blocks import Block, Derivation, Para, Row
+from ...formulas.plain import Plain
+from ...formulas.symbols import GATES, Symbol
+from ...formulas.tree import Mat, Sym
+from ...trace.rows import Selection
+from ...trace.trace import Trace
+from ..languages.strings import words
+
+#: PyTorch's LSTM: candidate g, first index i for the input and h for the hidden state (torch.nn.LSTM).
+PYTORCH: dict[str, Symbol] = {
+    "c_tilde": Symbol("g", "t"),
+    **{f"W_x{gate}": Symbol("W", f"i{gate}") for gate in "ifo"},
+    **{f"b_x{gate}": Symbol("b", f"i{gate}") for gate in "ifo"},
+    "W_xc": Symbol("W", "ig"),
+    "W_hc": Symbol("W", "hg"),
+    "b_xc": Symbol("b", "ig"),
+    "b_hc": Symbol("b", "hg"),
+    "b_c": Symbol("b", "g"),
+    **{f"{letter}_c": Symbol(letter, "g") for letter in "zdsny"},
+    "gamma_c": Symbol("γ", "g"),
+    "beta_c": Symbol("β", "g"),
+}
+
+#: Keras' LSTM: x @ kernel, so that the matrices of the equations are its kernels transposed (keras.layers.LSTM).
+KERAS: dict[str, Symbol] = {
+    **{f"W_x{gate}": Symbol("kernel", gate, upright=True, power="T") for gate in "ifco"},
+    **{f"W_h{gate}": Symbol("recurrent_kernel", gate, upright=True, power="T") for gate in "ifco"},
+    **{f"b_{gate}": Symbol("bias", gate, upright=True) for gate in "ifco"},
+}
+
+#: Of two matrices the one in which they stand side by side, for [h; x].
+JOINED: dict[tuple[str, str], str] = {(f"W_h{gate}", f"W_x{gate}"): f"W_{gate}" for gate in GATES}
+
+#: Preset to its symbols; the exercises' are those of every report.
+NOTATIONS: dict[str, Mapping[str, Symbol]] = {"exercise": {}, "joined": {}, "pytorch": PYTORCH, "keras": KERAS}
+
+
+def applied(
+    trace: Trace, notation: str, selection: Selection | None = None, language: str = "en"
+) -> tuple[Trace, tuple[Block, ...]]:
+    """The trace as it is printed in a notation, and what has to be said of it.
+
+    The symbols stand in the header, those of the problem's author before those of the preset.
+    Raises OptionError for an unknown notation, and where it would print what is not so.
+    """
+    if notation not in NOTATIONS:
+        raise OptionError(f"there is no notation {notation!r}{nearest(notation, NOTATIONS, 'there are')}")
+    if notation == "exercise":
+        return trace, ()
+    if notation == "joined":
+        return _joined_trace(trace, selection or Selection(), language)
+    if trace.header.kind != "lstm":
+        raise OptionError(
+            f"notation {notation!r} has symbols for an LSTM, and this cell is of kind {trace.header.kind!r}; "
+            "use exercise, or symbols: in the problem"
+        )
+    table = NOTATIONS[notation]
+    symbols: dict[str, Any] = {**table, **trace.header.symbols}
+    _check_distinct(trace, notation, symbols)
+    return replace(trace, header=replace(trace.header, symbols=symbols)), ()
+
+
+def _check_distinct(trace: Trace, notation: str, symbols: Mapping[str, Any]) -> None:
+    """Raise OptionError where two names would be printed alike."""
+    plain = Plain({name: found for name, found in symbols.items() if isinstance(found, Symbol)})
+    for stage in trace.stages:
+        cell = stage.cell
+        names = [*(line.name for line in cell.lines if line.assigned), *cell.inputs, *cell.states, *cell.parameters]
+        printed: dict[str, str] = {}
+        for name in names:
+            other = printed.setdefault(plain(Sym(name)), name)
+            if other != name:
+                raise OptionError(
+                    f"notation {notation!r} prints {other} and {name} alike, as {plain(Sym(name))}; use exercise"
+                )
+
+
+# -- [h; x] -----------------------------------------------------------------------------------------------------------
+
+
+class _Merge(NamedTuple):
+    """A sum in which two products become one: the line, its two products, the name of the joined matrix."""
+
+    line: Line
+    state: Line
+    input: Line
+    matrix: str
+
+    @property
+    def vector(self) -> Line:
+        operands = (self.state.operands[1], self.input.operands[1])
+        return Line(f"concat({operands[0]}, {operands[1]})", "concat", operands)
+
+    @property
+    def product(self) -> Line:
+        return Line(f"{self.matrix} @ {self.vector.name}", "matvec", (self.matrix, self.vector.name))
+
+
+def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Trace, tuple[Block, ...]]:
+    if trace.header.arithmetic is not None:
+        raise OptionError(
+            f"notation 'joined' adds up two products at once, and in the arithmetic {trace.header.arithmetic} each of "
+            "them is rounded; use another notation"
+        )
+    kept = {*(selection.names or ()), *(_asked_line(text) for text in trace.header.ask)}
+    found = {stage.scope: list(_merges(stage, kept)) for stage in trace.stages}
+    if not any(found.values()):
+        raise OptionError(
+            "notation 'joined' finds no sum of W_h… h and W_x… x to join (the matrices of a gate, W_hi and W_xi for "
+            "example, in one sum, neither product asked for itself); use exercise"
+        )
+    parameters, lines, stages = dict(trace.parameters), dict(trace.lines), []
+    for stage in trace.stages:
+        merges = found[stage.scope]
+        stages.append(_rewritten(stage, merges))
+        if merges:
+            parameters[stage.scope] = _matrices(trace.parameters.get(stage.scope, {}), merges)
+            lines[stage.scope] = _values(trace, stage, merges)
+    rows = dict.fromkeys((m.matrix, m.state.operands[0], m.input.operands[0]) for ms in found.values() for m in ms)
+    said = tuple(
+        (Row((Sym(matrix),), (("=", Mat(((Sym(str(state)), Sym(str(given))),))),)),) for matrix, state, given in rows
+    )
+    note = (Para(words(language).text("joined")), Derivation(said))
+    return replace(trace, stages=tuple(stages), parameters=parameters, lines=lines, memory=None), note
+
+
+def _asked_line(text: str) -> str:
+    return text.rsplit("/", 1)[-1].split("[")[0].strip()
+
+
+def _merges(stage: Stage, kept: set[str]) -> Iterator[_Merge]:
+    """The sums of a cell in which two products can be shown as one, so that nothing else is lost."""
+    cell = stage.cell
+    names = {*cell.by_name, *cell.inputs, *cell.states, *cell.parameters}
+    times = Counter(name for line in cell.lines for name in line.reads)
+    for line in cell.lines:
+        if line.op != "add":
+            continue
+        terms: dict[str, Line] = {}
+        for sign, operand in zip(line.constants, line.operands, strict=True):
+            product = cell.by_name.get(str(operand))
+            if product is None or product.op != "matvec" or product.assigned or product.name in kept or sign < 0:
+                continue
+            if times[product.name] == times[str(product.operands[0])] == 1:
+                terms[str(product.operands[0])] = product
+        for (state, given), matrix in JOINED.items():
+            if state in terms and given in terms and matrix not in names:
+                yield _Merge(line, terms[state], terms[given], matrix)
+
+
+def _rewritten(stage: Stage, merges: list[_Merge]) -> Stage:
+    """The stage with joined products in place of two."""
+    by_sum = {merge.line.name: merge for merge in merges}
+    gone = {product.name for merge in merges for product in (merge.state, merge.input)}
+    computed = {line.name for line in stage.lines}
+    lines: dict[str, Line] = {}
+    for line in stage.cell.lines:
+        merge = by_sum.get(line.name)
+        if line.name in gone:
+            continue
+        if merge is None:
+            lines[line.name] = line
+            continue
+        lines[merge.vector.name] = merge.vector
+        rest = _sum(merge)
+        if rest.op == "add":
+            lines[merge.product.name] = merge.product
+        lines[line.name] = rest
+        if line.name in computed:
+            computed |= {merge.vector.name, merge.product.name}
+    cell: Cell = replace(stage.cell, lines=tuple(lines.values()))
+    return replace(stage, cell=cell, computed=tuple(name for name in lines if name in computed))
+
+
+def _sum(merge: _Merge) -> Line:
+    """The sum with one product in place of two; the product itself where there is nothing else to add."""
+    line, operands, signs = merge.line, list[Operand](), list[float]()
+    first = next(o for o in line.operands if o in (merge.state.name, merge.input.name))
+    for sign, operand in zip(line.constants, line.operands, strict=True):
+        if operand == first:
+            operands.append(merge.product.name)
+            signs.append(sign)
+        elif operand not in (merge.state.name, merge.input.name):
+            operands.append(operand)
+            signs.append(sign)
+    if len(operands) == 1:
+        return merge.product._replace(name=line.name)
+    return Line(line.name, "add", tuple(operands), tuple(signs))
+
+
+def _matrices(there: Mapping[str, Array], merges: list[_Merge]) -> dict[str, Array]:
+    """The parameters with each pair side by side, where the first of the pair stood."""
+    place = {str(p.operands[0]): merge for merge in merges for p in (merge.state, merge.input)}
+    found: dict[str, Array] = {}
+    for name, values in there.items():
+        merge = place.get(name)
+        if merge is None:
+            found[name] = values
+        elif merge.matrix not in found:
+            found[merge.matrix] = np.hstack([there[str(p.operands[0])] for p in (merge.state, merge.input)])
+    return found
+
+
+def _values(trace: Trace, stage: Stage, merges: list[_Merge]) -> dict[str, Array]:
+    """The recorded lines; a joined vector and product, where what they are made of was recorded."""
+    there = dict(trace.lines.get(stage.scope, {}))
+    for merge in merges:
+        parts = [trace.operand(stage.scope, operand) for operand in merge.vector.operands]
+        vectors = [part for part in parts if part is not None]
+        if len(vectors) == 2:
+            there[merge.vector.name] = np.concatenate(vectors, axis=-1)
+        products = [there.pop(product.name, None) for product in (merge.state, merge.input)]
+        if products[0] is not None and products[1] is not None and _sum(merge).op == "add":
+            there[merge.product.name] = products[0] + products[1]
+    return there

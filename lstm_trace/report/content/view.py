@@ -1,0 +1,295 @@
+"""What of a trace a report shows: the selection, the detail, and bounds that keep it readable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, NamedTuple, TypeVar
+
+from ...base.arrays import Array
+from ...cell.lines import Line
+from ...cell.network import VALID, Stage
+from ...errors import MissingError, nearest
+from ...formulas.blocks import Text
+from ...formulas.numbers import Style
+from ...formulas.tree import kept
+from ...formulas.values import Values
+from ...trace.address import INITIAL, Address
+from ...trace.rows import Selection, parts
+from ...trace.trace import Trace
+from ..languages.strings import Words, words
+from .line_groups import Group, groups
+from .worked_rows import TERMS
+
+T = TypeVar("T")
+Detail = Literal["scalar", "vector", "summary"]
+
+#: So many scalars (vectors) are shown one by one where no detail is asked for.
+SCALARS, VECTORS = 400, 300
+#: So many rows of a calculation are shown, whatever the detail; a page has about 50.
+ROWS = 600
+#: So many units of a line, rows and columns of a matrix; in a summary; terms of a sum where one unit was chosen.
+UNITS, FEWER, MORE = 8, 5, 16
+#: So many rows of a table.
+TABLE = 12
+
+
+class Place(NamedTuple):
+    """One layer and direction at one step, for one row of the batch."""
+
+    stage: Stage
+    t: int
+    b: int
+
+
+@dataclass(frozen=True)
+class View:
+    """A trace with what is shown of it.
+
+    stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
+    keys of the table of words.
+    """
+
+    trace: Trace
+    values: Values
+    words: Words
+    chosen: Selection
+    detail: Detail
+    everything: bool
+    stages: tuple[Stage, ...]
+    steps: tuple[int, ...]
+    rows: tuple[int, ...]
+    cut: frozenset[str] = frozenset()
+
+    @property
+    def units(self) -> int | None:
+        """How many units of a line are shown."""
+        return None if self.everything else FEWER if self.detail == "summary" else UNITS
+
+    @property
+    def terms(self) -> int | None:
+        """How many terms of a sum are shown; more where one unit was chosen."""
+        return None if self.everything else MORE if self.chosen.unit is not None else TERMS
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Where values are shown, in computing order: the reverse direction from the last step down."""
+        return tuple(
+            Place(stage, t, b)
+            for stage in self.stages
+            for t in (reversed(self.steps) if stage.direction == "reverse" else self.steps)
+            for b in self.rows
+        )
+
+    @cached_property
+    def asked(self) -> tuple[Address, ...]:
+        """What was asked for, as far as it was recorded: a trace may hold some of its lines only."""
+        found: list[Address] = []
+        for text in self.trace.header.ask:
+            try:
+                found += replace(self.trace, header=replace(self.trace.header, ask=(text,))).asked()
+            except MissingError:
+                continue
+        return tuple(dict.fromkeys(found))
+
+    def lines(self, stage: Stage) -> list[Line]:
+        """The lines of a stage that were recorded and chosen, and have the chosen unit."""
+        return _lines(self.trace, stage, self.chosen)
+
+    def groups(self, stage: Stage, idle: bool = False) -> list[Group]:
+        """The chosen lines of a stage, those that belong together in one group.
+
+        idle: only those that ask whether the step is padding.
+        """
+        asks = {name for name, source in stage.sources.items() if source == VALID}
+        there = {line.name for line in self.lines(stage) if not idle or asks & set(line.reads)}
+        kind = self.trace.header.kind
+        asked = {address.line for address in self.asked}
+        titled = frozenset(x.name for x in stage.lines if self.words.has(f"{kind}.{x.name}") or x.name in asked)
+        found = (g._replace(lines=tuple(x for x in g.lines if x.name in there)) for g in groups(stage, titled))
+        return [group for group in found if group.lines]
+
+    def indices(self, width: int) -> list[int | None]:
+        """The units that are shown of a line, None for dots."""
+        if self.chosen.unit is not None:
+            return [self.chosen.unit] if self.chosen.unit < width else []
+        return kept(width, self.units)
+
+    def unit(self, j: int, width: int) -> str:
+        """A unit in words, with its label where the problem gives labels for this many."""
+        labels = self.trace.header.names.get("h", ())
+        if len(labels) == width:
+            return self.words.word("unit.named", j=j, name=labels[j])
+        return self.words.word("unit", j=j)
+
+    def place(self, *stages: Stage) -> str:
+        """Layers and directions in words; empty where there is only one."""
+        if len(self.trace.stages) == 1:
+            return ""
+        layers: dict[str, list[int]] = {}
+        for stage in stages:
+            layers.setdefault(stage.direction, []).append(stage.layer)
+        plain = all(s.direction == "forward" for s in self.trace.stages)
+        return self.words.word("semicolon").join(self._place(way, sorted(n), plain) for way, n in layers.items())
+
+    def _place(self, direction: str, layers: list[int], plain: bool) -> str:
+        if len(layers) == 1:
+            layer = self.words.word("layer", n=layers[0])
+        else:
+            layer = self.words.word("layer.many", n="".join(map(str, self.words.listed([(str(n),) for n in layers]))))
+        if plain:
+            return layer
+        return self.words.word("place", layer=layer, direction=self.words.word(f"direction.{direction}"))
+
+    def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
+        """Layer, direction, step and row in words, as far as there are several."""
+        found = [self.place(stage)] if stage is not None else []
+        if t is not None and self.trace.span != range(1):
+            found.append(self.words.word("step", t=t))
+        if b is not None and self.trace.batch > 1:
+            found.append(self.words.word("row", b=b))
+        return self.words.word("list").join(part for part in found if part)
+
+    def idle(self, place: Place) -> bool:
+        """Whether only the lines that keep the states are shown at a place, since it is padding."""
+        short = not self.everything and self.chosen.names is None and VALID in place.stage.sources.values()
+        return short and self.padding(place.t, place.b)
+
+    def padding(self, t: int, b: int) -> bool:
+        """Whether step t is padding in row b."""
+        return not self._valid[self.trace.index(t), b, 0]
+
+    def counts(self, t: int, b: int) -> bool:
+        """Whether step t of row b is among the answers: padding is none, unless everything is shown."""
+        return self.everything or not self.padding(t, b)
+
+    @cached_property
+    def _valid(self) -> Array:
+        return self.trace.valid
+
+    def said(self, key: str, **fields: object) -> Text:
+        """The string of `key`, all of whose fields are text."""
+        return (self.words.word(key, **fields),)
+
+
+def _lines(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
+    recorded = trace.lines.get(stage.scope, {})
+    there = [line for line in stage.cell.lines if line.name in recorded and chosen.has(line.name)]
+    if chosen.unit is None:
+        return there
+    return [line for line in there if chosen.unit < recorded[line.name].shape[-1]]  # as tables have it
+
+
+def view(
+    trace: Trace, detail: Detail | None, digits: int | Style, chosen: Selection, everything: bool, language: str = "en"
+) -> View:
+    """What is shown of `trace`; without `detail` the size decides. Raises MissingError for a wrong selection."""
+    _check(trace, chosen)
+    check_style(trace, digits)
+    window, rows = chosen.window(trace), chosen.rows(trace)
+    stages = tuple(s for s in trace.stages if chosen.places(s) and _lines(trace, s, chosen))
+    steps, batch = trace.span[window], range(trace.batch)[rows]
+    auto = detail is None
+    detail = "scalar" if auto and everything else detail
+    widths = [
+        1 if chosen.unit is not None else trace.lines[s.scope][line.name].shape[-1]
+        for s in stages
+        for line in _lines(trace, s, chosen)
+    ]
+    places = len(steps) * len(batch)
+    if detail is None:
+        fits = "vector" if places * len(widths) <= VECTORS else "summary"
+        detail = "scalar" if places * sum(widths) <= SCALARS else fits  # type: ignore[assignment]
+    shown = View(
+        trace, Values(trace, digits), words(language), chosen, detail or "summary", everything, stages, tuple(steps),
+        tuple(batch),
+    )  # fmt: skip
+    return shown if everything else _bounded(shown, chosen, auto)
+
+
+def _check(trace: Trace, chosen: Selection) -> None:
+    """Raise MissingError for a selection that names what is not there, or leaves nothing."""
+    premises = {"x", "x_t", *INITIAL.values()}
+    premises |= {n for part in (trace.parameters, trace.initial, trace.given) for found in part.values() for n in found}
+    recorded = {name for lines in trace.lines.values() for name in lines}
+    for name in chosen.names or ():
+        if name in premises - recorded:
+            raise MissingError(f"{name!r} is a premise, not a line that was computed; it is listed under Given")
+    if any(trace.lines.values()) or chosen.names is not None:
+        next(parts(trace, chosen, padding=True))
+
+
+def check_style(trace: Trace, digits: int | Style) -> None:
+    """Raise MissingError where decimals are given for a line that is not there."""
+    known = [line.name for stage in trace.stages for line in stage.cell.lines]
+    known += [n for part in (trace.parameters, trace.given) for here in part.values() for n in here]
+    known += [n for stage in trace.stages for n in stage.cell.inputs]
+    for name in digits.lines if isinstance(digits, Style) else ():
+        if name not in known:
+            raise MissingError(f"digits of {name!r}: there is no such line{nearest(name, known)}")
+
+
+def _bounded(shown: View, chosen: Selection, auto: bool) -> View:
+    """The view with as many layers, steps and rows as fit; what the selection names stays whole."""
+    cost = {stage.scope: _cost(shown, stage) for stage in shown.stages}
+    stages, steps, rows = shown.stages, shown.steps, shown.rows
+    if chosen.layer is None:
+        most = max(ROWS // max(max(cost.values(), default=1), 1), 1)
+        stages = _first(stages, most)
+    room = max(ROWS // max(sum(cost[stage.scope] for stage in stages), 1), 1)
+    if chosen.batch is None and len(steps) * len(rows) > room:
+        rows = _first(rows, max(room // len(steps), 1 if room < 4 else 2))
+    if chosen.steps is None:
+        steps = _first(steps, max(room // len(rows), 1))
+    cut = {
+        "layers": len(stages) < len(shown.stages),
+        "steps": len(steps) < len(shown.steps),
+        "rows": len(rows) < len(shown.rows),
+        "detail": auto and shown.detail != "scalar",
+        **_narrowed(shown, stages),
+    }
+    found = frozenset(key for key, is_cut in cut.items() if is_cut)
+    return replace(shown, stages=stages, steps=steps, rows=rows, cut=found)
+
+
+def _cost(shown: View, stage: Stage) -> int:
+    """Rows that one step of a stage takes, with its heading."""
+    return 4 + _content(shown, stage)
+
+
+def _content(shown: View, stage: Stage) -> int:
+    if shown.detail == "summary":
+        return len(shown.groups(stage))
+    if shown.detail == "vector":
+        return len(shown.lines(stage))
+    recorded = shown.trace.lines[stage.scope]
+    return sum(1 + len(shown.indices(recorded[line.name].shape[-1])) for line in shown.lines(stage))
+
+
+def _narrowed(shown: View, stages: tuple[Stage, ...]) -> dict[str, bool]:
+    """Whether units, terms of sums, or rows and columns of matrices are left out."""
+    lines = [(stage, line) for stage in stages for line in shown.lines(stage)]
+    widest = max((shown.trace.lines[s.scope][line.name].shape[-1] for s, line in lines), default=0)
+    terms = [
+        values.shape[-1]
+        for stage, line in lines
+        if line.op in ("matvec", "sum", "mean", "max")
+        and (values := shown.values.array(stage.scope, line.operands[-1])) is not None
+    ]
+    matrices = [
+        (values.shape[0] > UNITS and shown.chosen.unit is None) or values.shape[-1] > UNITS
+        for stage in stages
+        for values in shown.trace.parameters.get(stage.scope, {}).values()
+    ]
+    return {
+        "units": shown.chosen.unit is None and widest > (shown.units or 0),
+        "terms": shown.detail == "scalar" and max(terms, default=0) > (shown.terms or 0),
+        "matrices": any(matrices),
+    }
+
+
+def _first(items: tuple[T, ...], most: int) -> tuple[T, ...]:
+    """The first ones and the last, at most `most`."""
+    if len(items) <= most:
+        return items
+    return items[:1] if most == 1 else (*items[: most - 1], items[-1])

@@ -1,0 +1,321 @@
+"""A cell as a picture: SVG made from its lines, with the values of one step on it, so that any cell has one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ...base.markup import escape
+from ...cell.network import Stage
+from ...formulas.plain import Plain, number
+from ...formulas.tree import Call, Node, Sym, formula
+from ...formulas.values import Values
+from ...trace.trace import Trace
+from ..languages.page_strings import page_words
+from ..languages.strings import Words
+from . import placement
+from .graph import Edge, Flow, Spot, flow, reached
+from .marked_text import MarkedPlain, cut_to_room, spans, text_width
+
+#: Decimals and units of the values that stand in a picture.
+DIGITS, UNITS = 3, 3
+
+_BOX, _CIRCLE, _SOURCE = 74.0, 68.0, 46.0  # heights
+_RADIUS = 17.0
+_BETWEEN, _EDGE = 40.0, 12.0  # between columns, around the picture
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The drawing of a stage's cell without its values.
+
+    widths: characters of the values of each name, for which room is left. said: the words of its captions. own: a
+    notation's symbols, and those that the author gave.
+    """
+
+    stage: Stage
+    widths: Mapping[str, int] = field(default_factory=dict)
+    said: Words = field(default_factory=page_words)
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _print(self) -> Plain:
+        return MarkedPlain(self.own)
+
+    def plain(self, node: Node) -> str:
+        """A formula as text, without marks."""
+        return Plain(self.own)(node)
+
+    @cached_property
+    def flow(self) -> Flow:
+        """What is drawn."""
+        return flow(self.stage)
+
+    @cached_property
+    def _places(self) -> tuple[dict[str, tuple[float, float]], dict[tuple[str, str], list[placement.Place]], Any]:
+        """Middle of each spot, the way of each edge, and for each column its left and right end."""
+        spots = {spot.key: spot for spot in self.flow.spots}
+        edges = [(edge.source, edge.target) for edge in self.flow.edges]
+        sinks = [key for key, spot in spots.items() if spot.kind == "sink"]
+        column = placement.columns(list(spots), edges, sinks)
+        ways = placement.routes(edges, column)
+        fixed = {0} | ({max(column.values())} if sinks else set())
+        rows = placement.order(list(spots), column, ways, fixed)
+        sizes = {key: _HEIGHTS[spot.kind] for key, spot in spots.items()}
+        on = {key for key, spot in spots.items() if spot.kind != "box" and spot.line not in self.stage.cell.inputs}
+        pull = {edge: 4.0 for edge in edges if on.issuperset(edge)}  # what is carried runs on a straight belt
+        y = placement.heights(rows, sizes, ways, pull)
+        ends: list[tuple[float, float]] = []
+        left = _EDGE
+        for row in rows:
+            widest = max((self._wide(spots[place]) for place in row if isinstance(place, str)), default=20.0)
+            ends.append((left, left + widest))
+            left += widest + _BETWEEN
+        middle = {key: (sum(ends[column[key]]) / 2, y[key] + _EDGE) for key in spots}
+        lanes = {place: y[place] + _EDGE for row in rows for place in row if not isinstance(place, str)}
+        return middle, ways, (ends, lanes)
+
+    def _wide(self, spot: Spot) -> float:
+        label = text_width(self._print(spot.label), 17) if spot.label is not None else 0.0
+        value = 6.4 * self.widths.get(spot.line, 0)
+        if spot.kind == "box":
+            return max(96.0, text_width(cut_to_room(self._inner(spot)), 12) + 24, value + 18)
+        if spot.kind == "circle":
+            return max(48.0, 2 * self._radius(spot), label, value)
+        if spot.kind == "sink":
+            return max(24 + 5.4 * len(self.said.word(f"diagram.{spot.sign}")), label + 24)
+        return max(64.0, label + 24, value + 20)
+
+    def _radius(self, spot: Spot) -> float:
+        return max(_RADIUS, 6 + text_width(spot.sign, 15) / 2)
+
+    def _inner(self, spot: Spot) -> str:
+        """What a box computes; of a function what it is of."""
+        right = formula(spot.lines[-1], self.stage.cell)
+        if isinstance(right, Call) and len(right.args) == 1 and not right.constants and right.op != "concat":
+            right = right.args[0]
+            if isinstance(right, Sym) and right.name in {line.name for line in spot.lines}:
+                right = formula(self.stage.cell.by_name[right.name], self.stage.cell)
+        return self._print(right).replace("-", "−")
+
+    @cached_property
+    def size(self) -> tuple[float, float]:
+        """Width and height."""
+        middle, _, (ends, lanes) = self._places
+        low = [middle[spot.key][1] + _HEIGHTS[spot.kind] / 2 for spot in self.flow.spots]
+        return ends[-1][1] + _EDGE, max([*low, *lanes.values()], default=0.0) + _EDGE
+
+    # -- drawing -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def shapes(self) -> str:
+        """Edges and nodes."""
+        drawn = [self._edge(edge) for edge in self.flow.edges]
+        return "\n".join([*drawn, *map(self._spot, self.flow.spots)])
+
+    def _edge(self, edge: Edge) -> str:
+        middle, ways, (ends, lanes) = self._places
+        spots = {spot.key: spot for spot in self.flow.spots}
+        way = ways[edge.source, edge.target]
+        x, y = middle[edge.source]
+        x += self._half(spots[edge.source])
+        path = f"M{x:.1f} {y:.1f}"
+        right = self._column(edge.source)[1]
+        if right > x + 1:  # bends lie between columns: beside a narrow node they would run behind the wide ones
+            path += f"H{right:.1f}"
+            x = right
+        for _, place in pairwise(way):
+            if isinstance(place, str):
+                end_x, end_y = self._port(spots[place], edge)
+                left = min(self._column(place)[0], end_x - 5)
+                path += _curve(x, y, left, end_y) + (f"H{end_x - 5:.1f}" if left < end_x - 5 else "")
+                tip = f'<path class="tip" d="M{end_x:.1f} {end_y:.1f}l-8 -4v8z"/>'
+            else:
+                left, right = ends[place[2]]
+                end_y = lanes[place]
+                path += _curve(x, y, left, end_y) + f"H{right:.1f}"
+                x, y = right, end_y
+        ids = f'data-from="{escape(edge.source)}" data-to="{escape(edge.target)}"'
+        return f'<g class="edge" {ids}><path d="{path}"/>{tip}</g>'
+
+    def _column(self, key: str) -> tuple[float, float]:
+        """The left and right end of the column in which a spot stands."""
+        middle, _, (ends, _) = self._places
+        column: tuple[float, float] = min(ends, key=lambda end: abs(sum(end) / 2 - middle[key][0]))
+        return column
+
+    def _half(self, spot: Spot) -> float:
+        return self._radius(spot) if spot.kind == "circle" else self._wide(spot) / 2
+
+    def _port(self, spot: Spot, edge: Edge) -> tuple[float, float]:
+        """Where an edge ends: edges that end at one spot do so one below the other, as they come."""
+        middle, ways, (_, lanes) = self._places
+
+        def level(source: str) -> float:
+            place = ways[source, spot.key][-2]
+            return middle[place][1] if isinstance(place, str) else lanes[place]
+
+        x, y = middle[spot.key]
+        sources = sorted(reached(self.flow.edges, spot.key), key=level)
+        reach = {"circle": 9.0, "box": 18.0}.get(spot.kind, 0.0)
+        at = (sources.index(edge.source) - (len(sources) - 1) / 2) * min(2 * reach / max(len(sources) - 1, 1), 14.0)
+        if spot.kind != "circle":
+            return x - self._half(spot), y + at
+        radius = self._radius(spot)
+        return x - radius + (_RADIUS - (_RADIUS**2 - at**2) ** 0.5), y + at
+
+    def _spot(self, spot: Spot) -> str:
+        x, y = self._places[0][spot.key]
+        half = self._half(spot)
+        label = "" if spot.label is None else spans(self._print(spot.label).replace("-", "−"))
+        if spot.kind == "circle":
+            box = f'<rect x="{x - half:.1f}" y="{y - 17:.1f}" width="{2 * half:.1f}" height="34" rx="17"/>'
+            name = f'<text class="label" x="{x:.1f}" y="{y - 22:.1f}">{label}</text>' if label else ""
+            inner = f'{name}<text class="sign" x="{x:.1f}" y="{y + 5:.1f}">{escape(spot.sign)}</text>'
+        elif spot.kind == "box":
+            box = f'<rect x="{x - half:.1f}" y="{y - 33:.1f}" width="{2 * half:.1f}" height="66" rx="8"/>'
+            shift = 11 + text_width(self._print(spot.label), 17) / 2 if spot.label is not None and spot.sign else 0
+            badge = f'<text class="sign" x="{x - shift:.1f}" y="{y - 12:.1f}">{escape(spot.sign)}</text>'
+            at = x + (4 + text_width(spot.sign, 15) / 2 if spot.sign else 0)
+            name = f'<text class="label" x="{at:.1f}" y="{y - 12:.1f}">{label}</text>'
+            text = f'<text class="formula" x="{x:.1f}" y="{y + 7:.1f}">{spans(cut_to_room(self._inner(spot)))}</text>'
+            inner = (badge if spot.sign else "") + name + text
+        else:
+            box = f'<rect x="{x - half:.1f}" y="{y - 20:.1f}" width="{2 * half:.1f}" height="40" rx="20"/>'
+            inner = f'<text class="label" x="{x:.1f}" y="{y - 2:.1f}">{label}</text>'
+            if spot.kind == "sink":
+                caption = escape(self.said.word(f"diagram.{spot.sign}"))
+                inner += f'<text class="caption" x="{x:.1f}" y="{y + 14:.1f}">{caption}</text>'
+        return f'<g class="{spot.kind} op-{self._colour(spot)}" data-spot="{escape(spot.key)}">{box}{inner}</g>'
+
+    def _colour(self, spot: Spot) -> str:
+        if spot.kind == "box" and spot.lines:
+            return {"sigmoid": "gate", "hard_sigmoid": "gate", "exp": "gate"}.get(spot.lines[-1].op, "other")
+        return "state" if spot.line in self.stage.cell.states else "plain"
+
+    def said_of(self, spot: Spot) -> str:
+        """The equation of a spot, as text."""
+        cell = self.stage.cell
+        if spot.kind in ("source", "sink"):
+            return self.plain(spot.label) if spot.label is not None else spot.line
+        line = cell.by_name[spot.line]
+        right = self.plain(formula(line, cell))
+        return f"{self.plain(Sym(line.name))} = {right}" if line.assigned else right
+
+    @cached_property
+    def description(self) -> str:
+        """The picture in words: every node with what leads to it."""
+        names = {s.key: self.plain(s.label) if s.label is not None else self.said_of(s) for s in self.flow.spots}
+        rows = []
+        for spot in self.flow.spots:
+            before = [names[key] for key in reached(self.flow.edges, spot.key)]
+            if spot.kind == "sink":
+                rows.append(f"{names[spot.key]} → {self.said.word(f'diagram.{spot.sign}')}")
+            elif before:
+                rows.append(f"{self.said_of(spot)} ← {', '.join(before)}")
+        return ". ".join(rows) + "."
+
+    def texts(self, texts: Mapping[str, str], tips: bool = True) -> str:
+        """The values at their spots. texts: by spot key, as `shown` gives them; tips: with a title for each spot."""
+        rows = []
+        for spot in self.flow.spots:
+            if spot.kind == "sink":
+                continue
+            x, y = self._places[0][spot.key]
+            at = y + {"box": 25.0, "circle": 31.0, "source": 14.0}[spot.kind]
+            value = escape(texts.get(spot.key, ""))
+            kind = "value out" if spot.kind == "circle" else "value"
+            text = f'<text class="{kind}" data-line="{escape(spot.line)}" x="{x:.1f}" y="{at:.1f}">{value}</text>'
+            if tips:
+                half, tall = self._half(spot), _HEIGHTS[spot.kind] / 2 - 3
+                area = f'<rect x="{x - half:.1f}" y="{y - tall:.1f}" width="{2 * half:.1f}" height="{2 * tall:.1f}"/>'
+                said = escape(self.said_of(spot))
+                text = f'<g class="tip" data-spot="{escape(spot.key)}"><title>{said}</title>{area}{text}</g>'
+            rows.append(text)
+        return "\n".join(rows)
+
+
+_HEIGHTS = {"box": _BOX, "circle": _CIRCLE, "source": _SOURCE, "sink": _SOURCE}
+
+
+def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
+    bend = max((end_x - x) / 2, 6.0)
+    return f"C{x + bend:.1f} {y:.1f} {end_x - bend:.1f} {end_y:.1f} {end_x:.1f} {end_y:.1f}"
+
+
+def shown(picture: Picture, values: Values, t: int, b: int) -> dict[str, str]:
+    """The values of one step and row by spot: rounded, the first few units."""
+    found: dict[str, str] = {}
+    scope = picture.stage.scope
+    for spot in picture.flow.spots:
+        array = values.array(scope, spot.line)
+        if spot.kind == "sink" or array is None or array.ndim != 3:
+            continue
+        first = array.shape[-1] if array.shape[-1] <= UNITS else UNITS - 1
+        texts = [number(values.num(scope, spot.line, t, b, (k,)).shown) for k in range(first)]
+        texts += ["…"] if first < array.shape[-1] else []
+        found[spot.key] = ("; " if values.style.comma else ", ").join(texts).replace("-", "−")
+    return found
+
+
+def widths(stage: Stage, values: Values) -> dict[str, int]:
+    """About how many characters the values of each name of a stage take, at any step."""
+    found: dict[str, int] = {}
+    for name in (*stage.cell.states, *stage.cell.inputs, *(line.name for line in stage.lines)):
+        array = values.array(stage.scope, name)
+        if array is None or not array.size:
+            continue
+        size = np.abs(array[np.isfinite(array)])
+        whole = len(str(int(min(float(size.max(initial=0.0)), 1e6))))
+        count = min(array.shape[-1], UNITS)
+        found[name] = count * (whole + 1 + DIGITS + bool((array < 0).any())) + 2 * (count - 1)
+    return found
+
+
+def style() -> str:
+    """The style sheet of pictures, which the page and a picture that stands alone share."""
+    return (files(__package__) / "diagram.css").read_text(encoding="utf-8")
+
+
+def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, language: str = "en") -> str:
+    """The cell of a layer and direction as an SVG file, with the values of step t and row b on it.
+
+    scope: `0/forward`; the first that there is if None. Raises MissingError for one that is not there.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t", h0=[0.0])
+    >>> svg = diagram(trace)
+    >>> svg.startswith("<svg"), "0.182" in svg
+    (True, True)
+    """
+    stage = trace.stages[0] if scope is None else trace.stage(scope)
+    numbers = Values(trace, DIGITS)
+    picture = Picture(stage, widths(stage, numbers), page_words(language), trace.header.symbols)
+    values = picture.texts(shown(picture, numbers, t, b))
+    wide, tall = picture.size
+    title = escape(caption(trace, stage, t, b, picture.said))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
+        f'height="{tall:.0f}" role="img" aria-labelledby="title desc">\n<title id="title">{title}</title>\n'
+        f'<desc id="desc">{escape(picture.description)}</desc>\n<style>{style()}</style>\n'
+        f'<rect class="paper" width="100%" height="100%"/>\n<g>{picture.shapes}</g>\n<g>{values}</g>\n</svg>\n'
+    )
+
+
+def caption(trace: Trace, stage: Stage, t: int, b: int, said: Words) -> str:
+    """What a picture shows, in words."""
+    parts = []
+    if len(trace.stages) > 1:
+        parts += [said.word("layer", n=stage.layer), said.word(f"direction.{stage.direction}")]
+    if trace.steps > 1:
+        parts.append(said.word("step", t=t))
+    if trace.batch > 1:
+        parts.append(said.word("row", b=b))
+    name = trace.header.title or said.word("diagram")
+    return f"{name} ({', '.join(parts)})" if parts else name

@@ -1,0 +1,92 @@
+"""Text in a picture: every symbol marked as such, its width, and its SVG."""
+
+from __future__ import annotations
+
+import re
+
+from ...base.markup import escape
+from ...formulas import user_tex
+from ...formulas.plain import OWN, Plain, raised
+from ...formulas.symbols import symbol
+from ...formulas.tree import Node, Sym
+
+#: Characters of a formula in a box; longer ones are cut.
+ROOM = 30
+
+
+# round a symbol's letter and index, before they are set; before a letter that is a name, or stands upright
+OPEN, MIDDLE, CLOSE, NAME, UPRIGHT = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004"
+
+
+MARKS = frozenset(OPEN + MIDDLE + CLOSE + NAME + UPRIGHT)
+
+
+def unmarked(text: str, kept: str = "") -> str:
+    return "".join(c for c in text if c not in MARKS or c in kept)
+
+
+def marked(base: str, sub: str = "") -> str:
+    return f"{OPEN}{base}{MIDDLE}{sub.replace('-', '−')}{CLOSE}"
+
+
+SCRIPTS = OWN._replace(
+    accent=lambda name, body: marked(OWN.accent(name, unmarked(body, UPRIGHT))),
+    word=lambda name, text: marked(text if user_tex.WORDS[name] == "italic" else UPRIGHT + text),
+    scripts=lambda base, sub, sup: (
+        marked(unmarked(base, UPRIGHT), unmarked(sub)) + (raised(unmarked(sup)) if sup else "")
+    ),
+    letter=lambda c: marked(OWN.letter(c)),
+)
+
+
+class MarkedPlain(Plain):
+    """Plain text in which every symbol is marked, so that letters and indices can be set apart."""
+
+    def __call__(self, node: Node) -> str:
+        if not isinstance(node, Sym):
+            return super().__call__(node)
+        found = symbol(node.name, self.own)
+        if found.tex and (own := user_tex.translated(found.tex, SCRIPTS)):
+            return own
+        base = (NAME + found.name if found.name else found.base) + ("\u0303" if found.tilde else "")
+        return marked(UPRIGHT + base if found.upright else base, found.sub) + ("ᵀ" if found.power else "")
+
+
+def text_width(marked: str, size: float) -> float:
+    """About how wide a marked text is; indices are smaller."""
+    plain = sum(
+        0.0 if c in MARKS or c == "\u0303" else 0.8 if c in "WM" else 0.52 if c.isalnum() else 0.42 for c in marked
+    )
+    return size * (plain - 0.14 * sum(len(sub) for sub in re.findall(f"{MIDDLE}(.*?){CLOSE}", marked)))
+
+
+def spans(marked: str) -> str:
+    """A marked text as SVG: letters in italics, indices lowered; everything escaped."""
+
+    def one(match: re.Match[str]) -> str:
+        kind = {NAME: "n", UPRIGHT: "u"}.get(match[1][:1], "m")
+        base, sub = escape(match[1].lstrip(NAME + UPRIGHT)), escape(match[2])
+        lowered = f'<tspan class="s" dy="0.28em">{sub}</tspan><tspan dy="-0.2em">\u200b</tspan>' if sub else ""
+        return f'<tspan class="{kind}">{base}</tspan>{lowered}'
+
+    pieces = re.split(f"({OPEN}.*?{CLOSE})", marked)
+    return "".join(
+        re.sub(f"{OPEN}(.*?){MIDDLE}(.*?){CLOSE}", one, piece) if k % 2 else escape(piece)
+        for k, piece in enumerate(pieces)
+    )
+
+
+def cut_to_room(marked: str) -> str:
+    """At most ROOM characters of a marked text, never in the middle of a symbol."""
+    parts = re.findall(f"{OPEN}.*?{CLOSE}|.", marked)
+    lengths = [len(part) - (3 if part[0] == OPEN else 0) for part in parts]
+    if sum(lengths) <= ROOM:
+        return marked
+    kept_parts: list[str] = []
+    room = ROOM - 2
+    for part, length in zip(parts, lengths, strict=True):
+        room -= length
+        if room < 0:
+            break
+        kept_parts.append(part)
+    return "".join(kept_parts).rstrip(" +-−(") + " …"

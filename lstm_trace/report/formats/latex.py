@@ -1,0 +1,182 @@
+"""Reports as a plain LaTeX article: amsmath and geometry, nothing more; long displays go on over pages.
+
+Every text of a problem is escaped. Characters that pdfTeX has no glyph for stand as their code in brackets, so that
+the file compiles; Chinese needs the ctex package, which the preamble names then.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.plain import Plain
+from ...formulas.tex import Tex
+from ...formulas.tree import Dots, Node
+from ...formulas.user_tex import GREEK, TEX, translated
+from ...printable import printable
+from .line_breaking import fitting, packed, pieces, sizes
+
+#: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
+ROOM, WIDE, LONG = 78, 84, 40
+
+_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
+_HEADINGS = {1: r"{\LARGE\bfseries %s\par}", 2: r"\section*{%s}", 3: r"\subsection*{%s}", 4: r"\subsubsection*{%s}"}
+_SPECIAL = {
+    **{c: "\\" + c for c in "_%#&${}"},
+    **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
+    **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "[": "{[}", "]": "{]}", "*": "{*}"},
+    **{"-": "{-}", "`": "{`}", "'": "{'}"},  # no ligature, no argument of a line's end
+}  # fmt: skip
+#: Characters that T1 has not, and mathematics has.
+_MATH = {
+    "≥": r"\geq", "≤": r"\leq", "≈": r"\approx", "←": r"\leftarrow", "→": r"\rightarrow", "⊙": r"\odot", "∞": r"\infty",
+    "−": "-", "×": r"\times", **{c: rf"\{name}" for name, c in GREEK.items()},
+}  # fmt: skip
+_KNOWN = set(map(chr, range(0xA0, 0x180))) - set("ĦħĸĿŀŉŦŧſ¤¦¨¯´¸") | set("–—‘’‚“”„†‡•…‹›€")
+
+
+@dataclass(frozen=True)
+class _Printer:
+    tex: Tex
+    plain: Plain
+    size: Callable[[Node], int]
+
+    def text(self, text: Text) -> str:
+        """Words and formulas in running text."""
+        return "".join(map(self._inline, text))
+
+    def _inline(self, part: str | Node | Code) -> str:
+        if isinstance(part, str):
+            return literal(part)
+        if isinstance(part, Code):
+            return rf"\texttt{{{literal(part.text)}}}"
+        return r"\dots" if isinstance(part, Dots) and part.way == "across" else f"${self.tex(part)}$"
+
+
+def literal(text: str) -> str:
+    """Text that LaTeX prints as it is.
+
+    >>> literal("50 % of a_b")
+    '50 \\\\% of a\\\\_b'
+    """
+    text = unicodedata.normalize("NFC", printable(text).replace("\n", " ").replace("\t", " "))
+    return "".join(_SPECIAL.get(c, c) for c in text)
+
+
+def render(blocks: Iterable[Block], own: Mapping[str, Any], width: int = 0) -> str:
+    """The blocks as a LaTeX document. own: symbols of some names; width: not used."""
+    plain = Plain(own)
+    understood = {name: tex for name, tex in own.items() if not isinstance(tex, str) or translated(tex, TEX)}
+    printer = _Printer(Tex(understood, lambda name: rf"\text{{\ttfamily {literal(name)}}}"), plain, sizes(plain))
+    body = "\n\n".join(LATEX[type(block)](printer, block) for block in blocks)
+    return f"{_preamble(body)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+
+
+def _preamble(body: str) -> str:
+    rows = [
+        r"\documentclass[fleqn]{article}",
+        r"\usepackage[a4paper, margin=2cm]{geometry}",
+        r"\usepackage{amsmath}",
+        r"\allowdisplaybreaks",
+        r"\setlength{\parindent}{0pt}",
+        r"\setlength{\parskip}{6pt}",
+        r"\setlength{\mathindent}{1em}",
+        r"\renewcommand{\labelitemi}{$\bullet$}",
+    ]
+    columns = max(
+        (row.count("&") + 1 for row in re.findall(r"\\begin\{bmatrix\}(.*?)(?:\\\\|$)", body, re.M)), default=0
+    )
+    if columns > 10:  # no more than needed: each matrix costs time for every column that it may have
+        rows.append(rf"\setcounter{{MaxMatrixCols}}{{{columns}}}")
+    foreign = sorted({c for c in body if ord(c) > 126})
+    wide = [c for c in foreign if unicodedata.east_asian_width(c) in "WF"]
+    if wide:
+        rows += ["% East Asian text: needs the package ctex (texlive-lang-chinese); best compiled with xelatex"]
+        rows += [r"\usepackage[UTF8, scheme=plain]{ctex}"]
+    if foreign or r"\textquotedbl" in body:
+        rows += [r"\ifdefined\Umathchar\else  % pdfTeX", r"\usepackage[T1]{fontenc}", r"\usepackage[utf8]{inputenc}"]
+        rows += [r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}"]
+        rows += [_declared(c) for c in foreign if c not in _KNOWN and c not in wide]
+        rows += [r"\fi"]
+    return "\n".join(rows)
+
+
+def _declared(c: str) -> str:
+    """What pdfTeX prints for a character that its fonts do not have."""
+    shown = rf"\ensuremath{{{_MATH[c]}}}" if c in _MATH else rf"\texttt{{[U+{ord(c):04X}]}}"
+    return rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{shown}}}"
+
+
+def _heading(p: _Printer, block: Heading) -> str:
+    return _HEADINGS[block.level] % p.text(block.text)
+
+
+def _items(p: _Printer, block: Items) -> str:
+    rows = "\n".join(rf"\item {p.text(row)}" for row in block.rows)
+    return f"\\begin{{itemize}}\n{rows}\n\\end{{itemize}}"
+
+
+def _table(p: _Printer, block: Table) -> str:
+    """Columns next to each other, in several tables where they do not fit."""
+    widths = [
+        max(sum(len(part) if isinstance(part, str) else p.size(part) for part in row[k] if not isinstance(part, Code))
+            for row in (block.head, *block.rows))
+        for k in range(len(block.head))
+    ]  # fmt: skip
+    cells = [[p.text(cell) for cell in row] for row in (block.head, *block.rows)]
+    tables = []
+    for columns in fitting(widths, block.places, WIDE):
+        head, *rows = [" & ".join(row[k] for k in columns) + r" \\" for row in cells]
+        for at in range(0, len(rows), LONG):
+            inner = "\n".join([head, r"\hline", *rows[at : at + LONG]])
+            tables.append(f"\\begin{{tabular}}{{{'r' * len(columns)}}}\n{inner}\n\\end{{tabular}}")
+    return "\n\n".join(tables)
+
+
+def _derivation(p: _Printer, block: Derivation) -> str:
+    lines = [(r" \\*" + "\n").join(_rows(p, rows)) for rows in block.lines]
+    body = " \\\\[4pt]\n".join(lines)
+    return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
+
+
+def _rows(p: _Printer, rows: Iterable[Row]) -> list[str]:
+    """The rows of one line of a calculation; a long sum goes on below."""
+    found = []
+    for row in rows:
+        left = "".join(_left(p, part) for part in row.left)
+        for depth, parts in pieces(row, p.size, ROOM):
+            text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
+            for sign, node in parts:
+                mark = r"\colon\quad " if sign == ":" else f"{sign} " if sign in "+-" else f" {_SIGNS[sign]} "
+                text += mark + p.tex(node)
+            found.append(text)
+    return found
+
+
+def _left(p: _Printer, part: str | Node | Code) -> str:
+    if isinstance(part, str | Code):
+        return rf"\text{{{literal(part if isinstance(part, str) else part.text)}}}"
+    return p.tex(part)
+
+
+def _premises(p: _Printer, block: Premises) -> str:
+    rows = [
+        [f"&{p.tex(left)} {_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
+        for items in packed(block, p.size, ROOM)
+    ]
+    body = " \\\\[8pt]\n".join(r" &\qquad ".join(row) for row in rows)
+    return f"\\begin{{alignat*}}{{{max(map(len, rows))}}}\n{body}\n\\end{{alignat*}}"
+
+
+LATEX: dict[type, Callable[[_Printer, Any], str]] = {
+    Heading: _heading,
+    Para: lambda p, block: p.text(block.text),
+    Items: _items,
+    Table: _table,
+    Derivation: _derivation,
+    Premises: _premises,
+}

@@ -1,0 +1,80 @@
+"""How wide formulas are, and where long ones go on in the next row; the same for every format that sets math."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ...formulas.blocks import Premises, Row
+from ...formulas.plain import Plain
+from ...formulas.tree import Call, Mat, Node, Prod, Quot, Sum, Vec, broken
+
+#: A printed row of a derivation: 0 for its start, 1 for what goes on below, 2 within a sum; then signs and formulas.
+Piece = tuple[int, list[tuple[str, Node]]]
+
+
+def sizes(plain: Plain) -> Callable[[Node], int]:
+    """About how wide a formula is, in characters; a vector is as wide as its widest entry."""
+
+    def size(node: Node) -> int:
+        if isinstance(node, Vec):
+            return 3 + max(map(size, node.entries))
+        if isinstance(node, Mat):
+            return 1 + sum(2 + max(map(size, column)) for column in zip(*node.rows, strict=True))
+        if isinstance(node, Sum):
+            return sum(3 + size(term) for term in node.terms)
+        if isinstance(node, Prod):
+            return 3 + size(node.left) + size(node.right)
+        if isinstance(node, Quot):
+            return max(size(node.over), size(node.under))
+        if isinstance(node, Call):
+            return len(node.op) + sum(2 + size(arg) for arg in node.args)
+        return len(plain(node))
+
+    return size
+
+
+def pieces(row: Row, size: Callable[[Node], int], room: int) -> list[Piece]:
+    """One row of a derivation in rows that fit into `room`: a break before a sign, then within a long sum."""
+    found: list[Piece] = [(0, [])]
+    used = 0
+    for sign, node in row.parts:
+        wide = min(size(node), room)
+        if used and used + wide > room:
+            found.append((1, []))
+            used = 0
+        used += wide
+        for lead, piece in broken(node, size, room):
+            if lead:
+                found.append((2, []))
+                used = size(piece)
+            found[-1][1].append((lead or sign, piece))
+    return found
+
+
+def packed(block: Premises, size: Callable[[Node], int], room: int) -> list[list[tuple[Node, str, Node]]]:
+    """Given values in rows that fit into `room`."""
+    rows: list[list[tuple[Node, str, Node]]] = []
+    for items in block.rows:
+        used = room
+        for item in items:
+            wide = 6 + size(item[0]) + size(item[2])
+            if used + wide > room:
+                rows.append([])
+                used = 0
+            rows[-1].append(item)
+            used += wide
+    return rows
+
+
+def fitting(widths: Sequence[int], places: int, room: int) -> list[list[int]]:
+    """The columns of a table in tables that fit into `room`, each with the first `places` ones.
+
+    >>> fitting([1, 4, 4, 4], 1, 15)
+    [[0, 1, 2], [0, 3]]
+    """
+    tables: list[list[int]] = []
+    for k in range(places, len(widths)):
+        if not tables or sum(widths[c] + 2 for c in (*tables[-1], k)) > room:
+            tables.append(list(range(places)))
+        tables[-1].append(k)
+    return tables or [list(range(places))]

@@ -1,0 +1,119 @@
+"""Reports as Markdown that GitHub renders: math in fences and in $`…`$, since plain dollars break on _ and \\{."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.plain import Plain
+from ...formulas.plain import number as plain_number
+from ...formulas.tex import Tex, escaped
+from ...formulas.tree import Dots, Node, Num
+from ...printable import printable
+from .line_breaking import packed, pieces, sizes
+
+#: So many characters of a formula, as plain text, stand on one row.
+ROOM = 78
+
+_BESIDE, _SPACE = r" &\qquad& ", r" \qquad "
+#: What would make a list or a rule of the beginning of a paragraph.
+_START = re.compile(r"^(\d*)([-+.)])")
+_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
+
+
+@dataclass(frozen=True)
+class _Printer:
+    tex: Tex
+    plain: Plain
+
+    def size(self, node: Node) -> int:
+        """About how wide a formula is, in characters."""
+        return sizes(self.plain)(node)
+
+    def text(self, text: Text, table: bool = False) -> str:
+        """Words and formulas in running text."""
+        return "".join(self._inline(part, table) for part in text)
+
+    def _inline(self, part: str | Node | Code, table: bool) -> str:
+        if isinstance(part, str):
+            return literal(part)
+        if isinstance(part, Code):
+            return f"`{' '.join(printable(part.text).replace('`', chr(39)).split())}`"
+        if table and isinstance(part, Num):
+            return plain_number(part.shown)
+        if isinstance(part, Dots):
+            return "⋮" if part.way == "down" else "…"
+        return f"$`{self.tex(part)}`$"
+
+
+def literal(text: str) -> str:
+    """Text that Markdown and HTML leave as it is.
+
+    >>> literal("a*b <i> c_d | $5")
+    'a\\\\*b &lt;i&gt; c\\\\_d \\\\| \\\\$5'
+    """
+    text = printable(text)
+    text = re.sub(r"([\\`*_\[\]|$#~])", r"\\\1", " ".join(text.split()) if "\n" in text else text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 0) -> str:
+    """The blocks as Markdown. own: the symbols that the author of the problem gave; width: not used."""
+    printer = _Printer(Tex(own), Plain(own))
+    return "\n\n".join(MARKDOWN[type(block)](printer, block) for block in blocks) + "\n"
+
+
+def _table(p: _Printer, block: Table) -> str:
+    rows = [[p.text(cell, table=True) for cell in row] for row in (block.head, *block.rows)]
+    rows.insert(1, ["---:"] * len(block.head))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _derivation(p: _Printer, block: Derivation) -> str:
+    lines = [(r" \\" + "\n").join(piece for row in rows for piece in _row(p, row)) for rows in block.lines]
+    return _math(lines, "4pt")
+
+
+def _row(p: _Printer, row: Row) -> list[str]:
+    """One row of a derivation; a long sum goes on below."""
+    left = "".join(p.tex(part) if not isinstance(part, str | Code) else _words(part) for part in row.left)
+    rows = []
+    for depth, parts in pieces(row, p.size, ROOM):
+        start = (r"&\quad " + left if row.under else "&" + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
+        for sign, node in parts:
+            mark = r"\!:\quad " if sign == ":" else f"{sign} " if sign in "+-" else f" {_SIGNS[sign]} "
+            start += mark + p.tex(node)
+        rows.append(start)
+    return rows
+
+
+def _words(part: str | Code) -> str:
+    return rf"\text{{{escaped(part if isinstance(part, str) else part.text)}}}"
+
+
+def _premises(p: _Printer, block: Premises) -> str:
+    rows = [
+        [f"{p.tex(left)} {_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
+        for items in packed(block, p.size, ROOM)
+    ]
+    return _math(["&" + _BESIDE.join(row) for row in rows], "8pt")
+
+
+def _math(lines: list[str], gap: str) -> str:
+    if len(lines) == 1 and "\n" not in lines[0]:
+        return f"```math\n{lines[0].removeprefix('&').replace(_BESIDE, _SPACE)}\n```"
+    body = f" \\\\[{gap}]\n".join(lines)
+    return f"```math\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n```"
+
+
+MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
+    Heading: lambda p, block: f"{'#' * block.level} {p.text(block.text)}",
+    Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
+    Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
+    Table: _table,
+    Derivation: _derivation,
+    Premises: _premises,
+}

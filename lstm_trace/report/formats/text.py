@@ -1,0 +1,190 @@
+"""Reports as plain text for a terminal of 80 columns, or as many as there are."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.plain import Plain
+from ...formulas.tree import Dots, Mat, Node, Vec, broken
+from ...printable import printable
+
+_LINES = {1: "═", 2: "─"}
+_INDENT = "  "
+
+
+@dataclass(frozen=True)
+class _Printer:
+    plain: Plain
+    width: int
+
+    def text(self, text: Text) -> str:
+        """Words and formulas on one line."""
+        return "".join(
+            printable(part if isinstance(part, str) else part.text) if isinstance(part, str | Code) else self.node(part)
+            for part in text
+        )
+
+    def node(self, node: Node) -> str:
+        """A formula on one line."""
+        return "⋮" if isinstance(node, Dots) and node.way == "down" else self.plain(node)
+
+
+def cells(text: str) -> int:
+    """Columns that a text takes in a terminal: a tilde over a letter takes none, a wide letter two."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 80) -> str:
+    """The blocks as plain text, `width` columns wide. own: the symbols that the author of the problem gave."""
+    printer = _Printer(Plain(own), max(width, 40))
+    parts = [TEXT[type(block)](printer, block) for block in blocks]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _heading(p: _Printer, block: Heading) -> str:
+    title = p.text(block.text)
+    if mark := _LINES.get(block.level):
+        rows = _wrapped(title, p.width).splitlines()
+        return "\n".join([*rows, mark * max(map(cells, rows), default=0)])
+    return _wrapped(title if block.level == 4 else f"── {title} ──", p.width)
+
+
+def _paragraph(p: _Printer, block: Para) -> str:
+    return _wrapped(p.text(block.text), p.width)
+
+
+def _wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
+    if any(unicodedata.east_asian_width(c) in "WF" for c in text):
+        return _wrapped_anywhere(text, width, first, rest)
+    spare = sum(1 for c in text if unicodedata.combining(c))  # textwrap counts them
+    return textwrap.fill(
+        text, width + min(spare, 1), initial_indent=first, subsequent_indent=rest, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _wrapped_anywhere(text: str, width: int, first: str, rest: str) -> str:
+    """Text with wide letters, which have no spaces between them: a line may end after each but before no mark."""
+    words = re.findall(r" +|[^ \u2e80-\uffef]+[，。；：、）]*|[\u2e80-\uffef][，。；：、）]*", text)
+    lines = [first]
+    for word in words:
+        if cells(lines[-1] + word) > width and lines[-1].strip():
+            lines.append(rest)
+        if lines[-1].strip() or word.strip():
+            lines[-1] += word
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _derivation(p: _Printer, block: Derivation) -> str:
+    return "\n".join(line for rows in block.lines for row in rows for line in _row(p, row))
+
+
+def _row(p: _Printer, row: Row) -> list[str]:
+    """One row of a derivation, broken before its signs and then within its sums where it is too long."""
+    start = (_INDENT * 2 if row.under else _INDENT) + p.text(row.left)
+    whole = start + "".join(f"{':' if sign == ':' else ' ' + sign} {p.plain(node)}" for sign, node in row.parts)
+    if cells(whole) <= p.width:
+        return [whole]
+    lines = [start]
+    indent = cells(start) + 1 if cells(start) < p.width // 3 else 6
+    for at, (sign, node) in enumerate(row.parts):
+        lead = ": " if sign == ":" else f" {sign} "
+        pieces = broken(node, lambda n: cells(p.plain(n)), p.width - indent - 4)
+        text = lead + p.plain(pieces[0][1])
+        if at == 0 or (row.parts[0][0] == ":" and cells(lines[-1] + text) <= p.width):
+            lines[-1] += text
+        else:
+            lines.append(" " * (indent - 1) + text)
+        lines += [" " * indent + f"{mark} {p.plain(piece)}" for mark, piece in pieces[1:]]
+    return [part for line in lines for part in _fitted(line, p.width, indent)]
+
+
+def _fitted(line: str, width: int, indent: int) -> list[str]:
+    """A line that is still too long, broken at its spaces."""
+    if cells(line) <= width:
+        return [line]
+    own = len(line) - len(line.lstrip())
+    return _wrapped(line.strip(), width, " " * own, " " * (max(indent, own) + 2)).splitlines()
+
+
+def _premises(p: _Printer, block: Premises) -> str:
+    rows: list[list[list[str]]] = []
+    for items in block.rows:
+        used = p.width
+        for left, sign, right in items:
+            box = _box(f"{p.plain(left)} {sign} ", right, p)
+            wide = max(map(cells, box)) + 3
+            if used + wide > p.width or len(rows[-1][0]) != len(box):
+                rows.append([])
+                used = len(_INDENT)
+            rows[-1].append(box)
+            used += wide
+    texts = []
+    for boxes in rows:
+        beside = [(_INDENT + "   ".join(parts)).rstrip() for parts in zip(*boxes, strict=True)]
+        texts.append("\n".join(line if cells(line) <= p.width else _broken(line, p.width) for line in beside))
+    gap = "\n\n" if any(len(boxes[0]) > 1 for boxes in rows) else "\n"
+    return gap.join(texts)
+
+
+def _broken(line: str, width: int) -> str:
+    return "\n".join(_fitted(line, width, 4))
+
+
+def _box(label: str, node: Node, p: _Printer) -> list[str]:
+    """A matrix on as many lines as it has rows, everything else on one."""
+    if not isinstance(node, Mat):
+        return [label + p.plain(node)]
+    if len(node.rows[0]) == 1:
+        return [label + p.plain(Vec(tuple(row[0] for row in node.rows)))]
+    texts = [[p.node(entry) for entry in row] for row in node.rows]
+    columns = [_aligned([row[k] for row in texts]) for k in range(len(texts[0]))]
+    texts = [list(row) for row in zip(*columns, strict=True)]
+    widths = [max(cells(row[k]) for row in texts) for k in range(len(texts[0]))]
+    lines = ["[ " + "  ".join(_right(t, w) for t, w in zip(row, widths, strict=True)) + " ]" for row in texts]
+    return [(label if k == 0 else " " * cells(label)) + line for k, line in enumerate(lines)]
+
+
+def _aligned(texts: list[str]) -> list[str]:
+    """Numbers with as many columns after the mark, so that units stand under units."""
+    marks = [re.search(r"(?<=\d)[.,]\d", text) for text in texts]
+    places = [0 if mark is None else len(text) - mark.start() for text, mark in zip(texts, marks, strict=True)]
+    return [text + " " * (max(places) - n) if n else text for text, n in zip(texts, places, strict=True)]
+
+
+def _right(text: str, width: int) -> str:
+    return " " * (width - cells(text)) + text
+
+
+def _table(p: _Printer, block: Table) -> str:
+    """Columns next to each other, in several tables where they do not fit."""
+    rows = [[p.text(cell) for cell in row] for row in (block.head, *block.rows)]
+    columns = [[rows[0][k], *_aligned([row[k] for row in rows[1:]])] for k in range(len(block.head))]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    widths = [max(map(cells, column)) for column in columns]
+    fixed = list(range(block.places))
+    tables: list[list[int]] = []
+    for k in range(block.places, len(widths)):
+        if not tables or sum(widths[c] + 2 for c in (*tables[-1], k)) > p.width - len(_INDENT):
+            tables.append(list(fixed))
+        tables[-1].append(k)
+    return "\n\n".join(
+        "\n".join((_INDENT + "  ".join(_right(row[k], widths[k]) for k in table)).rstrip() for row in rows)
+        for table in tables
+    )
+
+
+TEXT: dict[type, Callable[[_Printer, Any], str]] = {
+    Heading: _heading,
+    Para: _paragraph,
+    Items: lambda p, block: "\n".join(_wrapped(p.text(row), p.width, "- ", "  ") for row in block.rows),
+    Table: _table,
+    Derivation: _derivation,
+    Premises: _premises,
+}

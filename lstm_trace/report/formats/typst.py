@@ -1,0 +1,170 @@
+"""Reports as a Typst document, and as the PDF that the `typst` package makes of it: no TeX, no network.
+
+Typst's own fonts are embedded; those of the system serve only for characters that they lack.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...base.extras import missing
+from ...errors import OptionError
+from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.plain import Plain
+from ...formulas.tree import Dots, Node
+from ...formulas.typst import TypstMath, string
+from ...printable import printable
+from .line_breaking import fitting, packed, sizes
+
+#: So many characters stand side by side on A4: given matrices, and columns of a table.
+ROOM, WIDE = 88, 80
+
+_SIGNS = {"=": "=", "≈": "≈", "←": "←"}
+_PREAMBLE = """\
+#set document(title: {title}, date: none)
+#set page(paper: "a4", margin: 2cm, numbering: "1 / 1")
+#set text(font: ({fonts}), size: 10pt, lang: "{language}")
+#show math.equation: set text(font: ("New Computer Modern Math", {fonts}))
+#show heading.where(level: 1): set text(size: 1.25em)
+#show heading: set block(above: 1.6em, below: 0.9em)
+#set par(leading: 0.6em, spacing: 1.1em)
+#let edges = (top-edge: "bounds", bottom-edge: "bounds")
+#let line(above, body, ..more) = block(above: above, below: 0.75em, ..more, {{
+  set text(..edges)
+  par(hanging-indent: 2.5em, leading: 0.75em, body)
+}})
+#let first(body) = line(1.2em, body, sticky: true)
+#let only(body) = line(1.2em, body)
+#let under(body) = line(0.75em, body, inset: (left: 1.5em))
+#let lines(body) = block(above: 1.2em, below: 1.2em, body)
+#let given(..args) = block(above: 1.2em, below: 1.2em, {{
+  set text(..edges)
+  grid(column-gutter: 2em, row-gutter: 1em, align: left + horizon, ..args)
+}})
+"""
+#: Families with Chinese, Japanese and Korean characters, the first that is there is used.
+CJK = (
+    "Noto Serif CJK SC", "Source Han Serif SC", "Noto Serif SC", "Songti SC", "SimSun", "FandolSong", "AR PL UMing CN",
+    "Noto Sans CJK SC", "Source Han Sans SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei", "Droid Sans Fallback",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Printer:
+    math: TypstMath
+    size: Callable[[Node], int]
+
+    def text(self, text: Text) -> str:
+        """Words and formulas in running text."""
+        return "".join(map(self._inline, text))
+
+    def _inline(self, part: str | Node | Code) -> str:
+        if isinstance(part, str):
+            return f"#{string(part)};"
+        if isinstance(part, Code):
+            return f"#raw({string(part.text)});"
+        return "…" if isinstance(part, Dots) and part.way == "across" else f"${self.math(part)}$"
+
+
+def render(blocks: Iterable[Block], own: Mapping[str, Any], width: int = 0, language: str = "en") -> str:
+    """The blocks as the source of a document. own: symbols of some names; width: not used."""
+    plain = Plain(own)
+    printer = _Printer(TypstMath(own), sizes(plain))
+    there = list(blocks)
+    title = printable(next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), ""))
+    body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
+    fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
+    return _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", language=language) + f"\n{body}\n"
+
+
+def pdf(source: str) -> bytes:
+    """A document as PDF. Raises OptionError where the extra `[pdf]` or a font is missing."""
+    try:
+        import typst
+    except ImportError:
+        raise OptionError(missing("PDF", "typst", "write .html and print it")) from None
+    if _wide(source):
+        _check_fonts()
+    common = all(ord(c) < 0x530 or 0x2000 <= ord(c) < 0x2C00 for c in source)
+    found: bytes = typst.compile(source.encode(), format="pdf", ignore_system_fonts=common)
+    return found
+
+
+def plain_text(text: Text, plain: Plain) -> str:
+    """Words and formulas as plain text."""
+    return "".join(p if isinstance(p, str) else p.text if isinstance(p, Code) else plain(p) for p in text)
+
+
+def _wide(text: str) -> bool:
+    return any(unicodedata.east_asian_width(c) in "WF" and ord(c) < 0x1F000 for c in text)
+
+
+def _check_fonts() -> None:
+    """Raise OptionError where the system has no font for East Asian text, since boxes would be printed."""
+    from typst import Fonts
+
+    if set(CJK).isdisjoint(Fonts(include_system_fonts=True).families()):
+        raise OptionError(
+            "this report has East Asian characters, and no font for them was found: install one (Noto Serif CJK SC is "
+            "in fonts-noto-cjk), or write .html or .md"
+        )
+
+
+def _table(p: _Printer, block: Table) -> str:
+    """Columns next to each other, in several tables where they do not fit."""
+    widths = [
+        max(sum(len(part) if isinstance(part, str) else p.size(part) for part in row[k] if not isinstance(part, Code))
+            for row in (block.head, *block.rows))
+        for k in range(len(block.head))
+    ]  # fmt: skip
+    cells = [[f"[{p.text(cell)}]" for cell in row] for row in (block.head, *block.rows)]
+    tables = []
+    for columns in fitting(widths, block.places, WIDE):
+        head, *rows = [", ".join(row[k] for k in columns) for row in cells]
+        inner = ",\n  ".join([f"table.header({head})", "table.hline(stroke: 0.5pt)", *rows])
+        tables.append(f"#table(columns: {len(columns)}, align: right, stroke: none, inset: 4pt,\n  {inner},\n)")
+    return "\n\n".join(tables)
+
+
+def _derivation(p: _Printer, block: Derivation) -> str:
+    found = []
+    for rows in block.lines:
+        start = "first" if len(rows) > 1 else "only"
+        found += [f"#{'under' if row.under else start}[{_row(p, row)}]" for row in rows]
+    return "#lines[\n" + "\n".join(found) + "\n]"
+
+
+def _row(p: _Printer, row: Row) -> str:
+    """One row as a formula in a line of text, which goes on below at a sign where it is too long."""
+    text = "".join(
+        string(part) if isinstance(part, str) else string(part.text) if isinstance(part, Code) else p.math(part)
+        for part in row.left
+    )
+    for sign, node in row.parts:
+        text += '":" quad ' if sign == ":" else f" {_SIGNS[sign]} "
+        text += p.math(node)
+    return f"${text}$"
+
+
+def _premises(p: _Printer, block: Premises) -> str:
+    rows = [
+        [f"[${p.math(left)} {_SIGNS[sign]} {p.math(right)}$]" for left, sign, right in items]
+        for items in packed(block, p.size, ROOM)
+    ]
+    columns = max(map(len, rows))
+    body = ",\n  ".join(", ".join(row + ["[]"] * (columns - len(row))) for row in rows)
+    return f"#given(columns: {columns},\n  {body},\n)"
+
+
+BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
+    Heading: lambda p, block: f"#heading(level: {block.level})[{p.text(block.text)}]",
+    Para: lambda p, block: p.text(block.text),
+    Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
+    Table: _table,
+    Derivation: _derivation,
+    Premises: _premises,
+}

@@ -1,0 +1,41 @@
+"""A report in Markdown with the picture of the cell beside it, as a file of its own that the text refers to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+from urllib.parse import quote
+
+from ..trace.rows import Selection
+from ..trace.trace import Trace
+from .diagram.diagram import caption, diagram
+from .formats.markdown import literal
+from .languages.page_strings import page_words
+
+
+def illustrated(
+    text: str, trace: Trace, path: str, selection: Selection, language: str = "en", notation: str = "exercise"
+) -> tuple[str, str]:
+    """The report `text` with the picture before its solution, and the picture; path: of the picture.
+
+    It shows the first layer and direction of the selection, at its first step in computing order. The text stays as
+    it is, and the picture is empty, where nothing was selected.
+    """
+    stages = [stage for stage in trace.stages if selection.places(stage)]
+    if not stages:
+        return text, ""
+    stage = stages[0]
+    steps = trace.span[selection.window(trace)]
+    t = steps[-1 if stage.direction == "reverse" else 0]
+    b = range(trace.batch)[selection.rows(trace)][0]
+    said = page_words(language)
+    name = literal(caption(trace, stage, t, b, said))
+    image = f"## {said.word('diagram')}\n\n![{name}]({quote(os.fsencode(PurePath(path).name))})\n\n"
+    mark = f"## {said.word('solution')}\n"
+    before, found, after = text.partition(mark)
+    whole = f"{before}{image}{mark}{after}" if found else f"{text}\n{image}"
+    if notation != "exercise":
+        from .content.notations import applied
+
+        trace, _ = applied(trace, notation, selection, language)
+    return whole, diagram(trace, stage.scope, t, b, language)

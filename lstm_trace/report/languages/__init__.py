@@ -1,0 +1,1 @@
+"""Every heading and sentence of a report, in five languages."""

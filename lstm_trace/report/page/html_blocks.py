@@ -1,0 +1,214 @@
+"""The blocks of a report as HTML: every number that was made has a name on the page, every use of it is a link there.
+
+All text is escaped; a name or title of a problem cannot become markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...base.markup import escape
+from ...cell.network import X
+from ...formulas.blocks import Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.mathml import MathML, math, number
+from ...formulas.plain import Plain
+from ...formulas.tree import Call, Dots, Key, Mat, Node, Num, Prod, Quot, Sum, Vec, broken
+from ...trace.address import INITIAL
+from ...trace.trace import Trace
+
+#: So many characters of a sum stay together; a longer one may go on in the next line.
+ROOM = 26
+_SIGNS = {"=": "=", "≈": "≈", "←": "←"}
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass
+class Printer:
+    """Prints blocks of the report of `trace`, and remembers where each number was made.
+
+    own: symbols that the author gave. made: number to the id of the element in which it was made, and its value.
+    making: whether what is printed now makes its numbers, or uses them.
+    """
+
+    trace: Trace
+    own: Mapping[str, str] = field(default_factory=dict)
+    made: dict[Key, tuple[str, Any]] = field(default_factory=dict)
+    making: bool = False
+
+    def __post_init__(self) -> None:
+        self.math = MathML(self.own, self._mn)
+        self.plain = Plain(self.own)
+
+    def __call__(self, block: object) -> str:
+        """The HTML of a block."""
+        return HTML[type(block)](self, block)
+
+    def make(self, node: Node) -> str:
+        """The MathML of what is made here: its numbers can be pointed at from now on."""
+        before, self.making = self.making, True
+        try:
+            return self.math(node)
+        finally:
+            self.making = before
+
+    def named(self, node: Num) -> tuple[str, str]:
+        """(attributes, link) of a number: one of them is empty, both where it is made nowhere on the page."""
+        if node.key is None:
+            return "", ""
+        key = origin(self.trace, node.key)
+        known = self.made.get(key)
+        if known is None and self.making:
+            ident = f"n{_short(len(self.made))}"
+            self.made[key] = ident, node.value
+            return f' id="{ident}" data-a="{escape(address(key))}"', ""
+        # the same line of another run (in full precision, say) has another value: no link
+        same = known is not None and (known[1] == node.value or (known[1] != known[1] and node.value != node.value))
+        return "", known[0] if known is not None and same else ""
+
+    def _mn(self, node: Num) -> str:
+        attributes, link = self.named(node)
+        text = number(node.shown)
+        return f'<mn><a href="#{link}">{text}</a></mn>' if link else f"<mn{attributes}>{text}</mn>"
+
+    def text(self, text: Text) -> str:
+        """Words and formulas in running text."""
+        return "".join(map(self._inline, text))
+
+    def _inline(self, part: str | Node | Code) -> str:
+        if isinstance(part, str):
+            return escape(part)
+        if isinstance(part, Code):
+            return f"<code>{escape(part.text)}</code>"
+        if isinstance(part, Dots):
+            return "⋮" if part.way == "down" else "…"
+        return math(self.math(part))
+
+    def size(self, node: Node) -> int:
+        """About how wide a formula is, in characters."""
+        if isinstance(node, Vec | Mat):
+            rows = node.rows if isinstance(node, Mat) else tuple((entry,) for entry in node.entries)
+            return 1 + sum(2 + max(map(self.size, column)) for column in zip(*rows, strict=True))
+        if isinstance(node, Sum):
+            return sum(3 + self.size(term) for term in node.terms)
+        if isinstance(node, Prod):
+            return 3 + self.size(node.left) + self.size(node.right)
+        if isinstance(node, Quot):
+            return max(self.size(node.over), self.size(node.under))
+        if isinstance(node, Call):
+            return len(node.op) + sum(2 + self.size(arg) for arg in node.args)
+        return len(self.plain(node))
+
+
+def origin(trace: Trace, key: Key) -> Key:
+    """Where a number was made: a state in the step before, an input in another layer or in x."""
+    scope, name, t, b, index = key
+    stage = trace.stage(scope)
+    if name in trace.lines.get(scope, {}):
+        return key
+    if name in stage.cell.states:
+        before = t + (1 if stage.direction == "reverse" else -1)
+        return origin(trace, (scope, stage.cell.states[name], before, b, index)) if before in trace.span else key
+    source = stage.sources.get(name, "")
+    if source == X:
+        return ("", "x_t", t, b, index)
+    other, _, line = source.rpartition("/")
+    return origin(trace, (other, line, t, b, index)) if other else key
+
+
+def address(key: Key) -> str:
+    """The address of a number in its full form.
+
+    >>> address(("0/forward", "c_t", 2, 0, (1,))), address(("0/forward", "W_xi", None, None, (1, 2)))
+    ('0/forward/2/0/c_t[1]', '0/forward/W_xi[1,2]')
+    """
+    scope, name, t, b, index = key
+    if name in INITIAL:
+        name, t = INITIAL[name], None
+    parts = [part for part in (scope, t, b) if part not in (None, "")]
+    return "/".join([*map(str, parts), f"{name}[{','.join(map(str, index))}]"])
+
+
+def _short(n: int) -> str:
+    text = _DIGITS[n % 36]
+    while n := n // 36:
+        text = _DIGITS[n % 36] + text
+    return text
+
+
+# -- the kinds of blocks ---------------------------------------------------------------------------------------------
+
+
+def _heading(p: Printer, block: Heading) -> str:
+    return f"<h{block.level}>{p.text(block.text)}</h{block.level}>"
+
+
+def _table(p: Printer, block: Table) -> str:
+    head = "".join(f'<th scope="col">{p.text(cell)}</th>' for cell in block.head)
+    rows = []
+    p.making = True
+    for row in block.rows:
+        cells = [f'<th scope="row">{p.text(cell)}</th>' for cell in row[: block.places]]
+        rows.append("".join([*cells, *(_cell(p, cell) for cell in row[block.places :])]))
+    p.making = False
+    body = "".join(f"<tr>{row}</tr>\n" for row in rows)
+    return scrolled(f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>")
+
+
+def _cell(p: Printer, cell: Text) -> str:
+    if len(cell) == 1 and isinstance(cell[0], Num):
+        attributes, link = p.named(cell[0])
+        text = number(cell[0].shown)
+        return f'<td><a href="#{link}">{text}</a></td>' if link else f"<td{attributes}>{text}</td>"
+    return f"<td>{p.text(cell)}</td>"
+
+
+def scrolled(body: str) -> str:
+    """A wide part that scrolls by itself, with the keyboard too."""
+    return f'<div class="scroll" role="group" tabindex="0">{body}</div>'
+
+
+def _derivation(p: Printer, block: Derivation) -> str:
+    lines = [f'<div class="line">{"".join(_row(p, row) for row in rows)}</div>' for rows in block.lines]
+    kind = "derivation" if any(len(rows) > 1 for rows in block.lines) else "derivation tight"
+    return f'<div class="{kind}">{"".join(lines)}</div>\n'
+
+
+def _row(p: Printer, row: Row) -> str:
+    """One row: what it is about, then its formulas; the last value of it is made here."""
+    last = len(row.parts) - 1
+    pieces: list[str] = []
+    for k, (sign, node) in enumerate(row.parts):
+        values = sign in ("=", "≈") and isinstance(node, Num | Vec)
+        made = p.make if k == last and values else p.math
+        lead = f'<mo form="infix">{_SIGNS[sign]}</mo>' if sign != ":" else ""
+        for mark, piece in broken(node, p.size, ROOM):
+            lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
+            pieces.append(math(f"{lead}{made(piece)}", tall=True))
+            lead = ""
+    left = p.text(row.left) + (":" if row.parts and row.parts[0][0] == ":" else "")
+    if row.under:
+        return f'<div class="row under"><span class="what">{left}</span> <span>{"<wbr>".join(pieces)}</span></div>'
+    return f'<div class="row">{"<wbr>".join([left, *pieces])}</div>'
+
+
+def _premises(p: Printer, block: Premises) -> str:
+    rows = []
+    for items in block.rows:
+        shown = [
+            f'<span class="item">{math(f"{p.math(left)}<mo>{_SIGNS[sign]}</mo>{p.make(right)}")}</span>'
+            for left, sign, right in items
+        ]
+        rows.append(f'<div class="premises">{"".join(shown)}</div>')
+    return "".join(rows) + "\n"
+
+
+HTML: dict[type, Callable[[Printer, Any], str]] = {
+    Heading: _heading,
+    Para: lambda p, block: f"<p>{p.text(block.text)}</p>\n",
+    Items: lambda p, block: f"<ul>{''.join(f'<li>{p.text(row)}</li>' for row in block.rows)}</ul>\n",
+    Table: _table,
+    Derivation: _derivation,
+    Premises: _premises,
+}

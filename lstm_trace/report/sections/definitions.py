@@ -1,0 +1,123 @@
+"""What the functions and signs of a cell's equations are, for a reader who meets them for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from ...cell.lines import Line
+from ...cell.ops import OPS
+from ...formulas.blocks import Block, Derivation, Para, Row, Text
+from ...formulas.tree import Call, Fn, Neg, Node, Prod, Quot, Sum, Sym, number
+from ..languages.strings import Words
+
+Constants = tuple[float, ...]
+_Z = Sym("z")
+
+
+class Cases(NamedTuple):
+    """`above` where z stands in `sign` to `bound`, `below` elsewhere."""
+
+    above: Node
+    sign: str
+    bound: Node
+    below: Node
+
+
+def _plus(*terms: Node) -> Sum:
+    return Sum((1.0,) * len(terms), terms)
+
+
+def _minus(left: Node, right: Node) -> Sum:
+    return Sum((1.0, -1.0), (left, right))
+
+
+def _exp(node: Node) -> Call:
+    return Call("exp", (node,))
+
+
+def _linear(c: Constants) -> Node:
+    """α z + β, without what changes nothing."""
+    scaled = _Z if c[0] == 1 else Prod(number(c[0]), _Z)
+    shift = (c[1:] or (0.0,))[0]
+    if shift == 0:
+        return scaled
+    return _plus(scaled, number(shift)) if shift > 0 else _minus(scaled, number(-shift))
+
+
+def _times(factor: float, node: Node) -> Node:
+    return node if factor == 1 else Prod(number(factor), node)
+
+
+#: Function to what it is of z, given its constants; None where a sentence says it, or where everyone knows it.
+DEFINED: dict[str, Callable[[Constants], Node | Cases] | None] = {
+    "sigmoid": lambda c: Quot(number(1), _plus(number(1), _exp(Neg(_Z)))),
+    "tanh": lambda c: Quot(_minus(_exp(_Z), _exp(Neg(_Z))), _plus(_exp(_Z), _exp(Neg(_Z)))),
+    "exp": None,
+    "log": None,
+    "sqrt": None,
+    "relu": lambda c: Call("maximum", (number(0), _Z)),
+    "affine": _linear,
+    "leaky_relu": lambda c: Cases(_Z, "≥", number(0), _linear(c)),
+    "thresholded_relu": lambda c: Cases(_Z, ">", number(c[0]), number(0)),
+    "scaled_tanh": lambda c: _times(c[0], Call("tanh", (_linear(c[1:]),))),
+    "hard_sigmoid": lambda c: Call("clip", (_linear(c),), (0.0, 1.0)),
+    "elu": lambda c: Cases(_Z, "≥", number(0), _times(c[0], _minus(_exp(_Z), number(1)))),
+    "softsign": lambda c: Cases(
+        Quot(_Z, _plus(number(1), _Z)), "≥", number(0), Quot(_Z, _minus(number(1), _Z))
+    ),
+    "softplus": lambda c: Call("log", (_plus(number(1), _exp(_Z)),)),
+    "clip": None,
+    "where": None,
+    "maximum": None,
+    "max": None,
+    "sum": None,
+    "mean": None,
+    "concat": None,
+}  # fmt: skip
+
+
+def definitions(lines: Iterable[Line], words: Words) -> list[Block]:
+    """What stands in the equations of `lines` and needs saying: formulas first, then a sentence."""
+    there = list(lines)
+    rows = dict.fromkeys(row for line in there if (row := _formula(line)) is not None)
+    told = list(dict.fromkeys(_told(there, words)))
+    blocks: list[Block] = [Para(words.text("where")), Derivation(tuple((row,) for row in rows))] if rows else []
+    return [*blocks, Para(words.sentence(words.listed(told, "semicolon", "semicolon")))] if told else blocks
+
+
+def _formula(line: Line) -> Row | None:
+    defined = DEFINED.get(line.op)
+    what = None if defined is None else defined(line.constants)
+    if what is None or isinstance(what, Cases):
+        return None
+    return Row((_call(line),), (("=", what),))
+
+
+def _call(line: Line) -> Node:
+    defaults = tuple(value for _, value in OPS[line.op].constants)
+    return Call(line.op, (_Z,), () if line.constants == defaults else line.constants)
+
+
+def _told(lines: list[Line], words: Words) -> Iterator[Text]:
+    for line in lines:
+        defined = DEFINED.get(line.op)
+        what = None if defined is None else defined(line.constants)
+        if isinstance(what, Cases):
+            yield words.text(
+                "is.cases",
+                left=_call(line),
+                above=what.above,
+                z=_Z,
+                sign=what.sign,
+                bound=what.bound,
+                below=what.below,
+            )
+        elif words.has(f"is.{line.op}"):
+            yield words.text(f"is.{line.op}", symbol=_sign(line.op))
+    if any(line.op == "mul" and all(isinstance(o, str) for o in line.operands) for line in lines):
+        yield words.text("is.product", symbol=Fn("product"))
+
+
+def _sign(op: str) -> Node:
+    return Call("concat", (Sym("a"), Sym("b"))) if op == "concat" else Fn(op)

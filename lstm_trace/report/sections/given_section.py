@@ -1,0 +1,325 @@
+"""The first part of a report: what is given, what is wanted, and the equations of the cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ...cell.lines import Line
+from ...cell.network import GIVEN, Stage, X
+from ...formulas.blocks import Block, Derivation, Heading, Para, Premises, Row, Table, Text
+from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, formula, kept
+from ..content.decimal_comma import in_style
+from ..content.view import TABLE, UNITS, View
+from ..languages.strings import capital
+from .definitions import definitions
+from .requested import name_of, wanted
+
+#: So many rows of matrices are written out; beyond, their sizes.
+MATRIX_ROWS = 150
+
+
+def given(shown: View) -> Iterator[Block]:
+    """What kind of problem it is, its weights, states and input, and what is wanted."""
+    yield Para(_intro(shown))
+    yield from (Para(shown.said("imported", what=what)) for what in shown.trace.header.imported)
+    premises = [*_sequence(shown), *_parameters(shown)]
+    if premises:
+        yield Heading(2, shown.said("given"))
+        yield from premises
+    if wanted := _wanted(shown):
+        yield Para(shown.words.text("wanted", lines=wanted))
+
+
+@in_style
+def equations(shown: View) -> Iterator[Block]:
+    """The equations of every cell, once each, and what the functions in them are."""
+    yield Heading(2, shown.said("equations"))
+    found: list[tuple[Stage, dict[tuple[str, Node], tuple[Row, ...]]]] = []
+    used: dict[Line, None] = {}
+    for stage in shown.stages:
+        needed = stage.cell.closure((line.name for line in shown.lines(stage)), carried=False)
+        rows: dict[tuple[str, Node], tuple[Row, ...]] = {}
+        for line in stage.lines:
+            if line.name not in needed:
+                continue
+            used[line] = None
+            right = formula(line, stage.cell)
+            if line.assigned:
+                rows[line.name, right] = (Row((Sym(line.name),), (("=", right),)),)
+        for state, target in stage.cell.carry:
+            if target in needed and not stage.cell.by_name[target].assigned:
+                right = formula(stage.cell.by_name[target], stage.cell)
+                rows[state, right] = (Row((Sym(state),), (("←", right),)),)
+        found.append((stage, rows))
+    seen: set[tuple[str, Node]] = set()
+    for _, rows in found:
+        new = {key: row for key, row in rows.items() if key not in seen}
+        if new and seen:
+            places = [stage for stage, others in found if new.keys() <= others.keys()]
+            yield Para(shown.words.text("layer.more", place=shown.place(*places)))
+        if new:
+            yield Derivation(tuple(new.values()))
+        seen |= new.keys()
+    yield from definitions(used, shown.words)
+
+
+def _intro(shown: View) -> Text:
+    trace, words = shown.trace, shown.words
+    kind = trace.header.kind if words.has(f"cell.{trace.header.kind}") else "equations"
+    layers = 1 + max(stage.layer for stage in trace.stages)
+    both = len({stage.direction for stage in trace.stages} - {"joined"}) > 1
+    several = "layers.directions" if both and layers > 1 else "directions" if both else "layers" if layers > 1 else ""
+    fields = {
+        "cell": words.word(f"cell.{kind}"),
+        "units": words.count("units", units) if (units := _width(shown)) else "",
+        "steps": words.count("steps", trace.steps),
+        "rows": words.word("rows", n=trace.batch) if trace.batch > 1 else "",
+        "layers": words.word(several, n=layers) if several else "",
+    }
+    if trace.first:  # only some steps were recorded
+        key = "intro.window" if trace.steps > 1 else "intro.window.1"
+        window = (" ", *shown.said(key, first=trace.first, last=trace.span[-1]))
+    else:
+        window = ()
+    if trace.x is None:
+        return (*shown.said("intro.noinput", **fields), *window)
+    return (*shown.said("intro", inputs=words.count("inputs", trace.x.shape[-1]), **fields), *window)
+
+
+def _width(shown: View) -> int:
+    """H: the width of the last state that a cell carries (c where there is one); 0 where it is not to be seen."""
+    for stage in shown.trace.stages:
+        for state in reversed(stage.cell.states):
+            values = shown.values.array(stage.scope, state)
+            if values is not None:
+                return int(values.shape[-1])
+    return 0
+
+
+# -- weights ---------------------------------------------------------------------------------------------------------
+
+
+def _needed(shown: View, stage: Stage) -> list[str]:
+    """The parameters that the shown lines read."""
+    reads = {name for line in shown.lines(stage) for name in line.reads}
+    return [name for name in shown.trace.parameters.get(stage.scope, {}) if name in reads]
+
+
+def _parameters(shown: View) -> Iterator[Block]:
+    found = {stage.scope: _needed(shown, stage) for stage in shown.stages}
+    arrays = [shown.trace.parameters[scope][name] for scope, needed in found.items() for name in needed]
+    if not arrays:
+        return
+    heights = sum(a.shape[0] if shown.everything else min(a.shape[0], UNITS) for a in arrays)
+    whole = shown.everything or heights <= MATRIX_ROWS
+    vectors_too = ".vectors" if any(a.ndim == 1 for a in arrays) else ""
+    yield Para(shown.said(f"weights{'' if whole else '.long'}{vectors_too}"))
+    for stage in shown.stages:
+        needed = found[stage.scope]
+        if needed and len(found) > 1:
+            yield Para(capital(shown.said("label", what=shown.place(stage))))
+        if needed and whole:
+            rows = (tuple(_parameter(shown, stage, name) for name in row) for row in _together(shown, stage, needed))
+            yield Premises(tuple(rows))
+        elif needed:
+            sizes = ["\u00a0×\u00a0".join(map(str, shown.trace.parameters[stage.scope][name].shape)) for name in needed]
+            texts = [
+                shown.words.text("size", name=Sym(name), size=size) for name, size in zip(needed, sizes, strict=True)
+            ]
+            yield Para(shown.words.sentence(shown.words.listed(texts, last="list")))
+
+
+def _together(shown: View, stage: Stage, needed: list[str]) -> list[list[str]]:
+    """The parameters by the group of lines that reads them first."""
+    left, rows = list(needed), []
+    for group in shown.groups(stage):
+        reads = {name for line in group.lines for name in line.reads}
+        rows.append([name for name in left if name in reads])
+        left = [name for name in left if name not in reads]
+    return [row for row in rows if row]
+
+
+def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
+    """A matrix by rows, a vector as a matrix of one column; of a chosen unit its row alone."""
+    array = shown.trace.parameters[stage.scope][name]
+    columns = kept(array.shape[1], shown.units) if array.ndim == 2 else [0]
+    symbol: Node = Sym(name)
+    chosen = shown.chosen.unit
+    if chosen is not None and chosen < array.shape[0] > 1:
+        symbol = Index(Sym(name), f"{chosen},:" if array.ndim == 2 else f"{chosen}")
+        places: list[int | None] = [chosen]
+    else:
+        places = kept(array.shape[0], shown.units)
+
+    def entry(j: int | None, k: int | None) -> Node:
+        if j is None:
+            return Dots("down" if k is not None else "diagonal")
+        if k is None:
+            return Dots()
+        return shown.values.num(stage.scope, name, None, None, (j, k) if array.ndim == 2 else (j,))
+
+    rows = tuple(tuple(entry(j, k) for k in columns) for j in places)
+    value = rows[0][0] if array.ndim == 1 and symbol != Sym(name) else Mat(rows)
+    exact = all(shown.values.is_exact(n) for row in rows for n in row if isinstance(n, Num))
+    return symbol, "=" if exact else "≈", value
+
+
+# -- states, inputs, supplied lines ----------------------------------------------------------------------------------
+
+
+def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Premises:
+    """Values at one step and row, side by side."""
+    items = []
+    for name in names:
+        vector = shown.values.vector(stage.scope, name, t, b, shown.units)
+        exact = all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
+        items.append((Sym(name), "=" if exact else "≈", vector))
+    return Premises((tuple(items),))
+
+
+def read(shown: View, stage: Stage) -> list[str]:
+    """The inputs and states that the shown lines of a stage read, as far as they were recorded."""
+    reads = {name for line in shown.lines(stage) for name in line.reads}
+    names = [*stage.cell.inputs, *stage.cell.states]
+    return [n for n in names if n in reads and shown.values.array(stage.scope, n) is not None]
+
+
+def single(shown: View) -> bool:
+    """Whether there is one layer, direction, step and row, so that all that is given stands in one place."""
+    return len(shown.trace.stages) == shown.trace.steps == shown.trace.batch == 1
+
+
+def _sequence(shown: View) -> Iterator[Block]:
+    """Input, lengths or mask, states and supplied lines."""
+    if single(shown):
+        yield from _start(shown)
+    else:
+        yield from _input(shown)
+        yield from _padding(shown)
+        yield from _states(shown)
+        yield from _supplied(shown)
+
+
+def _start(shown: View) -> Iterator[Block]:
+    """Input, states and supplied lines of the only step there is."""
+    for stage in shown.stages:
+        names = read(shown, stage)
+        labels = _labels(shown)
+        if labels and "x_t" in names:
+            names.remove("x_t")
+            yield Para(shown.said("input"))
+            yield by_step(shown, stage, "x_t", labels)
+        if names:
+            yield vectors(shown, stage, names, shown.trace.first, 0)
+
+
+def _states(shown: View) -> Iterator[Block]:
+    found: list[tuple[Stage, list[str], bool]] = []
+    for stage in shown.stages:
+        initial = shown.trace.initial.get(stage.scope, {})
+        states = [name for name in read(shown, stage) if name in initial]
+        if states:
+            found.append((stage, states, not any(np.any(initial[name]) for name in states)))
+    if len(found) > 1 and all(zero for *_, zero in found):
+        yield Para(shown.said("before.allzero"))
+        return
+    for stage, states, zero in found:
+        place = shown.words.word("prefix", what=shown.place(stage)) if shown.place(stage) else ""
+        symbols = shown.words.listed([(Sym(name),) for name in states])
+        if zero or shown.trace.batch > 1:
+            key = "before.rows" if not zero else "before.zero" if len(states) > 1 else "before.zero.1"
+            yield Para(capital((place, *shown.words.text(key, states=symbols))))
+            continue
+        yield Para(capital((place, *shown.said("before"))))
+        yield vectors(shown, stage, states, shown.trace.span[-1 if stage.direction == "reverse" else 0], 0)
+
+
+def _labels(shown: View) -> Sequence[str]:
+    """The names of the inputs, where the problem has one for each."""
+    labels = shown.trace.header.names.get("x", ())
+    return labels if shown.trace.x is not None and len(labels) == shown.trace.x.shape[-1] else ()
+
+
+def _input(shown: View) -> Iterator[Block]:
+    stage = next((s for s in shown.stages if X in s.sources.values() and "x_t" in read(shown, s)), None)
+    if shown.trace.x is not None and stage is not None:
+        yield Para(shown.said("input"))
+        yield by_step(shown, stage, "x_t", _labels(shown))
+
+
+def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) -> Table:
+    """The values of a line or input as a table, a row for each shown step and row of the batch.
+
+    labels: one for each column, or none. Of a line the steps of padding are left out, unless everything is shown.
+    """
+    values = shown.values.array(stage.scope, name)
+    assert values is not None
+    width = values.shape[-1]
+    columns = shown.indices(width) if name in stage.cell.by_name else kept(width, shown.units)
+    head: list[Text] = []
+    if shown.trace.steps > 1:
+        head.append((Sym("t"),))
+    if shown.trace.batch > 1:
+        head.append(shown.said("column.row"))
+    places = len(head)
+    for k in columns:
+        if k is None:
+            head.append(("…",))
+        elif name in stage.cell.inputs:
+            head.append((labels[k],) if labels else (Sym(name), f"[{k}]"))
+        else:
+            head.append((shown.unit(k, width),))
+    rows: list[tuple[Text, ...]] = []
+    pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
+    for at in kept(len(pairs), None if shown.everything else TABLE):
+        if at is None:
+            rows.append(tuple((Dots("down"),) for _ in head))
+            continue
+        t, b = pairs[at]
+        first = [(str(t),)] * (shown.trace.steps > 1) + [(str(b),)] * (shown.trace.batch > 1)
+        cells = [(Dots(),) if k is None else (shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns]
+        rows.append((*first, *cells))
+    return Table(tuple(head), tuple(rows), places)
+
+
+def _supplied(shown: View) -> Iterator[Block]:
+    for stage in shown.stages:
+        names = [n for n in read(shown, stage) if stage.sources.get(n) == GIVEN]
+        if not names:
+            continue
+        texts: list[Text] = [(Sym(name),) for name in names]
+        yield Para(shown.words.text("supplied", lines=shown.words.listed(texts)))
+
+
+def _padding(shown: View) -> Iterator[Block]:
+    """Which steps of each row are valid."""
+    trace = shown.trace
+    rows = [b for b in kept(trace.batch, None if shown.everything else TABLE) if b is not None]
+    if trace.lengths is not None:
+        counts = {b: int(trace.lengths[b]) for b in rows}
+        texts: list[Text] = [
+            (shown.words.word("length.1" if n == 1 else "length", n=n, b=b),) for b, n in counts.items()
+        ]
+        yield Para(shown.words.text("lengths", lengths=shown.words.listed(texts)))
+    if trace.mask is not None:
+        spans = shown.words.word("semicolon").join(_masked(shown, b) for b in rows)
+        yield Para(shown.said("mask", mask=spans))
+
+
+def _masked(shown: View, b: int) -> str:
+    """The valid steps of a row in words: `row 1: 0–2, 5`."""
+    trace = shown.trace
+    assert trace.mask is not None
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], trace.mask[:, b].astype(int), [0]])))
+    spans = [(trace.span[begin], trace.span[end - 1]) for begin, end in edges.reshape(-1, 2)]
+    if not spans:
+        return shown.words.word("mask.none", b=b)
+    texts = [str(first) if first == last else f"{first}–{last}" for first, last in spans]
+    few = texts if shown.everything or len(texts) <= TABLE else [*texts[:TABLE], "…"]
+    return shown.words.word("mask.row", steps=", ".join(few), b=b)
+
+
+def _wanted(shown: View) -> Text:
+    return shown.words.listed([name_of(shown, stage, address) for stage, address in wanted(shown)])

@@ -1,0 +1,34 @@
+"""What was asked for, as far as a report shows it."""
+
+from __future__ import annotations
+
+from ...cell.network import Stage
+from ...formulas.blocks import Text
+from ...formulas.tree import Sym, heading
+from ...trace.address import Address
+from ..content.view import View
+
+
+def wanted(shown: View) -> list[tuple[Stage, Address]]:
+    """What was asked for, as far as the selection has it."""
+    found = []
+    for address in shown.asked:
+        stage = shown.trace.stage(address.scope)
+        there = stage in shown.stages and shown.chosen.has(address.line)
+        values = shown.trace.lines[address.scope].get(address.line) if there and address.unit is None else None
+        there = there and (values is None or bool(shown.indices(values.shape[-1])))
+        if there and address.t in (None, *shown.steps) and address.b in (None, *shown.rows):
+            found.append((stage, address))
+    return found
+
+
+def name_of(shown: View, stage: Stage, address: Address) -> Text:
+    """An asked line in words: its symbol, and where, as far as that is not clear."""
+    line = stage.cell.by_name.get(address.line)
+    symbol = Sym(address.line) if line is None else heading(line, stage.cell)
+    where = shown.where(stage, address.t, address.b)
+    unit = address.unit[0] if address.unit is not None else shown.chosen.unit
+    if unit is not None:
+        label = shown.words.word("unit", j=unit)
+        where = f"{where}, {label}" if where else label
+    return (symbol, f" ({where})") if where else (symbol,)

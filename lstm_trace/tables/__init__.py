@@ -1,0 +1,1 @@
+"""Values, differences and explanations as tables: frames, the terminal, notebooks."""

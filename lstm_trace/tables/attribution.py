@@ -1,0 +1,140 @@
+"""Splits of a value or a difference as explanations: by block, by step, by entry, beside the measures in common use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..backward.attribution import Split, split
+from ..base.arrays import Array
+from ..errors import OptionError
+from ..explanation.contribution import (
+    Baseline,
+    Shares,
+    check_points,
+    contribution,
+    gradient_times_input,
+    integrated_gradients,
+)
+from ..trace.operands import total
+from ..trace.trace import Trace
+from . import attribution_frame
+from .explanation import Explanation
+
+_ENTRY = ("address", "kind", "layer", "direction", "t", "batch", "name", "unit", "input", "contribution")
+_NOTE = (
+    "A share is part of value − baseline value. The shares add up; products are shared half and half between their "
+    "factors, and other complete splits exist (docs/attribution.md)."
+)
+
+
+@np.errstate(all="ignore")
+def difference(a: Trace, b: Trace, of: str) -> Explanation:
+    """The difference of one value, b's minus a's, split exactly over parameters, inputs and states."""
+    found = split(a, b, of)
+    return Explanation(
+        title=f"Difference of {found.of}",
+        sentences=(*_totals(found, "a", "b"), *_leaders(found)),
+        columns=_ENTRY,
+        rows=[row for row in _entries(found) if row[-1] != 0],
+        shown=("address", "contribution"),
+        notes=(_NOTE,),
+        more=(_by_block(found), _by_step(found)),
+        ranked=("contribution",),
+    )
+
+
+@np.errstate(all="ignore")
+def value(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int = 50) -> Explanation:
+    """A value against a baseline, split exactly over inputs, steps and states; gradient x input and integrated
+    gradients stand beside it.
+    """
+    check_points(points)
+    found = contribution(trace, of, baseline)
+    others: dict[str, Shares] = {"gradient_x_input": gradient_times_input(trace, of, baseline)}
+    notes = [_NOTE]
+    try:
+        others["integrated_gradients"] = integrated_gradients(trace, of, baseline, points)
+    except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
+        notes.append(f"No integrated gradients: {error}.")
+    beside = {name: _by_address(found, other.parts) for name, other in others.items()}
+    rows = [(*row, *(beside[name].get(row[0]) for name in others)) for row in _entries(found)]
+    gaps = [f"{name.replace('_', ' ')}: the shares leave {other.gap:.3g}" for name, other in others.items()]
+    return Explanation(
+        title=f"Contributions to {found.of}",
+        sentences=(*_totals(found, "the baseline", "the trace"), *_leaders(found), *gaps),
+        columns=(*_ENTRY, *others),
+        rows=[row for row in rows if any(row[9:])],
+        shown=("address", "contribution", *others),
+        notes=tuple(notes),
+        more=(_by_block(found), _by_step(found)),
+        ranked=("contribution", *others),
+    )
+
+
+def _totals(found: Split, a: str, b: str) -> Iterable[str]:
+    yield f"{found.of}: {a} has {found.baseline!r}, {b} has {found.value!r}, the difference is {found.difference!r}"
+    yield f"the parts add up to {found.total!r}; residual {found.residual:.2g} (rounding)"
+    local = total(found.local.values())
+    if local:
+        yield f"{local:.6g} of it comes from values that their own line does not explain (kind local)"
+
+
+def _leaders(found: Split) -> Iterable[str]:
+    parts = sorted(_blocks(found), key=lambda item: -abs(item[1]))[:3]
+    told = [f"{name} {part:+.6g}" for name, part in parts if part]
+    if told:
+        yield f"largest: {', '.join(told)}"
+    steps = _by_step(found).rows
+    if len(steps) > 1 and any(row[3] for row in steps):
+        step = max(steps, key=lambda row: abs(row[3]))
+        yield f"the step that brought most is t = {step[0]}: {step[3]:+.6g}"
+
+
+def _blocks(found: Split) -> list[tuple[str, float]]:
+    return [(name, float(np.sum(part))) for name, part in _arrays(found)]
+
+
+def _arrays(found: Split) -> list[tuple[str, Array]]:
+    parts = [*found.parts.items(), *((f"{name} (local)", part) for name, part in found.local.items())]
+    return [*parts, ("rounding of float32", np.array(found.rounding))]
+
+
+def _by_block(found: Split) -> Explanation:
+    size = found.size or 1.0
+    rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(found) if np.any(part)]
+    rows.sort(key=lambda row: -abs(row[1]))
+    return Explanation("By block", (), ("block", "contribution", "share"), rows, ranked=("contribution",))
+
+
+def _by_step(found: Split) -> Explanation:
+    """What came in at each step: through the parameters used there, and the inputs read there."""
+    steps = max((len(values) for values in found.by_step.values()), default=0)
+    inputs = [(name, part) for name, part in found.parts.items() if found.kinds[name] in ("input", "given")]
+    steps = max([steps, *(len(part) for _, part in inputs)])
+    through = np.zeros(steps)
+    read = np.zeros(steps)
+    for values in found.by_step.values():
+        through[: len(values)] += values
+    for _, part in inputs:
+        read[: len(part)] += part.reshape(len(part), -1).sum(axis=1)
+    rows = [(found.first + t, float(through[t]), float(read[t]), float(through[t] + read[t])) for t in range(steps)]
+    columns = ("t", "parameters", "inputs", "together")
+    return Explanation("By step", (), columns, rows, ranked=("together", "parameters", "inputs"), timed=True)
+
+
+def _entries(found: Split) -> list[tuple[Any, ...]]:
+    """One row for each entry, the largest first; missing places as None."""
+    frame = attribution_frame.frame(found).sort_values("contribution", key=lambda column: -column.abs(), kind="stable")
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [tuple(row) for row in plain[list(_ENTRY)].itertuples(index=False)]
+
+
+def _by_address(found: Split, parts: Mapping[str, Array]) -> dict[str, float]:
+    """The shares of another measure by address of the entry."""
+    whole = {name: parts.get(name, np.zeros_like(part)) for name, part in found.parts.items()}
+    other = Split(found.of, found.row, found.value, found.baseline, whole, found.kinds, {}, {}, first=found.first)
+    frame = attribution_frame.frame(other)
+    return dict(zip(frame["address"], frame["contribution"].astype(float), strict=True))

@@ -1,0 +1,164 @@
+"""A comparison of two traces as Markdown, text, CSV rows and JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base.arrays import word
+from ..printable import json_text, printable
+from ..verification.compare import Comparison, LineDifference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of the table, one row for each line of each layer and direction.
+COLUMNS = (
+    "layer", "direction", "line", "op", "values", "differing", "max_abs", "max_rel", "max_ulp", "rms", "cosine",
+    "snr", "local", "inherited", "atol", "rtol", "first",
+)  # fmt: skip
+#: Steps that the error map shows side by side; more are put together, the largest of each group shown.
+MAP_COLUMNS = 16
+
+_MEANING = (
+    "`local` is the line's own error (derived again, by a's equation, from b's operands), `inherited` what came in "
+    "with them. The line would have passed with atol = max abs, or with rtol = max rel."
+)
+
+
+def rows(comparison: Comparison) -> Iterator[tuple[Any, ...]]:
+    """One row of `COLUMNS` for each line."""
+    for d in comparison.lines:
+        layer, direction = d.scope.split("/")
+        yield (
+            int(layer), direction, d.line, d.op, d.values, d.differing, d.max_abs, d.max_rel, d.max_ulp, d.rms,
+            d.cosine, d.snr, d.local, d.inherited, d.atol, d.rtol, "" if d.first is None else str(d.first),
+        )  # fmt: skip
+
+
+def frame(comparison: Comparison) -> pd.DataFrame:
+    """The rows as a pandas frame."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows(comparison)), columns=list(COLUMNS))
+
+
+def verdict(comparison: Comparison) -> list[str]:
+    """In words: same or different, the first value that differs, and whose fault it is; then premises and notes."""
+    bound = max((d.bound for d in comparison.lines), default=0.0)
+    rule = f"the rounding bound (at most {bound:.2g} in one line)" if comparison.tolerance.is_bound else "the tolerance"
+    count = sum(d.values for d in comparison.lines)
+    first = comparison.first
+    if first is None or first.first is None or first.first_values is None:
+        though = ", although premises differ" if comparison.premises else ""
+        those = f"all {count:,} values that both have agree" if count != 1 else "the one value that both have agrees"
+        told = [f"same: {those} within {rule}{though}"]
+    else:
+        a, b = first.first_values
+        told = [f"different: first at {first.first} (in computing order): a has {a!r}, b has {b!r}"]
+        told.append(_fault(first, abs(b - a), comparison))
+    told += [f"premise {premise}" for premise in comparison.premises]
+    told += [f"note: {note}" for note in comparison.notes]
+    return told
+
+
+def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
+    own = first.first_local
+    if comparison.shapes:
+        return f"its operands have other shapes in b ({', '.join(comparison.shapes)}): the two are no runs of one model"
+    if own is None:
+        return "an operand of this line was not recorded, so its own error cannot be told from what it inherited"
+    if own > 0.5 * whole and not first.first_moved:
+        if first.equations is None:
+            derived = f"the line itself is off by {own:.3g}, derived again from b's own operands"
+            return f"{derived}: look at its {first.op}{_through(first.through)}"
+        a, b = first.equations
+        return f"its equation differs: a has {a}, b has {b}; by a's, from b's own operands, it is off by {own:.3g}"
+    if first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved:
+        return f"a's value is off by {first.first_of_a:.3g}, derived again from a's own operands: look at the reference"
+    source = " (a premise differs)" if comparison.premises else ""
+    return f"the line itself is right (own error {own:.3g}); the {whole:.3g} came in with its operands{source}"
+
+
+def _through(names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f", and at {', '.join(names[:5])}{more}: not in both, derived by a's equations"
+
+
+def markdown(comparison: Comparison) -> str:
+    """Verdict, table of measures, and the map of errors by layer, line and step."""
+    out = ["# Difference", "", *(f"- {_plain(row)}" for row in verdict(comparison)), ""]
+    if any(d.max_abs > 0 or d.differing for d in comparison.lines):
+        out += ["## By line", ""]
+        out += _table(("line", "differ", "max abs", "max rel", "ulp", "local", "inherited", "cosine", "SNR dB"))
+        out += [_row(d) for d in comparison.lines]
+        out += ["", _MEANING, ""]
+        out += _map(comparison)
+    return printable("\n".join(out)) + "\n"
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _table(names: tuple[str, ...]) -> list[str]:
+    return ["| " + " | ".join(names) + " |", "|---" + "|---:" * (len(names) - 1) + "|"]
+
+
+def _row(d: LineDifference) -> str:
+    numbers = (d.max_abs, d.max_rel, d.max_ulp, d.local, d.inherited)
+    cells = [f"`{d.scope}/{d.line}`", f"{d.differing}/{d.values}", *(_short(n) for n in numbers)]
+    return "| " + " | ".join([*cells, f"{d.cosine:.6f}", "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"]) + " |"
+
+
+def _short(value: float | None) -> str:
+    return "?" if value is None else "0" if value == 0 else f"{value:.2g}"
+
+
+def _map(comparison: Comparison) -> list[str]:
+    """The largest |b - a| of each line at each step, or in groups of steps with the step of the largest of all."""
+    steps = max((len(d.by_step) for d in comparison.lines), default=0)
+    size = -(-steps // MAP_COLUMNS)
+    groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
+    begin = comparison.first_step
+    heads = tuple(str(begin + g[0]) if len(g) == 1 else f"{begin + g[0]}–{begin + g[-1]}" for g in groups)
+    if size > 1:
+        heads = ("at t", *heads)
+        said = f"Largest |b − a| of each line, the step t at which it is, and the largest in each {size} steps."
+    else:
+        said = "Largest |b − a| of each line at each step t."
+    out = ["## By step", "", said, "", *_table(("line", *heads))]
+    for d in comparison.lines:
+        if d.max_abs > 0:
+            cells = [str(begin + int(np.argmax(d.by_step)))] if size > 1 else []
+            cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
+            out.append("| " + " | ".join([f"`{d.scope}/{d.line}`", *cells]) + " |")
+    return out if any(d.max_abs > 0 for d in comparison.lines) else []
+
+
+def as_json(comparison: Comparison) -> str:
+    """Verdict, rows and the map as JSON; infinities as words, as in our other files."""
+
+    data = {
+        "same": comparison.same,
+        "verdict": verdict(comparison),
+        "premises": list(comparison.premises),
+        "notes": list(comparison.notes),
+        "lines": [
+            {**{k: word(v) for k, v in zip(COLUMNS, row, strict=True)}, "by_step": list(map(word, d.by_step))}
+            for row, d in zip(rows(comparison), comparison.lines, strict=True)
+        ],
+    }
+    return json_text(data, indent=1) + "\n"
+
+
+def render(comparison: Comparison, form: str) -> str:
+    """`md`, `csv` or `json`."""
+    if form == "csv":
+        return printable(frame(comparison).to_csv(index=False, lineterminator="\n"))
+    return as_json(comparison) if form == "json" else markdown(comparison)

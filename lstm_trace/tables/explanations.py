@@ -1,0 +1,207 @@
+"""Explanations of a trace, each a table with sentences: what a cell remembers, and how its gates behave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError, counted, nearest, raise_all
+from ..explanation.memory import Ledger, ledger
+from ..explanation.saturation import HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
+from ..trace.rows import Selection
+from ..trace.trace import Trace
+from . import attribution, gradient
+from .explanation import Explanation
+
+#: So many units, or ranges of units, are named in a sentence.
+NAMED = 12
+
+
+def memory(trace: Trace, of: str) -> Explanation:
+    """The ledger of a carried value: what each step wrote and what is left of it. Adds up to the value.
+
+    Raises OptionError where the carry is no sum of (gate * previous) and other terms.
+    """
+    account = ledger(trace, of)
+    total = sum(abs(part) for _, _, part in account.rows) or 1.0
+    rows = [
+        (step, source, part, abs(part) / total, done)
+        for (step, source, part), done in zip(account.rows, _running(account), strict=True)
+    ]
+    return Explanation(
+        title=f"Memory of {account.address}",
+        sentences=tuple(_told(account)),
+        columns=("step", "source", "part", "share", "running"),
+        rows=rows,
+        notes=(
+            "`part`: what the step wrote, times the product of the gates since. `share`: its size among all parts. "
+            "`running`: the sum so far; the last is the value.",
+        ),
+        ranked=("part", "share"),
+        timed=True,
+    )
+
+
+def _running(account: Ledger) -> Iterator[float]:
+    total = 0.0
+    for _, _, part in account.rows:
+        total += part
+        yield total
+
+
+def _told(account: Ledger) -> Iterator[str]:
+    rule = account.recurrence
+    yield f"{account.address} = {account.value!r}; the parts add up to it, residual {account.residual:.2g}"
+    gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
+    added = ", ".join(str(name) for _, name in rule.writes) or "nothing"
+    yield f"each step keeps {gates} of {rule.state} and adds {added}"
+    largest = max(account.rows, key=lambda row: abs(row[2]))
+    where = "the initial value" if largest[0] is None else f"step {largest[0]}"
+    yield f"the largest part, {largest[2]:.6g}, comes from {where} ({largest[1]})"
+    if account.half_life is None:
+        gates = "its gate leaves" if account.steps == 1 else "their gates leave"
+        yield f"half-life: more than {counted(account.steps, 'step')} ({gates} more than a half)"
+    else:
+        k = account.half_life
+        latest = "the latest gate is" if k == 1 else f"the latest {k} gates multiply to"
+        yield f"half-life: {counted(k, 'step')} ({latest} a half or less)"
+
+
+def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
+    """Saturation, dead and always-open units, memory length of every gate; the first value that is not finite."""
+    found = behaviour(trace, low, high)
+    several = len({u.scope for u in found.units}) > 1
+    return Explanation(
+        title="Gates",
+        sentences=tuple(_summary(found, trace.header.names.get("h", ()))),
+        columns=("layer", "direction", *Activity._fields[1:]),
+        rows=[(int(u.scope.split("/")[0]), u.scope.split("/")[1], *u[1:]) for u in found.units],
+        notes=(
+            f"`left`, `right`: share of values below {low:g} and above {high:g} (tanh: of its way from −1 to 1). "
+            "`memory`: steps after which 1/e of what was stored is left, −1 / mean(log f). CSV and JSON have the "
+            "mean, the least and the largest value too.",
+        ),
+        shown=(
+            *(("layer", "direction", "line", "unit") if several else ("line", "unit", "mean")),
+            *("left", "right", "state", "memory"),
+        ),
+        ranked=("left", "right"),
+        adds=False,
+    )
+
+
+def _summary(found: Behaviour, labels: Sequence[str]) -> Iterator[str]:
+    if found.not_finite is not None:
+        yield _not_finite(found.not_finite)
+    lines = dict.fromkeys((u.scope, u.line) for u in found.units)
+    for scope, line in lines:
+        units = [u for u in found.units if (u.scope, u.line) == (scope, line)]
+        left = sum(u.left for u in units) / len(units)
+        right = sum(u.right for u in units) / len(units)
+        text = f"{scope}/{line}: {_percent(left)} of its values are left-saturated, {_percent(right)} right-saturated"
+        plain = not (left or right)
+        for state, words in (("dead", "never open"), ("open", "always open")):
+            those = [u.unit for u in units if u.state == state]
+            if those:
+                text += f"; {len(those)} of {counted(len(units), 'unit')} {words} ({_named(those, units, labels)})"
+        kept = sorted((u.memory, u.unit) for u in units if u.memory is not None)
+        if plain and not kept:
+            continue
+        if kept:
+            text += f"; {_memory(kept, units, labels)}"
+        yield text
+
+
+def _percent(share: float) -> str:
+    """A share in percent; none and all only where it is just that."""
+    return "less than 1%" if 0 < share < 0.005 else "more than 99%" if 0.995 < share < 1 else f"{share:.0%}"
+
+
+def _named(those: Sequence[int], units: Sequence[Activity], labels: Sequence[str]) -> str:
+    """Units by number, with their labels where there is one for each; neighbours as a range; the first of many."""
+    named = [f"{j} ({labels[j]})" for j in those] if len(labels) == len(units) else _ranges(those)
+    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    return f"{', '.join(named[:NAMED])}{more}"
+
+
+def _ranges(numbers: Sequence[int]) -> list[str]:
+    """Rising numbers, three or more neighbours as a range.
+
+    >>> _ranges([0, 1, 2, 5, 7, 8])
+    ['0–2', '5', '7', '8']
+    """
+    found: list[list[int]] = []
+    for n in numbers:
+        if found and n == found[-1][-1] + 1:
+            found[-1].append(n)
+        else:
+            found.append([n])
+    return [text for run in found for text in ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else map(str, run))]
+
+
+def _memory(kept: Sequence[tuple[float, int]], units: Sequence[Activity], labels: Sequence[str]) -> str:
+    """The memory lengths of a gate's units: of one its own, of several the shortest, the longest and the median."""
+    (least, first), (most, last) = kept[0], kept[-1]
+    if least == most:
+        return f"memory {_steps(least)}"
+    median = np.median([length for length, _ in kept])
+    one, other = (_named([j], units, labels) for j in (first, last))
+    return f"memory {least:.3g} (unit {one}) to {_steps(most)} (unit {other}), median {median:.3g}"
+
+
+def _steps(count: float) -> str:
+    return f"{count:.3g} step" if f"{count:.3g}" == "1" else f"{count:.3g} steps"
+
+
+def _not_finite(found: NotFinite) -> str:
+    operands = ", ".join(f"{name} = {value:g}" for name, value in found.operands)
+    cause = "a premise is not finite" if found.premise else f"its {found.op} of finite operands overflowed"
+    return f"not finite from {found.address} on: it is {found.value:g}; {cause} ({operands})"
+
+
+#: Options of a worked solution: how it is shown, and which part of it.
+WORKED = ("detail", "digits", "width", "everything", *Selection.__dataclass_fields__)
+WAYS: dict[str, Callable[..., Explanation]] = {
+    "memory": memory,
+    "gradient": gradient.gradient,
+    "contribution": attribution.value,
+    "gates": gates,
+}
+#: The options that each way reads; the others are refused.
+READS: dict[str, tuple[str, ...]] = {
+    "memory": ("of",),
+    "gradient": ("of", "seed", *WORKED),
+    "contribution": ("of", "baseline", "points"),
+    "gates": ("low", "high"),
+}
+
+
+def misplaced(how: str, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The options that the way `how` does not read, each with the ways that do."""
+    return {name: tuple(way for way in WAYS if name in READS[way]) for name in names if name not in READS[how]}
+
+
+def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Explanation:
+    """One of the `WAYS`. of: the value's address; gates need none.
+
+    Raises OptionError for another way or an option that it does not read, and the errors of the way itself.
+    """
+    if how not in WAYS:
+        raise OptionError(f"there is no explanation {how!r}{nearest(how, WAYS)}; there are {', '.join(WAYS)}")
+    if of is not None:
+        options["of"] = of
+    wrong = misplaced(how, options)
+    raise_all(
+        OptionError,
+        (
+            f"{name} belongs to {' and '.join(ways)}, not to {how}"
+            if ways
+            else f"there is no option {name}{nearest(name, READS[how])}; {how} reads {', '.join(READS[how])}"
+            for name, ways in wrong.items()
+        ),
+    )
+    if of is None and how in ("memory", "contribution"):
+        raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
+    return WAYS[how](trace, **options)

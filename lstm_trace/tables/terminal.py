@@ -1,0 +1,252 @@
+"""A trace as a compact table for the terminal: what fits on a screen, and a line that says what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..errors import counted
+from ..formulas.numbers import show
+from ..printable import printable
+from ..trace.rows import Part, Selection, parts
+from ..trace.trace import Trace
+
+#: More units than this are never columns of their own, however wide the terminal.
+MANY = 16
+#: Title, header, rule, the lines that say what is left out, and the prompt.
+AROUND = 6
+STATISTICS = ("units", "min", "mean", "max")
+_NAME, _SHORTEST, _LABEL = 32, 8, 10  # characters of a line's name at most, when cut, and of a unit's label
+_DECIMALS = 2  # as few as a narrow terminal makes them
+
+Place = tuple[int, str, int, int]  # layer, direction, t, batch
+PLACES = ("layer", "direction", "t", "b")
+
+
+class Row(NamedTuple):
+    """One line at one place; no values where rows are left out."""
+
+    place: Place | None
+    line: str = "…"
+    units: range = range(0)
+    values: Array = np.zeros(0)
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is printed, texts only. places: how many columns stand before the line's name. asked: rows that were
+    asked for. left_out: what there was no room for, in words; may be empty."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    places: int
+    asked: frozenset[int]
+    left_out: str
+
+
+def table(
+    trace: Trace, selection: Selection | None = None, width: int = 80, height: int | None = 24, digits: int = 6
+) -> Table:
+    """The selection as a table that fits into `height` lines of `width` characters (None: all rows).
+
+    A row is a line at a step, a column is a unit, or, where the units do not fit, min, mean and max over them. Where
+    the rows do not fit, lines without a name of their own go first, then all but the carried ones, then steps.
+    Raises MissingError for a selection that is not there.
+    """
+    there = list(parts(trace, selection))
+    room = None if height is None else max(height - AROUND, 3)
+    asked = {name.rsplit("/", 1)[-1].split("[")[0].strip() for name in trace.header.ask}
+    kept = (
+        there if room is None else _lines_that_fit(trace, there, asked, room, (selection or Selection()).names is None)
+    )
+    rows = list(_rows(kept, room))
+    places = [k for k, numbers in enumerate(_numbers(there)) if len(numbers) > 1]
+    names = (*(PLACES[k] for k in places), "line")
+    left = [(*_place(rows, at, places), _cut(row.line, _NAME)) for at, row in enumerate(rows)]
+    head, cells = _by_unit(trace, rows, digits)
+    if not head or _over(width, names, left, head, cells) > 0:
+        head, cells = _by_statistics(rows, digits)
+        if (over := _over(width, names, left, head, cells)) > 0:
+            most = max(max(len(row[-1]) for row in left) - over, _SHORTEST)
+            left = [(*row[:-1], _cut(row[-1], most)) for row in left]
+        if _over(width, names, left, head, cells) > 0 and digits > _DECIMALS:  # a cut name can be told, not a number
+            return table(trace, selection, width, height, digits - 1)
+    return Table(
+        _cut(_title(trace), width),
+        (*names, *head),
+        tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
+        len(places),
+        frozenset(at for at, row in enumerate(rows) if row.line in asked),
+        _left_out(there, rows),
+    )
+
+
+def draw(found: Table) -> Iterator[Any]:
+    """The table as things that rich prints."""
+    from rich import box
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    drawn = Drawn(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for at, name in enumerate(found.head):
+        drawn.add_column(
+            Text(name), justify="left" if name == "direction" or at == found.places else "right", no_wrap=True
+        )
+    for at, row in enumerate(found.rows):
+        drawn.add_row(*(Text(cell) for cell in row), style="bold" if at in found.asked else None)
+    yield Text(found.title)
+    yield drawn
+    if found.left_out:
+        yield Text(found.left_out, style="italic")
+
+
+# -- which rows --------------------------------------------------------------------------------------------------------
+
+
+def _lines_that_fit(trace: Trace, there: Sequence[Part], asked: set[str], room: int, may_drop: bool) -> list[Part]:
+    """The parts with as many of their lines as leave room for the first and the last step of each part."""
+    carried = {name for stage in trace.stages for name in (stage.cell.output, *stage.cell.states.values())}
+    choices: list[Callable[[str], bool]] = [
+        lambda name: True,
+        lambda name: name.isidentifier() or name in asked,
+        lambda name: name in carried or name in asked,
+    ]
+    kept = list(there)
+    for choice in choices if may_drop else ():
+        kept = [part for part in (_only(part, choice) for part in there) if part.lines] or kept
+        if sum(len(part.lines) * min(part.count, 2) + (part.count > 2) for part in kept) <= room:
+            break
+    return kept
+
+
+def _only(part: Part, choice: Callable[[str], bool]) -> Part:
+    at = [k for k, entry in enumerate(part.lines) if choice(entry.line)]
+    return replace(part, lines=tuple(part.lines[k] for k in at), arrays=tuple(part.arrays[k] for k in at))
+
+
+def _rows(kept: Sequence[Part], room: int | None) -> Iterator[Row]:
+    """Rows of every part: all places, or the first ones and the last."""
+    left = room
+    for k, part in enumerate(kept):
+        lines, groups = len(part.lines), part.count
+        if left is None:
+            yield from (row for at in range(groups) for row in _group(part, at))
+            continue
+        share = max(left // (len(kept) - k), min(lines, left))
+        if lines * groups <= share:
+            rows = [row for at in range(groups) for row in _group(part, at)]
+        elif (fit := (share - 1) // lines) >= 2:
+            rows = [row for at in range(fit - 1) for row in _group(part, at)]
+            rows += [Row(None), *_group(part, groups - 1)]
+        else:
+            rows = list(_group(part, 0))[:share]
+        left -= len(rows)
+        yield from rows
+
+
+def _group(part: Part, at: int) -> Iterator[Row]:
+    steps, batch = part.steps or range(1), part.batch or range(1)
+    t, b = (int(axis[at]) for axis in part.places)
+    place = (part.layer or 0, part.direction or "", steps[t], batch[b])
+    for entry, array in zip(part.lines, part.arrays, strict=True):
+        yield Row(place, entry.line, entry.units, array[t, b])
+
+
+def _numbers(there: Sequence[Part]) -> tuple[set[int | str], ...]:
+    """Which layers, directions, steps and batch rows there are."""
+    return (
+        {part.layer or 0 for part in there},
+        {part.direction or "" for part in there},
+        {part.steps[k] for part in there if part.steps for k in set(part.places[0].tolist())},
+        {part.batch[k] for part in there if part.batch for k in set(part.places[1].tolist())},
+    )
+
+
+def _left_out(there: Sequence[Part], rows: Sequence[Row]) -> str:
+    """What there was no room for, and how to see it; empty when all is there."""
+    shown = [row for row in rows if row.place is not None]
+    padding = any(part.valid is not None and not part.valid.all() for part in there)
+    told = "Padding is left out; export --padding has it." if padding else ""
+    if len(shown) == sum(len(part.lines) * part.count for part in there):
+        return told
+    lines = {entry.line for part in there for entry in part.lines}
+    counts = {"line": (len(lines), len({row.line for row in shown}))}
+    for k, (what, numbers) in enumerate(zip(("layer", "direction", "step", "batch row"), _numbers(there), strict=True)):
+        counts[what] = (len(numbers), len({row.place[k] for row in shown if row.place}))
+    gone = [f"{of - seen:,} of {of:,} {what}s" for what, (of, seen) in counts.items() if of > seen]
+    left = f"Left out: {', '.join(gone) or 'some rows'}. All: --all; some: --only, --steps, --layer, --batch."
+    return f"{left} {told}".rstrip()
+
+
+# -- which columns -----------------------------------------------------------------------------------------------------
+
+
+def _place(rows: Sequence[Row], at: int, places: Sequence[int]) -> tuple[str, ...]:
+    """The place of a row, empty where the row above has the same."""
+    here = rows[at].place
+    above = rows[at - 1].place if at else None
+    return tuple("" if here is None or here == above else str(here[k]) for k in places)
+
+
+def _by_unit(trace: Trace, rows: Sequence[Row], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """A column for each unit, with its label where there is one; no columns when there are too many."""
+    widths = {len(row.units) and row.units.stop for row in rows} - {0}
+    units = sorted({unit for row in rows for unit in row.units})
+    if len(units) > MANY:
+        return (), []
+    labels = trace.header.names.get("h", ())
+    named = len(labels) == max(widths) or (len(units) == 1 and units[0] < len(labels))
+    head = tuple(_cut(labels[unit], _LABEL) if named else f"[{unit}]" for unit in units)
+    columns = [
+        _aligned([show(row.values[unit - row.units.start], digits) if unit in row.units else "" for row in rows])
+        for unit in units
+    ]
+    return head, list(zip(*columns, strict=True))
+
+
+def _by_statistics(rows: Sequence[Row], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """How many units, and their smallest, mean and largest value."""
+    columns: list[tuple[Any, ...]] = []
+    with np.errstate(invalid="ignore", over="ignore"):  # the mean of inf and -inf is NaN, and is shown so
+        for row in rows:
+            values = row.values
+            found = (values.min(), values.mean(dtype=np.float64), values.max()) if values.size else ()
+            columns.append(tuple(show(value, digits) for value in found) or ("", "", ""))
+    counts = [str(len(row.units)) if row.values.size else "" for row in rows]
+    return STATISTICS, list(zip(counts, *(_aligned(column) for column in zip(*columns, strict=True)), strict=True))
+
+
+def _aligned(shown: Sequence[Any]) -> list[str]:
+    """Numbers as texts of one width with their decimal points below each other."""
+    halves = [str(number).partition(".") for number in shown]
+    after = max(len(part) for _, _, part in halves)
+    return [f"{whole}{point}{part:<{after}}" if point else f"{whole}{'':{after + 1}}" for whole, point, part in halves]
+
+
+def _over(
+    width: int, names: tuple[str, ...], left: Sequence[tuple[str, ...]], head: tuple[str, ...], cells: Sequence[Any]
+) -> int:
+    """How many characters the widest row, with two spaces between columns, has more than `width`."""
+    rows = [(*names, *head), *((*a, *b) for a, b in zip(left, cells, strict=True))]
+    return sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)) - 2 - width
+
+
+def _title(trace: Trace) -> str:
+    header = trace.header
+    layers = len({stage.layer for stage in trace.stages})
+    directions = " + ".join(dict.fromkeys(s.direction for s in trace.stages if s.direction != "joined"))
+    stack = f"{counted(layers, 'layer')} {directions}"
+    window = f" (steps {trace.first} to {trace.span[-1]})" if trace.first else ""
+    sizes = f"{header.kind}, {header.dtype}, {stack}, T = {trace.steps}{window}, B = {trace.batch}"
+    return f"{header.title} · {sizes}" if header.title else sizes
+
+
+def _cut(text: str, width: int) -> str:
+    """At most `width` characters, none of which commands the terminal (a file may hold anything)."""
+    clean = " ".join(printable(text).split())
+    return clean if len(clean) <= width else clean[: width - 1] + "…"

@@ -1,0 +1,267 @@
+"""Whether a trace fits itself: what it says of its cell against its equations, its arrays against both.
+
+A trace comes from a file, and reports quote what it says of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..base.arrays import Array
+from ..cell.arithmetic import find
+from ..cell.lines import Cell
+from ..cell.network import GIVEN, VALID, Stage, X
+from ..cell.ops import OPS
+from ..cell.shapes import infer
+from ..cell.variants import Padding, directed, joined, masked, of_direction
+from ..errors import LstmTraceError
+from .trace import Trace
+
+
+def faults(trace: Trace) -> list[str]:
+    """What does not fit between a trace's arrays, its equations, and what it says of itself."""
+    dtype = trace.header.dtype
+    problems = [f"{place} is {a.dtype}, but the trace is {dtype}" for place, a in _arrays(trace) if a.dtype != dtype]
+    problems += (f"{place} has shape {a.shape}, without a number" for place, a in _arrays(trace) if not a.size)
+    lead = (trace.steps, trace.batch)
+    before: dict[str, Stage] = {}
+    for stage in trace.stages:
+        if stage.scope in before:
+            problems.append(f"{stage.scope} stands twice")
+        problems += (f"{stage.scope}: {problem}" for problem in _stage_faults(stage, before))
+        before[stage.scope] = stage
+    if trace.x is None and not any(trace.lines.values()) and not any(trace.given.values()):
+        problems.append("it holds no values")  # nothing bounds its steps and rows
+    if trace.x is not None and (trace.x.ndim != 3 or trace.x.shape[:2] != lead):
+        problems.append(f"inputs.x has shape {trace.x.shape}; expected (T, B, I) with T, B = {lead}")
+    if trace.lengths is not None and (
+        trace.lengths.shape != (trace.batch,) or trace.lengths.min() < 0 or trace.lengths.max() > trace.span.stop
+    ):
+        problems.append(f"inputs.lengths: expected {trace.batch} whole numbers from 0 to {trace.span.stop}")
+    if trace.mask is not None and trace.mask.shape != lead:
+        problems.append(f"inputs.mask has shape {trace.mask.shape}; expected (T, B) = {lead}")
+    if trace.mask is not None and trace.lengths is not None:
+        problems.append("inputs has lengths and a mask; expected one of them")
+    problems += _strays(trace, before)
+    for part, shape in (("initial", (trace.batch,)), ("given", lead), ("lines", lead)):
+        for scope, values in getattr(trace, part).items():
+            if scope not in before:
+                problems.append(f"{part}: there is no stage {scope!r}")
+                continue
+            for name, array in values.items():
+                if array.ndim != len(shape) + 1 or array.shape[:-1] != shape:
+                    problems.append(f"{part} {scope}/{name} has shape {array.shape}; expected {(*shape, 'width')}")
+                if part == "lines" and name not in before[scope].cell.by_name:
+                    problems.append(f"lines {scope}/{name}: the cell has no such line")
+                elif part == "lines" and name not in (before[scope].computed or before[scope].cell.by_name):
+                    problems.append(f"lines {scope}/{name}: it is not among the lines that were computed")
+    return problems or [*_claims(trace), *_widths(trace)]
+
+
+def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:
+    """Premises that nothing in the equations reads."""
+    for scope, here in trace.parameters.items():
+        if scope not in stages:
+            yield f"parameters: there is no stage {scope!r}"
+            continue
+        known = stages[scope].cell.parameters
+        yield from (f"parameters {scope}/{name}: no equation reads it" for name in here if name not in known)
+    for scope, here in trace.initial.items():
+        states = stages[scope].cell.states if scope in stages else here
+        yield from (f"initial {scope}/{name}: the cell carries no such state" for name in here if name not in states)
+    for scope, here in trace.given.items():
+        sources = stages[scope].sources if scope in stages else dict.fromkeys(here, GIVEN)
+        yield from (f"given {scope}/{name}: the cell takes no such line" for name in here if sources.get(name) != GIVEN)
+
+
+def _claims(trace: Trace) -> Iterator[str]:
+    """What the header says, and the stages do not bear out."""
+    header = trace.header
+    if not header.batched and trace.batch != 1:
+        yield f"batched is false, and the trace has {trace.batch} rows"
+    if trace.padded and header.padding is None:
+        yield f"inputs.{trace.padded} is given, and padding does not say what is put out there"
+    bases: dict[str, Cell] = {}  # the named cell of each direction
+    try:
+        if header.arithmetic is not None:
+            find(header.arithmetic)
+        if header.kind != "equations":
+            forward, reverse, _ = directed(header.kind, header.options)
+            bases = {"forward": forward, "reverse": reverse or forward}
+        elif header.options:
+            yield f"cell: equations have no options; found {', '.join(header.options)}"
+    except LstmTraceError as error:
+        yield from (f"cell: {problem}" for problem in error.problems)
+        return
+    top = max(stage.layer for stage in trace.stages)
+    for stage in trace.stages:
+        problem = _unborne(stage, bases.get(stage.direction), trace, stage.layer == top)
+        if problem:
+            yield f"{stage.scope}: {problem}"
+
+
+def _unborne(stage: Stage, base: Cell | None, trace: Trace, top: bool) -> str:
+    """Where the equations of a stage are not those of the cell that the trace names.
+
+    base: that cell; None where the trace has equations of its own. top: whether equations may have been added, as a
+    readout is.
+    """
+    header = trace.header
+    if stage.direction == "joined":
+        if header.merge == "none":
+            return "the directions are joined, and merge says none"
+        said, expected = f"merge: {header.merge}", joined(header.merge)
+    elif base is None:
+        return _unpadded(stage, header.padding)
+    else:
+        told = [
+            f"{name}: {value}"
+            for name, value in of_direction(header.options, stage.direction).items()
+            if value not in (None, False)
+        ]
+        said, expected = f"{header.kind} ({', '.join(told)})", base
+        if header.padding is not None:
+            said += f" with padding: {header.padding}"
+            # the line that the next layer sees has another name where an added equation took the first
+            cells = [masked(base, header.padding, others) for others in ((), ("y_t",), ("y_t", "out_t"))]
+            expected = next((cell for cell in cells if cell.output == stage.cell.output), cells[0])
+    return _unlike(stage.cell, expected, said, top)
+
+
+def _unlike(cell: Cell, expected: Cell, said: str, top: bool) -> str:
+    """The first equation in which a cell is not the one that it is said to be; lines may be supplied, or added."""
+    supplied = [name for name in cell.inputs if name in expected.by_name]
+    needed = expected.supplied(supplied).equations
+    for name in dict.fromkeys((*needed, *cell.equations)):
+        wanted, found = expected.equations.get(name), cell.equations.get(name)
+        if found != wanted and not (top and wanted is None):
+            return _contradiction(said, f"{name} = ", wanted, found)
+    for name in dict.fromkeys((*expected.states, *cell.states)):
+        wanted, found = expected.states.get(name), cell.states.get(name)
+        if found != wanted and not (top and wanted is None):
+            return _contradiction(said, f"{name} <- ", wanted, found)
+    if cell.output != expected.output:
+        return _contradiction(said, "output: ", expected.output, cell.output)
+    return ""
+
+
+def _contradiction(said: str, begin: str, wanted: str | None, found: str | None) -> str:
+    sides = ["nothing of that name" if text is None else begin + text for text in (wanted, found)]
+    return f"the trace says that its cell is {said}, which has {sides[0]}; its equations have {sides[1]}"
+
+
+def _unpadded(stage: Stage, padding: Padding | None) -> str:
+    """Where the output of an own cell is not what the padding rule makes of it."""
+    cell = stage.cell
+    if padding is None:
+        return ""
+    line = cell.by_name.get(cell.output)
+    past = line.operands[2] if line is not None and line.op == "where" and line.operands[0] == "valid" else None
+    rules = {"zero": past == 0, "repeat": past == f"{cell.output[:-2]}_prev", "carry": past in cell.states}
+    if line is None or rules[padding]:
+        return ""  # supplied, or as it says
+    return f"padding says {padding}, and the output is {cell.output} = {cell.equations.get(cell.output)}"
+
+
+def _arrays(trace: Trace) -> Iterator[tuple[str, Array]]:
+    """Every array of numbers that a trace holds, by its place."""
+    if trace.x is not None:
+        yield "inputs.x", trace.x
+    for part in ("parameters", "initial", "given", "lines"):
+        for scope, values in getattr(trace, part).items():
+            yield from ((f"{part} {scope}/{name}", array) for name, array in values.items())
+
+
+def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
+    """What does not fit within a stage, or to those before it, by scope."""
+    cell = stage.cell
+    if stage.computed is not None:
+        computed = set(stage.computed)
+        if not computed <= set(cell.by_name):
+            yield "computed names a line that the equations do not have"
+            return
+        if not computed or len(computed) < len(stage.computed):
+            yield "computed is empty, or names a line twice"
+        elif stage.computed != tuple(line.name for line in cell.lines if line.name in computed):
+            yield "computed does not name the lines in the order of the equations"
+        for name in computed:
+            for missing in set(cell.by_name[name].reads) & set(cell.by_name) - computed:
+                yield f"computed leaves out {missing}, which {name} reads"
+    if not set(stage.sources) <= set(cell.inputs):
+        yield "sources names what is no input of the equations"
+    for name in cell.inputs:
+        source = stage.sources.get(name, "")
+        scope, _, line = source.rpartition("/")
+        there = scope in before and (line in before[scope].cell.by_name or line in before[scope].cell.inputs)
+        unused = source and name not in stage.inputs  # then its stage need not be in the trace
+        if source not in (X, VALID, GIVEN) and not there and not unused:
+            yield f"the source of {name} is not there"
+
+
+def _widths(trace: Trace) -> list[str]:
+    """Lines whose width is not what the equations and parameters give."""
+    problems: list[str] = []
+    found: dict[str, int] = {}  # by address, also of lines that were not recorded
+    for stage in trace.stages:
+        known: dict[str, tuple[int, str]] = {}
+        for name in (*stage.inputs, *stage.states):
+            values = trace.operand(stage.scope, name, slice(0, 1) if stage.direction != "reverse" else slice(-1, None))
+            width = found.get(stage.sources.get(name, "")) if values is None else values.shape[-1]
+            if width is not None:
+                known[name] = width, f"from {name}"
+        here = trace.parameters.get(stage.scope, {})
+        shapes = {name: here[name].shape for name in stage.parameters if name in here}
+        if not {*stage.parameters, *stage.inputs} <= {*shapes, *known}:
+            problems += (f"{stage.scope}: {problem}" for problem in _partly(trace, stage, shapes, known))
+            continue  # a line without its operands is told by verify: cannot tell
+        try:
+            sizes = infer(stage.cell, [line.name for line in stage.lines], shapes, known)
+        except LstmTraceError as error:
+            problems += [f"{stage.scope}: {problem}" for problem in error.problems]
+            continue
+        found |= {f"{stage.scope}/{name}": width for name, width in sizes.widths.items()}
+        for name, array in trace.lines.get(stage.scope, {}).items():
+            if name in sizes.widths and array.shape[-1] != sizes.widths[name]:
+                problems.append(f"lines {stage.scope}/{name}: width {array.shape[-1]}, expected {sizes.widths[name]}")
+    return problems
+
+
+def _partly(
+    trace: Trace, stage: Stage, shapes: Mapping[str, tuple[int, ...]], known: Mapping[str, tuple[int, str]]
+) -> Iterator[str]:
+    """Widths that contradict each other in a stage of which a premise is missing, line by line."""
+    matrices = {line.operands[0] for line in stage.cell.lines if line.op == "matvec"}
+    for name, shape in shapes.items():
+        if len(shape) != (2 if name in matrices else 1):
+            yield f"{name} has shape {shape}; expected {'a matrix' if name in matrices else 'a vector'}"
+            return
+    recorded = {name: array.shape[-1] for name, array in trace.lines.get(stage.scope, {}).items()}
+    wide = {name: shape[0] for name, shape in shapes.items() if name not in matrices}
+    wide |= {name: width for name, (width, _) in known.items()}
+    for line in stage.lines:
+        reads = [wide.get(operand) if isinstance(operand, str) else 1 for operand in line.operands]
+        widths = [width for width in reads if width is not None]
+        whole = len(widths) == len(reads)
+        expected: int | None
+        if line.op == "matvec":
+            expected, columns = shapes.get(str(line.operands[0]), (None, None))
+            fits = columns is None or reads[1] in (None, columns)
+        elif OPS[line.op].width == "one":
+            expected, fits = 1, True
+        elif OPS[line.op].width == "concat":
+            expected, fits = sum(widths) if whole else None, True
+        else:
+            most = max(widths, default=1)
+            expected, fits = most if whole or most > 1 else None, set(widths) <= {1, most}
+        if not fits:
+            parts = (f"{name}: {wide[name]}" for name in line.reads if name in wide)
+            sizes = f" ({', '.join(parts)})"
+            yield f"line `{line.name}`: the widths of its operands do not fit{sizes}"
+        found = recorded.get(line.name, expected)
+        if expected is not None and found != expected:
+            yield f"lines {stage.scope}/{line.name}: width {found}, expected {expected}"
+        if found is not None:
+            wide[line.name] = found
+    for state, line_name in stage.cell.carry:
+        if state in wide and wide.get(line_name, wide[state]) != wide[state]:
+            yield f"{line_name} has width {wide[line_name]}, and is carried as {state}, which has width {wide[state]}"

@@ -1,0 +1,164 @@
+"""Values that a foreign program printed (a C, Rust or FPGA port), read beside a trace of ours.
+
+CSV with the columns of our long CSV, or JSON lines `{"t": 0, "line": "i_t", "value": [0.1, 0.2]}`. What a row leaves
+out (layer, direction, t, batch) there must be only one of.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...base.files import plain, read_bytes
+from ...errors import FileError, nearest, within
+from ..trace import Trace
+
+_COLUMNS = ("layer", "direction", "t", "batch", "line", "unit", "value")
+_HEAD = ",".join(_COLUMNS)
+_JSON_LINES = (".jsonl", ".ndjson")
+_PLACES = ("layer", "direction", "t", "batch")
+
+
+def is_foreign(path: str | Path) -> bool:
+    """Whether a file holds values of a foreign program: by its suffix."""
+    return Path(path).suffix.lower() in (".csv", *_JSON_LINES)
+
+
+def read_foreign(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
+    """The values in a file as a trace with the premises and equations of `like`.
+
+    Lines of which the file has no value are not recorded in the result; where it has some values of a line, the
+    others are those of `like`, which a remark says. Gives the trace and the remarks. Raises FileError with the row.
+    """
+    text = read_bytes(path).decode("utf-8-sig", errors="replace")
+    as_json = Path(path).suffix.lower() in _JSON_LINES or text.lstrip()[:1] == "{"
+    values: dict[tuple[str, str], Array] = {}
+    rows: dict[tuple[str, str], Array] = {}  # the row in which each value stands, 0 where the file has none
+    for number, entry in _json_lines(path, text) if as_json else _csv(path, text):
+        with within(f"{path}: row {number}"):
+            scope, name, index, unit, value = _placed(entry, like)
+            key = scope, name
+            if key not in values:
+                values[key] = like.lines[scope][name].astype(np.float64)
+                rows[key] = np.zeros(values[key].shape, int)
+            target = (*index, slice(None) if unit is None else unit)
+            wide = values[key].shape[2]
+            if unit is None and value.ndim == 0 and wide > 1:
+                raise FileError(f"unit is missing, and {name} has {wide} of them")
+            if value.shape not in ((), values[key][target].shape):
+                raise FileError(f"{value.size} values; {name} has {wide} units")
+            before = int(np.max(rows[key][target]))
+            if before:
+                raise FileError(
+                    f"row {before} has a value for the same {_told(like, scope, name, index, unit)} already"
+                )
+            values[key][target] = value
+            rows[key][target] = number
+    if not values:
+        wanted = 'JSON lines {"t": 0, "line": "i_t", "value": [0.1, 0.2]}' if as_json else f"rows below {_HEAD}"
+        raise FileError(f"{path}: no values in it; expected {wanted}")
+    lines: dict[str, dict[str, Array]] = {}
+    remarks = []
+    for (scope, name), array in values.items():
+        with np.errstate(over="ignore"):  # values that have run away do not hide where that began
+            lines.setdefault(scope, {})[name] = array.astype(like.header.dtype)
+        needed = np.broadcast_to(like.valid != 0, array.shape)  # not padding
+        have, whole = int((needed & (rows[scope, name] > 0)).sum()), int(needed.sum())
+        if have < whole:
+            remarks.append(f"{scope}/{name}: {have} of {whole} values are in the file")
+    return replace(like, lines=lines, header=replace(like.header, plan="foreign")), remarks
+
+
+def _told(like: Trace, scope: str, name: str, index: tuple[int, int], unit: int | None) -> str:
+    return f"{scope}/{like.span[index[0]]}/{index[1]}/{name}{'' if unit is None else f'[{unit}]'}"
+
+
+def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, int], int | None, Array]:
+    """(scope, line, (t, b), unit, value) of one row. Raises FileError."""
+    name = str(entry.get("line", "")).strip()
+    known = {n: None for values in like.lines.values() for n in values}
+    if name not in known:
+        raise FileError(f"no line {name!r} in the reference{nearest(name, known)}")
+    if entry.get("value") is None:
+        raise FileError("no value")
+    extents = like.extents(name)
+    place: dict[str, Any] = {}
+    for part in _PLACES:
+        values = extents[{"batch": "b"}.get(part, part)]
+        found = entry.get(part, entry.get("b") if part == "batch" else None)
+        if found in (None, ""):
+            if len(values) > 1:
+                raise FileError(f"{part} is missing, and {name} has {len(values)} of them")
+            place[part] = values[0]
+        else:
+            place[part] = str(found).strip() if part == "direction" else _whole(part, found)
+            if place[part] not in values:
+                raise FileError(f"{part} {found} is not there; {name} has {values[0]} to {values[-1]}")
+    scope = f"{place['layer']}/{place['direction']}"
+    if name not in like.lines.get(scope, {}):
+        raise FileError(f"{scope} has no line {name!r}")
+    width = like.lines[scope][name].shape[2]
+    at = None if entry.get("unit") in (None, "") else _whole("unit", entry["unit"])
+    if at is not None and not 0 <= at < width:
+        raise FileError(f"unit {at} is not there; {name} has {width}")
+    return scope, name, (like.index(place["t"]), place["batch"]), at, _numbers(entry["value"])
+
+
+def _whole(part: str, found: Any) -> int:
+    """A whole number; 2.0 is one, as tables write it that have gaps."""
+    try:
+        number = math.nan if isinstance(found, bool) else float(found)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not number.is_integer():
+        raise FileError(f"{part} is {found!r}; expected a whole number")
+    return int(number)
+
+
+def _numbers(found: Any) -> Array:
+    """One number or a list of them; NaN and infinities may be words."""
+    entries = found if isinstance(found, list) else [found]
+    numbers = []
+    for entry in entries:
+        try:
+            numbers.append(float(entry))
+        except (TypeError, ValueError, OverflowError):
+            raise FileError(f"value is {entry!r}; expected a number") from None
+        if isinstance(entry, bool):
+            raise FileError(f"value is {entry!r}; expected a number")
+    return np.array(numbers if isinstance(found, list) else numbers[0])
+
+
+def _csv(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(row, entry) of every row; rows are counted as an editor counts them."""
+    reader = csv.DictReader(io.StringIO(text))
+    columns = [str(name).strip() for name in reader.fieldnames or ()]
+    if "line" not in columns or "value" not in columns:
+        raise FileError(f"{path}: expected the columns {_HEAD}; found {','.join(columns) or 'none'}")
+    reader.fieldnames = columns
+    for entry in reader:
+        if None in entry:
+            many = len(columns) + len(entry[None])
+            raise FileError(f"{path}: row {reader.line_num}: {many} cells; there are {len(columns)} columns")
+        yield reader.line_num, entry
+
+
+def _json_lines(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, row in enumerate(text.splitlines(), 1):
+        if row.strip():
+            try:
+                entry = json.loads(row)
+            except (ValueError, RecursionError) as error:  # also a whole number of more digits than Python converts
+                raise FileError(f"{path}: row {number}: no JSON: {plain(error)}") from None
+            if not isinstance(entry, dict):
+                raise FileError(f"{path}: row {number}: expected {{…}}, found {type(entry).__name__}")
+            yield number, entry

@@ -1,0 +1,91 @@
+"""What a trace says of itself, as it stands at the head of every trace file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...cell.network import Stage
+from ...cell.parse import parse
+from ...errors import FileError, LstmTraceError
+from ..consistency import faults
+from ..trace import Header, Trace
+from .schema import CellInfo, Manifest, StageInfo, validate
+
+_HEADER = ("title", "notes", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic")
+_LISTS = ("ask", "imported", "agreement")
+
+
+def manifest(trace: Trace) -> Manifest:
+    """What the trace says of itself, without the arrays."""
+    header = trace.header
+    stages = [
+        StageInfo(
+            layer=s.layer,
+            direction=s.direction,  # type: ignore[arg-type]
+            equations=s.cell.text,
+            sources=dict(s.sources),
+            computed=None if s.computed is None else list(s.computed),
+        )
+        for s in trace.stages
+    ]
+    plain: dict[str, Any] = {name: getattr(header, name) for name in _HEADER}
+    lists: dict[str, Any] = {name: list(getattr(header, name)) for name in _LISTS}
+    return Manifest(
+        cell=CellInfo(kind=header.kind, options=dict(header.options)),
+        first=trace.first,
+        steps=trace.steps,
+        batch=trace.batch,
+        stages=stages,
+        names={k: list(v) for k, v in header.names.items()},
+        symbols=dict(header.symbols),
+        **plain,
+        **lists,
+    )
+
+
+def readable(trace: Trace, where: str) -> Manifest:
+    """The manifest of `trace`, which was read back as it would be from a file. Raises FileError where it cannot be."""
+    try:
+        said = manifest(trace)
+        text = said.model_dump_json()
+    except ValueError as error:  # no text, or half of a character
+        raise FileError(f"{where}: the trace has a text that cannot be written ({error})") from None
+    again = validate(Manifest, text.encode(), where)
+    other = [name for name in Manifest.model_fields if getattr(again, name) != getattr(said, name)]
+    if not other and from_manifest(again, where)[1] != trace.stages:
+        other = ["stages"]
+    if other:
+        raise FileError(f"{where}: the trace's {' and '.join(other)} would not be read back as they are")
+    return said
+
+
+def from_manifest(file: Manifest, where: str) -> tuple[Header, tuple[Stage, ...]]:
+    """What a manifest says: the header and the stages of a trace. Raises FileError."""
+    try:
+        stages = tuple(_stage(info) for info in file.stages)
+    except LstmTraceError as error:
+        raise FileError(*(f"{where}: {problem}" for problem in error.problems)) from None
+    plain: dict[str, Any] = {name: getattr(file, name) for name in _HEADER}
+    lists: dict[str, Any] = {name: tuple(getattr(file, name)) for name in _LISTS}
+    header = Header(
+        kind=file.cell.kind,
+        options=file.cell.options,
+        names=file.names,
+        symbols=file.symbols,
+        **plain,
+        **lists,
+    )
+    return header, stages
+
+
+def assembled(trace: Trace, where: str) -> Trace:
+    """`trace`, its arrays checked against its equations. Raises FileError."""
+    problems = faults(trace)
+    if problems:
+        raise FileError(*(f"{where}: {problem}" for problem in problems))
+    return trace
+
+
+def _stage(info: StageInfo) -> Stage:
+    computed = None if info.computed is None else tuple(info.computed)
+    return Stage(info.layer, info.direction, parse(info.equations), info.sources, computed)

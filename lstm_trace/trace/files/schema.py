@@ -1,0 +1,276 @@
+"""Pydantic models of every file that is read or written: pydantic works at the edge, arrays are checked as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from ...base.arrays import WORDS, describe, to_array, to_list, to_truths
+from ...cell.variants import Merge, Padding
+from ...errors import FileError, nearest
+
+M = TypeVar("M", bound=BaseModel)
+
+FORMAT = "lstm-trace/1"
+#: The largest step, size or layer of a trace: up to here every reader of JSON holds whole numbers exactly.
+MOST_COUNTED = 2**53 - 1
+#: Faults of one file for which the nearest name is looked for.
+HINTS = 100
+#: What is said of a trace where a problem or model was expected.
+TRACED = "a trace, computed already; report, show, export, verify, explain and diff read it"
+_NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
+
+
+def _nested(depth: int) -> dict[str, Any]:
+    forms: list[dict[str, Any]] = [_NUMBER]
+    for _ in range(depth):
+        forms.append({"type": "array", "items": forms[-1]})
+    return {"anyOf": forms[1:] if depth > 2 else forms}
+
+
+def to_length(value: Any) -> Any:
+    """A length as it stands in a problem: pydantic would read true and "1" as 1."""
+    if isinstance(value, bool | str):
+        raise ValueError(f"expected a whole number, found {describe(value)}")
+    return value
+
+
+Numbers = Annotated[
+    Any,
+    BeforeValidator(to_array),
+    PlainSerializer(to_list, return_type=Any),
+    WithJsonSchema(_nested(3)),
+]
+Weight = Annotated[
+    Any,
+    BeforeValidator(to_array),
+    PlainSerializer(to_list, return_type=Any),
+    WithJsonSchema(_nested(2)),
+]
+_TRUTH = {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}]}
+Mask = Annotated[
+    Any,
+    BeforeValidator(to_truths),
+    PlainSerializer(lambda mask: mask.astype(int).tolist(), return_type=Any),
+    WithJsonSchema({"type": "array", "items": {"anyOf": [_TRUTH, {"type": "array", "items": _TRUTH}]}}),
+]
+Length = Annotated[int, BeforeValidator(to_length)]
+ByScope = dict[str, dict[str, Weight]]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+
+
+class CellSpec(BaseModel):
+    """A cell by name with its options, or by its own equations."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: str = Field("lstm", description="name of a cell: lstm, slstm")
+    equations: str | None = Field(None, description="the cell's own equations, instead of a name")
+    reverse: dict[str, Any] | None = Field(None, description="options in which the reverse direction differs")
+
+
+class LayoutSpec(_Strict):
+    """How the weights are stored, where it is not by our names: a layout's name, facts, or a name with other facts."""
+
+    name: str | None = Field(None, description="a framework's layout (docs/layouts.md); facts stand before its own")
+    order: str | None = Field(
+        None, description="gates as they are stacked: ifco, iofc, …; none: an array for each gate"
+    )
+    separate: bool | None = Field(None, description="an array for each gate")
+    joined: Literal["hx", "xh"] | None = Field(None, description="W, or W_i … W_o, multiply [h; x] or [x; h]")
+    transposed: bool | None = Field(None, description="all matrices are (columns, rows)")
+    input_transposed: bool | None = Field(None, description="the matrices of x are (columns, rows)")
+    recurrent_transposed: bool | None = Field(None, description="the matrices of h are (columns, rows)")
+    projection_transposed: bool | None = Field(None, description="the projection is (H, P)")
+    bias: Literal["one", "two", "8H", "column"] | None = Field(None, description="how the biases are stored")
+    forget_bias: float | None = Field(None, description="added to the forget gate at run time")
+    peephole: str | None = Field(None, description="peepholes as they are stacked: ifo, iof")
+    flat_blocks: bool | None = Field(None, description="each gate's block is flattened row by row")
+    direction_axis: bool | None = Field(None, description="arrays have a first axis for the directions")
+    state: Literal["hc", "ch"] | None = Field(None, description="the order of the two states")
+
+
+class Problem(_Strict):
+    """An exercise as a person writes it down."""
+
+    title: str = ""
+    notes: str = ""
+    cell: str | CellSpec = "lstm"
+    weights: dict[str, Numbers] = Field(default_factory=dict, description="W_xi or 1/reverse/W_xi: array")
+    layout: str | LayoutSpec | None = None
+    x: Numbers | None = Field(None, validation_alias=AliasChoices("x", "x_t"), description="(I,), (T, I) or (T, B, I)")
+    h0: Numbers | None = Field(None, validation_alias=AliasChoices("h0", "h_prev"))
+    c0: Numbers | None = Field(None, validation_alias=AliasChoices("c0", "c_prev"))
+    initial: dict[str, Numbers] = Field(default_factory=dict, description="initial values of other carried states")
+    given: dict[str, Numbers] = Field(default_factory=dict, description="lines supplied instead of computed")
+    lengths: list[Length] | None = None
+    mask: Mask | None = Field(None, description="1 at valid steps, (T,) or (T, B); lengths or mask, not both")
+    batch_first: bool = False
+    dtype: Literal["float16", "float32", "float64"] = "float64"
+    extra: str = Field("", description="equations added to the cell, a readout for example")
+    ask: list[str] = Field(default_factory=list, description="names or addresses of the lines that are wanted")
+    names: dict[Literal["x", "h"], list[str]] = Field(default_factory=dict, description="labels: {x: […], h: […]}")
+    symbols: dict[str, str] = Field(default_factory=dict, description="TeX symbols of own names")
+
+
+class StageInfo(_Strict):
+    """One layer and direction of a trace: its equations and where its inputs come from."""
+
+    layer: int = Field(ge=0, le=MOST_COUNTED)
+    direction: Literal["forward", "reverse", "joined"]
+    equations: str
+    sources: dict[str, str]
+    computed: list[str] | None = None
+
+
+class Inputs(_Strict):
+    """The premises beside the parameters; states and supplied lines by `layer/direction`."""
+
+    x: Numbers | None = None
+    lengths: list[int] | None = None
+    mask: Mask | None = None
+    h0: dict[str, Numbers] = Field(default_factory=dict)
+    c0: dict[str, Numbers] = Field(default_factory=dict)
+    initial: dict[str, dict[str, Numbers]] = Field(default_factory=dict)
+    given: dict[str, dict[str, Numbers]] = Field(default_factory=dict)
+
+
+class CellInfo(_Strict):
+    """The cell's name and its options in full; the equations stand in the stages."""
+
+    kind: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Manifest(_Strict):
+    """What a trace says of itself: all of a trace file but the arrays."""
+
+    format: Literal["lstm-trace/1"] = "lstm-trace/1"
+    title: str = ""
+    notes: str = ""
+    cell: CellInfo
+    dtype: Literal["float16", "float32", "float64"] = "float64"
+    first: int = Field(default=0, ge=0, le=MOST_COUNTED)
+    steps: Length = Field(ge=1, le=MOST_COUNTED)
+    batch: Length = Field(ge=1, le=MOST_COUNTED)
+    merge: Merge = "concat"
+    padding: Padding | None = None
+    ask: list[str] = Field(default_factory=list)
+    names: dict[str, list[str]] = Field(default_factory=dict)
+    symbols: dict[str, str] = Field(default_factory=dict)
+    imported: list[str] = Field(default_factory=list)
+    batched: bool = True
+    batch_first: bool = False
+    plan: Literal["lines", "planned", "compiled", "foreign"] = "lines"
+    arithmetic: str | None = None
+    agreement: list[str] = Field(default_factory=list)
+    stages: list[StageInfo]
+
+
+class TraceFile(Manifest):
+    """A trace as JSON."""
+
+    parameters: ByScope = Field(default_factory=dict)
+    inputs: Inputs = Field(default_factory=Inputs)
+    lines: dict[str, dict[str, Numbers]] = Field(default_factory=dict)
+
+
+MODELS: dict[str, type[BaseModel]] = {"problem": Problem, "trace": TraceFile}
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema of `problem` or `trace`."""
+    schema = MODELS[name].model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def validate(model: type[M], data: Any, where: str) -> M:
+    """`data` as `model`. Raises FileError with every fault that was found, by place."""
+    try:
+        return model.model_validate_json(data) if isinstance(data, bytes) else model.model_validate(data)
+    except ValidationError as error:
+        raise FileError(*(f"{where}: {problem}" for problem in _sentences(model, error.errors()))) from None
+
+
+def places(model: type[BaseModel], data: Any) -> list[tuple[int | str, ...]]:
+    """Where `data` has a fault: the keys that lead to it."""
+    try:
+        model.model_validate(data)
+    except ValidationError as error:
+        return [fault["loc"] for fault in error.errors()]
+    return []
+
+
+#: What pydantic expected, by the kind of fault it found, in our words.
+_EXPECTED = {
+    "string_type": "text",
+    "list_type": "a list, as in [a, b]",
+    "dict_type": "a mapping, as in {name: value}",
+    "model_type": "a mapping, as in {name: value}",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+}
+
+
+#: Models that may stand where a name may; pydantic puts their names into the place of a fault.
+_SUBMODELS: dict[Any, type[BaseModel]] = {"CellSpec": CellSpec, "LayoutSpec": LayoutSpec}
+
+
+def _sentences(model: type[BaseModel], faults: Sequence[Any]) -> Iterator[str]:
+    """One sentence for each fault; where a name or a mapping may stand, one for both."""
+    for at, fault in enumerate(faults):
+        *parts, last = fault["loc"] or ("",)
+        if last in _SUBMODELS and fault["type"] == "model_type":
+            yield f"{_place(parts)}: expected a name or a mapping, found {describe(fault['input'])}"
+        elif last != "str" or fault["type"] != "string_type":  # a mapping that is no name has faults of its own
+            yield _sentence(model, fault, at < HINTS)
+
+
+def _place(location: Sequence[Any]) -> str:
+    # pydantic adds [key] where a key itself is at fault
+    return ".".join(str(part) for part in location if part not in _SUBMODELS and part != "[key]") or "the file"
+
+
+def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
+    place = _place(fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        here = next((_SUBMODELS[part] for part in reversed(fault["loc"]) if part in _SUBMODELS), model)
+        return _unknown(here, place, str(fault["loc"][-1]), hint)
+    if fault["type"] == "json_invalid":
+        return f"not whole JSON ({fault['ctx']['error']}); is the file cut off?"
+    if fault["type"] in _EXPECTED:
+        return f"{place}: expected {_EXPECTED[fault['type']]}, found {describe(fault['input'])}"
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if fault["type"] == "literal_error":
+        return f"{place}: expected {message}, found {describe(fault['input'])}"
+    return f"{place}: {message[0].lower()}{message[1:]}"
+
+
+def _unknown(model: type[BaseModel], place: str, key: str, hint: bool) -> str:
+    """The message on a key that the model does not have, or that stands there under its other name as well."""
+    for name, field in model.model_fields.items():
+        names = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else []
+        if key in names:
+            return f"{place} stands twice: as {key} and as {' or '.join(str(n) for n in names if n != key)}"
+        if key == name:
+            break
+    known = [n for n in model.model_fields if n not in ("format",)]
+    return f"unknown key {place!r}{nearest(key, known, 'there are') if hint else ''}"

@@ -1,0 +1,306 @@
+"""A trace as rows: a selection of it, in parts that can be read in pieces, so that memory is bounded by the piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.network import Stage
+from ..errors import MissingError, nearest
+from .address import INITIAL, STATE, positions
+from .trace import Trace
+
+#: Columns of the long shape.
+LONG = ("layer", "direction", "t", "batch", "line", "op", "unit", "value")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of a trace is meant; None means all of it.
+
+    only: names of lines. steps: a step, or a slice of steps. layer, batch and unit count from 0. Where a stage or line
+    has no such unit or direction, it gives no rows; where nothing at all is left, `parts` raises MissingError.
+    """
+
+    only: Sequence[str] | str | None = None
+    layer: int | None = None
+    direction: str | None = None
+    steps: slice | int | None = None
+    batch: int | None = None
+    unit: int | None = None
+
+    @cached_property
+    def names(self) -> tuple[str, ...] | None:
+        """The names of `only`."""
+        return (self.only,) if isinstance(self.only, str) else None if self.only is None else tuple(self.only)
+
+    def has(self, name: str) -> bool:
+        """Whether the line `name` is meant."""
+        return self.names is None or name in self.names
+
+    def places(self, stage: Stage) -> bool:
+        """Whether `stage` is meant."""
+        return self.layer in (None, stage.layer) and self.direction in (None, stage.direction)
+
+    def window(self, trace: Trace) -> slice:
+        """Where the steps lie in the trace's arrays. Raises MissingError when there are none."""
+        found = positions(slice(None) if self.steps is None else self.steps, trace.span)
+        return slice(trace.index(found.start), trace.index(found.stop))
+
+    def rows(self, trace: Trace) -> slice:
+        """The rows of the batch. Raises MissingError."""
+        if self.batch is None:
+            return slice(0, trace.batch)
+        if not 0 <= self.batch < trace.batch:
+            raise MissingError(f"no batch row {self.batch}: the trace has 0 to {trace.batch - 1} (B = {trace.batch})")
+        return slice(self.batch, self.batch + 1)
+
+
+class Entry(NamedTuple):
+    """One line of a part: name, operation (or which premise), its unit numbers."""
+
+    line: str
+    op: str
+    units: range
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one stage: every line at every place, which is a step and a batch row.
+
+    layer, direction: None for the input, which no layer owns. steps, batch: the numbers, in the order in which they
+    were visited; None for what has none (parameters). arrays: for each line (steps or 1, batch or 1, units).
+    valid: (steps, batch), whether a place is a step of its sequence and no padding; None where there are no steps.
+    padding: whether places that are padding are among the rows.
+    """
+
+    layer: int | None
+    direction: str | None
+    steps: range | None
+    batch: range | None
+    lines: tuple[Entry, ...]
+    arrays: tuple[Array, ...]
+    valid: Array | None = None
+    padding: bool = False
+
+    @cached_property
+    def kept(self) -> Array:
+        """(steps or 1, batch or 1): whether a place has rows."""
+        if self.valid is not None and not self.padding:
+            return self.valid
+        return np.ones([1 if axis is None else len(axis) for axis in (self.steps, self.batch)], bool)
+
+    @cached_property
+    def places(self) -> tuple[Array, Array]:
+        """Where the places that have rows lie in `steps` and in `batch`, in order."""
+        at, row = np.nonzero(self.kept)
+        return at, row
+
+    @property
+    def width(self) -> int:
+        """Values at each place."""
+        return sum(len(entry.units) for entry in self.lines)
+
+    @property
+    def count(self) -> int:
+        """How many places have rows."""
+        return int(np.count_nonzero(self.kept))
+
+    @property
+    def size(self) -> int:
+        """How many values they have."""
+        return self.count * self.width
+
+    @property
+    def values(self) -> Array:
+        """(places, values at each), lines next to each other: in C order the order of the long shape."""
+        whole = self.arrays[0] if len(self.arrays) == 1 else np.concatenate(self.arrays, axis=-1)
+        return whole.reshape(-1, self.width) if self.kept.all() else whole[self.kept]
+
+    def pieces(self, limit: int) -> Iterator[Part]:
+        """The part in pieces of at most `limit` values, or of one place where those are more; none is empty."""
+        steps, batch = self.kept.shape
+        by, rows = max(limit // (batch * self.width), 1), max(limit // self.width, 1)
+        for t in range(0, steps, by):
+            for b in range(0, batch, rows):
+                piece = self._piece(slice(t, t + by), slice(b, b + rows))
+                if piece.count:
+                    yield piece
+
+    def _piece(self, steps: slice, batch: slice) -> Part:
+        return replace(
+            self,
+            steps=None if self.steps is None else self.steps[steps],
+            batch=None if self.batch is None else self.batch[batch],
+            arrays=tuple(array[steps, batch] for array in self.arrays),
+            valid=None if self.valid is None else self.valid[steps, batch],
+        )
+
+
+def parts(
+    trace: Trace, selection: Selection | None = None, with_inputs: bool = False, padding: bool = False
+) -> Iterator[Part]:
+    """The selection in the order of the long shape: layer, direction, t as visited (the reverse direction from the
+    last step down), batch, line in computing order, unit.
+
+    padding: keep the steps that are no part of their sequence (see `Trace.valid`), in every layer and direction.
+
+    with_inputs: premises too. The lengths (or the mask) and the input come first, with no layer and direction; each
+    stage begins with its parameters (column k of a matrix is the line `W_xi[:,k]`, so that the unit is that of the
+    result) and its initial states (no step); supplied lines precede the computed ones of their step.
+    Raises MissingError where the selection names what is not there, or leaves nothing.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0], [2.0]], ask="z_i", given={"h_t": [0.0]})
+    >>> [(part.steps, [entry.line for entry in part.lines]) for part in parts(trace)]
+    [(range(0, 2), ['W_xi @ x_t', 'W_hi @ h_prev', 'z_i'])]
+    """
+    chosen = selection or Selection()
+    _check_names(trace, chosen, with_inputs)
+    window, rows = chosen.window(trace), chosen.rows(trace)
+    valid = trace.valid[window, rows, 0] != 0
+    found = [
+        *(_sequence(trace, chosen, window, rows) if with_inputs else ()),
+        *(
+            part
+            for stage in trace.stages
+            if chosen.places(stage)
+            for part in _stage(trace, stage, chosen, window, rows, with_inputs)
+        ),
+    ]
+    if not found:
+        raise MissingError(f"the selection leaves nothing: {_extent(trace, chosen)}")
+    if not padding and not valid.any() and all(part.steps is not None for part in found):
+        raise MissingError(f"the selection leaves nothing but padding: {_padding(trace, window, rows)}")
+    for part in found:
+        is_mask = part.layer is None and part.lines[0].line == "mask"  # it says what is padding, so it stays whole
+        if part.steps is not None and (padding or not is_mask):
+            part = replace(part, valid=valid[::-1] if part.direction == "reverse" else valid)
+        if padding or part.count:
+            yield replace(part, padding=padding)
+
+
+def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> Iterator[Part]:
+    """The lengths (or the mask) and the input: premises of no layer, so a layer or direction leaves them out."""
+    if chosen.layer is not None or chosen.direction is not None:
+        return
+    batch = range(trace.batch)[rows]
+    if trace.lengths is not None and chosen.has("lengths") and chosen.unit in (None, 0):
+        values = trace.lengths[rows][None, :, None].astype(trace.header.dtype)
+        yield Part(None, None, None, batch, (Entry("lengths", "input", range(1)),), (values,))
+    if trace.mask is not None and chosen.has("mask") and chosen.unit in (None, 0):
+        values = trace.mask[window, rows, None].astype(trace.header.dtype)
+        yield Part(None, None, trace.span[window], batch, (Entry("mask", "input", range(1)),), (values,))
+    if trace.x is not None and (chosen.has("x_t") or chosen.has("x")):
+        units = _units(trace.x.shape[-1], chosen)
+        if units:
+            values = trace.x[window, rows, units.start : units.stop]
+            yield Part(None, None, trace.span[window], batch, (Entry("x_t", "input", units),), (values,))
+
+
+def _stage(
+    trace: Trace, stage: Stage, chosen: Selection, window: slice, rows: slice, with_inputs: bool
+) -> Iterator[Part]:
+    batch = range(trace.batch)[rows]
+    recorded = trace.lines.get(stage.scope, {})
+    arrays = [(line.name, line.op, recorded[line.name]) for line in stage.cell.lines if line.name in recorded]
+    if with_inputs:
+        for name, values in trace.parameters.get(stage.scope, {}).items():
+            yield from _parameter(stage, name, values, chosen)
+        initial = [
+            (INITIAL.get(name, name), "initial", values[None])
+            for name, values in trace.initial.get(stage.scope, {}).items()
+        ]
+        yield from _part(stage, None, batch, slice(None), rows, initial, chosen)
+        arrays = [(name, "given", values) for name, values in trace.given.get(stage.scope, {}).items()] + arrays
+    yield from _part(stage, trace.span[window], batch, window, rows, arrays, chosen)
+
+
+def _part(
+    stage: Stage,
+    steps: range | None,
+    batch: range,
+    window: slice,
+    rows: slice,
+    arrays: Sequence[tuple[str, str, Array]],
+    chosen: Selection,
+) -> Iterator[Part]:
+    """One part of the lines in `arrays` that are chosen, or none; the reverse direction from the last step down."""
+    backward = stage.direction == "reverse" and steps is not None
+    entries, kept = [], []
+    for name, op, values in arrays:
+        units = _units(values.shape[-1], chosen)
+        if units and (chosen.has(name) or chosen.has(STATE.get(name, name))):
+            entries.append(Entry(name, op, units))
+            there = values[window, rows, units.start : units.stop]
+            kept.append(there[::-1] if backward else there)
+    if entries:
+        order = steps[::-1] if backward and steps is not None else steps
+        yield Part(stage.layer, stage.direction, order, batch, tuple(entries), tuple(kept))
+
+
+def _parameter(stage: Stage, name: str, values: Array, chosen: Selection) -> Iterator[Part]:
+    """A vector as one line, a matrix as a line for each column; unit is the row, that of the result."""
+    units = _units(values.shape[0], chosen)
+    if not units or not chosen.has(name):
+        return
+    kept = values[units.start : units.stop]
+    if values.ndim == 1:
+        entries, columns = [Entry(name, "parameter", units)], kept[None]
+    else:
+        entries = [Entry(f"{name}[:,{k}]", "parameter", units) for k in range(values.shape[1])]
+        columns = kept.T
+    by = max((1 << 16) // len(units), 1)  # a matrix may have millions of entries: some columns at a time
+    for at in range(0, len(entries), by):
+        some = np.ascontiguousarray(columns[at : at + by]).reshape(1, 1, -1)
+        yield Part(stage.layer, stage.direction, None, None, tuple(entries[at : at + by]), (some,))
+
+
+def _units(width: int, chosen: Selection) -> range:
+    if chosen.unit is None:
+        return range(width)
+    return range(chosen.unit, chosen.unit + 1) if 0 <= chosen.unit < width else range(0)
+
+
+def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
+    """Raise MissingError for a line of `only` that the trace does not have."""
+    recorded = dict.fromkeys(name for lines in trace.lines.values() for name in lines)
+    premises = dict.fromkeys(
+        name for part in (trace.parameters, trace.initial, trace.given) for values in part.values() for name in values
+    ) | dict.fromkeys(("x", "x_t", "lengths", "mask", *INITIAL.values()))
+    for name in chosen.names or ():
+        if name in recorded or (with_inputs and name in premises):
+            continue
+        if name in premises:
+            raise MissingError(f"{name!r} is a premise, not a line that was computed; export has --with-inputs")
+        if any(name in stage.cell.by_name for stage in trace.stages):
+            raise MissingError(
+                f"{name!r} was not recorded: nothing that was asked for depends on it, or others only were stored"
+            )
+        known = [*recorded, *(premises if with_inputs else ())]
+        raise MissingError(f"the trace has no line {name!r}{nearest(name, known, 'its lines are')}")
+
+
+def _padding(trace: Trace, window: slice, rows: slice) -> str:
+    """Which steps and rows these are, for the message."""
+    steps, batch = trace.span[window], range(trace.batch)[rows]
+    which = f"step {steps[0]} is" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]} are"
+    row = f"row {batch[0]}" if len(batch) == 1 else f"rows {batch[0]} to {batch[-1]}"
+    return f"{which} no part of the sequence of {row}; export has --padding"
+
+
+def _extent(trace: Trace, chosen: Selection) -> str:
+    """Which layers, directions and units there are, for the message."""
+    stages = [stage for stage in trace.stages if chosen.places(stage)]
+    if not stages:
+        wanted = [] if chosen.layer is None else [f"layer {chosen.layer}"]
+        wanted += [] if chosen.direction is None else [f"direction {chosen.direction}"]
+        return f"{', '.join(wanted)} is not among {', '.join(trace.scopes)}"
+    widest = max((a.shape[-1] for s in stages for a in trace.lines.get(s.scope, {}).values()), default=0)
+    what = "" if chosen.names is None else f" with {', '.join(chosen.names)}"
+    return f"there are {', '.join(s.scope for s in stages)}{what}, units 0 to {widest - 1}"

@@ -1,0 +1,309 @@
+"""The record of a run: every line's value at every step, with the premises from which it can be derived again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, KeysView, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base import conveniences
+from ..base.arrays import Array
+from ..cell.lines import Operand
+from ..cell.network import GIVEN, VALID, Stage, X, find
+from ..cell.variants import Merge, Padding
+from ..errors import MissingError, counted
+from . import addresses, states
+from .address import Address, positions
+from .window import between, stages_at
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a trace says of itself, beside its arrays.
+
+    kind, options: the cell's name and its options in full (kind `equations` for an own cell). ask: addresses or
+    names of the lines that were asked for. names: labels of inputs (`x`) and units (`h`). symbols: how an own name
+    is printed, in TeX. imported: what was done to the weights on the way in. batched, batch_first: the layout in
+    which the input was given. notes: what the author wrote below the title. plan: which plan computed it. arithmetic:
+    other than that of dtype, if any. agreement: what was compared with a framework's own result, and how far it was
+    off.
+    """
+
+    title: str = ""
+    notes: str = ""
+    kind: str = "lstm"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "float64"
+    merge: Merge = "concat"
+    padding: Padding | None = None
+    ask: tuple[str, ...] = ()
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    imported: tuple[str, ...] = ()
+    batched: bool = True
+    batch_first: bool = False
+    plan: str = "lines"
+    arithmetic: str | None = None
+    agreement: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class Trace:
+    """Every line of every stage over T steps and B rows.
+
+    x: (T, B, I) or None where no line needs it. lengths: (B,), or mask: (T, B), True at the valid steps, where padding
+    is not all at the end; one of them at most; `valid` is what both say. parameters, given, initial and lines are keyed
+    by scope (`0/forward`) and name; arrays are weights as given, (T, B, width), (B, width) and (T, B, width). Values
+    are dimensionless, time is counted in steps, t is always the position in the input. first: that of the first step,
+    0 unless only some steps were recorded; `initial` has then the states that were carried into those, and lengths go
+    on counting from the beginning of the input. memory: what a planned run wrote into, for `out=`.
+
+    A trace is a mapping from names to values, `trace["h_t"]`. The names that it iterates over are those of the recorded
+    lines, each once, in computing order; where several layers or directions have a line, `trace[name]` says so.
+
+    >>> import lstm_trace as lt
+    >>> cell = {"equations": "s_t = s_prev + x_t\\nq_t = s_t * s_t\\ncarry: s_prev <- s_t\\noutput: q_t"}
+    >>> trace = lt.run({}, [[1.0], [2.0]], cell=cell)
+    >>> list(trace), "q_t" in trace, len(trace), trace["q_t"].ravel()
+    (['s_t', 'q_t'], True, 2, array([1., 9.]))
+    """
+
+    header: Header
+    stages: tuple[Stage, ...]
+    steps: int
+    batch: int
+    x: Array | None
+    lengths: Array | None
+    parameters: dict[str, dict[str, Array]]
+    initial: dict[str, dict[str, Array]]
+    given: dict[str, dict[str, Array]]
+    lines: dict[str, dict[str, Array]]
+    first: int = 0
+    mask: Array | None = None
+    memory: Any = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        held = sum(len(lines) for lines in self.lines.values())
+        title = f"{self.header.title!r}, " if self.header.title else ""
+        places = ", ".join(self.scopes)
+        window = f", steps {self.first} to {self.span[-1]}" if self.first else ""
+        return (
+            f"<Trace {title}{self.header.kind}: {places}{window}; T={self.steps} B={self.batch}, "
+            f"{counted(held, 'line')}, {self.header.dtype}>"
+        )
+
+    # -- what it holds -------------------------------------------------------------------------------------------
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """`layer/direction` of every stage, in computing order."""
+        return tuple(stage.scope for stage in self.stages)
+
+    @property
+    def span(self) -> range:
+        """The steps that it holds: their positions in the input."""
+        return range(self.first, self.first + self.steps)
+
+    def index(self, t: int) -> int:
+        """Where step `t`, a position in the input, lies in the arrays."""
+        return t - self.first
+
+    def stage(self, scope: str) -> Stage:
+        """The stage at `layer/direction`. Raises MissingError."""
+        for stage in self.stages:
+            if stage.scope == scope:
+                return stage
+        raise MissingError(f"there is no {scope!r}; there are {', '.join(self.scopes)}")
+
+    def operand(self, scope: str, name: Operand, steps: slice = slice(None)) -> Array | None:
+        """The values that a line of `scope` reads as `name`, at `steps`; None where they were not recorded.
+
+        steps: indices of the arrays (see `index`). Lines, inputs and states give (steps, B, width), parameters their
+        own shape, numbers themselves.
+        """
+        if not isinstance(name, str):
+            with np.errstate(over="ignore"):  # 1e300 is infinite in float32, here as in a run
+                return np.asarray(name, self.header.dtype)
+        stage = self.stage(scope)
+        recorded = self.lines.get(scope, {})
+        if name in recorded:
+            return recorded[name][steps]
+        if name in stage.cell.states:
+            return states.before(self, stage, name, steps)
+        if name in stage.sources:
+            source = stage.sources[name]
+            if source == X:
+                return None if self.x is None else self.x[steps]
+            if source == VALID:
+                return self.valid[steps]
+            if source == GIVEN:
+                values = self.given.get(scope, {}).get(name)
+                return None if values is None else values[steps]
+            origin, line = source.rsplit("/", 1)
+            return self.operand(origin, line, steps)
+        return self.parameters.get(scope, {}).get(name)
+
+    @property
+    def padded(self) -> str:
+        """What says which steps are padding: `lengths`, `mask`, or nothing."""
+        return "lengths" if self.lengths is not None else "mask" if self.mask is not None else ""
+
+    @property
+    def valid(self) -> Array:
+        """1 at the valid steps of each row and 0 at padding: (T, B, 1)."""
+        inside = self.mask
+        if inside is None:
+            lengths = np.full(self.batch, self.span.stop) if self.lengths is None else self.lengths
+            inside = np.array(self.span)[:, None] < lengths[None, :]
+        return inside[:, :, None].astype(self.header.dtype)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Array:
+        """The line `name`, (T, B, width), where exactly one layer and direction have it.
+
+        Raises MissingError that says which have it otherwise; use `at` to choose.
+        """
+        scopes = find(self.stages, name)
+        found = {scope: self.operand(scope, name) for scope in scopes}
+        there = {scope: values for scope, values in found.items() if values is not None}
+        if len(there) == 1:
+            return next(iter(there.values()))
+        if not there:
+            raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
+        layer, direction = next(iter(there)).split("/")
+        raise MissingError(
+            f"{name} is in {', '.join(there)}: choose one, for example "
+            f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in here for here in self.lines.values())
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def keys(self) -> KeysView[str]:
+        """The names of the recorded lines, each once, in computing order."""
+        return dict.fromkeys(line.name for _, line, _ in self.recorded()).keys()
+
+    def items(self) -> Iterator[tuple[str, Array]]:
+        """Each name with its line. Raises MissingError at one that several layers or directions have; see `at`."""
+        return ((name, self[name]) for name in self)
+
+    def at(
+        self, layer: int | None = None, direction: str | None = None, steps: slice | range | int | None = None
+    ) -> Trace:
+        """The trace of one layer, one direction, some steps, or all of that: a view, with the same arrays.
+
+        steps: positions in the input that are next to each other; negative ones count from the end. Raises
+        MissingError.
+        """
+        found = self if layer is None and direction is None else stages_at(self, layer, direction)
+        return found if steps is None else between(found, positions(steps, self.span))
+
+    @property
+    def output(self) -> Array:
+        """What the top layer gives out, in the layout in which x was given: (T, B, D·H), (B, T, D·H) or (T, D·H)."""
+        last = self.stages[-1]
+        top = [stage for stage in self.stages if stage.layer == last.layer]
+        if last.direction != "joined" and len(top) > 1:
+            raise MissingError("the directions are not joined; use trace.at(direction=…).output")
+        values = self.operand(last.scope, last.cell.output)
+        if values is None:
+            raise MissingError(f"the output {last.cell.output} of {last.scope} was not recorded")
+        return self.outward(values)
+
+    def outward(self, values: Array) -> Array:
+        """A (T, B, …) array in the layout in which x was given."""
+        if not self.header.batched:
+            return values[:, 0]
+        return np.swapaxes(values, 0, 1) if self.header.batch_first else values
+
+    @property
+    def h_n(self) -> Array:
+        """The last h of every layer and direction, (L·D, B, ·) in PyTorch's order (h_n[k], k = layer·D + direction).
+
+        Of a trace of some steps, the state after the last of those that the direction visits.
+        """
+        return states.last(self, "h_prev")
+
+    @property
+    def c_n(self) -> Array:
+        """The last c of every layer and direction, (L·D, B, H), as `h_n`."""
+        return states.last(self, "c_prev")
+
+    # -- addresses -----------------------------------------------------------------------------------------------
+
+    def extents(self, name: str) -> dict[str, Sequence[int | str]]:
+        """For each part of an address of `name` the values that it may have.
+
+        Raises MissingError with the nearest name where the trace has no such name.
+        """
+        return addresses.extents(self, name)
+
+    def locate(self, text: str, every: bool = False) -> Address:
+        """Read the address of a line, input, parameter or initial state of this trace (see `address.read`)."""
+        return addresses.locate(self, text, every)
+
+    def asked(self) -> list[Address]:
+        """The addresses that were asked for; a bare name stands once for each layer and direction that has it.
+
+        Lines that were asked for and not recorded (see `record`) are left out.
+        """
+        return addresses.asked(self)
+
+    def recorded(self) -> Iterator[tuple[Stage, Any, Array]]:
+        """(stage, line, values) of every recorded line, in computing order."""
+        for stage in self.stages:
+            values = self.lines.get(stage.scope, {})
+            for line in stage.cell.lines:
+                if line.name in values:
+                    yield stage, line, values[line.name]
+
+    # -- conveniences: each calls the module above that does the work --------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the trace to a file; the suffix says which kind. Raises FileError."""
+        conveniences.call("trace.save", self, path)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        html: str = conveniences.call("trace.html", self)
+        return html
+
+    def report(self, format: str = "md", **options: Any) -> str:
+        """The worked solution, as Markdown (`md`) or for a terminal (`text`); see `report.report.report`.
+
+        options: detail (`scalar`, `vector`, `summary`), digits, width, everything, and those of a selection: only,
+        layer, direction, steps, batch, unit. Raises MissingError for a selection that is not there, OptionError.
+        """
+        report: str = conveniences.call("trace.report", self, format, **options)
+        return report
+
+    def pdf(self, **options: Any) -> bytes:
+        """The worked solution as a PDF, with the options of `report`. Raises OptionError without the extra `[pdf]`."""
+        pdf: bytes = conveniences.call("trace.pdf", self, **options)
+        return pdf
+
+    def to_frame(
+        self, shape: str = "long", with_inputs: bool = False, padding: bool = False, **selection: Any
+    ) -> pd.DataFrame:
+        """The values as a pandas frame: shape `long`, `wide` or `worked` (see `tables.frames.frame`).
+
+        with_inputs: premises too (long only). padding: keep the steps that are no part of their sequence, beyond a
+        row's length for example, with a column `valid`, 1 or 0; they are left out otherwise. selection: only, layer,
+        direction, steps, batch, unit (`Selection`). Raises MissingError for a selection that is not there, OptionError
+        for an unknown shape.
+        """
+        frame: pd.DataFrame = conveniences.call("trace.to_frame", self, shape, with_inputs, padding, **selection)
+        return frame

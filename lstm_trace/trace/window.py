@@ -1,0 +1,126 @@
+"""A part of a trace, which can stand alone: some of its stages, of its steps, or of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..base.arrays import Array
+from ..cell.network import GIVEN
+from ..errors import MissingError
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+Premises = dict[str, dict[str, Array]]
+
+
+def stages_at(trace: Trace, layer: int | None, direction: str | None) -> Trace:
+    """The trace of one layer, or one direction, or both. Raises MissingError."""
+    stages = tuple(
+        stage
+        for stage in trace.stages
+        if (layer is None or stage.layer == layer) and (direction is None or stage.direction == direction)
+    )
+    if not stages:
+        raise MissingError(f"no layer {layer}, direction {direction}; there are {', '.join(trace.scopes)}")
+    scopes = {stage.scope for stage in stages}
+    # a stage that reads another's line sees it as supplied, so that the part can stand alone
+    given = {
+        s.scope: {
+            **trace.given.get(s.scope, {}),
+            **{
+                name: values
+                for name, source in s.sources.items()
+                if "/" in source
+                and source.rsplit("/", 1)[0] not in scopes
+                and (values := trace.operand(s.scope, name)) is not None
+            },
+        }
+        for s in stages
+    }
+    stages = tuple(
+        replace(
+            s,
+            sources={
+                n: GIVEN if "/" in src and src.rsplit("/", 1)[0] not in scopes else src for n, src in s.sources.items()
+            },
+        )
+        for s in stages
+    )
+    keep: dict[str, Any] = {
+        part: {scope: values for scope, values in getattr(trace, part).items() if scope in scopes}
+        for part in ("parameters", "initial", "lines")
+    }
+    return replace(trace, stages=stages, given={k: v for k, v in given.items() if v}, **keep)
+
+
+def between(trace: Trace, span: range) -> Trace:
+    """The trace of the steps `span`, which it holds; the states that were carried into them are its initial ones.
+
+    A state whose line was not recorded is left out.
+    """
+    if span == trace.span:
+        return trace
+    steps = slice(trace.index(span.start), trace.index(span.stop))
+    initial: Premises = {}
+    for stage in trace.stages:
+        edge = steps.start if stage.direction != "reverse" else steps.stop - 1
+        for state in trace.initial.get(stage.scope, {}):
+            values = trace.operand(stage.scope, state, slice(edge, edge + 1))
+            if values is not None:
+                initial.setdefault(stage.scope, {})[state] = values[0]
+    return cut(trace, span, initial, _some(trace.lines, steps))
+
+
+def rows(trace: Trace, which: slice) -> Trace:
+    """The trace of some rows of the batch; arrays are views."""
+
+    def part(arrays: Mapping[str, Mapping[str, Array]], *lead: slice) -> Premises:
+        at = (*lead, which)
+        return {scope: {name: values[at] for name, values in here.items()} for scope, here in arrays.items()}
+
+    every = slice(None)
+    return replace(
+        trace,
+        batch=len(range(trace.batch)[which]),
+        x=None if trace.x is None else trace.x[:, which],
+        lengths=None if trace.lengths is None else trace.lengths[which],
+        mask=None if trace.mask is None else trace.mask[:, which],
+        initial=part(trace.initial),
+        given=part(trace.given, every),
+        lines=part(trace.lines, every),
+        memory=None,
+    )
+
+
+def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:
+    """The trace of the steps `span`, with the states that were carried into them and the lines at those steps."""
+    steps = slice(trace.index(span.start), trace.index(span.stop))
+    return replace(
+        trace,
+        header=replace(trace.header, ask=tuple(text for text in trace.header.ask if _within(trace, text, span))),
+        first=span.start,
+        steps=len(span),
+        x=None if trace.x is None else trace.x[steps],
+        lengths=None if trace.lengths is None else trace.lengths.clip(max=span.stop),
+        mask=None if trace.mask is None else trace.mask[steps],
+        initial=initial,
+        given=_some(trace.given, steps),
+        lines=lines,
+        memory=None,
+    )
+
+
+def _within(trace: Trace, text: str, span: range) -> bool:
+    """Whether what was asked for may lie in `span`."""
+    try:
+        t = trace.locate(text, every=True).t
+    except MissingError:  # not recorded
+        return True
+    return t is None or t in span
+
+
+def _some(arrays: Premises, steps: slice) -> Premises:
+    return {scope: {name: values[steps] for name, values in here.items()} for scope, here in arrays.items()}

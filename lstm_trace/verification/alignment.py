@@ -1,0 +1,145 @@
+"""Two traces laid side by side: the steps and rows that both have, and what keeps them from being aligned whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..errors import LstmTraceError, ShapeError, counted
+from ..trace.address import INITIAL
+from ..trace.trace import Trace
+from ..trace.window import between, rows
+from .rederive import coarse, differing, held
+
+
+def side_by_side(a: Trace, b: Trace) -> tuple[Trace, Trace]:
+    """The steps and rows that both have. Raises ShapeError where they have no step in common."""
+    common = range(max(a.first, b.first), min(a.span.stop, b.span.stop))
+    if not common:
+        spans = (f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
+        raise ShapeError(f"the traces have no step in common: {', '.join(spans)}")
+    first = slice(min(a.batch, b.batch))
+    return rows(between(a, common), first), rows(between(b, common), first)
+
+
+def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
+    """The lines of a that both have, with equal widths, in computing order, by layer and direction."""
+    found = {}
+    for stage in a.stages:
+        if stage.scope in b.scopes:
+            found[stage.scope] = [
+                line.name
+                for line in stage.cell.lines
+                if (one := held(a, stage.scope, line.name)) is not None
+                and (two := held(b, stage.scope, line.name)) is not None
+                and one.shape[2] == two.shape[2]
+            ]
+    return found
+
+
+def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[str, ...]:
+    """The operands of a line, as a reads it, that have another shape in b, with both: `W_xi (2, 3) and (2, 2)`."""
+    found = []
+    for name in a.stage(scope).cell.by_name[line].reads:
+        try:
+            one, two = (trace.operand(scope, name, slice(0, 1)) for trace in (a, b))
+        except LstmTraceError:  # b has no such stage's line
+            continue
+        if one is None or two is None:
+            continue
+        shapes = [values.shape if name in a.parameters.get(scope, {}) else values.shape[2:] for values in (one, two)]
+        if shapes[0] != shapes[1]:
+            found.append(f"{name} {shapes[0]} and {shapes[1]}")
+    return tuple(found)
+
+
+def _compared(n: int) -> str:
+    return "the first is compared" if n == 1 else f"the first {n} are compared"
+
+
+def notes(a: Trace, b: Trace) -> Iterator[str]:
+    """What keeps the traces from being aligned whole."""
+    if a.first != b.first:
+        spans = (f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
+        yield f"{', '.join(spans)}; those that both have are compared"
+    elif a.steps != b.steps:
+        yield f"a has {counted(a.steps, 'step')}, b has {b.steps}; {_compared(min(a.steps, b.steps))}"
+    if a.batch != b.batch:
+        yield f"a has {counted(a.batch, 'row')}, b has {b.batch}; {_compared(min(a.batch, b.batch))}"
+    for scope in dict.fromkeys((*a.scopes, *b.scopes)):
+        if scope not in a.scopes or scope not in b.scopes:
+            yield f"{scope} is only in {'a' if scope in a.scopes else 'b'}"
+            continue
+        if a.stage(scope).cell.equations != b.stage(scope).cell.equations:
+            one, two = a.stage(scope).cell.equations, b.stage(scope).cell.equations
+            names = [n for n in dict.fromkeys((*one, *two)) if one.get(n) != two.get(n)]
+            name = names[0]
+            sides = f"a: {one.get(name, 'none')}, b: {two.get(name, 'none')}"
+            yield f"{scope}: the cells differ in {', '.join(names)} ({sides})"
+        mine, yours = a.lines.get(scope, {}), b.lines.get(scope, {})
+        for side, here, there in (("a", mine, yours), ("b", yours, mine)):
+            missing = [name for name in here if name not in there]
+            if missing:
+                yield f"{scope}: only in {side}: {_few(missing)}"
+        for name in mine:
+            if name in yours and mine[name].shape[2] != yours[name].shape[2]:
+                yield f"{scope}/{name}: a has width {mine[name].shape[2]}, b has width {yours[name].shape[2]}"
+
+
+def premises(a: Trace, b: Trace) -> list[str]:
+    """Premises that differ, as text with how much.
+
+    Values are compared in the coarser dtype of the two: a float32 copy of a weight is the same weight.
+    """
+    dtype = coarse(a, b)
+    told: list[str] = []
+    alone: dict[tuple[str, str], list[str]] = {}  # by scope and side
+    for place, one, two in _pairs(a, b):
+        if one is None or two is None:
+            if one is not two:
+                scope, _, name = place.rpartition("/")
+                alone.setdefault((scope, "a" if two is None else "b"), []).append(name)
+            continue
+        if one.shape != two.shape:
+            told.append(f"{place}: a has shape {one.shape}, b has shape {two.shape}")
+            continue
+        off = differing(one, two, dtype)
+        if off.any():
+            with np.errstate(all="ignore"):
+                gap = float(np.nanmax(np.abs(one.astype(np.float64) - two), initial=0.0))
+            at = ",".join(str(n + b.first * (off.ndim == 3 and not axis)) for axis, n in enumerate(np.argwhere(off)[0]))
+            told.append(f"{place}: {int(off.sum())} of {off.size} differ, by at most {gap:.3g}; first [{at}]")
+    return told + [_only(scope, side, names) for (scope, side), names in alone.items()]
+
+
+def _only(scope: str, side: str, names: Sequence[str]) -> str:
+    """What one side alone has, in one sentence: of a layer or a cell that the other has not, it is every weight."""
+    place = f"{scope}/" if scope else ""
+    return (
+        f"{place}{names[0]} is only in {side}"
+        if len(names) == 1
+        else f"{place[:-1] or 'inputs'}: only in {side}: {_few(names)}"
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _pairs(a: Trace, b: Trace) -> Iterator[tuple[str, Array | None, Array | None]]:
+    """(place, in a, in b) of every premise."""
+    yield "x", a.x, b.x
+    if "mask" in (a.padded, b.padded):  # lengths are a mask too
+        one, two = (trace.valid if trace.padded else None for trace in (a, b))
+        yield "mask", one, two
+    else:
+        yield "lengths", a.lengths, b.lengths
+    for part in ("parameters", "initial", "given"):
+        mine: Mapping[str, Mapping[str, Array]] = getattr(a, part)
+        yours: Mapping[str, Mapping[str, Array]] = getattr(b, part)
+        for scope in dict.fromkeys((*mine, *yours)):
+            for name in dict.fromkeys((*mine.get(scope, {}), *yours.get(scope, {}))):
+                label = INITIAL.get(name, name) if part == "initial" else name
+                yield f"{scope}/{label}", mine.get(scope, {}).get(name), yours.get(scope, {}).get(name)

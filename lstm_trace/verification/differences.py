@@ -1,0 +1,251 @@
+"""The gap between two traces at each line, and whether rounding explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.lines import Cell, Line
+from ..cell.network import Stage
+from ..trace.trace import Trace
+from .rederive import Derivation, Derived, held
+from .verify import chunks
+
+#: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
+BLOCK = 1 << 19
+
+
+class Gap(NamedTuple):
+    """One line in both at some steps: values in float64 (steps, B, width), |b - a|, what rounding explains, and whose.
+
+    local: how far b's value is from the line derived by a's equation from b's own operands; inherited: how far that is
+    from a's value. of_a: how far a's value is from its own derivation. None where an operand is missing. wrong: where
+    local or of_a is more than rounding. moved: where the two differ and a premise that differs is why, by more than
+    rounding of the premises. equations: a's and b's, where they differ. through: the named lines that are not in both
+    and that b's was derived through.
+    """
+
+    line: Line
+    a: Array
+    b: Array
+    size: Array
+    limit: Array
+    local: Array | None
+    inherited: Array | None
+    of_a: Array | None
+    wrong: Array
+    moved: Array
+    equations: tuple[str, str] | None
+    through: tuple[str, ...]
+
+
+class Side(NamedTuple):
+    """A stage of a beside b's: the gaps of the lines in both, and where (steps, B) a line of a alone is wrong."""
+
+    gaps: tuple[Gap, ...]
+    alone: Mapping[str, Array]
+
+
+def find_gaps(
+    a: Trace, b: Trace, common: Mapping[str, Collection[str]], premises: bool
+) -> Iterator[tuple[Stage, slice, Side]]:
+    """Each stage of a with its gaps, some steps at a time, in computing order.
+
+    a and b have the same steps and rows; common: the lines in both, by scope; premises: whether a premise differs.
+    """
+    mine, yours, theirs = Derivation(a, a, a.lines), Derivation(a, b, common), Derivation(b, b, common)
+    # where the equations differ as well, numbers of one name may mean different things (b_f with or without the 1 that
+    # a forget bias adds): b's line is then held against a's whole function, a's premises included
+    whole = Derivation(a, b, common, premises=a)
+    effect = tuple(Derivation(a, b, common, premises=t, exact=True) for t in (a, b))
+    unvisited = list(b.stages)
+    for stage in a.stages:
+        scope, names = stage.scope, common.get(stage.scope, ())
+        other = b.stage(scope) if scope in b.scopes and b.stage(scope).cell != stage.cell else None
+        texts = {
+            name: (
+                None if other is None else unlike(stage.cell, other.cell, name, names),
+                tuple(n for n in _way(stage.cell, name, names) if n != name and n in stage.cell.equations),
+            )
+            for name in names
+        }
+        while other is not None and other in unvisited:  # what it reads of stages before it
+            before = unvisited.pop(0)
+            if before != other:
+                for steps in _blocks(b, before):
+                    theirs.lines(before, steps)
+        for steps in _blocks(a, stage):
+            of_a, by_a = mine.lines(stage, steps), yours.lines(stage, steps)
+            # b's own terms may be larger than a's, and so round by more: two biases that nearly cancel instead of one
+            by_b = {} if other is None else theirs.lines(other, steps)
+            by_whole = by_a if other is None or not premises else whole.lines(stage, steps)
+            moved = _moved(*(derivation.lines(stage, steps) for derivation in effect)) if premises else {}
+            gaps = []
+            for name in names:
+                equations, through = texts[name]
+                again = by_a if equations is None else by_whole
+                checked = _Checked(of_a.get(name), again.get(name), by_b.get(name))
+                gap = _gap(a, b, stage, name, steps, checked)
+                if equations is None and name in moved:
+                    gap = gap._replace(moved=moved[name] & (gap.size > 0))
+                gaps.append(gap._replace(equations=equations, through=through))
+            alone = {
+                name: beyond(size(values[steps], of_a[name].value), of_a[name].limit).any(axis=2)
+                for name, values in a.lines.get(scope, {}).items()
+                if name not in names and name in of_a
+            }
+            yield stage, steps, Side(tuple(gaps), alone)
+
+
+def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
+    """Blocks of steps in the order in which the stage visits them."""
+    each = sum(array.shape[-1] for array in trace.lines.get(stage.scope, {}).values()) * trace.batch
+    blocks = chunks(trace.steps, each, BLOCK)
+    yield from reversed(blocks) if stage.direction == "reverse" else blocks
+
+
+def _moved(by_a: Mapping[str, Derived], by_b: Mapping[str, Derived]) -> dict[str, Array]:
+    """Where lines that follow from equal values differ with the premises, by more than the premises' own rounding.
+
+    Biases that were added up, their sum rounded, move nothing; a weight that is off by some ulp moves its product.
+    """
+    return {
+        name: beyond(size(one.value, by_b[name].value), one.limit + by_b[name].limit)
+        for name, one in by_a.items()
+        if name in by_b
+    }
+
+
+class _Checked(NamedTuple):
+    """A line of a from a's values, the same from b's values, and b's line from b's values; None where not known."""
+
+    of_a: Derived | None
+    by_a: Derived | None
+    by_b: Derived | None
+
+
+def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, checked: _Checked) -> Gap:
+    line, scope = stage.cell.by_name[name], stage.scope
+    one, two = (np.asarray(_held_at(trace, scope, name, steps), np.float64) for trace in (a, b))
+    apart = size(one, two)
+    limit = np.zeros(apart.shape)
+    local = inherited = of_a = None
+    wrong = apart > 0
+    if checked.by_a is not None:
+        limit = limit + checked.by_a.limit + (0.0 if checked.by_b is None else checked.by_b.limit)
+        local, inherited = size(two, checked.by_a.value), size(checked.by_a.value, one)
+        wrong = beyond(local, limit)
+    if checked.of_a is not None and line.name in a.lines.get(scope, {}):
+        of_a = size(one, checked.of_a.value)
+        wrong |= beyond(of_a, checked.of_a.limit)
+    return Gap(line, one, two, apart, limit, local, inherited, of_a, wrong, np.zeros(apart.shape, bool), None, ())
+
+
+def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
+    values = held(trace, scope, name)
+    assert values is not None, name  # it is in both
+    return values[steps]
+
+
+def size(one: Array, two: Array) -> Array:
+    """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
+    with np.errstate(all="ignore"):
+        gap = np.abs(np.asarray(one, np.float64) - two)
+    nan = np.isnan(one), np.isnan(two)
+    gap[(one == two) | (nan[0] & nan[1])] = 0.0
+    gap[nan[0] ^ nan[1]] = np.inf
+    return gap
+
+
+def beyond(gap: Array, limit: Array) -> Array:
+    """Where a gap is more than rounding explains; a bound that is not finite explains nothing."""
+    return np.asarray(gap > np.where(np.isfinite(limit), limit, 0.0))
+
+
+def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[str, str] | None:
+    """The first equation that differs, in both cells, of those by which `name` follows from the lines `common`.
+
+    What a state carries is an equation too.
+    """
+    texts = [{**cell.equations, **{f"{state} <-": line for state, line in cell.carry}} for cell in (one, two)]
+    for place in dict.fromkeys((*_way(one, name, common), *_way(two, name, common))):
+        sides = [text.get(place) for text in texts]
+        if sides[0] != sides[1]:
+            arrow = " " if place.endswith("<-") else " = "
+            told = ["nothing of that name" if side is None else f"{place}{arrow}{side}" for side in sides]
+            return told[0], told[1]
+    return None
+
+
+def _way(cell: Cell, name: str, common: Collection[str]) -> Iterator[str]:
+    """`name` and what it is derived through: names of equations, and `c_prev <-` for what a state carries."""
+    found: dict[str, None] = {}
+    waiting = [name]
+    while waiting:
+        here = waiting.pop()
+        if here in found:
+            continue
+        found[here] = None
+        for operand in cell.by_name[here].reads if here in cell.by_name else ():
+            if operand in cell.states:
+                found[f"{operand} <-"] = None
+                operand = cell.states[operand]
+            if operand not in common:
+                waiting.append(operand)
+    yield from found
+
+
+class Spread:
+    """What differs by more than rounding explains, and where it may have come in: a difference that came in with
+    rounding is rounding too.
+
+    What spreads is a value that differs. A premise that differs spreads only through the values that it moves.
+    """
+
+    def __init__(self, steps: int, rows: int) -> None:
+        self.steps, self.rows = steps, rows
+        self._told: dict[str, Array] = {}  # by address of a line the steps and rows in which it differs
+        self._touched: dict[str, Array] = {}  # by scope the rows in which something differed at an earlier step
+
+    def take(self, stage: Stage, steps: slice, side: Side) -> Iterator[tuple[Gap, Array]]:
+        """Each gap with the values that differ: the line itself is wrong in a or b, or a premise moves it, or an
+        operand, or an earlier step of the same row, differs.
+        """
+        by_name = {gap.line.name: gap for gap in side.gaps}
+        new = {**side.alone, **{name: (gap.wrong | gap.moved).any(axis=2) for name, gap in by_name.items()}}
+        read = {name: self._elsewhere(stage, name, steps) for line in stage.cell.lines for name in line.reads}
+        before = self._before(stage, (*new.values(), *read.values()))
+        reached: dict[str, Array] = {}
+        for line in stage.cell.lines:
+            told = before.copy()
+            for name in line.reads:
+                told |= reached[name] if name in reached else read[name]
+            if line.name in by_name:
+                gap = by_name[line.name]
+                mask = gap.moved | (beyond(gap.size, gap.limit) & (gap.wrong | told[:, :, None]))
+                yield gap, mask
+                told = mask.any(axis=2)
+            elif line.name in new:
+                told = told | new[line.name]
+            reached[line.name] = told
+            place = f"{stage.scope}/{line.name}"
+            if place not in self._told:
+                self._told[place] = np.zeros((self.steps, self.rows), bool)
+            self._told[place][steps] = told
+
+    def _before(self, stage: Stage, masks: Iterable[Array]) -> Array:
+        """For each step and row whether something differs at a step that was visited before; masks: what does here."""
+        touched = np.logical_or.reduce(list(masks))
+        visited = touched[::-1] if stage.direction == "reverse" else touched
+        earlier = self._touched.setdefault(stage.scope, np.zeros(self.rows, bool))
+        before = np.logical_or.accumulate(np.concatenate([earlier[None], visited]), axis=0)
+        self._touched[stage.scope] = before[-1]
+        return before[-2::-1] if stage.direction == "reverse" else before[:-1]
+
+    def _elsewhere(self, stage: Stage, name: str, steps: slice) -> Array:
+        """For each step and row whether the line of another stage that is read as `name` differs."""
+        mask = self._told.get(stage.sources.get(name, ""))
+        return np.zeros((steps.stop - steps.start, self.rows), bool) if mask is None else mask[steps]

@@ -1,1 +1,0 @@
-"""Walks over the lines: forward (verify), back (slopes), and running again with a change."""

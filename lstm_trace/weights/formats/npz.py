@@ -1,0 +1,80 @@
+"""NumPy's .npz and .npy, without pickles: an array's header is read first, its numbers only when they are wanted."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.lib import format as npy
+
+from ...errors import FileError
+from ..find import find
+from ..found import Found
+from ..guards import afford, archive, entries, told
+from ..layouts import Layout
+
+
+class Member:
+    """An array in an .npz file: its shape and dtype are known, its numbers are read when asked for."""
+
+    def __init__(self, opened: zipfile.ZipFile, entry: str, where: str) -> None:
+        self._opened, self._entry, self._where = opened, entry, f"{where}: {entry.removesuffix('.npy')}"
+        info = opened.getinfo(entry)
+        with told(self._where, ValueError, TypeError), opened.open(entry) as file:
+            self.shape, _, self.dtype = header(file, self._where)
+            self.size = file.tell() + entries(self.shape) * self.dtype.itemsize
+        if self.size != info.file_size:
+            raise FileError(f"{self._where} claims {self.size:,} bytes and has {info.file_size:,}; is it cut off?")
+        afford(info.file_size, info.compress_size, self._where)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """The numbers."""
+        with told(self._where, ValueError, TypeError), self._opened.open(self._entry) as file:
+            values = npy.read_array(file, allow_pickle=False)
+        return values if dtype is None else values.astype(dtype)
+
+
+def header(file: Any, where: str) -> tuple[tuple[int, ...], bool, Any]:
+    """Shape, order and dtype from the head of an .npy file. Raises FileError for an array of objects."""
+    version = npy.read_magic(file)
+    reader = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
+    if reader is None:
+        raise FileError(f"{where}: an .npy file of version {version}, and versions 1 and 2 are read")
+    try:
+        shape, fortran, dtype = reader(file)
+    except Exception as error:  # numpy reads the text of a header with Python's own parser, which may raise anything
+        said = str(error.args[0] if error.args else "").strip().splitlines() or [type(error).__name__]
+        raise FileError(f"{where}: the header of the array cannot be read ({said[0][:100]})") from None
+    if dtype.hasobject:
+        raise FileError(f"{where} is an array of Python objects: a pickle, which is never opened; save numbers")
+    return shape, fortran, dtype
+
+
+def members(path: str | Path, opened: zipfile.ZipFile) -> dict[str, Member]:
+    """The arrays of an open .npz file by name."""
+    names = [e.filename for e in opened.infolist() if not e.is_dir()]
+    foreign = [name for name in names if not name.endswith(".npy")]
+    if foreign:
+        raise FileError(f"{path}: not an .npz file: it holds {foreign[0]}")
+    return {name.removesuffix(".npy"): Member(opened, name, str(path)) for name in names}
+
+
+def load_npy(path: str | Path) -> Any:
+    """The array of an .npy file. Raises FileError."""
+    with told(path, ValueError, TypeError, struct.error), Path(path).open("rb") as file:
+        shape, _, dtype = header(file, str(path))
+        claimed, there = file.tell() + entries(shape) * dtype.itemsize, Path(path).stat().st_size
+        if claimed != there:
+            raise FileError(f"{path}: claims {claimed:,} bytes and has {there:,}; is it cut off?")
+        file.seek(0)
+        return npy.read_array(file, allow_pickle=False)
+
+
+def read(path: Path, layout: Layout | None = None) -> list[Found]:
+    """The LSTMs of an .npz file (see `find.find`)."""
+    with archive(path) as opened:
+        arrays: Mapping[str, Any] = members(path, opened)
+        return find(arrays, layout, str(path), "LSTM (arrays)")

@@ -1,0 +1,161 @@
+"""PyTorch checkpoints: state dicts, also inside of a checkpoint; loaded without running code from the file."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...base.extras import missing
+from ...errors import FileError, MissingError
+from ..find import find
+from ..found import Found
+from ..guards import archive, check_intact, entries
+from ..layouts import LAYOUTS, Layout
+
+SAVE = "torch.save(model.state_dict(), 'weights.pt')"
+#: Containers deeper than this are no checkpoint.
+DEEPEST = 32
+
+
+class Tensor:
+    """A tensor of a checkpoint, turned into an array when its numbers are asked for."""
+
+    def __init__(self, tensor: Any, where: str) -> None:
+        self.shape = tuple(int(n) for n in tensor.shape)
+        self.dtype = tensor.dtype
+        self._tensor, self._where = tensor, where
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """The numbers; bfloat16 as the equal float32. Raises FileError for quantised, sparse and empty tensors."""
+        values = plain(self._tensor, self._where)
+        return values if dtype is None else values.astype(dtype)
+
+
+def plain(tensor: Any, where: str) -> Any:
+    """A tensor as a numpy array. Raises FileError for one that has no plain numbers, or fewer than it claims."""
+    import torch
+
+    if tensor.is_quantized:
+        raise FileError(f"{where} is quantised; save the state dict of the model before it was quantised")
+    if tensor.layout != torch.strided or tensor.is_meta:
+        raise FileError(f"{where} is {'empty (on the meta device)' if tensor.is_meta else 'sparse'}; expected numbers")
+    if entries(tensor.shape) * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise FileError(f"{where} claims {entries(tensor.shape):,} numbers and stores fewer")
+    kept = tensor.detach().cpu()
+    return (kept.float() if kept.dtype == torch.bfloat16 else kept).resolve_conj().resolve_neg().numpy()
+
+
+def read(path: Path, layout: Layout | None = None) -> list[Found]:
+    """The LSTMs of a checkpoint: those with PyTorch's names (`weight_ih_l0`), or in `layout`.
+
+    Raises MissingError without torch; FileError for TorchScript, pickled modules, truncated, damaged and foreign files.
+    """
+    arrays = {key: Tensor(tensor, key) for key, tensor in _tensors(load(path), "", 0)}
+    if not arrays:
+        raise FileError(f"{path}: no tensors were found; save the state dict: {SAVE}")
+    found = find(arrays, layout or _named_by_torch(path, arrays), str(path), "PyTorch LSTM")
+    return [_told(f, arrays) for f in found]
+
+
+def load(path: Path) -> Any:
+    """What a checkpoint holds, by torch's own loader for weights only. Raises MissingError, FileError."""
+    with path.open("rb") as file:
+        mapped = file.read(2) == b"PK"  # a zip archive; before PyTorch 1.6 a row of pickles
+    if mapped:
+        _refuse_programs(path)
+    try:
+        import torch
+    except ImportError:
+        raise MissingError(missing(str(path), "torch")) from None
+    if mapped:
+        with archive(path) as opened:  # torch maps the file and never looks at a checksum
+            check_intact(opened, path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except Exception as error:  # the loader lets errors of every kind through for a file that is not its own
+        raise FileError(f"{path}: {_pickled(str(error))}") from None
+
+
+def _refuse_programs(path: Path) -> None:
+    """Raise FileError for archives that hold a program, by the names of their entries, and for bombs."""
+    with archive(path) as opened:
+        names = opened.namelist()
+    inner = [name.split("/", 1)[-1] for name in names]
+    if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
+        raise FileError(
+            f"{path}: a TorchScript program, which is not run; save its weights: "
+            f"torch.save(torch.jit.load({path.name!r}).state_dict(), 'weights.pt')"
+        )
+    if "archive_format" in inner or any(name.endswith((".json", "model.so")) for name in inner):
+        raise FileError(f"{path}: an exported program, which is not run; save the state dict: {SAVE}")
+    if "data.pkl" not in inner:
+        raise FileError(f"{path}: a zip archive, and no PyTorch checkpoint (it has no data.pkl)")
+
+
+def _pickled(message: str) -> str:
+    """Why a pickle was refused, in our words."""
+    named = re.search(r"GLOBAL\s+([\w.]+)", message)
+    if named:
+        return (
+            f"a pickled object of the class {named[1]}, which could run code, so it is not opened; "
+            f"save the state dict alone: {SAVE}"
+        )
+    return f"not a PyTorch checkpoint, or cut off; expected what this writes: {SAVE}"
+
+
+def _tensors(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """Every tensor in nested mappings and lists, by its path of keys."""
+    if depth > DEEPEST:
+        return
+    if hasattr(value, "detach") and hasattr(value, "untyped_storage"):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _tensors(inner, f"{path}.{key}" if path else str(key), depth + 1)
+    elif isinstance(value, list | tuple) and len(value) < 10_000:
+        for at, inner in enumerate(value):
+            yield from _tensors(inner, f"{path}.{at}" if path else str(at), depth + 1)
+
+
+def _named_by_torch(path: Path, arrays: Mapping[str, Any]) -> Layout | None:
+    """PyTorch's own layout where its names are there; None lets the names decide.
+
+    Raises FileError where weights are kept in other forms, which say so in their names.
+    """
+    if any(re.search(r"(^|\.)weight_ih(_l\d+(_reverse)?)?$", key) for key in arrays):
+        return LAYOUTS["pytorch"]
+    for mark, said in (
+        ("parametrizations.weight_", "torch.nn.utils.parametrize.remove_parametrizations(lstm, name) first"),
+        ("weight_hh_l0_raw", "the weight-drop wrapper off first"),
+        ("_packed_params", "the weights from before the model was quantised"),
+    ):
+        other = next((key for key in arrays if mark in key), None)
+        if other:
+            raise FileError(
+                f"{path}: {other}: the LSTM's weights are not stored as such; save the state dict with {said}"
+            )
+    return None
+
+
+def _told(found: Found, arrays: Mapping[str, Any]) -> Found:
+    """The same with what a state dict does not say, and with what may be the LSTM's input."""
+    if found.refused:
+        return found
+    sizes = found.sizes()
+    cell = any(f"{found.name}.weight_ih".lstrip(".") == key for key in arrays)
+    tables = [
+        f"{key} {tuple(tensor.shape)}"
+        for key, tensor in arrays.items()
+        if key.endswith("weight") and len(tensor.shape) == 2 and tensor.shape[1] == sizes.get("I")
+    ]
+    facts = {**found.facts, "input": "not known: a state dict holds weights only"}
+    if tables:
+        facts["input"] = f"not known; {', '.join(tables[:3])} has rows of that width"
+    kind = "PyTorch LSTMCell" if cell else found.kind
+    return replace(found, kind=kind, facts=facts)

@@ -1,0 +1,181 @@
+"""ONNX files and the tensors in them, with their external data read from the model's own folder only."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from ...base.extras import missing
+from ...errors import FileError, MissingError
+from ..guards import afford, checked_shape, entries, told
+from .fold import NotConstant
+
+
+class Tensors:
+    """Turns the tensors of one model file into arrays; external data is opened when an array is asked for."""
+
+    def __init__(self, path: Path, stored: int) -> None:
+        self.path = path
+        self.folder = path.resolve().parent
+        #: Bytes of the model file and of the data files that were opened: what sizes are compared with.
+        self.stored = stored
+        self._seen: set[Path] = set()
+
+    def array(self, tensor: Any) -> Any:
+        """The numbers of a tensor. Raises FileError for wrong sizes and unsafe external data, NotConstant for texts."""
+        import onnx
+
+        if not isinstance(tensor, onnx.TensorProto):
+            raise NotConstant(f"a constant of the kind {type(tensor).__name__} is not read")
+        what = f"{self.path}: the tensor {tensor.name or '(no name)'}"
+        shape = checked_shape(tensor.dims, what)
+        if tensor.HasField("segment"):
+            raise NotConstant(f"the tensor {tensor.name} is cut into segments, which is not read")
+        try:
+            dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
+        except (KeyError, TypeError, ValueError):
+            raise NotConstant(f"the tensor {tensor.name} has the data type {tensor.data_type}, not known") from None
+        if dtype.kind not in "fiub" and dtype.name != "bfloat16":
+            raise NotConstant(f"the tensor {tensor.name} holds {dtype.name}; expected plain numbers")
+        size = entries(shape) * dtype.itemsize
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            content = self._external(tensor, size, what)
+            return np.frombuffer(content, dtype.newbyteorder("<") if dtype.kind in "fiu" else dtype).reshape(shape)
+        afford(size, self.stored, what)
+        with told(f"{what}", ValueError, TypeError, RuntimeError):
+            array = np.asarray(onnx.numpy_helper.to_array(tensor))
+        if array.shape != shape:
+            raise FileError(f"{what} claims the shape {shape} and holds {array.shape}")
+        return array
+
+    def _external(self, tensor: Any, size: int, what: str) -> bytes:
+        """The bytes of a tensor that are kept in another file of the folder."""
+        facts = {e.key: e.value for e in tensor.external_data if isinstance(e.value, str)}
+        place = self._inside(facts.get("location", ""), what)
+        try:
+            offset, length = int(facts.get("offset") or 0), int(facts.get("length") or size)
+        except ValueError:
+            raise FileError(f"{what}: its external data begins or ends at no number") from None
+        if offset < 0 or length != size:
+            raise FileError(f"{what} needs {size:,} bytes; its external data claims {length:,} from {offset:,} on")
+        try:
+            with open(place, "rb", opener=_at_once) as file:
+                there = os.fstat(file.fileno())
+                if not stat.S_ISREG(there.st_mode):
+                    raise FileError(f"{what}: its external data {facts['location']!r} is no file")
+                if offset + length > there.st_size:
+                    raise FileError(
+                        f"{what}: its external data {facts['location']!r} is cut off: {there.st_size:,} bytes, "
+                        f"needed are {offset + length:,}"
+                    )
+                if place not in self._seen:
+                    self._seen.add(place)
+                    self.stored += there.st_size
+                afford(size, self.stored, what)
+                file.seek(offset)
+                return file.read(length)
+        except OSError as error:
+            said = (error.strerror or str(error)).lower()
+            raise FileError(f"{what}: its external data {facts['location']!r}: {said}") from None
+
+    def _inside(self, location: str, what: str) -> Path:
+        """The path of external data. Raises FileError where it would leave the model's folder."""
+        posix, windows = PurePosixPath(location), PureWindowsPath(location)
+        parts = {*posix.parts, *windows.parts}
+        unsafe = posix.is_absolute() or windows.is_absolute() or windows.drive or windows.root or ".." in parts
+        if not location or "\0" in location or unsafe:
+            raise FileError(f"{what}: its external data {location!r} leaves the model's folder; it is not opened")
+        try:
+            place = (self.folder / location).resolve()
+        except (OSError, RuntimeError):
+            raise FileError(f"{what}: its external data {location!r} is a link to itself") from None
+        if not place.is_relative_to(self.folder):
+            raise FileError(
+                f"{what}: its external data {location!r} is a link that leaves the model's folder; it is not opened"
+            )
+        return place
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opens a file, and a pipe without waiting for its writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def load(path: Path) -> tuple[Any, Tensors]:
+    """The model of a file, without its external data, and its tensors.
+
+    Raises MissingError without onnx, FileError for what is no ONNX model, or a part of one.
+    """
+    try:
+        import onnx
+    except ImportError:
+        raise MissingError(missing(str(path), "onnx")) from None
+    from google.protobuf.message import DecodeError  # what onnx is written with
+
+    stored = path.stat().st_size
+    afford(2 * stored, stored, str(path))
+    try:
+        with told(path):
+            model = onnx.load(path, format="protobuf", load_external_data=False)
+    except (DecodeError, ValueError, TypeError, RecursionError) as error:
+        raise FileError(f"{path}: not an ONNX model, or cut off ({type(error).__name__})") from None
+    if not model.HasField("graph") or not (model.graph.node or model.graph.initializer):
+        raise FileError(f"{path}: not an ONNX model, or cut off (it has no graph)")
+    if not model.opset_import:
+        raise FileError(f"{path}: the ONNX model says no operator set; it is cut off, or from before ONNX 1.0")
+    model = _inlined(model, path)
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise FileError(f"{path}: the ONNX model has names that are not UTF-8: it is damaged")
+    return model, Tensors(path, stored)
+
+
+def opset(model: Any) -> int:
+    """The version of the standard operators."""
+    return max((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
+
+
+def _inlined(model: Any, path: Path) -> Any:
+    """The model with the functions of its own that hold an LSTM written out where they are called."""
+    if not any("LSTM" in node.op_type for function in model.functions for node in _nodes(function.node)):
+        return model
+    import onnx.inliner
+
+    try:
+        return onnx.inliner.inline_local_functions(model)
+    except Exception as error:  # the inliner is C++ and throws what it likes
+        raise FileError(f"{path}: its functions cannot be written out: {str(error).splitlines()[0][:200]}") from None
+
+
+def _texts(model: Any) -> Iterator[Any]:
+    """Every text of a model that is read; protobuf gives those that are not UTF-8 as bytes."""
+    yield from (model.producer_name, model.producer_version, *(o.domain for o in model.opset_import))
+    pending = [model.graph]
+    while pending:
+        here = pending.pop()
+        for tensor in here.initializer:
+            yield from (tensor.name, *(text for e in tensor.external_data for text in (e.key, e.value)))
+        for value in (*here.input, *here.output, *here.value_info):
+            yield from (value.name, *(d.dim_param for d in value.type.tensor_type.shape.dim))
+        for node in here.node:
+            yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
+            for attribute in node.attribute:
+                yield attribute.name
+                pending.extend(attribute.graphs)
+                if attribute.HasField("g"):
+                    pending.append(attribute.g)
+
+
+def _nodes(nodes: Any) -> Iterator[Any]:
+    """Nodes, with those of the graphs that they hold."""
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        yield node
+        for attribute in node.attribute:
+            for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                pending.extend(graph.node)

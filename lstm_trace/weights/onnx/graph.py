@@ -1,0 +1,301 @@
+"""The graphs of an ONNX model: nodes with the names that they can see, constants folded, where a value comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..guards import afford
+from .file import Tensors
+from .fold import FOLDS, MOVES, Fill, NotConstant, fill_of
+
+#: The sizes of a value's axes, None for those that are not known; None where nothing is.
+Shape = tuple[int | None, ...] | None
+#: Longest chain of operators between stored numbers and a value that is folded.
+DEEPEST = 100
+
+
+@dataclass(eq=False)
+class Scope:
+    """One graph: the model's own, or the body of an If, Loop or Scan, which sees the names of those around it."""
+
+    path: str
+    parent: Scope | None
+    tensors: dict[str, Any] = field(default_factory=dict)
+    producers: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)  # of values, as the file notes them
+
+    def home(self, name: str) -> Scope | None:
+        """The innermost scope that has `name`."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.producers or name in scope.tensors or name in scope.inputs:
+                return scope
+            scope = scope.parent
+        return None
+
+
+class Origin(NamedTuple):
+    """Where a value comes from: the operators that only move its numbers, last first, then what made them.
+
+    node: the node that made it, None for an input of a graph. name: the value's name there.
+    """
+
+    moves: tuple[Any, ...]
+    scope: Scope
+    node: Any
+    name: str
+
+
+class Graphs:
+    """Every graph of a model."""
+
+    def __init__(self, model: Any, tensors: Tensors) -> None:
+        self._model, self._tensors = model, tensors
+        self._known: dict[tuple[Scope, str], Any] = {}
+
+    def nodes(self) -> Iterator[tuple[Scope, Any]]:
+        """Every node with its scope; inner graphs follow the node that holds them."""
+        pending: list[tuple[Any, str, Scope | None]] = [(self._model.graph, "", None)]
+        while pending:
+            graph, path, parent = pending.pop(0)
+            scope = _scope(graph, path, parent)
+            inner: list[tuple[Any, str, Scope | None]] = []
+            for node in graph.node:
+                yield scope, node
+                for attribute in node.attribute:
+                    name = f"{path}{node.name or (node.output or ['node'])[0]}/{attribute.name}/"  # a branch, a body
+                    if attribute.HasField("g"):
+                        inner.append((attribute.g, name, scope))
+                    inner += [(g, f"{name}{at}/", scope) for at, g in enumerate(attribute.graphs)]
+            pending = inner + pending
+
+    def constant(self, scope: Scope, name: str, depth: int = 0) -> Any:
+        """The array that `name` always has, or a Fill where its size is not known. Raises NotConstant, FileError."""
+        home = scope.home(name)
+        if home is None:
+            raise NotConstant(f"{name!r} is nowhere in the file")
+        if name in home.tensors:
+            return self._tensors.array(home.tensors[name])
+        if name not in home.producers:
+            raise NotConstant(f"it comes from {described(Origin((), home, None, name))}")
+        if (home, name) not in self._known:
+            if depth > DEEPEST:
+                raise NotConstant(f"more than {DEEPEST} operators make {name!r}")
+            node = home.producers[name]
+            self._known[home, name] = NotConstant(f"{name!r} is made of itself")  # until it is known
+            try:
+                found: list[Any] = self._folded(home, node, depth)
+                if len(found) != len(node.output):
+                    raise NotConstant(
+                        f"a {node.op_type} has {len(found)} outputs; {name!r} is one of {len(node.output)}"
+                    )
+            except NotConstant as reason:  # an answer too: asked again, it is not looked for again
+                found = [reason] * len(node.output)
+            self._known |= {(home, output): values for output, values in zip(node.output, found, strict=True)}
+        known = self._known[home, name]
+        if isinstance(known, NotConstant):
+            raise known
+        return known
+
+    def shape(self, scope: Scope, name: str, axes: int) -> Shape:
+        """The shape of a value, as far as the file says it: stored, noted, or written as the sizes of a constant.
+
+        axes: how many it has, for sizes of which one is known only when the model runs.
+        """
+        home = scope.home(name)
+        if home is None:
+            return None
+        if name in home.tensors:
+            return tuple(int(size) for size in home.tensors[name].dims)
+        try:
+            found = self.constant(scope, name)
+        except NotConstant:
+            return home.shapes.get(name)
+        if not isinstance(found, Fill):
+            return tuple(found.shape)
+        node = home.producers[name]
+        made = node.op_type == "ConstantOfShape" or (node.op_type == "Expand" and self._single(home, node.input[0]))
+        return home.shapes.get(name) or (self._sizes(home, node.input[-1], axes) if made else None)
+
+    def kind(self, scope: Scope, name: str) -> str:
+        """The data type of an input of a graph, as the file notes it; empty for other values and unknown types."""
+        home = scope.home(name)
+        return data_type(home.inputs[name].type.tensor_type.elem_type) if home and name in home.inputs else ""
+
+    def _single(self, scope: Scope, name: str) -> bool:
+        """Whether a value is a single number."""
+        found = self.constant(scope, name)
+        return not isinstance(found, Fill) and found.size == 1
+
+    def _sizes(self, scope: Scope, name: str, axes: int) -> Shape:
+        """Sizes that are joined from constants and one part that is known only when the model runs."""
+        home = scope.home(name) or scope
+        node = home.producers.get(name)
+        if node is None or node.op_type != "Concat":
+            return None
+        parts: list[list[int] | None] = []
+        for part in node.input:
+            try:
+                values = self.constant(home, part)
+            except NotConstant:
+                values = None
+            parts.append(None if values is None or isinstance(values, Fill) else np.ravel(values).tolist())
+        open_ = axes - sum(len(part) for part in parts if part is not None)
+        if sum(part is None for part in parts) != 1 or open_ < 0:
+            return None
+        return tuple(size for part in parts for size in ([None] * open_ if part is None else part))
+
+    def _folded(self, scope: Scope, node: Any, depth: int) -> list[Any]:
+        """What a node gives, from constants alone."""
+        facts = attributes(node)
+        if node.op_type == "Constant" and standard(node):
+            return [self._literal(node, facts)]
+        if node.op_type not in FOLDS or not standard(node):
+            raise NotConstant(f"it comes from {described(Origin((), scope, node, node.output[0]))}")
+        inputs: list[Any] = []
+        for at, name in enumerate(node.input):
+            try:
+                inputs.append(self.constant(scope, name, depth + 1) if name else None)
+            except NotConstant:
+                if at == 0 and node.op_type != "ConstantOfShape":
+                    raise
+                inputs.append(NotConstant)  # a size: what is the same everywhere stays so
+        if "value" in facts:
+            facts["value"] = self._tensors.array(facts["value"])
+        filled = _filled(node.op_type, inputs, facts)
+        if filled is not None:
+            return [filled] * len(node.output)
+        where = f"{self._tensors.path}: the {node.op_type} {node.name or node.output[0]}"
+        try:
+            with np.errstate(all="ignore"):  # infinities are told when the weights are checked
+                found = [np.asarray(v) for v in FOLDS[node.op_type](inputs, facts, len(node.output))]
+        except (ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError, MemoryError) as error:
+            raise NotConstant(f"the {node.op_type} {node.name or node.output[0]} of constants fails: {error}") from None
+        for values in found:
+            afford(values.nbytes, self._tensors.stored, where)
+        return found
+
+    def _literal(self, node: Any, facts: dict[str, Any]) -> Any:
+        """The value of a Constant node."""
+        for name, value in facts.items():
+            if name == "value":
+                return self._tensors.array(value)
+            if name in ("value_float", "value_floats"):
+                return np.array(value, np.float32)
+            if name in ("value_int", "value_ints"):
+                return np.array(value, np.int64)
+        raise NotConstant(f"the Constant {node.output[0]} holds {', '.join(facts) or 'nothing'}")
+
+    def origin(self, scope: Scope, name: str) -> Origin:
+        """Where a value comes from, past the operators that only move its numbers."""
+        moves: list[Any] = []
+        home = scope.home(name) or scope
+        while name in home.producers and len(moves) < DEEPEST:
+            node = home.producers[name]
+            passes = node.op_type in MOVES or (node.op_type == "Dropout" and len(node.input) < 3)  # not in training
+            if not standard(node) or not passes:
+                return Origin(tuple(moves), home, node, name)
+            moves.append(node)
+            name = node.input[0] if node.input else ""
+            home = home.home(name) or home
+        return Origin(tuple(moves), home, home.producers.get(name), name)
+
+
+def _scope(graph: Any, path: str, parent: Scope | None) -> Scope:
+    scope = Scope(path, parent)
+    scope.tensors = {tensor.name: tensor for tensor in graph.initializer}
+    # up to IR version 3 stored tensors stand among the inputs too: they are default values
+    scope.inputs = {value.name: value for value in graph.input if value.name not in scope.tensors}
+    noted = (v for v in (*graph.value_info, *graph.input, *graph.output) if v.type.tensor_type.HasField("shape"))
+    scope.shapes = {v.name: tuple(d.dim_value or None for d in v.type.tensor_type.shape.dim) for v in noted}
+    scope.producers = {output: node for node in graph.node for output in node.output if output}
+    return scope
+
+
+def _filled(op: str, inputs: list[Any], facts: dict[str, Any]) -> Fill | None:
+    """The Fill that a node gives, if it does. Raises NotConstant where a size is needed and not known."""
+    unknown = any(v is NotConstant or isinstance(v, Fill) for v in inputs)
+    if not unknown:
+        return None
+    if op == "ConstantOfShape":
+        return fill_of(facts.get("value", np.zeros(1, np.float32)))
+    if op in MOVES and inputs[0] is not NotConstant:
+        found = fill_of(inputs[0])
+    elif op == "Concat" and all(v is not NotConstant for v in inputs):
+        fills = {fill_of(v) for v in inputs}
+        found = fills.pop() if len(fills) == 1 else None
+    else:
+        found = None
+    if found is None:
+        raise NotConstant(f"its size is known only when the model runs ({op})")
+    return found
+
+
+def attributes(node: Any) -> dict[str, Any]:
+    """A node's attributes by name; texts as str, graphs left out. Raises NotConstant for one that stands twice."""
+    import onnx
+
+    found: dict[str, Any] = {}
+    for attribute in node.attribute:
+        if attribute.name in found:
+            raise NotConstant(f"the attribute {attribute.name} stands twice")
+        if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
+            continue
+        try:
+            value = _texts(onnx.helper.get_attribute_value(attribute))
+        except ValueError:
+            raise NotConstant(f"the attribute {attribute.name} has no value that can be read") from None
+        found[attribute.name] = value
+    return found
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, list | tuple):
+        return [_texts(v) for v in value]
+    return value
+
+
+def data_type(number: int) -> str:
+    """The name of a data type of ONNX; empty where it has none."""
+    import onnx
+
+    try:
+        return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(number)).name)
+    except (KeyError, TypeError, ValueError):
+        return ""
+
+
+def standard(node: Any) -> bool:
+    """Whether a node's operator is one of ONNX's own."""
+    return node.domain in ("", "ai.onnx")
+
+
+def described(origin: Origin) -> str:
+    """Where a value comes from, in words: 'the model's input x (B, T, 40), through Transpose'."""
+    through = ", ".join(dict.fromkeys(node.op_type for node in reversed(origin.moves)))
+    through = f", through {through}" if through else ""
+    if origin.node is not None:
+        kind = origin.node.op_type if standard(origin.node) else f"{origin.node.domain}.{origin.node.op_type}"
+        called = origin.node.name or repr(origin.name)
+        return f"the output of {called} ({kind}){through}"
+    value = origin.scope.inputs.get(origin.name)
+    if value is None:
+        return f"{origin.name!r}, which is nowhere in the file{through}"
+    owner = "the model's input" if origin.scope.parent is None else f"the input of {origin.scope.path.rstrip('/')},"
+    return f"{owner} {origin.name}{_shape(value)}{through}"
+
+
+def _shape(value: Any) -> str:
+    if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
+        return ""
+    sizes = [
+        d.dim_param or (str(d.dim_value) if d.HasField("dim_value") else "?") for d in value.type.tensor_type.shape.dim
+    ]
+    return f" ({', '.join(sizes)})"

@@ -1,0 +1,45 @@
+"""Optional dependencies: what is said when one is missing can be typed as it stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lstm_trace.base import extras
+
+from .. import ROOT
+
+USERS = ("torch", "keras", "onnx", "parquet", "xlsx", "pdf", "jit")  # the others are for developers
+
+
+def test_what_is_asked_for_is_what_the_project_declares() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    asked = {requirement for extra in USERS for requirement in declared[extra]}
+    assert asked == set(extras.REQUIREMENTS.values())
+    assert all(re.match(r"[\w]+", text)[0] == name for name, text in extras.REQUIREMENTS.items())  # type: ignore[index]
+
+
+def test_the_command_is_for_this_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.chdir(tmp_path)
+    message = extras.missing("PDF", "typst", "write .html")
+    assert message.startswith("PDF needs the package typst, which is not installed: ")
+    assert message.endswith("-m pip install 'typst>=0.14', or write .html")
+    assert shlex.split(message.split("installed: ")[1])[:4] == [sys.executable, "-m", "pip", "install"]
+    monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
+    assert extras.missing("PDF", "typst").endswith(": python -m pip install 'typst>=0.14'")
+
+
+def test_without_pip_the_command_is_uv(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    assert ": uv pip install --python " in extras.missing("PDF", "typst")
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+def test_no_page_installs_from_an_index_that_does_not_have_us(page: Path) -> None:
+    assert not re.search(r"(install|inject|uvx?|add) '?lstm-trace", page.read_text("utf-8"))

@@ -1,0 +1,121 @@
+"""Every operation against scalar mathematics, in float64 and float32, with the rounding that its table entry claims."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstm_trace.cell.ops import FUNCTIONS, GATES, OPS
+
+from ..support import oracle
+from ..support.rounding import numbers, total, within
+
+#: Scalar truth of each function of one operand, computed in float64 from the float that is given.
+ONE: dict[str, Any] = {**oracle.FUNCTIONS, "softplus": lambda z: max(z, 0.0) + math.log1p(math.exp(-abs(z)))}
+ONE |= {"elu": lambda z, alpha=1.0: z if z >= 0 else alpha * math.expm1(z)}
+CONSTANTS = {"clip": (-0.5, 1.25), "affine": (1.5, -0.25), "leaky_relu": (0.2,), "thresholded_relu": (0.75,)}
+CONSTANTS |= {"scaled_tanh": (1.5, 0.5), "hard_sigmoid": (1 / 6, 0.5), "elu": (0.7,)}
+#: Where a result is a difference of two others its error counts in ulps of the larger one.
+TERMS = {"affine": lambda z, a, b: abs(a * z) + abs(b), "hard_sigmoid": lambda z, a, b: abs(a * z) + abs(b)}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", sorted(ONE))
+def test_functions_of_one_operand(name: str, dtype: Any) -> None:
+    op = next(op for op in OPS.values() if op.function == name)
+    wide = np.concatenate([np.linspace(-30, 30, 601), np.linspace(-1e-3, 1e-3, 11), [1e-30, -1e-30, 0.0]])
+    z = (np.abs(wide) + 1e-6 if name in ("log", "sqrt") else wide).astype(dtype)
+    constants = CONSTANTS.get(name, ())
+    found = op.array([z], constants)
+    right = np.array([ONE[name](float(v), *constants) for v in z])
+    size = np.array([TERMS[name](float(v), *constants) for v in z]) if name in TERMS else np.abs(right)
+    assert found.dtype == dtype
+    assert op.ulp is not None
+    # the truth is itself rounded once, and its constants are not those of float32
+    allowed = (op.ulp + 1.5) * np.spacing(size.astype(dtype)).astype(float)
+    assert (np.abs(found.astype(float) - right) <= allowed).all(), z[np.abs(found - right) > allowed]
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "softplus", "elu", "softsign", "hard_sigmoid", "relu"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_ends_are_right(name: str, dtype: Any) -> None:
+    op = OPS[name]
+    constants = tuple(float(default) for _, default in op.constants if default is not None)
+    with np.errstate(all="ignore"):
+        low, high = op.array([np.array([-np.inf, np.inf], dtype)], constants)
+        far = op.array([np.array([-1e4, 1e4], dtype)], constants)
+    ends = {"sigmoid": (0, 1), "tanh": (-1, 1), "softplus": (0, np.inf), "elu": (-1, np.inf), "hard_sigmoid": (0, 1)}
+    ends |= {"relu": (0, np.inf), "softsign": (np.nan, np.nan)}  # inf / inf
+    np.testing.assert_array_equal((low, high), ends[name])
+    assert np.isfinite(far).all()
+
+
+def test_a_sum_is_added_from_left_to_right() -> None:
+    a, b, c = np.array([1e16]), np.array([1.0]), np.array([1e16])
+    assert OPS["add"].array([a, b, c], (1.0, 1.0, -1.0))[0] == 0.0  # (1e16 + 1) - 1e16
+    assert OPS["add"].array([a, c, b], (1.0, -1.0, 1.0))[0] == 1.0
+    assert OPS["add"].array([a, b], (-1.0, 1.0))[0] == -1e16 + 1.0
+    assert OPS["add"].array([b, 0.25, b], (1.0, -1.0, -1.0))[0] == -0.25
+
+
+def test_a_matrix_multiplies_from_the_left() -> None:
+    rng = np.random.default_rng(0)
+    w, x = rng.normal(size=(3, 4)), rng.normal(size=(5, 2, 4))
+    found = OPS["matvec"].array([w, x], ())
+    assert found.shape == (5, 2, 3)
+    for t in range(5):
+        for b in range(2):
+            within(found[t, b], oracle.matvec(w.tolist(), numbers(x[t, b])))
+    square = rng.normal(size=(4, 4))
+    assert not np.allclose(OPS["matvec"].array([square, x], ()), OPS["matvec"].array([square.T, x], ()))
+
+
+#: The other operations on (2, 3) operands: the function of three rows of scalars that each must equal.
+OTHERS: dict[str, Any] = {
+    "mul": lambda a, b, c: [p * q for p, q in zip(a, b, strict=True)],
+    "div": lambda a, b, c: [p / q for p, q in zip(a, b, strict=True)],
+    "neg": lambda a, b, c: [-p for p in a],
+    "copy": lambda a, b, c: a,
+    "where": lambda a, b, c: [q if p != 0 else r for p, q, r in zip(a, b, c, strict=True)],
+    "maximum": lambda a, b, c: [max(p, q) for p, q in zip(a, b, strict=True)],
+    "max": lambda a, b, c: [max(a)],
+    "sum": lambda a, b, c: [total(numbers(a))],
+    "mean": lambda a, b, c: [total(numbers(a)) / len(a)],
+    "concat": lambda a, b, c: a + b,
+}
+
+
+@pytest.mark.parametrize("name", sorted(OTHERS))
+def test_operations_row_by_row(name: str) -> None:
+    rng = np.random.default_rng(5)
+    operands = [rng.normal(size=(2, 3)) for _ in range(3)]
+    operands[0][0, 1] = operands[0][1, 2] = 0.0  # for where
+    count = OPS[name].arity or 2
+    found = OPS[name].array(operands[:count], ())
+    for row in range(2):
+        within(found[row], OTHERS[name](*(o[row].tolist() for o in operands)))  # sums aside exactly
+
+
+def test_values_of_width_one_and_numbers_broadcast() -> None:
+    wide, one = np.arange(6.0).reshape(2, 3), np.array([[10.0], [20.0]])
+    np.testing.assert_array_equal(OPS["mul"].array([one, wide], ()), [[0, 10, 20], [60, 80, 100]])
+    np.testing.assert_array_equal(OPS["add"].array([wide, one, 1.0], (1.0, -1.0, 1.0)), [[-9, -8, -7], [-16, -15, -14]])
+    np.testing.assert_array_equal(OPS["where"].array([one - 10, 1.0, wide], ()), [[0, 1, 2], [1, 1, 1]])
+    np.testing.assert_array_equal(OPS["maximum"].array([wide, 2.5], ()), np.maximum(wide, 2.5))
+    np.testing.assert_array_equal(OPS["concat"].array([wide, 1.0], ()), [[0, 1, 2, 1], [3, 4, 5, 1]])
+    np.testing.assert_array_equal(OPS["concat"].array([np.ones(2), one], ()), [[1, 1, 10], [1, 1, 20]])
+
+
+def test_the_table_is_closed_and_says_all_that_is_needed() -> None:
+    assert set(ONE) | set(OTHERS) | {"add", "matvec"} == {
+        op.function if op.function in ONE else op.name for op in OPS.values()
+    }
+    for name, op in OPS.items():
+        assert name == op.name
+        assert op.width in ("same", "one", "concat", "matvec")
+        assert (op.ulp is None) == (op.width in ("matvec",) or name in ("sum", "mean"))
+        assert all(isinstance(key, str) for key, _ in op.constants)
+    assert {OPS[name].function for name in GATES} <= FUNCTIONS

@@ -1,0 +1,223 @@
+"""Slopes against 50-digit decimal arithmetic, and the identity that makes secants add up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, localcontext
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from lstm_trace.cell.lines import Line
+from lstm_trace.cell.ops import OPS
+from lstm_trace.cell.slopes import DERIVATIVE, SECANT
+
+
+class At:
+    """A line at given operands."""
+
+    def __init__(self, op: str, *operands: Any, constants: tuple[float, ...] = ()) -> None:
+        self.line = Line("y", op, tuple(f"v{k}" for k in range(len(operands))), constants)
+        self.operands = [np.asarray(o, np.float64) for o in operands]
+
+    def x(self, k: int) -> Any:
+        return self.operands[k]
+
+    @property
+    def y(self) -> Any:
+        with np.errstate(all="ignore"):
+            return np.asarray(OPS[self.line.op].array(self.operands, self.line.constants))
+
+    def width(self, k: int) -> int:
+        return self.operands[k].shape[-1]
+
+
+def sigmoid(z: Decimal) -> Decimal:
+    return 1 / (1 + (-z).exp())
+
+
+def tanh(z: Decimal) -> Decimal:
+    return 2 * sigmoid(2 * z) - 1
+
+
+#: Functions of one operand: constants, the function in decimal arithmetic, and its derivative.
+SMOOTH: dict[str, tuple[tuple[float, ...], Callable[[Decimal], Decimal], Callable[[Decimal], Decimal]]] = {
+    "sigmoid": ((), sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
+    "tanh": ((), tanh, lambda z: 1 - tanh(z) ** 2),
+    "exp": ((), lambda z: z.exp(), lambda z: z.exp()),
+    "softplus": ((), lambda z: (1 + z.exp()).ln(), sigmoid),
+    "softsign": ((), lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2),
+    "scaled_tanh": (
+        (1.5, 0.5),
+        lambda z: Decimal("1.5") * tanh(z / 2),
+        lambda z: Decimal("0.75") * (1 - tanh(z / 2) ** 2),
+    ),
+    "elu": ((0.5,), lambda z: z if z > 0 else (z.exp() - 1) / 2, lambda z: Decimal(1) if z > 0 else z.exp() / 2),
+    "affine": ((2.0, 1.0), lambda z: 2 * z + 1, lambda z: Decimal(2)),
+    "neg": ((), lambda z: -z, lambda z: Decimal(-1)),
+    "copy": ((), lambda z: z, lambda z: Decimal(1)),
+}
+POSITIVE: dict[str, tuple[tuple[float, ...], Callable[[Decimal], Decimal], Callable[[Decimal], Decimal]]] = {
+    "log": ((), lambda z: z.ln(), lambda z: 1 / z),
+    "sqrt": ((), lambda z: z.sqrt(), lambda z: 1 / (2 * z.sqrt())),
+}
+#: Functions of straight pieces.
+PIECES: dict[str, tuple[float, ...]] = {
+    "relu": (),
+    "leaky_relu": (0.1,),
+    "thresholded_relu": (1.0,),
+    "hard_sigmoid": (0.2, 0.5),
+    "clip": (-1.0, 2.0),
+}
+numbers = st.floats(-30, 30) | st.floats(-1e-3, 1e-3) | st.sampled_from([0.0, 1.0, -1.0, 2.0, -2.5, 2.5, 700.0, -700.0])
+
+
+def test_tables_cover_every_operation() -> None:
+    assert set(DERIVATIVE) == set(OPS)
+    assert set(SECANT) == set(OPS)
+    told = {
+        *SMOOTH,
+        *POSITIVE,
+        *PIECES,
+        "matvec",
+        "add",
+        "mul",
+        "div",
+        "where",
+        "maximum",
+        "max",
+        "sum",
+        "mean",
+        "concat",
+    }
+    assert told == set(OPS), "an operation without a test of its slopes"
+
+
+@pytest.mark.parametrize("op", [*SMOOTH, *POSITIVE])
+def test_derivative_is_right_to_many_digits(op: str) -> None:
+    constants, _, slope = (SMOOTH | POSITIVE)[op]
+    for z in (0.3, 1.7, 5.0, 1e-4, *(() if op in POSITIVE else (-0.3, -1.9, -6.0))):
+        (found,) = DERIVATIVE[op](At(op, [z], constants=constants))
+        with localcontext() as context:
+            context.prec = 50
+            assert float(np.ravel(found)[0]) == pytest.approx(float(slope(Decimal(z))), rel=1e-11)
+
+
+@pytest.mark.parametrize("gap", [1e-12, 1e-8, 1e-3, 0.5, 3.0, 9.0])
+@pytest.mark.parametrize("op", [*SMOOTH, *POSITIVE])
+def test_secant_is_the_divided_difference(op: str, gap: float) -> None:
+    """Also for gaps at which floating-point differences are noise: at 1e-12 they have four digits."""
+    constants, function, _ = (SMOOTH | POSITIVE)[op]
+    for z in (0.3, 2.5, *(() if op in POSITIVE else (-0.2, -4.0))):
+        a = z + gap
+        (found,) = SECANT[op](At(op, [a], constants=constants), At(op, [z], constants=constants))
+        with localcontext() as context:
+            context.prec = 50
+            expected = (function(Decimal(a)) - function(Decimal(z))) / (Decimal(a) - Decimal(z))
+        assert float(np.ravel(found)[0]) == pytest.approx(float(expected), rel=1e-11)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("op", [*SMOOTH, *POSITIVE, *PIECES])
+@given(a=numbers, b=numbers)
+@example(a=0.0, b=0.0)
+@example(a=700.0, b=-700.0)
+@example(a=1.0, b=np.nextafter(1.0, 0))
+@settings(max_examples=60, deadline=None)
+def test_secant_times_gap_is_the_difference(op: str, a: float, b: float) -> None:
+    constants = (SMOOTH | POSITIVE)[op][0] if op not in PIECES else PIECES[op]
+    if op in POSITIVE:
+        a, b = abs(a) + 1e-9, abs(b) + 1e-9
+    one, two = At(op, [a], constants=constants), At(op, [b], constants=constants)
+    with np.errstate(all="ignore"):  # as the walk does
+        (found,) = SECANT[op](one, two)
+        (back,) = SECANT[op](two, one)
+    slope = float(np.ravel(found)[0])
+    assert np.isfinite(slope)
+    assert slope == pytest.approx(float(np.ravel(back)[0]), rel=1e-13), "the order of the traces must not matter"
+    ends = float(one.y[0]), float(two.y[0])
+    scale = max(abs(ends[0]), abs(ends[1]), abs(slope * a), abs(slope * b))
+    assert abs(slope * (a - b) - (ends[0] - ends[1])) <= 4e-16 * 6 * scale + 1e-300
+
+
+@pytest.mark.parametrize("op", [*SMOOTH, *POSITIVE, *PIECES])
+def test_secant_of_equal_traces_is_the_derivative(op: str) -> None:
+    constants = (SMOOTH | POSITIVE)[op][0] if op not in PIECES else PIECES[op]
+    z = np.array([0.0, 1.0, 2.0, 0.7, 3.1, 12.0] if op not in POSITIVE else [1.0, 2.0, 0.7])
+    z = z if op in POSITIVE else np.concatenate([z, -z])
+    here = At(op, z, constants=constants)
+    expected, found = DERIVATIVE[op](here)[0], SECANT[op](here, At(op, z.copy(), constants=constants))[0]
+    np.testing.assert_allclose(np.broadcast_to(found, z.shape), np.broadcast_to(expected, z.shape), rtol=1e-14, atol=0)
+
+
+def _parts(op: str, a: list[Any], b: list[Any], constants: tuple[float, ...] = ()) -> tuple[np.ndarray, list[Any]]:
+    """The difference of the line, and what each operand brings to it."""
+    one, two = At(op, *a, constants=constants), At(op, *b, constants=constants)
+    slopes = SECANT[op](one, two)
+    gaps = [x - y for x, y in zip(one.operands, two.operands, strict=True)]
+    return one.y - two.y, [0 if s is None else s * g for s, g in zip(slopes, gaps, strict=True)]
+
+
+@pytest.mark.parametrize("op", ["mul", "div", "maximum", "add"])
+def test_two_operands_add_up(op: str) -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, 2, 5, 3, 4))
+    a[0, 0], a[1, 0] = b[0, 0], b[1, 0]  # equal at one step
+    whole, parts = _parts(op, list(a), list(b), (1.0, -1.0) if op == "add" else ())
+    np.testing.assert_allclose(sum(parts), whole, rtol=1e-12, atol=1e-14)
+
+
+def test_maximum_shares_a_tie_and_is_symmetric() -> None:
+    first, second = DERIVATIVE["maximum"](At("maximum", [1.0, 2.0], [1.0, 0.0]))
+    assert np.ravel(first).tolist() == [0.5, 1.0]
+    assert np.ravel(second).tolist() == [0.5, 0.0]
+    one, two = At("maximum", [3.0], [1.0]), At("maximum", [0.0], [2.0])  # p - q goes from -2 to 2: half of the way
+    assert [float(np.ravel(s)[0]) for s in SECANT["maximum"](one, two)] == [0.5, 0.5]
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6))
+@settings(max_examples=60, deadline=None)
+def test_largest_of_several_adds_up(seed: int, width: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(-3, 4, size=(2, 5, 2, width)).astype(float)  # whole numbers: ties are frequent
+    whole, (part,) = _parts("max", [a], [b])
+    np.testing.assert_allclose(part.sum(axis=-1, keepdims=True), whole, rtol=1e-13, atol=1e-13)
+    (shares,) = SECANT["max"](At("max", a), At("max", b))
+    np.testing.assert_allclose(shares.sum(axis=-1), 1, rtol=1e-13)
+    assert (shares >= 0).all()
+    same = SECANT["max"](At("max", a), At("max", a))[0]
+    np.testing.assert_array_equal(same, DERIVATIVE["max"](At("max", a))[0])
+
+
+def test_largest_is_shared_along_the_way() -> None:
+    """(0, 2, 1) to (4, 2, 1): the first leads for the second half of the way."""
+    (shares,) = SECANT["max"](At("max", [4.0, 2.0, 1.0]), At("max", [0.0, 2.0, 1.0]))
+    np.testing.assert_allclose(shares, [0.5, 0.5, 0.0])
+
+
+def test_where_adds_up_when_its_condition_differs() -> None:
+    rng = np.random.default_rng(3)
+    (p, q), (r, s) = rng.normal(size=(2, 2, 6, 2, 3))
+    one, two = np.array([1.0, 1, 0, 0, 2, 0.5])[:, None, None], np.array([1.0, 0, 1, 0, 0, 3])[:, None, None]
+    whole, parts = _parts("where", [one, p, q], [two, r, s])
+    np.testing.assert_allclose(sum(parts), whole, rtol=1e-13, atol=1e-14)
+    whole, parts = _parts("where", [one, p, q], [one, r, s])
+    assert isinstance(parts[0], int), "a condition that does not differ has no share"
+
+
+@pytest.mark.parametrize("table", ["derivative", "secant"])
+def test_reductions(table: str) -> None:
+    here = At("mean", np.arange(4.0)), At("mean", np.ones(4))
+    assert (DERIVATIVE["mean"](here[0]) if table == "derivative" else SECANT["mean"](*here)) == (0.25,)
+    here = At("sum", np.arange(4.0)), At("sum", np.ones(4))
+    assert (DERIVATIVE["sum"](here[0]) if table == "derivative" else SECANT["sum"](*here)) == (1.0,)
+
+
+def test_a_wrong_sign_would_fail() -> None:
+    """The identity is sharp: the derivative at one end does not fulfil it."""
+    one, two = At("tanh", [1.0]), At("tanh", [0.5])
+    (slope,) = DERIVATIVE["tanh"](two)
+    assert abs(float(slope[0]) * 0.5 - float(one.y[0] - two.y[0])) > 0.05

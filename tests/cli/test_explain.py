@@ -1,0 +1,153 @@
+"""explain and diff --attribute as a user sees them; the numbers are tested with the walks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import lstm_trace as lt
+from lstm_trace.cli import main
+from lstm_trace.errors import OptionError
+from lstm_trace.tables.explanations import WAYS, explanation
+
+from ..verification.test_verify import traced
+
+OF = {"memory": "0/forward/3/1/c_t[2]", "gradient": "0/forward/3/1/h_t[2]", "contribution": "1/reverse/0/1/h_t[2]"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "trace.json"
+    traced({}).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_every_way_in_every_format(file: str, tmp_path: Path, how: str) -> None:
+    words = ["explain", file, "--how", how, *(["--of", OF[how]] if how in OF else [])]
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == 0, run.output
+    assert run.output.startswith("# ")
+    frame = lt.explain(lt.load(file), OF.get(how), how)
+    table = tmp_path / "out.csv"
+    assert CliRunner().invoke(main, [*words, "-o", str(table)]).exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
+    assert len(rows) == len(frame)
+    assert list(rows[0]) == list(frame.columns)
+    data = json.loads(CliRunner().invoke(main, [*words, "--format", "json"]).output)
+    assert len(data["rows"]) == len(frame)
+
+
+def test_contributions_add_up_and_stand_beside_the_others() -> None:
+    trace = traced({})
+    frame = lt.explain(trace, OF["contribution"], "contribution")
+    value = trace.lines["1/reverse"]["h_t"][0, 1, 2]
+    base = lt.explain(trace, OF["contribution"], "contribution", baseline=trace)
+    assert base.empty
+    weights = {f"{s}/{n}": v for s, here in trace.parameters.items() for n, v in here.items()}
+    states = [np.stack([trace.initial[s][n] for s in trace.initial]) for n in ("h_prev", "c_prev")]
+    zero = lt.run(weights, 0 * trace.x, h0=states[0], c0=states[1]).lines["1/reverse"]["h_t"][0, 1, 2]
+    assert abs(frame.contribution.sum() - (value - zero)) < 1e-14
+    assert abs(frame.integrated_gradients.sum() - (value - zero)) < 1e-6
+    assert set(frame.batch) == {1}
+
+
+def test_gradient_of_a_weighting_of_the_output(file: str, tmp_path: Path) -> None:
+    trace = lt.load(file)
+    seed = np.random.default_rng(3).normal(size=trace.output.shape)
+    np.save(tmp_path / "seed.npy", seed)
+    words = ["explain", file, "--how", "gradient", "--seed", str(tmp_path / "seed.npy"), "--format", "json"]
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == 0, run.output
+    rows = {row["address"]: row["gradient"] for row in json.loads(run.output)["rows"]}
+    found = lt.gradients(trace, output=seed)
+    assert rows["0/forward/W_xi[2,1]"] == found["0/forward/W_xi"][2, 1]
+    assert rows["h0[3,1,2]"] == found["h0"][3, 1, 2]
+
+
+def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    traced({}, seed=2).save(other)
+    run = CliRunner().invoke(main, ["diff", file, str(other), "--attribute", OF["contribution"], "--format", "json"])
+    assert run.exit_code == 1
+    data = json.loads(run.output)
+    gap = lt.load(other).lines["1/reverse"]["h_t"][0, 1, 2] - lt.load(file).lines["1/reverse"]["h_t"][0, 1, 2]
+    assert sum(row["contribution"] for row in data["rows"]) == pytest.approx(gap, abs=1e-13)
+    assert sum(row["contribution"] for row in data["more"][0]["rows"]) == pytest.approx(gap, abs=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--how", "memory"], "--how memory needs a value: --of ADDRESS"),
+        (["--how", "memory", "--of", "0/forward/3/1/i_t[0]"], "i_t is not carried to the next step"),
+        (["--how", "contribution", "--of", "0/forward/3/1/h_t[0]", "--baseline", "7"], "there is no baseline 7"),
+        (["--how", "gates", "--low", "0.9", "--high", "0.1"], "the thresholds must satisfy 0 <= low < high <= 1"),
+        (
+            ["--how", "memory", "--of", OF["memory"], "--low", "0.3"],
+            "--low belongs to --how gates, not to --how memory",
+        ),
+        (
+            ["--how", "memory", "--of", OF["memory"], "--layer", "0"],
+            "--layer belongs to --how gradient, not to --how mem",
+        ),
+        (["--how", "memory", "--of", OF["memory"], "--points", "50"], "--points belongs to --how contribution, not to"),
+        (
+            ["--how", "gates", "--of", OF["memory"]],
+            "--of belongs to --how memory and gradient and contribution, not to",
+        ),
+        (["--how", "gates", "--seed", "nope.npy"], "--seed belongs to --how gradient, not to --how gates"),
+        (["--how", "gates", "--baseline", "0"], "--baseline belongs to --how contribution, not to --how gates"),
+        (["--how", "gates", "--all"], "--all belongs to --how gradient, not to --how gates"),
+        (["--how", "contribution", "--of", OF["memory"], "--high", "0"], "--high belongs to --how gates, not to --how"),
+        (["--how", "gradient", "--of", "h_t[0]"], "'h_t[0]' is no address here; expected layer/direction/t/b/h_t[0]"),
+    ],
+)
+def test_faults(file: str, words: list[str], message: str) -> None:
+    run = CliRunner().invoke(main, ["explain", file, *words])
+    assert run.exit_code == 2
+    assert message in run.stderr
+    assert run.stdout == ""
+
+
+def test_a_part_that_is_zero_has_no_sign() -> None:
+    trace = lt.run({}, [[0.0], [-0.0]], cell={"equations": "c_t = -1 * c_prev + x_t\ncarry: c_prev <- c_t"})
+    assert "| -0 |" not in explanation(trace, "1/c_t[0]", "memory").markdown()
+
+
+def test_unknown_way() -> None:
+    with pytest.raises(OptionError, match="there is no explanation 'memorry'; did you mean 'memory'"):
+        explanation(traced({}), "c_t[0]", "memorry")
+
+
+def test_a_selection_of_layer_0_is_one(file: str) -> None:
+    words = ["explain", file, "--how", "gradient", "--of", OF["contribution"]]
+    whole, part = (CliRunner().invoke(main, [*words, *more]).output for more in ([], ["--layer", "0"]))
+    assert "Layer 1, reverse" in whole
+    assert "Layer 1, reverse" not in part
+
+
+@pytest.mark.parametrize(
+    ("how", "options", "message"),
+    [
+        ("memory", {"of": "x", "low": 0.3}, "low belongs to gates, not to memory"),
+        (
+            "gates",
+            {"of": "x", "seed": 1},
+            "seed belongs to gradient, not to gates\nof belongs to memory and gradient and",
+        ),
+        ("gates", {"lo": 0.3}, "there is no option lo; did you mean 'low'?; gates reads low, high"),
+        ("gradient", {"of": "x", "colour": 0}, "there is no option colour; gradient reads of, seed, detail"),
+    ],
+)
+def test_an_option_that_nothing_reads_is_refused_in_python(how: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError) as error:
+        lt.explain(traced({}), how=how, **options)
+    assert message in str(error.value)

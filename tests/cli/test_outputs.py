@@ -1,0 +1,169 @@
+"""An output is never an input: for every command and every path among its parameters, by whatever name or link."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import lstm_trace as lt
+from lstm_trace import examples
+from lstm_trace.cli import VERBS, main
+from lstm_trace.cli.options import OutputPath
+from lstm_trace.errors import FileError
+
+PRECIOUS = b'{"precious": 1}'
+
+
+def command(verb: str) -> click.Command:
+    found: click.Command = import_module(f"lstm_trace.cli.verbs.{verb}").command
+    return found
+
+
+def paths(verb: str, outputs: bool) -> list[click.Parameter]:
+    """The parameters of a command that are paths: what it writes, or what it reads."""
+    there = [p for p in command(verb).params if isinstance(p.type, click.Path)]
+    return [p for p in there if isinstance(p.type, OutputPath) == outputs]
+
+
+#: Every command that writes, with each of its inputs, from the definitions themselves.
+PAIRS = [
+    (verb, source.name, out.opts[0]) for verb in VERBS for out in paths(verb, True) for source in paths(verb, False)
+]
+
+
+def test_the_commands_that_write_are_known_by_their_options() -> None:
+    assert {verb for verb, _, _ in PAIRS} == {"run", "report", "export", "diff", "explain"}
+    assert {name for verb, name, _ in PAIRS if verb == "explain"} == {
+        "source", "seed", "baseline", "input", "h0", "c0", "lengths", "mask",
+    }  # fmt: skip
+    for verb in VERBS:
+        for parameter in command(verb).params:  # what is called a file, and is no path, would not be looked at
+            said = f"{parameter.name} {getattr(parameter, 'help', '') or ''}".lower()
+            if parameter.name in ("output", "source", "input", "weights", "seed", "baseline", "h0", "c0", "lengths"):
+                assert isinstance(parameter.type, click.Path), (verb, said)
+
+
+def call(verb: str, name: str, option: str, source: str, output: str) -> list[str]:
+    """A call in which the input `name` is `source`, and every other path is the file `other`."""
+    arguments = [verb]
+    for parameter in command(verb).params:
+        if isinstance(parameter.type, OutputPath):
+            arguments += [parameter.opts[0], output]
+        elif isinstance(parameter, click.Argument):
+            arguments.append(source if parameter.name == name else "other.json")
+        elif parameter.name == name:
+            arguments += [parameter.opts[0], source]
+    return [*arguments, *(["--how", "memory", "--of", "0/h_t[0]"] if verb == "explain" else [])]
+
+
+WAYS = ("the same name", "another spelling", "a symbolic link", "a hard link", "an open file")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("verb", "name", "option"), PAIRS, ids=[f"{v}-{n}" for v, n, _ in PAIRS])
+def test_an_output_that_is_an_input_is_refused_before_anything_is_computed(
+    verb: str, name: str, option: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.json").write_bytes(PRECIOUS)
+    Path("other.json").write_bytes(b"{}")
+    Path("folder").mkdir()
+    with open("in.json", "rb+") as opened:
+        if way == "an open file" and not os.path.exists(f"/dev/fd/{opened.fileno()}"):
+            pytest.skip("there is no /dev/fd here")
+        target = {
+            "the same name": "in.json",
+            "another spelling": "folder/../in.json",
+            "a symbolic link": "link.json",
+            "a hard link": "hard.json",
+            "an open file": f"/dev/fd/{opened.fileno()}",
+        }[way]
+        if way == "a symbolic link":
+            os.symlink("../in.json", "folder/first.json")
+            os.symlink("folder/first.json", "link.json")
+        elif way == "a hard link":
+            os.link("in.json", "hard.json")
+        before = sorted(os.listdir())
+        for source, output in ((target, "in.json"), ("in.json", target)):
+            result = CliRunner().invoke(main, call(verb, name, option, source, output))
+            assert (result.exit_code, result.stdout) == (2, ""), result.output
+            also = "" if source == output else f" {source} by another name,"
+            assert (
+                result.stderr
+                == f"error: {output}: this is{also} an input, which would be lost; write to another file\n"
+            )
+        assert sorted(os.listdir()) == before
+    assert Path("in.json").read_bytes() == PRECIOUS
+
+
+def test_a_file_that_is_no_input_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("q.yaml").write_text(examples.text("q22"), encoding="utf-8")
+    for _ in range(2):
+        assert CliRunner().invoke(main, ["run", "q.yaml", "-o", "t.json"]).exit_code == 0
+        assert CliRunner().invoke(main, ["report", "t.json", "-o", "r.md"]).exit_code == 0
+    assert lt.verify(lt.load("t.json")).status == "proven"
+
+
+def test_the_picture_beside_a_report_is_no_input_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = examples.text("q22")
+    Path("q.yaml").write_text(text, encoding="utf-8")
+    os.symlink("q.yaml", "r.svg")
+    result = CliRunner().invoke(main, ["report", "q.yaml", "-o", "r.md"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: r.svg: this is q.yaml by another name, an input")
+    assert CliRunner().invoke(main, ["report", "q.yaml", "-o", "r.md", "--no-diagram"]).exit_code == 0
+    assert CliRunner().invoke(main, ["report", "q.yaml", "-o", "s.svg", "--format", "md"]).exit_code == 0
+    assert Path("s.svg").read_text(encoding="utf-8").startswith("# Question 22")
+    assert Path("q.yaml").read_text(encoding="utf-8") == text
+
+
+def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A line of the shell in which $L is the program."""
+    program = {**os.environ, "L": f"{sys.executable} -m lstm_trace", "PYTHONPATH": str(Path(lt.__file__).parents[1])}
+    return subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", line], cwd=folder, env=program, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+def test_standard_input_and_output_may_be_the_same_file(tmp_path: Path) -> None:
+    text = examples.text("q22")
+    path = tmp_path / "q.yaml"
+    for line in ("$L run - -o q.yaml < q.yaml", "$L run q.yaml >> q.yaml", "$L report - < q.yaml 1<> q.yaml"):
+        path.write_text(text, encoding="utf-8")
+        result = shell(line, tmp_path)
+        assert result.returncode == 2, line
+        assert "an input, which would be lost" in result.stderr
+        assert path.read_text(encoding="utf-8") == text
+    # a terminal or /dev/null is both, and nothing is lost
+    assert shell("$L example q22 < /dev/null > /dev/null", tmp_path).returncode == 0
+    assert "the file is empty" not in shell("$L report q.yaml < /dev/null > /dev/null", tmp_path).stderr
+
+
+def test_a_model_in_python_does_not_overwrite_its_file(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    rng = np.random.default_rng(6)
+    shapes = {"weight_ih_l0": (8, 3), "weight_hh_l0": (8, 2), "bias_ih_l0": (8,), "bias_hh_l0": (8,)}
+    path, link = tmp_path / "model.safetensors", tmp_path / "link.safetensors"
+    save_file({key: rng.normal(size=shape) for key, shape in shapes.items()}, path)
+    os.symlink(path, link)
+    before = path.read_bytes()
+    x = rng.normal(size=(4, 3))
+    for out in (path, str(path), link):
+        with pytest.raises(FileError, match="which would be lost"):
+            lt.run(path, x, out=out)
+        with pytest.raises(FileError, match="which would be lost"):
+            lt.prepare(str(path)).run(x, out=out)
+    assert path.read_bytes() == before
+    trace = lt.run(path, x, out=tmp_path / "trace.safetensors")
+    assert lt.verify(trace).status == "proven"

@@ -1,0 +1,120 @@
+"""`lstm-trace report`: formats, options, and what wrong ones get."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from lstm_trace.cli import main
+from lstm_trace.examples import examples, text
+
+from ..report.test_report import QUESTION_22
+
+TEXT = yaml.safe_dump(QUESTION_22)
+
+
+def cli(*arguments: Any, **more: Any) -> Result:
+    return CliRunner().invoke(main, ["report", *map(str, arguments)], **more)
+
+
+@pytest.fixture
+def problem(tmp_path: Path) -> Path:
+    path = tmp_path / "q22.yaml"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_standard_input_and_output() -> None:
+    result = cli("-", input=TEXT)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("# Question 22\n")  # no terminal: Markdown
+    assert cli("-", "--format", "text", input=TEXT).stdout.startswith("Question 22\n═══════════\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "first"), [("a.md", "# Question 22"), ("a.MARKDOWN", "# Question 22"), ("a.txt", "Question 22")]
+)
+def test_the_suffix_chooses_the_format(problem: Path, tmp_path: Path, name: str, first: str) -> None:
+    assert cli(problem, "-o", tmp_path / name).exit_code == 0
+    assert (tmp_path / name).read_text(encoding="utf-8").splitlines()[0] == first
+    assert cli(problem, "--format", "md", "-o", tmp_path / "a.report").exit_code == 0
+
+
+def test_a_trace_reads_like_its_problem(problem: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    assert CliRunner().invoke(main, ["run", str(problem), "-o", str(trace)]).exit_code == 0
+    assert cli(trace).stdout == cli(problem).stdout
+
+
+def test_options(problem: Path) -> None:
+    report = cli(problem, "--format", "text", "--only", "i_t,c_t", "--unit", 1, "--digits", 3).stdout
+    assert "    unit 1: σ(-1.6) ≈ 0.168\n" in report
+    assert "unit 0" not in report
+    assert "Output gate" not in report
+    assert "  i_t ≈ [0.401, 0.168]\n" in cli(problem, "--format", "text", "--detail", "summary", "--digits", 3).stdout
+    narrow = cli(problem, "--format", "text", "--width", 60).stdout
+    assert max(len(line.replace("\u0303", "")) for line in narrow.splitlines()) <= 60
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--only", "c_tt"], "did you mean 'c_t'?"),
+        (["--only", "W_xi"], "'W_xi' is a premise"),
+        (["--unit", "9"], "units 0 to 1"),
+        (["--steps", "4"], "T = 1"),
+        (["--layer", "3"], "0/forward"),
+        (["--direction", "reverse"], "0/forward"),
+        (["--batch", "1"], "B = 1"),
+        (["--format", "textt"], "did you mean 'text'?"),
+        (["--detail", "all"], "'scalar', 'vector', 'summary'"),
+        (["--digits", "40"], "0<=x<=17"),
+    ],
+)
+def test_wrong_options(problem: Path, tmp_path: Path, options: list[str], message: str) -> None:
+    target = tmp_path / "report.md"
+    result = cli(problem, "-o", target, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not target.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_no_picture_beside_a_pipe_or_device(problem: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    result = cli(problem, "-o", tmp_path / "pipe")
+    assert result.exit_code == 0
+    assert os.read(reader, 1 << 16).startswith(b"# Question 22\n")
+    os.close(reader)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", problem.name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_a_name_that_is_no_text(problem: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"b\xff.md")
+    assert cli(problem, "-o", tmp_path / name).exit_code == 0
+    assert "](b%FF.svg)" in (tmp_path / name).read_text(encoding="utf-8")
+    assert (tmp_path / os.fsdecode(b"b\xff.svg")).exists()
+
+
+def test_a_format_that_there_is_not(problem: Path, tmp_path: Path) -> None:
+    result = cli(problem, "-o", tmp_path / "a.docx")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "a.docx: reports are written as .md, .markdown, .txt" in result.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["q22.yaml"]
+
+
+@pytest.mark.parametrize("name", sorted(examples()))
+def test_every_example_has_a_report(name: str) -> None:
+    for format in ("md", "text"):
+        result = cli("-", "--format", format, input=text(name))
+        assert result.exit_code == 0, result.stderr
+        assert "Answers" in result.stdout

@@ -1,0 +1,208 @@
+"""= and ≈: decided in exact arithmetic, checked here with fractions that share no code with the package."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lstm_trace as lt
+from lstm_trace.cell.ops import OPS
+from lstm_trace.formulas.binding import BINDING
+from lstm_trace.formulas.blocks import Block, Derivation, Heading, Items, Para, Premises, Table
+from lstm_trace.formulas.exact import EXACT
+from lstm_trace.formulas.plain import PLAIN, Plain
+from lstm_trace.formulas.symbols import FUNCTIONS
+from lstm_trace.formulas.tex import TEX
+from lstm_trace.formulas.tree import SCALAR, SYMBOLIC, Node
+from lstm_trace.formulas.values import Values
+from lstm_trace.report.formats.markdown import MARKDOWN
+from lstm_trace.report.formats.text import TEXT
+from lstm_trace.report.sections.definitions import DEFINED
+from lstm_trace.trace.trace import Trace
+
+
+def own(equations: str, weights: dict[str, Any], x: Any, **arguments: Any) -> Trace:
+    return lt.run(weights, x, cell={"equations": equations}, **arguments)
+
+
+def printed(trace: Trace, name: str, unit: int = 0, t: int = 0, digits: int | None = 8) -> str:
+    """One row of the report: expression, sign, value."""
+    values, plain = Values(trace, digits), Plain()
+    stage = trace.stages[0]
+    found = values.scalar(stage, stage.cell.by_name[name], t, 0, unit)
+    assert found.tree is not None
+    return f"{plain(found.tree)} {found.relation} {plain(found.result)}"
+
+
+def affine(weights: list[float], x: list[float], name: str = "y_t", then: str = "", **more: Any) -> Trace:
+    text = f"z_t = W @ x_t\n{then or 'y_t = z_t'}\noutput: y_t"
+    return own(text, {"W": [weights]} | more, x)
+
+
+@pytest.mark.parametrize(
+    ("weights", "x", "digits", "row"),
+    [
+        # recorded -0.39999999999999997: the exact decimal is -0.4, and that is what is shown
+        ([-1.0, 0.0, 0.2], [1.0, 2.0, 3.0], 8, "(-1.0)(1.0) + (0.0)(2.0) + (0.2)(3.0) = -0.4"),
+        # 0.1 + 0.2 - 0.3 leaves noise in floats and nothing on paper
+        ([0.1, 0.2, -0.3], [1.0, 1.0, 1.0], 8, "(0.1)(1.0) + (0.2)(1.0) + (-0.3)(1.0) = 0.0"),
+        # the same to all digits: the recorded value is what it is
+        ([0.1, 0.2], [1.0, 1.0], 17, "(0.1)(1.0) + (0.2)(1.0) ≈ 0.30000000000000004"),
+        # the result is exact, but the operand that is printed is rounded: the printed equality would be false
+        ([0.12345], [2.0], 4, "(0.1234)(2.0) ≈ 0.2469"),
+        # the printed equality would be true, but the value is rounded
+        ([0.00001], [1.0], 4, "(1.0e-5)(1.0) = 1.0e-5"),
+        ([0.123456], [1.0], 4, "(0.1235)(1.0) ≈ 0.1235"),
+        ([1e-7, 1.0], [1.0, 1.0], 8, "(1.0e-7)(1.0) + (1.0)(1.0) = 1.0000001"),
+        ([1e-9, 1.0], [1.0, 1.0], 8, "(1.0e-9)(1.0) + (1.0)(1.0) ≈ 1.0"),
+    ],
+)
+def test_products(weights: list[float], x: list[float], digits: int, row: str) -> None:
+    assert printed(affine(weights, x), "z_t", digits=digits) == row
+
+
+@pytest.mark.parametrize(
+    ("equation", "x", "row"),
+    [
+        ("y_t = sigmoid(z_t)", 0.0, "σ(0.0) = 0.5"),
+        ("y_t = sigmoid(z_t)", 1.0, "σ(1.0) ≈ 0.73105858"),
+        ("y_t = sigmoid(z_t)", 800.0, "σ(800.0) ≈ 1.0"),  # recorded as 1, but no sigmoid is
+        ("y_t = tanh(z_t)", 0.0, "tanh(0.0) = 0.0"),
+        ("y_t = tanh(z_t)", 0.5, "tanh(0.5) ≈ 0.46211716"),
+        ("y_t = exp(z_t)", 0.0, "exp(0.0) = 1.0"),
+        ("y_t = log(z_t)", 1.0, "ln(1.0) = 0.0"),
+        ("y_t = sqrt(z_t)", 2.25, "√(2.25) = 1.5"),
+        ("y_t = sqrt(z_t)", 2.0, "√(2.0) ≈ 1.41421356"),
+        ("y_t = relu(z_t)", -1.5, "ReLU(-1.5) = 0.0"),
+        ("y_t = hard_sigmoid(z_t)", 0.7, "σ_hard(0.7) = 0.64"),
+        ("y_t = leaky_relu(z_t)", -0.3, "LeakyReLU(-0.3) = -0.003"),
+        ("y_t = softsign(z_t)", 1.0, "softsign(1.0) = 0.5"),
+        ("y_t = softsign(z_t)", 2.0, "softsign(2.0) ≈ 0.66666667"),
+        ("y_t = elu(z_t)", 2.0, "ELU(2.0) = 2.0"),
+        ("y_t = elu(z_t)", -2.0, "ELU(-2.0) ≈ -0.86466472"),
+        ("y_t = softplus(z_t)", 0.0, "softplus(0.0) ≈ 0.69314718"),
+        ("y_t = clip(z_t, -1, 1)", 3.0, "clip(3.0, -1, 1) = 1.0"),
+        ("y_t = max(z_t, 0.5)", 0.25, "max(0.25, 0.5) = 0.5"),
+        ("y_t = where(z_t, 2, z_t)", 0.0, "where(0.0, 2, 0.0) = 0.0"),
+        ("y_t = 1 - z_t", 0.4, "1 - 0.4 = 0.6"),
+        ("y_t = -z_t", -0.4, "-(-0.4) = 0.4"),
+        ("y_t = z_t / 4", 0.5, "0.5 / 4 = 0.125"),
+        ("y_t = z_t / 3", 1.0, "1.0 / 3 ≈ 0.33333333"),
+    ],
+)
+def test_functions(equation: str, x: float, row: str) -> None:
+    assert printed(affine([1.0], [x], then=equation), "y_t") == row
+
+
+@pytest.mark.parametrize(
+    ("equations", "row"),
+    [
+        # zero times anything is zero, though the other factor is rounded
+        ("a_t = tanh(x_t)\ny_t = a_t * V", "(0.46211716)(0.0) = 0.0"),
+        # a rounded value clearly beyond a bound gives the bound exactly
+        ("a_t = tanh(x_t)\ny_t = clip(a_t, -0.25, 0.25)", "clip(0.46211716, -0.25, 0.25) = 0.25"),
+        ("a_t = tanh(x_t)\ny_t = max(a_t, 0.5)", "max(0.46211716, 0.5) = 0.5"),
+        ("a_t = tanh(x_t)\ny_t = max(a_t, 0.25)", "max(0.46211716, 0.25) ≈ 0.46211716"),
+        ("a_t = -tanh(x_t)\ny_t = relu(a_t)", "ReLU(-0.46211716) = 0.0"),
+        # a number minus itself
+        ("a_t = tanh(x_t)\ny_t = a_t - max(a_t)", "0.46211716 - 0.46211716 = 0.0"),
+        ("a_t = tanh(x_t)\ny_t = a_t + V", "0.46211716 + 0.0 ≈ 0.46211716"),
+        ("y_t = mean(concat(x_t, x_t))", "(0.5 + 0.5) / 2 = 0.5"),
+    ],
+)
+def test_rounded_operands(equations: str, row: str) -> None:
+    assert printed(own(f"{equations}\noutput: y_t", {"V": [0.0]} if "V" in equations else {}, [0.5]), "y_t") == row
+
+
+def test_not_finite() -> None:
+    trace = affine([1e300, -1e300], [1e300, 1e300], then="y_t = z_t + 1")
+    assert printed(trace, "z_t").endswith(("≈ NaN", "≈ ∞", "≈ -∞"))
+    nan = own("y_t = 2 * x_t\noutput: y_t", {}, [float("nan")])
+    assert printed(nan, "y_t") == "(2)(NaN) = NaN"
+    assert nan.report("text").count("NaN") == 4  # x_t, twice in the line, and the answer
+
+
+def test_single_precision_means_the_same_decimals() -> None:
+    trace = affine([0.1, 0.2], [1.0, 2.0])  # type: ignore[arg-type]
+    single = own(
+        "y_t = W @ x_t\noutput: y_t", {"W": np.array([[0.1, 0.2]], "float32")}, np.array([1.0, 2.0], "float32")
+    )
+    assert printed(single, "y_t", digits=6) == printed(trace, "z_t", digits=6) == "(0.1)(1.0) + (0.2)(2.0) = 0.5"
+
+
+NUMBERS = st.integers(-9, 9).map(lambda n: n / 10)
+
+
+@given(st.lists(NUMBERS, min_size=11, max_size=11), st.sampled_from([1, 2, 4, 8]))
+def test_a_sign_is_right_over_steps(drawn: list[float], digits: int) -> None:
+    """A recurrent cell of sums, products and relu: = where value and terms have no more digits than are shown."""
+    w, v, b, *x = drawn
+    text = "z_t = W * x_t + V * h_prev + b\nh_t = relu(z_t)\ncarry: h_prev <- h_t\noutput: h_t"
+    trace = own(text, {"W": [w], "V": [v], "b": [b]}, [[value] for value in x])
+    tenth = {value: Fraction(round(value * 10), 10) for value in drawn}
+    h = Fraction(0)
+    for t, value in enumerate(x):
+        z = tenth[w] * tenth[value] + tenth[v] * h + tenth[b]
+        _, sign, shown = printed(trace, "z_t", t=t, digits=digits).rsplit(" ", 2)
+        whole = Fraction(shown) == z
+        products = [tenth[w] * tenth[value], tenth[v] * h]
+        fits = all((p * 10**digits).denominator == 1 for p in products)
+        assert whole or sign == "≈", (t, shown, z)
+        assert sign == "=" or not (whole and fits), (t, shown, z)
+        h = max(z, Fraction(0))
+
+
+def test_the_reverse_direction_goes_back_in_time() -> None:
+    text = "z_t = W * x_t + V * h_prev\nh_t = relu(z_t)\ncarry: h_prev <- h_t\noutput: h_t"
+    weights = {"0/reverse/W": [0.1], "0/reverse/V": [0.1]}
+    trace = own(text, weights, [[3.0], [3.0], [3.0]], initial={"h_prev": [0.1]})  # 0.1 · 3 is noisy in floats
+    rows = [printed(trace, "z_t", t=t) for t in (2, 1, 0)]
+    assert rows == ["0.3 + 0.01 = 0.31", "0.3 + 0.031 = 0.331", "0.3 + 0.0331 = 0.3331"]
+    order = trace.report("text")
+    assert order.index("Step t = 2") < order.index("Step t = 1") < order.index("Step t = 0")
+
+
+# -- every operation, every printer -------------------------------------------------------------
+
+CELLS = {
+    "matvec": "y_t = W @ x_t",
+    "add": "y_t = x_t - v + 1 - (-x_t)",
+    "mul": "y_t = x_t * (v * x_t)",
+    "div": "q_t = (x_t + v) / v\ny_t = q_t",
+    "neg": "y_t = -(x_t + v)",
+    "copy": "y_t = x_t",
+    "maximum": "y_t = max(x_t, v)",
+    "where": "y_t = where(x_t, v, 0.5)",
+    "clip": "y_t = clip(x_t, -0.5, 0.5)",
+    "concat": "y_t = concat(x_t, v, x_t)",
+    **{op: f"y_t = {op}(x_t)" for op in ("sum", "mean", "max")},
+}
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_every_operation_prints(op: str) -> None:
+    constants = "".join(f", {0.25 + n}" for n, _ in enumerate(OPS[op].constants))
+    texts = [CELLS[op]] if op in CELLS else [f"y_t = {op}(x_t)", f"y_t = {op}(x_t{constants})"]
+    for text in texts:
+        weights = {"W": [[1.0, 0.5, 2.0], [0.5, 0.25, 1.0]], "v": [0.5, 0.25, 2.0]}
+        trace = own(f"{text}\noutput: y_t", {n: w for n, w in weights.items() if n in text}, [0.75, 1.5, 3.0])
+        assert op in {line.op for line in trace.stages[0].lines}
+        for detail in ("scalar", "vector", "summary"):
+            for format in ("md", "text"):
+                report = trace.report(format, detail=detail)
+                assert "Answers" in report
+                assert str(round(float(trace["y_t"][0, 0, 0]), 8)) in report
+
+
+def test_tables_cover_the_operations_and_the_nodes() -> None:
+    functions = {name for name, op in OPS.items() if op.function}
+    assert set(SYMBOLIC) == set(SCALAR) == set(OPS)
+    assert set(EXACT) == set(FUNCTIONS) == set(DEFINED) == functions
+    nodes = set(Node.__args__)
+    assert set(PLAIN) == set(TEX) == set(BINDING) == nodes
+    assert set(MARKDOWN) == set(TEXT) == set(Block.__args__) == {Heading, Para, Items, Table, Derivation, Premises}

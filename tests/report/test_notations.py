@@ -1,0 +1,230 @@
+"""Notation presets and languages: other symbols and words, the same numbers; refused where they would not be true."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import OptionError
+from lstm_trace.examples import examples, text
+from lstm_trace.report.content.notations import NOTATIONS, applied
+from lstm_trace.report.languages.strings import LANGUAGES
+
+from .test_report import lstm, q22
+
+
+def numbers(report: str) -> list[str]:
+    return re.findall(r"-?\d+\.\d+", report)
+
+
+@pytest.mark.parametrize("notation", ["pytorch", "keras"])
+def test_symbols_change_and_numbers_stay(notation: str) -> None:
+    trace = lstm()
+    assert numbers(trace.report("md", notation=notation)) == numbers(trace.report("md"))
+
+
+@pytest.mark.parametrize(
+    ("notation", "format", "expected"),
+    [
+        ("pytorch", "text", "z_i = W_ii x_t + b_ii + W_hi h_{t-1} + b_hi"),
+        ("pytorch", "text", "g_t = tanh(z_g)"),
+        ("pytorch", "text", "z_g = W_ig x_t + b_ig + W_hg h_{t-1} + b_hg"),
+        ("pytorch", "tex", r"c_t = f_t \odot c_{t-1} + i_t \odot g_t"),
+        ("pytorch", "typ", "W_(i g) thin x_t"),
+        ("keras", "text", "z_f = kernel_fᵀ x_t + b_xf + recurrent_kernel_fᵀ h_{t-1} + b_hf"),
+        ("keras", "md", r"\mathrm{recurrent\_kernel}_c^{\top}\,h_{t-1}"),
+        ("keras", "typ", 'upright("kernel")_o^⊤ thin x_t'),
+        ("keras", "html", "<msubsup><mi>kernel</mi><mi>i</mi><mo>⊤</mo></msubsup>"),
+        ("joined", "text", "z_i = W_i [h_{t-1}; x_t] + b_xi + b_hi"),
+        ("joined", "text", "W_i = [ W_hi  W_xi ]"),
+        ("exercise", "text", "z_i = W_xi x_t + b_xi + W_hi h_{t-1} + b_hi"),
+    ],
+)
+def test_symbols(notation: str, format: str, expected: str) -> None:
+    assert expected in lstm().report(format, notation=notation)
+
+
+def test_keras_has_one_bias() -> None:
+    weights = {f"W_x{g}": [[0.5]] for g in "ifco"} | {f"W_h{g}": [[0.25]] for g in "ifco"}
+    trace = lt.run(weights | {f"b_{g}": [0.1] for g in "ifco"}, [1.0])
+    assert "z_c = kernel_cᵀ x_t + recurrent_kernel_cᵀ h_{t-1} + bias_c" in trace.report("text", notation="keras")
+
+
+def test_the_authors_symbols_come_first() -> None:
+    trace = lt.run({**_own(), "symbols": {"c_tilde": r"\hat{c}_t"}})
+    assert r"\hat{c}_t" in trace.report("md", notation="pytorch")
+
+
+def _own(**more: Any) -> dict[str, Any]:
+    weights = {f"W_x{g}": [[0.5]] for g in "ifco"} | {f"W_h{g}": [[0.25]] for g in "ifco"}
+    return {"weights": weights | more.pop("weights", {}), "x": [[1.0], [2.0]], **more}
+
+
+# -- joined -----------------------------------------------------------------------------------------------------------
+
+
+def test_joined_shows_recorded_numbers() -> None:
+    """A scalar oracle: each row of the joined product is the sum of its printed products."""
+    trace = lstm()
+    joined, _ = applied(trace, "joined")
+    stage = joined.stages[0]
+    for gate in "ifco":
+        weights = trace.parameters["0/forward"]
+        both = np.hstack([weights[f"W_h{gate}"], weights[f"W_x{gate}"]])
+        np.testing.assert_array_equal(joined.parameters["0/forward"][f"W_{gate}"], both)
+        assert f"W_x{gate} @ x_t" not in stage.cell.by_name
+    for name in ("z_i", "i_t", "c_t", "h_t"):
+        np.testing.assert_array_equal(joined[name], trace[name])
+    vector = joined["concat(h_prev, x_t)"]
+    report = trace.report("text", notation="joined", everything=True, steps=1, batch=1, width=300)
+    rows = report.partition("  W_o [h_{t-1}; x_t]\n")[2].splitlines()[:4]
+    for unit, row in enumerate(rows):
+        body, sign, value = re.fullmatch(rf" *unit {unit}: (.*) ([=≈]) (.*)", row).groups()  # type: ignore[union-attr]
+        factors = re.findall(r"\((-?[\d.]+)\)\((-?[\d.]+)\)", body)
+        assert [float(w) for w, _ in factors] == pytest.approx(joined.parameters["0/forward"]["W_o"][unit])
+        assert [float(v) for _, v in factors] == pytest.approx(vector[1, 1], abs=1e-8)
+        total = sum(Fraction(w) * Fraction(v) for w, v in factors)
+        assert abs(total - Fraction(value)) <= (0 if sign == "=" else Fraction(1, 10**7))
+
+
+def test_joined_without_biases_is_one_line() -> None:
+    report = q22().report("text", notation="joined")
+    assert "z_i = W_i [h_{t-1}; x_t]\n" in report
+    assert "    unit 0: (0.0)(0.0) + (1.0)(0.0) + (-1.0)(1.0) + (0.0)(2.0) + (0.2)(3.0)\n           = -0.4" in report
+    assert "W_xi x_t" not in report.partition("Solution")[2]
+
+
+def test_what_is_asked_for_stays() -> None:
+    trace = lt.run(_own(ask=["W_xi @ x_t", "h_t"]))
+    report = trace.report("text", notation="joined")
+    assert "z_i = W_xi x_t + W_hi h_{t-1}" in report
+    assert "z_f = W_f [h_{t-1}; x_t]" in report
+    assert "z_o = W_xo x_t + W_ho" in trace.report("text", notation="joined", only=["W_ho @ h_prev", "z_o", "c_t"])
+
+
+def test_joined_in_a_stack_and_in_part() -> None:
+    draw = np.random.default_rng(5)
+    weights = {}
+    for layer, inputs in ((0, 3), (1, 4)):
+        for direction in ("forward", "reverse"):
+            for g in "ifco":
+                weights[f"{layer}/{direction}/W_x{g}"] = draw.normal(size=(2, inputs)).round(2)
+                weights[f"{layer}/{direction}/W_h{g}"] = draw.normal(size=(2, 2)).round(2)
+                weights[f"{layer}/{direction}/b_{g}"] = draw.normal(size=2).round(2)
+    trace = lt.run(weights, draw.normal(size=(3, 2, 3)).round(2))
+    joined, notes = applied(trace, "joined")
+    inner = joined.at(layer=1, direction="reverse")
+    expected = np.concatenate([trace.operand("1/reverse", "h_prev"), trace.at(layer=0)["y_t"]], axis=-1)
+    np.testing.assert_array_equal(inner["concat(h_prev, x_t)"], expected)
+    assert len(notes) == 2
+    for detail in ("scalar", "vector", "summary"):
+        for format in ("md", "text", "tex", "typ", "html"):
+            assert trace.report(format, notation="joined", detail=detail)
+
+
+def test_gru_is_joined_where_it_is_so() -> None:
+    trace = lt.run(_yaml("gru"))
+    try:
+        report = trace.report("text", notation="joined")
+    except OptionError as error:
+        assert "finds no sum" in str(error)  # noqa: PT017
+    else:
+        assert "[h_{t-1}; x_t]" in report
+
+
+# -- refused ----------------------------------------------------------------------------------------------------------
+
+
+def _yaml(name: str) -> dict[str, Any]:
+    import yaml
+
+    found: dict[str, Any] = yaml.safe_load(text(name))
+    return found
+
+
+@pytest.mark.parametrize("notation", ["pytorch", "keras"])
+def test_an_own_cell_has_no_symbols_of_a_framework(notation: str) -> None:
+    with pytest.raises(OptionError, match=f"notation '{notation}' has symbols for an LSTM"):
+        lt.run(_yaml("gru")).report("text", notation=notation)
+
+
+def test_two_names_printed_alike_are_refused() -> None:
+    trace = lt.run(_own(extra="g_t = tanh(h_t)", ask=["g_t"]))
+    with pytest.raises(OptionError, match=r"prints .* alike, as g_t"):
+        trace.report("text", notation="pytorch")
+
+
+def test_joined_is_refused_where_nothing_is_joined() -> None:
+    trace = lt.run({"cell": {"equations": "h_t = tanh(W @ x_t)\noutput: h_t"}, "weights": {"W": [[1.0]]}, "x": [[1.0]]})
+    with pytest.raises(OptionError, match="finds no sum"):
+        trace.report("text", notation="joined")
+
+
+def test_joined_is_refused_by_hand() -> None:
+    from lstm_trace.engine.rerun import in_arithmetic
+
+    with pytest.raises(OptionError, match="by-hand-4"):
+        in_arithmetic(q22(), "by-hand-4").report("text", notation="joined")
+
+
+def test_unknown() -> None:
+    with pytest.raises(OptionError, match="no notation 'keres'; did you mean 'keras'"):
+        q22().report("text", notation="keres")
+    with pytest.raises(OptionError, match="no language 'it'"):
+        q22().report("text", language="it")
+
+
+# -- languages --------------------------------------------------------------------------------------------------------
+
+TERMS = {
+    "en": ("Input gate", "Forget gate", "Output gate", "Hidden state"),
+    "de": ("Eingangstor", "Vergesstor", "Ausgangstor", "Verborgener Zustand"),
+    "fr": ("Porte d'entrée", "Porte d'oubli", "Porte de sortie", "État caché"),
+    "es": ("Puerta de entrada", "Puerta de olvido", "Puerta de salida", "Estado oculto"),
+    "zh": ("输入门", "遗忘门", "输出门", "隐藏状态"),
+}
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_language(language: str) -> None:
+    trace = q22()
+    report = trace.report("text", language=language)
+    assert all(term in report for term in TERMS[language])
+    assert numbers(report) == numbers(trace.report("text"))
+    assert f'<html lang="{language}"' in trace.report("html", language=language)
+    assert f'lang: "{language}"' in trace.report("typ", language=language)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize("name", sorted(examples()))
+def test_every_example_in_every_language(name: str, language: str) -> None:
+    trace = lt.run(_yaml(name))
+    for format in ("md", "text", "tex", "typ"):
+        report = trace.report(format, language=language)
+        if language != "en" and format == "md":
+            assert not re.search(r"\b(the|with|unit|step|given|gate)\b", _said(report))
+
+
+def _said(report: str) -> str:
+    """A report without its title, which is the author's."""
+    return report.partition("\n")[2]
+
+
+def test_chinese_fits_the_terminal() -> None:
+    from lstm_trace.report.formats.text import cells
+
+    report = lstm().report("text", language="zh", width=60)
+    assert max(map(cells, report.splitlines())) <= 60
+
+
+def test_notations_are_those_of_the_command_line() -> None:
+    from lstm_trace.cli.verbs.report import command
+
+    choices = {option.name: option.type for option in command.params}
+    assert list(choices["notation"].choices) == list(NOTATIONS)  # type: ignore[attr-defined]
+    assert list(choices["language"].choices) == list(LANGUAGES)  # type: ignore[attr-defined]

@@ -1,0 +1,86 @@
+"""Frames: the three shapes against the arrays and against the exported files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import OptionError
+from lstm_trace.export.writers import Job, export
+
+from ..support.table_cases import QUESTION_19, expected, filled, same, stacked
+
+
+def exact(path: Path) -> Any:
+    old = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
+    return pd.read_csv(path, **({"float_precision": "round_trip"} if old else {}))
+
+
+def test_long_has_every_row() -> None:
+    trace = stacked(lengths=[3, 4])
+    frame = trace.to_frame()
+    assert ",".join(frame.columns) == "layer,direction,t,batch,line,op,unit,value"
+    assert list(frame.itertuples(index=False, name=None)) == list(expected(trace))
+
+
+@pytest.mark.parametrize("shape", ["long", "wide", "worked"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_frames_equal_the_files(tmp_path: Path, shape: str, dtype: Any) -> None:
+    values = np.random.default_rng(3).normal(size=997).astype(dtype)
+    trace = filled(stacked(), values)
+    export(Job(trace, shape), tmp_path / "x.csv")
+    frame, read = trace.to_frame(shape), exact(tmp_path / "x.csv")
+    numbers = frame.select_dtypes("float").columns
+    assert len(numbers) == (1 if shape != "wide" else 21 * 3 + 6)  # y_t has six units where the directions meet
+    for name in numbers:
+        assert frame[name].dtype == dtype
+        assert same(frame[name].to_numpy(), read[name].to_numpy(np.float64).astype(dtype))
+    pd.testing.assert_frame_equal(frame.drop(columns=numbers), read.drop(columns=numbers))
+
+
+def test_wide_equals_the_arrays() -> None:
+    trace = stacked()
+    frame = trace.to_frame("wide")
+    assert list(frame.columns[:6]) == ["layer", "direction", "t", "batch", "W_xi @ x_t[0]", "W_xi @ x_t[1]"]
+    for scope, arrays in trace.lines.items():
+        layer, direction = scope.split("/")
+        here = frame[(frame["layer"] == int(layer)) & (frame["direction"] == direction)].set_index(["t", "batch"])
+        for name, array in arrays.items():
+            for t, b, j in np.ndindex(array.shape):
+                assert here[f"{name}[{j}]"][(t, b)] == array[t, b, j]
+        missing = [name for name in here.columns[3:] if name.rsplit("[", 1)[0] not in arrays]
+        assert here[missing].isna().all().all()
+
+
+def test_a_frame_shares_no_memory_with_the_trace() -> None:
+    trace = stacked(2, 1, 1, 3, ("forward",))
+    before = trace["h_t"].copy()
+    for shape, column in (("long", "value"), ("wide", "h_t[0]")):
+        frame = trace.to_frame(shape, only="h_t")
+        frame.iloc[:, list(frame.columns).index(column)] = 9.0
+        assert same(trace["h_t"], before)
+
+
+def test_inputs_have_empty_cells() -> None:
+    frame = lt.run(QUESTION_19).to_frame(with_inputs=True)
+    assert frame["t"].isna().sum() == 2 * 3 + 2 * 2 + 2
+    assert frame["layer"].isna().sum() == 3
+    assert frame["unit"].notna().all()
+    assert list(frame.loc[frame["line"] == "W_xi[:,2]", "value"]) == [0.2, -0.2]
+    assert list(lt.run(QUESTION_19).to_frame(with_inputs=True, only="h_prev")["line"]) == ["h0", "h0"]
+    whole = lt.run(QUESTION_19).to_frame()
+    assert [str(whole[name].dtype) for name in ("layer", "t", "batch", "unit")] == ["int64"] * 4
+
+
+def test_selection_by_name_or_names() -> None:
+    trace = stacked()
+    assert set(trace.to_frame(only="c_t")["line"]) == {"c_t"}
+    assert set(trace.to_frame(only=["c_t", "h_t"], steps=2)["t"]) == {2}
+    assert set(trace.to_frame(steps=slice(-2, None))["t"]) == {2, 3}
+    with pytest.raises(OptionError, match="no shape 'Long'; did you mean 'long'"):
+        trace.to_frame("Long")

@@ -1,0 +1,127 @@
+"""The order of the rooms: an import never runs up the list, inside of a function either, and none goes in a circle."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import ROOT
+
+PACKAGE = ROOT / "lstm_trace"
+#: From low to high. A name with a dot is a room within a room, or a file that stands above its room.
+ROOMS = (
+    "printable", "errors", "base", "examples", "cell", "trace", "trace.files", "engine.plan", "engine.jit", "engine",
+    "weights", "weights.formats", "weights.onnx", "weights.live", "model", "verification", "backward", "explanation",
+    "mistakes", "formulas", "report.languages", "report.content", "report.sections", "report.formats", "report.diagram",
+    "report.page", "report.backward", "report", "tables", "export", "export.excel", "api", "cli", "cli.verbs",
+)  # fmt: skip
+#: What a person can find their way in.
+MOST_FILES, MOST_LINES = 14, 330
+
+FILES = {
+    ".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): p
+    for p in PACKAGE.rglob("*.py")
+}
+
+
+def room(module: str) -> int:
+    """The place in `ROOMS` of the longest name that `module` begins with; the package's face stands above all."""
+    parts = module.split(".")
+    for k in (2, 1):
+        if ".".join(parts[:k]) in ROOMS:
+            return ROOMS.index(".".join(parts[:k]))
+    assert module in ("", "__main__"), f"{module} stands in no room of the list"
+    return len(ROOMS)
+
+
+def imports(module: str, text: str) -> Iterator[str]:
+    """The modules of ours that run when `text` is imported or called: all but those for types alone."""
+    package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
+    tree = ast.parse(text)
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for statement in block.body
+        for node in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (a.name.removeprefix("lstm_trace.") for a in node.names if a.name.startswith("lstm_trace."))
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if node.level == 0:
+            if (node.module or "").split(".")[0] != "lstm_trace":
+                continue
+            start = (node.module or "").split(".")[1:]
+        else:
+            above = package.split(".") if package else []
+            start = above[: len(above) - node.level + 1] + (node.module.split(".") if node.module else [])
+        for alias in node.names:
+            whole = ".".join([*start, alias.name])
+            yield whole if whole in FILES else ".".join(start)
+
+
+def runs_up(module: str, text: str) -> list[str]:
+    return [
+        f"{module} imports {other}, which stands above it"
+        for other in imports(module, text)
+        if room(other) > room(module) and other != ""
+    ]
+
+
+def test_no_import_runs_up() -> None:
+    found = [fault for module, path in FILES.items() for fault in runs_up(module, path.read_text(encoding="utf-8"))]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("cell.parse", "from ..trace.trace import Trace"),
+        ("trace.trace", "def report():\n    from ..report import report"),
+        ("trace.rows", "from .files.schema import FORMAT"),
+        ("engine.plan.plan", "from ..run import Job"),
+        ("report.sections.answers", "import lstm_trace.report.report"),
+        ("weights.read", "from .formats import npz"),
+        ("explanation.memory", "from lstm_trace import api"),
+    ],
+)
+def test_an_arrow_that_is_turned_up_is_found(module: str, line: str) -> None:
+    assert runs_up(module, FILES[module].read_text(encoding="utf-8") + f"\n{line}\n")
+    typed = f"if TYPE_CHECKING:\n    from {'.' * (module.count('.') + 1)}api import run"
+    assert not runs_up(module, f"{typed}\n")
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    left = {
+        module: set(imports(module, path.read_text(encoding="utf-8"))) - {"", module} for module, path in FILES.items()
+    }
+    while free := {module for module, needed in left.items() if not needed & left.keys()}:
+        left = {module: needed for module, needed in left.items() if module not in free}
+    assert not left, f"these import each other: {', '.join(sorted(left))}"
+
+
+def test_folders_and_files_are_small() -> None:
+    for folder in {path.parent for path in FILES.values()}:
+        held = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(held) <= MOST_FILES, f"{folder.name} has {len(held)} files"
+    long = {name: n for name, path in FILES.items() if (n := path.read_text(encoding="utf-8").count("\n")) > MOST_LINES}
+    assert not long
+
+
+def test_every_room_says_what_it_is_for() -> None:
+    for folder in {path.parent for path in FILES.values()}:
+        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))), folder
+
+
+def test_tests_mirror_the_rooms() -> None:
+    apart = {"support", "browser", "frameworks", "fuzz", "golden", "office"}  # jobs of their own, and what tests share
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        parts = Path(path).relative_to(ROOT / "tests").parts[:-1]
+        assert not parts or parts[0] in apart or (PACKAGE / Path(*parts)).is_dir(), path

@@ -1,0 +1,81 @@
+"""diff goes over the steps in blocks: nothing that it tells depends on their length, and memory does not grow."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.trace.trace import Trace
+from lstm_trace.verification import differences
+from lstm_trace.verification.compare import Comparison, Tolerance, compare
+
+from .test_compare import changed
+from .test_compare_cells import CELLS, stacked
+from .test_compare_cells import traced as one_cell
+from .test_verify import traced
+
+Pair = Callable[[], tuple[Trace, Trace]]
+
+
+def less(trace: Trace, *names: str) -> Trace:
+    """The trace with these lines only, as another program may print them."""
+    kept = {scope: {n: a for n, a in here.items() if n in names} for scope, here in trace.lines.items()}
+    return replace(trace, lines=kept)
+
+
+PAIRS: dict[str, Pair] = {
+    **{name: lambda a=a, b=b: (one_cell(a), one_cell(b)) for name, a, b, _ in CELLS},  # type: ignore[misc]
+    "one value, reverse": lambda: (traced({}), changed(traced({}), "1/reverse", "i_t", 1e-3)),
+    "one value, carried": lambda: (traced({}), changed(traced({}), "0/forward", "c_t", 1e-3)),
+    "another dtype": lambda: (traced({}), traced({}, dtype="float32")),
+    "merge": lambda: (stacked(options={"merge": "sum"}), stacked(options={"merge": "mean"})),
+    "h alone": lambda: (traced({}), less(changed(traced({}), "0/reverse", "h_t", 1e-3), "h_t")),
+    "nothing carried": lambda: (traced({}), less(changed(traced({}), "1/forward", "f_t", 1e-3), "f_t", "o_t")),
+}
+
+
+def alike(one: Comparison, two: Comparison) -> None:
+    assert (one.same, one.notes, one.premises) == (two.same, two.notes, two.premises)
+    assert str(one.first and one.first.first) == str(two.first and two.first.first)
+    for mine, yours in zip(one.lines, two.lines, strict=True):
+        for field in fields(mine):
+            a, b = getattr(mine, field.name), getattr(yours, field.name)
+            if field.name in ("rms", "cosine", "snr"):  # sums, in another order
+                assert math.isclose(a, b, rel_tol=1e-9), field.name
+            else:
+                assert a == b, (mine.line, field.name)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_blocks_of_any_length_tell_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tolerance in (Tolerance(), Tolerance(atol=1e-4)):
+        monkeypatch.setattr(differences, "BLOCK", 1 << 30)
+        a, b = PAIRS[name]()
+        whole = compare(a, b, tolerance)
+        for block in (1, 300, 450):  # one step at a time, and two
+            monkeypatch.setattr(differences, "BLOCK", block)
+            alike(compare(a, b, tolerance), whole)
+
+
+def test_memory_does_not_grow_with_the_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(differences, "BLOCK", 1 << 16)
+    rng = np.random.default_rng(3)
+    parts: dict[str, Any] = {f"W_x{g}": rng.normal(size=(32, 4)) for g in "ifco"}
+    model = lt.prepare(parts | {f"W_h{g}": rng.normal(size=(32, 32)) for g in "ifco"})
+    peaks = []
+    for steps in (1000, 4000):
+        a = model.run(rng.normal(size=(steps, 1, 4)))
+        b = replace(a, lines={scope: {n: v.copy() for n, v in here.items()} for scope, here in a.lines.items()})
+        tracemalloc.start()
+        assert compare(a, b).same
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    size = sum(array.nbytes for here in b.lines.values() for array in here.values())
+    assert peaks[1] - peaks[0] < size / 4  # what is kept of a step: a flag for each line, its largest difference

@@ -1,0 +1,64 @@
+"""The bound that is carried on through derived lines covers what operands that are off really do to a line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstm_trace.cell.lines import Line
+from lstm_trace.cell.ops import OPS
+from lstm_trace.verification.rederive import _ROUNDED, _SQUASHING, _derive, _Known
+
+CONSTANTS: dict[str, tuple[float, ...]] = {"clip": (-0.5, 0.75), "scaled_tanh": (1.5, -0.5), "hard_sigmoid": (0.2, 0.5)}
+#: Operations that only choose, copy or turn numbers: nothing is rounded.
+EXACT = {"neg", "copy", "relu", "thresholded_relu", "clip", "where", "maximum", "max", "concat"}
+
+
+def operands(name: str, rng: np.random.Generator) -> list[Any]:
+    """(5 steps, 2 rows, 3 units); a matrix (4, 3); positive ones where the function needs them."""
+    count = OPS[name].arity or 3
+    found = [rng.normal(size=(5, 2, 3)) for _ in range(count)]
+    if name == "matvec":
+        found[0] = rng.normal(size=(4, 3))
+    if name in ("log", "sqrt", "div"):
+        found[-1] = np.abs(found[-1]) + 0.5
+    if name == "where":
+        found[0] = (found[0] > 0).astype(float)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "reach"),
+    [
+        (name, reach) for name in OPS for reach in (1e-9, 1e-3, 0.2) if (name, reach) != ("div", 0.2)
+    ],  # first order alone
+)
+def test_no_nearby_operands_leave_the_bound(name: str, reach: float) -> None:
+    op, rng = OPS[name], np.random.default_rng(11)
+    signs = (1.0, -1.0, 1.0)
+    defaults = tuple(1.0 if value is None else value for _, value in op.constants)
+    constants = signs if name == "add" else CONSTANTS.get(name, defaults)
+    if name == "thresholded_relu":
+        constants = (10.0,)  # it jumps at its threshold
+    given = operands(name, rng)
+    line = Line("y", name, tuple(f"v{k}" for k in range(len(given))), constants)
+    exact = {0} if name in ("matvec", "where") else set()
+    off = [0.0 if k in exact else reach * rng.uniform(size=v.shape) for k, v in enumerate(given)]
+    known = _derive(line, [_Known(v, o) for v, o in zip(given, off, strict=True)], "float64", np.float64)
+    limit = np.broadcast_to(known.limit, np.shape(known.value))
+    for _ in range(200):
+        moved = [v + o * rng.choice([-1, 1, rng.uniform(-1, 1)], size=v.shape) for v, o in zip(given, off, strict=True)]
+        gap = np.abs(op.array(moved, constants) - known.value)
+        assert (gap <= limit + 1e-15).all()
+        largest = gap.max()
+    assert limit.max() < 1e3 * reach + 1e-13
+    assert largest > 0 or name in ("thresholded_relu",)
+
+
+def test_every_operation_has_its_rounding() -> None:
+    """A new operation must say what it rounds: by its ulp, as a sum, once, or not at all."""
+    exact = {name for name, op in OPS.items() if op.ulp == 0}
+    assert exact == {"add"} | _ROUNDED | EXACT
+    assert set(OPS) >= _SQUASHING
