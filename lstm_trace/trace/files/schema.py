@@ -70,13 +70,14 @@ ByScope = dict[str, dict[str, Weight]]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+    # built when they are first used: a report of a problem needs no model of a trace (some 30 ms)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, defer_build=True)
 
 
 class CellSpec(BaseModel):
     """A cell by name with its options, or by its own equations."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
     kind: str = Field("lstm", description="name of a cell: lstm, slstm")
     equations: str | None = Field(None, description="the cell's own equations, instead of a name")
     reverse: dict[str, Any] | None = Field(None, description="options in which the reverse direction differs")
