@@ -95,7 +95,7 @@ def _json(path: str | Path, text: str) -> Any:
         seen: set[str] = set()
         twice = next((key for key, _ in found if key in seen or seen.add(key)), None)  # type: ignore[func-returns-value]
         if twice is not None:
-            raise FileError(f"{path}: the key {twice!r} stands twice")
+            raise FileError(f"{path}: duplicate key {twice!r}")
         return dict(found)
 
     try:
@@ -122,7 +122,7 @@ def _toml(path: str | Path, text: str) -> Any:
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
     except ValueError as error:
-        raise FileError(f"{path}: {plain(error).replace('cannot overwrite a value', 'a key stands twice')}") from None
+        raise FileError(f"{path}: {plain(error).replace('cannot overwrite a value', 'duplicate key')}") from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -143,7 +143,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, str):
                 raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: the key {key!r} is not text; quote it")
             if key in seen:
-                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice")
+                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: duplicate key {key!r}")
             seen.add(key)
         return super().construct_mapping(node, deep)
 

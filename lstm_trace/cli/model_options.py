@@ -17,24 +17,24 @@ _FILE = click.Path(allow_dash=True)
 #: Keywords that `input_options` and `layout_options` give to a command.
 INPUTS = ("input", "key", "h0", "c0", "lengths", "mask", "batch_first")
 _STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("--name", {"help": "Which LSTM of several; lstm-trace inspect lists them."}),
+    ("--name", {"help": "Name of the LSTM (see lstm-trace inspect)."}),
     ("--layout", {"help": "How the weights are stored: pytorch, keras, onnx, tf1, … (docs/layouts.md)."}),
     ("--gate-order", {"help": "Order in which the gates are stacked, for example ifco."}),
     ("--transposed/--not-transposed", {"default": None, "help": "Matrices are (I, 4H) and (H, 4H)."}),
     ("--joined", {"type": click.Choice(["xh", "hx"]), "help": "One kernel for [x; h], or for [h; x]."}),
     ("--bias", {"type": click.Choice(["one", "two", "8H", "column"]), "help": "How biases are stored."}),
     ("--forget-bias", {"type": float, "help": "Number added to the forget gate at run time."}),
-    ("--activation", {"help": "Of the candidate and of the output: tanh, relu, … (docs/options.md)."}),
-    ("--recurrent-activation", {"help": "Of the gates: sigmoid, hard_sigmoid, hard_sigmoid_keras, …"}),
+    ("--activation", {"help": "Activation of candidate and output: tanh, relu, … (docs/options.md)."}),
+    ("--recurrent-activation", {"help": "Activation of the gates: sigmoid, hard_sigmoid, hard_sigmoid_keras, …"}),
     (
         "--go-backwards",
-        {"is_flag": True, "default": None, "help": "Every layer runs from the last step to the first."},
+        {"is_flag": True, "default": None, "help": "Process every sequence from the last step to the first."},
     ),
     (
         "--merge",
         {
             "type": click.Choice(["concat", "sum", "mean", "product", "none"]),
-            "help": "How two directions are joined (Keras merge_mode; ave is mean, mul is product).",
+            "help": "How the two directions are combined (Keras merge_mode; ave is mean, mul is product).",
         },
     ),
     (
@@ -53,10 +53,10 @@ def input_options(command: Command) -> Command:
     for option in (
         click.option("--batch-first/--time-first", default=None, help="x is (B, T, I), or (T, B, I)."),
         click.option("--mask", type=_FILE, help="1 at valid steps, 0 at padding: (T, B), or (B, T) as x."),
-        click.option("--lengths", type=_FILE, help="Length of each row of the batch."),
+        click.option("--lengths", type=_FILE, help="Length of each sequence in the batch."),
         click.option("--c0", type=_FILE, help="Initial cell states (L·D, B, H)."),
         click.option("--h0", type=_FILE, help="Initial hidden states (L·D, B, H)."),
-        click.option("--key", help="Which array of several, or which columns of a table."),
+        click.option("--key", help="Name of the array, or columns, to read from --input."),
         click.option("--input", type=_FILE, help="x: .npy, .npz, .csv, .tsv, .parquet or .json."),
     ):
         command = option(command)
@@ -214,7 +214,7 @@ def _is_run(source: str, given: dict[str, Any]) -> bool:
 
 def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, Any]:
     """The options that hold for one of two sources: those of both, where it can have them, then its own."""
-    from ..trace.files.external_values import is_foreign
+    from ..trace.files.external_values import is_external
     from ..trace.files.trace_file import is_trace
     from ..weights.read import is_model
 
@@ -224,7 +224,7 @@ def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, 
         option = next(iter(own)).replace("_", "-")
         raise click.UsageError(f"--{option}-{side} is for a model, and {source} is none; leave it out")
     common = {name: given.get(name) for name in (*INPUTS, *STORED)}
-    if is_trace(source) and not (is_trace(other) or is_foreign(other)):
+    if is_trace(source) and not (is_trace(other) or is_external(other)):
         common = {}
     elif not is_model(source) and is_model(other):
         common = {name: value for name, value in common.items() if name in INPUTS}

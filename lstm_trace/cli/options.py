@@ -76,15 +76,13 @@ def selection_options(command: Command) -> Command:
     """`--line`, `--layer`, `--direction`, `--steps`, `--batch`, `--unit`: which part of a trace is meant."""
     for option in (
         click.option("--unit", type=click.IntRange(min=0), help="Only this unit (from 0)."),
-        click.option("--batch", type=click.IntRange(min=0), help="Only this row of the batch (from 0)."),
+        click.option("--batch", type=click.IntRange(min=0), help="Only this batch element (from 0)."),
         click.option(
             "--steps", "--t", "steps", callback=step_slice, help="Only these steps: A:B, A: or :B (B excluded), or T."
         ),
         click.option("--direction", type=click.Choice(["forward", "reverse", "joined"]), help="Only this direction."),
         click.option("--layer", type=click.IntRange(min=0), help="Only this layer (from 0)."),
-        click.option(
-            "--only", "--line", "only", callback=name_list, help="Only these lines: names with commas between."
-        ),
+        click.option("--only", "--line", "only", callback=name_list, help="Comma-separated names of lines to include."),
     ):
         command = option(command)
     return command
@@ -124,7 +122,7 @@ def arithmetic_options(command: Command) -> Command:
     for option in (
         click.option("--arithmetic", help="Compute in float32, float16, bfloat16 or qM.N (docs/arithmetic.md)."),
         click.option(
-            "--by-hand", type=click.IntRange(0, 15), metavar="N", help="Compute as a person who notes N decimals."
+            "--by-hand", type=click.IntRange(0, 15), metavar="N", help="Round every intermediate result to N decimals."
         ),
     ):
         named = option(named)
@@ -160,7 +158,7 @@ def number_options(command: Command) -> Command:
 
     found: Command = styled
     for option in (
-        click.option("--decimal-comma", is_flag=True, help="0,5 instead of 0.5."),
+        click.option("--decimal-comma", is_flag=True, help="Write 0,5 instead of 0.5."),
         click.option("--significant", type=click.IntRange(1, 17), help="Significant digits instead of decimals."),
         digits_option("Decimals (8), or of one line: c_t=6 (repeatable). Display only."),
     ):

@@ -64,7 +64,7 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
         known = ", ".join(_carried(cell)) or "none"
         raise OptionError(f"{name} is not carried to the next step, so it has no memory; carried lines: {known}")
     if name in cell.inputs:
-        raise OptionError(f"{name} is supplied here, not computed, so nothing tells what it keeps")
+        raise OptionError(f"{name} is supplied here, not computed, so what it keeps is unknown")
     line = cell.by_name[name]
     clip = None
     if line.op == "clip":
@@ -82,7 +82,7 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
     if not keeps:
         raise OptionError(
             f"{name} = {cell.equations.get(name, name)} is no sum of (gate * {state}) and other terms, "
-            "so what it keeps cannot be told apart from what it writes"
+            "so what it keeps cannot be separated from what it writes"
         )
     for _, term in writes:
         if term == line.name and line.op != "add":

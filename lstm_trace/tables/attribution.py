@@ -25,8 +25,8 @@ from .explanation import Explanation
 
 _ENTRY = ("address", "kind", "layer", "direction", "t", "batch", "name", "unit", "input", "contribution")
 _NOTE = (
-    "A share is part of value − baseline value. The shares add up; products are shared half and half between their "
-    "factors, and other complete splits exist (docs/attribution.md)."
+    "A contribution is a part of value − baseline value. The contributions add up; a product is split in equal halves "
+    "between its factors, and other complete splits exist (docs/attribution.md)."
 )
 
 
@@ -61,7 +61,10 @@ def value(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int 
         notes.append(f"No integrated gradients: {error}.")
     beside = {name: _by_address(found, other.parts) for name, other in others.items()}
     rows = [(*row, *(beside[name].get(row[0]) for name in others)) for row in _entries(found)]
-    gaps = [f"{name.replace('_', ' ')}: the shares leave {other.gap:.3g}" for name, other in others.items()]
+    gaps = [
+        f"{name.replace('_', ' ')}: the contributions leave {other.gap:.3g} unexplained"
+        for name, other in others.items()
+    ]
     return Explanation(
         title=f"Contributions to {found.of}",
         sentences=(*_totals(found, "the baseline", "the trace"), *_leaders(found), *gaps),
@@ -79,7 +82,7 @@ def _totals(found: Split, a: str, b: str) -> Iterable[str]:
     yield f"the parts add up to {found.total!r}; residual {found.residual:.2g} (rounding)"
     local = total(found.local.values())
     if local:
-        yield f"{local:.6g} of it comes from values that their own line does not explain (kind local)"
+        yield f"{local:.6g} of it comes from values that differ from their own equation (kind local)"
 
 
 def _leaders(found: Split) -> Iterable[str]:
@@ -90,7 +93,7 @@ def _leaders(found: Split) -> Iterable[str]:
     steps = _by_step(found).rows
     if len(steps) > 1 and any(row[3] for row in steps):
         step = max(steps, key=lambda row: abs(row[3]))
-        yield f"the step that brought most is t = {step[0]}: {step[3]:+.6g}"
+        yield f"the step that contributed most is t = {step[0]}: {step[3]:+.6g}"
 
 
 def _blocks(found: Split) -> list[tuple[str, float]]:

@@ -24,8 +24,8 @@ COLUMNS = (
 MAP_COLUMNS = 16
 
 _MEANING = (
-    "`local` is the line's own error (derived again, by a's equation, from b's operands), `inherited` what came in "
-    "with them. The line would have passed with atol = max abs, or with rtol = max rel."
+    "`local` is the line's own error (recomputed by a's equation from b's operands), `inherited` the error of its "
+    "operands. The line would have passed with atol = max abs, or with rtol = max rel."
 )
 
 
@@ -53,14 +53,14 @@ def verdict(comparison: Comparison) -> list[str]:
     count = sum(d.values for d in comparison.lines)
     first = comparison.first
     if first is None or first.first is None or first.first_values is None:
-        though = ", although premises differ" if comparison.premises else ""
-        those = f"all {count:,} values that both have agree" if count != 1 else "the one value that both have agrees"
+        though = ", although inputs or weights differ" if comparison.premises else ""
+        those = f"all {count:,} common values agree" if count != 1 else "the one common value agrees"
         told = [f"same: {those} within {rule}{though}"]
     else:
         a, b = first.first_values
         told = [f"different: first at {first.first} (in computing order): a has {a!r}, b has {b!r}"]
         told.append(_fault(first, abs(b - a), comparison))
-    told += [f"premise {premise}" for premise in comparison.premises]
+    told += [f"input or weight: {premise}" for premise in comparison.premises]
     told += [f"note: {note}" for note in comparison.notes]
     return told
 
@@ -68,19 +68,21 @@ def verdict(comparison: Comparison) -> list[str]:
 def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
     own = first.first_local
     if comparison.shapes:
-        return f"its operands have other shapes in b ({', '.join(comparison.shapes)}): the two are no runs of one model"
+        return f"its operands have other shapes in b ({', '.join(comparison.shapes)}): these are not runs of one model"
     if own is None:
-        return "an operand of this line was not recorded, so its own error cannot be told from what it inherited"
+        return "an operand of this line was not recorded, so local and inherited error cannot be separated"
     if own > 0.5 * whole and not first.first_moved:
         if first.equations is None:
-            derived = f"the line itself is off by {own:.3g}, derived again from b's own operands"
-            return f"{derived}: look at its {first.op}{_through(first.through)}"
+            derived = f"the line itself is off by {own:.3g} when recomputed from b's own operands"
+            return f"{derived}: check its {first.op}{_through(first.through)}"
         a, b = first.equations
-        return f"its equation differs: a has {a}, b has {b}; by a's, from b's own operands, it is off by {own:.3g}"
+        return f"its equation differs: a has {a}, b has {b}; by a's, from b's operands, it is off by {own:.3g}"
     if first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved:
-        return f"a's value is off by {first.first_of_a:.3g}, derived again from a's own operands: look at the reference"
-    source = " (a premise differs)" if comparison.premises else ""
-    return f"the line itself is right (own error {own:.3g}); the {whole:.3g} came in with its operands{source}"
+        off = f"{first.first_of_a:.3g} when recomputed from a's own operands"
+        return f"a's value is off by {off}: check the reference"
+    source = " (inputs or weights differ)" if comparison.premises else ""
+    inherited = f"the difference of {whole:.3g} is inherited from its operands{source}"
+    return f"the line itself is correct (local error {own:.3g}); {inherited}"
 
 
 def _through(names: tuple[str, ...]) -> str:

@@ -44,7 +44,7 @@ _ADVICE = {
     "output_peephole": "an initial cell state that is not zero",
     "clip": "inputs so large that the bound is reached",
     "direction": "an input whose steps differ",
-    "batch_first": "as many steps as rows leaves this open: use different numbers",
+    "batch_first": "different numbers of steps and sequences",
     "backwards": "an input whose steps differ",
     "states": "initial h and c that differ",
     "output": "a cell state far from zero",
@@ -72,20 +72,20 @@ def sentences(found: Identification) -> Iterator[str]:
     """The answer first, then its error, then what cannot be told."""
     read = found.as_read
     if not found.matches:
-        yield f"no reading explains these outputs within {found.tolerance:.2g} ({found.tried:,} were tried)"
+        yield f"no layout reproduces these outputs within {found.tolerance:.2g} ({found.tried:,} were tried)"
         for match in found.nearest[:3]:
             yield f"nearest, off by {match.error:.2g}: {_described(match.reading, read.reading)}"
         return
     best = found.matches[0]
     differences = [name for name in best.reading.differences(read.reading) if name != "batch_first"]
     if not differences:
-        yield f"the weights are read rightly: {fact('order', best.reading.order)}; off by {best.error:.2g}"
+        yield f"the weights were read correctly: {fact('order', best.reading.order)}; off by {best.error:.2g}"
     else:
         for name in differences:
             is_, was = fact(name, getattr(best.reading, name)), fact(name, getattr(read.reading, name))
             yield f"{_subject(name)}: {is_}; it was read as: {was}"
-        off = f"as they were read they are off by {read.error:.2g}"
-        yield f"so read, the outputs are explained to {best.error:.2g}; {off}"
+        off = f"as read, they are off by {read.error:.2g}"
+        yield f"with this layout the outputs are reproduced to {best.error:.2g}; {off}"
     if best.reading.batch_first:
         yield fact("batch_first", True)
     yield from _undecided(found, differences)
@@ -102,9 +102,9 @@ def _undecided(found: Identification, differences: list[str]) -> Iterator[str]:
     for name, values in found.undecided.items():
         shown = "; or ".join(fact(name, value) for value in values[:4])
         more = f"; or {len(values) - 4} more" if len(values) > 4 else ""
-        yield f"cannot tell, these numbers fit each: {shown}{more}. To tell: {_ADVICE[name]}"
+        yield f"inconclusive, these numbers fit each: {shown}{more}. To decide, use {_ADVICE[name]}"
     if found.undecided and not differences:
-        yield "the plainest of the readings that fit is the one in which they were read"
+        yield "the simplest of the layouts that fit is the one in which they were read"
 
 
 def _described(reading: Reading, plain: Reading) -> str:

@@ -43,14 +43,17 @@ def comparison(found: Comparison) -> str:
         (f"{d.scope}/{d.line}", f"{d.differing} of {d.values}", _short(d.max_abs), _short(d.local), str(d.first or ""))
         for d in differing
     ]
-    return _told("Difference", verdict(found), ("line", "differ", "max abs", "its own error", "first"), rows)
+    return _told("Difference", verdict(found), ("line", "differ", "max abs", "local error", "first"), rows)
 
 
 def verification(found: Verification) -> str:
-    """Whether every value is proven, and those that are not."""
-    said = [f"{counted(found.proven, 'value')} proven, {found.failed:,} failed", *([found.hint] if found.hint else [])]
-    said += [f"cannot tell: {u.place}: {u.reason}" for u in found.unknown[:ROWS]]
-    said += [f"cannot tell: {len(found.unknown) - ROWS} more"] if len(found.unknown) > ROWS else []
+    """Whether every value is verified, and those that are not."""
+    said = [
+        f"{counted(found.verified, 'value')} verified, {found.failed:,} failed",
+        *([found.hint] if found.hint else []),
+    ]
+    said += [f"inconclusive: {u.place}: {u.reason}" for u in found.unknown[:ROWS]]
+    said += [f"inconclusive: {len(found.unknown) - ROWS} more"] if len(found.unknown) > ROWS else []
     rows = [(str(f.address), f.op, repr(f.recorded), repr(f.derived), _short(f.bound)) for f in found.failures]
     head = ("address", "operation", "recorded", "derived", "rounding explains")
     return _told(f"Verification: {found.status}", said, head, rows)

@@ -171,7 +171,7 @@ def _left_out(there: Sequence[Part], rows: Sequence[Row]) -> str:
     """What there was no room for, and how to see it; empty when all is there."""
     shown = [row for row in rows if row.place is not None]
     padding = any(part.valid is not None and not part.valid.all() for part in there)
-    told = "Padding is left out; export --padding has it." if padding else ""
+    told = "Padding is omitted; export --padding has it." if padding else ""
     if len(shown) == sum(len(part.lines) * part.count for part in there):
         return told
     lines = {entry.line for part in there for entry in part.lines}

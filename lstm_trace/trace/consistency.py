@@ -27,7 +27,7 @@ def faults(trace: Trace) -> list[str]:
     before: dict[str, Stage] = {}
     for stage in trace.stages:
         if stage.scope in before:
-            problems.append(f"{stage.scope} stands twice")
+            problems.append(f"duplicate stage {stage.scope}")
         problems += (f"{stage.scope}: {problem}" for problem in _stage_faults(stage, before))
         before[stage.scope] = stage
     if trace.x is None and not any(trace.lines.values()) and not any(trace.given.values()):

@@ -174,9 +174,9 @@ def parts(
         ),
     ]
     if not found:
-        raise MissingError(f"the selection leaves nothing: {_extent(trace, chosen)}")
+        raise MissingError(f"the selection is empty: {_extent(trace, chosen)}")
     if not padding and not valid.any() and all(part.steps is not None for part in found):
-        raise MissingError(f"the selection leaves nothing but padding: {_padding(trace, window, rows)}")
+        raise MissingError(f"the selection has only padding: {_padding(trace, window, rows)}")
     for part in found:
         is_mask = part.layer is None and part.lines[0].line == "mask"  # it says what is padding, so it stays whole
         if part.steps is not None and (padding or not is_mask):

@@ -63,7 +63,7 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
     """What keeps the traces from being aligned whole."""
     if a.first != b.first:
         spans = (f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
-        yield f"{', '.join(spans)}; those that both have are compared"
+        yield f"{', '.join(spans)}; the common ones are compared"
     elif a.steps != b.steps:
         yield f"a has {counted(a.steps, 'step')}, b has {b.steps}; {_compared(min(a.steps, b.steps))}"
     if a.batch != b.batch:

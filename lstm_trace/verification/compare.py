@@ -187,8 +187,8 @@ def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterato
     )
     if worst is not None and most > BLUNT:
         yield (
-            f"{worst.scope}/{worst.line}: rounding may explain up to {worst.bound:.2g} here; a smaller error does not "
-            "show. Compare more lines, or give a tolerance"
+            f"{worst.scope}/{worst.line}: the rounding bound is {worst.bound:.2g} here; smaller errors cannot be "
+            "detected. Compare more lines, or give a tolerance"
         )
 
 

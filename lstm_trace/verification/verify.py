@@ -58,7 +58,7 @@ class Unknown(NamedTuple):
 class Verification:
     """What `verify` found. proven, failed: numbers of values; premises are listed, not proven."""
 
-    proven: int
+    verified: int
     failed: int
     failures: tuple[Failure, ...]
     unknown: tuple[Unknown, ...]
@@ -67,10 +67,10 @@ class Verification:
 
     @property
     def status(self) -> str:
-        """`proven`, `failed` or `cannot tell`."""
+        """`verified`, `failed` or `inconclusive`."""
         if self.failed:
             return "failed"
-        return "cannot tell" if self.unknown or not self.proven else "proven"
+        return "inconclusive" if self.unknown or not self.verified else "verified"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -85,12 +85,12 @@ def verify(trace: Trace) -> Verification:
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")
     >>> lt.verify(trace).status
-    'proven'
+    'verified'
     >>> trace["i_t"][0, 0, 0] = 0.7
     >>> [str(failure.address) for failure in lt.verify(trace).failures]
     ['0/forward/0/0/i_t[0]']
     """
-    proven = 0
+    verified = 0
     failing: dict[tuple[str, str], Array] = {}
     unknown: list[Unknown] = []
     for stage, line, values in trace.recorded():
@@ -109,11 +109,11 @@ def verify(trace: Trace) -> Verification:
             unknown.append(Unknown(place, "the rounding bound is not finite (a value overflowed)", unsure))
         if wrong.any():
             failing[stage.scope, line.name] = wrong
-        proven += values.size - unsure - int(wrong.sum())
+        verified += values.size - unsure - int(wrong.sum())
     unknown += _unrecorded(trace)
     failed = sum(int(mask.sum()) for mask in failing.values())
     failures = tuple(_culprits(trace, failing))
-    return Verification(proven, failed, failures, tuple(unknown), tuple(premises(trace)), _hint(trace, failures))
+    return Verification(verified, failed, failures, tuple(unknown), tuple(premises(trace)), _hint(trace, failures))
 
 
 def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | float:

@@ -60,7 +60,7 @@ def archive(path: str | Path) -> zipfile.ZipFile:
                 )
             afford(entry.file_size, entry.compress_size, f"{path}: {entry.filename}")
             if entry.filename in seen:
-                raise FileError(f"{path}: the entry {entry.filename} stands twice")
+                raise FileError(f"{path}: duplicate entry {entry.filename}")
             seen.add(entry.filename)
         afford(sum(e.file_size for e in opened.infolist()), Path(path).stat().st_size, str(path))
     except LstmTraceError:

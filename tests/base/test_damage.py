@@ -58,7 +58,7 @@ def test_ordinary_toml_is_read() -> None:
 def test_a_json_key_that_stands_twice_is_found_at_once() -> None:
     keys = "".join(f'"k{n}": 1, ' for n in range(30_000))
     began = time.perf_counter()
-    with pytest.raises(FileError, match="the key 'z' stands twice"):
+    with pytest.raises(FileError, match="duplicate key 'z'"):
         read_data("twice.json", f'{{{keys}"z": 1, "z": 2}}'.encode())
     assert time.perf_counter() - began < 5  # it took half a minute and more
 

@@ -78,7 +78,7 @@ def test_a_layer_of_one_side_is_told_in_two_lines() -> None:
     for a, b, side in ((one, two, "b"), (two, one, "a")):
         told = [row for row in view.verdict(lt.diff(a, b)) if "1/forward" in row]
         assert told == [
-            f"premise 1/forward: only in {side}: W_xi, W_hi, b_xi, b_hi, W_xf and 13 more",
+            f"input or weight: 1/forward: only in {side}: W_xi, W_hi, b_xi, b_hi, W_xf and 13 more",
             f"note: 1/forward is only in {side}",
         ]
 

@@ -91,8 +91,8 @@ TEXTS: list[tuple[str, str]] = [
     (GATE + "given: {f_t: []}\n", "given f_t has shape (0,); expected (width,)"),
     (GATE + "given: {i_t: []}\n", "given i_t has shape (0,); expected (width,)"),
     (GATE + "given: {i_t: [[], []]}\n", "given i_t has shape (2, 0); expected (width,)"),
-    (GATE + "x_t: [a, 2]\n", "x_t stands twice"),
-    (GATE + "h0: [1]\nh_prev: [a]\n", "h_prev stands twice"),
+    (GATE + "x_t: [a, 2]\n", "x_t is given twice"),
+    (GATE + "h0: [1]\nh_prev: [a]\n", "h_prev is given twice"),
     (GATE + 'title: "\\ud800"\n', r"\ud800 is half of a character"),
     (GATE + 'title: "\\uD83D\\uDE00"\n', r"\ud83d is half of a character"),
     (GATE + 'names: {h: ["\\U0000dfff"]}\n', r"\udfff is half of a character"),
@@ -363,7 +363,7 @@ def test_a_closed_standard_output_is_trouble_where_it_is_needed(verb: str, folde
 
 def test_closed_streams_that_nobody_needs(folder: Path) -> None:
     assert shell("$L run q.yaml -o out.json >&- <&-", folder).returncode == 0
-    assert lt.verify(lt.load(folder / "out.json")).status == "proven"
+    assert lt.verify(lt.load(folder / "out.json")).status == "verified"
     for line, code in (("run q.yaml", 0), ("run none.yaml", 2), ("--wat", 2), ("verify wrong.json", 1)):
         assert shell(f"$L {line} 2>&-", folder).returncode == code, line
     assert shell("$L run none.yaml 2>&- >&- <&-", folder).returncode == 2
@@ -410,7 +410,7 @@ def test_a_unit_that_only_some_lines_have_leaves_the_others_out(tmp_path: Path, 
     assert found.exit_code == 0, found.stderr
     whole = invoke("report", str(path), "--unit", "1", "--only", "s_t", "--format", "text")
     assert "unit 1" in whole.stdout
-    with pytest.raises(MissingError, match="the selection leaves nothing"):
+    with pytest.raises(MissingError, match="the selection is empty"):
         lt.run({"W": [[1.5, 0.25, -2.0], [0.5, 1.0, 3.0]]}, steps, cell={"equations": wide}).report(unit=2)
 
 

@@ -64,7 +64,7 @@ def test_a_trace_is_streamed_and_read_by_every_command(problem: str, tmp_path: P
     for command in ("verify", "show", "report"):
         again = CliRunner().invoke(main, [command, path])
         assert again.exit_code == 0, again.stderr
-    assert "proven" in CliRunner().invoke(main, ["verify", path]).stdout
+    assert "verified" in CliRunner().invoke(main, ["verify", path]).stdout
 
 
 # -- the progress bar --------------------------------------------------------------------------------------------------

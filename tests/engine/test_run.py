@@ -82,7 +82,7 @@ def ran(case: dict[str, Any], **arguments: Any) -> lt.Trace:
 
 
 def disagreements(trace: lt.Trace, case: dict[str, Any]) -> set[str]:
-    """Lines of a trace that the scalar oracle does not get from the recorded operands, within what rounding explains.
+    """Lines of a trace that the scalar oracle does not get from the recorded operands, within the rounding bound.
 
     Sums of products within twice n eps (|W| |x|); sigmoid 6 ulp, tanh 4; products and sums of two exactly.
     """

@@ -66,7 +66,7 @@ def test_a_streamed_trace_is_the_trace(path: Path, name: str, plan: Any, monkeyp
         same(streamed, expected)
     assert alone(path)
     if "record" not in RUNS[name]:
-        assert lt.verify(streamed).status == "proven"
+        assert lt.verify(streamed).status == "verified"
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
@@ -81,7 +81,7 @@ def test_large_steps_are_written_from_where_they_are_computed(path: Path, direct
     for line, array in expected.lines[f"0/{direction}"].items():
         tolerance = 1e-12 if dtype == "float64" else 1e-4
         np.testing.assert_allclose(streamed.lines[f"0/{direction}"][line], array, rtol=tolerance, atol=tolerance)
-    assert lt.verify(streamed).status == "proven"
+    assert lt.verify(streamed).status == "verified"
 
 
 @pytest.mark.parametrize("name", [n for n in RUNS if n != "asked"])
@@ -341,7 +341,7 @@ def test_a_header_that_does_not_fit_is_refused(path: Path, change: Callable[[Hea
         (b"\x02" + b"\0" * 7 + b"{]", "the header cannot be read"),
         (b"\x02" + b"\0" * 7 + b"[]", "not a trace"),
         (b"\x02" + b"\0" * 7 + b"\xff\xff", "the header cannot be read"),
-        (b'\x0f' + b"\0" * 7 + b'{"a":1, "a":22}', "a name stands twice"),
+        (b'\x0f' + b"\0" * 7 + b'{"a":1, "a":22}', "duplicate name"),
     ],
 )  # fmt: skip
 def test_what_is_no_such_file_is_refused(path: Path, content: bytes, message: str) -> None:

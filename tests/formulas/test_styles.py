@@ -188,7 +188,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert lt.load(file).header.arithmetic == "by-hand-4"
     assert cli("run", source, "--arithmetic", "q4.12", "-o", tmp_path / "t.safetensors") == ""
     assert lt.load(tmp_path / "t.safetensors").header.arithmetic == "q4.12"
-    assert "proven" in cli("verify", file)
+    assert "verified" in cli("verify", file)
     again = cli("report", file, "--format", "text")
     assert again == cli("report", source, "--by-hand", "4", "--format", "text")
     assert "h_t = [0.0394, 0.0017]\n    in full precision: [0.03938606, 0.00166991]\n" in again

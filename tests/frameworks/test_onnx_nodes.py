@@ -115,7 +115,7 @@ def test_a_trace_of_directions_that_differ_is_whole(tmp_path: Path) -> None:
         trace.save(tmp_path / name)
         again = lt.load(tmp_path / name)
         assert again.header.options["reverse"] == other
-        assert lt.verify(again).status == "proven"
+        assert lt.verify(again).status == "verified"
         assert lt.diff(trace, again).same
     assert "Further equations of layer 0, reverse" in trace.report()
 
@@ -135,7 +135,7 @@ def test_identify_reads_a_node_with_its_own_options(seed: int, tmp_path: Path) -
     words = ["identify", f"--weights={path}", f"--input={tmp_path / 'x.npy'}", f"--output={tmp_path / 'y.npy'}"]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
-    assert done.output.startswith("the weights are read rightly")
+    assert done.output.startswith("the weights were read correctly")
     if "clip" in case.attributes:
         lost = {name: value for name, value in case.attributes.items() if name != "clip"}
         port = case._replace(attributes=lost).saved(tmp_path / "port.onnx")

@@ -1,4 +1,4 @@
-"""Values that another program printed, for diff: unchanged, off by more than rounding explains, or damaged as text."""
+"""Values that another program printed, for diff: unchanged, off by more than the rounding bound, or damaged as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError
-from lstm_trace.trace.files.external_values import read_foreign
+from lstm_trace.trace.files.external_values import read_external
 
 from .damage import changed, flipped, torn
 from .problems import random_problem
@@ -37,7 +37,7 @@ def check(rng: random.Random, folder: Path) -> str:
     path = folder / f"v.{form}"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        other, _ = read_foreign(path, trace)
+        other, _ = read_external(path, trace)
         found = lt.diff(trace, other)
     except LstmTraceError:
         if what == "damaged":

@@ -183,8 +183,8 @@ def test_constant_weights_cannot_tell() -> None:
     found = lt.identify(stored(weights), x, y)
     assert len(found.undecided["order"]) == 24
     text = "\n".join(sentences(found))
-    assert "cannot tell, these numbers fit each: gates in the order i, f, c, o" in text
-    assert "To tell: random weights" in text
+    assert "inconclusive, these numbers fit each: gates in the order i, f, c, o" in text
+    assert "To decide, use random weights" in text
 
 
 def test_one_step_from_zero_hides_the_forget_gate() -> None:
@@ -201,7 +201,7 @@ def test_nothing_explains_noise() -> None:
     noise = np.random.default_rng(9).normal(size=y.shape)
     found = lt.identify(stored(weights), x, noise)
     assert not found.matches
-    assert next(sentences(found)).startswith("no reading explains these outputs within ")
+    assert next(sentences(found)).startswith("no layout reproduces these outputs within ")
 
 
 def test_faults() -> None:
@@ -231,7 +231,7 @@ def test_command(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", **stored(weights))
     run = CliRunner().invoke(main, ["identify", "--weights", str(tmp_path / "w.npz"), *words])
     assert run.exit_code == 0
-    assert run.output.startswith("the weights are read rightly")
+    assert run.output.startswith("the weights were read correctly")
 
 
 # -- what the model itself says --------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def test_the_options_of_the_model_are_part_of_how_it_is_read(options: dict[str, 
     found = lt.identify(weights, x, y, options=options)
     assert found.as_read.error < 1e-14
     assert found.matches[0].reading == found.as_read.reading
-    assert next(sentences(found)).startswith("the weights are read rightly: gates in the order i, ")
+    assert next(sentences(found)).startswith("the weights were read correctly: gates in the order i, ")
     kept = {name: value for name, value in options.items() if name in ("coupled", "peephole")}
     port = lt.identify(weights, x, outputs(weights, kept)[1], options=options)
     assert port.as_read.error > 1e-3

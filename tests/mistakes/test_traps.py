@@ -36,7 +36,7 @@ def drawn(seed: int, wide: int = WIDE, recurrent: int = UNITS) -> tuple[Weights,
 
 
 def loops(w: Weights, x: Any, h0: Any, c0: Any, r: Reading | None = None, **how: Any) -> np.ndarray:
-    """h at every step, (T, H), by the oracle: exact, with what rounding explains; nan past the length."""
+    """h at every step, (T, H), by the oracle: exact, with its rounding bound; nan past the length."""
     lists = {name: array.tolist() for name, array in w.items()}
 
     def rows(kind: Any) -> Any:

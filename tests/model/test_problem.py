@@ -70,7 +70,7 @@ def test_every_example_has_a_title_and_is_proven(name: str) -> None:
     assert 15 < len(examples.examples()[name]) < 68, "it fits a row of the list"
     trace = run(read_data("p.yaml", examples.text(name).encode()))
     assert trace.header.title == examples.examples()[name]
-    assert lt.verify(trace).status == "proven"
+    assert lt.verify(trace).status == "verified"
     assert trace.asked()
 
 
@@ -97,8 +97,8 @@ def test_the_states_have_two_names() -> None:
     data = {"x_t": Q22["x"], "h_prev": [0.5, -1.0], "c_prev": [2.0, 1.0]}
     other = run({key: value for key, value in Q22.items() if key not in ("x", "h0", "c0")} | data)
     np.testing.assert_array_equal(one["h_t"], other["h_t"])
-    assert refused({**Q22, "x_t": Q22["x"]}) == ["x_t stands twice: as x_t and as x"]
-    assert refused({**Q22, "h_prev": [0, 0]}) == ["h_prev stands twice: as h_prev and as h0"]
+    assert refused({**Q22, "x_t": Q22["x"]}) == ["x_t is given twice: as x_t and as x"]
+    assert refused({**Q22, "h_prev": [0, 0]}) == ["h_prev is given twice: as h_prev and as h0"]
 
 
 def test_with_one_unit_and_one_input_scalars_will_do() -> None:
@@ -367,7 +367,7 @@ def test_nothing_is_said_of_what_hangs_on_a_key_that_cannot_be_read() -> None:
         (b"{}", "p.yaml: expected a problem (title, weights, x, …), found an empty file"),
         (b"hello", "p.yaml: expected a problem (title, weights, x, …), found the text 'hello'"),
         (b"[1, 2]", "p.yaml: expected a problem (title, weights, x, …), found a list"),
-        (b"weights:\n  W_xi: 1\n  W_xi: 2", "p.yaml: line 3: the key 'W_xi' stands twice"),
+        (b"weights:\n  W_xi: 1\n  W_xi: 2", "p.yaml: line 3: duplicate key 'W_xi'"),
         (b"title: \xe9", "p.yaml: not UTF-8 (byte 7); save it as UTF-8"),
     ],
 )

@@ -350,7 +350,7 @@ def test_notebooks() -> None:
     shown = {
         "trace": a._repr_html_(),
         "diff": lt.diff(a, b)._repr_html_(),
-        "proven": lt.verify(a)._repr_html_(),
+        "verified": lt.verify(a)._repr_html_(),
         "failed": lt.verify(b)._repr_html_(),
     }
     for html in shown.values():
@@ -359,7 +359,7 @@ def test_notebooks() -> None:
     assert "T = 3 steps" in shown["trace"]
     assert f"{a['h_t'][-1, 0, 1]:.4f}".rstrip("0") in shown["trace"]
     assert "0/forward/1/0/c_t[0]" in shown["diff"]
-    assert "proven" in shown["proven"]
+    assert "verified" in shown["verified"]
     assert "0/forward/1/0/c_t[0]" in shown["failed"]
 
 

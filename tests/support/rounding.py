@@ -1,4 +1,4 @@
-"""What rounding explains (design.md): numbers for the scalar oracles that know it, and the two comparisons.
+"""What the rounding bound is (design.md): numbers for the scalar oracles that know it, and the two comparisons.
 
 Step by step: the oracle begins each step with the state that the run recorded and computes with `Near`, a float that
 knows how far from it another right computation may end. Over a whole sequence: `by_precision` lets the oracle run with
@@ -181,7 +181,7 @@ def plainly(values: Any) -> np.ndarray:
 
 
 def agrees(found: Any, expected: Any) -> np.ndarray:
-    """For each value that was found, whether it is as near to the expected number as rounding explains."""
+    """For each value that was found, whether it is as near to the expected number as the rounding bound is."""
     found, expected = np.asarray(found, float), np.asarray(expected, object)
     assert found.shape == expected.shape, f"{found.shape} against {expected.shape}"
     off = np.vectorize(lambda v: near(v).off, otypes=[float])(expected)

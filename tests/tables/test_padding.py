@@ -191,7 +191,7 @@ def test_show_leaves_padding_out_and_says_so(tmp_path: Path) -> None:
     shown = cli("show", tmp_path / "t.json", "--layer", 0, "--direction", "forward", "--only", "c_t", "--all").stdout
     rows = [line.split()[:2] for line in shown.splitlines() if line.strip()[:1].isdigit()]
     assert rows == [["0", "0"], ["0", "1"], ["1", "0"], ["1", "1"], ["2", "0"], ["3", "0"]]
-    assert "Padding is left out; export --padding has it." in shown
+    assert "Padding is omitted; export --padding has it." in shown
     assert cli("show", tmp_path / "t.json", "--batch", 2).exit_code == 2
     assert "adding" not in cli("show", tmp_path / "t.json", "--batch", 0).stdout
 

@@ -69,7 +69,7 @@ def test_a_changed_weight_is_a_premise_and_all_else_inherits() -> None:
     assert found.first.first is not None
     assert found.first.first.t == 3  # the reverse direction begins at the last step
     assert max(d.local or 0 for d in found.lines) < 1e-14
-    assert "came in with its operands (a premise differs)" in view.verdict(found)[1]
+    assert "is inherited from its operands (inputs or weights differ)" in view.verdict(found)[1]
 
 
 @pytest.mark.parametrize(

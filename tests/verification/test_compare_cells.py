@@ -85,7 +85,7 @@ def test_one_of_two_biases_lost_is_a_premise() -> None:
     found = compare(traced({"bias": "two"}), traced({"bias": "two-lost"}))
     assert found.first is not None
     assert str(found.first.first) == "0/forward/0/0/z_i[0]"
-    assert "came in with its operands (a premise differs)" in view.verdict(found)[1]
+    assert "is inherited from its operands (inputs or weights differ)" in view.verdict(found)[1]
 
 
 @pytest.mark.parametrize("dtypes", [("float64",) * 2, ("float32",) * 2, ("float32", "float64"), ("float64", "float32")])
@@ -106,9 +106,9 @@ def test_one_bias_for_two_is_the_same(dtypes: tuple[str, str], size: float) -> N
         found = compare(a, b)
         assert any(d.max_abs > 0 for d in found.lines)
         assert found.same, view.verdict(found)
-        assert view.verdict(found)[0].endswith(" in one line), although premises differ")
+        assert view.verdict(found)[0].endswith(" in one line), although inputs or weights differ")
         side = "a" if weights_of[0] is two else "b"
-        assert f"premise 0/forward: only in {side}: b_xi, b_hi, b_x" in " ".join(view.verdict(found))
+        assert f"input or weight: 0/forward: only in {side}: b_xi, b_hi, b_x" in " ".join(view.verdict(found))
         assert "the cells differ in z_i" in " ".join(view.verdict(found))
 
 
@@ -223,8 +223,8 @@ def test_premises_that_differ_without_effect_are_told() -> None:
     other = lt.run({**a.parameters["0/forward"], "W_hi": a.parameters["0/forward"]["W_hi"] + 1}, x[:1], ask="i_t")
     found = compare(lt.run(a.parameters["0/forward"], x[:1], ask="i_t"), other)  # one step from zero states: W_h h is 0
     assert found.same
-    assert view.verdict(found)[0].endswith("although premises differ")
-    assert view.verdict(found)[1].startswith("premise 0/forward/W_hi: 16 of 16 differ")
+    assert view.verdict(found)[0].endswith("although inputs or weights differ")
+    assert view.verdict(found)[1].startswith("input or weight: 0/forward/W_hi: 16 of 16 differ")
 
 
 def test_nothing_in_common_is_trouble(tmp_path: Any) -> None:

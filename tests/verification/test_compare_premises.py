@@ -168,7 +168,7 @@ def test_a_premise_that_is_off_by_a_millionth_is_found_where_it_first_shows(seed
     else:
         name = f"{net.scopes[-1]}/{what}{GATES[seed % 4]}"
         premise = weights[name] = weights[name].copy()
-    if what == "W_h" and seed % 2:  # where h_prev is zero the first step does not show it
+    if what == "W_h" and seed % 2:  # where h_prev is zero the first step cannot be detected it
         changes["h0"] = net.states["h0"] = np.zeros_like(net.states["h0"])
     at = tuple(net.rng.integers(n) for n in premise.shape)
     premise[at] += net.dtype(1e-6)
@@ -176,7 +176,7 @@ def test_a_premise_that_is_off_by_a_millionth_is_found_where_it_first_shows(seed
     expected = first_bits(a, b)
     found = compare(a, b)
     assert place(found, a) == expected
-    assert "(a premise differs)" in view.verdict(found)[1]
+    assert "(inputs or weights differ)" in view.verdict(found)[1]
     assert place(compare(b, a), b) == expected
 
 
@@ -214,7 +214,7 @@ def test_the_plans_give_one_model_s_values_and_each_is_proven(seed: int) -> None
     plans = ["lines", "planned", *(["compiled"] if installed() else [])]
     traces = [net.run(plan=plan) for plan in plans]
     assert [trace.header.plan for trace in traces] == plans
-    assert all(lt.verify(trace).status == "proven" for trace in traces)
+    assert all(lt.verify(trace).status == "verified" for trace in traces)
     for a, b in permutations(traces, 2):
         found = compare(a, b)
         assert found.same, view.verdict(found)
@@ -231,6 +231,6 @@ def test_auto_may_take_another_plan_in_the_next_run_and_nothing_differs(monkeypa
     assert (first.header.plan, second.header.plan) == ("planned", "compiled")
     assert first_bits(first, second), "the last digits are the same"
     assert compare(first, second).same
-    assert lt.verify(second).status == "proven"
+    assert lt.verify(second).status == "verified"
     again = model.run(net.x, **net.states, plan=first.header.plan)
     assert first_bits(first, again) == ""

@@ -54,7 +54,7 @@ def test_traces_of_other_steps_say_which_are_compared() -> None:
     later = whole.at(steps=slice(1, 4))
     found = lt.diff(whole, later)
     assert found.same
-    assert "a holds steps 0 to 3, b holds steps 1 to 3; those that both have are compared" in found.notes
+    assert "a holds steps 0 to 3, b holds steps 1 to 3; the common ones are compared" in found.notes
     assert {line.values for line in found.lines} == {3}
     found = lt.diff(whole, whole.at(steps=slice(0, 2)))
     assert "a has 4 steps, b has 2; the first 2 are compared" in found.notes

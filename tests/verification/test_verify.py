@@ -54,8 +54,8 @@ def traced(
 def test_what_run_made_is_proven(options: dict[str, Any], dtype: str) -> None:
     trace = traced(options, dtype=dtype, lengths=[4, 2])
     result = lt.verify(trace)
-    assert result.status == "proven"
-    assert result.proven == sum(a.size for lines in trace.lines.values() for a in lines.values())
+    assert result.status == "verified"
+    assert result.verified == sum(a.size for lines in trace.lines.values() for a in lines.values())
     assert {"x_t", "lengths", "0/forward/h0", "1/reverse/W_xi"} <= set(result.premises)
 
 
@@ -125,10 +125,10 @@ def test_cannot_tell_is_no_pass() -> None:
     trace = traced({})
     del trace.lines["0/forward"]["z_i"]
     result = lt.verify(trace)
-    assert result.status == "cannot tell"
+    assert result.status == "inconclusive"
     assert [(u.place, u.reason) for u in result.unknown] == [("0/forward/i_t", "z_i was not recorded")]
     overflowed = lt.run({"W_xi": [[1e300]], "W_hi": [[1.0]]}, [[1e300]], ask="i_t")
-    assert lt.verify(overflowed).status == "cannot tell"
+    assert lt.verify(overflowed).status == "inconclusive"
     assert "not finite" in lt.verify(overflowed).unknown[0].reason
 
 
@@ -149,10 +149,10 @@ def test_what_was_asked_for_and_is_not_there_cannot_be_told() -> None:
     for name in ("i_t", "z_i"):
         del trace.lines["0/forward"][name]
     result = lt.verify(trace)
-    assert result.status == "cannot tell"
+    assert result.status == "inconclusive"
     said = "it was asked for but is not recorded"
     assert result.unknown == (("0/0/i_t[0]", said, 0), ("z_i", said, 0))
-    assert result.proven == 2, "both products"
+    assert result.verified == 2, "both products"
     supplied = lt.run({}, given={"f_t": [0.5], "i_t": [1.0], "c_tilde": [0.5]}, c0=[2.0], ask=["c_t", "f_t"])
     assert lt.verify(supplied).unknown == ()
 
@@ -160,7 +160,7 @@ def test_what_was_asked_for_and_is_not_there_cannot_be_told() -> None:
 def test_given_lines_are_premises() -> None:
     trace = lt.run({}, given={"f_t": [0.5, 1.0], "i_t": [1.0, 0.25], "c_tilde": [0.5, 4.0]}, c0=[2.0, -1.0], ask="c_t")
     result = lt.verify(trace)
-    assert result.status == "proven"
+    assert result.status == "verified"
     assert "0/forward/f_t (given)" in result.premises
     assert "0/forward/c0" in result.premises
 
@@ -173,19 +173,19 @@ def test_command(tmp_path: Path) -> None:
     trace.save(bad)
     run = CliRunner().invoke(main, ["verify", str(good)])
     assert run.exit_code == 0
-    assert run.output.startswith("proven: 840 values proven, 0 failed")
+    assert run.output.startswith("verified: 840 values")
     run = CliRunner().invoke(main, ["verify", str(bad)])
     assert run.exit_code == 1
     assert "failed: 0/forward/1/0/i_t[2]\n  recorded" in run.output
-    assert "off by   0.25; rounding explains" in run.output
-    assert "fails only because it reads this: 0/forward/1/i_t * c_tilde" in run.output
+    assert "off by   0.25; the rounding bound is" in run.output
+    assert "fails only because it reads this value: 0/forward/1/i_t * c_tilde" in run.output
     assert "W_xi" in CliRunner().invoke(main, ["verify", str(good), "--premises"]).output
 
 
 def test_premises_of_a_stack_stand_by_layer_and_direction_in_80_columns(tmp_path: Path) -> None:
     traced({}, lengths=[4, 2]).save(tmp_path / "stack.json")
     output = CliRunner().invoke(main, ["verify", str(tmp_path / "stack.json")]).output
-    assert "\npremises, not proven:\n  0/forward: W_xi, " in output
+    assert "\npremises, not verified:\n  0/forward: W_xi, " in output
     assert "\n  1/reverse: W_xi, " in output
     assert "\n  x_t, lengths\n" in output
     assert max(map(len, output.splitlines())) <= 80
@@ -199,4 +199,4 @@ def test_what_a_lower_layer_gives_out_can_be_supplied(plan: str) -> None:
     given = {"0/forward/h_t": whole.lines["0/forward"]["h_t"]}
     trace = lt.run(weights, whole.x, given=given, h0=states[0], c0=states[1], plan=plan)
     np.testing.assert_allclose(trace.lines["1/forward"]["h_t"], whole.lines["1/forward"]["h_t"], rtol=0, atol=1e-15)
-    assert lt.verify(trace).status == "proven"
+    assert lt.verify(trace).status == "verified"

@@ -15,7 +15,10 @@ from ..options import FORMAT, conclude, echo, output_option
 @click.argument("b", type=click.Path(allow_dash=True))
 @output_option("Write here: .md, .csv or .json; Markdown to standard output if not given.")
 @click.option(
-    "--format", "form", type=click.Choice(["md", "csv", "json"]), help="Format, where the suffix does not say."
+    "--format",
+    "form",
+    type=click.Choice(["md", "csv", "json"]),
+    help="Output format, if the suffix does not determine it.",
 )
 @click.option("--rtol", type=float, help="Relative tolerance.")
 @click.option("--atol", type=float, help="Absolute tolerance.")
@@ -41,13 +44,13 @@ def command(
     B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
     stored is also there for one side: --name-a, --layout-b, --gate-order-b, …
 
-    Exit 0 when all values that both have are the same within the tolerance, 1 when one differs, 2 on an error.
+    Exit codes: 0 all common values agree within the tolerance, 1 a value differs, 2 error.
     """
     from ...base.files import format_of, written
     from ...tables import diff as view
     from ...tables.attribution import difference
     from ...tables.explanation import SUFFIXES
-    from ...trace.files.external_values import is_foreign, read_foreign
+    from ...trace.files.external_values import is_external, read_external
     from ...verification.compare import Tolerance, compare
     from ..model_options import of_side, opened_two, opened_with
 
@@ -56,10 +59,10 @@ def command(
     tolerance = Tolerance(rtol, atol, ulps)
     chosen = form or format_of(output, SUFFIXES, "comparisons", "md", FORMAT)
     remarks: list[str] = []
-    if is_foreign(b):
+    if is_external(b):
         of_side((a, b), given, 1)  # what is said of b alone is refused
         reference = opened_with(a, of_side((a, b), given, 0))
-        other, remarks = read_foreign(b, reference)
+        other, remarks = read_external(b, reference)
     else:
         reference, other = opened_two(a, b, given)
     found = compare(reference, other, tolerance)

@@ -24,7 +24,7 @@ WAYS = ("memory", "gradient", "contribution", "gates")
     "--format",
     "form",
     type=click.Choice(["md", "text", "csv", "json"]),
-    help="Format, where the suffix does not say; text for gradient only.",
+    help="Output format, if the suffix does not determine it; text for gradient only.",
 )
 @click.option(
     "--baseline",
@@ -41,7 +41,7 @@ WAYS = ("memory", "gradient", "contribution", "gates")
 )
 @click.option("--digits", type=click.IntRange(0, 17), help="gradient: decimals (8).")
 @click.option("--width", type=click.IntRange(min=40), help="gradient: columns of text (80).")
-@click.option("--all", "everything", is_flag=True, help="gradient: everything, however long.")
+@click.option("--all", "everything", is_flag=True, help="gradient: do not truncate.")
 @click.option("--low", type=click.FloatRange(0, 1), help="gates: below it is left-saturated (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="gates: above it is right-saturated (0.9).")
 @selection_options
@@ -60,7 +60,7 @@ def command(
     """Explain a value of SOURCE, a trace or problem (or a model with --input).
 
     \b
-    memory        the ledger of a carried value: what each step wrote
+    memory        what each step wrote into a carried value
     gradient      back-propagation through time, line by line, and all gradients
     contribution  the value against a baseline, split over inputs and steps
     gates         saturation, dead units, memory length; the first NaN or infinity

@@ -21,7 +21,7 @@ PATIENCE = 2.0
               help="long: a row for each value; wide: a row for each step, a column for each line and unit; "
                    "worked: a row for each value with its formula and the numbers in it.")  # fmt: skip
 @click.option(
-    "--with-inputs", is_flag=True, help="Parameters, inputs, initial states and given lines too (shape long)."
+    "--with-inputs", is_flag=True, help="Include parameters, inputs, initial states and given lines (long shape)."
 )
 @click.option("--dialect", type=click.Choice(["plain", "excel", "excel-eu"]), default="plain", show_default=True,
               help="excel: opens by a double click; excel-eu: with semicolon and decimal comma.")  # fmt: skip

@@ -18,13 +18,15 @@ _FILE = click.Path(allow_dash=True)
 @click.option("--output", "y", required=True, type=_FILE, help="The other program's h (or c), over time or the last.")
 @click.option("--h0", type=_FILE, help="Initial hidden state (B, H).")
 @click.option("--c0", type=_FILE, help="Initial cell state (B, H).")
-@click.option("--atol", type=click.FloatRange(min=0), help="How far off an explanation may be (1e-5 of the largest).")
+@click.option(
+    "--atol", type=click.FloatRange(min=0), help="Absolute tolerance of a match (default: 1e-5 of the largest value)."
+)
 @click.option(
     "--clip",
     "clips",
     multiple=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="A bound to try, beside the usual ones.",
+    help="Clipping bound to try in addition to the usual ones.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The whole result as JSON.")
 @layout_options
@@ -39,7 +41,7 @@ def command(
     as_json: bool,
     **stored: Any,
 ) -> None:
-    """Say how WEIGHTS must be read so that they explain another program's OUTPUT for INPUT.
+    """Infer the layout of WEIGHTS from another program's OUTPUT for INPUT.
 
     Searches gate orders, transposes, biases, forget bias, activations, peephole orders, direction, axes, state order
     and clips. Exit 0 when the weights are read rightly, 1 when another reading explains the output or none does.

@@ -32,18 +32,20 @@ from ..options import (
     type=click.Choice(["exercise", "joined", "pytorch", "keras"]),
     default="exercise",
     show_default=True,
-    help="Symbols: of the exercises, [h; x] joined, of PyTorch, of Keras.",
+    help="Symbols of the exercises, with [h; x] concatenated, of PyTorch or of Keras.",
 )
 @click.option(
     "--language",
     type=click.Choice(["en", "de", "fr", "es", "zh"]),
     default="en",
     show_default=True,
-    help="Of headings and sentences.",
+    help="Language of headings and sentences.",
 )
 @click.option("--width", type=click.IntRange(min=40), help="Columns of a text report.")
-@click.option("--all", "everything", is_flag=True, help="Everything, however long; nothing is shortened with dots.")
-@click.option("--no-diagram", is_flag=True, help="No picture of the cell (x.svg) beside a Markdown file x.md.")
+@click.option("--all", "everything", is_flag=True, help="Do not truncate.")
+@click.option(
+    "--no-diagram", is_flag=True, help="Do not write a picture of the cell (x.svg) next to a Markdown file x.md."
+)
 @number_options
 @arithmetic_options
 @selection_options

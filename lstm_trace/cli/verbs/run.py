@@ -13,12 +13,12 @@ from ..options import arithmetic_options, echo, name_list, nonfinite_option, out
 @click.command("run")
 @click.argument("source", type=click.Path(allow_dash=True))
 @output_option("Write the trace here (.json, .safetensors); standard output (JSON) if not given.")
-@click.option("--record", callback=name_list, help="Store these lines only: names with commas between.")
+@click.option("--record", callback=name_list, help="Comma-separated names of lines to store.")
 @click.option(
     "--layer", "layers", type=click.IntRange(min=0), multiple=True, help="Store this layer only (repeatable)."
 )
 @click.option("--steps", callback=step_slice, help="Store these steps only: A:B, A: or :B (B excluded), or T.")
-@click.option("--plan", is_flag=True, help="Print how the run would be computed, and compute nothing.")
+@click.option("--plan", is_flag=True, help="Print the execution plan and exit.")
 @click.option(
     "--by-plan",
     type=click.Choice(["auto", "compiled", "planned", "lines"]),

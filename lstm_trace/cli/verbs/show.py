@@ -12,7 +12,7 @@ from ..options import nonfinite_option, opened, selection_options, source_argume
 @click.command("show")
 @source_argument
 @click.option("--digits", type=click.IntRange(0, 17), default=6, show_default=True, help="Decimals (display only).")
-@click.option("--all", "everything", is_flag=True, help="All rows, not only a screenful.")
+@click.option("--all", "everything", is_flag=True, help="Show all rows instead of one screenful.")
 @selection_options
 @nonfinite_option
 def command(source: str, digits: int, everything: bool, allow_nonfinite: bool, **selection: Any) -> None:

@@ -24,36 +24,41 @@ WIDTH = 80
 def command(trace: str, premises: bool) -> None:
     """Derive every line of TRACE again from its recorded operands.
 
-    Exit 0 when every value is proven, 1 when one failed or cannot be told, 2 on an error. Premises (parameters,
-    inputs, initial states, given lines) are what the proof starts from; they are listed, not proven.
+    Exit codes: 0 every value verified, 1 a value failed or is inconclusive, 2 error. Premises (parameters, inputs,
+    initial states, given lines) are what the check starts from; they are listed, not verified.
     """
     from ... import load, verify
 
     result = verify(load(trace))
-    conclude(0 if result.status == "proven" else 1)
+    conclude(0 if result.status == "verified" else 1)
     echo("\n".join(_report(result, premises)))
 
 
 def _report(result: Verification, premises: bool) -> list[str]:
-    rows = [f"{result.status}: {counted(result.proven, 'value')} proven, {result.failed:,} failed"]
+    held = counted(result.verified, "value")
+    rows = [
+        f"verified: {held}"
+        if result.status == "verified"
+        else f"{result.status}: {held} verified, {result.failed:,} failed"
+    ]
     for failure in result.failures:
         more = f" and {failure.values - 1} more of this line and step" if failure.values > 1 else ""
         rows += [
             f"failed: {failure.address}{more}",
             f"  recorded {failure.recorded!r}",
             f"  derived  {failure.derived!r}  ({failure.op} of the recorded operands)",
-            f"  off by   {abs(failure.recorded - failure.derived):.3g}; rounding explains {failure.bound:.3g}",
+            f"  off by   {abs(failure.recorded - failure.derived):.3g}; the rounding bound is {failure.bound:.3g}",
         ]
-        rows += _listed("  fails only because it reads this: ", failure.consequences)
+        rows += _listed("  fails only because it reads this value: ", failure.consequences)
     told = sum(failure.values + len(failure.consequences) for failure in result.failures)
     if result.failed > told:
         rows.append("more values fail; the earliest in computing order are shown")
     rows += [f"hint: {result.hint}"] if result.hint else []
-    rows += _listed("cannot tell: ", [f"{u.place}: {u.reason}" for u in result.unknown])
+    rows += _listed("inconclusive: ", [f"{u.place}: {u.reason}" for u in result.unknown])
     if premises:
         rows += [f"premise: {name}" for name in result.premises]
     else:
-        rows += _by_scope("premises, not proven: ", result.premises)
+        rows += _by_scope("premises, not verified: ", result.premises)
     return rows
 
 

@@ -28,12 +28,12 @@ _JSON_LINES = (".jsonl", ".ndjson")
 _PLACES = ("layer", "direction", "t", "batch")
 
 
-def is_foreign(path: str | Path) -> bool:
+def is_external(path: str | Path) -> bool:
     """Whether a file holds values of a foreign program: by its suffix."""
     return Path(path).suffix.lower() in (".csv", *_JSON_LINES)
 
 
-def read_foreign(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
+def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
     """The values in a file as a trace with the premises and equations of `like`.
 
     Lines of which the file has no value are not recorded in the result; where it has some values of a line, the

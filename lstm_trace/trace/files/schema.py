@@ -270,7 +270,7 @@ def _unknown(model: type[BaseModel], place: str, key: str, hint: bool) -> str:
     for name, field in model.model_fields.items():
         names = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else []
         if key in names:
-            return f"{place} stands twice: as {key} and as {' or '.join(str(n) for n in names if n != key)}"
+            return f"{place} is given twice: as {key} and as {' or '.join(str(n) for n in names if n != key)}"
         if key == name:
             break
     known = [n for n in model.model_fields if n not in ("format",)]

@@ -324,7 +324,7 @@ def test_a_network_by_all_three_plans() -> None:
         for plan, trace in traces.items():
             assert trace.header.plan == plan
             assert_close(trace, traces["lines"])
-        assert lt.verify(traces["compiled"]).status == "proven"
+        assert lt.verify(traces["compiled"]).status == "verified"
 
 
 def test_memory_is_written_again() -> None:

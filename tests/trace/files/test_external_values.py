@@ -16,7 +16,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError
 from lstm_trace.tables import diff as view
-from lstm_trace.trace.files.external_values import read_foreign
+from lstm_trace.trace.files.external_values import read_external
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import compare
 
@@ -29,14 +29,14 @@ def test_values_of_a_foreign_program(tmp_path: Path) -> None:
     rows[5]["value"][1] += 0.125  # type: ignore[index]
     path = tmp_path / "port.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    b, remarks = read_foreign(path, a)
+    b, remarks = read_external(path, a)
     assert remarks == []
     found = compare(a, b)
     assert found.first is not None
     assert str(found.first.first) == "0/forward/2/1/i_t[1]"
     table = tmp_path / "port.csv"
     table.write_text("t,batch,line,unit,value\n1,0,h_t,3,0.5\n")
-    b, remarks = read_foreign(table, a)
+    b, remarks = read_external(table, a)
     assert remarks == ["0/forward/h_t: 1 of 40 values are in the file"]
     assert b["h_t"][1, 0, 3] == 0.5
 
@@ -45,7 +45,7 @@ def test_foreign_values_that_run_away_do_not_hide_where_that_began(tmp_path: Pat
     a = traced({}, layers=1, both=False, dtype="float32")
     path = tmp_path / "port.csv"
     path.write_text("t,batch,line,unit,value\n1,0,c_t,3,7\n2,0,c_t,3,1e60\n")
-    found = compare(a, read_foreign(path, a)[0])
+    found = compare(a, read_external(path, a)[0])
     assert found.first is not None
     assert str(found.first.first) == "0/forward/1/0/c_t[3]"
 
@@ -91,7 +91,7 @@ def test_foreign_faults(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "port.csv"
     path.write_text(text)
     with pytest.raises(FileError) as error:
-        read_foreign(path, traced({}, layers=1, both=False))
+        read_external(path, traced({}, layers=1, both=False))
     assert message in str(error.value)
 
 
@@ -99,7 +99,7 @@ def test_an_empty_file_of_json_lines_is_told_as_such(tmp_path: Path) -> None:
     path = tmp_path / "port.jsonl"
     path.write_text("\n")
     with pytest.raises(FileError, match=r'no values in it; expected JSON lines {"t": 0, "line": "i_t"'):
-        read_foreign(path, traced({}, layers=1, both=False))
+        read_external(path, traced({}, layers=1, both=False))
 
 
 # -- ports -------------------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def printed(path: Path, values: Iterator[tuple[int, dict[str, list[float]]]], na
 @pytest.mark.parametrize("names", PRINTED.values(), ids=PRINTED)
 def test_a_right_port_is_the_same(names: tuple[str, ...], dtype: str, seed: int, joined: bool, tmp_path: Path) -> None:
     a = reference(dtype, seed=seed)
-    b, remarks = read_foreign(printed(tmp_path / "port.csv", port(a, joined=joined), names), a)
+    b, remarks = read_external(printed(tmp_path / "port.csv", port(a, joined=joined), names), a)
     assert remarks == []
     found = compare(a, b)
     assert any(d.max_abs > 0 for d in found.lines)  # it did round in another way
@@ -218,7 +218,7 @@ def test_a_wrong_port_is_named(names: tuple[str, ...], fault: str, dtype: str, t
     while line not in names:
         step, line = step + (line == "h_t"), READ_BY[line]
     a = reference(dtype, zero="h0 = 0" in fault)
-    b, _ = read_foreign(printed(tmp_path / "port.csv", port(a, fault), names), a)
+    b, _ = read_external(printed(tmp_path / "port.csv", port(a, fault), names), a)
     found = compare(a, b)
     assert found.first is not None
     assert found.first.first is not None
@@ -227,7 +227,7 @@ def test_a_wrong_port_is_named(names: tuple[str, ...], fault: str, dtype: str, t
     reason = view.verdict(found)[1]
     assert reason.startswith("the line itself is off by ")
     if fault == "no b_o" and line == "o_t":
-        assert "look at its sigmoid, and at z_o" in reason
+        assert "check its sigmoid, and at z_o" in reason
         assert reason.endswith(": not in both, derived by a's equations")
 
 
@@ -263,12 +263,12 @@ def test_values_of_a_stack_follow_from_the_layers_below(tmp_path: Path) -> None:
     ]
     path = tmp_path / "port.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    found = compare(a, read_foreign(path, a)[0])
+    found = compare(a, read_external(path, a)[0])
     assert found.lines[0].max_abs > 0
     assert found.same, view.verdict(found)
     rows[3]["value"][7] += 1e-3
     path.write_text("\n".join(map(json.dumps, rows)))
-    found = compare(a, read_foreign(path, a)[0])
+    found = compare(a, read_external(path, a)[0])
     assert found.first is not None
     assert str(found.first.first) == "1/joined/1/1/y_t[7]"
 
@@ -281,8 +281,8 @@ def test_what_the_bound_cannot_tell_is_said(tmp_path: Path) -> None:
     rows = [{"t": t, "line": "i_t", "value": a["i_t"][t, 0].astype(float).tolist()} for t in range(40)]
     path = tmp_path / "port.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    found = compare(a, read_foreign(path, a)[0])
+    found = compare(a, read_external(path, a)[0])
     assert found.same
-    assert "0/forward/i_t: rounding may explain up to 1 here; a smaller error does not show" in found.notes[-1]
+    assert "0/forward/i_t: the rounding bound is 1 here; smaller errors cannot be detected" in found.notes[-1]
     assert 0.9 < found.lines[0].bound < 1.01
     assert not any("rounding may explain" in note for note in compare(a, a).notes)
