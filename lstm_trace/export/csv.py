@@ -22,8 +22,9 @@ from ..base.arrays import Array
 from ..base.files import written
 from ..formulas.numbers import EXACT, Style
 from ..printable import printable
+from ..report.content.worked_rows import WorkedRow, worked_rows
 from ..tables.frames import WIDE, WORKED, wide_names, with_valid
-from ..trace.rows import LONG, Entry, Part, parts
+from ..trace.rows import LONG, Entry, Part
 from .writers import DIALECTS, Dialect, Job
 
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
@@ -53,7 +54,7 @@ def _long(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
     """(rows, text) of each piece; a row begins with the newline that ends the one before."""
     sep = dialect.separator
     header = sep.join(with_valid(LONG, job.padding))
-    for part in parts(job.trace, job.selection, job.with_inputs, job.padding):
+    for part in job.parts():
         middles = [
             f"{_text(entry.line, dialect)}{sep}{entry.op}{sep}{unit}{sep}"
             for entry in part.lines
@@ -70,7 +71,7 @@ def _long(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
 
 
 def _wide(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
-    there = list(parts(job.trace, job.selection, padding=job.padding))
+    there = list(job.parts())
     names = wide_names(there)
     header = dialect.separator.join([*with_valid(WIDE, job.padding), *(_text(name, dialect) for name in names)])
     for part in there:
@@ -90,8 +91,6 @@ def _wide(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
 
 
 def _worked(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
-    from ..report.content.worked_rows import WorkedRow, worked_rows
-
     style = replace(job.digits, comma=dialect.decimal == ",")
     rows = iter(worked_rows(job.trace, job.selection, style, padding=job.padding))
     names = with_valid(WORKED, job.padding)

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
+from typing import Any, Literal
 
 from ..base.files import format_of
 from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
 from ..report.content.view import check_style
-from ..tables.frames import check_shape
-from ..trace.rows import Selection, parts
+from ..report.content.worked_rows import WorkedRow, worked_rows
+from ..tables.frames import WIDE, WORKED, check_shape, long_columns, wide_columns, wide_names, with_valid
+from ..trace.rows import LONG, Part, Selection, parts
 from ..trace.trace import Trace
 
-#: Suffix to the module that writes it: `write(job, path)`.
-WRITERS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".xlsx": "excel.workbook"}
+
+@dataclass(frozen=True)
+class Writer:
+    """What writes the files of a suffix, and which options have a meaning there; the others are refused.
+
+    module: has `write(job, path)`. dialects: it is text that a spreadsheet opens. digits: numbers may be rounded: each
+    line to its own number of decimals (`lines`), all to one (`one`), or not at all. workbook: a sheet for each layer
+    with formulas, instead of rows in one of the shapes.
+    """
+
+    module: str
+    dialects: bool = False
+    digits: Literal["lines", "one", ""] = ""
+    workbook: bool = False
+
+
+WRITERS = {
+    ".csv": Writer("csv", dialects=True, digits="lines"),
+    ".tsv": Writer("csv", dialects=True, digits="lines"),
+    ".parquet": Writer("parquet"),
+    ".jsonl": Writer("json_lines"),
+    ".xlsx": Writer("excel.workbook", digits="one", workbook=True),
+}
 
 
 @dataclass(frozen=True)
@@ -64,8 +88,32 @@ class Job:
     @property
     def rows(self) -> int:
         """How many rows the table has, without its header. Raises MissingError for an empty selection."""
-        there = parts(self.trace, self.selection, self.with_inputs, self.padding)
-        return sum(part.count if self.shape == "wide" else part.size for part in there)
+        return sum(part.count if self.shape == "wide" else part.size for part in self.parts())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns. Raises MissingError for an empty selection."""
+        there = list(self.parts())
+        shared = with_valid({"long": LONG, "wide": WIDE, "worked": WORKED}[self.shape], self.padding)
+        return (*shared, *wide_names(there)) if self.shape == "wide" else shared
+
+    def parts(self) -> Iterator[Part]:
+        """The rows, as parts of the trace. Raises MissingError for an empty selection."""
+        return parts(self.trace, self.selection, self.with_inputs, self.padding)
+
+    def pieces(self, values: int, worked: int) -> Iterator[dict[str, Any]]:
+        """The table in pieces of so many values (in the shape worked: rows), each as columns by name.
+
+        A column is an array (-1 in one of whole numbers: an empty cell), a `Coded`, or in the shape worked a tuple. A
+        column of the shape wide that a piece does not have is left out there.
+        """
+        if self.shape == "worked":
+            rows = iter(worked_rows(self.trace, self.selection, padding=self.padding))
+            while some := list(islice(rows, worked)):
+                yield dict(zip(WorkedRow._fields, zip(*some, strict=True), strict=True))
+        else:
+            made = long_columns if self.shape == "long" else wide_columns
+            yield from (made([piece]) for part in self.parts() for piece in part.pieces(values))
 
 
 def export(job: Job, path: str | Path) -> None:
@@ -74,9 +122,9 @@ def export(job: Job, path: str | Path) -> None:
     Raises FileError for an unknown suffix, OptionError for a shape or dialect that does not fit, MissingError for a
     selection that is not there.
     """
-    suffix = check(path, job.shape, job.with_inputs, job.dialect, job.values, job.padding, job.digits)
+    writer = check(path, job.shape, job.with_inputs, job.dialect, job.values, job.padding, job.digits)
     check_style(job.trace, job.digits)
-    import_module(f".{WRITERS[suffix]}", __package__).write(job, path)
+    import_module(f".{writer.module}", __package__).write(job, path)
 
 
 def check(
@@ -87,34 +135,39 @@ def check(
     values: bool = False,
     padding: bool = False,
     digits: Style = EXACT,
-) -> str:
-    """The suffix that is to be written; raises what `export` does for a request that needs no trace to be refused."""
+) -> Writer:
+    """What is to write; raises what `export` does for a request that needs no trace to be refused."""
     suffix = format_of(path, {suffix: suffix for suffix in WRITERS}, "tables", ".csv")
+    writer = WRITERS[suffix]
     if dialect not in DIALECTS:
         raise OptionError(
             f"there is no dialect {dialect!r}{nearest(dialect, DIALECTS)}; expected {', '.join(DIALECTS)}"
         )
-    if dialect != "plain" and WRITERS[suffix] != "csv":
-        raise OptionError(f"dialect {dialect} is for .csv and .tsv, not for {suffix}")
-    if values and suffix != ".xlsx":
-        raise OptionError(f"--values is for .xlsx, whose cells are formulas otherwise; {suffix} has numbers always")
-    if suffix == ".xlsx":
-        _check_workbook(shape, with_inputs, values, padding, digits)
-    if suffix == ".parquet" and not digits.whole:
-        raise OptionError("--digits is for numbers as text; .parquet keeps every bit: leave it out, or write .csv")
-    check_shape(shape, with_inputs)
-    return suffix
-
-
-def _check_workbook(shape: str, with_inputs: bool, values: bool, padding: bool, digits: Style) -> None:
-    """Raise OptionError for what has a meaning in tables alone."""
-    if shape != "long" or with_inputs:
+    if dialect != "plain" and not writer.dialects:
+        raise OptionError(f"dialect {dialect} is for {_those(lambda w: w.dialects)}, not for {suffix}")
+    if values and not writer.workbook:
+        books = _those(lambda w: w.workbook)
+        raise OptionError(f"--values is for {books}, whose cells are formulas otherwise; {suffix} has numbers always")
+    if writer.workbook and (shape != "long" or with_inputs):
         what = f"shape {shape}" if shape != "long" else "with inputs"
-        raise OptionError(f"{what} is for tables; .xlsx has a sheet for each layer, with its inputs: leave it out")
-    if padding and not values:
+        raise OptionError(f"{what} is for tables; {suffix} has a sheet for each layer, with its inputs: leave it out")
+    if writer.workbook and padding and not values:
         raise OptionError(
-            "--padding is for tables and --values; the formulas of .xlsx need every step, so padding is kept there "
+            f"--padding is for tables and --values; the formulas of {suffix} need every step, so padding is kept there "
             "and shown in grey: leave it out"
         )
-    if digits.lines:
-        raise OptionError("--digits LINE=N is for .csv and .tsv; .xlsx takes one number for all values: --digits N")
+    if not digits.whole and not writer.digits:
+        raise OptionError(
+            f"--digits is for numbers as text; {suffix} keeps every bit: leave it out, or write "
+            f"{next(s for s, w in WRITERS.items() if w.digits)}"
+        )
+    if digits.lines and writer.digits == "one":
+        texts = _those(lambda w: w.digits == "lines")
+        raise OptionError(f"--digits LINE=N is for {texts}; {suffix} takes one number for all values: --digits N")
+    check_shape(shape, with_inputs)
+    return writer
+
+
+def _those(able: Callable[[Writer], bool]) -> str:
+    """The suffixes of some writers, in words."""
+    return " and ".join(suffix for suffix, writer in WRITERS.items() if able(writer))

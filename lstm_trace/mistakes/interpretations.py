@@ -121,6 +121,9 @@ def simulate(
 
     x: (T, B, I) in the order of computing; h0, c0: (B, H).
     """
+    # This computes an LSTM a second time, beside the lines of the cell: all variants share the matrix products, so that
+    # a search of thousands takes the time of a few runs. tests/mistakes/test_interpretations.py keeps it equal to the
+    # run line by line for every option that readings have; an option that is added to SEARCHED belongs there too.
     W, U, bias = parts(blocks, reading)
     size, count, rows, gates = blocks.units, len(variants), x.shape[1], len(blocks.gates)
     place = np.array([[order.index(gate) for gate in blocks.gates] for order, _ in variants])

@@ -16,7 +16,7 @@ from lstm_trace.examples import text
 WRITERS: dict[str, tuple[list[str], str]] = {
     "run": (["run", "q22.yaml"], ".json, .safetensors"),
     "report": (["report", "q22.yaml"], ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf"),
-    "export": (["export", "q22.yaml"], ".csv, .tsv, .parquet, .xlsx"),
+    "export": (["export", "q22.yaml"], ".csv, .tsv, .parquet, .jsonl, .xlsx"),
     "diff": (["diff", "q22.yaml", "q22.yaml"], ".md, .markdown, .csv, .json"),
     "diff --attribute": (["diff", "q22.yaml", "q22.yaml", "--attribute", "h_t[0]"], ".md, .markdown, .csv, .json"),
     "explain": (["explain", "q22.yaml", "--how", "gates"], ".md, .markdown, .csv, .json"),

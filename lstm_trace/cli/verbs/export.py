@@ -16,7 +16,9 @@ PATIENCE = 2.0
 
 @click.command("export")
 @source_argument
-@output_option("Write here; the suffix says how: .csv, .tsv, .parquet, .xlsx. Standard output (CSV) if not given.")
+@output_option(
+    "Write here; the suffix says how: .csv, .tsv, .parquet, .jsonl, .xlsx. Standard output (CSV) if not given."
+)
 @click.option("--shape", type=click.Choice(["long", "wide", "worked"]), default="long", show_default=True,
               help="long: a row for each value; wide: a row for each step, a column for each line and unit; "
                    "worked: a row for each value with its formula and the numbers in it.")  # fmt: skip
@@ -55,11 +57,11 @@ def command(
     from ...trace.rows import Selection
 
     chosen, style = Selection(**selection), Style(digits[0], lines=digits[1])
-    suffix = check(output, shape, with_inputs, dialect, values, padding, style)  # before a long run, as the next lines
-    before = (lambda model: refuse(model, chosen, not values, padding)) if suffix == ".xlsx" else None
+    writer = check(output, shape, with_inputs, dialect, values, padding, style)  # before a long run, as the next lines
+    before = (lambda model: refuse(model, chosen, not values, padding)) if writer.workbook else None
     trace = opened(source, allow_nonfinite, before)
     job = Job(trace, shape, chosen, with_inputs, dialect, values, padding, style)
-    whole = replace(job, padding=padding or suffix == ".xlsx")  # a workbook may hold padding without being asked
+    whole = replace(job, padding=padding or writer.workbook)  # a workbook may hold padding without being asked
     with _Progress(whole.rows) as progress:
         export(replace(job, progress=progress.advance), output)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import compress, product
 from typing import Any
 
 import numpy as np
@@ -119,10 +120,8 @@ def _smaller(book: Book, selection: Selection) -> Iterator[tuple[str, Selection]
     layer: _Choice = (f"--layer {layers[0]}", {"layer": layers[0]})
     only: _Choice = (f"--only {','.join(main)}", {"only": main})
     row: _Choice = (f"--batch {book.rows.start}", {"batch": book.rows.start})
-    several: tuple[list[_Choice], ...] = (
-        [], [layer], [row], [row, layer], [only], [only, layer], [only, row], [only, row, layer]
-    )  # fmt: skip
-    for more in several:
+    for taken in product((False, True), repeat=3):
+        more = list(compress((only, row, layer), taken))
         chosen = replace(selection, **{key: value for _, part in more for key, value in part.items()})
         text = " ".join(text for text, _ in more)
         if text:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain, count
 from typing import NamedTuple
 
 import numpy as np
@@ -60,12 +61,12 @@ class Grid:
     @property
     def weights(self) -> str:
         """The sheet of its parameters."""
-        return f"Weights {self.stage.layer} {self.stage.direction}"
+        return self.sheet.replace("Layer", "Weights")
 
     @property
     def recorded(self) -> str:
         """The sheet of the recorded numbers, each in the cell of the same address."""
-        return f"Recorded {self.stage.layer} {self.stage.direction}"
+        return self.sheet.replace("Layer", "Recorded")
 
     @property
     def width(self) -> int:
@@ -132,12 +133,6 @@ class Book:
         """The rows of the batch that are shown."""
         return slice(self.rows.start, self.rows.stop)
 
-    def places(self) -> Iterator[tuple[int, int, int]]:
-        """(row, position in the batch, position in the steps), a sequence after the other."""
-        for i in range(len(self.rows)):
-            for k in range(len(self.steps)):
-                yield TOP + i * len(self.steps) + k, i, k
-
 
 def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool = False) -> Book:
     """Lay the selection out. padding: keep it where the cells are numbers; formulas need all steps.
@@ -149,45 +144,30 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool
     valid = trace.valid[window, batch, 0] != 0
     kept = np.ones_like(valid) if padding or live else valid
     padded = not valid[kept].all()
-    if padded:
-        trace = _telling(trace)
-    names = _Names()
+    if padded:  # `valid` is among the inputs of every stage
+        trace = replace(trace, stages=tuple(replace(s, sources={**s.sources, VALID: VALID}) for s in trace.stages))
+    names = {"x_t", "lengths"}
     grids: dict[str, Grid] = {}
-    for stage in trace.stages:
-        if selection.places(stage):
-            blocks = _blocks(trace, stage, selection, window, grids, live, padded)
-            if blocks:
-                grids[stage.scope] = Grid(stage, blocks)
+    for stage in filter(selection.places, trace.stages):
+        if blocks := _blocks(trace, stage, selection, window, grids, live, padded):
+            grids[stage.scope] = Grid(stage, blocks)
     tables = {scope: _tables(trace, grid, names) for scope, grid in grids.items()} if live else {}
     steps, rows = trace.span[window], range(batch.start, batch.stop)
     starts = tuple(_starts(trace, grids, steps, batch, names)) if live else ()
-    given = [(scope, b.name) for scope, grid in grids.items() for b in grid.blocks.values() if b.kind == "given"]
-    ranges = {(scope, name): names.new(scope, name) for scope, name in given} if live else {}
-    reads_x = any(g.stage.sources.get(b.name) == X for g in grids.values() for b in g.blocks.values())
+    every = [(scope, grid, block) for scope, grid in grids.items() for block in grid.blocks.values()]
+    given = [(scope, block.name) for scope, _, block in every if block.kind == "given"]
+    ranges = {place: _new_name(names, *place) for place in given} if live else {}
+    reads_x = any(grid.stage.sources.get(block.name) == X for _, grid, block in every)
     return Book(trace, steps, rows, live, grids, tables, starts, reads_x, kept, padded, ranges)
 
 
-def _telling(trace: Trace) -> Trace:
-    """The trace with `valid` among the inputs of every stage."""
-    return replace(trace, stages=tuple(replace(s, sources={**s.sources, VALID: VALID}) for s in trace.stages))
-
-
-class _Names:
-    """Names of ranges. With the place behind it (`W_xi_0f`) none looks like an address; case does not count."""
-
-    def __init__(self) -> None:
-        self.taken = {"x_t", "lengths"}
-
-    def new(self, scope: str, name: str) -> str:
-        """A name that is not taken."""
-        layer, direction = scope.split("/")
-        found = stem = f"{name[:200]}_{layer}{direction[0]}"
-        count = 1
-        while found.casefold() in self.taken:
-            count += 1
-            found = f"{stem}_{count}"
-        self.taken.add(found.casefold())
-        return found
+def _new_name(taken: set[str], scope: str, name: str) -> str:
+    """A name for a range. With the place behind it (`W_xi_0f`) none looks like an address; case does not count."""
+    layer, direction = scope.split("/")
+    stem = f"{name[:200]}_{layer}{direction[0]}"
+    found = next(n for n in chain([stem], (f"{stem}_{k}" for k in count(2))) if n.casefold() not in taken)
+    taken.add(found.casefold())
+    return found
 
 
 def _blocks(
@@ -265,18 +245,18 @@ def _whence(stage: Stage, name: str) -> str:
     return {X: "the input", VALID: "1 at a valid step", GIVEN: "given"}.get(source, f"from {source}")
 
 
-def _tables(trace: Trace, grid: Grid, names: _Names) -> tuple[Table, ...]:
+def _tables(trace: Trace, grid: Grid, names: set[str]) -> tuple[Table, ...]:
     """The parameters that the shown formulas read, one below the other."""
     read = {name for line in grid.lines for name in grid.stage.cell.by_name[line.name].reads}
     found, top = [], 2
     for name, values in trace.parameters.get(grid.stage.scope, {}).items():
         if name in read:
-            found.append(Table(name, names.new(grid.stage.scope, name), top, values))
+            found.append(Table(name, _new_name(names, grid.stage.scope, name), top, values))
             top += 3 + values.shape[0]
     return tuple(found)
 
 
-def _starts(trace: Trace, grids: dict[str, Grid], steps: range, batch: slice, names: _Names) -> Iterator[Start]:
+def _starts(trace: Trace, grids: dict[str, Grid], steps: range, batch: slice, names: set[str]) -> Iterator[Start]:
     """The lengths, and every initial state whose step is shown."""
     at = 1
     read = (grid.stage.sources.get(block.name) for grid in grids.values() for block in grid.blocks.values())
@@ -290,7 +270,7 @@ def _starts(trace: Trace, grids: dict[str, Grid], steps: range, batch: slice, na
             if block.kind == "state" and block.live and edge in steps:
                 values = trace.initial[scope][block.name][batch]
                 short = INITIAL.get(block.name, block.name)
-                yield Start(scope, block.name, names.new(scope, short), at, values)
+                yield Start(scope, block.name, _new_name(names, scope, short), at, values)
                 at += block.width
 
 

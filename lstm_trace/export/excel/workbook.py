@@ -1,26 +1,29 @@
-"""XLSX, alive: inputs and weights are cells to change, every line is a formula over its operands' cells.
+"""A trace as a live spreadsheet: every line is a formula over its operands' cells.
 
 Rows are written in order and put on disk at once (XlsxWriter's `constant_memory`), so that memory is bounded by a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from ...base.arrays import Array
 from ...cell.network import VALID
 from ...errors import OptionError
 from ..writers import Job
-from .cells import cells, recorded
+from .cells import Cells, cells, recorded
 from .file import workbook
 from .formulas import column
 from .limits import fitting
-from .page import DIGITS, Page, Style, open_styles, property_text, unit
-from .sheets import CHECK, INPUTS, LEFT, README, START, TOP, Block, Book, Grid, Start, Table, labels
-from .strings import about, sheets
+from .page import DIGITS, Page, Styles, property_text, units
+from .sheets import CHECK, INPUTS, LEFT, README, START, TOP, Block, Book, Grid, Table, labels
+from .texts import TEXTS, about, sheets
 
 #: Steps whose numbers are read at once.
 PIECE = 64
+_NOTES = TEXTS["notes"]
 
 
 def write(job: Job, path: str | Path) -> None:
@@ -34,13 +37,9 @@ def write(job: Job, path: str | Path) -> None:
     book = fitting(job.trace, job.selection, not job.values, job.padding)
     with workbook(path) as made:
         made.set_properties({"title": property_text(job.trace.header.title), "comments": "Written by lstm-trace"})
-        styles = open_styles(made, DIGITS if job.digits.digits is None else job.digits.digits)
+        styles = Styles(made, DIGITS if job.digits.digits is None else job.digits.digits)
         pages = {name: Page(made, name, styles, tab) for name, tab, _ in sheets(book)}
-        for text, style, link in about(book):
-            pages[README].row(text, style, link)
-        pages[README].worksheet.set_column(0, 0, 26)
-        pages[README].worksheet.set_column(1, 1, 90)
-        pages[README].printed(None)
+        _read_me(book, pages[README])
         if INPUTS in pages:
             _inputs(book, pages[INPUTS])
         if START in pages:
@@ -58,7 +57,21 @@ def write(job: Job, path: str | Path) -> None:
 # -- sheets of steps -----------------------------------------------------------------------------------------------
 
 
-def _headings(page: Page, book: Book, title: str, note: str, blocks: Sequence[tuple[Block, Sequence[str]]]) -> None:
+class Columns(NamedTuple):
+    """A block with its labels and its numbers (steps, batch rows, width), and its formulas where it has any.
+
+    style: of the numbers; that of formulas is `live`.
+    """
+
+    block: Block
+    labels: Sequence[str]
+    values: Array
+    style: str
+    live: str = ""
+    cells: Cells = Cells(None)
+
+
+def _headings(page: Page, title: str, note: str, blocks: Sequence[tuple[Block, Sequence[str]]], left: int) -> None:
     """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels."""
     page.write(0, 0, title, "title")
     page.write(1, 0, note, "note")
@@ -66,120 +79,107 @@ def _headings(page: Page, book: Book, title: str, note: str, blocks: Sequence[tu
         page.across(2, block.first, block.width, block.name, "name")
     for block, _ in blocks:
         page.across(3, block.first, block.width, block.heading, "heading")
-    page.write(4, 0, "row", "unit")
-    page.write(4, 1, "t", "unit")
+    for at, text in enumerate(("row", "t")[:left]):
+        page.write(4, at, text, "unit")
     for block, named in blocks:
-        page.units(4, block.first, block.width, named)
-    for block, named in blocks:
+        page.block(4, block.first, units(block.width, named), "unit")
+    page.worksheet.freeze_panes(TOP, left)
+    page.printed(TOP - 1, sum(block.width for block, _ in blocks), left - 1)
+
+
+def _steps(
+    book: Book,
+    page: Page,
+    title: str,
+    note: str,
+    found: Sequence[Columns],
+    backward: bool = False,
+    progress: Callable[[int], None] = lambda values: None,
+) -> None:
+    """A row for each step of each row of the batch."""
+    blocks = [columns.block for columns in found]
+    lines = sum(block.width for block in blocks if block.kind == "line")
+    _headings(page, title, note, [(columns.block, columns.labels) for columns in found], LEFT)
+    for block, named, *_ in found:
         longest = max(
             [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in named)]
         )
         page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
     page.worksheet.set_column(0, 1, 5, None, {})
-    page.worksheet.freeze_panes(TOP, LEFT)
-    page.printed(TOP - 1, sum(block.width for block, _ in blocks), LEFT - 1)
-
-
-def _rows(book: Book) -> Iterator[tuple[int, int, int]]:
-    """(row, batch row, t) with the two numbers on the left."""
-    for row, i, k in book.places():
-        yield row, book.rows[i], book.steps[k]
-
-
-def _inputs(book: Book, page: Page) -> None:
-    """The input, a row for each step."""
-    x = book.trace.x
-    assert x is not None
-    width = x.shape[-1]
-    block = Block("x_t", "given", LEFT, width, False, "the input")
-    note = "Change any number: every layer follows."
-    _headings(page, book, "Inputs", note, [(block, labels(book.trace, "x", width))])
-    for row, b, t in _rows(book):
-        page.place(row, b, t)
-        for j, value in enumerate(x[book.trace.index(t), b].tolist()):
-            page.number(row, LEFT + j, value, "input", first=j == 0)
-    page.named("x_t", TOP, LEFT, book.height - 1, LEFT + width - 1)
-
-
-def _layer(book: Book, grid: Grid, page: Page, job: Job) -> None:
-    """One layer and direction: formulas, each with the recorded number as its result so far."""
-    stage, blocks = grid.stage, list(grid.blocks.values())
-    backward = stage.direction == "reverse"
-    note = "Every line is a formula over the cells to its left." if book.live else "The recorded numbers."
-    if book.live and not all(block.live for block in blocks if block.kind == "line"):
-        note = "Numbers in italics were recorded: what they were computed from is not here."
-    if book.padded:
-        note += " Rows in grey are padding: they are no part of their sequence."
-    if backward and book.live:
-        note += " This direction runs upwards: the step before is the row below."
-    _headings(page, book, _title(grid), note, [(block, _units(book, grid, block)) for block in blocks])
-    formulas = [cells(book, grid, block) for block in blocks]
-    styles = [_style(grid, block) for block in blocks]
     back, edge = (1, len(book.steps) - 1) if backward else (-1, 0)
-    for row, i, k, values in _values(book, grid, blocks):
-        page.place(row, book.rows[i], book.steps[k])
-        for block, texts, style, numbers in zip(blocks, formulas, styles, values, strict=True):
-            _cells(page, row, block, texts.at(row, k == edge, back, i), style, numbers)
-        job.progress(sum(block.width for block in blocks if block.kind == "line"))
-    _shown(book, page, blocks)
-    for block in blocks:
-        if block.kind == "given" and book.live:
-            name = book.ranges[stage.scope, block.name]
-            page.named(name, TOP, block.first, book.height - 1, block.columns[-1])
-
-
-def _shown(book: Book, page: Page, blocks: Sequence[Block]) -> None:
-    """The display of the values, which are all but those to be edited, and of padding."""
-    runs: list[range] = []
+    for row, i, k, values in _values(book, found):
+        page.write(row, 0, book.rows[i], "place")
+        page.write(row, 1, book.steps[k], "place")
+        for columns, numbers in zip(found, values, strict=True):
+            formulas = columns.cells.at(row, k == edge, back, i)
+            page.block(row, columns.block.first, numbers, columns.live if formulas else columns.style, formulas)
+        progress(lines)
+    runs: list[range] = []  # of neighbouring values, which are all but those to be edited
     for block in blocks:
         if block.kind != "given":
             begin = runs.pop().start if runs and runs[-1].stop == block.first else block.first
             runs.append(range(begin, block.columns.stop))
-    valid = next((block.first for block in blocks if block.name == VALID), None) if book.padded else None
-    page.shown(TOP, book.height - 1, runs, valid)
+    if runs:
+        valid = next((block.first for block in blocks if block.name == VALID), None) if book.padded else None
+        page.shown(TOP, book.height - 1, runs, valid)
 
 
-def _cells(
-    page: Page, row: int, block: Block, formulas: Sequence[str] | None, style: Style, numbers: list[float]
-) -> None:
-    if formulas is None:
-        style = "input" if block.kind == "given" else "recorded" if block.kind == "state" else style
-        for j, value in enumerate(numbers):
-            page.number(row, block.first + j, value, style, first=j == 0)
-    else:
-        for j, (formula, value) in enumerate(zip(formulas, numbers, strict=True)):
-            page.formula(row, block.first + j, formula, value, style, first=j == 0)
-
-
-def _recorded(book: Book, grid: Grid, page: Page) -> None:
-    """The numbers of the trace, each at the address of its formula on the layer's sheet."""
-    blocks = [block for block in grid.blocks.values() if block in grid.lines or (book.padded and block.name == VALID)]
-    note = f"The numbers of the trace, in the cells of the same addresses as on '{grid.sheet}'."
-    _headings(page, book, f"{_title(grid)}: recorded", note, [(b, _units(book, grid, b)) for b in blocks])
-    for row, i, k, values in _values(book, grid, blocks):
-        page.place(row, book.rows[i], book.steps[k])
-        for block, numbers in zip(blocks, values, strict=True):
-            for j, value in enumerate(numbers):
-                page.number(row, block.first + j, value, "recorded", first=j == 0)
-    _shown(book, page, blocks)
-
-
-def _values(book: Book, grid: Grid, blocks: Sequence[Block]) -> Iterator[tuple[int, int, int, list[list[float]]]]:
+def _values(book: Book, found: Sequence[Columns]) -> Iterator[tuple[int, int, int, list[list[float]]]]:
     """(row, position in the batch, position in the steps, the numbers of each block) of every row, in order."""
-    arrays = [recorded(book, grid, block) for block in blocks]
     row = TOP
     for i in range(len(book.rows)):
         for at in range(0, len(book.steps), PIECE):
-            piece = [array[at : at + PIECE, i].tolist() for array in arrays]
+            piece = [columns.values[at : at + PIECE, i].tolist() for columns in found]
             for k, numbers in enumerate(zip(*piece, strict=True), at):
                 if book.kept[k, i]:
                     yield row, i, k, list(numbers)
                     row += 1
 
 
-def _style(grid: Grid, block: Block) -> Style:
-    if not block.live:
-        return "recorded"
+def _inputs(book: Book, page: Page) -> None:
+    """The input."""
+    x = book.trace.x
+    assert x is not None
+    block = Block("x_t", "given", LEFT, x.shape[-1], False, "the input")
+    named = labels(book.trace, "x", block.width)
+    _steps(book, page, "Inputs", _NOTES["inputs"], [Columns(block, named, x[book.window, book.batch], "input")])
+    page.named("x_t", TOP, LEFT, book.height - TOP, block.width)
+
+
+def _layer(book: Book, grid: Grid, page: Page, job: Job) -> None:
+    """One layer and direction: formulas, each with the recorded number as its result so far."""
+    blocks = list(grid.blocks.values())
+    backward = grid.stage.direction == "reverse"
+    partly = not all(block.live for block in blocks if block.kind == "line")
+    note = _NOTES["numbers" if not book.live else "partly" if partly else "live"]
+    note += (_NOTES["padded"] if book.padded else "") + (_NOTES["upwards"] if backward and book.live else "")
+    found = [
+        _columns(book, grid, block, "input" if block.kind == "given" else "recorded")._replace(
+            live=_style(grid, block), cells=cells(book, grid, block)
+        )
+        for block in blocks
+    ]
+    _steps(book, page, _title(grid), note, found, backward, job.progress)
+    for block in blocks:
+        if block.kind == "given" and book.live:
+            name = book.ranges[grid.stage.scope, block.name]
+            page.named(name, TOP, block.first, book.height - TOP, block.width)
+
+
+def _recorded(book: Book, grid: Grid, page: Page) -> None:
+    """The numbers of the trace, each at the address of its formula on the layer's sheet."""
+    blocks = [block for block in grid.blocks.values() if block in grid.lines or (book.padded and block.name == VALID)]
+    found = [_columns(book, grid, block, "recorded") for block in blocks]
+    _steps(book, page, f"{_title(grid)}: recorded", _NOTES["recorded"].format(sheet=grid.sheet), found)
+
+
+def _columns(book: Book, grid: Grid, block: Block, style: str) -> Columns:
+    """The recorded numbers of a block, with the problem's labels of its units."""
+    key = "x" if grid.stage.sources.get(block.name) == "x" else "h"
+    return Columns(block, labels(book.trace, key, block.width), recorded(book, grid, block), style)
+
+
+def _style(grid: Grid, block: Block) -> str:
     if block.kind != "line":
         return "copy"
     return "result" if grid.stage.cell.by_name[block.name].assigned else "part"
@@ -189,50 +189,42 @@ def _title(grid: Grid) -> str:
     return f"Layer {grid.stage.layer}, {grid.stage.direction}"
 
 
-def _units(book: Book, grid: Grid, block: Block) -> Sequence[str]:
-    """The problem's labels of a block's units."""
-    source = grid.stage.sources.get(block.name)
-    return labels(book.trace, "x" if source == "x" else "h", block.width)
-
-
 # -- sheets of their own -------------------------------------------------------------------------------------------
+
+
+def _read_me(book: Book, page: Page) -> None:
+    for row, (texts, style, leads) in enumerate(about(book)):
+        for at, text in enumerate(texts):
+            if at == 0 and leads:
+                page.link(row, 0, leads)
+            elif text:
+                page.write(row, at, text, "text" if at else style)
+    page.worksheet.set_column(0, 0, 26)
+    page.worksheet.set_column(1, 1, 90)
+    page.printed(None)
 
 
 def _initial(book: Book, page: Page) -> None:
     """Lengths and initial states, a row for each batch row."""
-    page.write(0, 0, "Initial states", "title")
-    page.write(1, 0, "What each sequence begins with. Change any number.", "note")
-    starts: Sequence[Start] = book.starts
-    for row in (2, 3, 4):
-        if row == 4:
-            page.write(row, 0, "row", "unit")
-        for start in starts:
-            width = start.values.shape[-1]
-            if row < 4:
-                text = (
-                    start.range if row == 2 else f"{start.state}, {start.scope}" if start.scope else "steps of the row"
-                )
-                page.across(row, start.first, width, text, "name" if row == 2 else "heading")
-                continue
-            named = labels(book.trace, "h", width) if start.scope else ()
-            page.units(row, start.first, width, named)
+    blocks = []
+    for start in book.starts:
+        what = f"{start.state}, {start.scope}" if start.scope else "steps of the row"
+        block = Block(start.range, "given", start.first, start.values.shape[-1], False, what)
+        blocks.append((block, labels(book.trace, "h", block.width) if start.scope else ()))
+    _headings(page, "Initial states", _NOTES["initial"], blocks, 1)
     for i, b in enumerate(book.rows):
-        page.number(TOP + i, 0, b, "place")
-        for start in starts:
-            for j, value in enumerate(start.values[i].tolist()):
-                page.number(TOP + i, start.first + j, value, "input", first=j == 0)
-    for start in starts:
-        width = start.values.shape[-1]
-        page.named(start.range, TOP, start.first, TOP + len(book.rows) - 1, start.first + width - 1)
-        page.worksheet.set_column(start.first, start.first + width - 1, max(14, 18 / width))
-    page.worksheet.freeze_panes(TOP, 1)
-    page.printed(TOP - 1, sum(start.values.shape[-1] for start in starts), 0)
+        page.write(TOP + i, 0, b, "place")
+        for start in book.starts:
+            page.block(TOP + i, start.first, start.values[i].tolist(), "input")
+    for block, _ in blocks:
+        page.named(block.name, TOP, block.first, len(book.rows), block.width)
+        page.worksheet.set_column(block.first, block.columns[-1], max(14, 18 / block.width))
 
 
 def _weights(book: Book, grid: Grid, tables: Sequence[Table], page: Page) -> None:
     """The parameters of one layer and direction, one below the other."""
     page.write(0, 0, f"{_title(grid)}: weights", "title")
-    page.write(1, 0, "Change any number: every step follows. A row feeds the unit of its number.", "note")
+    page.write(1, 0, _NOTES["weights"], "note")
     widest = 1
     for table in tables:
         values = table.values if table.values.ndim == 2 else table.values[:, None]
@@ -242,14 +234,14 @@ def _weights(book: Book, grid: Grid, tables: Sequence[Table], page: Page) -> Non
         across, down = _sides(book, grid, table)
         page.write(table.top + 1, 0, "", "unit")
         if table.values.ndim == 2:
-            page.units(table.top + 1, 1, values.shape[1], across)
-        for j in range(values.shape[0]):
-            row = table.top + 2 + j
-            page.write(row, 0, unit(j, down), "place")
-            for k, value in enumerate(values[j].tolist()):
-                page.number(row, 1 + k, value, "weight")
+            page.block(table.top + 1, 1, units(values.shape[1], across), "unit")
+        named = units(len(values), down)
+        for row, (name, numbers) in enumerate(zip(named, values.tolist(), strict=True), table.top + 2):
+            page.write(row, 0, name, "place")
+            for at, value in enumerate(numbers, 1):
+                page.write(row, at, value, "weight")
         widest = max(widest, values.shape[1])
-        page.named(table.range, table.top + 2, 1, table.top + 1 + values.shape[0], values.shape[1])
+        page.named(table.range, table.top + 2, 1, *values.shape)
     page.worksheet.set_column(0, 0, 16)
     page.worksheet.set_column(1, widest, 13)
     page.worksheet.freeze_panes(2, 1)
@@ -268,21 +260,15 @@ def _sides(book: Book, grid: Grid, table: Table) -> tuple[Sequence[str], Sequenc
 
 def _check(book: Book, page: Page) -> None:
     """For each line the largest difference between the live cells and the record; the largest of all on top."""
-    tolerance = 1e-9 if book.trace.header.dtype == "float64" else 1e-4
     found = [(grid, block) for grid in book.grids.values() for block in grid.lines]
     begin, end = 8, 7 + len(found)
     page.write(0, 0, "Check", "title")
-    page.write(
-        1,
-        0,
-        "How far the live cells are from the recorded numbers: 0, but for rounding, until a number is changed.",
-        "note",
-    )
+    page.write(1, 0, _NOTES["check"], "note")
     page.write(3, 0, "Largest difference", "name")
-    page.formula(3, 1, f"MAX(E{begin + 1}:E{end + 1})", 0.0, "difference")
-    page.text_formula(3, 2, 'IF(B4<=B5,"as recorded","changed")', "as recorded", "verdict")
+    page.write(3, 1, 0.0, "difference", formula=f"MAX(E{begin + 1}:E{end + 1})")
+    page.write(3, 2, "as recorded", "verdict", formula='IF(B4<=B5,"as recorded","changed")')
     page.write(4, 0, "Rounding explains", "text")
-    page.number(4, 1, tolerance, "difference")
+    page.write(4, 1, 1e-9 if book.trace.header.dtype == "float64" else 1e-4, "difference")
     for at, text in enumerate(("sheet", "line", "equation", "values", "largest difference")):
         page.write(7, at, text, "column" if at < 3 else "unit")
     for row, (grid, block) in enumerate(found, begin):
@@ -291,10 +277,10 @@ def _check(book: Book, page: Page) -> None:
         page.link(row, 0, grid.sheet)
         page.write(row, 1, block.name, "text")
         page.write(row, 2, block.heading, "text")
-        page.number(row, 3, block.width * len(book.rows) * len(book.steps), "count")
-        page.array(
-            row, 4, f"MAX(IF(ISNUMBER({record}),ABS({live}-{record}),IF(ISNUMBER({live}),1,0)))", 0.0, "difference"
-        )
+        page.write(row, 3, block.width * len(book.rows) * len(book.steps), "count")
+        farthest = f"MAX(IF(ISNUMBER({record}),ABS({live}-{record}),IF(ISNUMBER({live}),1,0)))"
+        look = page.styles.looks["difference", "plain"]
+        page.worksheet.write_array_formula(row, 4, row, 4, farthest, look, 0.0)  # it goes through whole ranges
     nothing = {"type": "cell", "criteria": "==", "value": 0, "format": page.styles.rules["zero"]}
     limit = {"type": "cell", "criteria": ">", "value": "$B$5", "format": page.styles.rules["alarm"]}
     for rule in (nothing, limit):

@@ -24,6 +24,7 @@ import numpy as np
 from ...base.extras import missing
 from ...errors import FileError, MissingError
 from ..guards import afford, checked_shape, entries
+from ..lazy import Lazy, widened
 from .hdf5_reader import FAULTS, RefusedError, Stored
 
 #: The script that reads a file, and how many seconds it may take for an answer: some, and one more for so many bytes.
@@ -50,7 +51,7 @@ class Answers(Protocol):
         """An array of `size` bytes, without a shape."""
 
 
-class Dataset:
+class Dataset(Lazy):
     """An array that stays in its file until its numbers are asked for."""
 
     def __init__(self, answers: Answers, name: str, facts: Mapping[str, Any], where: str) -> None:
@@ -59,7 +60,7 @@ class Dataset:
         self.half = bool(facts["half"])
         self.dtype = np.dtype("V2" if self.half or not facts["numbers"] else str(facts["dtype"]))
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def read(self) -> Any:
         """The numbers; bfloat16 as the equal float32. Raises FileError for a claim that the file does not bear out."""
         facts = self._facts
         if facts["elsewhere"]:
@@ -77,8 +78,8 @@ class Dataset:
         if self.half or values.dtype.kind == "V":
             if values.dtype.itemsize != 2:
                 raise FileError(f"{self._where} has the dtype {values.dtype}; expected numbers")
-            values = (values.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-        return values if dtype is None else values.astype(dtype)
+            return widened(values.view(np.uint16))
+        return values
 
 
 @dataclass

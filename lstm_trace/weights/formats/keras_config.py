@@ -101,11 +101,15 @@ def _name(entry: Any) -> str:
     return str((settings.get("name") if isinstance(settings, Mapping) else "") or entry.get("name", ""))
 
 
+def _wrapped(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What a wrapper holds: its class and settings; None for a layer that is no wrapper."""
+    parts = (config.get(key) for key in ("layer", "cell"))
+    return next((part for part in parts if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping)), None)
+
+
 def _cells(config: Mapping[str, Any]) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-    for key in ("layer", "cell"):
-        part = config.get(key)
-        if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping):
-            return _cells(part["config"])
+    if part := _wrapped(config):
+        return _cells(part["config"])
     listed = config.get("cells")
     if not isinstance(listed, list) or not all(isinstance(cell, Mapping) for cell in listed):
         return ()
@@ -120,11 +124,9 @@ def _inner(config: Mapping[str, Any]) -> Mapping[str, Any]:
     cells = _cells(config) if "cells" in config else ()
     if cells:  # where they differ, the layer is refused
         return cells[0][1]
-    for key in ("layer", "cell"):
-        part = config.get(key)
-        if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping):
-            outer = {k: v for k, v in config.items() if k in ("go_backwards", "zero_output_for_mask", "stateful")}
-            return {**outer, **_inner(part["config"])}
+    if part := _wrapped(config):
+        outer = {k: v for k, v in config.items() if k in ("go_backwards", "zero_output_for_mask", "stateful")}
+        return {**outer, **_inner(part["config"])}
     return config
 
 
@@ -132,10 +134,8 @@ def _inner_kind(kind: str, config: Mapping[str, Any]) -> str:
     cells = _cells(config) if "cells" in config else ()
     if cells:
         return next((one for one, _ in cells if one != cells[0][0]), cells[0][0])
-    for key in ("layer", "cell"):
-        part = config.get(key)
-        if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping):
-            return _inner_kind(str(part.get("class_name", "")), part["config"])
+    if part := _wrapped(config):
+        return _inner_kind(str(part.get("class_name", "")), part["config"])
     return kind
 
 

@@ -15,9 +15,10 @@ from ..find import find
 from ..found import Found
 from ..guards import afford, archive, entries, told
 from ..layouts import Layout
+from ..lazy import Lazy
 
 
-class Member:
+class Member(Lazy):
     """An array in an .npz file: its shape and dtype are known, its numbers are read when asked for."""
 
     def __init__(self, opened: zipfile.ZipFile, entry: str, where: str) -> None:
@@ -30,11 +31,10 @@ class Member:
             raise FileError(f"{self._where} claims {self.size:,} bytes and has {info.file_size:,}; is it cut off?")
         afford(info.file_size, info.compress_size, self._where)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def read(self) -> Any:
         """The numbers."""
         with told(self._where, ValueError, TypeError), self._opened.open(self._entry) as file:
-            values = npy.read_array(file, allow_pickle=False)
-        return values if dtype is None else values.astype(dtype)
+            return npy.read_array(file, allow_pickle=False)
 
 
 def header(file: Any, where: str) -> tuple[tuple[int, ...], bool, Any]:

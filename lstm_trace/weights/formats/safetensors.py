@@ -14,6 +14,7 @@ from ..find import find
 from ..found import Found
 from ..guards import told
 from ..layouts import Layout
+from ..lazy import Lazy, widened
 
 
 class Dtype(NamedTuple):
@@ -25,7 +26,7 @@ class Dtype(NamedTuple):
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
-class Tensor:
+class Tensor(Lazy):
     """A tensor that stays in its file until its numbers are asked for."""
 
     def __init__(self, opened: Any, path: Path, name: str) -> None:
@@ -35,27 +36,25 @@ class Tensor:
         self.dtype = Dtype(_DTYPES.get(self.kind, self.kind))
         self._opened, self._path, self._name = opened, path, name
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def read(self) -> Any:
         """The numbers; bfloat16 as the equal float32. Raises FileError for float8 and the like."""
         if self.kind == "BF16":
-            values = _bfloat16(self._path, self._name).reshape(self.shape)
-        else:
-            try:
-                values = self._opened.get_tensor(self._name)
-            except (AttributeError, TypeError):
-                raise FileError(
-                    f"{self._path}: the tensor {self._name} has the dtype {self.kind}; expected F64, F32, F16 or BF16"
-                ) from None
-        return values if dtype is None else values.astype(dtype)
+            return _bfloat16(self._path, self._name).reshape(self.shape)
+        try:
+            return self._opened.get_tensor(self._name)
+        except (AttributeError, TypeError):
+            raise FileError(
+                f"{self._path}: the tensor {self._name} has the dtype {self.kind}; expected F64, F32, F16 or BF16"
+            ) from None
 
 
 def _bfloat16(path: Path, name: str) -> Any:
-    """A bfloat16 is the upper half of a float32. The library has checked the header."""
+    """A tensor's numbers. The library has checked the header."""
     with path.open("rb") as file:
         length = struct.unpack("<Q", file.read(8))[0]
         first, last = json.loads(file.read(length))[name]["data_offsets"]
         file.seek(8 + length + first)
-        return (np.frombuffer(file.read(last - first), "<u2").astype(np.uint32) << 16).view(np.float32)
+        return widened(np.frombuffer(file.read(last - first), "<u2"))
 
 
 def read(path: Path, layout: Layout | None = None) -> list[Found]:

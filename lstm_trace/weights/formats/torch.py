@@ -15,13 +15,14 @@ from ..find import find
 from ..found import Found
 from ..guards import archive, check_intact, entries
 from ..layouts import LAYOUTS, Layout
+from ..lazy import Lazy
 
 SAVE = "torch.save(model.state_dict(), 'weights.pt')"
 #: Containers deeper than this are no checkpoint.
 DEEPEST = 32
 
 
-class Tensor:
+class Tensor(Lazy):
     """A tensor of a checkpoint, turned into an array when its numbers are asked for."""
 
     def __init__(self, tensor: Any, where: str) -> None:
@@ -29,10 +30,9 @@ class Tensor:
         self.dtype = tensor.dtype
         self._tensor, self._where = tensor, where
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def read(self) -> Any:
         """The numbers; bfloat16 as the equal float32. Raises FileError for quantised, sparse and empty tensors."""
-        values = plain(self._tensor, self._where)
-        return values if dtype is None else values.astype(dtype)
+        return plain(self._tensor, self._where)
 
 
 def plain(tensor: Any, where: str) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..guards import afford
 from .file import Tensors
-from .fold import FOLDS, MOVES, Fill, NotConstant, fill_of
+from .fold import FOLDS, MOVES, ZERO, Fill, NotConstant, claimed, fill_of
 
 #: The sizes of a value's axes, None for those that are not known; None where nothing is.
 Shape = tuple[int | None, ...] | None
@@ -57,6 +57,7 @@ class Graphs:
     def __init__(self, model: Any, tensors: Tensors) -> None:
         self._model, self._tensors = model, tensors
         self._known: dict[tuple[Scope, str], Any] = {}
+        self._made = 0  # bytes of all results so far, which are kept
 
     def nodes(self) -> Iterator[tuple[Scope, Any]]:
         """Every node with its scope; inner graphs follow the node that holds them."""
@@ -157,26 +158,33 @@ class Graphs:
             return [self._literal(node, facts)]
         if node.op_type not in FOLDS or not standard(node):
             raise NotConstant(f"it comes from {described(Origin((), scope, node, node.output[0]))}")
-        inputs: list[Any] = []
-        for at, name in enumerate(node.input):
+        known: dict[str, Any] = {"": None}  # an input that is named many times is read once
+        for name in dict.fromkeys(node.input):
             try:
-                inputs.append(self.constant(scope, name, depth + 1) if name else None)
+                known[name] = self.constant(scope, name, depth + 1) if name else None
             except NotConstant:
-                if at == 0 and node.op_type != "ConstantOfShape":
+                if name == node.input[0] and node.op_type != "ConstantOfShape":
                     raise
-                inputs.append(NotConstant)  # a size: what is the same everywhere stays so
+                known[name] = NotConstant  # a size: what is the same everywhere stays so
+        inputs = [known[name] for name in node.input]
+        facts.pop("consumed_inputs", None)  # of versions before 6: which memory may be used again
         if "value" in facts:
             facts["value"] = self._tensors.array(facts["value"])
+        if node.op_type == "Split":
+            facts["num_outputs"] = len(node.output)
         filled = _filled(node.op_type, inputs, facts)
         if filled is not None:
             return [filled] * len(node.output)
         where = f"{self._tensors.path}: the {node.op_type} {node.name or node.output[0]}"
         try:
+            self._made += claimed(node.op_type, inputs, facts)
+            afford(self._made, self._tensors.stored, where)
             with np.errstate(all="ignore"):  # infinities are told when the weights are checked
-                found = [np.asarray(v) for v in FOLDS[node.op_type](inputs, facts, len(node.output))]
+                found = FOLDS[node.op_type](*inputs, **facts)
         except (ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError, MemoryError) as error:
             raise NotConstant(f"the {node.op_type} {node.name or node.output[0]} of constants fails: {error}") from None
-        for values in found:
+        found = [np.asarray(values) for values in (found if isinstance(found, list) else [found])]
+        for values in found:  # what is written out later, of a view that repeats numbers
             afford(values.nbytes, self._tensors.stored, where)
         return found
 
@@ -223,7 +231,7 @@ def _filled(op: str, inputs: list[Any], facts: dict[str, Any]) -> Fill | None:
     if not unknown:
         return None
     if op == "ConstantOfShape":
-        return fill_of(facts.get("value", np.zeros(1, np.float32)))
+        return fill_of(facts.get("value", ZERO))
     if op in MOVES and inputs[0] is not NotConstant:
         found = fill_of(inputs[0])
     elif op == "Concat" and all(v is not NotConstant for v in inputs):

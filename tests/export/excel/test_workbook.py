@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tracemalloc
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,24 @@ def test_only_functions_that_excel_2010_and_libreoffice_have(tmp_path: Path) -> 
                         assert set(re.findall(r"[A-Z.]+(?=\()", text)) <= known | {"ISNUMBER"}, name
                         assert "_xl" not in text
                         assert len(text) < 8192
+
+
+def test_formulas_are_those_that_xlsxwriter_writes_on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its search for functions that need a prefix is overridden; where it is called something else, nothing is."""
+    from xlsxwriter.worksheet import Worksheet
+
+    assert hasattr(Worksheet, "_prepare_formula")
+    for name in ("every operation", "both directions, two layers", "lengths"):
+        trace = lt.run({**PROBLEMS[name][0], "ask": []})
+        sheets = []
+        for chosen in (None, Worksheet):
+            with monkeypatch.context() as patch:
+                if chosen:
+                    patch.setattr("lstm_trace.export.excel.page._sheet_class", lambda: Worksheet)
+                with zipfile.ZipFile(written(tmp_path, trace)) as found:
+                    sheets.append({n: found.read(n) for n in found.namelist() if "worksheets" in n})
+        assert sheets[0] == sheets[1]
+        assert len(sheets[0]) > 4
 
 
 def test_names_of_ranges_are_none_that_look_like_addresses(tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""What the workbook says of itself: its sheets, and the page 'Read me'. The texts stand in texts.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+from .sheets import CHECK, INPUTS, README, START, Book
+
+TEXTS: dict[str, Any] = tomllib.loads((files(__package__) / "texts.toml").read_text(encoding="utf-8"))
+
+
+def sheets(book: Book) -> list[tuple[str, str, str]]:
+    """(name, colour of its tab, what it holds) of every sheet, in order."""
+    grids = list(book.grids.items())
+    checked = [grid for _, grid in grids if grid.lines]
+    lengths = bool(book.starts) and book.starts[0].range == "lengths"
+    found = [
+        (README, README, 0, ""),
+        *([(INPUTS, INPUTS, 0, "")] if book.live and book.reads_x else []),
+        *([(START, START, lengths, "")] if book.starts else []),
+        *((grid.weights, "Weights", 0, "") for scope, grid in grids if book.tables.get(scope)),
+        *((grid.sheet, "Layer", book.live, "") for _, grid in grids),
+        *([(CHECK, CHECK, 0, "")] if checked else []),
+        *((grid.recorded, "Recorded", 0, grid.sheet) for grid in checked),
+    ]
+    tabs = TEXTS["tabs"]
+    return [(name, tabs[kind][0], tabs[kind][1 + which].format(sheet=of)) for name, kind, which, of in found]
+
+
+def about(book: Book) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """The rows of 'Read me': (texts, style of the first, sheet that it leads to)."""
+    header, said, blank = book.trace.header, TEXTS["read_me"], ((), "text", "")
+    rounded = book.live and header.dtype != "float64"
+    flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": rounded}
+    yield (header.title or f"The cell {header.kind}",), "title", ""
+    yield (_extent(book),), "note", ""
+    yield blank
+    if book.live:
+        yield (said["change"],), "name", ""
+        yield blank
+    yield ("Sheets",), "name", ""
+    yield from (((name, what), "text", name) for name, _, what in sheets(book)[1:])
+    yield blank
+    yield ("Colours",), "name", ""
+    yield from (((style, what), style, "") for when, style, what in said["colours"] if flags[when])
+    yield blank
+    yield ("How to read it",), "name", ""
+    yield from ((("", text.format(dtype=header.dtype)), "text", "") for when, text in said["reading"] if flags[when])
+    yield blank
+    seen: dict[str, list[str]] = {}
+    for grid in book.grids.values():
+        seen.setdefault(grid.stage.cell.text, []).append(grid.stage.scope)
+    for text, scopes in seen.items():
+        yield (f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations",), "name", ""
+        yield from ((("", line), "text", "") for line in text.splitlines())
+        yield blank
+
+
+def _extent(book: Book) -> str:
+    trace = book.trace
+    first, last = book.steps[0], book.steps[-1]
+    steps = f"step {first}" if first == last else f"steps {first} to {last}"
+    rows = "" if trace.batch == 1 else f", rows {book.rows[0]} to {book.rows[-1]} of {trace.batch}"
+    steps += "" if trace.first else f" of {trace.steps}"
+    return f"Cell: {trace.header.kind}; {steps}{rows}; {', '.join(book.grids)}; {trace.header.dtype}"
