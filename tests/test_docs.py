@@ -12,8 +12,11 @@ from click.testing import CliRunner
 from lstm_trace.cli import VERBS, main
 
 from . import ROOT
+from .test_rooms import PACKAGE, ROOMS
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+#: The pages at the top of the repository.
+TOP = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -42,8 +45,34 @@ def test_the_readme_shows_the_example_that_it_names() -> None:
     assert shown[2] == CliRunner().invoke(main, ["example", shown[1]]).output
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [*TOP, *PAGES], ids=lambda p: p.name)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", TOP[1:], ids=lambda p: p.name)
+def test_files_and_names_in_the_code_are_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    files = re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|md|toml|yaml))`", text)
+    assert files
+    assert not [file for file in files if not ((ROOT / file).exists() or (PACKAGE / file).exists())]
+    folders = re.findall(r"`((?:[\w-]+/)+)`", text)
+    tops = (PACKAGE, ROOT / "tests", ROOT / "docs")
+    there = {f"{path.relative_to(ROOT)}/" for top in tops for path in top.rglob("*/")}
+    there |= {f"{path.name}/" for path in ROOT.iterdir()}
+    assert not [folder for folder in folders if not any(f"/{one}".endswith(f"/{folder}") for one in there)]
+    named = re.findall(r"`([\w/]+\.py)`(?::| \|)\s`(\w+)`((?:, `\w+`)*)", text)
+    for file, first, more in named:
+        code = (PACKAGE / file).read_text("utf-8")
+        for name in (first, *re.findall(r"\w+", more)):
+            assert re.search(rf"^\s*(def|class) {name}\b|^{name}\b", code, re.M), f"{file} has no {name}"
+
+
+def test_the_architecture_has_every_room_in_order() -> None:
+    table = (ROOT / "ARCHITECTURE.md").read_text("utf-8").partition("| room in")[2].partition("\n\n")[0]
+    rows = [re.findall(r"`(\w+)(?:/|\.py)`", row.split("|")[1]) for row in table.splitlines()[2:]]
+    assert [name for row in rows for name in row] == sorted(
+        {room.split(".")[0] for room in ROOMS}, key=[room.split(".")[0] for room in ROOMS].index
+    )
