@@ -52,6 +52,16 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not missing
 
 
+def test_the_index_has_every_page() -> None:
+    listed = re.findall(r"^- \[.*?\]\((.*?)\)", (ROOT / "docs" / "index.md").read_text("utf-8"), re.M)
+    assert len(set(listed)) == len(listed)
+    assert {(ROOT / "docs" / page).resolve() for page in listed} == {
+        *(page for page in PAGES if page.name != "index.md"),
+        *TOP,
+        ROOT / "CHANGELOG.md",
+    }
+
+
 @pytest.mark.parametrize("page", TOP[1:], ids=lambda p: p.name)
 def test_files_and_names_in_the_code_are_there(page: Path) -> None:
     text = page.read_text("utf-8")
