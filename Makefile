@@ -4,7 +4,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 # Fast files that reach every room: a check while you work. `make test` has the rest.
-QUICK := tests/test_api.py tests/test_docs.py tests/test_exercises.py tests/test_rooms.py tests/test_traces.py tests/cell
+QUICK := $(addprefix tests/,test_api.py test_docs.py test_exercises.py test_rooms.py test_traces.py cell \
+	model/test_problem.py trace/test_trace.py verification/test_verify.py weights/test_layouts.py)
 
 .PHONY: demo test test-quick test-frameworks test-office test-browser fuzz lint format golden schemas traces images \
 	docs bench clean

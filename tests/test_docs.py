@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from lstm_trace import __version__
 from lstm_trace.cli import VERBS, main
 
 from . import ROOT
@@ -86,3 +87,17 @@ def test_the_architecture_has_every_room_in_order() -> None:
     assert [name for row in rows for name in row] == sorted(
         {room.split(".")[0] for room in ROOMS}, key=[room.split(".")[0] for room in ROOMS].index
     )
+
+
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", ".ci/run", ".github/workflows/ci.yml", *PAGES])
+def test_every_target_of_make_is_there(file: str | Path) -> None:
+    called = re.findall(r"(?:`|run: |^)make (?:PYTHON=\S+ )?([a-z-]+)", (ROOT / file).read_text("utf-8"), re.M)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    assert set(called) <= set(targets)
+    assert called or file in PAGES
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    for file, pattern in (("pyproject.toml", r'^version = "(.*)"'), ("CITATION.cff", r"^version: (.*)")):
+        assert re.findall(pattern, (ROOT / file).read_text("utf-8"), re.M) == [__version__]
+    assert f"\n## {__version__}\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
