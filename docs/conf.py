@@ -19,6 +19,7 @@ from lstm_trace.cli import VERBS, main  # noqa: E402
 project, release = "lstm-trace", __version__
 copyright = "the lstm-trace developers"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+napoleon_use_rtype = False
 html_theme, html_title = "furo", f"lstm-trace {release}"
 html_show_sphinx = html_copy_source = False
 html_use_index = False
