@@ -3,13 +3,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo test test-frameworks test-office test-browser fuzz lint format schemas traces bench clean
+# Fast files that reach every room: a check while you work. `make test` has the rest.
+QUICK := $(addprefix tests/,test_api.py test_docs.py test_exercises.py test_rooms.py test_traces.py cell \
+	model/test_problem.py trace/test_trace.py verification/test_verify.py weights/test_layouts.py)
+
+.PHONY: demo test test-quick test-frameworks test-office test-browser fuzz lint format golden schemas traces images \
+	docs bench clean
 
 demo: .venv/core ## trace question 22 of the exercises and print the worked solution
 	@$(BIN)/lstm-trace example q22 | $(BIN)/lstm-trace report -
 
 test: .venv/test ## the tests; no deep-learning framework needed
 	$(BIN)/python -m pytest -n auto --ignore=tests/frameworks --ignore=tests/office --ignore=tests/browser
+
+test-quick: .venv/test ## the fast tests, in less than half a minute
+	$(BIN)/python -m pytest -n auto $(QUICK)
 
 test-browser: .venv/test ## the web pages in headless Chromium; skipped with a message where there is none
 	$(BIN)/python -m pytest -rs tests/browser
@@ -32,11 +40,21 @@ format: .venv/lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+golden: .venv/test traces schemas ## every kept output: tests/golden, traces and schemas; look at the difference
+	$(BIN)/python -m tests.golden.make
+
 schemas: .venv/core ## JSON Schemas from the pydantic models
 	for name in problem trace; do $(BIN)/lstm-trace schema $$name > schemas/$$name.json; done
 
 traces: .venv/core ## every example problem with its trace, report and CSV
 	$(BIN)/python traces/make.py
+
+images: .venv/test ## the pictures of the README; that of the page needs Chromium
+	$(BIN)/python -m docs.images.make
+
+docs: .venv/docs ## the documentation as a site, in build/docs
+	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
+	@echo 'Open build/docs/index.html'
 
 bench: .venv/frameworks ## speed against the peers, as ratios
 	$(BIN)/python benchmarks/lstm.py
@@ -48,12 +66,18 @@ bench: .venv/frameworks ## speed against the peers, as ratios
 	@touch $@
 
 .venv/test: .venv/core
-	@echo 'Installing what the tests need into .venv …' >&2
+	@echo 'Installing into .venv what the tests need (pytest, hypothesis, llvmlite, typst, …; 270 MB): about a minute …' >&2
 	@$(PIP) install -e '.[test]'
 	@touch $@
 
 .venv/lint: .venv/core
+	@echo 'Installing ruff and mypy into .venv …' >&2
 	@$(PIP) install -e '.[lint]'
+	@touch $@
+
+.venv/docs: .venv/core
+	@echo 'Installing Sphinx into .venv: less than a minute …' >&2
+	@$(PIP) install -e '.[docs]'
 	@touch $@
 
 .venv/frameworks: .venv/test

@@ -1,4 +1,4 @@
-"""The files in traces/ and schemas/ are what the program makes today."""
+"""The files in traces/, schemas/, tests/golden/ and docs/images/ are what the program makes today."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from docs.images import make as images
 from lstm_trace.examples import examples
 from lstm_trace.trace.files.schema import json_schema
 
 from . import ROOT
+from .golden.make import HERE, make
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +50,15 @@ def test_traces_are_current(made: Path, name: str) -> None:
 def test_schemas_are_current(name: str) -> None:
     kept = json.loads((ROOT / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
     assert json_schema(name) == kept, "`make schemas` writes it anew"
+
+
+def test_goldens_are_what_make_golden_writes(tmp_path: Path) -> None:
+    make(tmp_path)
+    kept = {path.name: path.read_text("utf-8") for path in HERE.iterdir() if path.is_file() and path.suffix != ".py"}
+    assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == kept, "`make golden` writes them anew"
+
+
+def test_the_picture_of_the_readme_is_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "PROGRAM", None)
+    images.make(tmp_path)
+    assert (tmp_path / "cell.svg").read_text("utf-8") == (images.HERE / "cell.svg").read_text("utf-8"), "`make images`"

@@ -1,0 +1,45 @@
+"""Make the pictures of the README with our own commands: `make images`. The page is drawn where there is Chromium."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from lstm_trace.cli import main
+from lstm_trace.examples import text
+from tests.browser.chromium import PROGRAM, browser
+
+HERE = Path(__file__).parent
+#: What is pointed at in the page: a cell state of the second step, so that its equation and its operands show.
+VALUE = ".step[data-t='1'] .derivation:last-child .under a"
+
+
+def report(problem: str, target: Path) -> None:
+    """`lstm-trace report problem -o target`."""
+    main(["report", problem, "-o", str(target)], standalone_mode=False)
+
+
+def make(folder: Path) -> None:
+    """Write cell.svg, and page.png where there is a browser."""
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        problem = work / "three-steps.yaml"
+        problem.write_text(text("three-steps"), encoding="utf-8")
+        report(str(problem), work / "cell.md")
+        (folder / "cell.svg").write_text((work / "cell.svg").read_text("utf-8"), encoding="utf-8")
+        if PROGRAM is None:
+            print("no Chromium here: page.png stays as it is")
+            return
+        report(str(problem), work / "page.html")
+        with browser() as page:
+            page.open(work / "page.html", 880, 560)
+            page.run(
+                "(() => {const s = document.querySelector('input[type=range]'); s.value = 1;"
+                " s.dispatchEvent(new Event('input', {bubbles: true}))})()"
+            )
+            page.hover(VALUE)
+            page.picture(folder / "page.png", whole=False)
+
+
+if __name__ == "__main__":
+    make(HERE)

@@ -1,0 +1,1 @@
+"""Outputs that are kept; `make golden` writes them again."""

@@ -1,0 +1,62 @@
+"""The README is true: every command of every path runs in a shell, in a folder of its own, and so does the Python."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from . import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", README, re.M | re.S))
+#: What cannot run by itself: it is about a model of the reader's.
+NEEDS_A_MODEL = "lt.capture(model)"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stands for a clone with `lstm-trace` on the path."""
+    shutil.copytree(ROOT / "traces" / "unicode-burmese", tmp_path / "traces" / "unicode-burmese")
+    command = tmp_path / "bin" / "lstm-trace"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m lstm_trace "$@"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the commands are for a POSIX shell")
+@pytest.mark.parametrize("title", [title for title, text in SECTIONS.items() if "```sh\n" in text])
+def test_every_path_runs(title: str, folder: Path) -> None:
+    for kind, text in re.findall(r"```(python|sh)\n(.*?)```", SECTIONS[title], re.S):
+        if kind == "python":
+            if NEEDS_A_MODEL not in text:
+                exec(compile(text, title, "exec"), {})  # noqa: S102
+            continue
+        for line in text.splitlines():
+            expected = int(code[1]) if (code := re.search(r"exit code (\d)", line)) else 0
+            ran = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True)  # noqa: S603
+            assert ran.returncode == expected, f"{line}\n{ran.stdout}{ran.stderr}"
+            assert not ran.stderr, f"{line}\n{ran.stderr}"
+
+
+def test_there_is_a_path_for_each_kind_of_user() -> None:
+    shown = README.partition("It is for you if you")[2].partition("\n## ")[0]
+    anchors = re.findall(r"\]\(#([\w-]+)\)", shown)
+    assert anchors == [title.lower().replace(" ", "-") for title in SECTIONS if title.startswith("You ")]
+
+
+def test_the_python_runs(folder: Path) -> None:
+    subprocess.run(["/bin/sh", "-c", "lstm-trace example q19 > q19.yaml"], check=True)
+    (text,) = re.findall(r"```python\n(.*?)```", SECTIONS["Python"], re.S)
+    exec(compile(text, "README.md", "exec"), {})  # noqa: S102
