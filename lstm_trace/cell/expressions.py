@@ -25,7 +25,7 @@ DEEP = "the expression is nested too deeply, or holds a character that cannot be
 MAX_DEPTH, MAX_LEVELS = 100, 1000
 #: Calls of composite functions within each other; in a whole cell the operations that calls expand into, and the
 #: characters of the names of the lines that they bring.
-MAX_OPEN, MAX_OPERATIONS, MAX_NAMES = 20, 20_000, 1 << 18
+MAX_OPEN, MAX_OPERATIONS, MAX_NAMES = 20, 10_000, 1 << 17
 _MANY = "the functions of this cell expand into too many operations"
 _OPERATORS: dict[type, str] = {ast.MatMult: "matvec", ast.Mult: "mul", ast.Div: "div"}
 

@@ -10,8 +10,9 @@ MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", Non
 #: Keras's activations that have another name or other constants here; hard_sigmoid depends on the version.
 _ACTIVATIONS = {"swish": "silu", "hard_swish": "hard_silu", "leaky_relu": "leaky_relu(0.2)"}
 _SAME = frozenset(
-    ("tanh", "sigmoid", "relu", "elu", "softplus", "softsign", "linear", "exponential", "hard_tanh", "relu6", "selu")
-) | {"silu", "hard_silu"}
+    "celu elu exponential hard_shrink hard_silu hard_tanh linear log_sigmoid log_softmax mish relu relu6 selu sigmoid "
+    "silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid squareplus tanh tanh_shrink".split()
+)
 
 
 @dataclass(frozen=True)
