@@ -150,15 +150,33 @@ class Builder:
             terms.append((1.0 if isinstance(node.op, ast.Add) else -1.0, node.right))
             sign, node = _signed(node.left)  # a sum that begins a sum, whatever signs cancel before it, is part of it
         terms.append((sign, node))
-        signs, operands = [], []
+        signs: list[float] = []
+        operands: list[Operand] = []
         for sign, term in reversed(terms):
             more, term = _signed(term)
             sign, operand = sign * more, self._operand(term, text)
+            while (line := self._argument(operand)) and line.op == "neg":  # as a sign that is written is the sum's
+                sign, operand = -sign, line.operands[0]
+            if line and line.op == "add" and not operands and sign > 0:  # and a sum that begins a sum is part of it
+                signs, operands = list(line.constants), list(line.operands)
+                continue
             if isinstance(operand, float) and operand < 0:
                 sign, operand = -sign, -operand
             signs.append(sign)
             operands.append(operand)
         return Line("", "add", tuple(operands), tuple(signs))
+
+    def _argument(self, operand: Operand) -> Line | None:
+        """The line of an expression that stands in a call as an argument, or of an input that is one."""
+        if not self.open or not isinstance(operand, str) or operand.isidentifier():
+            return None
+        line: Line | Operand | None = self.lines.get(operand)
+        if line is None and operand in self.inputs:
+            before = self.open, self.arguments, self.start
+            self.open, self.arguments, self.start = [], {}, 0
+            line = self._line(_tree(operand, 0), operand)
+            self.open, self.arguments, self.start = before
+        return line if isinstance(line, Line) and not line.call else None
 
     def _product(self, node: ast.BinOp, text: str, column: int, top: bool) -> Line:
         op = _OPERATORS[type(node.op)]

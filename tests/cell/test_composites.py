@@ -180,6 +180,17 @@ def test_a_supplied_call_reads_back() -> None:
     assert parse(cell.text) == cell
 
 
+def test_arguments_are_read_as_if_they_were_written_there() -> None:
+    """A sum that begins a sum is part of it and a sign is the sum's, so that each line's name reads as that line."""
+    cell = parse("y = softmax(a + b) + soft_shrink(-c) + f(-log_sigmoid(a))\nf(z) = z - 2 - z\noutput: y")
+    assert {"a + b - max(a + b)", "-c - 0.5", "--c - 0.5"} - set(cell.by_name) == {"--c - 0.5"}
+    assert cell.by_name["c - 0.5"].operands == ("c", 0.5)
+    assert cell.by_name["f(-log_sigmoid(a))"].operands == ("log_sigmoid(a)", 2.0, "log_sigmoid(a)")
+    for line in cell.lines:
+        fed = cell.supplied([line.name])
+        assert parse(fed.text) == fed, line.name
+
+
 def test_a_cell_written_out() -> None:
     cell = parse("h_t = tanh(mish(W @ x_t))\ncarry: s_prev <- silu(h_t)\noutput: h_t").expanded
     assert cell.text == (
@@ -191,6 +202,20 @@ def test_a_cell_written_out() -> None:
 
 def test_the_name_of_a_function_of_the_table_may_still_be_a_value() -> None:
     assert list(parse("linear = x_t * threshold\noutput: linear").parameters) == ["threshold"]
+
+
+@pytest.mark.parametrize("name", ["trace_activations.json", "trace_supplied_activation.json"])
+def test_traces_of_versions_that_wrote_the_functions_out(name: str) -> None:
+    trace = lt.load(ROOT / "tests" / "golden" / name)
+    assert lt.verify(trace).status == "proven"
+    assert not trace.stages[0].cell.functions
+    given = {line: values[:, 0] for line, values in trace.given.get("0/forward", {}).items()}
+    if not given:
+        again = lt.run(trace.parameters["0/forward"], trace.x[:, 0], options=trace.header.options)
+        assert again.stages[0].cell.expanded == trace.stages[0].cell
+        compared = lt.diff(trace, again)
+        assert compared.same
+        assert not any(line.equations for line in compared.lines)
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------
