@@ -161,7 +161,9 @@ def _sorted(
         if said := composites.head(row):
             try:
                 if said.name in defined:
-                    raise ValueError(f"{said.name} is defined twice (first in equation {defined[said.name][0]})")
+                    at = defined[said.name][0]
+                    before = f"first in equation {at}" if at > 0 else "the cell has it already"
+                    raise ValueError(f"{said.name} is defined twice ({before})")
                 functions[said.name] = composites.function(said, row[said.start :])
                 defined[said.name] = count, row, said.start
             except ValueError as error:

@@ -15,7 +15,7 @@ from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.ops import FUNCTIONS
 from lstm_trace.cell.options import apply
 from lstm_trace.cell.parse import parse
-from lstm_trace.cell.variants import masked, named
+from lstm_trace.cell.variants import extended, masked, named
 from lstm_trace.errors import CellError, OptionError
 
 from .. import ROOT
@@ -163,6 +163,15 @@ def test_a_call_and_what_it_stands_for_are_one_line() -> None:
         ("sigmoid(x_t)", "sigmoid"), ("a", "mul"), ("b", "copy"), ("c", "exp"),
     ]  # fmt: skip
     assert cell.equations == {"a": "silu(x_t)", "b": "a", "c": "exp(a)"}
+
+
+def test_added_equations_may_define_functions_too() -> None:
+    cell = named("lstm", {"output_activation": "silu"})[0]
+    more = extended(cell, "f(z) = 2 * silu(z)\ny_t = f(h_t)")
+    assert [f.name for f in more.functions] == ["silu", "f"]
+    assert more.equations["y_t"] == "f(h_t)"
+    with pytest.raises(CellError, match=r"equation 1: silu is defined twice \(the cell has it already\)"):
+        extended(cell, "silu(z) = z")
 
 
 def test_a_cell_means_the_same_whatever_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
