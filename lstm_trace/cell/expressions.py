@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
+from collections.abc import Sequence
 
 from ..errors import nearest
-from .lines import Line, Operand, expression
+from .composites import BUILT_IN, Functions
+from .lines import Function, Line, Operand, expression
 from .ops import FUNCTIONS, OPS
 
 #: How the parts of Python's grammar that are not in ours are written.
@@ -21,21 +23,26 @@ DEEP = "the expression is nested too deeply, or holds a character that cannot be
 #: Operations within each other, a sum being one, and levels of Python's own tree, which has one for each term of a
 #: sum. Fewer than Python's stack has room for: what is read once is read again, wherever that is.
 MAX_DEPTH, MAX_LEVELS = 100, 1000
+#: Calls of composite functions within each other; in a whole cell the operations that calls expand into, and the
+#: characters of the names of the lines that they bring.
+MAX_OPEN, MAX_OPERATIONS, MAX_NAMES = 20, 10_000, 1 << 17
+_MANY = "the functions of this cell expand into too many operations"
 _OPERATORS: dict[type, str] = {ast.MatMult: "matvec", ast.Mult: "mul", ast.Div: "div"}
 
 
 class Fault(Exception):  # noqa: N818 - it never leaves the parser: it becomes a sentence of a CellError
     """One fault at a column of the row being read."""
 
-    def __init__(self, message: str, column: int = 0) -> None:
+    def __init__(self, message: str, column: int = 0, inner: bool = False) -> None:
         super().__init__(message)
         self.column = column
+        self.inner = inner  # whether it names the definition in which it was found
 
 
 class Builder:
     """Collects lines in single-assignment form; each distinct expression becomes one line."""
 
-    def __init__(self, later: dict[str, int], inputs: tuple[str, ...], states: set[str]) -> None:
+    def __init__(self, later: dict[str, int], inputs: tuple[str, ...], states: set[str], functions: Functions) -> None:
         self.lines: dict[str, Line] = {}
         self.known: dict[tuple[str, tuple[Operand, ...], tuple[float, ...]], str] = {}
         self.later = later  # every assigned name, for use before assignment
@@ -44,6 +51,9 @@ class Builder:
         self.name = self.row = ""
         self.start = 0  # column of the expression within the row
         self.depth = 0  # of the operand being read
+        self.functions = functions
+        self.open: list[str] = []  # functions whose bodies are being read, the innermost last
+        self.arguments: dict[str, Operand] = {}  # of the innermost
 
     def assign(self, name: str, text: str, start: int, row: str) -> None:
         """Add the lines of `name = text`."""
@@ -70,6 +80,8 @@ class Builder:
         return self.known.get(self._key(line), text if text in self.inputs else None)
 
     def _add(self, line: Line) -> None:
+        if self.open:
+            self.functions.names += len(line.name)
         self.lines[line.name] = line
         self.known.setdefault(self._key(line), line.name)
 
@@ -95,7 +107,14 @@ class Builder:
         while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd):
             node = node.operand
         column = self._column(node, text)
+        self.functions.operations += bool(self.open)
+        if self.functions.operations > MAX_OPERATIONS or self.functions.names > MAX_NAMES:
+            raise Fault(_MANY, column)
         match node:
+            case ast.Name(id=name) if name in self.arguments:
+                return self.arguments[name]
+            case ast.Name(id=name) if self.open and name not in FUNCTIONS:
+                raise Fault(f"{name} is no argument of {self.open[-1]}; a definition reads its arguments only", column)
             case ast.Name(id=name):
                 if name in self.later and name not in self.lines:
                     place = "in its own equation" if name == self.name else f"equation {self.later[name]} gives it one"
@@ -131,19 +150,39 @@ class Builder:
             terms.append((1.0 if isinstance(node.op, ast.Add) else -1.0, node.right))
             sign, node = _signed(node.left)  # a sum that begins a sum, whatever signs cancel before it, is part of it
         terms.append((sign, node))
-        signs, operands = [], []
+        signs: list[float] = []
+        operands: list[Operand] = []
         for sign, term in reversed(terms):
             more, term = _signed(term)
             sign, operand = sign * more, self._operand(term, text)
+            while (line := self._argument(operand)) and line.op == "neg":  # as a sign that is written is the sum's
+                sign, operand = -sign, line.operands[0]
+            if line and line.op == "add" and not operands and sign > 0:  # and a sum that begins a sum is part of it
+                signs, operands = list(line.constants), list(line.operands)
+                continue
             if isinstance(operand, float) and operand < 0:
                 sign, operand = -sign, -operand
             signs.append(sign)
             operands.append(operand)
         return Line("", "add", tuple(operands), tuple(signs))
 
+    def _argument(self, operand: Operand) -> Line | None:
+        """The line of an expression that stands in a call as an argument, or of an input that is one."""
+        if not self.open or not isinstance(operand, str) or operand.isidentifier():
+            return None
+        line: Line | Operand | None = self.lines.get(operand)
+        if line is None and operand in self.inputs:
+            before = self.open, self.arguments, self.start
+            self.open, self.arguments, self.start = [], {}, 0
+            line = self._line(_tree(operand, 0), operand)
+            self.open, self.arguments, self.start = before
+        return line if isinstance(line, Line) and not line.call else None
+
     def _product(self, node: ast.BinOp, text: str, column: int, top: bool) -> Line:
         op = _OPERATORS[type(node.op)]
         if op == "div" and not top:
+            if self.open:
+                raise Fault("a quotient within an expression is written quotient(a, b) here", column)
             raise Fault("give this quotient a name of its own: `q = a / b` in an equation before", column)
         operands = self._operand(node.left, text), self._operand(node.right, text)
         if op == "matvec":
@@ -154,15 +193,21 @@ class Builder:
                 raise Fault("the right side of @ must be a vector", self._column(node.right, text))
         return Line("", op, operands)
 
-    def _call(self, node: ast.Call, text: str, column: int) -> Line:
+    def _call(self, node: ast.Call, text: str, column: int) -> Line | Operand:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
-        if name not in FUNCTIONS:
-            said = nearest(name, sorted(FUNCTIONS), "there are")
+        function = None if name in FUNCTIONS else self.functions.find(name)
+        if function is None and name not in FUNCTIONS:
+            said = nearest(name, (*sorted(FUNCTIONS), *sorted({*BUILT_IN, *self.functions})), "there are")
             quoted = name or ast.get_source_segment(text, node.func) or ""  # as it was written, and not all of it
             raise Fault(f"unknown function {quoted if len(quoted) <= 40 else quoted[:39] + '…'!r}{said}", column)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             raise Fault(f"{name} takes plain operands only, by position", column)
         count = len(node.args)
+        if function is not None:
+            least, most = len(function.arguments) - len(function.defaults), len(function.arguments)
+            if not least <= count <= most:
+                raise Fault(f"{name} has {count} argument{'s' * (count != 1)}; write {function.signature}", column)
+            return self._expanded(function, [self._operand(a, text) for a in node.args], column)
         for op in (op for op in OPS.values() if op.function == name):
             least = sum(1 for _, default in op.constants if default is None)
             arity = max(count, 1) if op.arity is None else op.arity
@@ -174,11 +219,54 @@ class Builder:
         wanted = " or ".join(dict.fromkeys(_signature(op.name) for op in OPS.values() if op.function == name))
         raise Fault(f"{name} has {count} argument{'s' * (count != 1)}; write {wanted}", column)
 
+    def called(self, name: str, given: tuple[Operand, ...]) -> Line | Operand:
+        """The (unnamed) line that a function of the cell gives, the lines within it added."""
+        return self._expanded(self.functions[name], given, 0)
+
+    def checked(self, function: Function, start: int, row: str) -> None:
+        """Read a definition for what is wrong with it; its arguments are any values, or their default values."""
+        self.row, self.start = row, start
+        self.open = [function.name]
+        free = function.arguments[: len(function.arguments) - len(function.defaults)]
+        self.arguments = _bound(function, free)
+        self._line(_tree(function.body, start), function.body, top=True)
+
+    def _expanded(self, function: Function, given: Sequence[Operand], column: int) -> Line | Operand:
+        """The value of a call: the function's body, read with what is given in place of its arguments."""
+        if function.name in self.open:
+            raise Fault(f"{function.name} is defined by itself ({' → '.join([*self.open, function.name])})", column)
+        if len(self.open) == MAX_OPEN:
+            raise Fault(f"more than {MAX_OPEN} functions call each other", column)
+        before = self.arguments, self.start
+        self.arguments, self.start = _bound(function, given), 0
+        self.open.append(function.name)
+        try:
+            line = self._line(_tree(function.body, 0), function.body, top=True)
+        except Fault as fault:
+            message = str(fault)
+            raise Fault(message if fault.inner else f"{message} (in {function.text})", column, inner=True) from None
+        finally:
+            self.arguments, self.start = before
+            self.open.pop()
+        if not isinstance(line, Line):
+            return line
+        said = list(given)
+        while said and _bound(function, said[:-1]).get(function.arguments[len(said) - 1]) == said[-1]:
+            said.pop()  # a default value need not be said
+        return line._replace(call=(function.name, *said))
+
     def _number(self, node: ast.expr, text: str) -> float:
         value = self._line(node, text)
         if not isinstance(value, float):
             raise Fault("a number must stand here", self._column(node, text))
         return value
+
+
+def _bound(function: Function, given: Sequence[Operand]) -> dict[str, Operand]:
+    """The arguments with what is given for them, then with their default values, as far as there are any."""
+    first = len(function.arguments) - len(function.defaults)
+    defaults = dict(zip(function.arguments[first:], function.defaults, strict=True))
+    return {**defaults, **dict(zip(function.arguments, given, strict=False))}
 
 
 def _signed(node: ast.expr) -> tuple[float, ast.expr]:

@@ -18,12 +18,14 @@ class Line(NamedTuple):
     """One operation: its name, the operation, the operands (names or numbers) and the operation's constants.
 
     For `add` the constants are the signs of the terms; for a named function the numbers after its operands.
+    call: where the line is the value of a composite function, that function's name and arguments.
     """
 
     name: str
     op: str
     operands: tuple[Operand, ...]
     constants: tuple[float, ...] = ()
+    call: tuple[Operand, ...] = ()
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -34,6 +36,26 @@ class Line(NamedTuple):
     def assigned(self) -> bool:
         """True where the author gave the name; other lines are named by their expression."""
         return self.name.isidentifier()
+
+
+class Function(NamedTuple):
+    """A composite function: its arguments, the default values of the last of them, and what it stands for."""
+
+    name: str
+    arguments: tuple[str, ...]
+    defaults: tuple[float, ...]
+    body: str
+
+    @property
+    def signature(self) -> str:
+        """`celu(z, alpha=1)`."""
+        values = ("",) * (len(self.arguments) - len(self.defaults)) + tuple(f"={number(v)}" for v in self.defaults)
+        return f"{self.name}({', '.join(a + v for a, v in zip(self.arguments, values, strict=True))})"
+
+    @property
+    def text(self) -> str:
+        """The definition as it stands among the equations."""
+        return f"{self.signature} = {self.body}"
 
 
 _SIGN = {"matvec": " @ ", "mul": " * ", "div": " / "}
@@ -64,6 +86,8 @@ def expression(line: Line) -> str:
         text = operand if isinstance(operand, str) else number(operand)
         return f"({text})" if _binding(text) < least else text
 
+    if line.call:
+        return f"{line.call[0]}({', '.join(term(o, 0) for o in line.call[1:])})"
     if line.op == "add":
         first, *rest = zip(line.constants, line.operands, strict=True)
         text = ("-" if first[0] < 0 else "") + term(first[1], 2 if first[0] > 0 else 3)
@@ -87,12 +111,14 @@ class Cell:
     inputs: what is fed at each step (`x_t`; `valid` under padding; a supplied line, also one without a name).
     carry: pairs (state, line whose value it takes at the next step).
     output: the line that the next layer sees.
+    functions: the composite functions that its equations define or call.
     """
 
     lines: tuple[Line, ...]
     carry: tuple[tuple[str, str], ...] = ()
     output: str = "h_t"
     inputs: tuple[str, ...] = ("x_t",)
+    functions: tuple[Function, ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, Line]:
@@ -129,11 +155,26 @@ class Cell:
         return {line.name: expression(line) for line in self.lines if line.assigned}
 
     @cached_property
+    def expanded(self) -> Cell:
+        """The same cell without composite functions: what they stand for is written out."""
+        if not self.functions:
+            return self
+        names: dict[Operand, str] = {}
+        lines = []
+        for line in self.lines:
+            line = line._replace(operands=tuple(names.get(o, o) for o in line.operands), call=())
+            names[line.name] = line.name if line.assigned else expression(line)
+            lines.append(line._replace(name=names[line.name]))
+        carry = tuple((state, names.get(line, line)) for state, line in self.carry)
+        return replace(self, lines=tuple(lines), carry=carry, output=names.get(self.output, self.output), functions=())
+
+    @cached_property
     def text(self) -> str:
         """The cell as equations; `parse` of it gives an equal cell."""
         rows = [f"{name} = {right}" for name, right in self.equations.items()]
         if self.inputs != ("x_t",):
             rows.insert(0, f"input: {', '.join(self.inputs)}")
+        rows[:0] = (function.text for function in self.functions)
         if self.carry:
             rows.append("carry: " + ", ".join(f"{state} <- {line}" for state, line in self.carry))
         return "\n".join([*rows, f"output: {self.output}"]) + "\n"

@@ -3,6 +3,9 @@
 Arrays carry the units on their last axis; every other axis is a batch of steps and rows. An operation's array
 function takes the operands and the line's constants. All else that is known of an operation (slopes, printing,
 spreadsheet formulas, plans) is a table of its own with the same keys; a test asserts that each covers this one.
+
+A function that can be written with these as well is no row here but a composite function (see `composites`). Those of
+ONNX's LSTM that could be one stay operations: traces of earlier versions hold their values without what is within.
 """
 
 from __future__ import annotations

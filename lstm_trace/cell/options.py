@@ -4,45 +4,31 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from numbers import Real
 from typing import Any
 
 from ..errors import OptionError
+from .composites import BUILT_IN
 from .lines import number
 from .ops import OPS
 
-#: Activations that are one operation, with its constants: those of the ONNX operator LSTM, under our names.
+#: Activations that are one operation, with its constants: those of the ONNX operator LSTM, under our names. All
+#: others are composite functions.
 ACTIVATIONS = (
     "sigmoid", "tanh", "relu", "affine", "leaky_relu", "thresholded_relu", "scaled_tanh", "hard_sigmoid", "elu",
     "softsign", "softplus",
 )  # fmt: skip
 
-#: Activations that are written with other operations; `z` stands for the operand. The names are Keras's.
-COMPOSED = {
-    "hard_sigmoid_keras": f"hard_sigmoid(z, {1 / 6!r}, 0.5)",  # Keras 3: x/6 + 0.5; ONNX and Keras 2: 0.2 x + 0.5
-    "linear": "affine(z, 1, 0)",
-    "exponential": "exp(z)",
-    "hard_tanh": "clip(z, -1, 1)",
-    "relu6": "clip(z, 0, 6)",
-    "selu": "1.0507009873554805 * elu(z, 1.6732632423543772)",
-    "silu": "z * sigmoid(z)",
-    "hard_silu": f"z * hard_sigmoid(z, {1 / 6!r}, 0.5)",
-}
-
 
 def apply(activation: str, value: str) -> str:
     """The text of an activation, given as `name` or `name(alpha, beta)`, of the expression `value`.
 
-    >>> apply("leaky_relu(0.1)", "z_i"), apply("silu", "z_i"), apply("hard_tanh", "z_i")
-    ('leaky_relu(z_i, 0.1)', '(z_i * sigmoid(z_i))', 'clip(z_i, -1, 1)')
+    >>> apply("leaky_relu(0.1)", "z_i"), apply("silu", "z_i")
+    ('leaky_relu(z_i, 0.1)', 'silu(z_i)')
     """
     name, numbers = _parts(activation)
-    if name in COMPOSED:
-        text = re.sub(r"\bz\b", lambda _: value, COMPOSED[name])
-        return f"({text})" if " * " in COMPOSED[name] else text
     return f"{name}({', '.join([value, *(number(float(n)) for n in numbers)])})"
 
 
@@ -112,11 +98,12 @@ def _problem(name: str, default: Any, value: Any) -> str:
 
 
 def _activation_problem(value: Any) -> str:
-    names = [*ACTIVATIONS, *COMPOSED]
+    composed = {f.name: f.arguments[1:] for f in BUILT_IN.values() if len(f.defaults) == len(f.arguments) - 1}
+    names = [*ACTIVATIONS, *composed]
     name, numbers = _parts(str(value))
     if name not in names:
         return f"must be one of {', '.join(names)}{meant(name, names)}"
-    constants = [] if name in COMPOSED else [constant for constant, _ in OPS[name].constants]
+    constants = composed[name] if name in composed else [constant for constant, _ in OPS[name].constants]
     try:
         fits = len(numbers) <= len(constants) and all(math.isfinite(float(n)) for n in numbers)
     except ValueError:

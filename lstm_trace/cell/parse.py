@@ -6,7 +6,13 @@ Grammar: one equation `name = expression` per line, and the declarations
     carry: h_prev <- h_t, c_prev <- c_t
     output: h_t
 
-An expression has names, numbers, parentheses, unary minus, @ + - * / and the functions of the operation table.
+An expression has names, numbers, parentheses, unary minus, @ + - * / and functions: those of the operation table, the
+composite ones of `composites`, and those that the cell defines in a row of its own, in terms of its arguments:
+
+    mish(z) = z * tanh(softplus(z))
+    celu(z, alpha=1) = relu(z) + alpha * elu(quotient(-relu(-z), alpha))
+
+A composite function expands where it is called, into lines of which the last has the call as its name.
 A sum is one line with its signed terms in order; products are binary and nested to the left; a quotient must be
 assigned to a name. `#` begins a comment. Equal expressions are one line. An input may be an expression, too: where it
 stands in an equation its value is supplied (`input: x_t, W_xi @ x_t`).
@@ -19,8 +25,11 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NoReturn
 
 from ..errors import CellError, nearest
+from . import composites
+from .composites import Functions, is_name
 from .expressions import DEEP, Builder, Fault
 from .lines import Cell, Line
 from .ops import FUNCTIONS
@@ -43,15 +52,15 @@ def _point(number: int, row: str, fault: Fault) -> tuple[int, str]:
     return number, f"{place}: {fault}\n    {row}\n    {' ' * column}^"
 
 
+def _refuse(problems: _Problems) -> NoReturn:
+    raise CellError(*(message for _, message in sorted(problems, key=lambda problem: problem[0])))
+
+
 def _rows(text: str, first: int) -> Iterator[tuple[int, str]]:
     for count, row in enumerate(text.splitlines(), first):
         row = row.split("#", 1)[0].rstrip()
         if row.strip():
             yield count, row
-
-
-def _is_name(text: str) -> bool:
-    return text.isidentifier() and not keyword.iskeyword(text) and text not in FUNCTIONS
 
 
 def _split(text: str) -> Iterator[tuple[str, int]]:
@@ -78,12 +87,13 @@ def parse(text: str, first: int = 1) -> Cell:
     if len(text) > MAX_TEXT:
         raise CellError(f"the equations have {len(text)} characters; at most {MAX_TEXT} are read")
     problems: _Problems = []
-    equations, declared = _sorted(_rows(text, first), problems)
-    inputs = _inputs(declared, problems)
+    functions = Functions()
+    equations, declared = _sorted(_rows(text, first), functions, problems)
+    inputs = _inputs(declared, functions, problems)
     carry = list(_carry(declared, inputs, problems))
     states = {state for state, *_ in carry}
     given = {name: count for count, _, name, *_ in reversed(equations)}  # the first of two assignments
-    builder = Builder(given, inputs, states)
+    builder = Builder(given, inputs, states, functions)
     for count, row, name, right, start in equations:
         column = len(row) - len(row.lstrip())
         try:
@@ -114,8 +124,8 @@ def parse(text: str, first: int = 1) -> Cell:
     output = _output(declared, builder, problems)
     problems += _matrices(builder)
     if problems:
-        raise CellError(*(message for _, message in sorted(problems, key=lambda problem: problem[0])))
-    cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs)
+        _refuse(problems)
+    cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs, tuple(functions.values()))
     # an input that is an expression has no need of the lines in it
     live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.states.values(), output))
     cell = replace(cell, lines=tuple(cell.written(live)))
@@ -130,10 +140,14 @@ _Equation = tuple[int, str, str, str, int]  # row number, row, name, right side,
 _Declared = dict[str, tuple[int, str, str, int]]  # row number, row, what follows the colon, its column
 
 
-def _sorted(rows: Iterator[tuple[int, str]], problems: _Problems) -> tuple[list[_Equation], _Declared]:
-    """The rows as equations and declarations."""
+def _sorted(
+    rows: Iterator[tuple[int, str]], functions: Functions, problems: _Problems
+) -> tuple[list[_Equation], _Declared]:
+    """The rows as equations and declarations; definitions go to `functions`. Raises CellError for a wrong one."""
     equations: list[_Equation] = []
     declared: _Declared = {}
+    defined: dict[str, tuple[int, str, int]] = {}
+    wrong: _Problems = []  # definitions: what calls them has no meaning
     for count, row in rows:
         column = len(row) - len(row.lstrip())
         head, mark, rest = row.partition(":")
@@ -144,6 +158,17 @@ def _sorted(rows: Iterator[tuple[int, str]], problems: _Problems) -> tuple[list[
                 problems.append(_point(count, row, fault))
             declared[what] = count, row, rest, len(head) + 1
             continue
+        if said := composites.head(row):
+            try:
+                if said.name in defined:
+                    at = defined[said.name][0]
+                    before = f"first in equation {at}" if at > 0 else "the cell has it already"
+                    raise ValueError(f"{said.name} is defined twice ({before})")
+                functions[said.name] = composites.function(said, row[said.start :])
+                defined[said.name] = count, row, said.start
+            except ValueError as error:
+                wrong.append(_point(count, row, Fault(str(error), column)))
+            continue
         name, mark, right = row.partition("=")
         name = unicodedata.normalize("NFKC", name.strip())  # as Python reads the names on the right
         if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
@@ -152,10 +177,19 @@ def _sorted(rows: Iterator[tuple[int, str]], problems: _Problems) -> tuple[list[
         else:
             start = row.index("=") + 1 + len(right) - len(right.lstrip())
             equations.append((count, row, name, right.strip(), start))
+    for name, (count, row, start) in defined.items():
+        try:
+            Builder({}, (), set(), functions).checked(functions[name], start, row)
+        except RecursionError:
+            wrong.append(_point(count, row, Fault(DEEP, start)))
+        except Fault as fault:
+            wrong.append(_point(count, row, fault))
+    if wrong:
+        _refuse(problems + wrong)
     return equations, declared
 
 
-def _inputs(declared: _Declared, problems: _Problems) -> tuple[str, ...]:
+def _inputs(declared: _Declared, functions: Functions, problems: _Problems) -> tuple[str, ...]:
     if "input" not in declared:
         return ("x_t",)
     count, row, rest, offset = declared["input"]
@@ -163,7 +197,7 @@ def _inputs(declared: _Declared, problems: _Problems) -> tuple[str, ...]:
     states = {unicodedata.normalize("NFKC", part.partition("<-")[0].strip()) for part, _ in _split(carry)}
     found: list[str] = []
     for part, column in _split(rest):
-        name = _input(unicodedata.normalize("NFKC", part), states)
+        name = _input(unicodedata.normalize("NFKC", part), states, functions)
         if name is None or name in found:
             what = (
                 f"the input {name} stands twice"
@@ -176,12 +210,12 @@ def _inputs(declared: _Declared, problems: _Problems) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _input(text: str, states: set[str]) -> str | None:
+def _input(text: str, states: set[str], functions: Functions) -> str | None:
     """An input as it is named: a name, or an expression, canonically; None where the text is neither."""
-    if _is_name(text):
+    if is_name(text):
         return text
     try:
-        value = Builder({}, (), states).value(text, 0, text)
+        value = Builder({}, (), states, functions).value(text, 0, text)
     except (Fault, RecursionError):
         return None
     return value if isinstance(value, str) and not value.isidentifier() else None
@@ -198,7 +232,7 @@ def _carry(declared: _Declared, inputs: tuple[str, ...], problems: _Problems) ->
         state = unicodedata.normalize("NFKC", state)
         if not part:
             continue
-        if not mark or not _is_name(state) or not target or state in seen or state in inputs:
+        if not mark or not is_name(state) or not target or state in seen or state in inputs:
             message = f"{state} is carried twice" if state in seen else "expected `state <- line`"
             message = f"{state} is an input; it cannot be carried" if state in inputs else message
             problems.append(_point(count, row, Fault(message, offset + column)))
@@ -206,6 +240,20 @@ def _carry(declared: _Declared, inputs: tuple[str, ...], problems: _Problems) ->
             behind = part.partition("<-")[2]
             yield state, target, offset + column + part.index("<-") + 2 + len(behind) - len(behind.lstrip())
         seen.add(state)
+
+
+def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
+    """What the composite function of the line `call` is: its value in terms of its arguments, and the lines within it.
+
+    Numbers that the call gives stand in place of their arguments.
+    """
+    functions = Functions({f.name: f for f in cell.functions})
+    name, *given = call.call
+    arguments = zip(functions[str(name)].arguments, given, strict=False)  # those with default values may be left out
+    builder = Builder({}, (), set(), functions)
+    line = builder.called(str(name), tuple(a if isinstance(o, str) else o for a, o in arguments))
+    assert isinstance(line, Line)
+    return Cell(tuple(builder.lines.values())), line
 
 
 def _matrices(builder: Builder) -> _Problems:

@@ -295,7 +295,7 @@ def masked(cell: Cell, padding: Padding, others: Iterable[str] = ()) -> Cell:
     carry = [f"{state} <- where(valid, {line}, {state})" for state, line in cell.carry]
     carry += [f"{stem}_prev <- {stem}_t"] if padding == "repeat" else []
     rows = [f"{name} = {right}" for name, right in cell.equations.items()]
-    rows.insert(0, f"input: {', '.join((*cell.inputs, 'valid'))}")
+    rows[:0] = [*(f.text for f in cell.functions), f"input: {', '.join((*cell.inputs, 'valid'))}"]
     rows += [f"{stem}_t = where(valid, {cell.output}, {past})", f"carry: {', '.join(carry)}", f"output: {stem}_t"]
     return _parsed("\n".join(rows))
 

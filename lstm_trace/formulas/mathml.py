@@ -10,7 +10,7 @@ from ..base.markup import escape
 from . import user_tex
 from .binding import RIGHT, loose, minus_first, signed
 from .numbers import Shown
-from .symbols import FUNCTIONS, Symbol, symbol
+from .symbols import FUNCTIONS, Symbol, sign, symbol
 from .tree import Call, Dots, Factors, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Square, Sum, Sym, Vec
 from .tree import number as written
 
@@ -144,6 +144,8 @@ def function(op: str) -> str:
     """The sign of a function."""
     if op == "product":
         return "<mo>⊙</mo>"
+    if op not in FUNCTIONS:
+        return f"<mi>{escape(sign(op)[1])}</mi>"
     base, _, sub = FUNCTIONS[op][1].partition("_")
     return f"<msub><mi>{base}</mi><mi>{sub}</mi></msub>" if sub else f"<mi>{base}</mi>"
 

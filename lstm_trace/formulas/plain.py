@@ -10,7 +10,7 @@ from typing import Any
 from . import user_tex
 from .binding import RIGHT, loose, neg_text, sum_text
 from .numbers import Shown
-from .symbols import FUNCTIONS, Symbol, symbol
+from .symbols import Symbol, sign, symbol
 from .tree import Call, Dots, Factors, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Square, Sum, Sym, Vec
 from .tree import number as written
 
@@ -85,7 +85,7 @@ def _call(p: Plain, node: Call) -> str:
     args = [p(a) for a in node.args] + [p(written(c)) for c in node.constants]
     if node.op == "concat":
         return f"[{'; '.join(args)}]"
-    return f"{FUNCTIONS[node.op][1]}({_listed(args)})"
+    return f"{sign(node.op)[1]}({_listed(args)})"
 
 
 def _vector(p: Plain, node: Vec) -> str:
@@ -117,7 +117,7 @@ PLAIN: dict[type, Callable[[Plain, Any], str]] = {
     Quot: lambda p, node: f"{p.inside(node.over, 3)} / {p.inside(node.under, RIGHT)}",
     Neg: neg_text,
     Call: _call,
-    Fn: lambda p, node: "⊙" if node.op == "product" else FUNCTIONS[node.op][1],
+    Fn: lambda p, node: "⊙" if node.op == "product" else sign(node.op)[1],
     Vec: _vector,
     Mat: _rows,
     Dots: lambda p, node: "…",

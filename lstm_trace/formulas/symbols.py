@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from string import ascii_letters
 from typing import NamedTuple
 
+from ..cell.composites import PRINTED
 from ..printable import printable
 
 
@@ -74,6 +75,12 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
     "mean": (r"\mathrm{mean}", "mean"),
     "concat": (r"\mathrm{concat}", "concat"),
 }
+
+
+def sign(function: str) -> tuple[str, str]:
+    """A function as (TeX, plain text); a composite function by its printed name."""
+    name = PRINTED.get(function, function)
+    return FUNCTIONS.get(function) or (rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}", name)
 
 
 #: A letter with an index: one or two letters in a row, digits, or a word.

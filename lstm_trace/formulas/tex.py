@@ -9,7 +9,7 @@ from typing import Any
 from ..printable import printable
 from .binding import RIGHT, loose, neg_text, sum_text
 from .numbers import Shown
-from .symbols import FUNCTIONS, Symbol, symbol
+from .symbols import Symbol, sign, symbol
 from .tree import Call, Dots, Factors, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Square, Sum, Sym, Vec
 from .tree import number as written
 
@@ -89,7 +89,7 @@ def _call(p: Tex, node: Call) -> str:
     tall = any(isinstance(a, Quot) or r"\begin" in text for a, text in zip(node.args, args, strict=False))
     left, right = (r"\left(", r"\right)") if tall else ("(", ")")
     mark = "; " if any("{,}" in arg for arg in args) else ", "
-    return f"{FUNCTIONS[node.op][0]}{left}{mark.join(args)}{right}"
+    return f"{sign(node.op)[0]}{left}{mark.join(args)}{right}"
 
 
 def _matrix(p: Tex, node: Mat) -> str:
@@ -111,7 +111,7 @@ TEX: dict[type, Callable[[Tex, Any], str]] = {
     Quot: lambda p, node: rf"\frac{{{p(node.over)}}}{{{p(node.under)}}}",
     Neg: neg_text,
     Call: _call,
-    Fn: lambda p, node: r"\odot" if node.op == "product" else FUNCTIONS[node.op][0],
+    Fn: lambda p, node: r"\odot" if node.op == "product" else sign(node.op)[0],
     Vec: lambda p, node: _matrix(p, Mat(tuple((e,) for e in node.entries))),
     Mat: _matrix,
     Dots: lambda p, node: _DOTS[node.way],

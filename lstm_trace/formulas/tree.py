@@ -97,7 +97,7 @@ class Neg:
 
 @dataclass(frozen=True)
 class Call:
-    """A function of the operation table; constants are numbers that follow its operands."""
+    """A function, of the operation table or composite; constants are numbers that follow its operands."""
 
     op: str
     args: tuple[Node, ...]
@@ -164,7 +164,10 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
 
 
 def formula(line: Line, cell: Cell) -> Node:
-    """What `line` computes, in symbols; operands without a name of their own by what they compute."""
+    """What `line` computes, in symbols; operands without a name of their own by what they compute.
+
+    The value of a composite function is its call; `written_out` has what that stands for.
+    """
 
     def operand(o: Operand) -> Node:
         if not isinstance(o, str):
@@ -172,7 +175,14 @@ def formula(line: Line, cell: Cell) -> Node:
         inner = cell.by_name.get(o)
         return formula(inner, cell) if inner is not None and not inner.assigned else Sym(o)
 
+    if line.call:
+        return Call(str(line.call[0]), tuple(map(operand, line.call[1:])))
     return SYMBOLIC[line.op](line, tuple(map(operand, line.operands)))
+
+
+def written_out(line: Line, cell: Cell) -> Node | None:
+    """What the call of a composite function stands for; None for any other line."""
+    return formula(line._replace(call=()), cell) if line.call else None
 
 
 def heading(line: Line, cell: Cell) -> Node:

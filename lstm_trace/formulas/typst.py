@@ -10,7 +10,7 @@ from ..printable import printable
 from . import user_tex
 from .binding import RIGHT, loose, neg_text, sum_text
 from .numbers import Shown
-from .symbols import FUNCTIONS, Symbol, symbol
+from .symbols import FUNCTIONS, Symbol, sign, symbol
 from .tree import Call, Dots, Factors, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Square, Sum, Sym, Vec
 from .tree import number as written
 
@@ -98,10 +98,10 @@ def _call(p: TypstMath, node: Call) -> str:
 
 
 def _function(op: str) -> str:
-    name = FUNCTIONS[op][1]
+    name = sign(op)[1]
     if name in _KNOWN:
         return name
-    base, _, sub = name.partition("_")
+    base, _, sub = name.partition("_") if op in FUNCTIONS else (name, "", "")
     return f"{base}_upright({string(sub)})" if sub else f"op({string(name)})"
 
 

@@ -130,10 +130,11 @@ def _unborne(stage: Stage, base: Cell | None, trace: Trace, top: bool) -> str:
 
 def _unlike(cell: Cell, expected: Cell, said: str, top: bool) -> str:
     """The first equation in which a cell is not the one that it is said to be; lines may be supplied, or added."""
-    supplied = [name for name in cell.inputs if name in expected.by_name]
-    needed = expected.supplied(supplied).equations
-    for name in dict.fromkeys((*needed, *cell.equations)):
-        wanted, found = expected.equations.get(name), cell.equations.get(name)
+    fed = expected.supplied(name for name in cell.inputs if name in expected.by_name).expanded
+    fed = fed.supplied(name for name in cell.inputs if name in fed.by_name)  # as earlier versions named it
+    cell, expected = cell.expanded, expected.expanded
+    for name in dict.fromkeys((*fed.equations, *cell.equations)):
+        wanted, found = fed.equations.get(name, expected.equations.get(name)), cell.equations.get(name)
         if found != wanted and not (top and wanted is None):
             return _contradiction(said, f"{name} = ", wanted, found)
     for name in dict.fromkeys((*expected.states, *cell.states)):

@@ -72,8 +72,8 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
         if scope not in a.scopes or scope not in b.scopes:
             yield f"{scope} is only in {'a' if scope in a.scopes else 'b'}"
             continue
-        if a.stage(scope).cell.equations != b.stage(scope).cell.equations:
-            one, two = a.stage(scope).cell.equations, b.stage(scope).cell.equations
+        one, two = (trace.stage(scope).cell.expanded.equations for trace in (a, b))
+        if one != two:
             names = [n for n in dict.fromkeys((*one, *two)) if one.get(n) != two.get(n)]
             name = names[0]
             sides = f"a: {one.get(name, 'none')}, b: {two.get(name, 'none')}"

@@ -170,7 +170,8 @@ def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[st
 
     What a state carries is an equation too.
     """
-    texts = [{**cell.equations, **{f"{state} <-": line for state, line in cell.carry}} for cell in (one, two)]
+    whole = [cell.expanded for cell in (one, two)]  # a function and what it stands for are no difference
+    texts = [{**cell.equations, **{f"{state} <-": line for state, line in cell.carry}} for cell in whole]
     for place in dict.fromkeys((*_way(one, name, common), *_way(two, name, common))):
         sides = [text.get(place) for text in texts]
         if sides[0] != sides[1]:

@@ -88,7 +88,7 @@ def test_a_zero_has_no_sign() -> None:
     cell = parse("u = a * -0\nv = a * 0\nw = affine(a, 1, -0.0)\ny = affine(a)\nz = max(a, --0)\nq = a - 0")
     assert [cell.by_name[name].op for name in "vy"] == ["copy", "copy"], "equal expressions are one line"
     assert "-0" not in repr([line[2:] for line in cell.lines])
-    assert cell.by_name["q"] == ("q", "add", ("a", 0.0), (1.0, -1.0)), "the sign of a term is the sum's"
+    assert cell.by_name["q"][:4] == ("q", "add", ("a", 0.0), (1.0, -1.0)), "the sign of a term is the sum's"
 
 
 def test_an_output_that_only_an_input_needed_is_computed() -> None:

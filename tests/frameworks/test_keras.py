@@ -17,6 +17,7 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import lstm_trace as lt
+from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError
 from lstm_trace.weights.formats.hdf5_reader import Stored
 from lstm_trace.weights.read import read_model
@@ -189,11 +190,38 @@ def test_recurrent_activation_as_asked(tmp_path: Path) -> None:
         assert f"recurrent activation {name}, as asked" in trace.header.imported
 
 
-@pytest.mark.parametrize("name", ["gelu", "mish"])
+@pytest.mark.parametrize("name", ["gelu", "sparsemax"])
 def test_activations_that_are_none_of_ours(tmp_path: Path, name: str) -> None:
     model = keras.Sequential([keras.Input((6, 5)), layers.LSTM(4, activation=name)])
     with pytest.raises(LstmTraceError, match=f"its activation {name} is none of ours"):
         lt.prepare(saved(model, tmp_path / "model.keras"))
+
+
+#: Keras's activations under our names, where they are others or have no default values in Keras.
+OTHERS = {
+    "hard_sigmoid_keras": keras.activations.hard_sigmoid,
+    "gelu_tanh": lambda z: keras.activations.gelu(z, approximate=True),
+    "threshold": lambda z: keras.activations.threshold(z, 1.0, 0.0),
+    "softplus": keras.activations.softplus,
+    "softsign": keras.activations.softsign,
+}
+
+
+@pytest.mark.parametrize("name", sorted({*BUILT_IN, *OTHERS} - {"quotient"}))
+def test_every_composite_function_is_that_of_keras(name: str) -> None:
+    z = np.array([[-1000, -30, -4, -3, -1, -0.7, -0.5, -1e-3, 0, 0.1, 0.5, 0.75, 1, 2, 3.5, 6, 7, 30, 80]], np.float32)
+    theirs = keras.ops.convert_to_numpy(OTHERS.get(name, getattr(keras.activations, name, None))(z))
+    ours = lt.run({}, z, cell={"equations": f"y_t = {name}(x_t)\noutput: y_t"}).output[0]
+    cancels = name in ("gelu_tanh", "tanh_shrink", "squareplus")  # small differences of large values
+    np.testing.assert_allclose(ours, theirs[0], rtol=2e-6, atol=1e-4 if cancels else 1e-35)
+
+
+@pytest.mark.parametrize("name", ["mish", "celu", "softmax", "hard_swish"])
+def test_activations_that_are_composite_functions(tmp_path: Path, name: str) -> None:
+    model = keras.Sequential([keras.Input((6, 5)), layers.LSTM(4, activation=name)])
+    path, x = saved(model, tmp_path / "model.keras"), np.random.default_rng(5).normal(size=(2, 6, 5)).astype(np.float32)
+    trace = lt.run(path, x)
+    assert np.allclose(trace.h_n[0], result(model, x), atol=1e-5)
 
 
 # -- older files, as older versions wrote them -----------------------------------------------------------------------

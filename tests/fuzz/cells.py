@@ -6,6 +6,7 @@ import random
 import re
 from pathlib import Path
 
+from lstm_trace.cell.composites import BUILT_IN, function, head
 from lstm_trace.cell.ops import FUNCTIONS, OPS
 from lstm_trace.cell.parse import parse
 from lstm_trace.errors import CellError
@@ -16,7 +17,11 @@ _VECTORS = ("x_t", "x_t", "a", "b_i", "é", "ﬁ", "z_1")
 _STATES = ("h_prev", "c_prev", "s_prev")
 _INPUTS = ("x_t", "x_t, a", "x_t, W_9 @ x_t", "x_t, valid", "x_t, x_t + a")
 _ODD_NAMES = ("ℌ", "lambda", "exp", "x_t", "h_prev", "W_1", "a.b")
-_FUNCTIONS = sorted(FUNCTIONS)
+_DEFINITIONS = ("f(z, a=2) = z * g(a * z) + a", "g(é)=tanh(é) / (1 + mish(-é))", "silu( z ) = f(z) - z", "f(z) = f(z)",
+                "h_t(x_t) = x_t", "exp(z) = z")  # fmt: skip
+_OWN = {said.name: function(said, text[said.start :]) for text in _DEFINITIONS[:2] if (said := head(text))}
+_COMPOSITES = {**BUILT_IN, **_OWN}
+_FUNCTIONS = sorted({*FUNCTIONS, *_COMPOSITES})
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _DUST = ("", "(", ")", "@", "+", "--", "*", "**", "/", ",", "=", ":", "<-", "#", "\t", "\x00", "\u2028", "\ud800", ";",
          "x.y", "[0]", "'a'", "\\", "0" * 50, "if", "é\u0301", "\r", "\x1b[31m")  # fmt: skip
@@ -60,7 +65,10 @@ def equations(rng: random.Random) -> str:
     if rng.random() < 0.2:
         inputs = rng.choice((*_INPUTS, expression(rng, known, 2)))
         rows.insert(rng.randint(0, len(rows)), f"input: {inputs}")
-    if rng.random() < 0.03:
+    if rng.random() < 0.9:
+        wrong = rng.choices(_DEFINITIONS[2:], k=rng.random() < 0.1)
+        rows += [*(_DEFINITIONS[:2] if rng.random() < 0.95 else ()), *wrong]
+    if rng.random() < 0.1:
         rng.shuffle(rows)
     return rng.choice(("\n", "\n", "\r\n", "\n\n")).join(rows)
 
@@ -86,6 +94,12 @@ def expression(rng: random.Random, known: list[str], depth: int) -> str:
         return f"{''.join(rng.choices('+-', k=rng.randint(1, 3)))}{rng.choice((f'({sub()})', sub()))}"
     if kind == "function":
         name = rng.choice(_FUNCTIONS)
+        if name in _COMPOSITES:
+            function = _COMPOSITES[name]
+            least = len(function.arguments) - len(function.defaults)
+            given = [sub() for _ in range(least if rng.random() < 0.98 else rng.randint(0, 3))]
+            given += rng.choices(_NUMBERS, k=rng.randint(0, len(function.defaults)))
+            return f"{name}({f',{_space(rng)}'.join(given)})"
         op = rng.choice([op for op in OPS.values() if op.function == name])
         arity = rng.randint(1, 3) if op.arity is None or rng.random() < 0.02 else op.arity
         least = sum(default is None for _, default in op.constants)

@@ -7,6 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from lstm_trace.cell.composites import BUILT_IN, function, head
+from lstm_trace.cell.lines import Function
 from lstm_trace.cell.ops import OPS
 
 #: Numbers in every form that the grammar takes, among them the largest and the smallest.
@@ -28,6 +30,7 @@ class _Writer:
     draw: Any
     plain: bool
     vectors: list[str] = field(default_factory=lambda: [*VECTORS, "x_t"])
+    functions: list[Function] = field(default_factory=list)
 
     def pick(self, *choices: str) -> str:
         return str(self.draw(st.sampled_from(choices)))
@@ -49,6 +52,11 @@ class _Writer:
             return self.pick(*NUMBERS)
         if kind == "group":
             return f"({space}{self.expression(depth - 1)}{space})"
+        if self.draw(st.integers(0, 2)) == 0:
+            function = self.draw(st.sampled_from([*self.functions, *BUILT_IN.values()]))
+            inside = [self.expression(depth - 1) for _ in range(len(function.arguments) - len(function.defaults))]
+            inside += [self.number() for _ in range(self.draw(st.integers(0, len(function.defaults))))]
+            return f"{function.name}{space}({space}{f'{space},'.join(inside)}{space})"
         op = OPS[self.pick(*(name for name, op in OPS.items() if op.function))]
         count = op.arity or (1 if self.plain else self.draw(st.integers(1, 3)))
         least = sum(1 for _, default in op.constants if default is None)
@@ -75,10 +83,21 @@ class _Writer:
         return f"({self.pick(*self.vectors)} {self.pick('+', '-', '*')} {self.expression(depth - 1)})"
 
 
+#: Functions that a cell may define: with a default value, with a name that the table has, with others within.
+DEFINITIONS = [
+    "f(z, k=2) = z * g(k * z) + k",
+    "g(ﬁ) = tanh(ﬁ) / (1 + mish(-ﬁ))",
+    "silu ( z ) = -z",
+    "同(a, b) = max(a, b) - a",
+]
+
+
 @st.composite
 def texts(draw: Any, plain: bool = False, depth: int = 3) -> str:
     """The text of a cell that the parser accepts. plain: with every vector of width 1, its operands fit each other."""
     writer = _Writer(draw, plain)
+    definitions = DEFINITIONS if draw(st.booleans()) else []
+    writer.functions = [function(said, d[said.start :]) for d in definitions if (said := head(d))]
     states = draw(st.sampled_from([[], ["s_prev"], ["ℎ_prev", "s_prev"]]))
     writer.vectors += states * 3
     names, rows = [], []
@@ -104,4 +123,6 @@ def texts(draw: Any, plain: bool = False, depth: int = 3) -> str:
         rows.append(f"output: {writer.pick(*names)}")
     if supplied:
         rows.insert(0, f"input: x_t, {supplied}")
+    for definition in draw(st.permutations(definitions)):
+        rows.insert(draw(st.integers(0, len(rows))), definition)
     return writer.pick("\n", "\r\n").join(rows)

@@ -73,6 +73,7 @@ def groups(stage: Stage, titled: frozenset[str]) -> list[Group]:
             or line.name in carried
             or line.name == cell.output
             or line.op in _LEADING
+            or bool(line.call)
             or gated(line, cell) is not None
         )
         targets = dict.fromkeys(leader[name] for name in readers)

@@ -15,6 +15,7 @@ from ...cell.network import Stage
 from ...cell.ops import OPS
 from ...formulas.numbers import show
 from ...formulas.symbols import FUNCTIONS
+from ...formulas.symbols import sign as function_sign
 from ...formulas.tree import Node, Sym, heading
 from ..content.line_groups import Group, groups, is_gate
 
@@ -91,7 +92,7 @@ def _is_box(group: Group, cell: Cell) -> bool:
     leader = group.leader
     if leader is None or not leader.assigned:
         return False
-    return is_gate(leader, cell) or (bool(OPS[leader.op].function) and OPS[leader.op].arity == 1)
+    return is_gate(leader, cell) or bool(leader.call) or (bool(OPS[leader.op].function) and OPS[leader.op].arity == 1)
 
 
 def _shared(group: Group, cell: Cell) -> list[tuple[Line, ...]]:
@@ -133,6 +134,8 @@ def _is_weighted(line: Line, cell: Cell) -> bool:
 def _spot(lines: tuple[Line, ...], cell: Cell) -> Spot:
     line = lines[-1]
     label = heading(line, cell) if line.assigned else None
+    if line.call and line.assigned:
+        return Spot(line.name, "box", line.name, label, function_sign(str(line.call[0]))[1], lines)
     if len(lines) > 1 or line.op == "matvec" or (OPS[line.op].function and line.assigned and OPS[line.op].arity == 1):
         sign = SIGNS[line.op](line) if OPS[line.op].function else ""
         return Spot(line.name, "box", line.name, label or heading(line, cell), sign, lines)

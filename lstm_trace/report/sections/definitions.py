@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from ...cell.lines import Line
+from ...cell.lines import Cell, Line
 from ...cell.ops import OPS
+from ...cell.parse import definition
 from ...formulas.blocks import Block, Derivation, Para, Row, Text
-from ...formulas.tree import Call, Fn, Neg, Node, Prod, Quot, Sum, Sym, number
+from ...formulas.tree import Call, Fn, Neg, Node, Prod, Quot, Sum, Sym, formula, number, written_out
 from ..languages.strings import Words
 
 Constants = tuple[float, ...]
@@ -77,21 +78,25 @@ DEFINED: dict[str, Callable[[Constants], Node | Cases] | None] = {
 }  # fmt: skip
 
 
-def definitions(lines: Iterable[Line], words: Words) -> list[Block]:
-    """What stands in the equations of `lines` and needs saying: formulas first, then a sentence."""
-    there = list(lines)
-    rows = dict.fromkeys(row for line in there if (row := _formula(line)) is not None)
-    told = list(dict.fromkeys(_told(there, words)))
+def definitions(lines: Mapping[Line, Cell], words: Words) -> list[Block]:
+    """What stands in the equations of `lines` (with their cells) and needs saying: formulas first, then a sentence."""
+    rows = dict.fromkeys(row for line, cell in lines.items() for row in _formulas(line, cell))
+    told = list(dict.fromkeys(_told(list(lines), words)))
     blocks: list[Block] = [Para(words.text("where")), Derivation(tuple((row,) for row in rows))] if rows else []
     return [*blocks, Para(words.sentence(words.listed(told, "semicolon", "semicolon")))] if told else blocks
 
 
-def _formula(line: Line) -> Row | None:
+def _formulas(line: Line, cell: Cell) -> Iterator[Row]:
+    """The operation of a line, and the composite function of which it is the value."""
     defined = DEFINED.get(line.op)
     what = None if defined is None else defined(line.constants)
-    if what is None or isinstance(what, Cases):
-        return None
-    return Row((_call(line),), (("=", what),))
+    if what is not None and not isinstance(what, Cases):
+        yield Row((_call(line),), (("=", what),))
+    if line.call:
+        inner, value = definition(cell, line)
+        whole = written_out(value, inner)
+        assert whole is not None
+        yield Row((formula(value, inner),), (("=", whole),))
 
 
 def _call(line: Line) -> Node:

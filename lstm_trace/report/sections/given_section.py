@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...cell.lines import Line
+from ...cell.lines import Cell, Line
 from ...cell.network import GIVEN, Stage, X
 from ...formulas.blocks import Block, Derivation, Heading, Para, Premises, Row, Table, Text
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, formula, kept
@@ -37,14 +37,14 @@ def equations(shown: View) -> Iterator[Block]:
     """The equations of every cell, once each, and what the functions in them are."""
     yield Heading(2, shown.said("equations"))
     found: list[tuple[Stage, dict[tuple[str, Node], tuple[Row, ...]]]] = []
-    used: dict[Line, None] = {}
+    used: dict[Line, Cell] = {}
     for stage in shown.stages:
         needed = stage.cell.closure((line.name for line in shown.lines(stage)), carried=False)
         rows: dict[tuple[str, Node], tuple[Row, ...]] = {}
         for line in stage.lines:
             if line.name not in needed:
                 continue
-            used[line] = None
+            used[line] = stage.cell
             right = formula(line, stage.cell)
             if line.assigned:
                 rows[line.name, right] = (Row((Sym(line.name),), (("=", right),)),)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ...cell.arithmetic import find
-from ...cell.lines import Line, Operand
+from ...cell.lines import Cell, Line, Operand
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
-from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, formula, heading
+from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, formula, heading, written_out
 from ..content.decimal_comma import in_style
 from ..content.line_groups import Group, is_gate
 from ..content.view import Place, View
@@ -101,11 +101,7 @@ def _units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
     """The formula of a line, and a row for each unit with its numbers."""
     stage, t, b = place
     width = shown.trace.lines[stage.scope][line.name].shape[-1]
-    rows: list[Row] = []
-    if line.assigned:
-        rows.append(Row((Sym(line.name),), (("=", formula(line, stage.cell)),)))
-    else:
-        rows.append(Row((heading(line, stage.cell),)))
+    rows = [Row((heading(line, stage.cell),), tuple(_formulas(line, stage.cell)))]
     for unit in shown.indices(width):
         if unit is None:
             rows.append(Row((Dots("down"),), under=True))
@@ -126,9 +122,7 @@ def _units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
 def _chain(shown: View, place: Place, line: Line) -> Row:
     """Symbol = formula = formula with vectors = value."""
     cell = place.stage.cell
-    parts: list[tuple[str, Node]] = []
-    if line.assigned:
-        parts.append(("=", formula(line, cell)))
+    parts = list(_formulas(line, cell))
     put_in = _substituted(shown, place, line)
     if put_in is not None:
         parts.append(put_in)
@@ -139,6 +133,14 @@ def _chain(shown: View, place: Place, line: Line) -> Row:
     if put_in is None or put_in[1] != vector:
         parts.append((sign, vector))
     return Row((heading(line, cell),), tuple(parts))
+
+
+def _formulas(line: Line, cell: Cell) -> Iterator[tuple[str, Node]]:
+    """What a line is in symbols, after its heading; the value of a composite function also without that."""
+    if line.assigned:
+        yield "=", formula(line, cell)
+    if (whole := written_out(line, cell)) is not None:
+        yield "=", whole
 
 
 def _true(shown: View, place: Place, line: Line) -> bool:

@@ -6,12 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...cell.composites import BUILT_IN
+from ...cell.options import ACTIVATIONS
+
 MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", None: "none"}
 #: Keras's activations that have another name or other constants here; hard_sigmoid depends on the version.
 _ACTIVATIONS = {"swish": "silu", "hard_swish": "hard_silu", "leaky_relu": "leaky_relu(0.2)"}
-_SAME = frozenset(
-    ("tanh", "sigmoid", "relu", "elu", "softplus", "softsign", "linear", "exponential", "hard_tanh", "relu6", "selu")
-) | {"silu", "hard_silu"}
+#: Ours that are none of Keras's; all others have Keras's name, and its default values.
+_OURS = frozenset(
+    ("affine", "thresholded_relu", "scaled_tanh", "hard_sigmoid_keras", "gelu_tanh", "threshold", "quotient")
+)
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ def activation(value: Any, major: int) -> str:
         return "hard_sigmoid_keras" if major >= 3 else "hard_sigmoid"
     if name in _ACTIVATIONS:
         return _ACTIVATIONS[name]
-    if name in _SAME:
+    if name in (*ACTIVATIONS, *BUILT_IN) and name not in _OURS:
         return name
     raise ValueError(name)
 

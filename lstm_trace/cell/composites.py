@@ -1,0 +1,131 @@
+"""Composite functions: what a name stands for in the operations of `ops`, as text in the grammar of `parse`.
+
+A call expands into lines when it is parsed; nothing else in the package knows these functions. To add one, add a row
+to `TABLE`. A cell may define its own in the same way: `mish(z) = z * tanh(softplus(z))` among its equations.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+import unicodedata
+from typing import NamedTuple
+
+from .lines import Function
+from .ops import FUNCTIONS
+
+#: Definition to the name that is printed, where that is another. Arguments after the first have default values, so that
+#: each can be an activation. Definitions: keras.activations and torch.nn.functional where no source is named.
+TABLE: dict[str, str] = {
+    "linear(z) = affine(z, 1, 0)": "",
+    "exponential(z) = exp(z)": "",
+    "hard_sigmoid_keras(z) = hard_sigmoid(z, 0.16666666666666666, 0.5)": "",  # Keras 3: z/6 + 0.5; Keras 2: 0.2 z + 0.5
+    "hard_tanh(z) = clip(z, -1, 1)": "HardTanh",
+    "relu6(z) = clip(z, 0, 6)": "ReLU6",
+    "selu(z) = 1.0507009873554805 * elu(z, 1.6732632423543772)": "SELU",  # Klambauer et al. 2017
+    "silu(z) = z * sigmoid(z)": "SiLU",  # Hendrycks & Gimpel 2016
+    "swish(z) = z * sigmoid(z)": "",  # Ramachandran et al. 2017, with beta = 1
+    "hard_silu(z) = z * hard_sigmoid(z, 0.16666666666666666, 0.5)": "HardSiLU",  # Howard et al. 2019
+    "hard_swish(z) = z * hard_sigmoid(z, 0.16666666666666666, 0.5)": "HardSwish",
+    # the approximation of Hendrycks & Gimpel 2016, section 2: sqrt(2 / pi) and 0.044715; the exact one needs erf
+    "gelu_tanh(z) = 0.5 * z * (1 + tanh(0.7978845608028654 * (z + 0.044715 * z * z * z)))": "GELU",
+    "mish(z) = z * tanh(softplus(z))": "Mish",  # Misra 2019
+    "log_sigmoid(z) = -softplus(-z)": "LogSigmoid",
+    "celu(z, alpha=1) = relu(z) + alpha * elu(quotient(-relu(-z), alpha))": "CELU",  # Barron 2017
+    "tanh_shrink(z) = z - tanh(z)": "",
+    "hard_shrink(z, threshold=0.5) = thresholded_relu(z, threshold) - thresholded_relu(-z, threshold)": "",
+    "soft_shrink(z, threshold=0.5) = relu(z - threshold) - relu(-z - threshold)": "",
+    "threshold(z, threshold=1, value=0) = where(relu(z - threshold), z, value)": "",
+    "squareplus(z, b=4) = 0.5 * (z + sqrt(z * z + b))": "",  # Barron 2021
+    "sparse_plus(z) = max(z, 0.25 * (clip(z, -1, 1) + 1) * (clip(z, -1, 1) + 1))": "",
+    "sparse_sigmoid(z) = hard_sigmoid(z, 0.5, 0.5)": "",
+    # over the units of a value
+    "softmax(z) = exp(z - max(z)) / sum(exp(z - max(z)))": "",
+    "log_softmax(z) = z - max(z) - log(sum(exp(z - max(z))))": "LogSoftmax",
+    "quotient(a, b) = a / b": "",  # within an expression, where `/` may not stand
+}
+
+_HEAD = re.compile(r"\s*(\w+)\s*\(([^()]*)\)\s*=(?!=)")
+
+
+class Head(NamedTuple):
+    """The left side of a definition, and where its right side begins."""
+
+    name: str
+    arguments: list[str]
+    start: int
+
+
+def head(row: str) -> Head | None:
+    """The left side of a row that is a definition; None for any other row."""
+    found = _HEAD.match(row)
+    if found is None:
+        return None
+    body = row[found.end() :]
+    arguments = [part.strip() for part in _normal(found[2]).split(",")]
+    return Head(_normal(found[1]), arguments, found.end() + len(body) - len(body.lstrip()))
+
+
+def function(said: Head, body: str) -> Function:
+    """The function that a definition gives. Raises ValueError, saying what is wrong with its left side."""
+    names: list[str] = []
+    defaults: list[float] = []
+    if not is_name(said.name):
+        known = f"{said.name} is an operation" if said.name in FUNCTIONS else f"{said.name} cannot be a name"
+        raise ValueError(f"{known}; give the function another name")
+    for argument in said.arguments:
+        name, mark, default = (part.strip() for part in argument.partition("="))
+        if not is_name(name) or name in names or name.endswith("_prev"):
+            raise ValueError(f"expected different names as arguments of {said.name}; found {name!r}")
+        if not mark and defaults:
+            raise ValueError(f"the argument {name} of {said.name} needs a default value, as those before it have")
+        if mark:
+            defaults.append(_number(name, default))
+        names.append(name)
+    return Function(said.name, tuple(names), tuple(defaults), body)
+
+
+def is_name(text: str) -> bool:
+    """Whether an equation may give a value, or a definition a function, this name."""
+    return text.isidentifier() and not keyword.iskeyword(text) and text not in FUNCTIONS
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"the default value of {name} must be a number; found {text!r}")
+    return value or 0.0
+
+
+def _normal(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)  # as Python reads the names of the right side
+
+
+def _read(text: str) -> Function:
+    said = head(text)
+    assert said is not None, text
+    return function(said, text[said.start :])
+
+
+#: The functions of `TABLE` by name, and how some are printed.
+BUILT_IN: dict[str, Function] = {found.name: found for found in map(_read, TABLE)}
+PRINTED: dict[str, str] = {_read(text).name: printed for text, printed in TABLE.items() if printed}
+
+
+class Functions(dict[str, Function]):
+    """The functions that a cell defines, and those of the table that it calls, by name.
+
+    operations, names: how many operations their calls were expanded into, and how long the names of the new lines are.
+    """
+
+    operations = names = 0
+
+    def find(self, name: str) -> Function | None:
+        """The function of that name; one of the table is the cell's from then on."""
+        if name not in self and name in BUILT_IN:
+            self[name] = BUILT_IN[name]
+        return self.get(name)
