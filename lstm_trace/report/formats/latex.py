@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from ...formulas.plain import Plain
-from ...formulas.tex import Tex
+from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
-from ...formulas.user_tex import GREEK, TEX, translated
+from ...formulas.user_tex import GREEK, translated
 from ...printable import printable
 from .line_breaking import fitting, packed, pieces, sizes
 
@@ -71,7 +71,8 @@ def render(blocks: Iterable[Block], own: Mapping[str, Any], width: int = 0) -> s
     """The blocks as a LaTeX document. own: symbols of some names; width: not used."""
     plain = Plain(own)
     understood = {name: tex for name, tex in own.items() if not isinstance(tex, str) or translated(tex, TEX)}
-    printer = _Printer(Tex(understood, lambda name: rf"\text{{\ttfamily {literal(name)}}}"), plain, sizes(plain))
+    format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
+    printer = _Printer(Tex(understood, format), plain, sizes(plain))
     body = "\n\n".join(LATEX[type(block)](printer, block) for block in blocks)
     return f"{_preamble(body)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
