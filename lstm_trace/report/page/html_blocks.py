@@ -21,7 +21,6 @@ from ..formats.line_breaking import sizes
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
-_SIGNS = {"=": "=", "≈": "≈", "←": "←"}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -168,7 +167,7 @@ def _row(p: Printer, row: Row) -> str:
     for k, (sign, node) in enumerate(row.parts):
         values = sign in ("=", "≈") and isinstance(node, Num | Vec)
         made = p.make if k == last and values else p.math
-        lead = f'<mo form="infix">{_SIGNS[sign]}</mo>' if sign != ":" else ""
+        lead = f'<mo form="infix">{sign}</mo>' if sign != ":" else ""
         for mark, piece in broken(node, p.size, ROOM):
             lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
             pieces.append(math(f"{lead}{made(piece)}", tall=True))
@@ -183,7 +182,7 @@ def _premises(p: Printer, block: Premises) -> str:
     rows = []
     for items in block.rows:
         shown = [
-            f'<span class="item">{math(f"{p.math(left)}<mo>{_SIGNS[sign]}</mo>{p.make(right)}")}</span>'
+            f'<span class="item">{math(f"{p.math(left)}<mo>{sign}</mo>{p.make(right)}")}</span>'
             for left, sign, right in items
         ]
         rows.append(f'<div class="premises">{"".join(shown)}</div>')
