@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 from .tree import Call, Dots, Factors, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Square, Sum, Sym, Vec
 
 #: How tightly each kind binds; a looser one inside a tighter one stands in parentheses.
@@ -28,27 +25,3 @@ def minus_first(node: Node) -> bool:
     if isinstance(node, Prod) and not (isinstance(node.left, Num) and isinstance(node.right, Num)):
         return minus_first(node.left)
     return isinstance(node, Num) and node.shown.negative
-
-
-def signed(node: Sum, inside: Callable[[Node, int], str], wrap: Callable[[str], str]) -> Iterator[tuple[str, str]]:
-    """The printed terms of a sum, each with what stands before it: nothing or `-` at the beginning, ` + ` or ` - `.
-
-    inside: prints a term, in parentheses where it binds more loosely than a number says; wrap: puts them round what
-    begins with a minus and follows a sign.
-    """
-    for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
-        after = k > 0 or sign < 0 or node.goes_on
-        part = inside(term, 3 if after else 2)
-        if after and minus_first(term):
-            part = wrap(part)
-        yield ((" - " if sign < 0 else " + ") if k else "-" if sign < 0 else ""), part
-
-
-def sum_text(p: Any, node: Sum) -> str:
-    """A sum for the printers whose signs and parentheses are plain characters."""
-    return "".join(mark + part for mark, part in signed(node, p.inside, lambda part: f"({part})"))
-
-
-def neg_text(p: Any, node: Neg) -> str:
-    """A minus before something, for the same printers."""
-    return f"-({p(node.of)})" if isinstance(node.of, Num) or minus_first(node.of) else f"-{p.inside(node.of, 3)}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from ..cell.lines import Line
+from ..cell.lines import Line, Operand
 from ..cell.network import Stage
 from ..cell.ops import OPS
 from ..trace.trace import Trace
@@ -210,7 +210,7 @@ class ExactWalk:
         stage = self.trace.stage(scope)
         if name in self.trace.lines.get(scope, {}):
             if self.trace.header.arithmetic is not None:
-                return fraction(self.array(scope, name)[self.trace.index(t), b, index[0]])
+                return fraction(self._recorded(key))
             if key not in self._found and not self.small:
                 self._found[key] = self._line(stage, stage.cell.by_name[name], t, b, index[0])
             return self._found.get(key)
@@ -223,10 +223,12 @@ class ExactWalk:
         source, _, line = stage.sources.get(name, "").rpartition("/")
         if source:
             return self.of((source, line, t, b, index))
+        return None if self.array(scope, name) is None else fraction(self._recorded(key))
+
+    def _recorded(self, key: Key) -> Any:
+        scope, name, t, b, index = key
         values = self.array(scope, name)
-        if values is None:
-            return None
-        return fraction(values[index] if t is None else values[self.trace.index(t), b, index[0]])
+        return values[index] if t is None else values[self.trace.index(t), b, index[0]]
 
     def rounded(self, scope: str, name: str) -> bool:
         """Whether a line depends on a function whose values are not rational."""
@@ -252,20 +254,14 @@ class ExactWalk:
         arrays = [self.array(stage.scope, operand) for operand in line.operands]
         if any(values is None for values in arrays):
             return None
-        widths = [values.shape[-1] if values.ndim else 1 for values in arrays]
 
-        def leaf(i: int, index: tuple[int, ...]) -> Num:
-            values = arrays[i]
-            if values.ndim == 0:
-                return Num(_NOT_SHOWN, line.operands[i])
-            if values.ndim < 3:
-                return Num(_NOT_SHOWN, values[index], (stage.scope, line.operands[i], None, None, index))
-            return Num(
-                _NOT_SHOWN, values[self.trace.index(t), b, index[0]], (stage.scope, line.operands[i], t, b, index)
-            )
+        def num(operand: Operand, *at: Any) -> Num:
+            if not isinstance(operand, str):
+                return Num(_NOT_SHOWN, operand)
+            key = (stage.scope, operand, *at)
+            return Num(_NOT_SHOWN, self._recorded(key), key)
 
-        tree = SCALAR[line.op](line, Terms(line, unit, widths, leaf))
-        found = evaluate(tree, self._leaf)
+        found = evaluate(SCALAR[line.op](line, Terms(line, (t, b), unit, arrays, num)), self._leaf)
         if found is not None and max(found.numerator.bit_length(), found.denominator.bit_length()) > BITS:
             return None
         return found

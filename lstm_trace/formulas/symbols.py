@@ -50,30 +50,22 @@ SYMBOLS: dict[str, Symbol] = {
     "beta_cell": Symbol("β", "cell", word=True),
 }
 
+#: Functions that are set as a word; \operatorname is not allowed where GitHub renders math.
+_WORDS = {
+    "relu": "ReLU", "leaky_relu": "LeakyReLU", "thresholded_relu": "ThresholdedReLU", "elu": "ELU",
+    "scaled_tanh": "ScaledTanh", "affine": "affine", "softsign": "softsign", "softplus": "softplus", "clip": "clip",
+    "where": "where", "sum": "sum", "mean": "mean", "concat": "concat",
+}  # fmt: skip
 #: Each function of the equations as (TeX, plain text).
 FUNCTIONS: dict[str, tuple[str, str]] = {
     "sigmoid": (r"\sigma", "σ"),
+    "hard_sigmoid": (r"\sigma_{\mathrm{hard}}", "σ_hard"),
     "tanh": (r"\tanh", "tanh"),
     "exp": (r"\exp", "exp"),
     "log": (r"\ln", "ln"),
     "sqrt": (r"\sqrt", "√"),
-    # \operatorname is not allowed where GitHub renders math
-    "relu": (r"\mathrm{ReLU}", "ReLU"),
-    "affine": (r"\mathrm{affine}", "affine"),
-    "leaky_relu": (r"\mathrm{LeakyReLU}", "LeakyReLU"),
-    "thresholded_relu": (r"\mathrm{ThresholdedReLU}", "ThresholdedReLU"),
-    "scaled_tanh": (r"\mathrm{ScaledTanh}", "ScaledTanh"),
-    "hard_sigmoid": (r"\sigma_{\mathrm{hard}}", "σ_hard"),
-    "elu": (r"\mathrm{ELU}", "ELU"),
-    "softsign": (r"\mathrm{softsign}", "softsign"),
-    "softplus": (r"\mathrm{softplus}", "softplus"),
-    "clip": (r"\mathrm{clip}", "clip"),
-    "where": (r"\mathrm{where}", "where"),
-    "maximum": (r"\max", "max"),
-    "max": (r"\max", "max"),
-    "sum": (r"\mathrm{sum}", "sum"),
-    "mean": (r"\mathrm{mean}", "mean"),
-    "concat": (r"\mathrm{concat}", "concat"),
+    **dict.fromkeys(("maximum", "max"), (r"\max", "max")),
+    **{op: (rf"\mathrm{{{word}}}", word) for op, word in _WORDS.items()},
 }
 
 

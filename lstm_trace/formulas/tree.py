@@ -196,18 +196,26 @@ def heading(line: Line, cell: Cell) -> Node:
 class Terms:
     """The numbers that one unit of a line reads: `at(i)` is operand i at the unit, `all(i)` every unit of operand i.
 
-    widths: of the operands. leaf: operand and index to its number. most: how many terms are written before dots.
+    place: step and row. arrays: all values of each operand. num: the number of an operand at step and row (None for a
+    parameter) and index. most: how many terms are written before dots.
     """
 
     def __init__(
         self,
         line: Line,
+        place: tuple[int, int],
         unit: int,
-        widths: Sequence[int],
-        leaf: Callable[[int, tuple[int, ...]], Num],
+        arrays: Sequence[Any],
+        num: Callable[[Operand, int | None, int | None, tuple[int, ...]], Num],
         most: int | None = None,
     ) -> None:
-        self.line, self.unit, self.widths, self.leaf, self.most = line, unit, widths, leaf, most
+        self.line, self.place, self.unit, self.arrays, self.num, self.most = line, place, unit, arrays, num, most
+        self.widths = [values.shape[-1] if values.ndim else 1 for values in arrays]
+
+    def leaf(self, i: int, index: tuple[int, ...]) -> Num:
+        """One number of operand i."""
+        t, b = self.place if self.arrays[i].ndim == 3 else (None, None)
+        return self.num(self.line.operands[i], t, b, index)
 
     def at(self, i: int) -> Num:
         """Operand i at this unit; a value of width 1 serves every unit."""

@@ -1,17 +1,17 @@
 """The small part of TeX in which an author may write a symbol: letters, Greek, accents, words, indices, powers.
 
-Anything more is not understood, so that no file can bring a command of its own into a document.
+Anything more is not understood, so that no file can bring a command of its own into a document. Each format writes
+what was read with the pieces of its record (`printer.Format`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-_TOKEN = re.compile(
-    r"\\(?P<word>[A-Za-z]+)|(?P<letter>[A-Za-z])|(?P<digit>\d)|(?P<mark>[_^{}])|(?P<sign>[-+*',()])|(?P<space>\s+)"
-)
+if TYPE_CHECKING:
+    from .printer import Format
+
 ACCENTS = frozenset({"tilde", "hat", "bar", "dot", "vec"})
 #: Commands that set a word, with how it stands.
 WORDS = {
@@ -25,97 +25,59 @@ _NAMES = (
     "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell"
 )
 GREEK = dict(zip(_NAMES.split(), "αβγδϵζηθικλμνξπρστϕχψωΓΔΘΛΞΠΣΦΨΩℓ", strict=True))
+#: So many braces and accents may stand in each other.
+DEEPEST = 8
 
-Token = tuple[str, str]
-
-
-class Format(NamedTuple):
-    """How a format writes the parts: an accent over a body, a word, a base with its indices, a single character (or the
-    name of a Greek one), a body in braces, parts in a row.
-    """
-
-    accent: Callable[[str, str], str]
-    word: Callable[[str, str], str]
-    scripts: Callable[[str, str, str], str]
-    letter: Callable[[str], str]
-    group: Callable[[str], str] = lambda body: body
-    row: Callable[[list[str]], str] = "".join
+_TOKEN = re.compile(
+    rf"(?:\\(?P<set>{'|'.join(WORDS)})\{{(?P<word>[A-Za-z\d\s]*)\}}"
+    r"|\\(?P<command>[A-Za-z]+)|(?P<mark>[_^{}])|(?P<sign>[A-Za-z\d+*',()-]))\s*"
+)
+Tokens = list[re.Match[str]]  # the next one is the last
 
 
 def translated(tex: str, format: Format) -> str | None:
     """A symbol in another format; None where the TeX is more than is understood."""
-    tokens: list[Token] = []
-    at = 0
-    while at < len(tex):
-        match = _TOKEN.match(tex, at)
-        if match is None:
-            return None
-        at = match.end()
-        if match.lastgroup:
-            tokens.append((match.lastgroup, match[match.lastgroup]))
-    try:
-        body, rest = _row(tokens, 0, format, 0)
-    except (IndexError, KeyError, ValueError):
+    tex = tex.strip()
+    if _TOKEN.sub("", tex):
         return None
-    return body if body and rest == len(tokens) else None
+    tokens = [*_TOKEN.finditer(tex)][::-1]
+    try:
+        body = _row(tokens, format, 0)
+    except ValueError:
+        return None
+    return body if body and not tokens else None
 
 
-#: What is understood stands as it is.
-TEX = Format(
-    accent=lambda name, body: rf"\{name}{{{body}}}",
-    word=lambda name, text: rf"\{name}{{{text}}}",
-    scripts=lambda base, sub, sup: base + (f"_{{{sub}}}" if sub else "") + (f"^{{{sup}}}" if sup else ""),
-    letter=lambda c: c if c not in GREEK else rf"\{c} ",
-    group=lambda body: f"{{{body}}}",
-)
-
-
-def _next(tokens: list[Token], at: int) -> int:
-    """The next token that is no space."""
-    while at < len(tokens) and tokens[at][0] == "space":
-        at += 1
-    return at
-
-
-def _row(tokens: list[Token], at: int, format: Format, depth: int) -> tuple[str, int]:
+def _row(tokens: Tokens, format: Format, depth: int) -> str:
     """Atoms with their indices, up to a closing brace or the end."""
-    if depth > 8:
-        raise KeyError(depth)
     parts: list[str] = []
-    while (at := _next(tokens, at)) < len(tokens) and tokens[at] != ("mark", "}"):
-        base, at = _atom(tokens, at, format, depth)
+    while tokens and tokens[-1]["mark"] != "}":
+        base = _atom(tokens, format, depth)
         scripts = {"_": "", "^": ""}
-        while (at := _next(tokens, at)) < len(tokens) and tokens[at] in (("mark", "_"), ("mark", "^")):
-            mark = tokens[at][1]
+        while tokens and (mark := tokens[-1]["mark"]) in scripts:
             if scripts[mark]:
-                raise KeyError(mark)
-            scripts[mark], at = _atom(tokens, at + 1, format, depth, scripted=True)
-        parts.append(base if not any(scripts.values()) else format.scripts(base, scripts["_"], scripts["^"]))
-    return format.row(parts) if parts else "", at
+                raise ValueError(mark)
+            tokens.pop()
+            scripts[mark] = _atom(tokens, format, depth, scripted=True)
+        parts.append(format.scripts(base, scripts["_"], scripts["^"]) if any(scripts.values()) else base)
+    return format.joined(parts)
 
 
-def _atom(tokens: list[Token], at: int, format: Format, depth: int, scripted: bool = False) -> tuple[str, int]:
-    at = _next(tokens, at)
-    kind, text = tokens[at]
-    text = _WIDE.get(text, text) if kind == "word" else text
-    if (kind, text) == ("mark", "{"):
-        body, at = _row(tokens, at + 1, format, depth + 1)
-        if tokens[at] != ("mark", "}"):
-            raise KeyError(text)
-        return body if scripted else format.group(body), at + 1
-    if kind == "mark":
-        raise KeyError(text)
-    if kind == "word" and text in ACCENTS:
-        body, at = _atom(tokens, at + 1, format, depth + 1, scripted=True)
-        return format.accent(text, body), at
-    if kind == "word" and text in WORDS:
-        if tokens[at + 1] != ("mark", "{"):
-            raise KeyError(text)
-        end = tokens.index(("mark", "}"), at)
-        inner = tokens[at + 2 : end]
-        if any(k not in ("letter", "digit", "space") for k, _ in inner):
-            raise KeyError(text)
-        return format.word(text, "".join(" " if k == "space" else t for k, t in inner)), end + 1
-    if kind == "word" and text not in GREEK:
-        raise KeyError(text)
-    return format.letter(text), at + 1
+def _atom(tokens: Tokens, format: Format, depth: int, scripted: bool = False) -> str:
+    if not tokens or depth > DEEPEST:
+        raise ValueError(depth)
+    token = tokens.pop()
+    command = _WIDE.get(token["command"], token["command"])
+    if token["set"]:
+        return format.word(token["set"], re.sub(r"\s+", " ", token["word"]))
+    if token["mark"] == "{":
+        body = _row(tokens, format, depth + 1)
+        if not tokens:
+            raise ValueError("{")
+        tokens.pop()
+        return body if scripted else format.group(body)
+    if command in ACCENTS:
+        return format.accent(command, _atom(tokens, format, depth + 1, scripted=True))
+    if token["mark"] or (command and command not in GREEK):
+        raise ValueError(token[0])
+    return format.letter(command or token["sign"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,16 +79,9 @@ class Values:
     def tree(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
         """One unit of a line with numbers in place of symbols, at most `most` terms of a sum; None without operands."""
         arrays = [self.array(stage.scope, operand) for operand in line.operands]
-        there = [values for values in arrays if values is not None]
-        if len(there) < len(arrays):
+        if any(values is None for values in arrays):
             return None
-        widths = [values.shape[-1] if values.ndim else 1 for values in there]
-
-        def leaf(i: int, index: tuple[int, ...]) -> Num:
-            per_step = there[i].ndim == 3
-            return self.num(stage.scope, line.operands[i], t if per_step else None, b if per_step else None, index)
-
-        return SCALAR[line.op](line, Terms(line, unit, widths, leaf, most))
+        return SCALAR[line.op](line, Terms(line, (t, b), unit, arrays, partial(self.num, stage.scope), most))
 
     def scalar(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Scalar:
         """One unit of a line with its numbers substituted, the sign before its value, and its value."""

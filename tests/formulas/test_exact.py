@@ -15,9 +15,9 @@ from lstm_trace.cell.ops import OPS
 from lstm_trace.formulas.binding import BINDING
 from lstm_trace.formulas.blocks import Block, Derivation, Heading, Items, Para, Premises, Table
 from lstm_trace.formulas.exact import EXACT
-from lstm_trace.formulas.plain import PLAIN, Plain
+from lstm_trace.formulas.plain import Plain
+from lstm_trace.formulas.printer import NODES
 from lstm_trace.formulas.symbols import FUNCTIONS
-from lstm_trace.formulas.tex import TEX
 from lstm_trace.formulas.tree import SCALAR, SYMBOLIC, Node
 from lstm_trace.formulas.values import Values
 from lstm_trace.report.formats.markdown import MARKDOWN
@@ -204,5 +204,5 @@ def test_tables_cover_the_operations_and_the_nodes() -> None:
     assert set(SYMBOLIC) == set(SCALAR) == set(OPS)
     assert set(EXACT) == set(FUNCTIONS) == set(DEFINED) == functions
     nodes = set(Node.__args__)
-    assert set(PLAIN) == set(TEX) == set(BINDING) == nodes
+    assert set(NODES) == set(BINDING) == nodes
     assert set(MARKDOWN) == set(TEXT) == set(Block.__args__) == {Heading, Para, Items, Table, Derivation, Premises}

@@ -16,7 +16,7 @@ from lstm_trace import examples
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError
 from lstm_trace.formulas.numbers import Style, decimal
-from lstm_trace.formulas.tex import number as tex
+from lstm_trace.formulas.tex import Tex
 from lstm_trace.formulas.values import Values
 
 from ..cell.test_arithmetic import NAMES, arrays
@@ -177,7 +177,7 @@ def test_the_comma_in_every_format() -> None:
         hidden = r"<style>.*?</style>|<script.*?</script>|<svg.*?</svg>|<[^>]*>|\\usepackage\S*"
         shown = re.sub(hidden, "", report, flags=re.S)
         assert not re.findall(r"(?<![\w.])-?\d+\.\d+(?![\w.])", shown), format_
-    assert tex(Style(comma=True).show(1.5e-12)) == r"1{,}5 \times 10^{-12}"
+    assert Tex().number(Style(comma=True).show(1.5e-12)) == r"1{,}5 \times 10^{-12}"
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:

@@ -20,9 +20,8 @@ import lstm_trace as lt
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cli import main
 from lstm_trace.examples import text as example
-from lstm_trace.formulas.binding import BINDING
 from lstm_trace.formulas.blocks import Para
-from lstm_trace.formulas.mathml import MATHML, MathML, number
+from lstm_trace.formulas.mathml import MathML
 from lstm_trace.formulas.tree import Sym
 from lstm_trace.model.problem import prepare_problem, read_problem
 from lstm_trace.report.diagram.graph import SIGNS
@@ -262,7 +261,6 @@ def test_symbols_of_the_author() -> None:
 
 
 def test_tables_cover_every_kind() -> None:
-    assert set(MATHML) == set(BINDING)
     assert set(HTML) == set(MARKDOWN)
     assert set(SIGNS) == set(OPS)
     assert Printer(small())(Para(("a < b",))) == "<p>a &lt; b</p>\n"
@@ -276,7 +274,7 @@ def test_tables_cover_every_kind() -> None:
 def test_number(value: float, text: str) -> None:
     from lstm_trace.formulas.numbers import show
 
-    assert number(show(value)) == text
+    assert MathML().number(show(value)) == text
 
 
 # -- heat maps -------------------------------------------------------------------------------------------------------

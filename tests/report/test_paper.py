@@ -14,7 +14,8 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
-from lstm_trace.formulas import user_tex
+from lstm_trace.formulas.tex import TEX
+from lstm_trace.formulas.user_tex import translated
 from lstm_trace.report.formats import typst
 
 from .test_report import GOLDEN, QUESTION_22, lstm, q22
@@ -192,7 +193,8 @@ def test_text_of_a_report_is_no_text_of_a_pdf() -> None:
         (r"\hat", None),
         ("a%b", None),
         ("{" * 50 + "a" + "}" * 50, None),
+        (r"\hat" * 3000 + " a", None),
     ],
 )
 def test_own_symbols(tex: str, expected: str | None) -> None:
-    assert user_tex.translated(tex, user_tex.TEX) == expected
+    assert translated(tex, TEX) == expected

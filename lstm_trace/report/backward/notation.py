@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...formulas.binding import BINDING
+from ...formulas.binding import loose
 from ...formulas.plain import Plain
 from ...formulas.tex import Tex, escaped
 from ...formulas.tree import Node, Sym
@@ -32,9 +32,7 @@ class Notation:
 
     def gradient(self, of: Node, through: str = "") -> Sym:
         """∂L/∂of; through: only what comes back that way, after a bar."""
-        loose = BINDING[type(of)] < 5
-        text, tex = self.plain(of), self.tex(of)
-        text, tex = (f"({text})", f"({tex})") if loose else (text, tex)
+        text, tex = self._one(of)
         text, tex = f"∂L/∂{text}", rf"\frac{{\partial L}}{{\partial {tex}}}"
         if through:
             text, tex = f"{text}|{through}", rf"\left.{tex}\right|_{{\text{{{escaped(through)}}}}}"
@@ -42,9 +40,13 @@ class Notation:
 
     def transposed(self, of: Node) -> Sym:
         """A matrix, or a vector, transposed."""
-        loose = BINDING[type(of)] < 5
+        text, tex = self._one(of)
+        return self.make(f"{text}ᵀ", rf"{tex}^{{\top}}")
+
+    def _one(self, of: Node) -> tuple[str, str]:
+        """Plain text and TeX of what a sign stands at, in parentheses where it is more than a name."""
         text, tex = self.plain(of), self.tex(of)
-        return self.make(f"({text})ᵀ" if loose else f"{text}ᵀ", rf"({tex})^{{\top}}" if loose else rf"{tex}^{{\top}}")
+        return (f"({text})", f"({tex})") if loose(of, 5) else (text, tex)
 
     def holds(self, *parts: Node | str) -> Sym:
         """A condition in brackets, which is 1 where it holds and 0 elsewhere: nodes with signs between them."""

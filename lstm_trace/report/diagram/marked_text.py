@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from ...base.markup import escape
-from ...formulas import user_tex
-from ...formulas.plain import OWN, Plain, raised
-from ...formulas.symbols import symbol
-from ...formulas.tree import Node, Sym
+from ...formulas.plain import PLAIN, Plain, raised
+from ...formulas.user_tex import WORDS
 
 #: Characters of a formula in a box; longer ones are cut.
 ROOM = 30
@@ -29,27 +28,26 @@ def marked(base: str, sub: str = "") -> str:
     return f"{OPEN}{base}{MIDDLE}{sub.replace('-', '−')}{CLOSE}"
 
 
-SCRIPTS = OWN._replace(
-    accent=lambda name, body: marked(OWN.accent(name, unmarked(body, UPRIGHT))),
-    word=lambda name, text: marked(text if user_tex.WORDS[name] == "italic" else UPRIGHT + text),
-    scripts=lambda base, sub, sup: (
-        marked(unmarked(base, UPRIGHT), unmarked(sub)) + (raised(unmarked(sup)) if sup else "")
-    ),
-    letter=lambda c: marked(OWN.letter(c)),
-)
+def _upright(text: str) -> str:
+    return marked(UPRIGHT + text)
+
+
+def _scripts(base: str, sub: str, sup: str) -> str:
+    return marked(unmarked(base, UPRIGHT), unmarked(sub)) + (raised(unmarked(sup)) if sup else "")
 
 
 class MarkedPlain(Plain):
     """Plain text in which every symbol is marked, so that letters and indices can be set apart."""
 
-    def __call__(self, node: Node) -> str:
-        if not isinstance(node, Sym):
-            return super().__call__(node)
-        found = symbol(node.name, self.own)
-        if found.tex and (own := user_tex.translated(found.tex, SCRIPTS)):
-            return own
-        base = (NAME + found.name if found.name else found.base) + ("\u0303" if found.tilde else "")
-        return marked(UPRIGHT + base if found.upright else base, found.sub) + ("ᵀ" if found.power else "")
+    format = replace(
+        PLAIN,
+        letter=lambda c: marked(PLAIN.letter(c)),
+        word=lambda command, text: marked(text) if WORDS[command] == "italic" else _upright(text),
+        accent=lambda name, body: marked(PLAIN.accent(name, unmarked(body, UPRIGHT))),
+        scripts=_scripts,
+        upright=_upright,
+        name=lambda name: marked(NAME + name),
+    )
 
 
 def text_width(marked: str, size: float) -> float:

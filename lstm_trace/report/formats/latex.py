@@ -9,21 +9,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Table, Text
 from ...formulas.plain import Plain
-from ...formulas.tex import Tex
+from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
-from ...formulas.user_tex import GREEK, TEX, translated
+from ...formulas.user_tex import GREEK, translated
 from ...printable import printable
-from .line_breaking import fitting, packed, pieces, sizes
+from .line_breaking import TEX_SIGNS, columns, packed, sizes, tex_rows
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
 ROOM, WIDE, LONG = 78, 84, 40
 
-_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
 _HEADINGS = {1: r"{\LARGE\bfseries %s\par}", 2: r"\section*{%s}", 3: r"\subsection*{%s}", 4: r"\subsubsection*{%s}"}
 _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
@@ -71,7 +70,8 @@ def render(blocks: Iterable[Block], own: Mapping[str, Any], width: int = 0) -> s
     """The blocks as a LaTeX document. own: symbols of some names; width: not used."""
     plain = Plain(own)
     understood = {name: tex for name, tex in own.items() if not isinstance(tex, str) or translated(tex, TEX)}
-    printer = _Printer(Tex(understood, lambda name: rf"\text{{\ttfamily {literal(name)}}}"), plain, sizes(plain))
+    format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
+    printer = _Printer(Tex(understood, format), plain, sizes(plain))
     body = "\n\n".join(LATEX[type(block)](printer, block) for block in blocks)
     return f"{_preamble(body)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
@@ -122,50 +122,30 @@ def _items(p: _Printer, block: Items) -> str:
 
 def _table(p: _Printer, block: Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
-    widths = [
-        max(sum(len(part) if isinstance(part, str) else p.size(part) for part in row[k] if not isinstance(part, Code))
-            for row in (block.head, *block.rows))
-        for k in range(len(block.head))
-    ]  # fmt: skip
     cells = [[p.text(cell) for cell in row] for row in (block.head, *block.rows)]
     tables = []
-    for columns in fitting(widths, block.places, WIDE):
-        head, *rows = [" & ".join(row[k] for k in columns) + r" \\" for row in cells]
+    for shown in columns(block, p.size, WIDE):
+        head, *rows = [" & ".join(row[k] for k in shown) + r" \\" for row in cells]
         for at in range(0, len(rows), LONG):
             inner = "\n".join([head, r"\hline", *rows[at : at + LONG]])
-            tables.append(f"\\begin{{tabular}}{{{'r' * len(columns)}}}\n{inner}\n\\end{{tabular}}")
+            tables.append(f"\\begin{{tabular}}{{{'r' * len(shown)}}}\n{inner}\n\\end{{tabular}}")
     return "\n\n".join(tables)
 
 
 def _derivation(p: _Printer, block: Derivation) -> str:
-    lines = [(r" \\*" + "\n").join(_rows(p, rows)) for rows in block.lines]
+    lines = [
+        (r" \\*" + "\n").join(
+            text for row in rows for text in tex_rows(row, p.tex, p.size, ROOM, literal, r"\colon\quad")
+        )
+        for rows in block.lines
+    ]
     body = " \\\\[4pt]\n".join(lines)
     return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
 
-def _rows(p: _Printer, rows: Iterable[Row]) -> list[str]:
-    """The rows of one line of a calculation; a long sum goes on below."""
-    found = []
-    for row in rows:
-        left = "".join(_left(p, part) for part in row.left)
-        for depth, parts in pieces(row, p.size, ROOM):
-            text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
-            for sign, node in parts:
-                mark = r"\colon\quad " if sign == ":" else f"{sign} " if sign in "+-" else f" {_SIGNS[sign]} "
-                text += mark + p.tex(node)
-            found.append(text)
-    return found
-
-
-def _left(p: _Printer, part: str | Node | Code) -> str:
-    if isinstance(part, str | Code):
-        return rf"\text{{{literal(part if isinstance(part, str) else part.text)}}}"
-    return p.tex(part)
-
-
 def _premises(p: _Printer, block: Premises) -> str:
     rows = [
-        [f"&{p.tex(left)} {_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
+        [f"&{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
         for items in packed(block, p.size, ROOM)
     ]
     body = " \\\\[8pt]\n".join(r" &\qquad ".join(row) for row in rows)

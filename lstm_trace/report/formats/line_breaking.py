@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ...formulas.blocks import Premises, Row
+from ...formulas.blocks import Code, Premises, Row, Table
 from ...formulas.plain import Plain
+from ...formulas.tex import Tex
 from ...formulas.tree import Call, Mat, Node, Prod, Quot, Sum, Vec, broken
 
+#: What stands between a formula and its value, in TeX.
+TEX_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
 #: A printed row of a derivation: 0 for its start, 1 for what goes on below, 2 within a sum; then signs and formulas.
 Piece = tuple[int, list[tuple[str, Node]]]
 
@@ -51,6 +54,24 @@ def pieces(row: Row, size: Callable[[Node], int], room: int) -> list[Piece]:
     return found
 
 
+def tex_rows(
+    row: Row, tex: Tex, size: Callable[[Node], int], room: int, words: Callable[[str], str], colon: str
+) -> list[str]:
+    """One row of a derivation in aligned rows of TeX; a long sum goes on below.
+
+    words: sets a text within a formula. colon: between a word and a formula.
+    """
+    texts = (part.text if isinstance(part, Code) else part for part in row.left)
+    left = "".join(rf"\text{{{words(text)}}}" if isinstance(text, str) else tex(text) for text in texts)
+    rows = []
+    for depth, parts in pieces(row, size, room):
+        text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
+        for sign, node in parts:
+            text += (colon if sign == ":" else sign if sign in "+-" else f" {TEX_SIGNS[sign]}") + " " + tex(node)
+        rows.append(text)
+    return rows
+
+
 def packed(block: Premises, size: Callable[[Node], int], room: int) -> list[list[tuple[Node, str, Node]]]:
     """Given values in rows that fit into `room`."""
     rows: list[list[tuple[Node, str, Node]]] = []
@@ -64,6 +85,16 @@ def packed(block: Premises, size: Callable[[Node], int], room: int) -> list[list
             rows[-1].append(item)
             used += wide
     return rows
+
+
+def columns(block: Table, size: Callable[[Node], int], room: int) -> list[list[int]]:
+    """The columns of a table in tables that fit into `room`."""
+    widths = [
+        max(sum(len(part) if isinstance(part, str) else size(part) for part in cell if not isinstance(part, Code))
+            for cell in column)
+        for column in zip(block.head, *block.rows, strict=True)
+    ]  # fmt: skip
+    return fitting(widths, block.places, room)
 
 
 def fitting(widths: Sequence[int], places: int, room: int) -> list[list[int]]:

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Table, Text
 from ...formulas.plain import Plain
-from ...formulas.plain import number as plain_number
 from ...formulas.tex import Tex, escaped
 from ...formulas.tree import Dots, Node, Num
 from ...printable import printable
-from .line_breaking import packed, pieces, sizes
+from .line_breaking import TEX_SIGNS, packed, sizes, tex_rows
 
 #: So many characters of a formula, as plain text, stand on one row.
 ROOM = 78
@@ -21,17 +20,13 @@ ROOM = 78
 _BESIDE, _SPACE = r" &\qquad& ", r" \qquad "
 #: What would make a list or a rule of the beginning of a paragraph.
 _START = re.compile(r"^(\d*)([-+.)])")
-_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
 
 
 @dataclass(frozen=True)
 class _Printer:
     tex: Tex
     plain: Plain
-
-    def size(self, node: Node) -> int:
-        """About how wide a formula is, in characters."""
-        return sizes(self.plain)(node)
+    size: Callable[[Node], int]
 
     def text(self, text: Text, table: bool = False) -> str:
         """Words and formulas in running text."""
@@ -43,7 +38,7 @@ class _Printer:
         if isinstance(part, Code):
             return f"`{' '.join(printable(part.text).replace('`', chr(39)).split())}`"
         if table and isinstance(part, Num):
-            return plain_number(part.shown)
+            return self.plain.number(part.shown)
         if isinstance(part, Dots):
             return "⋮" if part.way == "down" else "…"
         return f"$`{self.tex(part)}`$"
@@ -62,7 +57,8 @@ def literal(text: str) -> str:
 
 def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 0) -> str:
     """The blocks as Markdown. own: the symbols that the author of the problem gave; width: not used."""
-    printer = _Printer(Tex(own), Plain(own))
+    plain = Plain(own)
+    printer = _Printer(Tex(own), plain, sizes(plain))
     return "\n\n".join(MARKDOWN[type(block)](printer, block) for block in blocks) + "\n"
 
 
@@ -73,30 +69,16 @@ def _table(p: _Printer, block: Table) -> str:
 
 
 def _derivation(p: _Printer, block: Derivation) -> str:
-    lines = [(r" \\" + "\n").join(piece for row in rows for piece in _row(p, row)) for rows in block.lines]
+    lines = [
+        (r" \\" + "\n").join(text for row in rows for text in tex_rows(row, p.tex, p.size, ROOM, escaped, r"\!:\quad"))
+        for rows in block.lines
+    ]
     return _math(lines, "4pt")
-
-
-def _row(p: _Printer, row: Row) -> list[str]:
-    """One row of a derivation; a long sum goes on below."""
-    left = "".join(p.tex(part) if not isinstance(part, str | Code) else _words(part) for part in row.left)
-    rows = []
-    for depth, parts in pieces(row, p.size, ROOM):
-        start = (r"&\quad " + left if row.under else "&" + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
-        for sign, node in parts:
-            mark = r"\!:\quad " if sign == ":" else f"{sign} " if sign in "+-" else f" {_SIGNS[sign]} "
-            start += mark + p.tex(node)
-        rows.append(start)
-    return rows
-
-
-def _words(part: str | Code) -> str:
-    return rf"\text{{{escaped(part if isinstance(part, str) else part.text)}}}"
 
 
 def _premises(p: _Printer, block: Premises) -> str:
     rows = [
-        [f"{p.tex(left)} {_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
+        [f"{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
         for items in packed(block, p.size, ROOM)
     ]
     return _math(["&" + _BESIDE.join(row) for row in rows], "8pt")

@@ -13,6 +13,7 @@ from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Pr
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Mat, Node, Vec, broken
 from ...printable import printable
+from .line_breaking import fitting
 
 _LINES = {1: "═", 2: "─"}
 _INDENT = "  "
@@ -168,15 +169,9 @@ def _table(p: _Printer, block: Table) -> str:
     columns = [[rows[0][k], *_aligned([row[k] for row in rows[1:]])] for k in range(len(block.head))]
     rows = [list(row) for row in zip(*columns, strict=True)]
     widths = [max(map(cells, column)) for column in columns]
-    fixed = list(range(block.places))
-    tables: list[list[int]] = []
-    for k in range(block.places, len(widths)):
-        if not tables or sum(widths[c] + 2 for c in (*tables[-1], k)) > p.width - len(_INDENT):
-            tables.append(list(fixed))
-        tables[-1].append(k)
     return "\n\n".join(
         "\n".join((_INDENT + "  ".join(_right(row[k], widths[k]) for k in table)).rstrip() for row in rows)
-        for table in tables
+        for table in fitting(widths, block.places, p.width - len(_INDENT))
     )
 
 

@@ -17,12 +17,11 @@ from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
 from ...printable import printable
-from .line_breaking import fitting, packed, sizes
+from .line_breaking import columns, packed, sizes
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 80
 
-_SIGNS = {"=": "=", "≈": "≈", "←": "←"}
 _PREAMBLE = """\
 #set document(title: {title}, date: none)
 #set page(paper: "a4", margin: 2cm, numbering: "1 / 1")
@@ -116,17 +115,12 @@ def _check_fonts() -> None:
 
 def _table(p: _Printer, block: Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
-    widths = [
-        max(sum(len(part) if isinstance(part, str) else p.size(part) for part in row[k] if not isinstance(part, Code))
-            for row in (block.head, *block.rows))
-        for k in range(len(block.head))
-    ]  # fmt: skip
     cells = [[f"[{p.text(cell)}]" for cell in row] for row in (block.head, *block.rows)]
     tables = []
-    for columns in fitting(widths, block.places, WIDE):
-        head, *rows = [", ".join(row[k] for k in columns) for row in cells]
+    for shown in columns(block, p.size, WIDE):
+        head, *rows = [", ".join(row[k] for k in shown) for row in cells]
         inner = ",\n  ".join([f"table.header({head})", "table.hline(stroke: 0.5pt)", *rows])
-        tables.append(f"#table(columns: {len(columns)}, align: right, stroke: none, inset: 4pt,\n  {inner},\n)")
+        tables.append(f"#table(columns: {len(shown)}, align: right, stroke: none, inset: 4pt,\n  {inner},\n)")
     return "\n\n".join(tables)
 
 
@@ -145,19 +139,19 @@ def _row(p: _Printer, row: Row) -> str:
         for part in row.left
     )
     for sign, node in row.parts:
-        text += '":" quad ' if sign == ":" else f" {_SIGNS[sign]} "
+        text += '":" quad ' if sign == ":" else f" {sign} "
         text += p.math(node)
     return f"${text}$"
 
 
 def _premises(p: _Printer, block: Premises) -> str:
     rows = [
-        [f"[${p.math(left)} {_SIGNS[sign]} {p.math(right)}$]" for left, sign, right in items]
+        [f"[${p.math(left)} {sign} {p.math(right)}$]" for left, sign, right in items]
         for items in packed(block, p.size, ROOM)
     ]
-    columns = max(map(len, rows))
-    body = ",\n  ".join(", ".join(row + ["[]"] * (columns - len(row))) for row in rows)
-    return f"#given(columns: {columns},\n  {body},\n)"
+    most = max(map(len, rows))
+    body = ",\n  ".join(", ".join(row + ["[]"] * (most - len(row))) for row in rows)
+    return f"#given(columns: {most},\n  {body},\n)"
 
 
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {

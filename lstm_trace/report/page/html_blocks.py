@@ -6,21 +6,21 @@ All text is escaped; a name or title of a problem cannot become markup.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...base.markup import escape
 from ...cell.network import X
 from ...formulas.blocks import Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
-from ...formulas.mathml import MathML, math, number
+from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
-from ...formulas.tree import Call, Dots, Key, Mat, Node, Num, Prod, Quot, Sum, Vec, broken
+from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
 from ...trace.address import INITIAL
 from ...trace.trace import Trace
+from ..formats.line_breaking import sizes
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
-_SIGNS = {"=": "=", "≈": "≈", "←": "←"}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -38,8 +38,8 @@ class Printer:
     making: bool = False
 
     def __post_init__(self) -> None:
-        self.math = MathML(self.own, self._mn)
-        self.plain = Plain(self.own)
+        self.math = MathML(self.own, replace(MATHML, num=lambda p, node: self._mn(node)))
+        self.size = sizes(Plain(self.own))
 
     def __call__(self, block: object) -> str:
         """The HTML of a block."""
@@ -69,7 +69,7 @@ class Printer:
 
     def _mn(self, node: Num) -> str:
         attributes, link = self.named(node)
-        text = number(node.shown)
+        text = self.math.number(node.shown)
         return f'<mn><a href="#{link}">{text}</a></mn>' if link else f"<mn{attributes}>{text}</mn>"
 
     def text(self, text: Text) -> str:
@@ -84,21 +84,6 @@ class Printer:
         if isinstance(part, Dots):
             return "⋮" if part.way == "down" else "…"
         return math(self.math(part))
-
-    def size(self, node: Node) -> int:
-        """About how wide a formula is, in characters."""
-        if isinstance(node, Vec | Mat):
-            rows = node.rows if isinstance(node, Mat) else tuple((entry,) for entry in node.entries)
-            return 1 + sum(2 + max(map(self.size, column)) for column in zip(*rows, strict=True))
-        if isinstance(node, Sum):
-            return sum(3 + self.size(term) for term in node.terms)
-        if isinstance(node, Prod):
-            return 3 + self.size(node.left) + self.size(node.right)
-        if isinstance(node, Quot):
-            return max(self.size(node.over), self.size(node.under))
-        if isinstance(node, Call):
-            return len(node.op) + sum(2 + self.size(arg) for arg in node.args)
-        return len(self.plain(node))
 
 
 def origin(trace: Trace, key: Key) -> Key:
@@ -159,7 +144,7 @@ def _table(p: Printer, block: Table) -> str:
 def _cell(p: Printer, cell: Text) -> str:
     if len(cell) == 1 and isinstance(cell[0], Num):
         attributes, link = p.named(cell[0])
-        text = number(cell[0].shown)
+        text = p.math.number(cell[0].shown)
         return f'<td><a href="#{link}">{text}</a></td>' if link else f"<td{attributes}>{text}</td>"
     return f"<td>{p.text(cell)}</td>"
 
@@ -182,7 +167,7 @@ def _row(p: Printer, row: Row) -> str:
     for k, (sign, node) in enumerate(row.parts):
         values = sign in ("=", "≈") and isinstance(node, Num | Vec)
         made = p.make if k == last and values else p.math
-        lead = f'<mo form="infix">{_SIGNS[sign]}</mo>' if sign != ":" else ""
+        lead = f'<mo form="infix">{sign}</mo>' if sign != ":" else ""
         for mark, piece in broken(node, p.size, ROOM):
             lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
             pieces.append(math(f"{lead}{made(piece)}", tall=True))
@@ -197,7 +182,7 @@ def _premises(p: Printer, block: Premises) -> str:
     rows = []
     for items in block.rows:
         shown = [
-            f'<span class="item">{math(f"{p.math(left)}<mo>{_SIGNS[sign]}</mo>{p.make(right)}")}</span>'
+            f'<span class="item">{math(f"{p.math(left)}<mo>{sign}</mo>{p.make(right)}")}</span>'
             for left, sign, right in items
         ]
         rows.append(f'<div class="premises">{"".join(shown)}</div>')

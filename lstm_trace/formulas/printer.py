@@ -1,0 +1,198 @@
+"""One walker over the tree of a formula, for every format: what is printed in which order, and where in parentheses.
+
+A format is one file with one record, a `Format`, that says how it writes each piece: a number, a letter, a product
+sign, the arguments of a function, a matrix. `NODES` says of which pieces each kind of node is made.
+
+To add a format of formulas, write that file, after `tex.py` for one with markup, after `plain.py` for one without: the
+record, and a `Printer` that has it. What a field without a default has to say, the type checker asks for. Then add the
+printer to the list in `tests/formulas/test_printer.py`, which prints every kind of node with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .binding import RIGHT, loose, minus_first
+from .numbers import Shown
+from .symbols import Symbol, symbol
+from .tree import Call, Dots, Factors, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Square, Sum, Sym, Vec
+from .tree import number as written
+from .user_tex import translated
+
+
+def letters(f: Format, found: Symbol) -> str:
+    """A symbol of the tables, of the same pieces as one that an author wrote."""
+    base = (f.upright if found.upright else f.letter)(found.base)
+    base = f.accent("tilde", base) if found.tilde else base
+    sub = f.upright(found.sub) if found.word else f.joined(list(map(f.letter, found.sub)))
+    return f.scripts(base, sub, f.transposed if found.power else "") if sub or found.power else base
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """How a format writes each piece of a formula: signs, and functions of what is printed for the parts."""
+
+    # numbers: minus, infinity and NaN, digits with a point or comma, a number times a power of ten; one in a formula
+    negative: str = "-"
+    infinity: str = "∞"
+    nan: str = "NaN"
+    digits: Callable[[str], str] = str
+    scaled: Callable[[str, int], str]
+    num: Callable[[Printer, Num], str] = lambda p, node: p.number(node.shown)
+    dots: Mapping[str, str]  # what stands for what is left out, by its way
+
+    # symbols: a letter, digit or sign (Greek by its name in TeX), a word and an accent by their command in TeX
+    # (`user_tex`), a base with index and power, what stands in a row, what an author put in braces; words and powers
+    # of the tables, and their symbols; names that are no letter with an index; what is done to the whole
+    letter: Callable[[str], str]
+    word: Callable[[str, str], str]
+    accent: Callable[[str, str], str]
+    scripts: Callable[[str, str, str], str]
+    joined: Callable[[list[str]], str] = "".join
+    group: Callable[[str], str] = str
+    upright: Callable[[str], str]
+    transposed: str
+    letters: Callable[[Format, Symbol], str] = letters
+    name: Callable[[str], str]
+    symbol: Callable[[str], str] = str
+    verbatim: bool = False  # whether an author's TeX stands as it was written
+
+    # sums and products: a minus before something, the signs between two terms; between a number or matrix and what it
+    # multiplies, between factors element by element; parts beside each other; parentheses, and those that grow
+    minus: str = "-"
+    plus: str = " + "
+    less: str = " - "
+    space: str
+    times: str = " ⊙ "
+    row: Callable[[Iterable[str]], str] = "".join
+    parens: Callable[[str], str] = "({})".format
+    around: Callable[[str], str] = "({})".format
+
+    # functions: by their operation; between function and arguments; arguments, with their nodes; which part of a value
+    function: Callable[[str], str]
+    apply: str = ""
+    arguments: Callable[[Sequence[Node], list[str]], str]
+    at: Callable[[str], str] = "[{}]".format
+    fraction: Callable[[str, str], str]
+    slash: bool = False  # whether a quotient needs parentheses, around it and inside it
+    squared: Callable[[str], str]
+    tanh_squared: str = ""  # the sign of a squared tanh; without one the whole call is squared
+    root: Callable[[str], str]
+
+    # a matrix by its rows; a vector, one column of a matrix if None; vectors one below the other, like a vector if None
+    matrix: Callable[[list[list[str]]], str]
+    vector: Callable[[list[str]], str] | None = None
+    concatenated: Callable[[list[str]], str] | None = None
+
+
+class Printer:
+    """Prints a tree in a format; `own` has the symbols that the author of the problem gave, TeX text or a `Symbol`."""
+
+    format: Format
+
+    def __init__(self, own: Mapping[str, Any] | None = None, format: Format | None = None) -> None:
+        self.own, self.format = own or {}, format or self.format
+
+    def __call__(self, node: Node) -> str:
+        """The text of a tree."""
+        return NODES[type(node)](self, self.format, node)
+
+    def inside(self, node: Node, least: int) -> str:
+        """The text of a tree, in parentheses where it binds more loosely than `least`."""
+        needed = loose(node, least) and (self.format.slash or not isinstance(node, Quot))
+        return self.format.around(self(node)) if needed else self(node)
+
+    def symbol(self, found: Symbol) -> str:
+        """A symbol."""
+        f = self.format
+        own = found.tex and (found.tex if f.verbatim else translated(found.tex, f))
+        return f.symbol(own or (f.name(found.name) if found.name else f.letters(f, found)))
+
+    def number(self, shown: Shown) -> str:
+        """A number."""
+        f = self.format
+        digits = {"inf": f.infinity, "nan": f.nan}.get(shown.digits) or f.digits(shown.digits)
+        text = f.negative + digits if shown.negative else digits
+        return text if shown.exponent is None else f.scaled(text, shown.exponent)
+
+
+def _sum(p: Printer, f: Format, node: Sum) -> str:
+    parts = []
+    for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
+        after = k > 0 or sign < 0 or node.goes_on
+        part = p.inside(term, 3 if after else 2)
+        if after and minus_first(term):
+            part = f.row([f.parens(part)])
+        parts += [(f.less if sign < 0 else f.plus) if k else f.minus if sign < 0 else "", part]
+    return f.row(parts)
+
+
+def _product(p: Printer, f: Format, node: Prod) -> str:
+    if isinstance(node.left, Num) and isinstance(node.right, Num):
+        return _factors(p, f, (node.left, node.right))
+    sign = f.space if isinstance(node.left, Num) else f.times
+    return f.row([p.inside(node.left, 3), sign, p.inside(node.right, RIGHT)])
+
+
+def _factors(p: Printer, f: Format, parts: Sequence[Node]) -> str:
+    return f.row([f.parens(p(part)) for part in parts])
+
+
+def _square(p: Printer, f: Format, node: Square) -> str:
+    of = node.of
+    if f.tanh_squared and isinstance(of, Call) and of.op == "tanh":
+        return f.tanh_squared + f.parens(p(of.args[0]))
+    return f.squared(_factors(p, f, (of,)) if isinstance(of, Num) else p.inside(of, 5))
+
+
+def _quotient(p: Printer, f: Format, node: Quot) -> str:
+    if f.slash:
+        return f.fraction(p.inside(node.over, 3), p.inside(node.under, RIGHT))
+    return f.fraction(p(node.over), p(node.under))
+
+
+def _negative(p: Printer, f: Format, node: Neg) -> str:
+    signed = isinstance(node.of, Num) or minus_first(node.of)
+    return f.row([f.minus, f.parens(p(node.of)) if signed else p.inside(node.of, 3)])
+
+
+def _call(p: Printer, f: Format, node: Call) -> str:
+    args = (*node.args, *map(written, node.constants))
+    texts = list(map(p, args))
+    if node.op == "concat":
+        return f.concatenated(texts) if f.concatenated else _vector(f, texts)
+    return f.root(texts[0]) if node.op == "sqrt" else f.row([f.function(node.op), f.apply, f.arguments(args, texts)])
+
+
+def _vector(f: Format, entries: list[str]) -> str:
+    """A vector; of a single entry that entry."""
+    if len(entries) == 1:
+        return entries[0]
+    return f.vector(entries) if f.vector else f.matrix([[entry] for entry in entries])
+
+
+def _matrix(f: Format, rows: list[list[str]]) -> str:
+    """A matrix; of a single entry that entry, unless only brackets tell it from a vector."""
+    return rows[0][0] if len(rows) == len(rows[0]) == 1 and not f.vector else f.matrix(rows)
+
+
+#: Kind of node to how it is printed, of the pieces of a format.
+NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
+    Sym: lambda p, f, node: p.symbol(symbol(node.name, p.own)),
+    Index: lambda p, f, node: f.row([p(node.of), f.at(node.at)]),
+    Num: lambda p, f, node: f.num(p, node),
+    Sum: _sum,
+    Prod: _product,
+    Factors: lambda p, f, node: _factors(p, f, node.parts),
+    Square: _square,
+    MatVec: lambda p, f, node: f.row([p.inside(node.matrix, 3), f.space, p.inside(node.vector, RIGHT)]),
+    Quot: _quotient,
+    Neg: _negative,
+    Call: _call,
+    Fn: lambda p, f, node: f.times.strip() if node.op == "product" else f.function(node.op),
+    Vec: lambda p, f, node: _vector(f, list(map(p, node.entries))),
+    Mat: lambda p, f, node: _matrix(f, [list(map(p, row)) for row in node.rows]),
+    Dots: lambda p, f, node: f.dots[node.way],
+}

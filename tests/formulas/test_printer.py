@@ -1,0 +1,117 @@
+"""The walker and the records of the formats: every kind of node is printed in every format, with its own pieces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from lstm_trace.cell.ops import OPS
+from lstm_trace.formulas.mathml import MathML
+from lstm_trace.formulas.plain import PLAIN, Plain
+from lstm_trace.formulas.printer import NODES, Printer
+from lstm_trace.formulas.tex import Tex
+from lstm_trace.formulas.tree import (
+    Call,
+    Dots,
+    Factors,
+    Fn,
+    Index,
+    Mat,
+    MatVec,
+    Neg,
+    Node,
+    Prod,
+    Quot,
+    Square,
+    Sum,
+    Sym,
+    Vec,
+    number,
+)
+from lstm_trace.formulas.typst import TypstMath
+from lstm_trace.formulas.user_tex import ACCENTS, WORDS
+
+#: Every format of formulas.
+PRINTERS: tuple[type[Printer], ...] = (Plain, Tex, TypstMath, MathML)
+
+A, B, W = Sym("a"), Sym("b"), Sym("W")
+#: A node of each kind as plain text, TeX and Typst.
+EACH: dict[Node, tuple[str, str, str]] = {
+    Sym("W_xi"): ("W_xi", "W_{xi}", "W_(x i)"),
+    Index(W, "5,:"): ("W[5,:]", "W[5,:]", 'W["5,:"]'),
+    number(-1.5e-12): ("-1.5e-12", r"-1.5 \times 10^{-12}", "-1.5 × 10^(-12)"),
+    Sum((1.0, -1.0), (A, number(-2))): ("a - (-2)", "a - (-2)", "a - (-2)"),
+    Prod(A, Sum((1.0, 1.0), (A, B))): ("a ⊙ (a + b)", r"a \odot \left(a + b\right)", "a ⊙ (a + b)"),
+    Factors((A, number(2), B)): ("(a)(2)(b)", "(a)(2)(b)", "(a)(2)(b)"),
+    Square(number(-2)): ("(-2)²", "(-2)^2", "(-2)^2"),
+    Square(Call("tanh", (A,))): ("tanh(a)²", r"\tanh^2(a)", "tanh^2 (a)"),
+    MatVec(W, A): ("W a", r"W\,a", "W thin a"),
+    Quot(Sum((1.0, 1.0), (A, B)), number(-2)): (
+        "(a + b) / (-2)",
+        r"\frac{a + b}{-2}",
+        "display(frac(a + b, -2))",
+    ),
+    Prod(Quot(A, B), Quot(A, B)): (
+        "a / b ⊙ (a / b)",
+        r"\frac{a}{b} \odot \frac{a}{b}",
+        "display(frac(a, b)) ⊙ display(frac(a, b))",
+    ),
+    Neg(number(-2)): ("-(-2)", "-(-2)", "-(-2)"),
+    Call("exp", (Quot(A, B),)): ("exp(a / b)", r"\exp\left(\frac{a}{b}\right)", "exp(display(frac(a, b)))"),
+    Call("sqrt", (A,)): ("√(a)", r"\sqrt{a}", "sqrt(a)"),
+    Call("concat", (A, B)): (
+        "[a; b]",
+        r"\begin{bmatrix} a \\ b \end{bmatrix}",
+        'display(mat(delim: "[", a; b))',
+    ),
+    Fn("product"): ("⊙", r"\odot", "⊙"),
+    Vec((number(1), Dots("down"))): (
+        "[1, …]",
+        r"\begin{bmatrix} 1 \\ \vdots \end{bmatrix}",
+        'display(mat(delim: "[", 1; dots.v))',
+    ),
+    Mat(((A, B), (B, A))): (
+        "[[a, b], [b, a]]",
+        r"\begin{bmatrix} a & b \\ b & a \end{bmatrix}",
+        'display(mat(delim: "[", a, b; b, a))',
+    ),
+    Dots("across"): ("…", r"\cdots", "dots.c"),
+}
+
+
+@pytest.mark.parametrize("node", EACH, ids=lambda node: type(node).__name__)
+def test_each_kind_of_node(node: Node) -> None:
+    assert tuple(printer()(node) for printer in PRINTERS[:3]) == EACH[node]
+    page = MathML()(node)
+    assert page.startswith("<m")
+    assert page.count("<") == 2 * page.count("</") + page.count("/>")
+
+
+def test_the_walker_and_these_examples_cover_every_kind() -> None:
+    assert set(NODES) == set(get_args(Node)) == {type(node) for node in EACH}
+
+
+@pytest.mark.parametrize("printer", PRINTERS)
+def test_every_format_has_every_sign(printer: type[Printer]) -> None:
+    written = printer({f"A{name}": rf"\{name}{{x}}" for name in ACCENTS} | {name: rf"\{name}{{x}}" for name in WORDS})
+    signs = [Fn(name) for name, op in OPS.items() if op.function] + [
+        Dots(way) for way in ("across", "down", "diagonal")
+    ]
+    assert all(written(sign) for sign in signs)
+    symbols = {written(Sym(f"A{name}")) for name in ACCENTS}
+    assert len(symbols) == len(ACCENTS)
+    assert all("x" in written(Sym(name)) for name in WORDS)
+
+
+def test_a_squared_negative_number_stands_in_parentheses_on_a_page() -> None:
+    assert MathML()(Square(number(-2))).startswith("<msup><mrow><mo form")
+
+
+def test_a_format_that_differs_in_one_piece() -> None:
+    class Dotted(Plain):
+        format = replace(PLAIN, times=" · ")
+
+    assert Dotted()(Prod(A, B)) == "a · b"
+    assert Dotted()(Fn("product")) == "·"
