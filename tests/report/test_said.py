@@ -156,4 +156,4 @@ def test_a_contribution_names_the_step_that_brought_most() -> None:
     cell = {"equations": "c_t = 0.5 * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
     trace = lt.run({}, [[1.0], [8.0], [1.0]], cell=cell)
     said = explanation(trace, "2/c_t[0]", "contribution").sentences
-    assert "the step that brought most is t = 1: +4" in said
+    assert "the step that contributed most is t = 1: +4" in said
