@@ -93,7 +93,8 @@ class Printer:
     format: Format
 
     def __init__(self, own: Mapping[str, Any] | None = None, format: Format | None = None) -> None:
-        self.own, self.format = own or {}, format or self.format
+        self.own = {} if own is None else own  # may be filled later
+        self.format = format or self.format
 
     def __call__(self, node: Node) -> str:
         """The text of a tree."""

@@ -109,6 +109,13 @@ def test_a_squared_negative_number_stands_in_parentheses_on_a_page() -> None:
     assert MathML()(Square(number(-2))).startswith("<msup><mrow><mo form")
 
 
+def test_symbols_may_be_given_after_the_printer_was_made() -> None:
+    own: dict[str, str] = {}
+    written = Tex(own)
+    own["a"] = r"\alpha"
+    assert written(A) == r"\alpha"
+
+
 def test_a_format_that_differs_in_one_piece() -> None:
     class Dotted(Plain):
         format = replace(PLAIN, times=" · ")
