@@ -1,4 +1,4 @@
-"""Whether our result and a framework's differ by more than rounding explains, as design.md measures it."""
+"""Whether our result and a framework's differ by more than rounding explains, as ARCHITECTURE.md measures it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """onnxruntime agrees with us on peepholes, coupled gates, clip, activations, lengths, directions and states.
 
 Each case is one LSTM node made with onnx.helper from weights by our names; nothing of the package's reader takes part.
-Exact is the scalar oracle in float64; the measure is design.md's.
+Exact is the scalar oracle in float64; the measure is that of ARCHITECTURE.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the rounding bound is (design.md): numbers for the scalar oracles that know it, and the two comparisons.
+"""What rounding explains (ARCHITECTURE.md): numbers for the scalar oracles that know it, and the two comparisons.
 
 Step by step: the oracle begins each step with the state that the run recorded and computes with `Near`, a float that
 knows how far from it another right computation may end. Over a whole sequence: `by_precision` lets the oracle run with
