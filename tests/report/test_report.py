@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.report.languages.strings import LANGUAGES
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.trace import Trace
 
@@ -241,18 +240,6 @@ def test_steps_past_the_length_are_short() -> None:
     assert "lies past the length of row 1" in past
     assert "Input gate" not in past
     assert "  h_{t-1} ← where(valid, h_t, h_{t-1})" in text
-
-
-def test_every_language_has_every_string() -> None:
-    assert sorted(LANGUAGES) == ["de", "en", "es", "fr", "zh"]
-    english = LANGUAGES["en"]
-    for language, table in LANGUAGES.items():
-        there = dict(table)
-        assert there.keys() == english.keys(), language
-        for key, text in there.items():
-            fields = sorted(re.findall(r"\{(\w+)\}", text))
-            assert fields == sorted(re.findall(r"\{(\w+)\}", english[key])), (language, key)
-            assert text.strip(), (language, key)
 
 
 def test_equations_stand_once_with_all_the_layers_that_have_them() -> None:
