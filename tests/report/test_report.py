@@ -236,8 +236,8 @@ def test_what_was_not_recorded_is_not_made_up() -> None:
 def test_steps_past_the_length_are_short() -> None:
     trace = stacked(4, 2, 1, 2, directions=("forward",), lengths=[4, 2])
     text = trace.report("text", detail="scalar")
-    past = text.partition("── Step t = 3, row 1 ──")[2].partition("Answers")[0]
-    assert "lies past the length of row 1" in past
+    past = text.partition("── Step t = 3, sequence 1 ──")[2].partition("Answers")[0]
+    assert "Step beyond the length of sequence 1: its states are held." in past
     assert "Input gate" not in past
     assert "  h_{t-1} ← where(valid, h_t, h_{t-1})" in text
 

@@ -23,7 +23,8 @@ MATRIX_ROWS = 150
 def given(shown: View) -> Iterator[Block]:
     """What kind of problem it is, its weights, states and input, and what is wanted."""
     yield Para(_intro(shown))
-    yield from (Para(shown.said("imported", what=what)) for what in shown.trace.header.imported)
+    if notes := shown.trace.header.imported:
+        yield Para(shown.said("imported", what=shown.words.word("semicolon").join(notes)))
     premises = [*_sequence(shown), *_parameters(shown)]
     if premises:
         yield Heading(2, shown.said("given"))
