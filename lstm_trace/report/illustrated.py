@@ -10,7 +10,7 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .diagram.diagram import caption, diagram
 from .formats.markdown import literal
-from .languages.page_strings import page_words
+from .languages.strings import words
 
 
 def illustrated(
@@ -28,7 +28,7 @@ def illustrated(
     steps = trace.span[selection.window(trace)]
     t = steps[-1 if stage.direction == "reverse" else 0]
     b = range(trace.batch)[selection.rows(trace)][0]
-    said = page_words(language)
+    said = words(language)
     name = literal(caption(trace, stage, t, b, said))
     image = f"## {said.word('diagram')}\n\n![{name}]({quote(os.fsencode(PurePath(path).name))})\n\n"
     mark = f"## {said.word('solution')}\n"

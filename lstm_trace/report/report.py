@@ -14,7 +14,6 @@ from ..trace.trace import Trace
 from .content import notations
 from .content.view import Detail, view
 from .formats import latex, markdown, text, typst
-from .languages.strings import LANGUAGES
 from .page import html
 from .sections.answers import answers
 from .sections.author_notes import author_notes
@@ -107,7 +106,6 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     whole = Options(**options)
     if chosen:
         whole = replace(whole, selection=Selection(**chosen))
-    _check("language", whole.language, tuple(LANGUAGES))
     trace, notes = notations.applied(trace, whole.notation, whole.selection, whole.language)
     whole = replace(whole, notes=notes)
     if format in PAGES:

@@ -162,7 +162,7 @@ def _not_finite(found: NotFinite) -> str:
 
 
 #: Options of a worked solution: how it is shown, and which part of it.
-WORKED = ("detail", "digits", "width", "everything", *Selection.__dataclass_fields__)
+WORKED = ("detail", "digits", "width", "everything", "language", *Selection.__dataclass_fields__)
 WAYS: dict[str, Callable[..., Explanation]] = {
     "memory": memory,
     "gradient": gradient.gradient,

@@ -25,7 +25,7 @@ from .explanation import Explanation
 class Gradient(Explanation):
     """The gradients as a table; as Markdown and text the worked solution.
 
-    options: detail (`scalar`, `vector`, `summary`), digits, everything, width, and those of a selection.
+    options: detail (`scalar`, `vector`, `summary`), digits, everything, width, language, and those of a selection.
     """
 
     trace: Trace | None = None
@@ -97,7 +97,7 @@ def _opening(back: Back, asked: Gradient) -> Iterator[Block]:
     """The title, what L is, and what a gradient is."""
     shown, words = back.shown, back.shown.words
     if asked.of is None:
-        yield Heading(1, (asked.title,))
+        yield Heading(1, words.text("back.title.sum"))
         last = back.flow.trace.stages[-1]
         name = next(iter(asked.seeds[last.scope]))
         yield Para(words.text("back.sum", w=Sym("w_t")))
@@ -110,8 +110,7 @@ def _opening(back: Back, asked: Gradient) -> Iterator[Block]:
             f"{back.notation.plain(symbol)}[{asked.of.unit}]", f"{back.notation.tex(symbol)}[{asked.of.unit}]"
         )
         yield Heading(1, words.text("back.title", of=unit if width > 1 else symbol))
-        where = shown.where(stage, asked.of.t, asked.of.b)
-        at = words.text("back.at", where=where) if where else ""
+        at = words.aside(shown.where(stage, asked.of.t, asked.of.b))
         value = shown.values.num(stage.scope, name, asked.of.t, asked.of.b, (asked.of.unit,))
         sign = "=" if shown.values.is_exact(value) else "≈"
         yield Para(words.text("back.value", line=unit if width > 1 else symbol, at=at, sign=sign, value=value))

@@ -230,12 +230,12 @@ def test_at_the_command_line(tmp_path: Path) -> None:
 
 def test_what_a_report_shows_of_padding() -> None:
     trace = lt.run(PROBLEM)
-    text = trace.report("text")
-    assert "Valid steps: row 0: 2–5; row 1: 0, 2, 5; row 2: none; row 3: 0–5." in text
-    assert "This step is padding in row 1, which keeps its states." in text
-    padding, valid = (trace.report("text", batch=0, steps=t) for t in (1, 2))
-    assert "This step is padding in row 0, which keeps its states." in padding
-    assert "padding in row" not in valid
+    text = " ".join(trace.report("text").split())
+    assert "Valid steps: sequence 0: 2–5; sequence 1: 0, 2, 5; sequence 2: none; sequence 3: 0–5." in text
+    assert "Padding step of sequence 1: its states are held." in text
+    padding, valid = (" ".join(trace.report("text", batch=0, steps=t).split()) for t in (1, 2))
+    assert "Padding step of sequence 0: its states are held." in padding
+    assert "Padding step" not in valid
     assert len(padding) < len(valid)  # no gate is worked out there
 
 

@@ -174,7 +174,7 @@ def test_layers_directions_and_a_weighted_output() -> None:
     check(text, 700)
     assert r"\left.\frac{\partial L}{\partial x_t}\right|_{\text{layer 1, reverse}}" in text
     assert r"\left.\frac{\partial L}{\partial y_{\mathrm{forward}}}\right|_{\text{layer 1, joined}}" in text
-    assert "### Layer 0, reverse, step t = 2, row 1" in text
+    assert "### Layer 0, reverse, step t = 2, sequence 1" in text
 
 
 def test_what_nothing_comes_back_to_is_said_and_not_shown() -> None:
@@ -241,7 +241,7 @@ def test_never_a_hundred_pages_by_accident() -> None:
         text = worked(trace, "1/joined/20/1/y_t[7]", form="text", **options)
         assert len(text.splitlines()) < 2500
         assert max(len(line.replace("\u0303", "")) for line in text.splitlines()) <= 80
-        assert "Layer 1, forward, step t = 20, row 1" in text
+        assert "Layer 1, forward, step t = 20, sequence 1" in text
         assert "Left out here: " in text
 
 

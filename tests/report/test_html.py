@@ -26,8 +26,6 @@ from lstm_trace.formulas.tree import Sym
 from lstm_trace.model.problem import prepare_problem, read_problem
 from lstm_trace.report.diagram.graph import SIGNS
 from lstm_trace.report.formats.markdown import MARKDOWN
-from lstm_trace.report.languages.page_strings import PAGE
-from lstm_trace.report.languages.strings import LANGUAGES
 from lstm_trace.report.page import heatmap
 from lstm_trace.report.page.html_blocks import HTML, Printer
 from lstm_trace.trace.trace import Trace
@@ -371,13 +369,3 @@ def test_notebook_of_an_explanation() -> None:
     parts = re.findall(r"<tr><td>[^<]*</td><td>([^<]*)<", html)  # with the sums of what the gaps stand for
     assert sum(map(float, parts)) == pytest.approx(float(re.findall(r"difference is ([^<]*)<", html)[0]), rel=1e-4)
     assert "; to_frame() has every row<" in html
-
-
-def test_every_language_has_every_string_of_the_page() -> None:
-    for language, table in PAGE.items():
-        assert set(table) == set(PAGE["en"]), language
-        for key, text in table.items():
-            fields = sorted(re.findall(r"\{(\w+)\}", PAGE["en"][key]))
-            assert sorted(re.findall(r"\{(\w+)\}", text)) == fields, (language, key)
-    assert not set(PAGE["en"]) & set(LANGUAGES["en"])
-    assert set(LANGUAGES) <= set(PAGE)

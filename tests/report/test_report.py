@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.report.languages.strings import LANGUAGES
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.trace import Trace
 
@@ -237,22 +236,10 @@ def test_what_was_not_recorded_is_not_made_up() -> None:
 def test_steps_past_the_length_are_short() -> None:
     trace = stacked(4, 2, 1, 2, directions=("forward",), lengths=[4, 2])
     text = trace.report("text", detail="scalar")
-    past = text.partition("── Step t = 3, row 1 ──")[2].partition("Answers")[0]
-    assert "lies past the length of row 1" in past
+    past = text.partition("── Step t = 3, sequence 1 ──")[2].partition("Answers")[0]
+    assert "Step beyond the length of sequence 1: its states are held." in past
     assert "Input gate" not in past
     assert "  h_{t-1} ← where(valid, h_t, h_{t-1})" in text
-
-
-def test_every_language_has_every_string() -> None:
-    assert sorted(LANGUAGES) == ["de", "en", "es", "fr", "zh"]
-    english = LANGUAGES["en"]
-    for language, table in LANGUAGES.items():
-        there = dict(table)
-        assert there.keys() == english.keys(), language
-        for key, text in there.items():
-            fields = sorted(re.findall(r"\{(\w+)\}", text))
-            assert fields == sorted(re.findall(r"\{(\w+)\}", english[key])), (language, key)
-            assert text.strip(), (language, key)
 
 
 def test_equations_stand_once_with_all_the_layers_that_have_them() -> None:

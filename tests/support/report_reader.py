@@ -45,7 +45,7 @@ def rows(markdown: str) -> Iterator[Printed]:
     step = row = 0
     line = ""
     for raw in text.splitlines():
-        if found := re.fullmatch(r"### Step t = (\d+)(?:, row (\d+))?", raw):
+        if found := re.fullmatch(r"### Step t = (\d+)(?:, sequence (\d+))?", raw):
             step, row = int(found[1]), int(found[2] or 0)
         if not raw.startswith("&"):
             continue

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...report.languages import languages
 from ..model_options import input_options, layout_options
 from ..options import FORMAT, nonfinite_option, output_option, selection_options
 
@@ -41,6 +42,7 @@ WAYS = ("memory", "gradient", "contribution", "gates")
 )
 @click.option("--digits", type=click.IntRange(0, 17), help="gradient: decimals (8).")
 @click.option("--width", type=click.IntRange(min=40), help="gradient: columns of text (80).")
+@click.option("--language", type=click.Choice(languages()), help="gradient: language of headings and sentences (en).")
 @click.option("--all", "everything", is_flag=True, help="gradient: do not truncate.")
 @click.option("--low", type=click.FloatRange(0, 1), help="gates: below it is left-saturated (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="gates: above it is right-saturated (0.9).")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ...report.languages import languages
 from ..options import (
     FORMAT,
     arithmetic_options,
@@ -36,7 +37,7 @@ from ..options import (
 )
 @click.option(
     "--language",
-    type=click.Choice(["en", "de", "fr", "es", "zh"]),
+    type=click.Choice(languages()),
     default="en",
     show_default=True,
     help="Language of headings and sentences.",

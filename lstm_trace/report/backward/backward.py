@@ -36,12 +36,13 @@ def backward(
     selection: Selection | None = None,
     everything: bool = False,
     weighted: bool = False,
+    language: str = "en",
 ) -> Back:
     """The walk back from `seeds` with what of it is shown. Raises OptionError, MissingError."""
     if detail is not None and detail not in get_args(Detail):
         raise OptionError(f"there is no detail {detail!r}{nearest(detail, get_args(Detail), 'expected')}")
     chosen = selection or Selection()
-    shown = view(trace, detail or "scalar", digits, chosen, everything=True)
+    shown = view(trace, detail or "scalar", digits, chosen, everything=True, language=language)
     back = Back(replace(shown, everything=everything), Flow(trace, seeds), Notation(trace.header.symbols), {}, weighted)
     rows = tuple(b for b in shown.rows if any(w[:, b].any() for here in seeds.values() for w in here.values()))
     reached = [s for s in reversed(trace.stages) if s in shown.stages and any(back.flow.live[s.scope].values())]

@@ -17,8 +17,7 @@ from ...formulas.plain import Plain, number
 from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...trace.trace import Trace
-from ..languages.page_strings import page_words
-from ..languages.strings import Words
+from ..languages.strings import Words, words
 from . import placement
 from .graph import Edge, Flow, Spot, flow, reached
 from .marked_text import MarkedPlain, cut_to_room, spans, text_width
@@ -41,7 +40,7 @@ class Picture:
 
     stage: Stage
     widths: Mapping[str, int] = field(default_factory=dict)
-    said: Words = field(default_factory=page_words)
+    said: Words = field(default_factory=words)
     own: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -296,7 +295,7 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
     """
     stage = trace.stages[0] if scope is None else trace.stage(scope)
     numbers = Values(trace, DIGITS)
-    picture = Picture(stage, widths(stage, numbers), page_words(language), trace.header.symbols)
+    picture = Picture(stage, widths(stage, numbers), words(language), trace.header.symbols)
     values = picture.texts(shown(picture, numbers, t, b))
     wide, tall = picture.size
     title = escape(caption(trace, stage, t, b, picture.said))
@@ -317,5 +316,4 @@ def caption(trace: Trace, stage: Stage, t: int, b: int, said: Words) -> str:
         parts.append(said.word("step", t=t))
     if trace.batch > 1:
         parts.append(said.word("row", b=b))
-    name = trace.header.title or said.word("diagram")
-    return f"{name} ({', '.join(parts)})" if parts else name
+    return (trace.header.title or said.word("diagram")) + said.aside(said.word("list").join(parts))

@@ -137,7 +137,7 @@ def _title(found: Map, words: Words, place: str, style: Style) -> str:
     return words.word(
         "map.title",
         name=name,
-        where=f" ({place})" if place else "",
+        where=words.aside(place),
         steps=found.sizes[0],
         units=words.count("map.units", found.sizes[1]),
         least=number(style.show(found.least)),

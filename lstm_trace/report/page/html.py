@@ -19,7 +19,6 @@ from ...formulas.values import Values
 from ...trace.trace import Trace
 from ..content.view import View, view
 from ..diagram import diagram
-from ..languages.page_strings import page_words
 from ..languages.strings import Words
 from ..sections.answers import answers
 from ..sections.author_notes import author_notes
@@ -53,7 +52,7 @@ def page(trace: Trace, options: Options) -> str:
 
 def _drawn(trace: Trace, options: Options, shown: View) -> str:
     """The page of what is shown."""
-    said = page_words(options.language)
+    said = shown.words
     values = Values(trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
     found = Page(trace, shown, said, Printer(trace, trace.header.symbols), values, pictures(shown, values, said))
     title = trace.header.title or said.word("untitled")

@@ -90,7 +90,7 @@ def _figure(found: Page, ident: str, picture: diagram.Picture, place: Place) -> 
     texts = diagram.shown(picture, found.values, place.t, place.b)
     wide, tall = picture.size
     where = found.where(place)
-    title = found.said.word("diagram.at", where=f"({where})" if where else "").strip()
+    title = found.said.word("diagram.at", where=found.said.aside(where))
     return (
         f'<figure class="live" id="{ident}" data-s="{escape(place.stage.scope)}"><div class="scroll" tabindex="0">'
         f'<svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" height="{tall:.0f}" '
@@ -106,7 +106,7 @@ def _still(found: Page, place: Place) -> str:
     ident, picture = found.pictures[place.stage.scope]
     texts = diagram.shown(_picture(found, place.stage), found.values, place.t, place.b)
     wide, tall = picture.size
-    label = escape(found.said.word("diagram.at", where=f"({found.where(place)})"))
+    label = escape(found.said.word("diagram.at", where=found.said.aside(found.where(place))))
     return (
         f'<div class="still scroll"><svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
         f'height="{tall:.0f}" role="img" aria-label="{label}"><use href="#{ident}g"/>'

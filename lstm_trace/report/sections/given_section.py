@@ -23,7 +23,8 @@ MATRIX_ROWS = 150
 def given(shown: View) -> Iterator[Block]:
     """What kind of problem it is, its weights, states and input, and what is wanted."""
     yield Para(_intro(shown))
-    yield from (Para(shown.said("imported", what=what)) for what in shown.trace.header.imported)
+    if notes := shown.trace.header.imported:
+        yield Para(shown.said("imported", what=shown.words.word("semicolon").join(notes)))
     premises = [*_sequence(shown), *_parameters(shown)]
     if premises:
         yield Heading(2, shown.said("given"))
@@ -80,7 +81,7 @@ def _intro(shown: View) -> Text:
     }
     if trace.first:  # only some steps were recorded
         key = "intro.window" if trace.steps > 1 else "intro.window.1"
-        window = (" ", *shown.said(key, first=trace.first, last=trace.span[-1]))
+        window = shown.said(key, first=trace.first, last=trace.span[-1])
     else:
         window = ()
     if trace.x is None:
@@ -318,7 +319,7 @@ def _masked(shown: View, b: int) -> str:
         return shown.words.word("mask.none", b=b)
     texts = [str(first) if first == last else f"{first}–{last}" for first, last in spans]
     few = texts if shown.everything or len(texts) <= TABLE else [*texts[:TABLE], "…"]
-    return shown.words.word("mask.row", steps=", ".join(few), b=b)
+    return shown.words.word("mask.row", steps=shown.words.word("list").join(few), b=b)
 
 
 def _wanted(shown: View) -> Text:

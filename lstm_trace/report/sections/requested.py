@@ -30,5 +30,5 @@ def name_of(shown: View, stage: Stage, address: Address) -> Text:
     unit = address.unit[0] if address.unit is not None else shown.chosen.unit
     if unit is not None:
         label = shown.words.word("unit", j=unit)
-        where = f"{where}, {label}" if where else label
-    return (symbol, f" ({where})") if where else (symbol,)
+        where = shown.words.word("list").join(filter(None, (where, label)))
+    return (symbol, aside) if (aside := shown.words.aside(where)) else (symbol,)

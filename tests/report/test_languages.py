@@ -1,0 +1,217 @@
+"""The languages: a file is a language, every language has every string with the same fields, every string is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.engine.rerun import in_arithmetic
+from lstm_trace.errors import OptionError
+from lstm_trace.report.languages import languages
+from lstm_trace.report.languages.strings import words
+from lstm_trace.tables.gradient import gradient
+from lstm_trace.trace.trace import Trace
+
+from .. import ROOT
+from ..formulas.test_formulas import own
+from ..support.table_cases import stacked
+from ..verification.test_verify import traced
+from .test_backward import every
+from .test_report import lstm, q22
+
+FILES = ROOT / "lstm_trace" / "report" / "languages"
+
+
+def strings(language: str) -> dict[str, Any]:
+    return tomllib.loads((FILES / f"{language}.toml").read_text(encoding="utf-8"))
+
+
+def faults(table: dict[str, Any], english: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the strings of a language, each fault with its key."""
+    yield from (f"{key} is missing" for key in english if key not in table)
+    yield from (f"{key} is not a string of English" for key in table if key not in english)
+    for key in table.keys() & english.keys():
+        text = table[key]
+        if not isinstance(text, str) or not text.strip():
+            yield f"{key} is empty"
+        elif re.search(r"[{}]", re.sub(r"\{\w+\}", "", text)):
+            yield f"{key} has a brace that belongs to no field"
+        elif fields(text) != fields(english[key]):
+            yield f"{key} has the fields {fields(text)}; expected {fields(english[key])}"
+
+
+def fields(text: str) -> list[str]:
+    return sorted(re.findall(r"\{\w+\}", text))
+
+
+@pytest.mark.parametrize("language", languages())
+def test_a_language_has_every_string_with_its_fields(language: str) -> None:
+    found = list(faults(strings(language), strings("en")))
+    assert not found, "\n".join(found)
+
+
+def test_the_languages_that_are_there() -> None:
+    assert set(languages()) >= {"de", "en", "es", "fr", "zh"}
+    assert set(languages()) == {path.stem for path in FILES.glob("*.toml")}
+    with pytest.raises(OptionError, match=r"no language 'xx'.* de, en"):
+        words("xx")
+
+
+def test_every_fault_of_a_stub_is_named() -> None:
+    english = strings("en")
+    stub = {
+        "given": "Dati",
+        "steps": "{m} passi",
+        "layer": "strato",
+        "row": " ",
+        "unit": "unità {j",
+        "solutoin": "Soluzione",
+    }
+    found = set(faults(stub, english))
+    assert {key for key in english if f"{key} is missing" in found} == english.keys() - stub.keys()
+    assert "steps.1 is missing" in found
+    assert {fault for fault in found if "missing" not in fault} == {
+        "steps has the fields ['{m}']; expected ['{n}']",
+        "layer has the fields []; expected ['{n}']",
+        "row is empty",
+        "unit has a brace that belongs to no field",
+        "solutoin is not a string of English",
+    }
+
+
+# -- a new language --------------------------------------------------------------------------------------------------
+
+
+def test_a_file_more_is_a_language_more(tmp_path: Path) -> None:
+    """Formats, picture, gradient, help and choices of the command line have it, with no line of code for it."""
+    package = shutil.copytree(ROOT / "lstm_trace", tmp_path / "lstm_trace", ignore=shutil.ignore_patterns("*.pyc"))
+    stub = {
+        "lstm.i_t": "Porta di ingresso",
+        "diagram.next": "al passo successivo",
+        "back.solution": "Indietro nel tempo",
+    }
+    lines = [f"{json.dumps(key)} = {json.dumps(text)}\n" for key, text in stub.items()]
+    (package / "report" / "languages" / "it.toml").write_text("".join(lines), encoding="utf-8")
+    problem = str(ROOT / "lstm_trace" / "examples" / "q22.yaml")
+    options = ["--language", "it", "-o"]
+    calls = [["report", problem, *options, f"r{suffix}"] for suffix in (".md", ".txt", ".html", ".tex", ".typ", ".pdf")]
+    calls += [["explain", problem, "--how", "gradient", "--of", "h_t[0]", *options, "g.md"], ["report", "--help"]]
+    script = f"from lstm_trace.cli import main\nfor call in {calls}: assert main(call, standalone_mode=False) == 0"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-W", "error", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "de|en|es|fr|it|zh" in done.stdout
+    made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.*") if path.suffix != ".pdf"}
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
+    assert all("Porta di ingresso" in made[f"r{suffix}"] for suffix in (".md", ".txt", ".html", ".tex", ".typ"))
+    assert all("al passo successivo" in made[name] for name in ("r.svg", "r.html"))
+    assert "Indietro nel tempo" in made["g.md"]
+    assert "Forget gate" in made["r.md"]  # what the file has not stands there in English
+    assert 'lang="it"' in made["r.html"]
+    assert 'lang: "it"' in made["r.typ"]
+
+
+@pytest.mark.parametrize("language", languages())
+def test_a_gradient_in_a_language(language: str) -> None:
+    said = words(language)
+    text = gradient(q22(), seed=[[1.0, 1.0]], language=language).render("md")
+    assert text.startswith(f"# {said.word('back.title.sum')}\n")
+    assert all(f"\n## {said.word(f'back.{key}')}\n" in text for key in ("solution", "sums", "blocks"))
+    if language != "en":
+        assert not re.search(r"\b(the|with|unit|step|given|gate)\b", text)
+    assert re.findall(r"\d+\.\d+", text) == re.findall(r"\d+\.\d+", gradient(q22(), seed=[[1.0, 1.0]]).render("md"))
+
+
+# -- every string is shown -------------------------------------------------------------------------------------------
+
+
+#: Steps and units of maps whose fields are means of steps, of units, of both.
+SIZES = [(100, 2), (5, 40), (100, 40)]
+
+
+class Noted(dict[str, str]):
+    """The strings of a language, with those that were looked up."""
+
+    def __init__(self, table: dict[str, str]) -> None:
+        super().__init__(table)
+        self.met: set[str] = set()
+
+    def __getitem__(self, key: str) -> str:
+        self.met.add(key)
+        return super().__getitem__(key)
+
+
+def problem(equations: str, x: Any, weights: dict[str, Any] | None = None, **more: Any) -> Trace:
+    return lt.run(weights or {}, x, cell={"equations": equations}, **more)
+
+
+def traces() -> Iterator[Trace]:
+    """Traces of which every kind of sentence can be said."""
+    draw = np.random.default_rng(1)
+    square = {f"W_{side}{gate}": draw.normal(size=(1, 1)) for side in "xh" for gate in "ifco"}
+    many = {f"W{k}": draw.normal(size=(8, 1)) for k in range(20)}
+    wide = "h_t = W @ x_t"
+    yield from (q22(), own(names={"h": ["left", "right"]}), every(), lstm(), lstm(units=12, inputs=2, steps=2))
+    yield from (stacked(lengths=[4, 1]), stacked(lengths=[4, 1], directions=("forward",)), stacked(layers=1))
+    yield from (stacked(layers=n, steps=2, batch=1, width=8, directions=("forward",)) for n in (5, 6))
+    yield traced({"kind": "slstm"}, layers=1, both=False)
+    yield from (lt.run(square, x, cell={"kind": "slstm", "stabilised": False}) for x in ([1.0], [[1.0], [2.0]]))
+    yield lt.run(square, np.ones((3, 3, 1)), mask=[[1, 0, 1], [1, 0, 0], [0, 0, 1]])
+    yield problem("a_t = sigmoid(x_t)\nb_t = sigmoid(-x_t)\ns_t = a_t * b_t\noutput: s_t", [[1.0, 2.0]])
+    yield problem("f_t = sigmoid(0 * x_t)\nc_t = f_t * c_prev\ncarry: c_prev <- c_t\noutput: c_t", np.ones((2, 2)))
+    yield problem(f"h_t = {' + '.join(f'{name} @ x_t' for name in many)}", [[1.0]], many)
+    yield from (problem(wide, np.ones((steps, 1)), {"W": np.ones((units, 1))}) for steps, units in SIZES)
+    yield problem("input: u_t\nh_t = tanh(u_t)\noutput: h_t", [[0.0]] * 3, given={"u_t": [[1.0]] * 3})
+
+
+def last(trace: Trace) -> str:
+    """The address of the first unit of the output of the last step."""
+    return f"{trace.stages[-1].scope}/{trace.span[-1]}/0/{trace.stages[-1].cell.output}[0]"
+
+
+def shown() -> Iterator[object]:
+    """Reports in every way in which one is made."""
+    for trace in traces():
+        yield trace.report("html")
+        if trace.steps * len(trace.stages) < 5:
+            yield trace.report("md", detail="summary")
+            yield gradient(trace, last(trace)).render("md")
+    yield gradient(q22(), seed=[[1.0, 1.0]]).render("md")
+    both = stacked(lengths=[4, 1])
+    yield gradient(both, last(both)).render("md")
+    yield gradient(both, seed=np.ones_like(both.output)).render("md")
+    yield both.report("md", detail="scalar")
+    yield stacked(layers=6, width=8, directions=("forward",)).report("md", detail="scalar")
+    whole = stacked(layers=1, directions=("forward",))
+    for steps in (slice(1, 2), slice(1, 3)):
+        yield whole.at(steps=steps).report("md")
+    yield replace(whole, header=replace(whole.header, imported=("it was transposed",))).report("md", notation="joined")
+    for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
+        yield in_arithmetic(q22(), arithmetic).report("md")
+
+
+def test_every_string_is_shown_somewhere() -> None:
+    english = words("en")
+    table = Noted(english.table)
+    object.__setattr__(english, "table", table)  # `words` keeps its answer, so everything looks up here
+    try:
+        for _ in shown():
+            pass
+    finally:
+        object.__setattr__(english, "table", dict(table))
+    assert not (never := sorted(table.keys() - table.met)), ", ".join(never)
