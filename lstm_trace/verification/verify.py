@@ -117,7 +117,7 @@ def verify(trace: Trace) -> Verification:
 
 
 def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | float:
-    """How far two correct computations of `line` from equal operands may differ (ARCHITECTURE.md, "What rounding explains").
+    """How far two correct computations of `line` from equal operands may differ (see ARCHITECTURE.md).
 
     operands: arrays that broadcast over steps and rows; derived: the line's value. Nothing for operations that IEEE
     754 rounds correctly; n eps (|W| @ |x|) for each of two legitimate orders of a sum of n terms; a few ulp for

@@ -291,7 +291,7 @@ def test_x_without_a_batch_axis_gives_results_without_one(plan: str) -> None:
     np.testing.assert_array_equal(flat.h_n[0], whole["h_t"][-1, 0])
     np.testing.assert_array_equal(flat.c_n[0], whole["c_t"][-1, 0])
     one = lt.run(case["weights"], case["x"][0, 0], h0=case["h0"], c0=case["c0"][None], plan=plan)
-    # one step is a product of another shape, which the plan's BLAS may add in another order: 8 ulp of 1 (ARCHITECTURE.md)
+    # one step is a product of another shape, which the plan's BLAS may add in another order: 8 ulp of 1
     np.testing.assert_allclose(one["h_t"], whole["h_t"][:1], rtol=0, atol=0 if plan == "lines" else 8 * EPS)
 
 
