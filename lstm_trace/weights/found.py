@@ -27,8 +27,7 @@ SAYING = {
 class Defaults:
     """What a problem file fixes beside the weights; an argument of `run` takes its place.
 
-    unread: weights by name, and keys (`x`, `weights`, `given`, `ask`), that are in the file but could not be read: they
-    are not missing, nor is what they might bring. where: the file's name, for messages.
+    where: the file's name, for messages.
     """
 
     x: Array | None = None
@@ -38,7 +37,6 @@ class Defaults:
     mask: Any = None
     batch_first: bool = False
     ask: tuple[str, ...] = ()
-    unread: frozenset[str] = frozenset()
     where: str = ""
 
 
