@@ -47,11 +47,14 @@ class TooLargeError(LstmTraceError):
     """A run that would need more memory than there is."""
 
 
-def raise_all(kind: type[LstmTraceError], problems: Iterable[str]) -> None:
-    """Raise `kind` with every message of `problems`, once each; do nothing when there are none."""
+def raise_all(kind: type[LstmTraceError], problems: Iterable[str], cause: Exception | None = None) -> None:
+    """Raise `kind` with every message of `problems`, once each; do nothing when there are none.
+
+    This is how a check that finds its faults itself raises them; `Faults` gathers those of several checks.
+    """
     found = tuple(dict.fromkeys(problems))
     if found:
-        raise kind(*found)
+        raise kind(*found) from cause
 
 
 def counted(n: int, noun: str) -> str:
@@ -125,29 +128,9 @@ class Faults:
             self.kind = type(error) if not self.problems else self.kind
             self.problems += error.problems
 
-    def add(self, others: Faults) -> None:
-        """Keep what others gathered too."""
-        if others.problems:
-            with self.gather():
-                raise others.error()
-
-    def error(self) -> LstmTraceError:
-        """One error of the first one's kind with every message, once each."""
-        return self.kind(*dict.fromkeys(self.problems))
-
-    def tell(self) -> None:
-        """Raise it, or do nothing when there are no faults."""
-        if self.problems:
-            raise self.error()
-
-
-@contextmanager
-def gathered(problems: list[str]) -> Iterator[None]:
-    """Add the messages of an error that is raised within to `problems`, so that a check can go on after a fault."""
-    try:
-        yield
-    except LstmTraceError as error:
-        problems += error.problems
+    def tell(self, cause: Exception | None = None) -> None:
+        """Raise one error of the first one's kind with every message, once each; do nothing when there are none."""
+        raise_all(self.kind, self.problems, cause)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import fields
 from numbers import Real
 from typing import Any
 
-from ..errors import OptionError
+from ..errors import OptionError, raise_all
 from .lines import number
 from .ops import OPS
 
@@ -88,8 +88,7 @@ def check(spec: Any, needs: Mapping[str, Sequence[str]], excludes: Mapping[str, 
                 problem = f"changes nothing beside {excludes[f.name]}: true"
         if problem:
             problems.append(f"option {f.name} {problem}; found {value!r}")
-    if problems:
-        raise OptionError(*problems)
+    raise_all(OptionError, problems)
 
 
 #: Options that name one of a few words.

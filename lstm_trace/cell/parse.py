@@ -20,7 +20,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..errors import CellError, nearest
+from ..errors import CellError, nearest, raise_all
 from .expressions import DEEP, Builder, Fault
 from .lines import Cell, Line
 from .ops import FUNCTIONS
@@ -113,8 +113,7 @@ def parse(text: str, first: int = 1) -> Cell:
             problems.append(_point(count, row, fault))
     output = _output(declared, builder, problems)
     problems += _matrices(builder)
-    if problems:
-        raise CellError(*(message for _, message in sorted(problems, key=lambda problem: problem[0])))
+    raise_all(CellError, (message for _, message in sorted(problems, key=lambda problem: problem[0])))
     cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs)
     # an input that is an expression has no need of the lines in it
     live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.states.values(), output))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Literal
 
-from ..errors import OptionError, nearest
+from ..errors import OptionError, nearest, within
 from .lines import Cell, number
 from .options import apply, check, clipped, is_number, meant
 from .parse import parse
@@ -254,10 +254,8 @@ def directed(
             f"option reverse must be a mapping of the options in which the reverse direction differs, as in "
             f"{{gate_activation: hard_sigmoid}}; found {other!r}"
         )
-    try:
+    with within("option reverse"):
         back, whole = named(kind, of_direction(options, "reverse"), names)
-    except OptionError as error:
-        raise OptionError(*(f"option reverse: {problem}" for problem in error.problems)) from None
     if back == cell:
         raise OptionError("option reverse changes nothing: both directions have these options; leave it out")
     if back.states.keys() != cell.states.keys():

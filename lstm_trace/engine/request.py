@@ -9,7 +9,7 @@ import numpy as np
 
 from ..cell.network import GIVEN, VALID, Stage, X, restrict
 from ..cell.shapes import infer
-from ..errors import Faults, MissingError, ShapeError, raise_all
+from ..errors import Faults, MissingError, raise_all, within
 from ..trace.address import STATE, Address
 from .recording import EVERYTHING, Record, recorded, stored_steps
 from .required import require, require_places
@@ -93,11 +93,8 @@ def _measure(stages: Sequence[Stage], request: Request, ground: ModelSpec, width
         shapes = {name: np.shape(here[name]) for name in stage.parameters if name in here}
         known = _known(stage, request, ground, widths)
         names = [line.name for line in stage.lines]
-        try:
+        with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
             widths[stage.scope] = infer(stage.cell, names, shapes, known, f"T={request.steps} B={request.batch}").widths
-        except ShapeError as error:  # the next stage's input width depends on this one
-            many = "" if len(ground.weights) == 1 else f"{stage.scope}: "
-            raise ShapeError(*(f"{many}{problem}" for problem in error.problems)) from None
 
 
 def _known(

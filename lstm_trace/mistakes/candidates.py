@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.variants import named
-from ..errors import MissingError, OptionError
+from ..errors import MissingError, OptionError, raise_all
 from ..model.model import NETWORK
 from ..trace.address import STATE
 from ..weights.found import Found
@@ -46,8 +46,7 @@ def as_stored(found: Found) -> Reading:
         problems.append(f"identify does not search models with more than one clip; this one has {said}")
     if found.defaults.lengths is not None:
         problems.append("identify does not search models that fix the lengths of their sequences")
-    if problems:
-        raise OptionError(*problems)
+    raise_all(OptionError, problems)
     squashes = full["candidate_activation"], full["output_activation"]
     return Reading(
         forget_bias=full["forget_bias"],

@@ -240,7 +240,7 @@ class Model:
         batch_first: bool | None = None,
     ) -> RunInputs:
         """The arrays of a run, the problem's own where the caller gives none; see `engine.inputs.fed`."""
-        base, faults, found = self.defaults, Faults(), None
+        base, faults = self.defaults, Faults()
         if lengths is None and mask is None:
             lengths, mask = base.lengths, base.mask
         with faults.gather():
@@ -260,8 +260,7 @@ class Model:
         if base.where:  # a file says it all at once; from Python a model may get its lengths in another run
             with faults.gather():
                 require_padded(self.padding, lengths is not None or mask is not None)
-        if found is None or faults.problems:
-            raise faults.error()
+        faults.tell()
         return found
 
     def _work(self, fed: RunInputs, ask: tuple[str, ...], record: Record = EVERYTHING) -> Work:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileError, MissingError, ShapeError, gathered, raise_all
+from ..errors import Faults, FileError, MissingError, ShapeError, raise_all
 from .completeness import lacking
 from .found import Found
 from .layouts import LAYOUTS, Layout
@@ -73,17 +73,17 @@ def find(
 
 def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool, partial: bool) -> Found:
     """One LSTM in our names. Raises MissingError where it has not all its arrays, ShapeError with every fault."""
-    faults: list[str] = []
+    faults = Faults()
     weights: dict[str, Any] = {}
     options: dict[str, Any] = {}
     parts = _directions(layout, group)
     raise_all(MissingError, lacking(layout, parts, partial))
     for (layer, direction), roles in sorted(parts.items()):
-        with gathered(faults):
+        with faults.gather():
             own, more = unpack(layout, roles)
             weights |= {f"{layer}/{direction}/{key}": values for key, values in own.items()}
             options |= more
-    raise_all(ShapeError, faults)
+    faults.tell()
     by = "names and shapes" if layout.detect == "shapes" else "names"
     how = f"recognised by the {by} of its arrays as" if recognised else "read in"
     said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, parts))}"]

@@ -14,7 +14,7 @@ import numpy as np
 from ...base.arrays import Array, to_truths
 from ...base.files import destination, written
 from ...base.free_memory import amount
-from ...errors import FileError, within
+from ...errors import FileError, raise_all, within
 from ..trace import Trace
 from .manifest import assembled, from_manifest, readable
 from .tensor_header import Shapes, Tensor, layout_of, premise_tensors, read_header
@@ -67,8 +67,7 @@ def load_mapped(path: str | Path) -> Trace:
             problems.append(f"{path}: {name} is {tensor.dtype.name}, but the trace is {manifest.dtype}")
         elif part is not None:
             parts[part].setdefault(scope, {})[line] = array(name)
-    if problems:
-        raise FileError(*problems)
+    raise_all(FileError, problems)
     header, stages = from_manifest(manifest, str(path))
     x = array("inputs/x") if "inputs/x" in tensors else None
     lengths = np.array(array("inputs/lengths")) if "inputs/lengths" in tensors else None
