@@ -83,8 +83,10 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     return f"; {otherwise} {', '.join(told)}" if otherwise and told else ""
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
+def closest(name: str, known: Iterable[str], least: float = 0.6) -> str | None:
     """The one of `known` that is most like `name`; of several the one that starts most like it; None if none is close.
+
+    least: from which likeness on, between 0 and 1, a name is close.
 
     >>> closest("W_hx", ["W_xi", "W_hi", "W_xo", "W_ho"]), closest("loss", ["i_t"])
     ('W_hi', None)
@@ -97,7 +99,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
     found = {other: likeness(other) for other in known}
     best = max(found, key=found.__getitem__, default=None)
-    return best if best is not None and found[best][0] >= 0.6 else None
+    return best if best is not None and found[best][0] >= least else None
 
 
 class Faults:

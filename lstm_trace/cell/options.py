@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import fields
 from numbers import Real
 from typing import Any
 
-from ..errors import OptionError, raise_all
+from ..errors import OptionError, closest, raise_all
 from .lines import number
 from .ops import OPS
 
@@ -67,8 +66,8 @@ def is_number(value: Any) -> bool:
 
 def meant(name: str, known: Iterable[str]) -> str:
     """' (did you mean …?)', or an empty string when nothing is close."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    close = closest(name, known)
+    return f" (did you mean {close}?)" if close else ""
 
 
 def check(spec: Any, needs: Mapping[str, Sequence[str]], excludes: Mapping[str, str]) -> None:

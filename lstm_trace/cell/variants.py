@@ -7,7 +7,6 @@ gates Greff et al. 2017; layer normalisation Ba, Kiros & Hinton 2016; sLSTM Beck
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -219,9 +218,9 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
     Raises OptionError for a kind or option that does not exist or a value that it cannot take.
     """
     if kind not in KINDS:
-        close = difflib.get_close_matches(kind, KINDS, n=1)
-        said = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(KINDS)}."
-        raise OptionError(f"unknown cell {kind!r}; {said} An own cell is given as {{equations: …}}")
+        said = nearest(kind, KINDS, "there are")
+        stop = "" if said.endswith("?") else "."
+        raise OptionError(f"unknown cell {kind!r}{said}{stop} An own cell is given as {{equations: …}}")
     known = {f.name for f in fields(KINDS[kind])}
     unknown = [name for name in options if name not in known]
     if unknown:
