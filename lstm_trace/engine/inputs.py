@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import Stage, find
+from ..cell.network import Stage, find, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
 from ..trace.address import STATE
 from .input_arrays import checked_lengths, checked_mask, numbers, shortest
@@ -227,7 +227,7 @@ def _given(
 
 def _place(key: str, stages: Sequence[Stage]) -> tuple[str, str]:
     """Scope and name of a supplied line, written `name` or `layer/direction/name`."""
-    scope, _, name = key.rpartition("/")
+    scope, name = scope_and_name(key)
     known = [stage.scope for stage in stages]
     if scope and scope not in known:
         raise MissingError(f"given {key!r}: there is no {scope!r}{nearest(scope, known, 'there are')}")

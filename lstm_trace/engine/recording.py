@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..cell.network import Stage
+from ..cell.network import Stage, scope_and_name
 from ..errors import MissingError, OptionError, nearest, raise_all, within
 from ..trace.address import Address, is_whole, positions, window
 
@@ -74,7 +74,7 @@ def recorded(
     scopes = [stage.scope for stage in stages]
     layers = sorted({stage.layer for stage in stages})
     for text in record.lines or ():
-        scope, _, name = text.rpartition("/")
+        scope, name = scope_and_name(text)
         if scope and scope not in scopes:
             problems.append(f"record: there is no {scope!r}{nearest(scope, scopes, 'there are')}")
         elif name not in known:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..cell.network import GIVEN, VALID, Stage, X, restrict
+from ..cell.network import GIVEN, VALID, Stage, X, restrict, scope_and_name
 from ..cell.shapes import infer
 from ..errors import Faults, MissingError, raise_all, within
 from ..trace.address import STATE, Address
@@ -113,7 +113,7 @@ def _known(
             if width is not None:
                 known[name] = width, "as given"
         elif "/" in source:
-            scope, line = source.rsplit("/", 1)
+            scope, line = scope_and_name(source)
             supplied = {(at, given): width for at, given, width in request.given}
             if (scope, line) in supplied:
                 known[name] = supplied[scope, line], f"as given in {source}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..base.arrays import Array, cast, describe
 from ..cell.lines import Cell
+from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, directed, misfits, of_direction, unread
 from ..engine.input_arrays import computing, numbers
@@ -82,7 +83,7 @@ def _unchecked(
     with faults.gather():
         network = _network(spec, arrays)
     with faults.gather():
-        cell, reverse, kind, full = _cell(spec, {key.rsplit("/", 1)[-1] for key in weights})
+        cell, reverse, kind, full = _cell(spec, {scope_and_name(key)[1] for key in weights})
     with faults.gather():
         kept = _dtype(dtype, arrays, defaults)
     faults.tell()
@@ -126,7 +127,7 @@ def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
         for name, value in given.items()
         if name not in found
     ]
-    directions = sorted({scope.split("/")[1] for scope in scopes})
+    directions = list(extent(scopes)[1])
     if "direction" in found and directions not in ([], [found["direction"]]):
         problems.append(
             f"option direction says {found['direction']}, and the addresses of the weights say "
@@ -145,8 +146,8 @@ def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-#: The number of a layer, written as it is in scopes: a key must not ask for millions of layers.
-_LAYER = re.compile(r"0|[1-9][0-9]{0,3}")
+#: A scope of weights; a key must not ask for millions of layers.
+_SCOPE = re.compile(r"(0|[1-9][0-9]{0,3})/(forward|reverse)")
 
 
 def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str, Array]]:
@@ -166,23 +167,20 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
     faults.tell()
     if not found:
         return {f"0/{direction}": {}}
-    layers = {int(scope.split("/")[0]) for scope in found}
-    directions = {scope.split("/")[1] for scope in found}
-    missing = [f"{n}/{d}" for n in range(max(layers) + 1) for d in sorted(directions) if f"{n}/{d}" not in found]
+    layers, directions = extent(found)
+    missing = [f"{n}/{d}" for n in range(layers) for d in directions if f"{n}/{d}" not in found]
     if missing:
         raise MissingError(f"no weights for {', '.join(missing)}, but for {', '.join(sorted(found))}")
-    return {scope: found[scope] for scope in sorted(found, key=lambda s: (int(s.split("/")[0]), s))}
+    return {scope: found[scope] for scope in sorted(found, key=layer_and_direction)}
 
 
 def _address(key: str, direction: str) -> tuple[str, str]:
     """Scope and name of a weight. Raises MissingError."""
-    *parts, name = key.split("/")
-    if not parts:
-        parts = ["0", direction]
-    if len(parts) != 2 or not _LAYER.fullmatch(parts[0]) or parts[1] not in ("forward", "reverse"):
+    scope, name = scope_and_name(key) if "/" in key else (f"0/{direction}", key)
+    if not _SCOPE.fullmatch(scope):
         expected = "expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi"
         raise MissingError(f"the weight {key!r}: {expected}")
-    return "/".join(parts), name
+    return scope, name
 
 
 def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults) -> np.dtype[Any]:
@@ -210,7 +208,7 @@ def _check_names(model: Model) -> None:
             known[f"{stage.layer}/{model.directions[0]}"] |= stage.cell.parameters
     problems = []
     for scope, here in model.weights.items():
-        options = of_direction(header.options, scope.split("/")[1])
+        options = of_direction(header.options, layer_and_direction(scope)[1])
         for name in here:
             if name not in known[scope]:
                 hint = unread(name, header.kind, options, known[scope])
@@ -223,7 +221,7 @@ def _check_sizes(model: Model) -> None:
     problems: list[str] = []
     for scope, here in model.weights.items():
         shapes = {name: array.shape for name, array in here.items()}
-        options = of_direction(model.header.options, scope.split("/")[1])
+        options = of_direction(model.header.options, layer_and_direction(scope)[1])
         problems += misfits(options, shapes, f"{scope}/" if len(model.weights) > 1 else "")
     raise_all(ShapeError, problems)
 

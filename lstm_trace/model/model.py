@@ -15,7 +15,7 @@ from ..base.arrays import Array
 from ..base.files import spare
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
-from ..cell.network import Stage, stack
+from ..cell.network import Stage, extent, stack
 from ..cell.shapes import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
@@ -66,13 +66,12 @@ class Model:
     @cached_property
     def layers(self) -> int:
         """Number of layers."""
-        return 1 + max(int(scope.split("/")[0]) for scope in self.weights)
+        return extent(self.weights)[0]
 
     @cached_property
     def directions(self) -> tuple[str, ...]:
         """The directions of each layer."""
-        found = {scope.split("/")[1] for scope in self.weights}
-        return tuple(d for d in ("forward", "reverse") if d in found)
+        return extent(self.weights)[1]
 
     def stages(self, padded: bool = False, given: Mapping[str, Iterable[str]] | None = None) -> tuple[Stage, ...]:
         """The network in computing order; `padded`: with the lines that hold the states at padding."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...cell.lines import expression
-from ...cell.network import GIVEN, VALID, Stage, X
+from ...cell.network import GIVEN, VALID, Stage, X, layer_and_direction, scope_and_name
 from ...trace.address import INITIAL
 from ...trace.rows import Selection, parts
 from ...trace.trace import Trace
@@ -180,7 +180,7 @@ class _Names:
 
     def new(self, scope: str, name: str) -> str:
         """A name that is not taken."""
-        layer, direction = scope.split("/")
+        layer, direction = layer_and_direction(scope)
         found = stem = f"{name[:200]}_{layer}{direction[0]}"
         count = 1
         while found.casefold() in self.taken:
@@ -253,7 +253,7 @@ def _follows(stage: Stage, name: str, before: dict[str, Grid], kind: str, here: 
         return stage.cell.states[name] in here
     if kind == "given":
         return False
-    scope, _, line = stage.sources[name].rpartition("/")
+    scope, line = scope_and_name(stage.sources[name])
     return stage.sources[name] in (X, VALID) or (scope in before and line in before[scope].blocks)
 
 

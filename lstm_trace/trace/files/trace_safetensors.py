@@ -14,6 +14,7 @@ import numpy as np
 from ...base.arrays import Array, to_truths
 from ...base.files import destination, written
 from ...base.free_memory import amount
+from ...cell.network import scope_and_name
 from ...errors import FileError, raise_all, within
 from ..trace import Trace
 from .manifest import assembled, from_manifest, readable
@@ -60,7 +61,7 @@ def load_mapped(path: str | Path) -> Trace:
             if tensor.dtype.kind != "i":
                 problems.append(f"{path}: {name} must be whole numbers (I64)")
             continue
-        scope, _, line = name[len(part) + 1 :].rpartition("/") if part else ("", "", "")
+        scope, line = scope_and_name(name[len(part) + 1 :]) if part else ("", "")
         if name != "inputs/x" and (not line or scope.count("/") != 1):
             problems.append(f"{path}: the tensor {name!r} is no part of a trace")
         elif tensor.dtype != np.dtype(manifest.dtype):
