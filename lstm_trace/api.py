@@ -19,10 +19,10 @@ from .model.build import build
 from .model.capture import Traces, capture
 from .model.model import Model
 from .model.prepare import named_by_framework, prepare_arrays, prepare_file, prepare_found
-from .model.problem import LARGER, as_problem, prepare_problem, read_problem
+from .model.problem import LARGER, prepare_problem, read_problem
 from .trace.argument_types import checked
 from .trace.files import trace_file, trace_json
-from .trace.files.schema import Problem
+from .trace.files.schema import Problem, validate
 from .trace.files.tensor_header import is_tensors
 from .trace.trace import Header, Trace
 from .verification.compare import Comparison, Tolerance, compare
@@ -78,7 +78,7 @@ def prepare(
         found = describe(source) if not isinstance(source, Mapping) else "a mapping whose keys are not text"
         raise OptionError(f"expected weights by name, a problem, a path or a live module; found {found}")
     if isinstance(source.get("weights"), Mapping):
-        return prepare_problem(as_problem(dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
+        return prepare_problem(validate(Problem, dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
     source = {key: as_array(value) for key, value in source.items()}
     if layout is not None or (cell == "lstm" and named_by_framework(source)):
         return prepare_arrays(source, layout, name or None, cell, options, dtype, allow_nonfinite)

@@ -47,11 +47,14 @@ class TooLargeError(LstmTraceError):
     """A run that would need more memory than there is."""
 
 
-def raise_all(kind: type[LstmTraceError], problems: Iterable[str]) -> None:
-    """Raise `kind` with every message of `problems`, once each; do nothing when there are none."""
+def raise_all(kind: type[LstmTraceError], problems: Iterable[str], cause: Exception | None = None) -> None:
+    """Raise `kind` with every message of `problems`, once each; do nothing when there are none.
+
+    This is how a check that finds its faults itself raises them; `Faults` gathers those of several checks.
+    """
     found = tuple(dict.fromkeys(problems))
     if found:
-        raise kind(*found)
+        raise kind(*found) from cause
 
 
 def counted(n: int, noun: str) -> str:
@@ -80,8 +83,10 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     return f"; {otherwise} {', '.join(told)}" if otherwise and told else ""
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
+def closest(name: str, known: Iterable[str], least: float = 0.6) -> str | None:
     """The one of `known` that is most like `name`; of several the one that starts most like it; None if none is close.
+
+    least: from which likeness on, between 0 and 1, a name is close.
 
     >>> closest("W_hx", ["W_xi", "W_hi", "W_xo", "W_ho"]), closest("loss", ["i_t"])
     ('W_hi', None)
@@ -94,7 +99,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
     found = {other: likeness(other) for other in known}
     best = max(found, key=found.__getitem__, default=None)
-    return best if best is not None and found[best][0] >= 0.6 else None
+    return best if best is not None and found[best][0] >= least else None
 
 
 class Faults:
@@ -125,29 +130,9 @@ class Faults:
             self.kind = type(error) if not self.problems else self.kind
             self.problems += error.problems
 
-    def add(self, others: Faults) -> None:
-        """Keep what others gathered too."""
-        if others.problems:
-            with self.gather():
-                raise others.error()
-
-    def error(self) -> LstmTraceError:
-        """One error of the first one's kind with every message, once each."""
-        return self.kind(*dict.fromkeys(self.problems))
-
-    def tell(self) -> None:
-        """Raise it, or do nothing when there are no faults."""
-        if self.problems:
-            raise self.error()
-
-
-@contextmanager
-def gathered(problems: list[str]) -> Iterator[None]:
-    """Add the messages of an error that is raised within to `problems`, so that a check can go on after a fault."""
-    try:
-        yield
-    except LstmTraceError as error:
-        problems += error.problems
+    def tell(self, cause: Exception | None = None) -> None:
+        """Raise one error of the first one's kind with every message, once each; do nothing when there are none."""
+        raise_all(self.kind, self.problems, cause)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from ..cell.lines import Line
 from ..cell.network import Stage
 from ..cell.slopes import Slope
 from ..errors import MissingError, OptionError, ShapeError, raise_all
-from ..trace.address import INITIAL, STATE
+from ..trace.address import INITIAL, STATE, line_name
 from ..trace.argument_types import checked
 from ..trace.operands import in_order, one_row, sizes
 from ..trace.trace import Trace
@@ -127,7 +127,7 @@ def one_value(trace: Trace, text: str) -> Value:
 
     Raises MissingError for anything else.
     """
-    name = text.rsplit("/", 1)[-1].split("[")[0].strip()
+    name = line_name(text)
     carried = next((stage.cell.states[name] for stage in trace.stages if name in stage.cell.states), None)
     if carried is None:
         address = trace.locate(text)

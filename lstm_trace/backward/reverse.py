@@ -17,7 +17,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line
-from ..cell.network import GIVEN, VALID, Stage, X
+from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..cell.slopes import DERIVATIVE, SECANT, Slope
 from ..trace.operands import Values, in_order, sizes
 from ..trace.trace import Trace
@@ -219,7 +219,7 @@ class _StageWalk:
             elif source == GIVEN and name in self.out.given.get(scope, {}):
                 self.out.given[scope][name][self.steps] += values
             elif "/" in source:
-                origin, line = source.rsplit("/", 1)
+                origin, line = scope_and_name(source)
                 there = self.flow.setdefault(origin, {})
                 if line not in there:
                     trace = self.traces[0]

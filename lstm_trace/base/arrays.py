@@ -96,29 +96,6 @@ def cast(values: Array, dtype: Any) -> Array:
     return array
 
 
-def mended(value: Any) -> Array | None:
-    """The array that a list would be if all in it that is no number were 0; None where it is ragged, or no list.
-
-    For what can be told of it in spite of a fault: its sizes, and its other values.
-
-    >>> mended([["abc", 0], [0, "NaN"]])
-    array([[ 0.,  0.],
-           [ 0., nan]])
-    >>> mended([[1, 2], [3]]) is None, mended("abc") is None
-    (True, True)
-    """
-    try:
-        return to_array(_cleared(value)) if isinstance(value, list) else None
-    except ValueError:
-        return None
-
-
-def _cleared(value: Any, depth: int = 0) -> Any:
-    if isinstance(value, list) and depth <= _DEEPEST:
-        return [_cleared(v, depth + 1) for v in value]
-    return 0.0 if fault(value) else value
-
-
 def _truths(value: Any) -> bool:
     """Whether a list holds true or false, which numpy would read as 1 or 0."""
     if not isinstance(value, list | tuple):

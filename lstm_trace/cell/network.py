@@ -16,6 +16,37 @@ from .variants import Merge, Padding, extended, joined, masked
 X, VALID, GIVEN = "x", "valid", "given"  # sources that are no other stage's line
 
 
+def scope_and_name(text: str) -> tuple[str, str]:
+    """The scope (`layer/direction`) and the name of a weight or line; of a bare name, or `x`, the scope is empty.
+
+    >>> scope_and_name("1/reverse/W_xi"), scope_and_name("W_xi")
+    (('1/reverse', 'W_xi'), ('', 'W_xi'))
+    """
+    scope, _, name = text.rpartition("/")
+    return scope, name
+
+
+def layer_and_direction(scope: str) -> tuple[int, str]:
+    """The parts of a scope.
+
+    >>> layer_and_direction("1/reverse")
+    (1, 'reverse')
+    """
+    layer, _, direction = scope.partition("/")
+    return int(layer), direction
+
+
+def extent(scopes: Iterable[str]) -> tuple[int, tuple[str, ...]]:
+    """How many layers there are, and the directions of each.
+
+    >>> extent(["0/forward", "0/reverse", "0/joined", "1/forward", "1/reverse"])
+    (2, ('forward', 'reverse'))
+    """
+    parts = [layer_and_direction(scope) for scope in scopes]
+    found = {direction for _, direction in parts}
+    return 1 + max((layer for layer, _ in parts), default=-1), tuple(d for d in ("forward", "reverse") if d in found)
+
+
 @dataclass(frozen=True)
 class Stage:
     """One cell of the network at its place.
@@ -134,7 +165,7 @@ def restrict(stages: Sequence[Stage], wanted: Iterable[tuple[str, str]], carried
             continue
         small = replace(stage, computed=tuple(line.name for line in stage.cell.lines if line.name in closure))
         for name in small.inputs:
-            scope, _, line = stage.sources[name].rpartition("/")
+            scope, line = scope_and_name(stage.sources[name])
             if scope:
                 asked.setdefault(scope, set()).add(line)
         kept.append(small)

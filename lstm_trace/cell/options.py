@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from numbers import Real
 from typing import Any
 
-from ..errors import OptionError
+from ..errors import OptionError, closest, raise_all
 from .composites import BUILT_IN
 from .lines import number
 from .ops import OPS
@@ -53,8 +52,8 @@ def is_number(value: Any) -> bool:
 
 def meant(name: str, known: Iterable[str]) -> str:
     """' (did you mean …?)', or an empty string when nothing is close."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    close = closest(name, known)
+    return f" (did you mean {close}?)" if close else ""
 
 
 def check(spec: Any, needs: Mapping[str, Sequence[str]], excludes: Mapping[str, str]) -> None:
@@ -74,8 +73,7 @@ def check(spec: Any, needs: Mapping[str, Sequence[str]], excludes: Mapping[str, 
                 problem = f"changes nothing beside {excludes[f.name]}: true"
         if problem:
             problems.append(f"option {f.name} {problem}; found {value!r}")
-    if problems:
-        raise OptionError(*problems)
+    raise_all(OptionError, problems)
 
 
 #: Options that name one of a few words.

@@ -25,7 +25,6 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NoReturn
 
 from ..errors import CellError, nearest
 from . import composites
@@ -52,8 +51,8 @@ def _point(number: int, row: str, fault: Fault) -> tuple[int, str]:
     return number, f"{place}: {fault}\n    {row}\n    {' ' * column}^"
 
 
-def _refuse(problems: _Problems) -> NoReturn:
-    raise CellError(*(message for _, message in sorted(problems, key=lambda problem: problem[0])))
+def _refuse(problems: _Problems) -> None:
+    raise_all(CellError, (message for _, message in sorted(problems, key=lambda problem: problem[0])))
 
 
 def _rows(text: str, first: int) -> Iterator[tuple[int, str]]:
@@ -123,8 +122,7 @@ def parse(text: str, first: int = 1) -> Cell:
             problems.append(_point(count, row, fault))
     output = _output(declared, builder, problems)
     problems += _matrices(builder)
-    if problems:
-        _refuse(problems)
+    _refuse(problems)
     cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs, tuple(functions.values()))
     # an input that is an expression has no need of the lines in it
     live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.states.values(), output))

@@ -7,13 +7,12 @@ gates Greff et al. 2017; layer normalisation Ba, Kiros & Hinton 2016; sLSTM Beck
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Literal
 
-from ..errors import OptionError, nearest
+from ..errors import OptionError, nearest, within
 from .lines import Cell, number
 from .options import apply, check, clipped, is_number, meant
 from .parse import parse
@@ -219,9 +218,9 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
     Raises OptionError for a kind or option that does not exist or a value that it cannot take.
     """
     if kind not in KINDS:
-        close = difflib.get_close_matches(kind, KINDS, n=1)
-        said = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(KINDS)}."
-        raise OptionError(f"unknown cell {kind!r}; {said} An own cell is given as {{equations: …}}")
+        said = nearest(kind, KINDS, "there are")
+        stop = "" if said.endswith("?") else "."
+        raise OptionError(f"unknown cell {kind!r}{said}{stop} An own cell is given as {{equations: …}}")
     known = {f.name for f in fields(KINDS[kind])}
     unknown = [name for name in options if name not in known]
     if unknown:
@@ -254,10 +253,8 @@ def directed(
             f"option reverse must be a mapping of the options in which the reverse direction differs, as in "
             f"{{gate_activation: hard_sigmoid}}; found {other!r}"
         )
-    try:
+    with within("option reverse"):
         back, whole = named(kind, of_direction(options, "reverse"), names)
-    except OptionError as error:
-        raise OptionError(*(f"option reverse: {problem}" for problem in error.problems)) from None
     if back == cell:
         raise OptionError("option reverse changes nothing: both directions have these options; leave it out")
     if back.states.keys() != cell.states.keys():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from .. import __version__
-from ..errors import LstmTraceError
+from ..errors import LstmTraceError, nearest
 from ..printable import message
 from . import streams
 from .options import VERDICT, spare_inputs
@@ -65,12 +65,8 @@ class _Group(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        import difflib  # only on the way to an error
-
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], VERBS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(VERBS)}"
-            raise click.UsageError(f"no command {args[0]!r}; {hint}")
+            raise click.UsageError(f"no command {args[0]!r}{nearest(args[0], VERBS, 'there are')}")
         return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:

@@ -12,10 +12,13 @@ PAUSE = 0.1
 
 
 class Bar:
-    """Called with (steps done, steps in all); a context, at whose end the bar is gone."""
+    """Called with what is done and what there is in all; a context, at whose end the bar is gone.
 
-    def __init__(self, what: str = "tracing") -> None:
-        self.what = what
+    what: is done; unit: what is counted; total: of it in all, for `advance`.
+    """
+
+    def __init__(self, what: str = "tracing", unit: str = "steps", total: int = 0) -> None:
+        self.what, self.unit, self.total, self.done = what, unit, total, 0
         self._shown: Any = None
         self._task: Any = None
         self._next = time.monotonic() + PATIENCE if sys.stderr.isatty() else float("inf")
@@ -36,11 +39,16 @@ class Bar:
             self._show(total)
         self._shown.update(self._task, completed=done)
 
+    def advance(self, more: int) -> None:
+        """So many more are done."""
+        self.done += more
+        self(self.done, self.total)
+
     def _show(self, total: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = TextColumn(self.what), BarColumn(), MofNCompleteColumn(), TextColumn("steps,"), TimeRemainingColumn()
-        self._shown = Progress(*columns, console=Console(stderr=True), transient=True)
+        said = TextColumn(self.what), BarColumn(), MofNCompleteColumn(), TextColumn(f"{self.unit},")
+        self._shown = Progress(*said, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
         self._task = self._shown.add_task("", total=total)
         self._shown.start()

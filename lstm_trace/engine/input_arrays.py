@@ -9,9 +9,6 @@ import numpy as np
 from ..base.arrays import Array, cast, to_array, to_truths
 from ..errors import ShapeError
 
-#: Steps and rows where x cannot be read: any address is in range, and no shape is wrong.
-UNKNOWN = 1 << 40
-
 
 def numbers(value: Any, name: str, dtype: Any = None) -> Array:
     """`value` as an array, with a dtype as a copy. Raises ShapeError: where it is ragged, no number, too large."""
@@ -47,8 +44,6 @@ def checked_lengths(lengths: Any, steps: int, batch: int) -> Array | None:
     if lengths is None:
         return None
     array = numbers(lengths, "lengths")
-    if steps == UNKNOWN:
-        return np.zeros(0, np.int64)
     if not (array == np.floor(array)).all():
         raise ShapeError(f"lengths must be whole numbers; found {array.tolist()}")
     if array.shape != (batch,):
@@ -68,8 +63,6 @@ def checked_mask(mask: Any, steps: int, batch: int, batched: bool, batch_first: 
         array = to_truths(mask)
     except ValueError as error:
         raise ShapeError(f"mask: {error}") from None
-    if steps == UNKNOWN:
-        return np.zeros((0, 0), bool)
     shape = array.shape
     if array.ndim == 1 and not batched:
         array = array[:, None]

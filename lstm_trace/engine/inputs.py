@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import Stage, find
+from ..cell.network import Stage, find, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
 from ..trace.address import STATE
-from .input_arrays import UNKNOWN, checked_lengths, checked_mask, numbers, shortest
+from .input_arrays import checked_lengths, checked_mask, numbers, shortest
 
 #: States by their short names, for messages: {"h_prev": "h0", …}.
 _SHORT = {state: short for short, state in STATE.items()}
@@ -25,7 +25,6 @@ class RunInputs:
     x: (T, B, I) or None; lengths: (B,) or None; mask: (T, B), True at the valid steps, or None where there are lengths
     or all steps are valid; initial: for each state its (B, width) for every scope in order; given: supplied lines
     (T, B, width) by scope and name. batched: whether the caller's arrays had a batch axis.
-    unread: `x` and `given` where a fault of theirs leaves something out; what else is told of the run leaves it open.
     """
 
     steps: int
@@ -36,7 +35,6 @@ class RunInputs:
     mask: Array | None = None
     initial: Mapping[str, list[Array]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
-    unread: frozenset[str] = frozenset()
 
     @property
     def padded(self) -> str:
@@ -56,46 +54,34 @@ def fed(
     stages: Sequence[Stage],
     scopes: Sequence[str],
     carried: Iterable[str],
-    faults: Faults,
-    unread: frozenset[str] = frozenset(),
 ) -> RunInputs:
     """Check and copy the arrays of a run.
 
     states: by name (`h_prev`); supplied: lines by name or `layer/direction/name`; width: I where the weights say it;
-    scopes: those of the cells, in the order of the initial states; carried: the states of the cell. faults: gathers
-    every fault; what is faulty is not in what is returned. unread: `x` and `mask` where there is one that cannot be
-    read.
+    scopes: those of the cells, in the order of the initial states; carried: the states of the cell. Raises one error
+    with every fault; those of x alone where it has any, since it says how many steps and rows the others must have.
     """
-    values, batched = None, False
-    with faults.gather():
-        values, batched = sequence(x, batch_first, dtype, width)
-    if "x" in unread or (values is None and x is not None):
-        unread |= {"x"}
-        steps = batch = UNKNOWN
-    elif values is not None:
+    values, batched = sequence(x, batch_first, dtype, width)
+    if values is not None:
         steps, batch = values.shape[:2]
     else:
         steps, batch = _extent(supplied, states, len(scopes), batch_first)
         batched = batch > 1
-    found: tuple[Array | None, Array | None] = (
-        None if lengths is None else np.zeros(0, np.int64),
-        None if mask is None and "mask" not in unread else np.zeros((0, 0), bool),
-    )
+    faults = Faults()
+    inside: tuple[Array | None, Array | None] = None, None
+    starts: dict[str, list[Array]] = {}
+    given: dict[str, dict[str, Array]] = {}
     with faults.gather():
         if lengths is not None and mask is not None:
             raise OptionError("lengths and mask say the same in two ways: give one of them")
-        if "mask" not in unread:
-            checked = checked_mask(mask, steps, batch, batched, batch_first)
-            found = (checked_lengths(lengths, steps, batch), None) if mask is None else shortest(checked)
-    starts: dict[str, list[Array]] = {}
+        checked = checked_mask(mask, steps, batch, batched, batch_first)
+        inside = (checked_lengths(lengths, steps, batch), None) if mask is None else shortest(checked)
     with faults.gather():
         starts = _initial(states, scopes, batch, dtype, carried)
-    given: dict[str, dict[str, Array]] = {}
     with faults.gather():
         given = _given(supplied, steps, batch, batched, batch_first, dtype, stages)
-    if supplied and not given:
-        unread |= {"given"}
-    return RunInputs(steps, batch, batched, values, *found, starts, given, unread)
+    faults.tell()
+    return RunInputs(steps, batch, batched, values, *inside, starts, given)
 
 
 def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[Array | None, bool]:
@@ -176,9 +162,6 @@ def _initial(
                 continue
             array = numbers(value, name, dtype)
             shape = array.shape
-            if batch == UNKNOWN:  # the width can be told all the same
-                found[state] = [np.atleast_1d(array)] * count
-                continue
             if array.ndim <= 1 and count == 1 and batch == 1:
                 array = array.reshape(1, 1, -1)
             elif array.ndim == 2 and count == 1 and shape[0] == batch:
@@ -195,7 +178,7 @@ def _initial(
 def _of_scope(value: Any, name: str, batch: int, dtype: Any) -> Array:
     """The state of one of several layers that differ in width, (B, width)."""
     array = np.atleast_2d(numbers(value, name, dtype))
-    if array.ndim != 2 or not array.size or len(array) != batch != UNKNOWN:
+    if array.ndim != 2 or not array.size or len(array) != batch:
         raise ShapeError(f"{name} has shape {_shape(value)}; expected (B, width) with B = {batch}")
     return array
 
@@ -226,9 +209,6 @@ def _given(
             scope, name = _place(key, stages)
             array = numbers(values, f"given {key}", dtype)
             shape = array.shape
-            if steps == UNKNOWN:
-                found.setdefault(scope, {})[name] = np.atleast_1d(array)
-                continue
             if array.ndim < 2:  # one value for every step and row
                 array = np.broadcast_to(np.atleast_1d(array), (steps, batch, array.size))
             elif array.ndim == 2:
@@ -247,7 +227,7 @@ def _given(
 
 def _place(key: str, stages: Sequence[Stage]) -> tuple[str, str]:
     """Scope and name of a supplied line, written `name` or `layer/direction/name`."""
-    scope, _, name = key.rpartition("/")
+    scope, name = scope_and_name(key)
     known = [stage.scope for stage in stages]
     if scope and scope not in known:
         raise MissingError(f"given {key!r}: there is no {scope!r}{nearest(scope, known, 'there are')}")

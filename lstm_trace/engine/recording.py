@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..cell.network import Stage
-from ..errors import Faults, MissingError, OptionError, nearest, within
+from ..cell.network import Stage, scope_and_name
+from ..errors import MissingError, OptionError, nearest, raise_all, within
 from ..trace.address import Address, is_whole, positions, window
 
 #: The parts of `record=` as a mapping.
@@ -43,12 +43,8 @@ def read_record(record: Any) -> Record:
     if isinstance(record, Record):
         return record
     parts: Mapping[str, Any] = record if isinstance(record, Mapping) else {"lines": record}
-    faults = Faults()
-    for part in parts:
-        with faults.gather():
-            if part not in PARTS:
-                raise OptionError(f"record has no part {part!r}{nearest(str(part), PARTS, 'it has')}")
-    faults.tell()
+    unknown = (part for part in parts if part not in PARTS)
+    raise_all(OptionError, (f"record has no part {p!r}{nearest(str(p), PARTS, 'it has')}" for p in unknown))
     lines, layers = _listed(parts.get("lines"), str), _listed(parts.get("layers"), int)
     if lines is not None and not all(isinstance(name, str) for name in lines):
         raise OptionError(f"record: lines are names; found {record!r}")
@@ -73,22 +69,19 @@ def recorded(
     asked: (scope, line) of what was asked for, which is stored in any case. Raises MissingError for what is not
     computed.
     """
-    faults, always = Faults(), set(asked)
+    problems, always = [], set(asked)
     known = {line.name: None for stage in stages for line in stage.lines}
     scopes = [stage.scope for stage in stages]
     layers = sorted({stage.layer for stage in stages})
     for text in record.lines or ():
-        scope, _, name = text.rpartition("/")
-        with faults.gather():
-            if scope and scope not in scopes:
-                raise MissingError(f"record: there is no {scope!r}{nearest(scope, scopes, 'there are')}")
-            if name not in known:
-                raise MissingError(f"record: this run computes no line {name!r}{nearest(name, known, 'it computes')}")
-    for layer in record.layers or ():
-        with faults.gather():
-            if layer not in layers:
-                raise MissingError(f"record: there is no layer {layer}; there are {', '.join(map(str, layers))}")
-    faults.tell()
+        scope, name = scope_and_name(text)
+        if scope and scope not in scopes:
+            problems.append(f"record: there is no {scope!r}{nearest(scope, scopes, 'there are')}")
+        elif name not in known:
+            problems.append(f"record: this run computes no line {name!r}{nearest(name, known, 'it computes')}")
+    there = ", ".join(map(str, layers))
+    problems += [f"record: there is no layer {n}; there are {there}" for n in record.layers or () if n not in layers]
+    raise_all(MissingError, problems)
 
     def wanted(stage: Stage, name: str) -> bool:
         if (stage.scope, name) in always:
@@ -109,14 +102,9 @@ def stored_steps(record: Record, steps: int, asked: Iterable[Address] = ()) -> r
     """
     if record.steps is None:
         return None
-    faults = Faults()
     with within("record"):
         window = positions(slice(*record.steps), range(steps))
-    for address in asked:
-        with faults.gather():
-            if address.t is not None and address.t not in window:
-                raise MissingError(
-                    f"ask: {address} is at step {address.t}, but only {window.start} to {window.stop - 1} are recorded"
-                )
-    faults.tell()
+    outside = (address for address in asked if address.t is not None and address.t not in window)
+    there = f"{window.start} to {window.stop - 1}"
+    raise_all(MissingError, (f"ask: {a} is at step {a.t}, but only {there} are recorded" for a in outside))
     return window

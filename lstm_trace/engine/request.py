@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..cell.network import GIVEN, VALID, Stage, X, restrict
+from ..cell.network import GIVEN, VALID, Stage, X, restrict, scope_and_name
 from ..cell.shapes import infer
-from ..errors import Faults, MissingError, ShapeError, raise_all
+from ..errors import Faults, MissingError, raise_all, within
 from ..trace.address import STATE, Address
-from .input_arrays import UNKNOWN
 from .recording import EVERYTHING, Record, recorded, stored_steps
 from .required import require, require_places
 from .targets import beyond, wanted
@@ -34,13 +33,12 @@ class Request(NamedTuple):
 class ModelSpec(NamedTuple):
     """What a model brings to every request.
 
-    stages: the network, with or without padding, and with supplied lines by scope. unread: see `model.Defaults`. own:
-    whether the equations are the user's own. names: labels of inputs and units.
+    stages: the network, with or without padding, and with supplied lines by scope. own: whether
+    the equations are the user's own. names: labels of inputs and units.
     """
 
     stages: Callable[[bool, Mapping[str, Sequence[str]]], tuple[Stage, ...]]
     weights: Weights
-    unread: frozenset[str]
     own: bool
     names: Mapping[str, Sequence[str]]
 
@@ -57,16 +55,14 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
     if request.ask:
         with faults.gather():
             wanted(request.ask, stages, request.steps, request.batch, asked)
-        if not asked:  # what is needed is open; sizes are not
-            with faults.gather():
-                _measure(stages, request, ground, {})
+        if not asked:
             faults.tell()
         pairs = [(scope, address.line) for scope, address in asked]
-        stages = restrict(stages, pairs, carried=1 < steps < UNKNOWN)
+        stages = restrict(stages, pairs, carried=steps > 1)
         if all(stage.direction == "forward" for stage in stages):
             # a step never depends on a later one
             steps = 1 + max(steps - 1 if address.t is None else address.t for _, address in asked)
-            stages = restrict(stages, pairs, carried=1 < steps < UNKNOWN)
+            stages = restrict(stages, pairs, carried=steps > 1)
     window = None
     with faults.gather():
         window = stored_steps(request.record, request.steps, (address for _, address in asked))
@@ -75,14 +71,13 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
         window = window and range(window.start, min(window.stop, steps))
     with faults.gather():
         fed = {place[:2] for place in request.given}
-        require(stages, ground.weights, request.width is not None, fed, ground.unread, ground.own)
+        require(stages, ground.weights, request.width is not None, fed, ground.own)
     widths: dict[str, dict[str, int]] = {}
     with faults.gather():
         _measure(stages, request, ground, widths)
         require_places(ground.names, request.width, [w for here in widths.values() for w in here.values()])
     faults.tell()
-    if not ground.unread:  # else sizes may be open
-        raise_all(MissingError, beyond(asked, widths))
+    raise_all(MissingError, beyond(asked, widths))
     inputs = {
         stage.scope: {n: w for n, (w, _) in _known(stage, request, ground, widths).items() if n in stage.inputs}
         for stage in stages
@@ -93,17 +88,13 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
 
 def _measure(stages: Sequence[Stage], request: Request, ground: ModelSpec, widths: dict[str, dict[str, int]]) -> None:
     """Put the width of every line into `widths`. Raises ShapeError."""
-    bound = "" if request.steps == UNKNOWN else f"T={request.steps} B={request.batch}"
     for stage in stages:
         here = ground.weights.get(stage.scope, {})
         shapes = {name: np.shape(here[name]) for name in stage.parameters if name in here}
         known = _known(stage, request, ground, widths)
         names = [line.name for line in stage.lines]
-        try:
-            widths[stage.scope] = infer(stage.cell, names, shapes, known, bound).widths
-        except ShapeError as error:  # the next stage's input width depends on this one
-            many = "" if len(ground.weights) == 1 else f"{stage.scope}: "
-            raise ShapeError(*(f"{many}{problem}" for problem in error.problems)) from None
+        with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
+            widths[stage.scope] = infer(stage.cell, names, shapes, known, f"T={request.steps} B={request.batch}").widths
 
 
 def _known(
@@ -122,11 +113,11 @@ def _known(
             if width is not None:
                 known[name] = width, "as given"
         elif "/" in source:
-            scope, line = source.rsplit("/", 1)
+            scope, line = scope_and_name(source)
             supplied = {(at, given): width for at, given, width in request.given}
             if (scope, line) in supplied:
                 known[name] = supplied[scope, line], f"as given in {source}"
-            elif scope in widths and not ground.unread:
+            elif scope in widths:
                 known[name] = widths[scope][line], f"from {source}"
     short = {state: s for s, state in STATE.items()}
     for scope, name, width in request.initial:

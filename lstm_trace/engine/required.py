@@ -16,27 +16,25 @@ def require(
     weights: Mapping[str, Mapping[str, Any]],
     has_x: bool,
     given: Collection[tuple[str, str]],
-    unread: Collection[str],
     own: bool,
 ) -> None:
     """Raise MissingError with every weight and input that a computed line needs and nobody gives.
 
-    given: (scope, name) of the lines that are supplied. unread: what is there but could not be read; it is not
-    missing, and where that is all `weights`, `given` or `ask`, nothing is known to be. own: whether the equations are
-    the author's, so that a name in them may be wrong.
+    given: (scope, name) of the lines that are supplied. own: whether the equations are the author's, so that a name in
+    them may be wrong.
     """
     problems: list[str] = []
-    for stage in () if {"weights", "given", "ask"} & set(unread) else stages:
+    for stage in stages:
         here = weights.get(stage.scope, {})
         place = "" if len(weights) == 1 else f"{stage.scope}/"
         computed = {line.name for line in stage.lines}
         for name in stage.parameters:
-            if name not in here and not {name, f"{stage.scope}/{name}"} & set(unread):
+            if name not in here:
                 line = next(line.name for line in stage.cell.parameters[name] if line.name in computed)
                 instead = _instead(name, stage, list(here), own)
                 problems.append(f"line `{line}` needs {place}{name}, which the weights do not have{instead}")
         for name in stage.inputs:
-            if stage.sources[name] == X and not has_x and "x" not in unread:
+            if stage.sources[name] == X and not has_x:
                 line = next((line.name for line in stage.lines if name in line.reads), name)
                 problems.append(f"line `{line}` needs the input {name}, which is not given: add x")
             elif stage.sources[name] == GIVEN and (stage.scope, name) not in given:
@@ -53,7 +51,7 @@ def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
     return nearest(name, [n for n in known if n.isidentifier()])
 
 
-def require_padded(padding: str, padded: str) -> None:
+def require_padded(padding: str, padded: bool) -> None:
     """Raise OptionError for a rule of padding where nothing says which steps are padding."""
     if padding != "zero" and not padded:
         raise OptionError(

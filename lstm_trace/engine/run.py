@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.arithmetic import find
-from ..cell.network import Stage
+from ..cell.network import Stage, scope_and_name
 from ..errors import OptionError
 from ..trace.trace import Header, Trace
 from .inputs import RunInputs
@@ -74,7 +74,7 @@ def stage_inputs(trace: Trace, stage: Stage, target: Target) -> dict[str, Array]
     """The inputs of a stage, (T, B, width) by name."""
     found: dict[str, Array] = {}
     for name in stage.inputs:
-        scope, _, line = stage.sources[name].rpartition("/")
+        scope, line = scope_and_name(stage.sources[name])
         computed = scope and line in trace.stage(scope).cell.by_name  # not where it is supplied
         values = target.line(scope, line) if computed else trace.operand(stage.scope, name)
         assert values is not None, name  # checked with the work

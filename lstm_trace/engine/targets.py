@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ..cell.network import GIVEN, Stage, find
+from ..cell.network import GIVEN, Stage, find, layer_and_direction
 from ..errors import Faults, MissingError, nearest, within
-from ..trace.address import Address, read
+from ..trace.address import Address, line_name, read
 
 
 def wanted(
@@ -20,19 +20,19 @@ def wanted(
     lines = dict.fromkeys(name for stage in stages for name in (*stage.cell.by_name, *_fed_lines(stage)))
     for text in ask:
         with faults.gather(), within("ask"):
-            name = text.rsplit("/", 1)[-1].split("[")[0].strip()
+            name = line_name(text)
             if name not in lines:
                 raise MissingError(_no_line(name, lines, stages))
-            scopes = [scope.split("/") for scope in find(stages, name)]
+            scopes = [layer_and_direction(scope) for scope in find(stages, name)]
             extents: dict[str, Sequence[int | str]] = {
-                "layer": list(dict.fromkeys(int(layer) for layer, _ in scopes)),
+                "layer": list(dict.fromkeys(layer for layer, _ in scopes)),
                 "direction": list(dict.fromkeys(direction for _, direction in scopes)),
                 "t": range(steps),
                 "b": range(batch),
             }
             address = read(text, extents, every=True)
             for layer, direction in scopes:
-                if address.layer in (None, int(layer)) and address.direction in (None, direction):
+                if address.layer in (None, layer) and address.direction in (None, direction):
                     found.append((f"{layer}/{direction}", address))
     faults.tell()
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import Stage, X
+from ..cell.network import Stage, X, scope_and_name
 from .jit.schedule import Task, declined
 from .jit.threads import part
 from .plan.plan import Plan, make_plan
@@ -71,7 +71,7 @@ class Work:
         found: dict[str, set[str]] = {}
         for stage in self.stages:
             for name in stage.inputs:
-                scope, _, line = stage.sources[name].rpartition("/")
+                scope, line = scope_and_name(stage.sources[name])
                 if scope and line in cells[scope].by_name:  # not where it is supplied
                     found.setdefault(scope, set()).add(line)
         return {scope: frozenset(names) for scope, names in found.items()}

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..cell.lines import Line, Operand
-from ..cell.network import Stage
+from ..cell.network import Stage, scope_and_name
 from ..cell.ops import OPS
 from ..trace.trace import Trace
 from .numbers import Shown, fraction
@@ -220,7 +220,7 @@ class ExactWalk:
                 return self.of((scope, stage.cell.states[name], before, b, index))
             first = self.trace.initial.get(scope, {}).get(name)
             return None if first is None else fraction(first[b, index[0]])
-        source, _, line = stage.sources.get(name, "").rpartition("/")
+        source, line = scope_and_name(stage.sources.get(name, ""))
         if source:
             return self.of((source, line, t, b, index))
         return None if self.array(scope, name) is None else fraction(self._recorded(key))
@@ -289,5 +289,5 @@ class ExactWalk:
     def _is_marked(self, stage: Stage, name: str, marked: set[str]) -> bool:
         if name in stage.cell.states:
             return stage.cell.states[name] in marked
-        source, _, line = stage.sources.get(name, "").rpartition("/")
+        source, line = scope_and_name(stage.sources.get(name, ""))
         return name in marked if not source else line in self._rounded.get(source, set())

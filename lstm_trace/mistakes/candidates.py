@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.network import scope_and_name
 from ..cell.variants import named
-from ..errors import MissingError, OptionError
+from ..errors import MissingError, OptionError, raise_all
 from ..model.model import NETWORK
 from ..trace.address import STATE
 from ..weights.found import Found
@@ -32,7 +33,7 @@ SEARCHED = frozenset((
 
 def as_stored(found: Found) -> Reading:
     """The reading that a model's options mean. Raises OptionError for those that no reading has."""
-    names = {key.split("/")[2] for key in found.weights}
+    names = {scope_and_name(key)[1] for key in found.weights}
     cell = {name: value for name, value in found.options.items() if name not in NETWORK}
     full, usual = named("lstm", cell, names)[1], named("lstm", {}, names)[1]
     problems = [
@@ -46,8 +47,7 @@ def as_stored(found: Found) -> Reading:
         problems.append(f"identify does not search models with more than one clip; this one has {said}")
     if found.defaults.lengths is not None:
         problems.append("identify does not search models that fix the lengths of their sequences")
-    if problems:
-        raise OptionError(*problems)
+    raise_all(OptionError, problems)
     squashes = full["candidate_activation"], full["output_activation"]
     return Reading(
         forget_bias=full["forget_bias"],
@@ -65,7 +65,7 @@ def initial_state(found: Found, short: str) -> Array | None:
 
 
 def blocks_of(found: Found) -> Blocks:
-    weights = {key.split("/")[2]: np.asarray(values, np.float64) for key, values in found.weights.items()}
+    weights = {scope_and_name(key)[1]: np.asarray(values, np.float64) for key, values in found.weights.items()}
     layout = found.stored
     order, peepholes = (GATES, "ifo") if layout is None or layout.separate else (layout.order, layout.peephole)
     if found.options.get("coupled"):

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..base.arrays import Array, cast, describe
 from ..cell.lines import Cell
+from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, directed, misfits, of_direction, unread
 from ..engine.input_arrays import computing, numbers
-from ..engine.inputs import sequence
 from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all
 from ..trace.trace import Header
 from ..weights.found import Defaults
@@ -33,71 +33,57 @@ def build(
     extra: str = "",
     defaults: Defaults | None = None,
     allow_nonfinite: bool = False,
-    faults: Faults | None = None,
 ) -> Model:
     """Check the weights against the cell and copy them.
 
     weights: arrays by name (`W_xi`) or full address (`1/reverse/W_xi`). cell: a name, or a mapping with `kind` and
     options, or with `equations`. dtype: the result type of the weights if None (half types compute in float32).
-    faults: what is known to be wrong already. Raises one error with every fault: OptionError, CellError, MissingError
-    (a name that the cell does not have), ShapeError.
+    Raises one error with every fault of the cell (OptionError, CellError, MissingError for an address); where there
+    are none, one with every fault of the arrays (MissingError for a name that the cell does not have, ShapeError).
     """
     spec: dict[str, Any] = {"kind": cell} if isinstance(cell, str) else dict(cell)
     spec.update(options or {})
     if unnamed := [key for key in spec if not isinstance(key, str)]:
         raise OptionError(f"options have names, as in {{'peephole': True}}; found the key {describe(unnamed[0])}")
-    defaults, faults, misread = defaults or Defaults(), faults or Faults(), Faults()
-    network = _network(spec, misread)
-    arrays = _by_scope(weights, network.get("direction", "forward"), defaults.unread, faults)
-    scattered = bool(faults.problems) and any("/" in key for key in weights)
-    if faults.problems or "weights" in defaults.unread:  # how many layers there are is open
-        names = tuple(address.rsplit("/", 1)[-1] for address in defaults.ask)
-        defaults = replace(defaults, unread=defaults.unread | {"weights"}, ask=names, initial={}, given={})
-    else:
-        with misread.gather():
-            _check_network(network, arrays, spec.get("reverse"))
-    faults.add(misread)
-    model = None
+    defaults = defaults or Defaults()
+    model = _unchecked(weights, spec, dtype, header or Header(), extra, defaults)
+    faults = Faults()
     with faults.gather():
-        model = _unchecked(arrays, spec, network, dtype, header or Header(), extra, defaults)
-        _check_names(model, arrays)
-    if model is not None:
-        with faults.gather():
-            _check_sizes(model, arrays)
+        _check_names(model)
+    with faults.gather():
+        _check_sizes(model)
     if not allow_nonfinite:
         with faults.gather():
-            _check_finite(arrays)
+            _check_finite(model.weights)
     with faults.gather():
-        _check_large(arrays, np.dtype(np.float64 if model is None else model.header.dtype))
-    if model is None or scattered:  # all else hangs on the cell, or on the layers that there are
+        _check_large(model.weights, np.dtype(model.header.dtype))
+    if faults.problems and defaults.where:  # a file's input is told with its weights
         with faults.gather():
-            sequence(defaults.x, defaults.batch_first, np.float64, None)
-        raise faults.error()
-    model = replace(model, weights=_copied(arrays, model, model.header.dtype))
-    if faults.problems and defaults.where:  # a file's faults are told all at once
-        with faults.gather():
-            model._check()
+            model._fed()
     faults.tell()
-    return model
+    return replace(model, weights=_copied(model.weights, model, model.header.dtype))
 
 
 def _unchecked(
-    arrays: Mapping[str, Mapping[str, Array]],
+    weights: Mapping[str, Any],
     spec: dict[str, Any],
-    network: Mapping[str, Any],
     dtype: Any,
     header: Header,
     extra: str,
     defaults: Defaults,
 ) -> Model:
-    """The model of a cell and of weights that nobody has compared yet. Raises OptionError and CellError."""
+    """The model of a cell and of weights that nobody has compared yet. Raises one error with every fault."""
     faults = Faults()
+    arrays: dict[str, dict[str, Array]] = {}
+    network: dict[str, Any] = {}
     full: dict[str, Any] = {}
-    cell, kind, kept = Cell(()), "equations", np.dtype(np.float64)
-    reverse: Cell | None = None
+    cell, reverse, kind, kept = Cell(()), None, "equations", np.dtype(np.float64)
     with faults.gather():
-        there = {name for here in arrays.values() for name in here}
-        cell, reverse, kind, full = _cell(spec, there | {name.rsplit("/", 1)[-1] for name in defaults.unread})
+        arrays = _by_scope(weights, "reverse" if spec.get("direction") == "reverse" else "forward")
+    with faults.gather():
+        network = _network(spec, arrays)
+    with faults.gather():
+        cell, reverse, kind, full = _cell(spec, {scope_and_name(key)[1] for key in weights})
     with faults.gather():
         kept = _dtype(dtype, arrays, defaults)
     faults.tell()
@@ -126,51 +112,48 @@ def _cell(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, str
     return parse(equations), None, "equations", {}
 
 
-def _network(spec: dict[str, Any], faults: Faults) -> dict[str, Any]:
-    """The options of the network, taken out of `spec`; one that cannot be read is a fault, and left at its default."""
-    allowed = {"merge": get_args(Merge), "padding": get_args(Padding), "direction": ("forward", "reverse")}
-    found = {name: spec.pop(name) for name in NETWORK if name in spec}
-    for name, value in found.items():
-        if not (value is None or (isinstance(value, str) and value in allowed[name])):
-            with faults.gather():
-                raise OptionError(f"option {name} must be one of {', '.join(allowed[name])}; found {value!r}")
-            found[name] = None
-    return {name: value for name, value in found.items() if value is not None}
+def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
+    """The options of the network, taken out of `spec`.
 
-
-def _check_network(network: Mapping[str, Any], scopes: Iterable[str], reverse: Any) -> None:
-    """Raise OptionError for options that the directions of the weights leave without an effect.
-
-    reverse: the options of the reverse direction, where some were given.
+    scopes: those of the weights; none where they could not be read. Raises OptionError for a value that an option
+    cannot take, and for an option that the directions of the weights leave without an effect.
     """
-    directions = sorted({scope.split("/")[1] for scope in scopes})
-    problems = []
-    if "direction" in network and directions != [network["direction"]]:
+    allowed = {"merge": get_args(Merge), "padding": get_args(Padding), "direction": ("forward", "reverse")}
+    given = {name: spec.pop(name) for name in NETWORK if name in spec}
+    given = {name: value for name, value in given.items() if value is not None}
+    found = {name: value for name, value in given.items() if isinstance(value, str) and value in allowed[name]}
+    problems = [
+        f"option {name} must be one of {', '.join(allowed[name])}; found {value!r}"
+        for name, value in given.items()
+        if name not in found
+    ]
+    directions = list(extent(scopes)[1])
+    if "direction" in found and directions not in ([], [found["direction"]]):
         problems.append(
-            f"option direction says {network['direction']}, and the addresses of the weights say "
+            f"option direction says {found['direction']}, and the addresses of the weights say "
             f"{' and '.join(directions)}; leave it out, or change the addresses"
         )
-    if network.get("merge", "concat") != "concat" and len(directions) == 1:
+    if found.get("merge", "concat") != "concat" and len(directions) == 1:
         problems.append(
-            f"option merge changes nothing where there is one direction ({directions[0]}); found {network['merge']!r}"
+            f"option merge changes nothing where there is one direction ({directions[0]}); found {found['merge']!r}"
         )
-    if reverse is not None and len(directions) == 1:
+    if spec.get("reverse") is not None and len(directions) == 1:
         problems.append(
             f"option reverse says how the reverse direction differs from the forward one, and the weights have one "
             f"direction ({directions[0]}); give its options themselves"
         )
     raise_all(OptionError, problems)
+    return found
 
 
-#: The number of a layer, written as it is in scopes: a key must not ask for millions of layers.
-_LAYER = re.compile(r"0|[1-9][0-9]{0,3}")
+#: A scope of weights; a key must not ask for millions of layers.
+_SCOPE = re.compile(r"(0|[1-9][0-9]{0,3})/(forward|reverse)")
 
 
-def _by_scope(
-    weights: Mapping[str, Any], direction: str, unread: Iterable[str], faults: Faults
-) -> dict[str, dict[str, Array]]:
-    """Weights by scope, those that can be read; a bare name belongs to the one layer and direction."""
+def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str, Array]]:
+    """Weights by scope; a bare name belongs to the one layer and direction. Raises MissingError and ShapeError."""
     found: dict[str, dict[str, Array]] = {}
+    faults = Faults()
     for key, value in weights.items():
         with faults.gather():
             scope, name = _address(key, direction)
@@ -178,40 +161,33 @@ def _by_scope(
             if not array.size:
                 raise ShapeError(f"{key} has shape {array.shape}, without a number")
             found.setdefault(scope, {})[name] = array
-    for key in unread:
-        with faults.gather():
-            if "/" in key:  # the layer is there
-                found.setdefault(_address(key, direction)[0], {})
     with faults.gather():
-        if any("/" in key for key in weights) and any("/" not in key for key in weights):
+        if len({"/" in key for key in weights}) > 1:
             raise MissingError("some weights have an address (0/forward/…) and some have not; give all of them one")
+    faults.tell()
     if not found:
         return {f"0/{direction}": {}}
-    layers = {int(scope.split("/")[0]) for scope in found}
-    directions = {scope.split("/")[1] for scope in found}
-    missing = [f"{n}/{d}" for n in range(max(layers) + 1) for d in sorted(directions) if f"{n}/{d}" not in found]
-    with faults.gather():
-        if missing and not faults.problems:
-            raise MissingError(f"no weights for {', '.join(missing)}, but for {', '.join(sorted(found))}")
-    return {scope: found[scope] for scope in sorted(found, key=lambda s: (int(s.split("/")[0]), s))}
+    layers, directions = extent(found)
+    missing = [f"{n}/{d}" for n in range(layers) for d in directions if f"{n}/{d}" not in found]
+    if missing:
+        raise MissingError(f"no weights for {', '.join(missing)}, but for {', '.join(sorted(found))}")
+    return {scope: found[scope] for scope in sorted(found, key=layer_and_direction)}
 
 
 def _address(key: str, direction: str) -> tuple[str, str]:
     """Scope and name of a weight. Raises MissingError."""
-    *parts, name = key.split("/")
-    if not parts:
-        parts = ["0", direction]
-    if len(parts) != 2 or not _LAYER.fullmatch(parts[0]) or parts[1] not in ("forward", "reverse"):
+    scope, name = scope_and_name(key) if "/" in key else (f"0/{direction}", key)
+    if not _SCOPE.fullmatch(scope):
         expected = "expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi"
         raise MissingError(f"the weight {key!r}: {expected}")
-    return "/".join(parts), name
+    return scope, name
 
 
-def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults | None) -> np.dtype[Any]:
+def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults) -> np.dtype[Any]:
     """The dtype to compute in: that of the arrays, or the one that was asked for. Raises OptionError."""
     if dtype is None:
         kinds = [array.dtype for here in arrays.values() for array in here.values()]
-        kinds += [defaults.x.dtype] if defaults is not None and defaults.x is not None else []
+        kinds += [defaults.x.dtype] if defaults.x is not None else []
         return computing(np.result_type(*kinds) if kinds else np.dtype(np.float64))
     try:
         kept = np.dtype(dtype)
@@ -222,7 +198,7 @@ def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defa
     return computing(kept)
 
 
-def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> None:
+def _check_names(model: Model) -> None:
     """Raise MissingError for weights that no equation reads."""
     known: dict[str, dict[str, Any]] = {}
     header = model.header
@@ -231,8 +207,8 @@ def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> Non
         if stage.direction == "joined":  # a readout above both directions: its weights stand with the layer's first
             known[f"{stage.layer}/{model.directions[0]}"] |= stage.cell.parameters
     problems = []
-    for scope, here in arrays.items():
-        options = of_direction(header.options, scope.split("/")[1])
+    for scope, here in model.weights.items():
+        options = of_direction(header.options, layer_and_direction(scope)[1])
         for name in here:
             if name not in known[scope]:
                 hint = unread(name, header.kind, options, known[scope])
@@ -240,13 +216,13 @@ def _check_names(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> Non
     raise_all(MissingError, problems)
 
 
-def _check_sizes(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> None:
+def _check_sizes(model: Model) -> None:
     """Raise ShapeError for what the sizes of one layer's weights get wrong that no single equation shows."""
     problems: list[str] = []
-    for scope, here in arrays.items():
+    for scope, here in model.weights.items():
         shapes = {name: array.shape for name, array in here.items()}
-        options = of_direction(model.header.options, scope.split("/")[1])
-        problems += misfits(options, shapes, f"{scope}/" if len(arrays) > 1 else "")
+        options = of_direction(model.header.options, layer_and_direction(scope)[1])
+        problems += misfits(options, shapes, f"{scope}/" if len(model.weights) > 1 else "")
     raise_all(ShapeError, problems)
 
 

@@ -58,8 +58,7 @@ class Watch:
 
     def tell(self) -> None:
         """Raise what was noted, or do nothing."""
-        if self.faults.problems:
-            raise self.faults.error() from self.cause
+        self.faults.tell(self.cause)
 
 
 def aside(function: Callable[..., Any], *args: Any) -> Any:

@@ -15,7 +15,7 @@ from ..base.arrays import Array
 from ..base.files import spare
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
-from ..cell.network import Stage, stack
+from ..cell.network import Stage, extent, stack
 from ..cell.shapes import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
@@ -66,13 +66,12 @@ class Model:
     @cached_property
     def layers(self) -> int:
         """Number of layers."""
-        return 1 + max(int(scope.split("/")[0]) for scope in self.weights)
+        return extent(self.weights)[0]
 
     @cached_property
     def directions(self) -> tuple[str, ...]:
         """The directions of each layer."""
-        found = {scope.split("/")[1] for scope in self.weights}
-        return tuple(d for d in ("forward", "reverse") if d in found)
+        return extent(self.weights)[1]
 
     def stages(self, padded: bool = False, given: Mapping[str, Iterable[str]] | None = None) -> tuple[Stage, ...]:
         """The network in computing order; `padded`: with the lines that hold the states at padding."""
@@ -141,7 +140,7 @@ class Model:
                     return self._again(x, batch_first, out, progress)
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
-            fed = self._fed(x, states, given or {}, lengths, mask, batch_first, ask)
+            fed = self._fed(x, states, given or {}, lengths, mask, batch_first)
             job = self._job(fed, ask, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
                 with nullcontext() if out is None else Writing(out):
@@ -227,53 +226,40 @@ class Model:
             work = self._work(fed, self.defaults.ask)
             return {s.scope: str(work.plan(s, self.weights.get(s.scope, {}))) for s in work.stages}
 
-    def check(self) -> None:
-        """Raise every fault that `run` would find without computing: for the whole list of a problem file's faults."""
-        with within(self.defaults.where):
-            self._check()
-
-    def _check(self) -> None:
-        self._work(self._fed(None, {}, {}), self.defaults.ask)
-
     def _asked(self, ask: Sequence[str] | str | None) -> tuple[str, ...]:
         return self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
 
     def _fed(
         self,
-        x: Any,
-        states: Mapping[str, Any],
-        supplied: Mapping[str, Any],
+        x: Any = None,
+        states: Mapping[str, Any] | None = None,
+        supplied: Mapping[str, Any] | None = None,
         lengths: Any = None,
         mask: Any = None,
         batch_first: bool | None = None,
-        ask: Sequence[str] | str | None = None,
     ) -> RunInputs:
-        """The arrays of a run, the problem's own where the caller gives none; or every fault, also of `ask`."""
+        """The arrays of a run, the problem's own where the caller gives none; see `engine.inputs.fed`."""
         base, faults = self.defaults, Faults()
-        own = lengths is None and mask is None
-        found = fed(
-            base.x if x is None else x,
-            {**base.initial, **states},
-            {**base.given, **supplied},
-            base.lengths if own else lengths,
-            base.mask if own else mask,
-            base.batch_first if batch_first is None else batch_first,
-            np.dtype(self.header.dtype),
-            self._input_width,
-            self.stages(),
-            self._scopes(),
-            self.cell.states,
-            faults,
-            base.unread & ({"x"} if x is None else set()) | base.unread & ({"mask"} if own else set()),
-        )
+        if lengths is None and mask is None:
+            lengths, mask = base.lengths, base.mask
+        with faults.gather():
+            found = fed(
+                base.x if x is None else x,
+                {**base.initial, **(states or {})},
+                {**base.given, **(supplied or {})},
+                lengths,
+                mask,
+                base.batch_first if batch_first is None else batch_first,
+                np.dtype(self.header.dtype),
+                self._input_width,
+                self.stages(),
+                self._scopes(),
+                self.cell.states,
+            )
         if base.where:  # a file says it all at once; from Python a model may get its lengths in another run
             with faults.gather():
-                require_padded(self.padding, found.padded)
-        if faults.problems:
-            partial = replace(self, defaults=replace(base, unread=base.unread | found.unread), _works={})
-            with faults.gather():
-                partial._work(found, self._asked(ask))
-            faults.tell()
+                require_padded(self.padding, lengths is not None or mask is not None)
+        faults.tell()
         return found
 
     def _work(self, fed: RunInputs, ask: tuple[str, ...], record: Record = EVERYTHING) -> Work:
@@ -297,7 +283,7 @@ class Model:
             if len(self._works) >= MOST_KEPT:
                 self._works.clear()
             own = self.header.kind == "equations" or bool(self.extra)
-            ground = ModelSpec(self.stages, self.weights, self.defaults.unread, own, self.header.names)
+            ground = ModelSpec(self.stages, self.weights, own, self.header.names)
             work = self._works[request] = lay_out(request, ground)
         return work
 

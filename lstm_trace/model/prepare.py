@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..cell.network import scope_and_name
 from ..cell.variants import OPTION_OF
 from ..errors import within
 from ..trace.trace import Header
@@ -64,7 +65,7 @@ def prepare_file(
 
 def named_by_framework(arrays: Mapping[str, Any]) -> bool:
     """Whether the arrays bear the names of a framework's layout, and not ours."""
-    known = None if all(_OURS.fullmatch(key.rsplit("/", 1)[-1]) for key in arrays) else detect(arrays)
+    known = None if all(_OURS.fullmatch(scope_and_name(key)[1]) for key in arrays) else detect(arrays)
     return known is not None and known[0].name != "gates"
 
 
@@ -95,7 +96,7 @@ def by_our_names(
     beside: names that may stand beside them as they are.
     """
     found = choose(find(weights, layout(stored), keep=beside, partial=True), None, "weights")
-    scopes = {key.rsplit("/", 1)[0] for key in found.weights}
+    scopes = {scope_and_name(key)[0] for key in found.weights}
     plain = scopes == {"0/forward"}  # the problem's own direction, and names as its author writes them
-    named = {key.rsplit("/", 1)[1] if plain else key: values for key, values in found.weights.items()}
+    named = {scope_and_name(key)[1] if plain else key: values for key, values in found.weights.items()}
     return named, dict(found.options), found.imported

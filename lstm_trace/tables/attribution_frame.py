@@ -9,6 +9,7 @@ import numpy as np
 
 from ..backward.attribution import Split
 from ..base.arrays import Array
+from ..cell.network import layer_and_direction, scope_and_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,12 +58,12 @@ def frame(split: Split) -> pd.DataFrame:
 
 def _parts(split: Split) -> Iterator[_Part]:
     for place, values in split.parts.items():
-        scope, _, name = place.rpartition("/")
+        scope, name = scope_and_name(place)
         kind = split.kinds[place]
         name = {"input": "x_t", "lengths": "valid", "mask": "valid"}.get(kind, name)
         yield _Part(kind, scope, name, _AXES.get(kind, ("unit", "input"))[: values.ndim], values)
     for place, values in split.local.items():
-        scope, _, name = place.rpartition("/")
+        scope, name = scope_and_name(place)
         yield _Part("local", scope, name, _AXES["given"], values)
 
 
@@ -77,8 +78,7 @@ def _rows(part: _Part, split: Split) -> pd.DataFrame:
         places["t"] = places["t"] + split.first
     if "batch" in places:  # the arrays hold one row of the batch: the one of the value
         places["batch"] = np.full(len(at[0]), split.of.b)
-    layer, _, direction = part.scope.partition("/")
-    scope = {"layer": int(layer), "direction": direction} if layer else {}
+    scope = dict(zip(("layer", "direction"), layer_and_direction(part.scope), strict=True)) if part.scope else {}
     return pd.DataFrame(
         {
             "address": _addresses(part, places),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import word
+from ..cell.network import layer_and_direction
 from ..printable import json_text, printable
 from ..verification.compare import Comparison, LineDifference
 
@@ -32,9 +33,9 @@ _MEANING = (
 def rows(comparison: Comparison) -> Iterator[tuple[Any, ...]]:
     """One row of `COLUMNS` for each line."""
     for d in comparison.lines:
-        layer, direction = d.scope.split("/")
+        layer, direction = layer_and_direction(d.scope)
         yield (
-            int(layer), direction, d.line, d.op, d.values, d.differing, d.max_abs, d.max_rel, d.max_ulp, d.rms,
+            layer, direction, d.line, d.op, d.values, d.differing, d.max_abs, d.max_rel, d.max_ulp, d.rms,
             d.cosine, d.snr, d.local, d.inherited, d.atol, d.rtol, "" if d.first is None else str(d.first),
         )  # fmt: skip
 

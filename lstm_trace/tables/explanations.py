@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cell.network import layer_and_direction
 from ..errors import OptionError, counted, nearest, raise_all
 from ..explanation.memory import Ledger, ledger
 from ..explanation.saturation import HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
@@ -77,7 +78,7 @@ def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
         title="Gates",
         sentences=tuple(_summary(found, trace.header.names.get("h", ()))),
         columns=("layer", "direction", *Activity._fields[1:]),
-        rows=[(int(u.scope.split("/")[0]), u.scope.split("/")[1], *u[1:]) for u in found.units],
+        rows=[(*layer_and_direction(u.scope), *u[1:]) for u in found.units],
         notes=(
             f"`left`, `right`: share of values below {low:g} and above {high:g} (tanh: of its way from −1 to 1). "
             "`memory`: steps after which 1/e of what was stored is left, −1 / mean(log f). CSV and JSON have the "

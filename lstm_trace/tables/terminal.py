@@ -12,6 +12,7 @@ from ..base.arrays import Array
 from ..errors import counted
 from ..formulas.numbers import show
 from ..printable import printable
+from ..trace.address import line_name
 from ..trace.rows import Part, Selection, parts
 from ..trace.trace import Trace
 
@@ -60,7 +61,7 @@ def table(
     """
     there = list(parts(trace, selection))
     room = None if height is None else max(height - AROUND, 3)
-    asked = {name.rsplit("/", 1)[-1].split("[")[0].strip() for name in trace.header.ask}
+    asked = {line_name(name) for name in trace.header.ask}
     kept = (
         there if room is None else _lines_that_fit(trace, there, asked, room, (selection or Selection()).names is None)
     )

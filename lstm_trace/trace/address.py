@@ -38,6 +38,15 @@ class Address(NamedTuple):
         return f"{self.layer}/{self.direction}"
 
 
+def line_name(text: str) -> str:
+    """The name in an address, whatever stands before and behind it.
+
+    >>> line_name("1/reverse/0/0/h_t[0]"), line_name("h_t")
+    ('h_t', 'h_t')
+    """
+    return text.rsplit("/", 1)[-1].split("[")[0].strip()
+
+
 def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = False) -> Address:
     """Read an address.
 

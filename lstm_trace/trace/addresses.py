@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..cell.network import Stage
 from ..errors import MissingError, nearest
-from .address import STATE, Address, read
+from .address import STATE, Address, line_name, read
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -42,7 +42,7 @@ def extents(trace: Trace, name: str) -> dict[str, Sequence[int | str]]:
 
 def locate(trace: Trace, text: str, every: bool = False) -> Address:
     """See `Trace.locate`."""
-    name = text.rsplit("/", 1)[-1].split("[")[0].strip()
+    name = line_name(text)
     return read(text, extents(trace, name), every)
 
 
@@ -50,7 +50,7 @@ def asked(trace: Trace) -> list[Address]:
     """See `Trace.asked`."""
     found = []
     for text in trace.header.ask:
-        name = text.rsplit("/", 1)[-1].split("[")[0].strip()
+        name = line_name(text)
         held = any(_has(trace, stage, name) for stage in trace.stages)
         if not held and any(name in stage.cell.by_name for stage in trace.stages):
             continue

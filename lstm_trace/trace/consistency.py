@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from ..base.arrays import Array
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
-from ..cell.network import GIVEN, VALID, Stage, X
+from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..cell.shapes import infer
 from ..cell.variants import Padding, directed, joined, masked, of_direction
@@ -192,7 +192,7 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
         yield "sources names what is no input of the equations"
     for name in cell.inputs:
         source = stage.sources.get(name, "")
-        scope, _, line = source.rpartition("/")
+        scope, line = scope_and_name(source)
         there = scope in before and (line in before[scope].cell.by_name or line in before[scope].cell.inputs)
         unused = source and name not in stage.inputs  # then its stage need not be in the trace
         if source not in (X, VALID, GIVEN) and not there and not unused:

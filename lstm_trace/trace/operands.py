@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line
-from ..cell.network import Stage
+from ..cell.network import Stage, scope_and_name
 from ..cell.ops import OPS
 from ..cell.shapes import infer
 from ..errors import MissingError
@@ -107,7 +107,7 @@ def sizes(trace: Trace) -> dict[str, dict[str, int]]:
         for name in stage.inputs:
             source = stage.sources[name]
             if "/" in source:
-                scope, line = source.rsplit("/", 1)
+                scope, line = scope_and_name(source)
                 known[name] = found[scope][line], f"from {source}"
             elif (values := trace.operand(stage.scope, name, slice(0, 1))) is not None:
                 known[name] = values.shape[-1], f"from {name}"

@@ -12,7 +12,7 @@ import numpy as np
 from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.lines import Operand
-from ..cell.network import GIVEN, VALID, Stage, X, find
+from ..cell.network import GIVEN, VALID, Stage, X, find, layer_and_direction, scope_and_name
 from ..cell.variants import Merge, Padding
 from ..errors import MissingError, counted
 from . import addresses, states
@@ -145,7 +145,7 @@ class Trace:
             if source == GIVEN:
                 values = self.given.get(scope, {}).get(name)
                 return None if values is None else values[steps]
-            origin, line = source.rsplit("/", 1)
+            origin, line = scope_and_name(source)
             return self.operand(origin, line, steps)
         return self.parameters.get(scope, {}).get(name)
 
@@ -177,7 +177,7 @@ class Trace:
             return next(iter(there.values()))
         if not there:
             raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
-        layer, direction = next(iter(there)).split("/")
+        layer, direction = layer_and_direction(next(iter(there)))
         raise MissingError(
             f"{name} is in {', '.join(there)}: choose one, for example "
             f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"

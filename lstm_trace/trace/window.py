@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..base.arrays import Array
-from ..cell.network import GIVEN
+from ..cell.network import GIVEN, scope_and_name
 from ..errors import MissingError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def stages_at(trace: Trace, layer: int | None, direction: str | None) -> Trace:
                 name: values
                 for name, source in s.sources.items()
                 if "/" in source
-                and source.rsplit("/", 1)[0] not in scopes
+                and scope_and_name(source)[0] not in scopes
                 and (values := trace.operand(s.scope, name)) is not None
             },
         }
@@ -44,7 +44,7 @@ def stages_at(trace: Trace, layer: int | None, direction: str | None) -> Trace:
         replace(
             s,
             sources={
-                n: GIVEN if "/" in src and src.rsplit("/", 1)[0] not in scopes else src for n, src in s.sources.items()
+                n: GIVEN if "/" in src and scope_and_name(src)[0] not in scopes else src for n, src in s.sources.items()
             },
         )
         for s in stages

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.network import scope_and_name
 from ..errors import LstmTraceError, ShapeError, counted
 from ..trace.address import INITIAL
 from ..trace.trace import Trace
@@ -99,7 +100,7 @@ def premises(a: Trace, b: Trace) -> list[str]:
     for place, one, two in _pairs(a, b):
         if one is None or two is None:
             if one is not two:
-                scope, _, name = place.rpartition("/")
+                scope, name = scope_and_name(place)
                 alone.setdefault((scope, "a" if two is None else "b"), []).append(name)
             continue
         if one.shape != two.shape:

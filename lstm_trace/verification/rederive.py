@@ -15,7 +15,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
-from ..cell.network import GIVEN, VALID, Stage, X
+from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..cell.slopes import DERIVATIVE
 from ..trace.trace import Trace
@@ -199,7 +199,7 @@ class Derivation:
 
     def _elsewhere(self, source: str, steps: slice) -> _Known | None:
         """A line of another stage, or what that one is supplied with."""
-        scope, name = source.rsplit("/", 1)
+        scope, name = scope_and_name(source)
         recorded = self._read(self.equations.stage(scope), name)
         if recorded is not None:
             return self._wide(recorded.at(steps))

@@ -18,7 +18,7 @@ from ..cell.arithmetic import find
 from ..cell.lines import Line
 from ..cell.network import GIVEN, Stage
 from ..cell.ops import OPS
-from ..trace.address import INITIAL, Address
+from ..trace.address import INITIAL, Address, line_name
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
 
@@ -192,7 +192,7 @@ def _unrecorded(trace: Trace) -> Iterator[Unknown]:
     names = {name for values in trace.lines.values() for name in values}
     names |= {name for values in trace.given.values() for name in values}
     for text in trace.header.ask:
-        name = text.rsplit("/", 1)[-1].split("[")[0].strip()
+        name = line_name(text)
         if name not in names:
             yield Unknown(text, "it was asked for but is not recorded", 0)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..errors import FileError, MissingError, ShapeError, gathered, raise_all
+from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all
 from .completeness import lacking
 from .found import Found
 from .layouts import LAYOUTS, Layout
@@ -73,17 +72,17 @@ def find(
 
 def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool, partial: bool) -> Found:
     """One LSTM in our names. Raises MissingError where it has not all its arrays, ShapeError with every fault."""
-    faults: list[str] = []
+    faults = Faults()
     weights: dict[str, Any] = {}
     options: dict[str, Any] = {}
     parts = _directions(layout, group)
     raise_all(MissingError, lacking(layout, parts, partial))
     for (layer, direction), roles in sorted(parts.items()):
-        with gathered(faults):
+        with faults.gather():
             own, more = unpack(layout, roles)
             weights |= {f"{layer}/{direction}/{key}": values for key, values in own.items()}
             options |= more
-    raise_all(ShapeError, faults)
+    faults.tell()
     by = "names and shapes" if layout.detect == "shapes" else "names"
     how = f"recognised by the {by} of its arrays as" if recognised else "read in"
     said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, parts))}"]
@@ -106,8 +105,7 @@ def _biases(layout: Layout, parts: Mapping[tuple[int, str], Roles]) -> str:
 
 def _beside(one: Found, kept: Facts, rest: list[str]) -> Found:
     """The LSTM with the weights that stand beside it (those of a readout, at its top layer)."""
-    top = max((key.rsplit("/", 1)[0] for key in one.weights), key=lambda s: int(s.split("/")[0]), default="0/forward")
-    scope = top if one.directions[:1] != ("forward",) else top.split("/")[0] + "/forward"
+    scope = f"{max(one.layers - 1, 0)}/{(*one.directions, 'forward')[0]}"
     more = {key if "/" in key else f"{scope}/{key}": values for key, values in kept.items()}
     said = (f"not part of the LSTM: {', '.join(rest[:8])}{', …' if len(rest) > 8 else ''}",) if rest else ()
     return replace(one, weights={**one.weights, **more}, imported=(*one.imported, *said))
@@ -159,9 +157,9 @@ def _mistyped(layout: Layout, rest: list[str], place: str) -> None:
     problems = []
     for key in rest:
         last = key.replace(".", "/").rsplit("/", 1)[-1]
-        close = difflib.get_close_matches(last, wanted, 1, 0.85) if last not in wanted and len(last) > 3 else []
+        close = closest(last, wanted, 0.85) if last not in wanted and len(last) > 3 else None
         if close:
-            problems.append(f"{place}the layout {layout.name} has no array {key!r}; did you mean {close[0]!r}?")
+            problems.append(f"{place}the layout {layout.name} has no array {key!r}; did you mean {close!r}?")
     raise_all(MissingError, problems)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..errors import ChoiceError, FileError, OptionError, nearest
 from .layouts import Layout
 
@@ -27,8 +28,7 @@ SAYING = {
 class Defaults:
     """What a problem file fixes beside the weights; an argument of `run` takes its place.
 
-    unread: weights by name, and keys (`x`, `weights`, `given`, `ask`), that are in the file but could not be read: they
-    are not missing, nor is what they might bring. where: the file's name, for messages.
+    where: the file's name, for messages.
     """
 
     x: Array | None = None
@@ -38,7 +38,6 @@ class Defaults:
     mask: Any = None
     batch_first: bool = False
     ask: tuple[str, ...] = ()
-    unread: frozenset[str] = frozenset()
     where: str = ""
 
 
@@ -70,17 +69,16 @@ class Found:
     @property
     def layers(self) -> int:
         """Number of layers."""
-        return 1 + max((int(key.split("/")[0]) for key in self.weights), default=-1)
+        return extent(scope_and_name(key)[0] for key in self.weights)[0]
 
     @property
     def directions(self) -> tuple[str, ...]:
         """The directions of each layer."""
-        found = {key.split("/")[1] for key in self.weights}
-        return tuple(d for d in ("forward", "reverse") if d in found)
+        return extent(scope_and_name(key)[0] for key in self.weights)[1]
 
     def sizes(self) -> dict[str, int]:
         """I, H and, with a projection, P of the first layer, as far as its weights say."""
-        first = {key.split("/")[2]: np.shape(a) for key, a in self.weights.items() if key.startswith("0/")}
+        first = {scope_and_name(key)[1]: np.shape(a) for key, a in self.weights.items() if key.startswith("0/")}
         found: dict[str, int] = {}
         for name, shape in first.items():
             if name.startswith("W_x") and len(shape) == 2:
@@ -110,8 +108,8 @@ def turned(found: Found, direction: str | None) -> Mapping[str, Array]:
         return found.weights
     if len(found.directions) > 1:
         raise OptionError(f"option direction: {direction} changes nothing: the model runs in both directions")
-    parts = ((key.split("/"), values) for key, values in found.weights.items())
-    return {f"{layer}/{direction}/{name}": values for (layer, _, name), values in parts}
+    parts = ((*scope_and_name(key), values) for key, values in found.weights.items())
+    return {f"{layer_and_direction(scope)[0]}/{direction}/{name}": values for scope, name, values in parts}
 
 
 def choose(found: Sequence[Found], name: str | None, where: str) -> Found:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cell.network import scope_and_name
 from ..cell.variants import directed
 from ..errors import counted
 from ..printable import message
@@ -26,7 +27,7 @@ def record(one: Found) -> dict[str, Any]:
     if one.refused:
         return {"name": one.name, "kind": one.kind, "refused": one.refused}
     cell = {key: value for key, value in one.options.items() if key not in ("merge", "padding", "direction")}
-    names = {key.rsplit("/", 1)[1] for key in one.weights}
+    names = {scope_and_name(key)[1] for key in one.weights}
     full = directed("lstm", cell, names)[2]
     plain = directed("lstm", {"bias": full["bias"]})[2]
     arrays = {key: np.asarray(values) for key, values in one.weights.items()}

@@ -212,8 +212,12 @@ def test_a_problem_with_a_mask() -> None:
     with pytest.raises(FileError) as told:
         lt.run({**PROBLEM, "mask": [["yes"]], "h0": [[0.0]]})
     assert [text.partition(": ")[2] for text in told.value.problems] == [
-        "mask: expected a number at [0,0], found the text 'yes'",
-        "h0 has shape (1, 1); expected (L·D, B, width) with L·D = 1, B = 4: (4, width) or (1, 4, width)",
+        "mask: expected a number at [0,0], found the text 'yes'"
+    ]
+    with pytest.raises(ShapeError) as misfit:
+        lt.run({**PROBLEM, "h0": [[0.0]]})
+    assert [text.partition(": ")[2] for text in misfit.value.problems] == [
+        "h0 has shape (1, 1); expected (L·D, B, width) with L·D = 1, B = 4: (4, width) or (1, 4, width)"
     ]
 
 

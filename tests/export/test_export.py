@@ -369,16 +369,16 @@ def test_command_options(tmp_path: Path) -> None:
 
 
 def test_a_bar_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lstm_trace.cli.verbs import export as verb
+    from lstm_trace.cli import progress
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr(verb, "PATIENCE", -1.0)
+    monkeypatch.setattr(progress, "PATIENCE", -1.0)
     for stream, drawn in ((io.StringIO(), False), (Terminal(), True)):
         monkeypatch.setattr("sys.stderr", stream)
-        with verb._Progress(10) as progress:
-            progress.advance(4)
-            assert (progress.bar is not None) is drawn
+        with progress.Bar("writing", "rows", 10) as bar:
+            bar.advance(4)
+            assert (bar._shown is not None) is drawn
         assert bool(stream.getvalue()) is drawn

@@ -186,11 +186,11 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(weights={"W_xi": [[1, 2], [3]]}), ["weights.W_xi: the list is ragged: row 1 has 1 number where row 0 has 2"]),
     (gate(weights={"W_xi": [[1, 2], 3]}), [
         "weights.W_xi: the list is ragged: row 1 is a single value where row 0 has 2"]),
-    (gate(weights={"W_xi": [[1, "two"], [3, 4]]}), [
-        "weights.W_xi: expected a number at [0,1], found the text 'two'",
+    (gate(weights={"W_xi": [[1, "two"], [3, 4]]}), ["weights.W_xi: expected a number at [0,1], found the text 'two'"]),
+    (gate(weights={"W_xi": [[1, 2], [3, 4]]}), [
         f"W_xi has shape (2, 2); line `W_xi @ x_t` needs (H, I) = (3, 2). {BOUND}"]),
-    (gate(weights={"W_xi": [[1, True]]}), [
-        "weights.W_xi: expected a number at [0,1], found true",
+    (gate(weights={"W_xi": [[1, True]]}), ["weights.W_xi: expected a number at [0,1], found true"]),
+    (gate(weights={"W_xi": [[1, 1]]}), [
         f"W_xi has shape (1, 2); line `W_xi @ x_t` needs (H, I) = (3, 2). {BOUND}"]),
     (gate(weights={"W_xi": [[1, [2]]]}), [
         "weights.W_xi: the list is ragged: [0,1] has 1 number where [0,0] is a single value"]),
@@ -238,72 +238,94 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"weights": {"W_xi": 1, "W_hi": 1}, "x": [1, 2, 3, 4], "ask": ["i_t"]}, [
         "x has 4 numbers in one list, which is one step of 4 inputs, but the weights take I = 1 input; "
         "for 4 steps write [[1], [2], [3], …]"]),
-    # several faults of one file, all in one message
+    # several faults of one stage, all in one message: of the form
     (gate(weights={"W_xi": [[1, 2], [3]]}, akk=1), [
         "weights.W_xi: the list is ragged: row 1 has 1 number where row 0 has 2",
         "unknown key 'akk'; did you mean 'ask'?"]),
-    (gate(weights={"W_hi": None}, ask=["i_t", "q_t"]), [
-        "ask: there is no line 'q_t'; did you mean 'i_t'?",
-        "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest that is there is W_xi"]),
     (gate(weights={"W_xi": [[1, "a"], [3]], "W_hi": None, "W_xg": [[1]]}, colour="red"), [
         "weights.W_xi: the list is ragged: row 1 has 1 number where row 0 has 2",
         "unknown key 'colour'; there are title, notes, cell, weights, layout, x, h0, c0, initial, given, lengths, "
-        "mask, batch_first, dtype, extra, ask, names, symbols",
-        "no equation of the cell reads the weight 'W_xg'; did you mean 'W_xi'?",
-        "line `W_hi @ h_prev` needs W_hi, which the weights do not have"]),
-    (gate(x=["a", 1], weights={"W_hi": None}, ask=["0/i_t", "j_t"]), [
-        "x: expected a number at [0], found the text 'a'", "ask: there is no line 'j_t'; did you mean 'i_t'?",
-        "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest that is there is W_xi"]),
-    (gate(weights={"W_xi": [["NaN", 2]] * 3, "W_xg": [[1]], "W_hi": [[1] * 3] * 2}, ask=["i_t", "q"]), [
-        "no equation of the cell reads the weight 'W_xg'; did you mean 'W_xi'?",
-        "W_xi[0,0] is nan (and 2 more); expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
-        "lets them in)",
-        "ask: there is no line 'q'; there are",
-        "W_hi has shape (2, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3). Bound so far: T=1 B=1, I=2 (from x), "
-        "H=3 (from W_xi)."]),
-    (gate(lengths=[9], h0=[[1], [2]], given={"ft": 1}), [
-        "lengths has 9; expected 0 to T = 1",
-        "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width)",
-        "given: there is no line 'ft'; did you mean 'f_t'?"]),
+        "mask, batch_first, dtype, extra, ask, names, symbols"]),
+    (gate(x=["a", 1], weights={"W_hi": None}, given={"i_t": {"a": 1}}, ask=["0/i_t", "j_t"]), [
+        "x: expected a number at [0], found the text 'a'", "given.i_t: expected a number, found a mapping"]),
     ({"weights": {"W_xi": [[1, 2], [3]], "W_hi": [["abc", 0], [0, "NaN"]], "W_hx": [[1]]}, "x": [], "ask": ["i_q"]}, [
         "weights.W_xi: the list is ragged: row 1 has 1 number where row 0 has 2",
-        "weights.W_hi: expected a number at [0,0], found the text 'abc'",
-        "no equation of the cell reads the weight 'W_hx'; did you mean 'W_hi'?",
-        "W_hi[1,1] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, lets them in)",
-        "the sequence is empty: x needs at least one step of numbers",
-        "ask: there is no line 'i_q'; did you mean 'i_t'?"]),
-    (gate(cell="lsmt", weights={"W_xi": [["NaN", 1]], "W": [[1]]}, x=[]), [
-        "unknown cell 'lsmt'; did you mean 'lstm'? An own cell is given as {equations: …}",
-        "W_xi[0,0] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, lets them in)",
-        "the sequence is empty: x needs at least one step of numbers"]),
+        "weights.W_hi: expected a number at [0,0], found the text 'abc'"]),
+    (gate(layout={"joined": "hx"}, weights={"W_f": {"a": 1}}, x=[1, "b"]), [
+        "weights.W_f: expected a number, found a mapping", "x: expected a number at [1], found the text 'b'"]),
+    ({"weights": {"0/forward/W_xi": [[1], [2, 3]], "0/forward/W_hi": [["NaN"]], "1/forward/W_xi": [[1]]},
+      "x": [1], "ask": ["0/i_t[1]", "2/i_t"]}, [
+        "weights.0/forward/W_xi: the list is ragged: row 1 has 2 numbers where row 0 has 1"]),
+    # of the layout, and of the cell
+    (gate(layout="tensorflow", x=[], ask=["it"]), ["layout 'tensorflow' is not known; there are"]),
+    (gate(cell="lsmt", weights={"1/W_xi": [["NaN", 1]], "W": [[1]]}, x=[]), [
+        "the weight '1/W_xi': expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi",
+        "some weights have an address (0/forward/…) and some have not; give all of them one",
+        "unknown cell 'lsmt'; did you mean 'lstm'? An own cell is given as {equations: …}"]),
     (gate(cell={"peephole": "yes", "merge": "add"}, weights={"1/W_xi": [[1]]}), [
         "the weight '1/W_xi': expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi",
         "some weights have an address (0/forward/…) and some have not; give all of them one",
         "option merge must be one of concat, sum, mean, product, none; found 'add'",
         "option peephole must be true or false; found 'yes'"]),
-    (gate(layout="tensorflow", x=[1, "b"], ask=["it"]), [
-        "x: expected a number at [1], found the text 'b'",
-        "layout 'tensorflow' is not known; there are", "ask: there is no line 'it'; did you mean 'i_t'?"]),
-    (gate(layout={"joined": "hx"}, weights={"W_f": {"a": 1}}, x=[], ask=["1/it"]), [
-        "weights.W_f: expected a number, found a mapping",
-        "the sequence is empty: x needs at least one step of numbers",
-        "ask: there is no line 'it'; did you mean 'i_t'?"]),
-    ({"weights": {"0/forward/W_xi": [[1], [2, 3]], "0/forward/W_hi": [["NaN"]], "1/forward/W_xi": [[1]]},
-      "x": [1], "ask": ["0/i_t[1]", "2/i_t"]}, [
-        "weights.0/forward/W_xi: the list is ragged: row 1 has 2 numbers where row 0 has 1",
-        "0/forward/W_hi[0,0] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
+    (gate(cell={"peephole": "yes", "merge": "mean"}, x=[], ask=["it"]), [
+        "option merge changes nothing where there is one direction (forward); found 'mean'",
+        "option peephole must be true or false; found 'yes'"]),
+    # of the arrays
+    (gate(weights={"W_xi": [["NaN", 2]] * 3, "W_xg": [[1]], "W_hi": [[1] * 3] * 2}, ask=["i_t", "q"]), [
+        "no equation of the cell reads the weight 'W_xg'; did you mean 'W_xi'?",
+        "W_xi[0,0] is nan (and 2 more); expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
+        "lets them in)"]),
+    (gate(lengths=[9], h0=[[1], [2]], given={"ft": 1}, ask=["it"]), [
+        "lengths has 9; expected 0 to T = 1",
+        "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width)",
+        "given: there is no line 'ft'; did you mean 'f_t'?"]),
+    (gate(weights={"W_hx": [[1]]}, lengths=[9], h0=[[1], [2]], cell={"padding": "repeat"}), [
+        "no equation of the cell reads the weight 'W_hx'; did you mean 'W_hi'?",
+        "lengths has 9; expected 0 to T = 1",
+        "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width)"]),
+    ({"weights": {"W_xi": [[1, 2], [3, 4]], "W_hi": [[0, 0], [0, "NaN"]], "W_hx": [[1]]}, "x": [], "ask": ["i_q"]}, [
+        "no equation of the cell reads the weight 'W_hx'; did you mean 'W_hi'?",
+        "W_hi[1,1] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, lets them in)",
+        "the sequence is empty: x needs at least one step of numbers"]),
+    (gate(weights={"W_xi": [["NaN", 1]] * 3}, x=[]), [
+        "W_xi[0,0] is nan (and 2 more); expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
         "lets them in)",
+        "the sequence is empty: x needs at least one step of numbers"]),
+    (gate(weights={"W_xi": [["NaN", 1]]}, x=[]), [
+        "W_xi[0,0] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, lets them in)",
+        "the sequence is empty: x needs at least one step of numbers"]),
+    (gate(layout={"joined": "hx"}, weights={"W_xi": None, "W_hi": None, "W_i": [[1] * 5] * 3}, x=[], ask=["1/it"]), [
+        "the sequence is empty: x needs at least one step of numbers"]),
+    ({"weights": {"0/forward/W_xi": [[1]], "0/forward/W_hi": [["NaN"]], "1/forward/W_xi": [[1]]},
+      "x": [1], "ask": ["0/i_t[1]", "2/i_t"]}, [
+        "0/forward/W_hi[0,0] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
+        "lets them in)"]),
+    # of what is asked for, and of what that needs
+    (gate(weights={"W_hi": None}, ask=["i_t", "q_t"]), [
+        "ask: there is no line 'q_t'; did you mean 'i_t'?",
+        "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest that is there is W_xi"]),
+    (gate(weights={"W_hi": None}, ask=["0/i_t", "j_t"]), [
+        "ask: there is no line 'j_t'; did you mean 'i_t'?",
+        "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest that is there is W_xi"]),
+    (gate(weights={"W_xi": None, "W_hi": None}), [
+        "line `W_xi @ x_t` needs W_xi, which the weights do not have",
+        "line `W_hi @ h_prev` needs W_hi, which the weights do not have"]),
+    (gate(weights={"W_hi": [[1] * 3] * 2}, ask=["i_t", "q"]), [
+        "ask: there is no line 'q'; there are",
+        "W_hi has shape (2, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3). Bound so far: T=1 B=1, I=2 (from x), "
+        "H=3 (from W_xi)."]),
+    (gate(ask=["i_q"]), ["ask: there is no line 'i_q'; did you mean 'i_t'?"]),
+    (gate(layout={"joined": "hx"}, weights={"W_xi": None, "W_hi": None, "W_i": [[1] * 5] * 3}, ask=["1/it"]), [
+        "ask: there is no line 'it'; did you mean 'i_t'?"]),
+    ({"weights": {"0/forward/W_xi": [[1]], "0/forward/W_hi": [[1]], "1/forward/W_xi": [[1]]},
+      "x": [1], "ask": ["0/i_t[1]", "2/i_t"]}, [
         "ask: '2/i_t' is no address here; expected layer/i_t[j] (or the full layer/direction/t/b/…): "
         "layer 0..1, direction forward, t 0, b 0"]),
-    (gate(given={"i_t": {"a": 1}}, weights={"W_xi": None}, x=[], ask=["i_t", "it"]), [
-        "given.i_t: expected a number, found a mapping",
-        "the sequence is empty: x needs at least one step of numbers",
-        "ask: there is no line 'it'; did you mean 'i_t'?"]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("data", "messages"), BAD, ids=[m[0][:50] for _, m in BAD])
-def test_every_fault_of_a_file_is_told_at_once(data: dict[str, Any], messages: list[str]) -> None:
+def test_every_fault_of_a_stage_is_told_at_once(data: dict[str, Any], messages: list[str]) -> None:
     found = refused(data)
     assert len(found) == len(messages), found
     for message, expected in zip(found, messages, strict=True):
@@ -313,38 +335,66 @@ def test_every_fault_of_a_file_is_told_at_once(data: dict[str, Any], messages: l
         assert ".." not in message.replace("0..", "")
 
 
-#: Faults that hang on no other, as changes of the problem of one gate.
-APART: list[dict[str, Any]] = [
-    {"weights": {"W_xi": [[1, 2], [3]]}},
-    {"weights": {"W_hi": [["NaN", 1, 2], [1, 2, 3], [0, 0, 0]]}},
-    {"weights": {"W_hx": [[1]]}},
-    {"x": []},
-    {"h0": [1, 2, "a"]},
-    {"initial": {"n_prev": [1]}},
-    {"given": {"z_f": [1, "b", 2]}},
-    {"lengths": [0.5]},
-    {"ask": ["i_t", "it"]},
-    {"title": 3},
-    {"colour": "red"},
-    {"titel": "red"},
-    {"dtype": "int8"},
-    {"names": {"x": 3}},
-    {"symbols": 3},
+#: Faults that hang on no other, as changes of the problem of one gate, by the stage that finds them.
+APART: list[list[dict[str, Any]]] = [
+    [
+        {"weights": {"W_xi": [[1, 2], [3]]}},
+        {"h0": [1, 2, "a"]},
+        {"given": {"z_f": [1, "b", 2]}},
+        {"lengths": [0.5]},
+        {"title": 3},
+        {"colour": "red"},
+        {"titel": "red"},
+        {"dtype": "int8"},
+        {"names": {"x": 3}},
+        {"symbols": 3},
+    ],
+    [{"layout": "tensorflow"}],
+    [{"weights": {"W_xf": [[]]}}, {"cell": {"peephole": "yes"}}],
+    [
+        {"weights": {"W_hi": [["NaN", 1, 2], [1, 2, 3], [0, 0, 0]]}},
+        {"weights": {"W_hx": [[1]]}},
+        {"initial": {"n_prev": [1]}},
+        {"lengths": [9]},
+    ],
+    [{"ask": ["i_t", "it"]}, {"names": {"x": ["hours"]}}, {"weights": {"W_xi": None}}],
 ]
 
 
-def test_no_fault_hides_another_and_none_brings_another() -> None:
-    alone = [refused(gate(**copy.deepcopy(fault))) for fault in APART]
-    assert {len(messages) for messages in alone} == {1}
-    for (one, first), (other, second) in combinations(zip(APART, alone, strict=True), 2):
-        both = {**one, **other, "weights": {**one.get("weights", {}), **other.get("weights", {})}}
-        assert sorted(refused(gate(**both))) == sorted(first + second)
-    everything = {key: value for fault in APART for key, value in fault.items()}
-    everything["weights"] = {name: array for fault in APART for name, array in fault.get("weights", {}).items()}
-    assert sorted(refused(gate(**everything))) == sorted(message for messages in alone for message in messages)
-    with pytest.raises(LstmTraceError) as error:
-        lt.run(gate(**everything))
-    assert len(error.value.problems) == len(APART)
+def together(*faults: dict[str, Any]) -> dict[str, Any]:
+    """The problem of one gate with several faults; of two in one place the first."""
+    merged = {key: value for fault in reversed(faults) for key, value in copy.deepcopy(fault).items()}
+    merged["weights"] = {name: a for fault in reversed(faults) for name, a in fault.get("weights", {}).items()}
+    return gate(**merged)
+
+
+def test_no_fault_hides_another_of_its_stage_and_none_brings_another() -> None:
+    alone = [[refused(gate(**copy.deepcopy(fault))) for fault in stage] for stage in APART]
+    assert {len(messages) for stage in alone for messages in stage} == {1}
+    for stage, told in zip(APART, alone, strict=True):
+        for (one, first), (other, second) in combinations(zip(stage, told, strict=True), 2):
+            assert sorted(refused(together(one, other))) == sorted(first + second)
+        everything = sorted(message for messages in told for message in messages)
+        assert sorted(refused(together(*stage))) == everything
+        with pytest.raises(LstmTraceError) as error:
+            lt.run(together(*stage))
+        assert len(error.value.problems) == len(stage)
+
+
+def test_a_stage_that_finds_a_fault_is_the_last() -> None:
+    for (at, stage), (later, after) in combinations(enumerate(APART), 2):
+        assert at < later
+        for one in stage:
+            for other in after:
+                assert refused(together(one, other)) == refused(together(one))
+
+
+def test_an_x_that_cannot_be_read_is_told_with_the_weights_and_before_what_must_fit_it() -> None:
+    nothing = "the sequence is empty: x needs at least one step of numbers"
+    assert refused(gate(x=[])) == [nothing]
+    assert refused(gate(x=[], lengths=[9], h0=[[1], [2]], ask=["it"])) == [nothing]
+    assert refused(gate(x=[], weights={"W_hx": [[1]]})) == [
+        "no equation of the cell reads the weight 'W_hx'; did you mean 'W_hi'?", nothing]  # fmt: skip
 
 
 def test_the_problem_of_one_gate_is_right_as_it_stands() -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from typing import Any
 
 import click
 
 from ..options import digits_option, nonfinite_option, opened, output_option, selection_options, source_argument
-
-#: Seconds of work before a progress bar is worth a look.
-PATIENCE = 2.0
+from ..progress import Bar
 
 
 @click.command("export")
@@ -27,7 +23,7 @@ PATIENCE = 2.0
 )
 @click.option("--dialect", type=click.Choice(["plain", "excel", "excel-eu"]), default="plain", show_default=True,
               help="excel: opens by a double click; excel-eu: with semicolon and decimal comma.")  # fmt: skip
-@click.option("--padding", is_flag=True, help="Keep steps beyond a row's length, with a column `valid` (1, or 0).")
+@click.option("--padding", is_flag=True, help="Keep steps beyond a sequence's length, with a column `valid` (1, or 0).")
 @digits_option("Decimals in .csv and .tsv, or of one line: c_t=6 (repeatable); decimals that .xlsx shows (6).")
 @click.option("--values", is_flag=True, help="Plain numbers in .xlsx, instead of formulas.")
 @selection_options
@@ -47,7 +43,7 @@ def command(
     """Write the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
     Columns of the long shape: layer, direction, t, batch, line, op, unit, value. All numbers read back to the last bit,
-    unless --digits rounds them. Steps beyond a row's length are left out.
+    unless --digits rounds them. Steps beyond a sequence's length are omitted.
     """
     from dataclasses import replace
 
@@ -62,33 +58,5 @@ def command(
     trace = opened(source, allow_nonfinite, before)
     job = Job(trace, shape, chosen, with_inputs, dialect, values, padding, style)
     whole = replace(job, padding=padding or writer.workbook)  # a workbook may hold padding without being asked
-    with _Progress(whole.rows) as progress:
-        export(replace(job, progress=progress.advance), output)
-
-
-class _Progress:
-    """A bar on stderr, where that is a terminal, for work that takes longer than a moment."""
-
-    def __init__(self, rows: int) -> None:
-        self.rows, self.done, self.began = rows, 0, time.monotonic()
-        self.bar: Any = None
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *fault: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-    def advance(self, rows: int) -> None:
-        """So many more rows are written."""
-        self.done += rows
-        if self.bar is None and time.monotonic() - self.began > PATIENCE and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self.bar = Progress(console=Console(stderr=True), transient=True)
-            self.bar.add_task("rows", total=self.rows)
-            self.bar.start()
-        if self.bar is not None:
-            self.bar.update(self.bar.task_ids[0], completed=self.done)
+    with Bar("writing", "rows", whole.rows) as bar:
+        export(replace(job, progress=bar.advance), output)

@@ -66,12 +66,14 @@ def _by_scope(label: str, names: tuple[str, ...]) -> list[str]:
     """Names in one line where they fit; otherwise a line for each layer and direction, wrapped."""
     import textwrap
 
+    from ...cell.network import scope_and_name
+
     whole = label + (", ".join(names) or "none")
     if len(whole) <= WIDTH:
         return [whole]
     scopes: dict[str, list[str]] = {}
     for name in names:
-        scope, _, short = name.rpartition("/")
+        scope, short = scope_and_name(name)
         scopes.setdefault(scope, []).append(short)
     return [
         label.rstrip(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...base.arrays import Array
-from ...cell.network import VALID, X
+from ...cell.network import VALID, X, scope_and_name
 from .formulas import FORMULAS, Ref, column, constant, matrix, vector
 from .formulas import block as across
 from .sheets import INPUTS, LEFT, Block, Book, Grid, mask_at
@@ -66,7 +66,7 @@ def _elsewhere(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
         if edited is None:
             return ("IF(B{r}<INDEX(lengths,{b}),1,0)",)
         return (f"'{edited[0].sheet}'!{column(edited[1].first)}{{r}}",)
-    scope, _, line = source.rpartition("/")
+    scope, line = scope_and_name(source)
     below = book.grids[scope]
     return tuple(f"'{below.sheet}'!{column(c)}{{r}}" for c in _spread(below.blocks[line], block.width))
 

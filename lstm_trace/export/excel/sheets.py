@@ -16,7 +16,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...cell.lines import expression
-from ...cell.network import GIVEN, VALID, Stage, X
+from ...cell.network import GIVEN, VALID, Stage, X, layer_and_direction, scope_and_name
 from ...trace.address import INITIAL
 from ...trace.rows import Selection, parts
 from ...trace.trace import Trace
@@ -163,7 +163,7 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool
 
 def _new_name(taken: set[str], scope: str, name: str) -> str:
     """A name for a range. With the place behind it (`W_xi_0f`) none looks like an address; case does not count."""
-    layer, direction = scope.split("/")
+    layer, direction = layer_and_direction(scope)
     stem = f"{name[:200]}_{layer}{direction[0]}"
     found = next(n for n in chain([stem], (f"{stem}_{k}" for k in count(2))) if n.casefold() not in taken)
     taken.add(found.casefold())
@@ -233,7 +233,7 @@ def _follows(stage: Stage, name: str, before: dict[str, Grid], kind: str, here: 
         return stage.cell.states[name] in here
     if kind == "given":
         return False
-    scope, _, line = stage.sources[name].rpartition("/")
+    scope, line = scope_and_name(stage.sources[name])
     return stage.sources[name] in (X, VALID) or (scope in before and line in before[scope].blocks)
 
 

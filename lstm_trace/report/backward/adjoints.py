@@ -10,7 +10,7 @@ import numpy as np
 from ...backward.reverse import Adjoints, Seeds, pulled, walk_back
 from ...base.arrays import Array
 from ...cell.lines import Line
-from ...cell.network import Stage
+from ...cell.network import Stage, scope_and_name
 from ...cell.slopes import DERIVATIVE, Slope
 from ...trace.operands import Values, in_order, sizes
 from ...trace.trace import Trace
@@ -108,7 +108,7 @@ class Flow:
                     known[key] = self._back(stage, *key)
                 live[t] = later = known[key]
                 for name, source in stage.sources.items():
-                    scope, _, line = source.rpartition("/")
+                    scope, line = scope_and_name(source)
                     if scope and name in later:
                         asked[scope][t].add(line)
             found.append((stage.scope, live))

@@ -20,6 +20,7 @@ from ...formulas.blocks import Block, Derivation, Para, Row
 from ...formulas.plain import Plain
 from ...formulas.symbols import GATES, Symbol
 from ...formulas.tree import Mat, Sym
+from ...trace.address import line_name
 from ...trace.rows import Selection
 from ...trace.trace import Trace
 from ..languages.strings import words
@@ -120,7 +121,7 @@ def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Tr
             f"notation 'joined' adds up two products at once, and in the arithmetic {trace.header.arithmetic} each of "
             "them is rounded; use another notation"
         )
-    kept = {*(selection.names or ()), *(_asked_line(text) for text in trace.header.ask)}
+    kept = {*(selection.names or ()), *(line_name(text) for text in trace.header.ask)}
     found = {stage.scope: list(_merges(stage, kept)) for stage in trace.stages}
     if not any(found.values()):
         raise OptionError(
@@ -140,10 +141,6 @@ def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Tr
     )
     note = (Para(words(language).text("joined")), Derivation(said))
     return replace(trace, stages=tuple(stages), parameters=parameters, lines=lines, memory=None), note
-
-
-def _asked_line(text: str) -> str:
-    return text.rsplit("/", 1)[-1].split("[")[0].strip()
 
 
 def _merges(stage: Stage, kept: set[str]) -> Iterator[_Merge]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...base.markup import escape
-from ...cell.network import X
+from ...cell.network import X, scope_and_name
 from ...formulas.blocks import Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
@@ -98,7 +98,7 @@ def origin(trace: Trace, key: Key) -> Key:
     source = stage.sources.get(name, "")
     if source == X:
         return ("", "x_t", t, b, index)
-    other, _, line = source.rpartition("/")
+    other, line = scope_and_name(source)
     return origin(trace, (other, line, t, b, index)) if other else key
 
 

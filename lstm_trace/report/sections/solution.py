@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ...cell.arithmetic import find
 from ...cell.lines import Cell, Line, Operand
+from ...cell.network import scope_and_name
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, formula, heading, written_out
 from ..content.decimal_comma import in_style
@@ -50,7 +51,7 @@ def _start(shown: View, place: Place) -> Iterator[Block]:
     names = read(shown, stage)
     if t == shown.steps[0] and b == shown.rows[0]:
         for name in names:
-            scope, _, line = stage.sources.get(name, "").rpartition("/")
+            scope, line = scope_and_name(stage.sources.get(name, ""))
             if scope:
                 source = shown.place(shown.trace.stage(scope))
                 yield Para(shown.words.text("from", name=Sym(name), source=Sym(line), place=source))

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...cell.network import Stage
 from ...cell.parse import parse
-from ...errors import FileError, LstmTraceError
+from ...errors import FileError, LstmTraceError, raise_all
 from ..consistency import faults
 from ..trace import Header, Trace
 from .schema import CellInfo, Manifest, StageInfo, validate
@@ -80,9 +80,7 @@ def from_manifest(file: Manifest, where: str) -> tuple[Header, tuple[Stage, ...]
 
 def assembled(trace: Trace, where: str) -> Trace:
     """`trace`, its arrays checked against its equations. Raises FileError."""
-    problems = faults(trace)
-    if problems:
-        raise FileError(*(f"{where}: {problem}" for problem in problems))
+    raise_all(FileError, (f"{where}: {problem}" for problem in faults(trace)))
     return trace
 
 

@@ -206,15 +206,6 @@ def validate(model: type[M], data: Any, where: str) -> M:
         raise FileError(*(f"{where}: {problem}" for problem in _sentences(model, error.errors()))) from None
 
 
-def places(model: type[BaseModel], data: Any) -> list[tuple[int | str, ...]]:
-    """Where `data` has a fault: the keys that lead to it."""
-    try:
-        model.model_validate(data)
-    except ValidationError as error:
-        return [fault["loc"] for fault in error.errors()]
-    return []
-
-
 #: What pydantic expected, by the kind of fault it found, in our words.
 _EXPECTED = {
     "string_type": "text",

@@ -14,7 +14,8 @@ import numpy as np
 from ...base.arrays import Array, to_truths
 from ...base.files import destination, written
 from ...base.free_memory import amount
-from ...errors import FileError, within
+from ...cell.network import scope_and_name
+from ...errors import FileError, raise_all, within
 from ..trace import Trace
 from .manifest import assembled, from_manifest, readable
 from .tensor_header import Shapes, Tensor, layout_of, premise_tensors, read_header
@@ -60,15 +61,14 @@ def load_mapped(path: str | Path) -> Trace:
             if tensor.dtype.kind != "i":
                 problems.append(f"{path}: {name} must be whole numbers (I64)")
             continue
-        scope, _, line = name[len(part) + 1 :].rpartition("/") if part else ("", "", "")
+        scope, line = scope_and_name(name[len(part) + 1 :]) if part else ("", "")
         if name != "inputs/x" and (not line or scope.count("/") != 1):
             problems.append(f"{path}: the tensor {name!r} is no part of a trace")
         elif tensor.dtype != np.dtype(manifest.dtype):
             problems.append(f"{path}: {name} is {tensor.dtype.name}, but the trace is {manifest.dtype}")
         elif part is not None:
             parts[part].setdefault(scope, {})[line] = array(name)
-    if problems:
-        raise FileError(*problems)
+    raise_all(FileError, problems)
     header, stages = from_manifest(manifest, str(path))
     x = array("inputs/x") if "inputs/x" in tensors else None
     lengths = np.array(array("inputs/lengths")) if "inputs/lengths" in tensors else None

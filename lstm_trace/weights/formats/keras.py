@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...cell.network import extent, layer_and_direction
 from ...errors import FileError, ShapeError, counted
 from ...trace.address import whole
 from ..completeness import lacking
@@ -41,12 +42,12 @@ class _Unit:
     @property
     def layers(self) -> int:
         """Number of cells."""
-        return 1 + max(int(scope.split("/")[0]) for scope in self.arrays)
+        return extent(self.arrays)[0]
 
     @property
     def two(self) -> bool:
         """Whether it has both directions."""
-        return len({scope.split("/")[1] for scope in self.arrays}) > 1
+        return len(extent(self.arrays)[1]) > 1
 
 
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
@@ -111,8 +112,7 @@ def _one(unit: _Unit, file: KerasFile, layout: Layout | None) -> Found:
     unit.name = layer.path if layer else unit.name
     kind = _kind(unit, layer)
     stored = layout or _layout(unit)
-    scopes = {scope: scope.split("/") for scope in unit.arrays}
-    absent = lacking(stored, {(int(k), way): _roles(unit.arrays[scope]) for scope, (k, way) in scopes.items()})
+    absent = lacking(stored, {layer_and_direction(scope): _roles(arrays) for scope, arrays in unit.arrays.items()})
     biased = any("bias" in arrays or "b_i" in arrays for arrays in unit.arrays.values())
     if not absent and layer and layer.inner.get("use_bias") and not biased:
         absent = ["its configuration says use_bias, and the file has no bias of it"]
