@@ -26,7 +26,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..errors import CellError, nearest
+from ..errors import CellError, nearest, raise_all
 from . import composites
 from .composites import Functions, is_name
 from .expressions import DEEP, Builder, Fault
