@@ -8,14 +8,12 @@ from ...cell.arithmetic import find
 from ...cell.lines import Line, Operand
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, formula, heading
-from ..content.decimal_comma import in_style
 from ..content.line_groups import Group, is_gate
+from ..content.value_blocks import read, vectors
 from ..content.view import Place, View
 from ..languages.strings import capital
-from .given_section import read, single, vectors
 
 
-@in_style
 def solution(shown: View) -> Iterator[Block]:
     """A part for each shown place; what the bounds left out is said first."""
     yield Heading(2, shown.said("solution"))
@@ -23,7 +21,7 @@ def solution(shown: View) -> Iterator[Block]:
         yield Para(rounding(shown, shown.trace.header.arithmetic))
     if shown.cut:
         yield Para(_shortened(shown))
-    alone = single(shown)
+    alone = shown.single
     missing = False
     for place in shown.places:
         level = 3
