@@ -12,14 +12,20 @@ from .content import notations
 from .content.view import View, view
 from .formats import latex, markdown, text, typst
 from .options import check, options_of
-from .page import html
 from .sections.sections import blocks
+
+
+def _html(shown: View, _: int) -> str:
+    from .page.html import page  # with the picture of the cell 40 ms, which the other formats do not need
+
+    return page(shown)
+
 
 #: Format to its printer of what is shown, in so many columns where the format has columns.
 PRINTERS: dict[str, Callable[[View, int], str]] = {
     "md": lambda shown, _: markdown.render(blocks(shown), shown.trace.header.symbols),
     "text": lambda shown, width: text.render(blocks(shown), shown.trace.header.symbols, width),
-    "html": lambda shown, _: html.page(shown),
+    "html": _html,
     "tex": lambda shown, _: latex.render(blocks(shown), shown.trace.header.symbols),
     "typ": lambda shown, _: typst.render(blocks(shown), shown.trace.header.symbols, shown.words.language),
 }
