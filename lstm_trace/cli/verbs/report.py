@@ -68,7 +68,7 @@ def command(
 ) -> None:
     """Write the worked solution of SOURCE (a trace, or a problem that is traced first).
 
-    Every line with its symbol, its formula, the numbers put in and the result; = where that is exact, ≈ where it is
+    Every line with its symbol, its formula, numbers substituted, and the result; = where that is exact, ≈ where it is
     rounded. It ends with the answers that were asked for, and one sentence for each gate. With --by-hand or
     --arithmetic everything is computed again like that, and each answer stands beside its value in full precision.
     """

@@ -15,7 +15,7 @@ from ...formulas.tree import Dots, Node, Num, Sym, Vec, heading, numbers
 from ...trace.rows import Selection
 from ...trace.trace import Trace
 from ..content.view import ROWS, SCALARS, UNITS, VECTORS, Detail, Place, view
-from ..sections.given_section import equations, single
+from ..sections.equations import equations
 from ..sections.solution import titled
 from .adjoints import Flow
 from .backward_rules import rules
@@ -137,7 +137,7 @@ def steps(back: Back) -> Iterator[Block]:
     for other in reversed(shown.trace.stages):
         if other not in shown.stages and any(back.flow.live[other.scope].values()) and not back.flow.any(other):
             yield Para(shown.said("back.nothing", place=shown.place(other)))
-    alone = single(shown)
+    alone = shown.single
     for stage in shown.stages:
         for t in back.steps[stage.scope]:
             for b in shown.rows:

@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...formulas.blocks import Block
 from ...formulas.numbers import Shown
 from ...formulas.tree import Call, number
-
-if TYPE_CHECKING:
-    from .view import View
-
-Part = Callable[["View"], Iterator[Block]]
-
-
-def in_style(part: Part) -> Part:
-    """A part of a report whose every number has the decimal mark of the report."""
-
-    @wraps(part)
-    def marked(shown: View) -> Iterator[Block]:
-        yield from map(with_comma, part(shown)) if shown.values.style.comma else part(shown)
-
-    return marked
 
 
 def with_comma(part: Any) -> Any:

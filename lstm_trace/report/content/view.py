@@ -10,7 +10,7 @@ from ...base.arrays import Array
 from ...cell.lines import Line
 from ...cell.network import VALID, Stage
 from ...errors import MissingError, nearest
-from ...formulas.blocks import Text
+from ...formulas.blocks import Block, Text
 from ...formulas.numbers import Style
 from ...formulas.tree import kept
 from ...formulas.values import Values
@@ -47,7 +47,7 @@ class View:
     """A trace with what is shown of it.
 
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
-    keys of the table of words.
+    keys of the table of words. notes: what the notation needs said, after the equations.
     """
 
     trace: Trace
@@ -60,6 +60,17 @@ class View:
     steps: tuple[int, ...]
     rows: tuple[int, ...]
     cut: frozenset[str] = frozenset()
+    notes: tuple[Block, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The author's title, or what a report is."""
+        return self.trace.header.title or self.words.word("untitled")
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one layer, direction, step and row, so that all that is given stands in one place."""
+        return len(self.trace.stages) == self.trace.steps == self.trace.batch == 1
 
     @property
     def units(self) -> int | None:

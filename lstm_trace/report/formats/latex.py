@@ -66,8 +66,8 @@ def literal(text: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, Any], width: int = 0) -> str:
-    """The blocks as a LaTeX document. own: symbols of some names; width: not used."""
+def render(blocks: Iterable[Block], own: Mapping[str, Any]) -> str:
+    """The blocks as a LaTeX document. own: symbols of some names."""
     plain = Plain(own)
     understood = {name: tex for name, tex in own.items() if not isinstance(tex, str) or translated(tex, TEX)}
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")

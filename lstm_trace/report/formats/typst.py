@@ -25,7 +25,7 @@ ROOM, WIDE = 88, 80
 _PREAMBLE = """\
 #set document(title: {title}, date: none)
 #set page(paper: "a4", margin: 2cm, numbering: "1 / 1")
-#set text(font: ({fonts}), size: 10pt, lang: "{language}")
+#set text(font: ({fonts}), size: 10pt, lang: "{lang}")
 #show math.equation: set text(font: ("New Computer Modern Math", {fonts}))
 #show heading.where(level: 1): set text(size: 1.25em)
 #show heading: set block(above: 1.6em, below: 0.9em)
@@ -69,15 +69,16 @@ class _Printer:
         return "…" if isinstance(part, Dots) and part.way == "across" else f"${self.math(part)}$"
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, Any], width: int = 0, language: str = "en") -> str:
-    """The blocks as the source of a document. own: symbols of some names; width: not used."""
+def render(blocks: Iterable[Block], own: Mapping[str, Any], language: str = "en") -> str:
+    """The blocks as the source of a document. own: symbols of some names."""
     plain = Plain(own)
     printer = _Printer(TypstMath(own), sizes(plain))
     there = list(blocks)
     title = printable(next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), ""))
     body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
     fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
-    return _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", language=language) + f"\n{body}\n"
+    lang = language.partition("-")[0]  # of pt-BR Typst knows pt
+    return _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang) + f"\n{body}\n"
 
 
 def pdf(source: str) -> bytes:

@@ -17,6 +17,7 @@ from . import languages
 class Words:
     """The strings of one language."""
 
+    language: str
     table: dict[str, str]
 
     def has(self, key: str) -> bool:
@@ -68,7 +69,7 @@ def words(language: str = "en") -> Words:
     """
     if language not in (known := languages()):
         raise OptionError(f"there is no language {language!r}{nearest(language, known, 'expected')}")
-    return Words({**_table("en"), **_table(language)})
+    return Words(language, {**_table("en"), **_table(language)})
 
 
 @cache

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ...base.markup import escape
 from ...cell.network import Stage
 from ...formulas.values import Values
 from ...printable import json_text
-from ...trace.trace import Trace
 from ..content.view import Place, View
 from ..diagram import diagram
 from ..languages.strings import Words
-from ..sections.given_section import single
 from .html_blocks import Printer
-
-if TYPE_CHECKING:
-    pass
-
 
 #: So many pictures stand beside the worked steps; beyond, the first one alone (and the slider, where scripts run).
 STILLS = 24
-
-
 #: So many texts of pictures at other steps are kept for the slider.
 TEXTS = 30_000
 
@@ -33,9 +24,7 @@ TEXTS = 30_000
 class Page:
     """What the parts of the page share."""
 
-    trace: Trace
     shown: View
-    said: Words
     printer: Printer
     values: Values
     pictures: dict[str, tuple[str, diagram.Picture]]
@@ -47,7 +36,7 @@ class Page:
 Section = tuple[str, str]  # heading and body of a section, as HTML
 
 
-def pictures(shown: View, values: Values, said: Words) -> dict[str, tuple[str, diagram.Picture]]:
+def pictures(shown: View, values: Values) -> dict[str, tuple[str, diagram.Picture]]:
     """Scope to the id and drawing of its cell; stages with the same lines share one."""
     found: dict[object, tuple[str, diagram.Picture]] = {}
     rooms: dict[object, dict[str, int]] = {}
@@ -59,7 +48,10 @@ def pictures(shown: View, values: Values, said: Words) -> dict[str, tuple[str, d
     for stage in shown.stages:
         key = keys[stage.scope]
         if key not in found:
-            found[key] = (f"cell{len(found)}", diagram.Picture(stage, rooms[key], said, shown.trace.header.symbols))
+            found[key] = (
+                f"cell{len(found)}",
+                diagram.Picture(stage, rooms[key], shown.words, shown.trace.header.symbols),
+            )
     return {stage.scope: found[keys[stage.scope]] for stage in shown.stages}
 
 
@@ -68,11 +60,9 @@ def _picture(found: Page, stage: Stage) -> diagram.Picture:
     return replace(found.pictures[stage.scope][1], stage=stage)
 
 
-def cell_section(found: Page) -> Section | None:
-    """The pictures, with the values of the first step; the slider's texts for the others."""
-    shown, said = found.shown, found.said
-    if not shown.places:
-        return None
+def cell(found: Page) -> Section:
+    """The pictures, with the values of the first step; the slider has texts for the others."""
+    shown, said = found.shown, found.shown.words
     figures, seen = [], set()
     for place in shown.places:
         ident, picture = found.pictures[place.stage.scope]
@@ -82,7 +72,7 @@ def cell_section(found: Page) -> Section | None:
         figures.append(_figure(found, ident, picture, place))
     head = escape(said.word("diagram"))
     hint = f"<p>{escape(said.word('diagram.hint'))}</p>"
-    kind = ' class="stilled"' if not single(shown) and len(shown.places) <= STILLS else ""
+    kind = ' class="stilled"' if not shown.single and len(shown.places) <= STILLS else ""
     return head, f"<div{kind}><h2>{head}</h2>\n{''.join(figures)}{hint}</div>"
 
 
@@ -90,7 +80,7 @@ def _figure(found: Page, ident: str, picture: diagram.Picture, place: Place) -> 
     texts = diagram.shown(picture, found.values, place.t, place.b)
     wide, tall = picture.size
     where = found.where(place)
-    title = found.said.word("diagram.at", where=found.said.aside(where))
+    title = found.shown.words.word("diagram.at", where=found.shown.words.aside(where))
     return (
         f'<figure class="live" id="{ident}" data-s="{escape(place.stage.scope)}"><div class="scroll" tabindex="0">'
         f'<svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" height="{tall:.0f}" '
@@ -101,12 +91,12 @@ def _figure(found: Page, ident: str, picture: diagram.Picture, place: Place) -> 
     )
 
 
-def _still(found: Page, place: Place) -> str:
+def still(found: Page, place: Place) -> str:
     """The picture again, beside the lines of a step."""
     ident, picture = found.pictures[place.stage.scope]
     texts = diagram.shown(_picture(found, place.stage), found.values, place.t, place.b)
     wide, tall = picture.size
-    label = escape(found.said.word("diagram.at", where=found.said.aside(found.where(place))))
+    label = escape(found.shown.words.word("diagram.at", where=found.shown.words.aside(found.where(place))))
     return (
         f'<div class="still scroll"><svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
         f'height="{tall:.0f}" role="img" aria-label="{label}"><use href="#{ident}g"/>'
@@ -114,9 +104,9 @@ def _still(found: Page, place: Place) -> str:
     )
 
 
-def _bar(found: Page) -> str:
+def step_bar(found: Page) -> str:
     """Slider and choices, shown where scripts run, with the texts that they put into the pictures."""
-    shown, said = found.shown, found.said
+    shown, said = found.shown, found.shown.words
     steps = shown_steps(shown)
     spots = sum(len(found.pictures[stage.scope][1].flow.spots) for stage in shown.stages)
     if len(steps) * len(shown.rows) * spots > TEXTS:

@@ -11,9 +11,9 @@ from ...formulas.numbers import DIGITS, Style
 from ...formulas.tree import Num, Vec
 from ...formulas.values import Values
 from ...trace.address import Address
+from ..content.value_blocks import by_step
 from ..content.view import Place, View
 from ..languages.strings import capital
-from .given_section import by_step
 from .requested import name_of, wanted
 
 

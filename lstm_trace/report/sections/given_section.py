@@ -1,4 +1,4 @@
-"""The first part of a report: what is given, what is wanted, and the equations of the cell."""
+"""The first part of a report: what is given, and what is wanted."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...cell.lines import Cell, Line
 from ...cell.network import GIVEN, Stage, X
-from ...formulas.blocks import Block, Derivation, Heading, Para, Premises, Row, Table, Text
-from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, formula, kept
-from ..content.decimal_comma import in_style
+from ...formulas.blocks import Block, Heading, Para, Premises, Text
+from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
+from ..content.value_blocks import by_step, read, vectors
 from ..content.view import TABLE, UNITS, View
 from ..languages.strings import capital
-from .definitions import definitions
 from .requested import name_of, wanted
 
 #: So many rows of matrices are written out; beyond, their sizes.
@@ -31,39 +29,6 @@ def given(shown: View) -> Iterator[Block]:
         yield from premises
     if wanted := _wanted(shown):
         yield Para(shown.words.text("wanted", lines=wanted))
-
-
-@in_style
-def equations(shown: View) -> Iterator[Block]:
-    """The equations of every cell, once each, and what the functions in them are."""
-    yield Heading(2, shown.said("equations"))
-    found: list[tuple[Stage, dict[tuple[str, Node], tuple[Row, ...]]]] = []
-    used: dict[Line, Cell] = {}
-    for stage in shown.stages:
-        needed = stage.cell.closure((line.name for line in shown.lines(stage)), carried=False)
-        rows: dict[tuple[str, Node], tuple[Row, ...]] = {}
-        for line in stage.lines:
-            if line.name not in needed:
-                continue
-            used[line] = stage.cell
-            right = formula(line, stage.cell)
-            if line.assigned:
-                rows[line.name, right] = (Row((Sym(line.name),), (("=", right),)),)
-        for state, target in stage.cell.carry:
-            if target in needed and not stage.cell.by_name[target].assigned:
-                right = formula(stage.cell.by_name[target], stage.cell)
-                rows[state, right] = (Row((Sym(state),), (("←", right),)),)
-        found.append((stage, rows))
-    seen: set[tuple[str, Node]] = set()
-    for _, rows in found:
-        new = {key: row for key, row in rows.items() if key not in seen}
-        if new and seen:
-            places = [stage for stage, others in found if new.keys() <= others.keys()]
-            yield Para(shown.words.text("layer.more", place=shown.place(*places)))
-        if new:
-            yield Derivation(tuple(new.values()))
-        seen |= new.keys()
-    yield from definitions(used, shown.words)
 
 
 def _intro(shown: View) -> Text:
@@ -170,31 +135,9 @@ def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
 # -- states, inputs, supplied lines ----------------------------------------------------------------------------------
 
 
-def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Premises:
-    """Values at one step and row, side by side."""
-    items = []
-    for name in names:
-        vector = shown.values.vector(stage.scope, name, t, b, shown.units)
-        exact = all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
-        items.append((Sym(name), "=" if exact else "≈", vector))
-    return Premises((tuple(items),))
-
-
-def read(shown: View, stage: Stage) -> list[str]:
-    """The inputs and states that the shown lines of a stage read, as far as they were recorded."""
-    reads = {name for line in shown.lines(stage) for name in line.reads}
-    names = [*stage.cell.inputs, *stage.cell.states]
-    return [n for n in names if n in reads and shown.values.array(stage.scope, n) is not None]
-
-
-def single(shown: View) -> bool:
-    """Whether there is one layer, direction, step and row, so that all that is given stands in one place."""
-    return len(shown.trace.stages) == shown.trace.steps == shown.trace.batch == 1
-
-
 def _sequence(shown: View) -> Iterator[Block]:
     """Input, lengths or mask, states and supplied lines."""
-    if single(shown):
+    if shown.single:
         yield from _start(shown)
     else:
         yield from _input(shown)
@@ -248,41 +191,6 @@ def _input(shown: View) -> Iterator[Block]:
     if shown.trace.x is not None and stage is not None:
         yield Para(shown.said("input"))
         yield by_step(shown, stage, "x_t", _labels(shown))
-
-
-def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) -> Table:
-    """The values of a line or input as a table, a row for each shown step and row of the batch.
-
-    labels: one for each column, or none. Of a line the steps of padding are left out, unless everything is shown.
-    """
-    values = shown.values.array(stage.scope, name)
-    assert values is not None
-    width = values.shape[-1]
-    columns = shown.indices(width) if name in stage.cell.by_name else kept(width, shown.units)
-    head: list[Text] = []
-    if shown.trace.steps > 1:
-        head.append((Sym("t"),))
-    if shown.trace.batch > 1:
-        head.append(shown.said("column.row"))
-    places = len(head)
-    for k in columns:
-        if k is None:
-            head.append(("…",))
-        elif name in stage.cell.inputs:
-            head.append((labels[k],) if labels else (Sym(name), f"[{k}]"))
-        else:
-            head.append((shown.unit(k, width),))
-    rows: list[tuple[Text, ...]] = []
-    pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
-    for at in kept(len(pairs), None if shown.everything else TABLE):
-        if at is None:
-            rows.append(tuple((Dots("down"),) for _ in head))
-            continue
-        t, b = pairs[at]
-        first = [(str(t),)] * (shown.trace.steps > 1) + [(str(b),)] * (shown.trace.batch > 1)
-        cells = [(Dots(),) if k is None else (shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns]
-        rows.append((*first, *cells))
-    return Table(tuple(head), tuple(rows), places)
 
 
 def _supplied(shown: View) -> Iterator[Block]:

@@ -20,7 +20,7 @@ FEW = 6
 _MOST = 100
 
 
-def sentences(shown: View) -> Iterator[Block]:
+def in_words(shown: View) -> Iterator[Block]:
     """A list of sentences, one for each gate of each layer and direction."""
     rows = []
     for stage in shown.stages:

@@ -9,14 +9,12 @@ from ...cell.lines import Cell, Line, Operand
 from ...cell.network import scope_and_name
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, formula, heading, written_out
-from ..content.decimal_comma import in_style
 from ..content.line_groups import Group, is_gate
+from ..content.value_blocks import read, vectors
 from ..content.view import Place, View
 from ..languages.strings import capital
-from .given_section import read, single, vectors
 
 
-@in_style
 def solution(shown: View) -> Iterator[Block]:
     """A part for each shown place; what the bounds left out is said first."""
     yield Heading(2, shown.said("solution"))
@@ -24,7 +22,7 @@ def solution(shown: View) -> Iterator[Block]:
         yield Para(rounding(shown, shown.trace.header.arithmetic))
     if shown.cut:
         yield Para(_shortened(shown))
-    alone = single(shown)
+    alone = shown.single
     missing = False
     for place in shown.places:
         level = 3

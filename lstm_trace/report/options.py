@@ -1,0 +1,54 @@
+"""The options of a report, and what `report` takes for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from ..errors import OptionError, nearest
+from ..formulas.numbers import DIGITS, Style
+from ..trace.rows import Selection
+from .content.view import Detail
+
+#: Option of a report to the field of the style that it sets.
+STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a report shows, and how.
+
+    detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
+    digits: decimals, or a `Style`, for display only. selection: lines, layer, direction, steps, row, unit. everything:
+    no dots. width: columns of a text report. language: of headings and sentences. notation: a preset of symbols
+    (`notations.NOTATIONS`).
+    """
+
+    detail: Detail | None = None
+    digits: int | Style = DIGITS
+    selection: Selection = field(default_factory=Selection)
+    everything: bool = False
+    width: int = 80
+    language: str = "en"
+    notation: str = "exercise"
+
+
+def options_of(**given: Any) -> Options:
+    """The options as `report` takes them, with the fields of a selection and of a style among them.
+
+    Raises OptionError for an unknown detail.
+    """
+    if given.get("detail") is not None:
+        check("detail", given["detail"], get_args(Detail))
+    if chosen := {name: given.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in given}:
+        given["selection"] = Selection(**chosen)
+    style = {field: value for name, field in STYLE.items() if (value := given.pop(name, None)) is not None}
+    if style or not isinstance(given.get("digits"), Style):
+        given["digits"] = Style(given.get("digits", DIGITS), **style)
+    return Options(**given)
+
+
+def check(what: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise OptionError where there is no such value of an option."""
+    if value not in known:
+        raise OptionError(f"there is no {what} {value!r}{nearest(value, known, 'expected')}")

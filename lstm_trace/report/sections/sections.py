@@ -1,0 +1,54 @@
+"""The sections of a report in their order, for every format: a new one is a file beside this one and a row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ...formulas.blocks import Block, Heading
+from ..content.decimal_comma import with_comma
+from ..content.view import View
+from .answers import answers
+from .author_notes import author_notes
+from .equations import equations
+from .given_section import given
+from .in_words import in_words
+from .solution import solution
+
+#: Name to the blocks of a section. By the name a format knows what it arranges in its own way, as the page does.
+SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
+    "author_notes": lambda shown: author_notes(shown.trace.header.notes),
+    "given": given,
+    "equations": equations,
+    "solution": solution,
+    "answers": answers,
+    "in_words": in_words,
+}
+
+
+@dataclass
+class Part:
+    """A part of a report: its heading, of level 2 in all but the first, and what stands below. section: its name."""
+
+    section: str
+    heading: Heading
+    blocks: list[Block] = field(default_factory=list)
+
+
+def parts(shown: View) -> list[Part]:
+    """The report from heading to heading; the first part has the title, and what stands before the first section."""
+    found = [Part("title", Heading(1, (shown.title,)))]
+    for name, section in SECTIONS.items():
+        for block in map(with_comma, section(shown)) if shown.values.style.comma else section(shown):
+            if isinstance(block, Heading) and block.level == 2:
+                found.append(Part(name, block))
+            else:
+                found[-1].blocks.append(block)
+    return found
+
+
+def blocks(shown: View) -> Iterator[Block]:
+    """The report as blocks, neutral to the format."""
+    for part in parts(shown):
+        yield part.heading
+        yield from part.blocks
