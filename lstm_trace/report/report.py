@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from ..errors import OptionError, nearest
 from ..formulas.blocks import Block, Heading
 from ..formulas.numbers import DIGITS, Style
+from ..trace.argument_types import checked
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .content import notations
@@ -39,6 +40,7 @@ SUFFIXES |= {".typ": "typ", ".pdf": "pdf"}
 STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
 
 
+@checked
 @dataclass(frozen=True)
 class Options:
     """What a report shows, and how.
