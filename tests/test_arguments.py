@@ -103,3 +103,12 @@ def test_an_argument_that_there_is_not_is_refused_by_name(name: str, tmp_path: P
         with pytest.raises(OptionError) as error:
             called(name, tmp_path, {wrong: 1})
         assert str(error.value).startswith(f"there is no argument {wrong!r}{told}")
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=["object", "list"])
+@pytest.mark.parametrize(
+    ("how", "option"), [("gates", "low"), ("gates", "high"), ("contribution", "baseline"), ("contribution", "points")]
+)
+def test_an_option_of_an_explanation_is_refused_by_name(how: str, option: str, wrong: Any) -> None:
+    with pytest.raises(LstmTraceError, match=rf"{option}\W"):
+        lt.explain(T, None if how == "gates" else "1/h_t[0]", how, **{option: wrong})

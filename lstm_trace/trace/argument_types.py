@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "Array": ((np.ndarray,), "an array"),
     "bool": (_TRUTHS, "true or false"),
     "bool | None": ((*_TRUTHS, NoneType), "true or false"),
+    "float": ((Real,), "a number"),
     "float | None": ((Real, NoneType), "a number"),
     "int": ((Integral,), "a whole number"),
     "int | None": ((Integral, NoneType), "a whole number"),
