@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from .backward.attribution import split
 from .backward.gradients import gradients
 from .base.arrays import Array, describe
 from .base.files import read_bytes
-from .engine.input_arrays import common_dtype
+from .engine.input_arrays import common_dtype, numbers
 from .errors import FileError, LstmTraceError, OptionError
 from .mistakes.identify import Identification
 from .mistakes.identify import identify as search_readings
@@ -20,6 +20,7 @@ from .model.capture import Traces, capture
 from .model.model import Model
 from .model.prepare import named_by_framework, prepare_arrays, prepare_file, prepare_found
 from .model.problem import LARGER, prepare_problem, read_problem
+from .trace.address import STATE
 from .trace.argument_types import checked
 from .trace.files import trace_file, trace_json
 from .trace.files.schema import Problem, validate
@@ -85,6 +86,7 @@ def prepare(
     return build(source, cell, options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
 
 
+@checked
 def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
     """Trace `source` over `x`: `prepare` and `Model.run` in one.
 
@@ -116,6 +118,7 @@ def inspect(path: str | Path, layout: Any = None) -> list[Found]:
     return read_model(path, layout)
 
 
+@checked
 def identify(
     weights: Mapping[str, Any] | str | Path,
     x: Any,
@@ -124,13 +127,16 @@ def identify(
     name: str | None = None,
     layout: Any = None,
     options: Mapping[str, Any] | None = None,
-    **search: Any,
+    h0: Any = None,
+    c0: Any = None,
+    atol: float | None = None,
+    clips: Sequence[float] = (),
 ) -> Identification:
     """Which reading of the weights explains another program's outputs y for the input x: the porter's tool.
 
     weights: a model file, or arrays with a framework's names or in a `layout`. x: (T, I), (T, B, I) or (B, T, I); y:
-    its h (or c) over time, or of the last step. options: of the cell, where the weights do not say them. search: h0,
-    c0, atol, clips; see `mistakes.identify.identify`. Raises ShapeError where y fits no reading, OptionError for one
+    its h (or c) over time, or of the last step. options: of the cell, where the weights do not say them. h0, c0,
+    atol, clips: see `mistakes.identify.identify`. Raises ShapeError where y fits no reading, OptionError for one
     with an option that is not searched.
     """
     options = options or {}
@@ -141,7 +147,7 @@ def identify(
     one = as_asked(choose(found, name, "the weights"), options)
     others = {name: value for name, value in options.items() if name not in SAYING}
     one = replace(one, options={**one.options, **others})
-    return search_readings(one, as_array(x), as_array(y), **search)
+    return search_readings(one, as_array(x), as_array(y), as_array(h0), as_array(c0), atol, clips)
 
 
 @checked
@@ -230,6 +236,8 @@ def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
 
 def _step(asked: str, given: dict[str, Any], weights: dict[str, Any], **premises: Any) -> Array:
     """One asked line at one step, (H,)."""
+    for name, value in premises.items():
+        numbers(value, "x_t" if name == "x" else STATE[name])
     return run(weights, ask=asked, given=given, **premises)[asked][0, 0]
 
 

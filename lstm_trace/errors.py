@@ -76,7 +76,7 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     ("; did you mean 'i_t'?", '; there are i_t, f_t')
     """
     names = list(dict.fromkeys(known))
-    close = closest(name, names)
+    close = closest(str(name), names)
     if close is not None:
         return f"; did you mean {close!r}?"
     told = [name for name in names if name.isidentifier()] or names

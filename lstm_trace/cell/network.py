@@ -13,6 +13,7 @@ from ..errors import MissingError, OptionError, nearest
 from .lines import Cell, Line
 from .variants import Merge, Padding, extended, joined, masked
 
+Scope = str  # `layer/direction`
 X, VALID, GIVEN = "x", "valid", "given"  # sources that are no other stage's line
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.options import is_number
+from ..engine.input_arrays import numbers
 from ..errors import OptionError, ShapeError, counted
 from ..weights.found import Found
 from .candidates import (
@@ -100,8 +101,9 @@ def identify(
     blocks = blocks_of(found)
     read = blocks.peepholes if blocks.peephole is not None else ""
     plain = replace(plain, order=blocks.gates, joined=blocks.joined, peephole=read)
-    h0, c0 = (initial_state(found, short) if given is None else given for short, given in (("h0", h0), ("c0", c0)))
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    states = (("h0", h0), ("c0", c0))
+    h0, c0 = (initial_state(found, s) if given is None else numbers(given, s) for s, given in states)
+    x, y = numbers(x, "x", np.float64), numbers(y, "y", np.float64)
     rows = [np.size(s) // blocks.units for s in (h0, c0) if s is not None]
     cases = [c for c in _cases(x, y, blocks.units) if all(n in (1, c.x.shape[1]) for n in rows)]
     if not cases:

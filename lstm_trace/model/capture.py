@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import reduce
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
+from ..base.arrays import describe
 from ..errors import MissingError, OptionError, nearest
 from ..trace.trace import Trace
 from ..weights.live import framework, recurrent_layers, recurrent_modules
@@ -31,6 +32,8 @@ class Traces(list[Trace]):
 
     def __getitem__(self, which: Any) -> Any:
         """The trace at a position, or of a module by name. Raises MissingError for a name that fits none or several."""
+        if not isinstance(which, str | slice | SupportsIndex):
+            raise OptionError(f"which: expected a position, or the name of a module, found {describe(which)}")
         if not isinstance(which, str):
             return super().__getitem__(which)
         found = [trace for trace in self if trace.header.title == which]

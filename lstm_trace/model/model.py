@@ -31,7 +31,7 @@ from ..engine.stream import run_to_file
 from ..engine.work import Work
 from ..errors import Faults, OptionError, within
 from ..trace.address import STATE
-from ..trace.argument_types import checked
+from ..trace.argument_types import checked, listed
 from ..trace.trace import Header, Trace
 from ..weights.found import Defaults
 
@@ -39,6 +39,7 @@ from ..weights.found import Defaults
 NETWORK = ("merge", "padding", "direction")
 
 
+@checked
 @dataclass(frozen=True)
 class Model:
     """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
@@ -78,7 +79,6 @@ class Model:
         padding = self.padding if padded else None
         return stack(self.cell, self.layers, self.directions, self.merge, padding, self.extra, given, self.reverse)
 
-    @checked
     def run(
         self,
         x: Any = None,
@@ -227,7 +227,7 @@ class Model:
             return {s.scope: str(work.plan(s, self.weights.get(s.scope, {}))) for s in work.stages}
 
     def _asked(self, ask: Sequence[str] | str | None) -> tuple[str, ...]:
-        return self.defaults.ask if ask is None else (ask,) if isinstance(ask, str) else tuple(ask)
+        return self.defaults.ask if ask is None else listed("ask", ask)
 
     def _fed(
         self,

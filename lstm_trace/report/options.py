@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from ..errors import OptionError, nearest
 from ..formulas.numbers import DIGITS, Style
+from ..trace.argument_types import checked
 from ..trace.rows import Selection
 from .content.view import Detail
 
@@ -14,6 +15,7 @@ from .content.view import Detail
 STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
 
 
+@checked
 @dataclass(frozen=True)
 class Options:
     """What a report shows, and how.

@@ -11,6 +11,7 @@ from ..cell.network import layer_and_direction
 from ..errors import OptionError, counted, nearest, raise_all
 from ..explanation.memory import Ledger, ledger
 from ..explanation.saturation import HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
+from ..trace.argument_types import checked
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gradient
@@ -70,6 +71,7 @@ def _told(account: Ledger) -> Iterator[str]:
         yield f"half-life: {counted(k, 'step')} ({latest} a half or less)"
 
 
+@checked
 def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
     """Saturation, dead and always-open units, memory length of every gate; the first value that is not finite."""
     found = behaviour(trace, low, high)

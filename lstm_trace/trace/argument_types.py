@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from inspect import signature
-from numbers import Real
+from inspect import isfunction, signature
+from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, cast
@@ -13,50 +13,84 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from ..base.arrays import describe
-from ..errors import OptionError
-from .trace import Trace
+from ..errors import OptionError, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _TRUTHS = (bool, np.bool_)
+_NAMES = "a name, or a list of names"
+_SUCH = "a mapping, as in {'name': value}"
 #: An annotation, as it is written, to the classes that fit it and what it is in words. Others are not looked at: Any,
-#: and those whose reader says what it expected.
+#: and those whose reader says what it expected, as what is called for every line does. `trace.trace` adds its class.
 KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
-    "Trace": ((Trace,), "a trace, as lt.run and lt.load give it"),
-    "Trace | str | Path | None": ((Trace, str, Path, NoneType), "a trace to write into, or a path"),
+    "Array": ((np.ndarray,), "an array"),
     "bool": (_TRUTHS, "true or false"),
     "bool | None": ((*_TRUTHS, NoneType), "true or false"),
+    "float": ((Real,), "a number"),
     "float | None": ((Real, NoneType), "a number"),
+    "int": ((Integral,), "a whole number"),
+    "int | None": ((Integral, NoneType), "a whole number"),
     "str": ((str,), "text"),
     "str | None": ((str, NoneType), "text"),
     "str | Path": ((str, Path), "the path of a file"),
     "str | Mapping[str, Any]": ((str, Mapping), "a name, or a mapping as in {'kind': 'lstm', 'peephole': True}"),
-    "Mapping[str, Any] | None": ((Mapping, NoneType), "a mapping, as in {'name': value}"),
-    "Sequence[str] | str | None": ((str, Iterable, NoneType), "a name, or a list of names"),
+    "Mapping[str, Any] | None": ((Mapping, NoneType), _SUCH),
+    "Mapping[str, Any] | str | Path": ((Mapping, str, Path), "arrays by name, or the path of a file"),
+    "Mapping[str, Iterable[str]] | None": ((Mapping, NoneType), _SUCH),
+    "Sequence[str] | str | None": ((str, Iterable, NoneType), _NAMES),
+    "Sequence[float]": ((Iterable,), "a list of numbers"),
+    "Callable[[Model], None] | None": ((Callable, NoneType), "a function"),
+    "Progress | None": ((Callable, NoneType), "a function"),
 }
 
 
-def checked(function: F) -> F:
-    """`function`, which raises OptionError for an argument that is not what its annotation says (see `KINDS`)."""
-    parameters = signature(function).parameters
-    known = {name: KINDS[p.annotation] for name, p in parameters.items() if p.annotation in KINDS}
-    # those that may come by position: `Model.run`, which is called in loops, has none to look at
-    places = [
-        (k, name) for k, (name, p) in enumerate(parameters.items()) if name in known and p.kind is not p.KEYWORD_ONLY
-    ]
+def listed(argument: str, value: Iterable[str] | str) -> tuple[str, ...]:
+    """One name or several as a tuple. Raises OptionError for what is no name."""
+    found = (value,) if isinstance(value, str) else tuple(value)
+    for one in found:
+        if not isinstance(one, str):
+            raise misfit(argument, _NAMES, one)
+    return found
 
-    @wraps(function)
+
+def checked(target: F) -> F:
+    """A function, or a class with its public methods, that raises OptionError for arguments that do not fit.
+
+    That is, for one that is not what its annotation says (see `KINDS`), and for a name that is no argument.
+    """
+    if isinstance(target, type):
+        for name, method in list(vars(target).items()):
+            if isfunction(method) and (name[0] != "_" or name in ("__init__", "__getitem__")):
+                setattr(target, name, checked(method))
+        return target
+    parameters = signature(target).parameters
+    known = {name: KINDS.get(p.annotation) for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+    if not any(known.values()):
+        return target
+    # those that may come by position, up to the last that is looked at: `Model.run`, called in loops, has none
+    kinds = [
+        kind[0] if kind is not None and parameters[name].kind is not parameters[name].KEYWORD_ONLY else object
+        for name, kind in known.items()
+    ]
+    while kinds and kinds[-1] is object:
+        kinds.pop()
+    closed = len(known) == len(parameters)
+
+    @wraps(target)
     def told(*values: Any, **named: Any) -> Any:
-        for k, name in places:
-            if k < len(values) and not isinstance(values[k], known[name][0]):
-                raise _misfit(name, known[name][1], values[k])
+        if kinds and not all(map(isinstance, values, kinds)):
+            named |= dict(zip(known, values, strict=False))
         for name, value in named.items():
-            if name in known and not isinstance(value, known[name][0]):
-                raise _misfit(name, known[name][1], value)
-        return function(*values, **named)
+            kind = known.get(name)
+            if kind is not None and not isinstance(value, kind[0]):
+                raise misfit(name, kind[1], value)
+            if closed and name not in known:
+                raise OptionError(f"there is no argument {name!r}{nearest(name, known, 'there are')}")
+        return target(*values, **named)
 
     return cast(F, told)
 
 
-def _misfit(name: str, expected: str, value: Any) -> OptionError:
+def misfit(name: str, expected: str, value: Any) -> OptionError:
+    """The error for an argument that is not what is expected."""
     return OptionError(f"{name}: expected {expected}, found {describe(value)}")

@@ -13,12 +13,14 @@ from ..base.arrays import Array
 from ..cell.network import Stage
 from ..errors import MissingError, nearest
 from .address import INITIAL, STATE, positions
+from .argument_types import checked, listed
 from .trace import Trace
 
 #: Columns of the long shape.
 LONG = ("layer", "direction", "t", "batch", "line", "op", "unit", "value")
 
 
+@checked
 @dataclass(frozen=True)
 class Selection:
     """Which part of a trace is meant; None means all of it.
@@ -37,7 +39,7 @@ class Selection:
     @cached_property
     def names(self) -> tuple[str, ...] | None:
         """The names of `only`."""
-        return (self.only,) if isinstance(self.only, str) else None if self.only is None else tuple(self.only)
+        return None if self.only is None else listed("only", self.only)
 
     def has(self, name: str) -> bool:
         """Whether the line `name` is meant."""

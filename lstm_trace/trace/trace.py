@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,19 @@ import numpy as np
 from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.lines import Operand
-from ..cell.network import GIVEN, VALID, Stage, X, find, layer_and_direction, scope_and_name
+from ..cell.network import GIVEN, VALID, Scope, Stage, X, find, layer_and_direction, scope_and_name
 from ..cell.variants import Merge, Padding
 from ..errors import MissingError, counted
 from . import addresses, states
 from .address import Address, positions
+from .argument_types import KINDS, checked, misfit
 from .window import between, stages_at
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Step = int  # a position in the input; it has a name of its own because `index` is called too often to be `checked`
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Header:
     agreement: tuple[str, ...] = ()
 
 
+@checked
 @dataclass(frozen=True, repr=False)
 class Trace:
     """Every line of every stage over T steps and B rows.
@@ -110,24 +116,31 @@ class Trace:
         """The steps that it holds: their positions in the input."""
         return range(self.first, self.first + self.steps)
 
-    def index(self, t: int) -> int:
+    def index(self, t: Step) -> int:
         """Where step `t`, a position in the input, lies in the arrays."""
-        return t - self.first
+        try:
+            return t - self.first
+        except TypeError:
+            raise misfit("t", "a whole number", t) from None
 
-    def stage(self, scope: str) -> Stage:
+    def stage(self, scope: Scope) -> Stage:
         """The stage at `layer/direction`. Raises MissingError."""
         for stage in self.stages:
             if stage.scope == scope:
                 return stage
         raise MissingError(f"there is no {scope!r}; there are {', '.join(self.scopes)}")
 
-    def operand(self, scope: str, name: Operand, steps: slice = slice(None)) -> Array | None:
+    def operand(self, scope: Scope, name: Operand, steps: slice = slice(None)) -> Array | None:
         """The values that a line of `scope` reads as `name`, at `steps`; None where they were not recorded.
 
         steps: indices of the arrays (see `index`). Lines, inputs and states give (steps, B, width), parameters their
         own shape, numbers themselves.
         """
+        if not isinstance(steps, slice):
+            raise misfit("steps", "a slice", steps)
         if not isinstance(name, str):
+            if not isinstance(name, Real):
+                raise misfit("name", "the name of a line, or a number", name)
             with np.errstate(over="ignore"):  # 1e300 is infinite in float32, here as in a run
                 return np.asarray(name, self.header.dtype)
         stage = self.stage(scope)
@@ -307,3 +320,7 @@ class Trace:
         """
         frame: pd.DataFrame = conveniences.call("trace.to_frame", self, shape, with_inputs, padding, **selection)
         return frame
+
+
+KINDS["Trace"] = (Trace,), "a trace, as lt.run and lt.load give it"
+KINDS["Trace | str | Path | None"] = (Trace, str, Path, type(None)), "a trace to write into, or a path"

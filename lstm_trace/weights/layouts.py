@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from ..base.arrays import describe
 from ..errors import OptionError, nearest
 
 #: Other letters for the candidate gate: PyTorch's g, TensorFlow's j, Greff's z.
@@ -162,6 +163,8 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
         if found is None:
             raise OptionError(f"layout {given!r} is not known{nearest(given, LAYOUTS)}; there are {', '.join(LAYOUTS)}")
         return found
+    if not isinstance(given, Mapping):
+        raise OptionError(f"layout: expected a name, or facts as in {{'order': 'ifco'}}, found {describe(given)}")
     facts = {key: value for key, value in given.items() if value is not None}
     base = layout(facts.pop("name")) if "name" in facts else Layout("parts", separate="order" not in facts)
     if "transposed" in facts:
