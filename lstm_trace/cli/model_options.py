@@ -125,8 +125,8 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     """
     from dataclasses import replace
 
-    from ..api import prepare
     from ..model.input_files import read_input
+    from ..model.sources import prepare
     from ..weights.read import is_model
 
     model_file = is_model(source)

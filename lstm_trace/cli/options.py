@@ -167,7 +167,7 @@ def number_options(command: Command) -> Command:
 
 
 def opened(source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None) -> Trace:
-    """The trace in a file, or of the problem in it; before: see `api.open_source`."""
-    from ..api import open_source
+    """The trace in a file, or of the problem in it; before: see `model.sources.open_source`."""
+    from ..model.sources import open_source
 
     return open_source(source, allow_nonfinite, before)

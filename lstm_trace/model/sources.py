@@ -1,0 +1,148 @@
+"""Whatever holds weights (a problem, a model file, arrays, a live module) to a model, and to a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..base.arrays import describe
+from ..base.files import read_bytes
+from ..engine.input_arrays import common_dtype
+from ..errors import FileError, OptionError
+from ..trace.argument_types import checked
+from ..trace.files import trace_file, trace_json
+from ..trace.files.schema import Problem, validate
+from ..trace.files.tensor_header import is_tensors
+from ..trace.trace import Header, Trace
+from ..weights.live import as_array, framework, from_live, unpacked
+from ..weights.read import is_model
+from .build import build
+from .model import Model
+from .prepare import named_by_framework, prepare_arrays, prepare_file, prepare_found
+from .problem import LARGER, prepare_problem, read_problem
+
+Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module is of its framework's class
+
+
+@checked
+def prepare(
+    source: Source,
+    cell: str | Mapping[str, Any] = "lstm",
+    options: Mapping[str, Any] | None = None,
+    name: str = "",
+    layout: Any = None,
+    dtype: Any = None,
+    allow_nonfinite: bool = False,
+) -> Model:
+    """Check and copy the weights once, and plan the network.
+
+    Args:
+        source: weights by our names (`W_xi` (H, I), `W_hi` (H, H), `b_i` (H,), or `1/reverse/W_xi` in a stack), arrays
+            in a framework's `layout`, a live PyTorch or Keras LSTM, the path of a model file (docs/models.md) or of a
+            problem file, or a problem as a mapping with `weights`.
+        cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md).
+        options: of the cell and the network (docs/options.md).
+        name: which LSTM of several is meant; otherwise a title.
+        layout: how the arrays are stored, by name or by facts (docs/layouts.md).
+        dtype: float32 or float64; None is the result type of the weights.
+        allow_nonfinite: accept NaN and infinity in the weights.
+
+    Returns:
+        A model whose `run` traces an input.
+
+    Raises:
+        LstmTraceError: with every error of the stage of checking that found one.
+
+    >>> model = prepare({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]})
+    >>> model.run([[1.0, 2.0]], ask="i_t")["i_t"].round(8)
+    array([[[0.18242552]]])
+    """
+    if isinstance(source, Model):
+        return source
+    if isinstance(source, str | Path):
+        if is_model(source):
+            model = prepare_file(source, name or None, layout, cell, options, dtype, allow_nonfinite)
+        else:
+            model = prepare_problem(read_problem(source), str(source), allow_nonfinite)
+        return replace(model, source=str(source))
+    if isinstance(source, Problem):
+        return prepare_problem(source, allow_nonfinite=allow_nonfinite)
+    if framework(source):
+        return prepare_found(from_live(source, name), cell, options, dtype, name, allow_nonfinite)
+    if not isinstance(source, Mapping) or not all(isinstance(key, str) for key in source):
+        found = describe(source) if not isinstance(source, Mapping) else "a mapping whose keys are not text"
+        raise OptionError(f"expected weights by name, a problem, a path or a live module; found {found}")
+    if isinstance(source.get("weights"), Mapping):
+        return prepare_problem(validate(Problem, dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
+    source = {key: as_array(value) for key, value in source.items()}
+    if layout is not None or (cell == "lstm" and named_by_framework(source)):
+        return prepare_arrays(source, layout, name or None, cell, options, dtype, allow_nonfinite)
+    return build(source, cell, options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
+
+
+@checked
+def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
+    """Trace `source` over `x`: `prepare` and `Model.run` in one.
+
+    Args:
+        source: as for `prepare`.
+        x: the input, as for `Model.run`; a problem has one of its own.
+        arguments: those of `prepare` and of `Model.run`. dtype: None is the result type of the weights and of x, where
+            they are arrays; half types compute in float32.
+
+    Returns:
+        The trace of every line that was asked for.
+
+    Raises:
+        LstmTraceError: as `prepare` and `Model.run`.
+
+    >>> trace = run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0], [0.0, 1.0]], ask=["z_i"], h0=[0.5])
+    Traceback (most recent call last):
+    ...
+    lstm_trace.errors.MissingError: line `W_xf @ x_t` needs W_xf, which the weights do not have; ...
+    """
+    known = ("cell", "options", "name", "layout", "dtype", "allow_nonfinite")
+    chosen = {key: arguments.pop(key) for key in known if key in arguments}
+    x, lengths = unpacked(x)  # tensors and packed sequences of a framework are understood
+    if chosen.get("dtype") is None and hasattr(x, "dtype") and isinstance(source, Mapping) and "weights" not in source:
+        chosen["dtype"] = common_dtype(*map(as_array, source.values()), x)
+    model = prepare(source, **chosen)
+    if lengths is not None:
+        arguments |= {"lengths": lengths, "batch_first": False}
+    return model.run(x, **{key: as_array(value) for key, value in arguments.items()})
+
+
+@checked
+def open_source(
+    path: str | Path, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None
+) -> Trace:
+    """The trace in a file, or the trace of the problem in it: the content says which.
+
+    Args:
+        path: a trace or problem file; `-` is standard input.
+        allow_nonfinite: accept NaN and infinity in the weights.
+        before: called with a problem's model before it is traced, to refuse what a long run would be in vain for.
+
+    Returns:
+        The trace.
+
+    Raises:
+        FileError: for a model file, an empty file, or one that cannot be read.
+        LstmTraceError: for a problem that cannot be traced.
+    """
+    if is_model(path):
+        raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
+    if is_tensors(path):
+        return trace_file.load(path)
+    content = read_bytes(path, f"{trace_json.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
+    if not content.strip():
+        raise FileError(f"{path}: the file is empty")
+    if trace_json.looks_like_one(content):
+        return trace_file.load(path, content)
+    problem = read_problem(path, content)
+    model = prepare_problem(problem, str(path), allow_nonfinite)
+    if before is not None:
+        before(model)
+    return model.run()
