@@ -7,7 +7,7 @@ import inspect
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +207,24 @@ def test_arguments_of_the_right_kind() -> None:
     assert lt.run(ONE, X, batch_first=np.False_, ask=(name for name in ["h_t"]))["h_t"].shape[0] == len(X)
     assert lt.diff(T, T, rtol=0, ulps=np.float32(1)).same
     assert T.report(digits=None, digits_of={}) != T.report(digits=17, digits_of={"h_t": 0}) != T.report(digits=0)
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """Every function of the interface, and every method of its classes, by name."""
+    for name in lt.api.__all__:
+        found = getattr(lt, name)
+        if inspect.isclass(found):
+            yield from ((f"{name}.{key}", value) for key, value in vars(found).items() if not key.startswith("_"))
+        else:
+            yield name, found
+
+
+@pytest.mark.parametrize(("name", "function"), [pair for pair in public() if inspect.isfunction(pair[1])])
+def test_docstrings_have_the_sections_that_editors_read(name: str, function: Any) -> None:
+    text = inspect.getdoc(function) or ""
+    assert text, name
+    named = [key for key in inspect.signature(function).parameters if key != "self"]
+    section = text.partition("Args:")[2]
+    assert not named or section, f"{name}: no Args"
+    if "Args: those of" not in text:
+        assert not [key for key in named if f"\n    {key}: " not in section], name

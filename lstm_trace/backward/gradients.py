@@ -28,12 +28,22 @@ def gradients(
 ) -> dict[str, Array]:
     """The gradient of a weighted sum of outputs with respect to every parameter, input and initial state.
 
-    output: weights of `trace.output`, in its shape; h_n, c_n: of `trace.h_n` and `trace.c_n`. of: the address of one
-    value of any line (`0/forward/3/0/c_t[1]`), with weight 1. Those that are given are added.
-    Gives arrays by address: `0/forward/W_xi` in the parameter's shape; `x` in the layout in which x was given; `h0`
-    and `c0` (L·D, B, ·), without B where x had none; other initial states as `0/forward/n_prev`, (B, ·); supplied
-    lines as `0/forward/f_t`. Gradients have the unit of the weighted sum per unit of the value; here both are 1.
-    Raises ShapeError, OptionError where nothing is weighted, MissingError for a line that was not recorded.
+    Args:
+        trace: a trace with every line that the sum depends on.
+        output: weights of `trace.output`, in its shape.
+        h_n: weights of `trace.h_n`.
+        c_n: weights of `trace.c_n`.
+        of: the address of one value of any line (`0/forward/3/0/c_t[1]`), with weight 1. All that is given is added.
+
+    Returns:
+        Arrays by address: `0/forward/W_xi` in the parameter's shape; `x` in the layout in which x was given; `h0` and
+        `c0` (L·D, B, ·), without B where x had none; other initial states as `0/forward/n_prev`, (B, ·); supplied
+        lines as `0/forward/f_t`. Their unit is that of the sum per unit of the value; here both are 1.
+
+    Raises:
+        ShapeError: where weights do not have the shape of what they weight.
+        OptionError: where nothing is weighted.
+        MissingError: for a line that was not recorded.
 
     >>> import lstm_trace as lt
     >>> cell = {"equations": "h_t = W_h @ h_prev + W_x @ x_t\\ncarry: h_prev <- h_t"}

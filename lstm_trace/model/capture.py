@@ -49,15 +49,23 @@ class Traces(list[Trace]):
 def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
     """Trace every LSTM of `model` that is called within the block, over the inputs that it really gets.
 
-    model: a PyTorch or Keras model, or one LSTM. arguments: of `Model.run`, for every trace: `ask`, `record`, `given`,
-    `plan`, `arithmetic`, `progress`; the others are those of each call. An nn.LSTMCell called in a loop gives one trace
-    of all its steps, as long as each call gets the states that the last one returned. Each trace is compared with what
-    the module returned; the sentence stands in `header.agreement`.
+    An nn.LSTMCell called in a loop gives one trace of all its steps, as long as each call gets the states that the
+    last one returned. The model's own calls always return what they would without us.
 
-    The model's own calls always return what they would without us. What could not be traced (OptionError for active
-    dropout and compiled calls), and a difference that rounding does not explain (DisagreementWarning), is told on
-    leaving the block; the traces of all other calls are there. Raises MissingError where the model has no LSTM, or none
-    was called; OptionError for other arguments.
+    Args:
+        model: a PyTorch or Keras model, or one LSTM.
+        arguments: of `Model.run`, for every trace: `ask`, `record`, `given`, `plan`, `arithmetic`, `progress`; the
+            others are those of each call.
+
+    Returns:
+        The traces, filled when the block is left. Each is compared with what the module returned, and
+        `header.agreement` says how far it was off.
+
+    Raises:
+        MissingError: where the model has no LSTM, or none was called.
+        OptionError: for other arguments; on leaving the block, for what could not be traced (active dropout, compiled
+            calls). The traces of all other calls are there. A difference that rounding does not explain is a
+            DisagreementWarning.
 
         with lt.capture(model) as traces:
             model(batch)

@@ -39,22 +39,49 @@ def calc_input_gate(x_t: Any, h_prev: Any, W_xi: Any, W_hi: Any) -> Array:
 
 
 def calc_output_gate(x_t: Any, h_prev: Any, W_xo: Any, W_ho: Any) -> Array:
-    """o_t = sigmoid(W_xo x_t + W_ho h_prev), (H,); shapes as in `calc_input_gate`."""
+    """o_t = sigmoid(W_xo x_t + W_ho h_prev).
+
+    Args: those of `calc_input_gate`, with its shapes.
+
+    Returns:
+        (H,).
+    """
     return _step("o_t", {}, {"W_xo": W_xo, "W_ho": W_ho}, x=x_t, h0=h_prev)
 
 
 def calc_forget_gate(x_t: Any, h_prev: Any, W_xf: Any, W_hf: Any) -> Array:
-    """f_t = sigmoid(W_xf x_t + W_hf h_prev), (H,); shapes as in `calc_input_gate`."""
+    """f_t = sigmoid(W_xf x_t + W_hf h_prev).
+
+    Args: those of `calc_input_gate`, with its shapes.
+
+    Returns:
+        (H,).
+    """
     return _step("f_t", {}, {"W_xf": W_xf, "W_hf": W_hf}, x=x_t, h0=h_prev)
 
 
 def calc_candidate_state(x_t: Any, h_prev: Any, W_xc: Any, W_hc: Any) -> Array:
-    """c_tilde = tanh(W_xc x_t + W_hc h_prev), (H,); shapes as in `calc_input_gate`."""
+    """c_tilde = tanh(W_xc x_t + W_hc h_prev).
+
+    Args: those of `calc_input_gate`, with its shapes.
+
+    Returns:
+        (H,).
+    """
     return _step("c_tilde", {}, {"W_xc": W_xc, "W_hc": W_hc}, x=x_t, h0=h_prev)
 
 
 def calc_cell_state(f_t: Any, c_prev: Any, i_t: Any, c_tilde: Any) -> Array:
-    """c_t = f_t * c_prev + i_t * c_tilde, (H,) from four (H,).
+    """The cell state c_t = f_t * c_prev + i_t * c_tilde.
+
+    Args:
+        f_t: the forget gate, (H,).
+        c_prev: the previous cell state, (H,).
+        i_t: the input gate, (H,).
+        c_tilde: the candidate, (H,).
+
+    Returns:
+        c_t, (H,).
 
     >>> calc_cell_state([0.5, 1.0], [2.0, -1.0], [1.0, 0.25], [0.5, 4.0])
     array([1.5, 0. ])
@@ -63,5 +90,13 @@ def calc_cell_state(f_t: Any, c_prev: Any, i_t: Any, c_tilde: Any) -> Array:
 
 
 def calc_hidden_state(o_t: Any, c_t: Any) -> Array:
-    """h_t = o_t * tanh(c_t), (H,) from two (H,)."""
+    """The hidden state h_t = o_t * tanh(c_t).
+
+    Args:
+        o_t: the output gate, (H,).
+        c_t: the cell state, (H,).
+
+    Returns:
+        h_t, (H,).
+    """
     return _step("h_t", {"o_t": o_t, "c_t": c_t}, {})

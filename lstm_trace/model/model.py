@@ -32,7 +32,8 @@ from ..engine.work import Work
 from ..errors import Faults, OptionError, within
 from ..trace.address import STATE
 from ..trace.argument_types import checked, listed
-from ..trace.trace import Header, Trace
+from ..trace.header import Header
+from ..trace.trace import Trace
 from ..weights.found import Defaults
 
 #: Options of the network, beside those of its cell.
@@ -75,7 +76,12 @@ class Model:
         return extent(self.weights)[1]
 
     def stages(self, padded: bool = False, given: Mapping[str, Iterable[str]] | None = None) -> tuple[Stage, ...]:
-        """The network in computing order; `padded`: with the lines that hold the states at padding."""
+        """The network in computing order.
+
+        Args:
+            padded: with the lines that hold the states at padding.
+            given: lines that are supplied instead of computed, by `layer/direction`.
+        """
         padding = self.padding if padded else None
         return stack(self.cell, self.layers, self.directions, self.merge, padding, self.extra, given, self.reverse)
 
@@ -97,27 +103,38 @@ class Model:
         arithmetic: str | None = None,
         progress: Progress | None = None,
     ) -> Trace:
-        """Trace every line over the input.
+        """Trace every line over the input. Values are dimensionless; time is counted in steps.
 
-        x: (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,) for one step. h0, c0: (L·D, B, H), (L·D, H) for
-        unbatched x, without the first axis where L·D = 1, a list with (B, width) for each where layers differ in width;
-        zeros if None; `initial` has other carried states by name.
-        given: lines supplied instead of computed, by name or `layer/direction/name`. lengths: (B,) whole numbers. mask:
-        True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x: padding in front and
-        gaps too; lengths or mask, not both. At padding every state is held (docs/options.md, `padding`).
-        ask: names or addresses of the lines that are wanted; all lines if empty.
-        record: what is stored of all that is computed: names of lines, or {"lines": …, "layers": …, "steps": …}, steps
-        being a number, a slice or a range; all if None.
-        out: a trace to write into; its arrays are overwritten, and it is used up: go on with what `run` gives back,
-        and give each thread its own. Or a path that ends in .safetensors, into which the trace is streamed: it may be
-        larger than memory.
-        plan: `lines` computes line by line, as the definition has it; `planned` by numpy's plan; `compiled` by machine
-        code made from the lines (the extra `jit`); `auto` by the compiled plan where it is installed and pays for its
-        making, by numpy's else: not always the same in the next run, whose last digits may be others. The trace's
-        header says which ran (`plan=trace.header.plan` repeats it). progress: told (steps done, steps in all).
-        arithmetic: another than that of the weights' dtype, line by line (docs/arithmetic.md): `by-hand-4`, `float16`,
-        `q4.12`, …; its values are stored as float64. Values are dimensionless; time is counted in steps.
-        Raises ShapeError, MissingError, OptionError, TooLargeError.
+        Args:
+            x: (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,) for one step.
+            h0: (L·D, B, H), (L·D, H) for unbatched x, without the first axis where L·D = 1, a list with (B, width) for
+                each where layers differ in width; zeros if None.
+            c0: as h0.
+            initial: other carried states by name.
+            given: lines supplied instead of computed, by name or `layer/direction/name`.
+            lengths: (B,) whole numbers. At padding every state is held (docs/options.md, `padding`).
+            mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding in
+                front and gaps too. Lengths or mask, not both.
+            batch_first: x is (B, T, I).
+            ask: names or addresses of the lines that are requested; all lines if empty.
+            record: what is stored of all that is computed: names of lines, or {"lines": …, "layers": …, "steps": …},
+                steps being a number, a slice or a range; all if None.
+            out: a trace to write into; its arrays are overwritten, and it is used up: go on with what `run` returns,
+                and give each thread its own. Or a path that ends in .safetensors, into which the trace is streamed: it
+                may be larger than memory.
+            plan: `lines` computes line by line, as the definition has it; `planned` by numpy's plan; `compiled` by
+                machine code made from the lines (the extra `jit`); `auto` by the compiled plan where it is installed
+                and pays for its making, by numpy's otherwise: another one may run next time, with other last digits.
+                The trace's header says which ran (`plan=trace.header.plan` repeats it).
+            arithmetic: other than that of the weights' dtype, line by line (docs/arithmetic.md): `by-hand-4`,
+                `float16`, `q4.12`, …; its values are stored as float64.
+            progress: called with (steps done, steps in all).
+
+        Returns:
+            The trace; its arrays are (T, B, width), indexed by the position in the input.
+
+        Raises:
+            ShapeError, MissingError, OptionError, TooLargeError: where the arguments do not fit the model.
         """
         if isinstance(out, str | Path):
             spare(out, [self.source] if self.source else [])
@@ -219,7 +236,7 @@ class Model:
     ) -> dict[str, str]:
         """By `layer/direction`, how numpy's plan computes a run, in words: what leaves the loop, what is one call.
 
-        Takes the arguments of `run` of the same names.
+        Args: those of `run` of the same names.
         """
         with within(self.defaults.where):
             fed = self._fed(x, _named_states(h0, c0), {}, lengths, mask, batch_first)

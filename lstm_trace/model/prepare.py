@@ -10,7 +10,7 @@ from typing import Any
 from ..cell.network import scope_and_name
 from ..cell.variants import OPTION_OF
 from ..errors import within
-from ..trace.trace import Header
+from ..trace.header import Header
 from ..weights.find import find
 from ..weights.found import Found, as_asked, choose, turned
 from ..weights.layouts import Layout, layout

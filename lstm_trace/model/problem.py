@@ -11,7 +11,7 @@ from ..errors import FileError, within
 from ..trace.address import STATE
 from ..trace.files.schema import TRACED, Problem, validate
 from ..trace.files.tensor_header import holds_trace, is_tensors
-from ..trace.trace import Header
+from ..trace.header import Header
 from ..weights.found import Defaults
 from .build import build
 from .model import Model

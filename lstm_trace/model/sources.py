@@ -15,7 +15,8 @@ from ..trace.argument_types import checked
 from ..trace.files import trace_file, trace_json
 from ..trace.files.schema import Problem, validate
 from ..trace.files.tensor_header import is_tensors
-from ..trace.trace import Header, Trace
+from ..trace.header import Header
+from ..trace.trace import Trace
 from ..weights.live import as_array, framework, from_live, unpacked
 from ..weights.read import is_model
 from .build import build

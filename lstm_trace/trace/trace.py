@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, KeysView, Mapping, Sequence
+from collections.abc import Iterator, KeysView, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,12 @@ import numpy as np
 from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.lines import Operand
-from ..cell.network import GIVEN, VALID, Scope, Stage, X, find, layer_and_direction, scope_and_name
-from ..cell.variants import Merge, Padding
+from ..cell.network import Scope, Stage, find, layer_and_direction
 from ..errors import MissingError, counted
-from . import addresses, states
+from . import addresses, reads
 from .address import Address, positions
 from .argument_types import KINDS, checked, misfit
+from .header import Header
 from .window import between, stages_at
 
 if TYPE_CHECKING:
@@ -26,36 +25,6 @@ if TYPE_CHECKING:
 
 
 Step = int  # a position in the input; it has a name of its own because `index` is called too often to be `checked`
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a trace says of itself, beside its arrays.
-
-    kind, options: the cell's name and its options in full (kind `equations` for an own cell). ask: addresses or
-    names of the lines that were asked for. names: labels of inputs (`x`) and units (`h`). symbols: how an own name
-    is printed, in TeX. imported: what was done to the weights on the way in. batched, batch_first: the layout in
-    which the input was given. notes: what the author wrote below the title. plan: which plan computed it. arithmetic:
-    other than that of dtype, if any. agreement: what was compared with a framework's own result, and how far it was
-    off.
-    """
-
-    title: str = ""
-    notes: str = ""
-    kind: str = "lstm"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    dtype: str = "float64"
-    merge: Merge = "concat"
-    padding: Padding | None = None
-    ask: tuple[str, ...] = ()
-    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    symbols: Mapping[str, str] = field(default_factory=dict)
-    imported: tuple[str, ...] = ()
-    batched: bool = True
-    batch_first: bool = False
-    plan: str = "lines"
-    arithmetic: str | None = None
-    agreement: tuple[str, ...] = ()
 
 
 @checked
@@ -117,14 +86,25 @@ class Trace:
         return range(self.first, self.first + self.steps)
 
     def index(self, t: Step) -> int:
-        """Where step `t`, a position in the input, lies in the arrays."""
+        """Where a step lies in the arrays.
+
+        Args:
+            t: its position in the input.
+        """
         try:
             return t - self.first
         except TypeError:
             raise misfit("t", "a whole number", t) from None
 
     def stage(self, scope: Scope) -> Stage:
-        """The stage at `layer/direction`. Raises MissingError."""
+        """The stage of one layer and direction.
+
+        Args:
+            scope: `layer/direction`.
+
+        Raises:
+            MissingError: where there is none.
+        """
         for stage in self.stages:
             if stage.scope == scope:
                 return stage
@@ -133,34 +113,15 @@ class Trace:
     def operand(self, scope: Scope, name: Operand, steps: slice = slice(None)) -> Array | None:
         """The values that a line of `scope` reads as `name`, at `steps`; None where they were not recorded.
 
-        steps: indices of the arrays (see `index`). Lines, inputs and states give (steps, B, width), parameters their
-        own shape, numbers themselves.
+        Args:
+            scope: `layer/direction`.
+            name: of a line, input, state or parameter, or a number.
+            steps: indices of the arrays (see `index`).
+
+        Returns:
+            (steps, B, width) for lines, inputs and states, parameters in their own shape, numbers themselves.
         """
-        if not isinstance(steps, slice):
-            raise misfit("steps", "a slice", steps)
-        if not isinstance(name, str):
-            if not isinstance(name, Real):
-                raise misfit("name", "the name of a line, or a number", name)
-            with np.errstate(over="ignore"):  # 1e300 is infinite in float32, here as in a run
-                return np.asarray(name, self.header.dtype)
-        stage = self.stage(scope)
-        recorded = self.lines.get(scope, {})
-        if name in recorded:
-            return recorded[name][steps]
-        if name in stage.cell.states:
-            return states.before(self, stage, name, steps)
-        if name in stage.sources:
-            source = stage.sources[name]
-            if source == X:
-                return None if self.x is None else self.x[steps]
-            if source == VALID:
-                return self.valid[steps]
-            if source == GIVEN:
-                values = self.given.get(scope, {}).get(name)
-                return None if values is None else values[steps]
-            origin, line = scope_and_name(source)
-            return self.operand(origin, line, steps)
-        return self.parameters.get(scope, {}).get(name)
+        return reads.operand(self, scope, name, steps)
 
     @property
     def padded(self) -> str:
@@ -218,8 +179,13 @@ class Trace:
     ) -> Trace:
         """The trace of one layer, one direction, some steps, or all of that: a view, with the same arrays.
 
-        steps: positions in the input that are next to each other; negative ones count from the end. Raises
-        MissingError.
+        Args:
+            layer: from 0; all if None.
+            direction: `forward`, `reverse` or `joined`; all if None.
+            steps: adjacent positions in the input; negative ones count from the end.
+
+        Raises:
+            MissingError: for what the trace does not have.
         """
         found = self if layer is None and direction is None else stages_at(self, layer, direction)
         return found if steps is None else between(found, positions(steps, self.span))
@@ -227,17 +193,14 @@ class Trace:
     @property
     def output(self) -> Array:
         """What the top layer gives out, in the layout in which x was given: (T, B, D·H), (B, T, D·H) or (T, D·H)."""
-        last = self.stages[-1]
-        top = [stage for stage in self.stages if stage.layer == last.layer]
-        if last.direction != "joined" and len(top) > 1:
-            raise MissingError("the directions are not joined; use trace.at(direction=…).output")
-        values = self.operand(last.scope, last.cell.output)
-        if values is None:
-            raise MissingError(f"the output {last.cell.output} of {last.scope} was not recorded")
-        return self.outward(values)
+        return self.outward(reads.output(self))
 
     def outward(self, values: Array) -> Array:
-        """A (T, B, …) array in the layout in which x was given."""
+        """An array in the layout in which x was given.
+
+        Args:
+            values: (T, B, …).
+        """
         if not self.header.batched:
             return values[:, 0]
         return np.swapaxes(values, 0, 1) if self.header.batch_first else values
@@ -248,24 +211,36 @@ class Trace:
 
         Of a trace of some steps, the state after the last of those that the direction visits.
         """
-        return states.last(self, "h_prev")
+        return reads.last(self, "h_prev")
 
     @property
     def c_n(self) -> Array:
         """The last c of every layer and direction, (L·D, B, H), as `h_n`."""
-        return states.last(self, "c_prev")
+        return reads.last(self, "c_prev")
 
     # -- addresses -----------------------------------------------------------------------------------------------
 
     def extents(self, name: str) -> dict[str, Sequence[int | str]]:
-        """For each part of an address of `name` the values that it may have.
+        """For each part of an address the values that it may have.
 
-        Raises MissingError with the nearest name where the trace has no such name.
+        Args:
+            name: of a line, input, state or parameter.
+
+        Raises:
+            MissingError: where the trace has no such name, with the nearest one.
         """
         return addresses.extents(self, name)
 
     def locate(self, text: str, every: bool = False) -> Address:
-        """Read the address of a line, input, parameter or initial state of this trace (see `address.read`)."""
+        """Read the address of a line, input, parameter or initial state of this trace.
+
+        Args:
+            text: as in `0/forward/3/0/h_t[1]`; a part may be left out where there is only one.
+            every: whether a part that is left out may stand for several.
+
+        Raises:
+            MissingError: for what the trace does not have.
+        """
         return addresses.locate(self, text, every)
 
     def asked(self) -> list[Address]:
@@ -286,7 +261,14 @@ class Trace:
     # -- conveniences: each calls the module above that does the work --------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the trace to a file; the suffix says which kind. Raises FileError."""
+        """Write the trace to a file.
+
+        Args:
+            path: ends in `.json` or `.safetensors`.
+
+        Raises:
+            FileError: for another suffix, or where the file cannot be written.
+        """
         conveniences.call("trace.save", self, path)
 
     def _repr_html_(self) -> str:
@@ -295,16 +277,29 @@ class Trace:
         return html
 
     def report(self, format: str = "md", **options: Any) -> str:
-        """The worked solution, as Markdown (`md`) or for a terminal (`text`); see `report.report.report`.
+        """The worked solution.
 
-        options: detail (`scalar`, `vector`, `summary`), digits, width, everything, and those of a selection: only,
-        layer, direction, steps, batch, unit. Raises MissingError for a selection that is not there, OptionError.
+        Args:
+            format: `md`, `text`, `html`, `tex` or `typ`.
+            options: detail (`scalar`, `vector`, `summary`), digits, width, everything, language, notation, and those of
+                a selection: only, layer, direction, steps, batch, unit; see `report.options.Options`.
+
+        Raises:
+            OptionError: for a format or option that there is not.
+            MissingError: for a selection that is not there.
         """
         report: str = conveniences.call("trace.report", self, format, **options)
         return report
 
     def pdf(self, **options: Any) -> bytes:
-        """The worked solution as a PDF, with the options of `report`. Raises OptionError without the extra `[pdf]`."""
+        """The worked solution as a PDF; needs the extra `[pdf]`.
+
+        Args:
+            options: those of `report`.
+
+        Raises:
+            OptionError: for an option that there is not, or without the extra.
+        """
         pdf: bytes = conveniences.call("trace.pdf", self, **options)
         return pdf
 
@@ -313,10 +308,15 @@ class Trace:
     ) -> pd.DataFrame:
         """The values as a pandas frame: shape `long`, `wide` or `worked` (see `tables.frames.frame`).
 
-        with_inputs: premises too (long only). padding: keep the steps that are no part of their sequence, beyond a
-        row's length for example, with a column `valid`, 1 or 0; they are left out otherwise. selection: only, layer,
-        direction, steps, batch, unit (`Selection`). Raises MissingError for a selection that is not there, OptionError
-        for an unknown shape.
+        Args:
+            shape: `long`, a row for each value; `wide`, for each step; or `worked`, with formulas.
+            with_inputs: parameters, inputs and initial states too (long only).
+            padding: keep the steps beyond a sequence's length, with a column `valid`, 1 or 0.
+            selection: only, layer, direction, steps, batch, unit.
+
+        Raises:
+            OptionError: for an unknown shape.
+            MissingError: for a selection that is not there.
         """
         frame: pd.DataFrame = conveniences.call("trace.to_frame", self, shape, with_inputs, padding, **selection)
         return frame

@@ -80,7 +80,13 @@ class Verification:
 
 @checked
 def verify(trace: Trace) -> Verification:
-    """Derive every recorded line again from its recorded operands.
+    """Derive every recorded line again from its recorded operands (docs/verify.md).
+
+    Args:
+        trace: the trace.
+
+    Returns:
+        `status` (`verified`, `failed` or `inconclusive`), the failures in computing order, and the premises.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")

@@ -1,0 +1,42 @@
+"""The metadata of a trace: what it says of itself, beside its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..cell.variants import Merge, Padding
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a trace says of itself, beside its arrays.
+
+    kind, options: the cell's name and its options in full (kind `equations` for an own cell). ask: addresses or
+    names of the lines that were asked for. names: labels of inputs (`x`) and units (`h`). symbols: how an own name
+    is printed, in TeX. imported: what was done to the weights on the way in. batched, batch_first: the layout in
+    which the input was given. notes: what the author wrote below the title. plan: which plan computed it. arithmetic:
+    other than that of dtype, if any. agreement: what was compared with a framework's own result, and how far it was
+    off.
+    """
+
+    title: str = ""
+    notes: str = ""
+    kind: str = "lstm"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "float64"
+    merge: Merge = "concat"
+    padding: Padding | None = None
+    ask: tuple[str, ...] = ()
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    imported: tuple[str, ...] = ()
+    batched: bool = True
+    batch_first: bool = False
+    plan: str = "lines"
+    arithmetic: str | None = None
+    agreement: tuple[str, ...] = ()

@@ -1,0 +1,95 @@
+"""What a line of a trace reads: lines, inputs, parameters, and the states that the step before left."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.lines import Operand
+from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
+from ..errors import MissingError
+from .argument_types import misfit
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+
+def before(trace: Trace, stage: Stage, name: str, steps: slice) -> Array | None:
+    """The carried line one step before (after, for the reverse direction), the initial value at the edge."""
+    begin, end, _ = steps.indices(trace.steps)
+    first = trace.initial.get(stage.scope, {}).get(name)
+    back = -1 if stage.direction != "reverse" else 1
+    edge = begin == 0 if back < 0 else end == trace.steps
+    inner = slice(max(begin - 1, 0), max(end - 1, 0)) if back < 0 else slice(begin + 1, min(end + 1, trace.steps))
+    parts = []
+    if inner.stop > inner.start:
+        carried = trace.operand(stage.scope, stage.cell.states[name], inner)
+        if carried is None:
+            return None
+        parts.append(carried)
+    if edge and end > begin:
+        if first is None:
+            return None
+        parts.insert(0 if back < 0 else len(parts), first[None])
+    return np.concatenate(parts) if parts else None
+
+
+def last(trace: Trace, state: str) -> Array:
+    """The last value of `state` in every layer and direction, (L·D, B, H)."""
+    found = []
+    for stage in trace.stages:
+        if state in stage.cell.states:
+            values = trace.operand(stage.scope, stage.cell.states[state])
+            if values is None:
+                raise MissingError(f"{stage.cell.states[state]} of {stage.scope} was not recorded")
+            found.append(values[-1 if stage.direction != "reverse" else 0])
+    if not found:
+        raise MissingError(f"no cell of this trace carries {state}")
+    if len({values.shape for values in found}) > 1:
+        raise MissingError("the layers differ in width, so their last states are no one array; use trace.at(layer=…)")
+    stacked = np.stack(found)
+    return stacked if trace.header.batched else stacked[:, 0]
+
+
+def operand(trace: Trace, scope: str, name: Operand, steps: slice) -> Array | None:
+    """See `Trace.operand`."""
+    if not isinstance(steps, slice):
+        raise misfit("steps", "a slice", steps)
+    if not isinstance(name, str):
+        if not isinstance(name, Real):
+            raise misfit("name", "the name of a line, or a number", name)
+        with np.errstate(over="ignore"):  # 1e300 is infinite in float32, here as in a run
+            return np.asarray(name, trace.header.dtype)
+    stage = trace.stage(scope)
+    recorded = trace.lines.get(scope, {})
+    if name in recorded:
+        return recorded[name][steps]
+    if name in stage.cell.states:
+        return before(trace, stage, name, steps)
+    if name in stage.sources:
+        source = stage.sources[name]
+        if source == X:
+            return None if trace.x is None else trace.x[steps]
+        if source == VALID:
+            return trace.valid[steps]
+        if source == GIVEN:
+            values = trace.given.get(scope, {}).get(name)
+            return None if values is None else values[steps]
+        origin, line = scope_and_name(source)
+        return trace.operand(origin, line, steps)
+    return trace.parameters.get(scope, {}).get(name)
+
+
+def output(trace: Trace) -> Array:
+    """What the top layer gives out, (T, B, width). Raises MissingError where it was not recorded, or there are two."""
+    last = trace.stages[-1]
+    top = [stage for stage in trace.stages if stage.layer == last.layer]
+    if last.direction != "joined" and len(top) > 1:
+        raise MissingError("the directions are not joined; use trace.at(direction=…).output")
+    values = trace.operand(last.scope, last.cell.output)
+    if values is None:
+        raise MissingError(f"the output {last.cell.output} of {last.scope} was not recorded")
+    return values
