@@ -1,7 +1,7 @@
 """One way to read a set of LSTM weights, as a record of facts, and a fast run of many readings at once.
 
 The run is a search tool: plain h and c over time for readings that differ in the order of the gates and in the forget
-bias. What it finds is then traced, and proven, by the ordinary run.
+bias. What it finds is then traced, and verified, by the ordinary run.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Failure(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """A line of which some values can be neither proven nor refuted, with the reason."""
+    """A line of which some values can be neither verified nor refuted, with the reason."""
 
     place: str
     reason: str
@@ -56,7 +56,7 @@ class Unknown(NamedTuple):
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found. proven, failed: numbers of values; premises are listed, not proven."""
+    """What `verify` found. verified, failed: numbers of values; premises are listed, not verified."""
 
     verified: int
     failed: int
