@@ -25,7 +25,12 @@ if sys.platform != "win32":
 
 #: Bytes of NAME that stand in the name of what is beside it: a name may have 255, on some file systems 143.
 MOST_NAME = 100
-_FLAGS = sum(getattr(os, flag, 0) for flag in ("O_RDONLY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
+_FLAGS = ("O_RDONLY", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")
+
+
+def open_own(path: str | Path) -> int:
+    """The handle of what should be a file or folder of ours: a link is not followed, a pipe not waited for."""
+    return os.open(path, sum(getattr(os, flag, 0) for flag in _FLAGS))
 
 
 @contextmanager
@@ -73,7 +78,7 @@ def _remove(name: str) -> None:
     if sys.platform == "win32":
         os.unlink(name)  # fails for one that is open, and for a folder
         return
-    handle = os.open(name, _FLAGS)
+    handle = open_own(name)
     try:
         state = os.fstat(handle)
         if _locked(handle) and os.path.samestat(state, os.lstat(name)):
@@ -115,7 +120,7 @@ def _opened_folder(target: Path, suffix: str) -> tuple[int, str]:
         if sys.platform == "win32":
             return -1, name
         with suppress(FileNotFoundError):
-            return os.open(name, _FLAGS), name
+            return open_own(name), name
 
 
 def _beside(target: Path, suffix: str) -> dict[str, str]:

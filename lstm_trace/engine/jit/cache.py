@@ -18,6 +18,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from ...base.leftovers import open_own
+
 #: Names another directory; an empty value turns the cache off.
 VARIABLE = "LSTM_TRACE_CACHE"
 #: Entries that are kept; the older half goes when there are more. Each is some 8 kB.
@@ -83,10 +85,8 @@ def read(place: Path | None, entry: str) -> bytes | None:
 
 def _content(path: Path, most: int) -> bytes | None:
     """What a plain file of ours holds; None where it is none, or has more than `most` bytes."""
-    # a link is not followed, and a pipe is not waited for
-    flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")
     try:
-        handle = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
+        handle = open_own(path)
         with os.fdopen(handle, "rb") as file:
             state = os.fstat(handle)
             if not stat.S_ISREG(state.st_mode) or not _closed(state) or state.st_size > most:
