@@ -246,7 +246,8 @@ def _check_sizes(model: Model, arrays: Mapping[str, Mapping[str, Array]]) -> Non
     for scope, here in arrays.items():
         shapes = {name: array.shape for name, array in here.items()}
         options = of_direction(model.header.options, scope.split("/")[1])
-        problems += misfits(options, shapes, f"{scope}/" if len(arrays) > 1 else "")
+        prefix = f"{scope}/" if len(arrays) > 1 else ""
+        problems += (f"{prefix}{misfit}" for misfit in misfits(model.header.kind, options, shapes))
     raise_all(ShapeError, problems)
 
 
