@@ -53,9 +53,10 @@ def prepare(
 
     source: weights by our names (`W_xi` (H, I), `W_hi` (H, H), `b_i` (H,), or `1/reverse/W_xi` in a stack), arrays in
     a framework's `layout`, a live PyTorch or Keras LSTM, the path of a model file (docs/models.md) or a problem file,
-    or a problem as a mapping with `weights`. cell: `lstm`, `slstm`, or `{"equations": text}`. options: of the cell
-    and the network (docs/options.md). name: which LSTM of several is meant, and a title. layout: how arrays are
-    stored, by name or by facts (docs/layouts.md). dtype: float32 or float64; the result type of the weights if None.
+    or a problem as a mapping with `weights`. cell: `lstm`, `slstm`, `gru`, `rnn`, or `{"equations": text}`. options: of
+    the cell and the network (docs/options.md). name: which LSTM of several is meant, and a title. layout: how arrays
+    are stored, by name or by facts (docs/layouts.md). dtype: float32 or float64; the result type of the weights if
+    None.
     Raises LstmTraceError with every fault.
 
     >>> model = prepare({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]})

@@ -67,7 +67,7 @@ def check(spec: Any, needs: Mapping[str, Sequence[str]], excludes: Mapping[str, 
     problems = []
     for f in fields(spec):
         value = getattr(spec, f.name)
-        problem = _problem(f.name, f.default, value, _words(type(spec)).get(f.name, ()))
+        problem = _problem(f.name, f.default, value, _words(spec.__class__).get(f.name, ()))
         if not problem and value != f.default:
             if not any(getattr(spec, other) for other in needs.get(f.name, ())) and f.name in needs:
                 problem = f"changes nothing without {' or '.join(f'{other}: true' for other in needs[f.name])}"

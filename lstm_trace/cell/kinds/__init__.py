@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from .gru import GRU
 from .kind import Kind
 from .lstm import LSTM
+from .rnn import RNN
 from .slstm import SLSTM
 
-KINDS: dict[str, type[Kind]] = {"lstm": LSTM, "slstm": SLSTM}
+KINDS: dict[str, type[Kind]] = {"lstm": LSTM, "slstm": SLSTM, "gru": GRU, "rnn": RNN}
