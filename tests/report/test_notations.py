@@ -151,6 +151,12 @@ def _yaml(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("notation", ["pytorch", "keras"])
 def test_an_own_cell_has_no_symbols_of_a_framework(notation: str) -> None:
     with pytest.raises(OptionError, match=f"notation '{notation}' has symbols for an LSTM"):
+        lt.run(_yaml("custom-cell")).report("text", notation=notation)
+
+
+@pytest.mark.parametrize("notation", ["pytorch", "keras"])
+def test_a_gru_has_no_symbols_of_a_framework_either(notation: str) -> None:
+    with pytest.raises(OptionError, match="has symbols for an LSTM, and this cell is of kind 'gru'"):
         lt.run(_yaml("gru")).report("text", notation=notation)
 
 

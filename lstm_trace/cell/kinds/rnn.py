@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 from ..options import apply
 from .kind import Kind
@@ -21,6 +22,5 @@ class RNN(Kind):
 
     def equations(self) -> str:
         """The cell as text."""
-        x, h, b = self.terms("h")
-        rows = [f"z_h = {' + '.join([*x, *h, *b])}", f"h_t = {apply(self.activation, 'z_h')}"]
+        rows = [f"z_h = {' + '.join(chain(*self.terms('h')))}", f"h_t = {apply(self.activation, 'z_h')}"]
         return "\n".join([*rows, "carry: h_prev <- h_t", "output: h_t"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from .kind import Kind
@@ -23,10 +24,7 @@ class SLSTM(Kind):
 
     def equations(self) -> str:
         """The cell as text; log(sigmoid(z)) is written -softplus(-z), which does not underflow."""
-        rows = []
-        for gate in self.gates:
-            x, h, b = self.terms(gate)
-            rows.append(f"z_{gate} = {' + '.join([*x, *h, *b])}")
+        rows = [f"z_{gate} = {' + '.join(chain(*self.terms(gate)))}" for gate in self.gates]
         if self.stabilised:
             rows += [
                 f"log_f = {'z_f' if self.forget_activation == 'exp' else '-softplus(-z_f)'}",
