@@ -13,10 +13,11 @@ from . import ROOT
 PACKAGE = ROOT / "lstm_trace"
 #: From low to high. A name with a dot is a room within a room, or a file that stands above its room.
 ROOMS = (
-    "printable", "errors", "base", "examples", "cell", "trace", "trace.files", "engine.plan", "engine.jit", "engine",
-    "weights", "weights.formats", "weights.onnx", "weights.live", "model", "verification", "backward", "explanation",
-    "mistakes", "formulas", "report.languages", "report.content", "report.sections", "report.formats", "report.diagram",
-    "report.page", "report.backward", "report", "tables", "export", "export.excel", "api", "cli", "cli.verbs",
+    "printable", "errors", "base", "examples", "cell", "cell.kinds", "cell.variants", "cell.network", "trace",
+    "trace.files", "engine.plan", "engine.jit", "engine", "weights", "weights.formats", "weights.onnx",
+    "weights.live", "model", "verification", "backward", "explanation", "mistakes", "formulas", "report.languages",
+    "report.content", "report.sections", "report.formats", "report.diagram", "report.page", "report.backward",
+    "report", "tables", "export", "export.excel", "api", "cli", "cli.verbs",
 )  # fmt: skip
 #: What a person can find their way in.
 MOST_FILES, MOST_LINES = 14, 330

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from numbers import Real
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import OptionError, closest, raise_all
 from .composites import BUILT_IN
@@ -65,7 +66,7 @@ def check(spec: Any, needs: Mapping[str, Sequence[str]], excludes: Mapping[str, 
     problems = []
     for f in fields(spec):
         value = getattr(spec, f.name)
-        problem = _problem(f.name, f.default, value)
+        problem = _problem(f.name, f.default, value, _words(spec.__class__).get(f.name, ()))
         if not problem and value != f.default:
             if not any(getattr(spec, other) for other in needs.get(f.name, ())) and f.name in needs:
                 problem = f"changes nothing without {' or '.join(f'{other}: true' for other in needs[f.name])}"
@@ -76,17 +77,19 @@ def check(spec: Any, needs: Mapping[str, Sequence[str]], excludes: Mapping[str, 
     raise_all(OptionError, problems)
 
 
-#: Options that name one of a few words.
-WORDS = {"bias": ("none", "one", "two"), "forget_activation": ("sigmoid", "exp")}
+@cache
+def _words(spec: Any) -> dict[str, tuple[str, ...]]:
+    """The options that take one of a few words."""
+    return {name: get_args(hint) for name, hint in get_type_hints(spec).items() if get_origin(hint) is Literal}
 
 
-def _problem(name: str, default: Any, value: Any) -> str:
+def _problem(name: str, default: Any, value: Any, words: Sequence[str]) -> str:
     if "clip" in name:
         return "" if value is None or (is_number(value) and value > 0) else "must be a positive number"
-    if name in WORDS:
-        *most, last = WORDS[name]
-        return "" if value in WORDS[name] else f"must be {', '.join(most)} or {last}"
-    if name.endswith("_activation"):
+    if words:
+        *most, last = words
+        return "" if value in words else f"must be {', '.join(most)} or {last}"
+    if name.endswith("activation"):
         return _activation_problem(value)
     if name == "layer_norm_epsilon":
         return "" if is_number(value) and value > 0 else "must be a positive number"

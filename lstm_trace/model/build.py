@@ -222,7 +222,8 @@ def _check_sizes(model: Model) -> None:
     for scope, here in model.weights.items():
         shapes = {name: array.shape for name, array in here.items()}
         options = of_direction(model.header.options, layer_and_direction(scope)[1])
-        problems += misfits(options, shapes, f"{scope}/" if len(model.weights) > 1 else "")
+        prefix = f"{scope}/" if len(model.weights) > 1 else ""
+        problems += (f"{prefix}{misfit}" for misfit in misfits(model.header.kind, options, shapes))
     raise_all(ShapeError, problems)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..cell.kinds.lstm import LSTM
 from ..cell.network import scope_and_name
-from ..cell.variants import OPTION_OF
 from ..errors import within
 from ..trace.header import Header
 from ..weights.find import find
@@ -20,7 +20,7 @@ from .build import build
 from .model import Model
 
 #: Names of ours that stand beside arrays in a layout: what the layout has no role for.
-OURS = frozenset(name for name in OPTION_OF if not name.startswith("b_") or name == "b_hr")
+OURS = frozenset(LSTM.brings)
 _OURS = re.compile(r"W_[xh][ifco]|b_[xh]?[ifco]|w_c[ifo]|W_hr|b_hr|(gamma|beta)_([ifco]|cell)")
 
 

@@ -182,7 +182,7 @@ def test_a_typo_in_a_name_is_a_missing_weight_with_the_nearest_name() -> None:
     ("cell", "message"),
     [
         ("lsmt", "unknown cell 'lsmt'; did you mean 'lstm'? An own cell is given as {equations: …}"),
-        ("gru", "unknown cell 'gru'; there are lstm, slstm. An own cell is given as {equations: …}"),
+        ("mgu2", "unknown cell 'mgu2'; there are lstm, slstm, gru, rnn. An own cell is given as {equations: …}"),
         ({"equations": RNN, "peephole": True}, "a cell given by equations has no option peephole"),
         ({"kind": "lstm", "peepole": True}, "the cell 'lstm' has no option peepole (did you mean peephole?)"),
         ({"kind": "lstm", "padding": "zeros"}, "option padding must be one of zero, repeat, carry; found 'zeros'"),

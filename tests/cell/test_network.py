@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 
 import lstm_trace as lt
+from lstm_trace.cell.kinds.lstm import LSTM
 from lstm_trace.cell.network import GIVEN, VALID, X, find, restrict, stack
 from lstm_trace.cell.parse import parse
-from lstm_trace.cell.variants import LSTM
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
 
 from ..support import oracle

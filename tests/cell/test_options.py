@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.cell.variants import KINDS, LSTM, SLSTM, named
+from lstm_trace.cell.kinds import KINDS
+from lstm_trace.cell.kinds.lstm import LSTM
+from lstm_trace.cell.kinds.slstm import SLSTM
+from lstm_trace.cell.variants import named
 from lstm_trace.errors import LstmTraceError, OptionError
 from lstm_trace.model.model import NETWORK
 
@@ -22,7 +25,8 @@ from ..support.family_oracle import Reading, sequence
 OTHER_VALUES: dict[str, Any] = {
     "bias": "two", "clip": 2.0, "output_clip": 2.0, "cell_clip": 2.0, "projection_clip": 2.0, "forget_bias": 1.0,
     "gate_activation": "hard_sigmoid", "candidate_activation": "relu", "output_activation": "linear",
-    "layer_norm_epsilon": 1e-3, "forget_activation": "exp", "stabilised": False,
+    "layer_norm_epsilon": 1e-3, "forget_activation": "exp", "stabilised": False, "update": "write",
+    "activation": "relu",
 }  # fmt: skip
 NEEDED = {
     "projection_bias": {"projection": True}, "projection_clip": {"projection": True},

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
+from lstm_trace.cell.kinds.lstm import LSTM
 from lstm_trace.cell.parse import parse
 from lstm_trace.cell.shapes import infer
-from lstm_trace.cell.variants import LSTM
 from lstm_trace.errors import LstmTraceError, ShapeError
 
 from ..support.strategies import Case, cells

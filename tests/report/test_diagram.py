@@ -43,6 +43,9 @@ def traced(kind: str) -> Trace:
             return lt.run(weights(kind), x, options={"layer_norm": True, "layer_norm_cell": True})
         case "slstm":
             return lt.run(weights(kind), x, cell="slstm")
+        case "gru":
+            shapes = {f"W_{s}{g}": (H, I if s == "x" else H) for s in "xh" for g in "ruh"}
+            return lt.run({n: np.full(s, 0.5) for n, s in shapes.items()}, x, cell="gru")
         case "lengths":
             return lt.run(weights("lstm"), x, lengths=[3])
         case "peephole, lengths":
@@ -61,7 +64,7 @@ def traced(kind: str) -> Trace:
     raise AssertionError(kind)
 
 
-KINDS = ("lstm", "peephole", "norm", "slstm", "lengths", "peephole, lengths", "readout", "joined", "plain")
+KINDS = ("lstm", "peephole", "norm", "slstm", "gru", "lengths", "peephole, lengths", "readout", "joined", "plain")
 
 
 def test_graph_of_an_lstm() -> None:

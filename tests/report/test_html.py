@@ -158,7 +158,7 @@ def page_of(name: str) -> str:
     return problem(name).report("html")
 
 
-@pytest.mark.parametrize("name", ["q22", "three-steps", "gru", "peephole", "slstm"])
+@pytest.mark.parametrize("name", ["q22", "three-steps", "gru", "custom-cell", "peephole", "slstm"])
 def test_structure(name: str) -> None:
     page = Page(page_of(name))
     assert page.every("html")[0].attributes["lang"] == "en"

@@ -171,6 +171,12 @@ def traces() -> Iterator[Trace]:
     yield from (stacked(layers=n, steps=2, batch=1, width=8, directions=("forward",)) for n in (5, 6))
     yield traced({"kind": "slstm"}, layers=1, both=False)
     yield from (lt.run(square, x, cell={"kind": "slstm", "stabilised": False}) for x in ([1.0], [[1.0], [2.0]]))
+    gated = {f"W_{side}{gate}": draw.normal(size=(1, 1)) for side in "xh" for gate in "ruh"}
+    for x in ([1.0], [[1.0], [2.0]]):
+        yield from (lt.run(gated, x, cell={"kind": "gru", "update": update}) for update in ("keep", "write"))
+    yield lt.run({name: gated[name] for name in ("W_xh", "W_hh")}, [1.0], cell="rnn")
+    normal = {f"{name}_cell": [1.0] for name in ("gamma", "beta")}
+    yield lt.run(square | normal, [1.0], options={"layer_norm_cell": True})
     yield lt.run(square, np.ones((3, 3, 1)), mask=[[1, 0, 1], [1, 0, 0], [0, 0, 1]])
     yield problem("a_t = sigmoid(x_t)\nb_t = sigmoid(-x_t)\ns_t = a_t * b_t\noutput: s_t", [[1.0, 2.0]])
     yield problem("f_t = sigmoid(0 * x_t)\nc_t = f_t * c_prev\ncarry: c_prev <- c_t\noutput: c_t", np.ones((2, 2)))

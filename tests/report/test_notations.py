@@ -56,6 +56,33 @@ def test_keras_has_one_bias() -> None:
     assert "z_c = kernel_cᵀ x_t + recurrent_kernel_cᵀ h_{t-1} + bias_c" in trace.report("text", notation="keras")
 
 
+@pytest.mark.parametrize(
+    ("kind", "notation", "expected"),
+    [
+        ("gru", "pytorch", "z_n = W_in x_t + b_in + r_t ⊙ (W_hn h_{t-1} + b_hn)"),
+        ("gru", "pytorch", "z_t = σ(z_z)"),
+        ("gru", "pytorch", "h_t = z_t ⊙ h_{t-1} + (1 - z_t) ⊙ n_t"),
+        ("gru", "keras", "z_z = kernel_zᵀ x_t + b_xu + recurrent_kernel_zᵀ h_{t-1} + b_hu"),
+        ("gru", "keras", "z_t = σ(z_z)"),
+        ("rnn", "pytorch", "z_h = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh"),
+        ("rnn", "keras", "z_h = kernelᵀ x_t + b_xh + recurrent_kernelᵀ h_{t-1} + b_hh"),
+    ],
+)
+def test_symbols_of_a_gru_and_an_rnn(kind: str, notation: str, expected: str) -> None:
+    draw, gates = np.random.default_rng(1), {"gru": "ruh", "rnn": "h"}[kind]
+    weights = {
+        f"{w}_{side}{g}": draw.normal(size=(2, 2) if w == "W" else 2) for w in "Wb" for side in "xh" for g in gates
+    }
+    cell = {"kind": kind} | ({"reset_after": True} if kind == "gru" else {})
+    trace = lt.run(weights, np.ones((2, 2)), cell=cell)
+    assert expected in trace.report("text", notation=notation, width=200)
+    for format in ("md", "tex", "typ", "html"):
+        report = trace.report(format, notation=notation)
+        assert "{kernel}_{}" not in report
+        if format != "html":
+            assert numbers(report) == numbers(trace.report(format))
+
+
 def test_the_authors_symbols_come_first() -> None:
     trace = lt.run({**_own(), "symbols": {"c_tilde": r"\hat{c}_t"}})
     assert r"\hat{c}_t" in trace.report("md", notation="pytorch")
@@ -151,7 +178,13 @@ def _yaml(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("notation", ["pytorch", "keras"])
 def test_an_own_cell_has_no_symbols_of_a_framework(notation: str) -> None:
     with pytest.raises(OptionError, match=f"notation '{notation}' has symbols for an LSTM"):
-        lt.run(_yaml("gru")).report("text", notation=notation)
+        lt.run(_yaml("custom-cell")).report("text", notation=notation)
+
+
+@pytest.mark.parametrize("notation", ["pytorch", "keras"])
+def test_an_slstm_has_no_symbols_of_a_framework_either(notation: str) -> None:
+    with pytest.raises(OptionError, match="a GRU and a plain RNN, and this cell is of kind 'slstm'"):
+        lt.run({**_own(), "cell": "slstm"}).report("text", notation=notation)
 
 
 def test_two_names_printed_alike_are_refused() -> None:

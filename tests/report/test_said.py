@@ -150,3 +150,51 @@ def test_a_contribution_names_the_step_that_brought_most() -> None:
     trace = lt.run({}, [[1.0], [8.0], [1.0]], cell=cell)
     said = explanation(trace, "2/c_t[0]", "contribution").sentences
     assert "the step that contributed most is t = 1: +4" in said
+
+
+# -- the gates of a GRU ----------------------------------------------------------------------------------------------
+
+GRU: dict[str, Any] = {f"W_{s}{g}": [[0.0]] for s in "xh" for g in "ruh"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ({}, "The update gate kept 50 % of the old hidden state of unit 0."),
+        ({"update": "write"}, "The update gate replaced 50 % of the old hidden state of unit 0 with the candidate."),
+        ({}, "The reset gate let the candidate see 50 % of the past of unit 0."),
+        ({"reset_after": True}, "The reset gate let the candidate see 50 % of the past of unit 0; all of it was zero"),
+    ],
+)
+def test_what_the_gates_of_a_gru_did(cell: dict[str, Any], said: str) -> None:
+    trace = lt.run(GRU, [1.0], h0=[0.5], cell={"kind": "gru", **cell})
+    assert said in " ".join(trace.report("text").partition("In words")[2].split())
+
+
+def test_an_update_gate_does_something_where_the_past_is_zero() -> None:
+    """It says how much of the candidate comes in as well, so that it is not said to have changed nothing."""
+    words = " ".join(lt.run(GRU, [1.0], cell="gru").report("text").partition("In words")[2].split())
+    assert words.count("all of it was zero") == 1
+    assert words.endswith("The update gate kept 50 % of the old hidden state of unit 0.")
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "many"),
+    [
+        ("de", "das Aktualisierungstor behielt 50 % des", "Das Rücksetztor ließ den Kandidaten 12 % bis 88 % der"),
+        ("fr", "La porte de mise à jour a gardé 50 % de l'ancien", "a laissé voir au candidat 12 % à 88 % du passé,"),
+        ("es", "La puerta de actualización conservó el 50 % del", "dejó ver al candidato entre el 12 % y el 88 % del"),
+        ("zh", "更新门保留了单元 0 旧隐藏状态的 50%", "重置门让候选值看到了过去状态的 12% 到 88%，"),
+    ],
+)
+def test_the_gates_of_a_gru_in_other_languages(language: str, one: str, many: str) -> None:
+    def said(trace: lt.Trace) -> str:
+        return " ".join(trace.report("text", language=language).replace("\u00a0", " ").split()).lower()
+
+    assert one.lower() in said(lt.run(GRU, [1.0], cell="gru"))
+    assert many.lower() in said(lt.run(GRU | {"W_xr": [[1.0]]}, [[-2.0], [2.0]], cell="gru"))
+
+
+def test_the_title_of_a_plain_rnn() -> None:
+    trace = lt.run({"W_xh": [[0.5]], "W_hh": [[0.5]]}, [[1.0], [2.0]], cell="rnn")
+    assert "A plain RNN cell with one unit reads 2 steps of one number." in trace.report("text")

@@ -118,6 +118,7 @@ PROBLEMS: dict[str, tuple[dict[str, Any], tuple[str, int, int | None]]] = {
     "sLSTM": (_random(6, {"kind": "slstm"}), ("W_hi", 0, 1)),
     "sLSTM, exp": (_random(7, {"kind": "slstm", "forget_activation": "exp", "stabilised": False}), ("W_xf", 1, 1)),
     "GRU": (_example("gru"), ("W_hh", 0, 1)),
+    "own cell": (_example("custom-cell"), ("W_hh", 0, 1)),
     "softmax": (_example("rnn-softmax"), ("W_y", 3, 0)),
     "readout": (_example("readout"), ("W_hy", 0, 1)),
     "saturated": (_saturated(), ("W_xc", 0, 1)),

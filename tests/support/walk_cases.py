@@ -40,6 +40,9 @@ CELLS: dict[str, dict[str, Any]] = {
         "output_activation": "scaled_tanh(1.2, 0.7)",
     },
     "slstm": {"kind": "slstm", "bias": "one"},
+    "gru": {"kind": "gru", "bias": "one", "update": "write"},
+    "gru, reset after": {"kind": "gru", "bias": "two", "reset_after": True},
+    "rnn": {"kind": "rnn", "bias": "one"},
     "own": {"equations": OWN},
 }  # fmt: skip
 I, H, P = 3, 4, 2  # noqa: E741
@@ -61,9 +64,14 @@ def weights(
     found = {}
     for layer in range(layers):
         for direction in directions:
-            wide = {"x_t": I if layer == 0 else recurrent * len(directions), "h_prev": recurrent, "m_t": H}
+            wide = {
+                "x_t": I if layer == 0 else recurrent * len(directions),
+                "h_prev": recurrent,
+                "m_t": H,
+                "r_t * h_prev": H,
+            }
             for name in cell.parameters:
-                high = P if name.endswith("hr") else H
+                high = P if options.get("projection") and name.endswith("hr") else H
                 if name in reads:
                     value = rng.normal(size=(high, wide[str(reads[name])])) * 0.6
                 else:

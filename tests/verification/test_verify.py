@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
+from lstm_trace.cell.kinds import KINDS
 from lstm_trace.cli import main
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.verify import derive
@@ -23,6 +24,8 @@ CELLS: list[dict[str, Any]] = [
     {"layer_norm": True, "forget_bias": 1.0},
     {"cell_clip": 0.5, "candidate_activation": "softsign", "output_activation": "elu"},
     {"kind": "slstm"},
+    {"kind": "gru", "reset_after": True},
+    {"kind": "gru", "update": "write"},
 ]
 
 
@@ -37,7 +40,7 @@ def traced(
     for layer in range(layers):
         width = 3 if layer == 0 else 5 * len(directions)
         for direction in directions:
-            for gate in "ico" if spec.get("coupled") else "ifco":
+            for gate in "ico" if spec.get("coupled") else KINDS[spec["kind"]].gates:
                 part = {f"W_x{gate}": (5, width), f"W_h{gate}": (5, 5), f"b_{gate}": (5,)}
                 if spec.get("peephole") and gate != "c":
                     part[f"w_c{gate}"] = (5,)
@@ -46,17 +49,19 @@ def traced(
                 weights |= {f"{layer}/{direction}/{n}": rng.normal(size=s) for n, s in part.items()}
     states = rng.normal(size=(2, layers * len(directions), 2, 5))
     x = rng.normal(size=(4, 2, 3))
-    return lt.run(weights, x, cell=spec, dtype=dtype, h0=states[0], c0=states[1], **run)
+    c0 = states[1] if "c" in KINDS[spec["kind"]].gates else None
+    return lt.run(weights, x, cell=spec, dtype=dtype, h0=states[0], c0=c0, **run)
 
 
-@pytest.mark.parametrize("options", CELLS, ids=str)
+@pytest.mark.parametrize("options", [*CELLS, {"kind": "rnn"}], ids=str)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_what_run_made_is_proven(options: dict[str, Any], dtype: str) -> None:
     trace = traced(options, dtype=dtype, lengths=[4, 2])
     result = lt.verify(trace)
     assert result.status == "verified"
     assert result.verified == sum(a.size for lines in trace.lines.values() for a in lines.values())
-    assert {"x_t", "lengths", "0/forward/h0", "1/reverse/W_xi"} <= set(result.premises)
+    gate = KINDS[options.get("kind", "lstm")].gates[0]
+    assert {"x_t", "lengths", "0/forward/h0", f"1/reverse/W_x{gate}"} <= set(result.premises)
 
 
 @settings(max_examples=60, deadline=None)

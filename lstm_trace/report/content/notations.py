@@ -25,33 +25,54 @@ from ...trace.rows import Selection
 from ...trace.trace import Trace
 from ..languages.strings import words
 
-#: PyTorch's LSTM: candidate g, first index i for the input and h for the hidden state (torch.nn.LSTM).
-PYTORCH: dict[str, Symbol] = {
-    "c_tilde": Symbol("g", "t"),
-    **{f"W_x{gate}": Symbol("W", f"i{gate}") for gate in "ifo"},
-    **{f"b_x{gate}": Symbol("b", f"i{gate}") for gate in "ifo"},
-    "W_xc": Symbol("W", "ig"),
-    "W_hc": Symbol("W", "hg"),
-    "b_xc": Symbol("b", "ig"),
-    "b_hc": Symbol("b", "hg"),
-    "b_c": Symbol("b", "g"),
-    **{f"{letter}_c": Symbol(letter, "g") for letter in "zdsny"},
-    "gamma_c": Symbol("γ", "g"),
-    "beta_c": Symbol("β", "g"),
+
+def _pytorch(letters: Mapping[str, str]) -> dict[str, Symbol]:
+    """The weights and pre-activations of gates by PyTorch's letters; the first index is i for the input, h for h."""
+    found: dict[str, Symbol] = {}
+    for ours, theirs in letters.items():
+        found |= {f"{base}_x{ours}": Symbol(base, f"i{theirs}") for base in "Wb"}
+        found |= {f"{base}_h{ours}": Symbol(base, f"h{theirs}") for base in "Wb"}
+        found |= {f"{base}_{ours}": Symbol(base, theirs) for base in "bzdsny"}
+        found |= {f"gamma_{ours}": Symbol("γ", theirs), f"beta_{ours}": Symbol("β", theirs)}
+    return found
+
+
+def _keras(letters: Mapping[str, str]) -> dict[str, Symbol]:
+    """x @ kernel, so that the matrices of the equations are Keras's kernels transposed."""
+    found: dict[str, Symbol] = {}
+    for ours, theirs in letters.items():
+        found |= {
+            f"W_x{ours}": Symbol("kernel", theirs, upright=True, power="T"),
+            f"W_h{ours}": Symbol("recurrent_kernel", theirs, upright=True, power="T"),
+            f"b_{ours}": Symbol("bias", theirs, upright=True),
+        }
+    return found
+
+
+#: By the kind of the cell: torch.nn.LSTM, GRU and RNN.
+PYTORCH: dict[str, dict[str, Symbol]] = {
+    "lstm": {"c_tilde": Symbol("g", "t"), **_pytorch({"i": "i", "f": "f", "c": "g", "o": "o"})},
+    "gru": {"u_t": Symbol("z", "t"), "h_tilde": Symbol("n", "t"), **_pytorch({"r": "r", "u": "z", "h": "n"})},
+    "rnn": _pytorch({"h": "h"}),
 }
 
-#: Keras' LSTM: x @ kernel, so that the matrices of the equations are its kernels transposed (keras.layers.LSTM).
-KERAS: dict[str, Symbol] = {
-    **{f"W_x{gate}": Symbol("kernel", gate, upright=True, power="T") for gate in "ifco"},
-    **{f"W_h{gate}": Symbol("recurrent_kernel", gate, upright=True, power="T") for gate in "ifco"},
-    **{f"b_{gate}": Symbol("bias", gate, upright=True) for gate in "ifco"},
+#: keras.layers.LSTM, GRU and SimpleRNN.
+KERAS: dict[str, dict[str, Symbol]] = {
+    "lstm": _keras({gate: gate for gate in "ifco"}),
+    "gru": {"u_t": Symbol("z", "t"), "z_u": Symbol("z", "z"), **_keras({"r": "r", "u": "z", "h": "h"})},
+    "rnn": _keras({"h": ""}),
 }
 
 #: Of two matrices the one in which they stand side by side, for [h; x].
 JOINED: dict[tuple[str, str], str] = {(f"W_h{gate}", f"W_x{gate}"): f"W_{gate}" for gate in GATES}
 
-#: Preset to its symbols; the exercises' are those of every report.
-NOTATIONS: dict[str, Mapping[str, Symbol]] = {"exercise": {}, "joined": {}, "pytorch": PYTORCH, "keras": KERAS}
+#: Preset to its symbols by the kind of the cell; the exercises' are those of every report.
+NOTATIONS: dict[str, Mapping[str, Mapping[str, Symbol]]] = {
+    "exercise": {},
+    "joined": {},
+    "pytorch": PYTORCH,
+    "keras": KERAS,
+}
 
 
 def applied(
@@ -68,12 +89,12 @@ def applied(
         return trace, ()
     if notation == "joined":
         return _joined_trace(trace, selection or Selection(), language)
-    if trace.header.kind != "lstm":
+    table = NOTATIONS[notation].get(trace.header.kind)
+    if table is None:
         raise OptionError(
-            f"notation {notation!r} has symbols for an LSTM, and this cell is of kind {trace.header.kind!r}; "
-            "use exercise, or symbols: in the problem"
+            f"notation {notation!r} has symbols for an LSTM, a GRU and a plain RNN, and this cell is of kind "
+            f"{trace.header.kind!r}; use exercise, or symbols: in the problem"
         )
-    table = NOTATIONS[notation]
     symbols: dict[str, Any] = {**table, **trace.header.symbols}
     _check_distinct(trace, notation, symbols)
     return replace(trace, header=replace(trace.header, symbols=symbols)), ()

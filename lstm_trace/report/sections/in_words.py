@@ -50,8 +50,8 @@ def _gate(shown: View, stage: Stage, line: Line, signal: str) -> Text:
     there = np.array([values[trace.index(t), b, j] for t, b, j in places], np.float64)
     if not len(there) or not np.abs(there).max() <= _MOST:  # NaN is not, either
         return ()
-    key = f"{trace.header.kind}.{line.name}"
-    key = key if words.has(f"{key}.first") else "gate"
+    own = f"{trace.header.kind}.{line.name}"
+    key = next((key for key in (f"{own}.{signal}", own) if words.has(f"{key}.first")), "gate")
     inner = stage.cell.by_name.get(signal)
     fields = {"gate": Sym(line.name), "signal": Sym(signal) if inner is None else heading(inner, stage.cell)}
     prefix = words.word("prefix", what=shown.place(stage)) if shown.place(stage) else ""
@@ -73,7 +73,8 @@ def _gate(shown: View, stage: Stage, line: Line, signal: str) -> Text:
         text = words.text(f"{key}.many", least=least, most=most, mean=_share(shown, there.mean()), **fields)
         place = _where(shown, *places[int(there.argmax())], values.shape[-1])
         text = (*text, words.word("semicolon"), *words.text("gate.most", unit=place))
-    zero = _zero(shown, stage, signal, places)
+    shared = any(reader.op == "add" and not reader.assigned for reader in stage.cell.readers[line.name])  # 1 - u_t
+    zero = not shared and _zero(shown, stage, signal, places)
     ending = (words.word("semicolon"), *words.text("gate.zero")) if zero else ()
     return words.sentence((prefix, *text, *ending))
 

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from ...base.arrays import WORDS, describe, to_array, to_list, to_truths
+from ...cell.kinds import KINDS
 from ...cell.variants import Merge, Padding
 from ...errors import FileError, nearest
 
@@ -78,7 +79,7 @@ class CellSpec(BaseModel):
     """A cell by name with its options, or by its own equations."""
 
     model_config = ConfigDict(extra="allow", defer_build=True)
-    kind: str = Field("lstm", description="name of a cell: lstm, slstm")
+    kind: str = Field("lstm", description=f"name of a cell: {', '.join(KINDS)}")
     equations: str | None = Field(None, description="the cell's own equations, instead of a name")
     reverse: dict[str, Any] | None = Field(None, description="options in which the reverse direction differs")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import lstm_trace as lt
+from lstm_trace.cell.kinds.lstm import LSTM
 from lstm_trace.cell.parse import parse
-from lstm_trace.cell.variants import LSTM
 
 ONE = {f"W_x{g}": [[1.0, 2.0]] for g in "ifco"} | {f"W_h{g}": [[0.5]] for g in "ifco"}
 

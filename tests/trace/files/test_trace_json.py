@@ -163,7 +163,7 @@ DAMAGE: list[tuple[Any, str]] = [
         "given 0/forward/f_t: the cell takes no such line",
     ),
     (lambda d: d["stages"][0].update(computed=["W_xi @ x_t"]), "lines 0/forward/z_i: it is not among the lines that"),
-    (lambda d: d["cell"].update(kind="gru"), "cell: unknown cell 'gru'; there are lstm, slstm."),
+    (lambda d: d["cell"].update(kind="mgu2"), "cell: unknown cell 'mgu2'; there are lstm, slstm, gru, rnn."),
     (
         lambda d: d["cell"]["options"].update(peepholes=True),
         "cell: the cell 'lstm' has no option peepholes (did you mean",
