@@ -21,7 +21,8 @@ import lstm_trace as lt
 import lstm_trace.export.csv as text_tables
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, MissingError, OptionError
-from lstm_trace.export.writers import DIALECTS, WRITERS, Job, export
+from lstm_trace.export.suffixes import WRITERS
+from lstm_trace.export.writers import DIALECTS, Job, export
 from lstm_trace.trace.rows import Selection
 
 from ..support.table_cases import QUESTION_19, expected, filled, same, stacked
