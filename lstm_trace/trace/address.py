@@ -75,7 +75,8 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
             return Address(name.strip(), unit=unit, **{**single, **values})  # type: ignore[arg-type]
     wanted = "/".join([*required, f"{name}[j]" if unit is None else f"{name}[{','.join(map(str, unit))}]"])
     ranges = ", ".join(f"{part} {_range(extents[part])}" for part in parts)
-    raise MissingError(f"{text!r} is no address here; expected {wanted} (or the full {'/'.join(parts)}/…): {ranges}")
+    full = "/".join(parts)
+    raise MissingError(f"{text!r} is not an address here; expected {wanted} (or the full {full}/…): {ranges}")
 
 
 def _alignments(parts: Sequence[str], count: int, required: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -143,5 +144,5 @@ def positions(steps: slice | range | int, there: range) -> range:
     if begin >= end:
         text = ":".join("" if n is None else str(n) for n in wanted)
         count = f"T = {there.stop}, so " if there.start == 0 else "those that were recorded are "
-        raise MissingError(f"steps {text} is none of the trace's: {count}{there.start} to {there.stop - 1}")
+        raise MissingError(f"steps {text} is not in the trace: {count}{there.start} to {there.stop - 1}")
     return range(begin, end)

@@ -181,8 +181,8 @@ def test_a_typo_in_a_name_is_a_missing_weight_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("lsmt", "unknown cell 'lsmt'; did you mean 'lstm'? An own cell is given as {equations: …}"),
-        ("mgu2", "unknown cell 'mgu2'; there are lstm, slstm, gru, rnn. An own cell is given as {equations: …}"),
+        ("lsmt", "unknown cell 'lsmt'; did you mean 'lstm'? A custom cell is given as {equations: …}"),
+        ("mgu2", "unknown cell 'mgu2'; there are lstm, slstm, gru, rnn. A custom cell is given as {equations: …}"),
         ({"equations": RNN, "peephole": True}, "a cell given by equations has no option peephole"),
         ({"kind": "lstm", "peepole": True}, "the cell 'lstm' has no option peepole (did you mean peephole?)"),
         ({"kind": "lstm", "padding": "zeros"}, "option padding must be one of zero, repeat, carry; found 'zeros'"),

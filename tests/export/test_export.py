@@ -268,7 +268,7 @@ def test_selection(tmp_path: Path) -> None:
     [
         ({"only": "h_tt"}, "no line 'h_tt'; did you mean 'h_t'?"),
         ({"only": "W_xi"}, "'W_xi' is a premise"),
-        ({"steps": slice(4, None)}, "steps 4: is none of the trace's: T = 4, so 0 to 3"),
+        ({"steps": slice(4, None)}, "steps 4: is not in the trace: T = 4, so 0 to 3"),
         ({"batch": 2}, "no batch row 2: the trace has 0 to 1"),
         ({"layer": 2}, "layer 2 is not among 0/forward, 0/reverse, 0/joined"),
         ({"unit": 6}, "units 0 to 2"),
