@@ -11,8 +11,9 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array
-from ..cell.lines import Operand
+from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, find
+from ..cell.ops import OPS
 from ..cell.variants import Merge, Padding
 from ..errors import MissingError, counted
 from . import addresses, states
@@ -124,6 +125,9 @@ class Trace:
     def operand(self, scope: str, name: Operand, steps: slice = slice(None)) -> Array | None:
         """The values that a line of `scope` reads as `name`, at `steps`; None where they were not recorded.
 
+        A line within the call of a composite function that was not recorded is derived from what the call reads:
+        earlier versions wrote some of these functions as one operation.
+
         steps: indices of the arrays (see `index`). Lines, inputs and states give (steps, B, width), parameters their
         own shape, numbers themselves.
         """
@@ -147,7 +151,18 @@ class Trace:
                 return None if values is None else values[steps]
             origin, line = source.rsplit("/", 1)
             return self.operand(origin, line, steps)
+        if name in stage.cell.inner and self.header.arithmetic is None:
+            return self.derived(scope, stage.cell.by_name[name], steps)
         return self.parameters.get(scope, {}).get(name)
+
+    def derived(self, scope: str, line: Line, steps: slice = slice(None)) -> Array | None:
+        """A line of `scope` from the values that it reads, (steps, B, width); None where one was not recorded."""
+        read = [self.operand(scope, operand, steps) for operand in line.operands]
+        operands = [values for values in read if values is not None]
+        if len(operands) < len(read):
+            return None
+        with np.errstate(all="ignore"):
+            return np.asarray(OPS[line.op].array(operands, line.constants), self.header.dtype)
 
     @property
     def padded(self) -> str:
