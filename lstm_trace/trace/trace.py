@@ -157,12 +157,13 @@ class Trace:
 
     def derived(self, scope: str, line: Line, steps: slice = slice(None)) -> Array | None:
         """A line of `scope` from the values that it reads, (steps, B, width); None where one was not recorded."""
-        read = [self.operand(scope, operand, steps) for operand in line.operands]
-        operands = [values for values in read if values is not None]
-        if len(operands) < len(read):
+        read = {operand: self.operand(scope, operand, steps) for operand in dict.fromkeys(line.operands)}
+        known = {operand: values for operand, values in read.items() if values is not None}
+        if len(known) < len(read):
             return None
         with np.errstate(all="ignore"):
-            return np.asarray(OPS[line.op].array(operands, line.constants), self.header.dtype)
+            value = OPS[line.op].array([known[operand] for operand in line.operands], line.constants)
+            return np.asarray(value, self.header.dtype)
 
     @property
     def padded(self) -> str:
