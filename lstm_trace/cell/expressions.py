@@ -250,9 +250,10 @@ class Builder:
             self.open.pop()
         if not isinstance(line, Line):
             return line
-        said = list(given)
-        while said and _bound(function, said[:-1]).get(function.arguments[len(said) - 1]) == said[-1]:
-            said.pop()  # a default value need not be said
+        said = tuple(_bound(function, given).values())
+        first = len(said) - len(function.defaults)
+        if said[first:] == function.defaults:  # default values need not be said
+            said = said[:first]
         return line._replace(call=(function.name, *said))
 
     def _number(self, node: ast.expr, text: str) -> float:
@@ -265,8 +266,7 @@ class Builder:
 def _bound(function: Function, given: Sequence[Operand]) -> dict[str, Operand]:
     """The arguments with what is given for them, then with their default values, as far as there are any."""
     first = len(function.arguments) - len(function.defaults)
-    defaults = dict(zip(function.arguments[first:], function.defaults, strict=True))
-    return {**defaults, **dict(zip(function.arguments, given, strict=False))}
+    return dict(zip(function.arguments, (*given, *function.defaults[len(given) - first :]), strict=True))
 
 
 def _signed(node: ast.expr) -> tuple[float, ast.expr]:

@@ -168,7 +168,7 @@ def test_output_and_input_have_defaults() -> None:
 #: Equations with a fault: the message, and what stands over its caret ("" where there is none, or it is at the end).
 FAULTS = {
     "h_t = tnh(x_t)": ("unknown function 'tnh'; did you mean 'tanh'?", "tnh(x_t)"),
-    "h_t = foo.bar(x_t)": ("unknown function 'foo.bar'; there are affine, clip, concat,", "foo.bar(x_t)"),
+    "h_t = foo.bar(x_t)": ("unknown function 'foo.bar'; there are clip, concat,", "foo.bar(x_t)"),
     "p = x_t\np = a": ("equation 2: p is assigned twice (first in equation 1); choose another name", "p = a"),
     "p = q + 1\nq = x_t": ("equation 1: q is read before it has a value (equation 2 gives it one)", "q + 1"),
     "p = x_t + p": ("p is read before it has a value (in its own equation)", "p"),
