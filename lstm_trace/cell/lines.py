@@ -233,7 +233,7 @@ class Cell:
         for name in given:
             if name not in self.by_name and name not in self.inputs:
                 raise MissingError(
-                    f"given {name!r} is no line of the cell{nearest(name, self.by_name, 'its lines are')}"
+                    f"given {name!r} is not a line of the cell{nearest(name, self.by_name, 'its lines are')}"
                 )
         if not given:
             return self

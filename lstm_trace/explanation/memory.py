@@ -81,7 +81,7 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
             writes.append((sign, term))
     if not keeps:
         raise OptionError(
-            f"{name} = {cell.equations.get(name, name)} is no sum of (gate * {state}) and other terms, "
+            f"{name} = {cell.equations.get(name, name)} is not a sum of (gate * {state}) and other terms, "
             "so what it keeps cannot be separated from what it writes"
         )
     for _, term in writes:
@@ -118,7 +118,7 @@ def _values(trace: Trace, stage: Stage, name: Operand, b: int, j: int) -> Array:
 def ledger(trace: Trace, of: str) -> Ledger:
     """The account of the carried value at address `of`, for example `3/c_t[1]`.
 
-    Raises OptionError where the cell's carry is no sum of (gate * previous) and other terms, MissingError where a
+    Raises OptionError where the cell's carry is not a sum of (gate * previous) and other terms, MissingError where a
     needed line was not recorded.
     """
     address = trace.locate(of)

@@ -24,7 +24,7 @@ NAMED = 12
 def memory(trace: Trace, of: str) -> Explanation:
     """The ledger of a carried value: what each step wrote and what is left of it. Adds up to the value.
 
-    Raises OptionError where the carry is no sum of (gate * previous) and other terms.
+    Raises OptionError where the carry is not a sum of (gate * previous) and other terms.
     """
     account = ledger(trace, of)
     total = sum(abs(part) for _, _, part in account.rows) or 1.0

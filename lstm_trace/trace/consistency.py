@@ -192,7 +192,7 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
             for missing in set(cell.by_name[name].reads) & set(cell.by_name) - computed:
                 yield f"computed leaves out {missing}, which {name} reads"
     if not set(stage.sources) <= set(cell.inputs):
-        yield "sources names what is no input of the equations"
+        yield "sources names what is not an input of the equations"
     for name in cell.inputs:
         source = stage.sources.get(name, "")
         scope, line = scope_and_name(source)

@@ -50,7 +50,9 @@ def last(trace: Trace, state: str) -> Array:
     if not found:
         raise MissingError(f"no cell of this trace carries {state}")
     if len({values.shape for values in found}) > 1:
-        raise MissingError("the layers differ in width, so their last states are no one array; use trace.at(layer=…)")
+        raise MissingError(
+            "the layers differ in width, so their last states cannot form one array; use trace.at(layer=…)"
+        )
     stacked = np.stack(found)
     return stacked if trace.header.batched else stacked[:, 0]
 

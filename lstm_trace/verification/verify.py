@@ -193,7 +193,7 @@ def _unrecorded(trace: Trace) -> Iterator[Unknown]:
     for text in trace.header.ask:
         name = line_name(text)
         if name not in names:
-            yield Unknown(text, "it was asked for but is not recorded", 0)
+            yield Unknown(text, "it was requested but not recorded", 0)
 
 
 # -- which change explains which failure --------------------------------------------------------------------------

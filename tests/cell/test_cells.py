@@ -158,7 +158,7 @@ def test_a_readout_may_be_called_y_t_also_where_rows_have_lengths() -> None:
         (GRU.replace("carry: h_prev <- h_t", ""), "h_prev is read but the carry is open: declare `carry: h_prev <- …`"),
         (GRU.replace("n_t = tanh", "u_t = tanh"), "u_t is assigned twice (first in equation 3)"),
         (GRU.replace("u_t * h_prev\n", "u_t * h_prev / 2\n"), "give this quotient a name of its own"),
-        (GRU.replace("output: h_t", "output: ht"), "the output ht is no line of the cell; did you mean 'h_t'?"),
+        (GRU.replace("output: h_t", "output: ht"), "the output ht is not a line of the cell; did you mean 'h_t'?"),
     ],
 )
 def test_a_cell_with_a_mistake_is_refused_with_the_place(text: str, message: str) -> None:
@@ -181,8 +181,8 @@ def test_a_typo_in_a_name_is_a_missing_weight_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("lsmt", "unknown cell 'lsmt'; did you mean 'lstm'? An own cell is given as {equations: …}"),
-        ("mgu2", "unknown cell 'mgu2'; there are lstm, slstm, gru, rnn. An own cell is given as {equations: …}"),
+        ("lsmt", "unknown cell 'lsmt'; did you mean 'lstm'? A custom cell is given as {equations: …}"),
+        ("mgu2", "unknown cell 'mgu2'; there are lstm, slstm, gru, rnn. A custom cell is given as {equations: …}"),
         ({"equations": RNN, "peephole": True}, "a cell given by equations has no option peephole"),
         ({"kind": "lstm", "peepole": True}, "the cell 'lstm' has no option peepole (did you mean peephole?)"),
         ({"kind": "lstm", "padding": "zeros"}, "option padding must be one of zero, repeat, carry; found 'zeros'"),

@@ -108,7 +108,10 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
         (["--how", "gates", "--language", "de"], "--language belongs to --how gradient, not to --how gates"),
         (["--how", "gates", "--all"], "--all belongs to --how gradient, not to --how gates"),
         (["--how", "contribution", "--of", OF["memory"], "--high", "0"], "--high belongs to --how gates, not to --how"),
-        (["--how", "gradient", "--of", "h_t[0]"], "'h_t[0]' is no address here; expected layer/direction/t/b/h_t[0]"),
+        (
+            ["--how", "gradient", "--of", "h_t[0]"],
+            "'h_t[0]' is not a valid address here; expected layer/direction/t/b/h_t[0]",
+        ),
     ],
 )
 def test_faults(file: str, words: list[str], message: str) -> None:

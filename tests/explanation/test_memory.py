@@ -61,7 +61,7 @@ def test_a_gru_has_a_ledger_and_a_plain_rnn_has_none() -> None:
     assert [name for _, name, _ in account.rows[:2]] == ["h0", "(1 - z_t) * tanh(W_h @ x_t)"]
     assert abs(account.residual) < 1e-15
     rnn = lt.run({"W": [[0.5]]}, [[1.0]], cell={"equations": "h_t = tanh(W @ x_t + h_prev)\ncarry: h_prev <- h_t"})
-    with pytest.raises(OptionError, match="is no sum of"):
+    with pytest.raises(OptionError, match="is not a sum of"):
         ledger(rnn, "h_t[0]")
 
 

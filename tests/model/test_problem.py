@@ -178,7 +178,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "no equation of the cell reads the weight 'w_ci': it needs the option peephole: true"]),
     (gate(ask=["it"]), ["ask: there is no line 'it'; did you mean 'i_t'?"]),
     (gate(ask=["7/i_t"]), [
-        "ask: '7/i_t' is no address here; expected i_t[j] (or the full layer/direction/t/b/…): "
+        "ask: '7/i_t' is not an address here; expected i_t[j] (or the full layer/direction/t/b/…): "
         "layer 0, direction forward, t 0, b 0"]),
     (gate(ask=["i_t[3]"]), ["ask: there is no i_t[3]; i_t has [0] to [2]"]),
     (gate(ask=["h_prev"]), ["ask: h_prev is the state that is carried in, no line; ask for h_t"]),
@@ -218,7 +218,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(title=3), ["title: expected text, found 3"]),
     (gate(batch_first="maybe"), ["batch_first: expected true or false, found the text 'maybe'"]),
     (gate(cell=[1]), ["cell: expected a name or a mapping, found a list"]),
-    (gate(cell="lsmt"), ["unknown cell 'lsmt'; did you mean 'lstm'? An own cell is given as {equations: …}"]),
+    (gate(cell="lsmt"), ["unknown cell 'lsmt'; did you mean 'lstm'? A custom cell is given as {equations: …}"]),
     (gate(cell={"equations": "i_t = x_t\ni_t = tnh(x_t)"}), [
         "equation 2: i_t is assigned twice (first in equation 1); choose another name\n    i_t = tnh(x_t)\n    ^"]),
     (gate(cell={"direction": "sideways"}), ["option direction must be one of forward, reverse; found 'sideways'"]),
@@ -261,7 +261,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(cell="lsmt", weights={"1/W_xi": [["NaN", 1]], "W": [[1]]}, x=[]), [
         "the weight '1/W_xi': expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi",
         "some weights have an address (0/forward/…) and some have not; give all of them one",
-        "unknown cell 'lsmt'; did you mean 'lstm'? An own cell is given as {equations: …}"]),
+        "unknown cell 'lsmt'; did you mean 'lstm'? A custom cell is given as {equations: …}"]),
     (gate(cell={"peephole": "yes", "merge": "add"}, weights={"1/W_xi": [[1]]}), [
         "the weight '1/W_xi': expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi",
         "some weights have an address (0/forward/…) and some have not; give all of them one",
@@ -319,7 +319,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "ask: there is no line 'it'; did you mean 'i_t'?"]),
     ({"weights": {"0/forward/W_xi": [[1]], "0/forward/W_hi": [[1]], "1/forward/W_xi": [[1]]},
       "x": [1], "ask": ["0/i_t[1]", "2/i_t"]}, [
-        "ask: '2/i_t' is no address here; expected layer/i_t[j] (or the full layer/direction/t/b/…): "
+        "ask: '2/i_t' is not an address here; expected layer/i_t[j] (or the full layer/direction/t/b/…): "
         "layer 0..1, direction forward, t 0, b 0"]),
 ]  # fmt: skip
 

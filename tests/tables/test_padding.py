@@ -140,7 +140,7 @@ def test_a_selection_of_padding_alone_is_refused(tmp_path: Path, shape: str) -> 
     trace = stacked(batch=3, lengths=LENGTHS)
     for chosen, message in (
         ({"batch": 1, "steps": slice(2, 4)}, "steps 2 to 3 are no part of the sequence of row 1"),
-        ({"batch": 2, "steps": 0}, "step 0 is no part of the sequence of row 2"),
+        ({"batch": 2, "steps": 0}, "step 0 is not part of the sequence of row 2"),
     ):
         job = Job(trace, shape, Selection(**chosen))
         with pytest.raises(MissingError, match=message):
