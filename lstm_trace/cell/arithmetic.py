@@ -237,8 +237,6 @@ def _pool(x: Decimal, low: Decimal, high: Decimal) -> Decimal:
     return x if x.is_nan() else min(max(x, low), high)
 
 
-_ZERO, _ONE = Decimal(0), Decimal(1)
-
 #: Function of one operand to its value, with the digits of the context.
 FULL: dict[str, Callable[..., Decimal]] = {
     "sigmoid": _sigmoid,
@@ -246,14 +244,8 @@ FULL: dict[str, Callable[..., Decimal]] = {
     "exp": lambda x: x.exp(),
     "log": lambda x: x.ln(),
     "sqrt": lambda x: x.sqrt(),
-    "relu": lambda x: _pool(x, _ZERO, Decimal("inf")),
-    "affine": lambda x, alpha, beta: alpha * x + beta,
-    "leaky_relu": lambda x, alpha: alpha * x if x < 0 else x,
-    "thresholded_relu": lambda x, alpha: _ZERO if x <= alpha else x,
-    "scaled_tanh": lambda x, alpha, beta: alpha * _tanh(beta * x),
-    "hard_sigmoid": lambda x, alpha, beta: _pool(alpha * x + beta, _ZERO, _ONE),
+    "relu": lambda x: _pool(x, Decimal(0), Decimal("inf")),
     "elu": lambda x, alpha: alpha * (x.exp() - 1) if x < 0 else x,
-    "softsign": lambda x: x / (1 + abs(x)),
     "softplus": _softplus,
     "clip": _pool,
 }

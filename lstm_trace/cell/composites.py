@@ -19,8 +19,15 @@ from .ops import FUNCTIONS
 #: each can be an activation. Definitions: keras.activations and torch.nn.functional where no source is named.
 TABLE: dict[str, str] = {
     "linear(z) = affine(z, 1, 0)": "",
+    # the activations of the ONNX operator LSTM, with its default values (onnx/defs/rnn/defs.cc)
+    "affine(z, alpha=1, beta=0) = alpha * z + beta": "",
+    "leaky_relu(z, alpha=0.01) = where(relu(z), z, alpha * z)": "LeakyReLU",
+    "thresholded_relu(z, alpha=1) = where(relu(z - alpha), z, 0)": "ThresholdedReLU",
+    "scaled_tanh(z, alpha=1, beta=1) = alpha * tanh(beta * z)": "ScaledTanh",
+    "hard_sigmoid(z, alpha=0.2, beta=0.5) = clip(alpha * z + beta, 0, 1)": "",  # Keras 1 and 2 too
+    "softsign(z) = z / (1 + max(z, -z))": "",
     "exponential(z) = exp(z)": "",
-    "hard_sigmoid_keras(z) = hard_sigmoid(z, 0.16666666666666666, 0.5)": "",  # Keras 3: z/6 + 0.5; Keras 2: 0.2 z + 0.5
+    "hard_sigmoid_keras(z) = hard_sigmoid(z, 0.16666666666666666, 0.5)": "",  # Keras 3
     "hard_tanh(z) = clip(z, -1, 1)": "HardTanh",
     "relu6(z) = clip(z, 0, 6)": "ReLU6",
     "selu(z) = 1.0507009873554805 * elu(z, 1.6732632423543772)": "SELU",  # Klambauer et al. 2017

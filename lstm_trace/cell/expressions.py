@@ -114,7 +114,9 @@ class Builder:
             case ast.Name(id=name) if name in self.arguments:
                 return self.arguments[name]
             case ast.Name(id=name) if self.open and name not in FUNCTIONS:
-                raise Fault(f"{name} is no argument of {self.open[-1]}; a definition reads its arguments only", column)
+                raise Fault(
+                    f"{name} is not an argument of {self.open[-1]}; a definition reads its arguments only", column
+                )
             case ast.Name(id=name):
                 if name in self.later and name not in self.lines:
                     place = "in its own equation" if name == self.name else f"equation {self.later[name]} gives it one"
@@ -125,7 +127,7 @@ class Builder:
                     raise Fault(f"{name} is read but the carry is open: declare `carry: {name} <- …`", column)
                 return name
             case ast.Constant(value=bool() | complex() | str() | bytes() | None):
-                raise Fault("only names and numbers can stand here", column)
+                raise Fault("only names and numbers are allowed here", column)
             case ast.Constant(value=int() | float() as value):
                 if not abs(value) <= sys.float_info.max:
                     raise Fault("this number is too large for a float", column)
@@ -250,23 +252,23 @@ class Builder:
             self.open.pop()
         if not isinstance(line, Line):
             return line
-        said = list(given)
-        while said and _bound(function, said[:-1]).get(function.arguments[len(said) - 1]) == said[-1]:
-            said.pop()  # a default value need not be said
+        said = tuple(_bound(function, given).values())
+        first = len(said) - len(function.defaults)
+        if said[first:] == function.defaults:  # default values need not be said
+            said = said[:first]
         return line._replace(call=(function.name, *said))
 
     def _number(self, node: ast.expr, text: str) -> float:
         value = self._line(node, text)
         if not isinstance(value, float):
-            raise Fault("a number must stand here", self._column(node, text))
+            raise Fault("a number is expected here", self._column(node, text))
         return value
 
 
 def _bound(function: Function, given: Sequence[Operand]) -> dict[str, Operand]:
     """The arguments with what is given for them, then with their default values, as far as there are any."""
     first = len(function.arguments) - len(function.defaults)
-    defaults = dict(zip(function.arguments[first:], function.defaults, strict=True))
-    return {**defaults, **dict(zip(function.arguments, given, strict=False))}
+    return dict(zip(function.arguments, (*given, *function.defaults[len(given) - first :]), strict=True))
 
 
 def _signed(node: ast.expr) -> tuple[float, ast.expr]:
@@ -285,7 +287,7 @@ def _signature(name: str) -> str:
 
 def _tree(text: str, start: int) -> ast.expr:
     if not text:
-        raise Fault("nothing stands here; write an expression", start)
+        raise Fault("an expression is missing here", start)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's advice on its own syntax ('1or x') is not for us

@@ -33,6 +33,11 @@ class Line(NamedTuple):
         return tuple(o for o in self.operands if isinstance(o, str))
 
     @property
+    def squashed(self) -> bool:
+        """Whether it is a smooth or a hard sigmoid: between 0 and 1, as what a cell's author calls a gate."""
+        return self.op == "sigmoid" or (self.op == "clip" and self.constants == (0.0, 1.0))
+
+    @property
     def assigned(self) -> bool:
         """True where the author gave the name; other lines are named by their expression."""
         return self.name.isidentifier()
@@ -141,6 +146,31 @@ class Cell:
         return {name: tuple(lines) for name, lines in found.items()}
 
     @cached_property
+    def within(self) -> dict[str, tuple[str, ...]]:
+        """The value of each call of a composite function with the lines within that call, in computing order."""
+
+        def brought(name: str, ends: set[str]) -> Iterator[str]:
+            if name in self.by_name and name not in ends:
+                ends.add(name)
+                for operand in self.by_name[name].reads:
+                    yield from brought(operand, ends)
+                yield name
+
+        found = {}
+        for line in self.lines:
+            if line.call:
+                given = {o for o in line.call[1:] if isinstance(o, str)}
+                # a sum that is an argument may have become part of another sum
+                given |= {o for name in given if not name.isidentifier() for o in self.by_name[name].reads}
+                found[line.name] = tuple(name for operand in line.reads for name in brought(operand, given))
+        return found
+
+    @cached_property
+    def inner(self) -> frozenset[str]:
+        """The lines without a name of their own within calls of composite functions."""
+        return frozenset(n for names in self.within.values() for n in names if not self.by_name[n].assigned)
+
+    @cached_property
     def readers(self) -> dict[str, tuple[Line, ...]]:
         """Each operand name with the lines that read it in the same step."""
         found: dict[str, list[Line]] = {}
@@ -203,7 +233,7 @@ class Cell:
         for name in given:
             if name not in self.by_name and name not in self.inputs:
                 raise MissingError(
-                    f"given {name!r} is no line of the cell{nearest(name, self.by_name, 'its lines are')}"
+                    f"given {name!r} is not a line of the cell{nearest(name, self.by_name, 'its lines are')}"
                 )
         if not given:
             return self

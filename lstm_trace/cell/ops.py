@@ -4,8 +4,7 @@ Arrays carry the units on their last axis; every other axis is a batch of steps 
 function takes the operands and the line's constants. All else that is known of an operation (slopes, printing,
 spreadsheet formulas, plans) is a table of its own with the same keys; a test asserts that each covers this one.
 
-A function that can be written with these as well is no row here but a composite function (see `composites`). Those of
-ONNX's LSTM that could be one stay operations: traces of earlier versions hold their values without what is within.
+A function that can be written with these as well is no row here but a composite function (see `composites`).
 """
 
 from __future__ import annotations
@@ -66,9 +65,6 @@ def _concat(a: Sequence[Array], _: Sequence[float]) -> Array:
     return np.concatenate([np.broadcast_to(v, (*lead, v.shape[-1])) for v in parts], axis=-1)
 
 
-_ALPHA = "alpha"
-_BETA = "beta"
-
 OPS: dict[str, Op] = {
     op.name: op
     for op in (
@@ -84,51 +80,14 @@ OPS: dict[str, Op] = {
         Op("exp", lambda a, _: np.exp(a[0]), function="exp", ulp=4),
         Op("log", lambda a, _: np.log(a[0]), function="log", ulp=4),
         Op("sqrt", lambda a, _: np.sqrt(a[0]), function="sqrt"),
-        # the activations that the ONNX operator LSTM allows, with its default constants (onnx/defs/rnn/defs.cc)
         Op("relu", lambda a, _: np.maximum(a[0], 0), function="relu"),
-        Op(
-            "affine",
-            lambda a, c: c[0] * a[0] + c[1],
-            function="affine",
-            ulp=2,
-            constants=((_ALPHA, 1.0), (_BETA, 0.0)),
-        ),
-        Op(
-            "leaky_relu",
-            lambda a, c: np.where(a[0] < 0, c[0] * a[0], a[0]),
-            function="leaky_relu",
-            ulp=1,
-            constants=((_ALPHA, 0.01),),
-        ),
-        Op(
-            "thresholded_relu",
-            lambda a, c: np.where(a[0] <= c[0], np.zeros_like(a[0]), a[0]),
-            function="thresholded_relu",
-            constants=((_ALPHA, 1.0),),
-        ),
-        Op(
-            "scaled_tanh",
-            lambda a, c: c[0] * np.tanh(c[1] * a[0]),
-            function="scaled_tanh",
-            ulp=6,
-            constants=((_ALPHA, 1.0), (_BETA, 1.0)),
-        ),
-        # ONNX's hard sigmoid is 0.2 x + 0.5, Keras 3's is x/6 + 0.5: one operation, two sets of constants
-        Op(
-            "hard_sigmoid",
-            lambda a, c: np.clip(c[0] * a[0] + c[1], 0, 1),
-            function="hard_sigmoid",
-            ulp=2,
-            constants=((_ALPHA, 0.2), (_BETA, 0.5)),
-        ),
         Op(
             "elu",
             lambda a, c: np.where(a[0] < 0, c[0] * np.expm1(np.minimum(a[0], 0)), a[0]),
             function="elu",
             ulp=6,
-            constants=((_ALPHA, 1.0),),
+            constants=(("alpha", 1.0),),
         ),
-        Op("softsign", lambda a, _: a[0] / (1 + np.abs(a[0])), function="softsign", ulp=2),
         Op(
             "softplus",
             lambda a, _: np.maximum(a[0], 0) + np.log1p(np.exp(-np.abs(a[0]))),
@@ -137,7 +96,7 @@ OPS: dict[str, Op] = {
         ),
         Op(
             "clip",
-            lambda a, c: np.clip(a[0], c[0], c[1]),
+            lambda a, c: np.minimum(np.maximum(a[0], c[0]), c[1]),
             function="clip",
             constants=(("low", None), ("high", None)),
         ),
@@ -163,6 +122,3 @@ OPS: dict[str, Op] = {
 }
 
 FUNCTIONS: frozenset[str] = frozenset(op.function for op in OPS.values() if op.function)
-
-#: Operations that squash their operand into (0, 1): what a cell's author calls a gate.
-GATES: frozenset[str] = frozenset({"sigmoid", "hard_sigmoid"})

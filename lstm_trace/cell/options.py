@@ -14,12 +14,8 @@ from .composites import BUILT_IN
 from .lines import number
 from .ops import OPS
 
-#: Activations that are one operation, with its constants: those of the ONNX operator LSTM, under our names. All
-#: others are composite functions.
-ACTIVATIONS = (
-    "sigmoid", "tanh", "relu", "affine", "leaky_relu", "thresholded_relu", "scaled_tanh", "hard_sigmoid", "elu",
-    "softsign", "softplus",
-)  # fmt: skip
+#: Activations that are one operation, with its constants. All others are composite functions.
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "elu", "softplus")
 
 
 def apply(activation: str, value: str) -> str:

@@ -280,6 +280,6 @@ def _output(declared: _Declared, builder: Builder, problems: _Problems) -> str:
         return "h_t" if "h_t" in builder.lines else lines[-1]
     if name not in builder.lines and name not in builder.inputs:
         column = offset + len(rest) - len(rest.lstrip())
-        fault = Fault(f"the output {name} is no line of the cell{nearest(name, lines)}", column)
+        fault = Fault(f"the output {name} is not a line of the cell{nearest(name, lines)}", column)
         problems.append(_point(count, row, fault))
     return name

@@ -50,11 +50,6 @@ def _sigmoid(z: Array) -> Array:
     return 1 / (1 + np.exp(-z))
 
 
-def _scaled_tanh(h: Here) -> tuple[Slope, ...]:
-    alpha, beta = h.line.constants
-    return (alpha * beta * (1 - np.tanh(beta * h.x(0)) ** 2),)
-
-
 def _clip(h: Here) -> tuple[Slope, ...]:
     low, high = h.line.constants
     return (_share((h.x(0) >= low) & (h.x(0) <= high)),)
@@ -93,13 +88,7 @@ DERIVATIVE: dict[str, Callable[[Here], tuple[Slope, ...]]] = {
     "log": lambda h: (1 / h.x(0),),
     "sqrt": lambda h: (0.5 / h.y,),
     "relu": lambda h: (_share(h.y > 0),),
-    "affine": lambda h: (h.line.constants[0],),
-    "leaky_relu": lambda h: (np.where(h.x(0) > 0, 1.0, h.line.constants[0]),),
-    "thresholded_relu": lambda h: (_share(h.x(0) > h.line.constants[0]),),
-    "scaled_tanh": _scaled_tanh,
-    "hard_sigmoid": lambda h: (h.line.constants[0] * _share((h.y > 0) & (h.y < 1)),),
     "elu": lambda h: (np.where(h.x(0) > 0, 1.0, h.line.constants[0] * np.exp(np.minimum(h.x(0), 0))),),
-    "softsign": lambda h: (1 / (1 + np.abs(h.x(0))) ** 2,),
     "softplus": lambda h: (_sigmoid(h.x(0)),),
     "clip": _clip,
     "where": _where,
@@ -181,35 +170,6 @@ def _s_relu(a: Here, b: Here) -> tuple[Slope, ...]:
     return (_ratio(a, b, a.y, b.y, _share(b.y > 0)),)
 
 
-def _s_leaky_relu(a: Here, b: Here) -> tuple[Slope, ...]:
-    (alpha,) = a.line.constants
-    xa, xb = a.x(0), b.x(0)
-    piece = np.where(xb > 0, 1.0, alpha)
-    same = (xa > 0) == (xb > 0)
-    return (np.where(same, piece, _ratio(a, b, a.y, b.y, piece)),)
-
-
-def _s_thresholded_relu(a: Here, b: Here) -> tuple[Slope, ...]:
-    return (_ratio(a, b, a.y, b.y, DERIVATIVE["thresholded_relu"](b)[0]),)
-
-
-def _s_scaled_tanh(a: Here, b: Here) -> tuple[Slope, ...]:
-    alpha, beta = a.line.constants
-    gap = beta * _gap(a, b)
-    ends = np.tanh(beta * a.x(0)) * np.tanh(beta * b.x(0))
-    return (alpha * beta * _over(np.tanh(gap), gap, 1.0) * (1 - ends),)
-
-
-def _s_hard_sigmoid(a: Here, b: Here) -> tuple[Slope, ...]:
-    """alpha times the share of the way from b to a on which alpha x + beta lies between 0 and 1."""
-    alpha, beta = a.line.constants
-    if alpha == 0:
-        return (0.0,)
-    low, high = sorted((-beta / alpha, (1 - beta) / alpha))
-    inside = np.clip(a.x(0), low, high), np.clip(b.x(0), low, high)
-    return (alpha * _ratio(a, b, *inside, _share((b.y > 0) & (b.y < 1))),)
-
-
 def _s_elu(a: Here, b: Here) -> tuple[Slope, ...]:
     (alpha,) = a.line.constants
     xa, xb = a.x(0), b.x(0)
@@ -217,13 +177,6 @@ def _s_elu(a: Here, b: Here) -> tuple[Slope, ...]:
     below = alpha * _over(np.expm1(gap), gap, 1.0) * np.exp(np.minimum(np.maximum(xa, xb), 0))
     across = _ratio(a, b, a.y, b.y, below)
     return (np.where((xa > 0) & (xb > 0), 1.0, np.where((xa <= 0) & (xb <= 0), below, across)),)
-
-
-def _s_softsign(a: Here, b: Here) -> tuple[Slope, ...]:
-    xa, xb = a.x(0), b.x(0)
-    product = xa * xb
-    across = _over(np.abs(product) - product, np.abs(_gap(a, b)), 0.0)  # 0 unless the signs differ
-    return ((1 + across) / ((1 + np.abs(xa)) * (1 + np.abs(xb))),)
 
 
 def _s_softplus(a: Here, b: Here) -> tuple[Slope, ...]:
@@ -296,13 +249,7 @@ SECANT: dict[str, Callable[[Here, Here], tuple[Slope, ...]]] = {
     "log": _s_log,
     "sqrt": _s_sqrt,
     "relu": _s_relu,
-    "affine": lambda a, b: (a.line.constants[0],),
-    "leaky_relu": _s_leaky_relu,
-    "thresholded_relu": _s_thresholded_relu,
-    "scaled_tanh": _s_scaled_tanh,
-    "hard_sigmoid": _s_hard_sigmoid,
     "elu": _s_elu,
-    "softsign": _s_softsign,
     "softplus": _s_softplus,
     "clip": _s_clip,
     "where": _s_where,

@@ -49,7 +49,7 @@ def baseline_of(trace: Trace, baseline: Baseline, of: str) -> tuple[Trace, int]:
     if isinstance(baseline, int) and not isinstance(baseline, bool) and 0 <= baseline < trace.batch:
         return trace, baseline
     raise OptionError(
-        f"there is no baseline {baseline!r}; expected zero-input, zero-state, a row of the batch "
+        f"there is no baseline {baseline!r}; expected zero-input, zero-state, a batch element "
         f"(0 to {trace.batch - 1}), or a trace"
     )
 

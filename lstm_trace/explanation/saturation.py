@@ -15,7 +15,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.network import Stage
-from ..cell.ops import GATES, OPS
+from ..cell.ops import OPS
 from ..errors import OptionError
 from ..trace.address import Address
 from ..trace.trace import Trace
@@ -75,12 +75,12 @@ def behaviour(trace: Trace, low: float = LOW, high: float = HIGH) -> Behaviour:
 def _activities(trace: Trace, low: float, high: float) -> Iterator[Activity]:
     inside = trace.valid[:, :, 0] != 0
     for stage, line, values in trace.recorded():
-        if line.op not in GATES and line.op != "tanh":
+        if not line.squashed and line.op != "tanh":
             continue
         gates = _keeping(stage)
         for unit in range(values.shape[2]):
             here = np.asarray(values[:, :, unit], np.float64)[inside]
-            place = here if line.op in GATES else (here + 1) / 2
+            place = here if line.squashed else (here + 1) / 2
             if not here.size:
                 continue
             state = "dead" if place.max() <= low else "open" if place.min() >= high else ""
@@ -93,7 +93,7 @@ def _activities(trace: Trace, low: float, high: float) -> Iterator[Activity]:
                 float(here.max()),
                 float((place < low).mean()),
                 float((place > high).mean()),
-                state if line.op in GATES else "",
+                state if line.squashed else "",
                 _length(here) if line.name in gates else None,
             )
 

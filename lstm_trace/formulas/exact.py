@@ -82,17 +82,6 @@ def _largest(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) 
     return top if all(_clearly_less(near, float(top)) for near in rest) else None
 
 
-def _hard(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
-    line = None if a[0] is None else c[0] * a[0] + c[1]
-    return _between(line, float(c[0]) * about[0] + float(c[1]), _ZERO, _ONE)
-
-
-def _thresholded(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
-    if a[0] is not None:
-        return a[0] if a[0] > c[0] else _ZERO
-    return _ZERO if _clearly_less(about[0], float(c[0])) else None
-
-
 def _unused(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
     raise AssertionError("written with sums and quotients, never as a call")
 
@@ -105,13 +94,7 @@ EXACT: dict[str, Rule] = {
     "log": _at(1, _ZERO),
     "sqrt": _known(_root),
     "relu": lambda a, c, about: _between(a[0], about[0], _ZERO, None),
-    "affine": _known(lambda a, c: c[0] * a[0] + c[1]),
-    "leaky_relu": _known(lambda a, c: c[0] * a[0] if a[0] < 0 else a[0]),
-    "thresholded_relu": _thresholded,
-    "scaled_tanh": _at(0, _ZERO),
-    "hard_sigmoid": _hard,
     "elu": lambda a, c, about: a[0] if a[0] is not None and a[0] >= 0 else None,
-    "softsign": _known(lambda a, c: a[0] / (1 + abs(a[0]))),
     "softplus": lambda a, c, about: None,
     "clip": lambda a, c, about: _between(a[0], about[0], c[0], c[1]),
     "where": _where,
@@ -123,7 +106,7 @@ EXACT: dict[str, Rule] = {
 }
 
 #: Functions whose values are not rational: what depends on one of them is rounded.
-ROUNDED = frozenset({"sigmoid", "tanh", "exp", "log", "sqrt", "scaled_tanh", "elu", "softplus"})
+ROUNDED = frozenset({"sigmoid", "tanh", "exp", "log", "sqrt", "elu", "softplus"})
 
 
 def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:

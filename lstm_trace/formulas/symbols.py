@@ -52,9 +52,8 @@ SYMBOLS: dict[str, Symbol] = {
 
 #: Functions that are set as a word; \operatorname is not allowed where GitHub renders math.
 _WORDS = {
-    "relu": "ReLU", "leaky_relu": "LeakyReLU", "thresholded_relu": "ThresholdedReLU", "elu": "ELU",
-    "scaled_tanh": "ScaledTanh", "affine": "affine", "softsign": "softsign", "softplus": "softplus", "clip": "clip",
-    "where": "where", "sum": "sum", "mean": "mean", "concat": "concat",
+    "relu": "ReLU", "elu": "ELU", "softplus": "softplus", "clip": "clip", "where": "where", "sum": "sum",
+    "mean": "mean", "concat": "concat",
 }  # fmt: skip
 #: Each function of the equations as (TeX, plain text).
 FUNCTIONS: dict[str, tuple[str, str]] = {

@@ -51,7 +51,7 @@ def compared(
     """
     half = ulp > SINGLE
     if ulp == HALF and not all(np.isfinite(values).all() for values in theirs.values()):
-        return Agreement(None, f"cannot tell whether it agrees with {what}: float16 has overflowed")
+        return Agreement(None, f"agreement with {what} is inconclusive: float16 has overflowed")
     found = {
         name: _measured(
             ours[name], single[name], double[name], values, [run[name] for run in rounded], ulp, name in stepwise
@@ -65,14 +65,14 @@ def compared(
     if not allowed:
         least = "1/4" if half else "1e-3"
         return Agreement(
-            None, f"cannot tell whether it agrees with {what}: rounding alone makes a difference above {least}"
+            None, f"agreement with {what} is inconclusive: rounding alone makes a difference above {least}"
         )
     most = max(m.apart[m.clear].max(initial=0.0) for m in found.values())
     said = f"agrees with {what}: {_and(list(theirs))} differ by at most {most:.1e}, rounding explains {allowed:.1e}"
     clear = [m.clear for name, m in found.items() if name in stepwise]
     steps, told = sum(c.size for c in clear), sum(int(c.sum()) for c in clear)
     if told < steps:
-        said += f"; at {steps - told} of {steps} steps the errors of rounding have grown too large to tell"
+        said += f"; at {steps - told} of {steps} steps rounding errors are too large to decide"
     return Agreement(True, said)
 
 

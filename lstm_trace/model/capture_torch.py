@@ -82,7 +82,7 @@ class _Sequence:
         try:
             values, (h_n, c_n) = output
         except (TypeError, ValueError):
-            said = "what it returned is no (output, (h_n, c_n)): a forward of its own is not followed"
+            said = "it did not return (output, (h_n, c_n)): a forward of its own is not followed"
             raise OptionError(said) from None
         packed = lengths is not None
         arguments = {

@@ -137,7 +137,7 @@ def _parquet(path: str | Path) -> tuple[list[str], Any]:
         schema = opened.schema_arrow
         wrong = [f"{f.name} ({f.type})" for f in schema if not _is_numeric(f.type)]
         if wrong:
-            raise ShapeError(f"{path}: columns that are no numbers: {', '.join(wrong[:6])}; choose others with --key")
+            raise ShapeError(f"{path}: columns that are not numbers: {', '.join(wrong[:6])}; choose others with --key")
         groups = [opened.metadata.row_group(at) for at in range(opened.metadata.num_row_groups)]
         afford(
             opened.metadata.num_rows * max(len(schema), 1) * 8,

@@ -55,7 +55,7 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     <BLANKLINE>
     """
     if format == "pdf":
-        raise OptionError("a PDF is no text: trace.pdf() gives its bytes")
+        raise OptionError("a PDF is not text: trace.pdf() gives its bytes")
     check("format", format, tuple(PRINTERS))
     chosen = options_of(**options)
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)

@@ -75,8 +75,9 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
             return Address(name.strip(), unit=unit, **{**single, **values})  # type: ignore[arg-type]
     wanted = "/".join([*required, f"{name}[j]" if unit is None else f"{name}[{','.join(map(str, unit))}]"])
     ranges = ", ".join(f"{part} {_range(extents[part])}" for part in parts)
-    full = "/".join(parts)
-    raise MissingError(f"{text!r} is not an address here; expected {wanted} (or the full {full}/…): {ranges}")
+    raise MissingError(
+        f"{text!r} is not a valid address here; expected {wanted} (or the full {'/'.join(parts)}/…): {ranges}"
+    )
 
 
 def _alignments(parts: Sequence[str], count: int, required: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -132,10 +132,13 @@ def _unlike(cell: Cell, expected: Cell, said: str, top: bool) -> str:
     """The first equation in which a cell is not the one that it is said to be; lines may be supplied, or added."""
     fed = expected.supplied(name for name in cell.inputs if name in expected.by_name).expanded
     fed = fed.supplied(name for name in cell.inputs if name in fed.by_name)  # as earlier versions named it
+    calls = expected.equations, cell.equations
     cell, expected = cell.expanded, expected.expanded
     for name in dict.fromkeys((*fed.equations, *cell.equations)):
         wanted, found = fed.equations.get(name, expected.equations.get(name)), cell.equations.get(name)
         if found != wanted and not (top and wanted is None):
+            if calls[0].get(name) != calls[1].get(name):  # else a function means another
+                wanted, found = wanted and calls[0].get(name, wanted), found and calls[1].get(name, found)
             return _contradiction(said, f"{name} = ", wanted, found)
     for name in dict.fromkeys((*expected.states, *cell.states)):
         wanted, found = expected.states.get(name), cell.states.get(name)
@@ -189,7 +192,7 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
             for missing in set(cell.by_name[name].reads) & set(cell.by_name) - computed:
                 yield f"computed leaves out {missing}, which {name} reads"
     if not set(stage.sources) <= set(cell.inputs):
-        yield "sources names what is no input of the equations"
+        yield "sources names what is not an input of the equations"
     for name in cell.inputs:
         source = stage.sources.get(name, "")
         scope, line = scope_and_name(source)

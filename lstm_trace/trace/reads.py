@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Operand
+from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
+from ..cell.ops import OPS
 from ..errors import MissingError
 from .argument_types import misfit
 
@@ -49,7 +50,9 @@ def last(trace: Trace, state: str) -> Array:
     if not found:
         raise MissingError(f"no cell of this trace carries {state}")
     if len({values.shape for values in found}) > 1:
-        raise MissingError("the layers differ in width, so their last states are no one array; use trace.at(layer=…)")
+        raise MissingError(
+            "the layers differ in width, so their last states cannot form one array; use trace.at(layer=…)"
+        )
     stacked = np.stack(found)
     return stacked if trace.header.batched else stacked[:, 0]
 
@@ -80,7 +83,20 @@ def operand(trace: Trace, scope: str, name: Operand, steps: slice) -> Array | No
             return None if values is None else values[steps]
         origin, line = scope_and_name(source)
         return trace.operand(origin, line, steps)
+    if name in stage.cell.inner and trace.header.arithmetic is None:
+        return derived(trace, scope, stage.cell.by_name[name], steps)
     return trace.parameters.get(scope, {}).get(name)
+
+
+def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) -> Array | None:
+    """A line of `scope` from the values that it reads, (steps, B, width); None where one was not recorded."""
+    read = {operand: trace.operand(scope, operand, steps) for operand in dict.fromkeys(line.operands)}
+    known = {operand: values for operand, values in read.items() if values is not None}
+    if len(known) < len(read):
+        return None
+    with np.errstate(all="ignore"):
+        value = OPS[line.op].array([known[operand] for operand in line.operands], line.constants)
+        return np.asarray(value, trace.header.dtype)
 
 
 def output(trace: Trace) -> Array:

@@ -282,7 +282,7 @@ def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
             raise MissingError(f"{name!r} is a premise, not a line that was computed; export has --with-inputs")
         if any(name in stage.cell.by_name for stage in trace.stages):
             raise MissingError(
-                f"{name!r} was not recorded: nothing that was asked for depends on it, or others only were stored"
+                f"{name!r} was not recorded: nothing that was requested depends on it, or only other lines were stored"
             )
         known = [*recorded, *(premises if with_inputs else ())]
         raise MissingError(f"the trace has no line {name!r}{nearest(name, known, 'its lines are')}")
@@ -293,7 +293,7 @@ def _padding(trace: Trace, window: slice, rows: slice) -> str:
     steps, batch = trace.span[window], range(trace.batch)[rows]
     which = f"step {steps[0]} is" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]} are"
     row = f"row {batch[0]}" if len(batch) == 1 else f"rows {batch[0]} to {batch[-1]}"
-    return f"{which} no part of the sequence of {row}; export has --padding"
+    return f"{which} not part of the sequence of {row}; export has --padding"
 
 
 def _extent(trace: Trace, chosen: Selection) -> str:

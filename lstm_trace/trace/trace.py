@@ -113,6 +113,9 @@ class Trace:
     def operand(self, scope: Scope, name: Operand, steps: slice = slice(None)) -> Array | None:
         """The values that a line of `scope` reads as `name`, at `steps`; None where they were not recorded.
 
+        A line within the call of a composite function that was not recorded is derived from what the call reads:
+        earlier versions wrote some of these functions as one operation.
+
         Args:
             scope: `layer/direction`.
             name: of a line, input, state or parameter, or a number.

@@ -73,10 +73,13 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
         if scope not in a.scopes or scope not in b.scopes:
             yield f"{scope} is only in {'a' if scope in a.scopes else 'b'}"
             continue
-        one, two = (trace.stage(scope).cell.expanded.equations for trace in (a, b))
+        cells = [trace.stage(scope).cell for trace in (a, b)]
+        one, two = (cell.expanded.equations for cell in cells)
         if one != two:
             names = [n for n in dict.fromkeys((*one, *two)) if one.get(n) != two.get(n)]
             name = names[0]
+            if cells[0].equations.get(name) != cells[1].equations.get(name):  # else a function means another
+                one, two = (cell.equations for cell in cells)
             sides = f"a: {one.get(name, 'none')}, b: {two.get(name, 'none')}"
             yield f"{scope}: the cells differ in {', '.join(names)} ({sides})"
         mine, yours = a.lines.get(scope, {}), b.lines.get(scope, {})

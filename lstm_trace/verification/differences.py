@@ -170,11 +170,16 @@ def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[st
 
     What a state carries is an equation too.
     """
-    whole = [cell.expanded for cell in (one, two)]  # a function and what it stands for are no difference
-    texts = [{**cell.equations, **{f"{state} <-": line for state, line in cell.carry}} for cell in whole]
+
+    def texts(*cells: Cell) -> list[dict[str, str]]:
+        return [{**cell.equations, **{f"{state} <-": line for state, line in cell.carry}} for cell in cells]
+
+    whole = texts(one.expanded, two.expanded)  # a function and what it stands for are no difference
+    written = texts(one, two)
     for place in dict.fromkeys((*_way(one, name, common), *_way(two, name, common))):
-        sides = [text.get(place) for text in texts]
-        if sides[0] != sides[1]:
+        if whole[0].get(place) != whole[1].get(place):
+            same = written[0].get(place) == written[1].get(place)  # the function of that name is another
+            sides = [text.get(place) for text in (whole if same else written)]
             arrow = " " if place.endswith("<-") else " = "
             told = ["nothing of that name" if side is None else f"{place}{arrow}{side}" for side in sides]
             return told[0], told[1]

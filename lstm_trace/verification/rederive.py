@@ -24,7 +24,7 @@ from .verify import bound
 # Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
 _ROUNDED = frozenset({"mul", "div", "sqrt"})
 # Between two bounds, and never turning back: what comes in with the operand, however much, stays between them.
-_SQUASHING = frozenset({"sigmoid", "tanh", "hard_sigmoid", "scaled_tanh", "softsign", "clip"})
+_SQUASHING = frozenset({"sigmoid", "tanh", "clip"})
 
 
 class Derived(NamedTuple):

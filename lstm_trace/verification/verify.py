@@ -6,7 +6,7 @@ shown by oracles that share no code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -26,12 +26,6 @@ from ..trace.trace import Trace
 CHUNK = 1 << 20
 #: Culprits that are told one by one; the rest is counted.
 MOST = 20
-
-# What an operation's ulp is a fraction of, where terms may cancel; the result itself elsewhere.
-_SCALES: dict[str, Callable[[Sequence[Array], Sequence[float]], Array]] = {
-    "affine": lambda a, c: np.abs(c[0] * a[0]) + abs(c[1]),
-    "hard_sigmoid": lambda a, c: np.abs(c[0] * a[0]) + abs(c[1]),
-}
 
 
 class Failure(NamedTuple):
@@ -137,8 +131,7 @@ def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | floa
         terms = operands[-1].shape[-1]
         sizes: list[Array] = [np.abs(o) for o in operands]
         return 2 * terms * (info.eps * op.array(sizes, line.constants) + info.smallest_subnormal)
-    scale = _SCALES[line.op](operands, line.constants) if line.op in _SCALES else np.abs(derived)
-    return op.ulp * info.eps * scale + info.tiny
+    return op.ulp * info.eps * np.abs(derived) + info.tiny
 
 
 def derive(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
@@ -200,7 +193,7 @@ def _unrecorded(trace: Trace) -> Iterator[Unknown]:
     for text in trace.header.ask:
         name = line_name(text)
         if name not in names:
-            yield Unknown(text, "it was asked for but is not recorded", 0)
+            yield Unknown(text, "it was requested but not recorded", 0)
 
 
 # -- which change explains which failure --------------------------------------------------------------------------
@@ -258,6 +251,8 @@ def _reading(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[tuple[St
         if 0 <= step < trace.steps:
             for line in reader.cell.readers.get(operand, ()):
                 recorded = line.name in trace.lines.get(reader.scope, {})
+                if not recorded and line.name in reader.cell.inner:  # its readers are derived from what it reads
+                    places.append((reader, line.name, step))
                 if recorded and all(_held(trace, reader, other) for other in line.reads):
                     yield reader, line, step
 

@@ -100,7 +100,7 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
     if not isinstance(module, torch.nn.LSTM | torch.nn.LSTMCell):
         inside = ", ".join(f"{key or 'it'}" for key in list(recurrent_modules(module))[:6])
         hint = f"; it has {inside}: give one of them, or trace them all with lt.capture(model)" if inside else ""
-        raise OptionError(f"{type(module).__name__} is no nn.LSTM or nn.LSTMCell{hint}")
+        raise OptionError(f"{type(module).__name__} is not an nn.LSTM or nn.LSTMCell{hint}")
     cell = isinstance(module, torch.nn.LSTMCell)
     kind = "PyTorch nn.LSTMCell" if cell else "PyTorch nn.LSTM"
     check_dropout(module, name)
@@ -181,7 +181,7 @@ def _from_keras(layer: Any, name: str) -> Found:
         if not cells:
             inside = ", ".join(list(recurrent_layers(layer))[:6]) if hasattr(layer, "_flatten_layers") else ""
             hint = f"; it has {inside}: give one of them, or trace them all with lt.capture(model)" if inside else ""
-            raise OptionError(f"{type(layer).__name__} {layer.name!r} is no LSTM or Bidirectional LSTM{hint}")
+            raise OptionError(f"{type(layer).__name__} {layer.name!r} is not an LSTM or Bidirectional LSTM{hint}")
         for number, cell in enumerate(cells):
             if not cell.built:
                 raise ShapeError(f"{layer.name!r} has no weights yet; call it once, or layer.build((None, None, I))")

@@ -158,7 +158,7 @@ def test_a_readout_may_be_called_y_t_also_where_rows_have_lengths() -> None:
         (GRU.replace("carry: h_prev <- h_t", ""), "h_prev is read but the carry is open: declare `carry: h_prev <- …`"),
         (GRU.replace("n_t = tanh", "u_t = tanh"), "u_t is assigned twice (first in equation 3)"),
         (GRU.replace("u_t * h_prev\n", "u_t * h_prev / 2\n"), "give this quotient a name of its own"),
-        (GRU.replace("output: h_t", "output: ht"), "the output ht is no line of the cell; did you mean 'h_t'?"),
+        (GRU.replace("output: h_t", "output: ht"), "the output ht is not a line of the cell; did you mean 'h_t'?"),
     ],
 )
 def test_a_cell_with_a_mistake_is_refused_with_the_place(text: str, message: str) -> None:

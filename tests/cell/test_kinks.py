@@ -16,12 +16,8 @@ from .test_slopes import At
 #: bounds, as PyTorch has it).
 CORNERS: list[tuple[str, tuple[float, ...], float, tuple[float, float, float]]] = [
     ("relu", (), 0.0, (0, 0, 1)),
-    ("leaky_relu", (0.25,), 0.0, (0.25, 0.25, 1)),
-    ("thresholded_relu", (0.75,), 0.75, (0, 0, 1)),
     ("clip", (-0.5, 1.25), -0.5, (0, 1, 1)),
     ("clip", (-0.5, 1.25), 1.25, (1, 1, 0)),
-    ("hard_sigmoid", (0.25, 0.5), -2.0, (0, 0, 0.25)),
-    ("hard_sigmoid", (0.25, 0.5), 2.0, (0.25, 0, 0)),
     ("elu", (0.5,), 0.0, (0.5, 0.5, 1)),
 ]
 
@@ -45,11 +41,6 @@ def test_the_slope_across_a_corner_is_that_of_the_chord(
         one, two = At(op, [a], constants=constants), At(op, [b], constants=constants)
         slope = float(np.ravel(SECANT[op](one, two)[0])[0])
         assert slope == pytest.approx((one.y.item() - two.y.item()) / (a - b), rel=1e-14, abs=1e-15), (a, b)
-
-
-def test_a_hard_sigmoid_without_a_slope_has_none() -> None:
-    one, two = At("hard_sigmoid", [3.0], constants=(0.0, 0.5)), At("hard_sigmoid", [1.0], constants=(0.0, 0.5))
-    assert SECANT["hard_sigmoid"](one, two) == (0.0,)
 
 
 #: (p, q) in the two traces, and the shares of p and q in the difference of max(p, q).

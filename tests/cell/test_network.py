@@ -141,7 +141,7 @@ def test_supplied_lines_become_inputs_and_free_what_only_they_needed() -> None:
     assert stages[1].sources["f_t"] == GIVEN
     for bad, message in (
         ({"2/forward": ["f_t"]}, "given lines name '2/forward', which is not there"),
-        ({"1/forward": ["ft"]}, "given 'ft' is no line of the cell; did you mean 'f_t'?"),
+        ({"1/forward": ["ft"]}, "given 'ft' is not a line of the cell; did you mean 'f_t'?"),
     ):
         with pytest.raises(MissingError) as error:
             stack(CELL, layers=2, given=bad)

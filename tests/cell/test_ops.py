@@ -8,18 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_trace.cell.ops import FUNCTIONS, GATES, OPS
+from lstm_trace.cell.ops import FUNCTIONS, OPS
 
 from ..support import oracle
 from ..support.rounding import numbers, total, within
 
 #: Scalar truth of each function of one operand, computed in float64 from the float that is given.
-ONE: dict[str, Any] = {**oracle.FUNCTIONS, "softplus": lambda z: max(z, 0.0) + math.log1p(math.exp(-abs(z)))}
+ONE: dict[str, Any] = {name: f for name, f in oracle.FUNCTIONS.items() if name in FUNCTIONS}
+ONE |= {"softplus": lambda z: max(z, 0.0) + math.log1p(math.exp(-abs(z)))}
 ONE |= {"elu": lambda z, alpha=1.0: z if z >= 0 else alpha * math.expm1(z)}
-CONSTANTS = {"clip": (-0.5, 1.25), "affine": (1.5, -0.25), "leaky_relu": (0.2,), "thresholded_relu": (0.75,)}
-CONSTANTS |= {"scaled_tanh": (1.5, 0.5), "hard_sigmoid": (1 / 6, 0.5), "elu": (0.7,)}
-#: Where a result is a difference of two others its error counts in ulps of the larger one.
-TERMS = {"affine": lambda z, a, b: abs(a * z) + abs(b), "hard_sigmoid": lambda z, a, b: abs(a * z) + abs(b)}
+CONSTANTS: dict[str, tuple[float, ...]] = {"clip": (-0.5, 1.25), "elu": (0.7,)}
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -31,15 +29,14 @@ def test_functions_of_one_operand(name: str, dtype: Any) -> None:
     constants = CONSTANTS.get(name, ())
     found = op.array([z], constants)
     right = np.array([ONE[name](float(v), *constants) for v in z])
-    size = np.array([TERMS[name](float(v), *constants) for v in z]) if name in TERMS else np.abs(right)
     assert found.dtype == dtype
     assert op.ulp is not None
     # the truth is itself rounded once, and its constants are not those of float32
-    allowed = (op.ulp + 1.5) * np.spacing(size.astype(dtype)).astype(float)
+    allowed = (op.ulp + 1.5) * np.spacing(np.abs(right).astype(dtype)).astype(float)
     assert (np.abs(found.astype(float) - right) <= allowed).all(), z[np.abs(found - right) > allowed]
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "tanh", "softplus", "elu", "softsign", "hard_sigmoid", "relu"])
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "softplus", "elu", "relu"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_ends_are_right(name: str, dtype: Any) -> None:
     op = OPS[name]
@@ -47,8 +44,8 @@ def test_the_ends_are_right(name: str, dtype: Any) -> None:
     with np.errstate(all="ignore"):
         low, high = op.array([np.array([-np.inf, np.inf], dtype)], constants)
         far = op.array([np.array([-1e4, 1e4], dtype)], constants)
-    ends = {"sigmoid": (0, 1), "tanh": (-1, 1), "softplus": (0, np.inf), "elu": (-1, np.inf), "hard_sigmoid": (0, 1)}
-    ends |= {"relu": (0, np.inf), "softsign": (np.nan, np.nan)}  # inf / inf
+    ends = {"sigmoid": (0, 1), "tanh": (-1, 1), "softplus": (0, np.inf), "elu": (-1, np.inf)}
+    ends |= {"relu": (0, np.inf)}
     np.testing.assert_array_equal((low, high), ends[name])
     assert np.isfinite(far).all()
 
@@ -118,4 +115,3 @@ def test_the_table_is_closed_and_says_all_that_is_needed() -> None:
         assert op.width in ("same", "one", "concat", "matvec")
         assert (op.ulp is None) == (op.width in ("matvec",) or name in ("sum", "mean"))
         assert all(isinstance(key, str) for key, _ in op.constants)
-    assert {OPS[name].function for name in GATES} <= FUNCTIONS

@@ -158,9 +158,9 @@ def test_a_text_without_a_cell_is_still_an_error_of_ours() -> None:
         ("tanh(a=a)", "tanh takes plain operands only, by position"),
         ("concat()", "concat has 0 arguments; write concat(a, …)"),
         ("sum()", "sum has 0 arguments; write sum(a)"),
-        ("affine(a, 1, 2, 3)", "affine has 4 arguments; write affine(a, alpha, beta)"),
+        ("affine(a, 1, 2, 3)", "affine has 4 arguments; write affine(z, alpha=1, beta=0)"),
         ("clip(a, 1)", "clip has 2 arguments; write clip(a, low, high)"),
-        ("elu(a, b)", "a number must stand here"),
+        ("elu(a, b)", "a number is expected here"),
     ],
 )
 def test_calls_that_are_refused(text: str, message: str) -> None:

@@ -116,7 +116,9 @@ def test_a_path_in_pieces_is_the_same_path(monkeypatch: pytest.MonkeyPatch) -> N
 def test_refusals() -> None:
     _, trace = case("plain", 57)
     of = "1/joined/2/1/y_t[1]"
-    with pytest.raises(OptionError, match=r"no baseline 'zero'; expected zero-input, zero-state, a row .*\(0 to 1\)"):
+    with pytest.raises(
+        OptionError, match=r"no baseline 'zero'; expected zero-input, zero-state, a batch element \(0 to 1\)"
+    ):
         contribution(trace, of, "zero")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="no baseline 2"):
         contribution(trace, of, 2)

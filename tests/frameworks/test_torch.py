@@ -190,7 +190,7 @@ def test_state_dict_of_tensors(half: str) -> None:
 
 LIVE_REFUSALS: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.LSTM(3, 2, 2, dropout=0.5), r"in training mode with dropout 0\.5.*call model\.eval\(\)"),
-    (lambda: nn.GRU(3, 2), "GRU is no nn.LSTM or nn.LSTMCell"),
+    (lambda: nn.GRU(3, 2), "GRU is not an nn.LSTM or nn.LSTMCell"),
     (
         lambda: nn.Sequential(nn.Linear(2, 3), nn.LSTM(3, 2)),
         r"it has 1: give one of them, or trace them all with lt\.capture",

@@ -139,8 +139,8 @@ def test_without_padding_every_step_is_valid() -> None:
 def test_a_selection_of_padding_alone_is_refused(tmp_path: Path, shape: str) -> None:
     trace = stacked(batch=3, lengths=LENGTHS)
     for chosen, message in (
-        ({"batch": 1, "steps": slice(2, 4)}, "steps 2 to 3 are no part of the sequence of row 1"),
-        ({"batch": 2, "steps": 0}, "step 0 is no part of the sequence of row 2"),
+        ({"batch": 1, "steps": slice(2, 4)}, "steps 2 to 3 are not part of the sequence of row 1"),
+        ({"batch": 2, "steps": 0}, "step 0 is not part of the sequence of row 2"),
     ):
         job = Job(trace, shape, Selection(**chosen))
         with pytest.raises(MissingError, match=message):
@@ -172,7 +172,7 @@ def test_a_workbook_of_padding_alone_is_written(tmp_path: Path) -> None:
     stacked(batch=3, lengths=LENGTHS).save(tmp_path / "t.json")
     words = "export", tmp_path / "t.json", "--batch", 2, "-o", tmp_path / "x.xlsx"
     assert cli(*words).exit_code == 0
-    assert "no part of the sequence of row 2; export has --padding" in cli(*words, "--values").stderr
+    assert "not part of the sequence of row 2; export has --padding" in cli(*words, "--values").stderr
     assert cli(*words, "--values", "--padding").exit_code == 0
 
 

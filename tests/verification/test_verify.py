@@ -155,7 +155,7 @@ def test_what_was_asked_for_and_is_not_there_cannot_be_told() -> None:
         del trace.lines["0/forward"][name]
     result = lt.verify(trace)
     assert result.status == "inconclusive"
-    said = "it was asked for but is not recorded"
+    said = "it was requested but not recorded"
     assert result.unknown == (("0/0/i_t[0]", said, 0), ("z_i", said, 0))
     assert result.verified == 2, "both products"
     supplied = lt.run({}, given={"f_t": [0.5], "i_t": [1.0], "c_tilde": [0.5]}, c0=[2.0], ask=["c_t", "f_t"])

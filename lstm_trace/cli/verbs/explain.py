@@ -31,7 +31,7 @@ WAYS = ("memory", "gradient", "contribution", "gates")
     "--baseline",
     type=click.Path(allow_dash=True),
     metavar="BASELINE",
-    help="contribution: zero-input (default), zero-state, a row of the batch, or a file.",
+    help="contribution: zero-input (default), zero-state, a batch element, or a file.",
 )
 @click.option("--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50).")
 @click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")

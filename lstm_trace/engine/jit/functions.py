@@ -171,10 +171,6 @@ def _clip(v: Vector, a: str, low: float, high: float) -> str:
     return v.below(v.above(a, low), high)
 
 
-def _affine(v: Vector, a: str, alpha: float, beta: float) -> str:
-    return v.add(v.mul(v.number(alpha), a), v.number(beta))
-
-
 #: Operations on operands of one width (width 1 broadcasts). The others have shapes of their own: see `program`.
 ELEMENTWISE: dict[str, Function] = {
     "add": _add,
@@ -188,13 +184,7 @@ ELEMENTWISE: dict[str, Function] = {
     "log": _unary(_log),
     "sqrt": lambda v, a, c: v.call("sqrt", a[0]),
     "relu": lambda v, a, c: v.pick("ole", a[0], v.number(0.0), v.number(0.0), a[0]),  # -0 gives 0, as numpy's
-    "affine": _unary(_affine),
-    "leaky_relu": lambda v, a, c: v.pick("olt", a[0], v.number(0.0), v.mul(v.number(c[0]), a[0]), a[0]),
-    "thresholded_relu": lambda v, a, c: v.pick("ole", a[0], v.number(c[0]), v.number(0.0), a[0]),
-    "scaled_tanh": lambda v, a, c: v.mul(v.number(c[0]), _tanh(v, v.mul(v.number(c[1]), a[0]))),
-    "hard_sigmoid": lambda v, a, c: _clip(v, _affine(v, a[0], *c), 0.0, 1.0),
     "elu": _unary(_elu),
-    "softsign": lambda v, a, c: v.div(a[0], v.add(v.call("fabs", a[0]), v.number(1.0))),
     "softplus": _unary(_softplus),
     "clip": _unary(_clip),
     "where": lambda v, a, c: v.pick("une", a[0], v.number(0.0), a[1], a[2]),

@@ -67,36 +67,8 @@ def _sigmoid(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> St
     return [(np.negative, (a[0], out)), (np.exp, (out, out)), (np.add, (out, one, out)), (np.divide, (one, out, out))]
 
 
-def _affine(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
-    return [(np.multiply, (bench.number(c[0]), a[0], out)), (np.add, (out, bench.number(c[1]), out))]
-
-
-def _leaky_relu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
-    mask = bench.scratch(mask=True)
-    zero = bench.number(0.0)
-    return [
-        (np.multiply, (bench.number(c[0]), a[0], out)),
-        (np.less, (a[0], zero, mask)),
-        (np.logical_not, (mask, mask)),
-        (_put, (mask, a[0], out)),
-    ]
-
-
-def _thresholded_relu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
-    mask = bench.scratch(mask=True)
-    return [
-        (np.positive, (a[0], out)),
-        (np.less_equal, (a[0], bench.number(c[0]), mask)),
-        (_put, (mask, bench.number(0.0), out)),
-    ]
-
-
-def _scaled_tanh(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
-    return [
-        (np.multiply, (bench.number(c[1]), a[0], out)),
-        (np.tanh, (out, out)),
-        (np.multiply, (bench.number(c[0]), out, out)),
-    ]
+def _clip(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+    return [(_larger, (a[0], bench.number(c[0]), out)), (_smaller, (out, bench.number(c[1]), out))]
 
 
 def _elu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
@@ -110,11 +82,6 @@ def _elu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
         (np.logical_not, (mask, mask)),
         (_put, (mask, a[0], out)),
     ]
-
-
-def _softsign(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
-    one = bench.number(1.0)
-    return [(np.absolute, (a[0], out)), (np.add, (one, out, out)), (np.divide, (a[0], out, out))]
 
 
 def _softplus(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
@@ -160,15 +127,9 @@ KERNELS: dict[str, Kernel] = {
     "log": _unary(np.log),
     "sqrt": _unary(np.sqrt),
     "relu": lambda bench, out, a, _: [(_larger, (a[0], bench.number(0.0), out))],
-    "affine": _affine,
-    "leaky_relu": _leaky_relu,
-    "thresholded_relu": _thresholded_relu,
-    "scaled_tanh": _scaled_tanh,
-    "hard_sigmoid": _by_definition("hard_sigmoid"),
     "elu": _elu,
-    "softsign": _softsign,
     "softplus": _softplus,
-    "clip": _by_definition("clip"),
+    "clip": _clip,
     "where": _where,
     "maximum": _binary(_larger),
     "max": _by_definition("max"),

@@ -51,9 +51,6 @@ class Reading(Protocol):
     def case(self, k: int, symbols: Node) -> Node:
         """A derivative in pieces; where numbers stand for symbols the number that it is."""
 
-    def size(self, k: int) -> Node:
-        """The absolute value of operand `k`."""
-
 
 def _plus(*terms: Node) -> Node:
     return Sum((1.0,) * len(terms), terms)
@@ -69,33 +66,6 @@ _ZERO = number(0)
 
 def _div(r: Reading) -> Parts:
     return Quot(r.g, r.x(1)), Neg(Quot(r.times(r.x(0)), Square(r.x(1))))
-
-
-def _scaled(factor: float, *rest: Node) -> tuple[Node, ...]:
-    """Factors with a number before them, unless that is 1."""
-    return rest if factor == 1 else (number(factor), *rest)
-
-
-def _affine(r: Reading) -> Parts:
-    return (r.times(*_scaled(r.line.constants[0])),)
-
-
-def _leaky(r: Reading) -> Parts:
-    (alpha,) = r.line.constants
-    left, right = r.holds(0, r.x(0), ">", _ZERO), r.holds(0, r.x(0), "≤", _ZERO)
-    return (r.times(r.case(0, _plus(left, Prod(number(alpha), right)))),)
-
-
-def _scaled_tanh(r: Reading) -> Parts:
-    alpha, beta = r.line.constants
-    inner = r.x(0) if beta == 1 else Prod(number(beta), r.x(0))
-    return (r.times(*_scaled(alpha * beta, _less(_ONE, Square(Call("tanh", (inner,)))))),)
-
-
-def _hard_sigmoid(r: Reading) -> Parts:
-    """The slope alpha, where the value lies between 0 and 1."""
-    inside = r.holds(0, _ZERO, "<", r.y, "<", _ONE)
-    return (r.times(r.case(0, inside if r.line.constants[0] == 1 else Prod(number(r.line.constants[0]), inside))),)
 
 
 def _elu(r: Reading) -> Parts:
@@ -138,13 +108,7 @@ BACKWARD: dict[str, Callable[[Reading], Parts]] = {
     "log": lambda r: (Quot(r.g, r.x(0)),),
     "sqrt": lambda r: (Quot(r.g, Prod(number(2), r.y)),),
     "relu": lambda r: (r.times(r.holds(0, r.x(0), ">", _ZERO)),),
-    "affine": _affine,
-    "leaky_relu": _leaky,
-    "thresholded_relu": lambda r: (r.times(r.holds(0, r.x(0), ">", number(r.line.constants[0]))),),
-    "scaled_tanh": _scaled_tanh,
-    "hard_sigmoid": _hard_sigmoid,
     "elu": _elu,
-    "softsign": lambda r: (Quot(r.g, Square(_plus(_ONE, r.size(0)))),),
     "softplus": lambda r: (r.times(Call("sigmoid", (r.x(0),))),),
     "clip": _clip,
     "where": _where,

@@ -53,7 +53,3 @@ class Notation:
         texts = [part if isinstance(part, str) else self.plain(part) for part in parts]
         tex = [_SIGNS[part] if isinstance(part, str) else self.tex(part) for part in parts]
         return self.make(f"[{' '.join(texts)}]", f"[{' '.join(tex)}]")
-
-    def size(self, of: Node) -> Sym:
-        """The absolute value."""
-        return self.make(f"|{self.plain(of)}|", f"|{self.tex(of)}|")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ...cell.lines import Line
@@ -139,10 +139,6 @@ class Symbols:
         """The pieces."""
         return symbols
 
-    def size(self, k: int) -> Node:
-        """|x|."""
-        return self.back_.notation.size(self.x(k))
-
 
 @dataclass(frozen=True)
 class Numbers(Symbols):
@@ -236,16 +232,6 @@ class Numbers(Symbols):
     def case(self, k: int, symbols: Node) -> Node:
         """The derivative as a number."""
         return self.holds(k)
-
-    def size(self, k: int) -> Node:
-        """The operand without its sign."""
-        return _positive(self.x(k))
-
-
-def _positive(node: Node) -> Node:
-    if isinstance(node, Vec):
-        return Vec(tuple(map(_positive, node.entries)))
-    return replace(node, shown=node.shown._replace(negative=False)) if isinstance(node, Num) else node
 
 
 def _inside(node: Node) -> list[Node]:

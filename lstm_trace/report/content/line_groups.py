@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ...cell.lines import Cell, Line
 from ...cell.network import Stage
-from ...cell.ops import GATES, OPS
+from ...cell.ops import OPS
 
 #: Functions of one value that end a group: what they give is an activation.
 _LEADING = frozenset(
@@ -27,12 +27,12 @@ def is_gate(line: Line, cell: Cell) -> bool:
     """Whether a line squashes into (0, 1), or is one minus such a line, and has a name."""
     if not line.assigned:
         return False
-    if line.op in GATES:
+    if line.squashed:
         return True
     if line.op != "add" or line.constants != (1.0, -1.0) or line.operands[0] != 1.0:
         return False
     other = cell.by_name.get(str(line.operands[1]))
-    return other is not None and other.op in GATES
+    return other is not None and other.squashed
 
 
 def gated(line: Line, cell: Cell) -> str | None:

@@ -195,7 +195,7 @@ class Picture:
 
     def _colour(self, spot: Spot) -> str:
         if spot.kind == "box" and spot.lines:
-            return {"sigmoid": "gate", "hard_sigmoid": "gate", "exp": "gate"}.get(spot.lines[-1].op, "other")
+            return "gate" if spot.lines[-1].squashed or spot.lines[-1].op == "exp" else "other"
         return "state" if spot.line in self.stage.cell.states else "plain"
 
     def said_of(self, spot: Spot) -> str:

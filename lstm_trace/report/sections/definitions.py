@@ -37,15 +37,6 @@ def _exp(node: Node) -> Call:
     return Call("exp", (node,))
 
 
-def _linear(c: Constants) -> Node:
-    """α z + β, without what changes nothing."""
-    scaled = _Z if c[0] == 1 else Prod(number(c[0]), _Z)
-    shift = (c[1:] or (0.0,))[0]
-    if shift == 0:
-        return scaled
-    return _plus(scaled, number(shift)) if shift > 0 else _minus(scaled, number(-shift))
-
-
 def _times(factor: float, node: Node) -> Node:
     return node if factor == 1 else Prod(number(factor), node)
 
@@ -58,15 +49,7 @@ DEFINED: dict[str, Callable[[Constants], Node | Cases] | None] = {
     "log": None,
     "sqrt": None,
     "relu": lambda c: Call("maximum", (number(0), _Z)),
-    "affine": _linear,
-    "leaky_relu": lambda c: Cases(_Z, "≥", number(0), _linear(c)),
-    "thresholded_relu": lambda c: Cases(_Z, ">", number(c[0]), number(0)),
-    "scaled_tanh": lambda c: _times(c[0], Call("tanh", (_linear(c[1:]),))),
-    "hard_sigmoid": lambda c: Call("clip", (_linear(c),), (0.0, 1.0)),
     "elu": lambda c: Cases(_Z, "≥", number(0), _times(c[0], _minus(_exp(_Z), number(1)))),
-    "softsign": lambda c: Cases(
-        Quot(_Z, _plus(number(1), _Z)), "≥", number(0), Quot(_Z, _minus(number(1), _Z))
-    ),
     "softplus": lambda c: Call("log", (_plus(number(1), _exp(_Z)),)),
     "clip": None,
     "where": None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from ...cell.lines import Cell
 from ...cell.network import Stage
 from ...cell.parse import parse
 from ...errors import FileError, LstmTraceError, raise_all
@@ -86,5 +88,17 @@ def assembled(trace: Trace, where: str) -> Trace:
 
 
 def _stage(info: StageInfo) -> Stage:
-    computed = None if info.computed is None else tuple(info.computed)
-    return Stage(info.layer, info.direction, parse(info.equations), info.sources, computed)
+    cell = parse(info.equations)
+    computed = None if info.computed is None else tuple(_with_calls(info.computed, cell))
+    return Stage(info.layer, info.direction, cell, info.sources, computed)
+
+
+def _with_calls(computed: list[str], cell: Cell) -> Iterator[str]:
+    """The lines that a file names, and those within calls of what was one operation when it was written."""
+    there = set(computed)
+    for name in computed:
+        for inner in cell.within.get(name, ()):
+            if inner not in there:
+                there.add(inner)
+                yield inner
+        yield name

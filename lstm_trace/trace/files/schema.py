@@ -87,7 +87,7 @@ class CellSpec(BaseModel):
 class LayoutSpec(_Strict):
     """How the weights are stored, where it is not by our names: a layout's name, facts, or a name with other facts."""
 
-    name: str | None = Field(None, description="a framework's layout (docs/layouts.md); facts stand before its own")
+    name: str | None = Field(None, description="a framework's layout (docs/layouts.md); facts override its own")
     order: str | None = Field(
         None, description="gates as they are stacked: ifco, iofc, …; none: an array for each gate"
     )
@@ -123,7 +123,7 @@ class Problem(_Strict):
     batch_first: bool = False
     dtype: Literal["float16", "float32", "float64"] = "float64"
     extra: str = Field("", description="equations added to the cell, a readout for example")
-    ask: list[str] = Field(default_factory=list, description="names or addresses of the lines that are wanted")
+    ask: list[str] = Field(default_factory=list, description="names or addresses of the requested lines")
     names: dict[Literal["x", "h"], list[str]] = Field(default_factory=dict, description="labels: {x: […], h: […]}")
     symbols: dict[str, str] = Field(default_factory=dict, description="TeX symbols of own names")
 

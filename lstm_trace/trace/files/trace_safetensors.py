@@ -63,7 +63,7 @@ def load_mapped(path: str | Path) -> Trace:
             continue
         scope, line = scope_and_name(name[len(part) + 1 :]) if part else ("", "")
         if name != "inputs/x" and (not line or scope.count("/") != 1):
-            problems.append(f"{path}: the tensor {name!r} is no part of a trace")
+            problems.append(f"{path}: the tensor {name!r} is not part of a trace")
         elif tensor.dtype != np.dtype(manifest.dtype):
             problems.append(f"{path}: {name} is {tensor.dtype.name}, but the trace is {manifest.dtype}")
         elif part is not None:

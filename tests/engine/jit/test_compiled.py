@@ -240,10 +240,8 @@ EXACT = {
     "tanh": lambda z, c: np.tanh(z),
     "exp": lambda z, c: np.exp(z),
     "log": lambda z, c: np.log(z),
-    "scaled_tanh": lambda z, c: c[0] * np.tanh(c[1] * z),
     "elu": lambda z, c: np.where(z < 0, c[0] * np.expm1(np.minimum(z, 0)), z),
     "softplus": lambda z, c: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))),
-    "softsign": lambda z, c: z / (1 + np.abs(z)),
 }
 
 
@@ -267,8 +265,7 @@ def test_functions_are_right_within_their_ulp(op: str, dtype: Any, target: str) 
         off = np.abs(found.astype(np.longdouble) - exact)[finite] / np.spacing(np.abs(rounded[finite]))
     assert table.ulp is not None
     assert off.max() <= table.ulp, (off.max(), x[finite][off.argmax()])
-    away = ~finite & ~((op == "softsign") & np.isinf(x))  # inf / inf is NaN in numpy's as in ours
-    np.testing.assert_array_equal(found[away], rounded[away])
+    np.testing.assert_array_equal(found[~finite], rounded[~finite])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -134,7 +134,10 @@ DAMAGE: list[tuple[Any, str]] = [
     (lambda d: d["stages"][0].update(direction="up"), "stages.0.direction: expected 'forward', 'reverse' or 'joined'"),
     (lambda d: d["stages"][0].update(sources={}), "0/forward: the source of x_t is not there"),
     (lambda d: d["stages"][0].update(sources={"x_t": "7/forward/h_t"}), "0/forward: the source of x_t is not there"),
-    (lambda d: d["stages"][0]["sources"].update(q="x"), "0/forward: sources names what is no input of the equations"),
+    (
+        lambda d: d["stages"][0]["sources"].update(q="x"),
+        "0/forward: sources names what is not an input of the equations",
+    ),
     (lambda d: d["stages"][0].update(computed=["q_t"]), "computed names a line that the equations do not have"),
     (lambda d: d["stages"].append(d["stages"][0]), "duplicate stage 0/forward"),
     (lambda d: d["lines"]["0/forward"].update(q_t=[[[1.0]]]), "lines 0/forward/q_t: the cell has no such line"),
