@@ -257,13 +257,13 @@ def _symbols(cell: Cell, classes: _Classes) -> dict[Key, str]:
 def _known(
     bound: str, symbols: dict[Key, str], sizes: dict[Key, int], evidence: dict[Key, list[tuple[int, str]]]
 ) -> str:
-    """'Bound so far: T=50 B=1, I=16 (from x), H=64 (from b_i). '"""
+    """'Known sizes: T=50 B=1, I=16 (from x), H=64 (from b_i). '"""
     parts = {"": bound} if bound else {}
     for key, symbol in sorted(symbols.items(), key=lambda item: item[1] != "I"):
         source = next((s for n, s in evidence.get(key, []) if n == sizes.get(key)), None)
         if source:
             parts.setdefault(symbol, f"{symbol}={sizes[key]} ({source})")
-    return f"Bound so far: {', '.join(parts.values())}. " if parts else ""
+    return f"Known sizes: {', '.join(parts.values())}. " if parts else ""
 
 
 def _misfit(

@@ -50,7 +50,7 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
     if kind not in KINDS:
         said = nearest(kind, KINDS, "there are")
         stop = "" if said.endswith("?") else "."
-        raise OptionError(f"unknown cell {kind!r}{said}{stop} An own cell is given as {{equations: …}}")
+        raise OptionError(f"unknown cell {kind!r}{said}{stop} A custom cell is given as {{equations: …}}")
     known = {f.name for f in fields(KINDS[kind])}
     unknown = [name for name in options if name not in known]
     if unknown:

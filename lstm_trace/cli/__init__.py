@@ -157,7 +157,7 @@ def fail(*problems: str) -> NoReturn:
 @click.command(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="lstm-trace", message="%(prog)s %(version)s")
 def main() -> None:
-    """See inside an LSTM: trace, prove, explain and export every value that the cell computes.
+    """See inside an LSTM: trace, verify, explain and export every value that the cell computes.
 
     Begin with `lstm-trace example q22 > q22.yaml` and `lstm-trace report q22.yaml`.
     Exit codes: 0 success (no differences), 1 differences found or verification failed, 2 error.

@@ -75,7 +75,7 @@ def layout_options_of_two(command: Command) -> Command:
     for side in "ba":
         for flag, facts in reversed(_STORED_OPTIONS):
             own = "/".join(f"{part}-{side}" for part in flag.split("/"))
-            alone = {**facts, "help": f"{flag} of {side.upper()} alone.", "hidden": flag not in ("--name", "--layout")}
+            alone = {**facts, "help": f"{flag} for {side.upper()} only.", "hidden": flag not in ("--name", "--layout")}
             command = click.option(own, **alone)(command)
     return layout_options(command)
 

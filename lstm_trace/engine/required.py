@@ -43,10 +43,10 @@ def require(
 
 
 def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
-    """The nearest name that is there: of an own cell also a line, which its author may have meant."""
+    """The nearest name that is there: of a custom cell also a line, which its author may have meant."""
     if not own:  # every name of a named cell is right
         close = closest(name, here)
-        return f"; the nearest that is there is {close}" if close else ""
+        return f"; the nearest name there is {close}" if close else ""
     known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
     return nearest(name, [n for n in known if n.isidentifier()])
 

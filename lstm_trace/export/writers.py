@@ -1,4 +1,4 @@
-"""A trace as a table in a file: one row here for each suffix, one file beside this one for each writer."""
+"""A trace as a table in a file: what is written, what is refused; one file beside this one for each writer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..base.files import format_of
 from ..errors import OptionError, nearest
@@ -17,30 +17,7 @@ from ..report.content.worked_rows import WorkedRow, worked_rows
 from ..tables.frames import WIDE, WORKED, check_shape, long_columns, wide_columns, wide_names, with_valid
 from ..trace.rows import LONG, Part, Selection, parts
 from ..trace.trace import Trace
-
-
-@dataclass(frozen=True)
-class Writer:
-    """What writes the files of a suffix, and which options have a meaning there; the others are refused.
-
-    module: has `write(job, path)`. dialects: it is text that a spreadsheet opens. digits: numbers may be rounded: each
-    line to its own number of decimals (`lines`), all to one (`one`), or not at all. workbook: a sheet for each layer
-    with formulas, instead of rows in one of the shapes.
-    """
-
-    module: str
-    dialects: bool = False
-    digits: Literal["lines", "one", ""] = ""
-    workbook: bool = False
-
-
-WRITERS = {
-    ".csv": Writer("csv", dialects=True, digits="lines"),
-    ".tsv": Writer("csv", dialects=True, digits="lines"),
-    ".parquet": Writer("parquet"),
-    ".jsonl": Writer("json_lines"),
-    ".xlsx": Writer("excel.workbook", digits="one", workbook=True),
-}
+from .suffixes import WRITERS, Writer
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def sentences(found: Identification) -> Iterator[str]:
     else:
         for name in differences:
             is_, was = fact(name, getattr(best.reading, name)), fact(name, getattr(read.reading, name))
-            yield f"{_subject(name)}: {is_}; it was read as: {was}"
+            yield f"{_subject(name)}: {is_}; read here as: {was}"
         off = f"as read, they are off by {read.error:.2g}"
         yield f"with this layout the outputs are reproduced to {best.error:.2g}; {off}"
     if best.reading.batch_first:
@@ -92,10 +92,8 @@ def sentences(found: Identification) -> Iterator[str]:
 
 
 def _subject(name: str) -> str:
-    return {
-        "order": "these weights are", "input": "these weights have", "recurrent": "these weights have",
-        "joined": "these weights are", "output": "these numbers",
-    }.get(name, "the other program has")  # fmt: skip
+    weights = ("order", "input", "recurrent", "joined")
+    return "these weights have" if name in weights else "these numbers" if name == "output" else "the other program has"
 
 
 def _undecided(found: Identification, differences: list[str]) -> Iterator[str]:

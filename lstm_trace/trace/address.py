@@ -76,7 +76,7 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
     wanted = "/".join([*required, f"{name}[j]" if unit is None else f"{name}[{','.join(map(str, unit))}]"])
     ranges = ", ".join(f"{part} {_range(extents[part])}" for part in parts)
     raise MissingError(
-        f"{text!r} is not an address here; expected {wanted} (or the full {'/'.join(parts)}/…): {ranges}"
+        f"{text!r} is not a valid address here; expected {wanted} (or the full {'/'.join(parts)}/…): {ranges}"
     )
 
 
@@ -145,5 +145,5 @@ def positions(steps: slice | range | int, there: range) -> range:
     if begin >= end:
         text = ":".join("" if n is None else str(n) for n in wanted)
         count = f"T = {there.stop}, so " if there.start == 0 else "those that were recorded are "
-        raise MissingError(f"steps {text} is none of the trace's: {count}{there.start} to {there.stop - 1}")
+        raise MissingError(f"steps {text} is not in the trace: {count}{there.start} to {there.stop - 1}")
     return range(begin, end)

@@ -155,7 +155,7 @@ def _contradiction(said: str, begin: str, wanted: str | None, found: str | None)
 
 
 def _unpadded(stage: Stage, padding: Padding | None) -> str:
-    """Where the output of an own cell is not what the padding rule makes of it."""
+    """Where the output of a custom cell is not what the padding rule makes of it."""
     cell = stage.cell
     if padding is None:
         return ""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Header:
     """What a trace says of itself, beside its arrays.
 
-    kind, options: the cell's name and its options in full (kind `equations` for an own cell). ask: addresses or
+    kind, options: the cell's name and its options in full (kind `equations` for a custom cell). ask: addresses or
     names of the lines that were asked for. names: labels of inputs (`x`) and units (`h`). symbols: how an own name
     is printed, in TeX. imported: what was done to the weights on the way in. batched, batch_first: the layout in
     which the input was given. notes: what the author wrote below the title. plan: which plan computed it. arithmetic:

@@ -161,7 +161,7 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
     if isinstance(given, str):
         found = LAYOUTS.get(given.lower())
         if found is None:
-            raise OptionError(f"layout {given!r} is not known{nearest(given, LAYOUTS)}; there are {', '.join(LAYOUTS)}")
+            raise OptionError(f"layout {given!r} is not known{nearest(given, LAYOUTS, 'there are')}")
         return found
     if not isinstance(given, Mapping):
         raise OptionError(f"layout: expected a name, or facts as in {{'order': 'ifco'}}, found {describe(given)}")

@@ -36,7 +36,7 @@ def faults(cell: Any, shapes: Any, width: int = 2, asked: Any = None, **states: 
     try:
         infer(cell, cell.by_name if asked is None else cell.closure([asked], False), shapes, known, "T=1 B=1")
     except ShapeError as error:
-        return [problem.split(" Bound so far")[0] for problem in error.problems]
+        return [problem.split(" Known sizes")[0] for problem in error.problems]
     return []
 
 
@@ -80,7 +80,7 @@ def test_the_message_says_what_bound_the_sizes() -> None:
         infer(cell, cell.by_name, shapes | {"W_hc": (3, 4)}, {"x_t": (2, "from x")}, "T=50 B=1", "Try Keras.")
     assert str(error.value) == (
         "W_hc has shape (3, 4); line `W_hc @ h_prev` needs (H, H) = (3, 3). "
-        "Bound so far: T=50 B=1, I=2 (from x), H=3 (from W_xi). Try Keras."
+        "Known sizes: T=50 B=1, I=2 (from x), H=3 (from W_xi). Try Keras."
     )
 
 

@@ -16,7 +16,7 @@ from lstm_trace.errors import ShapeError
     ("text", "shapes", "known", "message"),
     [
         ("v = W @ x_t", {"W": (2, 3)}, {"x_t": (4, "from x")},
-         "W has shape (2, 3); line `v` needs (2, I) = (2, 4). Bound so far: I=4 (from x)."),
+         "W has shape (2, 3); line `v` needs (2, I) = (2, 4). Known sizes: I=4 (from x)."),
         ("v = W @ s_prev\nu = V @ v\ncarry: s_prev <- u", {"W": (2, 3), "V": (3, 2)}, {"s_prev": (4, "from s0")},
          "s0 has width 4; line `v` needs 3."),
         ("v = w * s_prev\ncarry: s_prev <- v", {"w": (3,)}, {"s_prev": (4, "from s_prev")},

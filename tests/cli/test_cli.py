@@ -158,16 +158,16 @@ GATE = "weights:\n  W_xi: [[1, 2], [3, 4], [5, 6]]\n  W_hi: [[1, 2, 3], [4, 5, 6
 TROUBLE: list[tuple[str, str, str]] = [
     ("a missing weight", GATE.replace("  W_hi: [[1, 2, 3], [4, 5, 6], [7, 8, 9]]\n", ""),
      "error: p.yaml: line `W_hi @ h_prev` needs W_hi, which the weights do not have; "
-     "the nearest that is there is W_xi\n"),
+     "the nearest name there is W_xi\n"),
     ("a transposed weight", GATE.replace("[[1, 2], [3, 4], [5, 6]]", "[[1, 2, 3], [4, 5, 6]]"),
      "error: p.yaml: W_xi has shape (2, 3); line `W_xi @ x_t` needs (H, I) = (3, 2). It looks transposed. "
-     "Bound so far: T=1 B=1, I=2 (from x), H=3 (from W_hi).\n"),
+     "Known sizes: T=1 B=1, I=2 (from x), H=3 (from W_hi).\n"),
     ("two misshapen weights", GATE.replace("[[1, 2], ", "[[1, 2, 3], ").replace("[4, 5, 6], ", "[4, 5], ").replace(
         "[3, 4], [5, 6]]", "[3, 4, 5], [5, 6, 7]]").replace("[[1, 2, 3], [4, 5], [7, 8, 9]]", "[[1, 2, 3], [7, 8, 9]]"),
      "error: 2 problems\n"
-     "- p.yaml: W_xi has shape (3, 3); line `W_xi @ x_t` needs (H, I) = (3, 2). Bound so far: T=1 B=1, I=2 (from x), "
+     "- p.yaml: W_xi has shape (3, 3); line `W_xi @ x_t` needs (H, I) = (3, 2). Known sizes: T=1 B=1, I=2 (from x), "
      "H=3 (from W_xi).\n"
-     "- p.yaml: W_hi has shape (2, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3). Bound so far: T=1 B=1, I=2 "
+     "- p.yaml: W_hi has shape (2, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3). Known sizes: T=1 B=1, I=2 "
      "(from x), H=3 (from W_xi).\n"),
     ("a ragged list and an unknown key", GATE.replace("[5, 6]]", "[5]]") + "aks: [i_t]\n",
      "error: 2 problems\n"

@@ -11,12 +11,13 @@ from click.testing import CliRunner, Result
 
 from lstm_trace.cli import main
 from lstm_trace.examples import text
+from lstm_trace.export.suffixes import WRITERS as TABLES
 
 #: A command without its output, and the suffixes that its refusal lists.
 WRITERS: dict[str, tuple[list[str], str]] = {
     "run": (["run", "q22.yaml"], ".json, .safetensors"),
     "report": (["report", "q22.yaml"], ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf"),
-    "export": (["export", "q22.yaml"], ".csv, .tsv, .parquet, .jsonl, .xlsx"),
+    "export": (["export", "q22.yaml"], ", ".join(TABLES)),
     "diff": (["diff", "q22.yaml", "q22.yaml"], ".md, .markdown, .csv, .json"),
     "diff --attribute": (["diff", "q22.yaml", "q22.yaml", "--attribute", "h_t[0]"], ".md, .markdown, .csv, .json"),
     "explain": (["explain", "q22.yaml", "--how", "gates"], ".md, .markdown, .csv, .json"),

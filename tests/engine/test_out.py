@@ -227,7 +227,7 @@ def test_a_partial_trace_is_written_again() -> None:
         ({"line": "y_t"}, OptionError, "record has no part 'line'; did you mean 'lines'?"),
         ({"steps": 3.5}, OptionError, "record: steps are a number, or a slice or range with step 1; found 3.5"),
         ({"steps": slice(0, 9, 2)}, OptionError, "record: steps are a number, or a slice or range with step 1"),
-        ({"steps": slice(9, 12)}, MissingError, "record: steps 9:12 is none of the trace's: T = 9, so 0 to 8"),
+        ({"steps": slice(9, 12)}, MissingError, "record: steps 9:12 is not in the trace: T = 9, so 0 to 8"),
         ({"layers": "0"}, OptionError, "record: layers are whole numbers"),
         ([1], OptionError, "record: lines are names"),
     ],

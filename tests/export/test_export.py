@@ -21,7 +21,8 @@ import lstm_trace as lt
 import lstm_trace.export.csv as text_tables
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, MissingError, OptionError
-from lstm_trace.export.writers import DIALECTS, WRITERS, Job, export
+from lstm_trace.export.suffixes import WRITERS
+from lstm_trace.export.writers import DIALECTS, Job, export
 from lstm_trace.trace.rows import Selection
 
 from ..support.table_cases import QUESTION_19, expected, filled, same, stacked
@@ -267,7 +268,7 @@ def test_selection(tmp_path: Path) -> None:
     [
         ({"only": "h_tt"}, "no line 'h_tt'; did you mean 'h_t'?"),
         ({"only": "W_xi"}, "'W_xi' is a premise"),
-        ({"steps": slice(4, None)}, "steps 4: is none of the trace's: T = 4, so 0 to 3"),
+        ({"steps": slice(4, None)}, "steps 4: is not in the trace: T = 4, so 0 to 3"),
         ({"batch": 2}, "no batch row 2: the trace has 0 to 1"),
         ({"layer": 2}, "layer 2 is not among 0/forward, 0/reverse, 0/joined"),
         ({"unit": 6}, "units 0 to 2"),

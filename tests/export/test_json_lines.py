@@ -18,7 +18,8 @@ import lstm_trace.export.json_lines as tables
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.examples import text
-from lstm_trace.export.writers import WRITERS, Job, export
+from lstm_trace.export.suffixes import WRITERS
+from lstm_trace.export.writers import Job, export
 from lstm_trace.formulas.numbers import Style
 from lstm_trace.trace.rows import Selection
 from lstm_trace.trace.trace import Trace

@@ -142,7 +142,7 @@ def test_identify_reads_a_node_with_its_own_options(seed: int, tmp_path: Path) -
         np.save(tmp_path / "y.npy", joined(by_runtime(port, {"X": case.x})[0]))
         done = CliRunner().invoke(main, words)
         assert done.exit_code == 1
-        said = f"nothing clipped; it was read as: gate inputs clipped to ±{case.attributes['clip']:g}"
+        said = f"nothing clipped; read here as: gate inputs clipped to ±{case.attributes['clip']:g}"
         assert done.output.startswith(f"the other program has: {said}")
 
 

@@ -224,8 +224,8 @@ def test_command(tmp_path: Path) -> None:
     run = CliRunner().invoke(main, ["identify", "--weights", str(tmp_path / "w.npz"), *words])
     assert run.exit_code == 1
     first = run.output.splitlines()[0]
-    assert first.startswith("these weights are: gates in the order i, c, f, o (")
-    assert "it was read as: gates in the order i, f, c, o (PyTorch nn.LSTM; Keras 3" in first
+    assert first.startswith("these weights have: gates in the order i, c, f, o (")
+    assert "read here as: gates in the order i, f, c, o (PyTorch nn.LSTM; Keras 3" in first
     page = ROOT / "docs" / "identify.md"
     assert first in " ".join(page.read_text(encoding="utf-8").split())
     np.savez(tmp_path / "w.npz", **stored(weights))
@@ -324,8 +324,7 @@ def test_the_usual_clips_are_tried_by_the_command(tmp_path: Path) -> None:
     words += [f"--output={tmp_path / 'y.npy'}", "--clip=7", "--recurrent-activation=hard_sigmoid"]
     run = CliRunner().invoke(main, words)
     assert (
-        run.output.splitlines()[0]
-        == "the other program has: gate inputs clipped to ±1; it was read as: nothing clipped"
+        run.output.splitlines()[0] == "the other program has: gate inputs clipped to ±1; read here as: nothing clipped"
     )
     assert run.exit_code == 1
     run = CliRunner().invoke(main, [*words, "--clip=-1"])

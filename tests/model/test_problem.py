@@ -152,11 +152,11 @@ def gate(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in data.items() if value is not None}
 
 
-BOUND = "Bound so far: T=1 B=1, I=2 (from x), H=3 (from W_hi)."
+BOUND = "Known sizes: T=1 B=1, I=2 (from x), H=3 (from W_hi)."
 #: What is wrong with the problem of one gate (3 units, 2 inputs), and all that is said.
 BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(weights={"W_hi": None}), [
-        "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest that is there is W_xi"]),
+        "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest name there is W_xi"]),
     (gate(x=None), ["line `W_xi @ x_t` needs the input x_t, which is not given: add x"]),
     (gate(weights={"W_xi": [[1, 2, 3], [4, 5, 6]]}), [
         f"W_xi has shape (2, 3); line `W_xi @ x_t` needs (H, I) = (3, 2). It looks transposed. {BOUND}"]),
@@ -165,11 +165,11 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(weights={"W_xi": [1, 2]}), ["W_xi has shape (2,); line `W_xi @ x_t` needs a matrix (rows, columns)"]),
     (gate(weights={"W_xi": [[1] * 4] * 3, "W_hi": [[1] * 3] * 2}), [
         "W_xi has shape (3, 4); line `W_xi @ x_t` needs (H, I) = (3, 2). "
-        "Bound so far: T=1 B=1, I=2 (from x), H=3 (from W_xi).",
+        "Known sizes: T=1 B=1, I=2 (from x), H=3 (from W_xi).",
         "W_hi has shape (2, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3). "
-        "Bound so far: T=1 B=1, I=2 (from x), H=3 (from W_xi)."]),
+        "Known sizes: T=1 B=1, I=2 (from x), H=3 (from W_xi)."]),
     (gate(h0=[1, 2]), [
-        "h0 has width 2; line `W_hi @ h_prev` needs H = 3. Bound so far: T=1 B=1, I=2 (from x), H=3 (from W_xi)."]),
+        "h0 has width 2; line `W_hi @ h_prev` needs H = 3. Known sizes: T=1 B=1, I=2 (from x), H=3 (from W_xi)."]),
     (gate(h0=[[1], [2]]), [
         "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width)"]),
     (gate(initial={"n_prev": [1]}), ["the cell carries no state n_prev; it carries h0, c0"]),
@@ -178,7 +178,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "no equation of the cell reads the weight 'w_ci': it needs the option peephole: true"]),
     (gate(ask=["it"]), ["ask: there is no line 'it'; did you mean 'i_t'?"]),
     (gate(ask=["7/i_t"]), [
-        "ask: '7/i_t' is not an address here; expected i_t[j] (or the full layer/direction/t/b/…): "
+        "ask: '7/i_t' is not a valid address here; expected i_t[j] (or the full layer/direction/t/b/…): "
         "layer 0, direction forward, t 0, b 0"]),
     (gate(ask=["i_t[3]"]), ["ask: there is no i_t[3]; i_t has [0] to [2]"]),
     (gate(ask=["h_prev"]), ["ask: h_prev is the state that is carried in, no line; ask for h_t"]),
@@ -303,23 +303,23 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     # of what is asked for, and of what that needs
     (gate(weights={"W_hi": None}, ask=["i_t", "q_t"]), [
         "ask: there is no line 'q_t'; did you mean 'i_t'?",
-        "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest that is there is W_xi"]),
+        "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest name there is W_xi"]),
     (gate(weights={"W_hi": None}, ask=["0/i_t", "j_t"]), [
         "ask: there is no line 'j_t'; did you mean 'i_t'?",
-        "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest that is there is W_xi"]),
+        "line `W_hi @ h_prev` needs W_hi, which the weights do not have; the nearest name there is W_xi"]),
     (gate(weights={"W_xi": None, "W_hi": None}), [
         "line `W_xi @ x_t` needs W_xi, which the weights do not have",
         "line `W_hi @ h_prev` needs W_hi, which the weights do not have"]),
     (gate(weights={"W_hi": [[1] * 3] * 2}, ask=["i_t", "q"]), [
         "ask: there is no line 'q'; there are",
-        "W_hi has shape (2, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3). Bound so far: T=1 B=1, I=2 (from x), "
+        "W_hi has shape (2, 3); line `W_hi @ h_prev` needs (H, H) = (3, 3). Known sizes: T=1 B=1, I=2 (from x), "
         "H=3 (from W_xi)."]),
     (gate(ask=["i_q"]), ["ask: there is no line 'i_q'; did you mean 'i_t'?"]),
     (gate(layout={"joined": "hx"}, weights={"W_xi": None, "W_hi": None, "W_i": [[1] * 5] * 3}, ask=["1/it"]), [
         "ask: there is no line 'it'; did you mean 'i_t'?"]),
     ({"weights": {"0/forward/W_xi": [[1]], "0/forward/W_hi": [[1]], "1/forward/W_xi": [[1]]},
       "x": [1], "ask": ["0/i_t[1]", "2/i_t"]}, [
-        "ask: '2/i_t' is not an address here; expected layer/i_t[j] (or the full layer/direction/t/b/…): "
+        "ask: '2/i_t' is not a valid address here; expected layer/i_t[j] (or the full layer/direction/t/b/…): "
         "layer 0..1, direction forward, t 0, b 0"]),
 ]  # fmt: skip
 

@@ -63,6 +63,7 @@ def test_a_new_section_is_in_the_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_section_without_a_heading_belongs_to_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    last = {**sections.SECTIONS, "more": lambda shown: [Para(("One more sentence.",))]}
-    monkeypatch.setattr(sections, "SECTIONS", last)
+    rows = list(sections.SECTIONS.items())
+    rows.insert([*sections.SECTIONS].index("in_words") + 1, ("more", lambda shown: [Para(("One more sentence.",))]))
+    monkeypatch.setattr(sections, "SECTIONS", dict(rows))
     assert re.search(r"<h2>In words</h2>(?:(?!<section).)*One more sentence\.", lstm().report("html"), re.S)

@@ -24,7 +24,7 @@ from ..options import FORMAT, conclude, echo, output_option
 @click.option("--atol", type=float, help="Absolute tolerance.")
 @click.option("--ulps", type=float, help="Tolerance in units in the last place.")
 @click.option("--attribute", metavar="ADDRESS", help="Split the difference of this value exactly, b minus a.")
-@click.option("--bound", is_flag=True, help="The rounding bound decides (the default).")
+@click.option("--bound", is_flag=True, help="Judge by the rounding bound (the default).")
 @input_options
 @layout_options_of_two
 def command(
@@ -42,7 +42,7 @@ def command(
     """Compare B with A (the reference): traces, problems, or models with --input.
 
     B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
-    stored is also there for one side: --name-a, --layout-b, --gate-order-b, …
+    stored can be given for one side: --name-a, --layout-b, --gate-order-b, …
 
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs, 2 error.
     """
@@ -55,7 +55,7 @@ def command(
     from ..model_options import of_side, opened_two, opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
-        raise click.UsageError("--bound goes alone: --rtol, --atol and --ulps take its place")
+        raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
     tolerance = Tolerance(rtol, atol, ulps)
     chosen = form or format_of(output, SUFFIXES, "comparisons", "md", FORMAT)
     remarks: list[str] = []

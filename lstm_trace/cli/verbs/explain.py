@@ -44,8 +44,8 @@ WAYS = ("memory", "gradient", "contribution", "gates")
 @click.option("--width", type=click.IntRange(min=40), help="gradient: columns of text (80).")
 @click.option("--language", type=click.Choice(languages()), help="gradient: language of headings and sentences (en).")
 @click.option("--all", "everything", is_flag=True, help="gradient: do not truncate.")
-@click.option("--low", type=click.FloatRange(0, 1), help="gates: below it is left-saturated (0.1).")
-@click.option("--high", type=click.FloatRange(0, 1), help="gates: above it is right-saturated (0.9).")
+@click.option("--low", type=click.FloatRange(0, 1), help="gates: a value below it is left-saturated (0.1).")
+@click.option("--high", type=click.FloatRange(0, 1), help="gates: a value above it is right-saturated (0.9).")
 @selection_options
 @input_options
 @layout_options

@@ -6,15 +6,14 @@ from typing import Any
 
 import click
 
+from ...export.suffixes import WRITERS
 from ..options import digits_option, nonfinite_option, opened, output_option, selection_options, source_argument
 from ..progress import Bar
 
 
 @click.command("export")
 @source_argument
-@output_option(
-    "Write here; the suffix says how: .csv, .tsv, .parquet, .jsonl, .xlsx. Standard output (CSV) if not given."
-)
+@output_option(f"Write here; the suffix says how: {', '.join(WRITERS)}. Standard output (CSV) if not given.")
 @click.option("--shape", type=click.Choice(["long", "wide", "worked"]), default="long", show_default=True,
               help="long: a row for each value; wide: a row for each step, a column for each line and unit; "
                    "worked: a row for each value with its formula and the numbers in it.")  # fmt: skip

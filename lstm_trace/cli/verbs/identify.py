@@ -15,7 +15,7 @@ _FILE = click.Path(allow_dash=True)
 @click.command("identify")
 @click.option("--weights", required=True, type=_FILE, help="The weights: a model file or arrays (.npz).")
 @click.option("--input", "x", required=True, type=_FILE, help="The input x: .npy, .npz, .csv, .json, …")
-@click.option("--output", "y", required=True, type=_FILE, help="The other program's h (or c), over time or the last.")
+@click.option("--output", "y", required=True, type=_FILE, help="The other program's h (or c): every step, or the last.")
 @click.option("--h0", type=_FILE, help="Initial hidden state (B, H).")
 @click.option("--c0", type=_FILE, help="Initial cell state (B, H).")
 @click.option(
@@ -44,7 +44,9 @@ def command(
     """Infer the layout of WEIGHTS from another program's OUTPUT for INPUT.
 
     Searches gate orders, transposes, biases, forget bias, activations, peephole orders, direction, axes, state order
-    and clips. Exit 0 when the weights are read rightly, 1 when another reading explains the output or none does.
+    and clips.
+
+    Exit codes: 0 the weights are read correctly, 1 another layout reproduces the output or none does, 2 error.
     """
     from ...api import identify
     from ...model.input_files import read_input
