@@ -76,7 +76,7 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
     wanted = "/".join([*required, f"{name}[j]" if unit is None else f"{name}[{','.join(map(str, unit))}]"])
     ranges = ", ".join(f"{part} {_range(extents[part])}" for part in parts)
     raise MissingError(
-        f"{text!r} is not a valid address here; expected {wanted} (or the full {'/'.join(parts)}/…): {ranges}"
+        f"{text!r} is not an address here; expected {wanted} (or the full {'/'.join(parts)}/…): {ranges}"
     )
 
 

@@ -257,10 +257,10 @@ def test_lines_that_are_not_needed_need_not_be_recorded() -> None:
             "is a premise, not computed: name a line, for example 1/joined/3/0",
         ),
         ({"of": "2/0/x_t[1]"}, MissingError, "is a premise"),
-        ({"of": "0/forward/h0[1]"}, MissingError, "is not a valid address here|is a premise"),
+        ({"of": "0/forward/h0[1]"}, MissingError, "is not an address here|is a premise"),
         ({"of": "0/forward/2/1/c_t"}, MissingError, r"is 4 values: name one unit, from 0/forward/2/1/c_t\[0\] to"),
         ({"of": "0/forward/2/1/c_t[4]"}, MissingError, "has units 0 to 3"),
-        ({"of": "2/1/c_t[0]"}, MissingError, "is not a valid address here; expected layer/direction"),
+        ({"of": "2/1/c_t[0]"}, MissingError, "is not an address here; expected layer/direction"),
         ({"of": "0/forward/2/1/c_tt[0]"}, MissingError, "did you mean 'c_t'"),
     ],
 )

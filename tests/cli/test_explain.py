@@ -110,7 +110,7 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
         (["--how", "contribution", "--of", OF["memory"], "--high", "0"], "--high belongs to --how gates, not to --how"),
         (
             ["--how", "gradient", "--of", "h_t[0]"],
-            "'h_t[0]' is not a valid address here; expected layer/direction/t/b/h_t[0]",
+            "'h_t[0]' is not an address here; expected layer/direction/t/b/h_t[0]",
         ),
     ],
 )

@@ -178,7 +178,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "no equation of the cell reads the weight 'w_ci': it needs the option peephole: true"]),
     (gate(ask=["it"]), ["ask: there is no line 'it'; did you mean 'i_t'?"]),
     (gate(ask=["7/i_t"]), [
-        "ask: '7/i_t' is not a valid address here; expected i_t[j] (or the full layer/direction/t/b/…): "
+        "ask: '7/i_t' is not an address here; expected i_t[j] (or the full layer/direction/t/b/…): "
         "layer 0, direction forward, t 0, b 0"]),
     (gate(ask=["i_t[3]"]), ["ask: there is no i_t[3]; i_t has [0] to [2]"]),
     (gate(ask=["h_prev"]), ["ask: h_prev is the state that is carried in, no line; ask for h_t"]),
@@ -319,7 +319,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "ask: there is no line 'it'; did you mean 'i_t'?"]),
     ({"weights": {"0/forward/W_xi": [[1]], "0/forward/W_hi": [[1]], "1/forward/W_xi": [[1]]},
       "x": [1], "ask": ["0/i_t[1]", "2/i_t"]}, [
-        "ask: '2/i_t' is not a valid address here; expected layer/i_t[j] (or the full layer/direction/t/b/…): "
+        "ask: '2/i_t' is not an address here; expected layer/i_t[j] (or the full layer/direction/t/b/…): "
         "layer 0..1, direction forward, t 0, b 0"]),
 ]  # fmt: skip
 

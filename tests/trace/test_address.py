@@ -45,7 +45,7 @@ def test_a_part_of_which_there_are_several_is_required(text: str) -> None:
     with pytest.raises(MissingError) as error:
         read(text, ALL)
     assert str(error.value) == (
-        f"{text!r} is not a valid address here; expected layer/direction/t/b/c_t[j] "
+        f"{text!r} is not an address here; expected layer/direction/t/b/c_t[j] "
         "(or the full layer/direction/t/b/…): layer 0..1, direction forward|reverse, t 0..2, b 0..1"
     )
 
@@ -56,7 +56,7 @@ def test_a_part_of_which_there_are_several_is_required(text: str) -> None:
 def test_what_is_not_there_is_told_with_what_is(text: str) -> None:
     with pytest.raises(MissingError) as error:
         read(text, ONE)
-    assert f"{text!r} is not a valid address here; expected t/c_t[j]" in str(error.value)
+    assert f"{text!r} is not an address here; expected t/c_t[j]" in str(error.value)
     assert "t 0..2" in str(error.value)
 
 

@@ -173,7 +173,7 @@ def test_addresses_of_everything_in_a_trace() -> None:
         assert str(trace.locate(text)) == full
     with pytest.raises(MissingError, match="the trace has no 'ct'; did you mean 'c_t'"):
         trace.locate("0/ct")
-    with pytest.raises(MissingError, match=r"'2/c_t' is not a valid address here; expected layer/direction/t/b/"):
+    with pytest.raises(MissingError, match=r"'2/c_t' is not an address here; expected layer/direction/t/b/"):
         trace.locate("2/c_t")
 
 
