@@ -70,7 +70,7 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """The end of a message on an unknown name: '; did you mean …?' for the closest of `known`.
 
     otherwise: what to say, before all of `known`, when nothing is close ('there are'); nothing if empty. Of lines those
-    with a name of their own are told, not every `W_xi @ x_t`.
+    with a name of their own are reported, not every `W_xi @ x_t`.
 
     >>> nearest("it", ["i_t", "f_t"]), nearest("loss", ["i_t", "f_t"], "there are")
     ("; did you mean 'i_t'?", '; there are i_t, f_t')

@@ -109,7 +109,7 @@ def parse(text: str, first: int = 1) -> Cell:
             problems.append(_point(count, row, Fault(DEEP, start)))
         except Fault as fault:
             problems.append(_point(count, row, fault))
-            builder.lines.setdefault(name, Line(name, "copy", (0.0,)))  # so that one fault is told once
+            builder.lines.setdefault(name, Line(name, "copy", (0.0,)))  # so that one fault is reported once
     targets = []
     for state, target, start in carry:
         count, row, *_ = declared["carry"]

@@ -221,7 +221,7 @@ def _contradictions(
         if line.name not in computed:
             continue
         reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
-        if len(reads) == len(line.operands):  # else an operand is missing, which is told elsewhere
+        if len(reads) == len(line.operands):  # else an operand is missing, which is reported elsewhere
             if line.op == "matvec":
                 width, fits = reads[0], shapes[str(line.operands[0])][1] == reads[1]
             elif line.op in _REDUCTIONS:

@@ -39,7 +39,7 @@ VERBS = {
 }
 #: Set to anything, it prints where an unexpected error happened, and warnings of libraries.
 DEBUG = "LSTM_TRACE_DEBUG"
-#: Problems that are told; the rest is counted.
+#: Problems that are reported; the rest is counted.
 TOLD = 50
 
 

@@ -20,7 +20,7 @@ from .work import Lines, Work
 
 #: Traces of fewer bytes than this are made without asking how much memory is free.
 SMALL = 1024 * 1024
-#: Misfits of an `out=` that are told.
+#: Misfits of an `out=` that are reported.
 MOST_TOLD = 5
 
 

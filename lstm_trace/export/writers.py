@@ -46,7 +46,7 @@ DIALECTS = {
 
 @dataclass(frozen=True)
 class Job:
-    """What a writer writes. progress is told the number of rows after each piece.
+    """What a writer writes. progress is called with the number of rows after each piece.
 
     values: plain numbers in a spreadsheet, instead of formulas. padding: keep the steps that are no part of their
     sequence, with a column `valid`. digits: decimals of the numbers in texts and of those that a spreadsheet shows.

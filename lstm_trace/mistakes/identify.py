@@ -1,4 +1,4 @@
-"""Which reading of a set of weights explains the numbers of another program: the porter's tool.
+"""Which weight layout reproduces another program's outputs: for porting models.
 
 Readings are searched from the plain ones to those with one and then two unusual facts; each is run and compared with
 the given outputs, first over a single step, the best over all.

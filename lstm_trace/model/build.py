@@ -57,7 +57,7 @@ def build(
             _check_finite(model.weights)
     with faults.gather():
         _check_large(model.weights, np.dtype(model.header.dtype))
-    if faults.problems and defaults.where:  # a file's input is told with its weights
+    if faults.problems and defaults.where:  # a file's input is reported with its weights
         with faults.gather():
             model._fed()
     faults.tell()

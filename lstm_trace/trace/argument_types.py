@@ -1,4 +1,4 @@
-"""Arguments of the Python interface: one of the wrong kind is told by name, before anything is computed with it."""
+"""Arguments of the Python interface: one of the wrong kind is reported by name, before anything is computed with it."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ def _widths(trace: Trace) -> list[str]:
         shapes = {name: here[name].shape for name in stage.parameters if name in here}
         if not {*stage.parameters, *stage.inputs} <= {*shapes, *known}:
             problems += (f"{stage.scope}: {problem}" for problem in _partly(trace, stage, shapes, known))
-            continue  # a line without its operands is told by verify: cannot tell
+            continue  # a line without its operands is reported by verify as inconclusive
         try:
             sizes = infer(stage.cell, [line.name for line in stage.lines], shapes, known)
         except LstmTraceError as error:

@@ -55,7 +55,7 @@ class Tolerance:
 
 
 ROUNDING = Tolerance()
-#: Where rounding may explain more than this part of a line's largest value, that is told: smaller errors do not show.
+#: A rounding bound above this part of the largest value of a line is reported: smaller errors cannot be detected.
 BLUNT = 0.01
 
 
@@ -124,7 +124,7 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether every value that both have agrees; what else differs is told beside it."""
+        """Whether every value that both have agrees; what else differs is reported beside it."""
         return self.first is None
 
     def _repr_html_(self) -> str:

@@ -24,7 +24,7 @@ from ..trace.trace import Trace
 
 #: Values that are derived at once: keeps the working memory at some tens of megabytes, however long the trace.
 CHUNK = 1 << 20
-#: Culprits that are told one by one; the rest is counted.
+#: Culprits that are reported one by one; the rest is counted.
 MOST = 20
 
 

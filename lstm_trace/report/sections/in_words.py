@@ -14,9 +14,9 @@ from ...formulas.tree import Sym, heading
 from ..content.line_groups import gated
 from ..content.view import View
 
-#: So many units of a gate are told one by one; of more, or of several steps, the range and the mean.
+#: So many units of a gate are reported one by one; of more, or of several steps, the range and the mean.
 FEW = 6
-#: Largest value that is told as a share: a gate that relu opens may be above 1; a damaged one, anything.
+#: Largest value that is reported as a share: a gate that relu opens may be above 1; a damaged one, anything.
 _MOST = 100
 
 

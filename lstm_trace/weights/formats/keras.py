@@ -203,7 +203,7 @@ def _other(unit: _Unit, layer: Layer | None) -> str:
 
 
 def _layout(unit: _Unit) -> Layout:
-    """CuDNNLSTM is told by its long bias, Keras 1 by its twelve arrays."""
+    """CuDNNLSTM is recognised by its long bias, Keras 1 by its twelve arrays."""
     arrays = next(iter(unit.arrays.values()))
     if "W_i" in arrays:
         return LAYOUTS["keras1"]

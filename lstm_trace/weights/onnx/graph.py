@@ -179,7 +179,7 @@ class Graphs:
         try:
             self._made += claimed(node.op_type, inputs, facts)
             afford(self._made, self._tensors.stored, where)
-            with np.errstate(all="ignore"):  # infinities are told when the weights are checked
+            with np.errstate(all="ignore"):  # infinities are reported when the weights are checked
                 found = FOLDS[node.op_type](*inputs, **facts)
         except (ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError, MemoryError) as error:
             raise NotConstant(f"the {node.op_type} {node.name or node.output[0]} of constants fails: {error}") from None
