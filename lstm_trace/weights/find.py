@@ -59,7 +59,7 @@ def find(
     for name, group in groups.items():
         try:
             one = _one(name, group, layout, kind, recognised, partial)
-        except (ShapeError, MissingError) as error:
+        except (FileError, ShapeError, MissingError) as error:
             if len(groups) == 1:
                 raise type(error)(*(p if p.startswith(place) else place + p for p in error.problems)) from None
             found.append(Found(name, "no LSTM", refused="; ".join(error.problems)))

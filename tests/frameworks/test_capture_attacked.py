@@ -261,7 +261,7 @@ class OtherNames(nn.LSTM):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: (HAlone(3, 2), X), r"what it returned is no \(output, \(h_n, c_n\)\)"),
+        (lambda: (HAlone(3, 2), X), r"it did not return \(output, \(h_n, c_n\)\)"),
         (lambda: (nn.LSTM(3, 2, device="meta"), X.to("meta")), r"a tensor has no numbers that can be read"),
     ],
     ids=["h alone", "meta"],

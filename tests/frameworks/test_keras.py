@@ -437,7 +437,7 @@ def test_an_entry_that_holds_more_than_it_says_is_not_unpacked_whole(tmp_path: P
 
 
 LIVE: list[tuple[Callable[[], Any], type[LstmTraceError], str]] = [
-    (lambda: layers.GRU(3), OptionError, "no LSTM or Bidirectional LSTM"),
+    (lambda: layers.GRU(3), OptionError, "not an LSTM or Bidirectional LSTM"),
     (lambda: layers.LSTM(3, name="young"), LstmTraceError, "'young' has no weights yet"),
     (lambda: keras.Sequential([keras.Input((6, 5)), layers.LSTM(3, name="rec")]), OptionError, "it has rec"),
 ]
