@@ -54,7 +54,7 @@ def check_size(path: str | Path, size: int, instead: str = "") -> None:
 def read_data(path: str | Path, content: bytes | None = None) -> Any:
     """The plain data of a YAML, JSON or TOML file; the suffix says which, the content where there is none.
 
-    Raises FileError: not UTF-8, a syntax fault with its line, a key that stands twice.
+    Raises FileError: not UTF-8, a syntax fault with its line, a duplicate key.
     """
     content = read_bytes(path) if content is None else content
     try:

@@ -197,11 +197,7 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems) -> t
     for part, column in _split(rest):
         name = _input(unicodedata.normalize("NFKC", part), states, functions)
         if name is None or name in found:
-            what = (
-                f"the input {name} stands twice"
-                if name
-                else f"an input must be a name, or an expression; found {part!r}"
-            )
+            what = f"duplicate input {name}" if name else f"an input must be a name, or an expression; found {part!r}"
             problems.append(_point(count, row, Fault(what, offset + column)))
         else:
             found.append(name)

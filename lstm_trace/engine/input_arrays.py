@@ -41,6 +41,7 @@ def _is_number(dtype: np.dtype[Any]) -> bool:
 
 
 def checked_lengths(lengths: Any, steps: int, batch: int) -> Array | None:
+    """The lengths as whole numbers, (B,), each from 0 to T. Raises ShapeError."""
     if lengths is None:
         return None
     array = numbers(lengths, "lengths")

@@ -65,6 +65,7 @@ def initial_state(found: Found, short: str) -> Array | None:
 
 
 def blocks_of(found: Found) -> Blocks:
+    """The weights of a model stacked gate by gate, in the order of its file. Raises MissingError without all gates."""
     weights = {scope_and_name(key)[1]: np.asarray(values, np.float64) for key, values in found.weights.items()}
     layout = found.stored
     order, peepholes = (GATES, "ifo") if layout is None or layout.separate else (layout.order, layout.peephole)
@@ -85,6 +86,7 @@ def blocks_of(found: Found) -> Blocks:
 
 
 def plain_readings(blocks: Blocks, plain: Reading, h0: Array | None, c0: Array | None) -> list[Reading]:
+    """The readings of transposes, biases, direction, states and activations that ports confuse most often."""
     square = blocks.input.shape[1] == blocks.input.shape[2]
     kinds: dict[str, list[Any]] = {
         "input": ["as stored", "transposed"] if square else ["as stored"],
@@ -103,6 +105,7 @@ def plain_readings(blocks: Blocks, plain: Reading, h0: Array | None, c0: Array |
 
 
 def unusual_facts(blocks: Blocks, plain: Reading, clips: Sequence[float]) -> Iterator[dict[str, Any]]:
+    """Facts that a port rarely gets wrong, one at a time: other activations, a clip, an order of the peepholes."""
     found: list[dict[str, Any]] = [{"gate_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras")]
     found += [{"activation": name} for name in ("relu", "softsign", "linear")]
     found += [{"clip": (what, bound)} for what in CLIP_FACTS.values() for bound in clips]

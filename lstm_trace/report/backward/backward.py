@@ -258,7 +258,7 @@ def _rows(back: Back, place: Place, name: str) -> tuple[Row, ...]:
 
 
 def unit_row(back: Back, terms: list[Signed], result: Num, width: int) -> Row:
-    """One unit: the numbers put in, and what they come to."""
+    """One unit: the terms with numbers substituted, and their sum."""
     assert result.key is not None
     tree = total(terms)
     sign = relation(back, result, tree)

@@ -21,10 +21,12 @@ MARKS = frozenset(OPEN + MIDDLE + CLOSE + NAME + UPRIGHT)
 
 
 def unmarked(text: str, kept: str = "") -> str:
+    """The text without its marks, but for those in `kept`."""
     return "".join(c for c in text if c not in MARKS or c in kept)
 
 
 def marked(base: str, sub: str = "") -> str:
+    """A symbol with its index, marked as one."""
     return f"{OPEN}{base}{MIDDLE}{sub.replace('-', '−')}{CLOSE}"
 
 

@@ -129,7 +129,7 @@ def read_header(path: str | Path) -> tuple[Manifest, dict[str, Tensor]]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object in which no key stands twice."""
+    """A JSON object without a duplicate key."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("duplicate name")

@@ -151,6 +151,7 @@ def _bytes(values: Array) -> memoryview:
 
 
 def write_bytes(file: FileIO, at: int, content: memoryview) -> None:
+    """Write all of `content` at the byte `at`: a raw file may take less in one call."""
     file.seek(at)
     while content:
         content = content[file.write(content) or 0 :]

@@ -103,6 +103,7 @@ def assumed_activation(version: str) -> tuple[str, str]:
 
 
 def layout_facts(layer: Layer | None) -> dict[str, str]:
+    """What `inspect` says of a layer beside its options: what it reads, what it returns, its dropout."""
     if layer is None:
         return {"input": "not known: the file holds weights only, not which layer feeds which"}
     inner = layer.inner
