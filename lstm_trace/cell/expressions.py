@@ -15,8 +15,8 @@ from .ops import FUNCTIONS, OPS
 #: How the parts of Python's grammar that are not in ours are written.
 _FOREIGN = {
     "Pow": "**", "Mod": "%", "FloorDiv": "//", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LShift": "<<",
-    "RShift": ">>", "Invert": "~", "Not": "not", "And": "and", "Or": "or", "Compare": "a comparison",
-    "IfExp": "if … else", "Subscript": "an index […]", "Attribute": "a dot between names", "Lambda": "lambda",
+    "RShift": ">>", "Invert": "~", "Not": "not", "And": "and", "Or": "or",
+    "IfExp": "if … else", "Attribute": "a dot between names", "Lambda": "lambda",
     "Tuple": "a comma here", "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text",
 }  # fmt: skip
 DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
@@ -26,6 +26,8 @@ MAX_DEPTH, MAX_LEVELS = 100, 1000
 #: Calls of composite functions within each other; in a whole cell the operations that calls expand into, and the
 #: characters of the names of the lines that they bring.
 MAX_OPEN, MAX_OPERATIONS, MAX_NAMES = 20, 10_000, 1 << 17
+#: Units of a vector that a slice may name.
+MAX_UNITS = 1 << 24
 _MANY = "the functions of this cell expand into too many operations"
 _OPERATORS: dict[type, str] = {ast.MatMult: "matvec", ast.Mult: "mul", ast.Div: "div"}
 
@@ -142,6 +144,13 @@ class Builder:
                 return self._product(node, text, column, top)
             case ast.Call():
                 return self._call(node, text, column)
+            case ast.Compare(ops=[ast.Gt() | ast.Lt() as operator], comparators=[right]):
+                sides = self._operand(node.left, text), self._operand(right, text)
+                return Line("", "greater", sides if isinstance(operator, ast.Gt) else sides[::-1])
+            case ast.Compare():
+                raise Fault("a comparison is written a > b or a < b; its value is 1 or 0", column)
+            case ast.Subscript():
+                return self._slice(node, text, column)
         kind = type(getattr(node, "op", node)).__name__
         raise Fault(f"{_FOREIGN.get(kind, kind)} is not in the grammar (names, numbers, + - * / @, functions)", column)
 
@@ -186,14 +195,36 @@ class Builder:
             if self.open:
                 raise Fault("a quotient within an expression is written quotient(a, b) here", column)
             raise Fault("give this quotient a name of its own: `q = a / b` in an equation before", column)
-        operands = self._operand(node.left, text), self._operand(node.right, text)
-        if op == "matvec":
-            matrix, vector = operands
-            if not isinstance(matrix, str) or matrix in self.lines or matrix in (*self.states, *self.inputs):
-                raise Fault("the left side of @ must be a weight matrix", column)
-            if not isinstance(vector, str):
-                raise Fault("the right side of @ must be a vector", self._column(node.right, text))
-        return Line("", op, operands)
+        left, right = self._operand(node.left, text), self._operand(node.right, text)
+        if op == "matvec" and not self._weight(left):
+            if not self._weight(right):
+                raise Fault("one side of @ must be a weight matrix", column)
+            op = "vecmat"
+        if op in ("matvec", "vecmat") and not (isinstance(left, str) and isinstance(right, str)):
+            number = node.left if isinstance(left, float) else node.right
+            raise Fault("a number has no place beside @; one side is a matrix, the other a vector",
+                        self._column(number, text))  # fmt: skip
+        return Line("", op, (left, right))
+
+    def _weight(self, operand: Operand) -> bool:
+        """Whether it is a parameter: what `@` reads as a matrix."""
+        return isinstance(operand, str) and operand not in self.lines and operand not in (*self.states, *self.inputs)
+
+    def _slice(self, node: ast.Subscript, text: str, column: int) -> Line:
+        """`z[2:5]`: units 2, 3 and 4 of z."""
+        match node.slice:
+            case ast.Slice(lower=ast.Constant(value=int(begin)), upper=ast.Constant(value=int(end)), step=None):
+                pass
+            case ast.Constant(value=int(begin)):
+                end = begin + 1
+            case _:
+                begin = end = 0
+        if isinstance(begin, bool) or isinstance(end, bool) or not begin < end <= MAX_UNITS:
+            raise Fault("a part of a vector is written z[2:5], with the first unit and the one after the last", column)
+        operand = self._operand(node.value, text)
+        if not isinstance(operand, str):
+            raise Fault("a number has no units", column)
+        return Line("", "slice", (operand,), (float(begin), float(end)))
 
     def _call(self, node: ast.Call, text: str, column: int) -> Line | Operand:
         name = node.func.id if isinstance(node.func, ast.Name) else ""

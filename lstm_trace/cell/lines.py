@@ -33,6 +33,14 @@ class Line(NamedTuple):
         return tuple(o for o in self.operands if isinstance(o, str))
 
     @property
+    def product(self) -> tuple[str, str] | None:
+        """(matrix, vector) where it is a product of the two."""
+        if self.op not in ("matvec", "vecmat"):
+            return None
+        left, right = map(str, self.operands)
+        return (left, right) if self.op == "matvec" else (right, left)
+
+    @property
     def squashed(self) -> bool:
         """Whether it is a smooth or a hard sigmoid: between 0 and 1, as what a cell's author calls a gate."""
         return self.op == "sigmoid" or (self.op == "clip" and self.constants == (0.0, 1.0))
@@ -63,7 +71,7 @@ class Function(NamedTuple):
         return f"{self.signature} = {self.body}"
 
 
-_SIGN = {"matvec": " @ ", "mul": " * ", "div": " / "}
+_SIGN = {"matvec": " @ ", "vecmat": " @ ", "mul": " * ", "div": " / "}
 
 
 def number(value: float) -> str:
@@ -75,6 +83,8 @@ def number(value: float) -> str:
 def _binding(text: str) -> int:
     """How tightly an expression binds in Python's grammar, which the equations borrow."""
     match ast.parse(text, mode="eval").body:
+        case ast.Compare():
+            return 0
         case ast.BinOp(op=ast.Add() | ast.Sub()):
             return 1
         case ast.BinOp():
@@ -91,8 +101,11 @@ def expression(line: Line) -> str:
         text = operand if isinstance(operand, str) else number(operand)
         return f"({text})" if _binding(text) < least else text
 
+    def argument(operand: Operand) -> str:
+        return operand if isinstance(operand, str) else number(operand)
+
     if line.call:
-        return f"{line.call[0]}({', '.join(term(o, 0) for o in line.call[1:])})"
+        return f"{line.call[0]}({', '.join(map(argument, line.call[1:]))})"
     if line.op == "add":
         first, *rest = zip(line.constants, line.operands, strict=True)
         text = ("-" if first[0] < 0 else "") + term(first[1], 2 if first[0] > 0 else 3)
@@ -102,11 +115,16 @@ def expression(line: Line) -> str:
     if line.op in _SIGN:
         return term(line.operands[0], 2) + _SIGN[line.op] + term(line.operands[1], 3)
     if line.op == "copy":
-        return term(line.operands[0], 0)
+        return argument(line.operands[0])
+    if line.op == "greater":
+        return f"{term(line.operands[0], 1)} > {term(line.operands[1], 1)}"
+    if line.op == "slice":
+        begin, end = map(number, line.constants)
+        return f"{term(line.operands[0], 4)}[{begin}:{end}]"
     op = OPS[line.op]
     defaults = tuple(value for _, value in op.constants)
     shown = () if line.constants == defaults else line.constants
-    return f"{op.function}({', '.join([term(o, 0) for o in line.operands] + [number(c) for c in shown])})"
+    return f"{op.function}({', '.join([*map(argument, line.operands), *map(number, shown)])})"
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ class Op:
 
     function: what a cell's text calls it; None where it is written as an operator.
     arity: number of operands; None for one or more.
-    width: shape rule: `matvec` (rows of the matrix), `same` (equal widths, width 1 broadcasts), `one`, `concat`.
+    width: shape rule: `matvec` (rows of the matrix), `vecmat` (its columns), `same` (equal widths, width 1 broadcasts),
+    `one`, `concat`, `slice`.
     ulp: how far, in units in the last place, a correct implementation may be off; 0 for operations that IEEE 754
     rounds correctly; None where the bound grows with the number of terms (products and reductions).
     constants: names and default values of the numbers that follow the operands (None: must be written).
@@ -44,6 +45,12 @@ def _matvec(a: Sequence[Array], _: Sequence[float]) -> Array:
     """W: (M, N), x: (…, N) -> (…, M); steps and rows as one axis, so that one product serves them all."""
     matrix, vector = a
     return np.matmul(vector.reshape(-1, vector.shape[-1]), matrix.T).reshape(*vector.shape[:-1], matrix.shape[0])
+
+
+def _vecmat(a: Sequence[Array], _: Sequence[float]) -> Array:
+    """x: (…, M), W: (M, N) -> (…, N): a row vector times a matrix, as Keras and JAX write a layer."""
+    vector, matrix = a
+    return np.matmul(vector.reshape(-1, vector.shape[-1]), matrix).reshape(*vector.shape[:-1], matrix.shape[1])
 
 
 def _add(terms: Sequence[Array], signs: Sequence[float]) -> Array:
@@ -69,11 +76,19 @@ OPS: dict[str, Op] = {
     op.name: op
     for op in (
         Op("matvec", _matvec, 2, width="matvec", ulp=None),
+        Op("vecmat", _vecmat, 2, width="vecmat", ulp=None),
         Op("add", _add, None),
         Op("mul", lambda a, _: np.multiply(a[0], a[1]), 2),
         Op("div", lambda a, _: np.divide(a[0], a[1]), 2),
         Op("neg", lambda a, _: np.negative(a[0])),
         Op("copy", lambda a, _: np.positive(a[0])),
+        Op("greater", lambda a, _: np.greater(a[0], a[1]).astype(np.result_type(*a)), 2),
+        Op(
+            "slice",
+            lambda a, c: a[0][..., int(c[0]) : int(c[1])],
+            width="slice",
+            constants=(("begin", None), ("end", None)),
+        ),
         # named functions: 4 ulp for those that a math library rounds to 1 or 2, 6 where two of them are composed
         Op("sigmoid", _sigmoid, function="sigmoid", ulp=6),
         Op("tanh", lambda a, _: np.tanh(a[0]), function="tanh", ulp=4),

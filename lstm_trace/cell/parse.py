@@ -252,14 +252,14 @@ def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
 
 def _matrices(builder: Builder) -> _Problems:
     """Names that are read both as a matrix and as a vector."""
-    products = {line.operands[0]: line.name for line in builder.lines.values() if line.op == "matvec"}
+    products = {line.product[0]: line.name for line in builder.lines.values() if line.product}
     return [
         (
             sys.maxsize,
             f"{name} is a matrix in `{products[name]}`, but `{line.name}` reads it as a vector; write {name} @ …",
         )
         for line in builder.lines.values()
-        for name in line.operands[1 if line.op == "matvec" else 0 :]
+        for name in (line.product[1:] if line.product else line.operands)
         if name in products
     ]
 

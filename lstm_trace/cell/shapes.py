@@ -100,7 +100,7 @@ def _reader(cell: Cell, name: str, computed: set[str]) -> str:
 
 
 def _ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[str]) -> Iterator[str]:
-    matrices = {line.operands[0] for line in cell.lines if line.op == "matvec"}
+    matrices = {line.product[0] for line in cell.lines if line.product}
     for name, shape in parameters.items():
         if len(shape) != (2 if name in matrices else 1):
             kind = "a matrix (rows, columns)" if name in matrices else "a vector"
@@ -138,9 +138,11 @@ def _pass(
     kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | dict(states)
     for line in cell.lines:
         reads = [kinds.get(name) for name in line.reads]
-        if line.op == "matvec":
-            rows = parameters.get(str(line.operands[0]), (0,))[0]
-            kinds[line.name] = rows == 1 if rows else None
+        if line.product:
+            size = parameters.get(line.product[0], (0, 0))[line.op == "vecmat"]
+            kinds[line.name] = size == 1 if size else None
+        elif line.op == "slice":
+            kinds[line.name] = line.constants[1] - line.constants[0] == 1
         elif line.op in _REDUCTIONS:
             kinds[line.name] = True
         elif line.op == "concat":
@@ -158,18 +160,19 @@ _REDUCTIONS = ("max", "sum", "mean")
 
 
 def _products(cell: Cell, line: Line) -> list[str]:
-    return [name for name in line.reads if name in cell.by_name and cell.by_name[name].op == "matvec"]
+    return [name for name in line.reads if name in cell.by_name and cell.by_name[name].product]
 
 
 def _unify(cell: Cell, kinds: Mapping[str, bool | None]) -> _Classes:
     """Classes of sizes that the equations force to be equal."""
     classes = _Classes()
     for line in cell.lines:
-        if line.op == "matvec":
-            matrix, vector = line.reads
-            classes.join((matrix, 1), (vector, 0))
-            classes.join((line.name, 0), (matrix, 0))
-        elif line.op not in _REDUCTIONS and line.op != "concat":
+        if line.product:
+            matrix, vector = line.product
+            own = int(line.op == "vecmat")  # the axis of the matrix that the result has
+            classes.join((matrix, 1 - own), (vector, 0))
+            classes.join((line.name, 0), (matrix, own))
+        elif line.op not in (*_REDUCTIONS, "concat", "slice"):
             for name in line.reads:
                 if kinds.get(name) is False or kinds[line.name] is True:
                     classes.join((line.name, 0), (name, 0))
@@ -199,8 +202,10 @@ def _evidence(
 
 
 def _concats(cell: Cell, classes: _Classes, sizes: dict[Key, int]) -> None:
-    """Give every concatenation the sum of its operands' widths."""
+    """Give every slice its width, and every concatenation the sum of its operands' widths."""
     for line in cell.lines:
+        if line.op == "slice":
+            sizes[classes.find((line.name, 0))] = int(line.constants[1] - line.constants[0])
         if line.op == "concat":
             parts = [sizes.get(classes.find((o, 0)), 0) if isinstance(o, str) else 1 for o in line.operands]
             if all(parts):
@@ -222,8 +227,13 @@ def _contradictions(
             continue
         reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
         if len(reads) == len(line.operands):  # else an operand is missing, which is reported elsewhere
-            if line.op == "matvec":
-                width, fits = reads[0], shapes[str(line.operands[0])][1] == reads[1]
+            if line.product:
+                rows, columns = shapes[line.product[0]]
+                width, inner = (rows, columns) if line.op == "matvec" else (columns, rows)
+                fits = inner == wide[line.product[1]]
+            elif line.op == "slice":
+                begin, end = map(int, line.constants)
+                width, fits = end - begin, end <= reads[0]
             elif line.op in _REDUCTIONS:
                 width, fits = 1, True
             elif line.op == "concat":
@@ -279,9 +289,10 @@ def _misfit(
 def input_width(cell: Cell, weights: Mapping[str, Mapping[str, Array]]) -> int | None:
     """I, where a matrix that multiplies x_t says so; None otherwise. weights: arrays by scope and name."""
     for line in cell.lines:
-        if line.op == "matvec" and line.operands[1] == "x_t":
-            first = next((here for here in weights.values() if line.operands[0] in here), {})
-            shape: tuple[int, ...] = np.shape(first.get(str(line.operands[0]), 0.0))
+        if line.product and line.product[1] == "x_t":
+            matrix = line.product[0]
+            first = next((here for here in weights.values() if matrix in here), {})
+            shape: tuple[int, ...] = np.shape(first.get(matrix, 0.0))
             if len(shape) == 2:
-                return shape[1]
+                return shape[line.op == "matvec"]
     return None
