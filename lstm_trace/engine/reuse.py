@@ -71,7 +71,7 @@ class Pool:
             if task is not None:
                 return Runner(load(task), here)
             assert isinstance(plan, Plan)
-            machine = Machine(plan, here, work.batch, dtype, stage.direction == "reverse", packs)
+            machine = Machine(plan, here, work.batch, dtype, stage.backwards, packs)
         return machine
 
     def give(self, stage: Stage, machine: Machine | Runner) -> None:

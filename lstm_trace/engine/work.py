@@ -72,7 +72,7 @@ class Work:
         for stage in self.stages:
             for name in stage.inputs:
                 scope, line = scope_and_name(stage.sources[name])
-                if scope and line in cells[scope].by_name:  # not where it is supplied
+                if scope in cells and line in cells[scope].by_name:  # not where it is supplied
                     found.setdefault(scope, set()).add(line)
         return {scope: frozenset(names) for scope, names in found.items()}
 
@@ -100,7 +100,7 @@ class Work:
                 tuple((n, here[n].shape) for n in stage.parameters),
                 self.batch,
                 str(np.dtype(dtype)),
-                stage.direction == "reverse",
+                stage.backwards,
                 rows,
             )
             self.tasks[stage.scope, rows] = None if declined(task) else task
