@@ -234,7 +234,7 @@ def _partly(
     trace: Trace, stage: Stage, shapes: Mapping[str, tuple[int, ...]], known: Mapping[str, tuple[int, str]]
 ) -> Iterator[str]:
     """Widths that contradict each other in a stage of which a premise is missing, line by line."""
-    matrices = {line.operands[0] for line in stage.cell.lines if line.op == "matvec"}
+    matrices = {line.product[0] for line in stage.cell.lines if line.product}
     for name, shape in shapes.items():
         if len(shape) != (2 if name in matrices else 1):
             yield f"{name} has shape {shape}; expected {'a matrix' if name in matrices else 'a vector'}"
@@ -247,9 +247,13 @@ def _partly(
         widths = [width for width in reads if width is not None]
         whole = len(widths) == len(reads)
         expected: int | None
-        if line.op == "matvec":
-            expected, columns = shapes.get(str(line.operands[0]), (None, None))
-            fits = columns is None or reads[1] in (None, columns)
+        if line.product:
+            rows, columns = shapes.get(line.product[0], (None, None))
+            expected, inner = (rows, columns) if line.op == "matvec" else (columns, rows)
+            fits = inner is None or reads[line.summed] in (None, inner)
+        elif line.op == "slice":
+            begin, end = map(int, line.constants)
+            expected, fits = end - begin, reads[0] is None or end <= reads[0]
         elif OPS[line.op].width == "one":
             expected, fits = 1, True
         elif OPS[line.op].width == "concat":
