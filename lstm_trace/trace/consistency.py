@@ -12,7 +12,7 @@ from ..cell.arithmetic import find
 from ..cell.lines import Cell
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..cell.ops import OPS
-from ..cell.shapes import infer
+from ..cell.shapes import beyond_the_end, infer
 from ..cell.variants import Padding, directed, joined, masked, of_direction
 from ..errors import LstmTraceError
 from .trace import Trace
@@ -252,8 +252,9 @@ def _partly(
             expected, inner = (rows, columns) if line.op == "matvec" else (columns, rows)
             fits = inner is None or reads[line.summed] in (None, inner)
         elif line.op == "slice":
-            begin, end = map(int, line.constants)
-            expected, fits = end - begin, reads[0] is None or end <= reads[0]
+            expected, fits = int(line.constants[1] - line.constants[0]), True
+            if fault := beyond_the_end(line, reads[0] or int(line.constants[1])):
+                yield fault
         elif OPS[line.op].width == "one":
             expected, fits = 1, True
         elif OPS[line.op].width == "concat":
