@@ -50,6 +50,8 @@ TABLE: dict[str, str] = {
     # over the units of a value
     "softmax(z) = exp(z - max(z)) / sum(exp(z - max(z)))": "",
     "log_softmax(z) = z - max(z) - log(sum(exp(z - max(z))))": "LogSoftmax",
+    "count(z) = sum(where(0, z, 1))": "",  # how many units z has
+    "expand(d, z) = where(0, z, d)": "",  # one number for each unit of z
     "quotient(a, b) = a / b": "",  # within an expression, where `/` may not stand
 }
 

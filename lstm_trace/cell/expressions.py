@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..errors import nearest
 from .composites import BUILT_IN, Functions
@@ -50,6 +51,8 @@ class Builder:
         self.later = later  # every assigned name, for use before assignment
         self.inputs = inputs
         self.states = states
+        # names within inputs that are expressions: such an input is fed whole, and may be made of another cell's states
+        self.mentioned = {word for text in inputs if not text.isidentifier() for word in re.findall(r"\w+", text)}
         self.name = self.row = ""
         self.start = 0  # column of the expression within the row
         self.depth = 0  # of the operand being read
@@ -71,6 +74,27 @@ class Builder:
         """The operand that stands for an expression, its lines added where they are new."""
         self.row, self.start, self.depth = row, start, 0
         return self._operand(_tree(text, start), text)
+
+    def gathered(self, text: str, start: int, row: str) -> tuple[tuple[str, ...], ...]:
+        """The terms of what is gathered over all steps, their lines added where they are new."""
+        self.row, self.start, self.depth = row, start, 0
+        node, nodes = _tree(text, start), []
+        while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            nodes.append(node.right)
+            node = node.left
+        return tuple(tuple(self._gathered(term, text)) for term in [node, *reversed(nodes)])
+
+    def _gathered(self, node: ast.expr, text: str) -> Iterator[str]:
+        match node:
+            case ast.Call(func=ast.Name(id="outer"), args=[left, right], keywords=[]):
+                parts = [left, right]
+            case _:
+                parts = [node]
+        for part in parts:
+            value = self._operand(part, text)
+            if not isinstance(value, str) or self._weight(value):
+                raise Fault("only values that the cell computes or is fed are gathered", self._column(part, text))
+            yield value
 
     @staticmethod
     def _key(line: Line) -> tuple[str, tuple[Operand, ...], tuple[float, ...]]:
@@ -125,7 +149,8 @@ class Builder:
                     raise Fault(f"{name} is read before it has a value ({place})", column)
                 if name in FUNCTIONS:
                     raise Fault(f"{name} is a function; write {name}(…)", column)
-                if name.endswith("_prev") and name not in (*self.states, *self.inputs, *self.lines):
+                known = (*self.states, *self.inputs, *self.lines, *self.mentioned)
+                if name.endswith("_prev") and name not in known:
                     raise Fault(f"{name} is read but the carry is open: declare `carry: {name} <- …`", column)
                 return name
             case ast.Constant(value=bool() | complex() | str() | bytes() | None):
