@@ -69,12 +69,12 @@ def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:
     """What the stages read of the forward pass that was not recorded."""
     made = {stage.scope for stage in stages}
     for stage in stages:
-        for name in stage.inputs:
+        for name in stage.cell.inputs:
             source = stage.sources[name]
             if scope_and_name(source)[0] in made or trace.operand(stage.scope, name, slice(0, 1)) is not None:
                 continue
             readers = stage.cell.readers.get(name, ())
-            why = f"the gradient `{readers[0].name}` needs it" if readers else "it is carried"
+            why = f"the gradient `{readers[0].name}` needs it" if readers else "the gradients of parameters need it"
             yield f"{source} was not recorded; {why}: trace again and record that line too"
 
 
@@ -100,10 +100,11 @@ class _Gathering(InMemory):
         def values(name: str) -> Any:
             if name in stage.cell.by_name:
                 return block.line(name)[:count]
-            source, line = scope_and_name(stage.sources[name])
+            source, line = scope_and_name(stage.sources.get(name, ""))
             if source in self.passed:
                 return self.passed[source][line][steps]
-            return self.trace.operand(scope, name, steps)
+            found: Any = self.trace.operand(scope, name, steps)
+            return np.broadcast_to(found, (count, self.trace.batch, found.shape[-1]))  # a parameter is no step's
 
         arithmetic = self.trace.header.arithmetic
         sums = stage.cell.sums
