@@ -150,7 +150,7 @@ def columns_of(book: Any, sheet: str) -> dict[str, int]:
 def values(book: Any, trace: Trace, at: Value) -> Iterator[tuple[str, float, Any]]:
     """(place, recorded, what stands in the cell) of every line's every value; `book` is openpyxl's."""
     for stage in trace.stages:
-        sheet = f"Layer {stage.layer} {stage.direction}"
+        sheet = f"{'Layer' if stage.owner == stage.scope else 'Gradient'} {stage.owner.replace('/', ' ')}"
         begin = columns_of(book, sheet)
         for row in book[sheet].iter_rows(min_row=6):
             b, t = row[0].value, row[1].value
@@ -158,6 +158,16 @@ def values(book: Any, trace: Trace, at: Value) -> Iterator[tuple[str, float, Any
                 for j, recorded in enumerate(array[trace.span.index(t), b].tolist()):
                     cell = row[begin[name] - 1 + j]
                     yield f"{stage.scope}/{t}/{b}/{name}[{j}]", recorded, at(sheet, cell.coordinate)
+    for scope, sums in trace.sums.items():
+        layer, direction = scope.split("/")
+        for name, array in sums.items():
+            sheet, _, area = book.defined_names[f"{name}_{layer}{direction[0]}"].attr_text.rpartition("!")
+            sheet, rows = sheet.strip("'"), book[sheet.strip("'")][area.replace("$", "")]
+            for row, numbers in zip(
+                rows if isinstance(rows, tuple) else ((rows,),), np.atleast_2d(array.T).T, strict=True
+            ):
+                for k, (cell, recorded) in enumerate(zip(row, numbers.tolist(), strict=True)):
+                    yield f"{scope}/{name}[{row[0].row},{k}]", recorded, at(sheet, cell.coordinate)
 
 
 def weight_cell(book: Any, place: tuple[str, int, int | None]) -> Any:
