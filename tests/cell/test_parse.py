@@ -335,7 +335,8 @@ def test_messages_on_added_equations_count_from_the_first_of_them() -> None:
 FRAGMENTS = st.sampled_from(
     ["x_t", "h_prev", "h_t", "W", "b", "=", " = ", "+", "-", "*", "/", "@", "(", ")", ",", "tanh", "sigmoid(", "max(",
      "clip(", "where(", "concat(", "1", "0.5", "1e9", "\n", " ", "carry: ", "output: ", "input: ", "<-", ":", "#", "if",
-     "[0:2]", "[1]", "@ W", ">", "<", "**", "[", "]", "lambda", "'", '"', "\\", "\t", "é", "\x00", "...", ":=", "{", "}", "%", "~", "not ", "1j"]
+     "[0:2]", "[1]", "@ W", ">", "<",
+     "**", "[", "]", "lambda", "'", '"', "\\", "\t", "é", "\x00", "...", ":=", "{", "}", "%", "~", "not ", "1j"]
 )  # fmt: skip
 
 
