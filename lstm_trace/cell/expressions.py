@@ -177,7 +177,8 @@ class Builder:
             case ast.Subscript():
                 return self._slice(node, text, column)
         kind = type(getattr(node, "op", node)).__name__
-        raise Fault(f"{_FOREIGN.get(kind, kind)} is not in the grammar (names, numbers, + - * / @, functions)", column)
+        known = "names, numbers, + - * / @ > <, z[2:5], functions"
+        raise Fault(f"{_FOREIGN.get(kind, kind)} is not in the grammar ({known})", column)
 
     def _sum(self, node: ast.expr, text: str) -> Line:
         terms: list[tuple[float, ast.expr]] = []

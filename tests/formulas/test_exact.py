@@ -172,6 +172,9 @@ def test_the_reverse_direction_goes_back_in_time() -> None:
 
 CELLS = {
     "matvec": "y_t = W @ x_t",
+    "vecmat": "y_t = (2 * x_t[0:2]) @ W",
+    "slice": "y_t = x_t[1:3]",
+    "greater": "y_t = x_t > v",
     "add": "y_t = x_t - v + 1 - (-x_t)",
     "mul": "y_t = x_t * (v * x_t)",
     "div": "q_t = (x_t + v) / v\ny_t = q_t",
