@@ -18,8 +18,8 @@ from ..engine.storing import Block, InMemory, check_memory, empty_lines
 from ..engine.work import Work
 from ..errors import MissingError, raise_all
 from ..trace.operands import sizes
+from ..trace.sums import gather, gather_in
 from ..trace.trace import Trace
-from .sums import gather, gather_in
 
 
 def extended(trace: Trace, stages: tuple[Stage, ...], given: dict[str, dict[str, Array]], record: bool) -> Trace:
