@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import GIVEN, X, forward_stages
-from ..errors import MissingError, raise_all
+from ..errors import MissingError
 from ..trace.address import INITIAL, STATE
 from ..trace.trace import Trace
 
@@ -19,17 +19,19 @@ def gradients_of(trace: Trace) -> dict[str, Array]:
     adjoints = [stage for stage in trace.stages if stage.is_adjoint]
     if not adjoints:
         raise MissingError("the trace has no adjoints: lt.backward(trace, of=…) gives a trace that has them")
-    problems = []
+    missing = []
     for stage in adjoints:
         if stage.owner not in trace.scopes:
-            problems.append(f"{stage.owner}, of which {stage.scope} is the adjoint")
+            missing.append(f"{stage.owner}, of which {stage.scope} is the adjoint")
             continue
         cell = trace.stage(stage.owner).cell
         wanted = {*cell.inputs, *cell.states, *cell.parameters}
         held = {*trace.lines.get(stage.scope, {}), *trace.sums.get(stage.scope, {})}
         ends = dict.fromkeys(line for line, name in stage.cell.gradient if name in wanted)
-        problems += (f"{stage.scope}/{line}" for line in ends if line not in held)
-    raise_all(MissingError, (f"this part of the trace does not have {problem}" for problem in problems))
+        missing += (f"{stage.scope}/{line}" for line in ends if line not in held)
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise MissingError(f"this part of the trace does not have all gradients: {', '.join(missing[:3])}{more} missing")
     return by_address(trace)
 def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
     """The gradients that the adjoint stages of a trace found, in the layout in which the input was given.

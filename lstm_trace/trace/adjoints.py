@@ -54,6 +54,10 @@ def shape_faults(trace: Trace) -> Iterator[str]:
                 continue
             for term in known[name].terms:
                 read = [trace.operand(scope, part, _FIRST) for part in term]
+                matrices = [p for p, v in zip(term, read, strict=True) if v is not None and v.ndim == 2]
+                if matrices:
+                    yield f"sums {scope}/{name}: it gathers the matrix {matrices[0]}; expected vectors"
+                    continue
                 widths = tuple(None if v is None else v.shape[-1] for v in read)
                 if len(widths) != value.ndim or any(w not in (None, n) for w, n in zip(widths, value.shape, strict=True)):
                     expected = tuple("?" if w is None else w for w in widths)

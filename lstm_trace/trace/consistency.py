@@ -62,12 +62,12 @@ def faults(trace: Trace) -> list[str]:
 def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:
     """Premises that nothing in the equations reads."""
     for scope, here in trace.parameters.items():
-        readers = [stage.cell.parameters for stage in stages.values() if stage.owner == scope]
+        readers = [stage.cell for stage in stages.values() if stage.owner == scope]
         if not readers:
             yield f"parameters: there is no stage {scope!r}"
             continue
-        strays = (name for name in here if not any(name in known for known in readers))
-        yield from (f"parameters {scope}/{name}: no equation reads it" for name in strays)
+        known = {name for cell in readers for name in (*cell.parameters, *cell.ends)}
+        yield from (f"parameters {scope}/{name}: no equation reads it" for name in here if name not in known)
     for scope, here in trace.initial.items():
         states = stages[scope].cell.states if scope in stages else here
         yield from (f"initial {scope}/{name}: the cell carries no such state" for name in here if name not in states)

@@ -38,7 +38,7 @@ def derived_sums(trace: Trace, scope: str, sums: Sequence[Sum]) -> dict[str, Gat
 
     def at(steps: slice) -> Values:
         def values(name: str) -> Array:
-            found = trace.operand(scope, name, steps)
+            found = term(trace, scope, name, steps)
             assert found is not None, name
             return found
 
@@ -65,6 +65,14 @@ def derived_sums(trace: Trace, scope: str, sums: Sequence[Sum]) -> dict[str, Gat
             )
             for name, value in found.items()
         }
+
+
+def term(trace: Trace, scope: str, name: str, steps: slice) -> Array | None:
+    """The values that a sum of a stage reads as `name`, (steps, B, width); a parameter, a bias, is the same at each."""
+    found = trace.operand(scope, name, steps)
+    if found is None or found.ndim == 3:
+        return found
+    return np.broadcast_to(found, (len(range(trace.steps)[steps]), trace.batch, found.shape[-1]))
 
 
 def held_throughout(trace: Trace, scope: str, name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..base.arrays import Array
 from ..cell.network import GIVEN, scope_and_name
 from ..errors import MissingError
+from .address import line_name
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -49,6 +50,7 @@ def stages_at(trace: Trace, layer: int | None, direction: str | None) -> Trace:
         )
         for s in stages
     )
+    ask = tuple(text for text in trace.header.ask if any(stage.has(line_name(text)) for stage in stages))
     keep: dict[str, Any] = {
         part: {scope: values for scope, values in getattr(trace, part).items() if scope in scopes}
         for part in ("parameters", "initial", "lines", "sums")
@@ -56,8 +58,11 @@ def stages_at(trace: Trace, layer: int | None, direction: str | None) -> Trace:
     for stage in stages:  # an adjoint reads some parameters of another stage
         if stage.owner not in scopes and stage.owner in trace.parameters:
             theirs = trace.parameters[stage.owner]
-            keep["parameters"][stage.owner] = {n: a for n, a in theirs.items() if n in stage.cell.parameters}
-    return replace(trace, stages=stages, given={k: v for k, v in given.items() if v}, **keep)
+            keep["parameters"][stage.owner] = {
+                n: a for n, a in theirs.items() if n in stage.cell.parameters or n in stage.cell.ends
+            }
+    header = replace(trace.header, ask=ask)
+    return replace(trace, header=header, stages=stages, given={k: v for k, v in given.items() if v}, **keep)
 
 
 def between(trace: Trace, span: range) -> Trace:
