@@ -148,7 +148,7 @@ def weighting(
 
 
 def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:
-    """The stage and the name of a line of one unit that has several values; None where `text` is no such line's name."""
+    """The stage and the name of a line of one unit that has several values; None where `text` does not name one."""
     scope, name = scope_and_name(text)
     stages = [s for s in trace.stages if name in s.cell.by_name and scope in ("", s.scope)]
     if len(stages) != 1 or sizes(trace)[stages[0].scope][name] != 1 or trace.steps * trace.batch == 1:

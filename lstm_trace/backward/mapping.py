@@ -31,8 +31,12 @@ def gradients_of(trace: Trace) -> dict[str, Array]:
         missing += (f"{stage.scope}/{line}" for line in ends if line not in held)
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise MissingError(f"this part of the trace does not have all gradients: {', '.join(missing[:3])}{more} missing")
+        raise MissingError(
+            f"this part of the trace does not have all gradients; it lacks {', '.join(missing[:3])}{more}"
+        )
     return by_address(trace)
+
+
 def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
     """The gradients that the adjoint stages of a trace found, in the layout in which the input was given.
 
@@ -51,20 +55,14 @@ def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
         for name, value in trace.parameters.get(stage.scope, {}).items():
             sums = trace.sums.get(scope, {})
             found[f"{stage.scope}/{name}"] = sums[names[name]] if name in names else np.zeros(value.shape, dtype)
-
-        def at(name: str, values: Array, steps: slice = slice(None)) -> Array:
-            """The gradient of an input or state, 0 where nothing flows."""
-            line = trace.operand(scope, names[name], steps) if name in names else None
-            return np.zeros(values.shape, dtype) if line is None else line
-
         for name, source in stage.sources.items():
             if source == X and x is not None:
-                x = x + at(name, x)
+                x = x + _held(trace, scope, names.get(name), x)
             elif source == GIVEN:
-                given[f"{stage.scope}/{name}"] = at(name, trace.given[stage.scope][name])
+                given[f"{stage.scope}/{name}"] = _held(trace, scope, names.get(name), trace.given[stage.scope][name])
         edge = slice(trace.steps - 1, None) if stage.backwards else slice(0, 1)
         for name, value in trace.initial.get(stage.scope, {}).items():
-            initial.setdefault(stage.scope, {})[name] = at(name, value[None], edge)[0]
+            initial.setdefault(stage.scope, {})[name] = _held(trace, scope, names.get(name), value[None], edge)[0]
 
     def whole(values: Array, axis: int) -> Array:
         if not batch:
@@ -88,3 +86,9 @@ def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
                 values = whole(here[state], 0)
                 found[f"{scope}/{state}"] = values if trace.header.batched else values[0]
     return found | {name: trace.outward(whole(values, 1)) for name, values in given.items()}
+
+
+def _held(trace: Trace, scope: str, line: str | None, values: Array, steps: slice = slice(None)) -> Array:
+    """The gradient of some values, which the adjoint `scope` has as `line`; 0 where nothing flows."""
+    found = None if line is None else trace.operand(scope, line, steps)
+    return np.zeros(values.shape, trace.header.dtype) if found is None else found

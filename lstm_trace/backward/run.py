@@ -19,7 +19,7 @@ from ..engine.storing import Block, InMemory, check_memory, empty_lines
 from ..engine.work import Work
 from ..errors import MissingError, raise_all
 from ..trace.operands import sizes
-from ..trace.sums import gather, gather_in, term
+from ..trace.sums import add, gather, gather_in, term
 from ..trace.trace import Trace
 
 
@@ -108,6 +108,4 @@ class _Gathering(InMemory):
         arithmetic = self.trace.header.arithmetic
         sums = stage.cell.sums
         part = gather(sums, values) if arithmetic is None else gather_in(find(arithmetic), sums, values)
-        here = self.sums.setdefault(scope, {})
-        for name, value in part.items():
-            here[name] = here[name] + value if name in here else value
+        add(self.sums.setdefault(scope, {}), part)

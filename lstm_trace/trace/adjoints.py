@@ -58,9 +58,10 @@ def shape_faults(trace: Trace) -> Iterator[str]:
                 if matrices:
                     yield f"sums {scope}/{name}: it gathers the matrix {matrices[0]}; expected vectors"
                     continue
-                widths = tuple(None if v is None else v.shape[-1] for v in read)
-                if len(widths) != value.ndim or any(w not in (None, n) for w, n in zip(widths, value.shape, strict=True)):
-                    expected = tuple("?" if w is None else w for w in widths)
+                widths = [None if v is None else v.shape[-1] for v in read]
+                known_sizes = (w in (None, n) for w, n in zip(widths, value.shape, strict=False))
+                if len(widths) != value.ndim or not all(known_sizes):
+                    expected = f"({', '.join('?' if w is None else str(w) for w in widths)})"
                     yield f"sums {scope}/{name} has shape {value.shape}; expected {expected}, as {' and '.join(term)}"
     for stage in trace.stages:
         if stage.is_adjoint and stage.owner in trace.scopes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -54,17 +54,18 @@ def derived_sums(trace: Trace, scope: str, sums: Sequence[Sum]) -> dict[str, Gat
         mass: dict[str, Array] = {}
         for begin in range(0, trace.steps, count):
             values = at(slice(begin, min(begin + count, trace.steps)))
-            for total, part in ((found, gather(sums, values)), (mass, gather(sums, lambda n, v=values: _size(v(n))))):
-                for name, value in part.items():
-                    total[name] = total[name] + value if name in total else value
+            add(found, gather(sums, values))
+            add(mass, gather(sums, lambda name: np.abs(values(name)).astype(np.float64)))  # noqa: B023 - called here
         info = np.finfo(trace.header.dtype)
         terms = {one.name: trace.steps * trace.batch * len(one.terms) for one in sums}
-        return {
-            name: Gathered(
-                value, 2 * terms[name] * (float(info.eps) * mass[name] + float(info.smallest_subnormal))
-            )
-            for name, value in found.items()
-        }
+        limits = {n: 2 * terms[n] * (float(info.eps) * m + float(info.smallest_subnormal)) for n, m in mass.items()}
+        return {name: Gathered(value, limits[name]) for name, value in found.items()}
+
+
+def add(total: dict[str, Array], part: Mapping[str, Array]) -> None:
+    """Add what was gathered over some steps to what was gathered over others."""
+    for name, value in part.items():
+        total[name] = total[name] + value if name in total else value
 
 
 def term(trace: Trace, scope: str, name: str, steps: slice) -> Array | None:
@@ -81,10 +82,6 @@ def held_throughout(trace: Trace, scope: str, name: str) -> bool:
     return all(trace.operand(scope, name, end) is not None for end in ends)
 
 
-def _size(values: Array) -> Array:
-    return np.abs(values).astype(np.float64)
-
-
 def gather(sums: Iterable[Sum], values: Values) -> dict[str, Array]:
     """Each sum over some steps: (width,), or (width of a, width of b) for outer products.
 
@@ -93,20 +90,16 @@ def gather(sums: Iterable[Sum], values: Values) -> dict[str, Array]:
     """
     parts: dict[str, list[tuple[str, str]]] = {}  # by right side: sum and left side
     found: dict[str, Array] = {}
-
-    def add(name: str, value: Array) -> None:
-        found[name] = found[name] + value if name in found else value
-
     for gathered in sums:
         for left, *right in gathered.terms:
             parts.setdefault(right[0] if right else "", []).append((gathered.name, left))
-    for right, lefts in parts.items():
+    for side, lefts in parts.items():
         flat = [_flat(values(left)) for _, left in lefts]
         stacked = np.concatenate(flat, axis=1)
-        total = stacked.T @ _flat(values(right)) if right else stacked.sum(axis=0)
+        total = stacked.T @ _flat(values(side)) if side else stacked.sum(axis=0)
         begin = 0
         for (name, _), part in zip(lefts, flat, strict=True):
-            add(name, total[begin : begin + part.shape[1]])
+            add(found, {name: total[begin : begin + part.shape[1]]})
             begin += part.shape[1]
     return found
 

@@ -37,7 +37,7 @@ class Trace:
     by scope (`0/forward`) and name; arrays are weights as given, (T, B, width), (B, width) and (T, B, width). Values
     are dimensionless, time is counted in steps, t is always the position in the input. first: that of the first step,
     0 unless only some steps were recorded; `initial` has then the states that were carried into those, and lengths go
-    on counting from the beginning of the input. sums: what a stage gathered over all steps, in the shape of a parameter.
+    on counting from the beginning of the input. sums: what a stage gathered over all steps, as a parameter is.
     memory: what a planned run wrote into, for `out=`.
 
     A trace is a mapping from names to values, `trace["h_t"]`. The names that it iterates over are those of the recorded

@@ -38,10 +38,10 @@ def _weighted(stage: Stage) -> dict[str, list[str]]:
         if line in stage.cell.by_name:
             gradients.setdefault(line, name)  # the first: others only have an equal gradient
     found: dict[str, list[str]] = {}
-    for line in stage.cell.lines:
-        for name in line.reads:
-            if name in stage.cell.inputs and not stage.borrows(name) and line.name in gradients:
-                found.setdefault(gradients[line.name], []).append(name)
+    for reader in stage.cell.lines:
+        for name in reader.reads:
+            if name in stage.cell.inputs and not stage.borrows(name) and reader.name in gradients:
+                found.setdefault(gradients[reader.name], []).append(name)
     return found
 
 

@@ -60,7 +60,7 @@ def culprits(trace: Trace, lines: Failing, sums: Failing) -> Iterator[Failure]:
 
 
 def _lines_in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, int]]:
-    """Of each failing line the earliest (stage, is a sum, visit, line): the smallest is the first in computing order."""
+    """Of each failing line the earliest (stage, whether it is a sum, visit, line); the smallest is computed first."""
     for (scope, name), mask in failing.items():
         index = trace.scopes.index(scope)
         stage = trace.stages[index]
@@ -85,9 +85,7 @@ def _sum(work: Trace, stage: Stage, gathered: Sum, mask: Array) -> Failure:
     derived, limit = check_sums(work, stage, [gathered])[gathered.name][2]
     at = tuple(int(n) for n in np.argwhere(mask)[0])
     address = Address(gathered.name, stage.layer, stage.direction, unit=at)
-    return Failure(
-        address, GATHERED, float(recorded[at]), float(derived[at]), float(limit[at]), int(mask.sum()), ()
-    )
+    return Failure(address, GATHERED, float(recorded[at]), float(derived[at]), float(limit[at]), int(mask.sum()), ())
 
 
 def _line(work: Trace, stage: Stage, line: Line, t: int, lines: Failing, sums: Failing) -> Failure:
@@ -131,8 +129,8 @@ def _places(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[Place]:
 
 
 def _explained(work: Trace, lines: Failing, sums: Failing, places: Sequence[Place]) -> tuple[list[str], bool]:
-    """What reads one of `places` and holds once the culprit is put right (it is then no longer among the failing), by
-    address; and whether nothing that reads them fails that held before.
+    """The addresses of what reads one of `places` and holds once the culprit is put right (that is then dropped from
+    the failing), and whether nothing that reads them fails that held before.
     """
     held: list[tuple[Failing, tuple[str, str], int | None, Array]] = []
     names = []
@@ -160,11 +158,11 @@ def _explained(work: Trace, lines: Failing, sums: Failing, places: Sequence[Plac
         for name, (wrong, _, _) in check_sums(work, stage, reading).items():
             if not judged(sums, (scope, name), None, wrong):
                 return [], False
-    for failing, key, t, wrong in held:
-        if t is None:
+    for failing, key, at, wrong in held:
+        if at is None:
             failing[key] = wrong
         else:
-            failing[key][t] = wrong
+            failing[key][at] = wrong
     return names, True
 
 

@@ -1,6 +1,6 @@
-"""Verify: derive each line, and what is gathered over all steps, again from its recorded operands.
+"""Verify: derive each line, and each sum over all steps, again from recorded operands, within what rounding explains.
 
-Within what rounding explains. Deriving lines again with our own operations finds corruption, not a wrong equation: that the equations are right is
+Deriving lines again with our own operations finds corruption, not a wrong equation: that the equations are right is
 shown by oracles that share no code.
 """
 
