@@ -50,6 +50,8 @@ TABLE: dict[str, str] = {
     # over the units of a value
     "softmax(z) = exp(z - max(z)) / sum(exp(z - max(z)))": "",
     "log_softmax(z) = z - max(z) - log(sum(exp(z - max(z))))": "LogSoftmax",
+    "count(z) = sum(where(0, z, 1))": "",  # how many units z has
+    "expand(d, z) = where(0, z, d)": "",  # one number for each unit of z
     # losses: half the sum of squares, as in Bishop 2006, (5.11); the cross entropy takes the scores before softmax
     "squared_error(y, target) = 0.5 * sum((y - target) * (y - target))": "SquaredError",
     "cross_entropy(z, target) = -sum(target * log_softmax(z))": "CrossEntropy",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..errors import nearest
 from .composites import BUILT_IN, Functions
@@ -50,6 +51,8 @@ class Builder:
         self.later = later  # every assigned name, for use before assignment
         self.inputs = inputs
         self.states = states
+        # names within inputs that are expressions: such an input is fed whole, and may be made of another cell's states
+        self.mentioned = {word for text in inputs if not text.isidentifier() for word in re.findall(r"\w+", text)}
         self.name = self.row = ""
         self.start = 0  # column of the expression within the row
         self.depth = 0  # of the operand being read
@@ -71,6 +74,27 @@ class Builder:
         """The operand that stands for an expression, its lines added where they are new."""
         self.row, self.start, self.depth = row, start, 0
         return self._operand(_tree(text, start), text)
+
+    def gathered(self, text: str, start: int, row: str) -> tuple[tuple[str, ...], ...]:
+        """The terms of what is gathered over all steps, their lines added where they are new."""
+        self.row, self.start, self.depth = row, start, 0
+        node, nodes = _tree(text, start), []
+        while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            nodes.append(node.right)
+            node = node.left
+        return tuple(tuple(self._gathered(term, text)) for term in [node, *reversed(nodes)])
+
+    def _gathered(self, node: ast.expr, text: str) -> Iterator[str]:
+        match node:
+            case ast.Call(func=ast.Name(id="outer"), args=[left, right], keywords=[]):
+                parts = [left, right]
+            case _:
+                parts = [node]
+        for part in parts:
+            value = self._operand(part, text)
+            if not isinstance(value, str) or self._weight(value):
+                raise Fault("only values that the cell computes or is fed are gathered", self._column(part, text))
+            yield value
 
     @staticmethod
     def _key(line: Line) -> tuple[str, tuple[Operand, ...], tuple[float, ...]]:
@@ -125,7 +149,8 @@ class Builder:
                     raise Fault(f"{name} is read before it has a value ({place})", column)
                 if name in FUNCTIONS:
                     raise Fault(f"{name} is a function; write {name}(…)", column)
-                if name.endswith("_prev") and name not in (*self.states, *self.inputs, *self.lines):
+                known = (*self.states, *self.inputs, *self.lines, *self.mentioned)
+                if name.endswith("_prev") and name not in known:
                     raise Fault(f"{name} is read but the carry is open: declare `carry: {name} <- …`", column)
                 return name
             case ast.Constant(value=bool() | complex() | str() | bytes() | None):
@@ -196,34 +221,33 @@ class Builder:
                 raise Fault("a quotient within an expression is written quotient(a, b) here", column)
             raise Fault("give this quotient a name of its own: `q = a / b` in an equation before", column)
         left, right = self._operand(node.left, text), self._operand(node.right, text)
-        if op == "matvec" and not self._weight(left):
-            if not self._weight(right):
-                raise Fault("one side of @ must be a weight matrix", column)
-            op = "vecmat"
-        if op in ("matvec", "vecmat") and not (isinstance(left, str) and isinstance(right, str)):
-            number = node.left if isinstance(left, float) else node.right
-            raise Fault("a number has no place beside @; one side is a matrix, the other a vector",
-                        self._column(number, text))  # fmt: skip
+        if op == "matvec":
+            if isinstance(left, float) or isinstance(right, float):
+                raise Fault("a number has no place beside @: one side is a weight matrix, the other a vector", column)
+            if not self._weight(left) and not self._weight(right):
+                raise Fault("one side of @ must be a weight matrix, and both are computed or fed", column)
+            op = "matvec" if self._weight(left) else "vecmat"
         return Line("", op, (left, right))
 
-    def _weight(self, operand: Operand) -> bool:
+    def _weight(self, name: str) -> bool:
         """Whether it is a parameter: what `@` reads as a matrix."""
-        return isinstance(operand, str) and operand not in self.lines and operand not in (*self.states, *self.inputs)
+        return name not in self.lines and name not in self.states and name not in self.inputs
 
     def _slice(self, node: ast.Subscript, text: str, column: int) -> Line:
         """`z[2:5]`: units 2, 3 and 4 of z."""
+        begin = end = 0
         match node.slice:
             case ast.Slice(lower=ast.Constant(value=int(begin)), upper=ast.Constant(value=int(end)), step=None):
                 pass
             case ast.Constant(value=int(begin)):
                 end = begin + 1
-            case _:
-                begin = end = 0
-        if isinstance(begin, bool) or isinstance(end, bool) or not begin < end <= MAX_UNITS:
+        if isinstance(begin, bool) or isinstance(end, bool) or begin >= end:
             raise Fault("a part of a vector is written z[2:5], with the first unit and the one after the last", column)
+        if end > MAX_UNITS:
+            raise Fault(f"a vector of an equation has at most {MAX_UNITS} units", column)
         operand = self._operand(node.value, text)
         if not isinstance(operand, str):
-            raise Fault("a number has no units", column)
+            raise Fault("a number has no parts", column)
         return Line("", "slice", (operand,), (float(begin), float(end)))
 
     def _call(self, node: ast.Call, text: str, column: int) -> Line | Operand:
@@ -249,7 +273,7 @@ class Builder:
                 given = tuple(self._number(a, text) for a in node.args[arity:])
                 rest = tuple(float(d) for _, d in op.constants[len(given) :] if d is not None)
                 return Line("", op.name, operands, given + rest)
-        wanted = " or ".join(dict.fromkeys(_signature(op.name) for op in OPS.values() if op.function == name))
+        wanted = " or ".join(dict.fromkeys(op.signature for op in OPS.values() if op.function == name))
         raise Fault(f"{name} has {count} argument{'s' * (count != 1)}; write {wanted}", column)
 
     def called(self, name: str, given: tuple[Operand, ...]) -> Line | Operand:
@@ -308,12 +332,6 @@ def _signed(node: ast.expr) -> tuple[float, ast.expr]:
     while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd | ast.USub):
         sign, node = -sign if isinstance(node.op, ast.USub) else sign, node.operand
     return sign, node
-
-
-def _signature(name: str) -> str:
-    op = OPS[name]
-    operands = ["a", "b", "c"][: op.arity] if op.arity else ["a", "…"]
-    return f"{op.function}({', '.join(operands + [c for c, _ in op.constants])})"
 
 
 def _tree(text: str, start: int) -> ast.expr:

@@ -205,7 +205,7 @@ def _blocks(
 
 def _probe(stage: Stage, window: slice) -> slice:
     """Two steps at the edge where the direction begins: enough to see whether a state is known at all."""
-    if stage.direction == "reverse":
+    if stage.backwards:
         return slice(max(window.stop - 2, window.start), window.stop)
     return slice(window.start, min(window.start + 2, window.stop))
 
@@ -265,7 +265,7 @@ def _starts(trace: Trace, grids: dict[str, Grid], steps: range, batch: slice, na
         yield Start("", "lengths", "lengths", at, lengths[batch])
         at += 1
     for scope, grid in grids.items():
-        edge = trace.span[-1 if grid.stage.direction == "reverse" else 0]
+        edge = trace.span[-1 if grid.stage.backwards else 0]
         for block in grid.blocks.values():
             if block.kind == "state" and block.live and edge in steps:
                 values = trace.initial[scope][block.name][batch]

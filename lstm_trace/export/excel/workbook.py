@@ -149,7 +149,7 @@ def _inputs(book: Book, page: Page) -> None:
 def _layer(book: Book, grid: Grid, page: Page, job: Job) -> None:
     """One layer and direction: formulas, each with the recorded number as its result so far."""
     blocks = list(grid.blocks.values())
-    backward = grid.stage.direction == "reverse"
+    backward = grid.stage.backwards
     partly = not all(block.live for block in blocks if block.kind == "line")
     note = _NOTES["numbers" if not book.live else "partly" if partly else "live"]
     note += (_NOTES["padded"] if book.padded else "") + (_NOTES["upwards"] if backward and book.live else "")

@@ -177,7 +177,7 @@ def _states(shown: View) -> Iterator[Block]:
             yield Para(capital((place, *shown.words.text(key, states=symbols))))
             continue
         yield Para(capital((place, *shown.said("before"))))
-        yield vectors(shown, stage, states, shown.trace.span[-1 if stage.direction == "reverse" else 0], 0)
+        yield vectors(shown, stage, states, shown.trace.span[-1 if stage.backwards else 0], 0)
 
 
 def _labels(shown: View) -> Sequence[str]:
