@@ -67,11 +67,11 @@ def command(
         reference, other = opened_two(a, b, given)
     found = compare(reference, other, tolerance)
     if attribute is not None:
-        text = difference(reference, other, attribute).render(chosen)
+        text = difference(reference, other, attribute).pieces(chosen)
     else:
-        text = view.render(found, chosen)
+        text = iter([view.render(found, chosen)])
     conclude(0 if found.same else 1)
     with written(output) as file:
-        file.write(text)
+        file.writelines(text)
     for remark in remarks:
         echo(f"note: {remark}", err=True)

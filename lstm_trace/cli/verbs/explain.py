@@ -78,9 +78,9 @@ def command(
     suffixes = SUFFIXES | ({".txt": "text"} if how == "gradient" else {})
     chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
     trace = opened_with(source, given, allow_nonfinite)
-    text = explanation(trace, how=how, **arguments).render(chosen)
+    text = explanation(trace, how=how, **arguments).pieces(chosen)
     with written(output) as file:
-        file.write(text)
+        file.writelines(text)
 
 
 def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
