@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import numpy as np
 
 from ..backward.attribution import Split, split
 from ..base.arrays import Array
-from ..errors import OptionError
-from ..explanation.contribution import (
-    Baseline,
-    Shares,
-    check_points,
-    contribution,
-    gradient_times_input,
-    integrated_gradients,
-)
+from ..errors import OptionError, counted
+from ..explanation.contribution import POINTS, Baseline, Pair, Shares, affordable, baseline_of, check_points
 from ..trace.operands import total
 from ..trace.trace import Trace
 from .attribution_frame import COLUMNS, grids
@@ -46,22 +40,31 @@ def difference(a: Trace, b: Trace, of: str) -> Explanation:
 
 
 @np.errstate(all="ignore")
-def value(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int = 50) -> Explanation:
+def value(
+    trace: Trace, of: str, baseline: Baseline = "zero-input", points: int | Literal["auto"] = "auto"
+) -> Explanation:
     """A value against a baseline, split exactly over inputs, steps and states; gradient x input and integrated
-    gradients stand beside it.
+    gradients stand beside it. points: of the path of integrated gradients; `auto`: 50, fewer for a large trace.
     """
-    check_points(points)
-    found = contribution(trace, of, baseline)
-    others: dict[str, Shares] = {"gradient_x_input": gradient_times_input(trace, of, baseline)}
+    if points != "auto":
+        check_points(points)
+    count = affordable(trace) if points == "auto" else points
+    base, row = baseline_of(trace, baseline, of)
+    found = split(base, trace, of, row)
+    pair = Pair.of_traces(trace, base, row, of)
+    del base  # all its lines
+    others: dict[str, Shares] = {"gradient_x_input": pair.gradient_times_input()}
     notes = [_NOTE]
     try:
-        others["integrated_gradients"] = integrated_gradients(trace, of, baseline, points)
+        others["integrated_gradients"] = pair.integrated_gradients(count)
     except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
         notes.append(f"No integrated gradients: {error}.")
     gaps = [
         f"{name.replace('_', ' ')}: the contributions leave {other.gap:.3g} unexplained"
         for name, other in others.items()
     ]
+    if points == "auto" and count < POINTS and "integrated_gradients" in others:
+        gaps[-1] += f" ({counted(count, 'point')} of the path instead of {POINTS}, for a trace of this size)"
     return Explanation(
         title=f"Contributions to {found.of}",
         sentences=(*_totals(found, "the baseline", "the trace"), *_leaders(found), *gaps),

@@ -33,7 +33,9 @@ WAYS = ("memory", "gradient", "contribution", "gates")
     metavar="BASELINE",
     help="contribution: zero-input (default), zero-state, a batch element, or a file.",
 )
-@click.option("--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50).")
+@click.option(
+    "--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50, fewer for a large trace)."
+)
 @click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")
 @click.option(
     "--detail",
