@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..backward.gradients import Value, Weightings, add_value, gradients, line_gradients, one_value, weighting
+from ..base.arrays import Array
+from ..cell.network import Stage
 from ..errors import OptionError
 from ..formulas.blocks import Block, Code, Heading, Para
 from ..formulas.tree import Sym, heading
@@ -18,7 +20,12 @@ from ..report.backward.readings import Back
 from ..report.formats import markdown, text
 from ..trace.rows import Selection
 from ..trace.trace import Trace
+from .entries import Entries, Grid, Run, every
 from .explanation import Explanation
+
+_COLUMNS = ("address", "kind", "gradient")
+#: Values of lines whose rows are put in order at once: some megabytes.
+AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -34,13 +41,13 @@ class Gradient(Explanation):
     found: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
-    def render(self, form: str) -> str:
+    def pieces(self, form: str) -> Iterator[str]:
         """`md`, `text`, `csv` or `json`. Raises OptionError for another, MissingError for a wrong selection."""
         printers = {"md": markdown.render, "text": text.render}
         if form not in printers:
-            return super().render(form)
+            return super().pieces(form)
         back, blocks = self.solution()
-        return printers[form](blocks, back.notation.own, self.options.get("width", 80))
+        return iter([printers[form](blocks, back.notation.own, self.options.get("width", 80))])
 
     def markdown(self, digits: int = 8) -> str:
         """The worked solution."""
@@ -73,7 +80,6 @@ def gradient(trace: Trace, of: str | None = None, seed: Any = None, **options: A
         value = one_value(trace, of)
         add_value(trace, seeds, value)
     found = gradients(trace, output=seed, of=of)
-    rows = [*_lines(trace, line_gradients(trace, seeds)), *_premises(found)]
     blocks = [(name, float(np.abs(a).sum()), float(np.abs(a).max(initial=0.0))) for name, a in found.items()]
     blocks.sort(key=lambda row: -row[1])
     return Gradient(
@@ -81,8 +87,8 @@ def gradient(trace: Trace, of: str | None = None, seed: Any = None, **options: A
         sentences=tuple(
             f"largest at {name}: {biggest:.6g} (sizes add up to {size:.6g})" for name, size, biggest in blocks[:3]
         ),
-        columns=("address", "kind", "gradient"),
-        rows=rows,
+        columns=_COLUMNS,
+        rows=Entries(_COLUMNS, lambda: [*_lines(trace, line_gradients(trace, seeds)), _premises(found)]),
         more=(Explanation("By block", (), ("block", "sum of sizes", "largest"), blocks, ranked=("sum of sizes",)),),
         ranked=("gradient",),
         trace=trace,
@@ -125,24 +131,48 @@ def _sizes(back: Back, asked: Gradient) -> Iterator[Block]:
     yield Para(back.shown.words.text("back.more", csv=Code("-o FILE.csv")))
 
 
-def _lines(trace: Trace, found: dict[str, dict[str, Any]]) -> list[tuple[str, str, float]]:
-    rows = []
+def _lines(trace: Trace, found: dict[str, dict[str, Array]]) -> Iterator[Run]:
+    """The gradients of the lines that are not 0, in the order of the walk, some steps at a time."""
     for stage in reversed(trace.stages):
         here = found.get(stage.scope, {})
-        order = trace.span if stage.backwards else trace.span[::-1]
-        for t in order:
-            for line in reversed(stage.cell.lines):
-                if line.name in here:
-                    values = here[line.name][trace.index(t)]
-                    for (b, j), value in np.ndenumerate(values):
-                        if value:
-                            rows.append((f"{stage.scope}/{t}/{b}/{line.name}[{j}]", "line", float(value)))
-    return rows
+        names = [line.name for line in reversed(stage.cell.lines) if line.name in here]
+        each = sum(here[name][0].size for name in names)
+        walked = trace.span if stage.backwards else trace.span[::-1]
+        by = max(AT_ONCE // max(each, 1), 1)
+        for at in range(0, len(walked), by):
+            steps = walked[at : at + by]
+            yield _visited([_line(trace, stage, name, here[name], steps) for name in names])
 
 
-def _premises(found: dict[str, Any]) -> list[tuple[str, str, float]]:
-    return [
-        (f"{name}[{','.join(map(str, at))}]", "premise", float(value))
-        for name, array in found.items()
-        for at, value in np.ndenumerate(array)
-    ]
+def _line(trace: Trace, stage: Stage, name: str, values: Array, steps: range) -> Grid:
+    first, last = trace.index(min(steps)), trace.index(max(steps))
+    axes = (("t", steps), ("batch", range(values.shape[1])), ("unit", range(values.shape[2])))
+    address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[%d]"
+    return Grid(address, axes, {"kind": "line"}, {"gradient": values[first : last + 1][:: steps.step]})
+
+
+def _visited(lines: Sequence[Grid]) -> Run:
+    """What is not 0 of lines that have the same steps: step by step, and at each of them line by line."""
+
+    def order() -> Array:
+        places, steps, start = [], [], 0
+        for grid in lines:
+            there = np.flatnonzero(grid.values["gradient"])
+            places.append(start + there)
+            steps.append((there // grid.values["gradient"][0].size).astype(np.min_scalar_type(len(grid.axes[0][1]))))
+            start += grid.size
+        return np.concatenate(places)[np.argsort(np.concatenate(steps), kind="stable")]
+
+    return Run(tuple(lines), sum(int(np.count_nonzero(grid.values["gradient"])) for grid in lines), order)
+
+
+def _premises(found: dict[str, Array]) -> Run:
+    return every(
+        Grid(
+            f"{name.replace('%', '%%')}[{','.join(['%d'] * values.ndim)}]",
+            tuple((str(axis), range(n)) for axis, n in enumerate(values.shape)),
+            {"kind": "premise"},
+            {"gradient": values},
+        )
+        for name, values in found.items()
+    )

@@ -33,7 +33,9 @@ WAYS = ("memory", "gradient", "contribution", "gates")
     metavar="BASELINE",
     help="contribution: zero-input (default), zero-state, a batch element, or a file.",
 )
-@click.option("--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50).")
+@click.option(
+    "--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50, fewer for a large trace)."
+)
 @click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")
 @click.option(
     "--detail",
@@ -78,9 +80,9 @@ def command(
     suffixes = SUFFIXES | ({".txt": "text"} if how == "gradient" else {})
     chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
     trace = opened_with(source, given, allow_nonfinite)
-    text = explanation(trace, how=how, **arguments).render(chosen)
+    text = explanation(trace, how=how, **arguments).pieces(chosen)
     with written(output) as file:
-        file.write(text)
+        file.writelines(text)
 
 
 def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
