@@ -231,7 +231,7 @@ def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any)
     """Read-only copies of one dtype, scalars as (1, 1) or (1,); weights of a joined readout move to its stage."""
     found: dict[str, dict[str, Array]] = {}
     for stage in model.stages():
-        matrices = {str(line.operands[0]) for line in stage.cell.lines if line.op == "matvec"}
+        matrices = {line.product[0] for line in stage.cell.lines if line.product}
         home = stage.scope if stage.direction != "joined" else f"{stage.layer}/{model.directions[0]}"
         for name in stage.cell.parameters:
             value = arrays.get(home, {}).get(name)
