@@ -11,7 +11,8 @@ from ..trace.trace import Trace
 from .jit.machine import installed, load
 from .jit.runner import Rows, Runner
 from .jit.schedule import Task
-from .plan.numpy_machine import Machine, Packs
+from .plan.binding import Packs
+from .plan.numpy_machine import Machine
 from .plan.plan import Plan
 from .plan.slab import Slab
 from .work import Weights, Work
@@ -54,7 +55,6 @@ class Pool:
     """
 
     weights: Weights | None = None
-    spent: dict[Task, float] = field(default_factory=dict)
     machines: dict[tuple[str, Plan | Task, int], Machine | Runner] = field(default_factory=dict)
     packs: dict[str, Packs] = field(default_factory=dict)
 

@@ -112,10 +112,13 @@ class Placement:
             if len(shape) == 1:
                 self.spots[name] = Spot("par", self._put((name,), shape[0]), 0)
 
-    def _put(self, names: tuple[str, ...], numbers: int, starts: tuple[int, ...] = (), rows: int = 0) -> int:
+    def _put(
+        self, names: tuple[str, ...], numbers: int,
+        starts: tuple[int, ...] = (), rows: int = 0, left: tuple[bool, ...] = (),
+    ) -> int:  # fmt: skip
         """Room for parameters."""
         at = self.program.parameters
-        self.program.packs.append(Pack(names, at, starts, rows))
+        self.program.packs.append(Pack(names, at, starts, rows, left))
         self.program.parameters += -(-numbers // self.unit) * self.unit
         return at
 

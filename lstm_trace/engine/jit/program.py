@@ -40,19 +40,15 @@ class Writer(Placement):
 
     # -- products ------------------------------------------------------------------------------------------------
 
-    def _matrix(self, segment: Segment) -> tuple[tuple[str, ...], int, int]:
-        """(names, rows, terms) of the stacked matrices of products."""
-        names = tuple(str(line.operands[0]) for line in segment.lines)
-        rows = sum(self.task.shapes[name][0] for name in names)
-        terms = self.task.shapes[names[0]][1]
-        self.program.work += rows * terms * self.part
-        return names, rows, terms
-
     def _tiled(self, segment: Segment, wide: int, out: str, columns: Call) -> None:
-        names, rows, terms = self._matrix(segment)
+        """The products of a segment, by tiles of their stacked matrices."""
+        names = tuple(line.product[0] for line in segment.lines if line.product)
+        left = tuple(line.op == "vecmat" for line in segment.lines)
+        rows, terms = sum(self.widths[line.name] for line in segment.lines), self.widths[segment.vector]
+        self.program.work += rows * terms * self.part
 
         def put(starts: tuple[int, ...], height: int) -> int:
-            return self._put(names, len(starts) * height * terms, starts, height)
+            return self._put(names, len(starts) * height * terms, starts, height, left)
 
         tiles_of(self.code, rows, terms, self.tiling, wide, put, out, columns)
 
@@ -64,7 +60,7 @@ class Writer(Placement):
         """
         many = min(self.tiling.rows, self.part) if self.part < self.batch else self.tiling.rows
         for k, segment in enumerate(self.schedule.before):
-            vector = self.spots[str(segment.lines[0].operands[1])]
+            vector = self.spots[segment.vector]
             out, terms, total = f"%block_run{k}", vector.stride, self.program.runs[k] // self.batch
 
             def columns(
@@ -113,9 +109,8 @@ class Writer(Placement):
 
     def _products(self, segment: Segment) -> None:
         """Products of one vector in a step: tiles of rows of the batch."""
-        vector, total = str(segment.lines[0].operands[1]), self.spots[segment.lines[0].name].stride
-        terms = self.task.shapes[str(segment.lines[0].operands[0])][1]
-        x, stride = self._at(vector), self.spots[vector].stride
+        vector, total = segment.vector, self.spots[segment.lines[0].name].stride
+        x, stride, terms = self._at(vector), self.spots[vector].stride, self.widths[vector]
         if self.batch > 1 and terms * self.size % 2048 == 0 and stride:
             x, stride = self._spread_out(vector, terms), terms + self.unit
         most = min(self.part, self.tiling.rows)
@@ -165,14 +160,16 @@ class Writer(Placement):
 
         self.code.loop(self.part, 1, row)
 
-    def _read(self, v: Vector, name: Operand, width: int, b: str, j: str) -> str:
-        """The units from j on of an operand, for row b."""
+    def _read(self, v: Vector, name: Operand, width: int, b: str, j: str, ahead: int = 0) -> str:
+        """The units from j (and `ahead` more) on of an operand, for row b."""
         if not isinstance(name, str):
             return v.number(name)
         spot = self.spots[name]
         if self.widths[name] == 1 and width > 1:
             return v.spread(self._at(name, (b, spot.stride)))
-        return v.load(self._at(name, (b, spot.stride), (j, 1)), self._aligned(v, name))
+        return v.load(
+            self._at(name, (b, spot.stride), (j, 1), ahead=ahead), self.size if ahead else self._aligned(v, name)
+        )
 
     def _aligned(self, v: Vector, name: str) -> int:
         spot, width = self.spots[name], self.widths[name]
@@ -202,22 +199,25 @@ class Writer(Placement):
 
     def _across(self, segment: Segment) -> None:
         line = segment.lines[0]
-        if line.op == "concat":
-            self._concat(line)
+        if line.op == "slice":
+            self._copied(line, line.operands[0], self.widths[line.name], begin=int(line.constants[0]))
+        elif line.op == "concat":
+            at = 0
+            for operand in line.operands:
+                width = self.widths[operand] if isinstance(operand, str) else 1
+                self._copied(line, operand, width, at=at)
+                at += width
         else:
             self.code.loop(self.part, 1, lambda b: self._reduced(line, b))
 
-    def _concat(self, line: Line) -> None:
-        spot, at = self.spots[line.name], 0
-        for operand in line.operands:
-            width = self.widths[operand] if isinstance(operand, str) else 1
+    def _copied(self, line: Line, operand: Operand, width: int, at: int = 0, begin: int = 0) -> None:
+        """`width` units of an operand, from `begin` on, become those of the line from `at` on."""
 
-            def body(v: Vector, b: str, j: str, operand: Operand = operand, at: int = at, width: int = width) -> None:
-                target = self._at(line.name, (b, spot.stride), (j, 1), ahead=at)
-                v.store(self._read(v, operand, width, b, j), target, self.size)
+        def body(v: Vector, b: str, j: str) -> None:
+            target = self._at(line.name, (b, self.spots[line.name].stride), (j, 1), ahead=at)
+            v.store(self._read(v, operand, width, b, j, begin), target, self.size)
 
-            self._units(width, body)
-            at += width
+        self._units(width, body)
 
     def _reduced(self, line: Line, b: str) -> None:
         """Sum, mean or maximum of one row's units: by vectors, then their lanes in halves, then what is left over."""

@@ -107,7 +107,8 @@ class Runner:
         for pack in self.program.packs:
             values = self._weight(pack.names[0])
             if pack.starts:
-                stacked = np.concatenate([self._weight(name) for name in pack.names])
+                parts = zip(pack.names, pack.left, strict=True)
+                stacked = np.concatenate([self._weight(n).T if left else self._weight(n) for n, left in parts])
                 values = np.concatenate([stacked[first : first + pack.rows].T.ravel() for first in pack.starts])
             memory[start + pack.at : start + pack.at + values.size] = values
         return memory, memory.ctypes.data + start * self.dtype.itemsize

@@ -14,8 +14,9 @@ from functools import cached_property
 from ...cell.lines import Line
 from .functions import ELEMENTWISE
 
-#: Operations over all units of one operand, and the joining of operands side by side.
-ACROSS = ("sum", "mean", "max", "concat")
+#: Operations over all units of one operand, the joining of operands side by side, and a part of one.
+ACROSS = ("sum", "mean", "max", "concat", "slice")
+PRODUCTS = ("matvec", "vecmat")
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -80,6 +81,12 @@ class Segment:
     kind: str
     lines: tuple[Line, ...]
 
+    @property
+    def vector(self) -> str:
+        """What is multiplied, of products."""
+        assert self.lines[0].product
+        return self.lines[0].product[1]
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -103,12 +110,12 @@ def declined(task: Task) -> str | None:
     if not task.lines:
         return "there is no line to compute"
     for line in task.lines:
-        if line.op not in (*ELEMENTWISE, *ACROSS, "matvec"):
+        if line.op not in (*ELEMENTWISE, *ACROSS, *PRODUCTS):
             return f"line `{line.name}`: {line.op} is not compiled"
         if not line.reads or (line.op in ACROSS[:3] and len(line.operands) != len(line.reads)):
             return f"line `{line.name}` reads a number only"
-        if line.op == "matvec" and len(task.shapes.get(str(line.operands[0]), ())) != 2:
-            return f"line `{line.name}`: the first factor is no parameter"
+        if line.product and len(task.shapes.get(line.product[0], ())) != 2:
+            return f"line `{line.name}`: the matrix is no parameter"
     return None
 
 
@@ -117,7 +124,7 @@ def make_schedule(task: Task) -> Schedule:
     carried, hidden = _carried(task)
     lines = (*task.lines, *hidden)
     inputs = {name for name, _ in task.inputs}
-    before = [line for line in lines if line.op == "matvec" and line.operands[1] in inputs]
+    before = [line for line in lines if line.product and line.product[1] in inputs]
     ready = inputs | set(task.shapes) | {state for state, _ in task.carry} | {line.name for line in before}
     rest = [line for line in lines if line not in before]
     loop = tuple(_segments(rest, ready, {**task.widths, **{x.name: task.widths[x.reads[0]] for x in hidden}}))
@@ -130,7 +137,7 @@ def _carried(task: Task) -> tuple[Pairs, tuple[Line, ...]]:
     It cannot where another state does already (their initial values differ), or where the line leaves the loop.
     """
     inputs = {name for name, _ in task.inputs}
-    inside = {x.name for x in task.lines if x.op != "matvec" or x.operands[1] not in inputs}
+    inside = {x.name for x in task.lines if not x.product or x.product[1] not in inputs}
     pairs: list[tuple[str, str]] = []
     hidden: list[Line] = []
     for state, target in task.carry:
@@ -148,7 +155,8 @@ def _by_vector(lines: Sequence[Line]) -> Iterator[Segment]:
     """Products, those of one vector together."""
     found: dict[str, list[Line]] = {}
     for line in lines:
-        found.setdefault(str(line.operands[1]), []).append(line)
+        assert line.product
+        found.setdefault(line.product[1], []).append(line)
     for group in found.values():
         yield Segment("products", tuple(group))
 
@@ -161,7 +169,7 @@ def _segments(rest: list[Line], known: set[str], widths: dict[str, int]) -> Iter
         return all(name in ready for name in line.reads)
 
     while rest:
-        products = [line for line in rest if line.op == "matvec" and is_ready(line)]
+        products = [line for line in rest if line.product and is_ready(line)]
         yield from _by_vector(products)
         ready |= {line.name for line in products}
         across = [line for line in rest if line.op in ACROSS and is_ready(line)]
