@@ -6,12 +6,15 @@ Two tables, keyed by operation, write a line as a tree: in symbols (`SYMBOLIC`) 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..cell.lines import Cell, Line, Operand
 from ..cell.ops import OPS
+from ..cell.parse import parse
 from .numbers import Shown, show
 
 Key = tuple[Any, ...]  # what a number is the value of; see `values.Values`
@@ -88,11 +91,20 @@ class Transposed:
 
 
 @dataclass(frozen=True)
-class Greater:
-    """Whether `left` is greater than `right`, as a number: 1 or 0."""
+class Holds:
+    """A comparison as a number: 1 where it holds, 0 elsewhere. sign: `>`, `≤`, `≠` or `=`."""
 
     left: Node
     right: Node
+    sign: str = ">"
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The gradient of L with respect to something; through: by which way it comes back, where there are several."""
+
+    of: Node
+    through: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,9 +160,15 @@ class Dots:
 
 
 Node = (
-    Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Transposed | Greater
-    | Quot | Neg | Call | Fn | Vec | Mat | Dots
+    Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Transposed | Holds
+    | Gradient | Quot | Neg | Call | Fn | Vec | Mat | Dots
 )  # fmt: skip
+
+
+#: The sign of a comparison to what it asks.
+COMPARED: dict[str, Callable[[Any, Any], bool]] = {
+    ">": operator.gt, "≤": operator.le, "≠": operator.ne, "=": operator.eq,
+}  # fmt: skip
 
 
 def number(value: float) -> Num:
@@ -180,7 +198,7 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     "neg": lambda line, parts: Neg(parts[0]),
     "copy": lambda line, parts: parts[0],
     "slice": lambda line, parts: Index(parts[0], ":".join(f"{c:.0f}" for c in line.constants)),
-    "greater": lambda line, parts: Greater(*parts),
+    "greater": lambda line, parts: Holds(*parts),
 }
 
 
@@ -191,14 +209,26 @@ def formula(line: Line, cell: Cell) -> Node:
     """
 
     def operand(o: Operand) -> Node:
-        if not isinstance(o, str):
-            return number(o)
-        inner = cell.by_name.get(o)
-        return formula(inner, cell) if inner is not None and not inner.assigned else Sym(o)
+        return value(o, cell) if isinstance(o, str) else number(o)
 
     if line.call:
         return Call(str(line.call[0]), tuple(map(operand, line.call[1:])))
     return SYMBOLIC[line.op](line, tuple(map(operand, line.operands)))
+
+
+def value(name: str, cell: Cell) -> Node:
+    """The symbol of a value of a cell, also of one that it is fed: its name, or what it computes without one."""
+    if name.isidentifier():
+        return Sym(name)
+    if name in cell.by_name:
+        return formula(cell.by_name[name], cell)
+    return _fed(name, tuple(function.text for function in cell.functions))
+
+
+@lru_cache(4096)
+def _fed(name: str, functions: tuple[str, ...]) -> Node:
+    cell = parse("\n".join([*functions, f"v = {name}", "output: v"]))
+    return formula(cell.by_name["v"], cell)
 
 
 def written_out(line: Line, cell: Cell) -> Node | None:
@@ -208,7 +238,7 @@ def written_out(line: Line, cell: Cell) -> Node | None:
 
 def heading(line: Line, cell: Cell) -> Node:
     """The symbol of a line: its name, or what it computes where it has none."""
-    return Sym(line.name) if line.assigned else formula(line, cell)
+    return value(line.name, cell)
 
 
 # -- a line with numbers, one unit ------------------------------------------------------------------------------------
@@ -218,7 +248,7 @@ class Terms:
     """The numbers that one unit of a line reads: `at(i)` is operand i at the unit, `all(i)` every unit of operand i.
 
     place: step and row. arrays: all values of each operand. num: the number of an operand at step and row (None for a
-    parameter) and index. most: how many terms are written before dots.
+    parameter) and index, or what stands for it. most: how many terms are written before dots.
     """
 
     def __init__(
@@ -227,18 +257,18 @@ class Terms:
         place: tuple[int, int],
         unit: int,
         arrays: Sequence[Any],
-        num: Callable[[Operand, int | None, int | None, tuple[int, ...]], Num],
+        num: Callable[[Operand, int | None, int | None, tuple[int, ...]], Node],
         most: int | None = None,
     ) -> None:
         self.line, self.place, self.unit, self.arrays, self.num, self.most = line, place, unit, arrays, num, most
         self.widths = [values.shape[-1] if values.ndim else 1 for values in arrays]
 
-    def leaf(self, i: int, index: tuple[int, ...]) -> Num:
+    def leaf(self, i: int, index: tuple[int, ...]) -> Node:
         """One number of operand i."""
         t, b = self.place if self.arrays[i].ndim == 3 else (None, None)
         return self.num(self.line.operands[i], t, b, index)
 
-    def at(self, i: int) -> Num:
+    def at(self, i: int) -> Node:
         """Operand i at this unit; a value of width 1 serves every unit."""
         return self.leaf(i, (0 if self.widths[i] == 1 else self.unit,))
 
@@ -298,7 +328,7 @@ SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
     "max": lambda line, terms: Call("max", terms.all(0)),
     "concat": _part,
     "slice": lambda line, terms: terms.leaf(0, (int(line.constants[0]) + terms.unit,)),
-    "greater": lambda line, terms: Greater(terms.at(0), terms.at(1)),
+    "greater": lambda line, terms: Holds(terms.at(0), terms.at(1)),
 }
 
 

@@ -49,6 +49,11 @@ def _arguments(nodes: Sequence[Node], texts: list[str]) -> str:
     return f"({mark.join(texts)})"
 
 
+def _gradient(of: str, through: str) -> str:
+    text = f"display(frac(∂ L, ∂ {of}))"
+    return f"lr({text}|)_{string(through)} " if through else text
+
+
 TYPST = Format(
     nan='upright("NaN")',
     digits=lambda digits: string(digits) if "," in digits else digits,  # a comma parts arguments
@@ -68,6 +73,7 @@ TYPST = Format(
     arguments=_arguments,
     at=lambda place: f"[{string(place)}]",
     fraction="display(frac({}, {}))".format,
+    gradient=_gradient,
     squared="{}^2".format,
     tanh_squared="tanh^2 ",
     root="sqrt({})".format,

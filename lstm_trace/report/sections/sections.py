@@ -9,11 +9,14 @@ from ...formulas.blocks import Block, Heading
 from ..content.decimal_comma import with_comma
 from ..content.view import View
 from .answers import answers
+from ..content.way_back import Back
 from .author_notes import author_notes
 from .equations import equations
 from .given_section import given
+from .gradients import gradients
 from .in_words import in_words
 from .solution import solution
+from .way_back import opening, title, way_back
 
 #: Name to the blocks of a section. By the name a format knows what it arranges in its own way, as the page does.
 SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
@@ -23,7 +26,11 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "solution": solution,
     "answers": answers,
     "in_words": in_words,
+    "way_back": way_back,
+    "gradients": gradients,
 }
+#: Those of the way back alone.
+ALONE = ("equations", "way_back", "gradients")
 
 
 @dataclass
@@ -38,7 +45,11 @@ class Part:
 def parts(shown: View) -> list[Part]:
     """The report from heading to heading; the first part has the title, and what stands before the first section."""
     found = [Part("title", Heading(1, (shown.title,)))]
+    if shown.alone and isinstance(shown.back, Back):
+        found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back)])]
     for name, section in SECTIONS.items():
+        if shown.alone and name not in ALONE:
+            continue
         for block in map(with_comma, section(shown)) if shown.values.style.comma else section(shown):
             if isinstance(block, Heading) and block.level == 2:
                 found.append(Part(name, block))
