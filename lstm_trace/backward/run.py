@@ -12,6 +12,7 @@ from ..base.arrays import Array
 from ..cell.arithmetic import find
 from ..cell.network import Stage, scope_and_name
 from ..engine.jit.machine import installed
+from ..engine.plan_choice import CHOICES, choose
 from ..engine.reuse import Pool
 from ..engine.run import by_definition, by_plan
 from ..engine.storing import Block, InMemory, check_memory, empty_lines
@@ -35,6 +36,7 @@ def extended(trace: Trace, stages: tuple[Stage, ...], given: dict[str, dict[str,
     work = Work(
         stages=stages,
         steps=trace.steps,
+        length=trace.steps,
         batch=trace.batch,
         widths={s.scope: {n: widths[s.scope][n] for n in (*s.cell.by_name, *s.states)} for s in stages},
         inputs={s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in stages},
@@ -47,25 +49,32 @@ def extended(trace: Trace, stages: tuple[Stage, ...], given: dict[str, dict[str,
     lines = {**trace.lines, **empty_lines(work, dtype)}
     new = replace(new, initial={**trace.initial, **states}, lines=lines, sums={})
     target = _Gathering(new, work)
-    if trace.header.plan == "lines" or trace.header.arithmetic is not None:
+    weights = {s.scope: trace.parameters.get(s.owner, {}) for s in stages}
+    plan = "lines" if trace.header.arithmetic is not None else choose(_plan(trace), work, weights, dtype)
+    new = replace(new, header=replace(new.header, plan=plan))
+    if plan == "lines":
         by_definition(new, work, target)
     else:
-        plan = "compiled" if trace.header.plan == "compiled" and installed() else "planned"
-        new = replace(new, header=replace(new.header, plan=plan))
-        by_plan(new, work, {s.scope: trace.parameters.get(s.owner, {}) for s in stages}, Pool(), target)
+        by_plan(new, work, weights, Pool(), target)
     return replace(new, sums=target.sums)
+
+
+def _plan(trace: Trace) -> str:
+    """The plan to ask for: that of the trace, where one computed it and can run here."""
+    known = trace.header.plan in CHOICES and (trace.header.plan != "compiled" or installed())
+    return trace.header.plan if known else "auto"
 
 
 def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:
     """What the stages read of the forward pass that was not recorded."""
     made = {stage.scope for stage in stages}
     for stage in stages:
-        for name in stage.inputs:
+        for name in stage.cell.inputs:
             source = stage.sources[name]
             if scope_and_name(source)[0] in made or trace.operand(stage.scope, name, slice(0, 1)) is not None:
                 continue
             readers = stage.cell.readers.get(name, ())
-            why = f"the gradient `{readers[0].name}` needs it" if readers else "it is carried"
+            why = f"the gradient `{readers[0].name}` needs it" if readers else "the gradients of parameters need it"
             yield f"{source} was not recorded; {why}: trace again and record that line too"
 
 
@@ -91,10 +100,11 @@ class _Gathering(InMemory):
         def values(name: str) -> Any:
             if name in stage.cell.by_name:
                 return block.line(name)[:count]
-            source, line = scope_and_name(stage.sources[name])
+            source, line = scope_and_name(stage.sources.get(name, ""))
             if source in self.passed:
                 return self.passed[source][line][steps]
-            return self.trace.operand(scope, name, steps)
+            found: Any = self.trace.operand(scope, name, steps)
+            return np.broadcast_to(found, (count, self.trace.batch, found.shape[-1]))  # a parameter is no step's
 
         arithmetic = self.trace.header.arithmetic
         sums = stage.cell.sums
