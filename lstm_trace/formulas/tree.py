@@ -7,6 +7,7 @@ Two tables, keyed by operation, write a line as a tree: in symbols (`SYMBOLIC`) 
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -227,7 +228,8 @@ def value(name: str, cell: Cell) -> Node:
 
 @lru_cache(4096)
 def _fed(name: str, functions: tuple[str, ...]) -> Node:
-    cell = parse("\n".join([*functions, f"v = {name}", "output: v"]))
+    names = ", ".join(dict.fromkeys(re.findall(r"[^\W\d]\w*\b(?!\()", name)))
+    cell = parse("\n".join([*functions, f"input: {names}", f"v = {name}", "output: v"]))
     return formula(cell.by_name["v"], cell)
 
 

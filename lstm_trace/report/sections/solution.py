@@ -13,6 +13,7 @@ from ...formulas.whole import whole
 from ..content.line_groups import Group, is_gate
 from ..content.value_blocks import read, vectors
 from ..content.view import Place, View
+from ..content.way_back import Back
 from ..languages.strings import capital
 
 
@@ -170,8 +171,9 @@ def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | No
             sign = "≈"
         return vector if len(vector.entries) > 1 else vector.entries[0]
 
-    if shown.whole:
-        return sign, whole(line, stage.cell, lambda name: shown.trace.lines[stage.scope][name].shape[-1], part)
+    if isinstance(shown, Back):
+        tree = whole(line, stage.cell, lambda name: shown.width(stage, name), part)
+        return None if isinstance(tree, Vec | Num) else (sign, tree)
     return sign, SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...cell.lines import Line
 from ...cell.network import GIVEN
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
-from ...formulas.tree import Holds, Index, Node, Sym, value
+from ...formulas.tree import Gradient, Holds, Index, Node, Sym, value
 from ..content.line_groups import Group
 from ..content.value_blocks import vectors
 from ..content.view import Place, View
@@ -79,13 +79,8 @@ def _notes(back: Back) -> Iterator[Block]:
     symbols = [node for place in back.places for x in back.lines(place.stage) for _, node in back.formulas(place.stage, x)]
     if any(map(_conditional, symbols)):
         yield Para(back.said("back.holds"))
-    carried = [
-        (state, line) for place in back.places for state, line in place.stage.cell.carry
-        if state in back.live.at(place.stage, place.t, place.b)
-    ]  # fmt: skip
-    if carried:
-        state = next((state for state, _ in carried if made_for(back.places[0].stage)[state] == "h_t"), carried[0][0])
-        yield Para(back.words.text("back.next", next=Sym(state), prev=Sym("h_prev")))
+    if any(not back.live.at(p.stage, p.t, p.b).isdisjoint(p.stage.cell.states) for p in back.places):
+        yield Para(back.words.text("back.next", next=Gradient(Sym("h_t"), "next"), prev=Sym("h_prev")))
     if back.cut:
         options = {"steps": "--steps A:B", "rows": "--batch B", "layers": "--layer N", "units": "--unit J"}
         options |= {"terms": "", "detail": "--detail scalar"}
