@@ -199,7 +199,7 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     "neg": lambda line, parts: Neg(parts[0]),
     "copy": lambda line, parts: parts[0],
     "slice": lambda line, parts: Index(parts[0], ":".join(f"{c:.0f}" for c in line.constants)),
-    "greater": lambda line, parts: Holds(*parts),
+    "greater": lambda line, parts: Holds(parts[0], parts[1]),
 }
 
 

@@ -160,8 +160,9 @@ def _negative(node: Neg) -> Node:
 def _call(node: Call) -> Node:
     if node.op != "where":
         args = tuple(map(on_paper, node.args))
-        minus = node.op == "sum" and isinstance(args[0], Neg)
-        return Neg(replace(node, args=(args[0].of,))) if minus else replace(node, args=args)
+        if node.op == "sum" and isinstance(inner := args[0], Neg):
+            return Neg(replace(node, args=(inner.of,)))
+        return replace(node, args=args)
     condition, then, other = map(on_paper, node.args)
     if isinstance(condition, Num) and condition.key is None:  # `expand`: one number for each unit of another value
         return then if condition.value else other

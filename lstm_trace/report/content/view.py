@@ -50,7 +50,7 @@ class View:
 
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
     keys of the table of words. notes: what the notation needs said, after the equations. back: the way back, where the
-    trace has one; alone: whether nothing else is shown of it.
+    trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole.
     """
 
     trace: Trace
@@ -65,7 +65,7 @@ class View:
     cut: frozenset[str] = frozenset()
     notes: tuple[Block, ...] = ()
     back: View | None = None
-    alone: bool = False
+    alone: str = ""
 
     @property
     def title(self) -> str:

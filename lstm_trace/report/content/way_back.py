@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -104,12 +104,16 @@ class Back(View):
     def formulas(self, stage: Stage, line: Line) -> Iterator[tuple[str, Node]]:
         """The line as one formula; none for the weight of the one value that L is."""
         weight = line.op == "copy" and stage.sources.get(str(line.operands[0])) == GIVEN
+        if self.target.weighted or not weight:
+            yield "=", self.symbolic(stage, line)
+
+    def symbolic(self, stage: Stage, line: Line) -> Node:
+        """The line as one formula of the values that have a name."""
 
         def leaf(operand: Operand) -> Node:
             return value(operand, stage.cell) if isinstance(operand, str) else number(operand)
 
-        if self.target.weighted or not weight:
-            yield "=", whole(line, stage.cell, lambda name: self.width(stage, name), leaf)
+        return whole(line, stage.cell, lambda name: self.width(stage, name), leaf)
 
     def width(self, stage: Stage, name: str) -> int:
         """Units of a value."""
@@ -162,7 +166,9 @@ def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
         if stage.cell.gradient:
             owner, of = trace.stage(stage.owner), made_for(stage)
             ends = (*owner.cell.inputs, *owner.cell.states)
-            more = {n: new for new, n in stage.cell.gradient if n in ends and of[new] != n and new in stage.cell.by_name}
+            more = {
+                n: new for new, n in stage.cell.gradient if n in ends and of[new] != n and new in stage.cell.by_name
+            }
             names = {f"d_{n.removesuffix('_prev')}_here": (n, new) for n, new in more.items()}
             copies = (Line(name, "copy", (new,)) for name, (_, new) in names.items())
             pairs = tuple((name, n) for name, (n, _) in names.items())
@@ -174,7 +180,8 @@ def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
             lines[stage.scope] = {**here, **{name: here[new] for name, (_, new) in names.items()}}
         stages.append(stage)
     symbols = gradient_symbols(stages, trace.header.symbols, place)
-    header = replace(trace.header, symbols={**trace.header.symbols, **symbols})
+    own: dict[str, Any] = {**trace.header.symbols, **symbols}
+    header = replace(trace.header, symbols=own)
     return replace(trace, header=header, stages=tuple(stages), lines=lines, memory=None)
 
 
@@ -256,7 +263,11 @@ def _cost(back: Back, stage: Stage) -> int:
     if back.detail == "vector":
         return 6 + sum(WRAPPED if back.width(stage, line.name) > 3 else 2 for line in lines)
     most = 1 if back.chosen.unit is not None else UNITS
-    products = {x.name for x in stage.cell.lines if x.product or any(stage.cell.by_name[n].product for n in x.reads if n in stage.cell.by_name)}
+    products = {
+        x.name
+        for x in stage.cell.lines
+        if x.product or any(stage.cell.by_name[n].product for n in x.reads if n in stage.cell.by_name)
+    }
     return 6 + sum(
         1 + min(back.width(stage, x.name), most) * (WRAPPED if x.name in products else 1) for x in lines
     )  # fmt: skip

@@ -8,12 +8,11 @@ import numpy as np
 
 from ...backward.gradients import by_address
 from ...base.arrays import Array
-from ...cell.lines import Line, Operand
 from ...cell.network import Stage, X
-from ...formulas.blocks import Block, Derivation, Heading, Para, Premises, Row, Table, Text
+from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text
 from ...formulas.exact import Exact, evaluate
-from ...formulas.tree import Dots, Gradient, Mat, MatVec, Node, Num, Prod, Sym, Transposed, Vec, kept, number, numbers, value
-from ...formulas.whole import total, whole
+from ...formulas.tree import Dots, Gradient, Mat, MatVec, Node, Num, Prod, Sym, Transposed, Vec, kept, numbers, value
+from ...formulas.whole import total
 from ...trace.address import INITIAL
 from ..content.excerpt import excerpt, left_out
 from ..content.view import TABLE, UNITS, Place, View
@@ -76,6 +75,20 @@ def _sign(back: Back, node: Node, result: Num) -> str:
     return "=" if evaluate(node, lambda leaf: _exact(back, leaf)) == result.shown.fraction else "≈"
 
 
+def summed(back: Back, stage: Stage, terms: Sequence[Term], over: str) -> Node:
+    """A sum in symbols. over: what it runs over, `t`, `b` or both; empty where there is one step and row."""
+
+    def part(name: str) -> Node:
+        line = stage.cell.by_name.get(name)
+        return value(name, stage.cell) if line is None or line.assigned else back.symbolic(stage, line)
+
+    node = total([(1.0, MatVec(part(t[0]), Transposed(part(t[1]))) if t[1:] else part(t[0])) for t in terms])
+    if not over:
+        return node
+    sign = Sym(f"Σ_{over}")
+    return MatVec(MatVec(sign, node.matrix), node.vector) if isinstance(node, MatVec) else MatVec(sign, node)
+
+
 class _Parameter:
     """The gradient of one parameter, and how it is written.
 
@@ -96,34 +109,10 @@ class _Parameter:
         """The terms that are not zero at a place."""
         return [term for term, there in self.by_term.items() if (place.t, place.b) in there]
 
-    def _line(self, name: str, place: Place | None = None) -> Line:
-        """The line of a term, or one that is it."""
-        cell = (place.stage if place else self.stage).cell
-        return cell.by_name.get(name) or Line("", "copy", (name,))
-
-    def _symbolic(self, name: str) -> Node:
-        line = self._line(name)
-        if line.assigned or not line.name:
-            return value(name, self.stage.cell)
-
-        def leaf(operand: Operand) -> Node:
-            return value(operand, self.stage.cell) if isinstance(operand, str) else number(operand)
-
-        return whole(line, self.stage.cell, lambda n: self.back.width(self.stage, n), leaf)
-
     def _sum(self) -> Node:
         """The formula: a sum over steps and rows, where there are several."""
-        node = total(
-            [
-                (1.0, MatVec(self._symbolic(t[0]), Transposed(self._symbolic(t[1]))) if t[1:] else self._symbolic(t[0]))
-                for t in self.terms
-            ]
-        )
         steps, rows = len({p.t for p in self.places}) > 1, len({p.b for p in self.places}) > 1
-        if not steps and not rows:
-            return node
-        sign = Sym(f"Σ_{'t, b' if steps and rows else 't' if steps else 'b'}")
-        return MatVec(MatVec(sign, node.matrix), node.vector) if isinstance(node, MatVec) else MatVec(sign, node)
+        return summed(self.back, self.stage, self.terms, "t, b" if steps and rows else "t" if steps else "b" * rows)
 
     def _chosen(self) -> list[int | None]:
         return kept(len(self.places), None if self.back.everything else STEPS)
@@ -142,8 +131,8 @@ class _Parameter:
             exact = all(_exact(back, n) is not None for n in numbers(put_in))
             parts.append(("=" if exact else "≈", put_in))
         result = Mat(tuple(tuple(self._entry(i, k) for k in columns) for i in rows))
-        whole = None not in self._chosen()
-        mark = "=" if whole and all(self._same(i, k) for i in rows for k in columns if None not in (i, k)) else "≈"
+        shown = [(i, k) for i in rows for k in columns if i is not None and k is not None]
+        mark = "=" if None not in self._chosen() and all(self._same(i, k) for i, k in shown) else "≈"
         if self.found.size > SMALL or back.detail == "summary":
             apart.append((Sym(self.name), mark, result))
             return (Row((Sym(self.name),), tuple(parts)),) if back.detail != "summary" else ()
@@ -156,7 +145,10 @@ class _Parameter:
         place = self.places[at]
         for left, right in self._there(place):
             column = Vec(tuple(Dots("down") if i is None else self._unit(left, place, i) for i in rows))
-            yield 1.0, MatVec(column, Mat((tuple(Dots() if k is None else self._unit(right, place, k) for k in columns),)))
+            yield (
+                1.0,
+                MatVec(column, Mat((tuple(Dots() if k is None else self._unit(right, place, k) for k in columns),))),
+            )
 
     def _unit(self, name: str, place: Place, unit: int) -> Num:
         return self.back.values.num(self.stage.scope, name, place.t, place.b, (unit,))
@@ -206,8 +198,8 @@ class _Parameter:
                 continue
             place = self.places[at]
             for (name,) in self._there(place):
-                line = self._line(name, place)
-                if line.assigned or not line.name:
+                line = place.stage.cell.by_name.get(name)
+                if line is None or line.assigned:
                     terms.append((1.0, self._unit(name, place, unit)))
                 else:
                     tree = self.back.values.whole(place.stage, line, place.t, place.b, unit, self.back.terms)
@@ -292,3 +284,27 @@ def _initial(back: Back) -> Iterator[Block]:
     if found:
         yield Heading(3, back.said("back.states"))
         yield Derivation(tuple(found))
+
+
+def by_size(shown: View) -> Iterator[Block]:
+    """The gradients that are not zero by the sum of the sizes of their entries."""
+    if not isinstance(back := shown.back, Back):
+        return
+    found = by_address(back.trace)
+    rows = [(name, float(np.abs(a).sum()), float(np.abs(a).max(initial=0.0))) for name, a in found.items() if a.any()]
+    rows.sort(key=lambda row: -row[1])
+    sizes = [size for _, size, _ in rows]
+    entries = excerpt(sizes, len(rows) if back.everything else TABLE)
+    yield Heading(2, back.said("back.blocks"))
+    yield Table(
+        tuple(back.words.text(f"back.column.{name}") for name in ("block", "total", "largest")),
+        tuple(
+            ((Dots("down"),),) * 3
+            if isinstance(entry, range)
+            else ((rows[entry][0],), (f"{rows[entry][1]:.6g}",), (f"{rows[entry][2]:.6g}",))
+            for entry in entries
+        ),
+    )
+    yield from left(back, sizes, entries)
+    if back.alone:
+        yield Para(back.words.text("back.more", csv=Code("-o FILE.csv")))

@@ -13,10 +13,10 @@ from ..content.way_back import Back
 from .author_notes import author_notes
 from .equations import equations
 from .given_section import given
-from .gradients import gradients
+from .gradients import by_size, gradients
 from .in_words import in_words
 from .solution import solution
-from .way_back import opening, title, way_back
+from .way_back import adjoint, opening, title, way_back
 
 #: Name to the blocks of a section. By the name a format knows what it arranges in its own way, as the page does.
 SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
@@ -27,10 +27,12 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "answers": answers,
     "in_words": in_words,
     "way_back": way_back,
+    "adjoint": adjoint,
     "gradients": gradients,
+    "by_size": by_size,
 }
-#: Those of the way back alone.
-ALONE = ("equations", "way_back", "gradients")
+#: Those of the way back alone, and of its equations.
+ALONE = {"back": ("equations", "way_back", "gradients", "by_size"), "equations": ("equations", "adjoint")}
 
 
 @dataclass
@@ -48,7 +50,7 @@ def parts(shown: View) -> list[Part]:
     if shown.alone and isinstance(shown.back, Back):
         found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back)])]
     for name, section in SECTIONS.items():
-        if shown.alone and name not in ALONE:
+        if shown.alone and name not in ALONE[shown.alone]:
             continue
         for block in map(with_comma, section(shown)) if shown.values.style.comma else section(shown):
             if isinstance(block, Heading) and block.level == 2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...cell.lines import Line
-from ...cell.network import GIVEN
+from ...cell.network import GIVEN, Stage
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import Gradient, Holds, Index, Node, Sym, value
 from ..content.line_groups import Group
@@ -13,6 +13,7 @@ from ..content.value_blocks import vectors
 from ..content.view import Place, View
 from ..content.way_back import Back, Gradients, comes_back, made_for
 from ..languages.strings import capital
+from .gradients import summed
 from .passed_back import passed_back
 from .solution import chain, result, rounding, titled, units
 
@@ -36,6 +37,39 @@ def way_back(shown: View) -> Iterator[Block]:
             yield Heading(3, capital((where,)))
             level = 4
         yield from _place(back, place, level)
+
+
+def adjoint(shown: View) -> Iterator[Block]:
+    """The equations of the way back: those of one step, what is carried to the step before, sums over all steps."""
+    if not isinstance(back := shown.back, Back) or back.alone != "equations":
+        return
+    yield Heading(2, back.said("back.solution"))
+    yield Para(back.said("back.how"))
+    several = len({stage.scope for stage in back.stages}) > 1
+    seen: dict[tuple[tuple[Row, ...], ...], None] = {}
+    for stage in back.stages:
+        rows = tuple(_equations(back, stage))
+        if rows in seen:
+            continue
+        seen[rows] = None
+        if several:
+            yield Heading(3, capital((back.place(stage),)))
+        yield Derivation(rows)
+    weights = [n for s in back.stages for n, source in s.sources.items() if source == GIVEN]
+    for name in dict.fromkeys(weights):
+        yield Para(back.words.text("back.weight", w=Sym(name)))
+    if any(stage.cell.carry for stage in back.stages):
+        yield Para(back.words.text("back.next", next=Gradient(Sym("h_t"), "next"), prev=Sym("h_prev")))
+
+
+def _equations(back: Back, stage: Stage) -> Iterator[tuple[Row, ...]]:
+    for line in stage.cell.lines:
+        if line.assigned and back.chosen.has(line.name):
+            yield (Row((Sym(line.name),), (("=", back.symbolic(stage, line)),)),)
+    for state, carried in stage.cell.carry:
+        yield (Row((Sym(state),), (("←", Sym(carried)),)),)
+    for gathered in stage.cell.sums:
+        yield (Row((Sym(gathered.name),), (("=", summed(back, stage, gathered.terms, "t")),)),)
 
 
 def title(back: Back) -> Text:
@@ -76,7 +110,9 @@ def _weight(back: Back) -> str:
 
 def _notes(back: Back) -> Iterator[Block]:
     """What the symbols need said, what was left out, and where nothing comes back to."""
-    symbols = [node for place in back.places for x in back.lines(place.stage) for _, node in back.formulas(place.stage, x)]
+    symbols = [
+        node for place in back.places for x in back.lines(place.stage) for _, node in back.formulas(place.stage, x)
+    ]
     if any(map(_conditional, symbols)):
         yield Para(back.said("back.holds"))
     if any(not back.live.at(p.stage, p.t, p.b).isdisjoint(p.stage.cell.states) for p in back.places):
