@@ -104,6 +104,7 @@ MATHML = Format(
     holds=lambda left, sign, right: _row(["<mo>[</mo>", left, f"<mo>{escape(sign)}</mo>", right, "<mo>]</mo>"]),
     gradient=_gradient,
     squared="<msup>{}<mn>2</mn></msup>".format,
+    tanh_squared="<msup><mi>tanh</mi><mn>2</mn></msup><mo>\u2061</mo>",
     root="<msqrt>{}</msqrt>".format,
     matrix=_matrix,
 )

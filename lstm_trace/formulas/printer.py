@@ -168,7 +168,7 @@ def _factors(p: Printer, f: Format, parts: Sequence[Node]) -> str:
 def _square(p: Printer, f: Format, node: Square) -> str:
     of = node.of
     if f.tanh_squared and isinstance(of, Call) and of.op == "tanh":
-        return f.tanh_squared + f.parens(p(of.args[0]))
+        return f.row([f.tanh_squared, f.parens(p(of.args[0]))])
     return f.squared(_factors(p, f, (of,)) if isinstance(of, Num) else p.inside(of, 5))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backward.stages import forward_stages
 from ...base.markup import escape
 from ...cell.network import Stage
 from ...formulas.plain import Plain, number
@@ -310,7 +311,7 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
 def caption(trace: Trace, stage: Stage, t: int, b: int, said: Words) -> str:
     """What a picture shows, in words."""
     parts = []
-    if len(trace.stages) > 1:
+    if len(forward_stages(trace.stages)) > 1:
         parts += [said.word("layer", n=stage.layer), said.word(f"direction.{stage.direction}")]
     if trace.steps > 1:
         parts.append(said.word("step", t=t))
