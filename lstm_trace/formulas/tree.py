@@ -223,13 +223,17 @@ def value(name: str, cell: Cell) -> Node:
         return Sym(name)
     if name in cell.by_name:
         return formula(cell.by_name[name], cell)
-    return _fed(name, tuple(function.text for function in cell.functions))
+    matrices = frozenset(cell.parameters) | {of for new, of in cell.gradient if new in {s.name for s in cell.sums}}
+    return _fed(name, tuple(function.text for function in cell.functions), matrices)
 
 
 @lru_cache(4096)
-def _fed(name: str, functions: tuple[str, ...]) -> Node:
-    names = ", ".join(dict.fromkeys(re.findall(r"[^\W\d]\w*\b(?!\()", name)))
-    cell = parse("\n".join([*functions, f"input: {names}", f"v = {name}", "output: v"]))
+def _fed(name: str, functions: tuple[str, ...], matrices: frozenset[str]) -> Node:
+    """What a value is by its name alone; of a product with unknown matrices the left side is one."""
+    left = {a for a, b in re.findall(r"(\w+) @ (\w*)", name) if b not in matrices}
+    names = [n for n in dict.fromkeys(re.findall(r"[^\W\d]\w*\b(?!\()", name)) if n not in left | matrices]
+    fed = [f"input: {', '.join(names)}"] if names else []
+    cell = parse("\n".join([*functions, *fed, f"v = {name}", "output: v"]))
     return formula(cell.by_name["v"], cell)
 
 

@@ -25,7 +25,7 @@ def string(text: str) -> str:
 
 
 def _letters(f: Format, found: Symbol) -> str:
-    base = f.upright(found.base) if found.upright else found.base
+    base = f.upright(found.base) if found.upright else {"Σ": "sum"}.get(found.base, found.base)
     base = f.accent("tilde", base) if found.tilde else base
     sub = f.upright(found.sub) if found.word else " ".join(found.sub)
     return f.scripts(base, sub, f.transposed if found.power else "")
@@ -71,7 +71,7 @@ TYPST = Format(
     space=" thin ",
     function=_function,
     arguments=_arguments,
-    at=lambda place: f"[{string(place)}]",
+    at=lambda place: f" [{string(place)}]",  # without a space it would belong to the index before it
     fraction="display(frac({}, {}))".format,
     gradient=_gradient,
     squared="{}^2".format,

@@ -153,7 +153,7 @@ class Values:
 
     def is_exact(self, result: Num) -> bool:
         """Whether a number is shown as exactly what it is."""
-        if result.key is None or not result.shown.finite:
+        if not result.key or not result.shown.finite:
             return True
         exact = self.exact.of(result.key)
         if exact is not None:

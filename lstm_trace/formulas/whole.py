@@ -28,6 +28,8 @@ from .tree import (
     number,
 )
 
+#: The key of a condition whose numbers are known: 1 or 0, a factor that stays.
+HELD = ()
 #: A name to how wide its value is.
 Width = Callable[[str], int]
 
@@ -88,16 +90,17 @@ def times(*parts: Node) -> Node:
             minus, factor = not minus, factor.of
         if factors and factor == factors[-1]:
             factors[-1] = Square(factor)
-        else:
+        elif factor != number(1):
             factors.append(factor)
     found: Node
+    if not factors:
+        return Neg(number(1)) if minus else number(1)
     if len(factors) > 1 and all(map(_of_numbers, factors)):
         one = len(factors) == 2 and all(isinstance(factor, Num) for factor in factors)
         found = Prod(factors[0], factors[1]) if one else Factors(tuple(factors))
     else:
         constants = [factor for factor in factors if isinstance(factor, Num) and factor.key is None]
-        kept = [factor for factor in constants if factor != number(1)]
-        first, *rest = [*kept, *(factor for factor in factors if factor not in constants)] or [number(1)]
+        first, *rest = [*constants, *(factor for factor in factors if factor not in constants)]
         found = first
         for factor in rest:
             found = Prod(found, factor)
@@ -170,11 +173,24 @@ def _call(node: Call) -> Node:
         condition = Holds(condition, number(0), "≠")
     if other == number(0) or then == number(0):
         here = condition if other == number(0) else replace(condition, sign=_OPPOSITE[condition.sign])
-        factor = here if (known := _known(here)) is None else number(1 if known else 0)
+        factor = here if (known := _known(here)) is None else replace(number(1 if known else 0), key=HELD)
         rest = then if other == number(0) else other
         return factor if rest == number(1) else times(rest, factor)
+    if condition.sign == ">" and condition.right == number(0):
+        other = _below(other, condition.left)
     known = _known(condition)
     return Call("where", (condition, then, other)) if known is None else then if known else other
+
+
+def _below(part: Any, at: Node) -> Any:
+    """A formula where `at` is not above 0: -relu(-at) is `at`."""
+    if part == Neg(Call("relu", (Neg(at),))):
+        return at
+    if isinstance(part, tuple):
+        return tuple(_below(one, at) for one in part)
+    if isinstance(part, Num | Sym | Vec) or not hasattr(part, "__dataclass_fields__"):
+        return part
+    return replace(part, **{f.name: _below(getattr(part, f.name), at) for f in fields(part)})
 
 
 _OPPOSITE = {">": "≤", "≤": ">", "≠": "=", "=": "≠"}

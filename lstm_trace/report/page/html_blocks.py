@@ -55,7 +55,7 @@ class Printer:
 
     def named(self, node: Num) -> tuple[str, str]:
         """(attributes, link) of a number: one of them is empty, both where it is made nowhere on the page."""
-        if node.key is None:
+        if not node.key:
             return "", ""
         key = origin(self.trace, node.key)
         known = self.made.get(key)
