@@ -177,8 +177,8 @@ class Builder:
             case ast.Subscript():
                 return self._slice(node, text, column)
         kind = type(getattr(node, "op", node)).__name__
-        known = "names, numbers, + - * / @ > <, z[2:5], functions"
-        raise Fault(f"{_FOREIGN.get(kind, kind)} is not in the grammar ({known})", column)
+        grammar = "names, numbers, + - * / @ > <, z[2:5], functions"
+        raise Fault(f"{_FOREIGN.get(kind, kind)} is not in the grammar ({grammar})", column)
 
     def _sum(self, node: ast.expr, text: str) -> Line:
         terms: list[tuple[float, ast.expr]] = []

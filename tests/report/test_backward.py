@@ -50,7 +50,8 @@ u_t = exp(n_t - max(n_t))
 v_t = sum(u_t)
 w_t = u_t / v_t
 g_t = concat(w_t, mean(n_t))
-h_t = U @ g_t
+l_t = U @ g_t
+h_t = l_t[1:3] + (g_t @ K) * (q_t > 1.5)[0:2]
 carry: h_prev <- h_t
 output: h_t
 """
@@ -62,7 +63,7 @@ def worked(trace: Trace, of: str | None = None, seed: Any = None, form: str = "m
 
 def every(seed: int = 0) -> Trace:
     draw = np.random.default_rng(seed)
-    weights = {n: draw.normal(size=s) for n, s in {"W": (3, 3), "V": (3, 2), "b": (3,), "U": (2, 4)}.items()}
+    weights = {n: draw.normal(size=s) for n, s in {"W": (3, 3), "V": (3, 2), "b": (3,), "U": (3, 4), "K": (4, 2)}.items()}
     x = draw.normal(size=(3, 3))
     x[1, 1] = 0
     return lt.run(weights, x, cell={"equations": EVERY}, h0=draw.normal(size=2))
