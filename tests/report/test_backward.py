@@ -63,7 +63,9 @@ def worked(trace: Trace, of: str | None = None, seed: Any = None, form: str = "m
 
 def every(seed: int = 0) -> Trace:
     draw = np.random.default_rng(seed)
-    weights = {n: draw.normal(size=s) for n, s in {"W": (3, 3), "V": (3, 2), "b": (3,), "U": (3, 4), "K": (4, 2)}.items()}
+    weights = {
+        n: draw.normal(size=s) for n, s in {"W": (3, 3), "V": (3, 2), "b": (3,), "U": (3, 4), "K": (4, 2)}.items()
+    }
     x = draw.normal(size=(3, 3))
     x[1, 1] = 0
     return lt.run(weights, x, cell={"equations": EVERY}, h0=draw.normal(size=2))
