@@ -136,7 +136,7 @@ class _Writer:
             vector = self._read(line.product[1])
             sides = (d, vector) if line.op == "matvec" else (vector, d)
             self.terms.setdefault(line.product[0], []).append((at, f"outer({', '.join(sides)})"))
-        for k, (operand, rule) in enumerate(zip(line.operands, self._rules(line), strict=True)):
+        for operand, rule in zip(line.operands, self._rules(line), strict=True):
             if isinstance(operand, str) and rule:
                 text = _WORD.sub(lambda found: self._word(found[0], line, d), rule)
                 if self._narrower(operand, line):
@@ -176,7 +176,8 @@ class _Writer:
             return 1
         if self.widths is None:
             raise CellError(
-                f"the adjoint of `{line.name}` needs to know how wide {operand} is: give the widths of the cell's values"
+                f"the adjoint of `{line.name}` needs to know how wide {operand} is: "
+                "give the widths of the cell's values"
             )
         return self.widths[operand]
 
@@ -209,9 +210,9 @@ def _narrow(cell: Cell) -> set[str]:
     narrow = set(cell.states)
     while True:
         for line in cell.lines:
-            if line.op in _REDUCTIONS or (line.op == "slice" and line.constants[1] - line.constants[0] == 1):
-                narrow.add(line.name)
-            elif not line.product and line.op not in ("concat", "slice") and narrow.issuperset(line.reads):
+            alike = not line.product and line.op not in ("concat", "slice")  # as wide as what it reads
+            one = line.op in _REDUCTIONS or (line.op == "slice" and line.constants[1] - line.constants[0] == 1)
+            if one or (alike and narrow.issuperset(line.reads)):
                 narrow.add(line.name)
             else:
                 narrow.discard(line.name)

@@ -72,11 +72,11 @@ class Builder:
                 parts = [left, right]
             case _:
                 parts = [node]
-        for part in parts:
-            value = self._operand(part, text)
-            if not isinstance(value, str) or self._weight(value):
-                raise Fault("only values that the cell computes or is fed are gathered", self._column(part, text))
-            yield value
+        values = [self._operand(part, text) for part in parts]
+        moving = [value for value in values if isinstance(value, str) and not self._weight(value)]
+        if not moving or not all(isinstance(value, str) for value in values):  # a bias may stand in a product
+            raise Fault("only values that the cell computes or is fed are gathered", self._column(node, text))
+        yield from map(str, values)
 
     @staticmethod
     def _key(line: Line) -> tuple[str, tuple[Operand, ...], tuple[float, ...]]:

@@ -211,7 +211,8 @@ class Cell:
             if line.call:
                 given = {o for o in line.call[1:] if isinstance(o, str)}
                 # a sum that is an argument may have become part of another sum
-                given |= {o for name in given if not name.isidentifier() for o in self.by_name[name].reads}
+                own = [self.by_name[name] for name in given if not name.isidentifier() and name in self.by_name]
+                given |= {o for inner in own for o in inner.reads}
                 found[line.name] = tuple(name for operand in line.reads for name in brought(operand, given))
         return found
 

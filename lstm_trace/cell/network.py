@@ -15,6 +15,7 @@ from .variants import Merge, Padding, extended, joined, masked
 
 Scope = str  # `layer/direction`
 X, VALID, GIVEN = "x", "valid", "given"  # sources that are no other stage's line
+ADJOINT = "adjoint-"  # before the direction of a stage whose adjoint another stage is
 
 
 def scope_and_name(text: str) -> tuple[str, str]:
@@ -57,7 +58,7 @@ class Stage:
     """
 
     layer: int
-    direction: str  # forward, reverse or joined
+    direction: str  # forward, reverse or joined; adjoint-forward, … for the adjoint of such a stage
     cell: Cell
     sources: Mapping[str, str]
     computed: tuple[str, ...] | None = None
@@ -66,6 +67,16 @@ class Stage:
     def scope(self) -> str:
         """`layer/direction`, the first two parts of every address."""
         return f"{self.layer}/{self.direction}"
+
+    @cached_property
+    def backwards(self) -> bool:
+        """Whether it goes from the last step to the first."""
+        return self.direction in ("reverse", f"{ADJOINT}forward")
+
+    @cached_property
+    def owner(self) -> Scope:
+        """The scope whose parameters it reads: of an adjoint, that of the stage whose adjoint it is."""
+        return f"{self.layer}/{self.direction.removeprefix(ADJOINT)}"
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:

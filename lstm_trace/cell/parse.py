@@ -82,8 +82,10 @@ def _split(text: str) -> Iterator[tuple[str, int]]:
             begin = at + 1
 
 
-def parse(text: str, first: int = 1) -> Cell:
-    """Read and check a cell's equations. first: the number that messages give the first row.
+def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
+    """Read and check a cell's equations.
+
+    first: the number that messages give the first row. inputs: those that the cell has whatever the text declares.
 
     Raises CellError with every fault: unknown function, a second assignment, a name read before it has a value, an
     open carry, an operator outside the grammar; each with the equation and a caret under the place.
@@ -97,7 +99,7 @@ def parse(text: str, first: int = 1) -> Cell:
     problems: _Problems = []
     functions = Functions()
     equations, declared = _sorted(_rows(text, first), functions, problems)
-    inputs = _inputs(declared, functions, problems)
+    inputs = _inputs(declared, functions, problems, inputs)
     carry = list(_pairs("carry", declared, inputs, problems))
     states = {state for state, *_ in carry}
     given = {name: count for count, _, name, *_ in reversed(equations)}  # the first of two assignments
@@ -204,9 +206,9 @@ def _sorted(
     return equations, declared
 
 
-def _inputs(declared: _Declared, functions: Functions, problems: _Problems) -> tuple[str, ...]:
+def _inputs(declared: _Declared, functions: Functions, problems: _Problems, before: tuple[str, ...]) -> tuple[str, ...]:
     if "input" not in declared:
-        return ("x_t",)
+        return before or ("x_t",)
     count, row, rest, offset = declared["input"]
     carry = declared["carry"][2] if "carry" in declared else ""
     states = {unicodedata.normalize("NFKC", part.partition("<-")[0].strip()) for part, _ in _split(carry)}
@@ -218,7 +220,7 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems) -> t
             problems.append(_point(count, row, Fault(what, offset + column)))
         else:
             found.append(name)
-    return tuple(found)
+    return tuple(dict.fromkeys((*before, *found)))
 
 
 def _input(text: str, states: set[str], functions: Functions) -> str | None:

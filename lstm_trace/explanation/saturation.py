@@ -123,7 +123,7 @@ def first_not_finite(trace: Trace) -> NotFinite | None:
         bad = {name: ~np.isfinite(values).all(axis=(1, 2)) for name, values in recorded.items()}
         steps = np.flatnonzero(np.any(list(bad.values()), axis=0)) if bad else np.empty(0, int)
         if steps.size:
-            t = int(steps[-1] if stage.direction == "reverse" else steps[0])
+            t = int(steps[-1] if stage.backwards else steps[0])
             line = next(line for line in stage.cell.lines if line.name in bad and bad[line.name][t])
             return _described(trace, stage, line, t)
     return None

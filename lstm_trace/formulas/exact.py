@@ -209,7 +209,7 @@ class ExactWalk:
                 self._found[key] = self._line(stage, stage.cell.by_name[name], t, b, index[0])
             return self._found.get(key)
         if name in stage.cell.states:
-            before = t + (1 if stage.direction == "reverse" else -1)
+            before = t + (1 if stage.backwards else -1)
             if before in self.trace.span:
                 return self.of((scope, stage.cell.states[name], before, b, index))
             first = self.trace.initial.get(scope, {}).get(name)
@@ -237,7 +237,7 @@ class ExactWalk:
     def _stage(self, stage: Stage) -> None:
         recorded = self.trace.lines.get(stage.scope, {})
         steps = self.trace.span
-        for t in steps if stage.direction != "reverse" else reversed(steps):
+        for t in steps if not stage.backwards else reversed(steps):
             for b in range(self.trace.batch):
                 for line in stage.cell.lines:
                     for unit in range(recorded[line.name].shape[-1]) if line.name in recorded else ():

@@ -129,7 +129,7 @@ def _lines(trace: Trace, found: dict[str, dict[str, Any]]) -> list[tuple[str, st
     rows = []
     for stage in reversed(trace.stages):
         here = found.get(stage.scope, {})
-        order = trace.span if stage.direction == "reverse" else trace.span[::-1]
+        order = trace.span if stage.backwards else trace.span[::-1]
         for t in order:
             for line in reversed(stage.cell.lines):
                 if line.name in here:

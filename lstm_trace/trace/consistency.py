@@ -209,11 +209,11 @@ def _widths(trace: Trace) -> list[str]:
     for stage in trace.stages:
         known: dict[str, tuple[int, str]] = {}
         for name in (*stage.inputs, *stage.states):
-            values = trace.operand(stage.scope, name, slice(0, 1) if stage.direction != "reverse" else slice(-1, None))
+            values = trace.operand(stage.scope, name, slice(0, 1) if not stage.backwards else slice(-1, None))
             width = found.get(stage.sources.get(name, "")) if values is None else values.shape[-1]
             if width is not None:
                 known[name] = width, f"from {name}"
-        here = trace.parameters.get(stage.scope, {})
+        here = trace.parameters.get(stage.owner, {})
         shapes = {name: here[name].shape for name in stage.parameters if name in here}
         if not {*stage.parameters, *stage.inputs} <= {*shapes, *known}:
             problems += (f"{stage.scope}: {problem}" for problem in _partly(trace, stage, shapes, known))

@@ -22,7 +22,7 @@ def before(trace: Trace, stage: Stage, name: str, steps: slice) -> Array | None:
     """The carried line one step before (after, for the reverse direction), the initial value at the edge."""
     begin, end, _ = steps.indices(trace.steps)
     first = trace.initial.get(stage.scope, {}).get(name)
-    back = -1 if stage.direction != "reverse" else 1
+    back = -1 if not stage.backwards else 1
     edge = begin == 0 if back < 0 else end == trace.steps
     inner = slice(max(begin - 1, 0), max(end - 1, 0)) if back < 0 else slice(begin + 1, min(end + 1, trace.steps))
     parts = []
@@ -46,7 +46,7 @@ def last(trace: Trace, state: str) -> Array:
             values = trace.operand(stage.scope, stage.cell.states[state])
             if values is None:
                 raise MissingError(f"{stage.cell.states[state]} of {stage.scope} was not recorded")
-            found.append(values[-1 if stage.direction != "reverse" else 0])
+            found.append(values[-1 if not stage.backwards else 0])
     if not found:
         raise MissingError(f"no cell of this trace carries {state}")
     if len({values.shape for values in found}) > 1:
@@ -85,7 +85,7 @@ def operand(trace: Trace, scope: str, name: Operand, steps: slice) -> Array | No
         return trace.operand(origin, line, steps)
     if name in stage.cell.inner and trace.header.arithmetic is None:
         return derived(trace, scope, stage.cell.by_name[name], steps)
-    return trace.parameters.get(scope, {}).get(name)
+    return trace.parameters.get(stage.owner, {}).get(name)
 
 
 def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) -> Array | None:

@@ -37,7 +37,8 @@ class Trace:
     by scope (`0/forward`) and name; arrays are weights as given, (T, B, width), (B, width) and (T, B, width). Values
     are dimensionless, time is counted in steps, t is always the position in the input. first: that of the first step,
     0 unless only some steps were recorded; `initial` has then the states that were carried into those, and lengths go
-    on counting from the beginning of the input. memory: what a planned run wrote into, for `out=`.
+    on counting from the beginning of the input. sums: what a stage gathered over all steps, in the shape of a parameter.
+    memory: what a planned run wrote into, for `out=`.
 
     A trace is a mapping from names to values, `trace["h_t"]`. The names that it iterates over are those of the recorded
     lines, each once, in computing order; where several layers or directions have a line, `trace[name]` says so.
@@ -61,6 +62,7 @@ class Trace:
     lines: dict[str, dict[str, Array]]
     first: int = 0
     mask: Array | None = None
+    sums: dict[str, dict[str, Array]] = field(default_factory=dict)
     memory: Any = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:

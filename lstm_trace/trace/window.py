@@ -66,7 +66,7 @@ def between(trace: Trace, span: range) -> Trace:
     steps = slice(trace.index(span.start), trace.index(span.stop))
     initial: Premises = {}
     for stage in trace.stages:
-        edge = steps.start if stage.direction != "reverse" else steps.stop - 1
+        edge = steps.start if not stage.backwards else steps.stop - 1
         for state in trace.initial.get(stage.scope, {}):
             values = trace.operand(stage.scope, state, slice(edge, edge + 1))
             if values is not None:

@@ -117,7 +117,7 @@ class Derivation:
             yield steps
             return
         order = range(steps.start, steps.stop)
-        yield from (slice(t, t + 1) for t in (reversed(order) if stage.direction == "reverse" else order))
+        yield from (slice(t, t + 1) for t in (reversed(order) if stage.backwards else order))
 
     def _put(self, found: dict[str, Derived], name: str, there: slice, known: _Known, steps: int) -> None:
         if name not in found:
@@ -209,7 +209,7 @@ class Derivation:
     def _state(self, stage: Stage, name: str, steps: slice) -> _Known | None:
         """The carried line of the step before in visiting order, the initial value at the edge."""
         line = stage.cell.states[name]
-        back = stage.direction == "reverse"
+        back = stage.backwards
         edge = steps.stop == self.values.steps if back else steps.start == 0
         inner = slice(steps.start + 1, steps.stop + 1) if back else slice(steps.start - 1, steps.stop - 1)
         if edge:

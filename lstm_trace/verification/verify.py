@@ -207,7 +207,7 @@ def _order(trace: Trace, failing: dict[tuple[str, str], Array]) -> tuple[int, in
         stage = trace.stages[index]
         steps = np.flatnonzero(mask.any(axis=(1, 2)))
         if steps.size:
-            reverse = stage.direction == "reverse"
+            reverse = stage.backwards
             t = int(steps[-1] if reverse else steps[0])
             visit = trace.steps - 1 - t if reverse else t
             found.append((index, visit, stage.cell.lines.index(stage.cell.by_name[name]), t))
@@ -242,7 +242,7 @@ def _culprits(trace: Trace, failing: dict[tuple[str, str], Array]) -> Iterator[F
 
 def _reading(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[tuple[Stage, Line, int]]:
     """(stage, line, step) of every line that reads `name` of `stage` at step `t`, and nothing that is not recorded."""
-    after = t - 1 if stage.direction == "reverse" else t + 1
+    after = t - 1 if stage.backwards else t + 1
     places = [(stage, name, t)]
     places += [(stage, state, after) for state, carried in stage.cell.carry if carried == name]
     source = f"{stage.scope}/{name}"

@@ -122,6 +122,8 @@ PROBLEMS: dict[str, tuple[dict[str, Any], tuple[str, int, int | None]]] = {
     "own cell": (_example("custom-cell"), ("W_hh", 0, 1)),
     "softmax": (_example("rnn-softmax"), ("W_y", 3, 0)),
     "readout": (_example("readout"), ("W_hy", 0, 1)),
+    "squared error": (_example("squared-error"), ("W_hc", 1, 1)),
+    "cross entropy": (_example("cross-entropy"), ("W_hy", 2, 0)),
     "saturated": (_saturated(), ("W_xc", 0, 1)),
     "every operation": (_everything(), ("W_x", 2, 1)),
     "one unit": (
@@ -149,7 +151,7 @@ def columns_of(book: Any, sheet: str) -> dict[str, int]:
 def values(book: Any, trace: Trace, at: Value) -> Iterator[tuple[str, float, Any]]:
     """(place, recorded, what stands in the cell) of every line's every value; `book` is openpyxl's."""
     for stage in trace.stages:
-        sheet = f"Layer {stage.layer} {stage.direction}"
+        sheet = f"{'Layer' if stage.owner == stage.scope else 'Gradient'} {stage.owner.replace('/', ' ')}"
         begin = columns_of(book, sheet)
         for row in book[sheet].iter_rows(min_row=6):
             b, t = row[0].value, row[1].value
@@ -157,6 +159,16 @@ def values(book: Any, trace: Trace, at: Value) -> Iterator[tuple[str, float, Any
                 for j, recorded in enumerate(array[trace.span.index(t), b].tolist()):
                     cell = row[begin[name] - 1 + j]
                     yield f"{stage.scope}/{t}/{b}/{name}[{j}]", recorded, at(sheet, cell.coordinate)
+    for scope, sums in trace.sums.items():
+        layer, direction = scope.split("/")
+        for name, array in sums.items():
+            sheet, _, area = book.defined_names[f"{name}_{layer}{direction[0]}"].attr_text.rpartition("!")
+            sheet, rows = sheet.strip("'"), book[sheet.strip("'")][area.replace("$", "")]
+            for row, numbers in zip(
+                rows if isinstance(rows, tuple) else ((rows,),), np.atleast_2d(array.T).T, strict=True
+            ):
+                for k, (cell, recorded) in enumerate(zip(row, numbers.tolist(), strict=True)):
+                    yield f"{scope}/{name}[{row[0].row},{k}]", recorded, at(sheet, cell.coordinate)
 
 
 def weight_cell(book: Any, place: tuple[str, int, int | None]) -> Any:

@@ -88,7 +88,7 @@ class View:
         return tuple(
             Place(stage, t, b)
             for stage in self.stages
-            for t in (reversed(self.steps) if stage.direction == "reverse" else self.steps)
+            for t in (reversed(self.steps) if stage.backwards else self.steps)
             for b in self.rows
         )
 

@@ -93,7 +93,7 @@ def origin(trace: Trace, key: Key) -> Key:
     if name in trace.lines.get(scope, {}):
         return key
     if name in stage.cell.states:
-        before = t + (1 if stage.direction == "reverse" else -1)
+        before = t + (1 if stage.backwards else -1)
         return origin(trace, (scope, stage.cell.states[name], before, b, index)) if before in trace.span else key
     source = stage.sources.get(name, "")
     if source == X:

@@ -177,7 +177,7 @@ def _states(shown: View) -> Iterator[Block]:
             yield Para(capital((place, *shown.words.text(key, states=symbols))))
             continue
         yield Para(capital((place, *shown.said("before"))))
-        yield vectors(shown, stage, states, shown.trace.span[-1 if stage.direction == "reverse" else 0], 0)
+        yield vectors(shown, stage, states, shown.trace.span[-1 if stage.backwards else 0], 0)
 
 
 def _labels(shown: View) -> Sequence[str]:
@@ -200,6 +200,7 @@ def _supplied(shown: View) -> Iterator[Block]:
             continue
         texts: list[Text] = [(Sym(name),) for name in names]
         yield Para(shown.words.text("supplied", lines=shown.words.listed(texts)))
+        yield from (by_step(shown, stage, name) for name in names)
 
 
 def _padding(shown: View) -> Iterator[Block]:
