@@ -126,7 +126,7 @@ def test_a_saved_trace_reads_back(tmp_path: Path) -> None:
         assert all((loaded[name] == trace[name]).all() for name in trace.lines["0/forward"])
 
 
-def test_the_command_line_runs_shows_explains_and_exports(tmp_path: Path) -> None:
+def test_the_command_line_shows_reports_and_exports(tmp_path: Path) -> None:
     file, table = tmp_path / "t.json", tmp_path / "t.csv"
     traced().save(file)
 
@@ -136,9 +136,9 @@ def test_the_command_line_runs_shows_explains_and_exports(tmp_path: Path) -> Non
         return found.output
 
     trace = traced()
-    assert "z[3:6]" in told("show", str(file), "--lines", "z[3:6]")
+    assert "z[3:6]" in told("show", str(file), "--line", "z[3:6]")
     assert f"{trace['z[3:6]'][2, 1, 1]:.4f}" in told(
-        "show", str(file), "--lines", "z[3:6]", "--steps", "2", "--batch", "1"
+        "show", str(file), "--line", "z[3:6]", "--steps", "2", "--batch", "1"
     )
     told("verify", str(file))
     told("export", str(file), "-o", str(table))
@@ -146,7 +146,7 @@ def test_the_command_line_runs_shows_explains_and_exports(tmp_path: Path) -> Non
         rows = [row for row in csv.DictReader(stream) if row["line"] == "z[3:6]" and row["t"] == "2"]
     assert [(row["op"], row["unit"]) for row in rows] == [("slice", str(j)) for _ in range(B) for j in range(H)]
     assert [float(row["value"]) for row in rows] == trace["z[3:6]"][2].ravel().tolist()
-    assert "z[3:6][1]" in told("explain", str(file), "--how", "gradient", "--of", "2/1/z[3:6][1]")
+    assert "z[3:6]" in told("report", str(file), "--line", "z[3:6]", "--steps", "2")
 
 
 def test_the_report_turns_the_matrices_so_that_vectors_are_columns() -> None:
