@@ -17,7 +17,8 @@ from ..cell.network import Stage, scope_and_name
 from ..cell.ops import OPS
 from ..trace.trace import Trace
 from .numbers import Shown, fraction
-from .tree import COMPARED, SCALAR, Call, Factors, Holds, Key, Neg, Node, Num, Prod, Quot, Square, Sum, Terms
+from .scalar import SCALAR, Terms
+from .tree import COMPARED, Call, Factors, Holds, Key, Neg, Node, Num, Prod, Quot, Square, Sum
 
 Exact = Fraction | None
 

@@ -1,14 +1,14 @@
 """A small tree for mathematics, neutral to the format: what stands on a printed line, not how it is set.
 
 Two tables, keyed by operation, write a line as a tree: in symbols (`SYMBOLIC`) and, for one unit, with numbers
-(`SCALAR`). Printers are tables keyed by the kinds of nodes.
+(`scalar.SCALAR`). Printers are tables keyed by the kinds of nodes.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -183,14 +183,14 @@ def number(value: float) -> Num:
 Parts = tuple[Node, ...]
 
 
-def _call(line: Line, parts: Parts) -> Node:
+def call(line: Line, parts: Parts) -> Node:
     defaults = tuple(value for _, value in OPS[line.op].constants)
     return Call(line.op, parts, () if line.constants == defaults else line.constants)
 
 
 #: Operation to the tree of a line, from the trees of its operands.
 SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
-    **{name: _call for name, op in OPS.items() if op.function},
+    **{name: call for name, op in OPS.items() if op.function},
     "matvec": lambda line, parts: MatVec(*parts),
     "vecmat": lambda line, parts: MatVec(Transposed(parts[1]), parts[0]),  # vectors are columns on paper
     "add": lambda line, parts: Sum(line.constants, parts),
@@ -245,97 +245,6 @@ def written_out(line: Line, cell: Cell) -> Node | None:
 def heading(line: Line, cell: Cell) -> Node:
     """The symbol of a line: its name, or what it computes where it has none."""
     return value(line.name, cell)
-
-
-# -- a line with numbers, one unit ------------------------------------------------------------------------------------
-
-
-class Terms:
-    """The numbers that one unit of a line reads: `at(i)` is operand i at the unit, `all(i)` every unit of operand i.
-
-    place: step and row. arrays: all values of each operand. num: the number of an operand at step and row (None for a
-    parameter) and index, or what stands for it. most: how many terms are written before dots.
-    """
-
-    def __init__(
-        self,
-        line: Line,
-        place: tuple[int, int],
-        unit: int,
-        arrays: Sequence[Any],
-        num: Callable[[Operand, int | None, int | None, tuple[int, ...]], Node],
-        most: int | None = None,
-    ) -> None:
-        self.line, self.place, self.unit, self.arrays, self.num, self.most = line, place, unit, arrays, num, most
-        self.widths = [values.shape[-1] if values.ndim else 1 for values in arrays]
-
-    def leaf(self, i: int, index: tuple[int, ...]) -> Node:
-        """One number of operand i."""
-        t, b = self.place if self.arrays[i].ndim == 3 else (None, None)
-        return self.num(self.line.operands[i], t, b, index)
-
-    def at(self, i: int) -> Node:
-        """Operand i at this unit; a value of width 1 serves every unit."""
-        return self.leaf(i, (0 if self.widths[i] == 1 else self.unit,))
-
-    def over(self, width: int, term: Callable[[int], Node]) -> Parts:
-        """A term for each of `width` numbers, with dots where there are too many."""
-        return tuple(Dots() if k is None else term(k) for k in kept(width, self.most))
-
-    def all(self, i: int) -> Parts:
-        """Every unit of operand i."""
-        return self.over(self.widths[i], lambda k: self.leaf(i, (k,)))
-
-
-def _products(line: Line, terms: Terms) -> Node:
-    matrix, vector = (0, 1) if line.op == "matvec" else (1, 0)
-
-    def term(k: int) -> Node:
-        place = (terms.unit, k) if line.op == "matvec" else (k, terms.unit)
-        return Prod(terms.leaf(matrix, place), terms.leaf(vector, (k,)))
-
-    return _plus(terms.over(terms.widths[vector], term))
-
-
-def _plus(parts: Parts) -> Node:
-    return Sum((1.0,) * len(parts), parts)
-
-
-def _each(line: Line, terms: Terms) -> Parts:
-    return tuple(terms.at(i) for i in range(len(line.operands)))
-
-
-def _reduced(line: Line, terms: Terms) -> Node:
-    return _plus(terms.all(0))
-
-
-def _part(line: Line, terms: Terms) -> Node:
-    """The entry of a concatenation that is this unit."""
-    unit = terms.unit
-    for i, width in enumerate(terms.widths):
-        if unit < width:
-            return terms.leaf(i, (unit,))
-        unit -= width
-    raise IndexError(terms.unit)
-
-
-#: Operation to the tree of one unit of a line, with numbers.
-SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
-    **{name: lambda line, terms: _call(line, _each(line, terms)) for name, op in OPS.items() if op.function},
-    "matvec": _products,
-    "vecmat": _products,
-    "add": lambda line, terms: Sum(line.constants, _each(line, terms)),
-    "mul": lambda line, terms: Prod(terms.at(0), terms.at(1)),
-    "div": lambda line, terms: Quot(terms.at(0), terms.at(1)),
-    "neg": lambda line, terms: Neg(terms.at(0)),
-    "copy": lambda line, terms: terms.at(0),
-    "sum": _reduced,
-    "mean": lambda line, terms: Quot(_reduced(line, terms), number(terms.widths[0])),
-    "max": lambda line, terms: Call("max", terms.all(0)),
-    "concat": _part,
-    "slice": lambda line, terms: terms.leaf(0, (int(line.constants[0]) + terms.unit,)),
-    "greater": lambda line, terms: Holds(terms.at(0), terms.at(1)),
-}
 
 
 def kept(size: int, most: int | None) -> list[int | None]:

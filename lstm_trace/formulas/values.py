@@ -16,7 +16,8 @@ from ..cell.network import Stage
 from ..trace.trace import Trace
 from .exact import ROUNDED, Exact, ExactWalk, evaluate
 from .numbers import DIGITS, Style, fraction
-from .tree import SCALAR, Call, Dots, Key, Node, Num, Quot, Sum, Terms, Vec, kept, number, numbers
+from .scalar import SCALAR, Terms
+from .tree import Call, Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers
 from .whole import on_paper
 
 

@@ -10,8 +10,8 @@ from ..errors import OptionError
 from ..trace.trace import Trace
 from .content import notations
 from .content.view import View, view
-from .formats import latex, markdown, text, typst
 from .content.way_back import on_paper, way_back
+from .formats import latex, markdown, text, typst
 from .options import Options, check, options_of
 from .sections.sections import blocks
 

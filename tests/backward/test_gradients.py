@@ -10,8 +10,8 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.backward import reverse
 from lstm_trace.backward.gradients import walked, weighting
-from lstm_trace.backward.run import line_gradients
 from lstm_trace.backward.reverse import walk_back
+from lstm_trace.backward.run import line_gradients
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.trace.address import STATE
 

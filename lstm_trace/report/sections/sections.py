@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from ...formulas.blocks import Block, Heading
 from ..content.decimal_comma import with_comma
 from ..content.view import View
-from .answers import answers
 from ..content.way_back import Back
+from .answers import answers
 from .author_notes import author_notes
 from .equations import equations
 from .given_section import given
