@@ -14,7 +14,8 @@ from ..model.sources import run
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from . import optimizers
-from .gradients import by_address, forward, loss_of, one_value, walked, weighting
+from .gradients import forward, loss_of, one_value, walked, weighting
+from .mapping import by_address
 from .optimizers import Optimizer
 
 #: Updates that are kept whole, with every line of the way back.

@@ -18,8 +18,9 @@ from lstm_trace.formulas.blocks import Block, Derivation, Heading, Items, Para, 
 from lstm_trace.formulas.exact import EXACT
 from lstm_trace.formulas.plain import Plain
 from lstm_trace.formulas.printer import NODES
+from lstm_trace.formulas.scalar import SCALAR
 from lstm_trace.formulas.symbols import FUNCTIONS
-from lstm_trace.formulas.tree import SCALAR, SYMBOLIC, Node
+from lstm_trace.formulas.tree import SYMBOLIC, Node
 from lstm_trace.formulas.values import Values
 from lstm_trace.report.formats.markdown import MARKDOWN
 from lstm_trace.report.formats.text import TEXT
