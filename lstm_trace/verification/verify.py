@@ -15,14 +15,17 @@ import numpy as np
 from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.arithmetic import find
-from ..cell.lines import Line
+from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, Stage
 from ..cell.ops import OPS
 from ..trace.address import INITIAL, Address, line_name
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
+from .departures import Departures, beyond_limit, departures
+from .departures import bound as bound
+from .scratch import Scratch
 
-#: Values that are derived at once: keeps the working memory at some tens of megabytes, however long the trace.
+#: Values of all lines that are derived at once: few enough to stay in a cache, enough for products to be fast.
 CHUNK = 1 << 20
 #: Culprits that are reported one by one; the rest is counted.
 MOST = 20
@@ -93,45 +96,23 @@ def verify(trace: Trace) -> Verification:
     verified = 0
     failing: dict[tuple[str, str], Array] = {}
     unknown: list[Unknown] = []
-    for stage, line, values in trace.recorded():
-        missing = [name for name in line.reads if not _held(trace, stage, name)]
-        place = f"{stage.scope}/{line.name}"
-        if missing:
-            unknown.append(Unknown(place, f"{', '.join(missing)} was not recorded", values.size))
-            continue
-        wrong = np.zeros(values.shape, bool)
-        unsure = 0
-        for steps in chunks(len(values), values[0].size):
-            bad, open_ = _check(trace, stage, line, steps)
-            wrong[steps] = bad
-            unsure += int(open_.sum())
-        if unsure:
-            unknown.append(Unknown(place, "the rounding bound is not finite (a value overflowed)", unsure))
-        if wrong.any():
-            failing[stage.scope, line.name] = wrong
-        verified += values.size - unsure - int(wrong.sum())
+    for stage in trace.stages:
+        lines = [line for at, line, _ in trace.recorded() if at is stage]
+        missing = {line.name: [name for name in line.reads if not _held(trace, stage, name)] for line in lines}
+        unsure = _check_all(trace, stage, [line for line in lines if not missing[line.name]], failing)
+        for line in lines:
+            place, values = f"{stage.scope}/{line.name}", trace.lines[stage.scope][line.name].size
+            if missing[line.name]:
+                unknown.append(Unknown(place, f"{', '.join(missing[line.name])} was not recorded", values))
+                continue
+            if count := unsure[line.name]:
+                unknown.append(Unknown(place, "the rounding bound is not finite (a value overflowed)", count))
+            wrong = failing.get((stage.scope, line.name))
+            verified += values - count - (0 if wrong is None else int(wrong.sum()))
     unknown += _unrecorded(trace)
     failed = sum(int(mask.sum()) for mask in failing.values())
     failures = tuple(_culprits(trace, failing))
     return Verification(verified, failed, failures, tuple(unknown), tuple(premises(trace)), _hint(trace, failures))
-
-
-def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | float:
-    """How far two correct computations of `line` from equal operands may differ (see ARCHITECTURE.md).
-
-    operands: arrays that broadcast over steps and rows; derived: the line's value. Nothing for operations that IEEE
-    754 rounds correctly; n eps (|W| @ |x|) for each of two legitimate orders of a sum of n terms; a few ulp for
-    functions, plus the smallest normal number: exp overflows at different places in different libraries.
-    """
-    op = OPS[line.op]
-    info = np.finfo(derived.dtype)
-    if op.ulp == 0:
-        return 0.0
-    if op.ulp is None:
-        terms = operands[line.summed].shape[-1]
-        sizes: list[Array] = [np.abs(o) for o in operands]
-        return 2 * terms * (info.eps * op.array(sizes, line.constants) + info.smallest_subnormal)
-    return op.ulp * info.eps * np.abs(derived) + info.tiny
 
 
 def derive(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
@@ -139,8 +120,8 @@ def derive(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array,
 
     A trace of another arithmetic is derived in that one, exactly.
     """
-    operands = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
     shape = trace.lines[stage.scope][line.name][steps].shape
+    operands = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
     if trace.header.arithmetic is not None:
         arithmetic = find(trace.header.arithmetic)
         return np.broadcast_to(arithmetic.compute(line, [arithmetic.read(o) for o in operands]), shape), np.zeros(shape)
@@ -175,15 +156,38 @@ def chunks(steps: int, each: int, most: int = CHUNK) -> list[slice]:
     return [slice(begin, min(begin + count, steps)) for begin in range(0, steps, count)]
 
 
-def _check(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
-    """(wrong, cannot tell) of each value at `steps`."""
-    derived, limit = derive(trace, stage, line, steps)
+def _check_all(
+    trace: Trace, stage: Stage, lines: Sequence[Line], failing: dict[tuple[str, str], Array]
+) -> dict[str, int]:
+    """Put the wrong values of the lines into `failing`; of how many values of each line nothing can be said.
+
+    Some steps of all lines at a time, so that what a line reads is in the cache from when it was checked itself.
+    """
+    here = trace.lines.get(stage.scope, {})
+    unsure = dict.fromkeys((line.name for line in lines), 0)
+    scratch = Scratch()
+    for steps in chunks(trace.steps, sum(here[name][0].size for name in unsure)):
+        read: dict[Operand, Array] = {}
+        for line in lines:
+            for name in line.operands:
+                if name not in read:
+                    read[name] = trace.operand(stage.scope, name, steps)
+            found = _check(trace, stage, line, steps, [read[name] for name in line.operands], scratch)
+            if found.wrong is not None:
+                shape = here[line.name].shape
+                failing.setdefault((stage.scope, line.name), np.zeros(shape, bool))[steps] = found.wrong
+            unsure[line.name] += 0 if found.unsure is None else int(found.unsure.sum())
+    return unsure
+
+
+def _check(
+    trace: Trace, stage: Stage, line: Line, steps: slice, operands: list[Array], scratch: Scratch
+) -> Departures:
+    """Which values at `steps` are wrong, and of which that cannot be said."""
     recorded = trace.lines[stage.scope][line.name][steps]
-    with np.errstate(all="ignore"):
-        same = (recorded == derived) | (np.isnan(recorded) & np.isnan(derived))
-        off = ~same & ~(np.abs(recorded - derived) <= limit)
-    unsure = ~np.isfinite(limit)
-    return off & ~unsure, unsure
+    if trace.header.arithmetic is not None:
+        return beyond_limit(recorded, *derive(trace, stage, line, steps))
+    return departures(line, operands, recorded, scratch)
 
 
 def _unrecorded(trace: Trace) -> Iterator[Unknown]:
@@ -264,13 +268,16 @@ def _explained(
     reader fails that held before."""
     held: list[tuple[tuple[str, str], int, Array]] = []
     for stage, line, t in reading:
-        wrong, _ = _check(work, stage, line, slice(t, t + 1))
+        steps = slice(t, t + 1)
+        operands = [work.operand(stage.scope, name, steps) for name in line.operands]
+        found = _check(work, stage, line, steps, operands, Scratch()).wrong
         mask = failing.get((stage.scope, line.name))
-        was = np.zeros_like(wrong[0]) if mask is None else mask[t]
-        if (wrong[0] & ~was).any():
+        wrong = np.zeros(work.lines[stage.scope][line.name].shape[1:], bool) if found is None else found[0]
+        was = np.zeros_like(wrong) if mask is None else mask[t]
+        if (wrong & ~was).any():
             return [], False
-        if (was & ~wrong[0]).any():
-            held.append(((stage.scope, line.name), t, wrong[0]))
+        if (was & ~wrong).any():
+            held.append(((stage.scope, line.name), t, wrong))
     names = []
     for (scope, name), t, wrong in held:
         failing[scope, name][t] = wrong
