@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array
-from ..cell.lines import Line
-from ..cell.network import Stage
-from ..cell.slopes import Slope
+from ..base.arrays import Array, describe
+from ..cell.network import Stage, find, forward_stages, scope_and_name
 from ..errors import MissingError, OptionError, ShapeError, raise_all
-from ..trace.address import INITIAL, STATE, line_name
+from ..trace.address import line_name
 from ..trace.argument_types import checked
-from ..trace.operands import in_order, one_row, sizes
+from ..trace.operands import one_row, sizes
 from ..trace.trace import Trace
-from .reverse import Adjoints, Seeds, walk_back
+from .mapping import by_address
+from .run import extended
+from .stages import adjoint_stages, seed_names
 
 #: Weightings by scope and line, (T, B, width), that are being put together.
 Weightings = dict[str, dict[str, Array]]
@@ -24,7 +25,7 @@ Weightings = dict[str, dict[str, Array]]
 
 @checked
 def gradients(
-    trace: Trace, output: Any = None, h_n: Any = None, c_n: Any = None, of: str | None = None
+    trace: Trace, output: Any = None, h_n: Any = None, c_n: Any = None, of: str | None = None, seeds: Any = None
 ) -> dict[str, Array]:
     """The gradient of a weighted sum of outputs with respect to every parameter, input and initial state.
 
@@ -33,7 +34,10 @@ def gradients(
         output: weights of `trace.output`, in its shape.
         h_n: weights of `trace.h_n`.
         c_n: weights of `trace.c_n`.
-        of: the address of one value of any line (`0/forward/3/0/c_t[1]`), with weight 1. All that is given is added.
+        of: the address of one value of any line (`0/forward/3/0/c_t[1]`), with weight 1; or a line of one unit, a loss
+            for example, every value of it with weight 1. All that is given is added.
+        seeds: weights of any lines by name (`c_t`, or `0/forward/c_t` where several layers have it), (T, B, width),
+            or (T, width) where x had no rows.
 
     Returns:
         Arrays by address: `0/forward/W_xi` in the parameter's shape; `x` in the layout in which x was given; `h0` and
@@ -43,7 +47,7 @@ def gradients(
     Raises:
         ShapeError: where weights do not have the shape of what they weight.
         OptionError: where nothing is weighted.
-        MissingError: for a line that was not recorded.
+        MissingError: for a line that was not recorded, or that there is not.
 
     >>> import lstm_trace as lt
     >>> cell = {"equations": "h_t = W_h @ h_prev + W_x @ x_t\\ncarry: h_prev <- h_t"}
@@ -51,40 +55,131 @@ def gradients(
     >>> {name: array.tolist() for name, array in gradients(trace, of="1/h_t[0]").items()}
     {'0/forward/W_h': [[2.0]], '0/forward/W_x': [[3.5]], 'x': [[1.0], [2.0]], 'h0': [[0.25]]}
     """
-    if output is None and h_n is None and c_n is None and of is None:
-        raise OptionError("nothing to differentiate: give weights as output, h_n or c_n, or one value's address as of")
-    seeds = weighting(trace, output, h_n, c_n)
-    if of is None:
-        return outward(trace, walk_back(trace, seeds))
-    value = one_value(trace, of)
-    if seeds:
-        add_value(trace, seeds, value)
-        return outward(trace, walk_back(trace, seeds))
-    alone = one_row(trace, value.b)  # no other row matters to one value
-    add_value(alone, seeds, value._replace(b=0))
-    return outward(trace, _in_batch(walk_back(alone, seeds), trace, value.b))
+    trace = forward(trace)
+    weights = weighting(trace, output, h_n, c_n, of, seeds)
+    rows = np.flatnonzero(np.any([v.any(axis=(0, 2)) for here in weights.values() for v in here.values()], axis=0))
+    if len(rows) != 1 or trace.batch == 1:
+        return by_address(walked(trace, weights, record=False))
+    b = int(rows[0])  # no other row matters
+    alone = {scope: {name: v[:, b : b + 1] for name, v in here.items()} for scope, here in weights.items()}
+    return by_address(walked(one_row(trace, b), alone, record=False), trace.batch, b)
 
 
-def line_gradients(trace: Trace, seeds: Seeds) -> dict[str, dict[str, Array]]:
-    """The gradient with respect to every line at every step, (T, B, width), by scope and line: for a worked solution.
+@checked
+def backward(
+    trace: Trace, output: Any = None, h_n: Any = None, c_n: Any = None, of: str | None = None, seeds: Any = None
+) -> Trace:
+    """The gradients of a weighted sum of outputs as a trace: every adjoint at every step is a line of it.
 
-    seeds: weightings of lines, as `weighting` and `add_value` make them. Lines that the weighted ones do not depend
-    on are left out.
+    Args:
+        trace: a trace with every line that the sum depends on.
+        output: weights of `trace.output`, in its shape.
+        h_n: weights of `trace.h_n`.
+        c_n: weights of `trace.c_n`.
+        of: the address of one value, or a line of one unit; see `gradients`.
+        seeds: weights of any lines by name; see `gradients`.
+
+    Returns:
+        The trace with the adjoint of each stage as one more stage (`0/adjoint-forward`): its line `d_c_t` is the
+        gradient with respect to `c_t`, its `sums` are the gradients of the parameters. It holds the lines of `trace`
+        themselves, not copies. `gradients` is the mapping that `gradients` gives.
+
+    Raises:
+        ShapeError: where weights do not have the shape of what they weight.
+        OptionError: where nothing is weighted.
+        MissingError: for a line that was not recorded, or that there is not.
+
+    >>> import lstm_trace as lt
+    >>> cell = {"equations": "h_t = W_h @ h_prev + W_x @ x_t\\ncarry: h_prev <- h_t"}
+    >>> trace = lt.run({"W_h": [[0.5]], "W_x": [[2.0]]}, [[1.0], [3.0]], cell=cell)
+    >>> back = backward(trace, of="1/h_t[0]")
+    >>> back["d_h_t"].ravel().tolist(), lt.verify(back).status
+    ([0.5, 1.0], 'verified')
     """
-    found: dict[str, dict[str, Array]] = {}
+    trace = forward(trace)
+    return walked(trace, weighting(trace, output, h_n, c_n, of, seeds), record=True)
 
-    def visit(stage: Stage, line: Line, steps: slice, adjoint: Array, slopes: tuple[Slope, ...]) -> None:
-        here = found.setdefault(stage.scope, {})
-        if line.name not in here:
-            here[line.name] = np.zeros((trace.steps, *adjoint.shape[1:]), adjoint.dtype)
-        here[line.name][steps] = in_order(stage, adjoint)
 
-    walk_back(trace, seeds, visit=visit)
+def forward(trace: Trace) -> Trace:
+    """The trace without adjoint stages."""
+    stages = forward_stages(trace.stages)
+    if len(stages) == len(trace.stages):
+        return trace
+    scopes = {stage.scope for stage in stages}
+    parts = (trace.initial, trace.given, trace.lines)
+    initial, given, lines = ({s: here for s, here in part.items() if s in scopes} for part in parts)
+    return replace(trace, stages=stages, initial=initial, given=given, lines=lines, sums={}, memory=None)
+
+
+def walked(trace: Trace, weights: Weightings, record: bool) -> Trace:
+    """The trace with its adjoint stages run. weights: as `weighting` gives them. record: keep every adjoint line."""
+    stages = adjoint_stages(trace.stages, weights, sizes(trace))
+    dtype = trace.header.dtype
+    given = {
+        stage.scope: {
+            fed: np.asarray(weights[stage.owner][name], dtype)
+            for name, fed in seed_names(trace.stage(stage.owner), weights[stage.owner]).items()
+        }
+        for stage in stages
+        if stage.owner in weights
+    }
+    return extended(trace, stages, given, record)
+
+
+def weighting(
+    trace: Trace, output: Any = None, h_n: Any = None, c_n: Any = None, of: str | None = None, seeds: Any = None
+) -> Weightings:
+    """The weightings of `gradients` by scope and line, (T, B, width). Raises what `gradients` does."""
+    if all(weights is None for weights in (output, h_n, c_n, of, seeds)):
+        raise OptionError(
+            "nothing to differentiate: give weights as output, h_n, c_n or seeds, or one value's address as of"
+        )
+    found = _weights(trace, output, h_n, c_n)
+    if seeds is not None:
+        _add_lines(trace, found, seeds)
+    if of is not None:
+        loss = loss_of(trace, of)
+        if loss is None:
+            add_value(trace, found, one_value(trace, of))
+        else:
+            stage, name = loss
+            _add(found, stage, name, np.ones((trace.steps, trace.batch, 1)))
     return found
 
 
-def weighting(trace: Trace, output: Any = None, h_n: Any = None, c_n: Any = None) -> Weightings:
-    """The weightings of `gradients` by scope and line, (T, B, width). Raises ShapeError."""
+def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:
+    """The stage and the name of a line of one unit that has several values; None where `text` does not name one."""
+    scope, name = scope_and_name(text)
+    stages = [s for s in trace.stages if name in s.cell.by_name and scope in ("", s.scope)]
+    if len(stages) != 1 or sizes(trace)[stages[0].scope][name] != 1 or trace.steps * trace.batch == 1:
+        return None
+    return stages[0], name
+
+
+def _add_lines(trace: Trace, found: Weightings, seeds: Any) -> None:
+    """Add weights by name of a line, input or state. Raises MissingError, ShapeError."""
+    if not isinstance(seeds, Mapping):
+        raise OptionError(f"seeds is a mapping from names of lines to arrays; found {describe(seeds)}")
+    problems = []
+    for text, values in seeds.items():
+        scope, name = scope_and_name(str(text))
+        scopes = [s for s in find(trace.stages, name) if scope in ("", s)]
+        if len(scopes) != 1:
+            there = find(trace.stages, name)
+            raise MissingError(f"seeds: {text}: choose one of {', '.join(f'{s}/{name}' for s in there)}")
+        shape = trace.steps, trace.batch, sizes(trace)[scopes[0]][name]
+        given = np.asarray(values)
+        if given.shape == shape[::2] and not trace.header.batched:
+            given = given[:, None]
+        if given.shape != shape:
+            problems.append(f"seeds: {text} has shape {given.shape}; expected (T, B, width) = {shape}")
+        else:
+            _add(found, trace.stage(scopes[0]), name, given)
+    raise_all(ShapeError, problems)
+
+
+def _weights(trace: Trace, output: Any, h_n: Any, c_n: Any) -> Weightings:
+    """The weightings of the outputs."""
     seeds: Weightings = {}
     problems: list[str] = []
     if output is not None:
@@ -162,42 +257,6 @@ def add_value(trace: Trace, seeds: Weightings, value: Value, weights: Array | fl
     whole = np.zeros((trace.steps, trace.batch, sizes(trace)[value.scope][value.line]))
     whole[trace.index(value.t), value.b if np.ndim(weights) == 0 else slice(None), value.unit] = weights
     _add(seeds, stage, value.line, whole)
-
-
-def outward(trace: Trace, found: Adjoints) -> dict[str, Array]:
-    """Adjoints by address, in the layout in which the input was given."""
-    arrays = {f"{scope}/{name}": a for scope, here in found.parameters.items() for name, a in here.items()}
-    if found.x is not None:
-        arrays["x"] = trace.outward(found.x)
-    for short, state in STATE.items():
-        rows = [here[state] for here in found.initial.values() if state in here]
-        if rows:
-            stacked = np.stack(rows)
-            arrays[short] = stacked if trace.header.batched else stacked[:, 0]
-    for scope, here in found.initial.items():
-        for state in here:
-            if state not in INITIAL:
-                arrays[f"{scope}/{state}"] = here[state] if trace.header.batched else here[state][0]
-    for scope, here in found.given.items():
-        arrays.update({f"{scope}/{name}": trace.outward(values) for name, values in here.items()})
-    return arrays
-
-
-def _in_batch(found: Adjoints, trace: Trace, b: int) -> Adjoints:
-    """The adjoints of one row among those of the whole batch, which are 0."""
-
-    def part(arrays: Mapping[str, Mapping[str, Array]], axis: int) -> dict[str, dict[str, Array]]:
-        return {scope: {name: whole(values, axis) for name, values in here.items()} for scope, here in arrays.items()}
-
-    def whole(values: Array, axis: int) -> Array:
-        shape = list(values.shape)
-        shape[axis] = trace.batch
-        array = np.zeros(shape, values.dtype)
-        array[(slice(None),) * axis + (slice(b, b + 1),)] = values
-        return array
-
-    x = None if found.x is None else whole(found.x, 1)
-    return Adjoints(found.parameters, part(found.initial, 0), part(found.given, 1), x, whole(found.valid, 1))
 
 
 def _inward(trace: Trace, values: Array) -> Array:

@@ -41,6 +41,11 @@ class Line(NamedTuple):
         return (left, right) if self.op == "matvec" else (right, left)
 
     @property
+    def summed(self) -> int:
+        """Which operand has the units that a product or reduction adds up."""
+        return 0 if self.op == "vecmat" else len(self.operands) - 1
+
+    @property
     def squashed(self) -> bool:
         """Whether it is a smooth or a hard sigmoid: between 0 and 1, as what a cell's author calls a gate."""
         return self.op == "sigmoid" or (self.op == "clip" and self.constants == (0.0, 1.0))
@@ -69,6 +74,29 @@ class Function(NamedTuple):
     def text(self) -> str:
         """The definition as it stands among the equations."""
         return f"{self.signature} = {self.body}"
+
+
+class Sum(NamedTuple):
+    """A value gathered over all steps and rows: of each term, a value, or the outer product of two.
+
+    `outer(a, b)` is (width of a, width of b); a value is a vector.
+    """
+
+    name: str
+    terms: tuple[tuple[str, ...], ...]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The values that are gathered."""
+        return tuple(name for term in self.terms for name in term)
+
+    @property
+    def text(self) -> str:
+        """`d_W <- outer(d_z, x_t) + outer(d_q, h_prev)`."""
+        parts = (
+            f"outer({', '.join(t)})" if len(t) > 1 else f"({t[0]})" if _binding(t[0]) < 2 else t[0] for t in self.terms
+        )
+        return f"{self.name} <- {' + '.join(parts)}"
 
 
 _SIGN = {"matvec": " @ ", "vecmat": " @ ", "mul": " * ", "div": " / "}
@@ -135,6 +163,8 @@ class Cell:
     carry: pairs (state, line whose value it takes at the next step).
     output: the line that the next layer sees.
     functions: the composite functions that its equations define or call.
+    sums: what is gathered over all steps. gradient: of an adjoint (see `adjoint`), pairs (line, state or sum of this
+    cell, the value of the other that it is the gradient of).
     """
 
     lines: tuple[Line, ...]
@@ -142,6 +172,11 @@ class Cell:
     output: str = "h_t"
     inputs: tuple[str, ...] = ("x_t",)
     functions: tuple[Function, ...] = ()
+    sums: tuple[Sum, ...] = ()
+    gradient: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        return self.text.rstrip()
 
     @cached_property
     def by_name(self) -> dict[str, Line]:
@@ -179,7 +214,8 @@ class Cell:
             if line.call:
                 given = {o for o in line.call[1:] if isinstance(o, str)}
                 # a sum that is an argument may have become part of another sum
-                given |= {o for name in given if not name.isidentifier() for o in self.by_name[name].reads}
+                own = [self.by_name[name] for name in given if not name.isidentifier() and name in self.by_name]
+                given |= {o for inner in own for o in inner.reads}
                 found[line.name] = tuple(name for operand in line.reads for name in brought(operand, given))
         return found
 
@@ -214,7 +250,9 @@ class Cell:
             names[line.name] = line.name if line.assigned else expression(line)
             lines.append(line._replace(name=names[line.name]))
         carry = tuple((state, names.get(line, line)) for state, line in self.carry)
-        return replace(self, lines=tuple(lines), carry=carry, output=names.get(self.output, self.output), functions=())
+        sums = tuple(Sum(s.name, tuple(tuple(names.get(o, o) for o in term) for term in s.terms)) for s in self.sums)
+        output = names.get(self.output, self.output)
+        return replace(self, lines=tuple(lines), carry=carry, output=output, functions=(), sums=sums)
 
     @cached_property
     def text(self) -> str:
@@ -225,6 +263,10 @@ class Cell:
         rows[:0] = (function.text for function in self.functions)
         if self.carry:
             rows.append("carry: " + ", ".join(f"{state} <- {line}" for state, line in self.carry))
+        if self.sums:
+            rows.append("sum: " + ", ".join(gathered.text for gathered in self.sums))
+        if self.gradient:
+            rows.append("gradient: " + ", ".join(f"{new} <- {name}" for new, name in self.gradient))
         return "\n".join([*rows, f"output: {self.output}"]) + "\n"
 
     def closure(self, wanted: Iterable[str], carried: bool = True) -> frozenset[str]:
@@ -276,5 +318,10 @@ class Cell:
                     yield from brought(operand)
                 yield self.by_name[name]
 
-        for name in (*(line.name for line in self.lines if line.assigned), *self.states.values(), self.output):
+        for name in (*(line.name for line in self.lines if line.assigned), *self.ends, self.output):
             yield from brought(name)
+
+    @cached_property
+    def ends(self) -> tuple[str, ...]:
+        """The values that leave a step: what is carried and what is gathered."""
+        return (*self.states.values(), *(name for gathered in self.sums for name in gathered.reads))

@@ -5,13 +5,19 @@ Grammar: one equation `name = expression` per line, and the declarations
     input: x_t                  (the default)
     carry: h_prev <- h_t, c_prev <- c_t
     output: h_t
+    sum: d_W <- outer(d_z, x_t)     (gathered over all steps and rows; see `adjoint`)
+    gradient: d_z <- z_t            (what d_z is the gradient of)
 
-An expression has names, numbers, parentheses, unary minus, @ + - * / and functions: those of the operation table, the
-composite ones of `composites`, and those that the cell defines in a row of its own, in terms of its arguments:
+An expression has names, numbers, parentheses, unary minus, @ + - * / > <, parts of vectors `z[2:5]` and functions:
+those of the operation table, the composite ones of `composites`, and those that the cell defines in a row of its own,
+in terms of its arguments:
 
     mish(z) = z * tanh(softplus(z))
     celu(z, alpha=1) = relu(z) + alpha * elu(quotient(-relu(-z), alpha))
 
+One side of `@` is a parameter, the matrix: `W @ x_t`, or `x_t @ W` for a row vector times a matrix, as Keras and JAX
+write a layer. `a > b` (and `b < a`, which is read as that) is 1 where it holds and 0 elsewhere. `z[2:5]` has the units
+2 to 4 of z, counted from 0; `z[2]` is `z[2:3]`.
 A composite function expands where it is called, into lines of which the last has the call as its name.
 A sum is one line with its signed terms in order; products are binary and nested to the left; a quotient must be
 assigned to a name. `#` begins a comment. Equal expressions are one line. An input may be an expression, too: where it
@@ -23,19 +29,22 @@ from __future__ import annotations
 import keyword
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 from ..errors import CellError, nearest, raise_all
 from . import composites
 from .composites import Functions, is_name
-from .expressions import DEEP, Builder, Fault
-from .lines import Cell, Line
+from .expressions import Builder
+from .lines import Cell, Line, Sum
 from .ops import FUNCTIONS
+from .syntax import DEEP, Fault
 
 #: Longest text of equations that is read; the longest cell that ships has 2 KiB.
 MAX_TEXT = 64 * 1024
 _WIDE = 100  # columns of an equation that a message shows
+
+_DECLARED = ("input", "carry", "sum", "gradient", "output")
 
 _Problems = list[tuple[int, str]]  # row number and message
 
@@ -73,8 +82,10 @@ def _split(text: str) -> Iterator[tuple[str, int]]:
             begin = at + 1
 
 
-def parse(text: str, first: int = 1) -> Cell:
-    """Read and check a cell's equations. first: the number that messages give the first row.
+def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
+    """Read and check a cell's equations.
+
+    first: the number that messages give the first row. inputs: those that the cell has whatever the text declares.
 
     Raises CellError with every fault: unknown function, a second assignment, a name read before it has a value, an
     open carry, an operator outside the grammar; each with the equation and a caret under the place.
@@ -88,8 +99,8 @@ def parse(text: str, first: int = 1) -> Cell:
     problems: _Problems = []
     functions = Functions()
     equations, declared = _sorted(_rows(text, first), functions, problems)
-    inputs = _inputs(declared, functions, problems)
-    carry = list(_carry(declared, inputs, problems))
+    inputs = _inputs(declared, functions, problems, inputs)
+    carry = list(_pairs("carry", declared, inputs, problems))
     states = {state for state, *_ in carry}
     given = {name: count for count, _, name, *_ in reversed(equations)}  # the first of two assignments
     builder = Builder(given, inputs, states, functions)
@@ -120,13 +131,21 @@ def parse(text: str, first: int = 1) -> Cell:
             targets.append((state, str(value)))
         except Fault as fault:
             problems.append(_point(count, row, fault))
+    sums = list(_sums(declared, builder, problems))
+    known = {*builder.lines, *states, *(gathered.name for gathered in sums)}
+    gradient = [pair[:2] for pair in _pairs("gradient", declared, inputs, problems, known)]
     output = _output(declared, builder, problems)
     problems += _matrices(builder)
     _refuse(problems)
-    cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs, tuple(functions.values()))
+    cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs, tuple(functions.values()), tuple(sums),
+                tuple(gradient))  # fmt: skip
     # an input that is an expression has no need of the lines in it
-    live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.states.values(), output))
+    live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.ends, output))
     cell = replace(cell, lines=tuple(cell.written(live)))
+    open_states = (name for name in cell.parameters if name.endswith("_prev"))
+    raise_all(
+        CellError, (f"{name} is read but the carry is open: declare `carry: {name} <- …`" for name in open_states)
+    )
     if len(cell.text) > MAX_TEXT:
         raise CellError(
             f"the equations have {len(cell.text)} characters as they are saved; at most {MAX_TEXT} are read"
@@ -150,7 +169,7 @@ def _sorted(
         column = len(row) - len(row.lstrip())
         head, mark, rest = row.partition(":")
         what = head.strip()
-        if mark and what in ("input", "carry", "output"):
+        if mark and what in _DECLARED:
             if what in declared:
                 fault = Fault(f"{what} is declared twice; write all of it in one row", column)
                 problems.append(_point(count, row, fault))
@@ -187,9 +206,9 @@ def _sorted(
     return equations, declared
 
 
-def _inputs(declared: _Declared, functions: Functions, problems: _Problems) -> tuple[str, ...]:
+def _inputs(declared: _Declared, functions: Functions, problems: _Problems, before: tuple[str, ...]) -> tuple[str, ...]:
     if "input" not in declared:
-        return ("x_t",)
+        return before or ("x_t",)
     count, row, rest, offset = declared["input"]
     carry = declared["carry"][2] if "carry" in declared else ""
     states = {unicodedata.normalize("NFKC", part.partition("<-")[0].strip()) for part, _ in _split(carry)}
@@ -201,7 +220,7 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems) -> t
             problems.append(_point(count, row, Fault(what, offset + column)))
         else:
             found.append(name)
-    return tuple(found)
+    return tuple(dict.fromkeys((*before, *found)))
 
 
 def _input(text: str, states: set[str], functions: Functions) -> str | None:
@@ -209,31 +228,60 @@ def _input(text: str, states: set[str], functions: Functions) -> str | None:
     if is_name(text):
         return text
     try:
-        value = Builder({}, (), states, functions).value(text, 0, text)
+        value = Builder({}, (text,), states, functions).value(text, 0, text)
     except (Fault, RecursionError):
         return None
     return value if isinstance(value, str) and not value.isidentifier() else None
 
 
-def _carry(declared: _Declared, inputs: tuple[str, ...], problems: _Problems) -> Iterator[tuple[str, str, int]]:
-    """(state, target text, column) of each pair that the carry declares."""
-    if "carry" not in declared:
+#: What the left and the right side of a pair are called.
+_SIDES = {"carry": ("state", "line"), "sum": ("name", "outer(a, b)"), "gradient": ("name", "value")}
+
+
+def _pairs(
+    what: str, declared: _Declared, inputs: tuple[str, ...], problems: _Problems, known: Container[str] | None = None
+) -> Iterator[tuple[str, str, int]]:
+    """(left side, text of the right side, its column) of each pair `left <- right` that is declared.
+
+    known: what the left sides may be, each as often as may be; None for new names.
+    """
+    if what not in declared:
         return
-    count, row, rest, offset = declared["carry"]
+    count, row, rest, offset = declared[what]
     seen: set[str] = set()
     for part, column in _split(rest):
-        state, mark, target = (p.strip() for p in part.partition("<-"))
-        state = unicodedata.normalize("NFKC", state)
+        left, mark, right = (unicodedata.normalize("NFKC", p.strip()) for p in part.partition("<-"))
         if not part:
             continue
-        if not mark or not is_name(state) or not target or state in seen or state in inputs:
-            message = f"{state} is carried twice" if state in seen else "expected `state <- line`"
-            message = f"{state} is an input; it cannot be carried" if state in inputs else message
-            problems.append(_point(count, row, Fault(message, offset + column)))
+        fault = ""
+        if known is not None:
+            fault = "" if left in known else f"there is no line, state or sum {left!r}"
+        elif left in inputs:
+            fault = f"{left} is an input; it cannot be {'carried' if what == 'carry' else 'gathered'}"
+        elif left in seen:
+            fault = f"{left} is {'carried' if what == 'carry' else 'gathered'} twice"
+        if not mark or not is_name(left) or not right:
+            fault = fault or f"expected `{' <- '.join(_SIDES[what])}`"
+        if fault:
+            problems.append(_point(count, row, Fault(fault, offset + column)))
         else:
             behind = part.partition("<-")[2]
-            yield state, target, offset + column + part.index("<-") + 2 + len(behind) - len(behind.lstrip())
-        seen.add(state)
+            yield left, right, offset + column + part.index("<-") + 2 + len(behind) - len(behind.lstrip())
+        seen.add(left)
+
+
+def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterator[Sum]:
+    """What the cell gathers over all steps; lines that only this needs are added."""
+    for name, text, start in _pairs("sum", declared, builder.inputs, problems):
+        count, row, *_ = declared["sum"]
+        try:
+            if name in builder.lines or name in builder.states:
+                raise Fault(f"{name} has a value at each step; give the sum another name", start)
+            yield Sum(name, builder.gathered(text, start, row))
+        except RecursionError:
+            problems.append(_point(count, row, Fault(DEEP, start)))
+        except Fault as fault:
+            problems.append(_point(count, row, fault))
 
 
 def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
@@ -243,8 +291,8 @@ def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
     """
     functions = Functions({f.name: f for f in cell.functions})
     name, *given = call.call
-    arguments = zip(functions[str(name)].arguments, given, strict=False)  # those with default values may be left out
-    builder = Builder({}, (), set(), functions)
+    arguments = [*zip(functions[str(name)].arguments, given, strict=False)]  # those with default values may be left out
+    builder = Builder({}, tuple(a for a, o in arguments if o not in cell.parameters), set(), functions)
     line = builder.called(str(name), tuple(a if isinstance(o, str) else o for a, o in arguments))
     assert isinstance(line, Line)
     return Cell(tuple(builder.lines.values())), line
@@ -256,7 +304,8 @@ def _matrices(builder: Builder) -> _Problems:
     return [
         (
             sys.maxsize,
-            f"{name} is a matrix in `{products[name]}`, but `{line.name}` reads it as a vector; write {name} @ …",
+            f"{name} is a matrix in `{products[name]}`, but `{line.name}` reads it as a vector; "
+            f"write {name} @ … or … @ {name}",
         )
         for line in builder.lines.values()
         for name in (line.product[1:] if line.product else line.operands)

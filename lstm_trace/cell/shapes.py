@@ -61,7 +61,8 @@ def infer(
     kinds = _kinds(cell, parameters, {n: w for n, (w, _) in widths.items()}, names)
     classes = _unify(cell, kinds)
     evidence = _evidence(classes, kinds, parameters, widths)
-    sizes = {key: Counter(size for size, _ in found).most_common(1)[0][0] for key, found in evidence.items()}
+    least = _read_by_slices(cell, classes)
+    sizes = {key: _majority([size for size, _ in found], least.get(key, 0)) for key, found in evidence.items()}
     sizes |= {classes.find((name, 0)): 1 for name in cell.by_name if kinds[name] is True}  # no array says otherwise
     _concats(cell, classes, sizes)
 
@@ -201,6 +202,21 @@ def _evidence(
     return evidence
 
 
+def _read_by_slices(cell: Cell, classes: _Classes) -> dict[Key, int]:
+    """How many units a vector must have so that all its slices are parts of it."""
+    least: dict[Key, int] = {}
+    for line in cell.lines:
+        if line.op == "slice":
+            key = classes.find((str(line.operands[0]), 0))
+            least[key] = max(least.get(key, 0), int(line.constants[1]))
+    return least
+
+
+def _majority(sizes: list[int], least: int) -> int:
+    """The size that most arrays give, among those that are large enough where there are such."""
+    return Counter([size for size in sizes if size >= least] or sizes).most_common(1)[0][0]
+
+
 def _concats(cell: Cell, classes: _Classes, sizes: dict[Key, int]) -> None:
     """Give every slice its width, and every concatenation the sum of its operands' widths."""
     for line in cell.lines:
@@ -210,6 +226,19 @@ def _concats(cell: Cell, classes: _Classes, sizes: dict[Key, int]) -> None:
             parts = [sizes.get(classes.find((o, 0)), 0) if isinstance(o, str) else 1 for o in line.operands]
             if all(parts):
                 sizes[classes.find((line.name, 0))] = sum(parts)
+
+
+def beyond_the_end(line: Line, width: int) -> str:
+    """What is wrong with a slice of a vector of `width` units; nothing where it has them all."""
+    begin, end = map(int, line.constants)
+    if end <= width:
+        return ""
+    units = "unit [0] only" if width == 1 else f"units [0] to [{width - 1}]"
+    many = f"units {begin} to {end - 1}" if end - begin > 1 else f"unit {begin}"
+    return (
+        f"line `{line.name}` reads {many} of {line.operands[0]}, which has width {width}: {units}; write a part within "
+        f"[0:{width}], or make {line.operands[0]} wider"
+    )
 
 
 def _contradictions(
@@ -232,8 +261,10 @@ def _contradictions(
                 width, inner = (rows, columns) if line.op == "matvec" else (columns, rows)
                 fits = inner == wide[line.product[1]]
             elif line.op == "slice":
-                begin, end = map(int, line.constants)
-                width, fits = end - begin, end <= reads[0]
+                wide[line.name] = int(line.constants[1] - line.constants[0])
+                if fault := beyond_the_end(line, reads[0]):
+                    yield fault
+                continue
             elif line.op in _REDUCTIONS:
                 width, fits = 1, True
             elif line.op == "concat":

@@ -11,7 +11,8 @@ from ..trace.trace import Trace
 from .jit.machine import installed, load
 from .jit.runner import Rows, Runner
 from .jit.schedule import Task
-from .plan.numpy_machine import Machine, Packs
+from .plan.binding import Packs
+from .plan.numpy_machine import Machine
 from .plan.plan import Plan
 from .plan.slab import Slab
 from .work import Weights, Work
@@ -54,7 +55,6 @@ class Pool:
     """
 
     weights: Weights | None = None
-    spent: dict[Task, float] = field(default_factory=dict)
     machines: dict[tuple[str, Plan | Task, int], Machine | Runner] = field(default_factory=dict)
     packs: dict[str, Packs] = field(default_factory=dict)
 
@@ -71,7 +71,7 @@ class Pool:
             if task is not None:
                 return Runner(load(task), here)
             assert isinstance(plan, Plan)
-            machine = Machine(plan, here, work.batch, dtype, stage.direction == "reverse", packs)
+            machine = Machine(plan, here, work.batch, dtype, stage.backwards, packs)
         return machine
 
     def give(self, stage: Stage, machine: Machine | Runner) -> None:

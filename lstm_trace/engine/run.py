@@ -71,12 +71,13 @@ class Lined(NamedTuple):
         return self.values[name]
 
 
-def stage_inputs(trace: Trace, stage: Stage, target: Target) -> dict[str, Array]:
-    """The inputs of a stage, (T, B, width) by name."""
+def stage_inputs(trace: Trace, work: Work, stage: Stage, target: Target) -> dict[str, Array]:
+    """The inputs of a stage, (T, B, width) by name: of this run's stages, or what the trace holds already."""
+    cells = {other.scope: other.cell for other in work.stages}
     found: dict[str, Array] = {}
     for name in stage.inputs:
         scope, line = scope_and_name(stage.sources[name])
-        computed = scope and line in trace.stage(scope).cell.by_name  # not where it is supplied
+        computed = scope in cells and line in cells[scope].by_name  # not where it is supplied
         values = target.line(scope, line) if computed else trace.operand(stage.scope, name)
         assert values is not None, name  # checked with the work
         found[name] = values
@@ -91,12 +92,11 @@ def by_definition(trace: Trace, work: Work, target: InMemory) -> None:
         shapes = {x.name: (work.steps, work.batch, work.widths[stage.scope][x.name]) for x in stage.lines}
         values = {name: kept.get(name, np.empty(shape, trace.header.dtype)) for name, shape in shapes.items()}
         first = trace.initial.get(stage.scope, {})
-        here = trace.parameters.get(stage.scope, {})
-        inputs = stage_inputs(trace, stage, target)
+        here = trace.parameters.get(stage.owner, {})
+        inputs = stage_inputs(trace, work, stage, target)
         target.window.enter(stage, inputs)
         run_lines(stage, here, inputs, first, values, arithmetic)
-        if not work.whole:
-            target.take(stage.scope, Lined(values), 0, work.steps)
+        target.take(stage.scope, Lined(values), 0, work.steps)
 
 
 def by_plan(
@@ -107,7 +107,7 @@ def by_plan(
     done, total = 0, work.steps * len(work.stages)
     with np.errstate(all="ignore"):  # as in `run_lines`: exp may overflow to inf, 0 is the right answer
         for stage in work.stages:
-            inputs = stage_inputs(trace, stage, target)
+            inputs = stage_inputs(trace, work, stage, target)
             target.window.enter(stage, inputs)
             first = trace.initial.get(stage.scope, {})
             slab = target.slab(stage.scope)

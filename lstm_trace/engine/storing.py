@@ -123,7 +123,7 @@ class Window:
 
     def _edge(self, stage: Stage) -> int:
         """The step that is computed just before those that are stored."""
-        return self._span.stop if stage.direction == "reverse" else self._span.start - 1
+        return self._span.stop if stage.backwards else self._span.start - 1
 
     def cut(self, trace: Trace, lines: Lines) -> Trace:
         """What is stored of a run: `trace` has its premises, `lines` the stored lines."""

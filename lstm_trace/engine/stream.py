@@ -170,7 +170,7 @@ class ToFile:
     def __init__(self, work: Work, file: FileIO, places: Places, window: Window) -> None:
         self._work, self._file, self._places, self.window = work, file, places, window
         self._writer = _Writer(file, places)
-        self._reverse = {stage.scope: stage.direction == "reverse" for stage in work.stages}
+        self._reverse = {stage.scope: stage.backwards for stage in work.stages}
         self._scope = ""
         self._buffers: list[dict[str, Array]] = []
         self._room = self._filled = self._first = 0

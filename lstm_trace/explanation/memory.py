@@ -136,7 +136,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
     keep = np.zeros(trace.steps)
     for sign, gate in rule.keeps:
         keep += sign * (1.0 if gate is None else _values(trace, stage, gate, b, j))
-    order = list(range(t + 1)) if stage.direction != "reverse" else list(range(trace.steps - 1, t - 1, -1))
+    order = list(range(t + 1)) if not stage.backwards else list(range(trace.steps - 1, t - 1, -1))
     past = valid == 0
     past[t] = False  # the line itself is computed at padding too; only the carry is not
     keep = np.where(past, 1.0, keep)
@@ -153,7 +153,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
         raise MissingError(f"the initial value of {rule.state} was not recorded")
     first = float(start[0, b, j if start.shape[2] > 1 else 0])
     origin = INITIAL.get(rule.state, f"initial {rule.state}")
-    if trace.first and stage.direction != "reverse":  # only some steps were recorded
+    if trace.first and not stage.backwards:  # only some steps were recorded
         origin = f"{rule.state} at {trace.first}"
     rows.append((None, origin, float(first * keep[order[0]] * since[order[0]])))
     for s in order:

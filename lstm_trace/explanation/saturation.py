@@ -123,7 +123,7 @@ def first_not_finite(trace: Trace) -> NotFinite | None:
         bad = {name: ~np.isfinite(values).all(axis=(1, 2)) for name, values in recorded.items()}
         steps = np.flatnonzero(np.any(list(bad.values()), axis=0)) if bad else np.empty(0, int)
         if steps.size:
-            t = int(steps[-1] if stage.direction == "reverse" else steps[0])
+            t = int(steps[-1] if stage.backwards else steps[0])
             line = next(line for line in stage.cell.lines if line.name in bad and bad[line.name][t])
             return _described(trace, stage, line, t)
     return None
@@ -141,8 +141,10 @@ def _described(trace: Trace, stage: Stage, line: Line, t: int) -> NotFinite:
         if np.ndim(operand) == 3:
             row = operand[0, b]
         else:
-            row = operand[j] if np.ndim(operand) == 2 else operand
-        whole = OPS[line.op].width == "matvec" or row.shape[0] == 1
+            row = operand if np.ndim(operand) == 1 else operand[j] if line.op == "matvec" else operand[:, j]
+        if line.op == "slice":
+            row = OPS["slice"].array([row], line.constants)
+        whole = OPS[line.op].width not in ("same", "slice") or row.shape[0] == 1
         worst = row[int(np.argmax(np.where(np.isfinite(row), np.abs(row), np.inf)))] if whole else row[j]
         found.append((name, float(worst)))
         premise |= name not in stage.cell.by_name and not np.isfinite(worst)

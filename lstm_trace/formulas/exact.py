@@ -17,7 +17,8 @@ from ..cell.network import Stage, scope_and_name
 from ..cell.ops import OPS
 from ..trace.trace import Trace
 from .numbers import Shown, fraction
-from .tree import SCALAR, Call, Factors, Key, Neg, Node, Num, Prod, Quot, Square, Sum, Terms
+from .scalar import SCALAR, Terms
+from .tree import COMPARED, Call, Factors, Holds, Key, Neg, Node, Num, Prod, Quot, Square, Sum
 
 Exact = Fraction | None
 
@@ -142,7 +143,19 @@ def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
             return None
         about = [float(a.value) if isinstance(a, Num) else math.nan for a in node.args]
         return EXACT[node.op]([evaluate(a, leaf) for a in node.args], [c for c in constants if c is not None], about)
+    if isinstance(node, Holds):
+        return _holds(evaluate(node.left, leaf), evaluate(node.right, leaf), node)
     return None  # dots: part of it is left out
+
+
+def _holds(left: Exact, right: Exact, node: Holds) -> Exact:
+    """1 or 0 where both sides are exact, or clearly apart."""
+    if left is None or right is None:
+        a, b = (float(side.value) if isinstance(side, Num) else math.nan for side in (node.left, node.right))
+        if not (_clearly_less(a, b) or _clearly_less(b, a)):
+            return None
+        left, right = Fraction(a), Fraction(b)
+    return _ONE if COMPARED[node.sign](left, right) else _ZERO
 
 
 def _defaults(op: str) -> list[float]:
@@ -198,7 +211,7 @@ class ExactWalk:
                 self._found[key] = self._line(stage, stage.cell.by_name[name], t, b, index[0])
             return self._found.get(key)
         if name in stage.cell.states:
-            before = t + (1 if stage.direction == "reverse" else -1)
+            before = t + (1 if stage.backwards else -1)
             if before in self.trace.span:
                 return self.of((scope, stage.cell.states[name], before, b, index))
             first = self.trace.initial.get(scope, {}).get(name)
@@ -218,15 +231,15 @@ class ExactWalk:
         return name in self._rounded.get(scope, set())
 
     def _terms(self, stage: Stage, line: Line) -> int:
-        if line.op in ("matvec", "sum", "mean", "max"):
-            values = self.array(stage.scope, line.operands[-1])
+        if line.product or line.op in ("sum", "mean", "max"):
+            values = self.array(stage.scope, line.operands[line.summed])
             return 1 if values is None else int(values.shape[-1])
         return len(line.operands)
 
     def _stage(self, stage: Stage) -> None:
         recorded = self.trace.lines.get(stage.scope, {})
         steps = self.trace.span
-        for t in steps if stage.direction != "reverse" else reversed(steps):
+        for t in steps if not stage.backwards else reversed(steps):
             for b in range(self.trace.batch):
                 for line in stage.cell.lines:
                     for unit in range(recorded[line.name].shape[-1]) if line.name in recorded else ():

@@ -197,7 +197,7 @@ def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
 def _last_outputs(trace: Trace) -> list[Any]:
     """What each direction of the top layer gives out at the last step that it visits, (B, H)."""
     top = [stage for stage in trace.stages if stage.layer == trace.stages[-1].layer and stage.direction != "joined"]
-    ends = [slice(0, 1) if stage.direction == "reverse" else slice(trace.steps - 1, None) for stage in top]
+    ends = [slice(0, 1) if stage.backwards else slice(trace.steps - 1, None) for stage in top]
     outputs = [trace.operand(stage.scope, stage.cell.output, end) for stage, end in zip(top, ends, strict=True)]
     return [values[0] for values in outputs if values is not None]
 

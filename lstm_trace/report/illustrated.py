@@ -26,7 +26,7 @@ def illustrated(
         return text, ""
     stage = stages[0]
     steps = trace.span[selection.window(trace)]
-    t = steps[-1 if stage.direction == "reverse" else 0]
+    t = steps[-1 if stage.backwards else 0]
     b = range(trace.batch)[selection.rows(trace)][0]
     said = words(language)
     name = literal(caption(trace, stage, t, b, said))

@@ -10,8 +10,9 @@ from ..errors import OptionError
 from ..trace.trace import Trace
 from .content import notations
 from .content.view import View, view
+from .content.way_back import on_paper, way_back
 from .formats import latex, markdown, text, typst
-from .options import check, options_of
+from .options import Options, check, options_of
 from .sections.sections import blocks
 
 
@@ -58,9 +59,18 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
         raise OptionError("a PDF is not text: trace.pdf() gives its bytes")
     check("format", format, tuple(PRINTERS))
     chosen = options_of(**options)
+    return PRINTERS[format](shown(trace, chosen), chosen.width)
+
+
+def shown(trace: Trace, chosen: Options) -> View:
+    """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
-    shown = view(trace, chosen.detail, chosen.digits, chosen.selection, chosen.everything, chosen.language)
-    return PRINTERS[format](replace(shown, notes=notes), chosen.width)
+    parts = chosen.detail, chosen.digits, chosen.selection, chosen.everything, chosen.language
+    found = replace(view(trace, *parts), notes=notes)
+    if not any(stage.cell.gradient for stage in trace.stages):
+        return found
+    found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone)
+    return replace(found, back=way_back(found, chosen.detail))
 
 
 def pdf(trace: Trace, **options: Any) -> bytes:

@@ -165,7 +165,10 @@ def _not_finite(found: NotFinite) -> str:
 
 
 #: Options of a worked solution: how it is shown, and which part of it.
-WORKED = ("detail", "digits", "width", "everything", "language", *Selection.__dataclass_fields__)
+WORKED = (
+    *("detail", "digits", "significant", "digits_of", "decimal_comma", "width", "everything", "language", "notation"),
+    *("equations", "arithmetic", *Selection.__dataclass_fields__),
+)
 WAYS: dict[str, Callable[..., Explanation]] = {
     "memory": memory,
     "gradient": gradient.gradient,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.network import DIRECTIONS
 from ..errors import OptionError, nearest
 from ..trace.rows import LONG, Part, Selection, parts
 from ..trace.trace import Trace
@@ -24,8 +25,6 @@ WIDE = ("layer", "direction", "t", "batch")
 WORKED = ("layer", "direction", "t", "batch", "line", "unit", "symbol", "formula", "substituted", "value")
 #: Column that tells padding, where it is kept: 1 for a step of the sequence, 0 for padding.
 VALID = "valid"
-
-DIRECTIONS = ("forward", "reverse", "joined")
 
 
 class Coded(NamedTuple):

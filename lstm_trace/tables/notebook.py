@@ -26,7 +26,7 @@ def trace(found: Trace) -> str:
     rows = []
     for stage, line, values in found.recorded():
         if line.assigned:
-            last = values[0 if stage.direction == "reverse" else -1, 0]
+            last = values[0 if stage.backwards else -1, 0]
             name = line.name if len(found.stages) == 1 else f"{stage.scope}/{line.name}"
             rows.append((name, line.op, " × ".join(map(str, values.shape)), _values(last)))
     title = found.header.title or f"Trace of {found.header.kind}"

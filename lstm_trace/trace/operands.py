@@ -92,7 +92,7 @@ class Here:
 
 def in_order(stage: Stage, values: Array) -> Array:
     """A view of (steps, …) in the order of the run; the same call turns it back."""
-    return values[::-1] if stage.direction == "reverse" else values
+    return values[::-1] if stage.backwards else values
 
 
 def sizes(trace: Trace) -> dict[str, dict[str, int]]:
@@ -114,7 +114,7 @@ def sizes(trace: Trace) -> dict[str, dict[str, int]]:
             else:
                 raise MissingError(f"the trace does not hold the input {name} of {stage.scope}")
         known.update({state: (first[state].shape[-1], f"from {state}") for state in stage.states if state in first})
-        here = trace.parameters.get(stage.scope, {})
+        here = trace.parameters.get(stage.owner, {})
         lacking = [name for name in stage.parameters if name not in here]
         if lacking:
             raise MissingError(f"the trace does not hold the parameters {', '.join(lacking)} of {stage.scope}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
-from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
+from ..cell.network import GIVEN, VALID, Stage, X, find, forward_stages, layer_and_direction, scope_and_name
 from ..cell.ops import OPS
 from ..errors import MissingError
 from .argument_types import misfit
@@ -18,11 +18,32 @@ if TYPE_CHECKING:
     from .trace import Trace
 
 
+def line(trace: Trace, name: str) -> Array:
+    """See `Trace.__getitem__`."""
+    gathered = [scope for scope, here in trace.sums.items() if name in here]
+    if gathered:
+        raise MissingError(
+            f"{name} was gathered over all steps: it is trace.sums[{gathered[0]!r}][{name!r}], and in trace.gradients"
+        )
+    scopes = find(trace.stages, name)
+    found = {scope: trace.operand(scope, name) for scope in scopes}
+    there = {scope: values for scope, values in found.items() if values is not None}
+    if len(there) == 1:
+        return next(iter(there.values()))
+    if not there:
+        raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
+    layer, direction = layer_and_direction(next(iter(there)))
+    raise MissingError(
+        f"{name} is in {', '.join(there)}: choose one, for example "
+        f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
+    )
+
+
 def before(trace: Trace, stage: Stage, name: str, steps: slice) -> Array | None:
     """The carried line one step before (after, for the reverse direction), the initial value at the edge."""
     begin, end, _ = steps.indices(trace.steps)
     first = trace.initial.get(stage.scope, {}).get(name)
-    back = -1 if stage.direction != "reverse" else 1
+    back = -1 if not stage.backwards else 1
     edge = begin == 0 if back < 0 else end == trace.steps
     inner = slice(max(begin - 1, 0), max(end - 1, 0)) if back < 0 else slice(begin + 1, min(end + 1, trace.steps))
     parts = []
@@ -46,7 +67,7 @@ def last(trace: Trace, state: str) -> Array:
             values = trace.operand(stage.scope, stage.cell.states[state])
             if values is None:
                 raise MissingError(f"{stage.cell.states[state]} of {stage.scope} was not recorded")
-            found.append(values[-1 if stage.direction != "reverse" else 0])
+            found.append(values[-1 if not stage.backwards else 0])
     if not found:
         raise MissingError(f"no cell of this trace carries {state}")
     if len({values.shape for values in found}) > 1:
@@ -85,7 +106,7 @@ def operand(trace: Trace, scope: str, name: Operand, steps: slice) -> Array | No
         return trace.operand(origin, line, steps)
     if name in stage.cell.inner and trace.header.arithmetic is None:
         return derived(trace, scope, stage.cell.by_name[name], steps)
-    return trace.parameters.get(scope, {}).get(name)
+    return trace.parameters.get(stage.owner, {}).get(name)
 
 
 def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) -> Array | None:
@@ -101,8 +122,11 @@ def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) ->
 
 def output(trace: Trace) -> Array:
     """What the top layer gives out, (T, B, width). Raises MissingError where it was not recorded, or there are two."""
-    last = trace.stages[-1]
-    top = [stage for stage in trace.stages if stage.layer == last.layer]
+    stages = forward_stages(trace.stages)
+    if not stages:
+        raise MissingError(f"this part of the trace has only adjoints ({', '.join(trace.scopes)}), and no output")
+    last = stages[-1]
+    top = [stage for stage in stages if stage.layer == last.layer]
     if last.direction != "joined" and len(top) > 1:
         raise MissingError("the directions are not joined; use trace.at(direction=…).output")
     values = trace.operand(last.scope, last.cell.output)

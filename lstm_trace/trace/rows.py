@@ -233,7 +233,7 @@ def _part(
     chosen: Selection,
 ) -> Iterator[Part]:
     """One part of the lines in `arrays` that are chosen, or none; the reverse direction from the last step down."""
-    backward = stage.direction == "reverse" and steps is not None
+    backward = stage.backwards and steps is not None
     entries, kept = [], []
     for name, op, values in arrays:
         units = _units(values.shape[-1], chosen)

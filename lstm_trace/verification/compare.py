@@ -260,7 +260,7 @@ class _Measure:
         """Of the first value that differs: when its step is visited, and which line it is."""
         assert self._first is not None
         t = self._first[0][0]
-        visit = len(self._by_step) - 1 - t if self._stage.direction == "reverse" else t
+        visit = len(self._by_step) - 1 - t if self._stage.backwards else t
         return visit, self._stage.cell.lines.index(self._gap.line)
 
     def result(self, begin: int) -> LineDifference:
@@ -303,5 +303,5 @@ def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:
     if not places.size:
         return None
     steps = places[:, 0]
-    t, b, j = (int(n) for n in places[steps == (steps.max() if stage.direction == "reverse" else steps.min())][0])
+    t, b, j = (int(n) for n in places[steps == (steps.max() if stage.backwards else steps.min())][0])
     return t, b, j

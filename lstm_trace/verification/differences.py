@@ -12,7 +12,7 @@ from ..cell.lines import Cell, Line
 from ..cell.network import Stage
 from ..trace.trace import Trace
 from .rederive import Derivation, Derived, held
-from .verify import chunks
+from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
 BLOCK = 1 << 18
@@ -104,7 +104,7 @@ def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
     """Blocks of steps in the order in which the stage visits them."""
     each = sum(array.shape[-1] for array in trace.lines.get(stage.scope, {}).values()) * trace.batch
     blocks = chunks(trace.steps, each, BLOCK)
-    yield from reversed(blocks) if stage.direction == "reverse" else blocks
+    yield from reversed(blocks) if stage.backwards else blocks
 
 
 def _moved(by_a: Mapping[str, Derived], by_b: Mapping[str, Derived]) -> dict[str, Array]:
@@ -248,11 +248,11 @@ class Spread:
     def _before(self, stage: Stage, masks: Iterable[Array]) -> Array:
         """For each step and row whether something differs at a step that was visited before; masks: what does here."""
         touched = np.logical_or.reduce(list(masks))
-        visited = touched[::-1] if stage.direction == "reverse" else touched
+        visited = touched[::-1] if stage.backwards else touched
         earlier = self._touched.setdefault(stage.scope, np.zeros(self.rows, bool))
         before = np.logical_or.accumulate(np.concatenate([earlier[None], visited]), axis=0)
         self._touched[stage.scope] = before[-1]
-        return before[-2::-1] if stage.direction == "reverse" else before[:-1]
+        return before[-2::-1] if stage.backwards else before[:-1]
 
     def _elsewhere(self, stage: Stage, name: str, steps: slice) -> Array:
         """For each step and row whether the line of another stage that is read as `name` differs."""

@@ -8,11 +8,20 @@ import click
 
 from ...report.languages import languages
 from ..model_options import input_options, layout_options
-from ..options import FORMAT, nonfinite_option, output_option, selection_options
+from ..options import (
+    FORMAT,
+    arithmetic_options,
+    nonfinite_option,
+    number_options,
+    output_option,
+    selection_options,
+)
 
 if TYPE_CHECKING:
     from ...trace.trace import Trace
 
+#: Options whose keyword is another word.
+_OPTION = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
 WAYS = ("memory", "gradient", "contribution", "gates")
 
 
@@ -20,12 +29,12 @@ WAYS = ("memory", "gradient", "contribution", "gates")
 @click.argument("source", type=click.Path(allow_dash=True))
 @click.option("--of", help="Address of the value, for example 3/h_t[1]; not for gates.")
 @click.option("--how", type=click.Choice(WAYS), required=True, help="Which explanation.")
-@output_option("Write here: .md, .csv or .json (gradient also .txt); Markdown to standard output if not given.")
+@output_option("Write here: .md, .csv or .json (gradient: as a report too); Markdown to standard output if not given.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["md", "text", "csv", "json"]),
-    help="Output format, if the suffix does not determine it; text for gradient only.",
+    type=click.Choice(["md", "csv", "json", "text", "html", "tex", "typ", "pdf"]),
+    help="Output format, if the suffix does not determine it; beyond md, csv and json for gradient only.",
 )
 @click.option(
     "--baseline",
@@ -42,12 +51,19 @@ WAYS = ("memory", "gradient", "contribution", "gates")
     type=click.Choice(["scalar", "vector", "summary"]),
     help="gradient: every term of every unit, vectors, or gates and states only; chosen by size if not given.",
 )
-@click.option("--digits", type=click.IntRange(0, 17), help="gradient: decimals (8).")
+@click.option("--equations", is_flag=True, help="gradient: the equations of the way back alone.")
+@click.option(
+    "--notation",
+    type=click.Choice(["exercise", "pytorch", "keras"]),
+    help="gradient: symbols of the exercises, of PyTorch or of Keras.",
+)
 @click.option("--width", type=click.IntRange(min=40), help="gradient: columns of text (80).")
 @click.option("--language", type=click.Choice(languages()), help="gradient: language of headings and sentences (en).")
 @click.option("--all", "everything", is_flag=True, help="gradient: do not truncate.")
 @click.option("--low", type=click.FloatRange(0, 1), help="gates: a value below it is left-saturated (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="gates: a value above it is right-saturated (0.9).")
+@number_options
+@arithmetic_options
 @selection_options
 @input_options
 @layout_options
@@ -59,6 +75,7 @@ def command(
     output: str,
     form: str | None,
     allow_nonfinite: bool,
+    style: dict[str, Any],
     **given: Any,
 ) -> None:
     """Explain a value of SOURCE, a trace or problem (or a model with --input).
@@ -70,17 +87,25 @@ def command(
     gates         saturation, dead units, memory length; the first NaN or infinity
     """
     from ...base.files import format_of, written
+    from ...report.report import SUFFIXES as WORKED
     from ...tables.explanation import SUFFIXES
     from ...tables.explanations import explanation
+    from ...tables.gradient import Gradient
     from ..model_options import opened_with
 
     if of is None and how != "gates" and not given["seed"]:
         raise click.UsageError(f"--how {how} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
-    arguments = _arguments(how, {"of": of, **given})
-    suffixes = SUFFIXES | ({".txt": "text"} if how == "gradient" else {})
+    arguments = _arguments(how, {"of": of, **style, **given})
+    suffixes = (WORKED if how == "gradient" else {}) | SUFFIXES
     chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
     trace = opened_with(source, given, allow_nonfinite)
-    text = explanation(trace, how=how, **arguments).pieces(chosen)
+    found = explanation(trace, how=how, **arguments)
+    if chosen == "pdf" and isinstance(found, Gradient):
+        made = found.pdf()
+        with written(output, "wb") as file:
+            file.write(made)
+        return
+    text = found.pieces(chosen)
     with written(output) as file:
         file.writelines(text)
 
@@ -96,7 +121,7 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
         name: value for name, value in given.items() if name in known and value is not None and value is not False
     }
     for name, ways in misplaced(how, (name for name, value in chosen.items() if value is not None)).items():
-        option = "all" if name == "everything" else name
+        option = _OPTION.get(name, name.replace("_", "-"))
         raise click.UsageError(f"--{option} belongs to --how {' and '.join(ways)}, not to --how {how}")
     if "seed" in chosen:
         chosen["seed"] = read_input(chosen["seed"]).values

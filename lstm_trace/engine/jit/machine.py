@@ -38,8 +38,8 @@ class Target:
 class Compiled:
     """A function in memory, with the program of which it is the code.
 
-    call: takes the address of the arguments (`frame.ARGUMENTS`, then a pointer for each input and each group of
-    products before the loop). engine: keeps the code alive. cached: whether it came from disk.
+    call: takes the address of the arguments (see `loops.ARGUMENTS`). engine: keeps the code alive. cached: whether it
+    came from disk.
     """
 
     program: Program
@@ -92,11 +92,6 @@ def narrow(target: Target, vector: int) -> Target:
 _loaded: dict[tuple[Task, Target], Compiled] = {}
 #: Functions in memory; models keep those that they use.
 MOST_LOADED = 128
-
-
-def is_loaded(task: Task) -> bool:
-    """Whether the task's code for this machine is in memory already."""
-    return bool(_loaded) and (task, host()) in _loaded
 
 
 def load(task: Task, target: Target | None = None) -> Compiled:

@@ -30,7 +30,7 @@ def run_lines(
         read = arithmetic.read
         parameters, inputs, initial = ({n: read(a) for n, a in here.items()} for here in (parameters, inputs, initial))
     steps = next(iter(out.values())).shape[0] if out else 0
-    order = range(steps) if stage.direction != "reverse" else range(steps - 1, -1, -1)
+    order = range(steps) if not stage.backwards else range(steps - 1, -1, -1)
     state = dict(initial)
     with np.errstate(all="ignore"):  # a saturated gate is no fault: exp may overflow to inf, 0 is the right answer
         for t in order:

@@ -91,6 +91,14 @@ def _matvec(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
     return f"{product}(INDEX({operands[0].whole},{j + 1},0),{operands[1].whole})"
 
 
+def _vecmat(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
+    """The product of the vector, which lies in a row, with column j; MMULT wants ranges, and one number is none."""
+    vector, matrix = operands
+    if len(vector.cells) == 1:
+        return f"{vector.whole}*INDEX({matrix.whole},1,{j + 1})"
+    return f"MMULT({vector.whole},INDEX({matrix.whole},0,{j + 1}))"
+
+
 def _add(terms: Sequence[Ref], signs: Sequence[float], j: int) -> str:
     """From left to right, as spreadsheets add."""
     text = "".join(("-" if sign < 0 else "+") + term.unit(j) for term, sign in zip(terms, signs, strict=True))
@@ -105,6 +113,7 @@ def _concat(parts: Sequence[Ref], _: Sequence[float], j: int) -> str:
 #: 1e-304, and 0 is what any other cell sees of it.
 FORMULAS: dict[str, Formula] = {
     "matvec": _matvec,
+    "vecmat": _vecmat,
     "add": _add,
     "mul": _each("{0}*{1}"),
     "div": _each("{0}/{1}"),
@@ -125,4 +134,6 @@ FORMULAS: dict[str, Formula] = {
     "sum": _whole("SUM"),
     "mean": _whole("AVERAGE"),
     "concat": _concat,
+    "slice": lambda operands, constants, j: operands[0].cells[int(constants[0]) + j],
+    "greater": _each("IF({0}>{1},1,0)"),
 }

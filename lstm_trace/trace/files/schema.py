@@ -122,17 +122,17 @@ class Problem(_Strict):
     mask: Mask | None = Field(None, description="1 at valid steps, (T,) or (T, B); lengths or mask, not both")
     batch_first: bool = False
     dtype: Literal["float16", "float32", "float64"] = "float64"
-    extra: str = Field("", description="equations added to the cell, a readout for example")
+    extra: str = Field("", description="equations added to the cell, a readout or a loss for example")
     ask: list[str] = Field(default_factory=list, description="names or addresses of the requested lines")
     names: dict[Literal["x", "h"], list[str]] = Field(default_factory=dict, description="labels: {x: […], h: […]}")
     symbols: dict[str, str] = Field(default_factory=dict, description="TeX symbols of own names")
 
 
 class StageInfo(_Strict):
-    """One layer and direction of a trace: its equations and where its inputs come from."""
+    """One layer and direction of a trace, or its adjoint: its equations and where its inputs come from."""
 
     layer: int = Field(ge=0, le=MOST_COUNTED)
-    direction: Literal["forward", "reverse", "joined"]
+    direction: Literal["forward", "reverse", "joined", "adjoint-forward", "adjoint-reverse", "adjoint-joined"]
     equations: str
     sources: dict[str, str]
     computed: list[str] | None = None
@@ -188,6 +188,7 @@ class TraceFile(Manifest):
     parameters: ByScope = Field(default_factory=dict)
     inputs: Inputs = Field(default_factory=Inputs)
     lines: dict[str, dict[str, Numbers]] = Field(default_factory=dict)
+    sums: ByScope = Field(default_factory=dict, description="what a stage gathered over all steps and rows")
 
 
 MODELS: dict[str, type[BaseModel]] = {"problem": Problem, "trace": TraceFile}

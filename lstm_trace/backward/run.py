@@ -1,0 +1,122 @@
+"""Run the adjoint stages of a network on a trace: their lines, and what they gather over all steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.arithmetic import find
+from ..cell.network import Stage, scope_and_name
+from ..engine.jit.machine import installed
+from ..engine.plan_choice import CHOICES, choose
+from ..engine.reuse import Pool
+from ..engine.run import by_definition, by_plan
+from ..engine.storing import Block, InMemory, check_memory, empty_lines
+from ..engine.work import Work
+from ..errors import MissingError, raise_all
+from ..trace.operands import sizes
+from ..trace.sums import add, gather, gather_in, term
+from ..trace.trace import Trace
+
+
+def extended(trace: Trace, stages: tuple[Stage, ...], given: dict[str, dict[str, Array]], record: bool) -> Trace:
+    """The trace with the adjoint `stages` added and run; the arrays of the trace are shared, not copied.
+
+    given: their supplied values. record: keep all their lines; otherwise only the gradients of inputs and states.
+    Raises MissingError for what they read and the trace does not hold, TooLargeError.
+    """
+    dtype = trace.header.dtype
+    new = replace(trace, stages=trace.stages + stages, given={**trace.given, **given}, memory=None)
+    raise_all(MissingError, _lacking(new, stages))
+    widths = sizes(new)
+    work = Work(
+        stages=stages,
+        steps=trace.steps,
+        length=trace.steps,
+        batch=trace.batch,
+        widths={s.scope: {n: widths[s.scope][n] for n in (*s.cell.by_name, *s.states)} for s in stages},
+        inputs={s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in stages},
+        recorded={
+            s.scope: tuple(s.cell.by_name) if record else tuple(dict.fromkeys(ends(new, s).values())) for s in stages
+        },
+    )
+    check_memory(work, dtype)
+    states = {s.scope: {n: np.zeros((trace.batch, widths[s.scope][n]), dtype) for n in s.states} for s in stages}
+    lines = {**trace.lines, **empty_lines(work, dtype)}
+    new = replace(new, initial={**trace.initial, **states}, lines=lines, sums={})
+    target = _Gathering(new, work)
+    weights = {s.scope: trace.parameters.get(s.owner, {}) for s in stages}
+    plan = "lines" if trace.header.arithmetic is not None else choose(_plan(trace), work, weights, dtype)
+    new = replace(new, header=replace(new.header, plan=plan))
+    if plan == "lines":
+        by_definition(new, work, target)
+    else:
+        by_plan(new, work, weights, Pool(), target)
+    return replace(new, sums=target.sums)
+
+
+def _plan(trace: Trace) -> str:
+    """The plan to ask for: that of the trace, where one computed it and can run here."""
+    known = trace.header.plan in CHOICES and (trace.header.plan != "compiled" or installed())
+    return trace.header.plan if known else "auto"
+
+
+def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:
+    """What the stages read of the forward pass that was not recorded."""
+    made = {stage.scope for stage in stages}
+    for stage in stages:
+        for name in stage.cell.inputs:
+            source = stage.sources[name]
+            if scope_and_name(source)[0] in made or trace.operand(stage.scope, name, slice(0, 1)) is not None:
+                continue
+            readers = stage.cell.readers.get(name, ())
+            why = f"the gradient `{readers[0].name}` needs it" if readers else "the gradients of parameters need it"
+            yield f"{source} was not recorded; {why}: trace again and record that line too"
+
+
+def ends(trace: Trace, stage: Stage) -> dict[str, str]:
+    """Each input and state of the stage whose adjoint `stage` is, with the line that is its gradient."""
+    cell = trace.stage(stage.owner).cell
+    return {name: line for line, name in stage.cell.gradient if name in cell.inputs or name in cell.states}
+
+
+def line_gradients(trace: Trace) -> dict[str, dict[str, Array]]:
+    """By scope and line the gradients that the adjoint stages of a trace found, (T, B, width)."""
+    found: dict[str, dict[str, Array]] = {}
+    for stage in trace.stages:
+        own = trace.stage(stage.owner).cell.by_name
+        for new, name in stage.cell.gradient:
+            if name in own and new in stage.cell.by_name:
+                found.setdefault(stage.owner, {})[name] = trace.lines[stage.scope][new]
+    return found
+
+
+class _Gathering(InMemory):
+    """A trace's memory that also gathers over all steps, block by block, what the stages ask for."""
+
+    def __init__(self, trace: Trace, work: Work) -> None:
+        super().__init__(trace, work, {})
+        self.trace = trace
+        self.sums: dict[str, dict[str, Array]] = {}
+
+    def take(self, scope: str, block: Block, first: int, count: int) -> None:
+        """See `Target`."""
+        super().take(scope, block, first, count)
+        stage, steps = self.trace.stage(scope), slice(first, first + count)
+
+        def values(name: str) -> Any:
+            if name in stage.cell.by_name:
+                return block.line(name)[:count]
+            source, line = scope_and_name(stage.sources.get(name, ""))
+            if source in self.passed:
+                return self.passed[source][line][steps]
+            return term(self.trace, scope, name, steps)
+
+        arithmetic = self.trace.header.arithmetic
+        sums = stage.cell.sums
+        part = gather(sums, values) if arithmetic is None else gather_in(find(arithmetic), sums, values)
+        add(self.sums.setdefault(scope, {}), part)

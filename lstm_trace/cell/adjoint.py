@@ -1,0 +1,222 @@
+"""The adjoint of a cell: back-propagation through it, written down as another cell.
+
+From the lines of a cell, last first, this writes the equations of their gradients: the gradient of a value is the sum
+over the lines that read it, each term by that line's row in `rules`. The cell that comes out runs against the time of
+the first and reads its lines as inputs; a parameter's gradient is gathered over all steps and rows (`sum:`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, chain, pairwise
+
+from ..errors import CellError
+from .lines import Cell, Line, Operand, number
+from .ops import OPS
+from .parse import parse
+from .rules import DERIVATIVE
+
+#: The words of a rule that are no functions.
+_WORD = re.compile(r"\b[a-z]+\b(?!\()")
+#: Characters of a value without a name that the name of its gradient has.
+MOST_CHARACTERS = 40
+_REDUCTIONS = ("max", "sum", "mean")
+
+
+def adjoint(
+    cell: Cell, seeds: Mapping[str, Iterable[str]] | None = None, widths: Mapping[str, int] | None = None
+) -> Cell:
+    """The gradients of a weighted sum of the cell's lines with respect to all that they depend on, as a cell.
+
+    Args:
+        cell: the cell.
+        seeds: to each weighted line, or input, the names of the inputs that bring its weights, (T, B, width); the
+            output line with `seed_<name>` if None.
+        widths: of every line, state, input and vector; needed for cells that concatenate. Without them a value
+            is as wide as the values that it meets, unless its equation says that it is one number.
+
+    Returns:
+        A cell with the lines that a slope reads, and the seeds, as inputs. Its `gradient` says which line is the
+        gradient of what; `sums` are the gradients of the parameters; a state `d_h_next` brings the step after's.
+
+    Raises:
+        CellError: where a width is needed that is not known.
+
+    >>> cell = parse("c_t = tanh(W_h @ c_prev + x_t)\\ncarry: c_prev <- c_t\\noutput: c_t")
+    >>> print(adjoint(cell).text)
+    input: seed_c_t, c_prev, c_t
+    d_c_t = seed_c_t + d_c_next
+    d_x_t = d_c_t * (1 - c_t * c_t)
+    d_c_before = d_x_t @ W_h
+    carry: d_c_next <- d_c_before
+    sum: d_W_h <- outer(d_x_t, c_prev)
+    gradient: d_c_next <- c_t, d_c_t <- c_t, d_x_t <- x_t, d_c_before <- c_prev, d_W_h <- W_h
+    output: d_x_t
+    <BLANKLINE>
+    """
+    if seeds is None:
+        seeds = {cell.output: (f"seed_{cell.output}",)}
+    return _Writer(cell, {name: tuple(inputs) for name, inputs in seeds.items()}, widths).written()
+
+
+@dataclass
+class _Writer:
+    """Writes the rows of one adjoint.
+
+    names: of each value with a name of its own, the name that its gradient has if it is no other's. gradients: of each
+    value the name of its gradient. terms: what its readers bring, by reader.
+    """
+
+    cell: Cell
+    seeds: Mapping[str, tuple[str, ...]]
+    widths: Mapping[str, int] | None
+    gradients: dict[str, str] = field(default_factory=dict)
+    terms: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
+    rows: list[str] = field(default_factory=list)
+
+    def written(self) -> Cell:
+        """The adjoint. Raises CellError where a width is needed that is not known."""
+        cell, flows = self.cell, _flows(self.cell, self.seeds)
+        self.narrow = _narrow(cell)
+        self.taken = {*cell.by_name, *cell.inputs, *cell.states, *cell.parameters, *chain(*self.seeds.values())}
+        states = [state for state in cell.states if state in flows]
+        named = (n for n in (*cell.by_name, *cell.inputs, *cell.states, *cell.parameters) if n.isidentifier())
+        self.names = {name: self._new(name) for name in named if name in flows}
+        self.next = {state: self._new(f"{state.removesuffix('_prev')}_next") for state in states}
+        for at, line in reversed([*enumerate(cell.lines)]):
+            if line.name in flows:
+                self._pass(at, line, self._value(line.name))
+        for name in (*cell.inputs, *states):
+            if name in flows:
+                self._value(name)
+        rows, pairs = self.rows, [(self.next[s], cell.states[s]) for s in states]
+        pairs += [(new, name) for name, new in self.gradients.items()]
+        if states:
+            rows.append("carry: " + ", ".join(f"{self.next[s]} <- {self.gradients[s]}" for s in states))
+        sums = {self.names[name]: (name, self.terms[name]) for name in cell.parameters if name in self.terms}
+        if sums:
+            rows.append(
+                "sum: "
+                + ", ".join(f"{new} <- {' + '.join(t for _, t in sorted(terms))}" for new, (_, terms) in sums.items())
+            )
+            pairs += [(new, name) for new, (name, _) in sums.items()]
+        fed = [n for n in (*cell.inputs, *cell.states, *cell.by_name) if n in self.read]
+        seeds = chain(*(self.seeds.get(name, ()) for name in (*cell.by_name, *cell.inputs, *cell.states)))
+        rows.append("gradient: " + ", ".join(f"{new} <- {name}" for new, name in pairs))
+        rows.append("output: " + [*(self.gradients[n] for n in cell.inputs if n in flows), *self.gradients.values()][0])
+        return parse("\n".join([*(f.text for f in cell.functions), f"input: {', '.join((*seeds, *fed))}", *rows]))
+
+    def _new(self, name: str) -> str:
+        """A name for the gradient of `name` that is not taken."""
+        stem = new = "d_" + re.sub(r"\W+", "_", name.replace("_prev", "_before")).strip("_")[:MOST_CHARACTERS]
+        count = 1
+        while new in self.taken:
+            count += 1
+            new = f"{stem}_{count}"
+        self.taken.add(new)
+        return new
+
+    def _value(self, name: str) -> str:
+        """Add the row of the gradient of `name`, if it needs one of its own; the name of that gradient."""
+        terms = [*self.seeds.get(name, ()), *(text for _, text in sorted(self.terms.pop(name, ())))]
+        terms += [new for state, new in self.next.items() if self.cell.states[state] == name]
+        if len(terms) == 1 and terms[0] in self.gradients.values():
+            self.gradients[name] = terms[0]  # a term of a sum has the gradient of the sum
+        else:
+            self.gradients[name] = self.names.get(name) or self._new(name)
+            self.rows.append(f"{self.gradients[name]} = {' + '.join(terms)}")
+        return self.gradients[name]
+
+    def _pass(self, at: int, line: Line, d: str) -> None:
+        """What a line brings to the gradients of its operands."""
+        if line.product:
+            vector = self._read(line.product[1])
+            sides = (d, vector) if line.op == "matvec" else (vector, d)
+            self.terms.setdefault(line.product[0], []).append((at, f"outer({', '.join(sides)})"))
+        for operand, rule in zip(line.operands, self._rules(line), strict=True):
+            if isinstance(operand, str) and rule:
+                text = _WORD.sub(lambda found: self._word(found[0], line, d), rule)
+                if self._narrower(operand, line):
+                    text = f"sum({text})"
+                self.terms.setdefault(operand, []).append((at, text))
+
+    def _rules(self, line: Line) -> Sequence[str]:
+        """The row of a line's operation."""
+        if line.op == "add":
+            return ["d" if sign > 0 else "-d" for sign in line.constants]
+        if line.op == "concat":
+            ends = [*accumulate((self._width(o, line) for o in line.operands), initial=0)]
+            return [f"d[{begin}:{end}]" for begin, end in pairwise(ends)]
+        if line.op == "slice":
+            begin, end = map(int, line.constants)
+            width = self._width(line.operands[0], line)
+            parts = [f"where(0, a[0:{begin}], 0)"] * (begin > 0) + ["d"]
+            return [f"concat({', '.join(parts + [f'where(0, a[{end}:{width}], 0)'] * (end < width))})"]
+        return DERIVATIVE[line.op]
+
+    def _word(self, word: str, line: Line, d: str) -> str:
+        """What a word of a rule stands for in a line."""
+        if word in ("d", "y"):
+            return d if word == "d" else self._read(line.name)
+        constants = dict(zip((name for name, _ in OPS[line.op].constants), line.constants, strict=False))
+        return f"({number(constants[word])})" if word in constants else self._read(line.operands["abc".index(word)])
+
+    def _read(self, operand: Operand) -> str:
+        """A value of the cell as it stands in an equation of the adjoint."""
+        if not isinstance(operand, str):
+            return f"({number(operand)})"
+        self.read.add(operand)
+        return operand if operand.isidentifier() else f"({operand})"
+
+    def _width(self, operand: Operand, line: Line) -> int:
+        if not isinstance(operand, str):
+            return 1
+        if self.widths is None:
+            raise CellError(
+                f"the adjoint of `{line.name}` needs to know how wide {operand} is: "
+                "give the widths of the cell's values"
+            )
+        return self.widths[operand]
+
+    def _narrower(self, operand: str, line: Line) -> bool:
+        """Whether the operand is one number where the line has several units."""
+        if self.widths is None or operand not in self.widths:
+            return operand in self.narrow and line.name not in self.narrow and not line.product
+        return self.widths[operand] < self.widths[line.name] and line.op not in ("concat", "matvec", "vecmat")
+
+
+def _flows(cell: Cell, seeds: Iterable[str]) -> set[str]:
+    """The lines, inputs and states on which a weighted value depends by a way that a gradient goes back."""
+    found = set(seeds)
+    while True:
+        before = len(found)
+        found |= {line for state, line in cell.carry if state in found}
+        for line in reversed(cell.lines):
+            if line.name in found:
+                # a matrix has no rule, and a gradient nevertheless
+                shut = [not rule and not line.product for rule in DERIVATIVE.get(line.op, ())] or [False] * len(
+                    line.operands
+                )
+                found |= {o for o, no in zip(line.operands, shut, strict=True) if isinstance(o, str) and not no}
+        if len(found) == before:
+            return found
+
+
+def _narrow(cell: Cell) -> set[str]:
+    """The lines and states that are one number whatever the arrays are."""
+    narrow = set(cell.states)
+    while True:
+        for line in cell.lines:
+            alike = not line.product and line.op not in ("concat", "slice")  # as wide as what it reads
+            one = line.op in _REDUCTIONS or (line.op == "slice" and line.constants[1] - line.constants[0] == 1)
+            if one or (alike and narrow.issuperset(line.reads)):
+                narrow.add(line.name)
+            else:
+                narrow.discard(line.name)
+        wide = {state for state, line in cell.carry if state in narrow and line not in narrow}
+        if not wide:
+            return narrow
+        narrow -= wide
