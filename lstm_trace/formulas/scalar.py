@@ -7,14 +7,14 @@ from typing import Any
 
 from ..cell.lines import Line, Operand
 from ..cell.ops import OPS
-from .tree import Call, Dots, Greater, Neg, Node, Num, Parts, Prod, Quot, Sum, call, kept, number
+from .tree import Call, Dots, Holds, Neg, Node, Parts, Prod, Quot, Sum, call, kept, number
 
 
 class Terms:
     """The numbers that one unit of a line reads: `at(i)` is operand i at the unit, `all(i)` every unit of operand i.
 
     place: step and row. arrays: all values of each operand. num: the number of an operand at step and row (None for a
-    parameter) and index. most: how many terms are written before dots.
+    parameter) and index, or what stands for it. most: how many terms are written before dots.
     """
 
     def __init__(
@@ -23,18 +23,18 @@ class Terms:
         place: tuple[int, int],
         unit: int,
         arrays: Sequence[Any],
-        num: Callable[[Operand, int | None, int | None, tuple[int, ...]], Num],
+        num: Callable[[Operand, int | None, int | None, tuple[int, ...]], Node],
         most: int | None = None,
     ) -> None:
         self.line, self.place, self.unit, self.arrays, self.num, self.most = line, place, unit, arrays, num, most
         self.widths = [values.shape[-1] if values.ndim else 1 for values in arrays]
 
-    def leaf(self, i: int, index: tuple[int, ...]) -> Num:
+    def leaf(self, i: int, index: tuple[int, ...]) -> Node:
         """One number of operand i."""
         t, b = self.place if self.arrays[i].ndim == 3 else (None, None)
         return self.num(self.line.operands[i], t, b, index)
 
-    def at(self, i: int) -> Num:
+    def at(self, i: int) -> Node:
         """Operand i at this unit; a value of width 1 serves every unit."""
         return self.leaf(i, (0 if self.widths[i] == 1 else self.unit,))
 
@@ -94,5 +94,5 @@ SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
     "max": lambda line, terms: Call("max", terms.all(0)),
     "concat": _part,
     "slice": lambda line, terms: terms.leaf(0, (int(line.constants[0]) + terms.unit,)),
-    "greater": lambda line, terms: Greater(terms.at(0), terms.at(1)),
+    "greater": lambda line, terms: Holds(terms.at(0), terms.at(1)),
 }

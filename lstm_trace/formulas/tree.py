@@ -6,12 +6,16 @@ Two tables, keyed by operation, write a line as a tree: in symbols (`SYMBOLIC`) 
 
 from __future__ import annotations
 
+import operator
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..cell.lines import Cell, Line, Operand
 from ..cell.ops import OPS
+from ..cell.parse import parse
 from .numbers import Shown, show
 
 Key = tuple[Any, ...]  # what a number is the value of; see `values.Values`
@@ -88,11 +92,20 @@ class Transposed:
 
 
 @dataclass(frozen=True)
-class Greater:
-    """Whether `left` is greater than `right`, as a number: 1 or 0."""
+class Holds:
+    """A comparison as a number: 1 where it holds, 0 elsewhere. sign: `>`, `≤`, `≠` or `=`."""
 
     left: Node
     right: Node
+    sign: str = ">"
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The gradient of L with respect to something; through: by which way it comes back, where there are several."""
+
+    of: Node
+    through: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,9 +161,15 @@ class Dots:
 
 
 Node = (
-    Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Transposed | Greater
-    | Quot | Neg | Call | Fn | Vec | Mat | Dots
+    Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Transposed | Holds
+    | Gradient | Quot | Neg | Call | Fn | Vec | Mat | Dots
 )  # fmt: skip
+
+
+#: The sign of a comparison to what it asks.
+COMPARED: dict[str, Callable[[Any, Any], bool]] = {
+    ">": operator.gt, "≤": operator.le, "≠": operator.ne, "=": operator.eq,
+}  # fmt: skip
 
 
 def number(value: float) -> Num:
@@ -185,7 +204,7 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     "neg": lambda line, parts: Neg(parts[0]),
     "copy": lambda line, parts: parts[0],
     "slice": _slice,
-    "greater": lambda line, parts: Greater(*parts),
+    "greater": lambda line, parts: Holds(parts[0], parts[1]),
 }
 
 
@@ -196,14 +215,31 @@ def formula(line: Line, cell: Cell) -> Node:
     """
 
     def operand(o: Operand) -> Node:
-        if not isinstance(o, str):
-            return number(o)
-        inner = cell.by_name.get(o)
-        return formula(inner, cell) if inner is not None and not inner.assigned else Sym(o)
+        return value(o, cell) if isinstance(o, str) else number(o)
 
     if line.call:
         return Call(str(line.call[0]), tuple(map(operand, line.call[1:])))
     return SYMBOLIC[line.op](line, tuple(map(operand, line.operands)))
+
+
+def value(name: str, cell: Cell) -> Node:
+    """The symbol of a value of a cell, also of one that it is fed: its name, or what it computes without one."""
+    if name.isidentifier():
+        return Sym(name)
+    if name in cell.by_name:
+        return formula(cell.by_name[name], cell)
+    matrices = frozenset(cell.parameters) | {of for new, of in cell.gradient if new in {s.name for s in cell.sums}}
+    return _fed(name, tuple(function.text for function in cell.functions), matrices)
+
+
+@lru_cache(4096)
+def _fed(name: str, functions: tuple[str, ...], matrices: frozenset[str]) -> Node:
+    """What a value is by its name alone; of a product with unknown matrices the left side is one."""
+    left = {a for a, b in re.findall(r"(\w+) @ (\w*)", name) if b not in matrices}
+    names = [n for n in dict.fromkeys(re.findall(r"[^\W\d]\w*\b(?!\()", name)) if n not in left | matrices]
+    fed = [f"input: {', '.join(names)}"] if names else []
+    cell = parse("\n".join([*functions, *fed, f"v = {name}", "output: v"]))
+    return formula(cell.by_name["v"], cell)
 
 
 def written_out(line: Line, cell: Cell) -> Node | None:
@@ -213,7 +249,7 @@ def written_out(line: Line, cell: Cell) -> Node | None:
 
 def heading(line: Line, cell: Cell) -> Node:
     """The symbol of a line: its name, or what it computes where it has none."""
-    return Sym(line.name) if line.assigned else formula(line, cell)
+    return value(line.name, cell)
 
 
 def kept(size: int, most: int | None) -> list[int | None]:

@@ -12,7 +12,7 @@ from ..cell.lines import Cell, Line
 from ..cell.network import Stage
 from ..trace.trace import Trace
 from .rederive import Derivation, Derived, held
-from .verify import chunks
+from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
 BLOCK = 1 << 19

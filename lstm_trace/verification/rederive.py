@@ -19,7 +19,7 @@ from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..cell.slopes import DERIVATIVE
 from ..trace.trace import Trace
-from .verify import bound
+from .rounding import bound
 
 # Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
 _ROUNDED = frozenset({"mul", "div", "sqrt"})

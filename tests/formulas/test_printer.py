@@ -18,7 +18,8 @@ from lstm_trace.formulas.tree import (
     Dots,
     Factors,
     Fn,
-    Greater,
+    Gradient,
+    Holds,
     Index,
     Mat,
     MatVec,
@@ -43,7 +44,7 @@ A, B, W = Sym("a"), Sym("b"), Sym("W")
 #: A node of each kind as plain text, TeX and Typst.
 EACH: dict[Node, tuple[str, str, str]] = {
     Sym("W_xi"): ("W_xi", "W_{xi}", "W_(x i)"),
-    Index(W, "5,:"): ("W[5,:]", "W[5,:]", 'W["5,:"]'),
+    Index(W, "5,:"): ("W[5,:]", "W[5,:]", 'W ["5,:"]'),
     number(-1.5e-12): ("-1.5e-12", r"-1.5 \times 10^{-12}", "-1.5 × 10^(-12)"),
     Sum((1.0, -1.0), (A, number(-2))): ("a - (-2)", "a - (-2)", "a - (-2)"),
     Prod(A, Sum((1.0, 1.0), (A, B))): ("a ⊙ (a + b)", r"a \odot \left(a + b\right)", "a ⊙ (a + b)"),
@@ -60,8 +61,8 @@ EACH: dict[Node, tuple[str, str, str]] = {
         r"W^{\top}\,\left(a + b\right)",
         "W^⊤ thin (a + b)",
     ),
-    Greater(A, Sum((1.0, -1.0), (B, number(2)))): ("[a > b - 2]", r"\left[a > b - 2\right]", "[a > b - 2]"),
-    Prod(Greater(A, number(0)), B): ("[a > 0] ⊙ b", r"\left[a > 0\right] \odot b", "[a > 0] ⊙ b"),
+    Holds(A, Sum((1.0, -1.0), (B, number(2)))): ("[a > b - 2]", r"\left[a > b - 2\right]", "[a > b - 2]"),
+    Prod(Holds(A, number(0)), B): ("[a > 0] ⊙ b", r"\left[a > 0\right] \odot b", "[a > 0] ⊙ b"),
     Quot(Sum((1.0, 1.0), (A, B)), number(-2)): (
         "(a + b) / (-2)",
         r"\frac{a + b}{-2}",
@@ -79,6 +80,16 @@ EACH: dict[Node, tuple[str, str, str]] = {
         "[a; b]",
         r"\begin{bmatrix} a \\ b \end{bmatrix}",
         'display(mat(delim: "[", a; b))',
+    ),
+    Gradient(Sum((1.0, 1.0), (A, B))): (
+        "∂L/∂(a + b)",
+        r"\frac{\partial L}{\partial \left(a + b\right)}",
+        "display(frac(∂ L, ∂ (a + b)))",
+    ),
+    Gradient(A, "next"): (
+        "∂L/∂a|next",
+        r"\left.\frac{\partial L}{\partial a}\right|_{\text{next}}",
+        'lr(display(frac(∂ L, ∂ a))|)_"next" ',
     ),
     Fn("product"): ("⊙", r"\odot", "⊙"),
     Vec((number(1), Dots("down"))): (
