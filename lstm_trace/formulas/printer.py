@@ -40,7 +40,7 @@ from .tree import (
 from .tree import number as written
 from .user_tex import translated
 
-# -- parentheses: which part needs them where it stands, so that no sign stands beside a sign ---------------------------
+# -- parentheses: which part needs them where it stands, so that no sign stands beside a sign --------------------------
 
 #: How tightly each kind binds; a looser one inside a tighter one stands in parentheses.
 BINDING: dict[type, int] = {
