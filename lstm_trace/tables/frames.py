@@ -85,7 +85,7 @@ def frame(
 
         rows = worked_rows(trace, selection, padding=padding)
         return pd.DataFrame(rows, columns=list(WorkedRow._fields))[list(with_valid(WORKED, padding))]
-    there = list(parts(trace, selection, with_inputs, padding))
+    there = list(parts(trace, selection, with_inputs, padding, shape == "wide"))
     columns = long_columns(there) if shape == "long" else wide_columns(there)
     return pd.DataFrame({name: _series(pd, column) for name, column in columns.items()})
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Values = Callable[[str], Array]
 #: Values of one step times steps that are gathered at once: some tens of megabytes, however long the trace.
 BLOCK = 1 << 20
+#: What stands for the operation of a sum over all steps.
+GATHERED = "gathered"
 
 
 class Gathered(NamedTuple):

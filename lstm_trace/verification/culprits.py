@@ -12,14 +12,12 @@ from ..base.arrays import Array
 from ..cell.lines import Line, Sum
 from ..cell.network import GIVEN, Stage, X
 from ..trace.address import Address
-from ..trace.sums import held_throughout
+from ..trace.sums import GATHERED, held_throughout
 from ..trace.trace import Trace
 from .rounding import check, check_sums, derive
 
 #: Culprits that are reported one by one; the rest is counted.
 MOST = 20
-#: What is given as the operation of a sum over all steps.
-GATHERED = "gathered"
 
 #: By scope and name, which values of a line (T, B, width), or of a sum, fail.
 Failing = dict[tuple[str, str], Array]
