@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.backward import reverse
-from lstm_trace.backward.gradients import backward, walked, weighting
-from lstm_trace.backward.reverse import walk_back
-from lstm_trace.backward.run import line_gradients
+from lstm_trace.backpropagation import reverse
+from lstm_trace.backpropagation.gradients import walked, weighting
+from lstm_trace.backpropagation.reverse import walk_back
+from lstm_trace.backpropagation.run import line_gradients
 from lstm_trace.engine.plan.numpy_machine import MOST_STEPS
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.trace.address import STATE
@@ -220,7 +220,7 @@ def test_a_long_vanishing_gradient_ends_in_zero() -> None:
     assert found["x"][-5:].all()
     small = (found["x"] != 0) & (np.abs(found["x"]) < np.finfo(np.float64).tiny)
     assert small.any(axis=1).sum() <= MOST_STEPS
-    assert lt.verify(backward(trace, of="2999/h_t[0]")).status == "verified"
+    assert lt.verify(lt.backward(trace, of="2999/h_t[0]")).status == "verified"
 
 
 def test_weightings_add() -> None:
