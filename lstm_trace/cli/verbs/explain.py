@@ -153,7 +153,7 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
 def _constant(text: str) -> tuple[str, float]:
     name, mark, value = text.partition("=")
     try:
-        return name.strip(), float(value) if mark else float("nan")
+        return name.strip(), float(value if mark else "none")
     except ValueError:
         raise click.UsageError(f"--constant {text!r}: expected NAME=NUMBER, as in momentum=0.5") from None
 
