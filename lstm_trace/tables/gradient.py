@@ -29,7 +29,7 @@ class Gradient(Explanation):
     options: dict[str, Any] = field(default_factory=dict)
 
     def render(self, form: str) -> str:
-        """`csv`, `json`, or a format of a report. Raises OptionError for another, MissingError for a wrong selection."""
+        """`csv`, `json`, or a format of a report. Raises OptionError, MissingError for a wrong selection."""
         if form not in PRINTERS:
             return super().render(form)
         assert self.back is not None

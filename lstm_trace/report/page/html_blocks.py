@@ -172,9 +172,8 @@ def _row(p: Printer, row: Row) -> str:
             lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
             pieces.append(math(f"{lead}{made(piece)}", tall=True))
             lead = ""
-    left = "".join(p._inline(part, tall=True) for part in row.left) + (
-        ":" if row.parts and row.parts[0][0] == ":" else ""
-    )
+    left = "".join(p._inline(part, tall=True) for part in row.left)
+    left += ":" if row.parts and row.parts[0][0] == ":" else ""
     if row.under:
         return f'<div class="row under"><span class="what">{left}</span> <span>{"<wbr>".join(pieces)}</span></div>'
     return f'<div class="row">{"<wbr>".join([left, *pieces])}</div>'
