@@ -100,9 +100,9 @@ def times(*parts: Node) -> Node:
         found = Prod(factors[0], factors[1]) if one else Factors(tuple(factors))
     else:
         constants = [factor for factor in factors if isinstance(factor, Num) and factor.key is None]
-        first, *rest = [*constants, *(factor for factor in factors if factor not in constants)]
-        found = first
-        for factor in rest:
+        ordered = [*constants, *(factor for factor in factors if factor not in constants)]
+        found = ordered[0]
+        for factor in ordered[1:]:
             found = Prod(found, factor)
     return Neg(found) if minus else found
 
