@@ -22,7 +22,7 @@ from ..errors import ShapeError, raise_all
 from ..trace.address import INITIAL
 from ..trace.operands import in_order, one_row, total
 from ..trace.trace import Trace
-from ..verification.verify import bound
+from ..verification.rounding import bound
 from .gradients import Value, Weightings, add_value, one_value
 from .reverse import Adjoints, by_matrix, pulled, walk_back
 

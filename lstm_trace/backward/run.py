@@ -19,8 +19,8 @@ from ..engine.storing import Block, InMemory, check_memory, empty_lines
 from ..engine.work import Work
 from ..errors import MissingError, raise_all
 from ..trace.operands import sizes
+from ..trace.sums import add, gather, gather_in, term
 from ..trace.trace import Trace
-from .sums import gather, gather_in
 
 
 def extended(trace: Trace, stages: tuple[Stage, ...], given: dict[str, dict[str, Array]], record: bool) -> Trace:
@@ -114,12 +114,9 @@ class _Gathering(InMemory):
             source, line = scope_and_name(stage.sources.get(name, ""))
             if source in self.passed:
                 return self.passed[source][line][steps]
-            found: Any = self.trace.operand(scope, name, steps)
-            return np.broadcast_to(found, (count, self.trace.batch, found.shape[-1]))  # a parameter is no step's
+            return term(self.trace, scope, name, steps)
 
         arithmetic = self.trace.header.arithmetic
         sums = stage.cell.sums
         part = gather(sums, values) if arithmetic is None else gather_in(find(arithmetic), sums, values)
-        here = self.sums.setdefault(scope, {})
-        for name, value in part.items():
-            here[name] = here[name] + value if name in here else value
+        add(self.sums.setdefault(scope, {}), part)

@@ -6,12 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..cell.adjoint import adjoint
-from ..cell.network import ADJOINT, GIVEN, Scope, Stage, scope_and_name
-
-
-def forward_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """The stages that are no adjoints."""
-    return tuple(stage for stage in stages if not stage.direction.startswith(ADJOINT))
+from ..cell.network import ADJOINT, GIVEN, Scope, Stage, forward_stages, scope_and_name
 
 
 def adjoint_stages(

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..backward.gradients import backward, by_address, loss_of, one_value
+from ..backward.gradients import backward, loss_of, one_value
+from ..backward.mapping import by_address
 from ..backward.run import line_gradients
+from ..base.arrays import Array
 from ..cell.arithmetic import decimals
+from ..cell.network import Stage
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError
 from ..formulas.numbers import DIGITS
 from ..report.report import PRINTERS, pdf, report
 from ..trace.trace import Trace
+from .entries import Entries, Grid, Run, every
 from .explanation import Explanation
+
+_COLUMNS = ("address", "kind", "gradient")
+#: Values of lines whose rows are put in order at once: some megabytes.
+AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -28,12 +37,12 @@ class Gradient(Explanation):
     back: Trace | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
-    def render(self, form: str) -> str:
+    def pieces(self, form: str) -> Iterator[str]:
         """`csv`, `json`, or a format of a report. Raises OptionError, MissingError for a wrong selection."""
         if form not in PRINTERS:
-            return super().render(form)
+            return super().pieces(form)
         assert self.back is not None
-        return report(self.back, form, **self.options)
+        return iter([report(self.back, form, **self.options)])
 
     def markdown(self, digits: int = 8) -> str:
         """The worked solution."""
@@ -68,7 +77,6 @@ def gradient(
     back = backward(trace, output=None if seed is None else np.asarray(seed), of=of)
     value = of if of is None or loss_of(trace, of) else one_value(trace, of)
     found = by_address(back)
-    rows = [*_lines(trace, line_gradients(back)), *_premises(found)]
     blocks = [(name, float(np.abs(a).sum()), float(np.abs(a).max(initial=0.0))) for name, a in found.items()]
     blocks.sort(key=lambda row: -row[1])
     return Gradient(
@@ -76,8 +84,8 @@ def gradient(
         sentences=tuple(
             f"largest at {name}: {biggest:.6g} (sizes add up to {size:.6g})" for name, size, biggest in blocks[:3]
         ),
-        columns=("address", "kind", "gradient"),
-        rows=rows,
+        columns=_COLUMNS,
+        rows=Entries(_COLUMNS, lambda: [*_lines(trace, line_gradients(back)), _premises(found)]),
         more=(Explanation("By block", (), ("block", "sum of sizes", "largest"), blocks, ranked=("sum of sizes",)),),
         ranked=("gradient",),
         back=back,
@@ -85,24 +93,48 @@ def gradient(
     )
 
 
-def _lines(trace: Trace, found: dict[str, dict[str, Any]]) -> list[tuple[str, str, float]]:
-    rows = []
+def _lines(trace: Trace, found: dict[str, dict[str, Array]]) -> Iterator[Run]:
+    """The gradients of the lines that are not 0, in the order of the walk, some steps at a time."""
     for stage in reversed(trace.stages):
         here = found.get(stage.scope, {})
-        order = trace.span if stage.backwards else trace.span[::-1]
-        for t in order:
-            for line in reversed(stage.cell.lines):
-                if line.name in here:
-                    values = here[line.name][trace.index(t)]
-                    for (b, j), value in np.ndenumerate(values):
-                        if value:
-                            rows.append((f"{stage.scope}/{t}/{b}/{line.name}[{j}]", "line", float(value)))
-    return rows
+        names = [line.name for line in reversed(stage.cell.lines) if line.name in here]
+        each = sum(here[name][0].size for name in names)
+        walked = trace.span if stage.backwards else trace.span[::-1]
+        by = max(AT_ONCE // max(each, 1), 1)
+        for at in range(0, len(walked), by):
+            steps = walked[at : at + by]
+            yield _visited([_line(trace, stage, name, here[name], steps) for name in names])
 
 
-def _premises(found: dict[str, Any]) -> list[tuple[str, str, float]]:
-    return [
-        (f"{name}[{','.join(map(str, at))}]", "premise", float(value))
-        for name, array in found.items()
-        for at, value in np.ndenumerate(array)
-    ]
+def _line(trace: Trace, stage: Stage, name: str, values: Array, steps: range) -> Grid:
+    first, last = trace.index(min(steps)), trace.index(max(steps))
+    axes = (("t", steps), ("batch", range(values.shape[1])), ("unit", range(values.shape[2])))
+    address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[%d]"
+    return Grid(address, axes, {"kind": "line"}, {"gradient": values[first : last + 1][:: steps.step]})
+
+
+def _visited(lines: Sequence[Grid]) -> Run:
+    """What is not 0 of lines that have the same steps: step by step, and at each of them line by line."""
+
+    def order() -> Array:
+        places, steps, start = [], [], 0
+        for grid in lines:
+            there = np.flatnonzero(grid.values["gradient"])
+            places.append(start + there)
+            steps.append((there // grid.values["gradient"][0].size).astype(np.min_scalar_type(len(grid.axes[0][1]))))
+            start += grid.size
+        return np.concatenate(places)[np.argsort(np.concatenate(steps), kind="stable")]
+
+    return Run(tuple(lines), sum(int(np.count_nonzero(grid.values["gradient"])) for grid in lines), order)
+
+
+def _premises(found: dict[str, Array]) -> Run:
+    return every(
+        Grid(
+            f"{name.replace('%', '%%')}[{','.join(['%d'] * values.ndim)}]",
+            tuple((str(axis), range(n)) for axis, n in enumerate(values.shape)),
+            {"kind": "premise"},
+            {"gradient": values},
+        )
+        for name, values in found.items()
+    )

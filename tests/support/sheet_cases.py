@@ -162,7 +162,9 @@ def values(book: Any, trace: Trace, at: Value) -> Iterator[tuple[str, float, Any
     for scope, sums in trace.sums.items():
         layer, direction = scope.split("/")
         for name, array in sums.items():
-            sheet, _, area = book.defined_names[f"{name}_{layer}{direction[0]}"].attr_text.rpartition("!")
+            sheet, _, area = book.defined_names[
+                f"{name}_{layer}{direction.removeprefix('adjoint-')[0]}"
+            ].attr_text.rpartition("!")
             sheet, rows = sheet.strip("'"), book[sheet.strip("'")][area.replace("$", "")]
             for row, numbers in zip(
                 rows if isinstance(rows, tuple) else ((rows,),), np.atleast_2d(array.T).T, strict=True

@@ -24,8 +24,8 @@ from ..progress import Bar
               help="excel: opens by a double click; excel-eu: with semicolon and decimal comma.")  # fmt: skip
 @click.option("--padding", is_flag=True, help="Keep steps beyond a sequence's length, with a column `valid` (1, or 0).")
 @digits_option("Decimals in .csv and .tsv, or of one line: c_t=6 (repeatable); decimals that .xlsx shows (6).")
-@click.option("--gradient-of", metavar="ADDRESS", help="With the gradient of one value (2/h_t[0]) or of a loss (L): every "
-              "line of the way back; live in .xlsx.")  # fmt: skip
+@click.option("--gradient-of", metavar="ADDRESS", help="With the gradient of one value (2/h_t[0]) or of a loss "
+              "(L): every line of the way back; live in .xlsx.")  # fmt: skip
 @click.option("--values", is_flag=True, help="Plain numbers in .xlsx, instead of formulas.")
 @selection_options
 @nonfinite_option

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...cell.lines import expression
-from ...cell.network import GIVEN, VALID, Stage, X, layer_and_direction, scope_and_name
+from ...cell.network import ADJOINT, GIVEN, VALID, Stage, X, layer_and_direction, scope_and_name
 from ...trace.address import INITIAL
 from ...trace.rows import Selection, parts
 from ...trace.trace import Trace
@@ -182,7 +182,7 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool
 def _new_name(taken: set[str], scope: str, name: str) -> str:
     """A name for a range. With the place behind it (`W_xi_0f`) none looks like an address; case does not count."""
     layer, direction = layer_and_direction(scope)
-    stem = f"{name[:200]}_{layer}{direction[0]}"
+    stem = f"{name[:200]}_{layer}{direction.removeprefix(ADJOINT)[0]}"
     found = next(n for n in chain([stem], (f"{stem}_{k}" for k in count(2))) if n.casefold() not in taken)
     taken.add(found.casefold())
     return found

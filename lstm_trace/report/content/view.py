@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from ...backward.stages import forward_stages
 from ...base.arrays import Array
 from ...cell.lines import Line
-from ...cell.network import VALID, Stage, layer_and_direction
+from ...cell.network import VALID, Stage, forward_stages, layer_and_direction
 from ...errors import MissingError, nearest
 from ...formulas.blocks import Block, Text
 from ...formulas.numbers import Style
@@ -22,6 +21,9 @@ from ...trace.trace import Trace
 from ..languages.strings import Words, words
 from .line_groups import Group, groups
 from .worked_rows import TERMS
+
+if TYPE_CHECKING:
+    from ...backward.training import Training
 
 T = TypeVar("T")
 Detail = Literal["scalar", "vector", "summary"]
@@ -50,7 +52,8 @@ class View:
 
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
     keys of the table of words. notes: what the notation needs said, after the equations. back: the way back, where the
-    trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole.
+    trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
+    some updates of the weights, with a view of each of their traces.
     """
 
     trace: Trace
@@ -66,6 +69,7 @@ class View:
     notes: tuple[Block, ...] = ()
     back: View | None = None
     alone: str = ""
+    course: tuple[Training, tuple[View, ...]] | None = None
 
     @property
     def title(self) -> str:

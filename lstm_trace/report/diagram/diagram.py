@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ...backward.stages import forward_stages
 from ...base.markup import escape
-from ...cell.network import Stage
+from ...cell.network import Stage, forward_stages
 from ...formulas.plain import Plain, number
 from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...backward.stages import forward_stages
-from ...cell.network import GIVEN, Stage, X, extent
+from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...formulas.blocks import Block, Heading, Para, Premises, Text
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
 from ..content.value_blocks import by_step, read, vectors

@@ -16,6 +16,7 @@ from .given_section import given
 from .gradients import by_size, gradients
 from .in_words import in_words
 from .solution import solution
+from .training import training
 from .way_back import adjoint, opening, title, way_back
 
 #: Name to the blocks of a section. By the name a format knows what it arranges in its own way, as the page does.
@@ -30,6 +31,7 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "adjoint": adjoint,
     "gradients": gradients,
     "by_size": by_size,
+    "training": training,
 }
 #: Those of the way back alone, and of its equations.
 ALONE = {"back": ("equations", "way_back", "gradients", "by_size"), "equations": ("equations", "adjoint")}
