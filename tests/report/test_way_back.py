@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.backward.gradients import backward
+from lstm_trace.backpropagation.gradients import backward
 from lstm_trace.errors import OptionError
 from lstm_trace.report.report import PRINTERS
 from lstm_trace.tables.gradient import gradient
