@@ -111,7 +111,7 @@ def command(
     if of is None and how != "gates" and not given["seed"]:
         raise click.UsageError(f"--how {how} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
     arguments = _arguments(how, {"of": of, **style, **given})
-    suffixes = (WORKED if how in REPORTS else {}) | SUFFIXES | (PROBLEMS if how == "training" else {})
+    suffixes = SUFFIXES | (WORKED if how in REPORTS else {}) | (PROBLEMS if how == "training" else {})
     chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
     trace = opened_with(source, given, allow_nonfinite)
     found = explanation(trace, how=how, **arguments)
