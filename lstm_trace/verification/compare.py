@@ -25,6 +25,7 @@ from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
 from .differences import Gap, Spread, find_gaps
 from .rederive import coarse
+from .sums import sum_gaps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,8 @@ BLUNT = 0.01
 
 @dataclass(frozen=True)
 class LineDifference:
-    """One line of one layer and direction over all steps, rows and units that both traces have.
+    """One line of one layer and direction over all steps, rows and units that both traces have; or one sum over all
+    steps and rows, of which `by_step` is empty.
 
     The measures are over the finite common values: largest |b - a|, largest |b - a| / |a|, largest distance in units
     in the last place, root mean square, cosine of the angle between a and b, signal-to-noise in dB. local and
@@ -147,7 +149,8 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     told = tuple(notes(a, b))
     a, b = side_by_side(a, b)
     common = in_both(a, b)
-    if not any(common.values()):
+    gathered = any(a.sums.get(scope, {}).keys() & here.keys() for scope, here in b.sums.items())
+    if not any(common.values()) and not gathered:
         widths = [note for note in told if ": a has width " in note]
         sides = widths[:3] or [f"{side} has {_some(t)}" for side, t in (("a", a), ("b", b))]
         more = ", …" if len(widths) > 3 else ""
@@ -156,24 +159,25 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     dtype = coarse(a, b)
     spread = Spread(a.steps, a.batch)
     measures: dict[tuple[str, str], _Measure] = {}
+
+    def take(measure: _Measure, gap: Gap, unexplained: Array, steps: slice) -> None:
+        spacing = np.spacing(np.abs(gap.a).astype(dtype)).astype(np.float64)
+        mask = unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
+        measures.setdefault((measure.stage.scope, gap.line.name), measure).add(gap, spacing, mask, steps)
+
     for stage, steps, side in find_gaps(a, b, common, bool(differing)):
         for gap, unexplained in spread.take(stage, steps, side):
-            spacing = np.spacing(np.abs(gap.a).astype(dtype)).astype(np.float64)
-            mask = unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
-            place = stage.scope, gap.line.name
-            if place not in measures:
-                measures[place] = _Measure(stage, gap, a.steps)
-            measures[place].add(gap, spacing, mask, steps)
-    found = [measure.result(b.first) for measure in measures.values()]
-    firsts = [
-        (measure.order, difference)
-        for measure, difference in zip(measures.values(), found, strict=True)
-        if difference.first
-    ]
+            take(_Measure(stage, gap, a.steps), gap, unexplained, steps)
+    for stage in a.stages:
+        for gap, unexplained in sum_gaps(a, b, stage, spread):
+            take(_SumMeasure(stage, gap, a), gap, unexplained, slice(0, 0))
     order = {scope: k for k, scope in enumerate(a.scopes)}
+    made = sorted(measures.values(), key=lambda measure: order[measure.stage.scope])  # sums behind their stage's lines
+    found = [measure.result(b.first) for measure in made]
+    firsts = [(m.order, d) for m, d in zip(made, found, strict=True) if d.first]
     first = min(firsts, key=lambda item: (order[item[1].scope], *item[0]))[1] if firsts else None
     if tolerance.is_bound:
-        told += tuple(_blunt(found, [measure.largest for measure in measures.values()]))
+        told += tuple(_blunt(found, [measure.largest for measure in made]))
     shapes = () if first is None else reshaped(a, b, first.scope, first.line)
     return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes)
 
@@ -209,7 +213,7 @@ class _Measure:
     """The measures of one line, gathered block by block in the order in which its steps are visited."""
 
     def __init__(self, stage: Stage, gap: Gap, steps: int) -> None:
-        self._stage, self._gap = stage, gap
+        self.stage, self._gap = stage, gap
         self._values = self._differing = 0
         self._xx = self._yy = self._xy = self._noise = self._squares = 0.0
         self._most: dict[str, float | None] = dict.fromkeys(("local", "inherited"))
@@ -235,24 +239,23 @@ class _Measure:
         self._differing += int(mask.sum())
         self.largest = max(self.largest, float(np.abs(gap.a).max(initial=0.0)))
         self._by_step[steps] = gap.size.reshape(len(gap.size), -1).max(axis=1, initial=0.0)
-        if self._first is None and (at := _first(self._stage, mask)) is not None:
+        if self._first is None and (at := _first(self.stage, mask)) is not None:
             own, of_a = (None if part is None else float(part[at]) for part in (gap.local, gap.of_a))
             place = steps.start + at[0], at[1], at[2]
             self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a, bool(gap.moved[at])
 
     @property
     def order(self) -> tuple[int, int]:
-        """Of the first value that differs: when its step is visited, and which line it is."""
+        """Of the first value that differs: when it is computed in its stage."""
         assert self._first is not None
         t = self._first[0][0]
-        visit = len(self._by_step) - 1 - t if self._stage.backwards else t
-        return visit, self._stage.cell.lines.index(self._gap.line)
+        visit = len(self._by_step) - 1 - t if self.stage.backwards else t
+        return visit, self.stage.cell.lines.index(self._gap.line)
 
     def result(self, begin: int) -> LineDifference:
         """All of it. begin: the position in the input of the first step."""
-        stage, gap = self._stage, self._gap
+        stage, gap = self.stage, self._gap
         place, values, own, of_a, moved = self._first or (None, None, None, None, False)
-        t, b, j = place or (0, 0, 0)
         norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
         cosine = float(self._xy / norms) if norms else 1.0
         snr = float(10 * np.log10(self._xx / self._noise)) if self._noise and self._xx else np.inf
@@ -270,7 +273,7 @@ class _Measure:
             snr=snr,
             local=self._most["local"],
             inherited=self._most["inherited"],
-            first=None if place is None else Address(gap.line.name, stage.layer, stage.direction, begin + t, b, (j,)),
+            first=None if place is None else self._address(place, begin),
             first_values=values,
             first_local=own,
             first_of_a=of_a,
@@ -280,6 +283,27 @@ class _Measure:
             bound=self._most["limit"] or 0.0,
             by_step=tuple(self._by_step.tolist()),
         )
+
+    def _address(self, place: tuple[int, int, int], begin: int) -> Address:
+        t, b, j = place
+        return Address(self._gap.line.name, self.stage.layer, self.stage.direction, begin + t, b, (j,))
+
+
+class _SumMeasure(_Measure):
+    """The measures of what a stage gathered over all steps; its entries are in a row."""
+
+    def __init__(self, stage: Stage, gap: Gap, a: Trace) -> None:
+        super().__init__(stage, gap, 0)
+        self._shape, self._steps = a.sums[stage.scope][gap.line.name].shape, a.steps
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """After all steps."""
+        return self._steps, [gathered.name for gathered in self.stage.cell.sums].index(self._gap.line.name)
+
+    def _address(self, place: tuple[int, int, int], begin: int) -> Address:
+        at = tuple(int(n) for n in np.unravel_index(place[2], self._shape))
+        return Address(self._gap.line.name, self.stage.layer, self.stage.direction, unit=at)
 
 
 def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:
