@@ -84,6 +84,17 @@ def ends(trace: Trace, stage: Stage) -> dict[str, str]:
     return {name: line for line, name in stage.cell.gradient if name in cell.inputs or name in cell.states}
 
 
+def line_gradients(trace: Trace) -> dict[str, dict[str, Array]]:
+    """By scope and line the gradients that the adjoint stages of a trace found, (T, B, width)."""
+    found: dict[str, dict[str, Array]] = {}
+    for stage in trace.stages:
+        own = trace.stage(stage.owner).cell.by_name
+        for new, name in stage.cell.gradient:
+            if name in own and new in stage.cell.by_name:
+                found.setdefault(stage.owner, {})[name] = trace.lines[stage.scope][new]
+    return found
+
+
 class _Gathering(InMemory):
     """A trace's memory that also gathers over all steps, block by block, what the stages ask for."""
 

@@ -12,7 +12,8 @@ from ..base.arrays import word
 from ..cell.network import layer_and_direction
 from ..printable import json_text, printable
 from ..trace.sums import GATHERED
-from ..verification.compare import Comparison, LineDifference
+from ..verification.compare import Comparison
+from ..verification.measures import LineDifference
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -90,11 +90,14 @@ class Segment:
 
 @dataclass(frozen=True)
 class Schedule:
-    """before: products of one input each. loop: what a step computes, in order. carried: (state, line whose memory it
-    shares); a state that is read and carries nothing (one step only) is not there."""
+    """before: products of one input each. loop: what a step computes, in order. after: products that no later step
+    needs; again: what depends on them. carried: (state, line whose memory it shares); a state that is read and carries
+    nothing (one step only) is not there."""
 
     before: tuple[Segment, ...]
     loop: tuple[Segment, ...]
+    after: tuple[Segment, ...]
+    again: tuple[Segment, ...]
     carried: Pairs
     hidden: tuple[Line, ...]
 
@@ -119,16 +122,41 @@ def declined(task: Task) -> str | None:
     return None
 
 
-def make_schedule(task: Task) -> Schedule:
-    """The segments of a task that is not declined."""
+def make_schedule(task: Task, later: bool) -> Schedule:
+    """The segments of a task that is not declined. later: whether products that no later step needs leave the loop."""
     carried, hidden = _carried(task)
     lines = (*task.lines, *hidden)
     inputs = {name for name, _ in task.inputs}
     before = [line for line in lines if line.product and line.product[1] in inputs]
     ready = inputs | set(task.shapes) | {state for state, _ in task.carry} | {line.name for line in before}
     rest = [line for line in lines if line not in before]
-    loop = tuple(_segments(rest, ready, {**task.widths, **{x.name: task.widths[x.reads[0]] for x in hidden}}))
-    return Schedule(tuple(_by_vector(before)), loop, carried, hidden)
+    after, again = _later(rest, {line for _, line in carried}) if later else ([], [])
+    rest = [line for line in rest if line not in after and line not in again]
+    widths = {**task.widths, **{x.name: task.widths[x.reads[0]] for x in hidden}}
+    loop = tuple(_segments(rest, ready, widths))
+    ready |= {line.name for line in (*rest, *after)}
+    again_too = tuple(_segments(again, ready, widths))
+    return Schedule(tuple(_by_vector(before)), loop, tuple(_by_vector(after)), again_too, carried, hidden)
+
+
+def _later(lines: Sequence[Line], carried: set[str]) -> tuple[list[Line], list[Line]]:
+    """Products that no carried line needs, and the lines that depend on them."""
+    needed = set(carried)
+    for line in reversed(lines):
+        if line.name in needed:
+            needed.update(line.reads)
+    after: list[Line] = []
+    again: list[Line] = []
+    late: set[str] = set()
+    for line in lines:
+        if not late.isdisjoint(line.reads):
+            again.append(line)
+        elif line.product and line.name not in needed:
+            after.append(line)
+        else:
+            continue
+        late.add(line.name)
+    return after, again
 
 
 def _carried(task: Task) -> tuple[Pairs, tuple[Line, ...]]:
