@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from ..backward.attribution import Split, split
-from ..backward.gradients import Value, Weightings, add_value, one_value
-from ..backward.reverse import Adjoints, walk_back
+from ..backpropagation.attribution import Split, split
+from ..backpropagation.gradients import Value, Weightings, add_value, one_value
+from ..backpropagation.reverse import Adjoints, walk_back
 from ..base.arrays import Array, describe
 from ..cell.slopes import difference
 from ..engine.rerun import Premises, rerun

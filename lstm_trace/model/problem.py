@@ -57,8 +57,9 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
         if header.kind != "equations":
             data["cell"] = {"kind": header.kind, **header.options}
     data["title"] = f"{problem.title}, {what}" if problem.title else what
-    style = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None, "width": 100}
-    return str(yaml.dump(_plain(data), Dumper=_Dumper, **style))
+    return str(
+        yaml.dump(_plain(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    )
 
 
 class _Dumper(yaml.SafeDumper):

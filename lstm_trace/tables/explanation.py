@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SUFFIXES = {".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json"}
 #: Lines of a table that Markdown shows; CSV and JSON have all.
 SHOWN = 40
+#: Columns whose cells say by themselves what they are.
+SPEAKING = ("address", "block", "source", "direction")
 #: The first cell of a line that stands for rows which are left out.
 DOTS = "⋮"
 
@@ -107,13 +109,31 @@ class Explanation:
         if not gaps or not ranked:
             return ""
         gone = {name: np.concatenate([column[g.start : g.stop] for g in gaps]) for name, column in ranked.items()}
-        largest = [float(np.abs(column).max()) for column in gone.values()]
         rows = sum(map(len, gaps))
-        if not self.adds:
-            return f"{rows:,} rows are left out, none with {' or '.join(ranked)} above {max(largest):.3g}"
         name, column = next(iter(gone.items()))
-        total = float(column.sum()) + 0.0
-        return f"{rows:,} rows are left out (⋮): {name} {total:.3g} in all, at most {largest[0]:.3g} in size each"
+        if not self.adds:
+            sizes = np.max([np.abs(column) for column in gone.values()], axis=0)
+            where = self._where(gaps, sizes)
+            return f"{rows:,} rows are left out, none with {' or '.join(ranked)} above {sizes.max():.3g}{where}"
+        size = np.abs(column)
+        told = f"{name} {float(column.sum()) + 0.0:.3g} in all, at most {size.max():.3g} in size each"
+        return f"{rows:,} rows are left out (⋮): {told}{self._where(gaps, size)}"
+
+    def _where(self, gaps: Sequence[range], sizes: Array) -> str:
+        """The largest of the rows in the gaps by name: `(line f_t, unit 3)`; nothing where all are 0."""
+        at = int(np.argmax(sizes))
+        if sizes[at] == 0:
+            return ""
+        for gap in gaps:
+            if at < len(gap):
+                break
+            at -= len(gap)
+        row = self._take([gap[at]])[0]
+        names = self.shown or self.columns
+        names = names[: names.index(self.ranked[0])]
+        cells = [(name, row[self.columns.index(name)]) for name in names]
+        texts = [str(v) if name in SPEAKING else f"{name} {v}" for name, v in cells if isinstance(v, int | str)]
+        return f" ({', '.join(texts)})"
 
     def _table(self, digits: int, complete: str) -> list[str]:
         """complete: the suffix of the file that has every row."""

@@ -56,7 +56,7 @@ def before(trace: Trace, stage: Stage, name: str, steps: slice) -> Array | None:
         if first is None:
             return None
         parts.insert(0 if back < 0 else len(parts), first[None])
-    return np.concatenate(parts) if parts else None
+    return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else None
 
 
 def last(trace: Trace, state: str) -> Array:

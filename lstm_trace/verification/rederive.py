@@ -120,12 +120,19 @@ class Derivation:
         yield from (slice(t, t + 1) for t in (reversed(order) if stage.backwards else order))
 
     def _put(self, found: dict[str, Derived], name: str, there: slice, known: _Known, steps: int) -> None:
+        limit = np.asarray(known.limit)
+        if np.isnan(limit).any():
+            limit = np.where(np.isnan(limit), np.inf, limit)  # inf - inf, 0 inf: unknown
         if name not in found:
             width = known.value.shape[-1] if np.ndim(known.value) else 1
             shape = steps, self.values.batch, width
+            if there == slice(0, steps):  # all of them: no copy
+                value = np.asarray(known.value, self.dtype)
+                found[name] = Derived(np.broadcast_to(value, shape), np.broadcast_to(limit, shape))
+                return
             found[name] = Derived(np.full(shape, np.nan, self.dtype), np.full(shape, np.inf))
         found[name].value[there] = known.value
-        found[name].limit[there] = np.where(np.isnan(known.limit), np.inf, known.limit)  # inf - inf, 0 inf: unknown
+        found[name].limit[there] = limit
 
     def _read(self, stage: Stage, name: str) -> _Known | None:
         """A line that both have, or what this cell is supplied with, at all steps."""
@@ -274,9 +281,8 @@ def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
     op = OPS[line.op]
     reach = [np.broadcast_to(limit, v.shape) for limit, v in zip(limits, read, strict=True)]
     if line.product:
-        left, right = map(np.abs, read)
-        found = op.array([left, reach[1]], ()) if np.any(reach[1]) else 0.0
-        return found + op.array([reach[0], right + reach[1]], ()) if np.any(reach[0]) else found
+        found = op.array([np.abs(read[0]), reach[1]], ()) if np.any(reach[1]) else 0.0
+        return found + op.array([reach[0], np.abs(read[1]) + reach[1]], ()) if np.any(reach[0]) else found
     if op.width in ("concat", "slice"):
         return op.array(reach, line.constants)
     if line.op == "greater":  # whether it holds is not known where the two can be equal
@@ -293,9 +299,8 @@ def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
     if line.op in _SQUASHING:
         low, middle, high = (near.y for near in around)
         rounding = bound(line, read, middle) + float(np.finfo(np.float64).eps) * np.abs(middle)
-        return np.fmin(
-            reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low))), np.abs(high - low) + rounding
-        )
+        steepest = reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low)))
+        return np.fmin(steepest, np.abs(high - low) + rounding)
     return total
 
 

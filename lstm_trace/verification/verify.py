@@ -14,6 +14,7 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array
+from ..cell.lines import Line, Operand
 from ..cell.network import Stage
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
@@ -21,7 +22,9 @@ from ..trace.sums import held_throughout
 from ..trace.trace import Trace
 from .adjoints import unlike_adjoint
 from .culprits import Failing, Failure, culprits, hint, recorded_sums
-from .rounding import check, check_sums, chunks
+from .departures import Departures, beyond_limit, departures
+from .rounding import check_sums, chunks, derive
+from .scratch import Scratch
 
 
 class Unknown(NamedTuple):
@@ -75,21 +78,12 @@ def verify(trace: Trace) -> Verification:
     ['0/forward/0/0/i_t[0]']
     """
     lines, sums = _Judged(), _Judged()
-    for stage, line, values in trace.recorded():
-        missing = [name for name in line.reads if not held_throughout(trace, stage.scope, name)]
-        if missing:
-            lines.leave(stage, line.name, f"{', '.join(missing)} was not recorded", values.size)
-            continue
-        wrong = np.zeros(values.shape, bool)
-        unsure = 0
-        for steps in chunks(len(values), values[0].size):
-            wrong[steps], open_ = check(trace, stage, line, steps)
-            unsure += int(open_.sum())
-        lines.add(stage, line.name, wrong, unsure)
+    for stage in trace.stages:
+        _check_lines(trace, stage, lines)
     for stage in trace.stages:
         known = recorded_sums(trace, stage)
         for name, (wrong, open_, _) in check_sums(trace, stage, known).items():
-            sums.add(stage, name, wrong, int(open_.sum()))
+            sums.add(stage, name, wrong.size, wrong, int(open_.sum()))
         known_names = {gathered.name for gathered in known}
         for name, values in trace.sums.get(stage.scope, {}).items():
             if name not in known_names:
@@ -109,19 +103,57 @@ class _Judged:
     failing: Failing = field(default_factory=dict)
     unknown: list[Unknown] = field(default_factory=list)
 
-    def add(self, stage: Stage, name: str, wrong: Array, unsure: int) -> None:
-        """A line or sum with its wrong values; unsure: of how many others the bound is not finite."""
+    def add(self, stage: Stage, name: str, values: int, wrong: Array | None, unsure: int) -> None:
+        """A line or sum of so many values, with the wrong ones; unsure: of how many others the bound is not finite."""
         if unsure:
             self.leave(stage, name, "the rounding bound is not finite (a value overflowed)", unsure)
-        if wrong.any():
+        bad = 0 if wrong is None else int(wrong.sum())
+        if wrong is not None and bad:
             self.failing[stage.scope, name] = wrong
-        bad = int(wrong.sum())
         self.failed += bad
-        self.verified += wrong.size - unsure - bad
+        self.verified += values - unsure - bad
 
     def leave(self, stage: Stage, name: str, reason: str, values: int) -> None:
         """Values that can be neither verified nor refuted."""
         self.unknown.append(Unknown(f"{stage.scope}/{name}", reason, values))
+
+
+def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
+    """Judge the recorded lines of a stage.
+
+    Some steps of all lines at a time, so that what a line reads is in the cache from when it was checked itself.
+    """
+    here = trace.lines.get(stage.scope, {})
+    lines = []
+    for line in (line for line in stage.cell.lines if line.name in here):
+        missing = [name for name in line.reads if not held_throughout(trace, stage.scope, name)]
+        if missing:
+            judged.leave(stage, line.name, f"{', '.join(missing)} was not recorded", here[line.name].size)
+        else:
+            lines.append(line)
+    wrong: dict[str, Array] = {}
+    unsure = dict.fromkeys((line.name for line in lines), 0)
+    scratch = Scratch()
+    for steps in chunks(trace.steps, sum(here[name][0].size for name in unsure)):
+        read: dict[Operand, Array] = {}
+        for line in lines:
+            read |= {o: trace.operand(stage.scope, o, steps) for o in line.operands if o not in read}
+            found = _departures(trace, stage, line, steps, [read[o] for o in line.operands], scratch)
+            if found.wrong is not None:
+                wrong.setdefault(line.name, np.zeros(here[line.name].shape, bool))[steps] = found.wrong
+            unsure[line.name] += 0 if found.unsure is None else int(found.unsure.sum())
+    for line in lines:
+        judged.add(stage, line.name, here[line.name].size, wrong.get(line.name), unsure[line.name])
+
+
+def _departures(
+    trace: Trace, stage: Stage, line: Line, steps: slice, operands: list[Array], scratch: Scratch
+) -> Departures:
+    """Which values at `steps` are wrong, and of which that cannot be said."""
+    recorded = trace.lines[stage.scope][line.name][steps]
+    if trace.header.arithmetic is not None:
+        return beyond_limit(recorded, *derive(trace, stage, line, steps))
+    return departures(line, operands, recorded, scratch)
 
 
 def premises(trace: Trace) -> Iterator[str]:

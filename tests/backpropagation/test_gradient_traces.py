@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.backward.gradients import backward
+from lstm_trace.backpropagation.gradients import backward
 from lstm_trace.cell.network import DIRECTIONS
 from lstm_trace.cell.parse import parse
 from lstm_trace.cli import main
