@@ -20,11 +20,13 @@ from ..base.arrays import Array, describe
 from ..cell.network import Stage
 from ..cell.options import is_number
 from ..errors import OptionError, ShapeError, raise_all
-from ..trace.address import Address
+from ..trace.sums import GATHERED
 from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
 from .differences import Gap, Spread, find_gaps
+from .measures import LineDifference, Measure, SumMeasure
 from .rederive import coarse
+from .sums import sum_gaps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,54 +59,6 @@ class Tolerance:
 ROUNDING = Tolerance()
 #: A rounding bound above this part of the largest value of a line is reported: smaller errors cannot be detected.
 BLUNT = 0.01
-
-
-@dataclass(frozen=True)
-class LineDifference:
-    """One line of one layer and direction over all steps, rows and units that both traces have.
-
-    The measures are over the finite common values: largest |b - a|, largest |b - a| / |a|, largest distance in units
-    in the last place, root mean square, cosine of the angle between a and b, signal-to-noise in dB. local and
-    inherited: largest |.| of each part (None where an operand is missing). first: where it first differs, with the
-    value of each side, the local error there, how far a's value is from its own derivation, and whether a premise that
-    differs is why. equations: a's and b's
-    of this line, or of a line that it was derived through, where they differ. through: the named lines that are not in
-    both, by which b's was derived. bound: the most that rounding explains.
-    atol, rtol: the smallest of each, alone, with which the line would have passed. by_step: largest |b - a| of each.
-    """
-
-    scope: str
-    line: str
-    op: str
-    values: int
-    differing: int
-    max_abs: float
-    max_rel: float
-    max_ulp: float
-    rms: float
-    cosine: float
-    snr: float
-    local: float | None
-    inherited: float | None
-    first: Address | None
-    first_values: tuple[float, float] | None
-    first_local: float | None
-    first_of_a: float | None
-    first_moved: bool
-    equations: tuple[str, str] | None
-    through: tuple[str, ...]
-    bound: float
-    by_step: tuple[float, ...]
-
-    @property
-    def atol(self) -> float:
-        """The absolute tolerance that would have passed."""
-        return self.max_abs
-
-    @property
-    def rtol(self) -> float:
-        """The relative tolerance that would have passed."""
-        return self.max_rel
 
 
 @dataclass(frozen=True)
@@ -147,22 +101,20 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     told = tuple(notes(a, b))
     a, b = side_by_side(a, b)
     differing = premises(a, b)
-    measures: dict[tuple[str, str], _Measure] = {}
+    measures: dict[tuple[str, str], Measure] = {}
     for stage, steps, gap, spacing, mask in _judged(a, b, tolerance, bool(differing)):
         place = stage.scope, gap.line.name
         if place not in measures:
-            measures[place] = _Measure(stage, gap, a.steps)
+            summed = gap.line.op == GATHERED
+            measures[place] = SumMeasure(stage, gap, a) if summed else Measure(stage, gap, a.steps)
         measures[place].add(gap, spacing, mask, steps)
-    found = [measure.result(b.first) for measure in measures.values()]
-    firsts = [
-        (measure.order, difference)
-        for measure, difference in zip(measures.values(), found, strict=True)
-        if difference.first
-    ]
     order = {scope: k for k, scope in enumerate(a.scopes)}
+    made = sorted(measures.values(), key=lambda measure: order[measure.stage.scope])  # sums behind their stage's lines
+    found = [measure.result(b.first) for measure in made]
+    firsts = [(m.order, d) for m, d in zip(made, found, strict=True) if d.first]
     first = min(firsts, key=lambda item: (order[item[1].scope], *item[0]))[1] if firsts else None
     if tolerance.is_bound:
-        told += tuple(_blunt(found, [measure.largest for measure in measures.values()]))
+        told += tuple(_blunt(found, [measure.largest for measure in made]))
     shapes = () if first is None else reshaped(a, b, first.scope, first.line)
     return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes)
 
@@ -177,10 +129,13 @@ def agree(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> bool:
 def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[tuple[Stage, slice, Gap, Array, Array]]:
     """Each line in both at some steps: stage, steps, gap, one unit in the last place of a, and which values differ.
 
+    Then each sum over all steps in both, at no steps.
+
     moved: whether a premise differs. Raises ShapeError where they have no value in common.
     """
     common = in_both(a, b)
-    if not any(common.values()):
+    gathered = any(a.sums.get(scope, {}).keys() & here.keys() for scope, here in b.sums.items())
+    if not any(common.values()) and not gathered:
         widths = [note for note in notes(a, b) if ": a has width " in note]
         sides = widths[:3] or [f"{side} has {_some(t)}" for side, t in (("a", a), ("b", b))]
         more = ", …" if len(widths) > 3 else ""
@@ -191,6 +146,11 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
         for gap, unexplained in spread.take(stage, steps, side):
             spacing = np.spacing(np.abs(gap.a).astype(dtype)).astype(np.float64)
             yield stage, steps, gap, spacing, unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
+    for stage in a.stages:
+        for gap, unexplained in sum_gaps(a, b, stage, spread):
+            spacing = np.spacing(np.abs(gap.a).astype(dtype)).astype(np.float64)
+            mask = unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
+            yield stage, slice(0, 0), gap, spacing, mask
 
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:
@@ -218,90 +178,3 @@ def _apart(gap: Gap, spacing: Array, tolerance: Tolerance) -> Array:
     if tolerance.ulps is not None:
         limit = np.maximum(limit, tolerance.ulps * spacing)
     return np.asarray(~(gap.size <= limit))
-
-
-class _Measure:
-    """The measures of one line, gathered block by block in the order in which its steps are visited."""
-
-    def __init__(self, stage: Stage, gap: Gap, steps: int) -> None:
-        self._stage, self._gap = stage, gap
-        self._values = self._differing = 0
-        self._xx = self._yy = self._xy = self._noise = self._squares = 0.0
-        self._most: dict[str, float | None] = dict.fromkeys(("local", "inherited"))
-        self._most |= dict.fromkeys(("size", "relative", "units", "limit"), 0.0)
-        self._by_step = np.zeros(steps)
-        self._first: tuple[tuple[int, int, int], tuple[float, float], float | None, float | None, bool] | None = None
-        self.largest = 0.0  # of a's values
-
-    def add(self, gap: Gap, spacing: Array, mask: Array, steps: slice) -> None:
-        """More steps. spacing: one unit in the last place of a; mask: which values differ."""
-        finite = np.isfinite(gap.a) & np.isfinite(gap.b)
-        x, y = gap.a[finite], gap.b[finite]
-        self._xx, self._yy, self._xy = self._xx + x @ x, self._yy + y @ y, self._xy + x @ y
-        self._noise += float(np.sum((y - x) ** 2))
-        self._squares += float(np.sum(gap.size**2))
-        relative = np.where(gap.size == 0, 0.0, gap.size / np.abs(gap.a))
-        units = np.where(gap.size == 0, 0.0, gap.size / spacing)
-        parts = {"size": gap.size, "relative": relative, "units": units, "limit": gap.limit}
-        for name, part in {**parts, "local": gap.local, "inherited": gap.inherited}.items():
-            if part is not None:
-                self._most[name] = max(self._most[name] or 0.0, float(part.max(initial=0.0)))
-        self._values += gap.size.size
-        self._differing += int(mask.sum())
-        self.largest = max(self.largest, float(np.abs(gap.a).max(initial=0.0)))
-        self._by_step[steps] = gap.size.reshape(len(gap.size), -1).max(axis=1, initial=0.0)
-        if self._first is None and (at := _first(self._stage, mask)) is not None:
-            own, of_a = (None if part is None else float(part[at]) for part in (gap.local, gap.of_a))
-            place = steps.start + at[0], at[1], at[2]
-            self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a, bool(gap.moved[at])
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """Of the first value that differs: when its step is visited, and which line it is."""
-        assert self._first is not None
-        t = self._first[0][0]
-        visit = len(self._by_step) - 1 - t if self._stage.backwards else t
-        return visit, self._stage.cell.lines.index(self._gap.line)
-
-    def result(self, begin: int) -> LineDifference:
-        """All of it. begin: the position in the input of the first step."""
-        stage, gap = self._stage, self._gap
-        place, values, own, of_a, moved = self._first or (None, None, None, None, False)
-        t, b, j = place or (0, 0, 0)
-        norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
-        cosine = float(self._xy / norms) if norms else 1.0
-        snr = float(10 * np.log10(self._xx / self._noise)) if self._noise and self._xx else np.inf
-        return LineDifference(
-            scope=stage.scope,
-            line=gap.line.name,
-            op=gap.line.op,
-            values=self._values,
-            differing=self._differing,
-            max_abs=self._most["size"] or 0.0,
-            max_rel=self._most["relative"] or 0.0,
-            max_ulp=self._most["units"] or 0.0,
-            rms=float(np.sqrt(self._squares / self._values)) if self._values else 0.0,
-            cosine=cosine,
-            snr=snr,
-            local=self._most["local"],
-            inherited=self._most["inherited"],
-            first=None if place is None else Address(gap.line.name, stage.layer, stage.direction, begin + t, b, (j,)),
-            first_values=values,
-            first_local=own,
-            first_of_a=of_a,
-            first_moved=moved,
-            equations=gap.equations,
-            through=gap.through,
-            bound=self._most["limit"] or 0.0,
-            by_step=tuple(self._by_step.tolist()),
-        )
-
-
-def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:
-    """Where the first differing value in computing order stands in the arrays."""
-    places = np.argwhere(mask)
-    if not places.size:
-        return None
-    steps = places[:, 0]
-    t, b, j = (int(n) for n in places[steps == (steps.max() if stage.backwards else steps.min())][0])
-    return t, b, j

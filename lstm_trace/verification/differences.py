@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Cell, Line
-from ..cell.network import Stage
+from ..cell.network import Stage, scope_and_name
 from ..trace.trace import Trace
 from .rederive import Derivation, Derived, held
 from .rounding import chunks
@@ -216,6 +216,7 @@ class Spread:
 
     def __init__(self, steps: int, rows: int) -> None:
         self.steps, self.rows = steps, rows
+        self._stages: dict[str, Stage] = {}
         self._told: dict[str, Array] = {}  # by address of a line the steps and rows in which it differs
         self._touched: dict[str, Array] = {}  # by scope the rows in which something differed at an earlier step
 
@@ -223,6 +224,7 @@ class Spread:
         """Each gap with the values that differ: the line itself is wrong in a or b, or a premise moves it, or an
         operand, or an earlier step of the same row, differs.
         """
+        self._stages[stage.scope] = stage
         by_name = {gap.line.name: gap for gap in side.gaps}
         new = {**side.alone, **{name: (gap.wrong | gap.moved).any(axis=2) for name, gap in by_name.items()}}
         read = {name: self._elsewhere(stage, name, steps) for line in stage.cell.lines for name in line.reads}
@@ -255,6 +257,21 @@ class Spread:
         return before[-2::-1] if stage.backwards else before[:-1]
 
     def _elsewhere(self, stage: Stage, name: str, steps: slice) -> Array:
-        """For each step and row whether the line of another stage that is read as `name` differs."""
-        mask = self._told.get(stage.sources.get(name, ""))
-        return np.zeros((steps.stop - steps.start, self.rows), bool) if mask is None else mask[steps]
+        """For each step and row whether the value of another stage that is read as `name` differs."""
+        scope, there = scope_and_name(stage.sources.get(name, ""))
+        return self.differing(self._stages[scope], there)[steps] if scope in self._stages else self._nothing()[steps]
+
+    def differing(self, stage: Stage, name: str) -> Array:
+        """For each step and row, (T, B), whether a value of a finished stage differs."""
+        if name in stage.cell.states:  # what the step before left
+            carried, shifted = self.differing(stage, stage.cell.states[name]), self._nothing()
+            back = stage.backwards
+            shifted[slice(0, -1) if back else slice(1, None)] = carried[slice(1, None) if back else slice(0, -1)]
+            return shifted
+        scope, there = scope_and_name(stage.sources.get(name, ""))
+        if scope in self._stages:
+            return self.differing(self._stages[scope], there)
+        return self._told.get(f"{stage.scope}/{name}", self._nothing())
+
+    def _nothing(self) -> Array:
+        return np.zeros((self.steps, self.rows), bool)

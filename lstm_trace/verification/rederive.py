@@ -188,7 +188,7 @@ class Derivation:
         if name in stage.cell.states:
             return self._state(stage, name, steps)
         if name not in stage.sources:
-            return self._premise("parameters", stage.scope, name)
+            return self._premise("parameters", stage.owner, name)
         if stage.sources[name] == X:
             mine, yours = (None if trace.x is None else trace.x[steps] for trace in (self.equations, self.values))
             return self._chosen(mine, yours)
@@ -198,20 +198,14 @@ class Derivation:
             return _Known(source.valid[steps].astype(self.dtype))
         if stage.sources[name] == GIVEN:
             return None  # neither trace has what was supplied
-        return self._elsewhere(stage.sources[name], steps)
+        scope, there = scope_and_name(stage.sources[name])  # a line of another stage, or what that one reads
+        kept = self._pool.get(scope, {}).get(there)
+        found = {} if kept is None else {there: _Known(kept.value[steps], kept.limit[steps])}
+        return self._operand(self.equations.stage(scope), there, steps, found)
 
     def _wide(self, known: _Known) -> _Known:
         """In the dtype that this derives in."""
         return known._replace(value=known.value.astype(self.dtype, copy=False))
-
-    def _elsewhere(self, source: str, steps: slice) -> _Known | None:
-        """A line of another stage, or what that one is supplied with."""
-        scope, name = scope_and_name(source)
-        recorded = self._read(self.equations.stage(scope), name)
-        if recorded is not None:
-            return self._wide(recorded.at(steps))
-        derived = self._pool.get(scope, {}).get(name)
-        return None if derived is None else _Known(derived.value[steps], derived.limit[steps])
 
     def _state(self, stage: Stage, name: str, steps: slice) -> _Known | None:
         """The carried line of the step before in visiting order, the initial value at the edge."""
@@ -221,7 +215,7 @@ class Derivation:
         inner = slice(steps.start + 1, steps.stop + 1) if back else slice(steps.start - 1, steps.stop - 1)
         if edge:
             inner = slice(inner.start, inner.stop - 1) if back else slice(inner.start + 1, inner.stop)
-        recorded, derived = self._read(stage, line), self._pool[stage.scope].get(line)
+        recorded, derived = self._read(stage, line), self._pool.get(stage.scope, {}).get(line)
         parts: list[_Known] = []
         if inner.stop > inner.start:
             if recorded is not None:
