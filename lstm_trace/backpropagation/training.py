@@ -130,7 +130,8 @@ def _chosen(trace: Trace, only: Iterable[str] | None) -> dict[str, Array]:
     for text in (only,) if isinstance(only, str) else only:
         here = {address: v for address, v in every.items() if text in (address, address.rpartition("/")[2])}
         if not here:
-            raise MissingError(f"there is no parameter {text!r}{nearest(text, every, 'there are')}")
+            names = dict.fromkeys((*(address.rpartition("/")[2] for address in every), *every))
+            raise MissingError(f"there is no parameter {text!r}{nearest(text, names, 'there are')}")
         found |= here
     return found
 

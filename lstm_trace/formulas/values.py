@@ -147,6 +147,11 @@ class Values:
             return "≈"
         return "=" if self.is_exact(result) or self._as_recorded(result, tree) else "≈"
 
+    def between(self, tree: Node, other: Node) -> str:
+        """The sign between two trees of printed numbers: `=` where they come to the same."""
+        value = evaluate(tree, _printed)
+        return "=" if value is not None and value == evaluate(other, _printed) else "≈"
+
     def _as_recorded(self, result: Num, tree: Node) -> bool:
         """Whether the recorded value itself is what is shown: of a function also the operands that it was given."""
         leaves = [result, *(numbers(tree) if isinstance(tree, Call) and tree.op in ROUNDED else ())]

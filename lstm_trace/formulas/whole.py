@@ -100,9 +100,9 @@ def times(*parts: Node) -> Node:
         found = Prod(factors[0], factors[1]) if one else Factors(tuple(factors))
     else:
         constants = [factor for factor in factors if isinstance(factor, Num) and factor.key is None]
-        first, *rest = [*constants, *(factor for factor in factors if factor not in constants)]
-        found = first
-        for factor in rest:
+        ordered = [*constants, *(factor for factor in factors if factor not in constants)]
+        found = ordered[0]
+        for factor in ordered[1:]:
             found = Prod(found, factor)
     return Neg(found) if minus else found
 
@@ -184,8 +184,10 @@ def _call(node: Call) -> Node:
 
 def _below(part: Any, at: Node) -> Any:
     """A formula where `at` is not above 0: -relu(-at) is `at`."""
-    if part == Neg(Call("relu", (Neg(at),))):
-        return at
+    if isinstance(part, Neg) and isinstance(part.of, Call) and part.of.op == "relu":
+        of = part.of.args[0]
+        if of == Neg(at) or (isinstance(of, Num) and isinstance(at, Num) and of.value == -at.value):
+            return at
     if isinstance(part, tuple):
         return tuple(_below(one, at) for one in part)
     if isinstance(part, Num | Sym | Vec) or not hasattr(part, "__dataclass_fields__"):

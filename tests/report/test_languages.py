@@ -201,6 +201,8 @@ def shown() -> Iterator[object]:
             yield trace.report("md", detail="summary")
             yield gradient(trace, last(trace)).render("md")
     yield gradient(q22(), seed=[[1.0, 1.0]]).render("md")
+    yield gradient(q22(), "h_t[0]", equations=True).render("md")
+    yield gradient(lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml"), "L").render("md")
     both = stacked(lengths=[4, 1])
     yield gradient(both, last(both)).render("md")
     yield gradient(both, seed=np.ones_like(both.output)).render("md")

@@ -111,7 +111,7 @@ def command(
     if of is None and how != "gates" and not given["seed"]:
         raise click.UsageError(f"--how {how} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
     arguments = _arguments(how, {"of": of, **style, **given})
-    suffixes = (WORKED if how in REPORTS else {}) | SUFFIXES | (PROBLEMS if how == "training" else {})
+    suffixes = SUFFIXES | (WORKED if how in REPORTS else {}) | (PROBLEMS if how == "training" else {})
     chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
     trace = opened_with(source, given, allow_nonfinite)
     found = explanation(trace, how=how, **arguments)
@@ -153,7 +153,7 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
 def _constant(text: str) -> tuple[str, float]:
     name, mark, value = text.partition("=")
     try:
-        return name.strip(), float(value) if mark else float("nan")
+        return name.strip(), float(value if mark else "none")
     except ValueError:
         raise click.UsageError(f"--constant {text!r}: expected NAME=NUMBER, as in momentum=0.5") from None
 

@@ -10,6 +10,7 @@ from ...cell.network import GIVEN, Stage, scope_and_name
 from ...formulas.plain import Plain
 from ...formulas.symbols import Symbol
 from ...formulas.tree import Gradient, Node, Sym, value
+from ...formulas.whole import on_paper
 
 
 def gradient_symbols(
@@ -27,7 +28,7 @@ def gradient_symbols(
         # of several values that have one gradient the first is the one that it was made for
         gradient = dict(reversed(stage.cell.gradient))
         functions = scopes[stage.owner].cell if stage.owner in scopes else stage.cell
-        of = {new: value(name, functions) for new, name in gradient.items()}
+        of = {new: on_paper(value(name, functions)) for new, name in gradient.items()}
         found |= {new: Symbol(node=Gradient(node)) for new, node in of.items()}
         times = Counter(gradient[state] for state in stage.cell.states)
         for state, line in stage.cell.carry:
@@ -55,4 +56,4 @@ def _above(stage: Stage, line: str) -> Node:
     """The input of an upper stage of which `line` is the gradient."""
     inputs = {source.rpartition("/")[2] for source in stage.sources.values()}
     names = [name for new, name in stage.cell.gradient if new == line]
-    return value(next((n for n in names if n in inputs), names[0]), stage.cell)
+    return on_paper(value(next((n for n in names if n in inputs), names[0]), stage.cell))

@@ -124,7 +124,10 @@ class Back(View):
         """The values of the forward pass that the shown gradients of a place read."""
         stage = place.stage
         there = stage.cell.closure((line.name for line in self.lines(stage)), carried=False)
-        names = {name for line in stage.cell.lines if line.name in there for name in line.reads}
+        # `expand` and `count` ask for no more than how wide a value is
+        wide = {line.name: line.call[-1] for line in stage.cell.lines if line.call[:1] in (("expand",), ("count",))}
+        lines = [line for line in stage.cell.lines if line.name in there]
+        names = {name for line in lines for name in line.reads if name != wide.get(line.name)}
         return [n for n in stage.cell.inputs if n in names and scope_and_name(stage.sources[n])[0] == stage.owner]
 
 

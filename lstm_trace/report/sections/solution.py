@@ -115,10 +115,13 @@ def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
             noted = shown.values.noted(stage, line, t, b, unit, shown.terms)
             if shown.whole and shown.trace.header.arithmetic is not None:
                 noted = shown.values.tree(stage, line, t, b, unit, shown.terms)
-                noted = None if noted == found.tree else noted
+                noted = None if isinstance(noted, Num) or noted == found.tree else noted
             parts: list[tuple[str, Node]] = [(":", found.tree), (found.relation, found.result)]
             if noted is not None:  # by hand: the rounded products, then their sum
-                parts[1:] = [("≈", noted), (shown.values.relation(found.result, noted), found.result)]
+                parts[1:] = [
+                    (shown.values.between(found.tree, noted), noted),
+                    (shown.values.relation(found.result, noted), found.result),
+                ]
             rows.append(Row(label, tuple(parts), under=True))
     return tuple(rows) if len(rows) > 1 else ()
 

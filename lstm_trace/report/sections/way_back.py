@@ -55,9 +55,8 @@ def adjoint(shown: View) -> Iterator[Block]:
         if several:
             yield Heading(3, capital((back.place(stage),)))
         yield Derivation(rows)
-    weights = [n for s in back.stages for n, source in s.sources.items() if source == GIVEN]
-    for name in dict.fromkeys(weights):
-        yield Para(back.words.text("back.weight", w=Sym(name)))
+    if back.target.unit is not None:
+        yield Para(back.words.text("back.weight", w=Sym(_weight(back)), line=_named(back)))
     if any(stage.cell.carry for stage in back.stages):
         yield Para(back.words.text("back.next", next=Gradient(Sym("h_t"), "next"), prev=Sym("h_prev")))
 
