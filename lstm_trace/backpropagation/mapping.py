@@ -54,7 +54,10 @@ def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
         scope = adjoints[stage.scope].scope if names else ""
         for name, value in trace.parameters.get(stage.scope, {}).items():
             sums = trace.sums.get(scope, {})
-            found[f"{stage.scope}/{name}"] = sums[names[name]] if name in names else np.zeros(value.shape, dtype)
+            if name not in names:
+                found[f"{stage.scope}/{name}"] = np.zeros(value.shape, dtype)
+            elif names[name] in sums:  # not in a part of some steps
+                found[f"{stage.scope}/{name}"] = sums[names[name]]
         for name, source in stage.sources.items():
             if source == X and x is not None:
                 x = x + _held(trace, scope, names.get(name), x)

@@ -31,7 +31,7 @@ def adjoint_stages(
                 sources[fed] = f"{scope}/{line}"
         if not here:
             continue
-        cell = adjoint(stage.cell, here, widths[stage.scope])
+        cell = adjoint(stage.active, here, widths[stage.scope])
         sources |= {name: f"{stage.scope}/{name}" for name in cell.inputs if name not in sources}
         back = Stage(stage.layer, f"{ADJOINT}{stage.direction}", cell, sources)
         found.append(back)

@@ -103,6 +103,19 @@ class Stage:
         return tuple(self.cell.by_name[name] for name in self.computed)
 
     @cached_property
+    def active(self) -> Cell:
+        """The cell with the computed lines alone; a state whose line is not computed is an input of it.
+
+        That is so in a single step: what it leaves to the next is not asked for.
+        """
+        if self.computed is None:
+            return self.cell
+        there = {*self.computed, *self.cell.inputs}
+        carry = tuple((state, line) for state, line in self.cell.carry if line in there)
+        fed = tuple(state for state, line in self.cell.carry if line not in there)
+        return replace(self.cell, lines=self.lines, carry=carry, inputs=(*self.cell.inputs, *fed))
+
+    @cached_property
     def reads(self) -> frozenset[str]:
         """Every name that a computed line reads."""
         return frozenset(name for line in self.lines for name in line.reads)

@@ -179,7 +179,7 @@ WAYS: dict[str, Callable[..., Explanation]] = {
 #: The options that each way reads; the others are refused.
 READS: dict[str, tuple[str, ...]] = {
     "memory": ("of",),
-    "gradient": ("of", "seed", "equations", *WORKED),
+    "gradient": ("of", "seed", *WORKED, "equations"),
     "contribution": ("of", "baseline", "points"),
     "gates": ("low", "high"),
     "training": ("of", "rate", "updates", "optimizer", "weights", "constants", *WORKED),

@@ -18,7 +18,7 @@ def unlike_adjoint(trace: Trace, stage: Stage) -> str:
     """
     owner = trace.stage(stage.owner)
     try:
-        expected = adjoint(owner.cell, _weighted(stage), sizes(trace)[stage.owner])
+        expected = adjoint(owner.active, _weighted(stage), sizes(trace)[stage.owner])
     except LstmTraceError as error:
         return f"the adjoint of {stage.owner} cannot be derived to compare with: {error.problems[0]}"
     if expected == stage.cell:

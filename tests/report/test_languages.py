@@ -22,6 +22,7 @@ from lstm_trace.engine.rerun import in_arithmetic
 from lstm_trace.errors import OptionError
 from lstm_trace.report.languages import languages
 from lstm_trace.report.languages.strings import words
+from lstm_trace.report.report import course
 from lstm_trace.tables.gradient import gradient
 from lstm_trace.trace.trace import Trace
 
@@ -203,6 +204,8 @@ def shown() -> Iterator[object]:
     yield gradient(q22(), seed=[[1.0, 1.0]]).render("md")
     yield gradient(q22(), "h_t[0]", equations=True).render("md")
     yield gradient(lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml"), "L").render("md")
+    loss = lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml", ask=[])
+    yield course(lt.train(loss, of="L", updates=2), "md")
     both = stacked(lengths=[4, 1])
     yield gradient(both, last(both)).render("md")
     yield gradient(both, seed=np.ones_like(both.output)).render("md")

@@ -135,7 +135,11 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
 
     known = {name for names in READS.values() for name in names}
     chosen: dict[str, Any] = {"of": None}
-    chosen |= {name: value for name, value in given.items() if name in known and value not in (None, False, ())}
+    chosen |= {
+        name: value
+        for name, value in given.items()
+        if name in known and value is not None and value is not False and value != ()
+    }
     for name, ways in misplaced(how, (name for name, value in chosen.items() if value is not None)).items():
         option = _OPTION.get(name, name.replace("_", "-"))
         raise click.UsageError(f"--{option} belongs to --how {' and '.join(ways)}, not to --how {how}")
