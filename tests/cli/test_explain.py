@@ -112,7 +112,7 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
         (["--how", "gates", "--baseline", "0"], "--baseline belongs to --how contribution, not to --how gates"),
         (
             ["--how", "gates", "--language", "de"],
-            "--language belongs to --how gradient and training, not to --how gates",
+            "--language belongs to --how gradient and training, not",
         ),
         (["--how", "gates", "--all"], "--all belongs to --how gradient and training, not to --how gates"),
         (["--how", "contribution", "--of", OF["memory"], "--high", "0"], "--high belongs to --how gates, not to --how"),

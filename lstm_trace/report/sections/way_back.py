@@ -91,7 +91,7 @@ def opening(back: Back) -> Iterator[Block]:
     """What L is, with its value, and what a gradient is."""
     words, found = back.words, back.target
     if found.unit is None or found.t is None:
-        key = "back.sum" if found.weighted else "back.total"
+        key = "back.sum" if found.weighted else "back.loss" if found.line == "L" else "back.total"
         yield Para(words.text(key, w=Sym(_weight(back)), line=value(found.line, found.stage.cell)))
     else:
         number = back.values.num(found.stage.scope, found.line, found.t, found.b, (found.unit,))
@@ -99,8 +99,10 @@ def opening(back: Back) -> Iterator[Block]:
         sign = "=" if back.values.is_exact(number) else "≈"
         yield Para(words.text("back.value", line=_named(back), at=at, sign=sign, value=number))
     adjoint = next(s for s in back.trace.stages if s.cell.gradient and s.owner == found.stage.scope)
-    symbol = next((new for new, of in made_for(adjoint).items() if of == found.line), "")
-    yield Para(words.text("back.what", example=Sym(symbol), line=value(found.line, found.stage.cell)))
+    example = found.line if found.line != "L" else found.stage.cell.output  # not the gradient of L with respect to L
+    symbol = next((new for new, of in made_for(adjoint).items() if of == example), "")
+    if symbol:
+        yield Para(words.text("back.what", example=Sym(symbol), line=value(example, found.stage.cell)))
 
 
 def _weight(back: Back) -> str:
