@@ -204,6 +204,8 @@ def shown() -> Iterator[object]:
     yield gradient(q22(), seed=[[1.0, 1.0]]).render("md")
     yield gradient(q22(), "h_t[0]", equations=True).render("md")
     yield gradient(lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml"), "L").render("md")
+    own = {"equations": "e_t = (W @ x_t) * (W @ x_t)\noutput: e_t"}
+    yield gradient(lt.run({"W": [[3.0]]}, [[0.5], [1.0]], cell=own), "e_t").render("md")
     loss = lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml", ask=[])
     yield course(lt.train(loss, of="L", updates=2), "md")
     both = stacked(lengths=[4, 1])
