@@ -11,7 +11,8 @@ from ..trace.trace import Trace
 from .jit.machine import installed, load
 from .jit.runner import Rows, Runner
 from .jit.schedule import Task
-from .plan.numpy_machine import Machine, Packs
+from .plan.binding import Packs
+from .plan.numpy_machine import Machine
 from .plan.plan import Plan
 from .plan.slab import Slab
 from .work import Weights, Work

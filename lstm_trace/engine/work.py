@@ -117,4 +117,4 @@ class Work:
 def products(stage: Stage, weights: Weights) -> int:
     """Multiplications in the products of one row at one step."""
     here = weights.get(stage.scope, {})
-    return sum(np.size(here.get(str(x.operands[0]), ())) for x in stage.lines if x.op == "matvec")
+    return sum(np.size(here.get(x.product[0], ())) for x in stage.lines if x.product)

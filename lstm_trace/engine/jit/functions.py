@@ -178,6 +178,7 @@ ELEMENTWISE: dict[str, Function] = {
     "div": lambda v, a, c: v.div(a[0], a[1]),
     "neg": lambda v, a, c: v.neg(a[0]),
     "copy": _unary(_copy),
+    "greater": lambda v, a, c: v.pick("ogt", a[0], a[1], v.number(1.0), v.number(0.0)),
     "sigmoid": _unary(_sigmoid),
     "tanh": _unary(_tanh),
     "exp": _unary(_exp),

@@ -38,8 +38,8 @@ class Target:
 class Compiled:
     """A function in memory, with the program of which it is the code.
 
-    call: takes the address of the arguments (`frame.ARGUMENTS`, then a pointer for each input and each group of
-    products before the loop). engine: keeps the code alive. cached: whether it came from disk.
+    call: takes the address of the arguments (see `loops.ARGUMENTS`). engine: keeps the code alive. cached: whether it
+    came from disk.
     """
 
     program: Program

@@ -1,5 +1,6 @@
 """Matrix times vectors: out[b, rows] = W[rows, :] @ x[b, :], by tiles whose sums stay in registers.
 
+A vector times a matrix, x @ W, is the same with the transposed matrix, for the weights are copied in any case.
 A tile is some rows of W times some rows b. The weights of a tile lie together, (k, rows), so that they are read once
 from front to back; each sum is taken over k in order, whatever the tile. One function for each shape of tile; the
 tiles of one shape are a loop, for unrolled calls take LLVM seconds.
@@ -165,13 +166,15 @@ class _Tile:
 class Pack:
     """A copy of weights, made once for each model, from number `at` of the parameters' memory on.
 
-    starts: the first rows of tiles of `rows` rows of the stacked matrices `names`; empty for one vector.
+    starts: the first rows of tiles of `rows` rows of the stacked matrices `names`; empty for one vector. left: those
+    that stand right of their vector, and are transposed first.
     """
 
     names: tuple[str, ...]
     at: int
     starts: tuple[int, ...] = ()
     rows: int = 0
+    left: tuple[bool, ...] = ()
 
 
 Call = Callable[[tuple[int, ...], str, str], None]

@@ -32,14 +32,17 @@ class Spot(NamedTuple):
 class Program:
     """The text of a task's function `kernel`, and what its memory must be.
 
-    row: numbers in a row; runs: numbers in one step of each group of products; packs and parameters: how parameters
-    are laid out, and their numbers in all; scratch: numbers of working memory; work: multiplications of one step.
+    row: numbers in a row; runs: numbers in one step of each group of products outside the loop; whole: of each input
+    whether its steps must follow each other without a gap, or each step alone must have none; packs and parameters:
+    how parameters are laid out, and their numbers in all; scratch: numbers of working memory; work: multiplications of
+    one step.
     """
 
     task: Task
     text: str = ""
     row: int = 0
     runs: list[int] = field(default_factory=list)
+    whole: list[bool] = field(default_factory=list)
     spots: dict[str, Spot] = field(default_factory=dict)
     widths: dict[str, int] = field(default_factory=dict)
     carried: tuple[tuple[str, str], ...] = ()
@@ -63,13 +66,14 @@ class Placement:
         self.size = self.code.size
         self.unit = ALIGN // self.size
         self.program = Program(task)
-        self.schedule: Schedule = make_schedule(task)
+        self.schedule: Schedule = make_schedule(task, later=task.batch < tiling.rows)
         self.program.carried = self.schedule.carried
         self.widths = self.program.widths
         self.widths.update(task.widths)
         self.widths.update({x.name: self.widths[x.reads[0]] for x in self.schedule.hidden})
         self.spots = self.program.spots
         self.tiles = Tiles(self.code, tiling.lanes)
+        self.walk = ""  # what the names of the walk that is being written end in: see `loops`
 
     def _block(self, numbers: int) -> int:
         """Room in a row."""
@@ -89,11 +93,13 @@ class Placement:
         return total
 
     def _place(self) -> None:
+        vectors = {segment.vector for segment in self.schedule.before}
         for k, (name, width) in enumerate(self.task.inputs):
             self.spots[name] = Spot(f"in{k}", 0, width)
-        for k, segment in enumerate(self.schedule.before):
+            self.program.whole.append(name in vectors)
+        for k, segment in enumerate((*self.schedule.before, *self.schedule.after)):
             self.program.runs.append(self.batch * self._side_by_side(segment, f"run{k}", 0))
-        for segment in self.schedule.loop:
+        for segment in (*self.schedule.loop, *self.schedule.again):
             if segment.kind == "products":
                 total = sum(self.widths[line.name] for line in segment.lines)
                 self._side_by_side(segment, "cur", self._block(self.batch * total))
@@ -112,17 +118,33 @@ class Placement:
             if len(shape) == 1:
                 self.spots[name] = Spot("par", self._put((name,), shape[0]), 0)
 
-    def _put(self, names: tuple[str, ...], numbers: int, starts: tuple[int, ...] = (), rows: int = 0) -> int:
+    def _put(
+        self, names: tuple[str, ...], numbers: int,
+        starts: tuple[int, ...] = (), rows: int = 0, left: tuple[bool, ...] = (),
+    ) -> int:  # fmt: skip
         """Room for parameters."""
         at = self.program.parameters
-        self.program.packs.append(Pack(names, at, starts, rows))
+        self.program.packs.append(Pack(names, at, starts, rows, left))
         self.program.parameters += -(-numbers // self.unit) * self.unit
         return at
 
     def _at(self, name: str, *terms: tuple[str, int], ahead: int = 0) -> str:
         """The address of a value's first number, `ahead` numbers on, at the rows that this call computes."""
         spot = self.spots[name]
-        return self._begun(f"%{spot.base}", spot.start + ahead, spot.stride, *terms)
+        pointer = f"%{spot.base}" + ("" if spot.base == "par" else self.walk)
+        return self._begun(pointer, spot.start + ahead, spot.stride, *terms)
+
+    def _block_of(self, spot: Spot) -> str:
+        """Where the first step in memory of a block has what `spot.start` counts from."""
+        if spot.base in ("cur", "prev"):  # a step's row is the one after the state's row, or before it
+            return "%next_row" if (spot.base == "cur") != self.task.reverse else "%low_row"
+        return "%par" if spot.base == "par" else f"%block_{spot.base}"
+
+    def _between_steps(self, spot: Spot) -> int:
+        """Numbers from a value at one step to the same at the next."""
+        if spot.base.startswith("run"):
+            return self.program.runs[int(spot.base.removeprefix("run"))]
+        return 0 if spot.base == "par" else self.program.row
 
     def _begun(self, pointer: str, at: int, stride: int, *terms: tuple[str, int]) -> str:
         """An address in the first row of the batch that this call computes; stride: between rows."""

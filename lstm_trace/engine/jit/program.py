@@ -8,12 +8,12 @@ hundred rows at a time, inside the function, so that they are still in the cache
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ...cell.lines import Line, Operand
 from .functions import ELEMENTWISE
 from .llvm import Vector
-from .loops import module_text
+from .loops import AGAIN, Parts, module_text
 from .matmul import Call, Tiling, shares, tiles_of
 from .placement import Placement, Program
 from .schedule import Segment, Task
@@ -21,6 +21,8 @@ from .schedule import Segment, Task
 #: Rows (steps times batch) of products made at once, and the bytes that they may have beyond that.
 LEAST_ROWS = 256
 MOST_BYTES = 512 * 1024
+#: Bytes of the rows of a block whose products are made after its steps; there are at least those of one tile.
+AFTER_BYTES = 1024 * 1024
 
 
 class Writer(Placement):
@@ -29,8 +31,15 @@ class Writer(Placement):
     def write(self) -> Program:
         """The whole program."""
         self._place()
-        before, inside = self._part(self._before), self._part(self._loop)
-        self.program.text = self._module(before, inside)
+        before, steps = self._part(self._before), self._part(lambda: self._steps(self.schedule.loop))
+        after, self.walk = self._part(self._after), AGAIN
+        again = self._part(lambda: self._steps(self.schedule.again))
+        inputs = [f"in{k}" for k in range(len(self.task.inputs))]
+        runs = {f"run{k}": numbers for k, numbers in enumerate(self.program.runs)}
+        self.program.text = module_text(
+            self.code, inputs, runs, self.program.row, _block_steps(self), self.task.reverse,
+            Parts(before, steps, after, again),
+        )  # fmt: skip
         return self.program
 
     def _part(self, write: Callable[[], None]) -> str:
@@ -40,50 +49,82 @@ class Writer(Placement):
 
     # -- products ------------------------------------------------------------------------------------------------
 
-    def _matrix(self, segment: Segment) -> tuple[tuple[str, ...], int, int]:
-        """(names, rows, terms) of the stacked matrices of products."""
-        names = tuple(str(line.operands[0]) for line in segment.lines)
-        rows = sum(self.task.shapes[name][0] for name in names)
-        terms = self.task.shapes[names[0]][1]
-        self.program.work += rows * terms * self.part
-        return names, rows, terms
-
     def _tiled(self, segment: Segment, wide: int, out: str, columns: Call) -> None:
-        names, rows, terms = self._matrix(segment)
+        """The products of a segment, by tiles of their stacked matrices."""
+        names = tuple(line.product[0] for line in segment.lines if line.product)
+        left = tuple(line.op == "vecmat" for line in segment.lines)
+        rows, terms = sum(self.widths[line.name] for line in segment.lines), self.widths[segment.vector]
+        self.program.work += rows * terms * self.part
 
         def put(starts: tuple[int, ...], height: int) -> int:
-            return self._put(names, len(starts) * height * terms, starts, height)
+            return self._put(names, len(starts) * height * terms, starts, height, left)
 
         tiles_of(self.code, rows, terms, self.tiling, wide, put, out, columns)
 
     def _before(self) -> None:
         """Products of inputs for a block of steps.
 
-        Of the whole batch they are `%m` rows: tiles of some rows each, then one row each. A part of the batch has its
-        tiles in each step.
+        Of the whole batch all steps have rows alike. A part of the batch has its tiles in each step.
         """
-        many = min(self.tiling.rows, self.part) if self.part < self.batch else self.tiling.rows
+        code = self.code
+        many = min(self.tiling.rows, self.part)
         for k, segment in enumerate(self.schedule.before):
-            vector = self.spots[str(segment.lines[0].operands[1])]
-            out, terms, total = f"%block_run{k}", vector.stride, self.program.runs[k] // self.batch
+            total, terms = self.program.runs[k] // self.batch, self.widths[segment.vector]
+            x, strides = self._begun(f"%block_{self.spots[segment.vector].base}", 0, terms), (terms, terms, total)
 
             def columns(
-                widths: tuple[int, ...], weights: str, results: str,
-                x: str = f"%block_{vector.base}", terms: int = terms, total: int = total,
+                widths: tuple[int, ...], weights: str, out: str,
+                x: str = x, strides: tuple[int, int, int] = strides,
             ) -> None:  # fmt: skip
-                x, results = self._begun(x, 0, terms), self._begun(results, 0, total)
-                strides = terms, terms, total
+                out = self._begun(out, 0, strides[2])
 
-                def at(row: str, by: int = 1) -> tuple[str, str]:
-                    return self.code.address(x, 0, (row, by * terms)), self.code.address(results, 0, (row, by * total))
+                def step(t: str) -> None:
+                    by = self.batch * strides[1], self.batch * strides[2]
+                    at = code.address(x, 0, (t, by[0])), code.address(out, 0, (t, by[1]))
+                    self._rows(widths, weights, *at, many, strides)
 
                 if self.part < self.batch:
-                    self.code.loop("%n", 1, lambda t: self._rows(widths, weights, *at(t, self.batch), many, strides))
-                    return
-                for rows, count, first in ((many, "%tiles", "0"), (1, "%rest", "%tiled")):
-                    self._calls(widths, weights, *at(first), rows, count, strides)
+                    code.loop("%n", 1, step)
+                else:
+                    self._many(widths, weights, x, out, code.value(f"mul i64 %n, {self.batch}"), strides)
 
-            self._tiled(segment, self.tiling.wide(many), out, columns)
+            self._tiled(segment, self.tiling.wide(many if self.part < self.batch else self.tiling.rows),
+                        f"%block_run{k}", columns)  # fmt: skip
+
+    def _after(self) -> None:
+        """Products that no later step needs: those of one row of the batch for a block of steps, row after row."""
+        code = self.code
+        for k, segment in enumerate(self.schedule.after, len(self.schedule.before)):
+            spot, terms = self.spots[segment.vector], self.widths[segment.vector]
+            x, by = self._begun(self._block_of(spot), spot.start, spot.stride), self._between_steps(spot)
+            each = self.program.runs[k]
+
+            def columns(
+                widths: tuple[int, ...], weights: str, out: str,
+                x: str = x, rows: tuple[int, int] = (spot.stride, each // self.batch),
+                strides: tuple[int, int, int] = (terms, by, each),
+            ) -> None:  # fmt: skip
+                out = self._begun(out, 0, rows[1])
+
+                def row(b: str) -> None:
+                    at = code.address(x, 0, (b, rows[0])), code.address(out, 0, (b, rows[1]))
+                    self._many(widths, weights, *at, "%n", strides)
+
+                code.loop(self.part, 1, row)
+
+            self._tiled(segment, self.tiling.wide(self.tiling.rows), f"%block_run{k}", columns)
+
+    def _many(
+        self, widths: tuple[int, ...], weights: str, x: str, out: str, count: str, strides: tuple[int, int, int]
+    ) -> None:
+        """The products of one tile of weights with `count` rows: as many tiles as there are, then one row each."""
+        code, most = self.code, self.tiling.rows
+        tiles = code.value(f"udiv i64 {count}, {most}")
+        tiled = code.value(f"mul i64 {tiles}, {most}")
+        rest = code.value(f"sub i64 {count}, {tiled}")
+        for rows, number, first in ((most, tiles, "0"), (1, rest, tiled)):
+            at = code.address(x, 0, (first, strides[1])), code.address(out, 0, (first, strides[2]))
+            self._calls(widths, weights, *at, rows, number, strides)
 
     def _rows(
         self, widths: tuple[int, ...], weights: str, x: str, out: str, most: int, strides: tuple[int, int, int]
@@ -113,9 +154,8 @@ class Writer(Placement):
 
     def _products(self, segment: Segment) -> None:
         """Products of one vector in a step: tiles of rows of the batch."""
-        vector, total = str(segment.lines[0].operands[1]), self.spots[segment.lines[0].name].stride
-        terms = self.task.shapes[str(segment.lines[0].operands[0])][1]
-        x, stride = self._at(vector), self.spots[vector].stride
+        vector, total = segment.vector, self.spots[segment.lines[0].name].stride
+        x, stride, terms = self._at(vector), self.spots[vector].stride, self.widths[vector]
         if self.batch > 1 and terms * self.size % 2048 == 0 and stride:
             x, stride = self._spread_out(vector, terms), terms + self.unit
         most = min(self.part, self.tiling.rows)
@@ -139,9 +179,9 @@ class Writer(Placement):
 
     # -- elementwise lines ---------------------------------------------------------------------------------------
 
-    def _loop(self) -> None:
+    def _steps(self, segments: Sequence[Segment]) -> None:
         write = {"products": self._products, "elementwise": self._elementwise, "across": self._across}
-        for segment in self.schedule.loop:
+        for segment in segments:
             write[segment.kind](segment)
 
     def _units(self, width: int, body: Callable[[Vector, str, str], None]) -> None:
@@ -165,14 +205,16 @@ class Writer(Placement):
 
         self.code.loop(self.part, 1, row)
 
-    def _read(self, v: Vector, name: Operand, width: int, b: str, j: str) -> str:
-        """The units from j on of an operand, for row b."""
+    def _read(self, v: Vector, name: Operand, width: int, b: str, j: str, ahead: int = 0) -> str:
+        """The units from j (and `ahead` more) on of an operand, for row b."""
         if not isinstance(name, str):
             return v.number(name)
         spot = self.spots[name]
         if self.widths[name] == 1 and width > 1:
             return v.spread(self._at(name, (b, spot.stride)))
-        return v.load(self._at(name, (b, spot.stride), (j, 1)), self._aligned(v, name))
+        return v.load(
+            self._at(name, (b, spot.stride), (j, 1), ahead=ahead), self.size if ahead else self._aligned(v, name)
+        )
 
     def _aligned(self, v: Vector, name: str) -> int:
         spot, width = self.spots[name], self.widths[name]
@@ -202,22 +244,25 @@ class Writer(Placement):
 
     def _across(self, segment: Segment) -> None:
         line = segment.lines[0]
-        if line.op == "concat":
-            self._concat(line)
+        if line.op == "slice":
+            self._copied(line, line.operands[0], self.widths[line.name], begin=int(line.constants[0]))
+        elif line.op == "concat":
+            at = 0
+            for operand in line.operands:
+                width = self.widths[operand] if isinstance(operand, str) else 1
+                self._copied(line, operand, width, at=at)
+                at += width
         else:
             self.code.loop(self.part, 1, lambda b: self._reduced(line, b))
 
-    def _concat(self, line: Line) -> None:
-        spot, at = self.spots[line.name], 0
-        for operand in line.operands:
-            width = self.widths[operand] if isinstance(operand, str) else 1
+    def _copied(self, line: Line, operand: Operand, width: int, at: int = 0, begin: int = 0) -> None:
+        """`width` units of an operand, from `begin` on, become those of the line from `at` on."""
 
-            def body(v: Vector, b: str, j: str, operand: Operand = operand, at: int = at, width: int = width) -> None:
-                target = self._at(line.name, (b, spot.stride), (j, 1), ahead=at)
-                v.store(self._read(v, operand, width, b, j), target, self.size)
+        def body(v: Vector, b: str, j: str) -> None:
+            target = self._at(line.name, (b, self.spots[line.name].stride), (j, 1), ahead=at)
+            v.store(self._read(v, operand, width, b, j, begin), target, self.size)
 
-            self._units(width, body)
-            at += width
+        self._units(width, body)
 
     def _reduced(self, line: Line, b: str) -> None:
         """Sum, mean or maximum of one row's units: by vectors, then their lanes in halves, then what is left over."""
@@ -256,23 +301,15 @@ class Writer(Placement):
             total = one.div(total, one.number(width))
         self._store(one, total, line.name, b, "0")
 
-    # -- the whole -----------------------------------------------------------------------------------------------
-
-    def _module(self, before: str, inside: str) -> str:
-        inputs = [f"in{k}" for k in range(len(self.task.inputs))]
-        runs = [f"run{k}" for k in range(len(self.program.runs))]
-        moving = {**{n: w * self.batch for n, (_, w) in zip(inputs, self.task.inputs, strict=True)},
-                  **dict(zip(runs, self.program.runs, strict=True))}  # fmt: skip
-        return module_text(
-            self.code, moving, self.program.row, self.batch, self.tiling.rows, _block_steps(self), self.task.reverse,
-            before, inside,
-        )  # fmt: skip
-
 
 def _block_steps(writer: Writer) -> int:
-    """Steps for which products of inputs are made at once."""
+    """Steps for which products outside the steps are made at once."""
     bytes_of_row = max(1, sum(writer.program.runs) // writer.batch) * writer.size
-    return max(1, max(LEAST_ROWS, MOST_BYTES // bytes_of_row) // writer.batch)
+    most = max(1, max(LEAST_ROWS, MOST_BYTES // bytes_of_row) // writer.batch)
+    if writer.schedule.after:  # what the steps leave should still be in the cache
+        tiles = AFTER_BYTES // (writer.program.row * writer.size) // writer.tiling.rows
+        most = min(most, max(1, tiles) * writer.tiling.rows)
+    return most
 
 
 def make_program(task: Task, lanes: int, registers: int) -> Program:

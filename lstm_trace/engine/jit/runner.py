@@ -107,7 +107,8 @@ class Runner:
         for pack in self.program.packs:
             values = self._weight(pack.names[0])
             if pack.starts:
-                stacked = np.concatenate([self._weight(name) for name in pack.names])
+                parts = zip(pack.names, pack.left, strict=True)
+                stacked = np.concatenate([self._weight(n).T if left else self._weight(n) for n, left in parts])
                 values = np.concatenate([stacked[first : first + pack.rows].T.ravel() for first in pack.starts])
             memory[start + pack.at : start + pack.at + values.size] = values
         return memory, memory.ctypes.data + start * self.dtype.itemsize
@@ -205,12 +206,13 @@ class Runner:
         size = self.dtype.itemsize
         held = [
             array
-            if array.dtype == self.dtype and array.flags.c_contiguous and array.flags.aligned
+            if array.dtype == self.dtype and array.flags.aligned and (array if whole else array[0]).flags.c_contiguous
             else np.require(array, self.dtype, ["C", "A"])
-            for array in fed
+            for array, whole in zip(fed, self.program.whole, strict=True)
         ]  # until the call is over
         places = [array.ctypes.data for array in held]
         places += [at + first * each * size for at, each in zip(rows.addresses, self.program.runs, strict=True)]
+        places += [array.strides[0] for array in held]
         for thread in self._threads:
             thread.arguments[0] = count
             thread.arguments[1] = rows.address + first * self.program.row * size
@@ -228,7 +230,7 @@ class _Thread:
     def __init__(self, program: Program, begin: int, parameters: int) -> None:
         dtype = np.dtype(program.task.dtype)
         self._scratch, start = aligned(max(1, program.scratch), dtype)
-        self.arguments = (ctypes.c_int64 * (len(ARGUMENTS) + len(program.task.inputs) + len(program.runs)))()
+        self.arguments = (ctypes.c_int64 * (len(ARGUMENTS) + 2 * len(program.task.inputs) + len(program.runs)))()
         self.arguments[2] = parameters
         self.arguments[3] = self._scratch.ctypes.data + start * dtype.itemsize
         self.arguments[4] = begin

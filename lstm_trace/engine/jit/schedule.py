@@ -14,8 +14,9 @@ from functools import cached_property
 from ...cell.lines import Line
 from .functions import ELEMENTWISE
 
-#: Operations over all units of one operand, and the joining of operands side by side.
-ACROSS = ("sum", "mean", "max", "concat")
+#: Operations over all units of one operand, the joining of operands side by side, and a part of one.
+ACROSS = ("sum", "mean", "max", "concat", "slice")
+PRODUCTS = ("matvec", "vecmat")
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -80,14 +81,23 @@ class Segment:
     kind: str
     lines: tuple[Line, ...]
 
+    @property
+    def vector(self) -> str:
+        """What is multiplied, of products."""
+        assert self.lines[0].product
+        return self.lines[0].product[1]
+
 
 @dataclass(frozen=True)
 class Schedule:
-    """before: products of one input each. loop: what a step computes, in order. carried: (state, line whose memory it
-    shares); a state that is read and carries nothing (one step only) is not there."""
+    """before: products of one input each. loop: what a step computes, in order. after: products that no later step
+    needs; again: what depends on them. carried: (state, line whose memory it shares); a state that is read and carries
+    nothing (one step only) is not there."""
 
     before: tuple[Segment, ...]
     loop: tuple[Segment, ...]
+    after: tuple[Segment, ...]
+    again: tuple[Segment, ...]
     carried: Pairs
     hidden: tuple[Line, ...]
 
@@ -103,25 +113,50 @@ def declined(task: Task) -> str | None:
     if not task.lines:
         return "there is no line to compute"
     for line in task.lines:
-        if line.op not in (*ELEMENTWISE, *ACROSS, "matvec"):
+        if line.op not in (*ELEMENTWISE, *ACROSS, *PRODUCTS):
             return f"line `{line.name}`: {line.op} is not compiled"
         if not line.reads or (line.op in ACROSS[:3] and len(line.operands) != len(line.reads)):
             return f"line `{line.name}` reads a number only"
-        if line.op == "matvec" and len(task.shapes.get(str(line.operands[0]), ())) != 2:
-            return f"line `{line.name}`: the first factor is no parameter"
+        if line.product and len(task.shapes.get(line.product[0], ())) != 2:
+            return f"line `{line.name}`: the matrix is no parameter"
     return None
 
 
-def make_schedule(task: Task) -> Schedule:
-    """The segments of a task that is not declined."""
+def make_schedule(task: Task, later: bool) -> Schedule:
+    """The segments of a task that is not declined. later: whether products that no later step needs leave the loop."""
     carried, hidden = _carried(task)
     lines = (*task.lines, *hidden)
     inputs = {name for name, _ in task.inputs}
-    before = [line for line in lines if line.op == "matvec" and line.operands[1] in inputs]
+    before = [line for line in lines if line.product and line.product[1] in inputs]
     ready = inputs | set(task.shapes) | {state for state, _ in task.carry} | {line.name for line in before}
     rest = [line for line in lines if line not in before]
-    loop = tuple(_segments(rest, ready, {**task.widths, **{x.name: task.widths[x.reads[0]] for x in hidden}}))
-    return Schedule(tuple(_by_vector(before)), loop, carried, hidden)
+    after, again = _later(rest, {line for _, line in carried}) if later else ([], [])
+    rest = [line for line in rest if line not in after and line not in again]
+    widths = {**task.widths, **{x.name: task.widths[x.reads[0]] for x in hidden}}
+    loop = tuple(_segments(rest, ready, widths))
+    ready |= {line.name for line in (*rest, *after)}
+    again_too = tuple(_segments(again, ready, widths))
+    return Schedule(tuple(_by_vector(before)), loop, tuple(_by_vector(after)), again_too, carried, hidden)
+
+
+def _later(lines: Sequence[Line], carried: set[str]) -> tuple[list[Line], list[Line]]:
+    """Products that no carried line needs, and the lines that depend on them."""
+    needed = set(carried)
+    for line in reversed(lines):
+        if line.name in needed:
+            needed.update(line.reads)
+    after: list[Line] = []
+    again: list[Line] = []
+    late: set[str] = set()
+    for line in lines:
+        if not late.isdisjoint(line.reads):
+            again.append(line)
+        elif line.product and line.name not in needed:
+            after.append(line)
+        else:
+            continue
+        late.add(line.name)
+    return after, again
 
 
 def _carried(task: Task) -> tuple[Pairs, tuple[Line, ...]]:
@@ -130,7 +165,7 @@ def _carried(task: Task) -> tuple[Pairs, tuple[Line, ...]]:
     It cannot where another state does already (their initial values differ), or where the line leaves the loop.
     """
     inputs = {name for name, _ in task.inputs}
-    inside = {x.name for x in task.lines if x.op != "matvec" or x.operands[1] not in inputs}
+    inside = {x.name for x in task.lines if not x.product or x.product[1] not in inputs}
     pairs: list[tuple[str, str]] = []
     hidden: list[Line] = []
     for state, target in task.carry:
@@ -148,7 +183,8 @@ def _by_vector(lines: Sequence[Line]) -> Iterator[Segment]:
     """Products, those of one vector together."""
     found: dict[str, list[Line]] = {}
     for line in lines:
-        found.setdefault(str(line.operands[1]), []).append(line)
+        assert line.product
+        found.setdefault(line.product[1], []).append(line)
     for group in found.values():
         yield Segment("products", tuple(group))
 
@@ -161,7 +197,7 @@ def _segments(rest: list[Line], known: set[str], widths: dict[str, int]) -> Iter
         return all(name in ready for name in line.reads)
 
     while rest:
-        products = [line for line in rest if line.op == "matvec" and is_ready(line)]
+        products = [line for line in rest if line.product and is_ready(line)]
         yield from _by_vector(products)
         ready |= {line.name for line in products}
         across = [line for line in rest if line.op in ACROSS and is_ready(line)]

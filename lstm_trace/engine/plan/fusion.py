@@ -2,7 +2,8 @@
 
 Nothing here knows a cell. Two lines can stand next to each other in a call where, at each position, they read equal
 numbers, parameters (which can be stacked), the same value, or two values that can be neighbours in the same order as
-the results. Every value has at most one neighbour on each side, so the neighbours form chains: the order in memory.
+the results; products rather read the same vector. Every value has at most one neighbour on each side, so the
+neighbours form chains: the order in memory.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def fuse(
             siblings = later.setdefault(key, [])
             pairs = [(a, b, _pair(a, b, columns, parameters)) for x in siblings for a, b in ((line, x), (x, line))]
             fits = [(a, b, pair) for a, b, pair in pairs if pair is not None]
-            for a, b, pair in sorted(fits, key=lambda fit: -chains.settled(fit[2].links)):
+            for a, b, pair in sorted(fits, key=lambda fit: (_apart(fit), -chains.settled(fit[2].links))):
                 one, two = group[a.name], group[b.name]
                 if one is two or one[-1] is not a or two[0] is not b:
                     continue
@@ -113,13 +114,18 @@ def fuse(
     return _ordered(lines, group), chains
 
 
+def _apart(fit: tuple[Line, Line, _Pair]) -> bool:
+    """Whether they are products of different vectors."""
+    return bool(fit[0].product) and "each" in fit[2].kinds
+
+
 def _pair(a: Line, b: Line, columns: Mapping[str, Column], parameters: frozenset[str]) -> _Pair | None:
     """What it takes for `b` to follow `a` in one call; None where it cannot."""
     kinds: list[str] = []
     links: list[Link] = [(columns[a.name].line, columns[b.name].line)]
     if columns[a.name].ahead != columns[b.name].ahead or OPS[a.op].width == "concat":
         return None
-    for position, (x, y) in enumerate(zip(a.operands, b.operands, strict=True)):
+    for position, (x, y) in enumerate(zip(a.product or a.operands, b.product or b.operands, strict=True)):
         if not isinstance(x, str) or not isinstance(y, str):
             if x != y:
                 return None
@@ -127,12 +133,12 @@ def _pair(a: Line, b: Line, columns: Mapping[str, Column], parameters: frozenset
         elif x in parameters or y in parameters:
             if not (x in parameters and y in parameters):
                 return None
-            if OPS[a.op].width == "one" or (a.op == "matvec" and position == 1):  # a constant: not worth a rule
+            if OPS[a.op].width == "one" or (a.product and position == 1):  # a constant: not worth a rule
                 return None
             kinds.append("parameter")
         elif x == y:
             kinds.append("same")
-        elif x not in columns or y not in columns or (a.op == "matvec" and position == 1):
+        elif x not in columns or y not in columns:
             return None
         else:
             here, there = columns[x], columns[y]

@@ -101,6 +101,11 @@ def _where(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Step
     return [(np.not_equal, (a[0], bench.number(0.0), mask)), (np.positive, (a[2], out)), (_put, (mask, a[1], out))]
 
 
+def _slice(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+    units = slice(int(c[0]), int(c[1]))
+    return [(lambda whole, part: np.positive(whole[..., units], part), (a[0], out))]
+
+
 def _by_definition(op: str) -> Kernel:
     """The operation's own array function, its result copied: for what numpy cannot compute in place."""
 
@@ -113,14 +118,17 @@ def _by_definition(op: str) -> Kernel:
     return kernel
 
 
-#: How each operation is computed. The operands of `matvec` are not of one shape: its rule stands in `numpy_machine`.
+#: How each operation is computed. The operands of products are not of one shape: their rule stands in `binding`.
 KERNELS: dict[str, Kernel] = {
     "matvec": _by_definition("matvec"),
+    "vecmat": _by_definition("vecmat"),
     "add": _add,
     "mul": _binary(np.multiply),
     "div": _binary(np.divide),
     "neg": _unary(np.negative),
     "copy": _unary(np.positive),
+    "greater": _binary(np.greater),
+    "slice": _slice,
     "sigmoid": _sigmoid,
     "tanh": _unary(np.tanh),
     "exp": _unary(np.exp),

@@ -32,7 +32,7 @@ pytest.importorskip("llvmlite", reason="the extra jit is not installed")
 from lstm_trace.engine.jit import cache, machine, threads
 from lstm_trace.engine.jit.functions import ELEMENTWISE
 from lstm_trace.engine.jit.runner import Runner
-from lstm_trace.engine.jit.schedule import ACROSS, Task, declined
+from lstm_trace.engine.jit.schedule import ACROSS, PRODUCTS, Task, declined
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -82,7 +82,7 @@ def compiled(case: Case, target: str = "host", block: int = 0, part: int = 0) ->
 
 
 def test_every_operation_is_compiled() -> None:
-    assert {*ELEMENTWISE, *ACROSS, "matvec"} == set(OPS)
+    assert {*ELEMENTWISE, *ACROSS, *PRODUCTS} == set(OPS)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])

@@ -16,10 +16,11 @@ from lstm_trace.cell.parse import parse
 from lstm_trace.cell.shapes import infer
 from lstm_trace.cell.variants import masked, named
 from lstm_trace.engine.plan import numpy_machine
+from lstm_trace.engine.plan.binding import Outside
 from lstm_trace.engine.plan.by_line import run_lines
 from lstm_trace.engine.plan.fusion import Chains
 from lstm_trace.engine.plan.kernels import KERNELS
-from lstm_trace.engine.plan.numpy_machine import MOST_BLOCKS, MOST_BOUND, Machine, _Outside
+from lstm_trace.engine.plan.numpy_machine import MOST_BLOCKS, MOST_BOUND, Machine
 from lstm_trace.engine.plan.plan import Plan, make_plan
 from lstm_trace.errors import LstmTraceError
 
@@ -65,8 +66,12 @@ class Case:
     def drawn(cls, cell: Cell, H: int, X: int, T: int, B: int, dtype: str, direction: str, seed: int) -> Case:
         """Arrays for a cell whose values are all H wide."""
         rng = np.random.default_rng(seed)
-        matrices = {str(x.operands[0]): str(x.operands[1]) for x in cell.lines if x.op == "matvec"}
-        shapes = {n: (H, X if matrices[n] == "x_t" else H) if n in matrices else (H,) for n in cell.parameters}
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(cell.parameters, (H,))
+        for line in cell.lines:
+            if line.product:
+                matrix, vector = line.product
+                shape = H, X if vector == "x_t" else H
+                shapes[matrix] = shape if line.op == "matvec" else shape[::-1]
         parameters = {n: rng.normal(size=s).astype(dtype) for n, s in shapes.items()}
         lengths = rng.integers(0, T + 1, size=B)
         valid = (np.arange(T)[:, None] < lengths)[:, :, None]
@@ -119,9 +124,9 @@ def check(case: Case, values: Arrays) -> None:
         with np.errstate(all="ignore"):
             expected = np.broadcast_to(OPS[line.op].array(operands, line.constants), found.shape)
             ulp = OPS[line.op].ulp
-            if line.op == "matvec":
-                count = operands[0].shape[1]
-                bound = 2 * count * eps * (np.abs(operands[1]) @ np.abs(operands[0]).T) + 1e-300
+            if line.product:
+                matrix, vector = operands if line.op == "matvec" else (operands[1].T, operands[0])
+                bound = 2 * matrix.shape[1] * eps * (np.abs(vector) @ np.abs(matrix).T) + 1e-300
             elif ulp is None:
                 bound = operands[0].shape[-1] * eps * np.sum(np.abs(operands[0]), axis=-1, keepdims=True)
             else:
@@ -149,7 +154,11 @@ def cells(draw: st.DrawFn) -> Cell:
     for k in range(draw(st.integers(1, 14))):
         kind = draw(st.sampled_from(["sum", "product", "matrix", "unary", "other"]))
         if kind == "matrix" or not rows:
-            right = f"W_{draw(st.integers(0, 3))} @ {draw(st.sampled_from([*names, *states, 'x_t']))}"
+            vector = draw(st.sampled_from([*names, *states, "x_t"]))
+            sides = [f"{'X' if vector == 'x_t' else 'W'}_{draw(st.integers(0, 3))}", vector]
+            if draw(st.booleans()):  # from the other side; one matrix for each width of its vector
+                sides = [vector, sides[0].replace("X", "Y")]
+            right = " @ ".join(sides)
         elif kind == "sum":
             terms = draw(st.integers(2, 4))
             right = " ".join(f"{draw(st.sampled_from('+-'))} {value()}" for _ in range(terms)).removeprefix("+ ")
@@ -161,11 +170,10 @@ def cells(draw: st.DrawFn) -> Cell:
             right = draw(
                 st.sampled_from(
                     ["where({0}, {1}, {2})", "max({0}, {1})", "clip({0}, -0.5, 0.75)", "1 - {0}", "0.5 * {0} + {1}",
-                     "{0} - mean({1})", "{0} + sum({1} * {2})", "-{0}", "{0} * {0} - max({1})"]
+                     "{0} - mean({1})", "{0} + sum({1} * {2})", "-{0}", "{0} * {0} - max({1})", "{0} > {1}",
+                     "({0} > 0) * {1}", "0.25 > {0}", "{0}[0:1] * {1}", "{0} + sum({1}[1:3])"]
                 )
             ).format(value(), value(), value())  # fmt: skip
-        # one matrix for each width of its vector
-        right = right.replace("@ x_t", "@ x_t").replace("W_", "X_") if right.endswith("@ x_t") else right
         names.append(f"v{k}")
         rows.append(f"v{k} = {right}")
     carry = ", ".join(f"{state} <- {draw(st.sampled_from(names))}" for state in states)
@@ -217,13 +225,14 @@ def test_a_kernel_is_its_operation(op: str, dtype: Any) -> None:
     if op == "add":
         signs = [(1.0, -1.0, 1.0), (-1.0, 1.0, 1.0)]
     operands = [np.roll(a, 3 * k)[None] for k in range(count)]
-    if op == "matvec":
-        operands = [np.arange(32, dtype=dtype).reshape(2, 16), np.ones((1, 16), dtype)]
+    if op in ("matvec", "vecmat"):
+        matrix = np.arange(32, dtype=dtype).reshape(2, 16)
+        operands = [matrix, np.ones((1, 16), dtype)] if op == "matvec" else [np.ones((1, 16), dtype), matrix.T]
     for constants in signs:
         with np.errstate(all="ignore"):
             expected = np.broadcast_to(table.array(operands, constants), np.shape(table.array(operands, constants)))
             out = np.empty_like(expected)
-            bench = _Outside(np.dtype(dtype))
+            bench = Outside(np.dtype(dtype))
             bench.started(out.shape)
             for function, arguments in KERNELS[op](bench, out, operands, constants):
                 function(*arguments)
