@@ -24,7 +24,7 @@ from ..trace.operands import in_order, one_row, total
 from ..trace.trace import Trace
 from ..verification.verify import bound
 from .gradients import Value, Weightings, add_value, one_value
-from .reverse import Adjoints, pulled, walk_back
+from .reverse import Adjoints, by_matrix, pulled, walk_back
 
 
 @dataclass(frozen=True)
@@ -143,17 +143,17 @@ class _Shares:
 
     def _parameters(self, stage: Stage, line: Line, steps: slice, adjoint: Array, slopes: tuple[Slope, ...]) -> None:
         one, two = (trace.parameters.get(stage.scope, {}) for trace in self.traces)
-        for k, (operand, slope) in enumerate(zip(line.operands, slopes, strict=True)):
+        for operand, slope in zip(line.operands, slopes, strict=True):
             if not isinstance(operand, str) or operand not in one or slope is None:
                 continue
             gap = _gap(one[operand], two[operand])
             total = self.by_step.setdefault(f"{stage.scope}/{operand}", np.zeros(self.traces[0].steps))
             if not gap.any():
                 continue
-            if line.op == "matvec" and k == 0:
-                share = adjoint * np.matmul(slope, gap.T)
+            if line.product and operand == line.product[0]:
+                share = adjoint * np.matmul(slope, gap.T if line.op == "matvec" else gap)
             else:
-                share = pulled(adjoint, slope, gap.shape[0], line.op == "matvec") * gap
+                share = pulled(adjoint, slope, gap.shape[0], by_matrix(line)) * gap
             total[steps] += in_order(stage, share.sum(axis=(1, 2)))
 
     def _local(self, stage: Stage, line: Line, steps: slice, adjoint: Array) -> None:

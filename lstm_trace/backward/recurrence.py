@@ -110,7 +110,7 @@ def _terms(
     for operand, slope in zip(line.operands, slopes(line), strict=True):
         size = widths.get(operand, 1) if isinstance(operand, str) else 1
         if operand in inside and slope is not None:
-            if line.op == "matvec":
+            if line.product or line.op == "slice":
                 yield str(operand), Term(source, factor, matrix=np.asarray(slope))
             elif line.op == "concat":
                 yield str(operand), Term(source, factor, part=slice(begin, begin + size))

@@ -181,10 +181,11 @@ class _StageWalk:
                     continue
                 if operand in self.stage.cell.states and not keep_states:
                     continue
-                if line.op == "matvec" and operand == line.operands[0]:
-                    parameters[operand] += _outer(part, slope)
+                if line.product and operand == line.product[0]:
+                    outer = _outer(part, slope)
+                    parameters[operand] += outer if line.op == "matvec" else outer.T
                     continue
-                here = pulled(part, slope, width, line.op == "matvec")
+                here = pulled(part, slope, width, by_matrix(line))
                 fresh = here is not part and here.base is None
                 if operand in parameters:
                     flat = np.broadcast_to(here, (*adjoint.shape[:2], here.shape[-1])).reshape(-1, here.shape[-1])
@@ -231,6 +232,11 @@ def _outer(adjoint: Array, vector: Any) -> Array:
     """Sum over steps and rows of adjoint (M) times vector (N): (M, N), in one product."""
     values = np.broadcast_to(vector, (*adjoint.shape[:2], vector.shape[-1]))
     return adjoint.reshape(-1, adjoint.shape[-1]).T @ values.reshape(-1, values.shape[-1])
+
+
+def by_matrix(line: Line) -> bool:
+    """Whether the slope of the line's vector is a matrix that its adjoint is multiplied by."""
+    return line.product is not None or line.op == "slice"
 
 
 def pulled(adjoint: Array, slope: Slope, width: int, matrix: bool) -> Array:

@@ -174,6 +174,10 @@ def _matvec(a: Arithmetic, o: Sequence[Array], _: Sequence[float]) -> Array:
     return _total(a, products(a, o[0], o[1]))
 
 
+def _vecmat(a: Arithmetic, o: Sequence[Array], _: Sequence[float]) -> Array:
+    return _total(a, products(a, o[1].T, o[0]))
+
+
 def _add(a: Arithmetic, o: Sequence[Array], signs: Sequence[float]) -> Array:
     return _total(a, [term if sign > 0 else -term for term, sign in zip(o, signs, strict=True)])
 
@@ -253,12 +257,14 @@ FULL: dict[str, Callable[..., Decimal]] = {
 #: Operation to how it is computed, from numbers of the arithmetic's kind to numbers that it can hold.
 RULES: dict[str, Rule] = {
     "matvec": _matvec,
+    "vecmat": _vecmat,
     "add": _add,
     "mul": lambda a, o, _: a.rounded(o[0] * o[1]),
     "div": lambda a, o, _: a.rounded(o[0] / o[1]),
     "neg": lambda a, o, _: a.rounded(-o[0]),
+    "greater": lambda a, o, _: a.rounded(a.read(o[0] > o[1])),
     "sum": _units,
     "mean": _mean,
-    **{op: _picked(op) for op in ("copy", "where", "maximum", "max", "concat")},
+    **{op: _picked(op) for op in ("copy", "where", "maximum", "max", "concat", "slice")},
     **{op: _function(op) for op in FULL},
 }

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from .lines import Function
 from .ops import FUNCTIONS
 
-#: Definition to the name that is printed, where that is another. Arguments after the first have default values, so that
-#: each can be an activation. Definitions: keras.activations and torch.nn.functional where no source is named.
+#: Definition to the name that is printed, where that is another. A function whose arguments after the first have
+#: default values can be an activation. Definitions: keras.activations and torch.nn.functional where no source is named.
 TABLE: dict[str, str] = {
     "linear(z) = affine(z, 1, 0)": "",
     # the activations of the ONNX operator LSTM, with its default values (onnx/defs/rnn/defs.cc)
@@ -52,6 +52,9 @@ TABLE: dict[str, str] = {
     "log_softmax(z) = z - max(z) - log(sum(exp(z - max(z))))": "LogSoftmax",
     "count(z) = sum(where(0, z, 1))": "",  # how many units z has
     "expand(d, z) = where(0, z, d)": "",  # one number for each unit of z
+    # losses: half the sum of squares, as in Bishop 2006, (5.11); the cross entropy takes the scores before softmax
+    "squared_error(y, target) = 0.5 * sum((y - target) * (y - target))": "SquaredError",
+    "cross_entropy(z, target) = -sum(target * log_softmax(z))": "CrossEntropy",
     "quotient(a, b) = a / b": "",  # within an expression, where `/` may not stand
 }
 

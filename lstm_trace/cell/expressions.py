@@ -221,34 +221,33 @@ class Builder:
                 raise Fault("a quotient within an expression is written quotient(a, b) here", column)
             raise Fault("give this quotient a name of its own: `q = a / b` in an equation before", column)
         left, right = self._operand(node.left, text), self._operand(node.right, text)
-        if op == "matvec" and not self._weight(left):
-            if not self._weight(right):
-                raise Fault("one side of @ must be a weight matrix", column)
-            op = "vecmat"
-        if op in ("matvec", "vecmat") and not (isinstance(left, str) and isinstance(right, str)):
-            number = node.left if isinstance(left, float) else node.right
-            raise Fault("a number has no place beside @; one side is a matrix, the other a vector",
-                        self._column(number, text))  # fmt: skip
+        if op == "matvec":
+            if isinstance(left, float) or isinstance(right, float):
+                raise Fault("a number has no place beside @: one side is a weight matrix, the other a vector", column)
+            if not self._weight(left) and not self._weight(right):
+                raise Fault("one side of @ must be a weight matrix, and both are computed or fed", column)
+            op = "matvec" if self._weight(left) else "vecmat"
         return Line("", op, (left, right))
 
-    def _weight(self, operand: Operand) -> bool:
+    def _weight(self, name: str) -> bool:
         """Whether it is a parameter: what `@` reads as a matrix."""
-        return isinstance(operand, str) and operand not in self.lines and operand not in (*self.states, *self.inputs)
+        return name not in self.lines and name not in self.states and name not in self.inputs
 
     def _slice(self, node: ast.Subscript, text: str, column: int) -> Line:
         """`z[2:5]`: units 2, 3 and 4 of z."""
+        begin = end = 0
         match node.slice:
             case ast.Slice(lower=ast.Constant(value=int(begin)), upper=ast.Constant(value=int(end)), step=None):
                 pass
             case ast.Constant(value=int(begin)):
                 end = begin + 1
-            case _:
-                begin = end = 0
-        if isinstance(begin, bool) or isinstance(end, bool) or not begin < end <= MAX_UNITS:
+        if isinstance(begin, bool) or isinstance(end, bool) or begin >= end:
             raise Fault("a part of a vector is written z[2:5], with the first unit and the one after the last", column)
+        if end > MAX_UNITS:
+            raise Fault(f"a vector of an equation has at most {MAX_UNITS} units", column)
         operand = self._operand(node.value, text)
         if not isinstance(operand, str):
-            raise Fault("a number has no units", column)
+            raise Fault("a number has no parts", column)
         return Line("", "slice", (operand,), (float(begin), float(end)))
 
     def _call(self, node: ast.Call, text: str, column: int) -> Line | Operand:
@@ -274,7 +273,7 @@ class Builder:
                 given = tuple(self._number(a, text) for a in node.args[arity:])
                 rest = tuple(float(d) for _, d in op.constants[len(given) :] if d is not None)
                 return Line("", op.name, operands, given + rest)
-        wanted = " or ".join(dict.fromkeys(_signature(op.name) for op in OPS.values() if op.function == name))
+        wanted = " or ".join(dict.fromkeys(op.signature for op in OPS.values() if op.function == name))
         raise Fault(f"{name} has {count} argument{'s' * (count != 1)}; write {wanted}", column)
 
     def called(self, name: str, given: tuple[Operand, ...]) -> Line | Operand:
@@ -333,12 +332,6 @@ def _signed(node: ast.expr) -> tuple[float, ast.expr]:
     while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd | ast.USub):
         sign, node = -sign if isinstance(node.op, ast.USub) else sign, node.operand
     return sign, node
-
-
-def _signature(name: str) -> str:
-    op = OPS[name]
-    operands = ["a", "b", "c"][: op.arity] if op.arity else ["a", "…"]
-    return f"{op.function}({', '.join(operands + [c for c, _ in op.constants])})"
 
 
 def _tree(text: str, start: int) -> ast.expr:

@@ -41,6 +41,11 @@ class Line(NamedTuple):
         return (left, right) if self.op == "matvec" else (right, left)
 
     @property
+    def summed(self) -> int:
+        """Which operand has the units that a product or reduction adds up."""
+        return 0 if self.op == "vecmat" else len(self.operands) - 1
+
+    @property
     def squashed(self) -> bool:
         """Whether it is a smooth or a hard sigmoid: between 0 and 1, as what a cell's author calls a gate."""
         return self.op == "sigmoid" or (self.op == "clip" and self.constants == (0.0, 1.0))

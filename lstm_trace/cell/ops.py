@@ -40,6 +40,12 @@ class Op:
     ulp: float | None = 0.0
     constants: tuple[tuple[str, float | None], ...] = ()
 
+    @property
+    def signature(self) -> str:
+        """What a call of the function looks like: `clip(a, low, high)`."""
+        operands = ["a", "b", "c"][: self.arity] if self.arity else ["a", "…"]
+        return f"{self.function}({', '.join(operands + [c for c, _ in self.constants])})"
+
 
 def _matvec(a: Sequence[Array], _: Sequence[float]) -> Array:
     """W: (M, N), x: (…, N) -> (…, M); steps and rows as one axis, so that one product serves them all."""

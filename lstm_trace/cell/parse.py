@@ -8,12 +8,16 @@ Grammar: one equation `name = expression` per line, and the declarations
     sum: d_W <- outer(d_z, x_t)     (gathered over all steps and rows; see `adjoint`)
     gradient: d_z <- z_t            (what d_z is the gradient of)
 
-An expression has names, numbers, parentheses, unary minus, @ + - * / and functions: those of the operation table, the
-composite ones of `composites`, and those that the cell defines in a row of its own, in terms of its arguments:
+An expression has names, numbers, parentheses, unary minus, @ + - * / > <, parts of vectors `z[2:5]` and functions:
+those of the operation table, the composite ones of `composites`, and those that the cell defines in a row of its own,
+in terms of its arguments:
 
     mish(z) = z * tanh(softplus(z))
     celu(z, alpha=1) = relu(z) + alpha * elu(quotient(-relu(-z), alpha))
 
+One side of `@` is a parameter, the matrix: `W @ x_t`, or `x_t @ W` for a row vector times a matrix, as Keras and JAX
+write a layer. `a > b` (and `b < a`, which is read as that) is 1 where it holds and 0 elsewhere. `z[2:5]` has the units
+2 to 4 of z, counted from 0; `z[2]` is `z[2:3]`.
 A composite function expands where it is called, into lines of which the last has the call as its name.
 A sum is one line with its signed terms in order; products are binary and nested to the left; a quotient must be
 assigned to a name. `#` begins a comment. Equal expressions are one line. An input may be an expression, too: where it
@@ -77,8 +81,10 @@ def _split(text: str) -> Iterator[tuple[str, int]]:
             begin = at + 1
 
 
-def parse(text: str, first: int = 1) -> Cell:
-    """Read and check a cell's equations. first: the number that messages give the first row.
+def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
+    """Read and check a cell's equations.
+
+    first: the number that messages give the first row. inputs: those that the cell has whatever the text declares.
 
     Raises CellError with every fault: unknown function, a second assignment, a name read before it has a value, an
     open carry, an operator outside the grammar; each with the equation and a caret under the place.
@@ -92,7 +98,7 @@ def parse(text: str, first: int = 1) -> Cell:
     problems: _Problems = []
     functions = Functions()
     equations, declared = _sorted(_rows(text, first), functions, problems)
-    inputs = _inputs(declared, functions, problems)
+    inputs = _inputs(declared, functions, problems, inputs)
     carry = list(_pairs("carry", declared, inputs, problems))
     states = {state for state, *_ in carry}
     given = {name: count for count, _, name, *_ in reversed(equations)}  # the first of two assignments
@@ -199,9 +205,9 @@ def _sorted(
     return equations, declared
 
 
-def _inputs(declared: _Declared, functions: Functions, problems: _Problems) -> tuple[str, ...]:
+def _inputs(declared: _Declared, functions: Functions, problems: _Problems, before: tuple[str, ...]) -> tuple[str, ...]:
     if "input" not in declared:
-        return ("x_t",)
+        return before or ("x_t",)
     count, row, rest, offset = declared["input"]
     carry = declared["carry"][2] if "carry" in declared else ""
     states = {unicodedata.normalize("NFKC", part.partition("<-")[0].strip()) for part, _ in _split(carry)}
@@ -213,7 +219,7 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems) -> t
             problems.append(_point(count, row, Fault(what, offset + column)))
         else:
             found.append(name)
-    return tuple(found)
+    return tuple(dict.fromkeys((*before, *found)))
 
 
 def _input(text: str, states: set[str], functions: Functions) -> str | None:
@@ -284,8 +290,8 @@ def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
     """
     functions = Functions({f.name: f for f in cell.functions})
     name, *given = call.call
-    arguments = zip(functions[str(name)].arguments, given, strict=False)  # those with default values may be left out
-    builder = Builder({}, (), set(), functions)
+    arguments = [*zip(functions[str(name)].arguments, given, strict=False)]  # those with default values may be left out
+    builder = Builder({}, tuple(a for a, o in arguments if o not in cell.parameters), set(), functions)
     line = builder.called(str(name), tuple(a if isinstance(o, str) else o for a, o in arguments))
     assert isinstance(line, Line)
     return Cell(tuple(builder.lines.values())), line
@@ -297,7 +303,8 @@ def _matrices(builder: Builder) -> _Problems:
     return [
         (
             sys.maxsize,
-            f"{name} is a matrix in `{products[name]}`, but `{line.name}` reads it as a vector; write {name} @ …",
+            f"{name} is a matrix in `{products[name]}`, but `{line.name}` reads it as a vector; "
+            f"write {name} @ … or … @ {name}",
         )
         for line in builder.lines.values()
         for name in (line.product[1:] if line.product else line.operands)

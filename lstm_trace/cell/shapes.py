@@ -212,6 +212,19 @@ def _concats(cell: Cell, classes: _Classes, sizes: dict[Key, int]) -> None:
                 sizes[classes.find((line.name, 0))] = sum(parts)
 
 
+def beyond_the_end(line: Line, width: int) -> str:
+    """What is wrong with a slice of a vector of `width` units; nothing where it has them all."""
+    begin, end = map(int, line.constants)
+    if end <= width:
+        return ""
+    units = "unit [0] only" if width == 1 else f"units [0] to [{width - 1}]"
+    many = f"units {begin} to {end - 1}" if end - begin > 1 else f"unit {begin}"
+    return (
+        f"line `{line.name}` reads {many} of {line.operands[0]}, which has width {width}: {units}; write a part within "
+        f"[0:{width}], or give weights that make {line.operands[0]} wider"
+    )
+
+
 def _contradictions(
     cell: Cell,
     computed: set[str],
@@ -232,8 +245,10 @@ def _contradictions(
                 width, inner = (rows, columns) if line.op == "matvec" else (columns, rows)
                 fits = inner == wide[line.product[1]]
             elif line.op == "slice":
-                begin, end = map(int, line.constants)
-                width, fits = end - begin, end <= reads[0]
+                wide[line.name] = int(line.constants[1] - line.constants[0])
+                if fault := beyond_the_end(line, reads[0]):
+                    yield fault
+                continue
             elif line.op in _REDUCTIONS:
                 width, fits = 1, True
             elif line.op == "concat":

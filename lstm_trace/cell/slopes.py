@@ -1,8 +1,8 @@
 """Slopes of every operation for the reverse walk: derivatives in one trace, secants between two.
 
 A rule gives one slope for each operand: an array that broadcasts against the line's adjoint, a number, or None where
-nothing flows. For `matvec` they are the vector (slope of the matrix) and the matrix (slope of the vector); for
-`concat` each slope stands for the operand's own part.
+nothing flows. For products they are the vector (slope of the matrix) and the matrix that the adjoint is multiplied by
+(slope of the vector; for a slice, too); for `concat` each slope stands for the operand's own part.
 
 The secants of one line add up exactly: out_a - out_b = sum over operands of slope * (in_a - in_b). They are closed
 forms, never differences of outputs over differences of inputs, which are noise where the difference is small; only
@@ -69,6 +69,11 @@ def _max(h: Here) -> tuple[Slope, ...]:
     return (_share(np.arange(h.width(0)) == np.argmax(h.x(0), axis=-1)[..., None]),)
 
 
+def _slice(h: Here) -> tuple[Slope, ...]:
+    begin, end = map(int, h.line.constants)
+    return (np.eye(end - begin, h.width(0), begin),)
+
+
 def _share(condition: Array) -> Array:
     """1 where true, 0 elsewhere."""
     return np.asarray(condition, np.float64)
@@ -77,6 +82,7 @@ def _share(condition: Array) -> Array:
 #: Operation to its derivatives; at a kink the value that PyTorch takes (relu 0, clip 1 at its bounds).
 DERIVATIVE: dict[str, Callable[[Here], tuple[Slope, ...]]] = {
     "matvec": lambda h: (h.x(1), h.x(0)),
+    "vecmat": lambda h: (h.x(1).T, h.x(0)),
     "add": lambda h: h.line.constants,
     "mul": lambda h: (h.x(1), h.x(0)),
     "div": _div,
@@ -97,6 +103,8 @@ DERIVATIVE: dict[str, Callable[[Here], tuple[Slope, ...]]] = {
     "sum": lambda h: (1.0,),
     "mean": lambda h: (1.0 / h.width(0),),
     "concat": lambda h: (1.0,) * len(h.line.operands),
+    "slice": _slice,
+    "greater": lambda h: (None, None),
 }
 
 
@@ -201,6 +209,13 @@ def _s_where(a: Here, b: Here) -> tuple[Slope, ...]:
     return np.where(na == nb, 0.0, switch * _over(na - nb, _gap(a, b), 0.0)), chosen, 1 - chosen
 
 
+def _s_greater(a: Here, b: Here) -> tuple[Slope, ...]:
+    """The chord of the step over p - q."""
+    da, db = difference(a.x(0), a.x(1)), difference(b.x(0), b.x(1))
+    slope = _over(_share(da > 0) - _share(db > 0), difference(da, db), 0.0)
+    return slope, -slope
+
+
 def _s_maximum(a: Here, b: Here) -> tuple[Slope, ...]:
     """max(p, q) = q + relu(p - q)."""
     da, db = difference(a.x(0), a.x(1)), difference(b.x(0), b.x(1))
@@ -238,6 +253,7 @@ def _s_max(a: Here, b: Here) -> tuple[Slope, ...]:
 #: Operation to its secants between two traces; at equal operands these are the derivatives.
 SECANT: dict[str, Callable[[Here, Here], tuple[Slope, ...]]] = {
     "matvec": _products,
+    "vecmat": lambda a, b: (_mean(a.x(1), b.x(1)).T, _mean(a.x(0), b.x(0))),
     "add": lambda a, b: a.line.constants,
     "mul": _products,
     "div": _s_div,
@@ -258,4 +274,6 @@ SECANT: dict[str, Callable[[Here, Here], tuple[Slope, ...]]] = {
     "sum": lambda a, b: (1.0,),
     "mean": lambda a, b: (1.0 / a.width(0),),
     "concat": lambda a, b: (1.0,) * len(a.line.operands),
+    "slice": lambda a, b: _slice(a),
+    "greater": _s_greater,
 }

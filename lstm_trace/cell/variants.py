@@ -139,10 +139,13 @@ def joined(merge: Merge) -> Cell:
 
 
 def extended(cell: Cell, extra: str) -> Cell:
-    """The cell with more equations after its own; what it carries and gives out stays. Raises CellError."""
-    rows = cell.text.splitlines()
+    """The cell with more equations after its own; what it carries and gives out stays. Raises CellError.
+
+    An `input:` among them names what they read beside the inputs of the cell.
+    """
+    rows = [row for row in cell.text.splitlines() if not row.startswith("input:")]
     last = next(i for i, row in enumerate(rows) if row.startswith(("carry:", "output:")))
-    return parse("\n".join([*rows[:last], extra, *rows[last:]]), first=1 - last)
+    return parse("\n".join([*rows[:last], extra, *rows[last:]]), first=1 - last, inputs=cell.inputs)
 
 
 @lru_cache(maxsize=256)

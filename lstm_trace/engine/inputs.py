@@ -229,6 +229,10 @@ def _place(key: str, stages: Sequence[Stage]) -> tuple[str, str]:
     """Scope and name of a supplied line, written `name` or `layer/direction/name`."""
     scope, name = scope_and_name(key)
     known = [stage.scope for stage in stages]
+    if any(name in stage.cell.parameters for stage in stages if scope in ("", stage.scope)):
+        raise MissingError(
+            f"given {key!r}: the equations read {name} as a weight; declare it among them, input: {name}"
+        )
     if scope and scope not in known:
         raise MissingError(f"given {key!r}: there is no {scope!r}{nearest(scope, known, 'there are')}")
     try:

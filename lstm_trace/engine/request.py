@@ -83,7 +83,7 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
         for stage in stages
     }
     stored = recorded(request.record, stages, ((scope, address.line) for scope, address in asked))
-    return Work(stages, steps, request.batch, widths, inputs, stored, window)
+    return Work(stages, steps, request.steps, request.batch, widths, inputs, stored, window)
 
 
 def _measure(stages: Sequence[Stage], request: Request, ground: ModelSpec, widths: dict[str, dict[str, int]]) -> None:

@@ -13,6 +13,7 @@ from ..cell.network import GIVEN, Stage, X
 from ..errors import MissingError, ShapeError, raise_all
 from ..trace.operands import sizes
 from ..trace.trace import Trace
+from .plan_choice import CHOICES, choose
 from .reuse import Pool
 from .run import by_definition, by_plan
 from .storing import InMemory, check_memory, empty_lines
@@ -30,7 +31,7 @@ def rerun(
     lengths: Array | None = None,
     mask: Array | None = None,
 ) -> Trace:
-    """A new trace of the same stages; what is not given stays as it was.
+    """A new trace of the same stages by the same plan; what is not given stays as it was.
 
     x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B
     may be another one where x, initial, given and lengths (or the mask) all have it. The given trace is not changed.
@@ -56,7 +57,7 @@ def rerun(
     _check(trace, new)
     work = _work(new)
     check_memory(work, dtype)
-    plan = "planned" if new.header.arithmetic is None else "lines"
+    plan = _plan(new, work)
     new = replace(new, header=replace(new.header, plan=plan), lines=empty_lines(work, dtype), memory=None)
     if plan == "lines":
         by_definition(new, work, InMemory(new, work, {}))
@@ -71,12 +72,21 @@ def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
     return rerun(replace(trace, header=header), x=trace.x)
 
 
+def _plan(trace: Trace, work: Work) -> str:
+    """The plan that the trace's header names; what no plan of ours computed goes by the one that suits its size."""
+    if trace.header.arithmetic is not None:
+        return "lines"
+    wanted = trace.header.plan if trace.header.plan in CHOICES else "auto"
+    return choose(wanted, work, trace.parameters, trace.header.dtype)
+
+
 def _work(trace: Trace) -> Work:
     """What a run of the trace's stages computes: every line of every stage, all recorded."""
     widths = sizes(trace)
     return Work(
         stages=trace.stages,
         steps=trace.steps,
+        length=trace.steps,
         batch=trace.batch,
         widths={s.scope: {n: widths[s.scope][n] for n in (*_names(s), *s.states)} for s in trace.stages},
         inputs={s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in trace.stages},

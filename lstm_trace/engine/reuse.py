@@ -55,7 +55,6 @@ class Pool:
     """
 
     weights: Weights | None = None
-    spent: dict[Task, float] = field(default_factory=dict)
     machines: dict[tuple[str, Plan | Task, int], Machine | Runner] = field(default_factory=dict)
     packs: dict[str, Packs] = field(default_factory=dict)
 

@@ -23,12 +23,13 @@ Lines = dict[str, dict[str, Array]]
 class Work:
     """What one kind of run computes: the stages with only the lines to compute, their steps, the width of each line.
 
-    widths: by scope, of every computed line and of every state that is read. inputs: by scope, of every input.
+    steps: that are computed; length: those of the input. widths: by scope, of every computed line and of every state that is read. inputs: by scope, of every input.
     recorded: by scope the lines that are stored. window: the steps at which they are stored; None is all.
     """
 
     stages: tuple[Stage, ...]
     steps: int
+    length: int
     batch: int
     widths: Mapping[str, Mapping[str, int]]
     inputs: Mapping[str, Mapping[str, int]]
@@ -88,7 +89,8 @@ class Work:
 
     def task(self, stage: Stage, weights: Weights, dtype: Any) -> Task | None:
         """What is to be compiled for a stage; None where it cannot be."""
-        rows = part(self.batch, self.seconds(stage, weights)) if self.batch > 1 else 0
+        took = self.steps * self.batch * self.row_seconds(stage, weights)
+        rows = part(self.batch, took) if self.batch > 1 else 0
         if (stage.scope, rows) not in self.tasks:
             here = weights.get(stage.scope, {})
             widths = self.widths[stage.scope]
@@ -106,11 +108,11 @@ class Work:
             self.tasks[stage.scope, rows] = None if declined(task) else task
         return self.tasks[stage.scope, rows]
 
-    def seconds(self, stage: Stage, weights: Weights) -> float:
-        """What compiled code takes on one thread, roughly: 0.5 ns a value, 5e-11 s a multiplication."""
+    def row_seconds(self, stage: Stage, weights: Weights) -> float:
+        """What compiled code takes for a row at a step, roughly: 0.5 ns a value, 5e-11 s a multiplication."""
         if stage.scope not in self.costs:
-            row = 5e-10 * sum(self.widths[stage.scope].values()) + 5e-11 * products(stage, weights)
-            self.costs[stage.scope] = self.steps * self.batch * row
+            values = sum(self.widths[stage.scope].values())
+            self.costs[stage.scope] = 5e-10 * values + 5e-11 * products(stage, weights)
         return self.costs[stage.scope]
 
 

@@ -141,8 +141,10 @@ def _described(trace: Trace, stage: Stage, line: Line, t: int) -> NotFinite:
         if np.ndim(operand) == 3:
             row = operand[0, b]
         else:
-            row = operand[j] if np.ndim(operand) == 2 else operand
-        whole = OPS[line.op].width == "matvec" or row.shape[0] == 1
+            row = operand if np.ndim(operand) == 1 else operand[j] if line.op == "matvec" else operand[:, j]
+        if line.op == "slice":
+            row = OPS["slice"].array([row], line.constants)
+        whole = OPS[line.op].width not in ("same", "slice") or row.shape[0] == 1
         worst = row[int(np.argmax(np.where(np.isfinite(row), np.abs(row), np.inf)))] if whole else row[j]
         found.append((name, float(worst)))
         premise |= name not in stage.cell.by_name and not np.isfinite(worst)

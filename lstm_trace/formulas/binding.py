@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from .tree import Call, Dots, Factors, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Square, Sum, Sym, Vec
+from .tree import (
+    Call,
+    Dots,
+    Factors,
+    Fn,
+    Greater,
+    Index,
+    Mat,
+    MatVec,
+    Neg,
+    Node,
+    Num,
+    Prod,
+    Quot,
+    Square,
+    Sum,
+    Sym,
+    Transposed,
+    Vec,
+)
 
 #: How tightly each kind binds; a looser one inside a tighter one stands in parentheses.
 BINDING: dict[type, int] = {
     Sum: 1, Neg: 2, Prod: 3, Factors: 3, MatVec: 3, Quot: 3, Square: 4,
+    Transposed: 4, Greater: 5,
     Sym: 5, Index: 5, Num: 5, Call: 5, Fn: 5, Vec: 5, Mat: 5, Dots: 5,
 }  # fmt: skip
 #: How tightly a right factor and what stands under a slash have to bind.

@@ -17,7 +17,7 @@ from ..cell.network import Stage, scope_and_name
 from ..cell.ops import OPS
 from ..trace.trace import Trace
 from .numbers import Shown, fraction
-from .tree import SCALAR, Call, Factors, Key, Neg, Node, Num, Prod, Quot, Square, Sum, Terms
+from .tree import SCALAR, Call, Factors, Greater, Key, Neg, Node, Num, Prod, Quot, Square, Sum, Terms
 
 Exact = Fraction | None
 
@@ -142,7 +142,17 @@ def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
             return None
         about = [float(a.value) if isinstance(a, Num) else math.nan for a in node.args]
         return EXACT[node.op]([evaluate(a, leaf) for a in node.args], [c for c in constants if c is not None], about)
+    if isinstance(node, Greater):
+        return _greater(evaluate(node.left, leaf), evaluate(node.right, leaf), node)
     return None  # dots: part of it is left out
+
+
+def _greater(left: Exact, right: Exact, node: Greater) -> Exact:
+    """1 or 0 where both sides are exact, or clearly apart."""
+    if left is not None and right is not None:
+        return _ONE if left > right else _ZERO
+    a, b = (float(side.value) if isinstance(side, Num) else math.nan for side in (node.left, node.right))
+    return _ONE if _clearly_less(b, a) else _ZERO if _clearly_less(a, b) else None
 
 
 def _defaults(op: str) -> list[float]:
@@ -218,8 +228,8 @@ class ExactWalk:
         return name in self._rounded.get(scope, set())
 
     def _terms(self, stage: Stage, line: Line) -> int:
-        if line.op in ("matvec", "sum", "mean", "max"):
-            values = self.array(stage.scope, line.operands[-1])
+        if line.product or line.op in ("sum", "mean", "max"):
+            values = self.array(stage.scope, line.operands[line.summed])
             return 1 if values is None else int(values.shape[-1])
         return len(line.operands)
 

@@ -96,6 +96,7 @@ MATHML = Format(
     arguments=lambda nodes, texts: _parens("<mo>,</mo>".join(texts)),
     at=lambda place: f"<mtext>[{escape(place)}]</mtext>",
     fraction="<mfrac>{}{}</mfrac>".format,
+    greater=lambda left, right: _row(["<mo>[</mo>", left, "<mo>&gt;</mo>", right, "<mo>]</mo>"]),
     squared="<msup>{}<mn>2</mn></msup>".format,
     root="<msqrt>{}</msqrt>".format,
     matrix=_matrix,

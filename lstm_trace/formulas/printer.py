@@ -17,7 +17,26 @@ from typing import Any
 from .binding import RIGHT, loose, minus_first
 from .numbers import Shown
 from .symbols import Symbol, symbol
-from .tree import Call, Dots, Factors, Fn, Index, Mat, MatVec, Neg, Node, Num, Prod, Quot, Square, Sum, Sym, Vec
+from .tree import (
+    Call,
+    Dots,
+    Factors,
+    Fn,
+    Greater,
+    Index,
+    Mat,
+    MatVec,
+    Neg,
+    Node,
+    Num,
+    Prod,
+    Quot,
+    Square,
+    Sum,
+    Sym,
+    Transposed,
+    Vec,
+)
 from .tree import number as written
 from .user_tex import translated
 
@@ -77,6 +96,7 @@ class Format:
     at: Callable[[str], str] = "[{}]".format
     fraction: Callable[[str, str], str]
     slash: bool = False  # whether a quotient needs parentheses, around it and inside it
+    greater: Callable[[str, str], str] = "[{} > {}]".format
     squared: Callable[[str], str]
     tanh_squared: str = ""  # the sign of a squared tanh; without one the whole call is squared
     root: Callable[[str], str]
@@ -148,6 +168,14 @@ def _square(p: Printer, f: Format, node: Square) -> str:
     return f.squared(_factors(p, f, (of,)) if isinstance(of, Num) else p.inside(of, 5))
 
 
+def _transposed(p: Printer, f: Format, node: Transposed) -> str:
+    """A symbol of the tables with its power, what was transposed before without one; anything else with a ⊤ behind."""
+    found = symbol(node.of.name, p.own) if isinstance(node.of, Sym) else None
+    if found and not found.tex and not found.name:
+        return p.symbol(found._replace(power="" if found.power else "T"))
+    return f.symbol(f.scripts(f.group(p.inside(node.of, 5)), "", f.transposed))
+
+
 def _quotient(p: Printer, f: Format, node: Quot) -> str:
     if f.slash:
         return f.fraction(p.inside(node.over, 3), p.inside(node.under, RIGHT))
@@ -182,13 +210,15 @@ def _matrix(f: Format, rows: list[list[str]]) -> str:
 #: Kind of node to how it is printed, of the pieces of a format.
 NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     Sym: lambda p, f, node: p.symbol(symbol(node.name, p.own)),
-    Index: lambda p, f, node: f.row([p(node.of), f.at(node.at)]),
+    Index: lambda p, f, node: f.row([p.inside(node.of, 5), f.at(node.at)]),
     Num: lambda p, f, node: f.num(p, node),
     Sum: _sum,
     Prod: _product,
     Factors: lambda p, f, node: _factors(p, f, node.parts),
     Square: _square,
     MatVec: lambda p, f, node: f.row([p.inside(node.matrix, 3), f.space, p.inside(node.vector, RIGHT)]),
+    Transposed: _transposed,
+    Greater: lambda p, f, node: f.greater(p(node.left), p(node.right)),
     Quot: _quotient,
     Neg: _negative,
     Call: _call,

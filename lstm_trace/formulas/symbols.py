@@ -43,6 +43,8 @@ SYMBOLS: dict[str, Symbol] = {
     "log_f": Symbol("log", "f", upright=True),
     "h0": Symbol("h", "0"),
     "c0": Symbol("c", "0"),
+    "target": Symbol("target", upright=True),
+    "target_t": Symbol("target", "t", upright=True),
     "valid": Symbol("valid", upright=True),
     **{f"gamma_{letter}": Symbol("γ", letter) for letter in ascii_letters},
     **{f"beta_{letter}": Symbol("β", letter) for letter in ascii_letters},

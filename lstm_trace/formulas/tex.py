@@ -60,6 +60,7 @@ TEX = Format(
     function=lambda op: sign(op)[0],
     arguments=_arguments,
     fraction=lambda over, under: rf"\frac{{{over}}}{{{under}}}",
+    greater=r"\left[{} > {}\right]".format,  # a bare [ after \\ would be its option
     squared="{}^2".format,
     tanh_squared=r"\tanh^2",
     root=lambda text: rf"\sqrt{{{text}}}",

@@ -26,9 +26,9 @@ class Sym:
 
 @dataclass(frozen=True)
 class Index:
-    """Part of a named value: `W_xi[5,:]`."""
+    """Part of a value: `W_xi[5,:]`."""
 
-    of: Sym
+    of: Node
     at: str
 
 
@@ -78,6 +78,21 @@ class MatVec:
 
     matrix: Node
     vector: Node
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """A matrix with rows for columns."""
+
+    of: Node
+
+
+@dataclass(frozen=True)
+class Greater:
+    """Whether `left` is greater than `right`, as a number: 1 or 0."""
+
+    left: Node
+    right: Node
 
 
 @dataclass(frozen=True)
@@ -132,7 +147,10 @@ class Dots:
     way: str = "across"
 
 
-Node = Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Quot | Neg | Call | Fn | Vec | Mat | Dots
+Node = (
+    Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Transposed | Greater
+    | Quot | Neg | Call | Fn | Vec | Mat | Dots
+)  # fmt: skip
 
 
 def number(value: float) -> Num:
@@ -155,11 +173,14 @@ def _call(line: Line, parts: Parts) -> Node:
 SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     **{name: _call for name, op in OPS.items() if op.function},
     "matvec": lambda line, parts: MatVec(*parts),
+    "vecmat": lambda line, parts: MatVec(Transposed(parts[1]), parts[0]),  # vectors are columns on paper
     "add": lambda line, parts: Sum(line.constants, parts),
     "mul": lambda line, parts: Prod(*parts),
     "div": lambda line, parts: Quot(*parts),
     "neg": lambda line, parts: Neg(parts[0]),
     "copy": lambda line, parts: parts[0],
+    "slice": lambda line, parts: Index(parts[0], ":".join(f"{c:.0f}" for c in line.constants)),
+    "greater": lambda line, parts: Greater(*parts),
 }
 
 
@@ -231,7 +252,13 @@ class Terms:
 
 
 def _products(line: Line, terms: Terms) -> Node:
-    return _plus(terms.over(terms.widths[1], lambda k: Prod(terms.leaf(0, (terms.unit, k)), terms.leaf(1, (k,)))))
+    matrix, vector = (0, 1) if line.op == "matvec" else (1, 0)
+
+    def term(k: int) -> Node:
+        place = (terms.unit, k) if line.op == "matvec" else (k, terms.unit)
+        return Prod(terms.leaf(matrix, place), terms.leaf(vector, (k,)))
+
+    return _plus(terms.over(terms.widths[vector], term))
 
 
 def _plus(parts: Parts) -> Node:
@@ -260,6 +287,7 @@ def _part(line: Line, terms: Terms) -> Node:
 SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
     **{name: lambda line, terms: _call(line, _each(line, terms)) for name, op in OPS.items() if op.function},
     "matvec": _products,
+    "vecmat": _products,
     "add": lambda line, terms: Sum(line.constants, _each(line, terms)),
     "mul": lambda line, terms: Prod(terms.at(0), terms.at(1)),
     "div": lambda line, terms: Quot(terms.at(0), terms.at(1)),
@@ -269,6 +297,8 @@ SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
     "mean": lambda line, terms: Quot(_reduced(line, terms), number(terms.widths[0])),
     "max": lambda line, terms: Call("max", terms.all(0)),
     "concat": _part,
+    "slice": lambda line, terms: terms.leaf(0, (int(line.constants[0]) + terms.unit,)),
+    "greater": lambda line, terms: Greater(terms.at(0), terms.at(1)),
 }
 
 

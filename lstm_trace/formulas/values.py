@@ -93,11 +93,12 @@ class Values:
         """The products of one unit of a dot product as a person noted them; None where none was rounded."""
         name = self.trace.header.arithmetic
         arithmetic = None if name is None else find(name)
-        if line.op != "matvec" or arithmetic is None or not (arithmetic.exact and arithmetic.products):
+        if line.product is None or arithmetic is None or not (arithmetic.exact and arithmetic.products):
             return None
-        matrix, vector = (self.array(stage.scope, operand) for operand in line.operands)
-        if matrix is None or vector is None or matrix.shape[1] < 2:
+        matrix, vector = (self.array(stage.scope, operand) for operand in line.product)
+        if matrix is None or vector is None or vector.shape[-1] < 2:
             return None
+        matrix = matrix if line.op == "matvec" else matrix.T
         row, here = arithmetic.read(matrix[unit : unit + 1]), arithmetic.read(vector[self.trace.index(t), b])
         terms = [term[0] for term in products(arithmetic, row, here)]
         if all(term == w * x for term, w, x in zip(terms, row[0], here, strict=True)):
@@ -149,7 +150,7 @@ class Values:
             return 0.0
         if self.exact.of(key) == 0:
             return 2 * float(abs(value))
-        if line.op not in ("matvec", "add", "sum", "mean"):
+        if line.op not in ("matvec", "vecmat", "add", "sum", "mean"):
             return 0.0
         arrays = [self.array(scope, operand) for operand in line.operands]
         terms = [a if a is None or a.ndim < 3 else a[self.trace.index(t), b] for a in arrays]
@@ -165,6 +166,8 @@ def _sizes(line: Line, terms: Sequence[Array], unit: int) -> Array:
     """The sizes of the terms that one unit of a sum or product adds up."""
     if line.op == "matvec":
         return terms[0][unit] * terms[1]
+    if line.op == "vecmat":
+        return terms[0] * terms[1][:, unit]
     if line.op == "add":
         return np.array([term.flat[0] if term.size == 1 else term[unit] for term in terms])
     return terms[0] / (len(terms[0]) if line.op == "mean" else 1)

@@ -30,14 +30,14 @@ def build(
     options: Mapping[str, Any] | None = None,
     dtype: Any = None,
     header: Header | None = None,
-    extra: str = "",
     defaults: Defaults | None = None,
     allow_nonfinite: bool = False,
 ) -> Model:
     """Check the weights against the cell and copy them.
 
     weights: arrays by name (`W_xi`) or full address (`1/reverse/W_xi`). cell: a name, or a mapping with `kind` and
-    options, or with `equations`. dtype: the result type of the weights if None (half types compute in float32).
+    options, or with `equations`; its `extra` are equations added to it. dtype: the result type of the weights if None
+    (half types compute in float32).
     Raises one error with every fault of the cell (OptionError, CellError, MissingError for an address); where there
     are none, one with every fault of the arrays (MissingError for a name that the cell does not have, ShapeError).
     """
@@ -46,7 +46,7 @@ def build(
     if unnamed := [key for key in spec if not isinstance(key, str)]:
         raise OptionError(f"options have names, as in {{'peephole': True}}; found the key {describe(unnamed[0])}")
     defaults = defaults or Defaults()
-    model = _unchecked(weights, spec, dtype, header or Header(), extra, defaults)
+    model = _unchecked(weights, spec, dtype, header or Header(), defaults)
     faults = Faults()
     with faults.gather():
         _check_names(model)
@@ -69,7 +69,6 @@ def _unchecked(
     spec: dict[str, Any],
     dtype: Any,
     header: Header,
-    extra: str,
     defaults: Defaults,
 ) -> Model:
     """The model of a cell and of weights that nobody has compared yet. Raises one error with every fault."""
@@ -78,6 +77,10 @@ def _unchecked(
     network: dict[str, Any] = {}
     full: dict[str, Any] = {}
     cell, reverse, kind, kept = Cell(()), None, "equations", np.dtype(np.float64)
+    extra = spec.pop("extra", None) or ""
+    with faults.gather():
+        if not isinstance(extra, str):
+            raise OptionError(f"extra: expected equations as text, found {describe(extra)}")
     with faults.gather():
         arrays = _by_scope(weights, "reverse" if spec.get("direction") == "reverse" else "forward")
     with faults.gather():
@@ -231,7 +234,7 @@ def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any)
     """Read-only copies of one dtype, scalars as (1, 1) or (1,); weights of a joined readout move to its stage."""
     found: dict[str, dict[str, Array]] = {}
     for stage in model.stages():
-        matrices = {str(line.operands[0]) for line in stage.cell.lines if line.op == "matvec"}
+        matrices = {line.product[0] for line in stage.cell.lines if line.product}
         home = stage.scope if stage.direction != "joined" else f"{stage.layer}/{model.directions[0]}"
         for name in stage.cell.parameters:
             value = arrays.get(home, {}).get(name)

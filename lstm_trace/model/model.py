@@ -19,8 +19,7 @@ from ..cell.network import Stage, extent, stack
 from ..cell.shapes import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
-from ..engine.jit.machine import installed
-from ..engine.plan_choice import LEAST_STEPS, Choice, check_choice, choose, due
+from ..engine.plan_choice import Choice, check_choice, choose
 from ..engine.recording import EVERYTHING, Record, read_record
 from ..engine.request import ModelSpec, Request, lay_out
 from ..engine.required import require_padded
@@ -123,9 +122,9 @@ class Model:
                 and give each thread its own. Or a path that ends in .safetensors, into which the trace is streamed: it
                 may be larger than memory.
             plan: `lines` computes line by line, as the definition has it; `planned` by numpy's plan; `compiled` by
-                machine code made from the lines (the extra `jit`); `auto` by the compiled plan where it is installed
-                and pays for its making, by numpy's otherwise: another one may run next time, with other last digits.
-                The trace's header says which ran (`plan=trace.header.plan` repeats it).
+                machine code made from the lines (the extra `jit`); `auto` by the compiled plan where that is installed
+                and the run is not very small, by numpy's otherwise. The cell, the sizes of weights and input, the dtype
+                and the extra decide, never earlier runs. The trace's header says which ran.
             arithmetic: other than that of the weights' dtype, line by line (docs/arithmetic.md): `by-hand-4`,
                 `float16`, `q4.12`, …; its values are stored as float64.
             progress: called with (steps done, steps in all).
@@ -152,7 +151,7 @@ class Model:
             call = x.shape, batch_first, plan
             memory = out.memory if isinstance(out, Trace) else None
             same = memory is not None and memory.call == call and memory.holds(out, self.weights)
-            if isinstance(out, Trace) and same and not self._outgrown(out, plan):
+            if isinstance(out, Trace) and same:
                 with Writing(out):
                     return self._again(x, batch_first, out, progress)
         with within(self.defaults.where):
@@ -182,7 +181,7 @@ class Model:
             padding=self.padding if fed.padded else None,
             batched=fed.batched,
             batch_first=self.defaults.batch_first if batch_first is None else batch_first,
-            plan=choose(plan, work, self._pool, self.weights, self.header.dtype),
+            plan=choose(plan, work, self.weights, self.header.dtype),
         )
         return Job(work, header, self.weights, self._pool, fed, self._scopes(), call)
 
@@ -197,13 +196,6 @@ class Model:
         for array in (array for here in weights.values() for array in here.values()):
             array.flags.writeable = False
         return replace(self, header=header, weights=weights, _works={}, _pool=Pool())
-
-    def _outgrown(self, out: Trace, plan: str) -> bool:
-        """Whether the numpy plan that made `out` has run for so long that compiling pays, and copying into `out`."""
-        if plan != "auto" or out.header.plan != "planned" or not installed():
-            return False
-        work = out.memory.work
-        return work.steps >= LEAST_STEPS and due(work, self._pool, self.weights, self.header.dtype)
 
     @cached_property
     def _alone(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..base.arrays import describe
 from ..base.files import read_bytes, read_data
-from ..errors import FileError, within
+from ..errors import FileError, OptionError, within
 from ..trace.address import STATE
 from ..trace.files.schema import TRACED, Problem, validate
 from ..trace.files.tensor_header import holds_trace, is_tensors
@@ -51,6 +51,10 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
             weights, brought, imported = by_our_names(weights, stored, beside=list(weights))
     cell = {"kind": problem.cell} if isinstance(problem.cell, str) else problem.cell.model_dump(exclude_unset=True)
     cell = cell if "equations" in cell else {**brought, **cell}
+    if problem.extra:
+        if cell.get("extra"):
+            raise OptionError(f"{where}: extra is given twice: beside the cell and within it; give it once")
+        cell = {**cell, "extra": problem.extra}
     states = {STATE["h0"]: problem.h0, STATE["c0"]: problem.c0, **problem.initial}
     defaults = Defaults(
         x=problem.x,
@@ -75,7 +79,6 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
             cell,
             dtype=problem.dtype,
             header=header,
-            extra=problem.extra,
             defaults=defaults,
             allow_nonfinite=allow_nonfinite,
         )

@@ -16,6 +16,9 @@ STATE = {short: state for state, short in INITIAL.items()}
 PARTS = ("layer", "direction", "t", "b")
 _UNIT = re.compile(r"\[\s*(\d{1,18}(?:\s*,\s*\d{1,18})?)\s*\]$")
 
+#: What may stand behind a line's name, whether or not it is a unit; with a colon it is part of the name.
+_BEHIND = re.compile(r"\[[^\[\]:]*\]?\s*$")
+
 
 class Address(NamedTuple):
     """One value, or, where a part is None, every value along that part."""
@@ -41,10 +44,10 @@ class Address(NamedTuple):
 def line_name(text: str) -> str:
     """The name in an address, whatever stands before and behind it.
 
-    >>> line_name("1/reverse/0/0/h_t[0]"), line_name("h_t")
-    ('h_t', 'h_t')
+    >>> line_name("1/reverse/0/0/h_t[0]"), line_name("h_t"), line_name("2/z_t[0:3][1]")
+    ('h_t', 'h_t', 'z_t[0:3]')
     """
-    return text.rsplit("/", 1)[-1].split("[")[0].strip()
+    return _BEHIND.sub("", text.rsplit("/", 1)[-1]).strip()
 
 
 def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = False) -> Address:

@@ -12,7 +12,7 @@ from ..cell.arithmetic import find
 from ..cell.lines import Cell
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..cell.ops import OPS
-from ..cell.shapes import infer
+from ..cell.shapes import beyond_the_end, infer
 from ..cell.variants import Padding, directed, joined, masked, of_direction
 from ..errors import LstmTraceError
 from .trace import Trace
@@ -234,7 +234,7 @@ def _partly(
     trace: Trace, stage: Stage, shapes: Mapping[str, tuple[int, ...]], known: Mapping[str, tuple[int, str]]
 ) -> Iterator[str]:
     """Widths that contradict each other in a stage of which a premise is missing, line by line."""
-    matrices = {line.operands[0] for line in stage.cell.lines if line.op == "matvec"}
+    matrices = {line.product[0] for line in stage.cell.lines if line.product}
     for name, shape in shapes.items():
         if len(shape) != (2 if name in matrices else 1):
             yield f"{name} has shape {shape}; expected {'a matrix' if name in matrices else 'a vector'}"
@@ -247,9 +247,14 @@ def _partly(
         widths = [width for width in reads if width is not None]
         whole = len(widths) == len(reads)
         expected: int | None
-        if line.op == "matvec":
-            expected, columns = shapes.get(str(line.operands[0]), (None, None))
-            fits = columns is None or reads[1] in (None, columns)
+        if line.product:
+            rows, columns = shapes.get(line.product[0], (None, None))
+            expected, inner = (rows, columns) if line.op == "matvec" else (columns, rows)
+            fits = inner is None or reads[line.summed] in (None, inner)
+        elif line.op == "slice":
+            expected, fits = int(line.constants[1] - line.constants[0]), True
+            if fault := beyond_the_end(line, reads[0] or int(line.constants[1])):
+                yield fault
         elif OPS[line.op].width == "one":
             expected, fits = 1, True
         elif OPS[line.op].width == "concat":

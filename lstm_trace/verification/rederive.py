@@ -258,7 +258,7 @@ def _derive(line: Line, operands: Sequence[_Known], dtype: str, rounded: type[np
         terms = sum(max(known.terms, 1) for known in operands)
         mass = sum(known.mass if known.terms else np.abs(known.value).astype(np.float64) for known in operands)
     elif op.ulp is None:
-        carried, terms = _carried(line, operands), read[-1].shape[-1]
+        carried, terms = _carried(line, operands), read[line.summed].shape[-1]
         mass = op.array([np.abs(v).astype(np.float64) for v in read], line.constants)
     elif line.op in _ROUNDED:
         carried, terms, mass = _carried(line, operands), 1, np.abs(value).astype(np.float64)
@@ -278,18 +278,22 @@ def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
         return 0.0
     read = [np.asarray(known.value, np.float64) for known in operands]
     op = OPS[line.op]
-    if line.op == "matvec":
-        matrix, vector = (np.broadcast_to(limit, v.shape) for limit, v in zip(limits, read, strict=True))
-        off = op.array([np.abs(read[0]), vector], ())
-        return off + op.array([matrix, np.abs(read[1]) + vector], ()) if np.any(matrix) else off
     reach = [np.broadcast_to(limit, v.shape) for limit, v in zip(limits, read, strict=True)]
-    if op.width == "concat":
-        return op.array(reach, ())
+    if line.product:
+        left, right = map(np.abs, read)
+        found = op.array([left, reach[1]], ()) if np.any(reach[1]) else 0.0
+        return found + op.array([reach[0], right + reach[1]], ()) if np.any(reach[0]) else found
+    if op.width in ("concat", "slice"):
+        return op.array(reach, line.constants)
+    if line.op == "greater":  # whether it holds is not known where the two can be equal
+        return np.where((reach[0] + reach[1] > 0) & (np.abs(read[0] - read[1]) <= reach[0] + reach[1]), 1.0, 0.0)
     total: Array | float = 0.0
     around = [_Near(line, [v + side * r for v, r in zip(read, reach, strict=True)]) for side in (-1, 0, 1)]
     for slopes, limit in zip(zip(*(DERIVATIVE[line.op](near) for near in around), strict=True), reach, strict=True):
         if np.any(limit) and slopes[0] is not None:
             total = total + reduce(np.maximum, [np.abs(slope) for slope in slopes]) * limit
+    if line.op == "where":  # nor which of two values is chosen, where the condition can be 0
+        total = total + np.where((reach[0] > 0) & (np.abs(read[0]) <= reach[0]), np.abs(read[1] - read[2]), 0.0)
     if op.width == "one":
         return np.sum(total, axis=-1, keepdims=True)
     if line.op in _SQUASHING:

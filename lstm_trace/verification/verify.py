@@ -128,7 +128,7 @@ def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | floa
     if op.ulp == 0:
         return 0.0
     if op.ulp is None:
-        terms = operands[-1].shape[-1]
+        terms = operands[line.summed].shape[-1]
         sizes: list[Array] = [np.abs(o) for o in operands]
         return 2 * terms * (info.eps * op.array(sizes, line.constants) + info.smallest_subnormal)
     return op.ulp * info.eps * np.abs(derived) + info.tiny

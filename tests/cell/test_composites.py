@@ -78,6 +78,8 @@ OTHER = {
     "threshold": "(0.25, -2)",
     "squareplus": "(1)",
 }
+#: Of two values; tests/model/test_losses.py has their oracles.
+LOSSES = ("squared_error", "cross_entropy")
 #: What is a small difference of two values by its definition, in a framework too.
 CANCELS = ("gelu_tanh", "tanh_shrink", "squareplus")
 
@@ -88,7 +90,7 @@ def value(equations: str, x: list[float], dtype: type = np.float64) -> np.ndarra
 
 
 def test_every_function_of_the_table_has_an_oracle_here() -> None:
-    assert {*SCALAR, "softmax", "log_softmax", "quotient"} == set(BUILT_IN)
+    assert {*SCALAR, "softmax", "log_softmax", "quotient", *LOSSES} == set(BUILT_IN)
     assert not FUNCTIONS & set(BUILT_IN)
 
 
@@ -115,7 +117,7 @@ def test_softmax_over_the_units_does_not_overflow() -> None:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "quotient"])
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in ("quotient", *LOSSES)])
 @pytest.mark.parametrize("role", ["gate", "candidate", "output"])
 def test_each_function_is_an_activation(name: str, role: str) -> None:
     cell, _ = named("lstm", {f"{role}_activation": name, "bias": "one"})

@@ -90,6 +90,9 @@ def test_the_examples_do_what_their_comments_say() -> None:
     assert (batch.output[:, :, 0] != 0).tolist() == [[True, True, True], [True, True, False], [True, False, False]]
     days = run(read_data("p.yaml", examples.text("three-steps").encode()))
     assert days["c_t"][2, 0, 0] > 0.3, "the sun of the first day is remembered"
+    letters = run(read_data("p.yaml", examples.text("cross-entropy").encode()))
+    right = letters["p_t"][[0, 1, 2], 0, [1, 0, 2]]  # of b, a and c
+    np.testing.assert_allclose(letters["L"][:, 0, 0], -np.log(right), rtol=1e-14)
 
 
 def test_the_states_have_two_names() -> None:

@@ -182,6 +182,8 @@ def traces() -> Iterator[Trace]:
     yield problem("f_t = sigmoid(0 * x_t)\nc_t = f_t * c_prev\ncarry: c_prev <- c_t\noutput: c_t", np.ones((2, 2)))
     yield problem(f"h_t = {' + '.join(f'{name} @ x_t' for name in many)}", [[1.0]], many)
     yield from (problem(wide, np.ones((steps, 1)), {"W": np.ones((units, 1))}) for steps, units in SIZES)
+    for loss in ("squared_error", "cross_entropy"):
+        yield problem(f"L = {loss}(x_t, target)", [1.0, 2.0], {"target": [0.0, 1.0]})
     yield problem("input: u_t\nh_t = tanh(u_t)\noutput: h_t", [[0.0]] * 3, given={"u_t": [[1.0]] * 3})
 
 

@@ -121,6 +121,8 @@ PROBLEMS: dict[str, tuple[dict[str, Any], tuple[str, int, int | None]]] = {
     "own cell": (_example("custom-cell"), ("W_hh", 0, 1)),
     "softmax": (_example("rnn-softmax"), ("W_y", 3, 0)),
     "readout": (_example("readout"), ("W_hy", 0, 1)),
+    "squared error": (_example("squared-error"), ("W_hc", 1, 1)),
+    "cross entropy": (_example("cross-entropy"), ("W_hy", 2, 0)),
     "saturated": (_saturated(), ("W_xc", 0, 1)),
     "every operation": (_everything(), ("W_x", 2, 1)),
     "one unit": (

@@ -94,11 +94,6 @@ _loaded: dict[tuple[Task, Target], Compiled] = {}
 MOST_LOADED = 128
 
 
-def is_loaded(task: Task) -> bool:
-    """Whether the task's code for this machine is in memory already."""
-    return bool(_loaded) and (task, host()) in _loaded
-
-
 def load(task: Task, target: Target | None = None) -> Compiled:
     """The code of a task that is not declined."""
     target = target or host()

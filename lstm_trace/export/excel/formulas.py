@@ -91,6 +91,12 @@ def _matvec(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
     return f"{product}(INDEX({operands[0].whole},{j + 1},0),{operands[1].whole})"
 
 
+def _vecmat(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
+    """The dot product of the vector, which lies in a row, with column j; weights stand in a column too."""
+    vector, column = operands[0].whole, f"INDEX({operands[1].whole},0,{j + 1})"
+    return f"MMULT({vector},{column})" if operands[0].across else f"SUMPRODUCT({vector},{column})"
+
+
 def _add(terms: Sequence[Ref], signs: Sequence[float], j: int) -> str:
     """From left to right, as spreadsheets add."""
     text = "".join(("-" if sign < 0 else "+") + term.unit(j) for term, sign in zip(terms, signs, strict=True))
@@ -105,6 +111,7 @@ def _concat(parts: Sequence[Ref], _: Sequence[float], j: int) -> str:
 #: 1e-304, and 0 is what any other cell sees of it.
 FORMULAS: dict[str, Formula] = {
     "matvec": _matvec,
+    "vecmat": _vecmat,
     "add": _add,
     "mul": _each("{0}*{1}"),
     "div": _each("{0}/{1}"),
@@ -125,4 +132,6 @@ FORMULAS: dict[str, Formula] = {
     "sum": _whole("SUM"),
     "mean": _whole("AVERAGE"),
     "concat": _concat,
+    "slice": lambda operands, constants, j: operands[0].cells[int(constants[0]) + j],
+    "greater": _each("IF({0}>{1},1,0)"),
 }

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...backward.reverse import Adjoints, Seeds, pulled, walk_back
+from ...backward.reverse import Adjoints, Seeds, by_matrix, pulled, walk_back
 from ...base.arrays import Array
 from ...cell.lines import Line
 from ...cell.network import Stage, scope_and_name
@@ -16,7 +16,7 @@ from ...trace.operands import Values, in_order, sizes
 from ...trace.trace import Trace
 
 #: Operands through which nothing flows back, or which are matrices.
-_SHUT = {("where", 0), ("matvec", 0)}
+_SHUT = {("where", 0), ("matvec", 0), ("vecmat", 1), ("greater", 0), ("greater", 1)}
 
 
 class Edge(NamedTuple):
@@ -60,7 +60,7 @@ class Flow:
             if (line.op, k) in _SHUT or slope is None:
                 continue
             if operand in stage.cell.states or operand in stage.cell.inputs:
-                here = pulled(part, slope, width, line.op == "matvec")
+                here = pulled(part, slope, width, by_matrix(line))
                 self._add(stage, str(operand), steps, in_order(stage, here))
 
     def _add(self, stage: Stage, name: str, steps: slice, values: Array) -> None:
@@ -129,7 +129,7 @@ class Flow:
             for line in stage.lines
             if line.name in live
             for k, operand in enumerate(line.operands)
-            if operand == name and (_open(line, k) or line.op == "matvec")
+            if operand == name and (_open(line, k) or line.product)
         ]
 
     def carried(self, stage: Stage, name: str, t: int) -> list[tuple[str, int]]:

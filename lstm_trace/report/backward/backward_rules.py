@@ -26,12 +26,12 @@ class _General(Symbols):
         return _V
 
     def x(self, k: int) -> Node:
-        if self.line.op == "matvec":
-            return (_W, _Z)[k]
+        if self.line.product:
+            return (_W, _Z)[k if self.line.op == "matvec" else 1 - k]
         return _Z if len(self.line.operands) == 1 else Sym("abc"[k])
 
     def back(self) -> Node:
-        return MatVec(self.back_.notation.transposed(_W), self.g)
+        return MatVec(_W if self.line.op == "vecmat" else self.back_.notation.transposed(_W), self.g)
 
 
 def rules(back: Back) -> Iterator[Block]:
@@ -53,13 +53,15 @@ def rules(back: Back) -> Iterator[Block]:
 
 def _rule(back: Back, general: _General) -> tuple[Row, ...]:
     line: Line = general.line
-    if OPS[line.op].function is None and line.op not in ("matvec", "mul", "div"):
+    if OPS[line.op].function is None and line.op not in ("matvec", "vecmat", "mul", "div"):
         return ()
     operands = [general.x(k) for k in range(len(line.operands))]
     gradient = back.notation.gradient
     found = list(BACKWARD[line.op](general))
     if line.op == "matvec":
         found[0] = MatVec(general.g, back.notation.transposed(_Z))
+    if line.op == "vecmat":
+        found[1] = MatVec(_Z, back.notation.transposed(general.g))
     rows = [
         Row((gradient(operand),), (("=", node),), under=True)
         for operand, node in zip(operands, found, strict=True)

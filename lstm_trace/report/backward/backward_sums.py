@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from ...base.arrays import Array
+from ...cell.lines import Line
 from ...cell.network import Stage
 from ...formulas.blocks import Block, Derivation, Heading, Para, Premises, Row, Table, Text
 from ...formulas.exact import evaluate
@@ -15,12 +17,14 @@ from ...formulas.tree import Call, Dots, Mat, MatVec, Neg, Node, Num, Prod, Sym,
 from ...trace.address import INITIAL
 from ..content.excerpt import excerpt, left_out
 from ..content.view import TABLE, UNITS, Place
-from .backward_terms import Signed, edge_at, relation, total
+from .adjoints import Edge
+from .backward_terms import WHOLE, Signed, edge_at, relation, total
 from .derivatives import BACKWARD
 from .readings import GRADIENT, Back, Symbols
 
 #: So many terms of a sum over steps are written out; so many rows of matrices.
 STEPS, MATRIX_ROWS = 4, 150
+T = TypeVar("T")
 #: A matrix with more entries stands below its sum, beside others.
 SMALL = 12
 
@@ -83,14 +87,17 @@ def _parameter(back: Back, stage: Stage, name: str, apart: list[tuple[Node, str,
 
 
 def _matrix(back: Back, stage: Stage, name: str, values: Array, apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
-    """∂L/∂W = Σ δ xᵀ, each step as a column times a row; a large matrix goes to those that stand `apart`."""
+    """∂L/∂W = Σ δ xᵀ, of x @ W it is Σ x δᵀ, each step as a column times a row; a large matrix goes to those that stand
+    `apart`.
+    """
     shown, notation = back.shown, back.notation
     places = _places(back, stage, name)
     formula: list[Signed] = []
     for edge in back.flow.edges(stage, name, places[0].t):
         sign, origin = back.term(stage, edge.line)
         reading = Symbols(back, stage, edge.line, origin)
-        formula.append((sign, MatVec(reading.g, notation.transposed(reading.x(1)))))
+        column, row = _turned(edge.line, reading.g, reading.x(edge.line.summed))
+        formula.append((sign, MatVec(column, notation.transposed(row))))
     parts: list[tuple[str, Node]] = [("=", _symbol(back, places, total(formula)))]
     rows, columns = (kept(n, None if shown.everything else UNITS) for n in values.shape)
     terms: list[Signed] = []
@@ -109,17 +116,32 @@ def _matrix(back: Back, stage: Stage, name: str, values: Array, apart: list[tupl
 
 
 def _outer(back: Back, place: Place, name: str, rows: list[int | None], columns: list[int | None]) -> Iterator[Signed]:
+    stage = place.stage
+    for edge in back.flow.edges(stage, name, place.t):
+        sign, _ = back.term(stage, edge.line)
+        column, row = _factors(back, place, edge)
+        entries = tuple(Dots("down") if i is None else column(i) for i in rows)
+        yield sign, MatVec(Vec(entries), Mat((tuple(Dots() if k is None else row(k) for k in columns),)))
+
+
+def _turned(line: Line, gradient: T, vector: T) -> tuple[T, T]:
+    """What stands for the rows of a product's matrix, and what for its columns."""
+    return (gradient, vector) if line.op == "matvec" else (vector, gradient)
+
+
+def _factors(back: Back, place: Place, edge: Edge) -> tuple[Callable[[int], Node], Callable[[int], Node]]:
+    """The numbers that one entry of the gradient of a matrix is the product of: for each row, for each column."""
     stage, t, b = place
-    for edge in back.flow.edges(stage, name, t):
-        sign, origin = back.term(stage, edge.line)
-        column = Vec(tuple(Dots("down") if i is None else back.num(stage.scope, origin.name, t, b, i) for i in rows))
-        yield sign, MatVec(column, Mat((tuple(_operand(back, place, edge.line.operands[1], k) for k in columns),)))
+    _, origin = back.term(stage, edge.line)
+    return _turned(
+        edge.line,
+        lambda u: back.num(stage.scope, origin.name, t, b, u),
+        lambda u: _operand(back, place, edge.line.operands[edge.line.summed], u),
+    )
 
 
-def _operand(back: Back, place: Place, operand: object, k: int | None) -> Node:
+def _operand(back: Back, place: Place, operand: object, k: int) -> Node:
     """One unit of the vector that a matrix multiplies."""
-    if k is None:
-        return Dots()
     stage, t, b = place
     if not isinstance(operand, str):
         return number(float(str(operand)))
@@ -149,10 +171,10 @@ def _matrix_result(
         result = _premise(back, found[i, k])
         if same:
             products = [
-                (sign, Prod(back.num(scope, origin.name, p.t, p.b, i), _operand(back, p, edge.line.operands[1], k)))
+                (back.term(stage, edge.line)[0], Prod(column(i), row(k)))
                 for p in places
                 for edge in back.flow.edges(stage, name, p.t)
-                for sign, origin in (back.term(stage, edge.line),)
+                for column, row in (_factors(back, p, edge),)
             ]
             same = evaluate(total(list(products)), back.leaf) == result.shown.fraction
         return result
@@ -176,7 +198,7 @@ def _vector(back: Back, stage: Stage, name: str, values: Array) -> tuple[Row, ..
         assert node is not None
         sign *= edge.line.constants[edge.k] if edge.line.op == "add" else 1.0
         sign, node = (-sign, node.of) if isinstance(node, Neg) else (sign, node)
-        narrow = len(values) == 1 < back.width(stage, edge.line.name) and edge.line.op not in ("matvec", "concat")
+        narrow = len(values) == 1 < back.width(stage, edge.line.name) and edge.line.op not in WHOLE
         formula.append((sign, Call("sum", (node,)) if narrow else node))
     symbol = back.notation.gradient(Sym(name))
     first = (("=", _symbol(back, places, total(formula))),)

@@ -11,6 +11,8 @@ from .adjoints import Edge
 from .derivatives import BACKWARD
 from .readings import Back, Numbers, Symbols
 
+#: Operations of which an operand has units of its own.
+WHOLE = ("matvec", "vecmat", "concat", "slice")
 #: A term with the sign before it.
 Signed = tuple[float, Node]
 
@@ -79,7 +81,7 @@ def _edge(back: Back, place: Place, edge: Edge, values: Place | None) -> Iterato
     width, own = back.width(stage, edge.line.name), reading.width(edge.k)
     if isinstance(node, Neg):
         sign, node = -sign, node.of
-    if own == 1 < width and edge.line.op not in ("matvec", "concat"):
+    if own == 1 < width and edge.line.op not in WHOLE:
         node = Call("sum", (node,))
     yield sign, node
 
@@ -104,7 +106,7 @@ def edge_at(back: Back, place: Place, edge: Edge, unit: int) -> Iterator[Signed]
     if line.op == "add":
         sign *= line.constants[edge.k]
     width, own = back.width(stage, line.name), back.width(stage, line.operands[edge.k])
-    if line.op in ("matvec", "concat"):
+    if line.op in WHOLE:
         units: list[int | None] = [0]
     elif own == 1 < width:
         units = kept(width, back.shown.terms)

@@ -40,10 +40,13 @@ class Reading(Protocol):
         """`g` times the factors, element by element."""
 
     def back(self) -> Node:
-        """`g` times the transposed matrix of a `matvec`."""
+        """`g` times the transposed matrix of a product."""
 
     def part(self, k: int) -> Node:
         """The part of `g` that belongs to operand `k` of a concatenation."""
+
+    def spread(self) -> Node:
+        """`g` at the units of the operand that a slice is, 0 elsewhere."""
 
     def holds(self, k: int, *parts: Node | str) -> Node:
         """A condition as a factor, 1 or 0; where numbers stand for symbols the derivative to operand `k` itself."""
@@ -97,6 +100,7 @@ def _parts(r: Reading) -> Parts:
 #: Operation to what each of its operands gets. For `add` without the sign, which stands before the term.
 BACKWARD: dict[str, Callable[[Reading], Parts]] = {
     "matvec": lambda r: (None, r.back()),
+    "vecmat": lambda r: (r.back(), None),
     "add": lambda r: (r.g,) * len(r.line.operands),
     "mul": lambda r: (r.times(r.x(1)), r.times(r.x(0))),
     "div": _div,
@@ -117,4 +121,6 @@ BACKWARD: dict[str, Callable[[Reading], Parts]] = {
     "sum": lambda r: (r.g,),
     "mean": lambda r: (Quot(r.g, number(r.width(0))),),
     "concat": _parts,
+    "slice": lambda r: (r.spread(),),
+    "greater": lambda r: (None, None),
 }

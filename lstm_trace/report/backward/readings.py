@@ -10,6 +10,7 @@ from ...cell.lines import Line
 from ...cell.network import Stage
 from ...formulas.numbers import fraction, show
 from ...formulas.tree import (
+    Call,
     Dots,
     Factors,
     Index,
@@ -118,8 +119,10 @@ class Symbols:
         return found
 
     def back(self) -> Node:
-        """Wᵀ ∂L/∂line."""
-        return MatVec(self.back_.notation.transposed(Sym(str(self.line.operands[0]))), self.g)
+        """Wᵀ ∂L/∂line; of a row vector times W it is W ∂L/∂line."""
+        assert self.line.product is not None
+        matrix = Sym(self.line.product[0])
+        return MatVec(matrix if self.line.op == "vecmat" else self.back_.notation.transposed(matrix), self.g)
 
     def span(self, k: int) -> tuple[int, int]:
         """Where operand `k` of a concatenation stands in it."""
@@ -130,6 +133,12 @@ class Symbols:
         """∂L/∂line[a:b]."""
         begin, end = self.span(k)
         return Index(Sym(self.g.name), f"{begin}:{end}") if isinstance(self.g, Sym) else self.g
+
+    def spread(self) -> Node:
+        """[0; ∂L/∂line; 0], without what is empty."""
+        begin, end = self.line.constants
+        before, behind = begin > 0, end < self.width(0)
+        return Call("concat", (*(number(0),) * before, self.g, *(number(0),) * behind))
 
     def holds(self, k: int, *parts: Node | str) -> Node:
         """The condition in brackets."""
@@ -194,16 +203,16 @@ class Numbers(Symbols):
         if self.unit is None:
             return super().back()
         scope, t, b = self.stage.scope, self.place.t, self.place.b
-        name = str(self.line.operands[0])
+        assert self.line.product is not None
+        name = self.line.product[0]
         values, terms = self.back_.shown.values, self.back_.shown.terms
-        parts = tuple(
-            Dots()
-            if i is None
-            else Prod(
-                values.num(scope, name, None, None, (i, self.own)), self.back_.num(scope, self.origin.name, t, b, i)
-            )
-            for i in kept(self.back_.width(self.stage, self.line.name), terms)
-        )
+
+        def term(i: int) -> Node:
+            place = (self.own, i) if self.line.op == "vecmat" else (i, self.own)
+            return Prod(values.num(scope, name, None, None, place), self.back_.num(scope, self.origin.name, t, b, i))
+
+        width = self.back_.width(self.stage, self.line.name)
+        parts = tuple(Dots() if i is None else term(i) for i in kept(width, terms))
         return Sum((1.0,) * len(parts), parts)
 
     def part(self, k: int) -> Node:
@@ -213,6 +222,19 @@ class Numbers(Symbols):
         if self.unit is not None:
             return self.back_.num(scope, self.origin.name, t, b, min(begin + self.own, end - 1))
         return self._each(end - begin, lambda u: self.back_.num(scope, self.origin.name, t, b, begin + u))
+
+    def spread(self) -> Node:
+        """The gradients of the units that the slice has; of others 0."""
+        begin, end = map(int, self.line.constants)
+        scope, t, b = self.stage.scope, self.place.t, self.place.b
+
+        def at(u: int) -> Num:
+            return self.back_.num(scope, self.origin.name, t, b, u - begin) if begin <= u < end else number(0)
+
+        if self.unit is not None:
+            return at(self.own)
+        units = kept(self.width(0), self.back_.shown.units)
+        return Vec(tuple(Dots("down") if u is None else at(u) for u in units))
 
     def holds(self, k: int, *parts: Node | str) -> Node:
         """The derivative as a number."""

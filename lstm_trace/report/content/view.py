@@ -284,8 +284,8 @@ def _narrowed(shown: View, stages: tuple[Stage, ...]) -> dict[str, bool]:
     terms = [
         values.shape[-1]
         for stage, line in lines
-        if line.op in ("matvec", "sum", "mean", "max")
-        and (values := shown.values.array(stage.scope, line.operands[-1])) is not None
+        if (line.product or line.op in ("sum", "mean", "max"))
+        and (values := shown.values.array(stage.scope, line.operands[line.summed])) is not None
     ]
     matrices = [
         (values.shape[0] > UNITS and shown.chosen.unit is None) or values.shape[-1] > UNITS

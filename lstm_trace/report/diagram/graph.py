@@ -60,12 +60,15 @@ class Flow:
 SIGNS: dict[str, Callable[[Line], str]] = {
     **{name: lambda line: FUNCTIONS[line.op][1] for name, op in OPS.items() if op.function},
     "matvec": lambda line: "W",
+    "vecmat": lambda line: "W",
     "add": lambda line: "−" if len(line.constants) == 2 and line.constants[1] < 0 else "+",
     "mul": lambda line: "⊙",
     "div": lambda line: "÷",
     "neg": lambda line: "−",
     "copy": lambda line: "=",
     "concat": lambda line: "[ ; ]",
+    "slice": lambda line: "[{:.0f}:{:.0f}]".format(*line.constants),
+    "greater": lambda line: ">",
 }
 
 
@@ -128,7 +131,7 @@ def _parts(group: Group, cell: Cell) -> list[tuple[Line, ...]]:
 
 def _is_weighted(line: Line, cell: Cell) -> bool:
     """Whether a line is a product with a parameter."""
-    return line.op in ("matvec", "mul") and any(name in cell.parameters for name in line.reads)
+    return (line.product or line.op == "mul") and any(name in cell.parameters for name in line.reads)
 
 
 def _spot(lines: tuple[Line, ...], cell: Cell) -> Spot:
@@ -136,7 +139,7 @@ def _spot(lines: tuple[Line, ...], cell: Cell) -> Spot:
     label = heading(line, cell) if line.assigned else None
     if line.call and line.assigned:
         return Spot(line.name, "box", line.name, label, function_sign(str(line.call[0]))[1], lines)
-    if len(lines) > 1 or line.op == "matvec" or (OPS[line.op].function and line.assigned and OPS[line.op].arity == 1):
+    if len(lines) > 1 or line.product or (OPS[line.op].function and line.assigned and OPS[line.op].arity == 1):
         sign = SIGNS[line.op](line) if OPS[line.op].function else ""
         return Spot(line.name, "box", line.name, label or heading(line, cell), sign, lines)
     return Spot(line.name, "circle", line.name, label, _sign(line, cell), lines)
@@ -182,7 +185,7 @@ def _joined(stage: Stage, spots: list[Spot], owner: dict[str, str]) -> tuple[tup
 
 def _weighed(cell: Cell, state: str) -> int:
     """In how many matrix products, or vectors for them, a state stands."""
-    return sum(line.op in ("matvec", "concat") for line in cell.readers.get(state, ()))
+    return sum(bool(line.product) or line.op == "concat" for line in cell.readers.get(state, ()))
 
 
 def reached(edges: Iterable[Edge], key: str) -> list[str]:

@@ -200,6 +200,7 @@ def _supplied(shown: View) -> Iterator[Block]:
             continue
         texts: list[Text] = [(Sym(name),) for name in names]
         yield Para(shown.words.text("supplied", lines=shown.words.listed(texts)))
+        yield from (by_step(shown, stage, name) for name in names)
 
 
 def _padding(shown: View) -> Iterator[Block]:

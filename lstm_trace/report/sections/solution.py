@@ -206,7 +206,9 @@ def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Head
         yield Heading(level, (heading(leader, cell),))
         return
     key = f"{shown.trace.header.kind}.{leader.name}"
-    if place.stage.direction == "joined" and leader.name == cell.output:
+    if leader.call and words.has(f"function.{leader.call[0]}"):
+        key = f"function.{leader.call[0]}"
+    elif place.stage.direction == "joined" and leader.name == cell.output:
         key = "line.joined"
     elif not words.has(key):
         carried = leader.name in cell.states.values()

@@ -122,7 +122,7 @@ class Problem(_Strict):
     mask: Mask | None = Field(None, description="1 at valid steps, (T,) or (T, B); lengths or mask, not both")
     batch_first: bool = False
     dtype: Literal["float16", "float32", "float64"] = "float64"
-    extra: str = Field("", description="equations added to the cell, a readout for example")
+    extra: str = Field("", description="equations added to the cell, a readout or a loss for example")
     ask: list[str] = Field(default_factory=list, description="names or addresses of the requested lines")
     names: dict[Literal["x", "h"], list[str]] = Field(default_factory=dict, description="labels: {x: […], h: […]}")
     symbols: dict[str, str] = Field(default_factory=dict, description="TeX symbols of own names")
