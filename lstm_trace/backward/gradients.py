@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array, describe
-from ..cell.network import GIVEN, Stage, X, find, scope_and_name
+from ..cell.network import Stage, find, scope_and_name
 from ..errors import MissingError, OptionError, ShapeError, raise_all
-from ..trace.address import INITIAL, STATE, line_name
+from ..trace.address import line_name
 from ..trace.argument_types import checked
 from ..trace.operands import one_row, sizes
 from ..trace.trace import Trace
+from .premises import by_address
 from .run import extended
 from .stages import adjoint_stages, forward_stages, seed_name
 
@@ -253,63 +254,6 @@ def add_value(trace: Trace, seeds: Weightings, value: Value, weights: Array | fl
     whole = np.zeros((trace.steps, trace.batch, sizes(trace)[value.scope][value.line]))
     whole[trace.index(value.t), value.b if np.ndim(weights) == 0 else slice(None), value.unit] = weights
     _add(seeds, stage, value.line, whole)
-
-
-def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
-    """The gradients that the adjoint stages of a trace found, in the layout in which the input was given.
-
-    batch: where `trace` is one row of a batch, the rows of that; the others' gradients are 0.
-    """
-    first = forward_stages(trace.stages)
-    adjoints = {stage.owner: stage for stage in trace.stages if stage not in first}
-    dtype = trace.header.dtype
-    found: dict[str, Array] = {}
-    x: Array | None = None if trace.x is None else np.zeros(trace.x.shape, dtype)
-    initial: dict[str, dict[str, Array]] = {}
-    given: dict[str, Array] = {}
-    for stage in first:
-        names = {name: new for new, name in adjoints[stage.scope].cell.gradient} if stage.scope in adjoints else {}
-        scope = adjoints[stage.scope].scope if names else ""
-        for name, value in trace.parameters.get(stage.scope, {}).items():
-            sums = trace.sums.get(scope, {})
-            found[f"{stage.scope}/{name}"] = sums[names[name]] if name in names else np.zeros(value.shape, dtype)
-
-        def at(name: str, values: Array, steps: slice = slice(None)) -> Array:
-            """The gradient of an input or state, 0 where nothing flows."""
-            line = trace.operand(scope, names[name], steps) if name in names else None
-            return np.zeros(values.shape, dtype) if line is None else line
-
-        for name, source in stage.sources.items():
-            if source == X and x is not None:
-                x = x + at(name, x)
-            elif source == GIVEN:
-                given[f"{stage.scope}/{name}"] = at(name, trace.given[stage.scope][name])
-        edge = slice(trace.steps - 1, None) if stage.backwards else slice(0, 1)
-        for name, value in trace.initial.get(stage.scope, {}).items():
-            initial.setdefault(stage.scope, {})[name] = at(name, value[None], edge)[0]
-
-    def whole(values: Array, axis: int) -> Array:
-        if not batch:
-            return values
-        shape = list(values.shape)
-        shape[axis] = batch
-        array = np.zeros(shape, values.dtype)
-        array[(slice(None),) * axis + (slice(row, row + 1),)] = values
-        return array
-
-    if x is not None:
-        found["x"] = trace.outward(whole(x, 1))
-    for short, state in STATE.items():
-        rows = [whole(here[state], 0) for here in initial.values() if state in here]
-        if rows:
-            stacked = np.stack(rows)
-            found[short] = stacked if trace.header.batched else stacked[:, 0]
-    for scope, here in initial.items():
-        for state in here:
-            if state not in INITIAL:
-                values = whole(here[state], 0)
-                found[f"{scope}/{state}"] = values if trace.header.batched else values[0]
-    return found | {name: trace.outward(whole(values, 1)) for name, values in given.items()}
 
 
 def _inward(trace: Trace, values: Array) -> Array:

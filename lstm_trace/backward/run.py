@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +19,19 @@ from ..engine.work import Work
 from ..errors import MissingError, raise_all
 from ..trace.operands import sizes
 from ..trace.trace import Trace
-from .sums import gather, gather_in
+from .sums import Values, gather, gather_in
+
+#: Called for every stage that is run, a block of steps at a time: the stage, the steps, and its values there.
+Visit = Callable[[Stage, slice, Values], None]
 
 
-def extended(trace: Trace, stages: tuple[Stage, ...], given: dict[str, dict[str, Array]], record: bool) -> Trace:
+def extended(
+    trace: Trace,
+    stages: tuple[Stage, ...],
+    given: dict[str, dict[str, Array]],
+    record: bool,
+    visit: Visit | None = None,
+) -> Trace:
     """The trace with the adjoint `stages` added and run; the arrays of the trace are shared, not copied.
 
     given: their supplied values. record: keep all their lines; otherwise only the gradients of inputs and states.
@@ -46,7 +55,7 @@ def extended(trace: Trace, stages: tuple[Stage, ...], given: dict[str, dict[str,
     states = {s.scope: {n: np.zeros((trace.batch, widths[s.scope][n]), dtype) for n in s.states} for s in stages}
     lines = {**trace.lines, **empty_lines(work, dtype)}
     new = replace(new, initial={**trace.initial, **states}, lines=lines, sums={})
-    target = _Gathering(new, work)
+    target = _Gathering(new, work, visit)
     if trace.header.plan == "lines" or trace.header.arithmetic is not None:
         by_definition(new, work, target)
     else:
@@ -78,9 +87,9 @@ def ends(trace: Trace, stage: Stage) -> dict[str, str]:
 class _Gathering(InMemory):
     """A trace's memory that also gathers over all steps, block by block, what the stages ask for."""
 
-    def __init__(self, trace: Trace, work: Work) -> None:
+    def __init__(self, trace: Trace, work: Work, visit: Visit | None) -> None:
         super().__init__(trace, work, {})
-        self.trace = trace
+        self.trace, self.visit = trace, visit
         self.sums: dict[str, dict[str, Array]] = {}
 
     def take(self, scope: str, block: Block, first: int, count: int) -> None:
@@ -102,3 +111,5 @@ class _Gathering(InMemory):
         here = self.sums.setdefault(scope, {})
         for name, value in part.items():
             here[name] = here[name] + value if name in here else value
+        if self.visit:
+            self.visit(stage, steps, values)
