@@ -26,7 +26,7 @@ from ..verification.verify import bound
 from .gradients import Value, Weightings, add_value, forward, one_value
 from .premises import premises
 from .run import Visit, extended
-from .stages import adjoint_stages, seed_name
+from .stages import adjoint_stages, seed_names
 from .sums import Values
 
 
@@ -134,7 +134,8 @@ def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit 
     parameters = {scope: dict(here) for scope, here in trace.parameters.items()}
     for stage in stages:
         scope, cell = stage.owner, stage.cell
-        here = given[stage.scope] = {seed_name(name): v for name, v in seeds.get(scope, {}).items()}
+        weights = seeds.get(scope, {})
+        here = given[stage.scope] = {fed: weights[n] for n, fed in seed_names(trace.stage(scope), weights).items()}
         for new, (side, name) in reads[scope].items():
             if new not in cell.inputs:
                 parameters[scope][new] = _parameter(trace, base, scope, side, name)

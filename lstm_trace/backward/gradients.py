@@ -17,7 +17,7 @@ from ..trace.operands import one_row, sizes
 from ..trace.trace import Trace
 from .premises import by_address
 from .run import extended
-from .stages import adjoint_stages, forward_stages, seed_name
+from .stages import adjoint_stages, forward_stages, seed_names
 
 #: Weightings by scope and line, (T, B, width), that are being put together.
 Weightings = dict[str, dict[str, Array]]
@@ -116,7 +116,10 @@ def walked(trace: Trace, weights: Weightings, record: bool) -> Trace:
     stages = adjoint_stages(trace.stages, weights, sizes(trace))
     dtype = trace.header.dtype
     given = {
-        stage.scope: {seed_name(name): np.asarray(v, dtype) for name, v in weights[stage.owner].items()}
+        stage.scope: {
+            fed: np.asarray(weights[stage.owner][name], dtype)
+            for name, fed in seed_names(trace.stage(stage.owner), weights[stage.owner]).items()
+        }
         for stage in stages
         if stage.owner in weights
     }

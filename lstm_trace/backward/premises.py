@@ -60,8 +60,9 @@ def premises(trace: Trace) -> Iterator[Premise]:
             return np.zeros(values.shape, dtype) if line is None else line
 
         for name in stage.parameters:
+            value = trace.sums[back.scope][names[name]] if back and name in names else None
             zero = np.zeros(trace.parameters[stage.scope][name].shape, dtype)
-            yield Premise("parameter", stage.scope, name, trace.sums[back.scope][names[name]] if back and name in names else zero)
+            yield Premise("parameter", stage.scope, name, zero if value is None else value)
         edge = slice(trace.steps - 1, None) if stage.backwards else slice(0, 1)
         for name, value in trace.initial.get(stage.scope, {}).items():
             yield Premise("state", stage.scope, name, at(name, value[None], edge)[0])

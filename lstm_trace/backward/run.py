@@ -12,6 +12,7 @@ from ..base.arrays import Array
 from ..cell.arithmetic import find
 from ..cell.network import Stage, scope_and_name
 from ..engine.jit.machine import installed
+from ..engine.plan_choice import CHOICES, choose
 from ..engine.reuse import Pool
 from ..engine.run import by_definition, by_plan
 from ..engine.storing import Block, InMemory, check_memory, empty_lines
@@ -44,6 +45,7 @@ def extended(
     work = Work(
         stages=stages,
         steps=trace.steps,
+        length=trace.steps,
         batch=trace.batch,
         widths={s.scope: {n: widths[s.scope][n] for n in (*s.cell.by_name, *s.states)} for s in stages},
         inputs={s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in stages},
@@ -56,13 +58,20 @@ def extended(
     lines = {**trace.lines, **empty_lines(work, dtype)}
     new = replace(new, initial={**trace.initial, **states}, lines=lines, sums={})
     target = _Gathering(new, work, visit)
-    if trace.header.plan == "lines" or trace.header.arithmetic is not None:
+    weights = {s.scope: trace.parameters.get(s.owner, {}) for s in stages}
+    plan = "lines" if trace.header.arithmetic is not None else choose(_plan(trace), work, weights, dtype)
+    new = replace(new, header=replace(new.header, plan=plan))
+    if plan == "lines":
         by_definition(new, work, target)
     else:
-        plan = "compiled" if trace.header.plan == "compiled" and installed() else "planned"
-        new = replace(new, header=replace(new.header, plan=plan))
-        by_plan(new, work, {s.scope: trace.parameters.get(s.owner, {}) for s in stages}, Pool(), target)
+        by_plan(new, work, weights, Pool(), target)
     return replace(new, sums=target.sums)
+
+
+def _plan(trace: Trace) -> str:
+    """The plan to ask for: that of the trace, where one computed it and can run here."""
+    known = trace.header.plan in CHOICES and (trace.header.plan != "compiled" or installed())
+    return trace.header.plan if known else "auto"
 
 
 def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..cell.adjoint import adjoint
@@ -42,8 +43,8 @@ def adjoint_stages(
     for stage in reversed(forward_stages(stages)):
         sources: dict[str, str] = {}
         here: dict[str, list[str]] = {}
-        for name in seeds.get(stage.scope, ()):
-            here.setdefault(name, []).append(fed := seed_name(name))
+        for name, fed in seed_names(stage, seeds.get(stage.scope, ())).items():
+            here.setdefault(name, []).append(fed)
             sources[fed] = GIVEN
         for name in (*stage.cell.by_name, *stage.cell.inputs, *stage.cell.states):
             for scope, line in brought.get(f"{stage.scope}/{name}", ()):
@@ -62,10 +63,15 @@ def adjoint_stages(
     return tuple(found)
 
 
-def seed_name(name: str) -> str:
-    """The input of an adjoint that brings the weights of the line `name`."""
-    return f"seed_{name}" if name.isidentifier() else f"seed_{'_'.join(part for part in _words(name))}"
-
-
-def _words(text: str) -> list[str]:
-    return "".join(c if c.isalnum() else " " for c in text).split()
+def seed_names(stage: Stage, lines: Iterable[str]) -> dict[str, str]:
+    """For each weighted line of a stage the input of its adjoint that brings the weights."""
+    cell = stage.cell
+    taken = {*cell.by_name, *cell.inputs, *cell.states, *cell.parameters}
+    found: dict[str, str] = {}
+    for line in lines:
+        name = "seed_" + re.sub(r"\W+", "_", line).strip("_")
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        found[line] = name
+    return found

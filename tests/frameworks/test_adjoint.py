@@ -22,7 +22,7 @@ torch = pytest.importorskip("torch")
 from ..support import torch_network  # noqa: E402 - it needs PyTorch
 
 #: Softmax cross entropy.
-READOUT = "r_out = W_r @ {out} + b_r\nL = -sum(target * log_softmax(r_out))"
+READOUT = "r_out = W_out @ {out} + b_out\nL = -sum(target * log_softmax(r_out))"
 
 
 def agree(trace: lt.Trace, seeds: dict[str, dict[str, np.ndarray]]) -> None:
@@ -81,15 +81,17 @@ def test_random_nets(seed: int) -> None:
     arguments, trace = case(name, seed, steps, batch, layers, both, **told | {"cell": cell})
     if rng.integers(2):
         last = trace.stages[-1]
-        width = trace[last.cell.output].shape[-1] if not both or cell.get("merge", "concat") else 0
+        width = trace.lines[last.scope][last.cell.output].shape[-1]
         arguments["cell"] = cell | {"extra": READOUT.format(out=last.cell.output)}
-        readout = {"W_r": rng.normal(size=(3, width)), "b_r": rng.normal(size=3), "target": rng.random(3)}
-        arguments["source"] |= {f"{last.scope}/{n}": v for n, v in readout.items()}
+        home = last.scope if last.direction != "joined" else f"{last.layer}/forward"
+        readout = {"W_out": rng.normal(size=(3, width)), "b_out": rng.normal(size=3), "target": rng.random(3)}
+        arguments["source"] |= {f"{home}/{n}": v for n, v in readout.items()}
         trace = lt.run(**arguments)
         agree(trace, {last.scope: {"L": np.ones((steps, batch, 1))}})
     seeds = weighted(trace, seed)
-    output = trace.stages[-1].cell.output
-    seeds.setdefault(trace.stages[-1].scope, {})[output] = rng.normal(size=trace.at(layer=layers - 1)[output].shape)
+    last = trace.stages[-1]
+    output = trace.lines[last.scope][last.cell.output]
+    seeds.setdefault(last.scope, {})[last.cell.output] = rng.normal(size=output.shape)
     agree(trace, seeds)
 
 
