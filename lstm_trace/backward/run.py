@@ -24,6 +24,8 @@ from .sums import Values, gather, gather_in
 
 #: Called for every stage that is run, a block of steps at a time: the stage, the steps, and its values there.
 Visit = Callable[[Stage, slice, Values], None]
+#: Steps, times rows, that are gathered in one product: one with few of them costs as much as reading the whole sum.
+AT_ONCE = 256
 
 
 def extended(
@@ -94,21 +96,37 @@ def ends(trace: Trace, stage: Stage) -> dict[str, str]:
 
 
 class _Gathering(InMemory):
-    """A trace's memory that also gathers over all steps, block by block, what the stages ask for."""
+    """A trace's memory that also gathers over all steps, some of them at once, what the stages ask for."""
 
     def __init__(self, trace: Trace, work: Work, visit: Visit | None) -> None:
         super().__init__(trace, work, {})
         self.trace, self.visit = trace, visit
         self.sums: dict[str, dict[str, Array]] = {}
+        self.waiting: list[tuple[range, dict[str, Array]]] = []  # blocks of one stage: steps, and lines that are read
 
     def take(self, scope: str, block: Block, first: int, count: int) -> None:
         """See `Target`."""
         super().take(scope, block, first, count)
-        stage, steps = self.trace.stage(scope), slice(first, first + count)
+        stage = self.trace.stage(scope)
+        read = {name for gathered in stage.cell.sums for name in gathered.reads}
+        read |= {name for name, _ in stage.cell.gradient if self.visit}
+        lines = (read & stage.cell.by_name.keys()) - self.lines[scope].keys()
+        self.waiting.append((range(first, first + count), {n: np.array(block.line(n)[:count]) for n in lines}))
+        self.waiting.sort(key=lambda part: part[0].start)
+        steps = slice(self.waiting[0][0].start, self.waiting[-1][0].stop)
+        last = steps.start == 0 if stage.backwards else steps.stop == self.trace.steps
+        if last or (steps.stop - steps.start) * self.trace.batch >= AT_ONCE:
+            self._gather(stage, steps)
+            self.waiting = []
+
+    def _gather(self, stage: Stage, steps: slice) -> None:
+        scope = stage.scope
 
         def values(name: str) -> Any:
+            if name in self.lines[scope]:
+                return self.lines[scope][name][steps]
             if name in stage.cell.by_name:
-                return block.line(name)[:count]
+                return np.concatenate([lines[name] for _, lines in self.waiting])
             source, line = scope_and_name(stage.sources[name])
             if source in self.passed:
                 return self.passed[source][line][steps]
