@@ -3,6 +3,7 @@
     python benchmarks/lstm.py --quick        a few sizes, a minute
     python benchmarks/lstm.py                the whole grid, about half an hour
     python benchmarks/lstm.py --part peers   tracing peers; also: grid, disk, growth
+    python benchmarks/lstm.py --part grid --steps 1000      T = 1000 alone, by the plan that users get
     OPENBLAS_NUM_THREADS=1 python …          on one thread, PyTorch as well; two are the default
 
 Ratios: our time over the peer's time next to it, the median of the rounds (and its quartiles). PyTorch runs without
@@ -36,7 +37,7 @@ SIZES = ((2, 3), (32, 32), (128, 128), (512, 512), (1024, 1024))
 QUICK = ((2, 3, 1, 1), (2, 3, 1, 1000), (32, 32, 32, 100), (128, 128, 1, 1000), (128, 128, 32, 100), (512, 512, 1, 100))
 LINES = 21  # of the plain cell
 Call = Callable[[], Any]
-PLAN: Any = "planned"
+PLAN: Any = "auto"
 CLOCK = time.perf_counter
 BURST, PAUSE = 0.03, 0.05
 
@@ -250,7 +251,8 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="a few sizes")
     options.add_argument("--part", action="append", choices=["grid", "peers", "disk", "growth"], help="only this part")
     options.add_argument("--dtype", action="append", choices=["float64", "float32"], help="only this one in the grid")
-    options.add_argument("--plan", choices=["planned", "compiled", "auto"], default="planned", help="which of ours")
+    options.add_argument("--plan", choices=["auto", "planned", "compiled"], default="auto", help="which of ours")
+    options.add_argument("--steps", type=int, action="append", help="only this T in the grid")
     options.add_argument("--cpu", action="store_true", help="processor time, where others use the machine")
     options.add_argument("--seconds", type=float, default=5.0, help="for each size")
     given = options.parse_args()
@@ -258,7 +260,8 @@ def main() -> None:
     threads = int(os.environ["OPENBLAS_NUM_THREADS"])
     torch.set_num_threads(threads)
     parts = given.part or (["grid"] if given.quick else ["grid", "peers", "disk", "growth"])
-    cells = list(QUICK) if given.quick else [(h, i, b, t) for h, i in SIZES for b in (1, 32) for t in (1, 100, 1000)]
+    every = [(h, i, b, t) for h, i in SIZES for b in (1, 32) for t in given.steps or (1, 100, 1000)]
+    cells = list(QUICK) if given.quick else every
     clock = "processor time" if given.cpu else "wall clock"
     python = sys.version.split()[0]
     print(f"numpy {np.__version__}, torch {torch.__version__}, Python {python}, {threads} threads, {clock}\n")

@@ -21,13 +21,13 @@ from ..cell.secant import Side, secants
 from ..errors import MissingError, ShapeError, raise_all
 from ..trace.address import INITIAL
 from ..trace.operands import one_row, sizes, total
+from ..trace.sums import Values
 from ..trace.trace import Trace
-from ..verification.verify import bound
+from ..verification.rounding import bound
 from .gradients import Value, Weightings, add_value, forward, one_value
 from .premises import premises
 from .run import Visit, extended
 from .stages import adjoint_stages, seed_names
-from .sums import Values
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array, describe
-from ..cell.network import Stage, find, scope_and_name
+from ..cell.network import Stage, find, forward_stages, scope_and_name
 from ..errors import MissingError, OptionError, ShapeError, raise_all
 from ..trace.address import line_name
 from ..trace.argument_types import checked
 from ..trace.operands import one_row, sizes
 from ..trace.trace import Trace
-from .premises import by_address
+from .mapping import by_address
 from .run import extended
-from .stages import adjoint_stages, forward_stages, seed_names
+from .stages import adjoint_stages, seed_names
 
 #: Weightings by scope and line, (T, B, width), that are being put together.
 Weightings = dict[str, dict[str, Array]]
@@ -148,7 +148,7 @@ def weighting(
 
 
 def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:
-    """The stage and the name of a line of one unit that has several values; None where `text` is no such line's name."""
+    """The stage and the name of a line of one unit that has several values; None where `text` does not name one."""
     scope, name = scope_and_name(text)
     stages = [s for s in trace.stages if name in s.cell.by_name and scope in ("", s.scope)]
     if len(stages) != 1 or sizes(trace)[stages[0].scope][name] != 1 or trace.steps * trace.batch == 1:

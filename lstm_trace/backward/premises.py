@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import GIVEN, VALID, X
-from ..trace.address import INITIAL, STATE
+from ..cell.network import GIVEN, VALID, X, forward_stages
+from ..trace.address import INITIAL
 from ..trace.trace import Trace
-from .stages import forward_stages
 
 _PARTS = {"parameter": "parameters", "state": "initial", "given": "given"}
 
@@ -46,7 +45,7 @@ class Premise(NamedTuple):
 def premises(trace: Trace) -> Iterator[Premise]:
     """Every premise of the stages that are no adjoints; its gradient is 0 where nothing flows to it."""
     first = forward_stages(trace.stages)
-    adjoints = {stage.owner: stage for stage in trace.stages if stage not in first}
+    adjoints = {stage.owner: stage for stage in trace.stages if stage.is_adjoint}
     dtype = trace.header.dtype
     x = None if trace.x is None else np.zeros(trace.x.shape, dtype)
     valid = np.zeros((trace.steps, trace.batch, 1), dtype)
@@ -76,33 +75,3 @@ def premises(trace: Trace) -> Iterator[Premise]:
     if x is not None:
         yield Premise("input", "", "x", x)
     yield Premise("valid", "", "valid", valid)
-
-
-def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
-    """The gradients in the layout in which the input was given.
-
-    batch: where `trace` is one row of a batch, the rows of that; the others' gradients are 0.
-    """
-
-    def whole(values: Array, axis: int) -> Array:
-        if not batch:
-            return values
-        shape = list(values.shape)
-        shape[axis] = batch
-        array = np.zeros(shape, values.dtype)
-        array[(slice(None),) * axis + (slice(row, row + 1),)] = values
-        return array
-
-    def unbatched(values: Array, axis: int) -> Array:
-        return values if trace.header.batched else values.take(0, axis)
-
-    found = list(premises(trace))
-    gradients = {one.place: one.gradient for one in found if one.kind == "parameter"}
-    gradients |= {one.place: trace.outward(whole(one.gradient, 1)) for one in found if one.kind == "input"}
-    states = [one for one in found if one.kind == "state"]
-    for short, state in STATE.items():
-        rows = [whole(one.gradient, 0) for one in states if one.name == state]
-        if rows:
-            gradients[short] = unbatched(np.stack(rows), 1)
-    gradients |= {one.place: unbatched(whole(one.gradient, 0), 0) for one in states if one.name not in INITIAL}
-    return gradients | {one.place: trace.outward(whole(one.gradient, 1)) for one in found if one.kind == "given"}

@@ -19,10 +19,10 @@ from ..engine.storing import Block, InMemory, check_memory, empty_lines
 from ..engine.work import Work
 from ..errors import MissingError, raise_all
 from ..trace.operands import sizes
+from ..trace.sums import Values, add, gather, gather_in, term
 from ..trace.trace import Trace
-from .sums import Values, gather, gather_in
 
-#: Called for every stage that is run, a block of steps at a time: the stage, the steps, and its values there.
+#: Called for every stage that is run, some steps at a time: the stage, the steps, and its values there.
 Visit = Callable[[Stage, slice, Values], None]
 #: Steps, times rows, that are gathered in one product: one with few of them costs as much as reading the whole sum.
 AT_ONCE = 256
@@ -80,12 +80,12 @@ def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:
     """What the stages read of the forward pass that was not recorded."""
     made = {stage.scope for stage in stages}
     for stage in stages:
-        for name in stage.inputs:
+        for name in stage.cell.inputs:
             source = stage.sources[name]
             if scope_and_name(source)[0] in made or trace.operand(stage.scope, name, slice(0, 1)) is not None:
                 continue
             readers = stage.cell.readers.get(name, ())
-            why = f"the gradient `{readers[0].name}` needs it" if readers else "it is carried"
+            why = f"the gradient `{readers[0].name}` needs it" if readers else "the gradients of parameters need it"
             yield f"{source} was not recorded; {why}: trace again and record that line too"
 
 
@@ -93,6 +93,17 @@ def ends(trace: Trace, stage: Stage) -> dict[str, str]:
     """Each input and state of the stage whose adjoint `stage` is, with the line that is its gradient."""
     cell = trace.stage(stage.owner).cell
     return {name: line for line, name in stage.cell.gradient if name in cell.inputs or name in cell.states}
+
+
+def line_gradients(trace: Trace) -> dict[str, dict[str, Array]]:
+    """By scope and line the gradients that the adjoint stages of a trace found, (T, B, width)."""
+    found: dict[str, dict[str, Array]] = {}
+    for stage in trace.stages:
+        own = trace.stage(stage.owner).cell.by_name
+        for new, name in stage.cell.gradient:
+            if name in own and new in stage.cell.by_name:
+                found.setdefault(stage.owner, {})[name] = trace.lines[stage.scope][new]
+    return found
 
 
 class _Gathering(InMemory):
@@ -127,16 +138,14 @@ class _Gathering(InMemory):
                 return self.lines[scope][name][steps]
             if name in stage.cell.by_name:
                 return np.concatenate([lines[name] for _, lines in self.waiting])
-            source, line = scope_and_name(stage.sources[name])
+            source, line = scope_and_name(stage.sources.get(name, ""))
             if source in self.passed:
                 return self.passed[source][line][steps]
-            return self.trace.operand(scope, name, steps)
+            return term(self.trace, scope, name, steps)
 
         arithmetic = self.trace.header.arithmetic
         sums = stage.cell.sums
         part = gather(sums, values) if arithmetic is None else gather_in(find(arithmetic), sums, values)
-        here = self.sums.setdefault(scope, {})
-        for name, value in part.items():
-            here[name] = here[name] + value if name in here else value
+        add(self.sums.setdefault(scope, {}), part)
         if self.visit:
             self.visit(stage, steps, values)

@@ -7,16 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..cell.adjoint import adjoint
 from ..cell.lines import Cell
-from ..cell.network import ADJOINT, GIVEN, Scope, Stage, scope_and_name
+from ..cell.network import ADJOINT, GIVEN, Scope, Stage, forward_stages, scope_and_name
 
 #: Writes the adjoint of a stage, from its weighted values with the names of their weights and the widths of all: the
 #: cell, and where its inputs come from, other than the weights.
 Write = Callable[[Stage, Mapping[str, Iterable[str]], Mapping[str, int]], tuple[Cell, Mapping[str, str]]]
-
-
-def forward_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """The stages that are no adjoints."""
-    return tuple(stage for stage in stages if not stage.direction.startswith(ADJOINT))
 
 
 def differential(

@@ -5,25 +5,16 @@ from __future__ import annotations
 import ast
 import re
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 
 from ..errors import nearest
 from .composites import BUILT_IN, Functions
 from .lines import Function, Line, Operand, expression
 from .ops import FUNCTIONS, OPS
+from .syntax import DEEP, FOREIGN, Fault, signed, syntax
 
-#: How the parts of Python's grammar that are not in ours are written.
-_FOREIGN = {
-    "Pow": "**", "Mod": "%", "FloorDiv": "//", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LShift": "<<",
-    "RShift": ">>", "Invert": "~", "Not": "not", "And": "and", "Or": "or",
-    "IfExp": "if … else", "Attribute": "a dot between names", "Lambda": "lambda",
-    "Tuple": "a comma here", "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text",
-}  # fmt: skip
-DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
-#: Operations within each other, a sum being one, and levels of Python's own tree, which has one for each term of a
-#: sum. Fewer than Python's stack has room for: what is read once is read again, wherever that is.
-MAX_DEPTH, MAX_LEVELS = 100, 1000
+#: Operations within each other, a sum being one; see `MAX_LEVELS`.
+MAX_DEPTH = 100
 #: Calls of composite functions within each other; in a whole cell the operations that calls expand into, and the
 #: characters of the names of the lines that they bring.
 MAX_OPEN, MAX_OPERATIONS, MAX_NAMES = 20, 10_000, 1 << 17
@@ -31,15 +22,6 @@ MAX_OPEN, MAX_OPERATIONS, MAX_NAMES = 20, 10_000, 1 << 17
 MAX_UNITS = 1 << 24
 _MANY = "the functions of this cell expand into too many operations"
 _OPERATORS: dict[type, str] = {ast.MatMult: "matvec", ast.Mult: "mul", ast.Div: "div"}
-
-
-class Fault(Exception):  # noqa: N818 - it never leaves the parser: it becomes a sentence of a CellError
-    """One fault at a column of the row being read."""
-
-    def __init__(self, message: str, column: int = 0, inner: bool = False) -> None:
-        super().__init__(message)
-        self.column = column
-        self.inner = inner  # whether it names the definition in which it was found
 
 
 class Builder:
@@ -63,7 +45,7 @@ class Builder:
     def assign(self, name: str, text: str, start: int, row: str) -> None:
         """Add the lines of `name = text`."""
         self.name, self.row, self.start, self.depth = name, row, start, 0
-        line = self._line(_tree(text, start), text, top=True)
+        line = self._line(syntax(text, start), text, top=True)
         same = self._same(line) if isinstance(line, Line) else line
         if isinstance(line, Line) and same is None:
             self._add(line._replace(name=name))
@@ -73,12 +55,12 @@ class Builder:
     def value(self, text: str, start: int, row: str) -> Operand:
         """The operand that stands for an expression, its lines added where they are new."""
         self.row, self.start, self.depth = row, start, 0
-        return self._operand(_tree(text, start), text)
+        return self._operand(syntax(text, start), text)
 
     def gathered(self, text: str, start: int, row: str) -> tuple[tuple[str, ...], ...]:
         """The terms of what is gathered over all steps, their lines added where they are new."""
         self.row, self.start, self.depth = row, start, 0
-        node, nodes = _tree(text, start), []
+        node, nodes = syntax(text, start), []
         while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             nodes.append(node.right)
             node = node.left
@@ -90,11 +72,11 @@ class Builder:
                 parts = [left, right]
             case _:
                 parts = [node]
-        for part in parts:
-            value = self._operand(part, text)
-            if not isinstance(value, str) or self._weight(value):
-                raise Fault("only values that the cell computes or is fed are gathered", self._column(part, text))
-            yield value
+        values = [self._operand(part, text) for part in parts]
+        moving = [value for value in values if isinstance(value, str) and not self._weight(value)]
+        if not moving or not all(isinstance(value, str) for value in values):  # a bias may stand in a product
+            raise Fault("only values that the cell computes or is fed are gathered", self._column(node, text))
+        yield from map(str, values)
 
     @staticmethod
     def _key(line: Line) -> tuple[str, tuple[Operand, ...], tuple[float, ...]]:
@@ -177,19 +159,20 @@ class Builder:
             case ast.Subscript():
                 return self._slice(node, text, column)
         kind = type(getattr(node, "op", node)).__name__
-        raise Fault(f"{_FOREIGN.get(kind, kind)} is not in the grammar (names, numbers, + - * / @, functions)", column)
+        grammar = "names, numbers, + - * / @ > <, z[2:5], functions"
+        raise Fault(f"{FOREIGN.get(kind, kind)} is not in the grammar ({grammar})", column)
 
     def _sum(self, node: ast.expr, text: str) -> Line:
         terms: list[tuple[float, ast.expr]] = []
-        sign, node = _signed(node)
+        sign, node = signed(node)
         while sign > 0 and isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
             terms.append((1.0 if isinstance(node.op, ast.Add) else -1.0, node.right))
-            sign, node = _signed(node.left)  # a sum that begins a sum, whatever signs cancel before it, is part of it
+            sign, node = signed(node.left)  # a sum that begins a sum, whatever signs cancel before it, is part of it
         terms.append((sign, node))
         signs: list[float] = []
         operands: list[Operand] = []
         for sign, term in reversed(terms):
-            more, term = _signed(term)
+            more, term = signed(term)
             sign, operand = sign * more, self._operand(term, text)
             while (line := self._argument(operand)) and line.op == "neg":  # as a sign that is written is the sum's
                 sign, operand = -sign, line.operands[0]
@@ -210,7 +193,7 @@ class Builder:
         if line is None and operand in self.inputs:
             before = self.open, self.arguments, self.start
             self.open, self.arguments, self.start = [], {}, 0
-            line = self._line(_tree(operand, 0), operand)
+            line = self._line(syntax(operand, 0), operand)
             self.open, self.arguments, self.start = before
         return line if isinstance(line, Line) and not line.call else None
 
@@ -286,7 +269,7 @@ class Builder:
         self.open = [function.name]
         free = function.arguments[: len(function.arguments) - len(function.defaults)]
         self.arguments = _bound(function, free)
-        self._line(_tree(function.body, start), function.body, top=True)
+        self._line(syntax(function.body, start), function.body, top=True)
 
     def _expanded(self, function: Function, given: Sequence[Operand], column: int) -> Line | Operand:
         """The value of a call: the function's body, read with what is given in place of its arguments."""
@@ -298,7 +281,7 @@ class Builder:
         self.arguments, self.start = _bound(function, given), 0
         self.open.append(function.name)
         try:
-            line = self._line(_tree(function.body, 0), function.body, top=True)
+            line = self._line(syntax(function.body, 0), function.body, top=True)
         except Fault as fault:
             message = str(fault)
             raise Fault(message if fault.inner else f"{message} (in {function.text})", column, inner=True) from None
@@ -324,31 +307,3 @@ def _bound(function: Function, given: Sequence[Operand]) -> dict[str, Operand]:
     """The arguments with what is given for them, then with their default values, as far as there are any."""
     first = len(function.arguments) - len(function.defaults)
     return dict(zip(function.arguments, (*given, *function.defaults[len(given) - first :]), strict=True))
-
-
-def _signed(node: ast.expr) -> tuple[float, ast.expr]:
-    """A term without the signs before it, and the sign that they make."""
-    sign = 1.0
-    while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd | ast.USub):
-        sign, node = -sign if isinstance(node.op, ast.USub) else sign, node.operand
-    return sign, node
-
-
-def _tree(text: str, start: int) -> ast.expr:
-    if not text:
-        raise Fault("an expression is missing here", start)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's advice on its own syntax ('1or x') is not for us
-            tree = ast.parse(text, mode="eval").body
-    except SyntaxError as error:
-        column = start + min(max((error.offset or 1) - 1, 0), len(text))
-        raise Fault(f"this cannot be read as an equation ({error.msg.split(';')[0]})", column) from None
-    except (RecursionError, MemoryError, ValueError):
-        raise Fault(DEEP, start) from None
-    level: list[ast.AST] = [tree]
-    for _ in range(MAX_LEVELS):
-        level = [inner for node in level for inner in ast.iter_child_nodes(node)]
-        if not level:
-            return tree
-    raise Fault(DEEP, start)

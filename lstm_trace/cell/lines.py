@@ -175,6 +175,9 @@ class Cell:
     sums: tuple[Sum, ...] = ()
     gradient: tuple[tuple[str, str], ...] = ()
 
+    def __str__(self) -> str:
+        return self.text.rstrip()
+
     @cached_property
     def by_name(self) -> dict[str, Line]:
         """The lines by name."""

@@ -16,6 +16,9 @@ from .variants import Merge, Padding, extended, joined, masked
 Scope = str  # `layer/direction`
 X, VALID, GIVEN = "x", "valid", "given"  # sources that are no other stage's line
 ADJOINT = "adjoint-"  # before the direction of a stage whose adjoint another stage is
+#: Directions of the stages of a run, and of their adjoints.
+FORWARDS = ("forward", "reverse", "joined")
+DIRECTIONS = (*FORWARDS, *(f"{ADJOINT}{direction}" for direction in FORWARDS))
 
 
 def scope_and_name(text: str) -> tuple[str, str]:
@@ -72,6 +75,20 @@ class Stage:
     def backwards(self) -> bool:
         """Whether it goes from the last step to the first."""
         return self.direction in ("reverse", f"{ADJOINT}forward")
+
+    @cached_property
+    def is_adjoint(self) -> bool:
+        """Whether it is the adjoint of another stage."""
+        return self.direction.startswith(ADJOINT)
+
+    def borrows(self, name: str) -> bool:
+        """Whether an input is the value of that name of the stage whose adjoint this is: the value is that stage's."""
+        return self.is_adjoint and self.sources.get(name) == f"{self.owner}/{name}"
+
+    def has(self, name: str) -> bool:
+        """Whether it has a line, input or state `name` of its own."""
+        cell = self.cell
+        return name in cell.by_name or name in cell.states or (name in cell.inputs and not self.borrows(name))
 
     @cached_property
     def owner(self) -> Scope:
@@ -161,6 +178,11 @@ def _supply(stage: Stage, names: Iterable[str]) -> Stage:
     return replace(stage, cell=cell, sources={**stage.sources, **dict.fromkeys(names, GIVEN)})
 
 
+def forward_stages(stages: Iterable[Stage]) -> tuple[Stage, ...]:
+    """The stages that are no adjoints."""
+    return tuple(stage for stage in stages if not stage.is_adjoint)
+
+
 def restrict(stages: Sequence[Stage], wanted: Iterable[tuple[str, str]], carried: bool) -> tuple[Stage, ...]:
     """The stages with only the lines that `wanted` (scope, line) depends on; stages without any are left out.
 
@@ -189,7 +211,7 @@ def find(stages: Sequence[Stage], name: str) -> list[str]:
 
     Raises MissingError, with the nearest name, where none has it.
     """
-    scopes = [s.scope for s in stages if name in s.cell.by_name or name in s.cell.inputs or name in s.cell.states]
+    scopes = [s.scope for s in stages if s.has(name)]
     if not scopes:
         known = dict.fromkeys(n for s in stages for n in (*s.cell.by_name, *s.cell.inputs, *s.cell.states))
         raise MissingError(f"there is no line {name!r}{nearest(name, known, 'there are')}")

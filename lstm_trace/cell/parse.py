@@ -35,9 +35,10 @@ from dataclasses import replace
 from ..errors import CellError, nearest, raise_all
 from . import composites
 from .composites import Functions, is_name
-from .expressions import DEEP, Builder, Fault
+from .expressions import Builder
 from .lines import Cell, Line, Sum
 from .ops import FUNCTIONS
+from .syntax import DEEP, Fault
 
 #: Longest text of equations that is read; the longest cell that ships has 2 KiB.
 MAX_TEXT = 64 * 1024

@@ -61,7 +61,8 @@ def infer(
     kinds = _kinds(cell, parameters, {n: w for n, (w, _) in widths.items()}, names)
     classes = _unify(cell, kinds)
     evidence = _evidence(classes, kinds, parameters, widths)
-    sizes = {key: Counter(size for size, _ in found).most_common(1)[0][0] for key, found in evidence.items()}
+    least = _read_by_slices(cell, classes)
+    sizes = {key: _majority([size for size, _ in found], least.get(key, 0)) for key, found in evidence.items()}
     sizes |= {classes.find((name, 0)): 1 for name in cell.by_name if kinds[name] is True}  # no array says otherwise
     _concats(cell, classes, sizes)
 
@@ -201,6 +202,21 @@ def _evidence(
     return evidence
 
 
+def _read_by_slices(cell: Cell, classes: _Classes) -> dict[Key, int]:
+    """How many units a vector must have so that all its slices are parts of it."""
+    least: dict[Key, int] = {}
+    for line in cell.lines:
+        if line.op == "slice":
+            key = classes.find((str(line.operands[0]), 0))
+            least[key] = max(least.get(key, 0), int(line.constants[1]))
+    return least
+
+
+def _majority(sizes: list[int], least: int) -> int:
+    """The size that most arrays give, among those that are large enough where there are such."""
+    return Counter([size for size in sizes if size >= least] or sizes).most_common(1)[0][0]
+
+
 def _concats(cell: Cell, classes: _Classes, sizes: dict[Key, int]) -> None:
     """Give every slice its width, and every concatenation the sum of its operands' widths."""
     for line in cell.lines:
@@ -221,7 +237,7 @@ def beyond_the_end(line: Line, width: int) -> str:
     many = f"units {begin} to {end - 1}" if end - begin > 1 else f"unit {begin}"
     return (
         f"line `{line.name}` reads {many} of {line.operands[0]}, which has width {width}: {units}; write a part within "
-        f"[0:{width}], or give weights that make {line.operands[0]} wider"
+        f"[0:{width}], or make {line.operands[0]} wider"
     )
 
 

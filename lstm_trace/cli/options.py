@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 #: How an output whose suffix says nothing gets its format, to end a message.
 FORMAT = "; choose one with --format"
+#: What `--direction` may be; as `cell.network.DIRECTIONS`, which imports numpy.
+DIRECTIONS = ("forward", "reverse", "joined", "adjoint-forward", "adjoint-reverse", "adjoint-joined")
 #: Key of `Context.meta` for the exit code that a command has found before it prints.
 VERDICT = "lstm_trace.verdict"
 
@@ -80,7 +82,7 @@ def selection_options(command: Command) -> Command:
         click.option(
             "--steps", "--t", "steps", callback=step_slice, help="Only these steps: A:B, A: or :B (B excluded), or T."
         ),
-        click.option("--direction", type=click.Choice(["forward", "reverse", "joined"]), help="Only this direction."),
+        click.option("--direction", type=click.Choice(DIRECTIONS), help="Only this direction."),
         click.option("--layer", type=click.IntRange(min=0), help="Only this layer (from 0)."),
         click.option("--only", "--line", "only", callback=name_list, help="Comma-separated names of lines to include."),
     ):

@@ -220,7 +220,7 @@ def _given(
                     f"given {key} has shape {shape}; expected (width,), (T, width) or (T, B, width) "
                     f"with T = {steps}, B = {batch}"
                 )
-            found.setdefault(scope, {})[name] = np.array(array)
+            found.setdefault(scope, {})[name] = np.require(array, requirements=["C", "W"])  # `numbers` copied it
     faults.tell()
     return found
 

@@ -42,6 +42,17 @@ def choose(wanted: str, work: Work, weights: Weights, dtype: Any) -> str:
     return "planned" if all(work.task(stage, weights, dtype) is None for stage in stages) else "compiled"
 
 
+def plan_texts(work: Work, weights: Weights, dtype: Any) -> dict[str, str]:
+    """By `layer/direction`, which plan `auto` runs, and numpy's plan in words."""
+    compiled = choose("auto", work, weights, dtype) == "compiled"
+    found = {}
+    for stage in work.stages:
+        runs = compiled and work.task(stage, weights, dtype) is not None
+        head = "default plan: " + ("compiled; numpy's plan of the same lines:" if runs else "planned")
+        found[stage.scope] = f"{head}\n\n{work.plan(stage, weights.get(stage.scope, {}))}"
+    return found
+
+
 def seconds(work: Work, stage: Stage, weights: Weights) -> float:
     """What the numpy plan takes for a stage, roughly: its calls, and twice as long as machine code for each value.
 

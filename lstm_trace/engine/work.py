@@ -23,8 +23,9 @@ Lines = dict[str, dict[str, Array]]
 class Work:
     """What one kind of run computes: the stages with only the lines to compute, their steps, the width of each line.
 
-    steps: that are computed; length: those of the input. widths: by scope, of every computed line and of every state that is read. inputs: by scope, of every input.
-    recorded: by scope the lines that are stored. window: the steps at which they are stored; None is all.
+    steps: that are computed; length: those of the input. widths: by scope, of every computed line and of every state
+    that is read. inputs: by scope, of every input. recorded: by scope the lines that are stored. window: the steps at
+    which they are stored; None is all.
     """
 
     stages: tuple[Stage, ...]

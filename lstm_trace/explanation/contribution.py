@@ -7,7 +7,7 @@ not add up to anything, the second adds up as well as its path is sampled (the g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,8 @@ Baseline = Trace | Literal["zero-input", "zero-state"] | int
 
 #: Values of a path that are traced at once, all lines and steps counted: some hundred megabytes.
 AT_ONCE = 1 << 24
+#: Points of a path where none are asked for: so many, or as many as have so many traced values (seconds).
+POINTS, AFFORDED = 50, 1 << 27
 #: Premises that a path leads through, and the axis of their rows.
 _AXIS = {"input": 1, "state": 0, "given": 1}
 #: By address the premise and the gradient of the value, of one row.
@@ -79,51 +81,84 @@ class Shares:
         return self.value - self.baseline - total(self.parts.values())
 
 
-@np.errstate(all="ignore")  # a value that has overflowed has shares that are NaN
+@dataclass(frozen=True)
+class Pair:
+    """A value in its own row of a trace, and the baseline of that row, of which only the premises are held."""
+
+    of: Value
+    one: Trace
+    base: Trace
+    value: float
+    baseline: float
+
+    @classmethod
+    def of_traces(cls, trace: Trace, base: Trace, row: int, of: str) -> Pair:
+        """row: that of the baseline."""
+        value = one_value(trace, of)
+        place = value._replace(b=0)
+        one, other = one_row(forward(trace), value.b), one_row(forward(base), row)
+        return cls(place, one, replace(other, lines={}), place.read(one), place.read(other))
+
+    @np.errstate(all="ignore")  # a value that has overflowed has shares that are NaN
+    def gradient_times_input(self) -> Shares:
+        """See `gradient_times_input`."""
+        return self._shares(_gradient(self.one, self.of))
+
+    @np.errstate(all="ignore")
+    def integrated_gradients(self, points: int) -> Shares:
+        """See `integrated_gradients`."""
+        one, base = self.one, self.base
+        for scope, here in one.parameters.items():
+            for name, value in here.items():
+                if not np.array_equal(value, base.parameters[scope][name]):
+                    raise OptionError(
+                        f"integrated gradients need equal parameters; {scope}/{name} differs in the baseline"
+                    )
+        if bool(one.padded) != bool(base.padded) or not np.array_equal(one.valid, base.valid):
+            raise OptionError("integrated gradients need equal lengths, or equal masks, in trace and baseline")
+        check_points(points)
+        nodes, weights = np.polynomial.legendre.leggauss(points)
+        nodes, weights = (nodes + 1) / 2, weights / 2
+        size = max(AT_ONCE // _values(one), 1)
+        parts: list[Gradients] = []
+        for begin in range(0, points, size):
+            at, weight = nodes[begin : begin + size], weights[begin : begin + size]
+            parts.append(_gradient(_along(one, base, at), self.of, weight))
+        return self._shares({place: (p, sum(part[place][1] for part in parts)) for place, (p, _) in parts[0].items()})
+
+    def _shares(self, slopes: Gradients) -> Shares:
+        return Shares(self.of, self.value, self.baseline, _parts(self.one, self.base, slopes))
+
+
 def gradient_times_input(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Shares:
     """The gradient of the value at the input itself, times input minus baseline input."""
-    place, one, base = _pair(trace, of, baseline)
-    return Shares(place, place.read(one), place.read(base), _parts(one, base, _gradient(one, place)))
+    return Pair.of_traces(trace, *baseline_of(trace, baseline, of), of).gradient_times_input()
 
 
-@np.errstate(all="ignore")
-def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int = 50) -> Shares:
+def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int = POINTS) -> Shares:
     """The mean gradient along the straight path from the baseline's premises, times their difference.
 
     Sundararajan, Taly & Yan 2017; `points` of the Gauss-Legendre rule, each traced anew, as rows of one batch.
     Raises OptionError where the baseline has other parameters or padding: a path leads through inputs and states.
     """
-    place, one, base = _pair(trace, of, baseline)
-    for scope, here in one.parameters.items():
-        for name, value in here.items():
-            if not np.array_equal(value, base.parameters[scope][name]):
-                raise OptionError(f"integrated gradients need equal parameters; {scope}/{name} differs in the baseline")
-    if bool(one.padded) != bool(base.padded) or not np.array_equal(one.valid, base.valid):
-        raise OptionError("integrated gradients need equal lengths, or equal masks, in trace and baseline")
-    check_points(points)
-    nodes, weights = np.polynomial.legendre.leggauss(points)
-    nodes, weights = (nodes + 1) / 2, weights / 2
-    total = sum(values.shape[2] for here in one.lines.values() for values in here.values())
-    size = max(AT_ONCE // max(one.steps * total, 1), 1)
-    means: list[Gradients] = []
-    for begin in range(0, points, size):
-        at, weight = nodes[begin : begin + size], weights[begin : begin + size]
-        means.append(_gradient(_along(one, base, at), place, weight))
-    mean = {name: (premise, sum(m[name][1] for m in means)) for name, (premise, _) in means[0].items()}
-    return Shares(place, place.read(one), place.read(base), _parts(one, base, mean))
+    return Pair.of_traces(trace, *baseline_of(trace, baseline, of), of).integrated_gradients(points)
+
+
+def affordable(trace: Trace) -> int:
+    """The points of a path where none are asked for: fewer than `POINTS` for a trace of many values."""
+    return min(POINTS, max(AFFORDED // _values(trace), 1))
+
+
+def _values(trace: Trace) -> int:
+    """The values of one row of the batch."""
+    widths = [values.shape[2] for here in trace.lines.values() for values in here.values()]
+    return int(max(trace.steps * sum(widths), 1))
 
 
 def check_points(points: int) -> None:
     """Raise OptionError for what is no number of points."""
     if isinstance(points, bool) or not isinstance(points, int) or points < 1:
         raise OptionError(f"points must be at least 1, a whole number; found {describe(points)}")
-
-
-def _pair(trace: Trace, of: str, baseline: Baseline) -> tuple[Value, Trace, Trace]:
-    """The value as row 0, its row of the trace alone, and the baseline's row alone."""
-    place = one_value(trace, of)
-    base, b = baseline_of(trace, baseline, of)
-    return place._replace(b=0), one_row(forward(trace), place.b), one_row(forward(base), b)
 
 
 def _gradient(trace: Trace, place: Value, weights: Array | float = 1.0) -> Gradients:

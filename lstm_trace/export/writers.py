@@ -76,7 +76,7 @@ class Job:
 
     def parts(self) -> Iterator[Part]:
         """The rows, as parts of the trace. Raises MissingError for an empty selection."""
-        return parts(self.trace, self.selection, self.with_inputs, self.padding)
+        return parts(self.trace, self.selection, self.with_inputs, self.padding, self.shape != "long")
 
     def pieces(self, values: int, worked: int) -> Iterator[dict[str, Any]]:
         """The table in pieces of so many values (in the shape worked: rows), each as columns by name.

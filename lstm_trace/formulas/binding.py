@@ -7,7 +7,8 @@ from .tree import (
     Dots,
     Factors,
     Fn,
-    Greater,
+    Gradient,
+    Holds,
     Index,
     Mat,
     MatVec,
@@ -26,7 +27,7 @@ from .tree import (
 #: How tightly each kind binds; a looser one inside a tighter one stands in parentheses.
 BINDING: dict[type, int] = {
     Sum: 1, Neg: 2, Prod: 3, Factors: 3, MatVec: 3, Quot: 3, Square: 4,
-    Transposed: 4, Greater: 5,
+    Transposed: 4, Holds: 5, Gradient: 5,
     Sym: 5, Index: 5, Num: 5, Call: 5, Fn: 5, Vec: 5, Mat: 5, Dots: 5,
 }  # fmt: skip
 #: How tightly a right factor and what stands under a slash have to bind.

@@ -17,7 +17,8 @@ from ..cell.network import Stage, scope_and_name
 from ..cell.ops import OPS
 from ..trace.trace import Trace
 from .numbers import Shown, fraction
-from .tree import SCALAR, Call, Factors, Greater, Key, Neg, Node, Num, Prod, Quot, Square, Sum, Terms
+from .scalar import SCALAR, Terms
+from .tree import COMPARED, Call, Factors, Holds, Key, Neg, Node, Num, Prod, Quot, Square, Sum
 
 Exact = Fraction | None
 
@@ -142,17 +143,19 @@ def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
             return None
         about = [float(a.value) if isinstance(a, Num) else math.nan for a in node.args]
         return EXACT[node.op]([evaluate(a, leaf) for a in node.args], [c for c in constants if c is not None], about)
-    if isinstance(node, Greater):
-        return _greater(evaluate(node.left, leaf), evaluate(node.right, leaf), node)
+    if isinstance(node, Holds):
+        return _holds(evaluate(node.left, leaf), evaluate(node.right, leaf), node)
     return None  # dots: part of it is left out
 
 
-def _greater(left: Exact, right: Exact, node: Greater) -> Exact:
+def _holds(left: Exact, right: Exact, node: Holds) -> Exact:
     """1 or 0 where both sides are exact, or clearly apart."""
-    if left is not None and right is not None:
-        return _ONE if left > right else _ZERO
-    a, b = (float(side.value) if isinstance(side, Num) else math.nan for side in (node.left, node.right))
-    return _ONE if _clearly_less(b, a) else _ZERO if _clearly_less(a, b) else None
+    if left is None or right is None:
+        a, b = (float(side.value) if isinstance(side, Num) else math.nan for side in (node.left, node.right))
+        if not (_clearly_less(a, b) or _clearly_less(b, a)):
+            return None
+        left, right = Fraction(a), Fraction(b)
+    return _ONE if COMPARED[node.sign](left, right) else _ZERO
 
 
 def _defaults(op: str) -> list[float]:

@@ -70,6 +70,11 @@ def _matrix(rows: list[list[str]]) -> str:
     return f"<mtable>{body}</mtable>"
 
 
+def _gradient(of: str, through: str) -> str:
+    text = f"<mfrac><mrow><mo>∂</mo><mi>L</mi></mrow><mrow><mo>∂</mo>{of}</mrow></mfrac>"
+    return f"<msub>{_row([text, '<mo>|</mo>'])}<mtext>{escape(through)}</mtext></msub>" if through else text
+
+
 MATHML = Format(
     negative="−",
     scaled=_scaled,
@@ -96,8 +101,10 @@ MATHML = Format(
     arguments=lambda nodes, texts: _parens("<mo>,</mo>".join(texts)),
     at=lambda place: f"<mtext>[{escape(place)}]</mtext>",
     fraction="<mfrac>{}{}</mfrac>".format,
-    greater=lambda left, right: _row(["<mo>[</mo>", left, "<mo>&gt;</mo>", right, "<mo>]</mo>"]),
+    holds=lambda left, sign, right: _row(["<mo>[</mo>", left, f"<mo>{escape(sign)}</mo>", right, "<mo>]</mo>"]),
+    gradient=_gradient,
     squared="<msup>{}<mn>2</mn></msup>".format,
+    tanh_squared="<msup><mi>tanh</mi><mn>2</mn></msup><mo>\u2061</mo>",
     root="<msqrt>{}</msqrt>".format,
     matrix=_matrix,
 )

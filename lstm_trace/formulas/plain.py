@@ -51,6 +51,7 @@ PLAIN = Format(
     arguments=lambda nodes, texts: f"({_listed(texts)})",
     fraction="{} / {}".format,
     slash=True,
+    gradient=lambda of, through: f"∂L/∂{of}" + (f"|{through}" if through else ""),
     squared="{}²".format,
     root="√({})".format,
     matrix=_matrix,

@@ -22,7 +22,8 @@ from .tree import (
     Dots,
     Factors,
     Fn,
-    Greater,
+    Gradient,
+    Holds,
     Index,
     Mat,
     MatVec,
@@ -96,7 +97,8 @@ class Format:
     at: Callable[[str], str] = "[{}]".format
     fraction: Callable[[str, str], str]
     slash: bool = False  # whether a quotient needs parentheses, around it and inside it
-    greater: Callable[[str, str], str] = "[{} > {}]".format
+    holds: Callable[[str, str, str], str] = "[{} {} {}]".format  # left, sign, right
+    gradient: Callable[[str, str], str]  # of what, and by which way, which may be empty
     squared: Callable[[str], str]
     tanh_squared: str = ""  # the sign of a squared tanh; without one the whole call is squared
     root: Callable[[str], str]
@@ -128,6 +130,8 @@ class Printer:
     def symbol(self, found: Symbol) -> str:
         """A symbol."""
         f = self.format
+        if found.node is not None:
+            return self(found.node)
         own = found.tex and (found.tex if f.verbatim else translated(found.tex, f))
         return f.symbol(own or (f.name(found.name) if found.name else f.letters(f, found)))
 
@@ -164,14 +168,14 @@ def _factors(p: Printer, f: Format, parts: Sequence[Node]) -> str:
 def _square(p: Printer, f: Format, node: Square) -> str:
     of = node.of
     if f.tanh_squared and isinstance(of, Call) and of.op == "tanh":
-        return f.tanh_squared + f.parens(p(of.args[0]))
+        return f.row([f.tanh_squared, f.parens(p(of.args[0]))])
     return f.squared(_factors(p, f, (of,)) if isinstance(of, Num) else p.inside(of, 5))
 
 
 def _transposed(p: Printer, f: Format, node: Transposed) -> str:
     """A symbol of the tables with its power, what was transposed before without one; anything else with a ⊤ behind."""
     found = symbol(node.of.name, p.own) if isinstance(node.of, Sym) else None
-    if found and not found.tex and not found.name:
+    if found and not found.tex and not found.name and not found.node:
         return p.symbol(found._replace(power="" if found.power else "T"))
     return f.symbol(f.scripts(f.group(p.inside(node.of, 5)), "", f.transposed))
 
@@ -218,7 +222,8 @@ NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     Square: _square,
     MatVec: lambda p, f, node: f.row([p.inside(node.matrix, 3), f.space, p.inside(node.vector, RIGHT)]),
     Transposed: _transposed,
-    Greater: lambda p, f, node: f.greater(p(node.left), p(node.right)),
+    Holds: lambda p, f, node: f.holds(p(node.left), node.sign, p(node.right)),
+    Gradient: lambda p, f, node: f.gradient(p.inside(node.of, 5), node.through),
     Quot: _quotient,
     Neg: _negative,
     Call: _call,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..cell.composites import PRINTED
 from ..printable import printable
+from .tree import Node
 
 
 class Symbol(NamedTuple):
@@ -21,7 +22,7 @@ class Symbol(NamedTuple):
     base, sub: letter and index. tilde: whether a tilde stands over the letter. word: whether the index is a word and
     not letters in a row. upright: whether the base is a word. name: set where the whole is printed as that name, in
     typewriter letters. tex: set where the author of the cell wrote the TeX, and used in its place there. power: T where
-    the matrix of that name stands transposed.
+    the matrix of that name stands transposed. node: what is printed in its place, a gradient for example.
     """
 
     base: str = ""
@@ -32,6 +33,7 @@ class Symbol(NamedTuple):
     name: str = ""
     tex: str = ""
     power: str = ""
+    node: Node | None = None
 
 
 GATES = "ifcogrznuh"  # those of the LSTM, and the letters that GRUs and plain recurrent cells use
@@ -46,6 +48,7 @@ SYMBOLS: dict[str, Symbol] = {
     "target": Symbol("target", upright=True),
     "target_t": Symbol("target", "t", upright=True),
     "valid": Symbol("valid", upright=True),
+    **{f"Σ_{over}": Symbol("Σ", over) for over in ("t", "b", "t, b")},
     **{f"gamma_{letter}": Symbol("γ", letter) for letter in ascii_letters},
     **{f"beta_{letter}": Symbol("β", letter) for letter in ascii_letters},
     "gamma_cell": Symbol("γ", "cell", word=True),

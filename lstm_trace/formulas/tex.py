@@ -10,8 +10,9 @@ from .symbols import Symbol, sign
 from .tree import Node, Quot
 from .user_tex import GREEK
 
-_LETTERS = {"γ": r"\gamma", "β": r"\beta"}
+_LETTERS = {"γ": r"\gamma", "β": r"\beta", "Σ": r"\sum"}
 _SPECIAL = {c: "\\" + c for c in "_%#&${}"} | {"\\": r"\backslash ", "^": r"\hat{\ }", "~": r"\sim ", "`": "'"}
+_COMPARED = {">": ">", "≤": r"\le", "≠": r"\ne", "=": "="}
 _NEXT = r" \\ "  # between two rows
 
 
@@ -38,6 +39,11 @@ def _arguments(nodes: Sequence[Node], texts: list[str]) -> str:
     return TEX.around(listed) if tall else f"({listed})"
 
 
+def _gradient(of: str, through: str) -> str:
+    text = rf"\frac{{\partial L}}{{\partial {of}}}"
+    return rf"\left.{text}\right|_{{\text{{{escaped(through)}}}}}" if through else text
+
+
 TEX = Format(
     infinity=r"\infty",
     nan=r"\mathrm{NaN}",
@@ -60,7 +66,8 @@ TEX = Format(
     function=lambda op: sign(op)[0],
     arguments=_arguments,
     fraction=lambda over, under: rf"\frac{{{over}}}{{{under}}}",
-    greater=r"\left[{} > {}\right]".format,  # a bare [ after \\ would be its option
+    holds=lambda left, sign, right: rf"\left[{left} {_COMPARED[sign]} {right}\right]",  # a bare [ after \\ is an option
+    gradient=_gradient,
     squared="{}^2".format,
     tanh_squared=r"\tanh^2",
     root=lambda text: rf"\sqrt{{{text}}}",

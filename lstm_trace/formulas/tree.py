@@ -1,17 +1,21 @@
 """A small tree for mathematics, neutral to the format: what stands on a printed line, not how it is set.
 
 Two tables, keyed by operation, write a line as a tree: in symbols (`SYMBOLIC`) and, for one unit, with numbers
-(`SCALAR`). Printers are tables keyed by the kinds of nodes.
+(`scalar.SCALAR`). Printers are tables keyed by the kinds of nodes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import operator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..cell.lines import Cell, Line, Operand
 from ..cell.ops import OPS
+from ..cell.parse import parse
 from .numbers import Shown, show
 
 Key = tuple[Any, ...]  # what a number is the value of; see `values.Values`
@@ -88,11 +92,20 @@ class Transposed:
 
 
 @dataclass(frozen=True)
-class Greater:
-    """Whether `left` is greater than `right`, as a number: 1 or 0."""
+class Holds:
+    """A comparison as a number: 1 where it holds, 0 elsewhere. sign: `>`, `≤`, `≠` or `=`."""
 
     left: Node
     right: Node
+    sign: str = ">"
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The gradient of L with respect to something; through: by which way it comes back, where there are several."""
+
+    of: Node
+    through: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,9 +161,15 @@ class Dots:
 
 
 Node = (
-    Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Transposed | Greater
-    | Quot | Neg | Call | Fn | Vec | Mat | Dots
+    Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Transposed | Holds
+    | Gradient | Quot | Neg | Call | Fn | Vec | Mat | Dots
 )  # fmt: skip
+
+
+#: The sign of a comparison to what it asks.
+COMPARED: dict[str, Callable[[Any, Any], bool]] = {
+    ">": operator.gt, "≤": operator.le, "≠": operator.ne, "=": operator.eq,
+}  # fmt: skip
 
 
 def number(value: float) -> Num:
@@ -164,14 +183,14 @@ def number(value: float) -> Num:
 Parts = tuple[Node, ...]
 
 
-def _call(line: Line, parts: Parts) -> Node:
+def call(line: Line, parts: Parts) -> Node:
     defaults = tuple(value for _, value in OPS[line.op].constants)
     return Call(line.op, parts, () if line.constants == defaults else line.constants)
 
 
 #: Operation to the tree of a line, from the trees of its operands.
 SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
-    **{name: _call for name, op in OPS.items() if op.function},
+    **{name: call for name, op in OPS.items() if op.function},
     "matvec": lambda line, parts: MatVec(*parts),
     "vecmat": lambda line, parts: MatVec(Transposed(parts[1]), parts[0]),  # vectors are columns on paper
     "add": lambda line, parts: Sum(line.constants, parts),
@@ -180,7 +199,7 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     "neg": lambda line, parts: Neg(parts[0]),
     "copy": lambda line, parts: parts[0],
     "slice": lambda line, parts: Index(parts[0], ":".join(f"{c:.0f}" for c in line.constants)),
-    "greater": lambda line, parts: Greater(*parts),
+    "greater": lambda line, parts: Holds(parts[0], parts[1]),
 }
 
 
@@ -191,14 +210,31 @@ def formula(line: Line, cell: Cell) -> Node:
     """
 
     def operand(o: Operand) -> Node:
-        if not isinstance(o, str):
-            return number(o)
-        inner = cell.by_name.get(o)
-        return formula(inner, cell) if inner is not None and not inner.assigned else Sym(o)
+        return value(o, cell) if isinstance(o, str) else number(o)
 
     if line.call:
         return Call(str(line.call[0]), tuple(map(operand, line.call[1:])))
     return SYMBOLIC[line.op](line, tuple(map(operand, line.operands)))
+
+
+def value(name: str, cell: Cell) -> Node:
+    """The symbol of a value of a cell, also of one that it is fed: its name, or what it computes without one."""
+    if name.isidentifier():
+        return Sym(name)
+    if name in cell.by_name:
+        return formula(cell.by_name[name], cell)
+    matrices = frozenset(cell.parameters) | {of for new, of in cell.gradient if new in {s.name for s in cell.sums}}
+    return _fed(name, tuple(function.text for function in cell.functions), matrices)
+
+
+@lru_cache(4096)
+def _fed(name: str, functions: tuple[str, ...], matrices: frozenset[str]) -> Node:
+    """What a value is by its name alone; of a product with unknown matrices the left side is one."""
+    left = {a for a, b in re.findall(r"(\w+) @ (\w*)", name) if b not in matrices}
+    names = [n for n in dict.fromkeys(re.findall(r"[^\W\d]\w*\b(?!\()", name)) if n not in left | matrices]
+    fed = [f"input: {', '.join(names)}"] if names else []
+    cell = parse("\n".join([*functions, *fed, f"v = {name}", "output: v"]))
+    return formula(cell.by_name["v"], cell)
 
 
 def written_out(line: Line, cell: Cell) -> Node | None:
@@ -208,98 +244,7 @@ def written_out(line: Line, cell: Cell) -> Node | None:
 
 def heading(line: Line, cell: Cell) -> Node:
     """The symbol of a line: its name, or what it computes where it has none."""
-    return Sym(line.name) if line.assigned else formula(line, cell)
-
-
-# -- a line with numbers, one unit ------------------------------------------------------------------------------------
-
-
-class Terms:
-    """The numbers that one unit of a line reads: `at(i)` is operand i at the unit, `all(i)` every unit of operand i.
-
-    place: step and row. arrays: all values of each operand. num: the number of an operand at step and row (None for a
-    parameter) and index. most: how many terms are written before dots.
-    """
-
-    def __init__(
-        self,
-        line: Line,
-        place: tuple[int, int],
-        unit: int,
-        arrays: Sequence[Any],
-        num: Callable[[Operand, int | None, int | None, tuple[int, ...]], Num],
-        most: int | None = None,
-    ) -> None:
-        self.line, self.place, self.unit, self.arrays, self.num, self.most = line, place, unit, arrays, num, most
-        self.widths = [values.shape[-1] if values.ndim else 1 for values in arrays]
-
-    def leaf(self, i: int, index: tuple[int, ...]) -> Num:
-        """One number of operand i."""
-        t, b = self.place if self.arrays[i].ndim == 3 else (None, None)
-        return self.num(self.line.operands[i], t, b, index)
-
-    def at(self, i: int) -> Num:
-        """Operand i at this unit; a value of width 1 serves every unit."""
-        return self.leaf(i, (0 if self.widths[i] == 1 else self.unit,))
-
-    def over(self, width: int, term: Callable[[int], Node]) -> Parts:
-        """A term for each of `width` numbers, with dots where there are too many."""
-        return tuple(Dots() if k is None else term(k) for k in kept(width, self.most))
-
-    def all(self, i: int) -> Parts:
-        """Every unit of operand i."""
-        return self.over(self.widths[i], lambda k: self.leaf(i, (k,)))
-
-
-def _products(line: Line, terms: Terms) -> Node:
-    matrix, vector = (0, 1) if line.op == "matvec" else (1, 0)
-
-    def term(k: int) -> Node:
-        place = (terms.unit, k) if line.op == "matvec" else (k, terms.unit)
-        return Prod(terms.leaf(matrix, place), terms.leaf(vector, (k,)))
-
-    return _plus(terms.over(terms.widths[vector], term))
-
-
-def _plus(parts: Parts) -> Node:
-    return Sum((1.0,) * len(parts), parts)
-
-
-def _each(line: Line, terms: Terms) -> Parts:
-    return tuple(terms.at(i) for i in range(len(line.operands)))
-
-
-def _reduced(line: Line, terms: Terms) -> Node:
-    return _plus(terms.all(0))
-
-
-def _part(line: Line, terms: Terms) -> Node:
-    """The entry of a concatenation that is this unit."""
-    unit = terms.unit
-    for i, width in enumerate(terms.widths):
-        if unit < width:
-            return terms.leaf(i, (unit,))
-        unit -= width
-    raise IndexError(terms.unit)
-
-
-#: Operation to the tree of one unit of a line, with numbers.
-SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
-    **{name: lambda line, terms: _call(line, _each(line, terms)) for name, op in OPS.items() if op.function},
-    "matvec": _products,
-    "vecmat": _products,
-    "add": lambda line, terms: Sum(line.constants, _each(line, terms)),
-    "mul": lambda line, terms: Prod(terms.at(0), terms.at(1)),
-    "div": lambda line, terms: Quot(terms.at(0), terms.at(1)),
-    "neg": lambda line, terms: Neg(terms.at(0)),
-    "copy": lambda line, terms: terms.at(0),
-    "sum": _reduced,
-    "mean": lambda line, terms: Quot(_reduced(line, terms), number(terms.widths[0])),
-    "max": lambda line, terms: Call("max", terms.all(0)),
-    "concat": _part,
-    "slice": lambda line, terms: terms.leaf(0, (int(line.constants[0]) + terms.unit,)),
-    "greater": lambda line, terms: Greater(terms.at(0), terms.at(1)),
-}
+    return value(line.name, cell)
 
 
 def kept(size: int, most: int | None) -> list[int | None]:

@@ -25,7 +25,7 @@ def string(text: str) -> str:
 
 
 def _letters(f: Format, found: Symbol) -> str:
-    base = f.upright(found.base) if found.upright else found.base
+    base = f.upright(found.base) if found.upright else {"Σ": "sum"}.get(found.base, found.base)
     base = f.accent("tilde", base) if found.tilde else base
     sub = f.upright(found.sub) if found.word else " ".join(found.sub)
     return f.scripts(base, sub, f.transposed if found.power else "")
@@ -49,6 +49,11 @@ def _arguments(nodes: Sequence[Node], texts: list[str]) -> str:
     return f"({mark.join(texts)})"
 
 
+def _gradient(of: str, through: str) -> str:
+    text = f"display(frac(∂ L, ∂ {of}))"
+    return f"lr({text}|)_{string(through)} " if through else text
+
+
 TYPST = Format(
     nan='upright("NaN")',
     digits=lambda digits: string(digits) if "," in digits else digits,  # a comma parts arguments
@@ -66,8 +71,9 @@ TYPST = Format(
     space=" thin ",
     function=_function,
     arguments=_arguments,
-    at=lambda place: f"[{string(place)}]",
+    at=lambda place: f" [{string(place)}]",  # without a space it would belong to the index before it
     fraction="display(frac({}, {}))".format,
+    gradient=_gradient,
     squared="{}^2".format,
     tanh_squared="tanh^2 ",
     root="sqrt({})".format,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -16,7 +16,9 @@ from ..cell.network import Stage
 from ..trace.trace import Trace
 from .exact import ROUNDED, Exact, ExactWalk, evaluate
 from .numbers import DIGITS, Style, fraction
-from .tree import SCALAR, Call, Dots, Key, Node, Num, Quot, Sum, Terms, Vec, kept, number, numbers
+from .scalar import SCALAR, Terms
+from .tree import Call, Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers
+from .whole import on_paper
 
 
 class Scalar(NamedTuple):
@@ -78,15 +80,38 @@ class Values:
 
     def tree(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
         """One unit of a line with numbers in place of symbols, at most `most` terms of a sum; None without operands."""
+        return self._substituted(stage, line, t, b, unit, most, partial(self.num, stage.scope))
+
+    def whole(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
+        """The same with numbers of values that have a name alone: what the others compute is written out."""
+
+        def num(name: Operand, *at: Any) -> Node:
+            inner = stage.cell.by_name.get(name) if isinstance(name, str) else None
+            if inner is None or inner.assigned:
+                return self.num(stage.scope, name, *at)
+            if inner.call and inner.call[0] == "count":
+                values = self.array(stage.scope, inner.call[1])
+                return number(1 if values is None else values.shape[-1])
+            found = self._substituted(stage, inner, t, b, at[-1][0], most, num)
+            return self.num(stage.scope, name, *at) if found is None else found
+
+        tree = self._substituted(stage, line, t, b, unit, most, num)
+        return None if tree is None else on_paper(tree)
+
+    def _substituted(
+        self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None, num: Callable[..., Node]
+    ) -> Node | None:
         arrays = [self.array(stage.scope, operand) for operand in line.operands]
         if any(values is None for values in arrays):
             return None
-        return SCALAR[line.op](line, Terms(line, (t, b), unit, arrays, partial(self.num, stage.scope), most))
+        return SCALAR[line.op](line, Terms(line, (t, b), unit, arrays, num, most))
 
-    def scalar(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Scalar:
-        """One unit of a line with its numbers substituted, the sign before its value, and its value."""
+    def scalar(
+        self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None, whole: bool = False
+    ) -> Scalar:
+        """One unit of a line with its numbers substituted, the sign before its value, and its value; see `whole`."""
         result = self.num(stage.scope, line.name, t, b, (unit,))
-        tree = self.tree(stage, line, t, b, unit, most)
+        tree = (self.whole if whole else self.tree)(stage, line, t, b, unit, most)
         return Scalar(unit, tree, self.relation(result, tree), result)
 
     def noted(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
@@ -129,7 +154,7 @@ class Values:
 
     def is_exact(self, result: Num) -> bool:
         """Whether a number is shown as exactly what it is."""
-        if result.key is None or not result.shown.finite:
+        if not result.key or not result.shown.finite:
             return True
         exact = self.exact.of(result.key)
         if exact is not None:

@@ -86,7 +86,7 @@ def _unchecked(
     with faults.gather():
         network = _network(spec, arrays)
     with faults.gather():
-        cell, reverse, kind, full = _cell(spec, {scope_and_name(key)[1] for key in weights})
+        cell, reverse, kind, full = cell_of(spec, {scope_and_name(key)[1] for key in weights})
     with faults.gather():
         kept = _dtype(dtype, arrays, defaults)
     faults.tell()
@@ -97,10 +97,10 @@ def _unchecked(
     return model
 
 
-def _cell(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, str, dict[str, Any]]:
+def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, str, dict[str, Any]]:
     """The cell, that of the reverse direction where it is another, the kind and the options in full.
 
-    names: those of the weights, which decide on the bias where no option does.
+    names: those of the weights, which decide on the bias where no option does. Raises OptionError, CellError.
     """
     equations = spec.pop("equations", None)
     if equations is None:

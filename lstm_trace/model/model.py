@@ -19,7 +19,7 @@ from ..cell.network import Stage, extent, stack
 from ..cell.shapes import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
-from ..engine.plan_choice import Choice, check_choice, choose
+from ..engine.plan_choice import Choice, check_choice, choose, plan_texts
 from ..engine.recording import EVERYTHING, Record, read_record
 from ..engine.request import ModelSpec, Request, lay_out
 from ..engine.required import require_padded
@@ -226,14 +226,15 @@ class Model:
         mask: Any = None,
         batch_first: bool | None = None,
     ) -> dict[str, str]:
-        """By `layer/direction`, how numpy's plan computes a run, in words: what leaves the loop, what is one call.
+        """By `layer/direction`, the plan that `auto` runs, and numpy's plan in words: what leaves the loop, what is one
+        call.
 
         Args: those of `run` of the same names.
         """
         with within(self.defaults.where):
             fed = self._fed(x, _named_states(h0, c0), {}, lengths, mask, batch_first)
             work = self._work(fed, self.defaults.ask)
-            return {s.scope: str(work.plan(s, self.weights.get(s.scope, {}))) for s in work.stages}
+            return plan_texts(work, self.weights, self.header.dtype)
 
     def _asked(self, ask: Sequence[str] | str | None) -> tuple[str, ...]:
         return self.defaults.ask if ask is None else listed("ask", ask)

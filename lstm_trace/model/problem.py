@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import yaml
+
 from ..base.arrays import describe
 from ..base.files import read_bytes, read_data
+from ..cell.network import scope_and_name
 from ..errors import FileError, OptionError, within
 from ..trace.address import STATE
 from ..trace.files.schema import TRACED, Problem, validate
@@ -33,6 +38,47 @@ def read_problem(path: str | Path, content: bytes | None = None) -> Problem:
     if str(data.get("format", "")).startswith("lstm-trace/"):
         raise FileError(f"{path}: {TRACED}")
     return validate(Problem, data, str(path))
+
+
+def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
+    """The problem in a file with other weights, by our names, as YAML. what: is added to its title.
+
+    weights: arrays by `layer/direction/name`. Raises FileError where the file holds no problem.
+    """
+    problem = read_problem(path)
+    data = problem.model_dump(exclude_unset=True, by_alias=True)
+    alone = len({scope_and_name(address)[0] for address in weights}) == 1
+    data["weights"] = {
+        scope_and_name(address)[1] if alone else address: np.asarray(value).tolist()
+        for address, value in weights.items()
+    }
+    if data.pop("layout", None) is not None:  # which may have brought options of the cell
+        header = prepare_problem(problem, path).header
+        if header.kind != "equations":
+            data["cell"] = {"kind": header.kind, **header.options}
+    data["title"] = f"{problem.title}, {what}" if problem.title else what
+    return str(
+        yaml.dump(_plain(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines, equations and notes, as blocks."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as lists, within mappings and lists too."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinite: bool = False) -> Model:

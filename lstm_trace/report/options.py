@@ -23,7 +23,8 @@ class Options:
     detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
     digits: decimals, or a `Style`, for display only. selection: lines, layer, direction, steps, row, unit. everything:
     no dots. width: columns of a text report. language: of headings and sentences. notation: a preset of symbols
-    (`notations.NOTATIONS`).
+    (`notations.NOTATIONS`). alone: of a trace with a way back `back`, that
+    alone, or its `equations`.
     """
 
     detail: Detail | None = None
@@ -33,6 +34,7 @@ class Options:
     width: int = 80
     language: str = "en"
     notation: str = "exercise"
+    alone: str = ""
 
 
 def options_of(**given: Any) -> Options:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ..backward.training import Training
 from ..errors import OptionError
 from ..trace.trace import Trace
 from .content import notations
 from .content.view import View, view
+from .content.way_back import on_paper, way_back
 from .formats import latex, markdown, text, typst
-from .options import check, options_of
+from .options import Options, check, options_of
 from .sections.sections import blocks
+from .sections.training import symbols
 
 
 def _html(shown: View, _: int) -> str:
@@ -58,9 +61,32 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
         raise OptionError("a PDF is not text: trace.pdf() gives its bytes")
     check("format", format, tuple(PRINTERS))
     chosen = options_of(**options)
+    return PRINTERS[format](shown(trace, chosen), chosen.width)
+
+
+def shown(trace: Trace, chosen: Options) -> View:
+    """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
-    shown = view(trace, chosen.detail, chosen.digits, chosen.selection, chosen.everything, chosen.language)
-    return PRINTERS[format](replace(shown, notes=notes), chosen.width)
+    parts = chosen.detail, chosen.digits, chosen.selection, chosen.everything, chosen.language
+    found = replace(view(trace, *parts), notes=notes)
+    if not any(stage.cell.gradient for stage in trace.stages):
+        return found
+    found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone)
+    return replace(found, back=way_back(found, chosen.detail))
+
+
+def course(done: Training, format: str = "md", **options: Any) -> str:
+    """The worked solution of some updates of the weights. Format and options as for `report`."""
+    check("format", format, tuple(PRINTERS))
+    chosen = options_of(**options)
+    views = tuple(_with_symbols(shown(trace, chosen), done) for trace in done.traces)
+    return PRINTERS[format](replace(views[0], course=(done, views)), chosen.width)
+
+
+def _with_symbols(found: View, done: Training) -> View:
+    """The view with symbols for the weights after each update."""
+    own = symbols(done, found.trace.header.symbols)
+    return replace(found, trace=replace(found.trace, header=replace(found.trace.header, symbols=own)))
 
 
 def pdf(trace: Trace, **options: Any) -> bytes:

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from ..backward.attribution import Split, split
 from ..base.arrays import Array
-from ..errors import OptionError
-from ..explanation.contribution import (
-    Baseline,
-    Shares,
-    check_points,
-    contribution,
-    gradient_times_input,
-    integrated_gradients,
-)
+from ..errors import OptionError, counted
+from ..explanation.contribution import POINTS, Baseline, Pair, Shares, affordable, baseline_of, check_points
 from ..trace.operands import total
 from ..trace.trace import Trace
-from . import attribution_frame
+from .attribution_frame import COLUMNS, grids
+from .entries import Entries, largest_first
 from .explanation import Explanation
 
-_ENTRY = ("address", "kind", "layer", "direction", "t", "batch", "name", "unit", "input", "contribution")
 _NOTE = (
     "A contribution is a part of value − baseline value. The contributions add up; a product is split in equal halves "
     "between its factors, and other complete splits exist (docs/attribution.md)."
@@ -37,8 +30,8 @@ def difference(a: Trace, b: Trace, of: str) -> Explanation:
     return Explanation(
         title=f"Difference of {found.of}",
         sentences=(*_totals(found, "a", "b"), *_leaders(found)),
-        columns=_ENTRY,
-        rows=[row for row in _entries(found) if row[-1] != 0],
+        columns=COLUMNS,
+        rows=_entries(found, {}),
         shown=("address", "contribution"),
         notes=(_NOTE,),
         more=(_by_block(found), _by_step(found)),
@@ -47,29 +40,36 @@ def difference(a: Trace, b: Trace, of: str) -> Explanation:
 
 
 @np.errstate(all="ignore")
-def value(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int = 50) -> Explanation:
+def value(
+    trace: Trace, of: str, baseline: Baseline = "zero-input", points: int | Literal["auto"] = "auto"
+) -> Explanation:
     """A value against a baseline, split exactly over inputs, steps and states; gradient x input and integrated
-    gradients stand beside it.
+    gradients stand beside it. points: of the path of integrated gradients; `auto`: 50, fewer for a large trace.
     """
-    check_points(points)
-    found = contribution(trace, of, baseline)
-    others: dict[str, Shares] = {"gradient_x_input": gradient_times_input(trace, of, baseline)}
+    if points != "auto":
+        check_points(points)
+    count = affordable(trace) if points == "auto" else points
+    base, row = baseline_of(trace, baseline, of)
+    found = split(base, trace, of, row)
+    pair = Pair.of_traces(trace, base, row, of)
+    del base  # all its lines
+    others: dict[str, Shares] = {"gradient_x_input": pair.gradient_times_input()}
     notes = [_NOTE]
     try:
-        others["integrated_gradients"] = integrated_gradients(trace, of, baseline, points)
+        others["integrated_gradients"] = pair.integrated_gradients(count)
     except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
         notes.append(f"No integrated gradients: {error}.")
-    beside = {name: _by_address(found, other.parts) for name, other in others.items()}
-    rows = [(*row, *(beside[name].get(row[0]) for name in others)) for row in _entries(found)]
     gaps = [
         f"{name.replace('_', ' ')}: the contributions leave {other.gap:.3g} unexplained"
         for name, other in others.items()
     ]
+    if points == "auto" and count < POINTS and "integrated_gradients" in others:
+        gaps[-1] += f" ({counted(count, 'point')} of the path instead of {POINTS}, for a trace of this size)"
     return Explanation(
         title=f"Contributions to {found.of}",
         sentences=(*_totals(found, "the baseline", "the trace"), *_leaders(found), *gaps),
-        columns=(*_ENTRY, *others),
-        rows=[row for row in rows if any(row[9:])],
+        columns=(*COLUMNS, *others),
+        rows=_entries(found, {name: other.parts for name, other in others.items()}),
         shown=("address", "contribution", *others),
         notes=tuple(notes),
         more=(_by_block(found), _by_step(found)),
@@ -128,16 +128,7 @@ def _by_step(found: Split) -> Explanation:
     return Explanation("By step", (), columns, rows, ranked=("together", "parameters", "inputs"), timed=True)
 
 
-def _entries(found: Split) -> list[tuple[Any, ...]]:
-    """One row for each entry, the largest first; missing places as None."""
-    frame = attribution_frame.frame(found).sort_values("contribution", key=lambda column: -column.abs(), kind="stable")
-    plain = frame.astype(object).where(frame.notna(), None)
-    return [tuple(row) for row in plain[list(_ENTRY)].itertuples(index=False)]
-
-
-def _by_address(found: Split, parts: Mapping[str, Array]) -> dict[str, float]:
-    """The shares of another measure by address of the entry."""
-    whole = {name: parts.get(name, np.zeros_like(part)) for name, part in found.parts.items()}
-    other = Split(found.of, found.row, found.value, found.baseline, whole, found.kinds, {}, {}, first=found.first)
-    frame = attribution_frame.frame(other)
-    return dict(zip(frame["address"], frame["contribution"].astype(float), strict=True))
+def _entries(found: Split, others: Mapping[str, Mapping[str, Array]]) -> Entries:
+    """One row for each entry that is not 0 by every measure, the largest contribution first."""
+    measures = ("contribution", *others)
+    return Entries((*COLUMNS, *others), lambda: [largest_first(list(grids(found, others)), measures)])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,9 @@ from ..base import conveniences
 from ..base.arrays import Array, word
 from ..errors import OptionError
 from ..printable import json_text, printable
-from ..report.content.excerpt import excerpt, left_out
+from ..report.content.excerpt import excerpt
+from .entries import Entries
+from .row_styles import CSV, JSON, RowStyle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 SUFFIXES = {".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json"}
 #: Lines of a table that Markdown shows; CSV and JSON have all.
 SHOWN = 40
+#: Columns whose cells say by themselves what they are.
+SPEAKING = ("address", "block", "source", "direction")
+#: The first cell of a line that stands for rows which are left out.
+DOTS = "⋮"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Explanation:
         """The rows as a pandas frame."""
         import pandas as pd
 
+        if isinstance(self.rows, Entries):
+            return self.rows.frame()
         return pd.DataFrame(list(self.rows), columns=list(self.columns))
 
     def markdown(self, digits: int = 6) -> str:
@@ -76,37 +82,65 @@ class Explanation:
         sizes = np.max([np.abs(column) for column in ranked.values()], axis=0) if ranked else np.zeros(len(self.rows))
         entries = excerpt(sizes, most, self.timed, self.adds)
         places = [self.columns.index(name) for name in names]
+        rows = iter(self._take([entry for entry in entries if isinstance(entry, int)]))
         lines: list[list[Any]] = []
         for entry in entries:
             if isinstance(entry, int):
-                lines.append([self.rows[entry][k] for k in places])
+                row = next(rows)
+                lines.append([row[k] for k in places])
                 continue
             if self.adds:
-                sums = {name: float(column[list(entry)].sum()) for name, column in ranked.items()}
-                lines.append([sums.get(name) if at else "⋮" for at, name in enumerate(names)])
-        gone = left_out(entries)
-        return list(names), lines, self._left({name: column[gone] for name, column in ranked.items()}, len(gone))
+                sums = {name: float(column[entry.start : entry.stop].sum()) for name, column in ranked.items()}
+                lines.append([sums.get(name) if at else DOTS for at, name in enumerate(names)])
+        return list(names), lines, self._left(ranked, [entry for entry in entries if isinstance(entry, range)])
+
+    def _take(self, places: Sequence[int]) -> list[tuple[Any, ...]]:
+        """The rows at some places, which rise."""
+        return self.rows.take(places) if isinstance(self.rows, Entries) else [self.rows[at] for at in places]
 
     def _column(self, name: str) -> Array:
+        if isinstance(self.rows, Entries):
+            return self.rows.numbers(name)
         place = self.columns.index(name)
         return np.array([row[place] or 0.0 for row in self.rows], np.float64)
 
-    def _left(self, ranked: dict[str, Array], rows: int) -> str:
-        if not rows or not ranked:
+    def _left(self, ranked: dict[str, Array], gaps: Sequence[range]) -> str:
+        """What is said of the rows in the gaps: how many, how large, and where the largest is."""
+        if not gaps or not ranked:
             return ""
-        largest = [float(np.abs(column).max()) for column in ranked.values()]
+        gone = {name: np.concatenate([column[g.start : g.stop] for g in gaps]) for name, column in ranked.items()}
+        rows = sum(map(len, gaps))
+        name, column = next(iter(gone.items()))
         if not self.adds:
-            return f"{rows:,} rows are left out, none with {' or '.join(ranked)} above {max(largest):.3g}"
-        name, column = next(iter(ranked.items()))
-        total = float(column.sum()) + 0.0
-        return f"{rows:,} rows are left out (⋮): {name} {total:.3g} in all, at most {largest[0]:.3g} in size each"
+            sizes = np.max([np.abs(column) for column in gone.values()], axis=0)
+            where = self._where(gaps, sizes)
+            return f"{rows:,} rows are left out, none with {' or '.join(ranked)} above {sizes.max():.3g}{where}"
+        size = np.abs(column)
+        told = f"{name} {float(column.sum()) + 0.0:.3g} in all, at most {size.max():.3g} in size each"
+        return f"{rows:,} rows are left out (⋮): {told}{self._where(gaps, size)}"
+
+    def _where(self, gaps: Sequence[range], sizes: Array) -> str:
+        """The largest of the rows in the gaps by name: `(line f_t, unit 3)`; nothing where all are 0."""
+        at = int(np.argmax(sizes))
+        if sizes[at] == 0:
+            return ""
+        for gap in gaps:
+            if at < len(gap):
+                break
+            at -= len(gap)
+        row = self._take([gap[at]])[0]
+        names = self.shown or self.columns
+        names = names[: names.index(self.ranked[0])]
+        cells = [(name, row[self.columns.index(name)]) for name in names]
+        texts = [str(v) if name in SPEAKING else f"{name} {v}" for name, v in cells if isinstance(v, int | str)]
+        return f" ({', '.join(texts)})"
 
     def _table(self, digits: int, complete: str) -> list[str]:
         """complete: the suffix of the file that has every row."""
         names, lines, left = self.excerpt(SHOWN)
         texts = [names, *([_shown(value, digits) for value in line] for line in lines)]
-        places = [self.columns.index(name) for name in names]
-        numeric = [all(isinstance(row[k], int | float | None) for row in self.rows) for k in places]
+        whole = [line for line in lines if line[0] != DOTS]
+        numeric = [all(isinstance(line[k], int | float | None) for line in whole) for k in range(len(names))]
         widths = [max(3, *(len(text) for text in column)) for column in zip(*texts, strict=True)]
         rule = [
             f"{'-' * (wide + 1)}:" if right else "-" * (wide + 2) for wide, right in zip(widths, numeric, strict=True)
@@ -120,30 +154,53 @@ class Explanation:
 
     def csv(self) -> str:
         """All rows; floats with the digits that read back equal."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(
-            ["" if v is None else repr(v) if isinstance(v, float) else v for v in row] for row in self.rows
-        )
-        return printable(text.getvalue())
-
-    def data(self) -> dict[str, Any]:
-        """Title, sentences and all rows as plain data; NaN and infinities as words."""
-        rows = [{k: word(v) for k, v in zip(self.columns, row, strict=True)} for row in self.rows]
-        found = {"title": self.title, "sentences": self.sentences, "notes": self.notes, "rows": rows}
-        return found | ({"more": [part.data() for part in self.more]} if self.more else {})
+        return self.render("csv")
 
     def json(self) -> str:
         """`data` as JSON."""
-        return json_text(self.data(), indent=1) + "\n"
+        return self.render("json")
 
-    def render(self, form: str) -> str:
-        """`md`, `csv` or `json`. Raises OptionError for another."""
-        forms = {"md": self.markdown, "csv": self.csv, "json": self.json}
+    def data(self) -> dict[str, Any]:
+        """Title, sentences and all rows as plain data; NaN and infinities as words."""
+        return self._data([{k: word(v) for k, v in zip(self.columns, row, strict=True)} for row in self.rows])
+
+    def _data(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        found = {"title": self.title, "sentences": self.sentences, "notes": self.notes, "rows": rows}
+        return found | ({"more": [part.data() for part in self.more]} if self.more else {})
+
+    def pieces(self, form: str) -> Iterator[str]:
+        """The text of `render` a piece at a time: of millions of rows no more than some thousand are held.
+
+        Raises OptionError, at once, for a format that there is not.
+        """
+        forms = {"md": lambda: iter([self.markdown()]), "csv": self._csv, "json": self._json}
         if form not in forms:
             raise OptionError(f"unknown format {form!r}; there are {', '.join(forms)}")
         return forms[form]()
+
+    def render(self, form: str) -> str:
+        """`md`, `csv` or `json`. Raises OptionError for another."""
+        return "".join(self.pieces(form))
+
+    def _csv(self) -> Iterator[str]:
+        yield CSV.row(self.columns, self.columns)
+        yield from self._texts(CSV)
+
+    def _json(self) -> Iterator[str]:
+        """`data` in the layout of `json_text(…, indent=1)`."""
+        before, rows, after = json_text(self._data([]), indent=1).partition('\n "rows": [')
+        yield before + rows
+        for at, text in enumerate(self._texts(JSON)):
+            yield (JSON.between if at else "\n") + text
+        yield ("\n " if self.rows else "") + after + "\n"
+
+    def _texts(self, style: RowStyle) -> Iterator[str]:
+        """The rows, some at a time."""
+        if isinstance(self.rows, Entries):
+            yield from self.rows.texts(style)
+        else:
+            for row in self.rows:
+                yield style.row(self.columns, [style.cell(value) for value in row])
 
 
 def _shown(value: Any, digits: int) -> str:

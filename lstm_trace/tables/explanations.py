@@ -14,7 +14,7 @@ from ..explanation.saturation import HIGH, LOW, Activity, Behaviour, NotFinite, 
 from ..trace.argument_types import checked
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from . import attribution, gradient
+from . import attribution, gradient, training
 from .explanation import Explanation
 
 #: So many units, or ranges of units, are named in a sentence.
@@ -165,19 +165,24 @@ def _not_finite(found: NotFinite) -> str:
 
 
 #: Options of a worked solution: how it is shown, and which part of it.
-WORKED = ("detail", "digits", "width", "everything", "language", *Selection.__dataclass_fields__)
+WORKED = (
+    *("detail", "digits", "significant", "digits_of", "decimal_comma", "width", "everything", "language", "notation"),
+    *("arithmetic", *Selection.__dataclass_fields__),
+)
 WAYS: dict[str, Callable[..., Explanation]] = {
     "memory": memory,
     "gradient": gradient.gradient,
     "contribution": attribution.value,
     "gates": gates,
+    "training": training.training,
 }
 #: The options that each way reads; the others are refused.
 READS: dict[str, tuple[str, ...]] = {
     "memory": ("of",),
-    "gradient": ("of", "seed", *WORKED),
+    "gradient": ("of", "seed", "equations", *WORKED),
     "contribution": ("of", "baseline", "points"),
     "gates": ("low", "high"),
+    "training": ("of", "rate", "updates", "optimizer", "weights", "constants", *WORKED),
 }
 
 
@@ -205,6 +210,6 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
             for name, ways in wrong.items()
         ),
     )
-    if of is None and how in ("memory", "contribution"):
+    if of is None and how in ("memory", "contribution", "training"):
         raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
     return WAYS[how](trace, **options)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.network import DIRECTIONS
 from ..errors import OptionError, nearest
 from ..trace.rows import LONG, Part, Selection, parts
 from ..trace.trace import Trace
@@ -24,8 +25,6 @@ WIDE = ("layer", "direction", "t", "batch")
 WORKED = ("layer", "direction", "t", "batch", "line", "unit", "symbol", "formula", "substituted", "value")
 #: Column that tells padding, where it is kept: 1 for a step of the sequence, 0 for padding.
 VALID = "valid"
-
-DIRECTIONS = ("forward", "reverse", "joined")
 
 
 class Coded(NamedTuple):
@@ -86,7 +85,7 @@ def frame(
 
         rows = worked_rows(trace, selection, padding=padding)
         return pd.DataFrame(rows, columns=list(WorkedRow._fields))[list(with_valid(WORKED, padding))]
-    there = list(parts(trace, selection, with_inputs, padding))
+    there = list(parts(trace, selection, with_inputs, padding, shape == "wide"))
     columns = long_columns(there) if shape == "long" else wide_columns(there)
     return pd.DataFrame({name: _series(pd, column) for name, column in columns.items()})
 

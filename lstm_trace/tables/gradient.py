@@ -2,78 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..backward.gradients import Value, Weightings, add_value, gradients, line_gradients, one_value, weighting
+from ..backward.gradients import backward, loss_of, one_value
+from ..backward.mapping import by_address
+from ..backward.run import line_gradients
+from ..base.arrays import Array
+from ..cell.arithmetic import decimals
+from ..cell.network import Stage
+from ..engine.rerun import in_arithmetic
 from ..errors import OptionError
-from ..formulas.blocks import Block, Code, Heading, Para
-from ..formulas.tree import Sym, heading
-from ..report.backward.backward import backward, steps
-from ..report.backward.backward_sums import largest, sums
-from ..report.backward.readings import Back
-from ..report.formats import markdown, text
-from ..trace.rows import Selection
+from ..formulas.numbers import DIGITS
+from ..report.report import PRINTERS, pdf, report
 from ..trace.trace import Trace
+from .entries import Entries, Grid, Run, every
 from .explanation import Explanation
+
+_COLUMNS = ("address", "kind", "gradient")
+#: Values of lines whose rows are put in order at once: some megabytes.
+AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
 class Gradient(Explanation):
-    """The gradients as a table; as Markdown and text the worked solution.
+    """The gradients as a table; in the formats of a report the worked solution.
 
-    options: detail (`scalar`, `vector`, `summary`), digits, everything, width, language, and those of a selection.
+    back: the trace with its way back. options: those of a report.
     """
 
-    trace: Trace | None = None
-    seeds: Weightings = field(default_factory=dict)
-    of: Value | None = None
-    found: dict[str, Any] = field(default_factory=dict)
+    back: Trace | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
-    def render(self, form: str) -> str:
-        """`md`, `text`, `csv` or `json`. Raises OptionError for another, MissingError for a wrong selection."""
-        printers = {"md": markdown.render, "text": text.render}
-        if form not in printers:
-            return super().render(form)
-        back, blocks = self.solution()
-        return printers[form](blocks, back.notation.own, self.options.get("width", 80))
+    def pieces(self, form: str) -> Iterator[str]:
+        """`csv`, `json`, or a format of a report. Raises OptionError, MissingError for a wrong selection."""
+        if form not in PRINTERS:
+            return super().pieces(form)
+        assert self.back is not None
+        return iter([report(self.back, form, **self.options)])
 
     def markdown(self, digits: int = 8) -> str:
         """The worked solution."""
-        back, blocks = self.solution()
-        return markdown.render(blocks, back.notation.own)
+        return self.render("md")
 
-    def solution(self) -> tuple[Back, list[Block]]:
-        """The worked solution as blocks, with the symbols that stand in it."""
-        assert self.trace is not None
-        options = dict(self.options)
-        options.pop("width", None)
-        parts = {name: options.pop(name) for name in Selection.__dataclass_fields__ if name in options}
-        back = backward(
-            self.trace, self.seeds, selection=Selection(**parts), weighted=self.of is None, **options
-        )  # fmt: skip
-        return back, [*_opening(back, self), *steps(back), *sums(back), *_sizes(back, self)]
+    def pdf(self) -> bytes:
+        """The worked solution as a PDF. Raises OptionError without the extra `[pdf]`."""
+        assert self.back is not None
+        return pdf(self.back, **self.options)
 
 
-def gradient(trace: Trace, of: str | None = None, seed: Any = None, **options: Any) -> Gradient:
+def gradient(
+    trace: Trace,
+    of: str | None = None,
+    seed: Any = None,
+    equations: bool = False,
+    arithmetic: str | None = None,
+    **options: Any,
+) -> Gradient:
     """The gradient of the value at `of`, or of the weighting `seed` of the output, with respect to everything.
 
-    The rows are the lines in the order of the walk (last step first), then the premises. options: see `Gradient`.
-    Raises OptionError unless exactly one of the two is given.
+    The rows are the lines in the order of the walk (last step first), then the premises. equations: those of the way
+    back alone. arithmetic: compute both ways in it. options: see `Gradient`.
+    Raises OptionError unless exactly one of `of` and `seed` is given.
     """
     if (of is None) == (seed is None):
         raise OptionError("gradient needs either the address of a value (of) or weights of the output (seed)")
-    seeds: Weightings = {} if seed is None else weighting(trace, output=np.asarray(seed))
-    value = None
-    if of is not None:
-        value = one_value(trace, of)
-        add_value(trace, seeds, value)
-    found = gradients(trace, output=seed, of=of)
-    rows = [*_lines(trace, line_gradients(trace, seeds)), *_premises(found)]
+    if arithmetic is not None:
+        trace = in_arithmetic(trace, arithmetic)
+        if "digits" not in options and "significant" not in options:
+            options["digits"] = max(DIGITS, decimals(trace.header.arithmetic))
+    back = backward(trace, output=None if seed is None else np.asarray(seed), of=of)
+    value = of if of is None or loss_of(trace, of) else one_value(trace, of)
+    found = by_address(back)
     blocks = [(name, float(np.abs(a).sum()), float(np.abs(a).max(initial=0.0))) for name, a in found.items()]
     blocks.sort(key=lambda row: -row[1])
     return Gradient(
@@ -81,68 +84,57 @@ def gradient(trace: Trace, of: str | None = None, seed: Any = None, **options: A
         sentences=tuple(
             f"largest at {name}: {biggest:.6g} (sizes add up to {size:.6g})" for name, size, biggest in blocks[:3]
         ),
-        columns=("address", "kind", "gradient"),
-        rows=rows,
+        columns=_COLUMNS,
+        rows=Entries(_COLUMNS, lambda: [*_lines(trace, line_gradients(back)), _premises(found)]),
         more=(Explanation("By block", (), ("block", "sum of sizes", "largest"), blocks, ranked=("sum of sizes",)),),
         ranked=("gradient",),
-        trace=trace,
-        seeds=seeds,
-        of=value,
-        found=found,
-        options=options,
+        back=back,
+        options={"alone": "equations" if equations else "back", **options},
     )
 
 
-def _opening(back: Back, asked: Gradient) -> Iterator[Block]:
-    """The title, what L is, and what a gradient is."""
-    shown, words = back.shown, back.shown.words
-    if asked.of is None:
-        yield Heading(1, words.text("back.title.sum"))
-        last = back.flow.trace.stages[-1]
-        name = next(iter(asked.seeds[last.scope]))
-        yield Para(words.text("back.sum", w=Sym("w_t")))
-    else:
-        stage, name = back.flow.trace.stage(asked.of.scope), asked.of.line
-        line = stage.cell.by_name.get(name)
-        symbol = Sym(name) if line is None else heading(line, stage.cell)
-        width = back.width(stage, name)
-        unit = back.notation.make(
-            f"{back.notation.plain(symbol)}[{asked.of.unit}]", f"{back.notation.tex(symbol)}[{asked.of.unit}]"
-        )
-        yield Heading(1, words.text("back.title", of=unit if width > 1 else symbol))
-        at = words.aside(shown.where(stage, asked.of.t, asked.of.b))
-        value = shown.values.num(stage.scope, name, asked.of.t, asked.of.b, (asked.of.unit,))
-        sign = "=" if shown.values.is_exact(value) else "≈"
-        yield Para(words.text("back.value", line=unit if width > 1 else symbol, at=at, sign=sign, value=value))
-    symbol = Sym(name) if name.isidentifier() else Sym("h_t")
-    yield Para(words.text("back.what", example=back.notation.gradient(symbol), line=symbol))
-
-
-def _sizes(back: Back, asked: Gradient) -> Iterator[Block]:
-    """Every block by its size, and where the whole table is."""
-    yield Heading(2, back.shown.said("back.blocks"))
-    yield from largest(back, asked.found)
-    yield Para(back.shown.words.text("back.more", csv=Code("-o FILE.csv")))
-
-
-def _lines(trace: Trace, found: dict[str, dict[str, Any]]) -> list[tuple[str, str, float]]:
-    rows = []
+def _lines(trace: Trace, found: dict[str, dict[str, Array]]) -> Iterator[Run]:
+    """The gradients of the lines that are not 0, in the order of the walk, some steps at a time."""
     for stage in reversed(trace.stages):
         here = found.get(stage.scope, {})
-        order = trace.span if stage.backwards else trace.span[::-1]
-        for t in order:
-            for line in reversed(stage.cell.lines):
-                if line.name in here:
-                    values = here[line.name][trace.index(t)]
-                    for (b, j), value in np.ndenumerate(values):
-                        if value:
-                            rows.append((f"{stage.scope}/{t}/{b}/{line.name}[{j}]", "line", float(value)))
-    return rows
+        names = [line.name for line in reversed(stage.cell.lines) if line.name in here]
+        each = sum(here[name][0].size for name in names)
+        walked = trace.span if stage.backwards else trace.span[::-1]
+        by = max(AT_ONCE // max(each, 1), 1)
+        for at in range(0, len(walked), by):
+            steps = walked[at : at + by]
+            yield _visited([_line(trace, stage, name, here[name], steps) for name in names])
 
 
-def _premises(found: dict[str, Any]) -> list[tuple[str, str, float]]:
-    return [
-        (f"{name}[{','.join(map(str, at))}]", "premise", float(value))
-        for name, array in found.items()
-        for at, value in np.ndenumerate(array)
-    ]
+def _line(trace: Trace, stage: Stage, name: str, values: Array, steps: range) -> Grid:
+    first, last = trace.index(min(steps)), trace.index(max(steps))
+    axes = (("t", steps), ("batch", range(values.shape[1])), ("unit", range(values.shape[2])))
+    address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[%d]"
+    return Grid(address, axes, {"kind": "line"}, {"gradient": values[first : last + 1][:: steps.step]})
+
+
+def _visited(lines: Sequence[Grid]) -> Run:
+    """What is not 0 of lines that have the same steps: step by step, and at each of them line by line."""
+
+    def order() -> Array:
+        places, steps, start = [], [], 0
+        for grid in lines:
+            there = np.flatnonzero(grid.values["gradient"])
+            places.append(start + there)
+            steps.append((there // grid.values["gradient"][0].size).astype(np.min_scalar_type(len(grid.axes[0][1]))))
+            start += grid.size
+        return np.concatenate(places)[np.argsort(np.concatenate(steps), kind="stable")]
+
+    return Run(tuple(lines), sum(int(np.count_nonzero(grid.values["gradient"])) for grid in lines), order)
+
+
+def _premises(found: dict[str, Array]) -> Run:
+    return every(
+        Grid(
+            f"{name.replace('%', '%%')}[{','.join(['%d'] * values.ndim)}]",
+            tuple((str(axis), range(n)) for axis, n in enumerate(values.shape)),
+            {"kind": "premise"},
+            {"gradient": values},
+        )
+        for name, values in found.items()
+    )

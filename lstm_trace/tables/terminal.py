@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ STATISTICS = ("units", "min", "mean", "max")
 _NAME, _SHORTEST, _LABEL = 32, 8, 10  # characters of a line's name at most, when cut, and of a unit's label
 _DECIMALS = 2  # as few as a narrow terminal makes them
 
-Place = tuple[int, str, int, int]  # layer, direction, t, batch
+Place = tuple[int, str, int | None, int | None]  # layer, direction, t, batch; a sum over all steps has no t and batch
 PLACES = ("layer", "direction", "t", "b")
 
 
@@ -59,7 +60,7 @@ def table(
     the rows do not fit, lines without a name of their own go first, then all but the carried ones, then steps.
     Raises MissingError for a selection that is not there.
     """
-    there = list(parts(trace, selection))
+    there = [_by_line(part) for part in parts(trace, selection)]
     room = None if height is None else max(height - AROUND, 3)
     asked = {line_name(name) for name in trace.header.ask}
     kept = (
@@ -125,6 +126,14 @@ def _lines_that_fit(trace: Trace, there: Sequence[Part], asked: set[str], room: 
     return kept
 
 
+def _by_line(part: Part) -> Part:
+    """The part with an array for each line, also where it has the columns of a matrix in one."""
+    if len(part.arrays) == len(part.lines):
+        return part
+    ends = [*accumulate(len(entry.units) for entry in part.lines)]
+    return replace(part, arrays=tuple(np.split(part.arrays[0], ends[:-1], axis=-1)))
+
+
 def _only(part: Part, choice: Callable[[str], bool]) -> Part:
     at = [k for k, entry in enumerate(part.lines) if choice(entry.line)]
     return replace(part, lines=tuple(part.lines[k] for k in at), arrays=tuple(part.arrays[k] for k in at))
@@ -151,9 +160,9 @@ def _rows(kept: Sequence[Part], room: int | None) -> Iterator[Row]:
 
 
 def _group(part: Part, at: int) -> Iterator[Row]:
-    steps, batch = part.steps or range(1), part.batch or range(1)
     t, b = (int(axis[at]) for axis in part.places)
-    place = (part.layer or 0, part.direction or "", steps[t], batch[b])
+    step, row = part.steps[t] if part.steps else None, part.batch[b] if part.batch else None
+    place = (part.layer or 0, part.direction or "", step, row)
     for entry, array in zip(part.lines, part.arrays, strict=True):
         yield Row(place, entry.line, entry.units, array[t, b])
 
@@ -178,7 +187,7 @@ def _left_out(there: Sequence[Part], rows: Sequence[Row]) -> str:
     lines = {entry.line for part in there for entry in part.lines}
     counts = {"line": (len(lines), len({row.line for row in shown}))}
     for k, (what, numbers) in enumerate(zip(("layer", "direction", "step", "batch row"), _numbers(there), strict=True)):
-        counts[what] = (len(numbers), len({row.place[k] for row in shown if row.place}))
+        counts[what] = (len(numbers), len({row.place[k] for row in shown if row.place and row.place[k] is not None}))
     gone = [f"{of - seen:,} of {of:,} {what}s" for what, (of, seen) in counts.items() if of > seen]
     left = f"Left out: {', '.join(gone) or 'some rows'}. All: --all; some: --only, --steps, --layer, --batch."
     return f"{left} {told}".rstrip()
@@ -191,7 +200,7 @@ def _place(rows: Sequence[Row], at: int, places: Sequence[int]) -> tuple[str, ..
     """The place of a row, empty where the row above has the same."""
     here = rows[at].place
     above = rows[at - 1].place if at else None
-    return tuple("" if here is None or here == above else str(here[k]) for k in places)
+    return tuple("" if here is None or here == above or here[k] is None else str(here[k]) for k in places)
 
 
 def _by_unit(trace: Trace, rows: Sequence[Row], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

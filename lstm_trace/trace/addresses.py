@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..cell.network import Stage
+from ..cell.network import Stage, layer_and_direction
 from ..errors import MissingError, nearest
 from .address import STATE, Address, line_name, read
 
@@ -19,24 +19,29 @@ def extents(trace: Trace, name: str) -> dict[str, Sequence[int | str]]:
     rows: Sequence[int | str] = range(trace.batch)
     if name in ("x", "x_t") and trace.x is not None:
         return {"t": steps, "b": rows}
-    state = STATE.get(name, name)
+    stages, state = trace.stages, STATE.get(name, name)
     holders = {
-        "line": [s for s in trace.stages if name in trace.lines.get(s.scope, {}) or name in s.cell.inputs],
-        "initial": [s for s in trace.stages if state in s.cell.states],
-        "parameter": [s for s in trace.stages if name in trace.parameters.get(s.scope, {})],
+        "line": [
+            s.scope for s in stages if name in trace.lines.get(s.scope, {}) or (name in s.cell.inputs and s.has(name))
+        ],
+        "initial": [s.scope for s in stages if state in s.cell.states],
+        "parameter": [scope for scope, here in trace.parameters.items() if name in here],
+        "sum": [scope for scope, here in trace.sums.items() if name in here],
     }
-    for kind, stages in holders.items():
-        if stages:
+    for kind, scopes in holders.items():
+        if scopes:
+            layers, directions = zip(*map(layer_and_direction, scopes), strict=True)
             parts: dict[str, Sequence[Any]] = {
-                "layer": list(dict.fromkeys(s.layer for s in stages)),
-                "direction": list(dict.fromkeys(s.direction for s in stages)),
+                "layer": list(dict.fromkeys(layers)),
+                "direction": list(dict.fromkeys(directions)),
             }
             if kind == "line":
                 parts["t"] = steps
-            if kind != "parameter":
+            if kind in ("line", "initial"):
                 parts["b"] = rows
             return parts
-    known = [n for s in trace.stages for n in (*trace.lines.get(s.scope, {}), *trace.parameters.get(s.scope, {}))]
+    held = (trace.lines, trace.parameters, trace.sums)
+    known = [name for part in held for here in part.values() for name in here]
     raise MissingError(f"the trace has no {name!r}{nearest(name, known, 'it has')}")
 
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from ..base.arrays import Array
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
-from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
+from ..cell.network import GIVEN, VALID, Stage, X, forward_stages, scope_and_name
 from ..cell.ops import OPS
 from ..cell.shapes import beyond_the_end, infer
 from ..cell.variants import Padding, directed, joined, masked, of_direction
 from ..errors import LstmTraceError
+from .adjoints import shape_faults, sources_faults
 from .trace import Trace
 
 
@@ -55,16 +56,17 @@ def faults(trace: Trace) -> list[str]:
                     problems.append(f"lines {scope}/{name}: the cell has no such line")
                 elif part == "lines" and name not in (before[scope].computed or before[scope].cell.by_name):
                     problems.append(f"lines {scope}/{name}: it is not among the lines that were computed")
-    return problems or [*_claims(trace), *_widths(trace)]
+    return problems or [*_claims(trace), *_widths(trace)] or [*shape_faults(trace)]
 
 
 def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:
     """Premises that nothing in the equations reads."""
     for scope, here in trace.parameters.items():
-        if scope not in stages:
+        readers = [stage.cell for stage in stages.values() if stage.owner == scope]
+        if not readers:
             yield f"parameters: there is no stage {scope!r}"
             continue
-        known = stages[scope].cell.parameters
+        known = {name for cell in readers for name in (*cell.parameters, *cell.ends)}
         yield from (f"parameters {scope}/{name}: no equation reads it" for name in here if name not in known)
     for scope, here in trace.initial.items():
         states = stages[scope].cell.states if scope in stages else here
@@ -94,7 +96,7 @@ def _claims(trace: Trace) -> Iterator[str]:
         yield from (f"cell: {problem}" for problem in error.problems)
         return
     top = max(stage.layer for stage in trace.stages)
-    for stage in trace.stages:
+    for stage in forward_stages(trace.stages):
         problem = _unborne(stage, bases.get(stage.direction), trace, stage.layer == top)
         if problem:
             yield f"{stage.scope}: {problem}"
@@ -171,7 +173,7 @@ def _arrays(trace: Trace) -> Iterator[tuple[str, Array]]:
     """Every array of numbers that a trace holds, by its place."""
     if trace.x is not None:
         yield "inputs.x", trace.x
-    for part in ("parameters", "initial", "given", "lines"):
+    for part in ("parameters", "initial", "given", "lines", "sums"):
         for scope, values in getattr(trace, part).items():
             yield from ((f"{part} {scope}/{name}", array) for name, array in values.items())
 
@@ -197,9 +199,11 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
         source = stage.sources.get(name, "")
         scope, line = scope_and_name(source)
         there = scope in before and (line in before[scope].cell.by_name or line in before[scope].cell.inputs)
+        there = there or (scope in before and stage.borrows(name) and line in before[scope].cell.states)
         unused = source and name not in stage.inputs  # then its stage need not be in the trace
         if source not in (X, VALID, GIVEN) and not there and not unused:
             yield f"the source of {name} is not there"
+    yield from sources_faults(stage, before)
 
 
 def _widths(trace: Trace) -> list[str]:

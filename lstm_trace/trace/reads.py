@@ -9,13 +9,34 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
-from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
+from ..cell.network import GIVEN, VALID, Stage, X, find, forward_stages, layer_and_direction, scope_and_name
 from ..cell.ops import OPS
 from ..errors import MissingError
 from .argument_types import misfit
 
 if TYPE_CHECKING:
     from .trace import Trace
+
+
+def line(trace: Trace, name: str) -> Array:
+    """See `Trace.__getitem__`."""
+    gathered = [scope for scope, here in trace.sums.items() if name in here]
+    if gathered:
+        raise MissingError(
+            f"{name} was gathered over all steps: it is trace.sums[{gathered[0]!r}][{name!r}], and in trace.gradients"
+        )
+    scopes = find(trace.stages, name)
+    found = {scope: trace.operand(scope, name) for scope in scopes}
+    there = {scope: values for scope, values in found.items() if values is not None}
+    if len(there) == 1:
+        return next(iter(there.values()))
+    if not there:
+        raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
+    layer, direction = layer_and_direction(next(iter(there)))
+    raise MissingError(
+        f"{name} is in {', '.join(there)}: choose one, for example "
+        f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
+    )
 
 
 def before(trace: Trace, stage: Stage, name: str, steps: slice) -> Array | None:
@@ -35,7 +56,7 @@ def before(trace: Trace, stage: Stage, name: str, steps: slice) -> Array | None:
         if first is None:
             return None
         parts.insert(0 if back < 0 else len(parts), first[None])
-    return np.concatenate(parts) if parts else None
+    return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else None
 
 
 def last(trace: Trace, state: str) -> Array:
@@ -101,8 +122,11 @@ def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) ->
 
 def output(trace: Trace) -> Array:
     """What the top layer gives out, (T, B, width). Raises MissingError where it was not recorded, or there are two."""
-    last = trace.stages[-1]
-    top = [stage for stage in trace.stages if stage.layer == last.layer]
+    stages = forward_stages(trace.stages)
+    if not stages:
+        raise MissingError(f"this part of the trace has only adjoints ({', '.join(trace.scopes)}), and no output")
+    last = stages[-1]
+    top = [stage for stage in stages if stage.layer == last.layer]
     if last.direction != "joined" and len(top) > 1:
         raise MissingError("the directions are not joined; use trace.at(direction=…).output")
     values = trace.operand(last.scope, last.cell.output)

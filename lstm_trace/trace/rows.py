@@ -14,6 +14,7 @@ from ..cell.network import Stage
 from ..errors import MissingError, nearest
 from .address import INITIAL, STATE, positions
 from .argument_types import checked, listed
+from .sums import GATHERED
 from .trace import Trace
 
 #: Columns of the long shape.
@@ -145,12 +146,18 @@ class Part:
 
 
 def parts(
-    trace: Trace, selection: Selection | None = None, with_inputs: bool = False, padding: bool = False
+    trace: Trace,
+    selection: Selection | None = None,
+    with_inputs: bool = False,
+    padding: bool = False,
+    by_step: bool = False,
 ) -> Iterator[Part]:
     """The selection in the order of the long shape: layer, direction, t as visited (the reverse direction from the
     last step down), batch, line in computing order, unit.
 
     padding: keep the steps that are no part of their sequence (see `Trace.valid`), in every layer and direction.
+    by_step: only what has a value at each step. Without it each stage ends with what it gathered over all steps and
+    rows (column k of a matrix is the line `d_W_xi[:,k]`), which a selection of steps or of a batch row leaves out.
 
     with_inputs: premises too. The lengths (or the mask) and the input come first, with no layer and direction; each
     stage begins with its parameters (column k of a matrix is the line `W_xi[:,k]`, so that the unit is that of the
@@ -172,7 +179,10 @@ def parts(
             part
             for stage in trace.stages
             if chosen.places(stage)
-            for part in _stage(trace, stage, chosen, window, rows, with_inputs)
+            for part in (
+                *_stage(trace, stage, chosen, window, rows, with_inputs),
+                *(() if by_step else _gathered(trace, stage, chosen)),
+            )
         ),
     ]
     if not found:
@@ -182,7 +192,7 @@ def parts(
     for part in found:
         is_mask = part.layer is None and part.lines[0].line == "mask"  # it says what is padding, so it stays whole
         if part.steps is not None and (padding or not is_mask):
-            part = replace(part, valid=valid[::-1] if part.direction == "reverse" else valid)
+            part = replace(part, valid=valid[::-1] if part.steps.step < 0 else valid)
         if padding or part.count:
             yield replace(part, padding=padding)
 
@@ -213,7 +223,7 @@ def _stage(
     arrays = [(line.name, line.op, recorded[line.name]) for line in stage.cell.lines if line.name in recorded]
     if with_inputs:
         for name, values in trace.parameters.get(stage.scope, {}).items():
-            yield from _parameter(stage, name, values, chosen)
+            yield from _columns(stage, name, "parameter", values, chosen)
         initial = [
             (INITIAL.get(name, name), "initial", values[None])
             for name, values in trace.initial.get(stage.scope, {}).items()
@@ -246,16 +256,23 @@ def _part(
         yield Part(stage.layer, stage.direction, order, batch, tuple(entries), tuple(kept))
 
 
-def _parameter(stage: Stage, name: str, values: Array, chosen: Selection) -> Iterator[Part]:
+def _gathered(trace: Trace, stage: Stage, chosen: Selection) -> Iterator[Part]:
+    """What a stage gathered over all steps and rows."""
+    if chosen.steps is None and chosen.batch is None:
+        for name, values in trace.sums.get(stage.scope, {}).items():
+            yield from _columns(stage, name, GATHERED, values, chosen)
+
+
+def _columns(stage: Stage, name: str, op: str, values: Array, chosen: Selection) -> Iterator[Part]:
     """A vector as one line, a matrix as a line for each column; unit is the row, that of the result."""
     units = _units(values.shape[0], chosen)
     if not units or not chosen.has(name):
         return
     kept = values[units.start : units.stop]
     if values.ndim == 1:
-        entries, columns = [Entry(name, "parameter", units)], kept[None]
+        entries, columns = [Entry(name, op, units)], kept[None]
     else:
-        entries = [Entry(f"{name}[:,{k}]", "parameter", units) for k in range(values.shape[1])]
+        entries = [Entry(f"{name}[:,{k}]", op, units) for k in range(values.shape[1])]
         columns = kept.T
     by = max((1 << 16) // len(units), 1)  # a matrix may have millions of entries: some columns at a time
     for at in range(0, len(entries), by):
@@ -271,7 +288,8 @@ def _units(width: int, chosen: Selection) -> range:
 
 def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
     """Raise MissingError for a line of `only` that the trace does not have."""
-    recorded = dict.fromkeys(name for lines in trace.lines.values() for name in lines)
+    held = (*trace.lines.values(), *trace.sums.values())
+    recorded = dict.fromkeys(name for here in held for name in here)
     premises = dict.fromkeys(
         name for part in (trace.parameters, trace.initial, trace.given) for values in part.values() for name in values
     ) | dict.fromkeys(("x", "x_t", "lengths", "mask", *INITIAL.values()))

@@ -12,7 +12,7 @@ import numpy as np
 from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.lines import Operand
-from ..cell.network import Scope, Stage, find, layer_and_direction
+from ..cell.network import Scope, Stage
 from ..errors import MissingError, counted
 from . import addresses, reads
 from .address import Address, positions
@@ -37,7 +37,7 @@ class Trace:
     by scope (`0/forward`) and name; arrays are weights as given, (T, B, width), (B, width) and (T, B, width). Values
     are dimensionless, time is counted in steps, t is always the position in the input. first: that of the first step,
     0 unless only some steps were recorded; `initial` has then the states that were carried into those, and lengths go
-    on counting from the beginning of the input. sums: what a stage gathered over all steps, in the shape of a parameter.
+    on counting from the beginning of the input. sums: what a stage gathered over all steps, as a parameter is.
     memory: what a planned run wrote into, for `out=`.
 
     A trace is a mapping from names to values, `trace["h_t"]`. The names that it iterates over are those of the recorded
@@ -149,18 +149,7 @@ class Trace:
 
         Raises MissingError that says which have it otherwise; use `at` to choose.
         """
-        scopes = find(self.stages, name)
-        found = {scope: self.operand(scope, name) for scope in scopes}
-        there = {scope: values for scope, values in found.items() if values is not None}
-        if len(there) == 1:
-            return next(iter(there.values()))
-        if not there:
-            raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
-        layer, direction = layer_and_direction(next(iter(there)))
-        raise MissingError(
-            f"{name} is in {', '.join(there)}: choose one, for example "
-            f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
-        )
+        return reads.line(self, name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
@@ -186,7 +175,7 @@ class Trace:
 
         Args:
             layer: from 0; all if None.
-            direction: `forward`, `reverse` or `joined`; all if None.
+            direction: `forward`, `reverse` or `joined`, of adjoints `adjoint-forward` and so on; all if None.
             steps: adjacent positions in the input; negative ones count from the end.
 
         Raises:
@@ -222,6 +211,15 @@ class Trace:
     def c_n(self) -> Array:
         """The last c of every layer and direction, (L·D, B, H), as `h_n`."""
         return reads.last(self, "c_prev")
+
+    @property
+    def gradients(self) -> dict[str, Array]:
+        """Of a trace with adjoints, as `lstm_trace.backward` gives it, the mapping that `lstm_trace.gradients` gives.
+
+        Raises MissingError for a trace without adjoints, or a part of one that does not have all of them.
+        """
+        found: dict[str, Array] = conveniences.call("trace.gradients", self)
+        return found
 
     # -- addresses -----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..base.arrays import Array
 from ..cell.network import GIVEN, scope_and_name
 from ..errors import MissingError
+from .address import line_name
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -49,17 +50,25 @@ def stages_at(trace: Trace, layer: int | None, direction: str | None) -> Trace:
         )
         for s in stages
     )
+    ask = tuple(text for text in trace.header.ask if any(stage.has(line_name(text)) for stage in stages))
     keep: dict[str, Any] = {
         part: {scope: values for scope, values in getattr(trace, part).items() if scope in scopes}
-        for part in ("parameters", "initial", "lines")
+        for part in ("parameters", "initial", "lines", "sums")
     }
-    return replace(trace, stages=stages, given={k: v for k, v in given.items() if v}, **keep)
+    for stage in stages:  # an adjoint reads some parameters of another stage
+        if stage.owner not in scopes and stage.owner in trace.parameters:
+            theirs = trace.parameters[stage.owner]
+            keep["parameters"][stage.owner] = {
+                n: a for n, a in theirs.items() if n in stage.cell.parameters or n in stage.cell.ends
+            }
+    header = replace(trace.header, ask=ask)
+    return replace(trace, header=header, stages=stages, given={k: v for k, v in given.items() if v}, **keep)
 
 
 def between(trace: Trace, span: range) -> Trace:
     """The trace of the steps `span`, which it holds; the states that were carried into them are its initial ones.
 
-    A state whose line was not recorded is left out.
+    A state whose line was not recorded is left out, and so is what was gathered over all steps.
     """
     if span == trace.span:
         return trace
@@ -75,7 +84,7 @@ def between(trace: Trace, span: range) -> Trace:
 
 
 def rows(trace: Trace, which: slice) -> Trace:
-    """The trace of some rows of the batch; arrays are views."""
+    """The trace of some rows of the batch; arrays are views. What was gathered over all rows is left out."""
 
     def part(arrays: Mapping[str, Mapping[str, Array]], *lead: slice) -> Premises:
         at = (*lead, which)
@@ -91,6 +100,7 @@ def rows(trace: Trace, which: slice) -> Trace:
         initial=part(trace.initial),
         given=part(trace.given, every),
         lines=part(trace.lines, every),
+        sums=trace.sums if range(trace.batch)[which] == range(trace.batch) else {},
         memory=None,
     )
 
@@ -109,6 +119,7 @@ def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:
         initial=initial,
         given=_some(trace.given, steps),
         lines=lines,
+        sums={},
         memory=None,
     )
 

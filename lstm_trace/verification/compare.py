@@ -146,24 +146,13 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     """
     told = tuple(notes(a, b))
     a, b = side_by_side(a, b)
-    common = in_both(a, b)
-    if not any(common.values()):
-        widths = [note for note in told if ": a has width " in note]
-        sides = widths[:3] or [f"{side} has {_some(t)}" for side, t in (("a", a), ("b", b))]
-        more = ", …" if len(widths) > 3 else ""
-        raise ShapeError(f"the traces have no value in common: {', '.join(sides)}{more}")
     differing = premises(a, b)
-    dtype = coarse(a, b)
-    spread = Spread(a.steps, a.batch)
     measures: dict[tuple[str, str], _Measure] = {}
-    for stage, steps, side in find_gaps(a, b, common, bool(differing)):
-        for gap, unexplained in spread.take(stage, steps, side):
-            spacing = np.spacing(np.abs(gap.a).astype(dtype)).astype(np.float64)
-            mask = unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
-            place = stage.scope, gap.line.name
-            if place not in measures:
-                measures[place] = _Measure(stage, gap, a.steps)
-            measures[place].add(gap, spacing, mask, steps)
+    for stage, steps, gap, spacing, mask in _judged(a, b, tolerance, bool(differing)):
+        place = stage.scope, gap.line.name
+        if place not in measures:
+            measures[place] = _Measure(stage, gap, a.steps)
+        measures[place].add(gap, spacing, mask, steps)
     found = [measure.result(b.first) for measure in measures.values()]
     firsts = [
         (measure.order, difference)
@@ -176,6 +165,32 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         told += tuple(_blunt(found, [measure.largest for measure in measures.values()]))
     shapes = () if first is None else reshaped(a, b, first.scope, first.line)
     return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes)
+
+
+@np.errstate(all="ignore")
+def agree(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> bool:
+    """Whether `compare` would call them the same; it stops at the first value that differs."""
+    a, b = side_by_side(a, b)
+    return not any(mask.any() for *_, mask in _judged(a, b, tolerance, bool(premises(a, b))))
+
+
+def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[tuple[Stage, slice, Gap, Array, Array]]:
+    """Each line in both at some steps: stage, steps, gap, one unit in the last place of a, and which values differ.
+
+    moved: whether a premise differs. Raises ShapeError where they have no value in common.
+    """
+    common = in_both(a, b)
+    if not any(common.values()):
+        widths = [note for note in notes(a, b) if ": a has width " in note]
+        sides = widths[:3] or [f"{side} has {_some(t)}" for side, t in (("a", a), ("b", b))]
+        more = ", …" if len(widths) > 3 else ""
+        raise ShapeError(f"the traces have no value in common: {', '.join(sides)}{more}")
+    dtype = coarse(a, b)
+    spread = Spread(a.steps, a.batch)
+    for stage, steps, side in find_gaps(a, b, common, moved):
+        for gap, unexplained in spread.take(stage, steps, side):
+            spacing = np.spacing(np.abs(gap.a).astype(dtype)).astype(np.float64)
+            yield stage, steps, gap, spacing, unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
 
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:

@@ -12,10 +12,10 @@ from ..cell.lines import Cell, Line
 from ..cell.network import Stage
 from ..trace.trace import Trace
 from .rederive import Derivation, Derived, held
-from .verify import chunks
+from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
-BLOCK = 1 << 19
+BLOCK = 1 << 18
 
 
 class Gap(NamedTuple):
@@ -154,6 +154,8 @@ def size(one: Array, two: Array) -> Array:
     """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
     with np.errstate(all="ignore"):
         gap = np.abs(np.asarray(one, np.float64) - two)
+    if np.isfinite(gap).all():
+        return gap
     nan = np.isnan(one), np.isnan(two)
     gap[(one == two) | (nan[0] & nan[1])] = 0.0
     gap[nan[0] ^ nan[1]] = np.inf
@@ -162,7 +164,8 @@ def size(one: Array, two: Array) -> Array:
 
 def beyond(gap: Array, limit: Array) -> Array:
     """Where a gap is more than rounding explains; a bound that is not finite explains nothing."""
-    return np.asarray(gap > np.where(np.isfinite(limit), limit, 0.0))
+    finite = np.isfinite(limit)
+    return np.asarray(gap > (limit if finite.all() else np.where(finite, limit, 0.0)))
 
 
 def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..cell.slopes import slopes
 from ..trace.trace import Trace
-from .verify import bound
+from .rounding import bound
 
 # Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
 _ROUNDED = frozenset({"mul", "div", "sqrt"})
@@ -120,12 +120,19 @@ class Derivation:
         yield from (slice(t, t + 1) for t in (reversed(order) if stage.backwards else order))
 
     def _put(self, found: dict[str, Derived], name: str, there: slice, known: _Known, steps: int) -> None:
+        limit = np.asarray(known.limit)
+        if np.isnan(limit).any():
+            limit = np.where(np.isnan(limit), np.inf, limit)  # inf - inf, 0 inf: unknown
         if name not in found:
             width = known.value.shape[-1] if np.ndim(known.value) else 1
             shape = steps, self.values.batch, width
+            if there == slice(0, steps):  # all of them: no copy
+                value = np.asarray(known.value, self.dtype)
+                found[name] = Derived(np.broadcast_to(value, shape), np.broadcast_to(limit, shape))
+                return
             found[name] = Derived(np.full(shape, np.nan, self.dtype), np.full(shape, np.inf))
         found[name].value[there] = known.value
-        found[name].limit[there] = np.where(np.isnan(known.limit), np.inf, known.limit)  # inf - inf, 0 inf: unknown
+        found[name].limit[there] = limit
 
     def _read(self, stage: Stage, name: str) -> _Known | None:
         """A line that both have, or what this cell is supplied with, at all steps."""

@@ -1,4 +1,4 @@
-"""Verify: derive each line again from its recorded operands, within what rounding explains.
+"""Verify: derive each line, and each sum over all steps, again from recorded operands, within what rounding explains.
 
 Deriving lines again with our own operations finds corruption, not a wrong equation: that the equations are right is
 shown by oracles that share no code.
@@ -6,38 +6,25 @@ shown by oracles that share no code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array
-from ..cell.arithmetic import find
-from ..cell.lines import Line
-from ..cell.network import GIVEN, Stage
-from ..cell.ops import OPS
-from ..trace.address import INITIAL, Address, line_name
+from ..cell.lines import Line, Operand
+from ..cell.network import Stage
+from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
+from ..trace.sums import held_throughout
 from ..trace.trace import Trace
-
-#: Values that are derived at once: keeps the working memory at some tens of megabytes, however long the trace.
-CHUNK = 1 << 20
-#: Culprits that are reported one by one; the rest is counted.
-MOST = 20
-
-
-class Failure(NamedTuple):
-    """A value that its operands do not explain. `consequences` are the lines that fail only because they read it."""
-
-    address: Address
-    op: str
-    recorded: float
-    derived: float
-    bound: float
-    values: int  # failing values of this line at this step
-    consequences: tuple[str, ...]
+from .adjoints import unlike_adjoint
+from .culprits import Failing, Failure, culprits, hint, recorded_sums
+from .departures import Departures, beyond_limit, departures
+from .rounding import check_sums, chunks, derive
+from .scratch import Scratch
 
 
 class Unknown(NamedTuple):
@@ -90,63 +77,83 @@ def verify(trace: Trace) -> Verification:
     >>> [str(failure.address) for failure in lt.verify(trace).failures]
     ['0/forward/0/0/i_t[0]']
     """
-    verified = 0
-    failing: dict[tuple[str, str], Array] = {}
-    unknown: list[Unknown] = []
-    for stage, line, values in trace.recorded():
-        missing = [name for name in line.reads if not _held(trace, stage, name)]
-        place = f"{stage.scope}/{line.name}"
-        if missing:
-            unknown.append(Unknown(place, f"{', '.join(missing)} was not recorded", values.size))
-            continue
-        wrong = np.zeros(values.shape, bool)
-        unsure = 0
-        for steps in chunks(len(values), values[0].size):
-            bad, open_ = _check(trace, stage, line, steps)
-            wrong[steps] = bad
-            unsure += int(open_.sum())
+    lines, sums = _Judged(), _Judged()
+    for stage in trace.stages:
+        _check_lines(trace, stage, lines)
+    for stage in trace.stages:
+        known = recorded_sums(trace, stage)
+        for name, (wrong, open_, _) in check_sums(trace, stage, known).items():
+            sums.add(stage, name, wrong.size, wrong, int(open_.sum()))
+        known_names = {gathered.name for gathered in known}
+        for name, values in trace.sums.get(stage.scope, {}).items():
+            if name not in known_names:
+                sums.leave(stage, name, "what it is the sum of was not recorded", values.size)
+    unknown = (*lines.unknown, *sums.unknown, *_other_equations(trace), *_unrecorded(trace))
+    failures = tuple(culprits(trace, lines.failing, sums.failing))
+    verified, failed = (getattr(lines, kind) + getattr(sums, kind) for kind in ("verified", "failed"))
+    return Verification(verified, failed, failures, unknown, tuple(premises(trace)), hint(trace, failures))
+
+
+@dataclass
+class _Judged:
+    """Values of lines, or of sums, that were derived again."""
+
+    verified: int = 0
+    failed: int = 0
+    failing: Failing = field(default_factory=dict)
+    unknown: list[Unknown] = field(default_factory=list)
+
+    def add(self, stage: Stage, name: str, values: int, wrong: Array | None, unsure: int) -> None:
+        """A line or sum of so many values, with the wrong ones; unsure: of how many others the bound is not finite."""
         if unsure:
-            unknown.append(Unknown(place, "the rounding bound is not finite (a value overflowed)", unsure))
-        if wrong.any():
-            failing[stage.scope, line.name] = wrong
-        verified += values.size - unsure - int(wrong.sum())
-    unknown += _unrecorded(trace)
-    failed = sum(int(mask.sum()) for mask in failing.values())
-    failures = tuple(_culprits(trace, failing))
-    return Verification(verified, failed, failures, tuple(unknown), tuple(premises(trace)), _hint(trace, failures))
+            self.leave(stage, name, "the rounding bound is not finite (a value overflowed)", unsure)
+        bad = 0 if wrong is None else int(wrong.sum())
+        if wrong is not None and bad:
+            self.failing[stage.scope, name] = wrong
+        self.failed += bad
+        self.verified += values - unsure - bad
+
+    def leave(self, stage: Stage, name: str, reason: str, values: int) -> None:
+        """Values that can be neither verified nor refuted."""
+        self.unknown.append(Unknown(f"{stage.scope}/{name}", reason, values))
 
 
-def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | float:
-    """How far two correct computations of `line` from equal operands may differ (see ARCHITECTURE.md).
+def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
+    """Judge the recorded lines of a stage.
 
-    operands: arrays that broadcast over steps and rows; derived: the line's value. Nothing for operations that IEEE
-    754 rounds correctly; n eps (|W| @ |x|) for each of two legitimate orders of a sum of n terms; a few ulp for
-    functions, plus the smallest normal number: exp overflows at different places in different libraries.
+    Some steps of all lines at a time, so that what a line reads is in the cache from when it was checked itself.
     """
-    op = OPS[line.op]
-    info = np.finfo(derived.dtype)
-    if op.ulp == 0:
-        return 0.0
-    if op.ulp is None:
-        terms = operands[line.summed].shape[-1]
-        sizes: list[Array] = [np.abs(o) for o in operands]
-        return 2 * terms * (info.eps * op.array(sizes, line.constants) + info.smallest_subnormal)
-    return op.ulp * info.eps * np.abs(derived) + info.tiny
+    here = trace.lines.get(stage.scope, {})
+    lines = []
+    for line in (line for line in stage.cell.lines if line.name in here):
+        missing = [name for name in line.reads if not held_throughout(trace, stage.scope, name)]
+        if missing:
+            judged.leave(stage, line.name, f"{', '.join(missing)} was not recorded", here[line.name].size)
+        else:
+            lines.append(line)
+    wrong: dict[str, Array] = {}
+    unsure = dict.fromkeys((line.name for line in lines), 0)
+    scratch = Scratch()
+    for steps in chunks(trace.steps, sum(here[name][0].size for name in unsure)):
+        read: dict[Operand, Array] = {}
+        for line in lines:
+            read |= {o: trace.operand(stage.scope, o, steps) for o in line.operands if o not in read}
+            found = _departures(trace, stage, line, steps, [read[o] for o in line.operands], scratch)
+            if found.wrong is not None:
+                wrong.setdefault(line.name, np.zeros(here[line.name].shape, bool))[steps] = found.wrong
+            unsure[line.name] += 0 if found.unsure is None else int(found.unsure.sum())
+    for line in lines:
+        judged.add(stage, line.name, here[line.name].size, wrong.get(line.name), unsure[line.name])
 
 
-def derive(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
-    """The line's value from its recorded operands at `steps`, and the bound; both (steps, B, width).
-
-    A trace of another arithmetic is derived in that one, exactly.
-    """
-    operands = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
-    shape = trace.lines[stage.scope][line.name][steps].shape
+def _departures(
+    trace: Trace, stage: Stage, line: Line, steps: slice, operands: list[Array], scratch: Scratch
+) -> Departures:
+    """Which values at `steps` are wrong, and of which that cannot be said."""
+    recorded = trace.lines[stage.scope][line.name][steps]
     if trace.header.arithmetic is not None:
-        arithmetic = find(trace.header.arithmetic)
-        return np.broadcast_to(arithmetic.compute(line, [arithmetic.read(o) for o in operands]), shape), np.zeros(shape)
-    with np.errstate(all="ignore"):
-        value = np.asarray(OPS[line.op].array(operands, line.constants), trace.header.dtype)
-        return np.broadcast_to(value, shape), np.broadcast_to(bound(line, operands, value), shape)
+        return beyond_limit(recorded, *derive(trace, stage, line, steps))
+    return departures(line, operands, recorded, scratch)
 
 
 def premises(trace: Trace) -> Iterator[str]:
@@ -163,27 +170,11 @@ def premises(trace: Trace) -> Iterator[str]:
         yield from (f"{scope}/{name} (given)" for name in values)
 
 
-def _held(trace: Trace, stage: Stage, name: str) -> bool:
-    """Whether `name` was recorded at every step: of a state, its initial value and the line that it carries."""
-    ends = slice(0, 1), slice(trace.steps - 1, trace.steps)
-    return all(trace.operand(stage.scope, name, end) is not None for end in ends)
-
-
-def chunks(steps: int, each: int, most: int = CHUNK) -> list[slice]:
-    """The steps in slices of at most `most` values; each: values of one step."""
-    count = max(most // max(each, 1), 1)
-    return [slice(begin, min(begin + count, steps)) for begin in range(0, steps, count)]
-
-
-def _check(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
-    """(wrong, cannot tell) of each value at `steps`."""
-    derived, limit = derive(trace, stage, line, steps)
-    recorded = trace.lines[stage.scope][line.name][steps]
-    with np.errstate(all="ignore"):
-        same = (recorded == derived) | (np.isnan(recorded) & np.isnan(derived))
-        off = ~same & ~(np.abs(recorded - derived) <= limit)
-    unsure = ~np.isfinite(limit)
-    return off & ~unsure, unsure
+def _other_equations(trace: Trace) -> Iterator[Unknown]:
+    """Adjoint stages whose equations are not the adjoint of their forward stage: no proof of a gradient."""
+    for stage in trace.stages:
+        if stage.is_adjoint and stage.owner in trace.scopes and (reason := unlike_adjoint(trace, stage)):
+            yield Unknown(stage.scope, reason, 0)
 
 
 def _unrecorded(trace: Trace) -> Iterator[Unknown]:
@@ -194,102 +185,3 @@ def _unrecorded(trace: Trace) -> Iterator[Unknown]:
         name = line_name(text)
         if name not in names:
             yield Unknown(text, "it was requested but not recorded", 0)
-
-
-# -- which change explains which failure --------------------------------------------------------------------------
-
-
-def _order(trace: Trace, failing: dict[tuple[str, str], Array]) -> tuple[int, int, int, int] | None:
-    """The earliest failing (stage, visit, line, step) in computing order."""
-    found = []
-    for (scope, name), mask in failing.items():
-        index = trace.scopes.index(scope)
-        stage = trace.stages[index]
-        steps = np.flatnonzero(mask.any(axis=(1, 2)))
-        if steps.size:
-            reverse = stage.backwards
-            t = int(steps[-1] if reverse else steps[0])
-            visit = trace.steps - 1 - t if reverse else t
-            found.append((index, visit, stage.cell.lines.index(stage.cell.by_name[name]), t))
-    return min(found, default=None)
-
-
-def _culprits(trace: Trace, failing: dict[tuple[str, str], Array]) -> Iterator[Failure]:
-    """The earliest failing lines; each is put right in a copy, and what then holds again is its consequence."""
-    failing = {key: mask.copy() for key, mask in failing.items()}
-    work = replace(trace, lines={scope: dict(values) for scope, values in trace.lines.items()})
-    for _ in range(MOST):
-        first = _order(trace, failing)
-        if first is None:
-            return
-        stage, t = trace.stages[first[0]], first[3]
-        line = stage.cell.lines[first[2]]
-        mask = failing[stage.scope, line.name][t].copy()
-        failing[stage.scope, line.name][t] = False
-        derived, limit = derive(work, stage, line, slice(t, t + 1))
-        before = work.lines[stage.scope][line.name]
-        mended = before.copy()
-        mended[t] = np.where(mask, derived[0], before[t])
-        work.lines[stage.scope][line.name] = mended
-        explained, consistent = _explained(work, failing, _reading(trace, stage, line.name, t))
-        if not consistent:  # later lines were computed from the wrong value: it was wrong from the start
-            work.lines[stage.scope][line.name] = before
-        b, j = (int(n) for n in np.argwhere(mask)[0])
-        address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, (j,))
-        numbers = (float(before[t, b, j]), float(derived[0, b, j]), float(limit[0, b, j]))
-        yield Failure(address, line.op, *numbers, int(mask.sum()), tuple(explained))
-
-
-def _reading(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[tuple[Stage, Line, int]]:
-    """(stage, line, step) of every line that reads `name` of `stage` at step `t`, and nothing that is not recorded."""
-    after = t - 1 if stage.backwards else t + 1
-    places = [(stage, name, t)]
-    places += [(stage, state, after) for state, carried in stage.cell.carry if carried == name]
-    source = f"{stage.scope}/{name}"
-    places += [(s, alias, t) for s in trace.stages for alias, origin in s.sources.items() if origin == source]
-    for reader, operand, step in places:
-        if 0 <= step < trace.steps:
-            for line in reader.cell.readers.get(operand, ()):
-                recorded = line.name in trace.lines.get(reader.scope, {})
-                if not recorded and line.name in reader.cell.inner:  # its readers are derived from what it reads
-                    places.append((reader, line.name, step))
-                if recorded and all(_held(trace, reader, other) for other in line.reads):
-                    yield reader, line, step
-
-
-def _explained(
-    work: Trace, failing: dict[tuple[str, str], Array], reading: Iterator[tuple[Stage, Line, int]]
-) -> tuple[list[str], bool]:
-    """Addresses of readers that hold once the culprit is put right (and are then dropped from `failing`); whether no
-    reader fails that held before."""
-    held: list[tuple[tuple[str, str], int, Array]] = []
-    for stage, line, t in reading:
-        wrong, _ = _check(work, stage, line, slice(t, t + 1))
-        mask = failing.get((stage.scope, line.name))
-        was = np.zeros_like(wrong[0]) if mask is None else mask[t]
-        if (wrong[0] & ~was).any():
-            return [], False
-        if (was & ~wrong[0]).any():
-            held.append(((stage.scope, line.name), t, wrong[0]))
-    names = []
-    for (scope, name), t, wrong in held:
-        failing[scope, name][t] = wrong
-        names.append(f"{scope}/{work.span[t]}/{name}")
-    return names, True
-
-
-def _hint(trace: Trace, failures: Sequence[Failure]) -> str:
-    """A premise that all the failing lines read: more likely changed than all of them."""
-    if len(failures) < 2:
-        return ""
-    shared: set[str] | None = None
-    for failure in failures:
-        stage = trace.stage(failure.address.scope)
-        reads = {
-            n for n in stage.cell.by_name[failure.address.line].reads
-            if n in stage.cell.parameters or stage.sources.get(n, "/") in ("x", GIVEN)
-        }  # fmt: skip
-        shared = reads if shared is None else shared & reads
-    if not shared:
-        return ""
-    return f"every failing line reads {' and '.join(sorted(shared))}: perhaps that was changed, not the lines"

@@ -9,8 +9,9 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.backward import reverse
-from lstm_trace.backward.gradients import line_gradients, weighting
+from lstm_trace.backward.gradients import walked, weighting
 from lstm_trace.backward.reverse import walk_back
+from lstm_trace.backward.run import line_gradients
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.trace.address import STATE
 
@@ -170,7 +171,7 @@ def test_line_gradients_are_those_of_the_chain_rule() -> None:
     """Back-propagation through time of the plain cell, step by step as a textbook has it."""
     _, trace = case("plain", 12, layers=1, both=False, steps=5)
     weights = np.random.default_rng(3).normal(size=trace.output.shape)
-    found = line_gradients(trace, weighting(trace, output=weights))["0/forward"]
+    found = line_gradients(walked(trace, weighting(trace, output=weights), True))["0/forward"]
     values = {n: trace[n] for n in ("i_t", "f_t", "o_t", "c_tilde", "c_t", "h_t")}
     w = trace.parameters["0/forward"]
     dh_next, dc_next = np.zeros((2, 4)), np.zeros((2, 4))

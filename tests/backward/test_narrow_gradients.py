@@ -21,6 +21,12 @@ CELLS: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
     ),
     "three of one vector": ("u = W @ x_t\nh_t = sum(u) * w + mean(u) + max(u)", {"W": (4, 3), "w": (2,)}),
     "in another order": ("u = W @ x_t\nh_t = max(u) * w + mean(u) + sum(u)", {"W": (4, 3), "w": (2,)}),
+    "row vector": ("h_t = tanh(x_t @ W) @ V + (x_t * x_t)[0] @ v", {"W": (3, 4), "V": (4, 2), "v": (1, 2)}),
+    "one column": ("s = x_t @ v\nh_t = s * tanh(x_t + s)", {"v": (3, 1)}),
+    "parts": ("u = W @ x_t\nh_t = u[0] * u + concat(u[2:4], x_t[1], b[0]) + b[1:5]", {"W": (4, 3), "b": (5,)}),
+    "part of a part": ("u = tanh(W @ x_t)\nh_t = u[1:4][1:3] * w[1]", {"W": (4, 3), "w": (2,)}),
+    "parts that meet": ("u = W @ x_t\nh_t = u[0:3] * u[1:4] + sum(u[1:3])", {"W": (4, 3)}),
+    "comparison": ("u = W @ x_t\nh_t = u * (u > 0.3) + where(x_t[0] < 0.1, u, w)", {"W": (4, 3), "w": (4,)}),
     "concat": ("u = concat(sum(x_t), x_t, W @ x_t)\nh_t = V @ (u * u)", {"W": (2, 3), "V": (2, 6)}),
 }  # fmt: skip
 

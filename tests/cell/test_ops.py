@@ -70,6 +70,30 @@ def test_a_matrix_multiplies_from_the_left() -> None:
     assert not np.allclose(OPS["matvec"].array([square, x], ()), OPS["matvec"].array([square.T, x], ()))
 
 
+def test_a_matrix_multiplies_from_the_right() -> None:
+    rng = np.random.default_rng(0)
+    w, x = rng.normal(size=(4, 3)), rng.normal(size=(5, 2, 4))
+    found = OPS["vecmat"].array([x, w], ())
+    assert found.shape == (5, 2, 3)
+    for t in range(5):
+        for b in range(2):
+            within(found[t, b], oracle.vecmat(numbers(x[t, b]), w.tolist()))
+    within(OPS["vecmat"].array([x[0, 0], w], ()), oracle.vecmat(numbers(x[0, 0]), w.tolist()))  # of a parameter too
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_comparison_is_one_or_nothing(dtype: Any) -> None:
+    a = np.array([0.5, 0.5, -0.0, np.nextafter(dtype(1), dtype(2)), np.nan, np.inf, -np.inf], dtype)
+    b = np.array([0.25, 0.5, 0.0, 1.0, 0.0, np.inf, 0.0], dtype)
+    found = OPS["greater"].array([a, b], ())
+    assert found.dtype == dtype
+    assert found.tolist() == [1, 0, 0, 1, 0, 0, 0]
+    assert OPS["greater"].array([b, a], ()).tolist() == [0, 0, 0, 0, 0, 0, 1]
+    number = OPS["greater"].array([a, 0.0], ())
+    assert number.dtype == dtype
+    assert number.tolist() == [1, 1, 0, 1, 0, 1, 0]
+
+
 #: The other operations on (2, 3) operands: the function of three rows of scalars that each must equal.
 OTHERS: dict[str, Any] = {
     "mul": lambda a, b, c: [p * q for p, q in zip(a, b, strict=True)],
@@ -82,6 +106,8 @@ OTHERS: dict[str, Any] = {
     "sum": lambda a, b, c: [total(numbers(a))],
     "mean": lambda a, b, c: [total(numbers(a)) / len(a)],
     "concat": lambda a, b, c: a + b,
+    "slice": lambda a, b, c: a[1:3],
+    "greater": lambda a, b, c: [1.0 if p > q else 0.0 for p, q in zip(a, b, strict=True)],
 }
 
 
@@ -91,7 +117,7 @@ def test_operations_row_by_row(name: str) -> None:
     operands = [rng.normal(size=(2, 3)) for _ in range(3)]
     operands[0][0, 1] = operands[0][1, 2] = 0.0  # for where
     count = OPS[name].arity or 2
-    found = OPS[name].array(operands[:count], ())
+    found = OPS[name].array(operands[:count], (1.0, 3.0) if name == "slice" else ())
     for row in range(2):
         within(found[row], OTHERS[name](*(o[row].tolist() for o in operands)))  # sums aside exactly
 
@@ -107,11 +133,11 @@ def test_values_of_width_one_and_numbers_broadcast() -> None:
 
 
 def test_the_table_is_closed_and_says_all_that_is_needed() -> None:
-    assert set(ONE) | set(OTHERS) | {"add", "matvec"} == {
+    assert set(ONE) | set(OTHERS) | {"add", "matvec", "vecmat"} == {
         op.function if op.function in ONE else op.name for op in OPS.values()
     }
     for name, op in OPS.items():
         assert name == op.name
-        assert op.width in ("same", "one", "concat", "matvec")
-        assert (op.ulp is None) == (op.width in ("matvec",) or name in ("sum", "mean"))
+        assert op.width in ("same", "one", "concat", "slice", "matvec", "vecmat")
+        assert (op.ulp is None) == (op.width in ("matvec", "vecmat") or name in ("sum", "mean"))
         assert all(isinstance(key, str) for key, _ in op.constants)

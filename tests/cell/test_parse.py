@@ -91,6 +91,35 @@ WRITTEN = {
     "where(a,b,0)": "where(a, b, 0)",
     "concat(a,b,c)": "concat(a, b, c)",
     "sum(a-b)": "sum(a - b)",
+    "(a+b)@W": "(a + b) @ W",
+    "a@W*b": "a @ W * b",
+    "a*(b@W)": "a * (b @ W)",
+    "a@W@V": "a @ W @ V",
+    "W@a@V": "W @ a @ V",
+    "W@(a@V)": "W @ (a @ V)",
+    "-a@W": "-a @ W",
+    "a>b": "a > b",
+    "a<b": "b > a",
+    "a+b<2*c": "2 * c > a + b",
+    "(a>b)>c": "(a > b) > c",
+    "a<(b<c)": "(c > b) > a",
+    "-(a>b)": "-(a > b)",
+    "c-(a>b)": "c - (a > b)",
+    "(a>b)*c": "(a > b) * c",
+    "where(a>0,b,c)": "where(a > 0, b, c)",
+    "a>-.5": "a > -0.5",
+    "0>a": "0 > a",
+    "a[1]": "a[1:2]",
+    "a[ 0 : 2 ]": "a[0:2]",
+    "(a+b)[0:2]": "(a + b)[0:2]",
+    "(-a)[0:2]": "(-a)[0:2]",
+    "-a[0:2]": "-a[0:2]",
+    "a[1:4][0]": "a[1:4][0:1]",
+    "(a>b)[0:2]": "(a > b)[0:2]",
+    "(W@a)[0:2]": "(W @ a)[0:2]",
+    "tanh(a)[0:2]": "tanh(a)[0:2]",
+    "W@a[0:2]": "W @ a[0:2]",
+    "a[0x10:0b10001]": "a[16:17]",
 }
 
 
@@ -165,6 +194,9 @@ def test_output_and_input_have_defaults() -> None:
     assert parse("input: u\np = u + 1").parameters == {}
 
 
+PART = "a part of a vector is written z[2:5], with the first unit and the one after the last"
+COMPARED = "a comparison is written a > b or a < b; its value is 1 or 0"
+
 #: Equations with a fault: the message, and what stands over its caret ("" where there is none, or it is at the end).
 FAULTS = {
     "h_t = tnh(x_t)": ("unknown function 'tnh'; did you mean 'tanh'?", "tnh(x_t)"),
@@ -188,8 +220,32 @@ FAULTS = {
     "input: (a)\nh_t = 1": ("an input must be a name, or an expression; found '(a)'", "(a)"),
     "input: a * b, a*b\nh_t = a": ("duplicate input a * b", "a*b"),
     "input: a, a\nh_t = a": ("duplicate input a", "a"),
-    "h_t = 2 ** x_t": ("** is not in the grammar (names, numbers, + - * / @, functions)", "2 ** x_t"),
-    "h_t = x_t[0]": ("an index […] is not in the grammar", "x_t[0]"),
+    "h_t = 2 ** x_t": ("** is not in the grammar (names, numbers, + - * / @ > <, z[2:5], functions)", "2 ** x_t"),
+    "h_t = 1 + x_t[1.0]": (PART, "x_t[1.0]"),
+    "h_t = 1 + x_t[-1]": (PART, "x_t[-1]"),
+    "h_t = 1 + x_t[True]": (PART, "x_t[True]"),
+    "h_t = 1 + x_t[a]": (PART, "x_t[a]"),
+    "h_t = 1 + x_t[:2]": (PART, "x_t[:2]"),
+    "h_t = 1 + x_t[1:]": (PART, "x_t[1:]"),
+    "h_t = 1 + x_t[:]": (PART, "x_t[:]"),
+    "h_t = 1 + x_t[0:4:2]": (PART, "x_t[0:4:2]"),
+    "h_t = 1 + x_t[0, 1]": (PART, "x_t[0, 1]"),
+    "h_t = 1 + x_t[2:2]": (PART, "x_t[2:2]"),
+    "h_t = 1 + x_t[3:2]": (PART, "x_t[3:2]"),
+    "h_t = 1 + x_t[-3:-1]": (PART, "x_t[-3:-1]"),
+    "h_t = 1 + x_t[0:True]": (PART, "x_t[0:True]"),
+    "h_t = x_t[0:16777217]": ("a vector of an equation has at most 16777216 units", "x_t[0"),
+    f"h_t = x_t[{'9' * 400}]": ("a vector of an equation has at most 16777216 units", "x_t[9"),
+    "h_t = 2[0]": ("a number has no parts", "2[0]"),
+    f"h_t = x_t{'[0:1]' * 300}": ("the expression is nested too deeply", ""),
+    f"h_t = {'(' * 150}x_t{' > 0)' * 150}": ("the expression is nested too deeply", ""),
+    "h_t = 1 + (x_t > a > b)": (COMPARED, "x_t > a > b"),
+    "h_t = 1 + (x_t < a < b)": (COMPARED, "x_t < a < b"),
+    "h_t = x_t >= a": (COMPARED, "x_t >= a"),
+    "h_t = 1 * (x_t == a)": (COMPARED, "x_t == a"),
+    "h_t = x_t != a": (COMPARED, "x_t != a"),
+    "h_t = x_t in a": (COMPARED, "x_t in a"),
+    "h_t = x_t is a": (COMPARED, "x_t is a"),
     "h_t = x_t if a else b": ("if … else is not in the grammar", "x_t if"),
     "h_t = x_t.T": ("a dot between names is not in the grammar", "x_t.T"),
     "h_t = not x_t": ("not is not in the grammar", "not"),
@@ -208,8 +264,12 @@ FAULTS = {
     "h_t = clip(x_t, a, 1)": ("a number is expected here", "a, 1)"),
     "h_t = tanh(x=1)": ("tanh takes plain operands only, by position", "tanh(x"),
     "h_t = 2 + 1 / x_t": ("give this quotient a name of its own: `q = a / b` in an equation before", "1 / x_t"),
-    "h_t = x_t @ W": ("the left side of @ must be a weight matrix", "x_t @ W"),
-    "h_t = W @ 2": ("the right side of @ must be a vector", "2"),
+    "h_t = x_t @ tanh(x_t)": ("one side of @ must be a weight matrix, and both are computed or fed", "x_t @ tanh"),
+    "h_t = a + 2 * x_t @ x_t": ("one side of @ must be a weight matrix, and both are computed or fed", "2 * x_t @ x_t"),
+    "h_t = W @ 2": ("a number has no place beside @: one side is a weight matrix, the other a vector", "W @ 2"),
+    "h_t = 1 + 2 @ W": ("a number has no place beside @: one side is a weight matrix, the other a vector", "2 @ W"),
+    "h_t = W * (x_t @ W)": ("but `h_t` reads it as a vector; write W @ … or … @ W", ""),
+    "h_t = W[0:1] * (x_t @ W)": ("but `W[0:1]` reads it as a vector; write W @ … or … @ W", ""),
     "h_t = W * (W @ x_t)": ("W is a matrix in `W @ x_t`, but `h_t` reads it as a vector; write W @ …", ""),
     "h_t = 1e999": ("this number is too large for a float", "1e999"),
     f"h_t = {'9' * 400}": ("this number is too large for a float", "9"),
@@ -275,6 +335,7 @@ def test_messages_on_added_equations_count_from_the_first_of_them() -> None:
 FRAGMENTS = st.sampled_from(
     ["x_t", "h_prev", "h_t", "W", "b", "=", " = ", "+", "-", "*", "/", "@", "(", ")", ",", "tanh", "sigmoid(", "max(",
      "clip(", "where(", "concat(", "1", "0.5", "1e9", "\n", " ", "carry: ", "output: ", "input: ", "<-", ":", "#", "if",
+     "[0:2]", "[1]", "@ W", ">", "<",
      "**", "[", "]", "lambda", "'", '"', "\\", "\t", "é", "\x00", "...", ":=", "{", "}", "%", "~", "not ", "1j"]
 )  # fmt: skip
 

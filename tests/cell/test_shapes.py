@@ -130,12 +130,24 @@ def test_with_one_unit_and_one_input_everything_has_width_one() -> None:
         ("k = 2\nh = k * x_t", {}, {"k": 1, "h": 3}),
         ("h = W @ mean(x_t)", {"W": (4, 1)}, {"h": 4}),
         ("h = c_prev + 1\ncarry: c_prev <- h", {}, {"h": 1, "c_prev": 1}),
+        ("h = x_t @ W", {"W": (3, 5)}, {"h": 5}),
+        ("s = x_t @ W\nh = s * x_t", {"W": (3, 1)}, {"s": 1, "h": 3}),
+        ("z = h_prev @ U + x_t @ W\nh = z[0:2] * z[2:4]\ncarry: h_prev <- h", {"U": (2, 4), "W": (3, 4)}, {"h": 2}),
+        ("h = x_t[1] * x_t", {}, {"x_t[1:2]": 1, "h": 3}),
+        ("h = concat(x_t, 1)[2:4]", {}, {"h": 2}),
+        ("h = b[1:3]", {"b": (5,)}, {"h": 2}),
+        ("h = x_t > mean(x_t)", {}, {"h": 3}),
+        ("h = 3 > mean(x_t)", {}, {"h": 1}),
     ],
 )
 def test_values_of_width_one_broadcast(text: str, shapes: Any, widths: dict[str, int]) -> None:
     cell = parse(text)
     found = infer(cell, cell.by_name, shapes, {"x_t": (3, "from x")}).widths
     assert {name: found[name] for name in widths} == widths
+
+
+#: Line, what it reads, how wide that is, the units that there are, what may be written, and of what.
+BEYOND = "line `{}` reads {}, which has width {}: {}; write a part within {}, or make {} wider"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +157,25 @@ def test_values_of_width_one_broadcast(text: str, shapes: Any, widths: dict[str,
         ("h = (W @ x_t) + x_t", {"W": (4, 3)}, "W has shape (4, 3); line `W @ x_t` needs (I, I) = (3, 3)."),
         ("h = W @ concat(x_t, x_t)", {"W": (4, 5)}, "W has shape (4, 5); line `h` needs (4, 6)."),
         ("h = b * x_t", {"b": (2,)}, "b has shape (2,); line `h` needs (I,) = (3,)."),
+        ("h = x_t @ W", {"W": (4, 3)}, "W has shape (4, 3); line `h` needs (I, 3) = (3, 3)."),
+        ("h = x_t @ W + x_t", {"W": (4, 3)}, "W has shape (4, 3); line `x_t @ W` needs (I, I) = (3, 3)."),
+        ("h = x_t @ v", {"v": (3,)}, "v has shape (3,); line `h` needs a matrix (rows, columns)"),
+        ("h = x_t[0:2] * (x_t @ W)", {"W": (3, 4)}, "W has shape (3, 4); line `x_t @ W` needs (I, 2) = (3, 2)."),
+        ("h = x_t > b", {"b": (2,)}, "b has shape (2,); line `h` needs (I,) = (3,)."),
+        ("h = x_t[1:5]", {}, BEYOND.format("h", "units 1 to 4 of x_t", 3, "units [0] to [2]", "[0:3]", "x_t")),
+        ("h = x_t[3]", {}, BEYOND.format("h", "unit 3 of x_t", 3, "units [0] to [2]", "[0:3]", "x_t")),
+        ("h = b[0:2]", {"b": (1,)}, BEYOND.format("h", "units 0 to 1 of b", 1, "unit [0] only", "[0:1]", "b")),
+        (
+            "h = 1 + x_t[0:2][1:3]",
+            {},
+            BEYOND.format("x_t[0:2][1:3]", "units 1 to 2 of x_t[0:2]", 2, "units [0] to [1]", "[0:2]", "x_t[0:2]"),
+        ),
+        (
+            "h = x_t[0:16777216]",
+            {},
+            BEYOND.format("h", "units 0 to 16777215 of x_t", 3, "units [0] to [2]", "[0:3]", "x_t"),
+        ),
+        ("h = x_t[0:2] * x_t[0:3]", {}, "line `h`: the widths of its operands do not fit (x_t[0:2]: 2, x_t[0:3]: 3)"),
         ("h = concat(x_t, 1) * x_t", {}, "x has width 3; line `concat(x_t, 1)` needs I = 4."),
     ],
 )
@@ -152,6 +183,20 @@ def test_own_cells_with_arrays_that_do_not_fit(text: str, shapes: Any, message: 
     cell = parse(text)
     shapes = {name: shape for name, shape in shapes.items() if name in cell.parameters}
     assert "".join(faults(cell, shapes, width=3)) == message
+
+
+def test_slices_say_which_of_two_sizes_is_wrong() -> None:
+    """A cell in Keras's notation with kernels of 3 units, given as another framework has them."""
+    cell = parse("z = x_t @ W + h_prev @ U + b\nh_t = z[0:3] * tanh(z[9:12])\ncarry: h_prev <- h_t")
+    right = {"W": (2, 12), "U": (3, 12), "b": (12,)}
+    assert faults(cell, right) == []
+    assert faults(cell, right | {"W": (12, 2), "U": (12, 3)}, h_prev=3) == [
+        "W has shape (12, 2); line `x_t @ W` needs (I, 12) = (2, 12). It looks transposed.",
+        "U has shape (12, 3); line `h_prev @ U` needs (H, 12) = (3, 12). It looks transposed.",
+    ]
+    assert faults(cell, {"W": (2, 8), "U": (3, 8), "b": (8,)}) == [
+        BEYOND.format("z[9:12]", "units 9 to 11 of z", 8, "units [0] to [7]", "[0:8]", "z")
+    ]
 
 
 @pytest.mark.parametrize("width", [1, 2, 3])

@@ -73,6 +73,9 @@ def test_tables_cover_every_operation() -> None:
         *POSITIVE,
         *PIECES,
         "matvec",
+        "vecmat",
+        "slice",
+        "greater",
         "add",
         "mul",
         "div",
@@ -151,7 +154,7 @@ def _parts(op: str, a: list[Any], b: list[Any], constants: tuple[float, ...] = (
     return one.y - two.y, [0 if s is None else s * g for s, g in zip(slopes, gaps, strict=True)]
 
 
-@pytest.mark.parametrize("op", ["mul", "div", "maximum", "add"])
+@pytest.mark.parametrize("op", ["mul", "div", "maximum", "add", "greater"])
 def test_two_operands_add_up(op: str) -> None:
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(2, 2, 5, 3, 4))
@@ -166,6 +169,32 @@ def test_maximum_shares_a_tie_and_is_symmetric() -> None:
     assert np.ravel(second).tolist() == [0.5, 0.0]
     one, two = At("maximum", [3.0], [1.0]), At("maximum", [0.0], [2.0])  # p - q goes from -2 to 2: half of the way
     assert [float(np.ravel(s)[0]) for s in SECANT["maximum"](one, two)] == [0.5, 0.5]
+
+
+def test_nothing_flows_through_a_comparison_but_its_steps_add_up() -> None:
+    assert DERIVATIVE["greater"](At("greater", [1.0, 2.0], [1.0, 0.0])) == (None, None)
+    first, second = SECANT["greater"](At("greater", [3.0, 3.0], [1.0, 1.0]), At("greater", [0.0, 2.0], [2.0, 0.0]))
+    assert first.tolist() == [0.25, 0.0]  # from -2 to 2 it rises by 1; from 2 to 2 it does not
+    assert (second == -first).all()
+
+
+def test_a_vector_before_a_matrix_adds_up() -> None:
+    rng = np.random.default_rng(4)
+    one, two = ((rng.normal(size=(5, 2, 3)), rng.normal(size=(3, 4))) for _ in range(2))
+    back, vector = SECANT["vecmat"](At("vecmat", *one), At("vecmat", *two))
+    parts = (one[0] - two[0]) @ back.T + vector @ (one[1] - two[1])
+    np.testing.assert_allclose(parts, one[0] @ one[1] - two[0] @ two[1], rtol=1e-13, atol=1e-14)
+    back, vector = DERIVATIVE["vecmat"](At("vecmat", *one))
+    assert back.shape == (4, 3)  # from the right of the adjoint
+    assert (back == one[1].T).all()
+    assert (vector == one[0]).all()
+
+
+@pytest.mark.parametrize("table", ["derivative", "secant"])
+def test_a_slice_gives_to_its_own_units(table: str) -> None:
+    here = At("slice", np.arange(5.0), constants=(1.0, 3.0)), At("slice", np.ones(5), constants=(1.0, 3.0))
+    (found,) = DERIVATIVE["slice"](here[0]) if table == "derivative" else SECANT["slice"](*here)
+    assert (np.array([10.0, 20.0]) @ found).tolist() == [0, 10, 20, 0, 0]
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6))

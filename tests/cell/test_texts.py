@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.cell.expressions import MAX_DEPTH, MAX_LEVELS
+from lstm_trace.cell.expressions import MAX_DEPTH
 from lstm_trace.cell.parse import MAX_TEXT, parse
+from lstm_trace.cell.syntax import MAX_LEVELS
 from lstm_trace.errors import CellError, LstmTraceError
 
 from ..support.texts import texts
@@ -42,7 +43,7 @@ def test_a_cell_with_supplied_lines_reads_back_too(text: str, data: st.DataObjec
 def test_a_trace_of_every_cell_is_saved_and_read_again(text: str, dtype: str, seed: int) -> None:
     cell = parse(text)
     rng = np.random.default_rng(seed)
-    matrices = {line.operands[0] for line in cell.lines if line.op == "matvec"}
+    matrices = {line.product[0] for line in cell.lines if line.product}
     weights = {name: rng.normal(size=(1, 1) if name in matrices else 1) for name in cell.parameters}
     initial = {state: rng.normal(size=(2, 1)) for state in cell.states}
     supplied = {name: rng.normal(size=(3, 2, 1)) for name in cell.inputs if name != "x_t"}
@@ -112,6 +113,9 @@ NESTED = {
     "group": (lambda n: "a * (" * n + "a" + ")" * n, MAX_DEPTH),
     "sign": (lambda n: "-" * n + "a", MAX_DEPTH),
     "call": (lambda n: "tanh(" * n + "a" + ")" * n, MAX_DEPTH),
+    "row vector": (lambda n: "x_t" + " @ W" * n, MAX_DEPTH),
+    "part": (lambda n: "x_t" + "[0:2]" * n, MAX_DEPTH),
+    "comparison": (lambda n: "(" * n + "a" + " > 0)" * n, MAX_DEPTH),
     "sum": (lambda n: " + ".join(["a"] * (n + 1)), MAX_LEVELS - 2),
 }
 

@@ -31,7 +31,7 @@ def ran(*arguments: str) -> Any:
 def test_the_plan_is_printed_and_nothing_computed(problem: str) -> None:
     done = ran(problem, "--plan")
     assert done.exit_code == 0
-    assert done.stdout.startswith("0/forward\nbefore the loop, for many steps at once: ")
+    assert done.stdout.startswith("0/forward\ndefault plan: planned\n\nbefore the loop, for many steps at once: ")
     assert "sigmoid   o_t | f_t | i_t" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "{" not in done.stdout

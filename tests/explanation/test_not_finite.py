@@ -47,6 +47,27 @@ def test_where_it_comes_from_is_an_operand() -> None:
     assert np.isnan(worst)
 
 
+@pytest.mark.parametrize(
+    ("equation", "unit", "operands"),
+    [
+        ("y_t = x_t @ W", 1, {"x_t": 2.0, "W": np.inf}),  # the column of the unit
+        ("y_t = v[1:3]", 1, {"v": np.inf}),  # the unit that the slice has there
+        ("y_t = concat(x_t, v)", 4, {"x_t": 2.0, "v": np.inf}),  # v has no unit 4
+        ("y_t = sum(v)", 0, {"v": np.inf}),
+        ("y_t = v > 1\nq_t = v * y_t", 2, {"v": np.inf, "y_t": 1.0}),  # a comparison is finite
+    ],
+)
+def test_the_unit_of_an_operand_that_is_not_finite_is_shown(
+    equation: str, unit: int, operands: dict[str, float]
+) -> None:
+    arrays = {"W": [[1.0, np.inf], [0.5, -1.0]], "v": [3.0, 4.0, np.inf]}
+    weights = {name: array for name, array in arrays.items() if name in equation}
+    found = first_not_finite(lt.run(weights, [[1.0, 2.0]], cell={"equations": equation}, allow_nonfinite=True))
+    assert found is not None
+    assert found.address.unit == (unit,)
+    assert (found.value, dict(found.operands), found.premise) == (np.inf, operands, True)
+
+
 def test_lines_that_were_not_recorded_are_not_looked_at() -> None:
     trace = run([1.0, 1000.0, 2.0], "forward")
     del trace.lines["0/forward"]["u_t"]

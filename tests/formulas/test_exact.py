@@ -18,8 +18,9 @@ from lstm_trace.formulas.blocks import Block, Derivation, Heading, Items, Para, 
 from lstm_trace.formulas.exact import EXACT
 from lstm_trace.formulas.plain import Plain
 from lstm_trace.formulas.printer import NODES
+from lstm_trace.formulas.scalar import SCALAR
 from lstm_trace.formulas.symbols import FUNCTIONS
-from lstm_trace.formulas.tree import SCALAR, SYMBOLIC, Node
+from lstm_trace.formulas.tree import SYMBOLIC, Node
 from lstm_trace.formulas.values import Values
 from lstm_trace.report.formats.markdown import MARKDOWN
 from lstm_trace.report.formats.text import TEXT
@@ -172,6 +173,9 @@ def test_the_reverse_direction_goes_back_in_time() -> None:
 
 CELLS = {
     "matvec": "y_t = W @ x_t",
+    "vecmat": "y_t = (2 * x_t[0:2]) @ W",
+    "slice": "y_t = x_t[1:3]",
+    "greater": "y_t = x_t > v",
     "add": "y_t = x_t - v + 1 - (-x_t)",
     "mul": "y_t = x_t * (v * x_t)",
     "div": "q_t = (x_t + v) / v\ny_t = q_t",

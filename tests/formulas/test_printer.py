@@ -11,12 +11,15 @@ from lstm_trace.cell.ops import OPS
 from lstm_trace.formulas.mathml import MathML
 from lstm_trace.formulas.plain import PLAIN, Plain
 from lstm_trace.formulas.printer import NODES, Printer
+from lstm_trace.formulas.symbols import Symbol
 from lstm_trace.formulas.tex import Tex
 from lstm_trace.formulas.tree import (
     Call,
     Dots,
     Factors,
     Fn,
+    Gradient,
+    Holds,
     Index,
     Mat,
     MatVec,
@@ -27,6 +30,7 @@ from lstm_trace.formulas.tree import (
     Square,
     Sum,
     Sym,
+    Transposed,
     Vec,
     number,
 )
@@ -40,7 +44,7 @@ A, B, W = Sym("a"), Sym("b"), Sym("W")
 #: A node of each kind as plain text, TeX and Typst.
 EACH: dict[Node, tuple[str, str, str]] = {
     Sym("W_xi"): ("W_xi", "W_{xi}", "W_(x i)"),
-    Index(W, "5,:"): ("W[5,:]", "W[5,:]", 'W["5,:"]'),
+    Index(W, "5,:"): ("W[5,:]", "W[5,:]", 'W ["5,:"]'),
     number(-1.5e-12): ("-1.5e-12", r"-1.5 \times 10^{-12}", "-1.5 × 10^(-12)"),
     Sum((1.0, -1.0), (A, number(-2))): ("a - (-2)", "a - (-2)", "a - (-2)"),
     Prod(A, Sum((1.0, 1.0), (A, B))): ("a ⊙ (a + b)", r"a \odot \left(a + b\right)", "a ⊙ (a + b)"),
@@ -48,6 +52,17 @@ EACH: dict[Node, tuple[str, str, str]] = {
     Square(number(-2)): ("(-2)²", "(-2)^2", "(-2)^2"),
     Square(Call("tanh", (A,))): ("tanh(a)²", r"\tanh^2(a)", "tanh^2 (a)"),
     MatVec(W, A): ("W a", r"W\,a", "W thin a"),
+    Index(Sum((1.0, 1.0), (A, B)), "0:2"): ("(a + b)[0:2]", r"\left(a + b\right)[0:2]", '(a + b)["0:2"]'),
+    Index(Sym("z_i"), "0:2"): ("z_i[0:2]", "z_i[0:2]", 'z_i["0:2"]'),
+    Transposed(Sym("W_xi")): ("W_xiᵀ", r"W_{xi}^{\top}", "W_(x i)^⊤"),
+    Transposed(Sym("kernel")): ("kernelᵀ", r"{\mathtt{kernel}}^{\top}", 'mono("kernel")^⊤'),
+    MatVec(Transposed(W), Sum((1.0, 1.0), (A, B))): (
+        "Wᵀ (a + b)",
+        r"W^{\top}\,\left(a + b\right)",
+        "W^⊤ thin (a + b)",
+    ),
+    Holds(A, Sum((1.0, -1.0), (B, number(2)))): ("[a > b - 2]", r"\left[a > b - 2\right]", "[a > b - 2]"),
+    Prod(Holds(A, number(0)), B): ("[a > 0] ⊙ b", r"\left[a > 0\right] \odot b", "[a > 0] ⊙ b"),
     Quot(Sum((1.0, 1.0), (A, B)), number(-2)): (
         "(a + b) / (-2)",
         r"\frac{a + b}{-2}",
@@ -65,6 +80,16 @@ EACH: dict[Node, tuple[str, str, str]] = {
         "[a; b]",
         r"\begin{bmatrix} a \\ b \end{bmatrix}",
         'display(mat(delim: "[", a; b))',
+    ),
+    Gradient(Sum((1.0, 1.0), (A, B))): (
+        "∂L/∂(a + b)",
+        r"\frac{\partial L}{\partial \left(a + b\right)}",
+        "display(frac(∂ L, ∂ (a + b)))",
+    ),
+    Gradient(A, "next"): (
+        "∂L/∂a|next",
+        r"\left.\frac{\partial L}{\partial a}\right|_{\text{next}}",
+        'lr(display(frac(∂ L, ∂ a))|)_"next" ',
     ),
     Fn("product"): ("⊙", r"\odot", "⊙"),
     Vec((number(1), Dots("down"))): (
@@ -107,6 +132,14 @@ def test_every_format_has_every_sign(printer: type[Printer]) -> None:
 
 def test_a_squared_negative_number_stands_in_parentheses_on_a_page() -> None:
     assert MathML()(Square(number(-2))).startswith("<msup><mrow><mo form")
+
+
+def test_a_symbol_that_stands_transposed_is_turned_back() -> None:
+    """As Keras's kernels in that notation; an author's own symbol gets the sign behind it."""
+    node = Transposed(Sym("W_xi"))
+    kernel = {"W_xi": Symbol("kernel", "i", upright=True, power="T")}
+    assert [printer(kernel)(node) for printer in PRINTERS[:2]] == ["kernel_i", r"\mathrm{kernel}_i"]
+    assert [printer({"W_xi": r"\mathbf{W}_x"})(node) for printer in PRINTERS[:2]] == ["W_xᵀ", r"{\mathbf{W}_x}^{\top}"]
 
 
 def test_symbols_may_be_given_after_the_printer_was_made() -> None:

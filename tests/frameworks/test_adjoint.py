@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 import lstm_trace as lt
-from lstm_trace.backward.gradients import backward, by_address, gradients
+from lstm_trace.backward.gradients import backward, gradients
+from lstm_trace.backward.mapping import by_address
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cell.rules import DERIVATIVE

@@ -118,6 +118,31 @@ def test_whole_models(tmp_path: Path, kind: str, suffix: str) -> None:
     np.testing.assert_array_equal(live.output, trace.output)
 
 
+NOTATION = """
+z = x_t @ kernel + h_prev @ recurrent_kernel + bias
+i_t = sigmoid(z[0:4])
+f_t = sigmoid(z[4:8])
+c_tilde = tanh(z[8:12])
+o_t = sigmoid(z[12:16])
+c_t = f_t * c_prev + i_t * c_tilde
+h_t = o_t * tanh(c_t)
+carry: h_prev <- h_t, c_prev <- c_t
+"""
+
+
+def test_an_own_cell_in_the_notation_of_keras_reads_its_arrays_as_they_are() -> None:
+    model = grown(keras.Sequential([keras.Input((6, 5)), KINDS["plain"]()]))
+    names = ("kernel", "recurrent_kernel", "bias")
+    x = RNG.normal(size=(3, 6, 5)).astype(np.float32)
+    weights = dict(zip(names, model.get_weights(), strict=True))
+    trace = lt.run(weights, x, cell={"equations": NOTATION}, batch_first=True)
+    assert trace.header.dtype == "float32"
+    assert_agrees(trace.output, result(model, x), exact(KINDS["plain"], model.get_weights(), x))
+    swapped = NOTATION.replace("0:4", "4:8", 1).replace("f_t = sigmoid(z[4:8])", "f_t = sigmoid(z[0:4])")
+    other = lt.run(weights, x, cell={"equations": swapped}, batch_first=True)
+    assert not np.allclose(other.output, trace.output, atol=1e-3)
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_wrong_gate_order_fails(tmp_path: Path, suffix: str) -> None:
     model = grown(keras.Sequential([keras.Input((6, 5)), layers.LSTM(4, return_sequences=True)]))

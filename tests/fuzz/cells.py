@@ -75,7 +75,8 @@ def equations(rng: random.Random) -> str:
 
 def expression(rng: random.Random, known: list[str], depth: int) -> str:
     """An expression of the grammar with a person's spaces, signs and parentheses."""
-    kind = rng.choice(("leaf", "sum", "sum", "product", "matvec", "sign", "function", "group") if depth else ("leaf",))
+    kinds = "leaf", "sum", "sum", "product", "matvec", "vecmat", "part", "greater", "sign", "function", "group"
+    kind = rng.choice(kinds if depth else ("leaf",))
     sub = lambda: expression(rng, known, depth - 1)  # noqa: E731
     if kind == "leaf":
         if rng.random() < 0.8:
@@ -90,6 +91,14 @@ def expression(rng: random.Random, known: list[str], depth: int) -> str:
         return f"{sub()}{_space(rng)}*{_space(rng)}{rng.choice((rng.choice(known), f'({sub()})'))}"
     if kind == "matvec":
         return f"W_{rng.randint(0, 3)}{_space(rng)}@{_space(rng)}{rng.choice((rng.choice(known), f'({sub()})', sub()))}"
+    if kind == "vecmat":
+        return f"{rng.choice((rng.choice(known), f'({sub()})'))}{_space(rng)}@{_space(rng)}W_{rng.randint(0, 3)}"
+    if kind == "part":
+        begin = rng.choice((0, 0, 1, 2))
+        units = rng.choice((f"{begin}", f"{begin}:{begin + 1}", f"{begin}{_space(rng)}:{_space(rng)}{begin + 2}"))
+        return f"{rng.choice((rng.choice(known), f'({sub()})'))}[{units}]"
+    if kind == "greater":
+        return f"({sub()}{_space(rng)}{rng.choice('<>')}{_space(rng)}{sub()})"
     if kind == "sign":
         return f"{''.join(rng.choices('+-', k=rng.randint(1, 3)))}{rng.choice((f'({sub()})', sub()))}"
     if kind == "function":

@@ -107,14 +107,19 @@ def test_memory_shows_the_step_that_matters() -> None:
 def test_memory_says_what_was_left_out() -> None:
     found = explanation(planted(), f"{LAST}/c_t[0]", "memory")
     text = found.markdown()
-    pattern = r"([\d,]+) rows are left out \(⋮\): part (\S+) in all, at most (\S+) in size each\. `-o FILE.csv`"
+    pattern = (
+        r"([\d,]+) rows are left out \(⋮\): part (\S+) in all, at most (\S+) in size each \(step (\d+), (.+)\)\. "
+        r"`-o FILE.csv` has every row\."
+    )
     said = re.search(pattern, text)
     assert said is not None
     shown = {row[0] for row in cells(text, "step")}
     gone = [row for row in found.rows if row[0] is not None and str(row[0]) not in shown]
     assert int(said[1].replace(",", "")) == len(gone) == LAST + 1 - (len(shown) - 2)
     assert float(said[2]) == pytest.approx(sum(row[2] for row in gone), rel=1e-2)
-    assert float(said[3]) == pytest.approx(max(abs(row[2]) for row in gone), rel=1e-2)
+    step, source, part = max(((row[0], row[1], abs(row[2])) for row in gone), key=lambda row: row[2])
+    assert float(said[3]) == pytest.approx(part, rel=1e-2)
+    assert (int(said[4]), said[5]) == (step, source)
     assert len(list(csv.reader(io.StringIO(found.csv())))) == LAST + 3
     assert len(found.data()["rows"]) == LAST + 2
 
@@ -221,6 +226,23 @@ def test_units_are_named() -> None:
     ]  # fmt: skip
     assert "88 rows are left out, none with left or right above 0. `-o FILE.csv` has every row." in text
     assert max(map(len, (line for line in text.splitlines() if line.startswith("|")))) <= 80
+
+
+def test_the_unit_that_is_left_out_and_matters_most_is_named() -> None:
+    """One unit more than fits is always open: of equal ones the last is left out, and the sentence says which."""
+    text = gates(60, dict.fromkeys(range(10, 51), 0.99))
+    assert [row[1] for row in cells(text, "line")] == [str(unit) for unit in range(10, 50)]
+    assert "20 rows are left out, none with left or right above 1 (line f_t, unit 50)." in text
+
+
+def test_entries_that_are_left_out_are_named() -> None:
+    text = explanation(planted(), f"{LAST}/h_t[0]", "contribution", points=2).markdown()
+    entries = cells(text.partition("## Entries")[2], "address")
+    shown = {row[0] for row in entries}
+    found = lt.explain(planted(), f"{LAST}/h_t[0]", "contribution", points=2)
+    gone = found[~found.address.isin(shown)]
+    largest = gone.address[gone.contribution.abs().idxmax()]
+    assert f"in size each ({largest}). `-o FILE.csv`" in text
 
 
 def test_units_are_named_by_their_labels() -> None:

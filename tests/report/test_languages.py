@@ -179,6 +179,7 @@ def traces() -> Iterator[Trace]:
     yield lt.run(square | normal, [1.0], options={"layer_norm_cell": True})
     yield lt.run(square, np.ones((3, 3, 1)), mask=[[1, 0, 1], [1, 0, 0], [0, 0, 1]])
     yield problem("a_t = sigmoid(x_t)\nb_t = sigmoid(-x_t)\ns_t = a_t * b_t\noutput: s_t", [[1.0, 2.0]])
+    yield problem("a_t = x_t[0:1] * (x_t[1] > 0.5)\noutput: a_t", [[1.0, 2.0]])
     yield problem("f_t = sigmoid(0 * x_t)\nc_t = f_t * c_prev\ncarry: c_prev <- c_t\noutput: c_t", np.ones((2, 2)))
     yield problem(f"h_t = {' + '.join(f'{name} @ x_t' for name in many)}", [[1.0]], many)
     yield from (problem(wide, np.ones((steps, 1)), {"W": np.ones((units, 1))}) for steps, units in SIZES)

@@ -32,6 +32,11 @@ def matvec(matrix: Sequence[Vector], vector: Vector) -> Vector:
     return [dot(row, vector) for row in matrix]
 
 
+def vecmat(vector: Vector, matrix: Sequence[Vector]) -> Vector:
+    """The vector's products with each column."""
+    return [dot(column, vector) for column in zip(*matrix, strict=True)]
+
+
 def step(
     w: Weights,
     x: Vector,
@@ -160,12 +165,16 @@ def evaluate(tree: Any, values: Mapping[str, Any]) -> Vector:
         return [near(rest[0])]
     if kind == "@":
         return matvec(values[rest[0]], evaluate(rest[1], values))
+    if kind == "vecmat":
+        return vecmat(evaluate(rest[1], values), values[rest[0]])
     if kind == "+":
         whole: Vector = [0.0]
         for sign, term in rest[0]:
             whole = _pairs(lambda a, b, s=sign: a + b if s > 0 else a - b, whole, evaluate(term, values))
         return whole
     parts = [evaluate(part, values) for part in rest[0]]
+    if kind == "slice":
+        return parts[0][slice(*rest[1])]
     if kind == "concat":
         return end_to_end(parts)
     if kind in ("sum", "mean", "max1"):
@@ -174,9 +183,9 @@ def evaluate(tree: Any, values: Mapping[str, Any]) -> Vector:
         wide = max(map(len, parts))
         test, yes, no = (part * wide if len(part) == 1 else part for part in parts)
         return [_where(test[j], yes[j], no[j]) for j in range(wide)]
-    if kind in ("*", "/", "max"):
-        rule = {"*": lambda a, b: a * b, "/": lambda a, b: a / b, "max": lambda *pair: largest(pair)}[kind]
-        return _pairs(rule, *parts)
+    if kind in ("*", "/", "max", ">"):
+        rules = {"*": lambda a, b: a * b, "/": lambda a, b: a / b, "max": lambda *pair: largest(pair), ">": _greater}
+        return _pairs(rules[kind], *parts)
     if kind == "-":
         return [-value for value in parts[0]]
     return [call(kind, value, *rest[1]) for value in parts[0]]
@@ -189,6 +198,12 @@ def _where(test: Any, yes: Any, no: Any) -> Any:
     if 0 < test.off >= abs(test.value):
         return Near(chosen.value, abs(yes.value - no.value) + yes.off + no.off)
     return chosen
+
+
+def _greater(a: Any, b: Any) -> Near:
+    """1 or 0; where rounding decides, near both."""
+    a, b = near(a), near(b)
+    return Near(1.0 if a.value > b.value else 0.0, 1.0 if 0 < a.off + b.off >= abs(a.value - b.value) else 0.0)
 
 
 def _pairs(rule: Any, a: Vector, b: Vector) -> Vector:

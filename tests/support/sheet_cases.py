@@ -26,7 +26,8 @@ EVERYTHING = """
     d_t = scaled_tanh(v_t, 1.7, 0.6) + hard_sigmoid(v_t, 0.3, 0.4) + elu(v_t, 0.7) + softsign(v_t) - softplus(-v_t)
     g_t = clip(a_t, -0.5, 1.5) + where(relu(v_t), d_t, -2) + max(v_t, e_t) + max(v_t, 0.1) * (-d_t)
     q_t = (g_t - mean(g_t)) / (1 + max(a_t) + sum(d_t * d_t))
-    k_t = concat(q_t, mean(v_t), 0.5)
+    n_t = (x_t @ W_p)[1:4] * (v_t > 0.1) + tanh(sum(v_t)) @ W_n - (0.2 > g_t)
+    k_t = concat(q_t + 0.25 * n_t, mean(v_t), 0.5)
     h_t = W_k @ k_t
     o_t = h_t
     r_t = W_o @ b
@@ -83,7 +84,7 @@ def two_layers(batch: int | None = None, **more: Any) -> dict[str, Any]:
 
 def _everything() -> dict[str, Any]:
     draw = np.random.default_rng(5)
-    shapes = {"W_x": (3, 2), "W_h": (3, 2), "b": (3,), "W_k": (2, 5), "W_o": (4, 3)}
+    shapes = {"W_x": (3, 2), "W_h": (3, 2), "b": (3,), "W_k": (2, 5), "W_o": (4, 3), "W_p": (2, 4), "W_n": (1, 3)}
     weights = {name: draw.normal(size=shape).tolist() for name, shape in shapes.items()}
     x = draw.normal(size=(4, 2, 2)).tolist()
     return {"cell": {"equations": EVERYTHING}, "weights": weights, "x": x, "h0": draw.normal(size=(2, 2)).tolist()}
@@ -150,7 +151,7 @@ def columns_of(book: Any, sheet: str) -> dict[str, int]:
 def values(book: Any, trace: Trace, at: Value) -> Iterator[tuple[str, float, Any]]:
     """(place, recorded, what stands in the cell) of every line's every value; `book` is openpyxl's."""
     for stage in trace.stages:
-        sheet = f"Layer {stage.layer} {stage.direction}"
+        sheet = f"{'Layer' if stage.owner == stage.scope else 'Gradient'} {stage.owner.replace('/', ' ')}"
         begin = columns_of(book, sheet)
         for row in book[sheet].iter_rows(min_row=6):
             b, t = row[0].value, row[1].value
@@ -158,6 +159,18 @@ def values(book: Any, trace: Trace, at: Value) -> Iterator[tuple[str, float, Any
                 for j, recorded in enumerate(array[trace.span.index(t), b].tolist()):
                     cell = row[begin[name] - 1 + j]
                     yield f"{stage.scope}/{t}/{b}/{name}[{j}]", recorded, at(sheet, cell.coordinate)
+    for scope, sums in trace.sums.items():
+        layer, direction = scope.split("/")
+        for name, array in sums.items():
+            sheet, _, area = book.defined_names[
+                f"{name}_{layer}{direction.removeprefix('adjoint-')[0]}"
+            ].attr_text.rpartition("!")
+            sheet, rows = sheet.strip("'"), book[sheet.strip("'")][area.replace("$", "")]
+            for row, numbers in zip(
+                rows if isinstance(rows, tuple) else ((rows,),), np.atleast_2d(array.T).T, strict=True
+            ):
+                for k, (cell, recorded) in enumerate(zip(row, numbers.tolist(), strict=True)):
+                    yield f"{scope}/{name}[{row[0].row},{k}]", recorded, at(sheet, cell.coordinate)
 
 
 def weight_cell(book: Any, place: tuple[str, int, int | None]) -> Any:
@@ -177,7 +190,8 @@ def weight_cell(book: Any, place: tuple[str, int, int | None]) -> Any:
 def _index(area: Any, i: int, j: int | None = None) -> Any:
     if j is None:
         return np.ravel(area)[i - 1]
-    return np.atleast_2d(area)[i - 1] if j == 0 else np.atleast_2d(area)[i - 1, j - 1]
+    area = np.atleast_2d(area)
+    return area[:, j - 1] if i == 0 else area[i - 1] if j == 0 else area[i - 1, j - 1]
 
 
 _FUNCTIONS: dict[str, Any] = {

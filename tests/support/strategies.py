@@ -24,7 +24,7 @@ CONSTANTS: dict[str, list[tuple[float, ...]]] = {
 }
 #: Functions that are finite for every operand, so that random cells stay comparable.
 SAFE = tuple(name for name in FUNCTIONS if name not in ("exp", "log", "sqrt", "softplus"))
-_LEVEL = {"+": 1, "*": 2, "/": 2, "@": 2, "-": 3}
+_LEVEL = {">": 0, "+": 1, "*": 2, "/": 2, "@": 2, "vecmat": 2, "-": 3}
 
 
 @dataclass
@@ -66,19 +66,28 @@ class _Growth:
         """An expression whose value has `width` units."""
         if depth == 0:
             return self.leaf(width)
-        kinds = ["leaf", "@", "+", "*", "-", "function", "where", "max", "concat" if width > 1 else "reduce"]
-        kind = self.draw(st.sampled_from(kinds))
+        kinds = ["leaf", "@", "vecmat", "+", "*", "-", "function", "where", "max", ">", "slice"]
+        kind = self.draw(st.sampled_from([*kinds, "concat" if width > 1 else "reduce"]))
         if kind == "leaf":
             return self.leaf(width)
         if kind == "@":
             inner = self.draw(st.sampled_from(sorted(set(self.names.values()))))
             return ("@", self.parameter(width, inner), self.tree(inner, depth - 1))
+        if kind == "vecmat":
+            inner = self.draw(st.sampled_from(sorted(set(self.names.values()))))
+            vector = self.tree(inner, depth - 1)
+            if vector[0] == "name" and vector[1] in self.shapes:  # a parameter there would be the matrix
+                vector = ("-", [vector])
+            return ("vecmat", self.parameter(inner, width), vector)
+        if kind == "slice":
+            before, behind = self.draw(st.integers(0, 2)), self.draw(st.integers(0, 2))
+            return ("slice", [self.tree(before + width + behind, depth - 1)], (before, before + width))
         if kind == "+":
             count = self.draw(st.integers(2, 4))
             signs = [self.draw(st.sampled_from([1.0, -1.0])) for _ in range(count)]
             first = self.tree(width, depth - 1)
             return ("+", [(signs[0], first), *((s, self.broad(width, depth - 1)) for s in signs[1:])])
-        if kind in ("*", "max"):
+        if kind in ("*", "max", ">"):
             pair = [self.tree(width, depth - 1), self.broad(width, depth - 1)]
             return (kind, pair if self.draw(st.booleans()) else pair[::-1])
         if kind == "where":
@@ -100,7 +109,7 @@ class _Growth:
         if kind == "number":
             return ("number", self.draw(NUMBERS))
         tree = self.tree(1 if kind == "one" else width, depth)
-        return ("tanh", [tree], ()) if kind == "one" and tree[0] == "@" else tree
+        return ("tanh", [tree], ()) if kind == "one" and tree[0] in ("@", "vecmat") else tree
 
 
 def written(tree: Any, draw: Any, level: int = 0) -> str:
@@ -111,6 +120,15 @@ def written(tree: Any, draw: Any, level: int = 0) -> str:
         text = str(rest[0]) if kind == "name" else repr(rest[0])
     elif kind == "@":
         text = f"{rest[0]}{space}@{space}{written(rest[1], draw, 3)}"
+    elif kind == "vecmat":
+        text = f"{written(rest[1], draw, 2)}{space}@{space}{rest[0]}"
+    elif kind == ">":
+        left, right = (written(part, draw, 1) for part in rest[0])
+        text = f"{left}{space}>{space}{right}" if draw(st.booleans()) else f"{right}{space}<{space}{left}"
+    elif kind == "slice":
+        begin, end = rest[1]
+        alone = end == begin + 1 and draw(st.booleans())
+        text = f"{written(rest[0][0], draw, 4)}[{begin}{'' if alone else f'{space}:{space}{end}'}]"
     elif kind == "+":
         (sign, first), *others = rest[0]
         text = "-" + written(first, draw, 3) if sign < 0 else written(first, draw, 2)
@@ -176,7 +194,7 @@ def _names(tree: Any) -> set[str]:
         return {rest[0]}
     if kind == "number":
         return set()
-    if kind == "@":
+    if kind in ("@", "vecmat"):
         return {rest[0]} | _names(rest[1])
     return set().union(*(_names(part[1] if kind == "+" else part) for part in rest[0]))
 

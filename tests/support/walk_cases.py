@@ -18,7 +18,9 @@ u_t = sigmoid(W_u @ x_t + U_u @ h_prev + b_u)
 n_t = tanh(W_n @ x_t + r_t * (U_n @ h_prev))
 q_t = n_t / (1 + exp(max(n_t)))
 p_t = softsign(concat(mean(n_t * n_t), log(1 + u_t)))
-s_t = u_t * h_prev + (1 - u_t) * n_t + q_t * sum(p_t) - 0.25 * max(u_t, n_t)
+v_t = x_t @ K + h_prev @ U_k
+k_t = concat(v_t[2:4], h_prev[1:3]) * (r_t > 0.5) + n_t * (v_t[1] < u_t)
+s_t = u_t * h_prev + (1 - u_t) * n_t + q_t * sum(p_t) - 0.25 * max(u_t, n_t) + k_t
 h_t = where(relu(s_t), s_t, elu(s_t, 0.5))
 carry: h_prev <- h_t
 """
@@ -59,7 +61,7 @@ def weights(
 ) -> dict[str, np.ndarray]:
     """Distinct random weights for a stack, by full address."""
     cell = cell_of(options)
-    reads = {str(line.operands[0]): line.operands[1] for line in cell.lines if line.op == "matvec"}
+    reads = {line.product[0]: (line.product[1], line.op) for line in cell.lines if line.product}
     recurrent = P if options.get("projection") else H
     found = {}
     for layer in range(layers):
@@ -73,7 +75,9 @@ def weights(
             for name in cell.parameters:
                 high = P if options.get("projection") and name.endswith("hr") else H
                 if name in reads:
-                    value = rng.normal(size=(high, wide[str(reads[name])])) * 0.6
+                    vector, op = reads[name]
+                    value = rng.normal(size=(high, wide[vector])) * 0.6
+                    value = value if op == "matvec" else np.ascontiguousarray(value.T)
                 else:
                     value = rng.normal(size=high) * 0.4 + (1 if "gamma" in name else 0)
                 found[f"{layer}/{direction}/{name}"] = value

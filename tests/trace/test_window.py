@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.backward.gradients import add_value, line_gradients, one_value
+from lstm_trace.backward.gradients import add_value, one_value, walked
+from lstm_trace.backward.run import line_gradients
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.explanation.contribution import contribution
@@ -208,7 +209,10 @@ def test_gradients_stop_at_the_edge() -> None:
     found = [{}, {}]
     for trace, seeds in zip((whole, window), found, strict=True):
         add_value(trace, seeds, one_value(trace, "7/1/c_t[2]"))
-    one, two = (line_gradients(trace, seeds)["0/forward"] for trace, seeds in zip((whole, window), found, strict=True))
+    one, two = (
+        line_gradients(walked(trace, seeds, True))["0/forward"]
+        for trace, seeds in zip((whole, window), found, strict=True)
+    )
     for name, values in two.items():
         np.testing.assert_allclose(values, one[name][SOME], rtol=1e-13, atol=1e-16)
     state = lt.gradients(window, of="7/1/c_t[2]")["c0"][0, 1]

@@ -11,9 +11,9 @@ from lstm_trace.cell.lines import Line
 from lstm_trace.cell.ops import OPS
 from lstm_trace.verification.rederive import _ROUNDED, _SQUASHING, _derive, _Known
 
-CONSTANTS: dict[str, tuple[float, ...]] = {"clip": (-0.5, 0.75)}
+CONSTANTS: dict[str, tuple[float, ...]] = {"clip": (-0.5, 0.75), "slice": (1.0, 3.0)}
 #: Operations that only choose, copy or turn numbers: nothing is rounded.
-EXACT = {"neg", "copy", "relu", "clip", "where", "maximum", "max", "concat"}
+EXACT = {"neg", "copy", "relu", "clip", "where", "maximum", "max", "concat", "slice", "greater"}
 
 
 def operands(name: str, rng: np.random.Generator) -> list[Any]:
@@ -22,6 +22,8 @@ def operands(name: str, rng: np.random.Generator) -> list[Any]:
     found = [rng.normal(size=(5, 2, 3)) for _ in range(count)]
     if name == "matvec":
         found[0] = rng.normal(size=(4, 3))
+    if name == "vecmat":
+        found[1] = rng.normal(size=(3, 4))
     if name in ("log", "sqrt", "div"):
         found[-1] = np.abs(found[-1]) + 0.5
     if name == "where":
@@ -42,7 +44,9 @@ def test_no_nearby_operands_leave_the_bound(name: str, reach: float) -> None:
     constants = signs if name == "add" else CONSTANTS.get(name, defaults)
     given = operands(name, rng)
     line = Line("y", name, tuple(f"v{k}" for k in range(len(given))), constants)
-    exact = {0} if name in ("matvec", "where") else set()
+    if name == "greater":  # half of the pairs so close that it may hold or not
+        given[1][:3] = given[0][:3] + reach * rng.uniform(-1, 1, size=(3, 2, 3))
+    exact = {"matvec": {0}, "where": {0}, "vecmat": {1}}.get(name, set())
     off = [0.0 if k in exact else reach * rng.uniform(size=v.shape) for k, v in enumerate(given)]
     known = _derive(line, [_Known(v, o) for v, o in zip(given, off, strict=True)], "float64", np.float64)
     limit = np.broadcast_to(known.limit, np.shape(known.value))
@@ -51,8 +55,35 @@ def test_no_nearby_operands_leave_the_bound(name: str, reach: float) -> None:
         gap = np.abs(op.array(moved, constants) - known.value)
         assert (gap <= limit + 1e-15).all()
         largest = gap.max()
-    assert limit.max() < 1e3 * reach + 1e-13
+    if name == "greater":
+        assert set(np.unique(limit)) == {0.0, 1.0}
+    else:
+        assert limit.max() < 1e3 * reach + 1e-13
     assert largest > 0
+
+
+@pytest.mark.parametrize("name", ["matvec", "vecmat"])
+def test_a_matrix_that_is_off_counts_too(name: str) -> None:
+    rng = np.random.default_rng(12)
+    given = operands(name, rng)
+    off = [0.1 * rng.uniform(size=v.shape) for v in given]
+    line = Line("y", name, ("a", "b"))
+    known = _derive(line, [_Known(v, o) for v, o in zip(given, off, strict=True)], "float64", np.float64)
+    gaps = []
+    for _ in range(200):
+        moved = [v + o * rng.choice([-1, 1], size=v.shape) for v, o in zip(given, off, strict=True)]
+        gaps.append(np.abs(OPS[name].array(moved, ()) - known.value))
+    limit = np.asarray(known.limit)
+    assert (np.max(gaps, axis=0) <= limit).all()
+    assert (np.max(gaps, axis=0) > 0.1 * limit).any(), "not so wide that it says nothing"
+
+
+def test_where_counts_both_values_where_its_condition_may_be_zero() -> None:
+    condition, a, b = (np.reshape(v, (1, 1, 3)) for v in ([1.0, 1.0, 0.0], [2.0, 2.0, 2.0], [5.0, 5.0, 5.0]))
+    off = np.reshape([0.0, 1.0, 1.0], (1, 1, 3))
+    line = Line("y", "where", ("c", "a", "b"))
+    known = _derive(line, [_Known(condition, off), _Known(a), _Known(b)], "float64", np.float64)
+    assert np.ravel(known.limit).tolist() == [0, 3, 3]
 
 
 def test_every_operation_has_its_rounding() -> None:

@@ -15,7 +15,7 @@ import lstm_trace as lt
 from lstm_trace.cell.kinds import KINDS
 from lstm_trace.cli import main
 from lstm_trace.trace.trace import Trace
-from lstm_trace.verification.verify import derive
+from lstm_trace.verification.rounding import derive
 
 CELLS: list[dict[str, Any]] = [
     {},

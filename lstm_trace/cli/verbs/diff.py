@@ -51,7 +51,7 @@ def command(
     from ...tables.attribution import difference
     from ...tables.explanation import SUFFIXES
     from ...trace.files.external_values import is_external, read_external
-    from ...verification.compare import Tolerance, compare
+    from ...verification.compare import Tolerance, agree, compare
     from ..model_options import of_side, opened_two, opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
@@ -65,13 +65,13 @@ def command(
         other, remarks = read_external(b, reference)
     else:
         reference, other = opened_two(a, b, given)
-    found = compare(reference, other, tolerance)
     if attribute is not None:
-        text = difference(reference, other, attribute).render(chosen)
+        same, text = agree(reference, other, tolerance), difference(reference, other, attribute).pieces(chosen)
     else:
-        text = view.render(found, chosen)
-    conclude(0 if found.same else 1)
+        found = compare(reference, other, tolerance)
+        same, text = found.same, iter([view.render(found, chosen)])
+    conclude(0 if same else 1)
     with written(output) as file:
-        file.write(text)
+        file.writelines(text)
     for remark in remarks:
         echo(f"note: {remark}", err=True)

@@ -8,24 +8,36 @@ import click
 
 from ...report.languages import languages
 from ..model_options import input_options, layout_options
-from ..options import FORMAT, nonfinite_option, output_option, selection_options
+from ..options import (
+    FORMAT,
+    arithmetic_options,
+    nonfinite_option,
+    number_options,
+    output_option,
+    selection_options,
+)
 
 if TYPE_CHECKING:
     from ...trace.trace import Trace
 
-WAYS = ("memory", "gradient", "contribution", "gates")
+#: Options whose keyword is another word.
+_OPTION = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
+WAYS = ("memory", "gradient", "contribution", "gates", "training")
+#: Those that are written as a report too, and the suffix of a problem with new weights.
+REPORTS = ("gradient", "training")
+PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 
 
 @click.command("explain")
 @click.argument("source", type=click.Path(allow_dash=True))
 @click.option("--of", help="Address of the value, for example 3/h_t[1]; not for gates.")
 @click.option("--how", type=click.Choice(WAYS), required=True, help="Which explanation.")
-@output_option("Write here: .md, .csv or .json (gradient also .txt); Markdown to standard output if not given.")
+@output_option("Write here: .md, .csv or .json (gradient: as a report too); Markdown to standard output if not given.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["md", "text", "csv", "json"]),
-    help="Output format, if the suffix does not determine it; text for gradient only.",
+    type=click.Choice(["md", "csv", "json", "text", "html", "tex", "typ", "pdf"]),
+    help="Output format, if the suffix does not determine it; beyond md, csv and json for gradient and training.",
 )
 @click.option(
     "--baseline",
@@ -33,19 +45,37 @@ WAYS = ("memory", "gradient", "contribution", "gates")
     metavar="BASELINE",
     help="contribution: zero-input (default), zero-state, a batch element, or a file.",
 )
-@click.option("--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50).")
+@click.option(
+    "--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50, fewer for a large trace)."
+)
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), help="training: the learning rate (0.1; adam 0.001)."
+)
+@click.option("--updates", type=click.IntRange(1, 1000), help="training: how many updates (1).")
+@click.option("--optimizer", help="training: sgd (default), momentum, adam, or equations of an own rule.")
+@click.option("--constant", "constants", multiple=True, metavar="NAME=NUMBER", help="training: a constant of the rule.")
+@click.option("--weights", help="training: names of the weights that are updated; all if not given.")
 @click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")
 @click.option(
     "--detail",
     type=click.Choice(["scalar", "vector", "summary"]),
-    help="gradient: every term of every unit, vectors, or gates and states only; chosen by size if not given.",
+    help="gradient, training: every term of every unit, vectors, or gates and states only; by size if not given.",
 )
-@click.option("--digits", type=click.IntRange(0, 17), help="gradient: decimals (8).")
-@click.option("--width", type=click.IntRange(min=40), help="gradient: columns of text (80).")
-@click.option("--language", type=click.Choice(languages()), help="gradient: language of headings and sentences (en).")
-@click.option("--all", "everything", is_flag=True, help="gradient: do not truncate.")
+@click.option("--equations", is_flag=True, help="gradient: the equations of the way back alone.")
+@click.option(
+    "--notation",
+    type=click.Choice(["exercise", "pytorch", "keras"]),
+    help="gradient, training: symbols of the exercises, of PyTorch or of Keras.",
+)
+@click.option("--width", type=click.IntRange(min=40), help="gradient, training: columns of text (80).")
+@click.option(
+    "--language", type=click.Choice(languages()), help="gradient, training: language of headings and sentences (en)."
+)
+@click.option("--all", "everything", is_flag=True, help="gradient, training: do not truncate.")
 @click.option("--low", type=click.FloatRange(0, 1), help="gates: a value below it is left-saturated (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="gates: a value above it is right-saturated (0.9).")
+@number_options
+@arithmetic_options
 @selection_options
 @input_options
 @layout_options
@@ -57,6 +87,7 @@ def command(
     output: str,
     form: str | None,
     allow_nonfinite: bool,
+    style: dict[str, Any],
     **given: Any,
 ) -> None:
     """Explain a value of SOURCE, a trace or problem (or a model with --input).
@@ -66,21 +97,35 @@ def command(
     gradient      back-propagation through time, line by line, and all gradients
     contribution  the value against a baseline, split over inputs and steps
     gates         saturation, dead units, memory length; the first NaN or infinity
+    training      forward, loss, back-propagation and updated weights; -o new.yaml
+                  writes the problem with them
     """
     from ...base.files import format_of, written
+    from ...report.report import SUFFIXES as WORKED
     from ...tables.explanation import SUFFIXES
     from ...tables.explanations import explanation
+    from ...tables.gradient import Gradient
+    from ...tables.training import Course
     from ..model_options import opened_with
 
     if of is None and how != "gates" and not given["seed"]:
         raise click.UsageError(f"--how {how} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
-    arguments = _arguments(how, {"of": of, **given})
-    suffixes = SUFFIXES | ({".txt": "text"} if how == "gradient" else {})
+    arguments = _arguments(how, {"of": of, **style, **given})
+    suffixes = (WORKED if how in REPORTS else {}) | SUFFIXES | (PROBLEMS if how == "training" else {})
     chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
     trace = opened_with(source, given, allow_nonfinite)
-    text = explanation(trace, how=how, **arguments).render(chosen)
+    found = explanation(trace, how=how, **arguments)
+    if chosen == "problem" and isinstance(found, Course):
+        text = iter([found.problem(source)])
+    elif chosen == "pdf" and isinstance(found, Gradient | Course):
+        made = found.pdf()
+        with written(output, "wb") as file:
+            file.write(made)
+        return
+    else:
+        text = found.pieces(chosen)
     with written(output) as file:
-        file.write(text)
+        file.writelines(text)
 
 
 def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -90,17 +135,27 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
 
     known = {name for names in READS.values() for name in names}
     chosen: dict[str, Any] = {"of": None}
-    chosen |= {
-        name: value for name, value in given.items() if name in known and value is not None and value is not False
-    }
+    chosen |= {name: value for name, value in given.items() if name in known and value not in (None, False, ())}
     for name, ways in misplaced(how, (name for name, value in chosen.items() if value is not None)).items():
-        option = "all" if name == "everything" else name
+        option = _OPTION.get(name, name.replace("_", "-"))
         raise click.UsageError(f"--{option} belongs to --how {' and '.join(ways)}, not to --how {how}")
+    if "weights" in chosen:
+        chosen["weights"] = tuple(name.strip() for name in chosen["weights"].split(","))
+    if "constants" in chosen:
+        chosen["constants"] = dict(map(_constant, chosen["constants"]))
     if "seed" in chosen:
         chosen["seed"] = read_input(chosen["seed"]).values
     if "baseline" in chosen:
         chosen["baseline"] = _baseline(chosen["baseline"])
     return chosen
+
+
+def _constant(text: str) -> tuple[str, float]:
+    name, mark, value = text.partition("=")
+    try:
+        return name.strip(), float(value) if mark else float("nan")
+    except ValueError:
+        raise click.UsageError(f"--constant {text!r}: expected NAME=NUMBER, as in momentum=0.5") from None
 
 
 def _baseline(text: str) -> str | int | Trace:

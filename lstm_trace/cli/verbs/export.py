@@ -24,6 +24,8 @@ from ..progress import Bar
               help="excel: opens by a double click; excel-eu: with semicolon and decimal comma.")  # fmt: skip
 @click.option("--padding", is_flag=True, help="Keep steps beyond a sequence's length, with a column `valid` (1, or 0).")
 @digits_option("Decimals in .csv and .tsv, or of one line: c_t=6 (repeatable); decimals that .xlsx shows (6).")
+@click.option("--gradient-of", metavar="ADDRESS", help="With the gradient of one value (2/h_t[0]) or of a loss "
+              "(L): every line of the way back; live in .xlsx.")  # fmt: skip
 @click.option("--values", is_flag=True, help="Plain numbers in .xlsx, instead of formulas.")
 @selection_options
 @nonfinite_option
@@ -35,6 +37,7 @@ def command(
     dialect: str,
     padding: bool,
     digits: tuple[int | None, dict[str, int]],
+    gradient_of: str | None,
     values: bool,
     allow_nonfinite: bool,
     **selection: Any,
@@ -46,6 +49,7 @@ def command(
     """
     from dataclasses import replace
 
+    from ...backward.gradients import backward
     from ...export.excel.limits import refuse
     from ...export.writers import Job, check, export
     from ...formulas.numbers import Style
@@ -55,6 +59,8 @@ def command(
     writer = check(output, shape, with_inputs, dialect, values, padding, style)  # before a long run, as the next lines
     before = (lambda model: refuse(model, chosen, not values, padding)) if writer.workbook else None
     trace = opened(source, allow_nonfinite, before)
+    if gradient_of is not None:
+        trace = backward(trace, of=gradient_of)
     job = Job(trace, shape, chosen, with_inputs, dialect, values, padding, style)
     whole = replace(job, padding=padding or writer.workbook)  # a workbook may hold padding without being asked
     with Bar("writing", "rows", whole.rows) as bar:

@@ -18,11 +18,11 @@ from ..options import arithmetic_options, echo, name_list, nonfinite_option, out
     "--layer", "layers", type=click.IntRange(min=0), multiple=True, help="Store this layer only (repeatable)."
 )
 @click.option("--steps", callback=step_slice, help="Store these steps only: A:B, A: or :B (B excluded), or T.")
-@click.option("--plan", is_flag=True, help="Print the execution plan and exit.")
+@click.option("--plan", is_flag=True, help="Print which execution plan is the default, and numpy's plan; exit.")
 @click.option(
     "--by-plan",
     type=click.Choice(["auto", "compiled", "planned", "lines"]),
-    help="Execution plan; auto (the default) may choose another one in the next run.",
+    help="Execution plan; auto (the default) chooses by the size of the run.",
 )
 @click.option("--plan-of", type=click.Path(), metavar="TRACE", help="Use the execution plan that computed TRACE.")
 @arithmetic_options

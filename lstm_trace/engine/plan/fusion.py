@@ -137,6 +137,8 @@ def _pair(a: Line, b: Line, columns: Mapping[str, Column], parameters: frozenset
                 return None
             kinds.append("parameter")
         elif x == y:
+            if not a.product and x in columns and columns[x].width == columns[a.name].width:
+                return None  # numpy takes 0.77 µs for (2, 32) times (1, 32), and 0.23 for each pair of (32,)
             kinds.append("same")
         elif x not in columns or y not in columns:
             return None

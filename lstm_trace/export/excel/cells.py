@@ -43,6 +43,8 @@ def cells(book: Book, grid: Grid, block: Block) -> Cells:
     if block.kind == "state":
         target = grid.blocks[grid.stage.cell.states[block.name]]
         formulas = tuple(f"{column(c)}{{p}}" for c in _spread(target, block.width))
+        if grid.stage.cell.gradient:
+            return Cells(formulas, ("0",) * block.width)
         start = next((s for s in book.starts if (s.scope, s.state) == (grid.stage.scope, block.name)), None)
         if start is None:
             return Cells(formulas)
@@ -73,7 +75,7 @@ def _elsewhere(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
 
 def _line(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
     line = grid.stage.cell.by_name[block.name]
-    tables = {table.name: table for table in book.tables[grid.stage.scope]}
+    tables = book.weights(grid)
     operands: list[Ref] = []
     for operand in line.operands:
         if not isinstance(operand, str):

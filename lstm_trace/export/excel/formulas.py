@@ -92,9 +92,11 @@ def _matvec(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
 
 
 def _vecmat(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
-    """The dot product of the vector, which lies in a row, with column j; weights stand in a column too."""
-    vector, column = operands[0].whole, f"INDEX({operands[1].whole},0,{j + 1})"
-    return f"MMULT({vector},{column})" if operands[0].across else f"SUMPRODUCT({vector},{column})"
+    """The product of the vector, which lies in a row, with column j; MMULT wants ranges, and one number is none."""
+    vector, matrix = operands
+    if len(vector.cells) == 1:
+        return f"{vector.whole}*INDEX({matrix.whole},1,{j + 1})"
+    return f"MMULT({vector.whole},INDEX({matrix.whole},0,{j + 1}))"
 
 
 def _add(terms: Sequence[Ref], signs: Sequence[float], j: int) -> str:

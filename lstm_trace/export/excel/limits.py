@@ -27,12 +27,12 @@ _Choice = tuple[str, dict[str, Any]]
 
 def size(book: Book) -> tuple[int, int, int]:
     """(rows, columns, sheets): the most rows and columns of any sheet."""
-    tables = [table for found in book.tables.values() for table in found]
+    tables = [table for part in (book.tables, book.totals) for found in part.values() for table in found]
     rows = [book.height, *(table.top + 2 + table.values.shape[0] for table in tables)]
     columns = [LEFT + _inputs(book), 1 + sum(start.values.shape[-1] for start in book.starts)]
     columns += [grid.width for grid in book.grids.values()]
     columns += [1 + (table.values.shape[1] if table.values.ndim == 2 else 1) for table in tables]
-    with_tables = sum(1 for found in book.tables.values() if found)
+    with_tables = sum(1 for part in (book.tables, book.totals) for found in part.values() if found)
     return max(rows), max(columns), 4 + len(book.grids) + with_tables + sum(1 for g in book.grids.values() if g.lines)
 
 
@@ -41,7 +41,8 @@ def cells(book: Book) -> tuple[int, int]:
     each = LEFT + _inputs(book)
     for grid in book.grids.values():
         each += grid.width + LEFT + sum(block.width for block in grid.lines)
-    return each, sum(table.values.size for found in book.tables.values() for table in found)
+    weights = sum(table.values.size for found in book.tables.values() for table in found)
+    return each, weights + 2 * sum(table.values.size for found in book.totals.values() for table in found)
 
 
 def _inputs(book: Book) -> int:

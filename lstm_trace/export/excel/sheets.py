@@ -16,7 +16,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...cell.lines import expression
-from ...cell.network import GIVEN, VALID, Stage, X, layer_and_direction, scope_and_name
+from ...cell.network import ADJOINT, GIVEN, VALID, Stage, X, layer_and_direction, scope_and_name
 from ...trace.address import INITIAL
 from ...trace.rows import Selection, parts
 from ...trace.trace import Trace
@@ -56,17 +56,23 @@ class Grid:
     @property
     def sheet(self) -> str:
         """The name of the sheet: no text of the user's, so every character is allowed."""
-        return f"Layer {self.stage.layer} {self.stage.direction}"
+        kind = "Layer" if self.stage.owner == self.stage.scope else "Gradient"
+        return f"{kind} {self.stage.owner.replace('/', ' ')}"
 
     @property
     def weights(self) -> str:
         """The sheet of its parameters."""
-        return self.sheet.replace("Layer", "Weights")
+        return f"Weights {self.stage.owner.replace('/', ' ')}"
+
+    @property
+    def totals(self) -> str:
+        """The sheet of what it gathers over all steps."""
+        return self.sheet.replace("Gradient", "Weight gradients")
 
     @property
     def recorded(self) -> str:
         """The sheet of the recorded numbers, each in the cell of the same address."""
-        return self.sheet.replace("Layer", "Recorded")
+        return f"Recorded {self.sheet.lower()}" if self.stage.cell.gradient else self.sheet.replace("Layer", "Recorded")
 
     @property
     def width(self) -> int:
@@ -104,6 +110,7 @@ class Book:
 
     live: formulas; otherwise plain numbers. kept: (steps, rows), which of them have a row on the sheets of steps: all
     where these are live, as the lengths can be changed. padded: whether some of those are padding, which is marked.
+    totals: what is gathered over all steps, where all of them are shown.
     """
 
     trace: Trace
@@ -117,11 +124,17 @@ class Book:
     kept: Array
     padded: bool
     ranges: dict[tuple[str, str], str] = field(default_factory=dict)
+    totals: dict[str, tuple[Table, ...]] = field(default_factory=dict)
 
     @property
     def height(self) -> int:
         """Number of rows of a sheet of steps."""
         return TOP + int(np.count_nonzero(self.kept))
+
+    def weights(self, grid: Grid) -> dict[str, Table]:
+        """The parameters that a stage reads."""
+        scope = grid.stage.owner if grid.stage.owner in self.tables else grid.stage.scope
+        return {table.name: table for table in self.tables[scope]}
 
     @property
     def window(self) -> slice:
@@ -151,20 +164,25 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool
     for stage in filter(selection.places, trace.stages):
         if blocks := _blocks(trace, stage, selection, window, grids, live, padded):
             grids[stage.scope] = Grid(stage, blocks)
-    tables = {scope: _tables(trace, grid, names) for scope, grid in grids.items()} if live else {}
+    tables: dict[str, tuple[Table, ...]] = {}
+    for scope, grid in grids.items() if live else ():
+        if grid.stage.owner not in tables:  # an adjoint reads the weights of its stage
+            tables[scope] = _tables(trace, grid, names)
     steps, rows = trace.span[window], range(batch.start, batch.stop)
+    whole = live and (len(steps), len(rows)) == (trace.steps, trace.batch)
+    totals = {scope: tuple(_totals(trace, grid, names)) for scope, grid in grids.items()} if whole else {}
     starts = tuple(_starts(trace, grids, steps, batch, names)) if live else ()
     every = [(scope, grid, block) for scope, grid in grids.items() for block in grid.blocks.values()]
     given = [(scope, block.name) for scope, _, block in every if block.kind == "given"]
     ranges = {place: _new_name(names, *place) for place in given} if live else {}
     reads_x = any(grid.stage.sources.get(block.name) == X for _, grid, block in every)
-    return Book(trace, steps, rows, live, grids, tables, starts, reads_x, kept, padded, ranges)
+    return Book(trace, steps, rows, live, grids, tables, starts, reads_x, kept, padded, ranges, totals)
 
 
 def _new_name(taken: set[str], scope: str, name: str) -> str:
     """A name for a range. With the place behind it (`W_xi_0f`) none looks like an address; case does not count."""
     layer, direction = layer_and_direction(scope)
-    stem = f"{name[:200]}_{layer}{direction[0]}"
+    stem = f"{name[:200]}_{layer}{direction.removeprefix(ADJOINT)[0]}"
     found = next(n for n in chain([stem], (f"{stem}_{k}" for k in count(2))) if n.casefold() not in taken)
     taken.add(found.casefold())
     return found
@@ -180,6 +198,7 @@ def _blocks(
         return {}
     shown = {line.name for line in lines}
     read = {name for line in lines for name in line.reads} if live else set()
+    read |= {name for gathered in stage.cell.sums for name in gathered.reads} if live else set()
     carried = {stage.cell.states[name] for name in stage.cell.states if name in read}
     outside = [name for name in stage.cell.inputs if name in read | carried]
     outside += [name for name in stage.cell.states if name in read]
@@ -194,10 +213,11 @@ def _blocks(
             alive = live and _follows(stage, name, before, kind, follows & {*blocks, *shown})
             blocks[name] = Block(name, kind, at, values.shape[-1], alive, _whence(stage, name))
             at += values.shape[-1]
-    known = {*blocks, *shown, *trace.parameters.get(stage.scope, {})}
+    of = {line.name: "" for line in lines} | {d: f"∂L/∂{name} = " for d, name in reversed(stage.cell.gradient)}
+    known = {*blocks, *shown, *trace.parameters.get(stage.owner, {})}
     for line in lines:
         width = recorded[line.name].shape[-1]
-        heading = expression(line) if line.assigned else ""
+        heading = f"{of[line.name]}{expression(line)}" if line.assigned else ""
         blocks[line.name] = Block(line.name, "line", at, width, live and set(line.reads) <= known, heading)
         at += width
     return blocks
@@ -240,7 +260,7 @@ def _follows(stage: Stage, name: str, before: dict[str, Grid], kind: str, here: 
 def _whence(stage: Stage, name: str) -> str:
     """Where a value comes from, in a few words."""
     if name in stage.cell.states:
-        return f"{stage.cell.states[name]} of the step {'after' if stage.direction == 'reverse' else 'before'}"
+        return f"{stage.cell.states[name]} of the step {'after' if stage.backwards else 'before'}"
     source = stage.sources[name]
     return {X: "the input", VALID: "1 at a valid step", GIVEN: "given"}.get(source, f"from {source}")
 
@@ -249,11 +269,21 @@ def _tables(trace: Trace, grid: Grid, names: set[str]) -> tuple[Table, ...]:
     """The parameters that the shown formulas read, one below the other."""
     read = {name for line in grid.lines for name in grid.stage.cell.by_name[line.name].reads}
     found, top = [], 2
-    for name, values in trace.parameters.get(grid.stage.scope, {}).items():
+    for name, values in trace.parameters.get(grid.stage.owner, {}).items():
         if name in read:
-            found.append(Table(name, _new_name(names, grid.stage.scope, name), top, values))
+            found.append(Table(name, _new_name(names, grid.stage.owner, name), top, values))
             top += 3 + values.shape[0]
     return tuple(found)
+
+
+def _totals(trace: Trace, grid: Grid, names: set[str]) -> Iterator[Table]:
+    """What the stage gathers over all steps, where all that it needs is shown, one below the other."""
+    top = 2
+    for gathered in grid.stage.cell.sums:
+        values = trace.sums.get(grid.stage.scope, {}).get(gathered.name)
+        if values is not None and set(gathered.reads) <= {*grid.blocks}:
+            yield Table(gathered.name, _new_name(names, grid.stage.scope, gathered.name), top, values)
+            top += 3 + values.shape[0]
 
 
 def _starts(trace: Trace, grids: dict[str, Grid], steps: range, batch: slice, names: set[str]) -> Iterator[Start]:
@@ -267,7 +297,8 @@ def _starts(trace: Trace, grids: dict[str, Grid], steps: range, batch: slice, na
     for scope, grid in grids.items():
         edge = trace.span[-1 if grid.stage.backwards else 0]
         for block in grid.blocks.values():
-            if block.kind == "state" and block.live and edge in steps:
+            # before the first step of an adjoint there is nothing: its states begin with 0
+            if block.kind == "state" and block.live and edge in steps and not grid.stage.cell.gradient:
                 values = trace.initial[scope][block.name][batch]
                 short = INITIAL.get(block.name, block.name)
                 yield Start(scope, block.name, _new_name(names, scope, short), at, values)

@@ -13,6 +13,7 @@ from ...base.arrays import Array
 from ...cell.network import VALID
 from ...errors import OptionError
 from ..writers import Job
+from . import totals
 from .cells import Cells, cells, recorded
 from .file import workbook
 from .formulas import column
@@ -45,9 +46,11 @@ def write(job: Job, path: str | Path) -> None:
         if START in pages:
             _initial(book, pages[START])
         for scope, grid in book.grids.items():
-            if grid.weights in pages:
+            if book.tables.get(scope):
                 _weights(book, grid, book.tables[scope], pages[grid.weights])
             _layer(book, grid, pages[grid.sheet], job)
+            if book.totals.get(scope):
+                totals.write(book, grid, book.totals[scope], pages[grid.totals])
             if grid.recorded in pages:
                 _recorded(book, grid, pages[grid.recorded])
         if CHECK in pages:
@@ -186,7 +189,8 @@ def _style(grid: Grid, block: Block) -> str:
 
 
 def _title(grid: Grid) -> str:
-    return f"Layer {grid.stage.layer}, {grid.stage.direction}"
+    kind, layer, direction = grid.sheet.split()
+    return f"{kind} {layer}, {direction}" if kind == "Layer" else f"Gradient of layer {layer}, {direction}"
 
 
 # -- sheets of their own -------------------------------------------------------------------------------------------
@@ -258,9 +262,23 @@ def _sides(book: Book, grid: Grid, table: Table) -> tuple[Sequence[str], Sequenc
     return labels(book.trace, "x" if inputs else "h", table.values.shape[1]), down
 
 
+def _compared(book: Book) -> Iterator[tuple[str, str, str, int, str, str]]:
+    """(sheet, name, equation, number of values, live cells, recorded cells) of what the check compares."""
+    for scope, grid in book.grids.items():
+        for block in grid.lines:
+            area = f"{column(block.first)}{TOP + 1}:{column(block.columns[-1])}{book.height}"
+            count = block.width * len(book.rows) * len(book.steps)
+            places = f"'{grid.sheet}'!{area}", f"'{grid.recorded}'!{area}"
+            yield grid.sheet, block.name, block.heading, count, *places
+        tables = book.totals.get(scope, ())
+        for table in tables:
+            live, record = (f"'{grid.totals}'!{area}" for area in totals.areas(tables, table))
+            yield grid.totals, table.name, "", table.values.size, live, record
+
+
 def _check(book: Book, page: Page) -> None:
     """For each line the largest difference between the live cells and the record; the largest of all on top."""
-    found = [(grid, block) for grid in book.grids.values() for block in grid.lines]
+    found = list(_compared(book))
     begin, end = 8, 7 + len(found)
     page.write(0, 0, "Check", "title")
     page.write(1, 0, _NOTES["check"], "note")
@@ -271,13 +289,11 @@ def _check(book: Book, page: Page) -> None:
     page.write(4, 1, 1e-9 if book.trace.header.dtype == "float64" else 1e-4, "difference")
     for at, text in enumerate(("sheet", "line", "equation", "values", "largest difference")):
         page.write(7, at, text, "column" if at < 3 else "unit")
-    for row, (grid, block) in enumerate(found, begin):
-        area = f"{column(block.first)}{TOP + 1}:{column(block.columns[-1])}{book.height}"
-        live, record = f"'{grid.sheet}'!{area}", f"'{grid.recorded}'!{area}"
-        page.link(row, 0, grid.sheet)
-        page.write(row, 1, block.name, "text")
-        page.write(row, 2, block.heading, "text")
-        page.write(row, 3, block.width * len(book.rows) * len(book.steps), "count")
+    for row, (sheet, name, heading, values, live, record) in enumerate(found, begin):
+        page.link(row, 0, sheet)
+        page.write(row, 1, name, "text")
+        page.write(row, 2, heading, "text")
+        page.write(row, 3, values, "count")
         farthest = f"MAX(IF(ISNUMBER({record}),ABS({live}-{record}),IF(ISNUMBER({live}),1,0)))"
         look = page.styles.looks["difference", "plain"]
         page.worksheet.write_array_formula(row, 4, row, 4, farthest, look, 0.0)  # it goes through whole ranges

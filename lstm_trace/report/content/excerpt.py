@@ -32,7 +32,7 @@ def excerpt(sizes: Sequence[float] | Array, most: int, timed: bool = False, adds
     scale = np.max(size[np.isfinite(size)], initial=0.0) or 1.0
     little = (1 - ENOUGH) * float(np.sum(size / scale))
     left = float(np.sum(np.delete(size, sorted(kept)) / scale))
-    for row in map(int, np.argsort(-size, kind="stable")):
+    for row in largest(size, most + len(kept) + 1).tolist():  # a row that is kept takes a line of its own
         if adds and len(kept) >= least and left <= little < np.inf:
             break
         if row in kept:
@@ -42,6 +42,20 @@ def excerpt(sizes: Sequence[float] | Array, most: int, timed: bool = False, adds
         kept.add(row)
         left -= float(size[row] / scale)
     return _lines(kept, rows)
+
+
+def largest(size: Array, count: int) -> Array:
+    """Where the `count` largest are (all of fewer), the largest first, of equal ones the first; none is NaN.
+
+    >>> largest(np.array([1.0, 3.0, 2.0, 3.0, 2.0]), 3).tolist()
+    [1, 3, 2]
+    """
+    if count >= len(size):
+        return np.argsort(-size, kind="stable")
+    least = np.partition(size, -count)[-count]
+    above = np.flatnonzero(size > least)
+    found = np.concatenate([above, np.flatnonzero(size == least)[: count - len(above)]])
+    return found[np.argsort(-size[found], kind="stable")]
 
 
 def _lines(kept: set[int], rows: int) -> list[int | range]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...cell.network import Stage
 from ...formulas.blocks import Premises, Table, Text
-from ...formulas.tree import Dots, Num, Sym, kept
+from ...formulas.tree import Dots, Node, Num, Sym, kept, value
 from .view import TABLE, View
 
 
@@ -19,11 +19,11 @@ def read(shown: View, stage: Stage) -> list[str]:
 
 def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Premises:
     """Values at one step and row, side by side."""
-    items = []
+    items: list[tuple[Node, str, Node]] = []
     for name in names:
         vector = shown.values.vector(stage.scope, name, t, b, shown.units)
         exact = all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
-        items.append((Sym(name), "=" if exact else "≈", vector))
+        items.append((value(name, stage.cell), "=" if exact else "≈", vector))
     return Premises((tuple(items),))
 
 

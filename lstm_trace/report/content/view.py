@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from ...base.arrays import Array
 from ...cell.lines import Line
-from ...cell.network import VALID, Stage
+from ...cell.network import VALID, Stage, forward_stages, layer_and_direction
 from ...errors import MissingError, nearest
 from ...formulas.blocks import Block, Text
 from ...formulas.numbers import Style
-from ...formulas.tree import kept
+from ...formulas.tree import Node, formula, kept, written_out
 from ...formulas.values import Values
 from ...trace.address import INITIAL, Address
 from ...trace.rows import Selection, parts
@@ -20,6 +21,9 @@ from ...trace.trace import Trace
 from ..languages.strings import Words, words
 from .line_groups import Group, groups
 from .worked_rows import TERMS
+
+if TYPE_CHECKING:
+    from ...backward.training import Training
 
 T = TypeVar("T")
 Detail = Literal["scalar", "vector", "summary"]
@@ -47,7 +51,9 @@ class View:
     """A trace with what is shown of it.
 
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
-    keys of the table of words. notes: what the notation needs said, after the equations.
+    keys of the table of words. notes: what the notation needs said, after the equations. back: the way back, where the
+    trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
+    some updates of the weights, with a view of each of their traces.
     """
 
     trace: Trace
@@ -61,6 +67,9 @@ class View:
     rows: tuple[int, ...]
     cut: frozenset[str] = frozenset()
     notes: tuple[Block, ...] = ()
+    back: View | None = None
+    alone: str = ""
+    course: tuple[Training, tuple[View, ...]] | None = None
 
     @property
     def title(self) -> str:
@@ -70,7 +79,10 @@ class View:
     @property
     def single(self) -> bool:
         """Whether there is one layer, direction, step and row, so that all that is given stands in one place."""
-        return len(self.trace.stages) == self.trace.steps == self.trace.batch == 1
+        return len(forward_stages(self.trace.stages)) == self.trace.steps == self.trace.batch == 1
+
+    #: Whether values without a name stand in the lines that read them, and not as lines of their own.
+    whole = False
 
     @property
     def units(self) -> int | None:
@@ -114,11 +126,22 @@ class View:
         """
         asks = {name for name, source in stage.sources.items() if source == VALID}
         there = {line.name for line in self.lines(stage) if not idle or asks & set(line.reads)}
+        found = (g._replace(lines=tuple(x for x in g.lines if x.name in there)) for g in self.grouped(stage))
+        return [group for group in found if group.lines]
+
+    def grouped(self, stage: Stage) -> list[Group]:
+        """All lines of a stage, those that belong together in one group."""
         kind = self.trace.header.kind
         asked = {address.line for address in self.asked}
         titled = frozenset(x.name for x in stage.lines if self.words.has(f"{kind}.{x.name}") or x.name in asked)
-        found = (g._replace(lines=tuple(x for x in g.lines if x.name in there)) for g in groups(stage, titled))
-        return [group for group in found if group.lines]
+        return groups(stage, titled)
+
+    def formulas(self, stage: Stage, line: Line) -> Iterator[tuple[str, Node]]:
+        """What a line is in symbols, after its heading; the value of a composite function also without that."""
+        if line.assigned:
+            yield "=", formula(line, stage.cell)
+        if (whole := written_out(line, stage.cell)) is not None:
+            yield "=", whole
 
     def indices(self, width: int) -> list[int | None]:
         """The units that are shown of a line, None for dots."""
@@ -135,12 +158,13 @@ class View:
 
     def place(self, *stages: Stage) -> str:
         """Layers and directions in words; empty where there is only one."""
-        if len(self.trace.stages) == 1:
+        forward = forward_stages(self.trace.stages)
+        if len(forward) == 1:
             return ""
         layers: dict[str, list[int]] = {}
         for stage in stages:
-            layers.setdefault(stage.direction, []).append(stage.layer)
-        plain = all(s.direction == "forward" for s in self.trace.stages)
+            layers.setdefault(layer_and_direction(stage.owner)[1], []).append(stage.layer)
+        plain = all(s.direction == "forward" for s in forward)
         return self.words.word("semicolon").join(self._place(way, sorted(n), plain) for way, n in layers.items())
 
     def _place(self, direction: str, layers: list[int], plain: bool) -> str:
@@ -198,7 +222,7 @@ def view(
     _check(trace, chosen)
     check_style(trace, digits)
     window, rows = chosen.window(trace), chosen.rows(trace)
-    stages = tuple(s for s in trace.stages if chosen.places(s) and _lines(trace, s, chosen))
+    stages = tuple(s for s in forward_stages(trace.stages) if chosen.places(s) and _lines(trace, s, chosen))
     steps, batch = trace.span[window], range(trace.batch)[rows]
     auto = detail is None
     detail = "scalar" if auto and everything else detail

@@ -63,7 +63,7 @@ def worked_rows(
     def plain(tree: Node) -> str:
         return printed(with_comma(tree) if values.style.comma else tree)
 
-    for part in parts(trace, selection, padding=padding):
+    for part in parts(trace, selection, padding=padding, by_step=True):
         stage = trace.stage(f"{part.layer}/{part.direction}")
         there = trace.lines[stage.scope]
         lines = [stage.cell.by_name[entry.line] for entry in part.lines]

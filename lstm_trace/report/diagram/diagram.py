@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...base.markup import escape
-from ...cell.network import Stage
+from ...cell.network import Stage, forward_stages
 from ...formulas.plain import Plain, number
 from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
@@ -310,7 +310,7 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
 def caption(trace: Trace, stage: Stage, t: int, b: int, said: Words) -> str:
     """What a picture shows, in words."""
     parts = []
-    if len(trace.stages) > 1:
+    if len(forward_stages(trace.stages)) > 1:
         parts += [said.word("layer", n=stage.layer), said.word(f"direction.{stage.direction}")]
     if trace.steps > 1:
         parts.append(said.word("step", t=t))

@@ -104,8 +104,8 @@ def _longer(shown: View, times: int) -> View:
 def _sections(found: Page, part: Part) -> Iterator[Section]:
     """A part of the report as sections of the page: the cell goes before the solution, whose steps fold."""
     head = found.printer.text(part.heading.text)
-    folds = part.section == "solution" and not found.shown.single
-    if part.section == "solution" and found.shown.places:
+    folds = part.section in ("solution", "way_back") and not found.shown.single
+    if part.section == ("way_back" if found.shown.alone else "solution") and found.places:
         if folds:
             yield "", step_bar(found)  # it stays in sight from here on
         yield cell(found)
@@ -123,13 +123,15 @@ def _steps(found: Page, part: Part) -> str:
         if isinstance(block, Heading) and block.level == 3:
             chunks.append([])
         chunks[-1].append(block)
+    first = part.section == "solution" or bool(shown.alone)
+    places = shown.places if part.section == "solution" else found.back_places
     tail: list[Block] = []
     if len(chunks) > 1 and chunks[-1][-1] == Para(shown.said("partly")):
         tail = [chunks[-1].pop()]
     body = ["".join(map(p, chunks[0]))]
-    few = len(shown.places) <= STILLS
-    for n, (place, chunk) in enumerate(zip(shown.places, chunks[1:], strict=True)):
-        picture = still(found, place) if few else ""
+    few = len(places) <= STILLS
+    for n, (place, chunk) in enumerate(zip(places, chunks[1:], strict=True)):
+        picture = still(found, place) if few and first else ""
         at = f'data-t="{place.t}" data-b="{place.b}" data-s="{escape(place.stage.scope)}"'
         rest = "".join(map(p, chunk[1:]))
         body.append(
@@ -138,7 +140,7 @@ def _steps(found: Page, part: Part) -> str:
         )
     if not few:
         body.append(f'<p class="paper-only">{escape(shown.words.word("fold.print"))}</p>')
-    missing = f'<p id="no-step" hidden>{escape(shown.words.word("step.missing"))}</p>'
+    missing = f'<p id="no-step" hidden>{escape(shown.words.word("step.missing"))}</p>' if first else ""
     kind = "steps" if few else "steps many"
     return f'<div class="{kind}">{"".join(body)}{missing}</div>{"".join(map(p, tail))}'
 

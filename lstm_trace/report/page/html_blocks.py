@@ -55,7 +55,7 @@ class Printer:
 
     def named(self, node: Num) -> tuple[str, str]:
         """(attributes, link) of a number: one of them is empty, both where it is made nowhere on the page."""
-        if node.key is None:
+        if not node.key:
             return "", ""
         key = origin(self.trace, node.key)
         known = self.made.get(key)
@@ -76,14 +76,14 @@ class Printer:
         """Words and formulas in running text."""
         return "".join(map(self._inline, text))
 
-    def _inline(self, part: str | Node | Code) -> str:
+    def _inline(self, part: str | Node | Code, tall: bool = False) -> str:
         if isinstance(part, str):
             return escape(part)
         if isinstance(part, Code):
             return f"<code>{escape(part.text)}</code>"
         if isinstance(part, Dots):
             return "⋮" if part.way == "down" else "…"
-        return math(self.math(part))
+        return math(self.math(part), tall)
 
 
 def origin(trace: Trace, key: Key) -> Key:
@@ -172,7 +172,9 @@ def _row(p: Printer, row: Row) -> str:
             lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
             pieces.append(math(f"{lead}{made(piece)}", tall=True))
             lead = ""
-    left = p.text(row.left) + (":" if row.parts and row.parts[0][0] == ":" else "")
+    left = "".join(p._inline(part, tall=True) for part in row.left) + (
+        ":" if row.parts and row.parts[0][0] == ":" else ""
+    )
     if row.under:
         return f'<div class="row under"><span class="what">{left}</span> <span>{"<wbr>".join(pieces)}</span></div>'
     return f'<div class="row">{"<wbr>".join([left, *pieces])}</div>'

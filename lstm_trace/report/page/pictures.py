@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ...base.markup import escape
 from ...cell.network import Stage
@@ -28,6 +29,17 @@ class Page:
     printer: Printer
     values: Values
     pictures: dict[str, tuple[str, diagram.Picture]]
+
+    @cached_property
+    def back_places(self) -> tuple[Place, ...]:
+        """The places of the way back, each as one of the stage whose adjoint is there."""
+        back = self.shown.back
+        return tuple(p._replace(stage=self.shown.trace.stage(p.stage.owner)) for p in back.places) if back else ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where the cell is shown with its values."""
+        return self.back_places if self.shown.alone else self.shown.places
 
     def where(self, place: Place) -> str:
         return self.shown.where(place.stage, place.t, place.b)
@@ -64,7 +76,7 @@ def cell(found: Page) -> Section:
     """The pictures, with the values of the first step; the slider has texts for the others."""
     shown, said = found.shown, found.shown.words
     figures, seen = [], set()
-    for place in shown.places:
+    for place in found.places:
         ident, picture = found.pictures[place.stage.scope]
         if ident in seen:
             continue
@@ -72,7 +84,7 @@ def cell(found: Page) -> Section:
         figures.append(_figure(found, ident, picture, place))
     head = escape(said.word("diagram"))
     hint = f"<p>{escape(said.word('diagram.hint'))}</p>"
-    kind = ' class="stilled"' if not shown.single and len(shown.places) <= STILLS else ""
+    kind = ' class="stilled"' if not shown.single and len(found.places) <= STILLS else ""
     return head, f"<div{kind}><h2>{head}</h2>\n{''.join(figures)}{hint}</div>"
 
 
@@ -121,9 +133,10 @@ def step_bar(found: Page) -> str:
     text = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
     places = [(stage.scope, shown.place(stage)) for stage in shown.stages]
     rows = [(str(b), said.word("row", b=b)) for b in shown.rows]
+    first = steps.index(found.places[0].t) if found.places[0].t in steps else 0
     step = (
         f'<label>{escape(said.word("step.choose"))} t <input type="range" name="t" min="0" max="{len(steps) - 1}" '
-        f'value="0"></label> <output>{steps[0]}</output>'
+        f'value="{first}"></label> <output>{steps[first]}</output>'
         if len(steps) > 1
         else ""
     )

@@ -9,7 +9,7 @@ from ...cell.lines import Cell, Line
 from ...cell.ops import OPS
 from ...cell.parse import definition
 from ...formulas.blocks import Block, Derivation, Para, Row, Text
-from ...formulas.tree import Call, Fn, Greater, Index, Neg, Node, Prod, Quot, Sum, Sym, formula, number, written_out
+from ...formulas.tree import Call, Fn, Holds, Index, Neg, Node, Prod, Quot, Sum, Sym, formula, number, written_out
 from ..languages.strings import Words
 
 Constants = tuple[float, ...]
@@ -109,5 +109,5 @@ def _told(lines: list[Line], words: Words) -> Iterator[Text]:
 
 def _sign(op: str) -> Node:
     a, b = Sym("a"), Sym("b")
-    signs: dict[str, Node] = {"concat": Call("concat", (a, b)), "slice": Index(_Z, "2:5"), "greater": Greater(a, b)}
+    signs: dict[str, Node] = {"concat": Call("concat", (a, b)), "slice": Index(_Z, "2:5"), "greater": Holds(a, b)}
     return signs.get(op, Fn(op))

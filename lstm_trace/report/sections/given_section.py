@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...cell.network import GIVEN, Stage, X
+from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...formulas.blocks import Block, Heading, Para, Premises, Text
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
 from ..content.value_blocks import by_step, read, vectors
@@ -34,8 +34,8 @@ def given(shown: View) -> Iterator[Block]:
 def _intro(shown: View) -> Text:
     trace, words = shown.trace, shown.words
     kind = trace.header.kind if words.has(f"cell.{trace.header.kind}") else "equations"
-    layers = 1 + max(stage.layer for stage in trace.stages)
-    both = len({stage.direction for stage in trace.stages} - {"joined"}) > 1
+    layers, directions = extent(stage.scope for stage in forward_stages(trace.stages))
+    both = len(directions) > 1
     several = "layers.directions" if both and layers > 1 else "directions" if both else "layers" if layers > 1 else ""
     fields = {
         "cell": words.word(f"cell.{kind}"),

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from ...formulas.blocks import Block, Heading
 from ..content.decimal_comma import with_comma
 from ..content.view import View
+from ..content.way_back import Back
 from .answers import answers
 from .author_notes import author_notes
 from .equations import equations
 from .given_section import given
+from .gradients import by_size, gradients
 from .in_words import in_words
 from .solution import solution
+from .training import training
+from .way_back import adjoint, opening, title, way_back
 
 #: Name to the blocks of a section. By the name a format knows what it arranges in its own way, as the page does.
 SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
@@ -23,7 +27,14 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "solution": solution,
     "answers": answers,
     "in_words": in_words,
+    "way_back": way_back,
+    "adjoint": adjoint,
+    "gradients": gradients,
+    "by_size": by_size,
+    "training": training,
 }
+#: Those of the way back alone, and of its equations.
+ALONE = {"back": ("equations", "way_back", "gradients", "by_size"), "equations": ("equations", "adjoint")}
 
 
 @dataclass
@@ -38,7 +49,11 @@ class Part:
 def parts(shown: View) -> list[Part]:
     """The report from heading to heading; the first part has the title, and what stands before the first section."""
     found = [Part("title", Heading(1, (shown.title,)))]
+    if shown.alone and isinstance(shown.back, Back):
+        found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back)])]
     for name, section in SECTIONS.items():
+        if shown.alone and name not in ALONE[shown.alone]:
+            continue
         for block in map(with_comma, section(shown)) if shown.values.style.comma else section(shown):
             if isinstance(block, Heading) and block.level == 2:
                 found.append(Part(name, block))

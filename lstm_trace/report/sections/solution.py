@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ...cell.arithmetic import find
-from ...cell.lines import Cell, Line, Operand
+from ...cell.lines import Line, Operand
 from ...cell.network import scope_and_name
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
-from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, formula, heading, written_out
+from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, heading
+from ...formulas.whole import whole
 from ..content.line_groups import Group, is_gate
 from ..content.value_blocks import read, vectors
 from ..content.view import Place, View
+from ..content.way_back import Back
 from ..languages.strings import capital
 
 
@@ -62,7 +64,7 @@ def _start(shown: View, place: Place) -> Iterator[Block]:
 
 def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
     for group in shown.groups(place.stage, shown.idle(place)):
-        lines = [_units(shown, place, line) for line in group.lines]
+        lines = [units(shown, place, line) for line in group.lines]
         if any(lines):
             yield from titled(shown, place, group, level)
             yield Derivation(tuple(rows for rows in lines if rows))
@@ -71,7 +73,7 @@ def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
 def _vector(shown: View, place: Place, level: int) -> Iterator[Block]:
     for group in shown.groups(place.stage, shown.idle(place)):
         yield from titled(shown, place, group, level)
-        yield Derivation(tuple((_chain(shown, place, line),) for line in group.lines))
+        yield Derivation(tuple((chain(shown, place, line),) for line in group.lines))
 
 
 def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
@@ -96,21 +98,24 @@ _DETAIL: dict[str, Callable[[View, Place, int], Iterator[Block]]] = {
 }
 
 
-def _units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
+def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
     """The formula of a line, and a row for each unit with its numbers."""
     stage, t, b = place
     width = shown.trace.lines[stage.scope][line.name].shape[-1]
-    rows = [Row((heading(line, stage.cell),), tuple(_formulas(line, stage.cell)))]
+    rows = [Row((heading(line, stage.cell),), tuple(shown.formulas(stage, line)))]
     for unit in shown.indices(width):
         if unit is None:
             rows.append(Row((Dots("down"),), under=True))
             continue
-        found = shown.values.scalar(stage, line, t, b, unit, shown.terms)
+        found = shown.values.scalar(stage, line, t, b, unit, shown.terms, shown.whole)
         label: Text = (shown.unit(unit, width),)
         if found.tree is None or isinstance(found.tree, Num):
             rows.append(Row(label, ((shown.values.relation(found.result, None), found.result),), under=True))
         else:
             noted = shown.values.noted(stage, line, t, b, unit, shown.terms)
+            if shown.whole and shown.trace.header.arithmetic is not None:
+                noted = shown.values.tree(stage, line, t, b, unit, shown.terms)
+                noted = None if noted == found.tree else noted
             parts: list[tuple[str, Node]] = [(":", found.tree), (found.relation, found.result)]
             if noted is not None:  # by hand: the rounded products, then their sum
                 parts[1:] = [("≈", noted), (shown.values.relation(found.result, noted), found.result)]
@@ -118,10 +123,10 @@ def _units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
     return tuple(rows) if len(rows) > 1 else ()
 
 
-def _chain(shown: View, place: Place, line: Line) -> Row:
+def chain(shown: View, place: Place, line: Line) -> Row:
     """Symbol = formula = formula with vectors = value."""
     cell = place.stage.cell
-    parts = list(_formulas(line, cell))
+    parts = list(shown.formulas(place.stage, line))
     put_in = _substituted(shown, place, line)
     if put_in is not None:
         parts.append(put_in)
@@ -134,20 +139,12 @@ def _chain(shown: View, place: Place, line: Line) -> Row:
     return Row((heading(line, cell),), tuple(parts))
 
 
-def _formulas(line: Line, cell: Cell) -> Iterator[tuple[str, Node]]:
-    """What a line is in symbols, after its heading; the value of a composite function also without that."""
-    if line.assigned:
-        yield "=", formula(line, cell)
-    if (whole := written_out(line, cell)) is not None:
-        yield "=", whole
-
-
 def _true(shown: View, place: Place, line: Line) -> bool:
     """Whether every shown unit is exactly what comes of the numbers that are put in."""
     stage, t, b = place
     width = shown.trace.lines[stage.scope][line.name].shape[-1]
     units = [unit for unit in shown.indices(width) if unit is not None]
-    return all(shown.values.scalar(stage, line, t, b, unit).relation == "=" for unit in units)
+    return all(shown.values.scalar(stage, line, t, b, unit, whole=shown.whole).relation == "=" for unit in units)
 
 
 def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | None:
@@ -158,6 +155,7 @@ def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | No
     sign = "="
 
     def part(operand: Operand) -> Node:
+        """The value of an operand."""
         nonlocal sign
         if not isinstance(operand, str):
             return shown.values.num(stage.scope, operand, None, None, ())
@@ -173,6 +171,9 @@ def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | No
             sign = "≈"
         return vector if len(vector.entries) > 1 else vector.entries[0]
 
+    if isinstance(shown, Back):
+        tree = whole(line, stage.cell, lambda name: shown.width(stage, name), part)
+        return None if isinstance(tree, Vec | Num) else (sign, tree)
     return sign, SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
 
 

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from ..trace import Trace
 _COLUMNS = ("layer", "direction", "t", "batch", "line", "unit", "value")
 _HEAD = ",".join(_COLUMNS)
 _JSON_LINES = (".jsonl", ".ndjson")
+_COLUMN = re.compile(r"\[:,(\d{1,9})\]$")  # of a sum that is a matrix
 _PLACES = ("layer", "direction", "t", "batch")
 
 
@@ -41,17 +43,18 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
     """
     text = read_bytes(path).decode("utf-8-sig", errors="replace")
     as_json = Path(path).suffix.lower() in _JSON_LINES or text.lstrip()[:1] == "{"
-    values: dict[tuple[str, str], Array] = {}
+    values: dict[tuple[str, str], Array] = {}  # of a sum with its columns first, as its rows name them
     rows: dict[tuple[str, str], Array] = {}  # the row in which each value stands, 0 where the file has none
     for number, entry in _json_lines(path, text) if as_json else _csv(path, text):
         with within(f"{path}: row {number}"):
             scope, name, index, unit, value = _placed(entry, like)
             key = scope, name
             if key not in values:
-                values[key] = like.lines[scope][name].astype(np.float64)
+                known = like.sums[scope][name].T if name in like.sums.get(scope, {}) else like.lines[scope][name]
+                values[key] = known.astype(np.float64)
                 rows[key] = np.zeros(values[key].shape, int)
             target = (*index, slice(None) if unit is None else unit)
-            wide = values[key].shape[2]
+            wide = values[key].shape[-1]
             if unit is None and value.ndim == 0 and wide > 1:
                 raise FileError(f"unit is missing, and {name} has {wide} of them")
             if value.shape not in ((), values[key][target].shape):
@@ -67,25 +70,33 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
         wanted = 'JSON lines {"t": 0, "line": "i_t", "value": [0.1, 0.2]}' if as_json else f"rows below {_HEAD}"
         raise FileError(f"{path}: no values in it; expected {wanted}")
     lines: dict[str, dict[str, Array]] = {}
+    sums: dict[str, dict[str, Array]] = {}
     remarks = []
     for (scope, name), array in values.items():
+        gathered = name in like.sums.get(scope, {})
         with np.errstate(over="ignore"):  # values that have run away do not hide where that began
-            lines.setdefault(scope, {})[name] = array.astype(like.header.dtype)
-        needed = np.broadcast_to(like.valid != 0, array.shape)  # not padding
+            held = array.T if gathered else array
+            (sums if gathered else lines).setdefault(scope, {})[name] = held.astype(like.header.dtype)
+        needed = np.ones(array.shape, bool) if gathered else np.broadcast_to(like.valid != 0, array.shape)  # no padding
         have, whole = int((needed & (rows[scope, name] > 0)).sum()), int(needed.sum())
         if have < whole:
             remarks.append(f"{scope}/{name}: {have} of {whole} values are in the file")
-    return replace(like, lines=lines, header=replace(like.header, plan="foreign")), remarks
+    return replace(like, lines=lines, sums=sums, header=replace(like.header, plan="foreign")), remarks
 
 
-def _told(like: Trace, scope: str, name: str, index: tuple[int, int], unit: int | None) -> str:
+def _told(like: Trace, scope: str, name: str, index: tuple[int, ...], unit: int | None) -> str:
+    if name in like.sums.get(scope, {}):
+        return f"{scope}/{name}[{','.join('…' if n is None else str(n) for n in (unit, *index))}]"
     return f"{scope}/{like.span[index[0]]}/{index[1]}/{name}{'' if unit is None else f'[{unit}]'}"
 
 
-def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, int], int | None, Array]:
-    """(scope, line, (t, b), unit, value) of one row. Raises FileError."""
+def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ...], int | None, Array]:
+    """(scope, line, (t, b), unit, value) of one row; of a sum its column in place of (t, b). Raises FileError."""
     name = str(entry.get("line", "")).strip()
-    known = {n: None for values in like.lines.values() for n in values}
+    column = _COLUMN.search(name)
+    if name not in {n for values in like.lines.values() for n in values} and column:
+        name = name[: column.start()]
+    known = {n: None for part in (like.lines, like.sums) for values in part.values() for n in values}
     if name not in known:
         raise FileError(f"no line {name!r} in the reference{nearest(name, known)}")
     if entry.get("value") is None:
@@ -93,7 +104,9 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, in
     extents = like.extents(name)
     place: dict[str, Any] = {}
     for part in _PLACES:
-        values = extents[{"batch": "b"}.get(part, part)]
+        values = extents.get({"batch": "b"}.get(part, part), ())
+        if not values:
+            continue
         found = entry.get(part, entry.get("b") if part == "batch" else None)
         if found in (None, ""):
             if len(values) > 1:
@@ -104,13 +117,22 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, in
             if place[part] not in values:
                 raise FileError(f"{part} {found} is not there; {name} has {values[0]} to {values[-1]}")
     scope = f"{place['layer']}/{place['direction']}"
-    if name not in like.lines.get(scope, {}):
+    gathered = like.sums.get(scope, {}).get(name)
+    if gathered is None and name not in like.lines.get(scope, {}):
         raise FileError(f"{scope} has no line {name!r}")
-    width = like.lines[scope][name].shape[2]
+    width = like.lines[scope][name].shape[2] if gathered is None else len(gathered)
     at = None if entry.get("unit") in (None, "") else _whole("unit", entry["unit"])
     if at is not None and not 0 <= at < width:
         raise FileError(f"unit {at} is not there; {name} has {width}")
-    return scope, name, (like.index(place["t"]), place["batch"]), at, _numbers(entry["value"])
+    if gathered is None:
+        return scope, name, (like.index(place["t"]), place["batch"]), at, _numbers(entry["value"])
+    if gathered.ndim == 1:
+        return scope, name, (), at, _numbers(entry["value"])
+    if column is None or int(column[1]) >= gathered.shape[1]:
+        raise FileError(
+            f"{name} is a matrix: expected a column of it, {name}[:,0] to {name}[:,{gathered.shape[1] - 1}]"
+        )
+    return scope, name, (int(column[1]),), at, _numbers(entry["value"])
 
 
 def _whole(part: str, found: Any) -> int:

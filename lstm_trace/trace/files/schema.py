@@ -129,10 +129,10 @@ class Problem(_Strict):
 
 
 class StageInfo(_Strict):
-    """One layer and direction of a trace: its equations and where its inputs come from."""
+    """One layer and direction of a trace, or its adjoint: its equations and where its inputs come from."""
 
     layer: int = Field(ge=0, le=MOST_COUNTED)
-    direction: Literal["forward", "reverse", "joined"]
+    direction: Literal["forward", "reverse", "joined", "adjoint-forward", "adjoint-reverse", "adjoint-joined"]
     equations: str
     sources: dict[str, str]
     computed: list[str] | None = None
@@ -188,6 +188,7 @@ class TraceFile(Manifest):
     parameters: ByScope = Field(default_factory=dict)
     inputs: Inputs = Field(default_factory=Inputs)
     lines: dict[str, dict[str, Numbers]] = Field(default_factory=dict)
+    sums: ByScope = Field(default_factory=dict, description="what a stage gathered over all steps and rows")
 
 
 MODELS: dict[str, type[BaseModel]] = {"problem": Problem, "trace": TraceFile}

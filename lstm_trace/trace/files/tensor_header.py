@@ -3,7 +3,7 @@
 The format is https://huggingface.co/docs/safetensors: eight bytes with the length of a JSON header, the header (name:
 dtype, shape, first and last byte), then the numbers, without a gap. Names: `lines/0/forward/i_t`,
 `parameters/0/forward/W_xi`, `inputs/x`, `inputs/lengths`, `inputs/mask`, `inputs/given/0/forward/f_t`,
-`initial/0/forward/c_prev`.
+`initial/0/forward/c_prev`, `sums/0/adjoint-forward/d_W_xi`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,12 @@ def premise_tensors(trace: Trace) -> dict[str, Array]:
         found["inputs/mask"] = trace.mask.astype(np.int64)
     if trace.x is not None:
         found["inputs/x"] = trace.x
-    parts = (("inputs/given", trace.given), ("initial", trace.initial), ("parameters", trace.parameters))
+    parts = (
+        ("inputs/given", trace.given),
+        ("initial", trace.initial),
+        ("parameters", trace.parameters),
+        ("sums", trace.sums),
+    )
     for part, scopes in parts:
         found |= {f"{part}/{scope}/{name}": a for scope, here in scopes.items() for name, a in here.items()}
     return found

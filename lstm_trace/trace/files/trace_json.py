@@ -41,6 +41,7 @@ def to_json(trace: Trace) -> str:
         "parameters": trace.parameters,
         "inputs": {k: v for k, v in inputs.items() if v is not None and not (isinstance(v, dict) and not v)},
         "lines": trace.lines,
+        **({"sums": trace.sums} if trace.sums else {}),
     }
     return _pretty(data, 0) + "\n"
 
@@ -126,5 +127,6 @@ def from_file(file: TraceFile, where: str) -> Trace:
         all_held(file.lines),
         file.first,
         file.inputs.mask,
+        all_held(file.sums),
     )
     return assembled(trace, where)

@@ -53,7 +53,8 @@ def load_mapped(path: str | Path) -> Trace:
         tensor = tensors[name]
         return mapped[tensor.first : tensor.last].view(tensor.dtype).reshape(tensor.shape)
 
-    parts: dict[str, dict[str, dict[str, Array]]] = {"inputs/given": {}, "initial": {}, "parameters": {}, "lines": {}}
+    kinds = ("inputs/given", "initial", "parameters", "lines", "sums")
+    parts: dict[str, dict[str, dict[str, Array]]] = {kind: {} for kind in kinds}
     problems = []
     for name, tensor in tensors.items():
         part = next((p for p in parts if name.startswith(f"{p}/")), None)
@@ -91,6 +92,7 @@ def load_mapped(path: str | Path) -> Trace:
         parts["lines"],
         manifest.first,
         mask,
+        parts["sums"],
     )
     return assembled(trace, str(path))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 import lstm_trace as lt
 from lstm_trace.cell.kinds.lstm import LSTM
 from lstm_trace.cell.parse import parse
@@ -36,3 +38,11 @@ def test_a_state_that_is_carried_lies_where_its_line_does() -> None:
     assert "before the loop, for many steps at once: 4 lines in 1 call\n" in calls
     assert "each step: 17 lines in 8 calls\n" in calls
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("steps", "head"), [(3, "planned\n"), (5000, "compiled; numpy's plan of the same lines:\n")])
+def test_the_text_says_which_plan_is_the_default(steps: int, head: str) -> None:
+    pytest.importorskip("llvmlite")
+    model, x = lt.prepare(ONE), [[1.0, 2.0]] * steps
+    assert model.plans(x)["0/forward"].startswith(f"default plan: {head}")
+    assert model.run(x).header.plan == re.findall("[a-z]+", head)[0]

@@ -131,7 +131,10 @@ DAMAGE: list[tuple[Any, str]] = [
     (lambda d: d.update(batch=3), "lines 0/forward/z_i has shape (3, 2, 2); expected (3, 3, 'width')"),
     (lambda d: d.update(dtype="int8"), "dtype: expected 'float16', 'float32' or 'float64', found the text 'int8'"),
     (lambda d: d["stages"][0].update(equations="h_t = tnh(x_t)"), "unknown function 'tnh'; did you mean 'tanh'?"),
-    (lambda d: d["stages"][0].update(direction="up"), "stages.0.direction: expected 'forward', 'reverse' or 'joined'"),
+    (
+        lambda d: d["stages"][0].update(direction="up"),
+        "stages.0.direction: expected 'forward', 'reverse', 'joined', 'adjoint-f",
+    ),
     (lambda d: d["stages"][0].update(sources={}), "0/forward: the source of x_t is not there"),
     (lambda d: d["stages"][0].update(sources={"x_t": "7/forward/h_t"}), "0/forward: the source of x_t is not there"),
     (

@@ -1,0 +1,55 @@
+"""What the equations borrow of Python's grammar: text to its tree, and what is said where it is none."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+#: How the parts of Python's grammar that are not in ours are written.
+FOREIGN = {
+    "Pow": "**", "Mod": "%", "FloorDiv": "//", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LShift": "<<",
+    "RShift": ">>", "Invert": "~", "Not": "not", "And": "and", "Or": "or",
+    "IfExp": "if … else", "Attribute": "a dot between names", "Lambda": "lambda",
+    "Tuple": "a comma here", "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text",
+}  # fmt: skip
+DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
+#: Levels of Python's own tree, which has one for each term of a sum. Fewer than its stack has room for: what is read
+#: once is read again, wherever that is.
+MAX_LEVELS = 1000
+
+
+class Fault(Exception):  # noqa: N818 - it never leaves the parser: it becomes a sentence of a CellError
+    """One fault at a column of the row being read."""
+
+    def __init__(self, message: str, column: int = 0, inner: bool = False) -> None:
+        super().__init__(message)
+        self.column = column
+        self.inner = inner  # whether it names the definition in which it was found
+
+
+def syntax(text: str, start: int) -> ast.expr:
+    if not text:
+        raise Fault("an expression is missing here", start)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's advice on its own syntax ('1or x') is not for us
+            tree = ast.parse(text, mode="eval").body
+    except SyntaxError as error:
+        column = start + min(max((error.offset or 1) - 1, 0), len(text))
+        raise Fault(f"this cannot be read as an equation ({error.msg.split(';')[0]})", column) from None
+    except (RecursionError, MemoryError, ValueError):
+        raise Fault(DEEP, start) from None
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_LEVELS):
+        level = [inner for node in level for inner in ast.iter_child_nodes(node)]
+        if not level:
+            return tree
+    raise Fault(DEEP, start)
+
+
+def signed(node: ast.expr) -> tuple[float, ast.expr]:
+    """A term without the signs before it, and the sign that they make."""
+    sign = 1.0
+    while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd | ast.USub):
+        sign, node = -sign if isinstance(node.op, ast.USub) else sign, node.operand
+    return sign, node

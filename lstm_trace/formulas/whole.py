@@ -1,0 +1,213 @@
+"""A line as one formula, as on paper: values without a name are written out, factors stand in a row.
+
+Equations compute a slope first, `d * (y * (1 - y))`; a person writes `d ⊙ y ⊙ (1 - y)`. A condition is a factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+from ..cell.lines import Cell, Line, Operand
+from .tree import (
+    COMPARED,
+    SYMBOLIC,
+    Call,
+    Factors,
+    Holds,
+    Neg,
+    Node,
+    Num,
+    Prod,
+    Quot,
+    Square,
+    Sum,
+    Sym,
+    Vec,
+    number,
+)
+
+#: The key of a condition whose numbers are known: 1 or 0, a factor that stays.
+HELD = ()
+#: A name to how wide its value is.
+Width = Callable[[str], int]
+
+
+def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], Node]) -> Node:
+    """What `line` computes, of the values that have a name or are fed; leaf: what stands for one of those."""
+
+    def part(operand: Operand) -> Node:
+        inner = cell.by_name.get(operand) if isinstance(operand, str) else None
+        if inner is None or inner.assigned:
+            return leaf(operand)
+        if inner.call and inner.call[0] == "count":
+            return number(width(str(inner.call[1])))
+        return SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
+
+    return on_paper(SYMBOLIC[line.op](line, tuple(map(part, line.operands))))
+
+
+def on_paper(node: Node) -> Node:
+    """The same formula as a person writes it.
+
+    >>> from .plain import Plain
+    >>> d, y = Sym("d"), Sym("y")
+    >>> Plain()(on_paper(Prod(d, Prod(y, Sum((1.0, -1.0), (number(1), Prod(y, y)))))))
+    'd ⊙ y ⊙ (1 - y²)'
+    """
+    return _PAPER.get(type(node), _same)(node)
+
+
+def _same(node: Any) -> Node:
+    """A node with its parts as on paper."""
+    if isinstance(node, Num | Sym | Vec):
+        return node
+    changed = {f.name: _each(getattr(node, f.name)) for f in fields(node)}
+    same: Node = replace(node, **changed)
+    return same
+
+
+def _each(part: Any) -> Any:
+    if isinstance(part, tuple):
+        return tuple(map(_each, part))
+    return on_paper(part) if hasattr(part, "__dataclass_fields__") else part
+
+
+# -- products ---------------------------------------------------------------------------------------------------------
+
+
+def _product(node: Prod) -> Node:
+    return times(on_paper(node.left), on_paper(node.right))
+
+
+def times(*parts: Node) -> Node:
+    """A product: numbers each in parentheses, symbols and vectors with the sign between them, equal ones squared."""
+    factors: list[Node] = []
+    minus = False
+    for factor in (factor for part in parts for factor in _factors(part)):
+        if isinstance(factor, Neg):
+            minus, factor = not minus, factor.of
+        if factors and factor == factors[-1]:
+            factors[-1] = Square(factor)
+        elif factor != number(1):
+            factors.append(factor)
+    found: Node
+    if not factors:
+        return Neg(number(1)) if minus else number(1)
+    if len(factors) > 1 and all(map(_of_numbers, factors)):
+        one = len(factors) == 2 and all(isinstance(factor, Num) for factor in factors)
+        found = Prod(factors[0], factors[1]) if one else Factors(tuple(factors))
+    else:
+        constants = [factor for factor in factors if isinstance(factor, Num) and factor.key is None]
+        first, *rest = [*constants, *(factor for factor in factors if factor not in constants)]
+        found = first
+        for factor in rest:
+            found = Prod(found, factor)
+    return Neg(found) if minus else found
+
+
+def _factors(node: Node) -> Iterator[Node]:
+    if isinstance(node, Prod):
+        yield from _factors(node.left)
+        yield from _factors(node.right)
+    elif isinstance(node, Factors):
+        yield from node.parts
+    else:
+        yield node
+
+
+def _of_numbers(node: Node) -> bool:
+    """Whether only single numbers stand in a formula, and neither symbols nor vectors."""
+    if isinstance(node, Sym | Vec):
+        return False
+    parts = [getattr(node, f.name) for f in fields(node)]
+    inner = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
+    return all(_of_numbers(one) for one in inner if hasattr(one, "__dataclass_fields__"))
+
+
+# -- sums -------------------------------------------------------------------------------------------------------------
+
+
+def _sum(node: Sum) -> Node:
+    return total(list(zip(node.signs, map(on_paper, node.terms), strict=True)))
+
+
+def total(terms: list[tuple[float, Node]]) -> Node:
+    """A sum of terms with their signs: sums among them become part of it, equal symbols are counted."""
+    flat: list[tuple[float, Node]] = []
+    for sign, term in terms:
+        while isinstance(term, Neg):
+            sign, term = -sign, term.of
+        inner = zip(term.signs, term.terms, strict=True) if isinstance(term, Sum) else [(1.0, term)]
+        flat += [(sign * own, part) for own, part in inner]
+    counts: dict[tuple[float, Node], int] = {}
+    for one in flat:
+        counts[one] = counts.get(one, 0) + 1
+    if any(count > 1 and not _of_numbers(term) for (_, term), count in counts.items()):
+        flat = [(sign, term if n == 1 else times(number(n), term)) for (sign, term), n in counts.items()]
+    if len(flat) == 1:
+        sign, term = flat[0]
+        return term if sign > 0 else Neg(term)
+    return Sum(tuple(sign for sign, _ in flat), tuple(term for _, term in flat))
+
+
+def _negative(node: Neg) -> Node:
+    of = on_paper(node.of)
+    return of.of if isinstance(of, Neg) else Neg(of)
+
+
+# -- conditions -------------------------------------------------------------------------------------------------------
+
+
+def _call(node: Call) -> Node:
+    if node.op != "where":
+        args = tuple(map(on_paper, node.args))
+        if node.op == "sum" and isinstance(inner := args[0], Neg):
+            return Neg(replace(node, args=(inner.of,)))
+        return replace(node, args=args)
+    condition, then, other = map(on_paper, node.args)
+    if isinstance(condition, Num) and condition.key is None:  # `expand`: one number for each unit of another value
+        return then if condition.value else other
+    if not isinstance(condition, Holds):
+        condition = Holds(condition, number(0), "≠")
+    if other == number(0) or then == number(0):
+        here = condition if other == number(0) else replace(condition, sign=_OPPOSITE[condition.sign])
+        factor = here if (known := _known(here)) is None else replace(number(1 if known else 0), key=HELD)
+        rest = then if other == number(0) else other
+        return factor if rest == number(1) else times(rest, factor)
+    if condition.sign == ">" and condition.right == number(0):
+        other = _below(other, condition.left)
+    known = _known(condition)
+    return Call("where", (condition, then, other)) if known is None else then if known else other
+
+
+def _below(part: Any, at: Node) -> Any:
+    """A formula where `at` is not above 0: -relu(-at) is `at`."""
+    if part == Neg(Call("relu", (Neg(at),))):
+        return at
+    if isinstance(part, tuple):
+        return tuple(_below(one, at) for one in part)
+    if isinstance(part, Num | Sym | Vec) or not hasattr(part, "__dataclass_fields__"):
+        return part
+    return replace(part, **{f.name: _below(getattr(part, f.name), at) for f in fields(part)})
+
+
+_OPPOSITE = {">": "≤", "≤": ">", "≠": "=", "=": "≠"}
+
+
+def _known(condition: Holds) -> bool | None:
+    """Whether a comparison of numbers holds."""
+    if not (isinstance(condition.left, Num) and isinstance(condition.right, Num)):
+        return None
+    return COMPARED[condition.sign](condition.left.value, condition.right.value)
+
+
+_PAPER: dict[type, Callable[[Any], Node]] = {
+    Prod: _product,
+    Factors: lambda node: times(*map(on_paper, node.parts)),
+    Sum: _sum,
+    Neg: _negative,
+    Call: _call,
+    Quot: _same,
+}

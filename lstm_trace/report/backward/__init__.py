@@ -1,1 +1,0 @@
-"""Back-propagation as a worked solution."""

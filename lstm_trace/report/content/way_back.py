@@ -1,0 +1,273 @@
+"""What of the way back a report shows: the adjoint stages of a trace, the steps from the last that L depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...cell.lines import Line, Operand
+from ...cell.network import GIVEN, Scope, Stage, scope_and_name
+from ...formulas.gradients import gradient_symbols
+from ...formulas.tree import Node, number, value
+from ...formulas.whole import whole
+from ...trace.trace import Trace
+from .line_groups import Group
+from .live import Live
+from .view import ROWS, SCALARS, UNITS, VECTORS, Detail, Place, View
+
+#: Rows that the sum behind one unit of a state or input takes, or a row with several vectors.
+WRAPPED = 6
+
+
+class Target(NamedTuple):
+    """What L is: one value where step, row and unit are given, else a sum of a line's values, each by its weight.
+
+    weighted: whether a weight is not 1.
+    """
+
+    stage: Stage
+    line: str
+    t: int | None = None
+    b: int | None = None
+    unit: int | None = None
+    weighted: bool = False
+
+
+class Gradients(NamedTuple):
+    """Gradients that belong together: those of a group of lines, of the inputs (`input`) or the states (`state`)."""
+
+    of: Group | str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Back(View):
+    """The way back, with what of it is shown.
+
+    stages: adjoint ones. forward: the pass before it. live: what is not zero anyhow. walked: by scope the steps that
+    are shown, in the order of the walk.
+    """
+
+    forward: View = None  # type: ignore[assignment]  # always given; a field after others with defaults needs one
+    live: Live = None  # type: ignore[assignment]
+    walked: Mapping[Scope, tuple[int, ...]] = None  # type: ignore[assignment]
+
+    whole = True
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Where gradients are shown, each with the lines that are live there."""
+        return tuple(
+            Place(self.live.stage(stage, t, b), t, b)
+            for stage in self.stages
+            for t in self.walked[stage.scope]
+            for b in self.rows
+            if self.live.at(stage, t, b)
+        )
+
+    @cached_property
+    def seeded(self) -> tuple[int, ...]:
+        """The rows of the batch that L depends on."""
+        return seeded(self.trace)
+
+    @cached_property
+    def target(self) -> Target:
+        """What L is."""
+        return target(self.trace)
+
+    def lines(self, stage: Stage) -> list[Line]:
+        """The lines with a name; what the others compute is written out in them."""
+        return [line for line in stage.cell.lines if line.assigned and self._chosen(stage, line)]
+
+    def _chosen(self, stage: Stage, line: Line) -> bool:
+        chosen = self.chosen
+        if chosen.unit is not None and chosen.unit >= self.width(stage, line.name):
+            return False
+        return chosen.has(line.name) or any(chosen.has(n) for new, n in stage.cell.gradient if new == line.name)
+
+    def parts(self, place: Place) -> list[Gradients]:
+        """The lines of a place by what they are gradients of: the groups of the forward pass, last first, its ends."""
+        owner, of = self.trace.stage(place.stage.owner), made_for(place.stage)
+        lines = self.lines(place.stage)
+        found = []
+        for group in reversed(self.forward.grouped(owner)):
+            names = {line.name for line in group.lines}
+            found.append(Gradients(group, tuple(x for x in lines if of.get(x.name) in names)))
+        for key, ends in (("input", owner.cell.inputs), ("state", tuple(owner.cell.states))):
+            found.append(Gradients(key, tuple(x for x in lines if of.get(x.name) in ends)))
+        return [part for part in found if part.lines]
+
+    def formulas(self, stage: Stage, line: Line) -> Iterator[tuple[str, Node]]:
+        """The line as one formula; none for the weight of the one value that L is."""
+        weight = line.op == "copy" and stage.sources.get(str(line.operands[0])) == GIVEN
+        if self.target.weighted or not weight:
+            yield "=", self.symbolic(stage, line)
+
+    def symbolic(self, stage: Stage, line: Line) -> Node:
+        """The line as one formula of the values that have a name."""
+
+        def leaf(operand: Operand) -> Node:
+            return value(operand, stage.cell) if isinstance(operand, str) else number(operand)
+
+        return whole(line, stage.cell, lambda name: self.width(stage, name), leaf)
+
+    def width(self, stage: Stage, name: str) -> int:
+        """Units of a value."""
+        values = self.values.array(stage.scope, name)
+        return 1 if values is None else int(values.shape[-1])
+
+    def reads(self, place: Place) -> list[str]:
+        """The values of the forward pass that the shown gradients of a place read."""
+        stage = place.stage
+        there = stage.cell.closure((line.name for line in self.lines(stage)), carried=False)
+        names = {name for line in stage.cell.lines if line.name in there for name in line.reads}
+        return [n for n in stage.cell.inputs if n in names and scope_and_name(stage.sources[n])[0] == stage.owner]
+
+
+def made_for(stage: Stage) -> dict[str, str]:
+    """Each gradient of an adjoint stage with the value that it was made for; its terms may have the same."""
+    return dict(reversed(stage.cell.gradient))
+
+
+def seeded(trace: Trace) -> tuple[int, ...]:
+    """The rows of the batch of which a value has a weight."""
+    adjoints = [stage for stage in trace.stages if stage.cell.gradient]
+    weights = [trace.given[s.scope][n] for s in adjoints for n, source in s.sources.items() if source == GIVEN]
+    return tuple(b for b in range(trace.batch) if any(w[:, b].any() for w in weights))
+
+
+def target(trace: Trace) -> Target:
+    """What L is, from the weights that the adjoint stages were given."""
+    found: list[tuple[Stage, str, np.ndarray]] = []
+    for stage in trace.stages:
+        for line in stage.cell.lines if stage.cell.gradient else ():
+            for name in line.reads:
+                if stage.sources.get(name) == GIVEN:
+                    weights = trace.given[stage.scope][name]
+                    found.append((trace.stage(stage.owner), made_for(stage)[line.name], weights))
+    stage, name, weights = found[0]
+    if len(found) == 1 and np.count_nonzero(weights) == 1 and weights.sum() == 1:
+        t, b, unit = (int(at[0]) for at in np.nonzero(weights))
+        return Target(stage, name, trace.span[t], b, unit)
+    return Target(stage, name, weighted=len(found) > 1 or weights.shape[-1] > 1 or not (weights == 1).all())
+
+
+def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
+    """The trace with symbols for its gradients; that of an input or state gets a line where it is another's line.
+
+    place: a stage in words.
+    """
+    stages, lines = [], dict(trace.lines)
+    for stage in trace.stages:
+        if stage.cell.gradient:
+            owner, of = trace.stage(stage.owner), made_for(stage)
+            ends = (*owner.cell.inputs, *owner.cell.states)
+            more = {
+                n: new for new, n in stage.cell.gradient if n in ends and of[new] != n and new in stage.cell.by_name
+            }
+            names = {f"d_{n.removesuffix('_prev')}_here": (n, new) for n, new in more.items()}
+            copies = (Line(name, "copy", (new,)) for name, (_, new) in names.items())
+            pairs = tuple((name, n) for name, (n, _) in names.items())
+            cell = replace(
+                stage.cell, lines=(*stage.cell.lines, *copies), gradient=(*stage.cell.gradient, *pairs)
+            )  # fmt: skip
+            stage = replace(stage, cell=cell)
+            here = lines[stage.scope]
+            lines[stage.scope] = {**here, **{name: here[new] for name, (_, new) in names.items()}}
+        stages.append(stage)
+    symbols = gradient_symbols(stages, trace.header.symbols, place)
+    own: dict[str, Any] = {**trace.header.symbols, **symbols}
+    header = replace(trace.header, symbols=own)
+    return replace(trace, header=header, stages=tuple(stages), lines=lines, memory=None)
+
+
+def way_back(shown: View, detail: Detail | None) -> Back:
+    """The way back of what is shown; detail: None lets the size decide."""
+    trace, chosen = shown.trace, shown.chosen
+    live = Live(trace, padding=shown.everything)
+    adjoints = [stage for stage in trace.stages if stage.cell.gradient]
+    rows = tuple(b for b in range(trace.batch)[chosen.rows(trace)] if b in seeded(trace))
+    there = [s for s in adjoints if chosen.places(trace.stage(s.owner)) or chosen.places(s)]
+    walked = {
+        s.scope: tuple(t for t in _order(trace, s) if t in _steps(shown) and any(live.at(s, t, b) for b in rows))
+        for s in there
+    }
+    reached = [s for s in there if walked[s.scope]]
+    stages = tuple(s for s in reached if len(reached) == 1 or comes_back(trace, s))
+    fields = {name: getattr(shown, name) for name in View.__dataclass_fields__}
+    back = Back(**{**fields, "stages": stages, "rows": rows}, forward=shown, live=live, walked=walked)
+    return _bounded(replace(back, cut=frozenset()), detail)
+
+
+def _steps(shown: View) -> Sequence[int]:
+    return shown.trace.span[shown.chosen.window(shown.trace)]
+
+
+def _order(trace: Trace, stage: Stage) -> Sequence[int]:
+    return trace.span[::-1] if stage.backwards else trace.span
+
+
+def comes_back(trace: Trace, stage: Stage) -> bool:
+    """Whether a gradient of a stage is not zero."""
+    return any(np.any(trace.lines[stage.scope][line.name]) for line in stage.cell.lines if line.assigned)
+
+
+# -- how much is shown ------------------------------------------------------------------------------------------------
+
+
+def _bounded(back: Back, detail: Detail | None) -> Back:
+    """Fewer steps, rows and layers where there are too many, and the detail that fits."""
+    chosen, rows, stages, walked = back.chosen, back.rows, back.stages, back.walked
+    widths = {s.scope: [back.width(s, line.name) for line in back.lines(s)] for s in stages}
+    auto = detail is None and not back.everything
+    if auto:
+        one = 1 if chosen.unit is not None else None
+        scalars = len(rows) * sum(len(walked[s]) * sum(one or width for width in w) for s, w in widths.items())
+        vectors = len(rows) * sum(len(walked[s]) * len(w) for s, w in widths.items())
+        detail = "scalar" if scalars <= SCALARS else "vector" if vectors <= VECTORS else "summary"
+    back = replace(back, detail=detail or "scalar")
+    if back.everything:
+        return back
+    cost = {s.scope: _cost(back, s) for s in stages}
+    if chosen.layer is None:
+        stages = stages[: max(ROWS // max(max(cost.values(), default=1), 1), 1)]
+    room = max(ROWS // max(sum(cost[stage.scope] for stage in stages), 1), 1)
+    longest = max((len(walked[s.scope]) for s in back.stages), default=1)
+    if chosen.batch is None and longest * len(rows) > room:
+        rows = rows[: max(room // max(longest, 1), 1)]
+    most = max(room // max(len(rows), 1), 1)
+    if chosen.steps is None:
+        walked = {s: t if len(t) <= most else (*t[: max(most - 1, 1)], *t[-1:][: most - 1]) for s, t in walked.items()}
+    widest = max((width for found in widths.values() for width in found), default=1)
+    cut = {
+        "detail": auto and back.detail != "scalar",
+        "units": chosen.unit is None and widest > (back.units or 0),
+        "terms": back.detail == "scalar" and widest > (back.terms or 0),
+        "steps": chosen.steps is None and longest > most,
+        "rows": len(rows) < len(back.rows),
+        "layers": len(stages) < len(back.stages),
+    }
+    found = frozenset(key for key, is_cut in cut.items() if is_cut)
+    return replace(back, rows=rows, stages=stages, walked=walked, cut=found)
+
+
+def _cost(back: Back, stage: Stage) -> int:
+    """About how many rows a step takes; the many products behind a state or an input go over several rows."""
+    lines = back.lines(stage)
+    if back.detail == "summary":
+        return 6 + len(lines)
+    if back.detail == "vector":
+        return 6 + sum(WRAPPED if back.width(stage, line.name) > 3 else 2 for line in lines)
+    most = 1 if back.chosen.unit is not None else UNITS
+    products = {
+        x.name
+        for x in stage.cell.lines
+        if x.product or any(stage.cell.by_name[n].product for n in x.reads if n in stage.cell.by_name)
+    }
+    return 6 + sum(
+        1 + min(back.width(stage, x.name), most) * (WRAPPED if x.name in products else 1) for x in lines
+    )  # fmt: skip

@@ -1,0 +1,310 @@
+"""The end of the way back: the gradients of weights, biases, inputs and initial states, each a sum over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ...backward.mapping import by_address
+from ...base.arrays import Array
+from ...cell.network import Stage, X
+from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text
+from ...formulas.exact import Exact, evaluate
+from ...formulas.tree import Dots, Gradient, Mat, MatVec, Node, Num, Prod, Sym, Transposed, Vec, kept, numbers, value
+from ...formulas.whole import total
+from ...trace.address import INITIAL
+from ..content.excerpt import excerpt, left_out
+from ..content.view import TABLE, UNITS, Place, View
+from ..content.way_back import Back, made_for
+from ..languages.strings import capital
+
+#: So many terms of a sum over steps are written out; so many rows of matrices.
+STEPS, MATRIX_ROWS = 4, 150
+#: A matrix with more entries stands below its sum, beside others.
+SMALL = 12
+
+Term = tuple[str, ...]  # of a `Sum`: a value, or the two of an outer product
+
+
+def gradients(shown: View) -> Iterator[Block]:
+    """Every weight and bias with its sum over the steps, then inputs and initial states."""
+    if not isinstance(back := shown.back, Back):
+        return
+    yield Heading(2, back.said("back.sums"))
+    for stage in back.stages:
+        found = {s.name: [t for t in s.terms if _places(back, stage, t)] for s in stage.cell.sums}
+        found = {name: terms for name, terms in found.items() if terms}
+        if not found:
+            continue
+        if place := back.place(stage):
+            yield Heading(3, capital((place,)))
+        shapes = [back.trace.sums[stage.scope][name].shape for name in found]
+        if sum(n if back.everything else min(n, UNITS) for n, *_ in shapes) > MATRIX_ROWS and not back.everything:
+            yield Para(back.said("back.many"))
+            continue
+        apart: list[tuple[Node, str, Node]] = []
+        rows = [_Parameter(back, stage, name, terms).rows(apart) for name, terms in found.items()]
+        if any(rows):
+            yield Derivation(tuple(row for row in rows if row))
+        if apart:
+            yield Premises((tuple(apart),))
+    yield from _inputs(back)
+    yield from _initial(back)
+
+
+def _places(back: Back, stage: Stage, term: Term) -> list[Place]:
+    """The steps and rows that add to a sum by one of its terms, in the order of the walk."""
+    steps = back.trace.span[::-1] if stage.backwards else back.trace.span
+    bears = [name for name in term if name in back.live.bears[stage.scope]]
+    return [
+        Place(back.live.stage(stage, t, b), t, b)
+        for t in steps
+        for b in back.seeded
+        if back.live.at(stage, t, b).issuperset(bears)
+    ]
+
+
+def _exact(back: Back, node: Num) -> Exact:
+    """What a number is exactly, where it is shown as that."""
+    return node.shown.fraction if back.values.is_exact(node) else None
+
+
+def _sign(back: Back, node: Node, result: Num) -> str:
+    """`=` where the printed sum is true and every number in it is what is shown."""
+    return "=" if evaluate(node, lambda leaf: _exact(back, leaf)) == result.shown.fraction else "≈"
+
+
+def summed(back: Back, stage: Stage, terms: Sequence[Term], over: str) -> Node:
+    """A sum in symbols. over: what it runs over, `t`, `b` or both; empty where there is one step and row."""
+
+    def part(name: str) -> Node:
+        line = stage.cell.by_name.get(name)
+        return value(name, stage.cell) if line is None or line.assigned else back.symbolic(stage, line)
+
+    node = total([(1.0, MatVec(part(t[0]), Transposed(part(t[1]))) if t[1:] else part(t[0])) for t in terms])
+    if not over:
+        return node
+    sign = Sym(f"Σ_{over}")
+    return MatVec(MatVec(sign, node.matrix), node.vector) if isinstance(node, MatVec) else MatVec(sign, node)
+
+
+class _Parameter:
+    """The gradient of one parameter, and how it is written.
+
+    terms: those of its sum that are not zero anyhow, of which each is a value or an outer product.
+    """
+
+    def __init__(self, back: Back, stage: Stage, name: str, terms: list[Term]) -> None:
+        self.back, self.stage, self.name, self.terms = back, stage, name, terms
+        self.found: Array = back.trace.sums[stage.scope][name]
+        self.by_term = {term: {(p.t, p.b): p for p in _places(back, stage, term)} for term in terms}
+        self.places = list({at: place for there in self.by_term.values() for at, place in there.items()}.values())
+
+    def rows(self, apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
+        """Its rows; a large matrix goes to those that stand `apart`."""
+        return self._matrix(apart) if self.found.ndim == 2 else self._vector()
+
+    def _there(self, place: Place) -> list[Term]:
+        """The terms that are not zero at a place."""
+        return [term for term, there in self.by_term.items() if (place.t, place.b) in there]
+
+    def _sum(self) -> Node:
+        """The formula: a sum over steps and rows, where there are several."""
+        steps, rows = len({p.t for p in self.places}) > 1, len({p.b for p in self.places}) > 1
+        return summed(self.back, self.stage, self.terms, "t, b" if steps and rows else "t" if steps else "b" * rows)
+
+    def _chosen(self) -> list[int | None]:
+        return kept(len(self.places), None if self.back.everything else STEPS)
+
+    def _num(self, at: object) -> Num:
+        return Num(self.back.values.style.show(at, self.name), at)
+
+    # -- a matrix: each step a column times a row ---------------------------------------------------------------------
+
+    def _matrix(self, apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
+        back, most = self.back, None if self.back.everything else UNITS
+        rows, columns = (kept(n, most) for n in self.found.shape)
+        parts: list[tuple[str, Node]] = [("=", self._sum())]
+        if back.detail != "summary":
+            put_in = total([pair for at in self._chosen() for pair in self._outer(at, rows, columns)])
+            exact = all(_exact(back, n) is not None for n in numbers(put_in))
+            parts.append(("=" if exact else "≈", put_in))
+        result = Mat(tuple(tuple(self._entry(i, k) for k in columns) for i in rows))
+        shown = [(i, k) for i in rows for k in columns if i is not None and k is not None]
+        mark = "=" if None not in self._chosen() and all(self._same(i, k) for i, k in shown) else "≈"
+        if self.found.size > SMALL or back.detail == "summary":
+            apart.append((Sym(self.name), mark, result))
+            return (Row((Sym(self.name),), tuple(parts)),) if back.detail != "summary" else ()
+        return (Row((Sym(self.name),), (*parts, (mark, result))),)
+
+    def _outer(self, at: int | None, rows: list[int | None], columns: list[int | None]) -> Iterator[tuple[float, Node]]:
+        if at is None:
+            yield 1.0, Dots()
+            return
+        place = self.places[at]
+        for left, right in self._there(place):
+            column = Vec(tuple(Dots("down") if i is None else self._unit(left, place, i) for i in rows))
+            yield (
+                1.0,
+                MatVec(column, Mat((tuple(Dots() if k is None else self._unit(right, place, k) for k in columns),))),
+            )
+
+    def _unit(self, name: str, place: Place, unit: int) -> Num:
+        return self.back.values.num(self.stage.scope, name, place.t, place.b, (unit,))
+
+    def _entry(self, i: int | None, k: int | None) -> Node:
+        if i is None or k is None:
+            return Dots("diagonal" if i is None and k is None else "down" if i is None else "across")
+        return self._num(self.found[i, k])
+
+    def _same(self, i: int, k: int) -> bool:
+        """Whether an entry is exactly what is printed, and so is what it comes from."""
+        products: list[tuple[float, Node]] = [
+            (1.0, Prod(self._unit(left, p, i), self._unit(right, p, k)))
+            for p in self.places
+            for left, right in self._there(p)
+        ]
+        return _sign(self.back, total(products), self._num(self.found[i, k])) == "="
+
+    # -- a vector: a row for each unit --------------------------------------------------------------------------------
+
+    def _vector(self) -> tuple[Row, ...]:
+        back = self.back
+        first = (("=", self._sum()),)
+        units = kept(len(self.found), back.units)
+        if back.detail != "scalar":
+            vector = Vec(tuple(Dots("down") if j is None else self._num(self.found[j]) for j in units))
+            return (Row((Sym(self.name),), (*first, ("≈" if self.found.any() else "=", vector))),)
+        rows = [Row((Sym(self.name),), first)]
+        for j in units:
+            if j is None:
+                rows.append(Row((Dots("down"),), under=True))
+                continue
+            tree, result = self._added(j), self._num(self.found[j])
+            mark = _sign(back, tree, result)
+            parts: tuple[tuple[str, Node], ...] = ((":", tree), (mark, result))
+            if isinstance(tree, Num):
+                parts = ((mark, result),)
+            rows.append(Row((back.unit(j, len(self.found)),), parts, under=True))
+        return tuple(rows)
+
+    def _added(self, unit: int) -> Node:
+        """The terms of one unit over the steps, with numbers."""
+        terms: list[tuple[float, Node]] = []
+        for at in self._chosen():
+            if at is None:
+                terms.append((1.0, Dots()))
+                continue
+            place = self.places[at]
+            for (name,) in self._there(place):
+                line = place.stage.cell.by_name.get(name)
+                if line is None or line.assigned:
+                    terms.append((1.0, self._unit(name, place, unit)))
+                else:
+                    tree = self.back.values.whole(place.stage, line, place.t, place.b, unit, self.back.terms)
+                    terms.append((1.0, Dots() if tree is None else tree))
+        return total(terms)
+
+
+# -- inputs and initial states -----------------------------------------------------------------------------------------
+
+
+def _inputs(back: Back) -> Iterator[Block]:
+    shown, found = back, by_address(back.trace).get("x")
+    readers = [s for s in back.trace.stages if s.cell.gradient and X in back.trace.stage(s.owner).sources.values()]
+    if found is None:
+        return
+    x = _inward(back, found)
+    lines = {
+        s.scope: [new for new, n in s.cell.gradient if back.trace.stage(s.owner).sources.get(n) == X] for s in readers
+    }
+    reached = [
+        (t, b) for t in shown.trace.span for b in shown.rows
+        if any(not back.live.at(s, t, b).isdisjoint(lines[s.scope]) for s in readers)
+    ]  # fmt: skip
+    if not reached:
+        return
+    yield Heading(3, shown.said("back.inputs"))
+    several = sum(X in s.sources.values() for s in shown.trace.stages if not s.cell.gradient) > 1
+    yield Para(shown.words.text("back.inputs.more" if several else "back.inputs.one", x=Sym("x_t")))
+    columns = kept(x.shape[-1], None if shown.everything else UNITS)
+    first: list[Text] = [(Sym("t"),)] if shown.trace.steps > 1 else []
+    first += [shown.said("column.row")] if shown.trace.batch > 1 else []
+    symbol = Sym(lines[readers[0].scope][0])
+    head = (*first, *(("…",) if k is None else (symbol, f"[{k}]") for k in columns))
+    rows: list[tuple[Text, ...]] = []
+    sizes = [float(np.abs(x[shown.trace.index(t), b]).max()) for t, b in reached]
+    entries = excerpt(sizes, len(sizes) if shown.everything else TABLE, timed=True)
+    for entry in entries:
+        if isinstance(entry, range):
+            rows.append(tuple((Dots("down"),) for _ in head))
+            continue
+        t, b = reached[entry]
+        labels: list[Text] = [(str(t),)] if shown.trace.steps > 1 else []
+        labels += [(str(b),)] if shown.trace.batch > 1 else []
+        at = shown.trace.index(t), b
+        rows.append((*labels, *((Dots(),) if k is None else (_shown(back, x[(*at, k)]),) for k in columns)))
+    yield Table(head, tuple(rows), len(first))
+    yield from left(back, sizes, entries)
+
+
+def _inward(back: Back, values: Array) -> Array:
+    """(T, B, I) of an array in the layout in which x was given."""
+    header = back.trace.header
+    return values[:, None] if not header.batched else np.swapaxes(values, 0, 1) if header.batch_first else values
+
+
+def _shown(back: Back, found: object) -> Num:
+    return Num(back.values.style.show(found), found)
+
+
+def left(back: View, sizes: Sequence[float], entries: Sequence[int | range]) -> Iterator[Block]:
+    """How many rows of a table were left out, and how large they are."""
+    if rows := left_out(entries):
+        largest = max(sizes[row] for row in rows)
+        shown = Num(back.values.style.show(largest), largest)
+        yield Para(back.words.text("back.left", n=f"{len(rows):,}", dots=Dots("down"), largest=shown))
+
+
+def _initial(back: Back) -> Iterator[Block]:
+    found: list[tuple[Row, ...]] = []
+    for stage in reversed(back.stages):
+        owner = back.trace.stage(stage.owner)
+        lines = {of: new for new, of in made_for(stage).items() if new in stage.cell.by_name}
+        t = back.trace.span[-1 if owner.backwards else 0]
+        for state in back.trace.initial.get(owner.scope, {}):
+            for b in back.rows:
+                if (name := lines.get(state)) is None or name not in back.live.at(stage, t, b):
+                    continue
+                symbol = Gradient(Sym(INITIAL.get(state, state)), back.where(owner, None, b))
+                vector = back.values.vector(stage.scope, name, t, b, back.units)
+                same = all(back.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
+                found.append((Row((symbol,), (("=" if same else "≈", vector),)),))
+    if found:
+        yield Heading(3, back.said("back.states"))
+        yield Derivation(tuple(found))
+
+
+def by_size(shown: View) -> Iterator[Block]:
+    """The gradients that are not zero by the sum of the sizes of their entries."""
+    if not isinstance(back := shown.back, Back):
+        return
+    found = by_address(back.trace)
+    rows = [(name, float(np.abs(a).sum()), float(np.abs(a).max(initial=0.0))) for name, a in found.items() if a.any()]
+    rows.sort(key=lambda row: -row[1])
+    sizes = [size for _, size, _ in rows]
+    entries = excerpt(sizes, len(rows) if back.everything else TABLE)
+    yield Heading(2, back.said("back.blocks"))
+    yield Table(
+        tuple(back.words.text(f"back.column.{name}") for name in ("block", "total", "largest")),
+        tuple(
+            ((Dots("down"),),) * 3
+            if isinstance(entry, range)
+            else ((rows[entry][0],), (f"{rows[entry][1]:.6g}",), (f"{rows[entry][2]:.6g}",))
+            for entry in entries
+        ),
+    )
+    yield from left(back, sizes, entries)
+    if back.alone:
+        yield Para(back.words.text("back.more", csv=Code("-o FILE.csv")))

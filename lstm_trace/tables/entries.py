@@ -1,0 +1,248 @@
+"""The entries of arrays as the rows of a table, one row for each.
+
+Which rows there are, and their order, is decided on the arrays. An entry gets its address only where it is shown or
+written: from a template, one for each array, and a piece at a time. Two million weights have no two million tuples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
+
+import numpy as np
+
+from ..base.arrays import Array
+from .row_styles import RowStyle
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Rows that are written at once: some megabytes of text.
+PIECE = 1 << 15
+#: The column of addresses.
+ADDRESS = "address"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One array, or several of one shape that stand side by side.
+
+    address: that of an entry, with `%d` for its number along each axis: `0/forward/%d/%d/h_t[%d]`.
+    axes: for each axis its column and its numbers. fixed: what all entries have in common, by column.
+    values: the arrays by column. A column that a grid does not have is empty.
+    """
+
+    address: str
+    axes: tuple[tuple[str, range], ...]
+    fixed: Mapping[str, str | int]
+    values: Mapping[str, Array]
+
+    @property
+    def size(self) -> int:
+        """How many entries there are."""
+        return int(np.prod([len(numbers) for _, numbers in self.axes], dtype=np.int64))
+
+    def at(self, places: Array) -> tuple[dict[str, Array], tuple[Array, ...]]:
+        """The numbers along each axis, and the index, of the entries at `places` in C order."""
+        index = np.unravel_index(places, [len(numbers) for _, numbers in self.axes]) if self.axes else ()
+        numbers = (n.start + n.step * at for (_, n), at in zip(self.axes, index, strict=True))
+        return dict(zip((name for name, _ in self.axes), numbers, strict=True)), index
+
+    def template(self, columns: Sequence[str], style: RowStyle) -> tuple[str, list[str]]:
+        """The text of a row with `%d` and `%s` for its numbers, and the names of those numbers in order."""
+        cells: list[str] = []
+        names: list[str] = []
+        axes = [name for name, _ in self.axes]
+        for column in columns:
+            if column == ADDRESS:
+                cells.append(style.cell(self.address))
+                names += axes
+            elif column in axes or column in self.values:
+                cells.append("%s")
+                names.append(column)
+            else:
+                cells.append(style.cell(self.fixed.get(column)).replace("%", "%%"))
+        return style.row(columns, cells), names
+
+
+class Run(NamedTuple):
+    """Some rows one after the other: so many entries of the grids.
+
+    order: gives the place of each among the entries of all grids; it is called when the rows are needed.
+    """
+
+    grids: tuple[Grid, ...]
+    rows: int
+    order: Callable[[], Array]
+
+
+def every(grids: Iterable[Grid]) -> Run:
+    """All entries in the order of the arrays."""
+    found = tuple(grids)
+    count = sum(grid.size for grid in found)
+    return Run(found, count, lambda: np.arange(count))
+
+
+def largest_first(grids: Sequence[Grid], columns: Sequence[str]) -> Run:
+    """The entries with a value that is not 0 in one of `columns`, those with the largest size in the first before.
+
+    Of equal ones the first comes first; NaN comes last, and so does what is not in the first column.
+    """
+    places, sizes, start = [], [], 0
+    for grid in grids:
+        arrays = [grid.values[name] for name in columns if name in grid.values]
+        there = np.flatnonzero(np.logical_or.reduce([array != 0 for array in arrays]))
+        places.append(start + there)
+        sizes.append(np.abs(np.ravel(grid.values[columns[0]])[there]))
+        start += grid.size
+    order = np.concatenate([*places, np.empty(0, np.int64)])
+    order = order[np.argsort(-np.concatenate([*sizes, np.empty(0)]), kind="stable")]
+    return Run(tuple(grids), len(order), lambda: order)
+
+
+class Entries(Sequence[tuple[Any, ...]]):
+    """Rows of `columns` as a sequence of tuples that are made when they are read; an empty cell is None.
+
+    runs: gives the rows; it is called when they are needed.
+    """
+
+    def __init__(self, columns: Sequence[str], runs: Callable[[], Iterable[Run]]) -> None:
+        self.columns = tuple(columns)
+        self._runs = runs
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs that have rows."""
+        return tuple(run for run in self._runs() if run.rows)
+
+    def __len__(self) -> int:
+        return sum(run.rows for run in self.runs)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[Any, ...]: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[tuple[Any, ...]]: ...
+    def __getitem__(self, at: int | slice) -> Any:
+        places = range(len(self))[at]
+        return self.take(places) if isinstance(places, range) else self.take([places])[0]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for run, order in self._pieces():
+            yield from self._tuples(run, order)
+
+    def take(self, places: Iterable[int]) -> list[tuple[Any, ...]]:
+        """The rows at `places`, which rise."""
+        wanted = np.fromiter(places, np.int64)
+        found: list[tuple[Any, ...]] = []
+        begin = 0
+        for run in self.runs:
+            here = wanted[(begin <= wanted) & (wanted < begin + run.rows)] - begin
+            if here.size:
+                found += self._tuples(run, run.order()[here])
+            begin += run.rows
+        return found
+
+    def numbers(self, column: str) -> Array:
+        """The values of `column` in float64; an empty cell is 0."""
+        found = np.zeros(len(self))
+        begin = 0
+        for run in self.runs:
+            for grid, inside, places in _groups(run, run.order()):
+                if column in grid.values:
+                    found[begin + inside] = grid.values[column][grid.at(places)[1]]
+            begin += run.rows
+        return found
+
+    def texts(self, style: RowStyle) -> Iterator[str]:
+        """The text of the rows, some at a time."""
+        for run, order in self._pieces():
+            rows = np.empty(len(order), object)
+            for grid, inside, places in _groups(run, order):
+                template, names = grid.template(self.columns, style)
+                numbers, index = grid.at(places)
+                cells = {name: numbers[name].tolist() for name in numbers}
+                cells |= {name: style.floats(_values(grid, name, index, inside.size)) for name in grid.values}
+                rows[inside] = list(map(template.__mod__, zip(*(cells[name] for name in names), strict=True)))
+            yield style.between.join(rows.tolist())
+
+    def frame(self) -> pd.DataFrame:
+        """The rows as a pandas frame; whole numbers are float64 where a cell of the column is empty."""
+        import pandas as pd
+
+        text = pd.Series(["", None]).dtype  # str from pandas 3 on
+        found: dict[str, list[Any]] = {name: [] for name in self.columns}
+        for run, order in self._pieces():
+            for name, column in self._columns(run, order).items():
+                found[name].append(pd.Series(column, dtype=text) if column.dtype == object else column)
+        return pd.DataFrame({name: _joined(pd, pieces, name in self._whole) for name, pieces in found.items()})
+
+    @cached_property
+    def _whole(self) -> frozenset[str]:
+        """The columns of whole numbers."""
+        grids = [grid for run in self.runs for grid in run.grids]
+        fixed = (name for grid in grids for name, value in grid.fixed.items() if isinstance(value, int))
+        return frozenset(name for grid in grids for name, _ in grid.axes).union(fixed)
+
+    @cached_property
+    def _floats(self) -> frozenset[str]:
+        return frozenset(name for run in self.runs for grid in run.grids for name in grid.values)
+
+    def _columns(self, run: Run, order: Array) -> dict[str, Array]:
+        """The columns of some rows: float64 with NaN for an empty cell, texts as objects."""
+        numeric = self._whole | self._floats
+        found = {name: np.full(len(order), np.nan if name in numeric else None) for name in self.columns}
+        for grid, inside, places in _groups(run, order):
+            numbers, index = grid.at(places)
+            cells: dict[str, Any] = {**grid.fixed, **numbers}
+            cells |= {name: grid.values[name][index] for name in grid.values}
+            if ADDRESS in found:
+                cells[ADDRESS] = _addresses(grid, numbers, inside.size)
+            for name in found.keys() & cells.keys():
+                found[name][inside] = cells[name]
+        return found
+
+    def _pieces(self) -> Iterator[tuple[Run, Array]]:
+        for run in self.runs:
+            order = run.order()
+            for at in range(0, len(order), PIECE):
+                yield run, order[at : at + PIECE]
+
+    def _tuples(self, run: Run, order: Array) -> list[tuple[Any, ...]]:
+        rows: list[Any] = [None] * len(order)
+        for grid, inside, places in _groups(run, order):
+            numbers, index = grid.at(places)
+            cells: dict[str, Iterable[Any]] = {name: column.tolist() for name, column in numbers.items()}
+            cells |= {name: _values(grid, name, index, inside.size).tolist() for name in grid.values}
+            cells[ADDRESS] = _addresses(grid, numbers, inside.size)
+            columns = [cells.get(name, [grid.fixed.get(name)] * inside.size) for name in self.columns]
+            for row, values in zip(inside.tolist(), zip(*columns, strict=True), strict=True):
+                rows[row] = values
+        return rows
+
+
+def _groups(run: Run, order: Array) -> Iterator[tuple[Grid, Array, Array]]:
+    """The rows of each grid: the grid, where they stand in `order`, and their places in the grid."""
+    ends = np.cumsum([grid.size for grid in run.grids])
+    which = np.searchsorted(ends, order, side="right")
+    for k in np.flatnonzero(np.bincount(which, minlength=len(run.grids))).tolist():
+        grid, inside = run.grids[k], np.flatnonzero(which == k)
+        yield grid, inside, order[inside] - (ends[k] - grid.size)
+
+
+def _values(grid: Grid, name: str, index: tuple[Array, ...], rows: int) -> Array:
+    return np.broadcast_to(np.asarray(grid.values[name][index], np.float64), (rows,))
+
+
+def _addresses(grid: Grid, numbers: Mapping[str, Array], rows: int) -> list[str]:
+    if not numbers:
+        return [grid.address % ()] * rows
+    return list(map(grid.address.__mod__, zip(*(column.tolist() for column in numbers.values()), strict=True)))
+
+
+def _joined(pd: Any, pieces: list[Any], whole: bool) -> Any:
+    if not pieces or isinstance(pieces[0], pd.Series):
+        return pd.concat(pieces, ignore_index=True) if pieces else []
+    column = np.concatenate(pieces)
+    return column.astype(np.int64) if whole and not np.isnan(column).any() else column

@@ -1,0 +1,128 @@
+"""What a stage gathers over all steps and rows: of an adjoint, the gradients of the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.arithmetic import Arithmetic, find
+from ..cell.lines import Line, Sum
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+#: A value's name to its values at some steps, (steps, B, width).
+Values = Callable[[str], Array]
+#: Values of one step times steps that are gathered at once: some tens of megabytes, however long the trace.
+BLOCK = 1 << 20
+#: What stands for the operation of a sum over all steps.
+GATHERED = "gathered"
+
+
+class Gathered(NamedTuple):
+    """A sum, and how far another correct program may be off, from equal values."""
+
+    value: Array
+    limit: Array
+
+
+def derived_sums(trace: Trace, scope: str, sums: Sequence[Sum]) -> dict[str, Gathered]:
+    """Sums of a stage from the recorded values; all that they read is recorded (see `held_throughout`).
+
+    The limit is n eps (|a| |b|) for each of two orders of a sum of n products, plus n smallest subnormal numbers; a
+    trace of another arithmetic has no other order, and the limit is 0.
+    """
+    if not sums:
+        return {}
+
+    def at(steps: slice) -> Values:
+        def values(name: str) -> Array:
+            found = term(trace, scope, name, steps)
+            assert found is not None, name
+            return found
+
+        return values
+
+    with np.errstate(all="ignore"):
+        if trace.header.arithmetic is not None:
+            exact = gather_in(find(trace.header.arithmetic), sums, at(slice(None)))
+            return {name: Gathered(value, np.zeros(value.shape)) for name, value in exact.items()}
+        each = sum(at(slice(0, 1))(name).size for name in dict.fromkeys(n for one in sums for n in one.reads))
+        count = max(BLOCK // max(each, 1), 1)
+        found: dict[str, Array] = {}
+        mass: dict[str, Array] = {}
+        for begin in range(0, trace.steps, count):
+            values = at(slice(begin, min(begin + count, trace.steps)))
+            add(found, gather(sums, values))
+            add(mass, gather(sums, lambda name: np.abs(values(name)).astype(np.float64)))  # noqa: B023 - called here
+        info = np.finfo(trace.header.dtype)
+        terms = {one.name: trace.steps * trace.batch * len(one.terms) for one in sums}
+        limits = {n: 2 * terms[n] * (float(info.eps) * m + float(info.smallest_subnormal)) for n, m in mass.items()}
+        return {name: Gathered(value, limits[name]) for name, value in found.items()}
+
+
+def add(total: dict[str, Array], part: Mapping[str, Array]) -> None:
+    """Add what was gathered over some steps to what was gathered over others."""
+    for name, value in part.items():
+        total[name] = total[name] + value if name in total else value
+
+
+def term(trace: Trace, scope: str, name: str, steps: slice) -> Array | None:
+    """The values that a sum of a stage reads as `name`, (steps, B, width); a parameter, a bias, is the same at each."""
+    found = trace.operand(scope, name, steps)
+    if found is None or found.ndim == 3:
+        return found
+    return np.broadcast_to(found, (len(range(trace.steps)[steps]), trace.batch, found.shape[-1]))
+
+
+def held_throughout(trace: Trace, scope: str, name: str) -> bool:
+    """Whether `name` was recorded at every step: of a state, its initial value and the line that it carries."""
+    ends = slice(0, 1), slice(trace.steps - 1, trace.steps)
+    return all(trace.operand(scope, name, end) is not None for end in ends)
+
+
+def gather(sums: Iterable[Sum], values: Values) -> dict[str, Array]:
+    """Each sum over some steps: (width,), or (width of a, width of b) for outer products.
+
+    The left sides that meet one right side are stacked: one product of (units, steps) by (steps, units) for them all,
+    which for small cells is several times as quick as one for each.
+    """
+    parts: dict[str, list[tuple[str, str]]] = {}  # by right side: sum and left side
+    found: dict[str, Array] = {}
+    for gathered in sums:
+        for left, *right in gathered.terms:
+            parts.setdefault(right[0] if right else "", []).append((gathered.name, left))
+    for side, lefts in parts.items():
+        flat = [_flat(values(left)) for _, left in lefts]
+        stacked = np.concatenate(flat, axis=1)
+        total = stacked.T @ _flat(values(side)) if side else stacked.sum(axis=0)
+        begin = 0
+        for (name, _), part in zip(lefts, flat, strict=True):
+            add(found, {name: total[begin : begin + part.shape[1]]})
+            begin += part.shape[1]
+    return found
+
+
+def gather_in(arithmetic: Arithmetic, sums: Iterable[Sum], values: Values) -> dict[str, Array]:
+    """The same in another arithmetic: a product with each column of the right side, the terms added in their order."""
+    found = {}
+    for gathered in sums:
+        terms = []
+        for left, *right in gathered.terms:
+            matrix = arithmetic.read(_flat(values(left)).T)
+            columns = _flat(values(right[0])).T if right else np.ones((1, matrix.shape[1]))
+            line = Line("", "matvec", ("W", "x"))
+            made = [arithmetic.compute(line, [matrix, arithmetic.read(column)]) for column in columns]
+            terms.append(np.stack(made, axis=-1) if right else made[0])
+        total = Line("", "add", ("a",) * len(terms), (1.0,) * len(terms))
+        value = terms[0] if len(terms) == 1 else arithmetic.compute(total, [arithmetic.read(term) for term in terms])
+        found[gathered.name] = value
+    return found
+
+
+def _flat(values: Array) -> Array:
+    """Steps and rows in one axis."""
+    return values.reshape(-1, values.shape[-1])

@@ -1,0 +1,49 @@
+"""Whether the equations of an adjoint stage are the adjoint of its forward stage."""
+
+from __future__ import annotations
+
+from ..cell.adjoint import adjoint
+from ..cell.network import Stage
+from ..errors import LstmTraceError
+from ..trace.operands import sizes
+from ..trace.trace import Trace
+
+
+def unlike_adjoint(trace: Trace, stage: Stage) -> str:
+    """Why the lines of an adjoint stage, however well they follow from each other, are no gradients; empty if they are.
+
+    Its equations are held against those that are derived from its forward stage here. A file from elsewhere may have
+    other ones, as may a version that wrote the same gradients in another way: its lines are verified, and that they
+    are gradients is not.
+    """
+    owner = trace.stage(stage.owner)
+    try:
+        expected = adjoint(owner.cell, _weighted(stage), sizes(trace)[stage.owner])
+    except LstmTraceError as error:
+        return f"the adjoint of {stage.owner} cannot be derived to compare with: {error.problems[0]}"
+    if expected == stage.cell:
+        return ""
+    begin = f"its equations are not those of the adjoint of {stage.owner}"
+    for row, other in zip(expected.text.splitlines(), stage.cell.text.splitlines(), strict=False):
+        if row != other:
+            return f"{begin}: expected `{_short(row)}`, found `{_short(other)}`"
+    return begin
+
+
+def _weighted(stage: Stage) -> dict[str, list[str]]:
+    """By value of the forward stage the inputs of its adjoint that bring its weights: its gradient is their sum, and
+    what its readers bring."""
+    gradients: dict[str, str] = {}
+    for line, name in stage.cell.gradient:
+        if line in stage.cell.by_name:
+            gradients.setdefault(line, name)  # the first: others only have an equal gradient
+    found: dict[str, list[str]] = {}
+    for reader in stage.cell.lines:
+        for name in reader.reads:
+            if name in stage.cell.inputs and not stage.borrows(name) and reader.name in gradients:
+                found.setdefault(gradients[reader.name], []).append(name)
+    return found
+
+
+def _short(row: str) -> str:
+    return row if len(row) <= 80 else f"{row[:79]}…"

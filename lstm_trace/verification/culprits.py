@@ -1,0 +1,191 @@
+"""Of the values that fail, those that are wrong themselves, and those that fail only because they read one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.lines import Line, Sum
+from ..cell.network import GIVEN, Stage, X
+from ..trace.address import Address
+from ..trace.sums import GATHERED, held_throughout
+from ..trace.trace import Trace
+from .rounding import check, check_sums, derive
+
+#: Culprits that are reported one by one; the rest is counted.
+MOST = 20
+
+#: By scope and name, which values of a line (T, B, width), or of a sum, fail.
+Failing = dict[tuple[str, str], Array]
+#: A stage, a name of it, and a step.
+Place = tuple[Stage, str, int]
+
+
+class Failure(NamedTuple):
+    """A value that its operands do not explain. `consequences` are the lines that fail only because they read it.
+
+    values: failing values of this line at this step, or of this sum.
+    """
+
+    address: Address
+    op: str
+    recorded: float
+    derived: float
+    bound: float
+    values: int
+    consequences: tuple[str, ...]
+
+
+def culprits(trace: Trace, lines: Failing, sums: Failing) -> Iterator[Failure]:
+    """The earliest failing values; each line is put right in a copy, and what then holds again is its consequence."""
+    lines, sums = ({key: mask.copy() for key, mask in failing.items()} for failing in (lines, sums))
+    work = replace(trace, lines={scope: dict(values) for scope, values in trace.lines.items()})
+    for _ in range(MOST):
+        first = min((*_lines_in_order(trace, lines), *_sums_in_order(trace, sums)), default=None)
+        if first is None:
+            return
+        index, gathered, visit, at = first
+        stage = trace.stages[index]
+        if gathered:
+            yield _sum(work, stage, stage.cell.sums[at], sums.pop((stage.scope, stage.cell.sums[at].name)))
+        else:
+            t = trace.steps - 1 - visit if stage.backwards else visit
+            yield _line(work, stage, stage.cell.lines[at], t, lines, sums)
+
+
+def _lines_in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, int]]:
+    """Of each failing line the earliest (stage, whether it is a sum, visit, line); the smallest is computed first."""
+    for (scope, name), mask in failing.items():
+        index = trace.scopes.index(scope)
+        stage = trace.stages[index]
+        steps = np.flatnonzero(mask.any(axis=(1, 2)))
+        if steps.size:
+            visit = trace.steps - 1 - int(steps[-1]) if stage.backwards else int(steps[0])
+            yield index, False, visit, stage.cell.lines.index(stage.cell.by_name[name])
+
+
+def _sums_in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, int]]:
+    """The same of sums, which come after all steps of their stage."""
+    for (scope, name), mask in failing.items():
+        if mask.any():
+            index = trace.scopes.index(scope)
+            names = [gathered.name for gathered in trace.stages[index].cell.sums]
+            yield index, True, 0, names.index(name)
+
+
+def _sum(work: Trace, stage: Stage, gathered: Sum, mask: Array) -> Failure:
+    """A sum that its terms do not explain; nothing is computed from it."""
+    recorded = work.sums[stage.scope][gathered.name]
+    derived, limit = check_sums(work, stage, [gathered])[gathered.name][2]
+    at = tuple(int(n) for n in np.argwhere(mask)[0])
+    address = Address(gathered.name, stage.layer, stage.direction, unit=at)
+    return Failure(address, GATHERED, float(recorded[at]), float(derived[at]), float(limit[at]), int(mask.sum()), ())
+
+
+def _line(work: Trace, stage: Stage, line: Line, t: int, lines: Failing, sums: Failing) -> Failure:
+    """A line that its operands do not explain at a step; it is put right in `work`, unless later lines contradict."""
+    mask = lines[stage.scope, line.name][t].copy()
+    lines[stage.scope, line.name][t] = False
+    derived, limit = derive(work, stage, line, slice(t, t + 1))
+    before = work.lines[stage.scope][line.name]
+    mended = before.copy()
+    mended[t] = np.where(mask, derived[0], before[t])
+    work.lines[stage.scope][line.name] = mended
+    places = list(_places(work, stage, line.name, t))
+    explained, consistent = _explained(work, lines, sums, places)
+    if not consistent:  # later lines were computed from the wrong value: it was wrong from the start
+        work.lines[stage.scope][line.name] = before
+    b, j = (int(n) for n in np.argwhere(mask)[0])
+    address = Address(line.name, stage.layer, stage.direction, work.span[t], b, (j,))
+    numbers = (float(before[t, b, j]), float(derived[0, b, j]), float(limit[0, b, j]))
+    return Failure(address, line.op, *numbers, int(mask.sum()), tuple(explained))
+
+
+def _places(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[Place]:
+    """Where the value of `name` of `stage` at step `t` is read, and under which name.
+
+    That is there; as a state, at the step that is visited next; by other stages; and by lines that were not recorded,
+    which are derived from what they read.
+    """
+    waiting: list[Place] = [(stage, name, t)]
+    while waiting:
+        here, called, step = waiting.pop(0)
+        if not 0 <= step < trace.steps:
+            continue
+        yield here, called, step
+        after = step - 1 if here.backwards else step + 1
+        waiting += [(here, state, after) for state, carried in here.cell.carry if carried == called]
+        source = f"{here.scope}/{called}"
+        waiting += [(s, alias, step) for s in trace.stages for alias, from_ in s.sources.items() if from_ == source]
+        for line in here.cell.readers.get(called, ()):
+            if line.name in here.cell.inner and line.name not in trace.lines.get(here.scope, {}):
+                waiting.append((here, line.name, step))
+
+
+def _explained(work: Trace, lines: Failing, sums: Failing, places: Sequence[Place]) -> tuple[list[str], bool]:
+    """The addresses of what reads one of `places` and holds once the culprit is put right (that is then dropped from
+    the failing), and whether nothing that reads them fails that held before.
+    """
+    held: list[tuple[Failing, tuple[str, str], int | None, Array]] = []
+    names = []
+
+    def judged(failing: Failing, key: tuple[str, str], t: int | None, wrong: Array) -> bool:
+        was = np.zeros_like(wrong) if key not in failing else failing[key] if t is None else failing[key][t]
+        if (was & ~wrong).any():
+            held.append((failing, key, t, wrong))
+            names.append("/".join([key[0], *([] if t is None else [str(work.span[t])]), key[1]]))
+        return not (wrong & ~was).any()
+
+    for stage, name, t in places:
+        for line in stage.cell.readers.get(name, ()):
+            recorded = line.name in work.lines.get(stage.scope, {})
+            if recorded and all(held_throughout(work, stage.scope, other) for other in line.reads):
+                wrong, _ = check(work, stage, line, slice(t, t + 1))
+                if not judged(lines, (stage.scope, line.name), t, wrong[0]):
+                    return [], False
+    read: dict[str, set[str]] = {}
+    for stage, name, _ in places:
+        read.setdefault(stage.scope, set()).add(name)
+    for scope, called in read.items():
+        stage = work.stage(scope)
+        reading = [gathered for gathered in recorded_sums(work, stage) if not called.isdisjoint(gathered.reads)]
+        for name, (wrong, _, _) in check_sums(work, stage, reading).items():
+            if not judged(sums, (scope, name), None, wrong):
+                return [], False
+    for failing, key, at, wrong in held:
+        if at is None:
+            failing[key] = wrong
+        else:
+            failing[key][at] = wrong
+    return names, True
+
+
+def recorded_sums(trace: Trace, stage: Stage) -> list[Sum]:
+    """The recorded sums of a stage of which every term was recorded."""
+    there = trace.sums.get(stage.scope, {})
+    return [
+        gathered
+        for gathered in stage.cell.sums
+        if gathered.name in there and all(held_throughout(trace, stage.scope, name) for name in gathered.reads)
+    ]
+
+
+def hint(trace: Trace, failures: Sequence[Failure]) -> str:
+    """A premise that all the failing lines read: more likely changed than all of them."""
+    if len(failures) < 2:
+        return ""
+    shared: set[str] | None = None
+    for failure in failures:
+        cell, sources = trace.stage(failure.address.scope).cell, trace.stage(failure.address.scope).sources
+        name = failure.address.line
+        line = cell.by_name.get(name)
+        reads = line.reads if line else next(gathered.reads for gathered in cell.sums if gathered.name == name)
+        premises = {n for n in reads if n in cell.parameters or sources.get(n, "/") in (X, GIVEN)}
+        shared = premises if shared is None else shared & premises
+    if not shared:
+        return ""
+    return f"every failing line reads {' and '.join(sorted(shared))}: perhaps that was changed, not the lines"

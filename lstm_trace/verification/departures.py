@@ -1,0 +1,105 @@
+"""Which recorded values are not what their line gives, within what rounding explains; bounds only where they decide."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.lines import Line
+from ..cell.ops import OPS
+from .rounding import bound
+from .scratch import Scratch
+
+#: Of the values of a product the part that is looked at one by one: more are worked out faster all together.
+FEW = 1 / 16
+
+
+class Departures(NamedTuple):
+    """wrong: values that are further from their derivation than rounding explains; unsure: those whose bound is not
+    finite. Each like the values, or None where there are none.
+    """
+
+    wrong: Array | None = None
+    unsure: Array | None = None
+
+
+@np.errstate(all="ignore")
+def departures(line: Line, operands: list[Array], recorded: Array, scratch: Scratch) -> Departures:
+    """Hold recorded values against those that follow from `operands`."""
+    derived = scratch.derive(line, operands, recorded.shape, recorded.dtype)
+    ulp = OPS[line.op].ulp
+    if ulp == 0:
+        off = np.not_equal(recorded, derived, out=scratch.array("off", recorded.shape, bool))
+        if not off.any():
+            return Departures()
+    elif line.product or ulp is not None:
+        found = _of_product if line.product else _of_function
+        if (told := found(line, operands, recorded, derived, scratch)) is not None:
+            return told
+    return beyond_limit(recorded, derived, np.broadcast_to(bound(line, operands, derived), recorded.shape))
+
+
+@np.errstate(all="ignore")
+def beyond_limit(recorded: Array, derived: Array, limit: Array) -> Departures:
+    """The same with the bound of every value."""
+    same = (recorded == derived) | (np.isnan(recorded) & np.isnan(derived))
+    off = ~same & ~(np.abs(recorded - derived) <= limit)
+    unsure = ~np.isfinite(limit)
+    off &= ~unsure
+    return Departures(off if off.any() else None, unsure if unsure.any() else None)
+
+
+def _of_function(
+    line: Line, operands: list[Array], recorded: Array, derived: Array, scratch: Scratch
+) -> Departures | None:
+    """Of a named function: nothing departs; None where something does, or a value is not finite."""
+    ulp, info = OPS[line.op].ulp, np.finfo(derived.dtype)
+    limit = np.abs(derived, out=scratch.array("limit", derived.shape, derived.dtype))
+    if ulp is None or not np.isfinite(limit.max(initial=0.0)):
+        return None
+    limit *= ulp * info.eps
+    limit += info.tiny
+    return None if _over(recorded, derived, limit, scratch).any() else Departures()
+
+
+def _of_product(
+    line: Line, operands: list[Array], recorded: Array, derived: Array, scratch: Scratch
+) -> Departures | None:
+    """Of a product, its bounds worked out for the few values alone that need them; None where many do, or where a
+    bound may overflow.
+
+    Most are within n eps |derived|, which is less than a bound: |W x| is at most |W| |x|, and the bound is twice that.
+    """
+    matrix, vector = (operands[line.operands.index(name)] for name in line.product or ())
+    info, terms = np.finfo(derived.dtype), vector.shape[-1]
+    most = max(float(vector.max(initial=0.0)), -float(vector.min(initial=0.0)))
+    if not 2 * terms * terms * float(np.abs(matrix).max(initial=0.0)) * most < info.max:
+        return None
+    near = np.abs(derived, out=scratch.array("limit", derived.shape, derived.dtype))
+    near *= terms * info.eps
+    off = _over(recorded, derived, near, scratch)
+    count = np.count_nonzero(off)
+    if count == 0:
+        return Departures()
+    if count > FEW * off.size:
+        return None
+    places = np.nonzero(off)
+    weights = np.abs((matrix if line.op == "matvec" else matrix.T)[places[-1]])
+    rows = np.abs(np.broadcast_to(vector, (*off.shape[:-1], terms))[places[:-1]])
+    limit = 2 * terms * (info.eps * np.einsum("kn,kn->k", weights, rows) + info.smallest_subnormal)
+    wrong = ~(np.abs(recorded[places] - derived[places]) <= limit)
+    if not wrong.any():
+        return Departures()
+    found = np.zeros(off.shape, bool)
+    found[places] = wrong
+    return Departures(found)
+
+
+def _over(one: Array, two: Array, limit: Array, scratch: Scratch) -> Array:
+    """Where the two are not within `limit`, NaN included."""
+    gap = np.subtract(one, two, out=scratch.array("gap", two.shape, two.dtype))
+    np.abs(gap, out=gap)
+    off = np.less_equal(gap, limit, out=scratch.array("off", two.shape, bool))
+    return np.logical_not(off, out=off)
