@@ -29,7 +29,10 @@ MULTIPLIED = (128, 512, 1024)
 
 
 def products(units: int, rows: int, steps: int, dtype: str) -> Call:
-    """The products of an LSTM with I = H, the four gates stacked, in BLAS's faster layout: for one row another."""
+    """The products of an LSTM with I = H, the four gates stacked as h @ W.
+
+    For one row in float32 that takes 0.7 to 0.8 of W @ h, in float64 as long.
+    """
     rng = np.random.default_rng(0)
     of_x, of_h = (np.asarray(rng.normal(size=(units, 4 * units)) / units, dtype) for _ in "xh")
     x = rng.normal(size=(steps * rows, units)).astype(dtype)
@@ -38,15 +41,11 @@ def products(units: int, rows: int, steps: int, dtype: str) -> Call:
     step = np.empty((rows, 4 * units), dtype)
     if rows == 1:
         states, step = [state[0] for state in states], step[0]
-    weights = np.ascontiguousarray(of_h.T) if rows == 1 else of_h
 
     def call() -> None:
         np.dot(x, of_x, before)
         for state in states:
-            if rows == 1:
-                np.dot(weights, state, step)
-            else:
-                np.dot(state, weights, step)
+            np.dot(state, of_h, step)
 
     return call
 

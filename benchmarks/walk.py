@@ -19,7 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 import lstm_trace as lt
-from lstm_trace.backward.attribution import split
+from lstm_trace.backpropagation.attribution import split
 
 
 def weights(rng: np.random.Generator, units: int, dtype: str) -> dict[str, np.ndarray]:

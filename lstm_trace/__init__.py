@@ -23,7 +23,7 @@ conveniences.AT |= {
     "trace.report": "lstm_trace.report.report:report",
     "trace.pdf": "lstm_trace.report.report:pdf",
     "trace.to_frame": "lstm_trace.tables.frames:selected",
-    "trace.gradients": "lstm_trace.backward.mapping:gradients_of",
+    "trace.gradients": "lstm_trace.backpropagation.mapping:gradients_of",
     "trace.html": "lstm_trace.tables.notebook:trace",
     "verification.html": "lstm_trace.tables.notebook:verification",
     "comparison.html": "lstm_trace.tables.notebook:comparison",

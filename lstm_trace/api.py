@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .backward.attribution import split
-from .backward.gradients import gradients
-from .backward.of_cell import adjoint
+from .backpropagation.attribution import split
+from .backpropagation.gradients import backward, gradients
+from .backpropagation.of_cell import adjoint
+from .backpropagation.training import train
 from .errors import LstmTraceError
 from .mistakes.identify import Identification
 from .mistakes.identify import identify as search_readings
@@ -205,7 +206,7 @@ def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
 
 __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "adjoint",
-    "attribute", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
+    "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
     "calc_input_gate", "calc_output_gate", "capture", "diff", "explain", "gradients", "identify", "inspect", "load",
-    "open_source", "prepare", "run", "verify",
+    "open_source", "prepare", "run", "train", "verify",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import accumulate, chain, pairwise
 
 from ..errors import CellError
@@ -58,7 +59,15 @@ def adjoint(
     """
     if seeds is None:
         seeds = {cell.output: (f"seed_{cell.output}",)}
-    return Writer(cell, {name: tuple(inputs) for name, inputs in seeds.items()}, widths).written()
+    told = tuple((name, tuple(inputs)) for name, inputs in seeds.items())
+    return _written(cell, told, None if widths is None else tuple(widths.items()))
+
+
+@lru_cache(maxsize=64)  # it takes 20 ms, as long as a walk of a thousand steps
+def _written(
+    cell: Cell, seeds: tuple[tuple[str, tuple[str, ...]], ...], widths: tuple[tuple[str, int], ...] | None
+) -> Cell:
+    return Writer(cell, dict(seeds), None if widths is None else dict(widths)).written()
 
 
 @dataclass

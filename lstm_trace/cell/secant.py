@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from .adjoint import Writer
@@ -45,7 +46,15 @@ def secants(
     """
     if seeds is None:
         seeds = {cell.output: (f"seed_{cell.output}",)}
-    writer = _Writer(cell, {name: tuple(inputs) for name, inputs in seeds.items()}, widths, table=SECANT)
+    told = tuple((name, tuple(inputs)) for name, inputs in seeds.items())
+    return _written(cell, told, None if widths is None else tuple(widths.items()))
+
+
+@lru_cache(maxsize=64)  # as those of `adjoint`
+def _written(
+    cell: Cell, seeds: tuple[tuple[str, tuple[str, ...]], ...], widths: tuple[tuple[str, int], ...] | None
+) -> Secants:
+    writer = _Writer(cell, dict(seeds), None if widths is None else dict(widths), table=SECANT)
     return Secants(writer.written(), {new: place for place, new in writer.pairs.items()})
 
 

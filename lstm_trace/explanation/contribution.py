@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from ..backward.attribution import Split, difference, split
-from ..backward.gradients import Value, Weightings, add_value, forward, one_value, walked
-from ..backward.premises import Premise, premises
+from ..backpropagation.attribution import Split, difference, split
+from ..backpropagation.gradients import Value, Weightings, add_value, forward, one_value, walked
+from ..backpropagation.premises import Premise, premises
 from ..base.arrays import Array, describe
 from ..engine.rerun import Premises, rerun
 from ..errors import OptionError

@@ -188,6 +188,11 @@ def call(line: Line, parts: Parts) -> Node:
     return Call(line.op, parts, () if line.constants == defaults else line.constants)
 
 
+def _slice(line: Line, parts: Parts) -> Node:
+    begin, end = map(int, line.constants)
+    return Index(parts[0], f"{begin}:{end}" if end > begin + 1 else f"{begin}")
+
+
 #: Operation to the tree of a line, from the trees of its operands.
 SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     **{name: call for name, op in OPS.items() if op.function},
@@ -198,7 +203,7 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     "div": lambda line, parts: Quot(*parts),
     "neg": lambda line, parts: Neg(parts[0]),
     "copy": lambda line, parts: parts[0],
-    "slice": lambda line, parts: Index(parts[0], ":".join(f"{c:.0f}" for c in line.constants)),
+    "slice": _slice,
     "greater": lambda line, parts: Holds(parts[0], parts[1]),
 }
 

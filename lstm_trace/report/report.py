@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..backward.training import Training
+from ..backpropagation.training import Training
 from ..errors import OptionError
 from ..trace.trace import Trace
 from .content import notations

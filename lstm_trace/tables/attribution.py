@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..backward.attribution import Split, split
+from ..backpropagation.attribution import Split, split
 from ..base.arrays import Array
 from ..errors import OptionError, counted
 from ..explanation.contribution import POINTS, Baseline, Pair, Shares, affordable, baseline_of, check_points

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backward.attribution import Split
+from ..backpropagation.attribution import Split
 from ..base.arrays import Array
 from ..cell.network import layer_and_direction, scope_and_name
 from .entries import Entries, Grid, Run, every

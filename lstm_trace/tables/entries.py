@@ -176,7 +176,8 @@ class Entries(Sequence[tuple[Any, ...]]):
         for run, order in self._pieces():
             for name, column in self._columns(run, order).items():
                 found[name].append(pd.Series(column, dtype=text) if column.dtype == object else column)
-        return pd.DataFrame({name: _joined(pd, pieces, name in self._whole) for name, pieces in found.items()})
+        columns = {name: _joined(pd, found.pop(name), name in self._whole) for name in self.columns}
+        return pd.DataFrame(columns, copy=False)
 
     @cached_property
     def _whole(self) -> frozenset[str]:

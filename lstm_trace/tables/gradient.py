@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backward.gradients import backward, loss_of, one_value
-from ..backward.mapping import by_address
-from ..backward.run import line_gradients
+from ..backpropagation.gradients import backward, loss_of, one_value
+from ..backpropagation.mapping import by_address
+from ..backpropagation.run import line_gradients
 from ..base.arrays import Array
 from ..cell.arithmetic import decimals
 from ..cell.network import Stage

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..backward.training import Training, train
+from ..backpropagation.training import Training, train
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError, counted
 from ..model.problem import with_weights

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Iterable, Mapping
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Line
+from ..cell.lines import Cell, Line
 from ..cell.network import Stage, scope_and_name
 from ..cell.ops import OPS
 from ..cell.shapes import infer
@@ -119,10 +119,20 @@ def sizes(trace: Trace) -> dict[str, dict[str, int]]:
         if lacking:
             raise MissingError(f"the trace does not hold the parameters {', '.join(lacking)} of {stage.scope}")
         shapes = {name: here[name].shape for name in stage.parameters}
-        inferred = infer(stage.cell, [line.name for line in stage.lines], shapes, known).widths
+        inferred = _inferred(stage.cell, stage.computed, tuple(shapes.items()), tuple(known.items()))
         vectors = {name: shape[0] for name, shape in shapes.items() if len(shape) == 1}
         found[stage.scope] = {**vectors, **{name: width for name, (width, _) in known.items()}, **inferred}
     return found
+
+
+@lru_cache(maxsize=64)  # of an adjoint it takes 5 ms, as long as a walk of a hundred steps
+def _inferred(
+    cell: Cell,
+    computed: tuple[str, ...] | None,
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    known: tuple[tuple[str, tuple[int, str]], ...],
+) -> Mapping[str, int]:
+    return infer(cell, cell.by_name if computed is None else computed, dict(shapes), dict(known)).widths
 
 
 def one_row(trace: Trace, b: int) -> Trace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -87,22 +88,24 @@ def held_throughout(trace: Trace, scope: str, name: str) -> bool:
 def gather(sums: Iterable[Sum], values: Values) -> dict[str, Array]:
     """Each sum over some steps: (width,), or (width of a, width of b) for outer products.
 
-    The left sides that meet one right side are stacked: one product of (units, steps) by (steps, units) for them all,
-    which for small cells is several times as quick as one for each.
+    The left sides that meet one right side are stacked, once for all right sides that they meet: one product of (units,
+    steps) by (steps, units) for them all, which for small cells is several times as quick as one for each.
     """
     parts: dict[str, list[tuple[str, str]]] = {}  # by right side: sum and left side
     found: dict[str, Array] = {}
+    stacks: dict[tuple[str, ...], tuple[Array, list[int]]] = {}  # by left sides: side by side, and where each ends
     for gathered in sums:
         for left, *right in gathered.terms:
             parts.setdefault(right[0] if right else "", []).append((gathered.name, left))
     for side, lefts in parts.items():
-        flat = [_flat(values(left)) for _, left in lefts]
-        stacked = np.concatenate(flat, axis=1)
+        names = tuple(left for _, left in lefts)
+        if names not in stacks:
+            arrays = [values(left) for left in names]
+            stacks[names] = _flat(np.concatenate(arrays, axis=-1)), list(accumulate(a.shape[-1] for a in arrays))
+        stacked, ends = stacks[names]
         total = stacked.T @ _flat(values(side)) if side else stacked.sum(axis=0)
-        begin = 0
-        for (name, _), part in zip(lefts, flat, strict=True):
-            add(found, {name: total[begin : begin + part.shape[1]]})
-            begin += part.shape[1]
+        for (name, _), begin, end in zip(lefts, [0, *ends], ends, strict=False):
+            add(found, {name: total[begin:end]})
     return found
 
 

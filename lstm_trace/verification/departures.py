@@ -9,7 +9,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.ops import OPS
-from .rounding import bound
+from .rounding import beyond, bound
 from .scratch import Scratch
 
 #: Of the values of a product the part that is looked at one by one: more are worked out faster all together.
@@ -44,10 +44,7 @@ def departures(line: Line, operands: list[Array], recorded: Array, scratch: Scra
 @np.errstate(all="ignore")
 def beyond_limit(recorded: Array, derived: Array, limit: Array) -> Departures:
     """The same with the bound of every value."""
-    same = (recorded == derived) | (np.isnan(recorded) & np.isnan(derived))
-    off = ~same & ~(np.abs(recorded - derived) <= limit)
-    unsure = ~np.isfinite(limit)
-    off &= ~unsure
+    off, unsure = beyond(recorded, derived, limit)
     return Departures(off if off.any() else None, unsure if unsure.any() else None)
 
 

@@ -287,9 +287,8 @@ def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
     op = OPS[line.op]
     reach = [np.broadcast_to(limit, v.shape) for limit, v in zip(limits, read, strict=True)]
     if line.product:
-        left, right = map(np.abs, read)
-        found = op.array([left, reach[1]], ()) if np.any(reach[1]) else 0.0
-        return found + op.array([reach[0], right + reach[1]], ()) if np.any(reach[0]) else found
+        found = op.array([np.abs(read[0]), reach[1]], ()) if np.any(reach[1]) else 0.0
+        return found + op.array([reach[0], np.abs(read[1]) + reach[1]], ()) if np.any(reach[0]) else found
     if op.width in ("concat", "slice"):
         return op.array(reach, line.constants)
     if line.op == "greater":  # whether it holds is not known where the two can be equal
@@ -306,7 +305,6 @@ def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
     if line.op in _SQUASHING:
         low, middle, high = (op.array(near, line.constants) for near in around)
         rounding = bound(line, read, middle) + float(np.finfo(np.float64).eps) * np.abs(middle)
-        return np.fmin(
-            reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low))), np.abs(high - low) + rounding
-        )
+        steepest = reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low)))
+        return np.fmin(steepest, np.abs(high - low) + rounding)
     return total

@@ -60,20 +60,24 @@ def chunks(steps: int, each: int, most: int = CHUNK) -> list[slice]:
 def check(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
     """(wrong, cannot tell) of each value at `steps`."""
     derived, limit = derive(trace, stage, line, steps)
-    return _beyond(trace.lines[stage.scope][line.name][steps], derived, limit)
+    return beyond(trace.lines[stage.scope][line.name][steps], derived, limit)
 
 
 def check_sums(trace: Trace, stage: Stage, sums: Sequence[Sum]) -> dict[str, tuple[Array, Array, Gathered]]:
     """(wrong, cannot tell, what it should be) of each entry of some recorded sums, of which every term is recorded."""
     recorded = trace.sums.get(stage.scope, {})
     found = derived_sums(trace, stage.scope, sums)
-    return {name: (*_beyond(recorded[name], one.value, one.limit), one) for name, one in found.items()}
+    return {name: (*beyond(recorded[name], one.value, one.limit), one) for name, one in found.items()}
 
 
-def _beyond(recorded: Array, derived: Array, limit: Array) -> tuple[Array, Array]:
-    """(wrong, cannot tell): a value that is further off than the limit is wrong, unless the limit is not finite."""
+def beyond(recorded: Array, derived: Array, limit: Array) -> tuple[Array, Array]:
+    """(wrong, cannot tell): a value that is further off than the limit is wrong, unless the limit is not finite.
+
+    Zero passes for a number below the normal range: processors have a mode in which it is, and walks back use it.
+    """
     with np.errstate(all="ignore"):
         same = (recorded == derived) | (np.isnan(recorded) & np.isnan(derived))
+        same |= (recorded == 0) & (np.abs(derived) < np.finfo(recorded.dtype).tiny)
         off = ~same & ~(np.abs(recorded - derived) <= limit)
     unsure = ~np.isfinite(limit)
     return off & ~unsure, unsure

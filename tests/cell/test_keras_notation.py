@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,45 @@ def test_a_saved_trace_reads_back(tmp_path: Path) -> None:
         assert all((loaded[name] == trace[name]).all() for name in trace.lines["0/forward"])
 
 
+#: What is done to a file that lacks W, and what is said.
+PARTLY: dict[str, Any] = {
+    "lines 0/forward/z[0:3]: width 2, expected 3": lambda d: narrowed(d["lines"]["0/forward"], "z[0:3]", 2),
+    "lines 0/forward/h_prev @ U: width 11, expected 12": lambda d: narrowed(d["lines"]["0/forward"], "h_prev @ U", 11),
+    "line `h_prev @ U`: the widths of its operands do not fit (h_prev: 3)": lambda d: d["parameters"][
+        "0/forward"
+    ].update(U=[[0.5] * 12] * 4),
+    "line `z[9:12]` reads units 9 to 11 of z, which has width 10": lambda d: (
+        narrowed(d["lines"]["0/forward"], "z", 10),
+        d["parameters"]["0/forward"].pop("U"),
+        d["parameters"]["0/forward"].pop("b"),
+        [
+            d["lines"]["0/forward"].pop(name)
+            for name in ("x_t @ W", "h_prev @ U", "h_prev @ U + b")
+            if name in d["lines"]
+        ],
+    ),
+}
+
+
+def narrowed(lines: dict[str, Any], name: str, width: int) -> None:
+    lines[name] = [[units[:width] for units in rows] for rows in lines[name]]
+
+
+@pytest.mark.parametrize("message", PARTLY)
+def test_widths_that_contradict_each_other_in_a_file_are_told(tmp_path: Path, message: str) -> None:
+    """Of a file without one of the weights, too: line by line."""
+    traced().save(tmp_path / "t.json")
+    data = json.loads((tmp_path / "t.json").read_text())
+    del data["parameters"]["0/forward"]["W"]
+    (tmp_path / "t.json").write_text(json.dumps(data))
+    assert lt.verify(lt.load(tmp_path / "t.json")).status == "inconclusive"
+    PARTLY[message](data)
+    (tmp_path / "t.json").write_text(json.dumps(data))
+    with pytest.raises(lt.LstmTraceError) as error:
+        lt.load(tmp_path / "t.json")
+    assert message in str(error.value)
+
+
 def test_the_command_line_shows_reports_and_exports(tmp_path: Path) -> None:
     file, table = tmp_path / "t.json", tmp_path / "t.csv"
     traced().save(file)
@@ -154,6 +194,11 @@ def test_the_report_turns_the_matrices_so_that_vectors_are_columns() -> None:
     assert r"z = W^{\top}\,x_t + U^{\top}\,h_{t-1} + b" in text
     assert r"f_t = \sigma(z[3:6])" in text
     assert "is the part of z from unit 2 to unit 4, counted from 0" in text
+    first = lt.run({}, [[1.0, 2.0]], cell={"equations": "h_t = x_t * (x_t[0] < x_t)"}).report("text", detail="scalar")
+    assert "h_t = x_t ⊙ [x_t > x_t[0]]" in first
+    assert "unit 1: (2.0)(1.0) = 2.0" in first
+    assert "unit 1: [2.0 > 1.0] = 1.0" in first
+    assert "[a > b] is 1 where a is greater than b, and 0 elsewhere" in " ".join(first.split())
     plain = lt.run(STORED, X, **CASE).report("text")
     assert "z = Wᵀ x_t + Uᵀ h_{t-1} + b" in plain
 

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 import lstm_trace as lt
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.ops import OPS
-from lstm_trace.formulas.binding import BINDING
 from lstm_trace.formulas.blocks import Block, Derivation, Heading, Items, Para, Premises, Table
 from lstm_trace.formulas.exact import EXACT
 from lstm_trace.formulas.plain import Plain
-from lstm_trace.formulas.printer import NODES
+from lstm_trace.formulas.printer import BINDING, NODES
 from lstm_trace.formulas.scalar import SCALAR
 from lstm_trace.formulas.symbols import FUNCTIONS
 from lstm_trace.formulas.tree import SYMBOLIC, Node

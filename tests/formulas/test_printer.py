@@ -52,8 +52,8 @@ EACH: dict[Node, tuple[str, str, str]] = {
     Square(number(-2)): ("(-2)²", "(-2)^2", "(-2)^2"),
     Square(Call("tanh", (A,))): ("tanh(a)²", r"\tanh^2(a)", "tanh^2 (a)"),
     MatVec(W, A): ("W a", r"W\,a", "W thin a"),
-    Index(Sum((1.0, 1.0), (A, B)), "0:2"): ("(a + b)[0:2]", r"\left(a + b\right)[0:2]", '(a + b)["0:2"]'),
-    Index(Sym("z_i"), "0:2"): ("z_i[0:2]", "z_i[0:2]", 'z_i["0:2"]'),
+    Index(Sum((1.0, 1.0), (A, B)), "0:2"): ("(a + b)[0:2]", r"\left(a + b\right)[0:2]", '(a + b) ["0:2"]'),
+    Index(Sym("z_i"), "0:2"): ("z_i[0:2]", "z_i[0:2]", 'z_i ["0:2"]'),
     Transposed(Sym("W_xi")): ("W_xiᵀ", r"W_{xi}^{\top}", "W_(x i)^⊤"),
     Transposed(Sym("kernel")): ("kernelᵀ", r"{\mathtt{kernel}}^{\top}", 'mono("kernel")^⊤'),
     MatVec(Transposed(W), Sum((1.0, 1.0), (A, B))): (

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import lstm_trace as lt
-from lstm_trace.backward.attribution import split
-from lstm_trace.backward.gradients import backward
-from lstm_trace.backward.run import line_gradients
+from lstm_trace.backpropagation.attribution import split
+from lstm_trace.backpropagation.gradients import backward
+from lstm_trace.backpropagation.run import line_gradients
 from lstm_trace.report.content.excerpt import largest
 from lstm_trace.tables import attribution, attribution_frame, entries, gradient
 from lstm_trace.tables.entries import Entries, Grid, every, largest_first

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.backward.gradients import add_value, one_value, walked
-from lstm_trace.backward.run import line_gradients
+from lstm_trace.backpropagation.gradients import add_value, one_value, walked
+from lstm_trace.backpropagation.run import line_gradients
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.explanation.contribution import contribution

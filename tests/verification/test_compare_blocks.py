@@ -14,7 +14,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification import differences
-from lstm_trace.verification.compare import Comparison, Tolerance, compare
+from lstm_trace.verification.compare import Comparison, Tolerance, agree, compare
 
 from .test_compare import changed
 from .test_compare_cells import CELLS, stacked
@@ -62,6 +62,29 @@ def test_blocks_of_any_length_tell_the_same(name: str, monkeypatch: pytest.Monke
         for block in (1, 300, 450):  # one step at a time, and two
             monkeypatch.setattr(differences, "BLOCK", block)
             alike(compare(a, b, tolerance), whole)
+
+
+@pytest.mark.parametrize("name", [*PAIRS, "alike"])
+def test_whether_they_agree_is_what_compare_says(name: str) -> None:
+    a, b = PAIRS[name]() if name in PAIRS else (traced({}), traced({}))
+    for tolerance in (Tolerance(), Tolerance(atol=1e-4), Tolerance(rtol=1e3, atol=1e3)):
+        assert agree(a, b, tolerance) is compare(a, b, tolerance).same
+
+
+def test_whether_they_agree_is_settled_by_the_first_value_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(differences, "BLOCK", 1)  # a block for each of 4 steps of 6 stages
+    blocks = []
+    lines = differences.Derivation.lines
+
+    def counted(self: differences.Derivation, stage: Any, steps: slice) -> Any:
+        blocks.append((stage.scope, steps))
+        return lines(self, stage, steps)
+
+    monkeypatch.setattr(differences.Derivation, "lines", counted)
+    assert not agree(traced({}), changed(traced({}), "0/forward", "i_t", 1e-3))
+    assert {scope for scope, _ in blocks} == {"0/forward"}
+    assert agree(traced({}), traced({}))
+    assert len({(scope, steps.start) for scope, steps in blocks}) == 4 * 6
 
 
 def test_memory_does_not_grow_with_the_trace(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.backward.attribution import split
+from lstm_trace.backpropagation.attribution import split
 
 RNG = np.random.default_rng(51)
 WEIGHTS: dict[str, Any] = {f"W_x{g}": RNG.normal(size=(2, 3)) for g in "ifco"}

@@ -205,3 +205,16 @@ def test_what_a_lower_layer_gives_out_can_be_supplied(plan: str) -> None:
     trace = lt.run(weights, whole.x, given=given, h0=states[0], c0=states[1], plan=plan)
     np.testing.assert_allclose(trace.lines["1/forward"]["h_t"], whole.lines["1/forward"]["h_t"], rtol=0, atol=1e-15)
     assert lt.verify(trace).status == "verified"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_comparison_that_says_otherwise_is_found_however_close_the_two_are(dtype: str) -> None:
+    x = np.array([[1.0, np.nextafter(np.dtype(dtype).type(1), 2)], [2.0, -1.0]], dtype)
+    trace = lt.run({}, x, cell={"equations": "m_t = x_t > 1\nh_t = m_t * x_t"}, dtype=dtype)
+    assert trace["m_t"][:, 0].tolist() == [[0, 1], [1, 0]]
+    assert lt.verify(trace).status == "verified"
+    for unit in (0, 1):
+        trace["m_t"][0, 0, unit] = 1 - trace["m_t"][0, 0, unit]
+        (failure,) = lt.verify(trace).failures
+        assert (str(failure.address), failure.bound) == (f"0/forward/0/0/m_t[{unit}]", 0)
+        trace["m_t"][0, 0, unit] = 1 - trace["m_t"][0, 0, unit]

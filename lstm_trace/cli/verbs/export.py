@@ -49,7 +49,7 @@ def command(
     """
     from dataclasses import replace
 
-    from ...backward.gradients import backward
+    from ...backpropagation.gradients import backward
     from ...export.excel.limits import refuse
     from ...export.writers import Job, check, export
     from ...formulas.numbers import Style

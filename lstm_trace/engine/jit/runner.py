@@ -187,10 +187,11 @@ class Runner:
                 for name in block.states:
                     block.state(name, count if self.task.reverse else 0)[...] = state[name]
                 self._call(block, 0, count, [array[first : first + count] for array in fed])
-                carried = [name for name, _ in self.program.carried]
-                state = {name: block.state(name, 0 if self.task.reverse else count).copy() for name in carried}
+                filled = block
                 if take is not None and take(block, first, count):
                     block, self._other = self._kept(steps, self._other), block
+                edge = 0 if self.task.reverse else count  # after `take`, which may have set it to zero
+                state = {name: filled.state(name, edge).copy() for name, _ in self.program.carried}
             yield count
         if slab is None:
             self._block = block

@@ -23,7 +23,7 @@ from .line_groups import Group, groups
 from .worked_rows import TERMS
 
 if TYPE_CHECKING:
-    from ...backward.training import Training
+    from ...backpropagation.training import Training
 
 T = TypeVar("T")
 Detail = Literal["scalar", "vector", "summary"]

@@ -11,10 +11,10 @@ import numpy as np
 
 from ...cell.lines import Line, Operand
 from ...cell.network import GIVEN, Scope, Stage, scope_and_name
-from ...formulas.gradients import gradient_symbols
 from ...formulas.tree import Node, number, value
 from ...formulas.whole import whole
 from ...trace.trace import Trace
+from .gradient_symbols import gradient_symbols
 from .line_groups import Group
 from .live import Live
 from .view import ROWS, SCALARS, UNITS, VECTORS, Detail, Place, View

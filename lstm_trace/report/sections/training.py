@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from ...backward.training import Training, loss
+from ...backpropagation.training import Training, loss
 from ...base.arrays import Array
 from ...cell.lines import Cell, Line
 from ...cell.network import layer_and_direction

@@ -11,7 +11,7 @@ from lstm_trace.cell.parse import parse
 
 from ..plan.test_plan import Case
 from ..plan.test_products import adjoint, agree, keras
-from .test_compiled import TARGETS, compiled, own_cache, task_of  # noqa: F401  (a fixture for this file as well)
+from .test_compiled import compiled, task_of
 
 pytest.importorskip("llvmlite", reason="the extra jit is not installed")
 

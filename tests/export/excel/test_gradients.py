@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
-from lstm_trace.backward.gradients import backward
+from lstm_trace.backpropagation.gradients import backward
 from lstm_trace.cli import main
 from lstm_trace.export.writers import Job, export
 from lstm_trace.trace.rows import Selection

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.arithmetic import find
+from ..cell.lines import Cell, Line
 from ..cell.network import Stage, scope_and_name
 from ..engine.jit.machine import installed
 from ..engine.plan_choice import CHOICES, choose
@@ -84,9 +85,17 @@ def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:
             source = stage.sources[name]
             if scope_and_name(source)[0] in made or trace.operand(stage.scope, name, slice(0, 1)) is not None:
                 continue
-            readers = stage.cell.readers.get(name, ())
-            why = f"the gradient `{readers[0].name}` needs it" if readers else "the gradients of parameters need it"
-            yield f"{source} was not recorded; {why}: trace again and record that line too"
+            readers = (x.name for x in stage.cell.lines if x.assigned and name in _reads(stage.cell, x))
+            why = next((f"through line `{reader}`" for reader in readers), "to the parameters")
+            yield f"{source} was not recorded; the walk back {why} needs it: trace again and record that line too"
+
+
+def _reads(cell: Cell, line: Line) -> Iterator[str]:
+    """What a line reads, itself or through lines without a name."""
+    for name in line.reads:
+        yield name
+        if name in cell.by_name and not cell.by_name[name].assigned:
+            yield from _reads(cell, cell.by_name[name])
 
 
 def ends(trace: Trace, stage: Stage) -> dict[str, str]:
@@ -106,6 +115,17 @@ def line_gradients(trace: Trace) -> dict[str, dict[str, Array]]:
     return found
 
 
+def _flush(stage: Stage, block: Block, count: int) -> None:
+    """What the block hands to the next one is 0 where it is below the normal range.
+
+    A gradient that vanishes would stay there for all steps that are left (0.9 times the smallest number is rounded to
+    that number), where arithmetic is a hundred times slower on many processors. `verify` lets a zero pass for it.
+    """
+    for line in dict.fromkeys(stage.cell.states.values()):
+        values = block.line(line)[0 if stage.backwards else count - 1]
+        values[np.abs(values) < np.finfo(values.dtype).tiny] = 0
+
+
 class _Gathering(InMemory):
     """A trace's memory that also gathers over all steps, some of them at once, what the stages ask for."""
 
@@ -117,8 +137,9 @@ class _Gathering(InMemory):
 
     def take(self, scope: str, block: Block, first: int, count: int) -> None:
         """See `Target`."""
-        super().take(scope, block, first, count)
         stage = self.trace.stage(scope)
+        _flush(stage, block, count)
+        super().take(scope, block, first, count)
         read = {name for gathered in stage.cell.sums for name in gathered.reads}
         read |= {name for name, _ in stage.cell.gradient if self.visit}
         lines = (read & stage.cell.by_name.keys()) - self.lines[scope].keys()

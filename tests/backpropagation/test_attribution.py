@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.backward.attribution import Split, split
+from lstm_trace.backpropagation.attribution import Split, split
 from lstm_trace.errors import MissingError, ShapeError
 from lstm_trace.tables.attribution_frame import COLUMNS, frame
 from lstm_trace.trace.address import Address

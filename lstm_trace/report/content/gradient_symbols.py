@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..cell.network import GIVEN, Stage, scope_and_name
-from .plain import Plain
-from .symbols import Symbol
-from .tree import Gradient, Node, Sym, value
+from ...cell.network import GIVEN, Stage, scope_and_name
+from ...formulas.plain import Plain
+from ...formulas.symbols import Symbol
+from ...formulas.tree import Gradient, Node, Sym, value
 
 
 def gradient_symbols(
