@@ -94,9 +94,10 @@ SECANT: dict[str, Rule] = {
         " d * over(elu(a, alpha) - elu(a0, alpha), gap(a, a0), 1),"
         " d * (alpha * (decline(distance(a, a0)) * exp(-relu(-max(a, a0)))))))",
     ),
-    # log(1 + sigmoid(smaller) (exp(gap) - 1)) / gap, by logarithms
+    # log(1 + sigmoid(smaller) (exp(gap) - 1)) / gap; over long ways, where that would cancel, a ratio is exact enough
     "softplus": (
-        "d * over(softplus(distance(a, a0) + log_sigmoid(smaller(a, a0)) + log(-elu(-distance(a, a0)))),"
+        "d * over(where(distance(a, a0) > 1, distance(softplus(a), softplus(a0)),"
+        " softplus(log(sigmoid(smaller(a, a0)) * -elu(-distance(a, a0))) + distance(a, a0))),"
         " distance(a, a0), sigmoid(a0))",
     ),
     "clip": (
