@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell import secant
 from ..cell.lines import Line, Sum
 from ..cell.network import GIVEN, Stage
 from ..cell.ops import OPS
-from ..cell.secant import Side, secants
+from ..cell.secant import Side
 from ..errors import MissingError, ShapeError, raise_all
 from ..trace.address import INITIAL
 from ..trace.operands import one_row, sizes, total
@@ -107,6 +108,57 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
                  b.first)  # fmt: skip
 
 
+@np.errstate(all="ignore")
+def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
+    """The split as a trace: every secant at every step is a line of it.
+
+    Args:
+        a: the baseline.
+        b: a trace of the same model.
+        of: the address of one value of a line, in b; in a the same value.
+        row: the row of a's batch in which its value stands, where it is another.
+
+    Returns:
+        The row of b that holds the value, in float64, with the secants of each stage as one more stage
+        (`0/adjoint-forward`). What they read of the baseline is supplied: `base_c_t`. The slope of a parameter
+        (`sums`), input or state, times what differs in it, is its share: what `attribute` gives. Values in another
+        arithmetic than float64 are supplied too, since they are not derived in this one.
+
+    Raises:
+        ShapeError: where the traces cannot be compared value by value.
+        MissingError: for a line that is needed and was not recorded.
+
+    >>> import lstm_trace as lt
+    >>> a, b = (lt.run({"W": [[w]]}, [[x]], cell={"equations": "h_t = W @ x_t"}) for w, x in ((2, 3), (5, 7)))
+    >>> found = secants(a, b, "h_t[0]")
+    >>> found["d_x_t"].item(), found.sums["0/adjoint-forward"]["d_W"].item(), lt.verify(found).status
+    (3.5, 5.0, 'verified')
+    """
+    value, base, trace = _pair(a, b, of, row)
+    found = _walked(trace, base, value, record=True)
+    return found if _exact(trace) else _supplied(found)
+
+
+def _exact(trace: Trace) -> bool:
+    """Whether its values were computed in float64."""
+    return trace.header.dtype == "float64" and trace.header.arithmetic is None
+
+
+def _supplied(trace: Trace) -> Trace:
+    """The trace with the lines of all stages but the adjoints as values that are supplied, in float64."""
+    stages, given = [], dict(trace.given)
+    for stage in trace.stages:
+        if not stage.is_adjoint:
+            lines = trace.lines.get(stage.scope, {})
+            cell = stage.cell.supplied(lines)
+            sources = {name: GIVEN if name in lines else stage.sources[name] for name in cell.inputs}
+            given[stage.scope] = {n: np.asarray(v, np.float64) for n, v in {**given.get(stage.scope, {}), **lines}.items()}
+            stage = replace(stage, cell=cell, sources=sources, computed=None)
+        stages.append(stage)
+    lines = {stage.scope: trace.lines[stage.scope] for stage in stages if stage.is_adjoint}
+    return replace(trace, stages=tuple(stages), given=given, lines=lines)
+
+
 def _pair(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Value, Trace, Trace]:
     """The value, and the rows alone in which it and the baseline's stand: baseline, trace."""
     a, b = forward(a), forward(b)
@@ -120,11 +172,11 @@ def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit 
     """The trace in float64 with the secants of one value. record: keep every line of theirs."""
     seeds: Weightings = {}
     add_value(trace, seeds, value._replace(b=0))
-    exact = trace.header.dtype == "float64" and trace.header.arithmetic is None
+    exact = _exact(trace)
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 
     def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
-        found = secants(stage.cell, here, widths)
+        found = secant.secants(stage.cell, here, widths)
         reads[stage.scope] = found.reads
         linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if exact and side == "own"}
         return found.cell, {new: linked.get(new, GIVEN) for new in found.cell.inputs}
