@@ -19,7 +19,7 @@ from ..cell.lines import Line, Sum
 from ..cell.network import GIVEN, Stage
 from ..cell.ops import OPS
 from ..cell.secant import Side
-from ..errors import MissingError, ShapeError, raise_all
+from ..errors import MissingError, OptionError, ShapeError, raise_all
 from ..trace.address import INITIAL
 from ..trace.operands import one_row, sizes, total
 from ..trace.sums import Values
@@ -119,12 +119,12 @@ def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
         row: the row of a's batch in which its value stands, where it is another.
 
     Returns:
-        The row of b that holds the value, in float64, with the secants of each stage as one more stage
+        The row of b that holds the value, with the secants of each stage as one more stage
         (`0/adjoint-forward`). What they read of the baseline is supplied: `base_c_t`. The slope of a parameter
-        (`sums`), input or state, times what differs in it, is its share: what `attribute` gives. Values in another
-        arithmetic than float64 are supplied too, since they are not derived in this one.
+        (`sums`), input or state, times what differs in it, is its share: what `attribute` gives.
 
     Raises:
+        OptionError: for traces in another arithmetic than float64.
         ShapeError: where the traces cannot be compared value by value.
         MissingError: for a line that is needed and was not recorded.
 
@@ -135,28 +135,17 @@ def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
     (3.5, 5.0, 'verified')
     """
     value, base, trace = _pair(a, b, of, row)
-    found = _walked(trace, base, value, record=True)
-    return found if _exact(trace) else _supplied(found)
+    for name, one in (("a", base), ("b", trace)):
+        if not _exact(one):
+            kind = one.header.arithmetic or one.header.dtype
+            raise OptionError(f"{name} was computed in {kind}; the split as a trace needs float64. Its table does not: "
+                              "lt.attribute")  # fmt: skip
+    return _walked(trace, base, value, record=True)
 
 
 def _exact(trace: Trace) -> bool:
     """Whether its values were computed in float64."""
     return trace.header.dtype == "float64" and trace.header.arithmetic is None
-
-
-def _supplied(trace: Trace) -> Trace:
-    """The trace with the lines of all stages but the adjoints as values that are supplied, in float64."""
-    stages, given = [], dict(trace.given)
-    for stage in trace.stages:
-        if not stage.is_adjoint:
-            lines = trace.lines.get(stage.scope, {})
-            cell = stage.cell.supplied(lines)
-            sources = {name: GIVEN if name in lines else stage.sources[name] for name in cell.inputs}
-            given[stage.scope] = {n: np.asarray(v, np.float64) for n, v in {**given.get(stage.scope, {}), **lines}.items()}
-            stage = replace(stage, cell=cell, sources=sources, computed=None)
-        stages.append(stage)
-    lines = {stage.scope: trace.lines[stage.scope] for stage in stages if stage.is_adjoint}
-    return replace(trace, stages=tuple(stages), given=given, lines=lines)
 
 
 def _pair(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Value, Trace, Trace]:
