@@ -13,9 +13,9 @@ from ..trace.trace import Trace
 def unlike_adjoint(trace: Trace, stage: Stage) -> str:
     """Why the lines of an adjoint stage, however well they follow from each other, are no gradients; empty if they are.
 
-    Its equations are held against those that are derived from its forward stage here, or the secants of it. A file from elsewhere may have
-    other ones, as may a version that wrote the same gradients in another way: its lines are verified, and that they
-    are gradients is not.
+    Its equations are held against those that are derived from its forward stage here, or the secants of that. A file
+    from elsewhere may have other ones, as may a version that wrote the same gradients in another way: its lines are
+    verified, and that they are gradients is not.
     """
     owner = trace.stage(stage.owner)
     try:
