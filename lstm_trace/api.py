@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .backpropagation.attribution import split
+from .backpropagation.attribution import secants, split
 from .backpropagation.gradients import backward, gradients
 from .backpropagation.of_cell import adjoint
 from .backpropagation.training import train
@@ -208,5 +208,5 @@ __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "adjoint",
     "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
     "calc_input_gate", "calc_output_gate", "capture", "diff", "explain", "gradients", "identify", "inspect", "load",
-    "open_source", "prepare", "run", "train", "verify",
+    "open_source", "prepare", "run", "secants", "train", "verify",
 ]  # fmt: skip

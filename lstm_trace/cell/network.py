@@ -82,8 +82,8 @@ class Stage:
         return self.direction.startswith(ADJOINT)
 
     def borrows(self, name: str) -> bool:
-        """Whether an input is the value of that name of the stage whose adjoint this is: the value is that stage's."""
-        return self.is_adjoint and self.sources.get(name) == f"{self.owner}/{name}"
+        """Whether an input is a value of the stage whose adjoint this is: by its own name, or `at_tanh_c_t`."""
+        return self.is_adjoint and scope_and_name(self.sources.get(name, ""))[0] == self.owner
 
     def has(self, name: str) -> bool:
         """Whether it has a line, input or state `name` of its own."""

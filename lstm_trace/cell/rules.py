@@ -4,6 +4,12 @@ In a row `d` is the gradient of the line, `y` its value, `a`, `b`, `c` are its o
 of the operation table. A row has one expression for each operand, empty where nothing flows back; a matrix has none,
 since its gradient is an outer product (see `adjoint`). At a kink the value is PyTorch's: relu 0, clip 1 at its bounds,
 a maximum of two shares a tie, that of all units shares it evenly.
+
+A secant is the slope between two traces: `a` is an operand in the trace, `a0` in the baseline, and a matrix is the mean
+of the two. The secants of a line add up exactly: y - y0 is the sum over its operands of slope * (a - a0). They are
+closed forms, never differences of values over differences of operands, which are noise where the difference is small;
+only functions of straight pieces are ratios, since there both differences are exact. The value of the line is written
+as what it is of its operands, so that a wrong record of it spoils no slope.
 """
 
 from __future__ import annotations
@@ -33,4 +39,81 @@ DERIVATIVE: dict[str, Rule] = {
     "max": ("d * quotient(where(y > a, 0, 1), sum(where(y > a, 0, 1)))",),
     "sum": ("expand(d, a)",),
     "mean": ("expand(quotient(d, count(a)), a)",),
+}
+
+#: Functions that the secants are written with. `elu(-u)` is exp(-u) - 1 to the last digit for u >= 0, and
+#: `softplus(log(u))` is log(1 + u).
+BETWEEN: tuple[str, ...] = (
+    "middle(a, b) = 0.5 * (a + b)",
+    # 0 where both are the same infinity, too
+    "gap(a, b) = where(max(a > b, b > a), a - b, clip(a, -1, 1) - clip(b, -1, 1))",
+    "distance(a, b) = max(gap(a, b), -gap(a, b))",
+    "smaller(a, b) = -max(-a, -b)",
+    "over(rise, run, level) = where(run, quotient(rise, where(run, run, 1)), level)",
+    "decline(u) = over(elu(-u), -u, 1)",  # (1 - exp(-u)) / u
+    "holds(c) = where(c, 1, 0)",
+    "jump(p, q) = over((p > 0) - (q > 0), gap(p, q), 0)",
+    # max(a, b) = b + relu(a - b): the share of the first, where a - b is p in the trace and q in the baseline
+    "first(p, q) = where(smaller(p, q) > 0, 1, where(0 > max(p, q), 0, "
+    "over(gap(relu(p), relu(q)), gap(p, q), where(q > 0, 1, where(0 > q, 0, 0.5)))))",
+    # the units that are the largest, and the mean of other values of theirs
+    "leaders(a) = where(max(a) > a, 0, 1)",
+    "theirs(a, z) = quotient(sum(where(max(a) > a, 0, z)), sum(leaders(a)))",
+    # between the leaders of both: by how much those of the trace lead there, and lag in the baseline
+    "lead(a, b) = over(max(a) - theirs(b, a), max(a) - theirs(b, a) + (max(b) - theirs(a, b)), 0.5)",
+    "each(a) = quotient(leaders(a), sum(leaders(a)))",
+)
+
+#: The secants. A product is a mean of the two orders in which its factors could change: it has no order.
+SECANT: dict[str, Rule] = {
+    "matvec": ("", "d @ a"),
+    "vecmat": ("b @ d", ""),
+    "mul": ("d * middle(b, b0)", "d * middle(a, a0)"),
+    # a product with the reciprocal, whose secant is -1 / (b b0)
+    "div": (
+        "d * middle(quotient(1, b), quotient(1, b0))",
+        "-(d * (middle(a, a0) * quotient(1, b) * quotient(1, b0)))",
+    ),
+    "neg": ("-d",),
+    "copy": ("d",),
+    "greater": ("d * jump(gap(a, b), gap(a0, b0))", "-(d * jump(gap(a, b), gap(a0, b0)))"),
+    "sigmoid": (
+        "d * (over(tanh(0.5 * gap(a, a0)), 0.5 * gap(a, a0), 1)"
+        " * middle(sigmoid(a) * (1 - sigmoid(a0)), sigmoid(a0) * (1 - sigmoid(a))))",
+    ),
+    "tanh": ("d * (over(tanh(gap(a, a0)), gap(a, a0), 1) * (1 - tanh(a) * tanh(a0)))",),
+    "exp": ("d * (decline(distance(a, a0)) * max(exp(a), exp(a0)))",),
+    # log(1 + gap / smaller) / gap: the difference of two logs cannot overflow, as the quotient can
+    "log": (
+        "d * over(softplus(log(distance(a, a0)) - log(smaller(a, a0))), distance(a, a0), quotient(1, smaller(a, a0)))",
+    ),
+    "sqrt": ("d * over(1, sqrt(a) + sqrt(a0), 0)",),  # between 0 and 0 any slope is exact
+    "relu": ("d * over(gap(relu(a), relu(a0)), gap(a, a0), a0 > 0)",),
+    "elu": (
+        "where(smaller(a, a0) > 0, d, where(max(a, a0) > 0,"
+        " d * over(elu(a, alpha) - elu(a0, alpha), gap(a, a0), 1),"
+        " d * (alpha * (decline(distance(a, a0)) * exp(-relu(-max(a, a0)))))))",
+    ),
+    # log(1 + sigmoid(smaller) (exp(gap) - 1)) / gap; over long ways, where that would cancel, a ratio is exact enough
+    "softplus": (
+        "d * over(where(distance(a, a0) > 1, distance(softplus(a), softplus(a0)),"
+        " softplus(log(sigmoid(smaller(a, a0)) * -elu(-distance(a, a0))) + distance(a, a0))),"
+        " distance(a, a0), sigmoid(a0))",
+    ),
+    "clip": (
+        "d * over(gap(clip(a, low, high), clip(a0, low, high)), gap(a, a0),"
+        " where(a0 > high, 0, where(low > a0, 0, 1)))",
+    ),
+    # c + n (b - c) with n = 1 where the condition holds: a product, and a jump over the condition's own value
+    "where": (
+        "where(holds(a) - holds(a0),"
+        " d * ((middle(b, b0) - middle(c, c0)) * over(holds(a) - holds(a0), gap(a, a0), 0)), 0)",
+        "where(a, where(a0, d, 0.5 * d), where(a0, 0.5 * d, 0))",
+        "where(a, where(a0, 0, 0.5 * d), where(a0, 0.5 * d, d))",
+    ),
+    "maximum": ("d * first(gap(a, b), gap(a0, b0))", "d * (1 - first(gap(a, b), gap(a0, b0)))"),
+    # exact whatever leads on the way, and the share of a unit that leads in neither is 0
+    "max": ("d * (lead(a, a0) * each(a) + (1 - lead(a, a0)) * each(a0))",),
+    "sum": DERIVATIVE["sum"],
+    "mean": DERIVATIVE["mean"],
 }

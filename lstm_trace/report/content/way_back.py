@@ -149,7 +149,7 @@ def target(trace: Trace) -> Target:
     for stage in trace.stages:
         for line in stage.cell.lines if stage.cell.gradient else ():
             for name in line.reads:
-                if stage.sources.get(name) == GIVEN:
+                if stage.sources.get(name) == GIVEN and line.name in made_for(stage):  # not a value of the baseline
                     weights = trace.given[stage.scope][name]
                     found.append((trace.stage(stage.owner), made_for(stage)[line.name], weights))
     stage, name, weights = found[0]
