@@ -83,7 +83,7 @@ def train(
     >>> cell = {"equations": "y_t = W @ x_t\\nL = (y_t - 1) * (y_t - 1)\\noutput: L"}
     >>> done = train(lt.run({"W": [[3.0]]}, [[0.5]], cell=cell), of="L", rate=0.5)
     >>> done.losses, done.weights["0/forward/W"].tolist()
-    ((0.25, 0.0625), [[2.5]])
+    ((0.25, 0.140625), [[2.75]])
     """
     if isinstance(updates, bool) or not 1 <= updates <= MOST_UPDATES:
         raise OptionError(f"updates must be 1 to {MOST_UPDATES}; found {updates}")
