@@ -17,9 +17,9 @@ from ..base.arrays import Array
 from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..cell.ops import OPS
-from ..cell.slopes import slopes
 from ..trace.trace import Trace
 from .rounding import bound
+from .slopes import slopes
 
 # Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
 _ROUNDED = frozenset({"mul", "div", "sqrt"})

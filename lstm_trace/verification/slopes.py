@@ -1,4 +1,4 @@
-"""The slopes of one line as numbers: the rows of `rules` computed at given operands."""
+"""The slopes of one line as numbers: the rows of `cell.rules` computed at given operands."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from ..base.arrays import Array
-from .adjoint import adjoint
-from .lines import Cell, Line
-from .ops import OPS
+from ..cell.adjoint import adjoint
+from ..cell.lines import Cell, Line
+from ..cell.ops import OPS
 
 _OPERANDS = ("a", "b", "c")
 
