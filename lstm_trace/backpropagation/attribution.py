@@ -19,12 +19,12 @@ from ..cell.lines import Line, Sum
 from ..cell.network import GIVEN, Stage
 from ..cell.ops import OPS
 from ..cell.secant import Side
-from ..errors import MissingError, OptionError, ShapeError, raise_all
-from ..trace.address import INITIAL
+from ..errors import MissingError, OptionError
 from ..trace.operands import one_row, sizes, total
 from ..trace.sums import Values
 from ..trace.trace import Trace
 from ..verification.rounding import bound
+from .comparable import comparable
 from .gradients import Value, Weightings, add_value, forward, one_value
 from .premises import premises
 from .run import Visit, extended
@@ -153,7 +153,7 @@ def _pair(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Value, Trace, T
     a, b = forward(a), forward(b)
     value = one_value(b, of)
     there = value.b if row is None else row
-    _comparable(a, b, there)
+    comparable(a, b, there)
     return value, one_row(a, there), one_row(b, value.b)
 
 
@@ -294,41 +294,3 @@ def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> _Own:
         derived = op.array([np.asarray(operand, np.float64) for operand in operands], line.constants)
     gap = difference(np.asarray(values, np.float64), derived)
     return _Own(gap.reshape(shape), np.broadcast_to(off, values.shape).reshape(shape))
-
-
-def _comparable(a: Trace, b: Trace, row: int) -> None:
-    """Raise ShapeError with every reason why the two cannot be split value by value."""
-    problems: list[str] = []
-    if a.scopes != b.scopes:
-        problems.append(f"the layers and directions differ: a has {', '.join(a.scopes)}, b has {', '.join(b.scopes)}")
-    if a.first != b.first:
-        problems.append(f"the steps differ: a holds {a.span[0]} to {a.span[-1]}, b {b.span[0]} to {b.span[-1]}")
-    elif a.steps != b.steps:
-        problems.append(f"the numbers of steps differ: a has T = {a.steps}, b has T = {b.steps}")
-    if not 0 <= row < a.batch:
-        problems.append(f"a has no row {row} of the batch; it has B = {a.batch}")
-    for one, two in zip(a.stages, b.stages, strict=False):
-        if one.scope == two.scope and (one.cell != two.cell or one.sources != two.sources):
-            here, there = one.cell.equations, two.cell.equations
-            names = [n for n in dict.fromkeys((*here, *there)) if here.get(n) != there.get(n)]
-            problems.append(f"{one.scope}: the cells differ in {', '.join(names) or 'what they carry or are fed'}")
-    for place, mine, yours in _shapes(a, b):
-        if mine is None or yours is None:
-            if mine is not yours:
-                problems.append(f"{place} is only in {'a' if yours is None else 'b'}")
-        elif mine != yours:
-            problems.append(f"{place} has the shape {mine} in a and {yours} in b")
-    raise_all(ShapeError, [f"{problem}; a difference is split only between equal shapes" for problem in problems])
-
-
-def _shapes(a: Trace, b: Trace) -> list[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None]]:
-    """(place, shape in a, shape in b) without the axes of steps and rows."""
-    found = [("x", None if a.x is None else a.x.shape[2:], None if b.x is None else b.x.shape[2:])]
-    for part, lead in (("parameters", 0), ("initial", 1), ("given", 2)):
-        one: Mapping[str, Mapping[str, Array]] = getattr(a, part)
-        two: Mapping[str, Mapping[str, Array]] = getattr(b, part)
-        for scope in dict.fromkeys((*one, *two)):
-            for name in dict.fromkeys((*one.get(scope, {}), *two.get(scope, {}))):
-                shapes = [None if (v := t.get(scope, {}).get(name)) is None else v.shape[lead:] for t in (one, two)]
-                found.append((f"{scope}/{INITIAL.get(name, name)}", shapes[0], shapes[1]))
-    return found

@@ -1,4 +1,4 @@
-"""The slopes of one line as numbers: the rows of `rules` computed at given operands."""
+"""The slopes of one line as numbers: the rows of `cell.rules` computed at given operands."""
 
 from __future__ import annotations
 
