@@ -182,7 +182,7 @@ READS: dict[str, tuple[str, ...]] = {
     "gradient": ("of", "seed", *WORKED, "equations"),
     "contribution": ("of", "baseline", "points"),
     "gates": ("low", "high"),
-    "training": ("of", "rate", "updates", "optimizer", "weights", "constants", *WORKED),
+    "training": ("of", "rate", "updates", "optimizer", "parameters", "constants", *WORKED),
 }
 
 

@@ -54,7 +54,7 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 @click.option("--updates", type=click.IntRange(1, 1000), help="training: how many updates (1).")
 @click.option("--optimizer", help="training: sgd (default), momentum, adam, or equations of an own rule.")
 @click.option("--constant", "constants", multiple=True, metavar="NAME=NUMBER", help="training: a constant of the rule.")
-@click.option("--weights", help="training: names of the weights that are updated; all if not given.")
+@click.option("--parameters", help="training: names of the weights that are updated; all if not given.")
 @click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")
 @click.option(
     "--detail",
@@ -143,8 +143,8 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
     for name, ways in misplaced(how, (name for name, value in chosen.items() if value is not None)).items():
         option = _OPTION.get(name, name.replace("_", "-"))
         raise click.UsageError(f"--{option} belongs to --how {' and '.join(ways)}, not to --how {how}")
-    if "weights" in chosen:
-        chosen["weights"] = tuple(name.strip() for name in chosen["weights"].split(","))
+    if "parameters" in chosen:
+        chosen["parameters"] = tuple(name.strip() for name in chosen["parameters"].split(","))
     if "constants" in chosen:
         chosen["constants"] = dict(map(_constant, chosen["constants"]))
     if "seed" in chosen:
