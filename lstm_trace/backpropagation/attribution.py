@@ -16,7 +16,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell import secant
 from ..cell.lines import Line, Sum
-from ..cell.network import GIVEN, Stage
+from ..cell.network import GIVEN, SEED, VALID, Stage, X
 from ..cell.ops import OPS
 from ..cell.secant import Side
 from ..errors import MissingError, OptionError
@@ -165,7 +165,7 @@ def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit 
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 
     def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
-        found = secant.secants(stage.cell, here, widths)
+        found = secant.secants(stage.cell, here, widths, _premises(stage, here) if record else ())
         reads[stage.scope] = found.reads
         linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if exact and side == "own"}
         return found.cell, {new: linked.get(new, GIVEN) for new in found.cell.inputs}
@@ -182,8 +182,26 @@ def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit 
                 parameters[scope][new] = _parameter(trace, base, scope, side, name)
             elif stage.sources[new] == GIVEN:
                 here[new] = _values(base if side == "base" else trace, scope, name, side)
+        if record:
+            parameters[scope] |= _differing(trace, base, trace.stage(scope))
     header = replace(trace.header, dtype="float64", arithmetic=None)
     return extended(replace(trace, header=header, parameters=parameters), stages, given, record, visit)
+
+
+def _premises(stage: Stage, seeds: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """The values of a stage that the shares of a split need from the baseline: premises, and what is split."""
+    fed = [name for name, source in stage.sources.items() if source in (X, VALID, GIVEN)]
+    split = [name for name, inputs in seeds.items() if any(new.startswith(SEED) for new in inputs)]
+    return tuple(dict.fromkeys((*fed, *stage.cell.states, *split)))
+
+
+def _differing(trace: Trace, base: Trace, stage: Stage) -> dict[str, Array]:
+    """The baseline's parameters that are others, by the names that they have in secants."""
+    called = secant.names(stage.cell)
+    here = trace.parameters.get(stage.scope, {})
+    found = {called["base", name]: (value, base.parameters[stage.scope][name]) for name, value in here.items()
+             if name in stage.cell.parameters}  # fmt: skip
+    return {new: np.asarray(theirs, np.float64) for new, (own, theirs) in found.items() if not np.array_equal(own, theirs)}
 
 
 def _parameter(trace: Trace, base: Trace, scope: str, side: Side, name: str) -> Array:
