@@ -20,6 +20,7 @@ from ..cell.network import GIVEN, Stage
 from ..cell.ops import OPS
 from ..cell.secant import Side
 from ..errors import MissingError, OptionError
+from ..trace.argument_types import checked
 from ..trace.operands import one_row, sizes, total
 from ..trace.sums import Values
 from ..trace.trace import Trace
@@ -108,6 +109,7 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
                  b.first)  # fmt: skip
 
 
+@checked
 @np.errstate(all="ignore")
 def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
     """The split as a trace: every secant at every step is a line of it.
@@ -165,7 +167,7 @@ def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit 
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 
     def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
-        found = secant.secants(stage.cell, here, widths)
+        found = secant.secants(stage.active, here, widths)
         reads[stage.scope] = found.reads
         linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if exact and side == "own"}
         return found.cell, {new: linked.get(new, GIVEN) for new in found.cell.inputs}
