@@ -20,6 +20,7 @@ from ..cell.network import GIVEN, SEED, VALID, Stage, X
 from ..cell.ops import OPS
 from ..cell.secant import Side
 from ..errors import MissingError, OptionError
+from ..trace.argument_types import checked
 from ..trace.operands import one_row, sizes, total
 from ..trace.sums import Values
 from ..trace.trace import Trace
@@ -108,6 +109,7 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
                  b.first)  # fmt: skip
 
 
+@checked
 @np.errstate(all="ignore")
 def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
     """The split as a trace: every secant at every step is a line of it.
@@ -165,7 +167,7 @@ def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit 
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 
     def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
-        found = secant.secants(stage.cell, here, widths, _premises(stage, here) if record else ())
+        found = secant.secants(stage.active, here, widths, _premises(stage, here) if record else ())
         reads[stage.scope] = found.reads
         linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if exact and side == "own"}
         return found.cell, {new: linked.get(new, GIVEN) for new in found.cell.inputs}
@@ -190,18 +192,21 @@ def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit 
 
 def _premises(stage: Stage, seeds: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     """The values of a stage that the shares of a split need from the baseline: premises, and what is split."""
-    fed = [name for name, source in stage.sources.items() if source in (X, VALID, GIVEN)]
+    cell = stage.active
+    fed = [name for name in cell.inputs if stage.sources.get(name) in (X, VALID, GIVEN)]
     split = [name for name, inputs in seeds.items() if any(new.startswith(SEED) for new in inputs)]
-    return tuple(dict.fromkeys((*fed, *stage.cell.states, *split)))
+    return tuple(dict.fromkeys((*fed, *cell.states, *split)))
 
 
 def _differing(trace: Trace, base: Trace, stage: Stage) -> dict[str, Array]:
     """The baseline's parameters that are others, by the names that they have in secants."""
-    called = secant.names(stage.cell)
-    here = trace.parameters.get(stage.scope, {})
-    found = {called["base", name]: (value, base.parameters[stage.scope][name]) for name, value in here.items()
-             if name in stage.cell.parameters}  # fmt: skip
-    return {new: np.asarray(theirs, np.float64) for new, (own, theirs) in found.items() if not np.array_equal(own, theirs)}
+    called = secant.names(stage.active)
+    sides = {name: [t.parameters[stage.scope][name] for t in (trace, base)] for name in stage.active.parameters}
+    return {
+        called["base", name]: np.asarray(theirs, np.float64)
+        for name, (ours, theirs) in sides.items()
+        if not np.array_equal(ours, theirs)
+    }
 
 
 def _parameter(trace: Trace, base: Trace, scope: str, side: Side, name: str) -> Array:

@@ -45,16 +45,15 @@ def adjoint(
     Raises:
         CellError: where a width is needed that is not known.
 
-    >>> cell = parse("c_t = tanh(W_h @ c_prev + x_t)\\ncarry: c_prev <- c_t\\noutput: c_t")
-    >>> print(adjoint(cell).text)
-    input: seed_c_t, c_prev, c_t
+    >>> cell = parse("z_t = W_h @ c_prev + W_x @ x_t\\nc_t = tanh(z_t)\\ncarry: c_prev <- c_t\\noutput: c_t")
+    >>> print(adjoint(cell).text.partition("gradient: ")[0])
+    input: seed_c_t, x_t, c_prev, c_t
     d_c_t = seed_c_t + d_c_next
-    d_x_t = d_c_t * (1 - c_t * c_t)
-    d_c_before = d_x_t @ W_h
+    d_z_t = d_c_t * (1 - c_t * c_t)
+    d_x_t = d_z_t @ W_x
+    d_c_before = d_z_t @ W_h
     carry: d_c_next <- d_c_before
-    sum: d_W_h <- outer(d_x_t, c_prev)
-    gradient: d_c_next <- c_t, d_c_t <- c_t, d_x_t <- x_t, d_c_before <- c_prev, d_W_h <- W_h
-    output: d_x_t
+    sum: d_W_h <- outer(d_z_t, c_prev), d_W_x <- outer(d_z_t, x_t)
     <BLANKLINE>
     """
     if seeds is None:

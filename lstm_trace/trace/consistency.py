@@ -69,7 +69,7 @@ def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:
             continue
         known = {name for cell in readers for name in (*cell.parameters, *cell.ends)}
         if len(readers) > 1 and scope in stages:  # secants keep what differs in the baseline, read or not
-            cell = stages[scope].cell
+            cell = stages[scope].active
             known |= {secant.names(cell)["base", name] for name in cell.parameters}
         yield from (f"parameters {scope}/{name}: no equation reads it" for name in here if name not in known)
     for scope, here in trace.initial.items():
