@@ -184,8 +184,8 @@ def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit 
                 parameters[scope][new] = _parameter(trace, base, scope, side, name)
             elif stage.sources[new] == GIVEN:
                 here[new] = _values(base if side == "base" else trace, scope, name, side)
-        if record:
-            parameters[scope] |= _differing(trace, base, trace.stage(scope))
+        if record and (differing := _differing(trace, base, trace.stage(scope))):
+            parameters[scope] |= differing
     header = replace(trace.header, dtype="float64", arithmetic=None)
     return extended(replace(trace, header=header, parameters=parameters), stages, given, record, visit)
 

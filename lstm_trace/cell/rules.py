@@ -79,7 +79,7 @@ BETWEEN: tuple[str, ...] = (
     "where_slope(a, b) = over(holds(a) - holds(b), gap(a, b), 0)",
     "greater_slope(p, q) = over((p > 0) - (q > 0), gap(p, q), 0)",
     # max(a, b) = b + relu(a - b): the share of the first, where a - b is p in the trace and q in the baseline
-    "maximum_slope(p, q) = where(smaller(p, q) > 0, 1, where(0 > max(p, q), 0, "
+    "larger_slope(p, q) = where(smaller(p, q) > 0, 1, where(0 > max(p, q), 0, "
     "over(gap(relu(p), relu(q)), gap(p, q), where(q > 0, 1, where(0 > q, 0, 0.5)))))",
     # exact whatever leads on the way, and the share of a unit that leads in neither is 0
     "max_slope(a, b) = lead(a, b) * each(a) + (1 - lead(a, b)) * each(b)",
@@ -108,8 +108,8 @@ SECANT: dict[str, Rule] = {
         "where(a, where(a0, 0, 0.5 * d), where(a0, 0.5 * d, d))",
     ),
     "maximum": (
-        "d * maximum_slope(gap(a, b), gap(a0, b0))",
-        "d * (1 - maximum_slope(gap(a, b), gap(a0, b0)))",
+        "d * larger_slope(gap(a, b), gap(a0, b0))",
+        "d * (1 - larger_slope(gap(a, b), gap(a0, b0)))",
     ),
     "sum": DERIVATIVE["sum"],
     "mean": DERIVATIVE["mean"],

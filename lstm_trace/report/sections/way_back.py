@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...cell.lines import Line
-from ...cell.network import GIVEN, Stage
+from ...cell.network import Stage
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import Gradient, Holds, Index, Node, Sym, value
 from ..content.line_groups import Group
@@ -58,7 +58,7 @@ def adjoint(shown: View) -> Iterator[Block]:
     if back.target.unit is not None:
         yield Para(back.words.text("back.weight", w=Sym(_weight(back)), line=_named(back)))
     if any(stage.cell.carry for stage in back.stages):
-        yield Para(back.words.text("back.next", next=Gradient(Sym("h_t"), "next"), prev=Sym("h_prev")))
+        yield Para(back.words.text("back.next", next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
 
 
 def _equations(back: Back, stage: Stage) -> Iterator[tuple[Row, ...]]:
@@ -106,7 +106,7 @@ def opening(back: Back) -> Iterator[Block]:
 
 
 def _weight(back: Back) -> str:
-    return next(n for s in back.trace.stages for n, source in s.sources.items() if s.cell.gradient and source == GIVEN)
+    return next(name for stage in back.trace.stages for name in stage.weights)
 
 
 def _notes(back: Back) -> Iterator[Block]:
@@ -117,7 +117,7 @@ def _notes(back: Back) -> Iterator[Block]:
     if any(map(_conditional, symbols)):
         yield Para(back.said("back.holds"))
     if any(not back.live.at(p.stage, p.t, p.b).isdisjoint(p.stage.cell.states) for p in back.places):
-        yield Para(back.words.text("back.next", next=Gradient(Sym("h_t"), "next"), prev=Sym("h_prev")))
+        yield Para(back.words.text("back.next", next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
     if back.cut:
         options = {"steps": "--steps A:B", "rows": "--batch B", "layers": "--layer N", "units": "--unit J"}
         options |= {"terms": "", "detail": "--detail scalar"}
