@@ -12,7 +12,7 @@ import numpy as np
 from ...cell.lines import Line, Operand
 from ...cell.secant import Side, names, read_by
 from ...cell.network import Scope, Stage
-from ...formulas.tree import Gradient, Node, number, value
+from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
 from ...trace.trace import Trace
 from .gradient_symbols import gradient_symbols
@@ -78,6 +78,18 @@ class Back(View):
     def key(self, name: str) -> str:
         """The key of a string of the way back: that of a split, where it has one of its own."""
         return f"between.{name}" if self.between and self.words.has(f"between.{name}") else f"back.{name}"
+
+    @cached_property
+    def value_and_baseline(self) -> tuple[Num, Num]:
+        """Of a split what L is, and what it is in the baseline."""
+        found = self.target
+        back = next(s for s in self.trace.stages if s.is_adjoint and s.owner == found.stage.scope)
+        base = names(found.stage.active)["base", found.line]
+        numbers = [
+            self.values.num(scope, name, found.t, found.b, (found.unit or 0,))
+            for scope, name in ((found.stage.scope, found.line), (back.scope, base))
+        ]
+        return numbers[0], numbers[1]
 
     def slope(self, of: Node, through: str = "") -> Gradient:
         """The symbol of a gradient, or secant."""
