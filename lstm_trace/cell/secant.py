@@ -83,7 +83,9 @@ def names(cell: Cell) -> Mapping[tuple[Side, str], str]:
     for side, prefix in _PREFIX.items():
         for name in values:
             if (side, name) not in found:
-                stem = prefix + (name if name.isidentifier() else re.sub(r"\W+", "_", name).strip("_")[:MOST_CHARACTERS])
+                stem = prefix + (
+                    name if name.isidentifier() else re.sub(r"\W+", "_", name).strip("_")[:MOST_CHARACTERS]
+                )
                 new, count = stem, 1
                 while new in taken:
                     new, count = f"{stem}_{count + 1}", count + 1

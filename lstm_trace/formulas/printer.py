@@ -213,8 +213,8 @@ def _square(p: Printer, f: Format, node: Square) -> str:
 def _raised(p: Printer, f: Format, node: Transposed | Baseline, power: str) -> str:
     """A symbol of the tables with its power, what was transposed before without one; anything else with it behind."""
     of = node.of
-    while isinstance(of, Sym) and (found := symbol(of.name, p.own)).node is not None:
-        of = found.node
+    while isinstance(of, Sym) and (inner := symbol(of.name, p.own).node) is not None:
+        of = inner
     found = symbol(of.name, p.own) if isinstance(of, Sym) else None
     if found and not found.tex and not found.name and found.power in ("", power):
         return p.symbol(found._replace(power="" if found.power else power))

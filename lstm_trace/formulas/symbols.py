@@ -51,7 +51,7 @@ SYMBOLS: dict[str, Symbol] = {
     "target": Symbol("target", upright=True),
     "target_t": Symbol("target", "t", upright=True),
     "valid": Symbol("valid", upright=True),
-    "ΔL": Symbol("ΔL"),
+    "ΔL": Symbol("L", tex=r"\Delta L"),
     "W̄": Symbol("W", bar=True),
     "Σ": Symbol("Σ"),
     **{f"Σ_{over}": Symbol("Σ", over) for over in ("t", "b", "t, b")},

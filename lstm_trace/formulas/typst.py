@@ -41,6 +41,7 @@ def _function(op: str) -> str:
     if name in _KNOWN:
         return name
     base, _, sub = name.partition("_") if op in FUNCTIONS or op in SLOPES else (name, "", "")
+    base = base if len(base) == 1 else f"op({string(base)})"
     return f"{base}_upright({string(sub)})" if sub else f"op({string(name)})"
 
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...cell.lines import Line, Operand
-from ...cell.secant import Side, names, read_by
 from ...cell.network import Scope, Stage
+from ...cell.secant import Side, names, read_by
 from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
 from ...trace.trace import Trace

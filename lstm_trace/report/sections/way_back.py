@@ -96,11 +96,12 @@ def opening(back: Back) -> Iterator[Block]:
     words, found = back.words, back.target
     if back.between:
         value_here, base = back.value_and_baseline
-        gap = back.values.style.show(value_here.value - base.value)
+        gap = value_here.value - base.value
+        shown = Num(back.values.style.show(gap), gap)
         at = words.aside(back.where(found.stage, found.t, found.b))
         yield Para(words.text(
             "between.value", line=_named(back), at=at, value=value_here, base=base,
-            formula=Sum((1.0, -1.0), (value_here, base)), difference=Num(gap, value_here.value - base.value),
+            gap=Sym("ΔL"), formula=Sum((1.0, -1.0), (value_here, base)), difference=shown,
         ))  # fmt: skip
     elif found.unit is None or found.t is None:
         key = "back.sum" if found.weighted else "back.loss" if found.line == "L" else "back.total"
@@ -114,7 +115,8 @@ def opening(back: Back) -> Iterator[Block]:
     example = found.line if found.line != "L" else found.stage.cell.output  # not the gradient of L with respect to L
     symbol = next((new for new, of in made_for(adjoint).items() if of == example), "")
     if symbol:
-        yield Para(words.text(back.key("what"), example=Sym(symbol), line=value(example, found.stage.cell)))
+        line = value(example, found.stage.cell)
+        yield Para(words.text(back.key("what"), gap=Sym("ΔL"), example=Sym(symbol), line=line))
 
 
 def _weight(back: Back) -> str:
