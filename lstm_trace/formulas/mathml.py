@@ -71,7 +71,8 @@ def _matrix(rows: list[list[str]]) -> str:
 
 
 def _gradient(of: str, through: str, d: str) -> str:
-    text = f"<mfrac><mrow><mo>{d}</mo><mi>L</mi></mrow><mrow><mo>{d}</mo>{of}</mrow></mfrac>"
+    d = f"<mo>{d}</mo>" if d == "∂" else f'<mi mathvariant="normal">{d}</mi>'  # an operator would stand apart
+    text = f"<mfrac><mrow>{d}<mi>L</mi></mrow><mrow>{d}{of}</mrow></mfrac>"
     return f"<msub>{_row([text, '<mo>|</mo>'])}<mtext>{escape(through)}</mtext></msub>" if through else text
 
 

@@ -216,13 +216,13 @@ def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
             here = lines[stage.scope]
             lines[stage.scope] = {**here, **{name: here[new] for name, (_, new) in names.items()}}
         stages.append(stage)
-    symbols = gradient_symbols(stages, trace.header.symbols, place, partial(_equal, trace))
+    symbols = gradient_symbols(stages, trace.header.symbols, place, partial(equal, trace))
     own: dict[str, Any] = {**trace.header.symbols, **symbols}
     header = replace(trace.header, symbols=own)
     return replace(trace, header=header, stages=tuple(stages), lines=lines, memory=None)
 
 
-def _equal(trace: Trace, scope: Scope, name: str) -> bool:
+def equal(trace: Trace, scope: Scope, name: str) -> bool:
     """Whether a parameter is the same in the baseline of a split."""
     return names(trace.stage(scope).active)["base", name] not in trace.parameters.get(scope, {})
 

@@ -29,7 +29,7 @@ from ...formulas.tree import (
     number,
 )
 from ...formulas.whole import whole
-from ..content.way_back import Back
+from ..content.way_back import Back, between, equal
 
 MEAN = "W̄"  # a symbol: the mean of two matrices
 #: Operations whose rule is said in words, or is too plain to be said.
@@ -39,8 +39,7 @@ _PLAIN = ("add", "concat", "slice", "neg", "copy", "greater")
 def passed_back(back: Back) -> Iterator[Block]:
     """The rule of every function that a shown gradient comes through."""
     rows: dict[tuple[Row, ...], None] = {}
-    parameters = [name for here in back.trace.parameters.values() for name in here]
-    mean = (MEAN if any(name.startswith("base_W") for name in parameters) else "W") if back.between else ""
+    mean = _mean(back) if back.between else ""
     for stage in back.stages:
         owner = back.trace.stage(stage.owner)
         reached = {name for _, name in stage.cell.gradient}
@@ -54,6 +53,12 @@ def passed_back(back: Back) -> Iterator[Block]:
         yield Derivation(tuple(rows))
     if back.between:
         yield from _between(back, tuple(rows))
+
+
+def _mean(back: Back) -> str:
+    """What the rules call the mean of two matrices: that matrix, where no matrix differs."""
+    pairs = [(s.owner, name) for s in back.stages for side, name in between(back.trace, s).values() if side == "mean"]
+    return "W" if all(equal(back.trace, *pair) for pair in pairs) else MEAN
 
 
 def _between(back: Back, rules: tuple[tuple[Row, ...], ...]) -> Iterator[Block]:
