@@ -135,6 +135,7 @@ def test_every_format_has_it(name: str, form: str) -> None:
         b = stacked(lengths=[4, 2])
         found = lt.secants(rerun(b, x=0.5 * b.x), b, last(b).replace("/3/0/", "/1/1/"))
     text = found.report(form)
+    text = re.sub(r"<[^>]*(title|data-\w+)=[^>]*>", "", text) if form == "html" else text  # addresses of numbers
     said = {"md": r"\frac{\Delta L}{\Delta", "tex": r"\frac{\Delta L}{\Delta", "typ": "frac(Δ L, Δ ", "html": ">Δ</mi>"}
     assert said[form] in text
     assert "base_" not in text

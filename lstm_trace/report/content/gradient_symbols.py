@@ -30,16 +30,16 @@ def gradient_symbols(
     scopes = {stage.scope: stage for stage in stages}
     adjoints = [stage for stage in scopes.values() if stage.cell.gradient]
     seeds = [name for stage in adjoints for name in stage.weights]
+    read = {s.scope: read_by(scopes[s.owner].active, s.cell) for s in adjoints if s.owner in scopes}
+    slope = partial(Gradient, between=any(read.values()))
     found: dict[str, Symbol] = {}
     for stage in adjoints:
         # of several values that have one gradient the first is the one that it was made for
         gradient = dict(reversed(stage.cell.gradient))
         functions = scopes[stage.owner].cell if stage.owner in scopes else stage.cell
         of = {new: on_paper(value(name, functions)) for new, name in gradient.items()}
-        read = read_by(scopes[stage.owner].active, stage.cell) if stage.owner in scopes else {}
-        slope = partial(Gradient, between=bool(read))
         found |= {new: Symbol(node=slope(node)) for new, node in of.items()}
-        for new, (side, name) in read.items():
+        for new, (side, name) in read.get(stage.scope, {}).items():
             node = on_paper(value(name, functions))
             found[new] = _mean(name, own, equal(stage.owner, name)) if side == "mean" else Symbol(node=_base(node))
         times = Counter(gradient[state] for state in stage.cell.states)
