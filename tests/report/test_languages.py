@@ -143,7 +143,7 @@ def test_a_gradient_in_a_language(language: str) -> None:
 def test_a_split_in_a_language(language: str) -> None:
     found = secants(every(0), every(1), "2/h_t[0]")
     text = found.report("md", alone="back", language=language)
-    assert text.startswith(f"# {words(language).word('between.title', of='$h_t[0]$')}\n")
+    assert text.startswith(f"# {words(language).word('between.title', of='$`h_t[0]`$')}\n")
     if language != "en":
         assert not re.search(r"\b(the|with|unit|step|share|which|mean of)\b", text)
     assert re.findall(r"\d+\.\d+", text) == re.findall(r"\d+\.\d+", found.report("md", alone="back"))
