@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lstm_trace as lt
 from lstm_trace.cell.parse import parse
 
 from .test_plan import Case, calls, check
