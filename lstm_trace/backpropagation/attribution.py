@@ -16,7 +16,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell import secant
 from ..cell.lines import Line, Sum
-from ..cell.network import GIVEN, Stage
+from ..cell.network import GIVEN, SEED, VALID, Stage, X
 from ..cell.ops import OPS
 from ..cell.secant import Side
 from ..errors import MissingError, OptionError
@@ -167,7 +167,7 @@ def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit 
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 
     def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
-        found = secant.secants(stage.active, here, widths)
+        found = secant.secants(stage.active, here, widths, _premises(stage, here) if record else ())
         reads[stage.scope] = found.reads
         linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if exact and side == "own"}
         return found.cell, {new: linked.get(new, GIVEN) for new in found.cell.inputs}
@@ -184,8 +184,29 @@ def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit 
                 parameters[scope][new] = _parameter(trace, base, scope, side, name)
             elif stage.sources[new] == GIVEN:
                 here[new] = _values(base if side == "base" else trace, scope, name, side)
+        if record and (differing := _differing(trace, base, trace.stage(scope))):
+            parameters[scope] |= differing
     header = replace(trace.header, dtype="float64", arithmetic=None)
     return extended(replace(trace, header=header, parameters=parameters), stages, given, record, visit)
+
+
+def _premises(stage: Stage, seeds: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """The values of a stage that the shares of a split need from the baseline: premises, and what is split."""
+    cell = stage.active
+    fed = [name for name in cell.inputs if stage.sources.get(name) in (X, VALID, GIVEN)]
+    split = [name for name, inputs in seeds.items() if any(new.startswith(SEED) for new in inputs)]
+    return tuple(dict.fromkeys((*fed, *cell.states, *split)))
+
+
+def _differing(trace: Trace, base: Trace, stage: Stage) -> dict[str, Array]:
+    """The baseline's parameters that are others, by the names that they have in secants."""
+    called = secant.names(stage.active)
+    sides = {name: [t.parameters[stage.scope][name] for t in (trace, base)] for name in stage.active.parameters}
+    return {
+        called["base", name]: np.asarray(theirs, np.float64)
+        for name, (ours, theirs) in sides.items()
+        if not np.array_equal(ours, theirs)
+    }
 
 
 def _parameter(trace: Trace, base: Trace, scope: str, side: Side, name: str) -> Array:

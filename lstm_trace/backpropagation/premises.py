@@ -9,6 +9,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import GIVEN, VALID, X, forward_stages
+from ..cell.secant import names
 from ..trace.address import INITIAL
 from ..trace.trace import Trace
 
@@ -40,6 +41,25 @@ class Premise(NamedTuple):
             return values
         part: Mapping[str, Mapping[str, Array]] = getattr(trace, _PARTS[self.kind])
         return part[self.scope][self.name]
+
+
+def in_baseline(trace: Trace, premise: Premise) -> Array | None:
+    """What the baseline has for a premise, in a trace of secants; None where nothing flows to it."""
+    for back in trace.stages:
+        if not back.is_adjoint or premise.scope not in ("", back.owner):
+            continue
+        stage = trace.stage(back.owner)
+        called = names(stage.active)
+        if premise.kind == "parameter":
+            kept = trace.parameters[stage.scope]
+            return kept.get(called.get(("base", premise.name), ""), kept[premise.name])
+        source = {"input": X, "valid": VALID}.get(premise.kind)
+        fed = [n for n, s in stage.sources.items() if s == source] if source else [premise.name]
+        for name in fed:
+            values = trace.given.get(back.scope, {}).get(called.get(("base", name), ""))
+            if values is not None:
+                return values[-1 if stage.backwards else 0] if premise.kind == "state" else values
+    return None
 
 
 def premises(trace: Trace) -> Iterator[Premise]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..cell.adjoint import adjoint
 from ..cell.lines import Cell
-from ..cell.network import ADJOINT, GIVEN, Scope, Stage, forward_stages, scope_and_name
+from ..cell.network import ADJOINT, GIVEN, SEED, Scope, Stage, forward_stages, scope_and_name
 
 #: Writes the adjoint of a stage, from its weighted values with the names of their weights and the widths of all: the
 #: cell, and where its inputs come from, other than the weights.
@@ -64,7 +64,7 @@ def seed_names(stage: Stage, lines: Iterable[str]) -> dict[str, str]:
     taken = {*cell.by_name, *cell.inputs, *cell.states, *cell.parameters}
     found: dict[str, str] = {}
     for line in lines:
-        name = "seed_" + re.sub(r"\W+", "_", line).strip("_")
+        name = SEED + re.sub(r"\W+", "_", line).strip("_")
         while name in taken:
             name += "_"
         taken.add(name)

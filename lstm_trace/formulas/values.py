@@ -17,6 +17,7 @@ from ..trace.trace import Trace
 from .exact import ROUNDED, Exact, ExactWalk, evaluate
 from .numbers import DIGITS, Style, fraction
 from .scalar import SCALAR, Terms
+from .symbols import SLOPES
 from .tree import Call, Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers
 from .whole import on_paper
 
@@ -92,6 +93,8 @@ class Values:
             if inner.call and inner.call[0] == "count":
                 values = self.array(stage.scope, inner.call[1])
                 return number(1 if values is None else values.shape[-1])
+            if inner.call and inner.call[0] in SLOPES:
+                return self.num(stage.scope, name, *at)
             found = self._substituted(stage, inner, t, b, at[-1][0], most, num)
             return self.num(stage.scope, name, *at) if found is None else found
 

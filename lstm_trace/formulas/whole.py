@@ -10,6 +10,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ..cell.lines import Cell, Line, Operand
+from ..cell.rules import BETWEEN
+from .symbols import SLOPES
 from .tree import (
     COMPARED,
     SYMBOLIC,
@@ -37,12 +39,19 @@ Width = Callable[[str], int]
 def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], Node]) -> Node:
     """What `line` computes, of the values that have a name or are fed; leaf: what stands for one of those."""
 
+    between = {function.name for function in cell.functions if function.text in BETWEEN}
+
     def part(operand: Operand) -> Node:
         inner = cell.by_name.get(operand) if isinstance(operand, str) else None
         if inner is None or inner.assigned:
             return leaf(operand)
         if inner.call and inner.call[0] == "count":
             return number(width(str(inner.call[1])))
+        if inner.call and inner.call[0] in between:
+            if inner.call[0] in SLOPES:
+                return Call(str(inner.call[0]), tuple(map(part, inner.call[1:])))
+            if inner.call[0] == "gap":  # as the difference that it is of finite numbers
+                return Sum((1.0, -1.0), tuple(map(part, inner.call[1:])))
         return SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
 
     return on_paper(SYMBOLIC[line.op](line, tuple(map(part, line.operands))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..cell.adjoint import adjoint
 from ..cell.network import GIVEN, Stage
-from ..cell.secant import secants
+from ..cell.secant import read_by, secants
 from ..errors import LstmTraceError
 from ..trace.operands import sizes
 from ..trace.trace import Trace
@@ -21,7 +21,9 @@ def unlike_adjoint(trace: Trace, stage: Stage) -> str:
     try:
         seeds, widths = _weighted(stage), sizes(trace)[stage.owner]
         expected = adjoint(owner.active, seeds, widths)
-        between = secants(owner.active, seeds, widths) if expected != stage.cell else None
+        read = read_by(owner.active, stage.cell)
+        also = (read[name][1] for name in stage.cell.inputs if name in read)
+        between = secants(owner.active, seeds, widths, also) if expected != stage.cell else None
     except LstmTraceError as error:
         return f"the adjoint of {stage.owner} cannot be derived to compare with: {error.problems[0]}"
     if expected == stage.cell:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _OPTION = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
 WAYS = ("memory", "gradient", "contribution", "gates", "training")
 #: Those that are written as a report too, and the suffix of a problem with new weights.
-REPORTS = ("gradient", "training")
+REPORTS = ("gradient", "contribution", "training")
 PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 
 
@@ -32,12 +32,14 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 @click.argument("source", type=click.Path(allow_dash=True))
 @click.option("--of", help="Address of the value, for example 3/h_t[1]; not for gates.")
 @click.option("--how", type=click.Choice(WAYS), required=True, help="Which explanation.")
-@output_option("Write here: .md, .csv or .json (gradient: as a report too); Markdown to standard output if not given.")
+@output_option(
+    "Write here: .md, .csv, .json (gradient, contribution: as a report too); Markdown to standard output if not given."
+)
 @click.option(
     "--format",
     "form",
     type=click.Choice(["md", "csv", "json", "text", "html", "tex", "typ", "pdf"]),
-    help="Output format, if the suffix does not determine it; beyond md, csv and json for gradient and training.",
+    help="Output format, if the suffix does not determine it; those of a report for gradient, contribution, training.",
 )
 @click.option(
     "--baseline",
@@ -59,19 +61,21 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 @click.option(
     "--detail",
     type=click.Choice(["scalar", "vector", "summary"]),
-    help="gradient, training: every term of every unit, vectors, or gates and states only; by size if not given.",
+    help="Of a report: every term of every unit, vectors, or gates and states only; by size if not given.",
 )
 @click.option("--equations", is_flag=True, help="gradient: the equations of the way back alone.")
 @click.option(
     "--notation",
     type=click.Choice(["exercise", "pytorch", "keras"]),
-    help="gradient, training: symbols of the exercises, of PyTorch or of Keras.",
+    help="Of a report: symbols of the exercises, of PyTorch or of Keras.",
 )
-@click.option("--width", type=click.IntRange(min=40), help="gradient, training: columns of text (80).")
+@click.option("--width", type=click.IntRange(min=40), help="Of a report: columns of text (80).")
 @click.option(
-    "--language", type=click.Choice(languages()), help="gradient, training: language of headings and sentences (en)."
+    "--language",
+    type=click.Choice(languages()),
+    help="Of a report: language of headings and sentences (en).",
 )
-@click.option("--all", "everything", is_flag=True, help="gradient, training: do not truncate.")
+@click.option("--all", "everything", is_flag=True, help="Of a report: do not truncate.")
 @click.option("--low", type=click.FloatRange(0, 1), help="gates: a value below it is left-saturated (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="gates: a value above it is right-saturated (0.9).")
 @number_options
@@ -102,6 +106,7 @@ def command(
     """
     from ...base.files import format_of, written
     from ...report.report import SUFFIXES as WORKED
+    from ...tables.attribution import Contributions
     from ...tables.explanation import SUFFIXES
     from ...tables.explanations import explanation
     from ...tables.gradient import Gradient
@@ -122,7 +127,7 @@ def command(
     found = explanation(trace, how=how, **arguments)
     if chosen == "problem" and isinstance(found, Course):
         text = iter([found.problem(source)])
-    elif chosen == "pdf" and isinstance(found, Gradient | Course):
+    elif chosen == "pdf" and isinstance(found, Gradient | Course | Contributions):
         made = found.pdf()
         with written(output, "wb") as file:
             file.write(made)
