@@ -64,6 +64,8 @@ def minus_first(node: Node) -> bool:
     """Whether a term is printed with a minus at its beginning."""
     if isinstance(node, Prod) and not (isinstance(node.left, Num) and isinstance(node.right, Num)):
         return minus_first(node.left)
+    if isinstance(node, Quot):
+        return minus_first(node.over)
     return isinstance(node, Num) and node.shown.negative
 
 

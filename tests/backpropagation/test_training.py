@@ -142,7 +142,11 @@ def test_the_updates_on_paper() -> None:
         ({"only": "W_xx"}, MissingError, "there is no parameter 'W_xx'; did you mean"),
         ({"optimizer": "w_t = w_prev - x_t\ncarry: w_prev <- w_t"}, CellError, "an update rule has `input: g_t`"),
         ({"of": "M"}, MissingError, "'M'"),
-        ({"optimizer": "input: g_t\nw_t = w_prev - a * g_t\ncarry: w_prev <- w_t"}, OptionError, "needs values of a"),
+        (
+            {"optimizer": "input: g_t\nw_t = w_prev - a * g_t\ncarry: w_prev <- w_t"},
+            OptionError,
+            "the update rule needs a: give each",
+        ),
     ],
 )
 def test_refusals(told: dict[str, Any], kind: type[Exception], text: str) -> None:
@@ -153,7 +157,7 @@ def test_refusals(told: dict[str, Any], kind: type[Exception], text: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--rate", "0.1"], "--how training needs a value"),
+        (["--rate", "0.1"], "--how training needs a loss: --of LINE"),
         (["--of", "L", "--constant", "momentum"], "--constant 'momentum': expected NAME=NUMBER"),
         (["--of", "L", "--constant", "momentum=x"], "--constant 'momentum=x': expected NAME=NUMBER"),
         (["--of", "L", "--seed", "w.npy"], "--seed belongs to --how gradient"),

@@ -114,7 +114,12 @@ def command(
     from ..model_options import opened_with
 
     if of is None and how != "gates" and not given["seed"]:
-        raise click.UsageError(f"--how {how} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
+        example = (
+            "a loss: --of LINE, for example --of L"
+            if how == "training"
+            else "a value: --of ADDRESS, for example --of 'h_t[0]'"
+        )
+        raise click.UsageError(f"--how {how} needs {example}")
     arguments = _arguments(how, {"of": of, **style, **given})
     suffixes = SUFFIXES | (WORKED if how in REPORTS else {}) | (PROBLEMS if how == "training" else {})
     chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
