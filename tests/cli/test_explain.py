@@ -101,7 +101,7 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
         ),
         (
             ["--how", "memory", "--of", OF["memory"], "--layer", "0"],
-            "--layer belongs to --how gradient and training, not to --how mem",
+            "--layer belongs to --how gradient and contribution and training, not to --how mem",
         ),
         (["--how", "memory", "--of", OF["memory"], "--points", "50"], "--points belongs to --how contribution, not to"),
         (
@@ -112,9 +112,12 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
         (["--how", "gates", "--baseline", "0"], "--baseline belongs to --how contribution, not to --how gates"),
         (
             ["--how", "gates", "--language", "de"],
-            "--language belongs to --how gradient and training, not",
+            "--language belongs to --how gradient and contribution and training, not",
         ),
-        (["--how", "gates", "--all"], "--all belongs to --how gradient and training, not to --how gates"),
+        (
+            ["--how", "gates", "--all"],
+            "--all belongs to --how gradient and contribution and training, not to --how gates",
+        ),
         (["--how", "contribution", "--of", OF["memory"], "--high", "0"], "--high belongs to --how gates, not to --how"),
         (
             ["--how", "gradient", "--of", "h_t[0]"],

@@ -19,7 +19,14 @@ WRITERS: dict[str, tuple[list[str], str]] = {
     "report": (["report", "q22.yaml"], ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf"),
     "export": (["export", "q22.yaml"], ", ".join(TABLES)),
     "diff": (["diff", "q22.yaml", "q22.yaml"], ".md, .markdown, .csv, .json"),
-    "diff --attribute": (["diff", "q22.yaml", "q22.yaml", "--attribute", "h_t[0]"], ".md, .markdown, .csv, .json"),
+    "diff --attribute": (
+        ["diff", "q22.yaml", "q22.yaml", "--attribute", "h_t[0]"],
+        ".md, .markdown, .csv, .json, .txt, .html, .htm, .tex, .typ, .pdf",
+    ),
+    "explain contribution": (
+        ["explain", "q22.yaml", "--how", "contribution", "--of", "h_t[0]"],
+        ".md, .markdown, .csv, .json, .txt, .html, .htm, .tex, .typ, .pdf",
+    ),
     "explain": (["explain", "q22.yaml", "--how", "gates"], ".md, .markdown, .csv, .json"),
     "explain gradient": (
         ["explain", "q22.yaml", "--how", "gradient", "--of", "h_t[0]"],
@@ -53,7 +60,7 @@ def test_an_unknown_suffix_is_refused_with_the_list(folder: Path, name: str, out
     assert [path.name for path in folder.iterdir()] == ["q22.yaml"]
 
 
-@pytest.mark.parametrize("name", ["diff", "diff --attribute", "explain"])
+@pytest.mark.parametrize("name", ["diff", "explain"])
 def test_a_page_is_not_written_as_markdown(folder: Path, name: str) -> None:
     result = invoke(*WRITERS[name][0], "-o", "x.html")
     assert result.exit_code == 2
