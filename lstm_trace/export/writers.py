@@ -12,7 +12,7 @@ from typing import Any
 from ..base.files import format_of
 from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
-from ..report.content.view import check_style
+from ..report.content.checks import check_style
 from ..report.content.worked_rows import WorkedRow, worked_rows
 from ..tables.frames import WIDE, WORKED, check_shape, long_columns, wide_columns, wide_names, with_valid
 from ..trace.rows import LONG, Part, Selection, parts

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 from ...base.arrays import Array
 from ...cell.lines import Line
 from ...cell.network import VALID, Stage, X, forward_stages, layer_and_direction
-from ...errors import MissingError, nearest
+from ...errors import MissingError
 from ...formulas.blocks import Block, Text
 from ...formulas.numbers import Style
 from ...formulas.tree import Node, formula, kept, written_out
 from ...formulas.values import Values
-from ...trace.address import INITIAL, Address
-from ...trace.rows import Selection, parts
+from ...trace.address import Address
+from ...trace.rows import Selection
 from ...trace.trace import Trace
 from ..languages.strings import Words, words
+from .checks import check_selection, check_style
 from .line_groups import Group, groups
 from .worked_rows import TERMS
 
@@ -229,7 +230,7 @@ def view(
     trace: Trace, detail: Detail | None, digits: int | Style, chosen: Selection, everything: bool, language: str = "en"
 ) -> View:
     """What is shown of `trace`; without `detail` the size decides. Raises MissingError for a wrong selection."""
-    _check(trace, chosen)
+    check_selection(trace, chosen)
     check_style(trace, digits)
     window, rows = chosen.window(trace), chosen.rows(trace)
     stages = tuple(s for s in forward_stages(trace.stages) if chosen.places(s) and _lines(trace, s, chosen))
@@ -250,28 +251,6 @@ def view(
         tuple(batch),
     )  # fmt: skip
     return shown if everything else _bounded(shown, chosen, auto)
-
-
-def _check(trace: Trace, chosen: Selection) -> None:
-    """Raise MissingError for a selection that names what is not there, or leaves nothing."""
-    premises = {"x", "x_t", *INITIAL.values()}
-    premises |= {n for part in (trace.parameters, trace.initial, trace.given) for found in part.values() for n in found}
-    recorded = {name for lines in trace.lines.values() for name in lines}
-    for name in chosen.names or ():
-        if name in premises - recorded:
-            raise MissingError(f"{name!r} is a premise, not a line that was computed; it is listed under Given")
-    if any(trace.lines.values()) or chosen.names is not None:
-        next(parts(trace, chosen, padding=True))
-
-
-def check_style(trace: Trace, digits: int | Style) -> None:
-    """Raise MissingError where decimals are given for a line that is not there."""
-    known = [line.name for stage in trace.stages for line in stage.cell.lines]
-    known += [n for part in (trace.parameters, trace.given) for here in part.values() for n in here]
-    known += [n for stage in trace.stages for n in stage.cell.inputs]
-    for name in digits.lines if isinstance(digits, Style) else ():
-        if name not in known:
-            raise MissingError(f"digits of {name!r}: there is no such line{nearest(name, known)}")
 
 
 def _bounded(shown: View, chosen: Selection, auto: bool) -> View:
