@@ -180,9 +180,7 @@ def _check_all(
     return unsure
 
 
-def _check(
-    trace: Trace, stage: Stage, line: Line, steps: slice, operands: list[Array], scratch: Scratch
-) -> Departures:
+def _check(trace: Trace, stage: Stage, line: Line, steps: slice, operands: list[Array], scratch: Scratch) -> Departures:
     """Which values at `steps` are wrong, and of which that cannot be said."""
     recorded = trace.lines[stage.scope][line.name][steps]
     if trace.header.arithmetic is not None:

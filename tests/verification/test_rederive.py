@@ -9,7 +9,7 @@ import pytest
 
 from lstm_trace.cell.lines import Line
 from lstm_trace.cell.ops import OPS
-from lstm_trace.verification.rederive import _ROUNDED, _SQUASHING, _derive, _Known
+from lstm_trace.verification.rounding import _ROUNDED, _SQUASHING, Known, derived
 
 CONSTANTS: dict[str, tuple[float, ...]] = {"clip": (-0.5, 0.75)}
 #: Operations that only choose, copy or turn numbers: nothing is rounded.
@@ -44,7 +44,7 @@ def test_no_nearby_operands_leave_the_bound(name: str, reach: float) -> None:
     line = Line("y", name, tuple(f"v{k}" for k in range(len(given))), constants)
     exact = {0} if name in ("matvec", "where") else set()
     off = [0.0 if k in exact else reach * rng.uniform(size=v.shape) for k, v in enumerate(given)]
-    known = _derive(line, [_Known(v, o) for v, o in zip(given, off, strict=True)], "float64", np.float64)
+    known = derived(line, [Known(v, o) for v, o in zip(given, off, strict=True)], "float64", np.float64)
     limit = np.broadcast_to(known.limit, np.shape(known.value))
     for _ in range(200):
         moved = [v + o * rng.choice([-1, 1, rng.uniform(-1, 1)], size=v.shape) for v, o in zip(given, off, strict=True)]
