@@ -3,8 +3,8 @@
     python benchmarks/verification.py [--quick] [--cpu]
 
 One BLAS thread unless OPENBLAS_NUM_THREADS says otherwise; medians of runs that take turns. The issue's limit is a
-ratio of 2 at H >= 128. `plans`: two traces of one input by two plans, which differ by rounding. `inputs`: of two inputs,
-which differ everywhere, so that every rounding bound is worked out.
+ratio of 2 at H >= 128. `plans`: two traces of one input by two plans, which differ by rounding. `inputs`: two traces
+of two inputs, which differ everywhere.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Cell, Line
-from ..cell.network import Stage
+from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..trace.trace import Trace
 from .rederive import Derivation, Derived, held
 from .rounding import chunks
@@ -72,6 +72,7 @@ def find_gaps(
             )
             for name in names
         }
+        affected = _affected(a, b, stage, common) if premises else set()
         while other is not None and other in unvisited:  # what it reads of stages before it
             before = unvisited.pop(0)
             if before != other:
@@ -82,7 +83,7 @@ def find_gaps(
             # b's own terms may be larger than a's, and so round by more: two biases that nearly cancel instead of one
             by_b = {} if other is None else theirs.lines(other, steps)
             by_whole = by_a if other is None or not premises else whole.lines(stage, steps)
-            moved = _moved(*(derivation.lines(stage, steps) for derivation in effect)) if premises else {}
+            moved = _moved(*(derivation.lines(stage, steps, affected) for derivation in effect)) if premises else {}
             gaps = []
             for name in names:
                 equations, through = texts[name]
@@ -119,6 +120,34 @@ def _moved(by_a: Mapping[str, Derived], by_b: Mapping[str, Derived]) -> dict[str
     }
 
 
+def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[str]]) -> set[str]:
+    """The lines that a premise in which a and b differ may move: those that read one, or a line that is not in both."""
+    scope, cell = stage.scope, stage.cell
+    both = common.get(scope, ())
+
+    def equal(part: str, name: str) -> bool:
+        one, two = (getattr(trace, part).get(scope, {}).get(name) for trace in (a, b))
+        return one is not None and two is not None and np.array_equal(one, two)
+
+    def fixed(name: str) -> bool:
+        if name in both:
+            return True
+        if name in cell.states:
+            return cell.states[name] in both and equal("initial", name)
+        source = stage.sources.get(name)
+        if source == X:
+            return a.x is not None and b.x is not None and np.array_equal(a.x, b.x)
+        if source == VALID:
+            return np.array_equal(a.valid, b.valid)
+        if source is not None and source != GIVEN:
+            other, line = scope_and_name(source)
+            return line in common.get(other, ())
+        return name not in cell.by_name and equal("given" if source == GIVEN else "parameters", name)
+
+    known = {name: fixed(name) for line in cell.lines for name in line.reads}
+    return {line.name for line in cell.lines if line.name not in both or not all(map(known.get, line.reads))}
+
+
 class _Checked(NamedTuple):
     """A line of a from a's values, the same from b's values, and b's line from b's values; None where not known."""
 
@@ -131,16 +160,18 @@ def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, checked: _Ch
     line, scope = stage.cell.by_name[name], stage.scope
     one, two = (np.asarray(_held_at(trace, scope, name, steps), np.float64) for trace in (a, b))
     apart = size(one, two)
-    limit = np.zeros(apart.shape)
     local = inherited = of_a = None
     wrong = apart > 0
-    if checked.by_a is not None:
-        limit = limit + checked.by_a.limit + (0.0 if checked.by_b is None else checked.by_b.limit)
+    if checked.by_a is None:
+        limit = np.zeros(apart.shape)
+    else:
+        limit = checked.by_a.limit if checked.by_b is None else checked.by_a.limit + checked.by_b.limit
         local, inherited = size(two, checked.by_a.value), size(checked.by_a.value, one)
         wrong = beyond(local, limit)
     if checked.of_a is not None and line.name in a.lines.get(scope, {}):
         of_a = size(one, checked.of_a.value)
-        wrong |= beyond(of_a, checked.of_a.limit)
+        if not np.all(of_a <= checked.of_a.least):
+            wrong |= beyond(of_a, checked.of_a.limit)
     return Gap(line, one, two, apart, limit, local, inherited, of_a, wrong, np.zeros(apart.shape, bool), None, ())
 
 
@@ -153,8 +184,9 @@ def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
 def size(one: Array, two: Array) -> Array:
     """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
     with np.errstate(all="ignore"):
-        gap = np.abs(np.asarray(one, np.float64) - two)
-    if np.isfinite(gap).all():
+        gap = np.subtract(one, two, dtype=np.float64)
+        np.abs(gap, out=gap)
+    if np.isfinite(np.max(gap, initial=0.0)):
         return gap
     nan = np.isnan(one), np.isnan(two)
     gap[(one == two) | (nan[0] & nan[1])] = 0.0
@@ -164,8 +196,9 @@ def size(one: Array, two: Array) -> Array:
 
 def beyond(gap: Array, limit: Array) -> Array:
     """Where a gap is more than rounding explains; a bound that is not finite explains nothing."""
-    finite = np.isfinite(limit)
-    return np.asarray(gap > (limit if finite.all() else np.where(finite, limit, 0.0)))
+    if not np.isfinite(np.max(limit, initial=0.0)):
+        limit = np.where(np.isfinite(limit), limit, 0.0)
+    return np.asarray(gap > limit)
 
 
 def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[str, str] | None:

@@ -7,55 +7,45 @@ whether or not both write it with the same lines in between.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import reduce
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Line, Operand
+from ..cell.lines import Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
-from ..cell.ops import OPS
-from ..cell.slopes import DERIVATIVE
 from ..trace.trace import Trace
-from .rounding import bound
-
-# Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
-_ROUNDED = frozenset({"mul", "div", "sqrt"})
-# Between two bounds, and never turning back: what comes in with the operand, however much, stays between them.
-_SQUASHING = frozenset({"sigmoid", "tanh", "clip"})
+from .propagation import Known, derived
 
 
-class Derived(NamedTuple):
-    """A line, (T, B, width): its value, and how far another correct program may be off, from equal common lines."""
+class Derived:
+    """A line, (T, B, width): its value, and how far another correct program may be off, from equal common lines.
 
-    value: Array
-    limit: Array
+    least: what `limit` is at least, known without working it out.
+    """
+
+    def __init__(self, value: Array, known: Known) -> None:
+        self.value, self._known = value, known
+
+    @property
+    def least(self) -> Array | float:
+        """See the class."""
+        return self._known.least
+
+    @cached_property
+    def limit(self) -> Array:
+        """See the class."""
+        limit = np.broadcast_to(np.asarray(self._known.limit, np.float64), self.value.shape)
+        bad = not np.isfinite(np.max(limit, initial=0.0))
+        return np.where(np.isnan(limit), np.inf, limit) if bad else limit  # inf - inf, 0 inf: unknown
 
 
 def held(trace: Trace, scope: str, name: str) -> Array | None:
     """The values of a line that were recorded, or supplied; None where neither."""
     values = trace.lines.get(scope, {}).get(name)
     return trace.given.get(scope, {}).get(name) if values is None else values
-
-
-class _Known(NamedTuple):
-    """A value at some steps, and how far another correct program may be off.
-
-    carried: what of that came in with the operands. terms, mass: of a sum the number of terms, through all the sums and
-    products that feed it, and the sum of their sizes; 0 terms where it is no sum.
-    """
-
-    value: Array
-    limit: Array | float = 0.0
-    carried: Array | float = 0.0
-    terms: int = 0
-    mass: Array | float = 0.0
-
-    def at(self, steps: slice) -> _Known:
-        """Some steps of a value that has them."""
-        return _Known(self.value[steps], self.limit[steps] if isinstance(self.limit, np.ndarray) else self.limit)
 
 
 class Derivation:
@@ -80,32 +70,42 @@ class Derivation:
         self.dtype = "float64" if exact else values.header.dtype
         self.coarse = coarse(equations, values)
         self.rounded = np.float64 if exact else self.coarse
-        self._fixed: dict[tuple[str, str, str], _Known | None] = {}  # parameters and initial states, as they are read
+        self._fixed: dict[tuple[str, str, str], Known | None] = {}  # parameters and initial states, as they are read
         self._pool: dict[str, dict[str, Derived]] = {}  # lines at all steps that later steps or stages read
         self._read_later = {source for stage in equations.stages for source in stage.sources.values()}
         self._read_later |= {f"{s.scope}/{line}" for s in equations.stages for line in s.cell.states.values()}
 
-    def lines(self, stage: Stage, steps: slice) -> dict[str, Derived]:
-        """The lines of a stage at `steps`. Those of which a premise is in neither trace are left out."""
+    def lines(self, stage: Stage, steps: slice, only: Collection[str] | None = None) -> dict[str, Derived]:
+        """The lines of a stage at `steps`. Those of which a premise is in neither trace are left out.
+
+        only: some lines, and all that those read which are not common.
+        """
         found: dict[str, Derived] = {}
         kept = self._pool.setdefault(stage.scope, {})
-        for part in self._parts(stage, steps):
-            for name, known in self._part(stage, part).items():
+        parts = list(self._parts(stage, steps))
+        for part in parts:
+            for name, known in self._part(stage, part, only).items():
                 there = slice(part.start - steps.start, part.stop - steps.start)
-                self._put(found, name, there, known, steps.stop - steps.start)
+                if len(parts) == 1:
+                    shape = steps.stop - steps.start, self.values.batch, _width(known)
+                    found[name] = Derived(np.broadcast_to(known.value, shape), known)
+                else:
+                    self._put(found, name, there, known, steps.stop - steps.start)
                 if f"{stage.scope}/{name}" in self._read_later and self._read(stage, name) is None:
                     self._put(kept, name, part, known, self.values.steps)
         return found
 
-    def _part(self, stage: Stage, steps: slice) -> dict[str, _Known]:
+    def _part(self, stage: Stage, steps: slice, only: Collection[str] | None) -> dict[str, Known]:
         """Lines at steps that need none of each other's."""
-        found: dict[str, _Known] = {}
+        found: dict[str, Known] = {}
         with np.errstate(all="ignore"):
             for line in stage.cell.lines:
+                if only is not None and line.name not in only:
+                    continue
                 operands = [self._operand(stage, name, steps, found) for name in line.operands]
                 known = [operand for operand in operands if operand is not None]
                 if len(known) == len(operands):
-                    found[line.name] = _derive(line, known, self.dtype, self.rounded)
+                    found[line.name] = derived(line, known, self.dtype, self.rounded)
         return found
 
     def _parts(self, stage: Stage, steps: slice) -> Iterator[slice]:
@@ -119,31 +119,24 @@ class Derivation:
         order = range(steps.start, steps.stop)
         yield from (slice(t, t + 1) for t in (reversed(order) if stage.backwards else order))
 
-    def _put(self, found: dict[str, Derived], name: str, there: slice, known: _Known, steps: int) -> None:
-        limit = np.asarray(known.limit)
-        if np.isnan(limit).any():
-            limit = np.where(np.isnan(limit), np.inf, limit)  # inf - inf, 0 inf: unknown
+    def _put(self, found: dict[str, Derived], name: str, there: slice, known: Known, steps: int) -> None:
         if name not in found:
-            width = known.value.shape[-1] if np.ndim(known.value) else 1
-            shape = steps, self.values.batch, width
-            if there == slice(0, steps):  # all of them: no copy
-                value = np.asarray(known.value, self.dtype)
-                found[name] = Derived(np.broadcast_to(value, shape), np.broadcast_to(limit, shape))
-                return
-            found[name] = Derived(np.full(shape, np.nan, self.dtype), np.full(shape, np.inf))
+            shape = steps, self.values.batch, _width(known)
+            value = np.full(shape, np.nan, self.dtype)
+            found[name] = Derived(value, Known(value, np.full(shape, np.inf)))
         found[name].value[there] = known.value
-        found[name].limit[there] = limit
+        found[name].limit[there] = np.where(np.isnan(known.limit), np.inf, known.limit)
 
-    def _read(self, stage: Stage, name: str) -> _Known | None:
+    def _read(self, stage: Stage, name: str) -> Known | None:
         """A line that both have, or what this cell is supplied with, at all steps."""
         if name in self.common.get(stage.scope, ()):
             values = held(self.values, stage.scope, name)
-            return None if values is None else _Known(values)
+            return None if values is None else Known(values)
         if stage.sources.get(name) == GIVEN:
             return self._premise("given", stage.scope, name)
         return None
 
-    def _premise(self, part: str, scope: str, name: str) -> _Known | None:
+    def _premise(self, part: str, scope: str, name: str) -> Known | None:
         key = part, scope, name
         if key not in self._fixed:
             mine: Array | None = getattr(self.equations, part).get(scope, {}).get(name)
@@ -159,27 +152,27 @@ class Derivation:
             return 1
         return 2 * int(value.shape[-1] + (0 if self.values.x is None else self.values.x.shape[-1]))
 
-    def _chosen(self, mine: Array | None, yours: Array | None, ulps: int = 1) -> _Known | None:
+    def _chosen(self, mine: Array | None, yours: Array | None, ulps: int = 1) -> Known | None:
         """The premise of the side whose premises are read. ulps: how far each may be off where they differ."""
         fits = yours is not None and (mine is None or yours.shape == mine.shape)
         value = yours if fits and (self.own or mine is None) else mine
         if value is None:
             return None
         if not self.exact:
-            return _Known(value if value is yours else value.astype(self.dtype))
+            return Known(value if value is yours else value.astype(self.dtype))
         with np.errstate(over="ignore"):
             rounded = value.astype(self.coarse).astype(np.float64)
         if not fits or mine is None or yours is None:
-            return _Known(rounded)
+            return Known(rounded)
         off = differing(mine, yours, self.coarse)
         size = np.abs(rounded) if ulps == 1 else np.abs(rounded).max(axis=-1, keepdims=True)
-        return _Known(rounded, np.where(off, ulps * float(np.finfo(self.coarse).eps) * size, 0.0))
+        return Known(rounded, np.where(off, ulps * float(np.finfo(self.coarse).eps) * size, 0.0))
 
-    def _operand(self, stage: Stage, name: Operand, steps: slice, step: Mapping[str, _Known]) -> _Known | None:
+    def _operand(self, stage: Stage, name: Operand, steps: slice, step: Mapping[str, Known]) -> Known | None:
         """What a line reads as `name`; `step`: the lines derived so far at these steps."""
         if not isinstance(name, str):
             with np.errstate(over="ignore"):
-                return _Known(np.asarray(name, self.dtype))
+                return Known(np.asarray(name, self.dtype))
         recorded = self._read(stage, name)
         if recorded is not None:
             return self._wide(recorded.at(steps))
@@ -195,25 +188,25 @@ class Derivation:
         if stage.sources[name] == VALID:
             sides = [self.values, self.equations] if self.own else [self.equations, self.values]
             source = sides[sides[0].header.padding is None]
-            return _Known(source.valid[steps].astype(self.dtype))
+            return Known(source.valid[steps].astype(self.dtype))
         if stage.sources[name] == GIVEN:
             return None  # neither trace has what was supplied
         return self._elsewhere(stage.sources[name], steps)
 
-    def _wide(self, known: _Known) -> _Known:
+    def _wide(self, known: Known) -> Known:
         """In the dtype that this derives in."""
-        return known._replace(value=known.value.astype(self.dtype, copy=False))
+        return Known(known.value.astype(self.dtype, copy=False), known.limit)
 
-    def _elsewhere(self, source: str, steps: slice) -> _Known | None:
+    def _elsewhere(self, source: str, steps: slice) -> Known | None:
         """A line of another stage, or what that one is supplied with."""
         scope, name = scope_and_name(source)
         recorded = self._read(self.equations.stage(scope), name)
         if recorded is not None:
             return self._wide(recorded.at(steps))
-        derived = self._pool.get(scope, {}).get(name)
-        return None if derived is None else _Known(derived.value[steps], derived.limit[steps])
+        kept = self._pool.get(scope, {}).get(name)
+        return None if kept is None else Known(kept.value[steps], kept.limit[steps])
 
-    def _state(self, stage: Stage, name: str, steps: slice) -> _Known | None:
+    def _state(self, stage: Stage, name: str, steps: slice) -> Known | None:
         """The carried line of the step before in visiting order, the initial value at the edge."""
         line = stage.cell.states[name]
         back = stage.backwards
@@ -221,13 +214,13 @@ class Derivation:
         inner = slice(steps.start + 1, steps.stop + 1) if back else slice(steps.start - 1, steps.stop - 1)
         if edge:
             inner = slice(inner.start, inner.stop - 1) if back else slice(inner.start + 1, inner.stop)
-        recorded, derived = self._read(stage, line), self._pool[stage.scope].get(line)
-        parts: list[_Known] = []
+        recorded, kept = self._read(stage, line), self._pool[stage.scope].get(line)
+        parts: list[Known] = []
         if inner.stop > inner.start:
             if recorded is not None:
                 parts.append(self._wide(recorded.at(inner)))
-            elif derived is not None:
-                parts.append(_Known(derived.value[inner], derived.limit[inner]))
+            elif kept is not None:
+                parts.append(Known(kept.value[inner], kept.limit[inner]))
             else:
                 return None
         if edge:
@@ -235,11 +228,17 @@ class Derivation:
             if first is None:
                 return None
             limit = first.limit[None] if isinstance(first.limit, np.ndarray) else first.limit
-            parts.insert(len(parts) if back else 0, _Known(first.value[None], limit))
+            parts.insert(len(parts) if back else 0, Known(first.value[None], limit))
         if len(parts) == 1:
             return parts[0]
-        limits = [np.broadcast_to(part.limit, part.value.shape) for part in parts]
-        return _Known(np.concatenate([part.value for part in parts]), np.concatenate(limits))
+        value = np.concatenate([part.value for part in parts])
+        if not any(isinstance(part.limit, np.ndarray) for part in parts):  # nothing is off
+            return Known(value)
+        return Known(value, np.concatenate([np.broadcast_to(part.limit, part.value.shape) for part in parts]))
+
+
+def _width(known: Known) -> int:
+    return int(known.value.shape[-1]) if np.ndim(known.value) else 1
 
 
 def coarse(a: Trace, b: Trace) -> type[np.float32] | type[np.float64]:
@@ -252,79 +251,3 @@ def differing(one: Array, two: Array, dtype: type[np.floating[Any]]) -> Array:
     with np.errstate(all="ignore"):
         off = one.astype(dtype) != two.astype(dtype)
     return np.asarray(off & ~(np.isnan(one) & np.isnan(two)))
-
-
-def _derive(line: Line, operands: Sequence[_Known], dtype: str, rounded: type[np.floating[Any]]) -> _Known:
-    """The line's value with its bound; rounded: the coarser dtype of the two, in which premises were compared."""
-    op = OPS[line.op]
-    read = [known.value for known in operands]
-    value = np.asarray(op.array(read, line.constants), dtype)
-    if line.op == "add":
-        # a term that is itself a sum or product counts with all its terms: another program may add them up in one go
-        carried = sum(known.carried if known.terms else known.limit for known in operands)
-        terms = sum(max(known.terms, 1) for known in operands)
-        mass = sum(known.mass if known.terms else np.abs(known.value).astype(np.float64) for known in operands)
-    elif op.ulp is None:
-        carried, terms = _carried(line, operands), read[line.summed].shape[-1]
-        mass = op.array([np.abs(v).astype(np.float64) for v in read], line.constants)
-    elif line.op in _ROUNDED:
-        carried, terms, mass = _carried(line, operands), 1, np.abs(value).astype(np.float64)
-    else:
-        return _Known(value, _carried(line, operands) + bound(line, read, value.astype(rounded)))
-    info = np.finfo(rounded)
-    own = 2 * terms * (float(info.eps) * mass + float(info.smallest_subnormal))
-    return _Known(value, carried + own, carried, terms, mass)
-
-
-def _carried(line: Line, operands: Sequence[_Known]) -> Array | float:
-    """How far the line may be off because its operands are: slope times that, the steepest of the slopes at the middle
-    and at both ends; where it squashes, as much as it rises or falls from the middle, no more than from end to end.
-    """
-    limits = [known.limit for known in operands]
-    if not any(np.any(limit) for limit in limits):
-        return 0.0
-    read = [np.asarray(known.value, np.float64) for known in operands]
-    op = OPS[line.op]
-    reach = [np.broadcast_to(limit, v.shape) for limit, v in zip(limits, read, strict=True)]
-    if line.product:
-        found = op.array([np.abs(read[0]), reach[1]], ()) if np.any(reach[1]) else 0.0
-        return found + op.array([reach[0], np.abs(read[1]) + reach[1]], ()) if np.any(reach[0]) else found
-    if op.width in ("concat", "slice"):
-        return op.array(reach, line.constants)
-    if line.op == "greater":  # whether it holds is not known where the two can be equal
-        return np.where((reach[0] + reach[1] > 0) & (np.abs(read[0] - read[1]) <= reach[0] + reach[1]), 1.0, 0.0)
-    total: Array | float = 0.0
-    around = [_Near(line, [v + side * r for v, r in zip(read, reach, strict=True)]) for side in (-1, 0, 1)]
-    for slopes, limit in zip(zip(*(DERIVATIVE[line.op](near) for near in around), strict=True), reach, strict=True):
-        if np.any(limit) and slopes[0] is not None:
-            total = total + reduce(np.maximum, [np.abs(slope) for slope in slopes]) * limit
-    if line.op == "where":  # nor which of two values is chosen, where the condition can be 0
-        total = total + np.where((reach[0] > 0) & (np.abs(read[0]) <= reach[0]), np.abs(read[1] - read[2]), 0.0)
-    if op.width == "one":
-        return np.sum(total, axis=-1, keepdims=True)
-    if line.op in _SQUASHING:
-        low, middle, high = (near.y for near in around)
-        rounding = bound(line, read, middle) + float(np.finfo(np.float64).eps) * np.abs(middle)
-        steepest = reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low)))
-        return np.fmin(steepest, np.abs(high - low) + rounding)
-    return total
-
-
-class _Near:
-    """A line with operands near its own: what the slope rules read (see `slopes.Here`)."""
-
-    def __init__(self, line: Line, operands: Sequence[Array]) -> None:
-        self.line, self.operands = line, operands
-
-    def x(self, k: int) -> Array:
-        """Operand `k`."""
-        return self.operands[k]
-
-    @property
-    def y(self) -> Array:
-        """The line's value."""
-        return OPS[self.line.op].array(self.operands, self.line.constants)
-
-    def width(self, k: int) -> int:
-        """Number of units of operand `k`."""
-        return int(self.operands[k].shape[-1])
