@@ -24,6 +24,7 @@ from ..trace.address import Address
 from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
 from .differences import Gap, Spread, find_gaps
+from .propagation import reach
 from .rederive import coarse
 
 if TYPE_CHECKING:
@@ -148,11 +149,11 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     a, b = side_by_side(a, b)
     differing = premises(a, b)
     measures: dict[tuple[str, str], _Measure] = {}
-    for stage, steps, gap, spacing, mask in _judged(a, b, tolerance, bool(differing)):
+    for stage, steps, gap, mask in _judged(a, b, tolerance, bool(differing)):
         place = stage.scope, gap.line.name
         if place not in measures:
-            measures[place] = _Measure(stage, gap, a.steps)
-        measures[place].add(gap, spacing, mask, steps)
+            measures[place] = _Measure(stage, gap, a.steps, coarse(a, b))
+        measures[place].add(gap, mask, steps)
     found = [measure.result(b.first) for measure in measures.values()]
     firsts = [
         (measure.order, difference)
@@ -171,11 +172,11 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
 def agree(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> bool:
     """Whether `compare` would call them the same; it stops at the first value that differs."""
     a, b = side_by_side(a, b)
-    return not any(mask.any() for *_, mask in _judged(a, b, tolerance, bool(premises(a, b))))
+    return not any(mask is not None and mask.any() for *_, mask in _judged(a, b, tolerance, bool(premises(a, b))))
 
 
-def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[tuple[Stage, slice, Gap, Array, Array]]:
-    """Each line in both at some steps: stage, steps, gap, one unit in the last place of a, and which values differ.
+def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[tuple[Stage, slice, Gap, Array | None]]:
+    """Each line in both at some steps: stage, steps, gap, and which values differ (None if none does).
 
     moved: whether a premise differs. Raises ShapeError where they have no value in common.
     """
@@ -189,9 +190,7 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
     spread = Spread(a.steps, a.batch)
     for stage, steps, side in find_gaps(a, b, common, moved):
         for gap, unexplained in spread.take(stage, steps, side):
-            # not read where nothing differs and the rounding bound decides
-            spacing = _spacing(gap.a, dtype) if np.any(gap.size) or not tolerance.is_bound else np.ones(1)
-            yield stage, steps, gap, spacing, unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
+            yield stage, steps, gap, unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
 
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:
@@ -213,29 +212,24 @@ def _some(trace: Trace) -> str:
     return f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "no lines"
 
 
-def _spacing(values: Array, dtype: type[np.floating[Any]]) -> Array:
-    """One unit in the last place of each value, as `np.spacing` has it, which takes several times as long."""
-    near, info = np.abs(values).astype(dtype), np.finfo(dtype)
-    exponent = near.view(np.uint64 if info.bits == 64 else np.uint32) & ((1 << info.nexp) - 1 << info.nmant)
-    power = exponent.view(dtype)
-    if not info.tiny / info.eps <= np.min(power, initial=1.0) <= np.max(power, initial=1.0) < np.inf:
-        return np.spacing(near).astype(np.float64)
-    return power.astype(np.float64) * float(info.eps)
-
-
-def _apart(gap: Gap, spacing: Array, tolerance: Tolerance) -> Array:
-    """Which values differ by more than a tolerance that was given; spacing: one unit in the last place of a."""
-    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * np.abs(gap.a)
+def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Array:
+    """Which values differ by more than a tolerance that was given; dtype: of which a unit in the last place counts."""
+    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * np.abs(gap.a, dtype=np.float64)
     if tolerance.ulps is not None:
-        limit = np.maximum(limit, tolerance.ulps * spacing)
-    return np.asarray(~(gap.size <= limit))
+        limit = np.maximum(limit, tolerance.ulps * _spacing(gap.a, dtype))
+    return np.asarray(~(gap.size.each <= limit))
+
+
+def _spacing(values: Array, dtype: type[np.floating[Any]]) -> Array:
+    """One unit in the last place of each value."""
+    return np.spacing(np.abs(values).astype(dtype)).astype(np.float64)
 
 
 class _Measure:
     """The measures of one line, gathered block by block in the order in which its steps are visited."""
 
-    def __init__(self, stage: Stage, gap: Gap, steps: int) -> None:
-        self._stage, self._gap = stage, gap
+    def __init__(self, stage: Stage, gap: Gap, steps: int, dtype: type[np.floating[Any]]) -> None:
+        self._stage, self._gap, self._dtype = stage, gap, dtype
         self._values = self._differing = 0
         self._xx = self._yy = self._xy = self._noise = self._squares = 0.0
         self._most: dict[str, float | None] = dict.fromkeys(("local", "inherited"))
@@ -244,37 +238,58 @@ class _Measure:
         self._first: tuple[tuple[int, int, int], tuple[float, float], float | None, float | None, bool] | None = None
         self.largest = 0.0  # of a's values
 
-    def add(self, gap: Gap, spacing: Array, mask: Array, steps: slice) -> None:
-        """More steps. spacing: one unit in the last place of a; mask: which values differ."""
-        most = float(np.max(gap.size, initial=0.0))
-        largest = float(np.max(np.abs(gap.a), initial=0.0))
-        x, y, apart = gap.a.ravel(), gap.b.ravel(), gap.size.ravel()
-        if not np.isfinite(most + largest):
-            finite = np.isfinite(x) & np.isfinite(y)
-            x, y = x[finite], y[finite]
-            self._squares += float(np.sum(apart**2))
-            self._noise += float(np.sum((y - x) ** 2))
-        elif most:
-            squares = float(apart @ apart)
-            self._squares, self._noise = self._squares + squares, self._noise + squares
-        self._xx, self._yy, self._xy = self._xx + x @ x, self._yy + y @ y, self._xy + x @ y
-        self._keep("size", most)
-        self._keep("limit", float(np.max(gap.limit, initial=0.0)))
+    def add(self, gap: Gap, mask: Array | None, steps: slice) -> None:
+        """More steps. mask: which values differ."""
+        size, largest = gap.size, float(reach(gap.a))
+        self.largest = max(self.largest, largest)
+        self._keep("size", size.most)
+        self._keep("limit", gap.bound())
         for name, part in (("local", gap.local), ("inherited", gap.inherited)):
             if part is not None:
-                self._keep(name, float(part.max(initial=0.0)))
-        if most:
-            off = gap.size != 0
-            for name, unit in (("relative", np.abs(gap.a)), ("units", spacing)):
-                self._keep(name, float(np.divide(gap.size, unit, out=np.zeros_like(gap.size), where=off).max()))
-        self._values += gap.size.size
-        self._differing += int(mask.sum())
-        self.largest = max(self.largest, largest)
-        self._by_step[steps] = gap.size.reshape(len(gap.size), -1).max(axis=1, initial=0.0)
-        if self._first is None and (at := _first(self._stage, mask)) is not None:
-            own, of_a = (None if part is None else float(part[at]) for part in (gap.local, gap.of_a))
-            place = steps.start + at[0], at[1], at[2]
-            self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a, bool(gap.moved[at])
+                self._keep(name, part.most)
+        self._values += gap.a.size
+        self._sum(gap, bool(np.isfinite(size.most + largest)))
+        if size.most:
+            self._by_step[steps] = size.each.reshape(len(gap.a), -1).max(axis=1)
+            for part in (slice(0, 1), slice(None)):  # a few values tell how large others need to be
+                self._compare(gap.a[part], size.each[part])
+        if mask is not None:
+            self._differing += np.count_nonzero(mask)
+            if self._first is None and (at := _first(self._stage, mask)) is not None:
+                own, of_a = (None if part is None else float(part.each[at]) for part in (gap.local, gap.of_a))
+                place = steps.start + at[0], at[1], at[2]
+                moved = gap.moved is not None and bool(gap.moved[at])
+                self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a, moved
+
+    def _sum(self, gap: Gap, finite: bool) -> None:
+        """Squares, over the finite values alone where not all are."""
+        x, y, apart = (np.asarray(v, np.float64).ravel() for v in (gap.a, gap.b, gap.size.each))
+        if not gap.size.most:
+            y = x
+        else:
+            squares = float(apart @ apart)
+            self._squares += squares
+            self._noise += squares if finite else 0.0
+        if not finite:
+            known = np.isfinite(x) & np.isfinite(y)
+            x, y = x[known], y[known]
+            self._noise += float(np.sum((y - x) ** 2))
+        squares = x @ x
+        self._xx += squares
+        self._yy, self._xy = (
+            (self._yy + squares, self._xy + squares) if y is x else (self._yy + y @ y, self._xy + x @ y)
+        )
+
+    def _compare(self, a: Array, size: Array) -> None:
+        """Largest difference over the value, and in units in the last place: of the few values that may be the largest.
+
+        A unit in the last place is between eps |a| / 2 and eps |a|, or more.
+        """
+        least = (self._most["units"] or 0.0) * float(np.finfo(self._dtype).eps) / 2 * (1 - 1e-6)
+        few = size > (np.abs(a, dtype=np.float64) * least if least else 0.0)
+        off, values = size[few], np.abs(a[few], dtype=np.float64)
+        self._keep("relative", float(np.max(off / values, initial=0.0)))
+        self._keep("units", float(np.max(off / _spacing(values, self._dtype), initial=0.0)))
 
     def _keep(self, name: str, value: float) -> None:
         self._most[name] = max(self._most[name] or 0.0, value)
@@ -323,9 +338,9 @@ class _Measure:
 
 def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:
     """Where the first differing value in computing order stands in the arrays."""
-    places = np.argwhere(mask)
-    if not places.size:
+    steps = np.flatnonzero(mask.any(axis=(1, 2)))
+    if not steps.size:
         return None
-    steps = places[:, 0]
-    t, b, j = (int(n) for n in places[steps == (steps.max() if stage.backwards else steps.min())][0])
+    t = int(steps[-1 if stage.backwards else 0])
+    b, j = (int(n) for n in np.argwhere(mask[t])[0])
     return t, b, j

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -11,42 +12,57 @@ from ..base.arrays import Array
 from ..cell.lines import Cell, Line
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..trace.trace import Trace
-from .rederive import Derivation, Derived, held
+from .propagation import Known, beyond
+from .rederive import Block, Derivation, held, same
 from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
-BLOCK = 1 << 18
+BLOCK = 1 << 20
+
+
+class Apart(NamedTuple):
+    """|one - two| of each value, in float64, and the largest."""
+
+    each: Array
+    most: float
 
 
 class Gap(NamedTuple):
-    """One line in both at some steps: values in float64 (steps, B, width), |b - a|, what rounding explains, and whose.
+    """One line in both at some steps: values (steps, B, width), |b - a|, what rounding explains, and whose.
 
+    bounds: whose sum is what rounding explains.
     local: how far b's value is from the line derived by a's equation from b's own operands; inherited: how far that is
     from a's value. of_a: how far a's value is from its own derivation. None where an operand is missing. wrong: where
     local or of_a is more than rounding. moved: where the two differ and a premise that differs is why, by more than
-    rounding of the premises. equations: a's and b's, where they differ. through: the named lines that are not in both
-    and that b's was derived through.
+    rounding of the premises; each None if nowhere. equations: a's and b's, where they differ. through: the named lines
+    that are not in both and that b's was derived through.
     """
 
     line: Line
     a: Array
     b: Array
-    size: Array
-    limit: Array
-    local: Array | None
-    inherited: Array | None
-    of_a: Array | None
-    wrong: Array
-    moved: Array
+    size: Apart
+    bounds: Sequence[Known]
+    local: Apart | None
+    inherited: Apart | None
+    of_a: Apart | None
+    wrong: Array | None
+    moved: Array | None
     equations: tuple[str, str] | None
     through: tuple[str, ...]
 
+    def bound(self) -> float:
+        """The most that rounding explains."""
+        if len(self.bounds) == 1:
+            return self.bounds[0].largest()
+        return Known(self.a, sum(known.limit for known in self.bounds)).largest()
+
 
 class Side(NamedTuple):
-    """A stage of a beside b's: the gaps of the lines in both, and where (steps, B) a line of a alone is wrong."""
+    """A stage of a beside b's: the gaps of the lines in both, and where a line of a alone is wrong."""
 
     gaps: tuple[Gap, ...]
-    alone: Mapping[str, Array]
+    alone: Mapping[str, Array | None]
 
 
 def find_gaps(
@@ -79,22 +95,23 @@ def find_gaps(
                 for steps in _blocks(b, before):
                     theirs.lines(before, steps)
         for steps in _blocks(a, stage):
-            of_a, by_a = mine.lines(stage, steps), yours.lines(stage, steps)
+            block = Block()
+            of_a, by_a = mine.lines(stage, steps, block), yours.lines(stage, steps, block)
             # b's own terms may be larger than a's, and so round by more: two biases that nearly cancel instead of one
-            by_b = {} if other is None else theirs.lines(other, steps)
-            by_whole = by_a if other is None or not premises else whole.lines(stage, steps)
-            moved = _moved(*(derivation.lines(stage, steps, affected) for derivation in effect)) if premises else {}
+            by_b = {} if other is None else theirs.lines(other, steps, block)
+            by_whole = by_a if other is None or not premises else whole.lines(stage, steps, block)
+            moved = _moved(*(side.lines(stage, steps, block, affected) for side in effect)) if affected else {}
             gaps = []
             for name in names:
                 equations, through = texts[name]
                 again = by_a if equations is None else by_whole
                 checked = _Checked(of_a.get(name), again.get(name), by_b.get(name))
                 gap = _gap(a, b, stage, name, steps, checked)
-                if equations is None and name in moved:
-                    gap = gap._replace(moved=moved[name] & (gap.size > 0))
+                if equations is None and moved.get(name) is not None and gap.size.most:
+                    gap = gap._replace(moved=moved[name] & (gap.size.each > 0))
                 gaps.append(gap._replace(equations=equations, through=through))
             alone = {
-                name: beyond(size(values[steps], of_a[name].value), of_a[name].limit).any(axis=2)
+                name: beyond(apart(values[steps], of_a[name].value).each, [of_a[name]])
                 for name, values in a.lines.get(scope, {}).items()
                 if name not in names and name in of_a
             }
@@ -108,13 +125,13 @@ def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
     yield from reversed(blocks) if stage.backwards else blocks
 
 
-def _moved(by_a: Mapping[str, Derived], by_b: Mapping[str, Derived]) -> dict[str, Array]:
+def _moved(by_a: Mapping[str, Known], by_b: Mapping[str, Known]) -> dict[str, Array | None]:
     """Where lines that follow from equal values differ with the premises, by more than the premises' own rounding.
 
     Biases that were added up, their sum rounded, move nothing; a weight that is off by some ulp moves its product.
     """
     return {
-        name: beyond(size(one.value, by_b[name].value), one.limit + by_b[name].limit)
+        name: beyond(apart(one.value, by_b[name].value).each, (one, by_b[name]))
         for name, one in by_a.items()
         if name in by_b
     }
@@ -151,28 +168,28 @@ def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[
 class _Checked(NamedTuple):
     """A line of a from a's values, the same from b's values, and b's line from b's values; None where not known."""
 
-    of_a: Derived | None
-    by_a: Derived | None
-    by_b: Derived | None
+    of_a: Known | None
+    by_a: Known | None
+    by_b: Known | None
 
 
 def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, checked: _Checked) -> Gap:
     line, scope = stage.cell.by_name[name], stage.scope
-    one, two = (np.asarray(_held_at(trace, scope, name, steps), np.float64) for trace in (a, b))
-    apart = size(one, two)
-    local = inherited = of_a = None
-    wrong = apart > 0
+    one, two = (_held_at(trace, scope, name, steps) for trace in (a, b))
+    size = apart(one, two)
+    local = inherited = of_a = wrong = None
+    bounds = [known for known in (checked.by_a, checked.by_b) if checked.by_a is not None and known is not None]
     if checked.by_a is None:
-        limit = np.zeros(apart.shape)
+        wrong = size.each > 0 if size.most else None
     else:
-        limit = checked.by_a.limit if checked.by_b is None else checked.by_a.limit + checked.by_b.limit
-        local, inherited = size(two, checked.by_a.value), size(checked.by_a.value, one)
-        wrong = beyond(local, limit)
+        local = apart(two, checked.by_a.value)
+        inherited = size if not local.most else local if not size.most else apart(checked.by_a.value, one)
+        wrong = _beyond(local, bounds)
     if checked.of_a is not None and line.name in a.lines.get(scope, {}):
-        of_a = size(one, checked.of_a.value)
-        if not np.all(of_a <= checked.of_a.least):
-            wrong |= beyond(of_a, checked.of_a.limit)
-    return Gap(line, one, two, apart, limit, local, inherited, of_a, wrong, np.zeros(apart.shape, bool), None, ())
+        of_a = inherited if checked.of_a is checked.by_a else apart(one, checked.of_a.value)
+        assert of_a is not None
+        wrong = either(wrong, _beyond(of_a, [checked.of_a]))
+    return Gap(line, one, two, size, bounds, local, inherited, of_a, wrong, None, None, ())
 
 
 def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
@@ -181,24 +198,29 @@ def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
     return values[steps]
 
 
-def size(one: Array, two: Array) -> Array:
+def apart(one: Array, two: Array) -> Apart:
     """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
+    if same(one, two):
+        return Apart(np.broadcast_to(0.0, one.shape), 0.0)
     with np.errstate(all="ignore"):
         gap = np.subtract(one, two, dtype=np.float64)
         np.abs(gap, out=gap)
-    if np.isfinite(np.max(gap, initial=0.0)):
-        return gap
+    most = float(np.max(gap, initial=0.0))
+    if np.isfinite(most):
+        return Apart(gap, most)
     nan = np.isnan(one), np.isnan(two)
     gap[(one == two) | (nan[0] & nan[1])] = 0.0
     gap[nan[0] ^ nan[1]] = np.inf
-    return gap
+    return Apart(gap, float(np.max(gap)))
 
 
-def beyond(gap: Array, limit: Array) -> Array:
-    """Where a gap is more than rounding explains; a bound that is not finite explains nothing."""
-    if not np.isfinite(np.max(limit, initial=0.0)):
-        limit = np.where(np.isfinite(limit), limit, 0.0)
-    return np.asarray(gap > limit)
+def _beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:
+    return beyond(gap.each, bounds) if gap.most else None
+
+
+def either(one: Array | None, two: Array | None) -> Array | None:
+    """Where one or the other is true; None if neither is anywhere."""
+    return two if one is None else one if two is None else one | two
 
 
 def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[str, str] | None:
@@ -252,42 +274,51 @@ class Spread:
         self._told: dict[str, Array] = {}  # by address of a line the steps and rows in which it differs
         self._touched: dict[str, Array] = {}  # by scope the rows in which something differed at an earlier step
 
-    def take(self, stage: Stage, steps: slice, side: Side) -> Iterator[tuple[Gap, Array]]:
-        """Each gap with the values that differ: the line itself is wrong in a or b, or a premise moves it, or an
+    def take(self, stage: Stage, steps: slice, side: Side) -> Iterator[tuple[Gap, Array | None]]:
+        """Each gap with the values that differ, None if none does: the line itself is wrong in a or b, or a premise moves it, or an
         operand, or an earlier step of the same row, differs.
         """
         by_name = {gap.line.name: gap for gap in side.gaps}
-        new = {**side.alone, **{name: (gap.wrong | gap.moved).any(axis=2) for name, gap in by_name.items()}}
+        new = {name: _rows(mask) for name, mask in side.alone.items()}
+        new |= {name: _rows(either(gap.wrong, gap.moved)) for name, gap in by_name.items()}
         read = {name: self._elsewhere(stage, name, steps) for line in stage.cell.lines for name in line.reads}
-        before = self._before(stage, (*new.values(), *read.values()))
-        reached: dict[str, Array] = {}
+        told = [mask for mask in (*new.values(), *read.values()) if mask is not None]
+        before = self._before(stage, steps, told)
+        reached: dict[str, Array | None] = {}
         for line in stage.cell.lines:
-            told = before.copy()
-            for name in line.reads:
-                told |= reached[name] if name in reached else read[name]
+            told = [mask for n in line.reads if (mask := reached[n] if n in reached else read[n]) is not None]
+            told = reduce(np.logical_or, told, before)
             if line.name in by_name:
                 gap = by_name[line.name]
-                mask = gap.moved | (beyond(gap.size, gap.limit) & (gap.wrong | told[:, :, None]))
+                mask = gap.moved
+                if gap.wrong is not None or told.any():
+                    spread = told[:, :, None] if gap.wrong is None else gap.wrong | told[:, :, None]
+                    far = _beyond(gap.size, gap.bounds)
+                    mask = either(mask, None if far is None else far & spread)
                 yield gap, mask
-                told = mask.any(axis=2)
-            elif line.name in new:
+                told = _rows(mask)
+            elif new.get(line.name) is not None:
                 told = told | new[line.name]
             reached[line.name] = told
             place = f"{stage.scope}/{line.name}"
-            if place not in self._told:
-                self._told[place] = np.zeros((self.steps, self.rows), bool)
-            self._told[place][steps] = told
+            if told is not None and told.any():
+                self._told.setdefault(place, np.zeros((self.steps, self.rows), bool))[steps] = told
 
-    def _before(self, stage: Stage, masks: Iterable[Array]) -> Array:
+    def _before(self, stage: Stage, steps: slice, masks: Sequence[Array]) -> Array:
         """For each step and row whether something differs at a step that was visited before; masks: what does here."""
-        touched = np.logical_or.reduce(list(masks))
+        touched = reduce(np.logical_or, masks, np.zeros((steps.stop - steps.start, self.rows), bool))
         visited = touched[::-1] if stage.backwards else touched
         earlier = self._touched.setdefault(stage.scope, np.zeros(self.rows, bool))
         before = np.logical_or.accumulate(np.concatenate([earlier[None], visited]), axis=0)
         self._touched[stage.scope] = before[-1]
         return before[-2::-1] if stage.backwards else before[:-1]
 
-    def _elsewhere(self, stage: Stage, name: str, steps: slice) -> Array:
+    def _elsewhere(self, stage: Stage, name: str, steps: slice) -> Array | None:
         """For each step and row whether the line of another stage that is read as `name` differs."""
         mask = self._told.get(stage.sources.get(name, ""))
-        return np.zeros((steps.stop - steps.start, self.rows), bool) if mask is None else mask[steps]
+        return None if mask is None else mask[steps]
+
+
+def _rows(mask: Array | None) -> Array | None:
+    """The steps and rows in which something is true."""
+    return None if mask is None else mask.any(axis=2)

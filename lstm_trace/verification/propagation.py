@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property, reduce
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.ops import OPS
 from ..cell.slopes import DERIVATIVE
+from .products import FEW, Product
 from .rounding import bound
 
 # Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
@@ -31,82 +32,185 @@ class Known:
     carried: Array | float = 0.0
     terms = 0
     mass: Array | float = 0.0
-    least: Array | float = 0.0  # what `limit` is at least
+    estimated = False  # whether what the limit is at least and at most costs less than the limit
 
     def __init__(self, value: Array, limit: Array | float = 0.0) -> None:
         self.value, self.limit = value, limit
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing is off, as far as that is known without working it out."""
+        return not isinstance(self.limit, np.ndarray)
+
+    @property
+    def least(self) -> Array | float:
+        """What the limit is at least."""
+        return 0.0
+
+    @property
+    def most(self) -> Array | float:
+        """What it is at most."""
+        return self.limit
 
     def at(self, steps: slice) -> Known:
         """Some steps of a value that has them."""
         return Known(self.value[steps], self.limit[steps] if isinstance(self.limit, np.ndarray) else self.limit)
 
+    def some(self, places: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
+        """The limits of some values of an array of that shape."""
+        return np.asarray(np.broadcast_to(self.limit, shape)[places])
 
-class _Sum(Known):
-    """A sum, or a product: its sizes cost as much as its value, and are worked out when they are read."""
+    def largest(self) -> float:
+        """The largest limit; infinite where one is unknown (inf - inf, 0 inf)."""
+        return _largest(self.limit)
 
-    def __init__(
-        self,
-        value: Array,
-        carried: Array | float,
-        terms: int,
-        sizes: Callable[[], Array | float],
-        read: Sequence[Array],
-        rounded: type[np.floating[Any]],
-    ) -> None:
-        self.value, self.carried, self.terms, self._sizes, self._read = value, carried, terms, sizes, read
-        self._info = np.finfo(rounded)
+
+class Derived(Known):
+    """A line by its equation. Its limits cost as much as its value, and are worked out when they are read.
+
+    rounded: the coarser dtype of the two programs, in which premises were compared.
+    """
+
+    def __init__(self, line: Line, operands: Sequence[Known], value: Array, rounded: type[np.floating[Any]]) -> None:
+        self.line, self.operands, self.value, self.rounded = line, operands, value, rounded
+        self._op, self._read = OPS[line.op], [known.value for known in operands]
+        if line.op == "add":
+            # a term that is itself a sum or product counts with all its terms: another program may add them in one go
+            self.terms = sum(max(known.terms, 1) for known in operands)
+        elif self._op.ulp is None:
+            self.terms = self._read[line.summed].shape[-1]
+        elif line.op in _ROUNDED:
+            self.terms = 1
+
+    @property
+    def exact(self) -> bool:
+        """See `Known`."""
+        return not self.terms and self._op.ulp == 0 and all(known.exact for known in self.operands)
 
     @cached_property
     def mass(self) -> Array | float:  # type: ignore[override]
+        """See `Known`; of a function the value itself."""
+        if self.line.op == "add":
+            return sum(known.mass if known.terms else _sizes(known.value) for known in self.operands)
+        if self._op.ulp is None:
+            return self._op.array([_sizes(v) for v in self._read], self.line.constants)
+        return _sizes(self.value) if self.terms else self.value.astype(self.rounded, copy=False)
+
+    def _own(self, mass: Any) -> Any:
+        """What rounding of this line alone explains."""
+        if not self.terms:
+            return bound(self.line, self._read, np.asarray(mass))
+        info = np.finfo(self.rounded)
+        return mass * (2 * self.terms * float(info.eps)) + 2 * self.terms * float(info.smallest_subnormal)
+
+    @cached_property
+    def carried(self) -> Array | float:  # type: ignore[override]
         """See `Known`."""
-        return self._sizes()
+        if all(known.exact for known in self.operands):
+            return 0.0
+        if self.line.op == "add":
+            return sum(known.carried if known.terms else known.limit for known in self.operands)
+        return _carried(self.line, self.operands)
 
     @cached_property
     def limit(self) -> Array | float:  # type: ignore[override]
         """See `Known`."""
-        own = 2 * self.terms * (float(self._info.eps) * self.mass + float(self._info.smallest_subnormal))
-        return self.carried + own
+        return np.asarray(self.carried + self._own(self.mass))
+
+    @cached_property
+    def estimated(self) -> bool:  # type: ignore[override]
+        """See `Known`: of a product that is far from overflow."""
+        return bool(self.line.product) and all(reach(v) < _TAME for v in self._read)
 
     @property
-    def least(self) -> Array | float:  # type: ignore[override]
-        """n eps |value|, half of the limit where all terms have one sign; 0 where the limit may not be finite."""
-        if isinstance(self.carried, np.ndarray) or not all(np.max(np.abs(v), initial=0.0) < _TAME for v in self._read):
-            return 0.0
-        return self.terms * float(self._info.eps) * np.abs(self.value).astype(np.float64)
+    def least(self) -> Array | float:
+        """Of a product n eps |value|, half of the limit where all terms have one sign."""
+        return _sizes(self.value) * (self.terms * float(np.finfo(self.rounded).eps)) if self.estimated else 0.0
+
+    @property
+    def most(self) -> Array | float:
+        """Of a product what no limit of the step and row is above."""
+        if not self.estimated:
+            return self.limit
+        return self._own(Product.of(self.line, self._read).most()) + sum(part.most() for part in self._parts)
+
+    def some(self, places: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
+        """See `Known`."""
+        if not self.estimated:
+            return super().some(places, shape)
+        sizes = Product.of(self.line, [_sizes(v) for v in self._read]).some(places, shape)
+        return np.asarray(self._own(sizes) + sum(part.some(places, shape) for part in self._parts))
+
+    @cached_property
+    def _parts(self) -> list[Product]:
+        """The products whose sum a product carries."""
+        if all(known.exact for known in self.operands):
+            return []
+        limits = [np.broadcast_to(known.limit, known.value.shape) for known in self.operands]
+        (matrix, vectors), (off, near) = (Product.of(self.line, values) for values in (self._read, limits))
+        return [Product(matrix, near), Product(off, vectors + near)]
+
+    def largest(self) -> float:
+        """See `Known`."""
+        if isinstance(self.carried, np.ndarray) or self.line.op == "add":
+            return _largest(self.limit)
+        if self.line.product:
+            mass = Product.of(self.line, self._read).largest()
+        else:
+            mass = np.max(self.mass) if self._op.ulp is None else reach(self.mass)
+        return self.carried + _largest(self._own(mass))
 
 
-def derived(line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]]) -> Known:
-    """The line's value with its bound; rounded: the coarser dtype of the two, in which premises were compared."""
-    op = OPS[line.op]
-    read = [known.value for known in operands]
-    value = np.asarray(op.array(read, line.constants), dtype)
+def derived(
+    line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]], value: Array | None = None
+) -> Derived:
+    """The line with its bound. value: what it is, if that is known."""
+    if value is None:
+        value = np.asarray(OPS[line.op].array([known.value for known in operands], line.constants), dtype)
+    return Derived(line, operands, value, rounded)
 
-    def sizes(values: Sequence[Array]) -> list[Array]:
-        return [np.abs(v).astype(np.float64) for v in values]
 
-    if line.op == "add":
-        # a term that is itself a sum or product counts with all its terms: another program may add them up in one go
-        carried = sum(known.carried if known.terms else known.limit for known in operands)
-        terms = sum(max(known.terms, 1) for known in operands)
+def beyond(gap: Array, bounds: Sequence[Known]) -> Array | None:
+    """Where a gap is more than the sum of some limits explains, None if nowhere; a limit that is not finite explains
+    nothing."""
+    if any(known.estimated for known in bounds):
+        most = np.asarray(sum(known.most for known in bounds))
+        if np.isfinite(np.max(most, initial=0.0)) and (found := _decided(gap, bounds, most)) is not None:
+            return found if found.any() else None
+    limit = np.asarray(sum(known.limit for known in bounds))
+    if not np.isfinite(np.max(limit, initial=0.0)):
+        limit = np.where(np.isfinite(limit), limit, 0.0)
+    found = np.asarray(gap > limit)
+    return found if found.any() else None
 
-        def mass() -> Array | float:
-            return sum(known.mass if known.terms else sizes([known.value])[0] for known in operands)
 
-    elif op.ulp is None:
-        carried, terms = _carried(line, operands), read[line.summed].shape[-1]
+def _decided(gap: Array, bounds: Sequence[Known], most: Array) -> Array | None:
+    """The same by what the limits are at least and at most; None where that leaves many open."""
+    found = np.asarray(gap > most)
+    if found.all():
+        return found
+    near = np.greater(gap > sum(known.least for known in bounds), found)
+    count = np.count_nonzero(near)
+    if count > FEW * near.size:
+        return None
+    if count:
+        places = np.unravel_index(np.flatnonzero(near), near.shape)
+        found[places] = gap[places] > sum(known.some(places, near.shape) for known in bounds)
+    return found
 
-        def mass() -> Array | float:
-            return op.array(sizes(read), line.constants)
 
-    elif line.op in _ROUNDED:
-        carried, terms = _carried(line, operands), 1
+def reach(values: Array) -> Any:
+    """The largest size of some values."""
+    return np.maximum(np.max(values, initial=0), -np.min(values, initial=0))
 
-        def mass() -> Array | float:
-            return sizes([value])[0]
 
-    else:
-        return Known(value, _carried(line, operands) + bound(line, read, value.astype(rounded)))
-    return _Sum(value, carried, terms, mass, read, rounded)
+def _largest(limit: Array | float) -> float:
+    found = float(np.max(limit, initial=0.0))
+    return np.inf if np.isnan(found) else found
+
+
+def _sizes(values: Array) -> Array:
+    return np.abs(values, dtype=np.float64)
 
 
 def _carried(line: Line, operands: Sequence[Known]) -> Array | float:

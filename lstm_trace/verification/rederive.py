@@ -7,45 +7,47 @@ whether or not both write it with the same lines in between.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Operand
+from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..trace.trace import Trace
-from .propagation import Known, derived
-
-
-class Derived:
-    """A line, (T, B, width): its value, and how far another correct program may be off, from equal common lines.
-
-    least: what `limit` is at least, known without working it out.
-    """
-
-    def __init__(self, value: Array, known: Known) -> None:
-        self.value, self._known = value, known
-
-    @property
-    def least(self) -> Array | float:
-        """See the class."""
-        return self._known.least
-
-    @cached_property
-    def limit(self) -> Array:
-        """See the class."""
-        limit = np.broadcast_to(np.asarray(self._known.limit, np.float64), self.value.shape)
-        bad = not np.isfinite(np.max(limit, initial=0.0))
-        return np.where(np.isnan(limit), np.inf, limit) if bad else limit  # inf - inf, 0 inf: unknown
+from .propagation import Derived, Known, derived
 
 
 def held(trace: Trace, scope: str, name: str) -> Array | None:
     """The values of a line that were recorded, or supplied; None where neither."""
     values = trace.lines.get(scope, {}).get(name)
     return trace.given.get(scope, {}).get(name) if values is None else values
+
+
+class Block:
+    """What several derivations of one block of steps have in common: from equal operands a line is derived once."""
+
+    def __init__(self) -> None:
+        self._found: dict[Line, list[Derived]] = {}
+        self._equal: dict[tuple[int, int], tuple[Array, Array, bool]] = {}  # by identity of two arrays that live on
+
+    def derive(self, line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]]) -> Known:
+        """The line, see `propagation.derived`."""
+        value, others = None, self._found.setdefault(line, [])
+        for other in others:
+            if other.value.dtype == dtype and all(map(self._same, operands, other.operands)):
+                if other.rounded == rounded and all(known.exact for known in (*operands, *other.operands)):
+                    return other
+                value = other.value
+        others.append(derived(line, operands, dtype, rounded, value))
+        return others[-1]
+
+    def _same(self, one: Known, two: Known) -> bool:
+        key = id(one.value), id(two.value)
+        if key not in self._equal:
+            self._equal[key] = one.value, two.value, same(one.value, two.value)
+        return self._equal[key][2]
 
 
 class Derivation:
@@ -71,41 +73,44 @@ class Derivation:
         self.coarse = coarse(equations, values)
         self.rounded = np.float64 if exact else self.coarse
         self._fixed: dict[tuple[str, str, str], Known | None] = {}  # parameters and initial states, as they are read
-        self._pool: dict[str, dict[str, Derived]] = {}  # lines at all steps that later steps or stages read
+        self._pool: dict[str, dict[str, Known]] = {}  # lines at all steps that later steps or stages read
         self._read_later = {source for stage in equations.stages for source in stage.sources.values()}
         self._read_later |= {f"{s.scope}/{line}" for s in equations.stages for line in s.cell.states.values()}
 
-    def lines(self, stage: Stage, steps: slice, only: Collection[str] | None = None) -> dict[str, Derived]:
+    def lines(
+        self, stage: Stage, steps: slice, block: Block | None = None, only: Collection[str] | None = None
+    ) -> dict[str, Known]:
         """The lines of a stage at `steps`. Those of which a premise is in neither trace are left out.
 
-        only: some lines, and all that those read which are not common.
+        block: of these steps. only: some lines, and all that those read which are not common.
         """
-        found: dict[str, Derived] = {}
+        found: dict[str, Known] = {}
         kept = self._pool.setdefault(stage.scope, {})
         parts = list(self._parts(stage, steps))
         for part in parts:
-            for name, known in self._part(stage, part, only).items():
+            for name, known in self._part(stage, part, (len(parts) == 1 and block) or Block(), only).items():
                 there = slice(part.start - steps.start, part.stop - steps.start)
                 if len(parts) == 1:
-                    shape = steps.stop - steps.start, self.values.batch, _width(known)
-                    found[name] = Derived(np.broadcast_to(known.value, shape), known)
+                    found[name] = known
                 else:
                     self._put(found, name, there, known, steps.stop - steps.start)
                 if f"{stage.scope}/{name}" in self._read_later and self._read(stage, name) is None:
                     self._put(kept, name, part, known, self.values.steps)
         return found
 
-    def _part(self, stage: Stage, steps: slice, only: Collection[str] | None) -> dict[str, Known]:
+    def _part(self, stage: Stage, steps: slice, block: Block, only: Collection[str] | None) -> dict[str, Known]:
         """Lines at steps that need none of each other's."""
         found: dict[str, Known] = {}
+        read: dict[Operand, Known | None] = {}
         with np.errstate(all="ignore"):
             for line in stage.cell.lines:
                 if only is not None and line.name not in only:
                     continue
-                operands = [self._operand(stage, name, steps, found) for name in line.operands]
+                read |= {n: self._operand(stage, n, steps, found) for n in line.operands if n not in read}
+                operands = [read[name] for name in line.operands]
                 known = [operand for operand in operands if operand is not None]
                 if len(known) == len(operands):
-                    found[line.name] = derived(line, known, self.dtype, self.rounded)
+                    found[line.name] = block.derive(line, known, self.dtype, self.rounded)
         return found
 
     def _parts(self, stage: Stage, steps: slice) -> Iterator[slice]:
@@ -119,11 +124,11 @@ class Derivation:
         order = range(steps.start, steps.stop)
         yield from (slice(t, t + 1) for t in (reversed(order) if stage.backwards else order))
 
-    def _put(self, found: dict[str, Derived], name: str, there: slice, known: Known, steps: int) -> None:
+    def _put(self, found: dict[str, Known], name: str, there: slice, known: Known, steps: int) -> None:
         if name not in found:
             shape = steps, self.values.batch, _width(known)
             value = np.full(shape, np.nan, self.dtype)
-            found[name] = Derived(value, Known(value, np.full(shape, np.inf)))
+            found[name] = Known(value, np.full(shape, np.inf))
         found[name].value[there] = known.value
         found[name].limit[there] = np.where(np.isnan(known.limit), np.inf, known.limit)
 
@@ -165,6 +170,8 @@ class Derivation:
         if not fits or mine is None or yours is None:
             return Known(rounded)
         off = differing(mine, yours, self.coarse)
+        if not off.any():
+            return Known(rounded)
         size = np.abs(rounded) if ulps == 1 else np.abs(rounded).max(axis=-1, keepdims=True)
         return Known(rounded, np.where(off, ulps * float(np.finfo(self.coarse).eps) * size, 0.0))
 
@@ -244,6 +251,18 @@ def _width(known: Known) -> int:
 def coarse(a: Trace, b: Trace) -> type[np.float32] | type[np.float64]:
     """The coarser dtype of the two."""
     return np.float32 if "float32" in (a.header.dtype, b.header.dtype) else np.float64
+
+
+def same(one: Array, two: Array) -> bool:
+    """Whether two arrays are equal bit for bit."""
+    if one is two:
+        return True
+    if one.shape != two.shape or one.dtype != two.dtype:
+        return False
+    if one.ndim and not np.array_equal(one[:1], two[:1], equal_nan=True):
+        return False  # most that differ differ here
+    bits = f"u{one.dtype.itemsize}"
+    return bool(np.array_equal(one.view(bits), two.view(bits)))
 
 
 def differing(one: Array, two: Array, dtype: type[np.floating[Any]]) -> Array:
