@@ -24,7 +24,7 @@ from ..trace.address import Address
 from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
 from .differences import Gap, Spread, find_gaps
-from .propagation import reach
+from .products import reach
 from .rederive import coarse
 
 if TYPE_CHECKING:
@@ -240,45 +240,41 @@ class _Measure:
 
     def add(self, gap: Gap, mask: Array | None, steps: slice) -> None:
         """More steps. mask: which values differ."""
-        size, largest = gap.size, float(reach(gap.a))
-        self.largest = max(self.largest, largest)
+        size = gap.size
+        self._sum(gap)
         self._keep("size", size.most)
         self._keep("limit", gap.bound())
         for name, part in (("local", gap.local), ("inherited", gap.inherited)):
             if part is not None:
                 self._keep(name, part.most)
-        self._values += gap.a.size
-        self._sum(gap, bool(np.isfinite(size.most + largest)))
         if size.most:
             self._by_step[steps] = size.each.reshape(len(gap.a), -1).max(axis=1)
-            for part in (slice(0, 1), slice(None)):  # a few values tell how large others need to be
-                self._compare(gap.a[part], size.each[part])
+            for some in (slice(0, 1), slice(None)):  # a few values tell how large others need to be
+                self._compare(gap.a[some], size.each[some])
         if mask is not None:
-            self._differing += np.count_nonzero(mask)
+            self._differing += int(np.count_nonzero(mask))
             if self._first is None and (at := _first(self._stage, mask)) is not None:
                 own, of_a = (None if part is None else float(part.each[at]) for part in (gap.local, gap.of_a))
                 place = steps.start + at[0], at[1], at[2]
                 moved = gap.moved is not None and bool(gap.moved[at])
                 self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a, moved
 
-    def _sum(self, gap: Gap, finite: bool) -> None:
-        """Squares, over the finite values alone where not all are."""
-        x, y, apart = (np.asarray(v, np.float64).ravel() for v in (gap.a, gap.b, gap.size.each))
-        if not gap.size.most:
-            y = x
-        else:
-            squares = float(apart @ apart)
+    def _sum(self, gap: Gap) -> None:
+        """Number and squares of the values; products only of those that are finite in both."""
+        x = y = np.asarray(gap.a, np.float64).ravel()
+        largest, most = float(reach(x)), gap.size.most
+        self.largest = max(self.largest, largest)
+        self._values += x.size
+        if most:
+            y, size = np.asarray(gap.b, np.float64).ravel(), gap.size.each.ravel()
+            squares = float(size @ size)
             self._squares += squares
-            self._noise += squares if finite else 0.0
-        if not finite:
+            self._noise += squares if np.isfinite(most + largest) else 0.0
+        if not np.isfinite(most + largest):
             known = np.isfinite(x) & np.isfinite(y)
             x, y = x[known], y[known]
             self._noise += float(np.sum((y - x) ** 2))
-        squares = x @ x
-        self._xx += squares
-        self._yy, self._xy = (
-            (self._yy + squares, self._xy + squares) if y is x else (self._yy + y @ y, self._xy + x @ y)
-        )
+        self._xx, self._xy, self._yy = self._xx + float(x @ x), self._xy + float(x @ y), self._yy + float(y @ y)
 
     def _compare(self, a: Array, size: Array) -> None:
         """Largest difference over the value, and in units in the last place: of the few values that may be the largest.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -12,19 +12,13 @@ from ..base.arrays import Array
 from ..cell.lines import Cell, Line
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..trace.trace import Trace
-from .propagation import Known, beyond
-from .rederive import Block, Derivation, held, same
+from .gaps import Apart, apart, beyond, either
+from .propagation import Known
+from .rederive import Block, Derivation, held
 from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
 BLOCK = 1 << 20
-
-
-class Apart(NamedTuple):
-    """|one - two| of each value, in float64, and the largest."""
-
-    each: Array
-    most: float
 
 
 class Gap(NamedTuple):
@@ -111,7 +105,7 @@ def find_gaps(
                     gap = gap._replace(moved=moved[name] & (gap.size.each > 0))
                 gaps.append(gap._replace(equations=equations, through=through))
             alone = {
-                name: beyond(apart(values[steps], of_a[name].value).each, [of_a[name]])
+                name: beyond(apart(values[steps], of_a[name].value), [of_a[name]])
                 for name, values in a.lines.get(scope, {}).items()
                 if name not in names and name in of_a
             }
@@ -131,7 +125,7 @@ def _moved(by_a: Mapping[str, Known], by_b: Mapping[str, Known]) -> dict[str, Ar
     Biases that were added up, their sum rounded, move nothing; a weight that is off by some ulp moves its product.
     """
     return {
-        name: beyond(apart(one.value, by_b[name].value).each, (one, by_b[name]))
+        name: beyond(apart(one.value, by_b[name].value), (one, by_b[name]))
         for name, one in by_a.items()
         if name in by_b
     }
@@ -184,11 +178,11 @@ def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, checked: _Ch
     else:
         local = apart(two, checked.by_a.value)
         inherited = size if not local.most else local if not size.most else apart(checked.by_a.value, one)
-        wrong = _beyond(local, bounds)
+        wrong = beyond(local, bounds)
     if checked.of_a is not None and line.name in a.lines.get(scope, {}):
         of_a = inherited if checked.of_a is checked.by_a else apart(one, checked.of_a.value)
         assert of_a is not None
-        wrong = either(wrong, _beyond(of_a, [checked.of_a]))
+        wrong = either(wrong, beyond(of_a, [checked.of_a]))
     return Gap(line, one, two, size, bounds, local, inherited, of_a, wrong, None, None, ())
 
 
@@ -196,31 +190,6 @@ def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
     values = held(trace, scope, name)
     assert values is not None, name  # it is in both
     return values[steps]
-
-
-def apart(one: Array, two: Array) -> Apart:
-    """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
-    if same(one, two):
-        return Apart(np.broadcast_to(0.0, one.shape), 0.0)
-    with np.errstate(all="ignore"):
-        gap = np.subtract(one, two, dtype=np.float64)
-        np.abs(gap, out=gap)
-    most = float(np.max(gap, initial=0.0))
-    if np.isfinite(most):
-        return Apart(gap, most)
-    nan = np.isnan(one), np.isnan(two)
-    gap[(one == two) | (nan[0] & nan[1])] = 0.0
-    gap[nan[0] ^ nan[1]] = np.inf
-    return Apart(gap, float(np.max(gap)))
-
-
-def _beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:
-    return beyond(gap.each, bounds) if gap.most else None
-
-
-def either(one: Array | None, two: Array | None) -> Array | None:
-    """Where one or the other is true; None if neither is anywhere."""
-    return two if one is None else one if two is None else one | two
 
 
 def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[str, str] | None:
@@ -275,38 +244,35 @@ class Spread:
         self._touched: dict[str, Array] = {}  # by scope the rows in which something differed at an earlier step
 
     def take(self, stage: Stage, steps: slice, side: Side) -> Iterator[tuple[Gap, Array | None]]:
-        """Each gap with the values that differ, None if none does: the line itself is wrong in a or b, or a premise moves it, or an
-        operand, or an earlier step of the same row, differs.
+        """Each gap with the values that differ (None if none does): the line itself is wrong in a or b, or a premise
+        moves it, or an operand, or an earlier step of the same row, differs.
         """
         by_name = {gap.line.name: gap for gap in side.gaps}
         new = {name: _rows(mask) for name, mask in side.alone.items()}
         new |= {name: _rows(either(gap.wrong, gap.moved)) for name, gap in by_name.items()}
         read = {name: self._elsewhere(stage, name, steps) for line in stage.cell.lines for name in line.reads}
-        told = [mask for mask in (*new.values(), *read.values()) if mask is not None]
-        before = self._before(stage, steps, told)
+        before = self._before(stage, steps, (*new.values(), *read.values()))
         reached: dict[str, Array | None] = {}
         for line in stage.cell.lines:
-            told = [mask for n in line.reads if (mask := reached[n] if n in reached else read[n]) is not None]
-            told = reduce(np.logical_or, told, before)
+            told = _any(before, *(reached[name] if name in reached else read[name] for name in line.reads))
             if line.name in by_name:
                 gap = by_name[line.name]
                 mask = gap.moved
                 if gap.wrong is not None or told.any():
                     spread = told[:, :, None] if gap.wrong is None else gap.wrong | told[:, :, None]
-                    far = _beyond(gap.size, gap.bounds)
+                    far = beyond(gap.size, gap.bounds)
                     mask = either(mask, None if far is None else far & spread)
                 yield gap, mask
-                told = _rows(mask)
-            elif new.get(line.name) is not None:
-                told = told | new[line.name]
-            reached[line.name] = told
-            place = f"{stage.scope}/{line.name}"
-            if told is not None and told.any():
-                self._told.setdefault(place, np.zeros((self.steps, self.rows), bool))[steps] = told
+                reached[line.name] = _rows(mask)
+            else:
+                reached[line.name] = _any(told, new.get(line.name))
+            if (differs := reached[line.name]) is not None and differs.any():
+                place = f"{stage.scope}/{line.name}"
+                self._told.setdefault(place, np.zeros((self.steps, self.rows), bool))[steps] = differs
 
-    def _before(self, stage: Stage, steps: slice, masks: Sequence[Array]) -> Array:
+    def _before(self, stage: Stage, steps: slice, masks: Iterable[Array | None]) -> Array:
         """For each step and row whether something differs at a step that was visited before; masks: what does here."""
-        touched = reduce(np.logical_or, masks, np.zeros((steps.stop - steps.start, self.rows), bool))
+        touched = _any(np.zeros((steps.stop - steps.start, self.rows), bool), *masks)
         visited = touched[::-1] if stage.backwards else touched
         earlier = self._touched.setdefault(stage.scope, np.zeros(self.rows, bool))
         before = np.logical_or.accumulate(np.concatenate([earlier[None], visited]), axis=0)
@@ -317,6 +283,11 @@ class Spread:
         """For each step and row whether the line of another stage that is read as `name` differs."""
         mask = self._told.get(stage.sources.get(name, ""))
         return None if mask is None else mask[steps]
+
+
+def _any(mask: Array, *others: Array | None) -> Array:
+    """Where any of them is true."""
+    return reduce(lambda one, two: one | two, [other for other in others if other is not None], mask)
 
 
 def _rows(mask: Array | None) -> Array | None:

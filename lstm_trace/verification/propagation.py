@@ -12,7 +12,7 @@ from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.ops import OPS
 from ..cell.slopes import DERIVATIVE
-from .products import FEW, Product
+from .products import Product, Sizes, reach
 from .rounding import bound
 
 # Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
@@ -51,6 +51,11 @@ class Known:
     def most(self) -> Array | float:
         """What it is at most."""
         return self.limit
+
+    @cached_property
+    def size(self) -> Sizes:
+        """|value|, in float64."""
+        return Sizes(np.abs(self.value, dtype=np.float64))
 
     def at(self, steps: slice) -> Known:
         """Some steps of a value that has them."""
@@ -91,10 +96,10 @@ class Derived(Known):
     def mass(self) -> Array | float:  # type: ignore[override]
         """See `Known`; of a function the value itself."""
         if self.line.op == "add":
-            return sum(known.mass if known.terms else _sizes(known.value) for known in self.operands)
+            return sum(known.mass if known.terms else known.size.values for known in self.operands)
         if self._op.ulp is None:
-            return self._op.array([_sizes(v) for v in self._read], self.line.constants)
-        return _sizes(self.value) if self.terms else self.value.astype(self.rounded, copy=False)
+            return self._op.array([known.size.values for known in self.operands], self.line.constants)
+        return self.size.values if self.terms else self.value.astype(self.rounded, copy=False)
 
     def _own(self, mass: Any) -> Any:
         """What rounding of this line alone explains."""
@@ -120,44 +125,55 @@ class Derived(Known):
     @cached_property
     def estimated(self) -> bool:  # type: ignore[override]
         """See `Known`: of a product that is far from overflow."""
-        return bool(self.line.product) and all(reach(v) < _TAME for v in self._read)
+        return bool(self.line.product) and all(known.size.largest < _TAME for known in self.operands)
 
     @property
     def least(self) -> Array | float:
         """Of a product n eps |value|, half of the limit where all terms have one sign."""
-        return _sizes(self.value) * (self.terms * float(np.finfo(self.rounded).eps)) if self.estimated else 0.0
+        return self.size.values * (self.terms * float(np.finfo(self.rounded).eps)) if self.estimated else 0.0
 
     @property
     def most(self) -> Array | float:
         """Of a product what no limit of the step and row is above."""
         if not self.estimated:
             return self.limit
-        return self._own(Product.of(self.line, self._read).most()) + sum(part.most() for part in self._parts)
+        return self._own(self._product.most()) + sum(part.most() for part in self._parts)
 
     def some(self, places: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
         """See `Known`."""
         if not self.estimated:
             return super().some(places, shape)
-        sizes = Product.of(self.line, [_sizes(v) for v in self._read]).some(places, shape)
-        return np.asarray(self._own(sizes) + sum(part.some(places, shape) for part in self._parts))
+        own = self._own(self._product.some(places, shape))
+        return np.asarray(own + sum(part.some(places, shape) for part in self._parts))
+
+    @cached_property
+    def _product(self) -> Product:
+        matrix, vectors = self._factors
+        return Product(matrix.size, vectors.size, self.line.op == "vecmat")
+
+    @property
+    def _factors(self) -> list[Known]:
+        """Of a product the matrix and the vectors."""
+        return [self.operands[self.line.operands.index(name)] for name in self.line.product or ()]
 
     @cached_property
     def _parts(self) -> list[Product]:
         """The products whose sum a product carries."""
         if all(known.exact for known in self.operands):
             return []
-        limits = [np.broadcast_to(known.limit, known.value.shape) for known in self.operands]
-        (matrix, vectors), (off, near) = (Product.of(self.line, values) for values in (self._read, limits))
-        return [Product(matrix, near), Product(off, vectors + near)]
+        off, near = (Sizes(np.broadcast_to(known.limit, known.value.shape)) for known in self._factors)
+        matrix, vectors, flipped = self._product
+        both = [Product(matrix, near, flipped), Product(off, Sizes(vectors.values + near.values), flipped)]
+        return [part for part, limit in zip(both, (near, off), strict=True) if limit.largest != 0]
 
     def largest(self) -> float:
         """See `Known`."""
-        if isinstance(self.carried, np.ndarray) or self.line.op == "add":
+        if isinstance(self.carried, np.ndarray):
             return _largest(self.limit)
         if self.line.product:
-            mass = Product.of(self.line, self._read).largest()
+            mass: Any = self._product.largest()
         else:
-            mass = np.max(self.mass) if self._op.ulp is None else reach(self.mass)
+            mass = np.max(self.mass) if self.terms else reach(self.mass)
         return self.carried + _largest(self._own(mass))
 
 
@@ -170,47 +186,9 @@ def derived(
     return Derived(line, operands, value, rounded)
 
 
-def beyond(gap: Array, bounds: Sequence[Known]) -> Array | None:
-    """Where a gap is more than the sum of some limits explains, None if nowhere; a limit that is not finite explains
-    nothing."""
-    if any(known.estimated for known in bounds):
-        most = np.asarray(sum(known.most for known in bounds))
-        if np.isfinite(np.max(most, initial=0.0)) and (found := _decided(gap, bounds, most)) is not None:
-            return found if found.any() else None
-    limit = np.asarray(sum(known.limit for known in bounds))
-    if not np.isfinite(np.max(limit, initial=0.0)):
-        limit = np.where(np.isfinite(limit), limit, 0.0)
-    found = np.asarray(gap > limit)
-    return found if found.any() else None
-
-
-def _decided(gap: Array, bounds: Sequence[Known], most: Array) -> Array | None:
-    """The same by what the limits are at least and at most; None where that leaves many open."""
-    found = np.asarray(gap > most)
-    if found.all():
-        return found
-    near = np.greater(gap > sum(known.least for known in bounds), found)
-    count = np.count_nonzero(near)
-    if count > FEW * near.size:
-        return None
-    if count:
-        places = np.unravel_index(np.flatnonzero(near), near.shape)
-        found[places] = gap[places] > sum(known.some(places, near.shape) for known in bounds)
-    return found
-
-
-def reach(values: Array) -> Any:
-    """The largest size of some values."""
-    return np.maximum(np.max(values, initial=0), -np.min(values, initial=0))
-
-
 def _largest(limit: Array | float) -> float:
     found = float(np.max(limit, initial=0.0))
     return np.inf if np.isnan(found) else found
-
-
-def _sizes(values: Array) -> Array:
-    return np.abs(values, dtype=np.float64)
 
 
 def _carried(line: Line, operands: Sequence[Known]) -> Array | float:

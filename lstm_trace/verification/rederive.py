@@ -16,6 +16,7 @@ from ..base.arrays import Array
 from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..trace.trace import Trace
+from .gaps import same
 from .propagation import Derived, Known, derived
 
 
@@ -130,7 +131,7 @@ class Derivation:
             value = np.full(shape, np.nan, self.dtype)
             found[name] = Known(value, np.full(shape, np.inf))
         found[name].value[there] = known.value
-        found[name].limit[there] = np.where(np.isnan(known.limit), np.inf, known.limit)
+        np.asarray(found[name].limit)[there] = np.where(np.isnan(known.limit), np.inf, known.limit)
 
     def _read(self, stage: Stage, name: str) -> Known | None:
         """A line that both have, or what this cell is supplied with, at all steps."""
@@ -211,7 +212,7 @@ class Derivation:
         if recorded is not None:
             return self._wide(recorded.at(steps))
         kept = self._pool.get(scope, {}).get(name)
-        return None if kept is None else Known(kept.value[steps], kept.limit[steps])
+        return None if kept is None else kept.at(steps)
 
     def _state(self, stage: Stage, name: str, steps: slice) -> Known | None:
         """The carried line of the step before in visiting order, the initial value at the edge."""
@@ -227,7 +228,7 @@ class Derivation:
             if recorded is not None:
                 parts.append(self._wide(recorded.at(inner)))
             elif kept is not None:
-                parts.append(Known(kept.value[inner], kept.limit[inner]))
+                parts.append(kept.at(inner))
             else:
                 return None
         if edge:
@@ -253,20 +254,8 @@ def coarse(a: Trace, b: Trace) -> type[np.float32] | type[np.float64]:
     return np.float32 if "float32" in (a.header.dtype, b.header.dtype) else np.float64
 
 
-def same(one: Array, two: Array) -> bool:
-    """Whether two arrays are equal bit for bit."""
-    if one is two:
-        return True
-    if one.shape != two.shape or one.dtype != two.dtype:
-        return False
-    if one.ndim and not np.array_equal(one[:1], two[:1], equal_nan=True):
-        return False  # most that differ differ here
-    bits = f"u{one.dtype.itemsize}"
-    return bool(np.array_equal(one.view(bits), two.view(bits)))
-
-
 def differing(one: Array, two: Array, dtype: type[np.floating[Any]]) -> Array:
     """Where two premises of one shape differ in `dtype`: a float32 copy of a weight is the same weight."""
     with np.errstate(all="ignore"):
-        off = one.astype(dtype) != two.astype(dtype)
-    return np.asarray(off & ~(np.isnan(one) & np.isnan(two)))
+        off = np.asarray(one.astype(dtype, copy=False) != two.astype(dtype, copy=False))
+    return off & ~(np.isnan(one) & np.isnan(two)) if off.any() else off

@@ -1,0 +1,87 @@
+"""How far two arrays are apart, and where that is more than rounding explains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from .products import FEW
+from .propagation import Known
+
+
+class Apart(NamedTuple):
+    """|one - two| of each value, in float64, and the largest."""
+
+    each: Array
+    most: float
+
+
+def apart(one: Array, two: Array) -> Apart:
+    """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
+    if same(one, two):
+        return Apart(np.broadcast_to(0.0, one.shape), 0.0)
+    one, two = (np.asarray(values, np.float64) for values in (one, two))
+    with np.errstate(all="ignore"):
+        gap = np.subtract(one, two)
+        np.abs(gap, out=gap)
+    most = float(np.max(gap, initial=0.0))
+    if np.isfinite(most):
+        return Apart(gap, most)
+    nan = np.isnan(one), np.isnan(two)
+    gap[(one == two) | (nan[0] & nan[1])] = 0.0
+    gap[nan[0] ^ nan[1]] = np.inf
+    return Apart(gap, float(np.max(gap)))
+
+
+def same(one: Array, two: Array) -> bool:
+    """Whether two arrays are equal bit for bit."""
+    if one is two:
+        return True
+    if one.shape != two.shape or one.dtype != two.dtype:
+        return False
+    bits = f"u{one.dtype.itemsize}"
+    one, two = one.view(bits), two.view(bits)
+    return (not one.ndim or bool((one[:1] == two[:1]).all())) and bool((one == two).all())  # most differ early
+
+
+def beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:
+    """Where a gap is more than the sum of some limits explains, None if nowhere; a limit that is not finite explains
+    nothing.
+    """
+    if not gap.most:
+        return None
+    found = _decided(gap, bounds) if any(known.estimated for known in bounds) else None
+    if found is None:
+        limit = np.asarray(sum(known.limit for known in bounds))
+        if not np.isfinite(np.max(limit, initial=0.0)):
+            limit = np.where(np.isfinite(limit), limit, 0.0)
+        found = gap.each > limit
+    return found if found.any() else None
+
+
+def _decided(gap: Apart, bounds: Sequence[Known]) -> Array | None:
+    """The same by what the limits are at least and at most, a few limits worked out; None where they are many."""
+    most = np.asarray(sum(known.most for known in bounds))
+    if not np.isfinite(np.max(most, initial=0.0)):
+        return None
+    above = gap.each > most if gap.most > np.min(most, initial=np.inf) else None
+    if above is not None and above.all():
+        return above
+    near = gap.each > sum(known.least for known in bounds)
+    if above is not None:
+        near &= ~above
+    places = np.flatnonzero(near)
+    if places.size > FEW * near.size:
+        return None
+    if places.size:
+        at = np.unravel_index(places, near.shape)
+        near[at] = gap.each[at] > sum(known.some(at, near.shape) for known in bounds)
+    return near if above is None else near | above
+
+
+def either(one: Array | None, two: Array | None) -> Array | None:
+    """Where one or the other is true; None if neither is anywhere."""
+    return two if one is None else one if two is None else one | two
