@@ -24,7 +24,6 @@ from ..trace.address import Address
 from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
 from .differences import Gap, Spread, find_gaps
-from .products import reach
 from .rederive import coarse
 
 if TYPE_CHECKING:
@@ -214,9 +213,9 @@ def _some(trace: Trace) -> str:
 
 def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Array:
     """Which values differ by more than a tolerance that was given; dtype: of which a unit in the last place counts."""
-    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * np.abs(gap.a, dtype=np.float64)
+    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * gap.a.size.values
     if tolerance.ulps is not None:
-        limit = np.maximum(limit, tolerance.ulps * _spacing(gap.a, dtype))
+        limit = np.maximum(limit, tolerance.ulps * _spacing(gap.a.wide, dtype))
     return np.asarray(~(gap.size.each <= limit))
 
 
@@ -248,25 +247,25 @@ class _Measure:
             if part is not None:
                 self._keep(name, part.most)
         if size.most:
-            self._by_step[steps] = size.each.reshape(len(gap.a), -1).max(axis=1)
+            self._by_step[steps] = size.each.reshape(len(size.each), -1).max(axis=1)
             for some in (slice(0, 1), slice(None)):  # a few values tell how large others need to be
-                self._compare(gap.a[some], size.each[some])
+                self._compare(gap.a.size.values[some], size.each[some])
         if mask is not None:
             self._differing += int(np.count_nonzero(mask))
             if self._first is None and (at := _first(self._stage, mask)) is not None:
                 own, of_a = (None if part is None else float(part.each[at]) for part in (gap.local, gap.of_a))
                 place = steps.start + at[0], at[1], at[2]
                 moved = gap.moved is not None and bool(gap.moved[at])
-                self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a, moved
+                self._first = place, (float(gap.a.value[at]), float(gap.b.value[at])), own, of_a, moved
 
     def _sum(self, gap: Gap) -> None:
         """Number and squares of the values; products only of those that are finite in both."""
-        x = y = np.asarray(gap.a, np.float64).ravel()
-        largest, most = float(reach(x)), gap.size.most
+        x = y = gap.a.wide.ravel()
+        largest, most = gap.a.size.largest, gap.size.most
         self.largest = max(self.largest, largest)
         self._values += x.size
         if most:
-            y, size = np.asarray(gap.b, np.float64).ravel(), gap.size.each.ravel()
+            y, size = gap.b.wide.ravel(), gap.size.each.ravel()
             squares = float(size @ size)
             self._squares += squares
             self._noise += squares if np.isfinite(most + largest) else 0.0
@@ -277,13 +276,13 @@ class _Measure:
         self._xx, self._xy, self._yy = self._xx + float(x @ x), self._xy + float(x @ y), self._yy + float(y @ y)
 
     def _compare(self, a: Array, size: Array) -> None:
-        """Largest difference over the value, and in units in the last place: of the few values that may be the largest.
+        """Largest difference over |a|, and in units in the last place: of the few values that may be the largest.
 
         A unit in the last place is between eps |a| / 2 and eps |a|, or more.
         """
         least = (self._most["units"] or 0.0) * float(np.finfo(self._dtype).eps) / 2 * (1 - 1e-6)
-        few = size > (np.abs(a, dtype=np.float64) * least if least else 0.0)
-        off, values = size[few], np.abs(a[few], dtype=np.float64)
+        few = size > (a * least if least else 0.0)
+        off, values = size[few], a[few]
         self._keep("relative", float(np.max(off / values, initial=0.0)))
         self._keep("units", float(np.max(off / _spacing(values, self._dtype), initial=0.0)))
 

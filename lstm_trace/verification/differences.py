@@ -33,8 +33,8 @@ class Gap(NamedTuple):
     """
 
     line: Line
-    a: Array
-    b: Array
+    a: Known
+    b: Known
     size: Apart
     bounds: Sequence[Known]
     local: Apart | None
@@ -49,7 +49,7 @@ class Gap(NamedTuple):
         """The most that rounding explains."""
         if len(self.bounds) == 1:
             return self.bounds[0].largest()
-        return Known(self.a, sum(known.limit for known in self.bounds)).largest()
+        return Known(self.a.value, sum(known.limit for known in self.bounds)).largest()
 
 
 class Side(NamedTuple):
@@ -100,12 +100,12 @@ def find_gaps(
                 equations, through = texts[name]
                 again = by_a if equations is None else by_whole
                 checked = _Checked(of_a.get(name), again.get(name), by_b.get(name))
-                gap = _gap(a, b, stage, name, steps, checked)
+                gap = _gap(a, b, stage, name, steps, block, checked)
                 if equations is None and moved.get(name) is not None and gap.size.most:
                     gap = gap._replace(moved=moved[name] & (gap.size.each > 0))
                 gaps.append(gap._replace(equations=equations, through=through))
             alone = {
-                name: beyond(apart(values[steps], of_a[name].value), [of_a[name]])
+                name: beyond(apart(block.known(values[steps]), of_a[name]), [of_a[name]])
                 for name, values in a.lines.get(scope, {}).items()
                 if name not in names and name in of_a
             }
@@ -124,11 +124,7 @@ def _moved(by_a: Mapping[str, Known], by_b: Mapping[str, Known]) -> dict[str, Ar
 
     Biases that were added up, their sum rounded, move nothing; a weight that is off by some ulp moves its product.
     """
-    return {
-        name: beyond(apart(one.value, by_b[name].value), (one, by_b[name]))
-        for name, one in by_a.items()
-        if name in by_b
-    }
+    return {name: beyond(apart(one, by_b[name]), (one, by_b[name])) for name, one in by_a.items() if name in by_b}
 
 
 def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[str]]) -> set[str]:
@@ -167,20 +163,20 @@ class _Checked(NamedTuple):
     by_b: Known | None
 
 
-def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, checked: _Checked) -> Gap:
+def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, block: Block, checked: _Checked) -> Gap:
     line, scope = stage.cell.by_name[name], stage.scope
-    one, two = (_held_at(trace, scope, name, steps) for trace in (a, b))
+    one, two = (block.known(_held_at(trace, scope, name, steps)) for trace in (a, b))
     size = apart(one, two)
     local = inherited = of_a = wrong = None
     bounds = [known for known in (checked.by_a, checked.by_b) if checked.by_a is not None and known is not None]
     if checked.by_a is None:
         wrong = size.each > 0 if size.most else None
     else:
-        local = apart(two, checked.by_a.value)
-        inherited = size if not local.most else local if not size.most else apart(checked.by_a.value, one)
+        local = apart(two, checked.by_a)
+        inherited = size if not local.most else local if not size.most else apart(one, checked.by_a)
         wrong = beyond(local, bounds)
     if checked.of_a is not None and line.name in a.lines.get(scope, {}):
-        of_a = inherited if checked.of_a is checked.by_a else apart(one, checked.of_a.value)
+        of_a = inherited if checked.of_a is checked.by_a else apart(one, checked.of_a)
         assert of_a is not None
         wrong = either(wrong, beyond(of_a, [checked.of_a]))
     return Gap(line, one, two, size, bounds, local, inherited, of_a, wrong, None, None, ())

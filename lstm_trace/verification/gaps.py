@@ -19,32 +19,20 @@ class Apart(NamedTuple):
     most: float
 
 
-def apart(one: Array, two: Array) -> Apart:
+def apart(one: Known, two: Known) -> Apart:
     """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
-    if same(one, two):
-        return Apart(np.broadcast_to(0.0, one.shape), 0.0)
-    one, two = (np.asarray(values, np.float64) for values in (one, two))
+    if one.same(two):
+        return Apart(np.broadcast_to(0.0, one.value.shape), 0.0)
     with np.errstate(all="ignore"):
-        gap = np.subtract(one, two)
-        np.abs(gap, out=gap)
+        gap = np.subtract(one.wide, two.wide)
+        gap = np.abs(gap, out=gap)
     most = float(np.max(gap, initial=0.0))
     if np.isfinite(most):
         return Apart(gap, most)
-    nan = np.isnan(one), np.isnan(two)
-    gap[(one == two) | (nan[0] & nan[1])] = 0.0
+    nan = np.isnan(one.wide), np.isnan(two.wide)
+    gap[(one.wide == two.wide) | (nan[0] & nan[1])] = 0.0
     gap[nan[0] ^ nan[1]] = np.inf
     return Apart(gap, float(np.max(gap)))
-
-
-def same(one: Array, two: Array) -> bool:
-    """Whether two arrays are equal bit for bit."""
-    if one is two:
-        return True
-    if one.shape != two.shape or one.dtype != two.dtype:
-        return False
-    bits = f"u{one.dtype.itemsize}"
-    one, two = one.view(bits), two.view(bits)
-    return (not one.ndim or bool((one[:1] == two[:1]).all())) and bool((one == two).all())  # most differ early
 
 
 def beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:

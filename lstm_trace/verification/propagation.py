@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property, reduce
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -53,9 +54,24 @@ class Known:
         return self.limit
 
     @cached_property
+    def wide(self) -> Array:
+        """The value in float64, in one piece."""
+        return np.ascontiguousarray(self.value, np.float64).reshape(self.value.shape)
+
+    @cached_property
     def size(self) -> Sizes:
         """|value|, in float64."""
-        return Sizes(np.abs(self.value, dtype=np.float64))
+        return Sizes(np.abs(self.wide))
+
+    def same(self, other: Known) -> bool:
+        """Whether two values are equal bit for bit."""
+        if other not in self._compared:
+            self._compared[other] = _same(self.value, other.value)
+        return self._compared[other]
+
+    @cached_property
+    def _compared(self) -> WeakKeyDictionary[Known, bool]:
+        return WeakKeyDictionary()
 
     def at(self, steps: slice) -> Known:
         """Some steps of a value that has them."""
@@ -184,6 +200,14 @@ def derived(
     if value is None:
         value = np.asarray(OPS[line.op].array([known.value for known in operands], line.constants), dtype)
     return Derived(line, operands, value, rounded)
+
+
+def _same(one: Array, two: Array) -> bool:
+    if one.shape != two.shape or one.dtype != two.dtype:
+        return False
+    bits = f"u{one.dtype.itemsize}"
+    one, two = one.view(bits), two.view(bits)
+    return (not one.ndim or bool((one[:1] == two[:1]).all())) and bool((one == two).all())  # most differ early
 
 
 def _largest(limit: Array | float) -> float:

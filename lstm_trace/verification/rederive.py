@@ -16,7 +16,6 @@ from ..base.arrays import Array
 from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..trace.trace import Trace
-from .gaps import same
 from .propagation import Derived, Known, derived
 
 
@@ -31,24 +30,23 @@ class Block:
 
     def __init__(self) -> None:
         self._found: dict[Line, list[Derived]] = {}
-        self._equal: dict[tuple[int, int], tuple[Array, Array, bool]] = {}  # by identity of two arrays that live on
+        self._known: dict[tuple[Any, ...], Known] = {}
+
+    def known(self, values: Array) -> Known:
+        """Recorded values, the same wherever they are read."""
+        key = values.__array_interface__["data"][0], values.shape, values.strides, values.dtype
+        return self._known.setdefault(key, Known(values))
 
     def derive(self, line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]]) -> Known:
         """The line, see `propagation.derived`."""
         value, others = None, self._found.setdefault(line, [])
         for other in others:
-            if other.value.dtype == dtype and all(map(self._same, operands, other.operands)):
+            if other.value.dtype == dtype and all(map(Known.same, operands, other.operands)):
                 if other.rounded == rounded and all(known.exact for known in (*operands, *other.operands)):
                     return other
                 value = other.value
         others.append(derived(line, operands, dtype, rounded, value))
         return others[-1]
-
-    def _same(self, one: Known, two: Known) -> bool:
-        key = id(one.value), id(two.value)
-        if key not in self._equal:
-            self._equal[key] = one.value, two.value, same(one.value, two.value)
-        return self._equal[key][2]
 
 
 class Derivation:
@@ -107,7 +105,7 @@ class Derivation:
             for line in stage.cell.lines:
                 if only is not None and line.name not in only:
                     continue
-                read |= {n: self._operand(stage, n, steps, found) for n in line.operands if n not in read}
+                read |= {n: self._operand(stage, n, steps, found, block) for n in line.operands if n not in read}
                 operands = [read[name] for name in line.operands]
                 known = [operand for operand in operands if operand is not None]
                 if len(known) == len(operands):
@@ -176,18 +174,20 @@ class Derivation:
         size = np.abs(rounded) if ulps == 1 else np.abs(rounded).max(axis=-1, keepdims=True)
         return Known(rounded, np.where(off, ulps * float(np.finfo(self.coarse).eps) * size, 0.0))
 
-    def _operand(self, stage: Stage, name: Operand, steps: slice, step: Mapping[str, Known]) -> Known | None:
+    def _operand(
+        self, stage: Stage, name: Operand, steps: slice, step: Mapping[str, Known], block: Block
+    ) -> Known | None:
         """What a line reads as `name`; `step`: the lines derived so far at these steps."""
         if not isinstance(name, str):
             with np.errstate(over="ignore"):
                 return Known(np.asarray(name, self.dtype))
         recorded = self._read(stage, name)
         if recorded is not None:
-            return self._wide(recorded.at(steps))
+            return self._wide(recorded.at(steps), block)
         if name in stage.cell.by_name:
             return step.get(name)
         if name in stage.cell.states:
-            return self._state(stage, name, steps)
+            return self._state(stage, name, steps, block)
         if name not in stage.sources:
             return self._premise("parameters", stage.scope, name)
         if stage.sources[name] == X:
@@ -199,22 +199,25 @@ class Derivation:
             return Known(source.valid[steps].astype(self.dtype))
         if stage.sources[name] == GIVEN:
             return None  # neither trace has what was supplied
-        return self._elsewhere(stage.sources[name], steps)
+        return self._elsewhere(stage.sources[name], steps, block)
 
-    def _wide(self, known: Known) -> Known:
+    def _wide(self, known: Known, block: Block) -> Known:
         """In the dtype that this derives in."""
-        return Known(known.value.astype(self.dtype, copy=False), known.limit)
+        if not known.exact:
+            return Known(known.value.astype(self.dtype, copy=False), known.limit)
+        shared = block.known(known.value)
+        return shared if shared.value.dtype == self.dtype else block.known(shared.wide.astype(self.dtype, copy=False))
 
-    def _elsewhere(self, source: str, steps: slice) -> Known | None:
+    def _elsewhere(self, source: str, steps: slice, block: Block) -> Known | None:
         """A line of another stage, or what that one is supplied with."""
         scope, name = scope_and_name(source)
         recorded = self._read(self.equations.stage(scope), name)
         if recorded is not None:
-            return self._wide(recorded.at(steps))
+            return self._wide(recorded.at(steps), block)
         kept = self._pool.get(scope, {}).get(name)
         return None if kept is None else kept.at(steps)
 
-    def _state(self, stage: Stage, name: str, steps: slice) -> Known | None:
+    def _state(self, stage: Stage, name: str, steps: slice, block: Block) -> Known | None:
         """The carried line of the step before in visiting order, the initial value at the edge."""
         line = stage.cell.states[name]
         back = stage.backwards
@@ -226,7 +229,7 @@ class Derivation:
         parts: list[Known] = []
         if inner.stop > inner.start:
             if recorded is not None:
-                parts.append(self._wide(recorded.at(inner)))
+                parts.append(self._wide(recorded.at(inner), block))
             elif kept is not None:
                 parts.append(kept.at(inner))
             else:
