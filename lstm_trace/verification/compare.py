@@ -24,6 +24,8 @@ from ..trace.address import Address
 from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
 from .differences import Gap, Spread, find_gaps
+from .gaps import apart
+from .propagation import Known
 from .rederive import coarse
 
 if TYPE_CHECKING:
@@ -245,7 +247,7 @@ class _Measure:
         self._keep("limit", gap.bound())
         for name, part in (("local", gap.local), ("inherited", gap.inherited)):
             if part is not None:
-                self._keep(name, part.most)
+                self._keep(name, part)
         if size.most:
             self._by_step[steps] = size.each.reshape(len(size.each), -1).max(axis=1)
             for some in (slice(0, 1), slice(None)):  # a few values tell how large others need to be
@@ -253,10 +255,10 @@ class _Measure:
         if mask is not None:
             self._differing += int(np.count_nonzero(mask))
             if self._first is None and (at := _first(self._stage, mask)) is not None:
-                own, of_a = (None if part is None else float(part.each[at]) for part in (gap.local, gap.of_a))
                 place = steps.start + at[0], at[1], at[2]
+                values = float(gap.a.value[at]), float(gap.b.value[at])
                 moved = gap.moved is not None and bool(gap.moved[at])
-                self._first = place, (float(gap.a.value[at]), float(gap.b.value[at])), own, of_a, moved
+                self._first = place, values, _off(gap.b, gap.by_a, at), _off(gap.a, gap.of_a, at), moved
 
     def _sum(self, gap: Gap) -> None:
         """Number and squares of the values; products only of those that are finite in both."""
@@ -329,6 +331,14 @@ class _Measure:
             bound=self._most["limit"] or 0.0,
             by_step=tuple(self._by_step.tolist()),
         )
+
+
+def _off(recorded: Known, derived: Known | None, at: tuple[int, int, int]) -> float | None:
+    """How far a recorded value is from its derivation."""
+    if derived is None:
+        return None
+    values = (np.broadcast_to(known.value, recorded.value.shape) for known in (recorded, derived))
+    return apart(*(Known(np.atleast_1d(value[at])) for value in values)).most
 
 
 def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:

@@ -18,18 +18,21 @@ from .rederive import Block, Derivation, held
 from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
-BLOCK = 1 << 20
+BLOCK = 1 << 19
+#: Bytes: the C library, once it has freed so much at once, keeps what it frees below that. Arrays of a block would else
+#: be fresh memory each time, which takes longer than what is computed in them.
+KEPT = 31 << 20
 
 
 class Gap(NamedTuple):
     """One line in both at some steps: values (steps, B, width), |b - a|, what rounding explains, and whose.
 
     bounds: whose sum is what rounding explains.
-    local: how far b's value is from the line derived by a's equation from b's own operands; inherited: how far that is
-    from a's value. of_a: how far a's value is from its own derivation. None where an operand is missing. wrong: where
-    local or of_a is more than rounding. moved: where the two differ and a premise that differs is why, by more than
-    rounding of the premises; each None if nowhere. equations: a's and b's, where they differ. through: the named lines
-    that are not in both and that b's was derived through.
+    by_a: the line derived by a's equation from b's own operands; local: the most that b's value is off from it;
+    inherited: the most that a's is. of_a: the line derived from a's operands. None where an operand is missing. wrong:
+    where b's value is off from by_a, or a's from of_a, by more than rounding. moved: where the two differ and a premise
+    that differs is why, by more than rounding of the premises; each None if nowhere. equations: a's and b's, where they
+    differ. through: the named lines that are not in both and that b's was derived through.
     """
 
     line: Line
@@ -37,9 +40,10 @@ class Gap(NamedTuple):
     b: Known
     size: Apart
     bounds: Sequence[Known]
-    local: Apart | None
-    inherited: Apart | None
-    of_a: Apart | None
+    by_a: Known | None
+    local: float | None
+    inherited: float | None
+    of_a: Known | None
     wrong: Array | None
     moved: Array | None
     equations: tuple[str, str] | None
@@ -66,6 +70,7 @@ def find_gaps(
 
     a and b have the same steps and rows; common: the lines in both, by scope; premises: whether a premise differs.
     """
+    np.empty(KEPT, np.uint8)  # freed at once, see KEPT
     mine, yours, theirs = Derivation(a, a, a.lines), Derivation(a, b, common), Derivation(b, b, common)
     # where the equations differ as well, numbers of one name may mean different things (b_f with or without the 1 that
     # a forget bias adds): b's line is then held against a's whole function, a's premises included
@@ -167,19 +172,19 @@ def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, block: Block
     line, scope = stage.cell.by_name[name], stage.scope
     one, two = (block.known(_held_at(trace, scope, name, steps)) for trace in (a, b))
     size = apart(one, two)
-    local = inherited = of_a = wrong = None
     bounds = [known for known in (checked.by_a, checked.by_b) if checked.by_a is not None and known is not None]
-    if checked.by_a is None:
+    local = inherited = of_a = None
+    if (by_a := checked.by_a) is None:
         wrong = size.each > 0 if size.most else None
     else:
-        local = apart(two, checked.by_a)
-        inherited = size if not local.most else local if not size.most else apart(one, checked.by_a)
-        wrong = beyond(local, bounds)
+        own = apart(two, by_a)
+        wrong, local = beyond(own, bounds), own.most
+        inherited = size.most if not local else local if not size.most else apart(one, by_a).most
     if checked.of_a is not None and line.name in a.lines.get(scope, {}):
-        of_a = inherited if checked.of_a is checked.by_a else apart(one, checked.of_a)
-        assert of_a is not None
-        wrong = either(wrong, beyond(of_a, [checked.of_a]))
-    return Gap(line, one, two, size, bounds, local, inherited, of_a, wrong, None, None, ())
+        of_a = checked.of_a
+        if of_a is not by_a or size.most or len(bounds) > 1:  # else that is `own` again
+            wrong = either(wrong, beyond(apart(one, of_a), [of_a]))
+    return Gap(line, one, two, size, bounds, by_a, local, inherited, of_a, wrong, None, None, ())
 
 
 def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ class Apart(NamedTuple):
 def apart(one: Known, two: Known) -> Apart:
     """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
     if one.same(two):
-        return Apart(np.broadcast_to(0.0, one.value.shape), 0.0)
+        return Apart(_zeros(one.value.shape), 0.0)
     with np.errstate(all="ignore"):
         gap = np.subtract(one.wide, two.wide)
         gap = np.abs(gap, out=gap)
@@ -33,6 +34,11 @@ def apart(one: Known, two: Known) -> Apart:
     gap[(one.wide == two.wide) | (nan[0] & nan[1])] = 0.0
     gap[nan[0] ^ nan[1]] = np.inf
     return Apart(gap, float(np.max(gap)))
+
+
+@lru_cache
+def _zeros(shape: tuple[int, ...]) -> Array:
+    return np.broadcast_to(0.0, shape)
 
 
 def beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:
