@@ -28,7 +28,8 @@ from .model.sources import open_source, prepare, run
 from .trace.argument_types import checked
 from .trace.files import trace_file
 from .trace.trace import Trace
-from .verification.compare import Comparison, Tolerance, compare
+from .verification.compare import Comparison, compare
+from .verification.gaps import Tolerance
 from .verification.verify import Verification, verify
 from .weights.find import find
 from .weights.found import SAYING, as_asked

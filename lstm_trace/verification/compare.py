@@ -9,51 +9,26 @@ writes the same sum in another way has none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..base import conveniences
-from ..base.arrays import Array, describe
+from ..base.arrays import Array
 from ..cell.network import Stage
-from ..cell.options import is_number
-from ..errors import OptionError, ShapeError, raise_all
+from ..errors import ShapeError
 from ..trace.address import Address
 from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
 from .differences import Gap, Spread, find_gaps
-from .gaps import apart
+from .gaps import Tolerance, apart, spacing
 from .propagation import Known
 from .rederive import coarse
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What counts as the same: |a - b| <= atol + rtol |a|, or at most `ulps` apart; the rounding bound if all None.
-
-    The rounding bound is local: a value that differs only because its operands differ within rounding is the same.
-    Raises OptionError for what is no finite number of at least 0.
-    """
-
-    rtol: float | None = None
-    atol: float | None = None
-    ulps: float | None = None
-
-    def __post_init__(self) -> None:
-        values = ((f.name, getattr(self, f.name)) for f in fields(self))
-        wrong = [(name, value) for name, value in values if value is not None and not (is_number(value) and value >= 0)]
-        expected = "expected a finite number of at least 0"
-        raise_all(OptionError, (f"{name}: {expected}, found {describe(value)}" for name, value in wrong))
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether the rounding bound decides."""
-        return self.rtol is None and self.atol is None and self.ulps is None
 
 
 ROUNDING = Tolerance()
@@ -191,7 +166,7 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
     spread = Spread(a.steps, a.batch)
     for stage, steps, side in find_gaps(a, b, common, moved):
         for gap, unexplained in spread.take(stage, steps, side):
-            yield stage, steps, gap, unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
+            yield stage, steps, gap, unexplained if tolerance.is_bound else tolerance.exceeded(gap.a, gap.size, dtype)
 
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:
@@ -211,19 +186,6 @@ def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterato
 def _some(trace: Trace) -> str:
     names = [f"{scope}/{name}" for scope, lines in trace.lines.items() for name in lines]
     return f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "no lines"
-
-
-def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Array:
-    """Which values differ by more than a tolerance that was given; dtype: of which a unit in the last place counts."""
-    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * gap.a.size.values
-    if tolerance.ulps is not None:
-        limit = np.maximum(limit, tolerance.ulps * _spacing(gap.a.wide, dtype))
-    return np.asarray(~(gap.size.each <= limit))
-
-
-def _spacing(values: Array, dtype: type[np.floating[Any]]) -> Array:
-    """One unit in the last place of each value."""
-    return np.spacing(np.abs(values).astype(dtype)).astype(np.float64)
 
 
 class _Measure:
@@ -286,7 +248,7 @@ class _Measure:
         few = size > (a * least if least else 0.0)
         off, values = size[few], a[few]
         self._keep("relative", float(np.max(off / values, initial=0.0)))
-        self._keep("units", float(np.max(off / _spacing(values, self._dtype), initial=0.0)))
+        self._keep("units", float(np.max(off / spacing(values, self._dtype), initial=0.0)))
 
     def _keep(self, name: str, value: float) -> None:
         self._most[name] = max(self._most[name] or 0.0, value)

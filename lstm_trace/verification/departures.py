@@ -9,11 +9,9 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.ops import OPS
+from .products import FEW
 from .rounding import beyond, bound
 from .scratch import Scratch
-
-#: Of the values of a product the part that is looked at one by one: more are worked out faster all together.
-FEW = 1 / 16
 
 
 class Departures(NamedTuple):

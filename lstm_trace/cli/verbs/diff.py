@@ -51,7 +51,8 @@ def command(
     from ...tables.attribution import difference
     from ...tables.explanation import SUFFIXES
     from ...trace.files.external_values import is_external, read_external
-    from ...verification.compare import Tolerance, agree, compare
+    from ...verification.compare import agree, compare
+    from ...verification.gaps import Tolerance
     from ..model_options import of_side, opened_two, opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
