@@ -259,7 +259,7 @@ class Spread:
             if line.name in by_name:
                 gap = by_name[line.name]
                 mask = gap.moved
-                if gap.wrong is not None or told.any():
+                if (gap.wrong is not None or told.any()) and (mask is None or not mask.all()):
                     spread = told[:, :, None] if gap.wrong is None else gap.wrong | told[:, :, None]
                     far = beyond(gap.size, gap.bounds)
                     mask = either(mask, None if far is None else far & spread)

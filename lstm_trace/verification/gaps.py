@@ -30,7 +30,7 @@ def apart(one: Known, two: Known) -> Apart:
     with np.errstate(all="ignore"):
         gap = np.subtract(one.wide, two.wide)
         gap = np.abs(gap, out=gap)
-    most = float(np.max(gap, initial=0.0))
+    most = float(gap.max(initial=0.0))
     if np.isfinite(most):
         return Apart(gap, most)
     nan = np.isnan(one.wide), np.isnan(two.wide)
@@ -89,7 +89,7 @@ def beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:
     found = _decided(gap, bounds) if any(known.estimated for known in bounds) else None
     if found is None:
         limit = np.asarray(sum(known.limit for known in bounds))
-        if not np.isfinite(np.max(limit, initial=0.0)):
+        if not np.isfinite(limit.max(initial=0.0)):
             limit = np.where(np.isfinite(limit), limit, 0.0)
         found = gap.each > limit
     return found if found.any() else None
@@ -98,21 +98,21 @@ def beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:
 def _decided(gap: Apart, bounds: Sequence[Known]) -> Array | None:
     """The same by what the limits are at least and at most, a few limits worked out; None where they are many."""
     most = np.asarray(sum(known.most for known in bounds))
-    if not np.isfinite(np.max(most, initial=0.0)):
+    if not np.isfinite(most.max(initial=0.0)):
         return None
-    above = gap.each > most if gap.most > np.min(most, initial=np.inf) else None
-    if above is not None and above.all():
-        return above
-    near = gap.each > sum(known.least for known in bounds)
-    if above is not None:
-        near &= ~above
-    places = np.flatnonzero(near)
-    if places.size > FEW * near.size:
+    above = gap.each > most if gap.most > most.min(initial=np.inf) else None
+    open_ = None if above is None else ~above
+    if open_ is None or np.count_nonzero(open_) > FEW * open_.size:
+        near = gap.each > sum(known.least for known in bounds)
+        open_ = near if open_ is None else np.logical_and(open_, near, out=open_)
+    places = np.flatnonzero(open_)
+    if places.size > FEW * open_.size:
         return None
+    found = np.zeros(open_.shape, bool) if above is None else above
     if places.size:
-        at = np.unravel_index(places, near.shape)
-        near[at] = gap.each[at] > sum(known.some(at, near.shape) for known in bounds)
-    return near if above is None else near | above
+        at = np.unravel_index(places, open_.shape)
+        found[at] = gap.each[at] > sum(known.some(at, open_.shape) for known in bounds)
+    return found
 
 
 def either(one: Array | None, two: Array | None) -> Array | None:

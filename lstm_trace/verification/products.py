@@ -33,7 +33,7 @@ class Sizes:
     @cached_property
     def largest(self) -> float:
         """The largest number."""
-        return float(np.max(self.values, initial=0.0))
+        return float(self.values.max(initial=0.0))
 
 
 class Product(NamedTuple):
@@ -46,8 +46,9 @@ class Product(NamedTuple):
     def some(self, places: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
         """Some values of a product of that shape."""
         matrix, vectors = self.matrix.values, self.vectors.values
-        vectors = np.broadcast_to(vectors, (*shape[:-1], vectors.shape[-1]))[places[:-1]]
-        return np.einsum("kn,kn->k", (matrix.T if self.flipped else matrix)[places[-1]], vectors)
+        if vectors.shape[:-1] != shape[:-1]:
+            vectors = np.broadcast_to(vectors, (*shape[:-1], vectors.shape[-1]))
+        return np.einsum("kn,kn->k", (matrix.T if self.flipped else matrix)[places[-1]], vectors[places[:-1]])
 
     def most(self) -> Array:
         """What no value of a step and row is above, by Cauchy and Schwarz."""
@@ -74,4 +75,4 @@ def _whole(matrix: Array, vectors: Array, flipped: bool) -> Array:
 
 def reach(values: Array) -> Any:
     """The largest size of some values."""
-    return np.maximum(np.max(values, initial=0), -np.min(values, initial=0))
+    return np.maximum(values.max(initial=0), -values.min(initial=0))
