@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .backpropagation.attribution import split
+from .backpropagation.attribution import secants, split
 from .backpropagation.gradients import backward, gradients
 from .backpropagation.of_cell import adjoint
 from .backpropagation.training import train
@@ -28,8 +28,7 @@ from .model.sources import open_source, prepare, run
 from .trace.argument_types import checked
 from .trace.files import trace_file
 from .trace.trace import Trace
-from .verification.compare import Comparison, compare
-from .verification.gaps import Tolerance
+from .verification.compare import Comparison, Tolerance, compare
 from .verification.verify import Verification, verify
 from .weights.find import find
 from .weights.found import SAYING, as_asked
@@ -209,5 +208,5 @@ __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "adjoint",
     "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
     "calc_input_gate", "calc_output_gate", "capture", "diff", "explain", "gradients", "identify", "inspect", "load",
-    "open_source", "prepare", "run", "train", "verify",
+    "open_source", "prepare", "run", "secants", "train", "verify",
 ]  # fmt: skip

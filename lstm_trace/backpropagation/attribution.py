@@ -1,30 +1,35 @@
 """An exact split of the difference of one value between two traces over everything it came from.
 
-The secant walk (`slopes.SECANT`) gives each premise a slope between the traces; slope times the premise's difference
-is its share, and the shares add up to the difference of the value. Products are shared half and half, so the split
-does not depend on the order of the operands; other complete splits exist (docs/attribution.md).
+The secants (`cell.secant`) give each premise a slope between the traces; slope times the premise's difference is its
+share, and the shares add up to the difference of the value. Products are shared half and half, so the split does not
+depend on the order of the operands; other complete splits exist (docs/attribution.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Line
-from ..cell.network import Stage
+from ..cell import secant
+from ..cell.lines import Line, Sum
+from ..cell.network import GIVEN, SEED, VALID, Stage, X
 from ..cell.ops import OPS
-from ..cell.slopes import Slope, difference
-from ..errors import ShapeError, raise_all
-from ..trace.address import INITIAL
-from ..trace.operands import in_order, one_row, total
+from ..cell.secant import Side
+from ..errors import MissingError, OptionError
+from ..trace.argument_types import checked
+from ..trace.operands import one_row, sizes, total
+from ..trace.sums import Values
 from ..trace.trace import Trace
 from ..verification.rounding import bound
-from .gradients import Value, Weightings, add_value, one_value
-from .reverse import Adjoints, by_matrix, pulled, walk_back
+from .comparable import comparable
+from .gradients import Value, Weightings, add_value, forward, one_value
+from .premises import premises
+from .run import Visit, extended
+from .stages import adjoint_stages, seed_names
 
 
 @dataclass(frozen=True)
@@ -84,51 +89,159 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
     Raises ShapeError with every reason why the traces cannot be compared value by value, and MissingError for a line
     that is needed and was not recorded.
     """
-    value = one_value(b, of)
-    there = value.b if row is None else row
-    _comparable(a, b, there)
-    base, trace = one_row(a, there), one_row(b, value.b)
-    seeds: Weightings = {}
-    add_value(trace, seeds, value._replace(b=0))
+    value, base, trace = _pair(a, b, of, row)
     told = _Shares(trace, base)
-    found = walk_back(trace, seeds, base, told.visit)
+    found = _walked(trace, base, value, record=False, visit=told.visit)
     parts: dict[str, Array] = {}
     kinds: dict[str, str] = {}
-    for kind, place, slope, one, two in _premises(trace, base, found):
-        parts[place], kinds[place] = _shares(slope, one, two), kind
+    for one in premises(found):
+        ours, theirs = one.value(trace), one.value(base)
+        kind = one.kind
+        if kind == "valid":
+            if not trace.padded or np.array_equal(ours, theirs):
+                continue
+            kind = "mask" if "mask" in (trace.padded, base.padded) else "lengths"
+        place = kind if one.kind == "valid" else one.place
+        parts[place], kinds[place] = _shares(one.gradient, ours, theirs), kind
     rounding = total(told.rounding) if "float32" in (a.header.dtype, b.header.dtype) else 0.0
-    numbers = value.read(b), value._replace(b=there).read(a)
-    return Split(value, there, *numbers, parts, kinds, told.by_step, told.local, rounding, b.first)
+    numbers = value._replace(b=0).read(trace), value._replace(b=0).read(base)
+    return Split(value, value.b if row is None else row, *numbers, parts, kinds, told.by_step, told.local, rounding,
+                 b.first)  # fmt: skip
 
 
-def _premises(trace: Trace, base: Trace, found: Adjoints) -> Iterator[tuple[str, str, Array, Array, Array]]:
-    """(kind, address, slope, value, baseline value) of every premise."""
-    for kind, part in (("parameter", "parameters"), ("state", "initial"), ("given", "given")):
-        one, two = getattr(trace, part), getattr(base, part)
-        for scope, here in getattr(found, part).items():
-            for name, slope in here.items():
-                label = INITIAL.get(name, name) if kind == "state" else name
-                yield kind, f"{scope}/{label}", slope, one[scope][name], two[scope][name]
-    if found.x is not None:
-        yield "input", "x", found.x, trace.x, base.x
-    if trace.padded and (trace.valid != base.valid).any():
-        what = "mask" if "mask" in (trace.padded, base.padded) else "lengths"
-        yield what, what, found.valid, trace.valid, base.valid
+@checked
+@np.errstate(all="ignore")
+def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
+    """The split as a trace: every secant at every step is a line of it.
+
+    Args:
+        a: the baseline.
+        b: a trace of the same model.
+        of: the address of one value of a line, in b; in a the same value.
+        row: the row of a's batch in which its value stands, where it is another.
+
+    Returns:
+        The row of b that holds the value, with the secants of each stage as one more stage
+        (`0/adjoint-forward`). What they read of the baseline is supplied: `base_c_t`. The slope of a parameter
+        (`sums`), input or state, times what differs in it, is its share: what `attribute` gives.
+
+    Raises:
+        OptionError: for traces in another arithmetic than float64.
+        ShapeError: where the traces cannot be compared value by value.
+        MissingError: for a line that is needed and was not recorded.
+
+    >>> import lstm_trace as lt
+    >>> a, b = (lt.run({"W": [[w]]}, [[x]], cell={"equations": "h_t = W @ x_t"}) for w, x in ((2, 3), (5, 7)))
+    >>> found = secants(a, b, "h_t[0]")
+    >>> found["d_x_t"].item(), found.sums["0/adjoint-forward"]["d_W"].item(), lt.verify(found).status
+    (3.5, 5.0, 'verified')
+    """
+    value, base, trace = _pair(a, b, of, row)
+    for name, one in (("a", base), ("b", trace)):
+        if not _exact(one):
+            kind = one.header.arithmetic or one.header.dtype
+            raise OptionError(f"{name} was computed in {kind}; the split as a trace needs float64. Its table does not: "
+                              "lt.attribute")  # fmt: skip
+    return _walked(trace, base, value, record=True)
 
 
-def _gap(a: Array, b: Array) -> Array:
-    return difference(np.asarray(a, np.float64), np.asarray(b, np.float64))
+def _exact(trace: Trace) -> bool:
+    """Whether its values were computed in float64."""
+    return trace.header.dtype == "float64" and trace.header.arithmetic is None
+
+
+def _pair(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Value, Trace, Trace]:
+    """The value, and the rows alone in which it and the baseline's stand: baseline, trace."""
+    a, b = forward(a), forward(b)
+    value = one_value(b, of)
+    there = value.b if row is None else row
+    comparable(a, b, there)
+    return value, one_row(a, there), one_row(b, value.b)
+
+
+def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit | None = None) -> Trace:
+    """The trace in float64 with the secants of one value. record: keep every line of theirs."""
+    seeds: Weightings = {}
+    add_value(trace, seeds, value._replace(b=0))
+    exact = _exact(trace)
+    reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
+
+    def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
+        found = secant.secants(stage.active, here, widths, _premises(stage, here) if record else ())
+        reads[stage.scope] = found.reads
+        linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if exact and side == "own"}
+        return found.cell, {new: linked.get(new, GIVEN) for new in found.cell.inputs}
+
+    stages = adjoint_stages(trace.stages, seeds, sizes(trace), between)
+    given: dict[str, dict[str, Array]] = {}
+    parameters = {scope: dict(here) for scope, here in trace.parameters.items()}
+    for stage in stages:
+        scope, cell = stage.owner, stage.cell
+        weights = seeds.get(scope, {})
+        here = given[stage.scope] = {fed: weights[n] for n, fed in seed_names(trace.stage(scope), weights).items()}
+        for new, (side, name) in reads[scope].items():
+            if new not in cell.inputs:
+                parameters[scope][new] = _parameter(trace, base, scope, side, name)
+            elif stage.sources[new] == GIVEN:
+                here[new] = _values(base if side == "base" else trace, scope, name, side)
+        if record and (differing := _differing(trace, base, trace.stage(scope))):
+            parameters[scope] |= differing
+    header = replace(trace.header, dtype="float64", arithmetic=None)
+    return extended(replace(trace, header=header, parameters=parameters), stages, given, record, visit)
+
+
+def _premises(stage: Stage, seeds: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """The values of a stage that the shares of a split need from the baseline: premises, and what is split."""
+    cell = stage.active
+    fed = [name for name in cell.inputs if stage.sources.get(name) in (X, VALID, GIVEN)]
+    split = [name for name, inputs in seeds.items() if any(new.startswith(SEED) for new in inputs)]
+    return tuple(dict.fromkeys((*fed, *cell.states, *split)))
+
+
+def _differing(trace: Trace, base: Trace, stage: Stage) -> dict[str, Array]:
+    """The baseline's parameters that are others, by the names that they have in secants."""
+    called = secant.names(stage.active)
+    sides = {name: [t.parameters[stage.scope][name] for t in (trace, base)] for name in stage.active.parameters}
+    return {
+        called["base", name]: np.asarray(theirs, np.float64)
+        for name, (ours, theirs) in sides.items()
+        if not np.array_equal(ours, theirs)
+    }
+
+
+def _parameter(trace: Trace, base: Trace, scope: str, side: Side, name: str) -> Array:
+    """A parameter of one trace, or the mean of both."""
+    ours, theirs = (np.asarray(t.parameters[scope][name], np.float64) for t in (trace, base))
+    if side == "mean":
+        return ours if np.array_equal(ours, theirs) else 0.5 * (ours + theirs)
+    return ours if side == "own" else theirs
+
+
+def _values(trace: Trace, scope: str, name: str, side: Side) -> Array:
+    """A line, input or state, (T, 1, width). Raises MissingError."""
+    values = trace.operand(scope, name)
+    if values is None:
+        where = " in the baseline" if side == "base" else ""
+        raise MissingError(f"{scope}/{name} was not recorded{where}: trace again and record that line too")
+    return np.asarray(values, np.float64)
+
+
+def difference(a: Array, b: Array) -> Array:
+    """a - b in float64, and 0 where they are equal (also where both are the same infinity)."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.where(a == b, 0.0, a - b)
 
 
 def _shares(slope: Array, a: Array, b: Array) -> Array:
     """Slope times difference, in float64; 0 where nothing differs, however steep."""
-    gap = _gap(a, b)
+    gap = difference(a, b)
     with np.errstate(all="ignore"):
         return np.where(gap == 0, 0.0, slope * gap)
 
 
 class _Shares:
-    """What the walk tells of each line: shares of parameters by step, and of what the line itself does not explain."""
+    """What is seen of each line as the secants run: shares of parameters by step, and what no operand explains."""
 
     def __init__(self, trace: Trace, base: Trace) -> None:
         self.traces = trace, base
@@ -136,33 +249,33 @@ class _Shares:
         self.local: dict[str, Array] = {}
         self.rounding: list[float] = []
 
-    def visit(self, stage: Stage, line: Line, steps: slice, adjoint: Array, slopes: tuple[Slope, ...]) -> None:
-        """Add the shares of one line at some steps."""
-        self._parameters(stage, line, steps, adjoint, slopes)
-        self._local(stage, line, steps, in_order(stage, adjoint))
+    def visit(self, back: Stage, steps: slice, values: Values) -> None:
+        """Add the shares of the lines of one stage at some steps."""
+        stage = self.traces[0].stage(back.owner)
+        names = {name: new for new, name in back.cell.gradient}
+        for gathered in back.cell.sums:
+            self._parameter(back, gathered, steps, values)
+        for line in stage.lines:
+            if line.name in names:
+                self._local(stage, line, steps, values(names[line.name]))
 
-    def _parameters(self, stage: Stage, line: Line, steps: slice, adjoint: Array, slopes: tuple[Slope, ...]) -> None:
-        one, two = (trace.parameters.get(stage.scope, {}) for trace in self.traces)
-        for operand, slope in zip(line.operands, slopes, strict=True):
-            if not isinstance(operand, str) or operand not in one or slope is None:
-                continue
-            gap = _gap(one[operand], two[operand])
-            total = self.by_step.setdefault(f"{stage.scope}/{operand}", np.zeros(self.traces[0].steps))
-            if not gap.any():
-                continue
-            if line.product and operand == line.product[0]:
-                share = adjoint * np.matmul(slope, gap.T if line.op == "matvec" else gap)
-            else:
-                share = pulled(adjoint, slope, gap.shape[0], by_matrix(line)) * gap
-            total[steps] += in_order(stage, share.sum(axis=(1, 2)))
+    def _parameter(self, back: Stage, gathered: Sum, steps: slice, values: Values) -> None:
+        name = dict(back.cell.gradient)[gathered.name]
+        gap = difference(*(trace.parameters[back.owner][name] for trace in self.traces))
+        total = self.by_step.setdefault(f"{back.owner}/{name}", np.zeros(self.traces[0].steps))
+        if not gap.any():
+            return
+        for left, *right in gathered.terms:
+            share = values(left) * (np.matmul(values(right[0]), gap.T) if right else gap)
+            total[steps] += share.sum(axis=(1, 2))
 
-    def _local(self, stage: Stage, line: Line, steps: slice, adjoint: Array) -> None:
+    def _local(self, stage: Stage, line: Line, steps: slice, slope: Array) -> None:
         """Recorded minus derived, in the trace less in the baseline."""
         own = [_own(trace, stage, line, steps) for trace in self.traces]
         gap = difference(own[0].gap, own[1].gap)
         if not np.any(gap):
             return
-        share = np.where(gap == 0, 0.0, adjoint * gap)
+        share = np.where(gap == 0, 0.0, slope * gap)
         off = np.broadcast_to(own[0].off | own[1].off, share.shape)
         if off.any():
             name = f"{stage.scope}/{line.name}"
@@ -204,41 +317,3 @@ def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> _Own:
         derived = op.array([np.asarray(operand, np.float64) for operand in operands], line.constants)
     gap = difference(np.asarray(values, np.float64), derived)
     return _Own(gap.reshape(shape), np.broadcast_to(off, values.shape).reshape(shape))
-
-
-def _comparable(a: Trace, b: Trace, row: int) -> None:
-    """Raise ShapeError with every reason why the two cannot be split value by value."""
-    problems: list[str] = []
-    if a.scopes != b.scopes:
-        problems.append(f"the layers and directions differ: a has {', '.join(a.scopes)}, b has {', '.join(b.scopes)}")
-    if a.first != b.first:
-        problems.append(f"the steps differ: a holds {a.span[0]} to {a.span[-1]}, b {b.span[0]} to {b.span[-1]}")
-    elif a.steps != b.steps:
-        problems.append(f"the numbers of steps differ: a has T = {a.steps}, b has T = {b.steps}")
-    if not 0 <= row < a.batch:
-        problems.append(f"a has no row {row} of the batch; it has B = {a.batch}")
-    for one, two in zip(a.stages, b.stages, strict=False):
-        if one.scope == two.scope and (one.cell != two.cell or one.sources != two.sources):
-            here, there = one.cell.equations, two.cell.equations
-            names = [n for n in dict.fromkeys((*here, *there)) if here.get(n) != there.get(n)]
-            problems.append(f"{one.scope}: the cells differ in {', '.join(names) or 'what they carry or are fed'}")
-    for place, mine, yours in _shapes(a, b):
-        if mine is None or yours is None:
-            if mine is not yours:
-                problems.append(f"{place} is only in {'a' if yours is None else 'b'}")
-        elif mine != yours:
-            problems.append(f"{place} has the shape {mine} in a and {yours} in b")
-    raise_all(ShapeError, [f"{problem}; a difference is split only between equal shapes" for problem in problems])
-
-
-def _shapes(a: Trace, b: Trace) -> list[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None]]:
-    """(place, shape in a, shape in b) without the axes of steps and rows."""
-    found = [("x", None if a.x is None else a.x.shape[2:], None if b.x is None else b.x.shape[2:])]
-    for part, lead in (("parameters", 0), ("initial", 1), ("given", 2)):
-        one: Mapping[str, Mapping[str, Array]] = getattr(a, part)
-        two: Mapping[str, Mapping[str, Array]] = getattr(b, part)
-        for scope in dict.fromkeys((*one, *two)):
-            for name in dict.fromkeys((*one.get(scope, {}), *two.get(scope, {}))):
-                shapes = [None if (v := t.get(scope, {}).get(name)) is None else v.shape[lead:] for t in (one, two)]
-                found.append((f"{scope}/{INITIAL.get(name, name)}", shapes[0], shapes[1]))
-    return found

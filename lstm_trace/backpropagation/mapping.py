@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import GIVEN, X, forward_stages
 from ..errors import MissingError
 from ..trace.address import INITIAL, STATE
 from ..trace.trace import Trace
+from .premises import premises
 
 
 def gradients_of(trace: Trace) -> dict[str, Array]:
@@ -38,31 +38,10 @@ def gradients_of(trace: Trace) -> dict[str, Array]:
 
 
 def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
-    """The gradients that the adjoint stages of a trace found, in the layout in which the input was given.
+    """The gradients in the layout in which the input was given.
 
     batch: where `trace` is one row of a batch, the rows of that; the others' gradients are 0.
     """
-    first = forward_stages(trace.stages)
-    adjoints = {stage.owner: stage for stage in trace.stages if stage.is_adjoint}
-    dtype = trace.header.dtype
-    found: dict[str, Array] = {}
-    x: Array | None = None if trace.x is None else np.zeros(trace.x.shape, dtype)
-    initial: dict[str, dict[str, Array]] = {}
-    given: dict[str, Array] = {}
-    for stage in first:
-        names = {name: new for new, name in adjoints[stage.scope].cell.gradient} if stage.scope in adjoints else {}
-        scope = adjoints[stage.scope].scope if names else ""
-        for name, value in trace.parameters.get(stage.scope, {}).items():
-            sums = trace.sums.get(scope, {})
-            found[f"{stage.scope}/{name}"] = sums[names[name]] if name in names else np.zeros(value.shape, dtype)
-        for name, source in stage.sources.items():
-            if source == X and x is not None:
-                x = x + _held(trace, scope, names.get(name), x)
-            elif source == GIVEN:
-                given[f"{stage.scope}/{name}"] = _held(trace, scope, names.get(name), trace.given[stage.scope][name])
-        edge = slice(trace.steps - 1, None) if stage.backwards else slice(0, 1)
-        for name, value in trace.initial.get(stage.scope, {}).items():
-            initial.setdefault(stage.scope, {})[name] = _held(trace, scope, names.get(name), value[None], edge)[0]
 
     def whole(values: Array, axis: int) -> Array:
         if not batch:
@@ -73,22 +52,16 @@ def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
         array[(slice(None),) * axis + (slice(row, row + 1),)] = values
         return array
 
-    if x is not None:
-        found["x"] = trace.outward(whole(x, 1))
+    def unbatched(values: Array, axis: int) -> Array:
+        return values if trace.header.batched else values.take(0, axis)
+
+    found = list(premises(trace))
+    gradients = {one.place: one.gradient for one in found if one.kind == "parameter"}
+    gradients |= {one.place: trace.outward(whole(one.gradient, 1)) for one in found if one.kind == "input"}
+    states = [one for one in found if one.kind == "state"]
     for short, state in STATE.items():
-        rows = [whole(here[state], 0) for here in initial.values() if state in here]
+        rows = [whole(one.gradient, 0) for one in states if one.name == state]
         if rows:
-            stacked = np.stack(rows)
-            found[short] = stacked if trace.header.batched else stacked[:, 0]
-    for scope, here in initial.items():
-        for state in here:
-            if state not in INITIAL:
-                values = whole(here[state], 0)
-                found[f"{scope}/{state}"] = values if trace.header.batched else values[0]
-    return found | {name: trace.outward(whole(values, 1)) for name, values in given.items()}
-
-
-def _held(trace: Trace, scope: str, line: str | None, values: Array, steps: slice = slice(None)) -> Array:
-    """The gradient of some values, which the adjoint `scope` has as `line`; 0 where nothing flows."""
-    found = None if line is None else trace.operand(scope, line, steps)
-    return np.zeros(values.shape, trace.header.dtype) if found is None else found
+            gradients[short] = unbatched(np.stack(rows), 1)
+    gradients |= {one.place: unbatched(whole(one.gradient, 0), 0) for one in states if one.name not in INITIAL}
+    return gradients | {one.place: trace.outward(whole(one.gradient, 1)) for one in found if one.kind == "given"}

@@ -74,11 +74,10 @@ def find(name: str, constants: Mapping[str, float]) -> Optimizer:
         raise OptionError(f"there is no optimizer {name!r}{nearest(name, OPTIMIZERS, 'there are')}")
     for constant in constants:
         if constant not in known:
-            raise OptionError(
-                f"{name.splitlines()[0]} has no constant {constant!r}{nearest(constant, known, 'it has')}"
-            )
+            said = "the update rule" if "=" in name else name
+            raise OptionError(f"{said} has no constant {constant!r}{nearest(constant, known, 'it has')}")
     found = {**rule.constants, **constants}
     lacking = [constant for constant in known if constant not in found]
     if lacking:
-        raise OptionError(f"the update rule needs values of {', '.join(lacking)}")
+        raise OptionError(f"the update rule needs {', '.join(lacking)}: give each as a constant, {lacking[0]}=0.1")
     return rule._replace(constants=found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +20,22 @@ from ..engine.storing import Block, InMemory, check_memory, empty_lines
 from ..engine.work import Work
 from ..errors import MissingError, raise_all
 from ..trace.operands import sizes
-from ..trace.sums import add, gather, gather_in, term
+from ..trace.sums import Values, add, gather, gather_in, term
 from ..trace.trace import Trace
 
+#: Called for every stage that is run, some steps at a time: the stage, the steps, and its values there.
+Visit = Callable[[Stage, slice, Values], None]
+#: Steps, times rows, that are gathered in one product: one with few of them costs as much as reading the whole sum.
+AT_ONCE = 256
 
-def extended(trace: Trace, stages: tuple[Stage, ...], given: dict[str, dict[str, Array]], record: bool) -> Trace:
+
+def extended(
+    trace: Trace,
+    stages: tuple[Stage, ...],
+    given: dict[str, dict[str, Array]],
+    record: bool,
+    visit: Visit | None = None,
+) -> Trace:
     """The trace with the adjoint `stages` added and run; the arrays of the trace are shared, not copied.
 
     given: their supplied values. record: keep all their lines; otherwise only the gradients of inputs and states.
@@ -49,7 +60,7 @@ def extended(trace: Trace, stages: tuple[Stage, ...], given: dict[str, dict[str,
     states = {s.scope: {n: np.zeros((trace.batch, widths[s.scope][n]), dtype) for n in s.states} for s in stages}
     lines = {**trace.lines, **empty_lines(work, dtype)}
     new = replace(new, initial={**trace.initial, **states}, lines=lines, sums={})
-    target = _Gathering(new, work)
+    target = _Gathering(new, work, visit)
     weights = {s.scope: trace.parameters.get(s.owner, {}) for s in stages}
     plan = "lines" if trace.header.arithmetic is not None else choose(_plan(trace), work, weights, dtype)
     new = replace(new, header=replace(new.header, plan=plan))
@@ -116,22 +127,38 @@ def _flush(stage: Stage, block: Block, count: int) -> None:
 
 
 class _Gathering(InMemory):
-    """A trace's memory that also gathers over all steps, block by block, what the stages ask for."""
+    """A trace's memory that also gathers over all steps, some of them at once, what the stages ask for."""
 
-    def __init__(self, trace: Trace, work: Work) -> None:
+    def __init__(self, trace: Trace, work: Work, visit: Visit | None) -> None:
         super().__init__(trace, work, {})
-        self.trace = trace
+        self.trace, self.visit = trace, visit
         self.sums: dict[str, dict[str, Array]] = {}
+        self.waiting: list[tuple[range, dict[str, Array]]] = []  # blocks of one stage: steps, and lines that are read
 
     def take(self, scope: str, block: Block, first: int, count: int) -> None:
         """See `Target`."""
-        stage, steps = self.trace.stage(scope), slice(first, first + count)
+        stage = self.trace.stage(scope)
         _flush(stage, block, count)
         super().take(scope, block, first, count)
+        read = {name for gathered in stage.cell.sums for name in gathered.reads}
+        read |= {name for name, _ in stage.cell.gradient if self.visit}
+        lines = (read & stage.cell.by_name.keys()) - self.lines[scope].keys()
+        self.waiting.append((range(first, first + count), {n: np.array(block.line(n)[:count]) for n in lines}))
+        self.waiting.sort(key=lambda part: part[0].start)
+        steps = slice(self.waiting[0][0].start, self.waiting[-1][0].stop)
+        last = steps.start == 0 if stage.backwards else steps.stop == self.trace.steps
+        if last or (steps.stop - steps.start) * self.trace.batch >= AT_ONCE:
+            self._gather(stage, steps)
+            self.waiting = []
+
+    def _gather(self, stage: Stage, steps: slice) -> None:
+        scope = stage.scope
 
         def values(name: str) -> Any:
+            if name in self.lines[scope]:
+                return self.lines[scope][name][steps]
             if name in stage.cell.by_name:
-                return block.line(name)[:count]
+                return np.concatenate([lines[name] for _, lines in self.waiting])
             source, line = scope_and_name(stage.sources.get(name, ""))
             if source in self.passed:
                 return self.passed[source][line][steps]
@@ -141,3 +168,5 @@ class _Gathering(InMemory):
         sums = stage.cell.sums
         part = gather(sums, values) if arithmetic is None else gather_in(find(arithmetic), sums, values)
         add(self.sums.setdefault(scope, {}), part)
+        if self.visit:
+            self.visit(stage, steps, values)

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..cell.adjoint import adjoint
-from ..cell.network import ADJOINT, GIVEN, Scope, Stage, forward_stages, scope_and_name
+from ..cell.lines import Cell
+from ..cell.network import ADJOINT, GIVEN, SEED, Scope, Stage, forward_stages, scope_and_name
+
+#: Writes the adjoint of a stage, from its weighted values with the names of their weights and the widths of all: the
+#: cell, and where its inputs come from, other than the weights.
+Write = Callable[[Stage, Mapping[str, Iterable[str]], Mapping[str, int]], tuple[Cell, Mapping[str, str]]]
+
+
+def differential(
+    stage: Stage, seeds: Mapping[str, Iterable[str]], widths: Mapping[str, int]
+) -> tuple[Cell, Mapping[str, str]]:
+    """The adjoint by derivatives, which reads the lines of the stage: see `Write`."""
+    cell = adjoint(stage.active, seeds, widths)
+    return cell, {name: f"{stage.scope}/{name}" for name in cell.inputs}
 
 
 def adjoint_stages(
-    stages: Sequence[Stage], seeds: Mapping[Scope, Iterable[str]], widths: Mapping[Scope, Mapping[str, int]]
+    stages: Sequence[Stage],
+    seeds: Mapping[Scope, Iterable[str]],
+    widths: Mapping[Scope, Mapping[str, int]],
+    write: Write = differential,
 ) -> tuple[Stage, ...]:
     """The adjoint stages, in computing order.
 
@@ -31,8 +47,8 @@ def adjoint_stages(
                 sources[fed] = f"{scope}/{line}"
         if not here:
             continue
-        cell = adjoint(stage.cell, here, widths[stage.scope])
-        sources |= {name: f"{stage.scope}/{name}" for name in cell.inputs if name not in sources}
+        cell, values = write(stage, here, widths[stage.scope])
+        sources = {**values, **sources}
         back = Stage(stage.layer, f"{ADJOINT}{stage.direction}", cell, sources)
         found.append(back)
         gradients = {name: new for new, name in cell.gradient}
@@ -48,7 +64,7 @@ def seed_names(stage: Stage, lines: Iterable[str]) -> dict[str, str]:
     taken = {*cell.by_name, *cell.inputs, *cell.states, *cell.parameters}
     found: dict[str, str] = {}
     for line in lines:
-        name = "seed_" + re.sub(r"\W+", "_", line).strip("_")
+        name = SEED + re.sub(r"\W+", "_", line).strip("_")
         while name in taken:
             name += "_"
         taken.add(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..base.arrays import Array
 from ..engine.rerun import rerun
 from ..errors import MissingError, OptionError, nearest
 from ..model.sources import run
-from ..trace.argument_types import checked
+from ..trace.argument_types import checked, listed
 from ..trace.trace import Trace
 from . import optimizers
 from .gradients import forward, loss_of, one_value, walked, weighting
@@ -58,7 +58,7 @@ def train(
     rate: float | None = None,
     updates: int = 1,
     optimizer: str = "sgd",
-    only: Iterable[str] | None = None,
+    only: Sequence[str] | str | None = None,
     **constants: float,
 ) -> Training:
     """Update the parameters of a trace so that a loss falls, and keep every number of it.
@@ -83,7 +83,7 @@ def train(
     >>> cell = {"equations": "y_t = W @ x_t\\nL = (y_t - 1) * (y_t - 1)\\noutput: L"}
     >>> done = train(lt.run({"W": [[3.0]]}, [[0.5]], cell=cell), of="L", rate=0.5)
     >>> done.losses, done.weights["0/forward/W"].tolist()
-    ((0.25, 0.0625), [[2.5]])
+    ((0.25, 0.140625), [[2.75]])
     """
     if isinstance(updates, bool) or not 1 <= updates <= MOST_UPDATES:
         raise OptionError(f"updates must be 1 to {MOST_UPDATES}; found {updates}")
@@ -121,16 +121,17 @@ def loss(trace: Trace, of: str) -> float:
     return float(values.sum())
 
 
-def _chosen(trace: Trace, only: Iterable[str] | None) -> dict[str, Array]:
+def _chosen(trace: Trace, only: Sequence[str] | str | None) -> dict[str, Array]:
     """The parameters to update, by address. Raises MissingError for one that there is not."""
     every = {f"{scope}/{n}": v for scope, here in trace.parameters.items() for n, v in here.items()}
     if only is None:
         return every
     found: dict[str, Array] = {}
-    for text in (only,) if isinstance(only, str) else only:
+    for text in listed("only", only):
         here = {address: v for address, v in every.items() if text in (address, address.rpartition("/")[2])}
         if not here:
-            raise MissingError(f"there is no parameter {text!r}{nearest(text, every, 'there are')}")
+            names = dict.fromkeys((*(address.rpartition("/")[2] for address in every), *every))
+            raise MissingError(f"there is no parameter {text!r}{nearest(text, names, 'there are')}")
         found |= here
     return found
 

@@ -17,11 +17,11 @@ from ..errors import CellError
 from .lines import Cell, Line, Operand, number
 from .ops import OPS
 from .parse import parse
-from .rules import DERIVATIVE
+from .rules import DERIVATIVE, Rule
 
 #: The words of a rule that are no functions.
-_WORD = re.compile(r"\b[a-z]+\b(?!\()")
-#: Characters of a value without a name that the name of its gradient has.
+_WORD = re.compile(r"\b[a-z]+0?\b(?!\()")
+#: Characters of a value without a name that a name made for it has.
 MOST_CHARACTERS = 40
 _REDUCTIONS = ("max", "sum", "mean")
 
@@ -45,16 +45,15 @@ def adjoint(
     Raises:
         CellError: where a width is needed that is not known.
 
-    >>> cell = parse("c_t = tanh(W_h @ c_prev + x_t)\\ncarry: c_prev <- c_t\\noutput: c_t")
-    >>> print(adjoint(cell).text)
-    input: seed_c_t, c_prev, c_t
+    >>> cell = parse("z_t = W_h @ c_prev + W_x @ x_t\\nc_t = tanh(z_t)\\ncarry: c_prev <- c_t\\noutput: c_t")
+    >>> print(adjoint(cell).text.partition("gradient: ")[0])
+    input: seed_c_t, x_t, c_prev, c_t
     d_c_t = seed_c_t + d_c_next
-    d_x_t = d_c_t * (1 - c_t * c_t)
-    d_c_before = d_x_t @ W_h
+    d_z_t = d_c_t * (1 - c_t * c_t)
+    d_x_t = d_z_t @ W_x
+    d_c_before = d_z_t @ W_h
     carry: d_c_next <- d_c_before
-    sum: d_W_h <- outer(d_x_t, c_prev)
-    gradient: d_c_next <- c_t, d_c_t <- c_t, d_x_t <- x_t, d_c_before <- c_prev, d_W_h <- W_h
-    output: d_x_t
+    sum: d_W_h <- outer(d_z_t, c_prev), d_W_x <- outer(d_z_t, x_t)
     <BLANKLINE>
     """
     if seeds is None:
@@ -67,12 +66,12 @@ def adjoint(
 def _written(
     cell: Cell, seeds: tuple[tuple[str, tuple[str, ...]], ...], widths: tuple[tuple[str, int], ...] | None
 ) -> Cell:
-    return _Writer(cell, dict(seeds), None if widths is None else dict(widths)).written()
+    return Writer(cell, dict(seeds), None if widths is None else dict(widths)).written()
 
 
 @dataclass
-class _Writer:
-    """Writes the rows of one adjoint.
+class Writer:
+    """Writes the rows of one adjoint, by the derivatives.
 
     names: of each value with a name of its own, the name that its gradient has if it is no other's. gradients: of each
     value the name of its gradient. terms: what its readers bring, by reader.
@@ -85,10 +84,11 @@ class _Writer:
     terms: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     rows: list[str] = field(default_factory=list)
+    table: Mapping[str, Rule] = field(default_factory=lambda: DERIVATIVE)
 
     def written(self) -> Cell:
         """The adjoint. Raises CellError where a width is needed that is not known."""
-        cell, flows = self.cell, _flows(self.cell, self.seeds)
+        cell, flows = self.cell, _flows(self.cell, self.seeds, self.table)
         self.narrow = _narrow(cell)
         self.taken = {*cell.by_name, *cell.inputs, *cell.states, *cell.parameters, *chain(*self.seeds.values())}
         states = [state for state in cell.states if state in flows]
@@ -112,15 +112,22 @@ class _Writer:
                 + ", ".join(f"{new} <- {' + '.join(t for _, t in sorted(terms))}" for new, (_, terms) in sums.items())
             )
             pairs += [(new, name) for new, (name, _) in sums.items()]
-        fed = [n for n in (*cell.inputs, *cell.states, *cell.by_name) if n in self.read]
         seeds = chain(*(self.seeds.get(name, ()) for name in (*cell.by_name, *cell.inputs, *cell.states)))
         rows.append("gradient: " + ", ".join(f"{new} <- {name}" for new, name in pairs))
         rows.append("output: " + [*(self.gradients[n] for n in cell.inputs if n in flows), *self.gradients.values()][0])
-        return parse("\n".join([*(f.text for f in cell.functions), f"input: {', '.join((*seeds, *fed))}", *rows]))
+        return parse("\n".join([*self._functions(), f"input: {', '.join((*seeds, *self._fed()))}", *rows]))
 
-    def _new(self, name: str) -> str:
-        """A name for the gradient of `name` that is not taken."""
-        stem = new = "d_" + re.sub(r"\W+", "_", name.replace("_prev", "_before")).strip("_")[:MOST_CHARACTERS]
+    def _functions(self) -> Iterable[str]:
+        """The definitions of what the rows call."""
+        return (function.text for function in self.cell.functions)
+
+    def _fed(self) -> Iterable[str]:
+        """The inputs that bring values of the cell."""
+        return (n for n in (*self.cell.inputs, *self.cell.states, *self.cell.by_name) if n in self.read)
+
+    def _new(self, name: str, prefix: str = "d_") -> str:
+        """A name that is not taken: by default for the gradient of `name`."""
+        stem = new = prefix + re.sub(r"\W+", "_", name.replace("_prev", "_before")).strip("_")[:MOST_CHARACTERS]
         count = 1
         while new in self.taken:
             count += 1
@@ -142,7 +149,7 @@ class _Writer:
     def _pass(self, at: int, line: Line, d: str) -> None:
         """What a line brings to the gradients of its operands."""
         if line.product:
-            vector = self._read(line.product[1])
+            vector = self._vector(line.product[1])
             sides = (d, vector) if line.op == "matvec" else (vector, d)
             self.terms.setdefault(line.product[0], []).append((at, f"outer({', '.join(sides)})"))
         for operand, rule in zip(line.operands, self._rules(line), strict=True):
@@ -164,7 +171,11 @@ class _Writer:
             width = self._width(line.operands[0], line)
             parts = [f"where(0, a[0:{begin}], 0)"] * (begin > 0) + ["d"]
             return [f"concat({', '.join(parts + [f'where(0, a[{end}:{width}], 0)'] * (end < width))})"]
-        return DERIVATIVE[line.op]
+        return self.table[line.op]
+
+    def _vector(self, name: str) -> str:
+        """What the gradient of a matrix is the outer product with."""
+        return self._read(name)
 
     def _word(self, word: str, line: Line, d: str) -> str:
         """What a word of a rule stands for in a line."""
@@ -197,7 +208,7 @@ class _Writer:
         return self.widths[operand] < self.widths[line.name] and line.op not in ("concat", "matvec", "vecmat")
 
 
-def _flows(cell: Cell, seeds: Iterable[str]) -> set[str]:
+def _flows(cell: Cell, seeds: Iterable[str], table: Mapping[str, Rule]) -> set[str]:
     """The lines, inputs and states on which a weighted value depends by a way that a gradient goes back."""
     found = set(seeds)
     while True:
@@ -206,7 +217,7 @@ def _flows(cell: Cell, seeds: Iterable[str]) -> set[str]:
         for line in reversed(cell.lines):
             if line.name in found:
                 # a matrix has no rule, and a gradient nevertheless
-                shut = [not rule and not line.product for rule in DERIVATIVE.get(line.op, ())] or [False] * len(
+                shut = [not rule and not line.product for rule in table.get(line.op, ())] or [False] * len(
                     line.operands
                 )
                 found |= {o for o, no in zip(line.operands, shut, strict=True) if isinstance(o, str) and not no}

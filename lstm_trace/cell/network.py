@@ -16,6 +16,7 @@ from .variants import Merge, Padding, extended, joined, masked
 Scope = str  # `layer/direction`
 X, VALID, GIVEN = "x", "valid", "given"  # sources that are no other stage's line
 ADJOINT = "adjoint-"  # before the direction of a stage whose adjoint another stage is
+SEED = "seed_"  # begins the name of an adjoint's input that brings weights
 #: Directions of the stages of a run, and of their adjoints.
 FORWARDS = ("forward", "reverse", "joined")
 DIRECTIONS = (*FORWARDS, *(f"{ADJOINT}{direction}" for direction in FORWARDS))
@@ -82,8 +83,14 @@ class Stage:
         return self.direction.startswith(ADJOINT)
 
     def borrows(self, name: str) -> bool:
-        """Whether an input is the value of that name of the stage whose adjoint this is: the value is that stage's."""
-        return self.is_adjoint and self.sources.get(name) == f"{self.owner}/{name}"
+        """Whether an input is a value of the stage whose adjoint this is: by its own name, or `at_tanh_c_t`."""
+        return self.is_adjoint and scope_and_name(self.sources.get(name, ""))[0] == self.owner
+
+    @cached_property
+    def weights(self) -> tuple[str, ...]:
+        """The inputs of an adjoint that bring the weights of what L is; what else is supplied is of another trace."""
+        given = (name for name in self.cell.inputs if self.sources.get(name) == GIVEN)
+        return tuple(name for name in given if self.is_adjoint and name.startswith(SEED))
 
     def has(self, name: str) -> bool:
         """Whether it has a line, input or state `name` of its own."""
@@ -101,6 +108,19 @@ class Stage:
         if self.computed is None:
             return self.cell.lines
         return tuple(self.cell.by_name[name] for name in self.computed)
+
+    @cached_property
+    def active(self) -> Cell:
+        """The cell with the computed lines alone; a state whose line is not computed is an input of it.
+
+        That is so in a single step: what it leaves to the next is not asked for.
+        """
+        if self.computed is None:
+            return self.cell
+        there = {*self.computed, *self.cell.inputs}
+        carry = tuple((state, line) for state, line in self.cell.carry if line in there)
+        fed = tuple(state for state, line in self.cell.carry if line not in there)
+        return replace(self.cell, lines=self.lines, carry=carry, inputs=(*self.cell.inputs, *fed))
 
     @cached_property
     def reads(self) -> frozenset[str]:

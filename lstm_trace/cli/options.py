@@ -82,7 +82,12 @@ def selection_options(command: Command) -> Command:
         click.option(
             "--steps", "--t", "steps", callback=step_slice, help="Only these steps: A:B, A: or :B (B excluded), or T."
         ),
-        click.option("--direction", type=click.Choice(DIRECTIONS), help="Only this direction."),
+        click.option(
+            "--direction",
+            type=click.Choice(DIRECTIONS),
+            metavar="DIRECTION",
+            help="Only this direction: forward, reverse, joined, or adjoint-forward, … of a gradient.",
+        ),
         click.option("--layer", type=click.IntRange(min=0), help="Only this layer (from 0)."),
         click.option("--only", "--line", "only", callback=name_list, help="Comma-separated names of lines to include."),
     ):

@@ -12,12 +12,13 @@ from ..cell.arithmetic import find
 from ..cell.network import GIVEN, Stage, X
 from ..errors import MissingError, ShapeError, raise_all
 from ..trace.operands import sizes
+from ..trace.sums import with_sums
 from ..trace.trace import Trace
 from .plan_choice import CHOICES, choose
 from .reuse import Pool
 from .run import by_definition, by_plan
 from .storing import InMemory, check_memory, empty_lines
-from .work import Work
+from .work import Weights, Work
 
 Premises = Mapping[str, Mapping[str, Array]]
 
@@ -62,8 +63,8 @@ def rerun(
     if plan == "lines":
         by_definition(new, work, InMemory(new, work, {}))
     else:
-        by_plan(new, work, new.parameters, Pool(), InMemory(new, work, {}))
-    return new
+        by_plan(new, work, _weights(new), Pool(), InMemory(new, work, {}))
+    return with_sums(new)
 
 
 def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
@@ -77,7 +78,12 @@ def _plan(trace: Trace, work: Work) -> str:
     if trace.header.arithmetic is not None:
         return "lines"
     wanted = trace.header.plan if trace.header.plan in CHOICES else "auto"
-    return choose(wanted, work, trace.parameters, trace.header.dtype)
+    return choose(wanted, work, _weights(trace), trace.header.dtype)
+
+
+def _weights(trace: Trace) -> Weights:
+    """The parameters by the scope of the stage that reads them: an adjoint reads those of another stage."""
+    return {stage.scope: trace.parameters.get(stage.owner, {}) for stage in trace.stages}
 
 
 def _work(trace: Trace) -> Work:

@@ -14,6 +14,7 @@ from ..cell.arithmetic import find
 from ..cell.network import Stage, scope_and_name
 from ..errors import OptionError
 from ..trace.header import Header
+from ..trace.sums import with_sums
 from ..trace.trace import Trace
 from .inputs import RunInputs
 from .jit.runner import Rows
@@ -164,7 +165,8 @@ class Job:
             by_plan(trace, work, self.weights, self.kept, target, progress)
         else:
             by_definition(trace, work, target)
-        return target.window.cut(trace, trace.lines)
+        found = target.window.cut(trace, trace.lines)
+        return with_sums(found) if work.whole else found
 
     def premises(self, lines: Lines, memory: RunMemory | None = None) -> Trace:
         """The trace with all but its lines' values."""

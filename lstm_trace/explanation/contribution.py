@@ -6,21 +6,18 @@ not add up to anything, the second adds up as well as its path is sampled (the g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Literal
 
 import numpy as np
 
-from ..backpropagation.attribution import Split, split
-from ..backpropagation.gradients import Value, Weightings, add_value, one_value
-from ..backpropagation.reverse import Adjoints, walk_back
+from ..backpropagation.attribution import Split, difference, split
+from ..backpropagation.gradients import Value, Weightings, add_value, forward, one_value, walked
+from ..backpropagation.premises import Premise, premises
 from ..base.arrays import Array, describe
-from ..cell.slopes import difference
 from ..engine.rerun import Premises, rerun
 from ..errors import OptionError
-from ..trace.address import INITIAL
 from ..trace.operands import one_row, total
 from ..trace.trace import Trace
 
@@ -31,6 +28,10 @@ Baseline = Trace | Literal["zero-input", "zero-state"] | int
 AT_ONCE = 1 << 24
 #: Points of a path where none are asked for: so many, or as many as have so many traced values (seconds).
 POINTS, AFFORDED = 50, 1 << 27
+#: Premises that a path leads through, and the axis of their rows.
+_AXIS = {"input": 1, "state": 0, "given": 1}
+#: By address the premise and the gradient of the value, of one row.
+Gradients = Mapping[str, tuple[Premise, Array]]
 
 
 def baseline_of(trace: Trace, baseline: Baseline, of: str) -> tuple[Trace, int]:
@@ -38,7 +39,7 @@ def baseline_of(trace: Trace, baseline: Baseline, of: str) -> tuple[Trace, int]:
 
     Raises OptionError for a baseline that there is not, MissingError for a premise that the trace does not have.
     """
-    b = one_value(trace, of).b
+    trace, b = forward(trace), one_value(trace, of).b
     if isinstance(baseline, Trace):
         return baseline, b if baseline.batch > 1 else 0
     if baseline == "zero-input":
@@ -95,7 +96,7 @@ class Pair:
         """row: that of the baseline."""
         value = one_value(trace, of)
         place = value._replace(b=0)
-        one, other = one_row(trace, value.b), one_row(base, row)
+        one, other = one_row(forward(trace), value.b), one_row(forward(base), row)
         return cls(place, one, replace(other, lines={}), place.read(one), place.read(other))
 
     @np.errstate(all="ignore")  # a value that has overflowed has shares that are NaN
@@ -119,13 +120,13 @@ class Pair:
         nodes, weights = np.polynomial.legendre.leggauss(points)
         nodes, weights = (nodes + 1) / 2, weights / 2
         size = max(AT_ONCE // _values(one), 1)
-        means: list[Adjoints] = []
+        parts: list[Gradients] = []
         for begin in range(0, points, size):
             at, weight = nodes[begin : begin + size], weights[begin : begin + size]
-            means.append(_row_sum(_gradient(_along(one, base, at), self.of, weight)))
-        return self._shares(reduce(_plus, means))
+            parts.append(_gradient(_along(one, base, at), self.of, weight))
+        return self._shares({place: (p, sum(part[place][1] for part in parts)) for place, (p, _) in parts[0].items()})
 
-    def _shares(self, slopes: Adjoints) -> Shares:
+    def _shares(self, slopes: Gradients) -> Shares:
         return Shares(self.of, self.value, self.baseline, _parts(self.one, self.base, slopes))
 
 
@@ -160,10 +161,12 @@ def check_points(points: int) -> None:
         raise OptionError(f"points must be at least 1, a whole number; found {describe(points)}")
 
 
-def _gradient(trace: Trace, place: Value, weights: Array | float = 1.0) -> Adjoints:
+def _gradient(trace: Trace, place: Value, weights: Array | float = 1.0) -> Gradients:
+    """Weighted over the rows of the batch, which are added up."""
     seeds: Weightings = {}
     add_value(trace, seeds, place, weights)
-    return walk_back(trace, seeds)
+    found = [p for p in premises(walked(trace, seeds, record=False)) if p.kind in _AXIS]
+    return {p.place: (p, p.gradient.sum(axis=_AXIS[p.kind], keepdims=True)) for p in found}
 
 
 def _along(one: Trace, base: Trace, at: Array) -> Trace:
@@ -187,40 +190,13 @@ def _along(one: Trace, base: Trace, at: Array) -> Trace:
     )
 
 
-def _row_sum(found: Adjoints) -> Adjoints:
-    """Summed over the rows of the batch."""
-
-    def part(arrays: Premises, axis: int) -> dict[str, dict[str, Array]]:
-        return {s: {n: v.sum(axis=axis, keepdims=True) for n, v in here.items()} for s, here in arrays.items()}
-
-    x = None if found.x is None else found.x.sum(axis=1, keepdims=True)
-    return Adjoints(found.parameters, part(found.initial, 0), part(found.given, 1), x, found.valid[:, :1])
-
-
-def _plus(a: Adjoints, b: Adjoints) -> Adjoints:
-    def part(one: Premises, two: Premises) -> dict[str, dict[str, Array]]:
-        return {scope: {n: v + two[scope][n] for n, v in here.items()} for scope, here in one.items()}
-
-    x = None if a.x is None or b.x is None else a.x + b.x
-    return Adjoints(a.parameters, part(a.initial, b.initial), part(a.given, b.given), x, a.valid)
-
-
-def _parts(one: Trace, base: Trace, found: Adjoints) -> dict[str, Array]:
-    """Slope times difference for inputs, initial states and supplied lines."""
-    return {
-        place: np.where(a == b, 0.0, slope * difference(a, b)) for place, slope, a, b in _premises(one, base, found)
-    }
-
-
-def _premises(one: Trace, base: Trace, found: Adjoints) -> Iterator[tuple[str, Array, Array, Array]]:
-    if found.x is not None:
-        yield "x", found.x, one.x, base.x
-    for part in ("initial", "given"):
-        slopes: Mapping[str, Mapping[str, Array]] = getattr(found, part)
-        for scope, here in slopes.items():
-            for name, slope in here.items():
-                label = INITIAL.get(name, name) if part == "initial" else name
-                yield f"{scope}/{label}", slope, getattr(one, part)[scope][name], getattr(base, part)[scope][name]
+def _parts(one: Trace, base: Trace, found: Gradients) -> dict[str, Array]:
+    """Gradient times difference for inputs, initial states and supplied lines."""
+    parts = {}
+    for premise, gradient in found.values():
+        a, b = premise.value(one), premise.value(base)
+        parts[premise.place] = np.where(a == b, 0.0, gradient * difference(a, b))
+    return parts
 
 
 def _zeros(arrays: Premises) -> dict[str, dict[str, Array]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..base.markup import escape
 from .printer import Format, Printer
-from .symbols import FUNCTIONS, sign
+from .symbols import FUNCTIONS, SLOPES, sign
 from .user_tex import GREEK, WORDS
 
 _ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯", "dot": "˙", "vec": "→"}
@@ -58,9 +58,9 @@ def _parens(body: str) -> str:
 
 
 def _function(op: str) -> str:
-    if op not in FUNCTIONS:
+    if op not in FUNCTIONS and op not in SLOPES:
         return f"<mi>{escape(sign(op)[1])}</mi>"
-    base, _, sub = FUNCTIONS[op][1].partition("_")
+    base, _, sub = sign(op)[1].partition("_")
     return f"<msub><mi>{base}</mi><mi>{sub}</mi></msub>" if sub else f"<mi>{base}</mi>"
 
 
@@ -70,8 +70,9 @@ def _matrix(rows: list[list[str]]) -> str:
     return f"<mtable>{body}</mtable>"
 
 
-def _gradient(of: str, through: str) -> str:
-    text = f"<mfrac><mrow><mo>∂</mo><mi>L</mi></mrow><mrow><mo>∂</mo>{of}</mrow></mfrac>"
+def _gradient(of: str, through: str, d: str) -> str:
+    d = f"<mo>{d}</mo>" if d == "∂" else f'<mi mathvariant="normal">{d}</mi>'  # an operator would stand apart
+    text = f"<mfrac><mrow>{d}<mi>L</mi></mrow><mrow>{d}{of}</mrow></mfrac>"
     return f"<msub>{_row([text, '<mo>|</mo>'])}<mtext>{escape(through)}</mtext></msub>" if through else text
 
 

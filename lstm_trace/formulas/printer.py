@@ -17,6 +17,7 @@ from typing import Any
 from .numbers import Shown
 from .symbols import Symbol, symbol
 from .tree import (
+    Baseline,
     Call,
     Dots,
     Factors,
@@ -45,7 +46,7 @@ from .user_tex import translated
 #: How tightly each kind binds; a looser one inside a tighter one stands in parentheses.
 BINDING: dict[type, int] = {
     Sum: 1, Neg: 2, Prod: 3, Factors: 3, MatVec: 3, Quot: 3, Square: 4,
-    Transposed: 4, Holds: 5, Gradient: 5,
+    Transposed: 4, Baseline: 4, Holds: 5, Gradient: 5,
     Sym: 5, Index: 5, Num: 5, Call: 5, Fn: 5, Vec: 5, Mat: 5, Dots: 5,
 }  # fmt: skip
 #: How tightly a right factor and what stands under a slash have to bind.
@@ -63,6 +64,8 @@ def minus_first(node: Node) -> bool:
     """Whether a term is printed with a minus at its beginning."""
     if isinstance(node, Prod) and not (isinstance(node.left, Num) and isinstance(node.right, Num)):
         return minus_first(node.left)
+    if isinstance(node, Quot):
+        return minus_first(node.over)
     return isinstance(node, Num) and node.shown.negative
 
 
@@ -72,9 +75,19 @@ def minus_first(node: Node) -> bool:
 def letters(f: Format, found: Symbol) -> str:
     """A symbol of the tables, of the same pieces as one that an author wrote."""
     base = (f.upright if found.upright else f.letter)(found.base)
-    base = f.accent("tilde", base) if found.tilde else base
+    base = accented(f, base, found)
     sub = f.upright(found.sub) if found.word else f.joined(list(map(f.letter, found.sub)))
-    return f.scripts(base, sub, f.transposed if found.power else "") if sub or found.power else base
+    return f.scripts(base, sub, upper(f, found.power)) if sub or found.power else base
+
+
+def accented(f: Format, base: str, found: Symbol) -> str:
+    """The letter of a symbol with what stands over it."""
+    return f.accent("tilde", base) if found.tilde else f.accent("bar", base) if found.bar else base
+
+
+def upper(f: Format, power: str) -> str:
+    """What stands above a symbol behind it: see `Symbol.power`."""
+    return f.transposed if power == "T" else f.letter(power).strip() if power else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +138,7 @@ class Format:
     fraction: Callable[[str, str], str]
     slash: bool = False  # whether a quotient needs parentheses, around it and inside it
     holds: Callable[[str, str, str], str] = "[{} {} {}]".format  # left, sign, right
-    gradient: Callable[[str, str], str]  # of what, and by which way, which may be empty
+    gradient: Callable[[str, str, str], str]  # of what, by which way, which may be empty, and the d of it
     squared: Callable[[str], str]
     tanh_squared: str = ""  # the sign of a squared tanh; without one the whole call is squared
     root: Callable[[str], str]
@@ -199,12 +212,15 @@ def _square(p: Printer, f: Format, node: Square) -> str:
     return f.squared(_factors(p, f, (of,)) if isinstance(of, Num) else p.inside(of, 5))
 
 
-def _transposed(p: Printer, f: Format, node: Transposed) -> str:
-    """A symbol of the tables with its power, what was transposed before without one; anything else with a ⊤ behind."""
-    found = symbol(node.of.name, p.own) if isinstance(node.of, Sym) else None
-    if found and not found.tex and not found.name and not found.node:
-        return p.symbol(found._replace(power="" if found.power else "T"))
-    return f.symbol(f.scripts(f.group(p.inside(node.of, 5)), "", f.transposed))
+def _raised(p: Printer, f: Format, node: Transposed | Baseline, power: str) -> str:
+    """A symbol of the tables with its power, what was transposed before without one; anything else with it behind."""
+    of = node.of
+    while isinstance(of, Sym) and (inner := symbol(of.name, p.own).node) is not None:
+        of = inner
+    found = symbol(of.name, p.own) if isinstance(of, Sym) else None
+    if found and not found.tex and not found.name and found.power in ("", power):
+        return p.symbol(found._replace(power="" if found.power else power))
+    return f.symbol(f.scripts(f.group(p.inside(of, 5)), "", upper(f, power)))
 
 
 def _quotient(p: Printer, f: Format, node: Quot) -> str:
@@ -248,9 +264,10 @@ NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     Factors: lambda p, f, node: _factors(p, f, node.parts),
     Square: _square,
     MatVec: lambda p, f, node: f.row([p.inside(node.matrix, 3), f.space, p.inside(node.vector, RIGHT)]),
-    Transposed: _transposed,
+    Transposed: lambda p, f, node: _raised(p, f, node, "T"),
+    Baseline: lambda p, f, node: _raised(p, f, node, "0"),
     Holds: lambda p, f, node: f.holds(p(node.left), node.sign, p(node.right)),
-    Gradient: lambda p, f, node: f.gradient(p.inside(node.of, 5), node.through),
+    Gradient: lambda p, f, node: f.gradient(p.inside(node.of, 5), node.through, "Δ" if node.between else "∂"),
     Quot: _quotient,
     Neg: _negative,
     Call: _call,

@@ -12,6 +12,7 @@ from string import ascii_letters
 from typing import NamedTuple
 
 from ..cell.composites import PRINTED
+from ..cell.rules import BETWEEN
 from ..printable import printable
 from .tree import Node
 
@@ -22,7 +23,8 @@ class Symbol(NamedTuple):
     base, sub: letter and index. tilde: whether a tilde stands over the letter. word: whether the index is a word and
     not letters in a row. upright: whether the base is a word. name: set where the whole is printed as that name, in
     typewriter letters. tex: set where the author of the cell wrote the TeX, and used in its place there. power: T where
-    the matrix of that name stands transposed. node: what is printed in its place, a gradient for example.
+    the matrix of that name stands transposed, 0 where it is the baseline's value. bar: whether a bar stands over the
+    letter. node: what is printed in its place, a gradient for example.
     """
 
     base: str = ""
@@ -34,6 +36,7 @@ class Symbol(NamedTuple):
     tex: str = ""
     power: str = ""
     node: Node | None = None
+    bar: bool = False
 
 
 GATES = "ifcogrznuh"  # those of the LSTM, and the letters that GRUs and plain recurrent cells use
@@ -48,6 +51,9 @@ SYMBOLS: dict[str, Symbol] = {
     "target": Symbol("target", upright=True),
     "target_t": Symbol("target", "t", upright=True),
     "valid": Symbol("valid", upright=True),
+    "ΔL": Symbol("L", tex=r"\Delta L"),
+    "W̄": Symbol("W", bar=True),
+    "Σ": Symbol("Σ"),
     **{f"Σ_{over}": Symbol("Σ", over) for over in ("t", "b", "t, b")},
     **{f"gamma_{letter}": Symbol("γ", letter) for letter in ascii_letters},
     **{f"beta_{letter}": Symbol("β", letter) for letter in ascii_letters},
@@ -73,8 +79,15 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
 }
 
 
+#: What the slope of an operation between two traces is called: `tanh_slope` is that of `tanh`.
+SLOPES = {name: name.removesuffix("_slope") for name in re.findall(r"(\w+_slope)\(", "\n".join(BETWEEN))}
+
+
 def sign(function: str) -> tuple[str, str]:
     """A function as (TeX, plain text); a composite function by its printed name."""
+    if function in SLOPES:
+        of = sign(SLOPES[function])
+        return rf"\mathrm{{slope}}_{{{of[0]}}}", f"slope_{of[1]}"
     name = PRINTED.get(function, function)
     return FUNCTIONS.get(function) or (rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}", name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..printable import printable
-from .printer import Format, Printer
+from .printer import Format, Printer, accented, upper
 from .symbols import Symbol, sign
 from .tree import Node, Quot
 from .user_tex import GREEK
@@ -27,10 +27,10 @@ def escaped(text: str) -> str:
 
 def _letters(f: Format, found: Symbol) -> str:
     base = f.upright(found.base) if found.upright else _LETTERS.get(found.base, found.base)
-    base = f.accent("tilde", base) if found.tilde else base
+    base = accented(f, base, found)
     sub = f.upright(found.sub) if found.word else found.sub
     base, sub = (f"{base}_{sub}", "") if len(sub) == 1 else (base, sub)
-    return f.scripts(base, sub, f.transposed if found.power else "")
+    return f.scripts(base, sub, upper(f, found.power))
 
 
 def _arguments(nodes: Sequence[Node], texts: list[str]) -> str:
@@ -39,8 +39,9 @@ def _arguments(nodes: Sequence[Node], texts: list[str]) -> str:
     return TEX.around(listed) if tall else f"({listed})"
 
 
-def _gradient(of: str, through: str) -> str:
-    text = rf"\frac{{\partial L}}{{\partial {of}}}"
+def _gradient(of: str, through: str, d: str) -> str:
+    d = {"∂": r"\partial", "Δ": r"\Delta"}[d]
+    text = rf"\frac{{{d} L}}{{{d} {of}}}"
     return rf"\left.{text}\right|_{{\text{{{escaped(through)}}}}}" if through else text
 
 

@@ -92,6 +92,13 @@ class Transposed:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """The same value in another trace, against which this one is held."""
+
+    of: Node
+
+
+@dataclass(frozen=True)
 class Holds:
     """A comparison as a number: 1 where it holds, 0 elsewhere. sign: `>`, `≤`, `≠` or `=`."""
 
@@ -102,10 +109,14 @@ class Holds:
 
 @dataclass(frozen=True)
 class Gradient:
-    """The gradient of L with respect to something; through: by which way it comes back, where there are several."""
+    """The gradient of L with respect to something; through: by which way it comes back, where there are several.
+
+    between: whether it is the slope of L between two traces, and not the derivative.
+    """
 
     of: Node
     through: str = ""
+    between: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,7 +172,7 @@ class Dots:
 
 
 Node = (
-    Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Transposed | Holds
+    Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Transposed | Baseline | Holds
     | Gradient | Quot | Neg | Call | Fn | Vec | Mat | Dots
 )  # fmt: skip
 

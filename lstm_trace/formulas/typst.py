@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..printable import printable
-from .printer import Format, Printer
-from .symbols import FUNCTIONS, Symbol, sign
+from .printer import Format, Printer, accented, upper
+from .symbols import FUNCTIONS, SLOPES, Symbol, sign
 from .tree import Node
 from .user_tex import GREEK, WORDS
 
@@ -26,9 +26,9 @@ def string(text: str) -> str:
 
 def _letters(f: Format, found: Symbol) -> str:
     base = f.upright(found.base) if found.upright else {"Σ": "sum"}.get(found.base, found.base)
-    base = f.accent("tilde", base) if found.tilde else base
+    base = accented(f, base, found)
     sub = f.upright(found.sub) if found.word else " ".join(found.sub)
-    return f.scripts(base, sub, f.transposed if found.power else "")
+    return f.scripts(base, sub, upper(f, found.power))
 
 
 def _scripts(base: str, sub: str, sup: str) -> str:
@@ -40,7 +40,8 @@ def _function(op: str) -> str:
     name = sign(op)[1]
     if name in _KNOWN:
         return name
-    base, _, sub = name.partition("_") if op in FUNCTIONS else (name, "", "")
+    base, _, sub = name.partition("_") if op in FUNCTIONS or op in SLOPES else (name, "", "")
+    base = base if len(base) == 1 else f"op({string(base)})"
     return f"{base}_upright({string(sub)})" if sub else f"op({string(name)})"
 
 
@@ -49,8 +50,8 @@ def _arguments(nodes: Sequence[Node], texts: list[str]) -> str:
     return f"({mark.join(texts)})"
 
 
-def _gradient(of: str, through: str) -> str:
-    text = f"display(frac(∂ L, ∂ {of}))"
+def _gradient(of: str, through: str, d: str) -> str:
+    text = f"display(frac({d} L, {d} {of}))"
     return f"lr({text}|)_{string(through)} " if through else text
 
 

@@ -17,6 +17,7 @@ from ..trace.trace import Trace
 from .exact import ROUNDED, Exact, ExactWalk, evaluate
 from .numbers import DIGITS, Style, fraction
 from .scalar import SCALAR, Terms
+from .symbols import SLOPES
 from .tree import Call, Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers
 from .whole import on_paper
 
@@ -92,6 +93,8 @@ class Values:
             if inner.call and inner.call[0] == "count":
                 values = self.array(stage.scope, inner.call[1])
                 return number(1 if values is None else values.shape[-1])
+            if inner.call and inner.call[0] in SLOPES:
+                return self.num(stage.scope, name, *at)
             found = self._substituted(stage, inner, t, b, at[-1][0], most, num)
             return self.num(stage.scope, name, *at) if found is None else found
 
@@ -146,6 +149,11 @@ class Values:
         if evaluate(tree, _printed) != result.shown.fraction:
             return "≈"
         return "=" if self.is_exact(result) or self._as_recorded(result, tree) else "≈"
+
+    def between(self, tree: Node, other: Node) -> str:
+        """The sign between two trees of printed numbers: `=` where they come to the same."""
+        value = evaluate(tree, _printed)
+        return "=" if value is not None and value == evaluate(other, _printed) else "≈"
 
     def _as_recorded(self, result: Num, tree: Node) -> bool:
         """Whether the recorded value itself is what is shown: of a function also the operands that it was given."""

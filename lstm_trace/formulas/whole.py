@@ -10,6 +10,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ..cell.lines import Cell, Line, Operand
+from ..cell.rules import BETWEEN
+from .symbols import SLOPES
 from .tree import (
     COMPARED,
     SYMBOLIC,
@@ -37,12 +39,19 @@ Width = Callable[[str], int]
 def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], Node]) -> Node:
     """What `line` computes, of the values that have a name or are fed; leaf: what stands for one of those."""
 
+    between = {function.name for function in cell.functions if function.text in BETWEEN}
+
     def part(operand: Operand) -> Node:
         inner = cell.by_name.get(operand) if isinstance(operand, str) else None
         if inner is None or inner.assigned:
             return leaf(operand)
         if inner.call and inner.call[0] == "count":
             return number(width(str(inner.call[1])))
+        if inner.call and inner.call[0] in between:
+            if inner.call[0] in SLOPES:
+                return Call(str(inner.call[0]), tuple(map(part, inner.call[1:])))
+            if inner.call[0] == "gap":  # as the difference that it is of finite numbers
+                return Sum((1.0, -1.0), tuple(map(part, inner.call[1:])))
         return SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
 
     return on_paper(SYMBOLIC[line.op](line, tuple(map(part, line.operands))))
@@ -100,9 +109,9 @@ def times(*parts: Node) -> Node:
         found = Prod(factors[0], factors[1]) if one else Factors(tuple(factors))
     else:
         constants = [factor for factor in factors if isinstance(factor, Num) and factor.key is None]
-        first, *rest = [*constants, *(factor for factor in factors if factor not in constants)]
-        found = first
-        for factor in rest:
+        ordered = [*constants, *(factor for factor in factors if factor not in constants)]
+        found = ordered[0]
+        for factor in ordered[1:]:
             found = Prod(found, factor)
     return Neg(found) if minus else found
 
@@ -184,8 +193,10 @@ def _call(node: Call) -> Node:
 
 def _below(part: Any, at: Node) -> Any:
     """A formula where `at` is not above 0: -relu(-at) is `at`."""
-    if part == Neg(Call("relu", (Neg(at),))):
-        return at
+    if isinstance(part, Neg) and isinstance(part.of, Call) and part.of.op == "relu":
+        of = part.of.args[0]
+        if of == Neg(at) or (isinstance(of, Num) and isinstance(at, Num) and of.value == -at.value):
+            return at
     if isinstance(part, tuple):
         return tuple(_below(one, at) for one in part)
     if isinstance(part, Num | Sym | Vec) or not hasattr(part, "__dataclass_fields__"):

@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
-from ..backpropagation.attribution import Split, split
+from ..backpropagation.attribution import Split, secants, split
 from ..base.arrays import Array
 from ..errors import OptionError, counted
 from ..explanation.contribution import POINTS, Baseline, Pair, Shares, affordable, baseline_of, check_points
+from ..report.report import pdf, report
 from ..trace.operands import total
 from ..trace.trace import Trace
 from .attribution_frame import COLUMNS, grids
 from .entries import Entries, largest_first
 from .explanation import Explanation
 
+#: The formats of the worked solution.
+WORKED = ("text", "html", "tex", "typ")
 _NOTE = (
     "A contribution is a part of value − baseline value. The contributions add up; a product is split in equal halves "
     "between its factors, and other complete splits exist (docs/attribution.md)."
 )
 
 
+@dataclass(frozen=True)
+class Contributions(Explanation):
+    """A split as a table; in the formats of a report that are no tables the worked solution.
+
+    worked: makes the trace with the slopes between both. options: those of a report.
+    """
+
+    worked: Callable[[], Trace] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def pieces(self, form: str) -> Iterator[str]:
+        """`md`, `csv`, `json`, or the worked solution in `WORKED`. Raises OptionError, MissingError."""
+        if form in WORKED:
+            return iter([report(self._solution(), form, alone="back", **self.options)])
+        if self.options:
+            names = ", ".join(self.options)
+            raise OptionError(f"{names}: of the worked solution of a split, and {form} is its table; "
+                              f"write it as {', '.join(WORKED)} or pdf")  # fmt: skip
+        return super().pieces(form)
+
+    def pdf(self) -> bytes:
+        """The worked solution as a PDF. Raises OptionError without the extra `[pdf]`."""
+        return pdf(self._solution(), alone="back", **self.options)
+
+    def _solution(self) -> Trace:
+        assert self.worked is not None
+        return self.worked()
+
+
 @np.errstate(all="ignore")
-def difference(a: Trace, b: Trace, of: str) -> Explanation:
+def difference(a: Trace, b: Trace, of: str) -> Contributions:
     """The difference of one value, b's minus a's, split exactly over parameters, inputs and states."""
     found = split(a, b, of)
-    return Explanation(
+    return Contributions(
         title=f"Difference of {found.of}",
         sentences=(*_totals(found, "a", "b"), *_leaders(found)),
         columns=COLUMNS,
@@ -36,15 +69,21 @@ def difference(a: Trace, b: Trace, of: str) -> Explanation:
         notes=(_NOTE,),
         more=(_by_block(found), _by_step(found)),
         ranked=("contribution",),
+        worked=lambda: secants(a, b, of),
     )
 
 
 @np.errstate(all="ignore")
 def value(
-    trace: Trace, of: str, baseline: Baseline = "zero-input", points: int | Literal["auto"] = "auto"
-) -> Explanation:
+    trace: Trace,
+    of: str,
+    baseline: Baseline = "zero-input",
+    points: int | Literal["auto"] = "auto",
+    **options: Any,
+) -> Contributions:
     """A value against a baseline, split exactly over inputs, steps and states; gradient x input and integrated
     gradients stand beside it. points: of the path of integrated gradients; `auto`: 50, fewer for a large trace.
+    options: see `Contributions`.
     """
     if points != "auto":
         check_points(points)
@@ -65,7 +104,12 @@ def value(
     ]
     if points == "auto" and count < POINTS and "integrated_gradients" in others:
         gaps[-1] += f" ({counted(count, 'point')} of the path instead of {POINTS}, for a trace of this size)"
-    return Explanation(
+
+    def worked() -> Trace:
+        base, row = baseline_of(trace, baseline, of)  # anew: a baseline has as many lines as the trace
+        return secants(base, trace, of, row)
+
+    return Contributions(
         title=f"Contributions to {found.of}",
         sentences=(*_totals(found, "the baseline", "the trace"), *_leaders(found), *gaps),
         columns=(*COLUMNS, *others),
@@ -74,6 +118,8 @@ def value(
         notes=tuple(notes),
         more=(_by_block(found), _by_step(found)),
         ranked=("contribution", *others),
+        worked=worked,
+        options=options,
     )
 
 

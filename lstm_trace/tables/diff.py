@@ -11,7 +11,9 @@ import numpy as np
 from ..base.arrays import word
 from ..cell.network import layer_and_direction
 from ..printable import json_text, printable
-from ..verification.compare import Comparison, LineDifference
+from ..trace.sums import GATHERED
+from ..verification.compare import Comparison
+from ..verification.measures import LineDifference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,15 +69,17 @@ def verdict(comparison: Comparison) -> list[str]:
 
 
 def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
-    own = first.first_local
+    own, what = first.first_local, ("line", first.op)
+    if first.op == GATHERED:
+        what = "sum", "addition over all steps and rows"
     if comparison.shapes:
         return f"its operands have other shapes in b ({', '.join(comparison.shapes)}): these are not runs of one model"
     if own is None:
-        return "an operand of this line was not recorded, so local and inherited error cannot be separated"
+        return f"an operand of this {what[0]} was not recorded, so local and inherited error cannot be separated"
     if own > 0.5 * whole and not first.first_moved:
         if first.equations is None:
-            derived = f"the line itself is off by {own:.3g} when recomputed from b's own operands"
-            return f"{derived}: check its {first.op}{_through(first.through)}"
+            derived = f"the {what[0]} itself is off by {own:.3g} when recomputed from b's own operands"
+            return f"{derived}: check its {what[1]}{_through(first.through)}"
         a, b = first.equations
         return f"its equation differs: a has {a}, b has {b}; by a's, from b's operands, it is off by {own:.3g}"
     if first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved:
@@ -83,7 +87,7 @@ def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
         return f"a's value is off by {off}: check the reference"
     source = " (inputs or weights differ)" if comparison.premises else ""
     inherited = f"the difference of {whole:.3g} is inherited from its operands{source}"
-    return f"the line itself is correct (local error {own:.3g}); {inherited}"
+    return f"the {what[0]} itself is correct (local error {own:.3g}); {inherited}"
 
 
 def _through(names: tuple[str, ...]) -> str:
@@ -137,11 +141,11 @@ def _map(comparison: Comparison) -> list[str]:
         said = "Largest |b − a| of each line at each step t."
     out = ["## By step", "", said, "", *_table(("line", *heads))]
     for d in comparison.lines:
-        if d.max_abs > 0:
+        if d.max_abs > 0 and d.by_step:
             cells = [str(begin + int(np.argmax(d.by_step)))] if size > 1 else []
             cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
             out.append("| " + " | ".join([f"`{d.scope}/{d.line}`", *cells]) + " |")
-    return out if any(d.max_abs > 0 for d in comparison.lines) else []
+    return out if any(d.max_abs > 0 and d.by_step for d in comparison.lines) else []
 
 
 def as_json(comparison: Comparison) -> str:

@@ -179,10 +179,10 @@ WAYS: dict[str, Callable[..., Explanation]] = {
 #: The options that each way reads; the others are refused.
 READS: dict[str, tuple[str, ...]] = {
     "memory": ("of",),
-    "gradient": ("of", "seed", "equations", *WORKED),
-    "contribution": ("of", "baseline", "points"),
+    "gradient": ("of", "seed", *WORKED, "equations"),
+    "contribution": ("of", "baseline", "points", *(name for name in WORKED if name != "arithmetic")),
     "gates": ("low", "high"),
-    "training": ("of", "rate", "updates", "optimizer", "weights", "constants", *WORKED),
+    "training": ("of", "rate", "updates", "optimizer", "parameters", "constants", *WORKED),
 }
 
 

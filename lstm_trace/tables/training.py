@@ -60,22 +60,22 @@ def training(
     rate: float | None = None,
     updates: int = 1,
     optimizer: str = "sgd",
-    weights: tuple[str, ...] | None = None,
+    parameters: tuple[str, ...] | None = None,
     constants: dict[str, float] | None = None,
     arithmetic: str | None = None,
     **options: Any,
 ) -> Course:
     """Some updates of the weights, so that the loss `of` falls.
 
-    rate, updates, optimizer, constants: see `backward.training.train`; weights: its `only`. arithmetic: compute all of
-    it in that. options: those of a report.
+    rate, updates, optimizer, constants: see `backpropagation.training.train`; parameters: its `only`.
+    arithmetic: compute all of it in that. options: those of a report.
     Raises OptionError without a loss, and what `train` raises.
     """
     if of is None:
         raise OptionError("training needs a loss: its line, as in of='L', or the address of one value")
     if arithmetic is not None:
         trace = in_arithmetic(trace, arithmetic)
-    done = train(trace, of, rate, updates, optimizer, weights, **(constants or {}))
+    done = train(trace, of, rate, updates, optimizer, parameters, **(constants or {}))
     first = done.traces[0].parameters
     grids = [
         Grid(

@@ -13,8 +13,8 @@ _FIRST = slice(0, 1)
 def sources_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
     """What is wrong with the sources of a stage that is an adjoint, or reads one. before: earlier stages by scope.
 
-    An adjoint reads the stage whose adjoint it is by that stage's own names, gradients of other adjoints, and what is
-    supplied: its seeds, or, where it is a part that stands alone, all of it.
+    An adjoint reads the stage whose adjoint it is by that stage's own names (secants give a name to what has none),
+    gradients of other adjoints, and what is supplied: its seeds, or, where it is a part that stands alone, all of it.
     """
     for name in stage.cell.inputs:
         source = stage.sources.get(name, GIVEN)
@@ -24,7 +24,7 @@ def sources_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
             if other is not None and other.is_adjoint:
                 yield f"the source of {name} is {source}, an adjoint; only adjoints read adjoints"
             continue
-        mine = scope == stage.owner and line == name and (other is None or other.has(name))
+        mine = scope == stage.owner and (other is None or other.has(line)) and (line == name or not line.isidentifier())
         gradient = other is not None and other.is_adjoint and line in other.cell.by_name
         if source != GIVEN and not mine and not gradient:
             yield (

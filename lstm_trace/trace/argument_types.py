@@ -35,6 +35,7 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "str | Path": ((str, Path), "the path of a file"),
     "str | Mapping[str, Any]": ((str, Mapping), "a name, or a mapping as in {'kind': 'lstm', 'peephole': True}"),
     "Mapping[str, Any] | None": ((Mapping, NoneType), _SUCH),
+    "Mapping[str, int] | None": ((Mapping, NoneType), _SUCH),
     "Mapping[str, Any] | str | Path": ((Mapping, str, Path), "arrays by name, or the path of a file"),
     "Mapping[str, Iterable[str]] | None": ((Mapping, NoneType), _SUCH),
     "Sequence[str] | str | None": ((str, Iterable, NoneType), _NAMES),

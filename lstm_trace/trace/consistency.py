@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..base.arrays import Array
+from ..cell import secant
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
 from ..cell.network import GIVEN, VALID, Stage, X, forward_stages, scope_and_name
@@ -67,6 +68,9 @@ def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:
             yield f"parameters: there is no stage {scope!r}"
             continue
         known = {name for cell in readers for name in (*cell.parameters, *cell.ends)}
+        if len(readers) > 1 and scope in stages:  # secants keep what differs in the baseline, read or not
+            cell = stages[scope].active
+            known |= {secant.names(cell)["base", name] for name in cell.parameters}
         yield from (f"parameters {scope}/{name}: no equation reads it" for name in here if name not in known)
     for scope, here in trace.initial.items():
         states = stages[scope].cell.states if scope in stages else here

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,6 +64,16 @@ def derived_sums(trace: Trace, scope: str, sums: Sequence[Sum]) -> dict[str, Gat
         terms = {one.name: trace.steps * trace.batch * len(one.terms) for one in sums}
         limits = {n: 2 * terms[n] * (float(info.eps) * m + float(info.smallest_subnormal)) for n, m in mass.items()}
         return {name: Gathered(value, limits[name]) for name, value in found.items()}
+
+
+def with_sums(trace: Trace) -> Trace:
+    """The trace with what its stages gather over all steps, where all that is gathered was recorded."""
+    sums = {
+        stage.scope: {name: one.value for name, one in derived_sums(trace, stage.scope, stage.cell.sums).items()}
+        for stage in trace.stages
+        if stage.cell.sums and all(held_throughout(trace, stage.scope, n) for s in stage.cell.sums for n in s.reads)
+    }
+    return replace(trace, sums=sums) if sums or trace.sums else trace
 
 
 def add(total: dict[str, Array], part: Mapping[str, Array]) -> None:

@@ -214,7 +214,7 @@ class Trace:
 
     @property
     def gradients(self) -> dict[str, Array]:
-        """Of a trace with adjoints, as `lstm_trace.backpropagation` gives it, the mapping that `lstm_trace.gradients` gives.
+        """Of a trace with adjoints, as `lt.backward` gives it, the mapping that `lt.gradients` gives.
 
         Raises MissingError for a trace without adjoints, or a part of one that does not have all of them.
         """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..cell.adjoint import adjoint
-from ..cell.network import Stage
+from ..cell.network import GIVEN, Stage
+from ..cell.secant import read_by, secants
 from ..errors import LstmTraceError
 from ..trace.operands import sizes
 from ..trace.trace import Trace
@@ -12,16 +13,26 @@ from ..trace.trace import Trace
 def unlike_adjoint(trace: Trace, stage: Stage) -> str:
     """Why the lines of an adjoint stage, however well they follow from each other, are no gradients; empty if they are.
 
-    Its equations are held against those that are derived from its forward stage here. A file from elsewhere may have
-    other ones, as may a version that wrote the same gradients in another way: its lines are verified, and that they
-    are gradients is not.
+    Its equations are held against those that are derived from its forward stage here, or the secants of that. A file
+    from elsewhere may have other ones, as may a version that wrote the same gradients in another way: its lines are
+    verified, and that they are gradients is not.
     """
     owner = trace.stage(stage.owner)
     try:
-        expected = adjoint(owner.cell, _weighted(stage), sizes(trace)[stage.owner])
+        seeds, widths = _weighted(stage), sizes(trace)[stage.owner]
+        expected = adjoint(owner.active, seeds, widths)
+        read = read_by(owner.active, stage.cell)
+        also = (read[name][1] for name in stage.cell.inputs if name in read)
+        between = secants(owner.active, seeds, widths, also) if expected != stage.cell else None
     except LstmTraceError as error:
         return f"the adjoint of {stage.owner} cannot be derived to compare with: {error.problems[0]}"
     if expected == stage.cell:
+        return ""
+    if between and between.cell == stage.cell:
+        own = {new: f"{stage.owner}/{name}" for new, (side, name) in between.reads.items() if side == "own"}
+        for new in own.keys() & stage.sources.keys():
+            if stage.sources[new] not in (own[new], GIVEN):
+                return f"its input {new} is {stage.sources[new]}; expected {own[new]}"
         return ""
     begin = f"its equations are not those of the adjoint of {stage.owner}"
     for row, other in zip(expected.text.splitlines(), stage.cell.text.splitlines(), strict=False):

@@ -43,14 +43,16 @@ def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
 def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[str, ...]:
     """The operands of a line, as a reads it, that have another shape in b, with both: `W_xi (2, 3) and (2, 2)`."""
     found = []
-    for name in a.stage(scope).cell.by_name[line].reads:
+    cell = a.stage(scope).cell
+    gathered = [name for one in cell.sums if one.name == line for name in one.reads]
+    for name in cell.by_name[line].reads if line in cell.by_name else gathered:
         try:
             one, two = (trace.operand(scope, name, slice(0, 1)) for trace in (a, b))
         except LstmTraceError:  # b has no such stage's line
             continue
         if one is None or two is None:
             continue
-        shapes = [values.shape if name in a.parameters.get(scope, {}) else values.shape[2:] for values in (one, two)]
+        shapes = [values.shape if name in cell.parameters else values.shape[2:] for values in (one, two)]
         if shapes[0] != shapes[1]:
             found.append(f"{name} {shapes[0]} and {shapes[1]}")
     return tuple(found)
@@ -69,6 +71,8 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
         yield f"a has {counted(a.steps, 'step')}, b has {b.steps}; {_compared(min(a.steps, b.steps))}"
     if a.batch != b.batch:
         yield f"a has {counted(a.batch, 'row')}, b has {b.batch}; {_compared(min(a.batch, b.batch))}"
+    if (a.span, a.batch) != (b.span, b.batch) and a.sums and b.sums:
+        yield "sums over all steps and rows (gradients of parameters) are not compared: these are not the same"
     for scope in dict.fromkeys((*a.scopes, *b.scopes)):
         if scope not in a.scopes or scope not in b.scopes:
             yield f"{scope} is only in {'a' if scope in a.scopes else 'b'}"
@@ -82,14 +86,19 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
                 one, two = (cell.equations for cell in cells)
             sides = f"a: {one.get(name, 'none')}, b: {two.get(name, 'none')}"
             yield f"{scope}: the cells differ in {', '.join(names)} ({sides})"
-        mine, yours = a.lines.get(scope, {}), b.lines.get(scope, {})
+        mine, yours = ({**trace.lines.get(scope, {}), **trace.sums.get(scope, {})} for trace in (a, b))
         for side, here, there in (("a", mine, yours), ("b", yours, mine)):
             missing = [name for name in here if name not in there]
             if missing:
                 yield f"{scope}: only in {side}: {_few(missing)}"
         for name in mine:
-            if name in yours and mine[name].shape[2] != yours[name].shape[2]:
-                yield f"{scope}/{name}: a has width {mine[name].shape[2]}, b has width {yours[name].shape[2]}"
+            if name not in yours:
+                continue
+            one_size, two_size = (held[name].shape[2:] or held[name].shape for held in (mine, yours))
+            if one_size != two_size and mine[name].ndim == 3:
+                yield f"{scope}/{name}: a has width {one_size[0]}, b has width {two_size[0]}"
+            elif one_size != two_size:
+                yield f"{scope}/{name}: a has shape {one_size}, b has shape {two_size}"
 
 
 def premises(a: Trace, b: Trace) -> list[str]:

@@ -241,6 +241,7 @@ class Spread:
 
     def __init__(self, steps: int, rows: int) -> None:
         self.steps, self.rows = steps, rows
+        self._stages: dict[str, Stage] = {}
         self._told: dict[str, Array] = {}  # by address of a line the steps and rows in which it differs
         self._touched: dict[str, Array] = {}  # by scope the rows in which something differed at an earlier step
 
@@ -248,6 +249,7 @@ class Spread:
         """Each gap with the values that differ (None if none does): the line itself is wrong in a or b, or a premise
         moves it, or an operand, or an earlier step of the same row, differs.
         """
+        self._stages[stage.scope] = stage
         by_name = {gap.line.name: gap for gap in side.gaps}
         new = {name: _rows(mask) for name, mask in side.alone.items()}
         new |= {name: _rows(either(gap.wrong, gap.moved)) for name, gap in by_name.items()}
@@ -267,9 +269,12 @@ class Spread:
                 reached[line.name] = _rows(mask)
             else:
                 reached[line.name] = _any(told, new.get(line.name))
-            if (differs := reached[line.name]) is not None and differs.any():
+            differs = reached[line.name]
+            if differs is not None and differs.any():
                 place = f"{stage.scope}/{line.name}"
-                self._told.setdefault(place, np.zeros((self.steps, self.rows), bool))[steps] = differs
+                if place not in self._told:
+                    self._told[place] = self._nothing()
+                self._told[place][steps] = differs
 
     def _before(self, stage: Stage, steps: slice, masks: Iterable[Array | None]) -> Array:
         """For each step and row whether something differs at a step that was visited before; masks: what does here."""
@@ -281,9 +286,24 @@ class Spread:
         return before[-2::-1] if stage.backwards else before[:-1]
 
     def _elsewhere(self, stage: Stage, name: str, steps: slice) -> Array | None:
-        """For each step and row whether the line of another stage that is read as `name` differs."""
-        mask = self._told.get(stage.sources.get(name, ""))
-        return None if mask is None else mask[steps]
+        """For each step and row whether the value of another stage that is read as `name` differs."""
+        scope, there = scope_and_name(stage.sources.get(name, ""))
+        return self.differing(self._stages[scope], there)[steps] if scope in self._stages else None
+
+    def differing(self, stage: Stage, name: str) -> Array:
+        """For each step and row, (T, B), whether a value of a finished stage differs."""
+        if name in stage.cell.states:  # what the step before left
+            carried, shifted = self.differing(stage, stage.cell.states[name]), self._nothing()
+            back = stage.backwards
+            shifted[slice(0, -1) if back else slice(1, None)] = carried[slice(1, None) if back else slice(0, -1)]
+            return shifted
+        scope, there = scope_and_name(stage.sources.get(name, ""))
+        if scope in self._stages:
+            return self.differing(self._stages[scope], there)
+        return self._told.get(f"{stage.scope}/{name}", self._nothing())
+
+    def _nothing(self) -> Array:
+        return np.zeros((self.steps, self.rows), bool)
 
 
 def _any(mask: Array, *others: Array | None) -> Array:

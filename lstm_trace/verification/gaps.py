@@ -1,19 +1,16 @@
-"""How far two arrays are apart, and where that is more than rounding explains, or a tolerance allows."""
+"""How far two arrays are apart, and where that is more than rounding explains."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array, describe
-from ..cell.options import is_number
-from ..errors import OptionError, raise_all
-from .products import FEW
+from ..base.arrays import Array
 from .propagation import Known
+from .rounding import FEW
 
 
 class Apart(NamedTuple):
@@ -37,37 +34,6 @@ def apart(one: Known, two: Known) -> Apart:
     gap[(one.wide == two.wide) | (nan[0] & nan[1])] = 0.0
     gap[nan[0] ^ nan[1]] = np.inf
     return Apart(gap, float(np.max(gap)))
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What counts as the same: |a - b| <= atol + rtol |a|, or at most `ulps` apart; the rounding bound if all None.
-
-    The rounding bound is local: a value that differs only because its operands differ within rounding is the same.
-    Raises OptionError for what is no finite number of at least 0.
-    """
-
-    rtol: float | None = None
-    atol: float | None = None
-    ulps: float | None = None
-
-    def __post_init__(self) -> None:
-        values = ((f.name, getattr(self, f.name)) for f in fields(self))
-        wrong = [(name, value) for name, value in values if value is not None and not (is_number(value) and value >= 0)]
-        expected = "expected a finite number of at least 0"
-        raise_all(OptionError, (f"{name}: {expected}, found {describe(value)}" for name, value in wrong))
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether the rounding bound decides."""
-        return self.rtol is None and self.atol is None and self.ulps is None
-
-    def exceeded(self, a: Known, gap: Apart, dtype: type[np.floating[Any]]) -> Array:
-        """Which values differ by more than a tolerance that was given; dtype: whose units in the last place count."""
-        limit = (self.atol or 0.0) + (self.rtol or 0.0) * a.size.values
-        if self.ulps is not None:
-            limit = np.maximum(limit, self.ulps * spacing(a.size.values, dtype))
-        return np.asarray(~(gap.each <= limit))
 
 
 def spacing(sizes: Array, dtype: type[np.floating[Any]]) -> Array:

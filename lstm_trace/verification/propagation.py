@@ -12,9 +12,8 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.ops import OPS
-from ..cell.slopes import DERIVATIVE
-from .products import Product, Sizes, reach
-from .rounding import bound
+from .rounding import Product, Sizes, bound, reach
+from .slopes import slopes
 
 # Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
 _ROUNDED = frozenset({"mul", "div", "sqrt"})
@@ -233,38 +232,18 @@ def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
     if line.op == "greater":  # whether it holds is not known where the two can be equal
         return np.where((reach[0] + reach[1] > 0) & (np.abs(read[0] - read[1]) <= reach[0] + reach[1]), 1.0, 0.0)
     total: Array | float = 0.0
-    around = [_Near(line, [v + side * r for v, r in zip(read, reach, strict=True)]) for side in (-1, 0, 1)]
-    for slopes, limit in zip(zip(*(DERIVATIVE[line.op](near) for near in around), strict=True), reach, strict=True):
-        if np.any(limit) and slopes[0] is not None:
-            total = total + reduce(np.maximum, [np.abs(slope) for slope in slopes]) * limit
+    around = [[v + side * r for v, r in zip(read, reach, strict=True)] for side in (-1, 0, 1)]
+    for steepness, limit in zip(zip(*(slopes(line, near) for near in around), strict=True), reach, strict=True):
+        if np.any(limit) and steepness[0] is not None:
+            total = total + reduce(np.maximum, [np.abs(slope) for slope in steepness]) * limit
     if line.op == "where":  # nor which of two values is chosen, where the condition can be 0
         total = total + np.where((reach[0] > 0) & (np.abs(read[0]) <= reach[0]), np.abs(read[1] - read[2]), 0.0)
     if op.width == "one":
         return np.sum(total, axis=-1, keepdims=True)
     if line.op in _SQUASHING:
-        low, middle, high = (near.y for near in around)
+        low, middle, high = (op.array(near, line.constants) for near in around)
         rounding = bound(line, read, middle) + float(np.finfo(np.float64).eps) * np.abs(middle)
         return np.fmin(
             reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low))), np.abs(high - low) + rounding
         )
     return total
-
-
-class _Near:
-    """A line with operands near its own: what the slope rules read (see `slopes.Here`)."""
-
-    def __init__(self, line: Line, operands: Sequence[Array]) -> None:
-        self.line, self.operands = line, operands
-
-    def x(self, k: int) -> Array:
-        """Operand `k`."""
-        return self.operands[k]
-
-    @property
-    def y(self) -> Array:
-        """The line's value."""
-        return OPS[self.line.op].array(self.operands, self.line.constants)
-
-    def width(self, k: int) -> int:
-        """Number of units of operand `k`."""
-        return int(self.operands[k].shape[-1])

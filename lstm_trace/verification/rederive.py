@@ -189,7 +189,7 @@ class Derivation:
         if name in stage.cell.states:
             return self._state(stage, name, steps, block)
         if name not in stage.sources:
-            return self._premise("parameters", stage.scope, name)
+            return self._premise("parameters", stage.owner, name)
         if stage.sources[name] == X:
             mine, yours = (None if trace.x is None else trace.x[steps] for trace in (self.equations, self.values))
             return self._chosen(mine, yours)
@@ -199,7 +199,10 @@ class Derivation:
             return Known(source.valid[steps].astype(self.dtype))
         if stage.sources[name] == GIVEN:
             return None  # neither trace has what was supplied
-        return self._elsewhere(stage.sources[name], steps, block)
+        scope, there = scope_and_name(stage.sources[name])  # a line of another stage, or what that one reads
+        kept = self._pool.get(scope, {}).get(there)
+        found = {} if kept is None else {there: kept.at(steps)}
+        return self._operand(self.equations.stage(scope), there, steps, found, block)
 
     def _wide(self, known: Known, block: Block) -> Known:
         """In the dtype that this derives in."""
@@ -207,15 +210,6 @@ class Derivation:
             return Known(known.value.astype(self.dtype, copy=False), known.limit)
         shared = block.known(known.value)
         return shared if shared.value.dtype == self.dtype else block.known(shared.wide.astype(self.dtype, copy=False))
-
-    def _elsewhere(self, source: str, steps: slice, block: Block) -> Known | None:
-        """A line of another stage, or what that one is supplied with."""
-        scope, name = scope_and_name(source)
-        recorded = self._read(self.equations.stage(scope), name)
-        if recorded is not None:
-            return self._wide(recorded.at(steps), block)
-        kept = self._pool.get(scope, {}).get(name)
-        return None if kept is None else kept.at(steps)
 
     def _state(self, stage: Stage, name: str, steps: slice, block: Block) -> Known | None:
         """The carried line of the step before in visiting order, the initial value at the edge."""
@@ -225,7 +219,7 @@ class Derivation:
         inner = slice(steps.start + 1, steps.stop + 1) if back else slice(steps.start - 1, steps.stop - 1)
         if edge:
             inner = slice(inner.start, inner.stop - 1) if back else slice(inner.start + 1, inner.stop)
-        recorded, kept = self._read(stage, line), self._pool[stage.scope].get(line)
+        recorded, kept = self._read(stage, line), self._pool.get(stage.scope, {}).get(line)
         parts: list[Known] = []
         if inner.stop > inner.start:
             if recorded is not None:

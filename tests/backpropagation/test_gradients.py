@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.backpropagation import reverse
+from lstm_trace.backpropagation import run
 from lstm_trace.backpropagation.gradients import walked, weighting
-from lstm_trace.backpropagation.reverse import walk_back
 from lstm_trace.backpropagation.run import line_gradients
 from lstm_trace.engine.plan.numpy_machine import MOST_STEPS
 from lstm_trace.errors import MissingError, OptionError, ShapeError
@@ -98,9 +97,9 @@ def test_blocks_do_not_matter(steps: int, monkeypatch: pytest.MonkeyPatch) -> No
     for name in ("plain", "layer norm", "slstm", "own"):
         _, trace = case(name, 11, steps=steps, lengths=[steps, 23])
         weights = np.random.default_rng(1).normal(size=trace.output.shape)
-        monkeypatch.setattr(reverse, "BLOCK", 1 << 20)
+        monkeypatch.setattr(run, "AT_ONCE", 1 << 20)
         whole = lt.gradients(trace, output=weights)
-        monkeypatch.setattr(reverse, "BLOCK", 1)  # the smallest block has 16 steps
+        monkeypatch.setattr(run, "AT_ONCE", 1)
         parts = lt.gradients(trace, output=weights)
         for key, value in whole.items():
             np.testing.assert_allclose(parts[key], value, rtol=1e-11, atol=1e-13, err_msg=f"{name} {key}")
@@ -282,6 +281,6 @@ def test_premises_of_a_single_step_are_no_values_to_differentiate(of: str) -> No
 
 def test_walk_without_any_weight_gives_zeros() -> None:
     _, trace = case("plain", 16)
-    found = walk_back(trace, {"1/joined": {"y_t": np.zeros(trace.output.shape)}})
-    assert found.x is not None
-    assert not found.x.any()
+    found = lt.gradients(trace, output=np.zeros(trace.output.shape))
+    assert found["x"].shape == trace.x.shape
+    assert not any(value.any() for value in found.values())

@@ -80,6 +80,8 @@ OTHER = {
 }
 #: Of two values; tests/model/test_losses.py has their oracles.
 LOSSES = ("squared_error", "cross_entropy")
+#: What the equations of adjoints call, and custom cells may.
+HELPERS = ("count", "expand", "quotient")
 #: What is a small difference of two values by its definition, in a framework too.
 CANCELS = ("gelu_tanh", "tanh_shrink", "squareplus")
 
@@ -90,7 +92,7 @@ def value(equations: str, x: list[float], dtype: type = np.float64) -> np.ndarra
 
 
 def test_every_function_of_the_table_has_an_oracle_here() -> None:
-    assert {*SCALAR, "softmax", "log_softmax", "quotient", *LOSSES} == set(BUILT_IN)
+    assert {*SCALAR, "softmax", "log_softmax", *HELPERS, *LOSSES} == set(BUILT_IN)
     assert not FUNCTIONS & set(BUILT_IN)
 
 
@@ -117,7 +119,7 @@ def test_softmax_over_the_units_does_not_overflow() -> None:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in ("quotient", *LOSSES)])
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in (*HELPERS, *LOSSES)])
 @pytest.mark.parametrize("role", ["gate", "candidate", "output"])
 def test_each_function_is_an_activation(name: str, role: str) -> None:
     cell, _ = named("lstm", {f"{role}_activation": name, "bias": "one"})
@@ -143,6 +145,12 @@ def test_the_documentation_has_every_function_and_its_definition() -> None:
     text = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+\(.*\))` \| `(.*)` \|$", text, re.MULTILINE)
     assert rows == [(f.signature, f.body) for f in BUILT_IN.values() if f.name != "quotient"]
+
+
+def test_helpers_of_adjoints() -> None:
+    trace = lt.run({}, [5.0, np.nan, -2.0], cell={"equations": "n_t = count(x_t)\ne_t = expand(n_t, x_t)"})
+    assert trace["n_t"].ravel().tolist() == [3.0]
+    assert trace["e_t"].ravel().tolist() == [3.0, 3.0, 3.0]
 
 
 # -- functions of a cell ----------------------------------------------------------------------------------------------

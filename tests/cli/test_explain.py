@@ -19,7 +19,12 @@ from lstm_trace.tables.explanations import WAYS, explanation
 
 from ..verification.test_verify import traced
 
-OF = {"memory": "0/forward/3/1/c_t[2]", "gradient": "0/forward/3/1/h_t[2]", "contribution": "1/reverse/0/1/h_t[2]"}
+OF = {
+    "training": "0/forward/3/1/h_t[2]",
+    "memory": "0/forward/3/1/c_t[2]",
+    "gradient": "0/forward/3/1/h_t[2]",
+    "contribution": "1/reverse/0/1/h_t[2]",
+}
 
 
 @pytest.fixture
@@ -96,17 +101,20 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
         ),
         (
             ["--how", "memory", "--of", OF["memory"], "--layer", "0"],
-            "--layer belongs to --how gradient, not to --how mem",
+            "--layer belongs to --how gradient and training, not to --how mem",
         ),
         (["--how", "memory", "--of", OF["memory"], "--points", "50"], "--points belongs to --how contribution, not to"),
         (
             ["--how", "gates", "--of", OF["memory"]],
-            "--of belongs to --how memory and gradient and contribution, not to",
+            "--of belongs to --how memory and gradient and contribution and training, not to",
         ),
         (["--how", "gates", "--seed", "nope.npy"], "--seed belongs to --how gradient, not to --how gates"),
         (["--how", "gates", "--baseline", "0"], "--baseline belongs to --how contribution, not to --how gates"),
-        (["--how", "gates", "--language", "de"], "--language belongs to --how gradient, not to --how gates"),
-        (["--how", "gates", "--all"], "--all belongs to --how gradient, not to --how gates"),
+        (
+            ["--how", "gates", "--language", "de"],
+            "--language belongs to --how gradient and training, not",
+        ),
+        (["--how", "gates", "--all"], "--all belongs to --how gradient and training, not to --how gates"),
         (["--how", "contribution", "--of", OF["memory"], "--high", "0"], "--high belongs to --how gates, not to --how"),
         (
             ["--how", "gradient", "--of", "h_t[0]"],

@@ -23,7 +23,7 @@ WRITERS: dict[str, tuple[list[str], str]] = {
     "explain": (["explain", "q22.yaml", "--how", "gates"], ".md, .markdown, .csv, .json"),
     "explain gradient": (
         ["explain", "q22.yaml", "--how", "gradient", "--of", "h_t[0]"],
-        ".md, .markdown, .csv, .json, .txt",
+        ".md, .markdown, .csv, .json, .txt, .html, .htm, .tex, .typ, .pdf",
     ),
 }
 
@@ -53,7 +53,7 @@ def test_an_unknown_suffix_is_refused_with_the_list(folder: Path, name: str, out
     assert [path.name for path in folder.iterdir()] == ["q22.yaml"]
 
 
-@pytest.mark.parametrize("name", ["diff", "diff --attribute", "explain", "explain gradient"])
+@pytest.mark.parametrize("name", ["diff", "diff --attribute", "explain"])
 def test_a_page_is_not_written_as_markdown(folder: Path, name: str) -> None:
     result = invoke(*WRITERS[name][0], "-o", "x.html")
     assert result.exit_code == 2

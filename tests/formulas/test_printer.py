@@ -14,6 +14,7 @@ from lstm_trace.formulas.printer import NODES, Printer
 from lstm_trace.formulas.symbols import Symbol
 from lstm_trace.formulas.tex import Tex
 from lstm_trace.formulas.tree import (
+    Baseline,
     Call,
     Dots,
     Factors,
@@ -85,6 +86,15 @@ EACH: dict[Node, tuple[str, str, str]] = {
         "∂L/∂(a + b)",
         r"\frac{\partial L}{\partial \left(a + b\right)}",
         "display(frac(∂ L, ∂ (a + b)))",
+    ),
+    Gradient(A, between=True): ("ΔL/Δa", r"\frac{\Delta L}{\Delta a}", "display(frac(Δ L, Δ a))"),
+    Baseline(Sym("c_prev")): ("c_{t-1}⁰", "c_{t-1}^{0}", "c_(t - 1)^0"),
+    Baseline(Sym("kernel")): ("kernel⁰", r"{\mathtt{kernel}}^{0}", 'mono("kernel")^0'),
+    Transposed(Sym("W̄")): ("W̄ᵀ", r"\bar{W}^{\top}", "macron(W)^⊤"),
+    Call("sigmoid_slope", (A, B)): (
+        "slope_σ(a, b)",
+        r"\mathrm{slope}_{\sigma}(a, b)",
+        'op("slope")_upright("σ")(a, b)',
     ),
     Gradient(A, "next"): (
         "∂L/∂a|next",

@@ -233,7 +233,16 @@ OTHERS = {
 
 
 #: Functions of ONNX that Keras has not, or with other numbers: see tests/frameworks/test_family_ort.py.
-NOT_OF_KERAS = {"affine", "hard_sigmoid", "leaky_relu", "scaled_tanh", "thresholded_relu", "quotient"}
+NOT_OF_KERAS = {
+    "affine",
+    "hard_sigmoid",
+    "leaky_relu",
+    "scaled_tanh",
+    "thresholded_relu",
+    "quotient",
+    "count",
+    "expand",
+}
 NOT_OF_KERAS |= {"squared_error", "cross_entropy"}  # losses: see tests/frameworks/test_losses.py
 
 

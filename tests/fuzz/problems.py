@@ -62,6 +62,9 @@ def same(one: lt.Trace, other: lt.Trace) -> None:
     for scope, lines in one.lines.items():
         for name, values in lines.items():
             np.testing.assert_array_equal(values, other.lines[scope][name], f"{scope}/{name}")
+    for scope, sums in one.sums.items():
+        for name, values in sums.items():
+            np.testing.assert_array_equal(values, other.sums[scope][name], f"{scope}/{name}")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Trace files, as JSON and .safetensors, damaged in their keys, their header, their numbers or their bits."""
+"""Trace files, gradients among them, as JSON and .safetensors, damaged in their keys, header, numbers or bits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import struct
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import numpy as np
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError
@@ -55,12 +57,20 @@ def _file(kind: str, k: int) -> bytes:
         data = rng.choice((example, random_problem))(rng)
         try:
             trace = lt.run(data)
-        except LstmTraceError:  # options that exclude each other
+            if rng.random() < 0.4:
+                trace = lt.backward(trace, seeds=_seeds(rng, trace))
+        except LstmTraceError:  # options that exclude each other, or not all was asked for that a gradient needs
             continue
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"t{kind}"
             trace.save(path)
             return path.read_bytes()
+
+
+def _seeds(rng: random.Random, trace: lt.Trace) -> dict[str, np.ndarray]:
+    """Weights of one line."""
+    stage, line, values = rng.choice([*trace.recorded()])
+    return {f"{stage.scope}/{line.name}": np.array([rng.gauss(0, 1) for _ in range(values.size)]).reshape(values.shape)}
 
 
 def _changed(rng: random.Random, kind: str, content: bytes) -> bytes:

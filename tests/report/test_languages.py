@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.engine.rerun import in_arithmetic
+from lstm_trace.backpropagation.attribution import secants
+from lstm_trace.engine.rerun import in_arithmetic, rerun
 from lstm_trace.errors import OptionError
 from lstm_trace.report.languages import languages
 from lstm_trace.report.languages.strings import words
+from lstm_trace.report.report import course
 from lstm_trace.tables.gradient import gradient
 from lstm_trace.trace.trace import Trace
 
@@ -137,6 +139,16 @@ def test_a_gradient_in_a_language(language: str) -> None:
     assert re.findall(r"\d+\.\d+", text) == re.findall(r"\d+\.\d+", gradient(q22(), seed=[[1.0, 1.0]]).render("md"))
 
 
+@pytest.mark.parametrize("language", languages())
+def test_a_split_in_a_language(language: str) -> None:
+    found = secants(every(0), every(1), "2/h_t[0]")
+    text = found.report("md", alone="back", language=language)
+    assert text.startswith(f"# {words(language).word('between.title', of='$`h_t[0]`$')}\n")
+    if language != "en":
+        assert not re.search(r"\b(the|with|unit|step|share|which|mean of)\b", text)
+    assert re.findall(r"\d+\.\d+", text) == re.findall(r"\d+\.\d+", found.report("md", alone="back"))
+
+
 # -- every string is shown -------------------------------------------------------------------------------------------
 
 
@@ -201,6 +213,13 @@ def shown() -> Iterator[object]:
             yield trace.report("md", detail="summary")
             yield gradient(trace, last(trace)).render("md")
     yield gradient(q22(), seed=[[1.0, 1.0]]).render("md")
+    yield gradient(q22(), "h_t[0]", equations=True).render("md")
+    yield gradient(lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml"), "L").render("md")
+    yield from splits()
+    own = {"equations": "e_t = (W @ x_t) * (W @ x_t)\noutput: e_t"}
+    yield gradient(lt.run({"W": [[3.0]]}, [[0.5], [1.0]], cell=own), "e_t").render("md")
+    loss = lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml", ask=[])
+    yield course(lt.train(loss, of="L", updates=2), "md")
     both = stacked(lengths=[4, 1])
     yield gradient(both, last(both)).render("md")
     yield gradient(both, seed=np.ones_like(both.output)).render("md")
@@ -212,6 +231,16 @@ def shown() -> Iterator[object]:
     yield replace(whole, header=replace(whole.header, imported=("it was transposed",))).report("md", notation="joined")
     for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
         yield in_arithmetic(q22(), arithmetic).report("md")
+
+
+def splits() -> Iterator[str]:
+    """Where matrices differ and units compete, directions read one input, a value is not what its equation gives."""
+    yield secants(every(0), every(1), "2/h_t[0]").report("md", alone="back")
+    both = stacked(lengths=[4, 1])
+    yield secants(rerun(both, x=0.5 * both.x), both, last(both)).report("md")
+    wrong = rerun(every(0), x=every(0).x)
+    wrong.lines["0/forward"]["h_t"][2, 0, 0] += 1
+    yield secants(every(0), wrong, "2/h_t[0]").report("md")
 
 
 def test_every_string_is_shown_somewhere() -> None:

@@ -19,7 +19,7 @@ n_t = tanh(W_n @ x_t + r_t * (U_n @ h_prev))
 q_t = n_t / (1 + exp(max(n_t)))
 p_t = softsign(concat(mean(n_t * n_t), log(1 + u_t)))
 v_t = tanh(x_t @ K + h_prev @ U_k)
-k_t = concat(v_t[2:4], 0.5 * h_prev[1:3]) * (r_t > 0.5) + n_t * (v_t[1] < u_t)
+k_t = concat(v_t[2:4], 0.5 * h_prev[1:3]) * (r_t > 0.45) + n_t * (v_t[1] < u_t)
 s_t = u_t * h_prev + (1 - u_t) * n_t + q_t * sum(p_t) - 0.25 * max(u_t, n_t) + k_t
 h_t = where(relu(s_t), s_t, elu(s_t, 0.5))
 carry: h_prev <- h_t

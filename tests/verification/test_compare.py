@@ -15,8 +15,7 @@ from lstm_trace.cli import main
 from lstm_trace.errors import OptionError, ShapeError
 from lstm_trace.tables import diff as view
 from lstm_trace.trace.trace import Trace
-from lstm_trace.verification.compare import compare
-from lstm_trace.verification.gaps import Tolerance
+from lstm_trace.verification.compare import Tolerance, compare
 
 from .test_verify import traced
 

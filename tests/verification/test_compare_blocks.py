@@ -14,8 +14,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification import differences
-from lstm_trace.verification.compare import Comparison, agree, compare
-from lstm_trace.verification.gaps import Tolerance
+from lstm_trace.verification.compare import Comparison, Tolerance, agree, compare
 
 from .test_compare import changed
 from .test_compare_cells import CELLS, stacked

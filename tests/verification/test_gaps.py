@@ -9,8 +9,8 @@ import pytest
 
 from lstm_trace.cell.lines import Line
 from lstm_trace.verification.gaps import Apart, apart, beyond
-from lstm_trace.verification.products import Product, Sizes
 from lstm_trace.verification.propagation import Derived, Known, derived
+from lstm_trace.verification.rounding import Product, Sizes
 
 LINES = [Line("p", "matvec", ("W", "x")), Line("p", "vecmat", ("x", "W"))]
 

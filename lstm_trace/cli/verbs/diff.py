@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -13,12 +14,14 @@ from ..options import FORMAT, conclude, echo, output_option
 @click.command("diff")
 @click.argument("a", type=click.Path(allow_dash=True))
 @click.argument("b", type=click.Path(allow_dash=True))
-@output_option("Write here: .md, .csv or .json; Markdown to standard output if not given.")
+@output_option(
+    "Write here: .md, .csv or .json (--attribute: as a report too); Markdown to standard output if not given."
+)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["md", "csv", "json"]),
-    help="Output format, if the suffix does not determine it.",
+    type=click.Choice(["md", "csv", "json", "text", "html", "tex", "typ", "pdf"]),
+    help="Output format, if the suffix does not determine it; beyond md, csv and json with --attribute.",
 )
 @click.option("--rtol", type=float, help="Relative tolerance.")
 @click.option("--atol", type=float, help="Absolute tolerance.")
@@ -47,18 +50,21 @@ def command(
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs, 2 error.
     """
     from ...base.files import format_of, written
+    from ...report.report import SUFFIXES as WORKED
     from ...tables import diff as view
     from ...tables.attribution import difference
     from ...tables.explanation import SUFFIXES
     from ...trace.files.external_values import is_external, read_external
-    from ...verification.compare import agree, compare
-    from ...verification.gaps import Tolerance
+    from ...verification.compare import Tolerance, agree, compare
     from ..model_options import of_side, opened_two, opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
     tolerance = Tolerance(rtol, atol, ulps)
-    chosen = form or format_of(output, SUFFIXES, "comparisons", "md", FORMAT)
+    if attribute is None and form not in (None, *SUFFIXES.values()):
+        raise click.UsageError(f"--format {form} writes the worked solution of a split; it needs --attribute ADDRESS")
+    suffixes = SUFFIXES if attribute is None else SUFFIXES | WORKED
+    chosen = form or format_of(output, suffixes, "comparisons", "md", FORMAT)
     remarks: list[str] = []
     if is_external(b):
         of_side((a, b), given, 1)  # what is said of b alone is refused
@@ -67,12 +73,13 @@ def command(
     else:
         reference, other = opened_two(a, b, given)
     if attribute is not None:
-        same, text = agree(reference, other, tolerance), difference(reference, other, attribute).pieces(chosen)
+        same, told = agree(reference, other, tolerance), difference(reference, other, attribute)
+        made: Iterator[bytes] | Iterator[str] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
     else:
         found = compare(reference, other, tolerance)
-        same, text = found.same, iter([view.render(found, chosen)])
+        same, made = found.same, iter([view.render(found, chosen)])
     conclude(0 if same else 1)
-    with written(output) as file:
-        file.writelines(text)
+    with written(output, "wb" if chosen == "pdf" else "w") as file:
+        file.writelines(made)
     for remark in remarks:
         echo(f"note: {remark}", err=True)

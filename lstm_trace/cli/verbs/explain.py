@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _OPTION = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
 WAYS = ("memory", "gradient", "contribution", "gates", "training")
 #: Those that are written as a report too, and the suffix of a problem with new weights.
-REPORTS = ("gradient", "training")
+REPORTS = ("gradient", "contribution", "training")
 PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 
 
@@ -32,12 +32,14 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 @click.argument("source", type=click.Path(allow_dash=True))
 @click.option("--of", help="Address of the value, for example 3/h_t[1]; not for gates.")
 @click.option("--how", type=click.Choice(WAYS), required=True, help="Which explanation.")
-@output_option("Write here: .md, .csv or .json (gradient: as a report too); Markdown to standard output if not given.")
+@output_option(
+    "Write here: .md, .csv, .json (gradient, contribution: as a report too); Markdown to standard output if not given."
+)
 @click.option(
     "--format",
     "form",
     type=click.Choice(["md", "csv", "json", "text", "html", "tex", "typ", "pdf"]),
-    help="Output format, if the suffix does not determine it; beyond md, csv and json for gradient and training.",
+    help="Output format, if the suffix does not determine it; those of a report for gradient, contribution, training.",
 )
 @click.option(
     "--baseline",
@@ -54,24 +56,26 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 @click.option("--updates", type=click.IntRange(1, 1000), help="training: how many updates (1).")
 @click.option("--optimizer", help="training: sgd (default), momentum, adam, or equations of an own rule.")
 @click.option("--constant", "constants", multiple=True, metavar="NAME=NUMBER", help="training: a constant of the rule.")
-@click.option("--weights", help="training: names of the weights that are updated; all if not given.")
+@click.option("--parameters", help="training: names of the weights that are updated; all if not given.")
 @click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")
 @click.option(
     "--detail",
     type=click.Choice(["scalar", "vector", "summary"]),
-    help="gradient, training: every term of every unit, vectors, or gates and states only; by size if not given.",
+    help="Of a report: every term of every unit, vectors, or gates and states only; by size if not given.",
 )
 @click.option("--equations", is_flag=True, help="gradient: the equations of the way back alone.")
 @click.option(
     "--notation",
     type=click.Choice(["exercise", "pytorch", "keras"]),
-    help="gradient, training: symbols of the exercises, of PyTorch or of Keras.",
+    help="Of a report: symbols of the exercises, of PyTorch or of Keras.",
 )
-@click.option("--width", type=click.IntRange(min=40), help="gradient, training: columns of text (80).")
+@click.option("--width", type=click.IntRange(min=40), help="Of a report: columns of text (80).")
 @click.option(
-    "--language", type=click.Choice(languages()), help="gradient, training: language of headings and sentences (en)."
+    "--language",
+    type=click.Choice(languages()),
+    help="Of a report: language of headings and sentences (en).",
 )
-@click.option("--all", "everything", is_flag=True, help="gradient, training: do not truncate.")
+@click.option("--all", "everything", is_flag=True, help="Of a report: do not truncate.")
 @click.option("--low", type=click.FloatRange(0, 1), help="gates: a value below it is left-saturated (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="gates: a value above it is right-saturated (0.9).")
 @number_options
@@ -102,6 +106,7 @@ def command(
     """
     from ...base.files import format_of, written
     from ...report.report import SUFFIXES as WORKED
+    from ...tables.attribution import Contributions
     from ...tables.explanation import SUFFIXES
     from ...tables.explanations import explanation
     from ...tables.gradient import Gradient
@@ -109,15 +114,20 @@ def command(
     from ..model_options import opened_with
 
     if of is None and how != "gates" and not given["seed"]:
-        raise click.UsageError(f"--how {how} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
+        example = (
+            "a loss: --of LINE, for example --of L"
+            if how == "training"
+            else "a value: --of ADDRESS, for example --of 'h_t[0]'"
+        )
+        raise click.UsageError(f"--how {how} needs {example}")
     arguments = _arguments(how, {"of": of, **style, **given})
-    suffixes = (WORKED if how in REPORTS else {}) | SUFFIXES | (PROBLEMS if how == "training" else {})
+    suffixes = SUFFIXES | (WORKED if how in REPORTS else {}) | (PROBLEMS if how == "training" else {})
     chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
     trace = opened_with(source, given, allow_nonfinite)
     found = explanation(trace, how=how, **arguments)
     if chosen == "problem" and isinstance(found, Course):
         text = iter([found.problem(source)])
-    elif chosen == "pdf" and isinstance(found, Gradient | Course):
+    elif chosen == "pdf" and isinstance(found, Gradient | Course | Contributions):
         made = found.pdf()
         with written(output, "wb") as file:
             file.write(made)
@@ -135,12 +145,16 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
 
     known = {name for names in READS.values() for name in names}
     chosen: dict[str, Any] = {"of": None}
-    chosen |= {name: value for name, value in given.items() if name in known and value not in (None, False, ())}
+    chosen |= {
+        name: value
+        for name, value in given.items()
+        if name in known and value is not None and value is not False and value != ()
+    }
     for name, ways in misplaced(how, (name for name, value in chosen.items() if value is not None)).items():
         option = _OPTION.get(name, name.replace("_", "-"))
         raise click.UsageError(f"--{option} belongs to --how {' and '.join(ways)}, not to --how {how}")
-    if "weights" in chosen:
-        chosen["weights"] = tuple(name.strip() for name in chosen["weights"].split(","))
+    if "parameters" in chosen:
+        chosen["parameters"] = tuple(name.strip() for name in chosen["parameters"].split(","))
     if "constants" in chosen:
         chosen["constants"] = dict(map(_constant, chosen["constants"]))
     if "seed" in chosen:
@@ -153,7 +167,7 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
 def _constant(text: str) -> tuple[str, float]:
     name, mark, value = text.partition("=")
     try:
-        return name.strip(), float(value) if mark else float("nan")
+        return name.strip(), float(value if mark else "none")
     except ValueError:
         raise click.UsageError(f"--constant {text!r}: expected NAME=NUMBER, as in momentum=0.5") from None
 

@@ -56,7 +56,8 @@ def about(book: Book) -> Iterator[tuple[tuple[str, ...], str, str]]:
         seen.setdefault(grid.stage.cell.text, []).append(grid.stage.scope)
     for text, scopes in seen.items():
         yield (f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations",), "name", ""
-        yield from ((("", line), "text", "") for line in text.splitlines())
+        rows = (line for line in text.splitlines() if not line.startswith("gradient:"))  # the sheet's headings say it
+        yield from ((("", line), "text", "") for line in rows)
         yield blank
 
 

@@ -178,7 +178,9 @@ def _recorded(book: Book, grid: Grid, page: Page) -> None:
 
 def _columns(book: Book, grid: Grid, block: Block, style: str) -> Columns:
     """The recorded numbers of a block, with the problem's labels of its units."""
-    key = "x" if grid.stage.sources.get(block.name) == "x" else "h"
+    entries = {name for name, source in book.trace.stage(grid.stage.owner).sources.items() if source == "x"}
+    of = dict(reversed(grid.stage.cell.gradient)).get(block.name, block.name)
+    key = "x" if of in entries else "h"
     return Columns(block, labels(book.trace, key, block.width), recorded(book, grid, block), style)
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from ...base.arrays import Array
 from ...cell.lines import Line
-from ...cell.network import GIVEN, VALID, Scope, Stage, scope_and_name
+from ...cell.network import VALID, Scope, Stage, scope_and_name
 from ...trace.trace import Trace
 
 Names = frozenset[str]
@@ -50,7 +50,7 @@ class Live:
         for stage in self.trace.stages:
             if not stage.cell.gradient:
                 continue
-            names = {n for n, source in stage.sources.items() if source == GIVEN or scope_and_name(source)[0] in found}
+            names = {n for n, source in stage.sources.items() if scope_and_name(source)[0] in found} | {*stage.weights}
             names |= set(stage.cell.states)
             for line in stage.cell.lines:
                 if not names.isdisjoint(line.reads):

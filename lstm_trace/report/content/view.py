@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from ...base.arrays import Array
 from ...cell.lines import Line
-from ...cell.network import VALID, Stage, forward_stages, layer_and_direction
+from ...cell.network import VALID, Stage, X, forward_stages, layer_and_direction
 from ...errors import MissingError, nearest
 from ...formulas.blocks import Block, Text
 from ...formulas.numbers import Style
@@ -155,6 +155,16 @@ class View:
         if len(labels) == width:
             return self.words.word("unit.named", j=j, name=labels[j])
         return self.words.word("unit", j=j)
+
+    def label(self, stage: Stage, line: Line, j: int, width: int) -> str:
+        """A unit of a line in words; of a line that has the entries of the input, that entry with its label."""
+        entries = {name for name, source in self.trace.stage(stage.owner).sources.items() if source == X}
+        if line.name not in entries and not any(new == line.name and of in entries for new, of in stage.cell.gradient):
+            return self.unit(j, width)
+        labels = self.trace.header.names.get("x", ())
+        if len(labels) == width:
+            return self.words.word("entry.named", j=j, name=labels[j])
+        return self.words.word("entry", j=j)
 
     def place(self, *stages: Stage) -> str:
         """Layers and directions in words; empty where there is only one."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...cell.lines import Line, Operand
-from ...cell.network import GIVEN, Scope, Stage, scope_and_name
-from ...formulas.tree import Node, number, value
+from ...cell.network import Scope, Stage
+from ...cell.secant import Side, names, read_by
+from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
 from ...trace.trace import Trace
 from .gradient_symbols import gradient_symbols
@@ -70,6 +71,31 @@ class Back(View):
         )
 
     @cached_property
+    def between(self) -> bool:
+        """Whether it splits a difference between two traces: its slopes are secants."""
+        return any(between(self.trace, stage) for stage in self.trace.stages)
+
+    def key(self, name: str) -> str:
+        """The key of a string of the way back: that of a split, where it has one of its own."""
+        return f"between.{name}" if self.between and self.words.has(f"between.{name}") else f"back.{name}"
+
+    @cached_property
+    def value_and_baseline(self) -> tuple[Num, Num]:
+        """Of a split what L is, and what it is in the baseline."""
+        found = self.target
+        back = next(s for s in self.trace.stages if s.is_adjoint and s.owner == found.stage.scope)
+        base = names(found.stage.active)["base", found.line]
+        numbers = [
+            self.values.num(scope, name, found.t, found.b, (found.unit or 0,))
+            for scope, name in ((found.stage.scope, found.line), (back.scope, base))
+        ]
+        return numbers[0], numbers[1]
+
+    def slope(self, of: Node, through: str = "") -> Gradient:
+        """The symbol of a gradient, or secant."""
+        return Gradient(of, through, self.between)
+
+    @cached_property
     def seeded(self) -> tuple[int, ...]:
         """The rows of the batch that L depends on."""
         return seeded(self.trace)
@@ -103,7 +129,7 @@ class Back(View):
 
     def formulas(self, stage: Stage, line: Line) -> Iterator[tuple[str, Node]]:
         """The line as one formula; none for the weight of the one value that L is."""
-        weight = line.op == "copy" and stage.sources.get(str(line.operands[0])) == GIVEN
+        weight = line.op == "copy" and line.operands[0] in stage.weights
         if self.target.weighted or not weight:
             yield "=", self.symbolic(stage, line)
 
@@ -124,8 +150,19 @@ class Back(View):
         """The values of the forward pass that the shown gradients of a place read."""
         stage = place.stage
         there = stage.cell.closure((line.name for line in self.lines(stage)), carried=False)
-        names = {name for line in stage.cell.lines if line.name in there for name in line.reads}
-        return [n for n in stage.cell.inputs if n in names and scope_and_name(stage.sources[n])[0] == stage.owner]
+        # `expand` and `count` ask for no more than how wide a value is
+        wide = {line.name: line.call[-1] for line in stage.cell.lines if line.call[:1] in (("expand",), ("count",))}
+        lines = [line for line in stage.cell.lines if line.name in there]
+        names = {name for line in lines for name in line.reads if name != wide.get(line.name)}
+        base = between(self.trace, stage)
+        return [n for n in stage.cell.inputs if n in names and (stage.borrows(n) or n in base)]
+
+
+def between(trace: Trace, stage: Stage) -> dict[str, tuple[Side, str]]:
+    """What an adjoint stage reads of the baseline, or as a mean of both traces; nothing where it has derivatives."""
+    if stage.owner not in trace.scopes:
+        return {}
+    return read_by(trace.stage(stage.owner).active, trace.stage(stage.scope).cell)
 
 
 def made_for(stage: Stage) -> dict[str, str]:
@@ -136,7 +173,7 @@ def made_for(stage: Stage) -> dict[str, str]:
 def seeded(trace: Trace) -> tuple[int, ...]:
     """The rows of the batch of which a value has a weight."""
     adjoints = [stage for stage in trace.stages if stage.cell.gradient]
-    weights = [trace.given[s.scope][n] for s in adjoints for n, source in s.sources.items() if source == GIVEN]
+    weights = [trace.given[s.scope][n] for s in adjoints for n in s.weights]
     return tuple(b for b in range(trace.batch) if any(w[:, b].any() for w in weights))
 
 
@@ -146,7 +183,7 @@ def target(trace: Trace) -> Target:
     for stage in trace.stages:
         for line in stage.cell.lines if stage.cell.gradient else ():
             for name in line.reads:
-                if stage.sources.get(name) == GIVEN:
+                if name in stage.weights and line.name in made_for(stage):
                     weights = trace.given[stage.scope][name]
                     found.append((trace.stage(stage.owner), made_for(stage)[line.name], weights))
     stage, name, weights = found[0]
@@ -179,10 +216,15 @@ def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
             here = lines[stage.scope]
             lines[stage.scope] = {**here, **{name: here[new] for name, (_, new) in names.items()}}
         stages.append(stage)
-    symbols = gradient_symbols(stages, trace.header.symbols, place)
+    symbols = gradient_symbols(stages, trace.header.symbols, place, partial(equal, trace))
     own: dict[str, Any] = {**trace.header.symbols, **symbols}
     header = replace(trace.header, symbols=own)
     return replace(trace, header=header, stages=tuple(stages), lines=lines, memory=None)
+
+
+def equal(trace: Trace, scope: Scope, name: str) -> bool:
+    """Whether a parameter is the same in the baseline of a split."""
+    return names(trace.stage(scope).active)["base", name] not in trace.parameters.get(scope, {})
 
 
 def way_back(shown: View, detail: Detail | None) -> Back:

@@ -62,10 +62,18 @@ class Printer:
         if known is None and self.making:
             ident = f"n{_short(len(self.made))}"
             self.made[key] = ident, node.value
-            return f' id="{ident}" data-a="{escape(address(key))}"', ""
+            return f' id="{ident}" data-a="{escape(self.told(key))}"', ""
         # the same line of another run (in full precision, say) has another value: no link
         same = known is not None and (known[1] == node.value or (known[1] != known[1] and node.value != node.value))
         return "", known[0] if known is not None and same else ""
+
+    def told(self, key: Key) -> str:
+        """The address of a number; of a gradient what it is the gradient of."""
+        scope, name, *place = key
+        if not scope or not (stage := self.trace.stage(scope)).cell.gradient:
+            return address(key)
+        of = dict(reversed(stage.cell.gradient)).get(name)
+        return address(key) if of is None else f"∂L/∂ {address((stage.owner, of, *place))}"
 
     def _mn(self, node: Num) -> str:
         attributes, link = self.named(node)
@@ -172,9 +180,8 @@ def _row(p: Printer, row: Row) -> str:
             lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
             pieces.append(math(f"{lead}{made(piece)}", tall=True))
             lead = ""
-    left = "".join(p._inline(part, tall=True) for part in row.left) + (
-        ":" if row.parts and row.parts[0][0] == ":" else ""
-    )
+    left = "".join(p._inline(part, tall=True) for part in row.left)
+    left += ":" if row.parts and row.parts[0][0] == ":" else ""
     if row.under:
         return f'<div class="row under"><span class="what">{left}</span> <span>{"<wbr>".join(pieces)}</span></div>'
     return f'<div class="row">{"<wbr>".join([left, *pieces])}</div>'

@@ -11,10 +11,10 @@ from ...formulas.numbers import DIGITS, Style
 from ...formulas.tree import Num, Vec
 from ...formulas.values import Values
 from ...trace.address import Address
+from ..content.requested import name_of, wanted
 from ..content.value_blocks import by_step
 from ..content.view import Place, View
 from ..languages.strings import capital
-from .requested import name_of, wanted
 
 
 def answers(shown: View) -> Iterator[Block]:

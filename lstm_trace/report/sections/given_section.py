@@ -9,10 +9,10 @@ import numpy as np
 from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...formulas.blocks import Block, Heading, Para, Premises, Text
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
+from ..content.requested import name_of, wanted
 from ..content.value_blocks import by_step, read, vectors
 from ..content.view import TABLE, UNITS, View
 from ..languages.strings import capital
-from .requested import name_of, wanted
 
 #: So many rows of matrices are written out; beyond, their sizes.
 MATRIX_ROWS = 150

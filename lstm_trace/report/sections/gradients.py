@@ -11,7 +11,7 @@ from ...base.arrays import Array
 from ...cell.network import Stage, X
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text
 from ...formulas.exact import Exact, evaluate
-from ...formulas.tree import Dots, Gradient, Mat, MatVec, Node, Num, Prod, Sym, Transposed, Vec, kept, numbers, value
+from ...formulas.tree import Dots, Mat, MatVec, Node, Num, Prod, Sym, Transposed, Vec, kept, numbers, value
 from ...formulas.whole import total
 from ...trace.address import INITIAL
 from ..content.excerpt import excerpt, left_out
@@ -31,7 +31,7 @@ def gradients(shown: View) -> Iterator[Block]:
     """Every weight and bias with its sum over the steps, then inputs and initial states."""
     if not isinstance(back := shown.back, Back):
         return
-    yield Heading(2, back.said("back.sums"))
+    yield Heading(2, back.said(back.key("sums")))
     for stage in back.stages:
         found = {s.name: [t for t in s.terms if _places(back, stage, t)] for s in stage.cell.sums}
         found = {name: terms for name, terms in found.items() if terms}
@@ -227,7 +227,7 @@ def _inputs(back: Back) -> Iterator[Block]:
         return
     yield Heading(3, shown.said("back.inputs"))
     several = sum(X in s.sources.values() for s in shown.trace.stages if not s.cell.gradient) > 1
-    yield Para(shown.words.text("back.inputs.more" if several else "back.inputs.one", x=Sym("x_t")))
+    yield Para(shown.words.text(back.key("inputs.more" if several else "inputs.one"), x=Sym("x_t")))
     columns = kept(x.shape[-1], None if shown.everything else UNITS)
     first: list[Text] = [(Sym("t"),)] if shown.trace.steps > 1 else []
     first += [shown.said("column.row")] if shown.trace.batch > 1 else []
@@ -277,7 +277,7 @@ def _initial(back: Back) -> Iterator[Block]:
             for b in back.rows:
                 if (name := lines.get(state)) is None or name not in back.live.at(stage, t, b):
                     continue
-                symbol = Gradient(Sym(INITIAL.get(state, state)), back.where(owner, None, b))
+                symbol = back.slope(Sym(INITIAL.get(state, state)), back.where(owner, None, b))
                 vector = back.values.vector(stage.scope, name, t, b, back.units)
                 same = all(back.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
                 found.append((Row((symbol,), (("=" if same else "≈", vector),)),))
@@ -288,7 +288,7 @@ def _initial(back: Back) -> Iterator[Block]:
 
 def by_size(shown: View) -> Iterator[Block]:
     """The gradients that are not zero by the sum of the sizes of their entries."""
-    if not isinstance(back := shown.back, Back):
+    if not isinstance(back := shown.back, Back) or back.between:
         return
     found = by_address(back.trace)
     rows = [(name, float(np.abs(a).sum()), float(np.abs(a).max(initial=0.0))) for name, a in found.items() if a.any()]

@@ -15,6 +15,7 @@ from .equations import equations
 from .given_section import given
 from .gradients import by_size, gradients
 from .in_words import in_words
+from .shares import shares
 from .solution import solution
 from .training import training
 from .way_back import adjoint, opening, title, way_back
@@ -31,10 +32,11 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "adjoint": adjoint,
     "gradients": gradients,
     "by_size": by_size,
+    "shares": shares,
     "training": training,
 }
 #: Those of the way back alone, and of its equations.
-ALONE = {"back": ("equations", "way_back", "gradients", "by_size"), "equations": ("equations", "adjoint")}
+ALONE = {"back": ("equations", "way_back", "gradients", "by_size", "shares"), "equations": ("equations", "adjoint")}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from ...cell.lines import Line, Operand
 from ...cell.network import scope_and_name
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, heading
-from ...formulas.whole import whole
+from ...formulas.whole import on_paper, whole
 from ..content.line_groups import Group, is_gate
 from ..content.value_blocks import read, vectors
 from ..content.view import Place, View
@@ -108,17 +108,21 @@ def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
             rows.append(Row((Dots("down"),), under=True))
             continue
         found = shown.values.scalar(stage, line, t, b, unit, shown.terms, shown.whole)
-        label: Text = (shown.unit(unit, width),)
+        label: Text = (shown.label(stage, line, unit, width),)
         if found.tree is None or isinstance(found.tree, Num):
             rows.append(Row(label, ((shown.values.relation(found.result, None), found.result),), under=True))
         else:
             noted = shown.values.noted(stage, line, t, b, unit, shown.terms)
             if shown.whole and shown.trace.header.arithmetic is not None:
                 noted = shown.values.tree(stage, line, t, b, unit, shown.terms)
-                noted = None if noted == found.tree else noted
+                noted = None if noted is None else on_paper(noted)
+                noted = None if isinstance(noted, Num) or noted == found.tree else noted
             parts: list[tuple[str, Node]] = [(":", found.tree), (found.relation, found.result)]
             if noted is not None:  # by hand: the rounded products, then their sum
-                parts[1:] = [("≈", noted), (shown.values.relation(found.result, noted), found.result)]
+                parts[1:] = [
+                    (shown.values.between(found.tree, noted), noted),
+                    (shown.values.relation(found.result, noted), found.result),
+                ]
             rows.append(Row(label, tuple(parts), under=True))
     return tuple(rows) if len(rows) > 1 else ()
 

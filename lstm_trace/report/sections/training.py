@@ -182,13 +182,21 @@ def _mapped(node: Any, names: Mapping[str, Node]) -> Any:
     """A tree with other nodes in place of some symbols; before what a number multiplies stands no sign."""
     if isinstance(node, Sym):
         return names.get(node.name, node)
-    if isinstance(node, Prod) and not any(name in names for name in _symbols(node.left)):
-        return MatVec(node.left, _mapped(node.right, names))
+    if isinstance(node, Prod):
+        left, right = _mapped(node.left, names), _mapped(node.right, names)
+        constant = not any(name in names for name in _symbols(node.left)) or (_arrays(right) and not _arrays(left))
+        return MatVec(left, right) if constant and not isinstance(left, Num) else Prod(left, right)
     if isinstance(node, tuple):
         return tuple(_mapped(part, names) for part in node)
     if is_dataclass(node) and not isinstance(node, type) and not isinstance(node, Num):
         return replace(node, **{f.name: _mapped(getattr(node, f.name), names) for f in fields(node)})
     return node
+
+
+def _arrays(node: Any) -> bool:
+    """Whether a vector or matrix stands in a tree."""
+    parts = node if isinstance(node, tuple) else vars(node).values() if is_dataclass(node) else ()
+    return isinstance(node, Mat | Vec) or any(map(_arrays, parts))
 
 
 def _symbols(node: Any) -> Iterator[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...cell.lines import Line
-from ...cell.network import GIVEN, Stage
+from ...cell.network import Stage
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
-from ...formulas.tree import Gradient, Holds, Index, Node, Sym, value
+from ...formulas.tree import Baseline, Holds, Index, Node, Num, Sum, Sym, value
 from ..content.line_groups import Group
 from ..content.value_blocks import vectors
 from ..content.view import Place, View
@@ -27,7 +27,9 @@ def way_back(shown: View) -> Iterator[Block]:
         yield from opening(back)
     elif back.trace.header.arithmetic is not None:
         yield Para(rounding(back, back.trace.header.arithmetic))
-    yield Para(back.said("back.how"))
+    yield Para(back.said(back.key("how")))
+    if back.between:
+        yield Para(back.words.text("between.baseline", base=Baseline(Sym("c_t")), own=Sym("c_t")))
     yield from passed_back(back)
     yield from _notes(back)
     for place in back.places:
@@ -44,7 +46,7 @@ def adjoint(shown: View) -> Iterator[Block]:
     if not isinstance(back := shown.back, Back) or back.alone != "equations":
         return
     yield Heading(2, back.said("back.solution"))
-    yield Para(back.said("back.how"))
+    yield Para(back.said(back.key("how")))
     several = len({stage.scope for stage in back.stages}) > 1
     seen: dict[tuple[tuple[Row, ...], ...], None] = {}
     for stage in back.stages:
@@ -55,11 +57,10 @@ def adjoint(shown: View) -> Iterator[Block]:
         if several:
             yield Heading(3, capital((back.place(stage),)))
         yield Derivation(rows)
-    weights = [n for s in back.stages for n, source in s.sources.items() if source == GIVEN]
-    for name in dict.fromkeys(weights):
-        yield Para(back.words.text("back.weight", w=Sym(name)))
+    if back.target.unit is not None:
+        yield Para(back.words.text("back.weight", w=Sym(_weight(back)), line=_named(back)))
     if any(stage.cell.carry for stage in back.stages):
-        yield Para(back.words.text("back.next", next=Gradient(Sym("h_t"), "next"), prev=Sym("h_prev")))
+        yield Para(back.words.text(back.key("next"), next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
 
 
 def _equations(back: Back, stage: Stage) -> Iterator[tuple[Row, ...]]:
@@ -75,6 +76,8 @@ def _equations(back: Back, stage: Stage) -> Iterator[tuple[Row, ...]]:
 def title(back: Back) -> Text:
     """Of what the gradient is."""
     found = back.target
+    if back.between:
+        return back.words.text("between.title", of=_named(back))
     if found.weighted:
         return back.words.text("back.title.sum")
     return back.words.text("back.title", of=_named(back))
@@ -91,8 +94,17 @@ def _named(back: Back) -> Node:
 def opening(back: Back) -> Iterator[Block]:
     """What L is, with its value, and what a gradient is."""
     words, found = back.words, back.target
-    if found.unit is None or found.t is None:
-        key = "back.sum" if found.weighted else "back.total"
+    if back.between:
+        value_here, base = back.value_and_baseline
+        gap = value_here.value - base.value
+        shown = Num(back.values.style.show(gap), gap)
+        at = words.aside(back.where(found.stage, found.t, found.b))
+        yield Para(words.text(
+            "between.value", line=_named(back), at=at, value=value_here, base=base,
+            gap=Sym("ΔL"), formula=Sum((1.0, -1.0), (value_here, base)), difference=shown,
+        ))  # fmt: skip
+    elif found.unit is None or found.t is None:
+        key = "back.sum" if found.weighted else "back.loss" if found.line == "L" else "back.total"
         yield Para(words.text(key, w=Sym(_weight(back)), line=value(found.line, found.stage.cell)))
     else:
         number = back.values.num(found.stage.scope, found.line, found.t, found.b, (found.unit,))
@@ -100,12 +112,15 @@ def opening(back: Back) -> Iterator[Block]:
         sign = "=" if back.values.is_exact(number) else "≈"
         yield Para(words.text("back.value", line=_named(back), at=at, sign=sign, value=number))
     adjoint = next(s for s in back.trace.stages if s.cell.gradient and s.owner == found.stage.scope)
-    symbol = next((new for new, of in made_for(adjoint).items() if of == found.line), "")
-    yield Para(words.text("back.what", example=Sym(symbol), line=value(found.line, found.stage.cell)))
+    example = found.line if found.line != "L" else found.stage.cell.output  # not the gradient of L with respect to L
+    symbol = next((new for new, of in made_for(adjoint).items() if of == example), "")
+    if symbol:
+        line = value(example, found.stage.cell)
+        yield Para(words.text(back.key("what"), gap=Sym("ΔL"), example=Sym(symbol), line=line))
 
 
 def _weight(back: Back) -> str:
-    return next(n for s in back.trace.stages for n, source in s.sources.items() if s.cell.gradient and source == GIVEN)
+    return next(name for stage in back.trace.stages for name in stage.weights)
 
 
 def _notes(back: Back) -> Iterator[Block]:
@@ -116,7 +131,7 @@ def _notes(back: Back) -> Iterator[Block]:
     if any(map(_conditional, symbols)):
         yield Para(back.said("back.holds"))
     if any(not back.live.at(p.stage, p.t, p.b).isdisjoint(p.stage.cell.states) for p in back.places):
-        yield Para(back.words.text("back.next", next=Gradient(Sym("h_t"), "next"), prev=Sym("h_prev")))
+        yield Para(back.words.text(back.key("next"), next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
     if back.cut:
         options = {"steps": "--steps A:B", "rows": "--batch B", "layers": "--layer N", "units": "--unit J"}
         options |= {"terms": "", "detail": "--detail scalar"}
@@ -124,7 +139,7 @@ def _notes(back: Back) -> Iterator[Block]:
         yield Para(back.words.text("short", what=back.words.listed(what), all=Code("--all")))
     for stage in back.trace.stages:
         if stage.cell.gradient and not comes_back(back.trace, stage) and stage not in back.stages:
-            yield Para(back.said("back.nothing", place=back.place(stage)))
+            yield Para(back.said(back.key("nothing"), place=back.place(stage)))
 
 
 def _conditional(node: object) -> bool:
@@ -136,7 +151,7 @@ def _conditional(node: object) -> bool:
 
 def _place(back: Back, place: Place, level: int) -> Iterator[Block]:
     if back.detail != "summary" and (names := back.reads(place)):
-        yield Para(back.said("back.forward"))
+        yield Para(back.said(back.key("forward")))
         yield vectors(back, place.stage, names, place.t, place.b)
     flat: list[tuple[Row, ...]] = []
     for part in back.parts(place):

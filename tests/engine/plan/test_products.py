@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lstm_trace as lt
 from lstm_trace.cell.parse import parse
 
 from .test_plan import Case, calls, check
@@ -107,3 +108,10 @@ def test_products_of_one_vector_come_first() -> None:
 def test_both_sides_are_two_calls() -> None:
     found = calls("a = W @ h_prev\nb = h_prev @ W\nh_t = a * b\ncarry: h_prev <- h_t")["loop"]
     assert found == [("a",), ("b",), ("h_t",)]
+
+
+def test_slices_of_parameters_of_different_widths_are_calls_of_their_own() -> None:
+    cell = {"equations": "p = a[2:4] * x_t\nq = b[2:4] * x_t\nh_t = p + q"}
+    weights = {"a": [1.0, 2.0, 3.0, 4.0], "b": [5.0, 6.0, 7.0, 8.0, 9.0]}
+    trace = lt.run(weights, [[1.0, 10.0]], cell=cell, plan="planned")
+    assert trace["h_t"].ravel().tolist() == [10.0, 120.0]

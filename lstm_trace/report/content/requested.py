@@ -6,7 +6,7 @@ from ...cell.network import Stage
 from ...formulas.blocks import Text
 from ...formulas.tree import Sym, heading
 from ...trace.address import Address
-from ..content.view import View
+from .view import View
 
 
 def wanted(shown: View) -> list[tuple[Stage, Address]]:

@@ -1,0 +1,121 @@
+"""The end of a split: what each premise brought to the difference, its slope times what differs in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ...backpropagation.premises import Premise, in_baseline, premises
+from ...base.arrays import Array
+from ...formulas.blocks import Block, Derivation, Heading, Para, Row, Text
+from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sum, Sym
+from ...formulas.whole import times, total
+from ...trace.address import INITIAL
+from ..content.excerpt import excerpt
+from ..content.view import TABLE, UNITS, View
+from ..content.way_back import Back
+from .gradients import left
+
+#: What a residual may be of the sizes of all shares, where it is no more than rounding.
+ROUNDING = 1e-12
+
+
+class _Part(NamedTuple):
+    """A premise, at one step where it has steps: its slopes, its values here and in the baseline, its symbol."""
+
+    slope: Array
+    here: Array
+    base: Array
+    symbol: Node
+    t: int | None = None
+    where: str = ""
+
+    @property
+    def share(self) -> float:
+        """Slope times difference, added up."""
+        differs = self.here != self.base
+        return float((self.slope[differs] * (self.here - self.base)[differs]).sum())
+
+
+def shares(shown: View) -> Iterator[Block]:
+    """Of a split the share of every block that differs, their sum, and value minus baseline value."""
+    if not isinstance(back := shown.back, Back) or not back.between:
+        return
+    yield Heading(2, back.said("between.shares"))
+    slope, v = back.slope(Sym("v")), Sym("v")
+    product = Prod(slope, Sum((1.0, -1.0), (v, Baseline(v))))
+    yield Para(back.words.text("between.share", product=product, v=v))
+    parts = list(_parts(back))
+    sizes = [abs(part.share) for part in parts]
+    entries = excerpt(sizes, len(sizes) if back.everything else TABLE)
+    rows = []
+    for entry in entries:
+        if isinstance(entry, range):
+            rows.append((Row((Dots("down"),)),))
+        else:
+            rows.append((_row(back, parts[entry]),))
+    yield Derivation(tuple(rows))
+    yield from left(back, sizes, entries)
+    yield from _sum(back, [part.share for part in parts])
+
+
+def _parts(back: Back) -> Iterator[_Part]:
+    """The premises that differ."""
+    for premise in premises(back.trace):
+        base = in_baseline(back.trace, premise)
+        here = premise.value(back.trace)
+        if base is None or np.array_equal(here, base):
+            continue
+        owner = back.trace.stage(premise.scope) if premise.scope else None
+        where = back.where(owner, None, None) if owner else ""
+        symbol = Sym(_symbol(premise))
+        if premise.kind in ("parameter", "state"):
+            yield _Part(premise.gradient, here, base, symbol, None, where)
+            continue
+        for at, t in enumerate(back.trace.span):
+            if not np.array_equal(here[at], base[at]):
+                yield _Part(premise.gradient[at], here[at], base[at], symbol, t, where)
+
+
+def _symbol(premise: Premise) -> str:
+    if premise.kind == "input":
+        return "x_t"
+    return INITIAL.get(premise.name, premise.name) if premise.kind == "state" else premise.name
+
+
+def _row(back: Back, part: _Part) -> Row:
+    """What differs with its numbers, where that is little; else in symbols."""
+    at = [back.words.word("step", t=part.t)] if part.t is not None and back.trace.steps > 1 else []
+    where = back.words.word("list").join(filter(None, (part.where, *at)))
+    label: Text = (part.symbol, back.words.aside(where)) if where else (part.symbol,)
+    places = np.argwhere(part.here != part.base)
+    put_in: Node
+    if len(places) <= UNITS:
+        put_in = total([(1.0, _term(back, part, tuple(place))) for place in places])
+    else:
+        gap = Sum((1.0, -1.0), (part.symbol, Baseline(part.symbol)))
+        put_in = MatVec(Sym("Σ"), Prod(back.slope(part.symbol), gap))
+    return Row(label, (("=", put_in), ("≈" if part.share else "=", _num(back, part.share))))
+
+
+def _term(back: Back, part: _Part, at: tuple[int, ...]) -> Node:
+    """Slope times difference of one entry."""
+    gap = Sum((1.0, -1.0), (_num(back, part.here[at]), _num(back, part.base[at])))
+    return times(_num(back, part.slope[at]), gap)
+
+
+def _num(back: Back, value: object) -> Num:
+    return Num(back.values.style.show(value), value)
+
+
+def _sum(back: Back, shares: list[float]) -> Iterator[Block]:
+    """That the shares add up; what they leave is said where it is more than rounding."""
+    value, base = back.value_and_baseline
+    found, gap = float(np.sum(shares)), float(value.value) - float(base.value)
+    rows = [(Row(back.said("between.sum"), (("≈" if found else "=", _num(back, found)),)),)]
+    if not abs(gap - found) <= ROUNDING * max(1.0, np.abs(shares).sum()):
+        rows.append((Row(back.said("between.rest"), (("≈", _num(back, gap - found)),)),))
+    parts = (("=", Sum((1.0, -1.0), (value, base))), ("≈" if gap else "=", _num(back, gap)))
+    yield Derivation((*rows, (Row((Sym("ΔL"),), parts),)))

@@ -1,0 +1,210 @@
+"""How far two traces are apart in one line, or in one sum over all steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.network import Stage
+from ..trace.address import Address
+from ..trace.trace import Trace
+from .differences import Gap
+from .gaps import apart, spacing
+from .propagation import Known
+
+
+@dataclass(frozen=True)
+class LineDifference:
+    """One line of one layer and direction over all steps, rows and units that both traces have; or one sum over all
+    steps and rows, of which `by_step` is empty.
+
+    The measures are over the finite common values: largest |b - a|, largest |b - a| / |a|, largest distance in units
+    in the last place, root mean square, cosine of the angle between a and b, signal-to-noise in dB. local and
+    inherited: largest |.| of each part (None where an operand is missing). first: where it first differs, with the
+    value of each side, the local error there, how far a's value is from its own derivation, and whether a premise that
+    differs is why. equations: a's and b's
+    of this line, or of a line that it was derived through, where they differ. through: the named lines that are not in
+    both, by which b's was derived. bound: the most that rounding explains.
+    atol, rtol: the smallest of each, alone, with which the line would have passed. by_step: largest |b - a| of each.
+    """
+
+    scope: str
+    line: str
+    op: str
+    values: int
+    differing: int
+    max_abs: float
+    max_rel: float
+    max_ulp: float
+    rms: float
+    cosine: float
+    snr: float
+    local: float | None
+    inherited: float | None
+    first: Address | None
+    first_values: tuple[float, float] | None
+    first_local: float | None
+    first_of_a: float | None
+    first_moved: bool
+    equations: tuple[str, str] | None
+    through: tuple[str, ...]
+    bound: float
+    by_step: tuple[float, ...]
+
+    @property
+    def atol(self) -> float:
+        """The absolute tolerance that would have passed."""
+        return self.max_abs
+
+    @property
+    def rtol(self) -> float:
+        """The relative tolerance that would have passed."""
+        return self.max_rel
+
+
+class Measure:
+    """The measures of one line, gathered block by block in the order in which its steps are visited."""
+
+    def __init__(self, stage: Stage, gap: Gap, steps: int, dtype: type[np.floating[Any]]) -> None:
+        self.stage, self._gap, self._dtype = stage, gap, dtype
+        self._values = self._differing = 0
+        self._xx = self._yy = self._xy = self._noise = self._squares = 0.0
+        self._most: dict[str, float | None] = dict.fromkeys(("local", "inherited"))
+        self._most |= dict.fromkeys(("size", "relative", "units", "limit"), 0.0)
+        self._by_step = np.zeros(steps)
+        self._first: tuple[tuple[int, int, int], tuple[float, float], float | None, float | None, bool] | None = None
+        self.largest = 0.0  # of a's values
+
+    def add(self, gap: Gap, mask: Array | None, steps: slice) -> None:
+        """More steps. mask: which values differ."""
+        size = gap.size
+        self._sum(gap)
+        self._keep("size", size.most)
+        self._keep("limit", gap.bound())
+        for name, part in (("local", gap.local), ("inherited", gap.inherited)):
+            if part is not None:
+                self._keep(name, part)
+        if size.most:
+            self._by_step[steps] = size.each.reshape(len(size.each), -1).max(axis=1)
+            for some in (slice(0, 1), slice(None)):  # a few values tell how large others need to be
+                self._compare(gap.a.size.values[some], size.each[some])
+        if mask is not None:
+            self._differing += int(np.count_nonzero(mask))
+            if self._first is None and (at := _first(self.stage, mask)) is not None:
+                place = steps.start + at[0], at[1], at[2]
+                values = float(gap.a.value[at]), float(gap.b.value[at])
+                moved = gap.moved is not None and bool(gap.moved[at])
+                self._first = place, values, _off(gap.b, gap.by_a, at), _off(gap.a, gap.of_a, at), moved
+
+    def _sum(self, gap: Gap) -> None:
+        """Number and squares of the values; products only of those that are finite in both."""
+        x = y = gap.a.wide.ravel()
+        largest, most = gap.a.size.largest, gap.size.most
+        self.largest = max(self.largest, largest)
+        self._values += x.size
+        if most:
+            y, size = gap.b.wide.ravel(), gap.size.each.ravel()
+            squares = float(size @ size)
+            self._squares += squares
+            self._noise += squares if np.isfinite(most + largest) else 0.0
+        if not np.isfinite(most + largest):
+            known = np.isfinite(x) & np.isfinite(y)
+            x, y = x[known], y[known]
+            self._noise += float(np.sum((y - x) ** 2))
+        self._xx, self._xy, self._yy = self._xx + float(x @ x), self._xy + float(x @ y), self._yy + float(y @ y)
+
+    def _compare(self, a: Array, size: Array) -> None:
+        """Largest difference over |a|, and in units in the last place: of the few values that may be the largest.
+
+        A unit in the last place is between eps |a| / 2 and eps |a|, or more.
+        """
+        least = (self._most["units"] or 0.0) * float(np.finfo(self._dtype).eps) / 2 * (1 - 1e-6)
+        few = size > (a * least if least else 0.0)
+        off, values = size[few], a[few]
+        self._keep("relative", float(np.max(off / values, initial=0.0)))
+        self._keep("units", float(np.max(off / spacing(values, self._dtype), initial=0.0)))
+
+    def _keep(self, name: str, value: float) -> None:
+        self._most[name] = max(self._most[name] or 0.0, value)
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Of the first value that differs: when it is computed in its stage."""
+        assert self._first is not None
+        t = self._first[0][0]
+        visit = len(self._by_step) - 1 - t if self.stage.backwards else t
+        return visit, self.stage.cell.lines.index(self._gap.line)
+
+    def result(self, begin: int) -> LineDifference:
+        """All of it. begin: the position in the input of the first step."""
+        stage, gap = self.stage, self._gap
+        place, values, own, of_a, moved = self._first or (None, None, None, None, False)
+        norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
+        cosine = float(self._xy / norms) if norms else 1.0
+        snr = float(10 * np.log10(self._xx / self._noise)) if self._noise and self._xx else np.inf
+        return LineDifference(
+            scope=stage.scope,
+            line=gap.line.name,
+            op=gap.line.op,
+            values=self._values,
+            differing=self._differing,
+            max_abs=self._most["size"] or 0.0,
+            max_rel=self._most["relative"] or 0.0,
+            max_ulp=self._most["units"] or 0.0,
+            rms=float(np.sqrt(self._squares / self._values)) if self._values else 0.0,
+            cosine=cosine,
+            snr=snr,
+            local=self._most["local"],
+            inherited=self._most["inherited"],
+            first=None if place is None else self._address(place, begin),
+            first_values=values,
+            first_local=own,
+            first_of_a=of_a,
+            first_moved=moved,
+            equations=gap.equations,
+            through=gap.through,
+            bound=self._most["limit"] or 0.0,
+            by_step=tuple(self._by_step.tolist()),
+        )
+
+    def _address(self, place: tuple[int, int, int], begin: int) -> Address:
+        t, b, j = place
+        return Address(self._gap.line.name, self.stage.layer, self.stage.direction, begin + t, b, (j,))
+
+
+class SumMeasure(Measure):
+    """The measures of what a stage gathered over all steps; its entries are in a row."""
+
+    def __init__(self, stage: Stage, gap: Gap, a: Trace, dtype: type[np.floating[Any]]) -> None:
+        super().__init__(stage, gap, 0, dtype)
+        self._shape, self._steps = a.sums[stage.scope][gap.line.name].shape, a.steps
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """After all steps."""
+        return self._steps, [gathered.name for gathered in self.stage.cell.sums].index(self._gap.line.name)
+
+    def _address(self, place: tuple[int, int, int], begin: int) -> Address:
+        at = tuple(int(n) for n in np.unravel_index(place[2], self._shape))
+        return Address(self._gap.line.name, self.stage.layer, self.stage.direction, unit=at)
+
+
+def _off(recorded: Known, derived: Known | None, at: tuple[int, int, int]) -> float | None:
+    """How far a recorded value is from its derivation."""
+    if derived is None:
+        return None
+    values = (np.broadcast_to(known.value, recorded.value.shape) for known in (recorded, derived))
+    return apart(*(Known(np.atleast_1d(value[at])) for value in values)).most
+
+
+def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:
+    """Where the first differing value in computing order stands in the arrays."""
+    steps = np.flatnonzero(mask.any(axis=(1, 2)))
+    if not steps.size:
+        return None
+    t = int(steps[-1 if stage.backwards else 0])
+    b, j = (int(n) for n in np.argwhere(mask[t])[0])
+    return t, b, j

@@ -1,0 +1,444 @@
+"""A gradient is a trace: its files, addresses, frames, verify and diff are those of any trace."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lstm_trace as lt
+from lstm_trace.cell.network import DIRECTIONS
+from lstm_trace.cell.parse import parse
+from lstm_trace.cli import main
+from lstm_trace.cli import options as cli_options
+from lstm_trace.engine.rerun import in_arithmetic, rerun
+from lstm_trace.errors import FileError, MissingError, OptionError
+from lstm_trace.tables.diff import verdict
+
+from ..support.walk_cases import CELLS, case
+
+BACK = "0/adjoint-forward"
+
+
+def weighted(name: str = "plain", lengths: list[int] | None = None, **size: Any) -> tuple[lt.Trace, lt.Trace]:
+    """A trace and the gradients of a weighted sum of its outputs."""
+    _, trace = case(name, 5, lengths=lengths, **size)
+    return trace, lt.backward(trace, output=np.random.default_rng(7).normal(size=trace.output.shape))
+
+
+def one_layer() -> tuple[lt.Trace, lt.Trace]:
+    _, trace = case("plain", 5, layers=1, both=False)
+    return trace, lt.backward(trace, of="2/1/h_t[0]")
+
+
+def same_gradients(a: lt.Trace, b: lt.Trace) -> None:
+    assert a.gradients.keys() == b.gradients.keys()
+    for key, value in a.gradients.items():
+        np.testing.assert_array_equal(b.gradients[key], value, err_msg=key)
+
+
+# -- files -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+@pytest.mark.parametrize(("name", "lengths"), [("plain", [4, 2]), ("projection", None), ("layer norm", [4, 2])])
+def test_what_is_saved_is_read_back(name: str, lengths: list[int] | None, suffix: str, tmp_path: Path) -> None:
+    trace, g = weighted(name, lengths)
+    g.save(path := tmp_path / f"g{suffix}")
+    again = lt.load(path)
+    assert again.stages == g.stages
+    same_gradients(g, again)
+    same_gradients(g, lt.backward(trace, output=np.random.default_rng(7).normal(size=trace.output.shape)))
+    assert lt.verify(again) == lt.verify(g)
+    assert lt.verify(again).status == "verified"
+    assert lt.diff(g, again, ulps=0).same
+
+
+def test_a_part_of_it_stands_alone(tmp_path: Path) -> None:
+    _, g = one_layer()
+    part = g.at(direction="adjoint-forward")
+    part.save(path := tmp_path / "part.json")
+    again = lt.load(path)
+    assert again.parameters.keys() == {"0/forward"}, "an adjoint reads the parameters of its forward stage"
+    assert "W_xi" in again.parameters["0/forward"]
+    assert "b_i" not in again.parameters["0/forward"], "and no others"
+    assert lt.verify(again).status == "verified"
+    np.testing.assert_array_equal(again["c_prev"], g["c_prev"])
+    with pytest.raises(MissingError, match="lacks 0/forward, of which 0/adjoint-forward is the adjoint"):
+        _ = again.gradients
+    with pytest.raises(MissingError, match="has only adjoints"):
+        _ = again.output
+    some = g.at(steps=slice(1, 3))
+    some.save(tmp_path / "some.safetensors")
+    assert lt.verify(lt.load(tmp_path / "some.safetensors")).status == "verified"
+    with pytest.raises(MissingError, match=r"it lacks 0/adjoint-forward/d_W_xi, .* and 9 more"):
+        _ = some.gradients  # no sum over all steps
+
+
+def damaged(change: Callable[[dict[str, Any]], Any], tmp_path: Path) -> str:
+    _, g = one_layer()
+    g.save(path := tmp_path / "g.json")
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(FileError) as refused:
+        lt.load(path)
+    return str(refused.value)
+
+
+def _equations(data: dict[str, Any], old: str, new: str) -> None:
+    text = data["stages"][1]["equations"]
+    assert old in text
+    data["stages"][1]["equations"] = text.replace(old, new)
+
+
+REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
+    (lambda d: d["stages"].pop(0), "the stage 0/forward does not stand before it"),
+    (lambda d: d["stages"].append(d["stages"][1]), "duplicate stage 0/adjoint-forward"),
+    (lambda d: d["stages"].reverse(), "the stage 0/forward does not stand before it"),
+    (
+        lambda d: d["stages"][1].update(direction="adjoint-reverse"),
+        "0/adjoint-reverse: the source of c_prev is 0/forward/c_prev; an adjoint reads 0/reverse/c_prev",
+    ),
+    (
+        lambda d: d["stages"][1].update(direction="adjoint-up"),
+        "direction: expected 'forward', 'reverse', 'joined', 'adj",
+    ),
+    (lambda d: d["stages"][1]["sources"].update(i_t="x"), "the source of i_t is x; an adjoint reads 0/forward/i_t"),
+    (lambda d: d["stages"][1]["sources"].update(i_t="0/forward/f_t"), "the source of i_t is 0/forward/f_t"),
+    (lambda d: d["stages"][0]["sources"].update(x_t=f"{BACK}/d_x_t"), "the source of x_t is not there"),
+    (lambda d: d["sums"][BACK].update(d_W_xx=[[1.0]]), "the cell gathers nothing of that name"),
+    (lambda d: d["sums"][BACK].update(d_W_xi=[[1.0, 2.0]]), "d_W_xi has shape (1, 2); expected (4, 3)"),
+    (lambda d: d["sums"][BACK].update(d_b_i=[[1.0, 2.0]]), "d_b_i has shape (1, 2); expected (4)"),
+    (lambda d: d["sums"].update({"7/forward": {"d_W": [1.0]}}), "sums: there is no stage '7/forward'"),
+    (lambda d: _equations(d, "d_z_i <- z_i", "d_z_i <- z_q"), "has the gradient of z_q, which 0/forward does not have"),
+    (lambda d: _equations(d, "d_z_i <- z_i", "d_z_i <- x_t"), "d_z_i has shape (4,); expected (3,), that of x_t"),
+    (lambda d: _equations(d, "d_b_i <- b_i", "d_b_i <- W_xi"), "d_b_i has shape (4,); expected (4, 3), that of W_xi"),
+    (lambda d: _equations(d, "d_b_i <- b_i", "d_b_i <- c_t"), "d_b_i has no value at each step"),
+    (lambda d: _equations(d, "d_b_i <- b_i", "d_z_i <- b_i"), "d_z_i has a value at each step"),
+    (lambda d: _equations(d, "d_b_i <- d_z_i", "d_b_i <- d_z_i + d_x_t"), "d_b_i has shape (4,); expected (3)"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), REFUSED, ids=[said[:40] for _, said in REFUSED])
+def test_a_file_that_contradicts_itself_is_refused(change: Callable[..., Any], said: str, tmp_path: Path) -> None:
+    assert said in damaged(change, tmp_path)
+
+
+# -- addresses -------------------------------------------------------------------------------------------------------
+
+
+def test_everything_has_an_address() -> None:
+    trace, g = one_layer()
+    told = {
+        "3/0/d_c_t[1]": f"{BACK}/3/0/d_c_t[1]",
+        f"{BACK}/3/0/d_c_t[1]": f"{BACK}/3/0/d_c_t[1]",
+        "d_W_xi[0,1]": f"{BACK}/d_W_xi[0,1]",
+        f"{BACK}/d_b_f[2]": f"{BACK}/d_b_f[2]",
+        "2/0/seed_h_t[0]": f"{BACK}/2/0/seed_h_t[0]",
+        "3/0/c_t[1]": "0/forward/3/0/c_t[1]",  # what an adjoint reads of its forward stage is no second c_t
+        "W_xi[0,1]": "0/forward/W_xi[0,1]",
+        "0/c0[1]": "0/forward/0/c0[1]",
+        "3/0/x_t[1]": "3/0/x_t[1]",
+    }
+    assert {text: str(g.locate(text)) for text in told} == told
+    for name in ("c_t", "h_prev", "x_t", "tanh(c_t)"):
+        np.testing.assert_array_equal(g[name], trace[name])
+    np.testing.assert_array_equal(g["d_c_t"], g.at(direction="adjoint-forward")["d_c_t"])
+    for one, two in ((g.output, trace.output), (g.h_n, trace.h_n), (g.c_n, trace.c_n)):
+        np.testing.assert_array_equal(one, two)
+    with pytest.raises(MissingError, match=r"d_W_xi was gathered over all steps: it is trace\.sums"):
+        _ = g["d_W_xi"]
+    with pytest.raises(MissingError, match="did you mean 'd_W_xi'"):
+        g.locate("d_W_xii[0,0]")
+    with pytest.raises(MissingError, match="the trace has no adjoints"):
+        _ = trace.gradients
+
+
+def test_of_several_layers_one_is_chosen() -> None:
+    _, g = weighted(lengths=[4, 2])
+    with pytest.raises(MissingError, match="d_c_t is in 1/adjoint-reverse, 1/adjoint-forward"):
+        _ = g["d_c_t"]
+    one = g.at(layer=1, direction="adjoint-reverse")
+    np.testing.assert_array_equal(one["d_c_t"], g.lines["1/adjoint-reverse"]["d_c_t"])
+    assert lt.verify(g.at(layer=0)).status == "verified"
+    assert g.at(layer=0).scopes == tuple(f"0/{d}" for d in ("forward", "reverse", "joined", *DIRECTIONS[:2:-1]))
+    assert cli_options.DIRECTIONS == DIRECTIONS
+
+
+# -- verify ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lengths", [None, [4, 2]])
+@pytest.mark.parametrize("name", CELLS)
+def test_every_gradient_is_proven(name: str, lengths: list[int] | None) -> None:
+    _, g = weighted(name, lengths)
+    found = lt.verify(g)
+    assert found.status == "verified"
+    values = [a.size for part in (g.lines, g.sums) for here in part.values() for a in here.values()]
+    assert found.verified == sum(values)
+    assert "1/adjoint-joined/seed_y_t (given)" in found.premises
+    assert lt.verify(lt.backward(g, output=np.ones(g.output.shape, "float32"))).status == "verified"
+
+
+def test_float32_and_a_batch_of_many_terms() -> None:
+    told, _ = case("plain", 5, steps=70, batch=5)
+    trace = lt.run(**told, dtype="float32")
+    g = lt.backward(trace, output=np.ones(trace.output.shape))
+    assert lt.verify(g).status == "verified"
+    exact = lt.backward(lt.run(**told), output=np.ones(trace.output.shape))
+    assert lt.diff(exact, g).same
+
+
+def test_the_bound_of_a_sum_is_not_blunt() -> None:
+    """A change of a few times n eps of a gradient's terms is found, one of an ulp is not."""
+    _, g = one_layer()
+    sums = g.sums[BACK]
+    for times, status in ((1, "verified"), (1e3, "failed")):
+        kept = sums["d_W_xi"].copy()
+        sums["d_W_xi"][1, 0] *= 1 + times * 2**-52
+        assert lt.verify(g).status == status
+        sums["d_W_xi"][:] = kept
+
+
+@given(st.data())
+def test_any_tampered_gradient_is_found(data: st.DataObject) -> None:
+    _, g = one_layer()
+    part = data.draw(st.sampled_from((g.sums, g.lines)))
+    name = data.draw(st.sampled_from(sorted(part[BACK])))
+    array = part[BACK][name]
+    at = tuple(data.draw(st.integers(0, size - 1)) for size in array.shape)
+    array[at] += data.draw(st.sampled_from((1e-6, -1.0, 1e30)))
+    found = lt.verify(g)
+    unit = ",".join(map(str, at)) if part is g.sums else at[2]
+    place = f"{BACK}/{name}[{unit}]" if part is g.sums else f"{BACK}/{at[0]}/{at[1]}/{name}[{unit}]"
+    assert str(found.failures[0].address) == place
+    assert len(found.failures) == 1, "what reads it is a consequence"
+
+
+def test_consequences_are_followed_across_stages() -> None:
+    _, g = one_layer()
+    g.lines["0/forward"]["c_t"][1, 1, 0] += 1e-3
+    (failure,) = lt.verify(g).failures
+    assert str(failure.address) == "0/forward/1/1/c_t[0]"
+    assert failure.consequences == ("0/forward/1/tanh(c_t)", "0/forward/2/f_t * c_prev", f"{BACK}/2/d_f_t")
+    _, g = one_layer()
+    g.lines[BACK]["d_z_i"][1, 1, 0] += 1e-3
+    (failure,) = lt.verify(g).failures
+    assert {f"{BACK}/1/d_z_i @ W_hi", f"{BACK}/d_W_xi", f"{BACK}/d_b_i"} <= set(failure.consequences)
+    _, g = one_layer()
+    g.sums[BACK]["d_b_i"] += 1.0
+    g.lines[BACK]["d_z_i"][1, 1, 0] += 1e-3
+    line, gathered = lt.verify(g).failures
+    assert (str(line.address), str(gathered.address)) == (f"{BACK}/1/1/d_z_i[0]", f"{BACK}/d_b_i[0]")
+    assert (gathered.op, gathered.values, gathered.consequences) == ("gathered", 4, ())
+
+
+def test_a_tampered_seed_is_told_by_what_reads_it() -> None:
+    _, g = one_layer()
+    g.given[BACK]["seed_h_t"][2, 1, 0] += 1e-3
+    assert [str(f.address) for f in lt.verify(g).failures] == [f"{BACK}/2/1/d_h_t[0]"]
+
+
+def test_lines_that_follow_from_each_other_and_are_no_adjoint_prove_no_gradient(tmp_path: Path) -> None:
+    """The wrong sign of a slope, with every value recomputed by the wrong equation."""
+    _, g = one_layer()
+    stage = g.stages[1]
+    wrong = parse(stage.cell.text.replace("d_c_tilde * (1 - c_tilde * c_tilde)", "d_c_tilde * (1 + c_tilde * c_tilde)"))
+    back = rerun(replace(g, stages=(g.stages[0], replace(stage, cell=wrong)), lines={}))
+    found = lt.verify(back)
+    assert (found.failed, found.status) == (0, "inconclusive")
+    assert "not those of the adjoint of 0/forward: expected `d_z_c = d_c_tilde * (1 - c_" in found.unknown[0].reason
+    back.save(path := tmp_path / "back.json")
+    assert lt.verify(lt.load(path)).status == "inconclusive"
+    swapped = parse(
+        stage.cell.text.replace("d_W_xi <- W_xi", "d_W_xi <- W_xf").replace("d_W_xf <- W_xf", "d_W_xf <- W_xi")
+    )
+    assert lt.verify(replace(g, stages=(g.stages[0], replace(stage, cell=swapped)))).status == "inconclusive"
+
+
+def test_what_was_not_recorded_cannot_be_told() -> None:
+    _, g = one_layer()
+    lines = {**g.lines, BACK: {n: a for n, a in g.lines[BACK].items() if n != "d_z_i"}}
+    reasons = {u.place: u.reason for u in lt.verify(replace(g, lines=lines)).unknown}
+    assert reasons[f"{BACK}/d_b_i"] == "what it is the sum of was not recorded"
+    assert reasons[f"{BACK}/d_z_i @ W_xi"] == "d_z_i was not recorded"
+
+
+@pytest.mark.parametrize("name", ["plain", "gru", "layer norm"])
+def test_by_hand_is_exact(name: str) -> None:
+    trace, g = weighted(name, steps=3, batch=2)
+    by_hand = in_arithmetic(g, "by-hand-3")
+    same_gradients(
+        by_hand,
+        lt.backward(in_arithmetic(trace, "by-hand-3"), output=g.outward(g.given["1/adjoint-joined"]["seed_y_t"])),
+    )
+    assert lt.verify(by_hand).status == "verified"
+    scope = next(scope for scope, here in by_hand.sums.items() if here)
+    name, value = next(iter(by_hand.sums[scope].items()))
+    np.testing.assert_array_equal(value, np.round(value, 3))
+    value[(0,) * value.ndim] += 0.001
+    assert [f.address.line for f in lt.verify(by_hand).failures] == [name]
+
+
+# -- diff ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_plans_and_dtypes_differ_by_rounding_only(name: str) -> None:
+    told, trace = case(name, 5, lengths=[4, 2])
+    weights = np.random.default_rng(7).normal(size=trace.output.shape)
+    one, two, coarse = (
+        lt.backward(lt.run(**told, **how), output=weights) for how in ({"plan": "lines"}, {}, {"dtype": "float32"})
+    )
+    for other in (two, coarse):
+        found = lt.diff(one, other)
+        assert found.same, verdict(found)
+        assert {d.line for d in found.lines} >= {*one.sums["1/adjoint-forward"], "d_h_before"}
+
+
+def test_the_first_difference_is_told_in_computing_order() -> None:
+    _, g = one_layer()
+    for change, first, said in (
+        (lambda o: o.sums[BACK]["d_W_xi"], f"{BACK}/d_W_xi[1,0]", "the sum itself is off by"),
+        (lambda o: o.lines[BACK]["d_z_i"], f"{BACK}/1/0/d_z_i[0]", "the line itself is off by"),
+        (lambda o: o.lines["0/forward"]["c_t"], "0/forward/1/0/c_t[0]", "the line itself is off by"),
+    ):
+        _, other = one_layer()
+        array = change(other)
+        array[(1, 0, 0)[: array.ndim]] += 1e-3
+        found = lt.diff(g, other)
+        assert found.first is not None
+        assert str(found.first.first) == first
+        assert said in verdict(found)[1]
+        assert sum(d.differing for d in found.lines) == 1
+
+
+def test_other_seeds_are_inherited() -> None:
+    trace, g = one_layer()
+    found = lt.diff(g, lt.backward(trace, of="2/1/h_t[1]"))
+    assert str(found.first and found.first.first) == f"{BACK}/2/1/d_h_t[0]"
+    assert "inherited from its operands (inputs or weights differ)" in verdict(found)[1]
+    sums = [d for d in found.lines if d.op == "gathered"]
+    assert len(sums) == 12
+    assert all(d.differing and d.local is not None and d.local < 1e-15 for d in sums)
+    notes = lt.diff(g, g.at(steps=slice(1, 3))).notes
+    assert any("sums over all steps" in note or "only in a: d_W_xi" in note for note in notes)
+    assert "0/adjoint-forward is only in a" in lt.diff(g, trace).notes
+
+
+# -- tables ----------------------------------------------------------------------------------------------------------
+
+
+def test_frames_have_the_sums_where_rows_have_no_step() -> None:
+    _, g = weighted(lengths=[4, 2])
+    frame = g.to_frame()
+    sums = frame[frame.op == "gathered"]
+    assert len(sums) == sum(a.size for here in g.sums.values() for a in here.values())
+    assert sums.t.isna().all()
+    assert sums.batch.isna().all()
+    row = sums[
+        (sums.direction == "adjoint-reverse") & (sums.layer == 1) & (sums.line == "d_W_xf[:,2]") & (sums.unit == 3)
+    ]
+    assert row.value.tolist() == [g.sums["1/adjoint-reverse"]["d_W_xf"][3, 2]]
+    kept = frame[
+        (frame.direction == "adjoint-forward") & (frame.layer == 0) & (frame.line == "d_c_t") & (frame.unit == 0)
+    ]
+    assert list(zip(kept.t, kept.batch, strict=True)) == [(3, 0), (2, 0), (1, 0), (1, 1), (0, 0), (0, 1)], "no padding"
+    assert g.to_frame("wide").columns.str.startswith("d_W_xi").sum() == 0
+    assert set(g.to_frame(only="d_b_i").line) == {"d_b_i"}
+    with pytest.raises(MissingError, match="the selection is empty"):
+        g.to_frame(only="d_b_i", steps=1)
+    assert not g.to_frame(steps=1).op.eq("gathered").any()
+
+
+def test_the_command_line_reads_and_writes_it(tmp_path: Path) -> None:
+    _, g = weighted(lengths=[4, 2])
+    g.save(path := tmp_path / "g.json")
+
+    def call(*args: str, code: int = 0) -> str:
+        done = CliRunner().invoke(main, [*map(str, args)])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    call("export", path, "-o", tmp_path / "g.csv")
+    table = csv.DictReader((tmp_path / "g.csv").read_text().splitlines())
+    np.testing.assert_array_equal([float(row["value"]) for row in table], g.to_frame().value)
+    call("export", path, "-o", tmp_path / "g.jsonl")
+    rows = [json.loads(row) for row in (tmp_path / "g.jsonl").read_text().splitlines()]
+    assert {row["t"] for row in rows if row["op"] == "gathered"} == {None}
+    assert call("diff", path, tmp_path / "g.csv").startswith("# Difference\n\n- same")
+    assert call("diff", path, tmp_path / "g.jsonl").startswith("# Difference\n\n- same")
+    shown = call("show", path, "--direction", "adjoint-forward", "--layer", "1", "--only", "d_b_i,d_h_t")
+    assert "d_b_i" in shown
+    assert "verified: " in call("verify", path)
+    text = (tmp_path / "g.csv").read_text()
+    (tmp_path / "g.csv").write_text(
+        re.sub(r"(1,adjoint-forward,,,\"?d_W_xi\[:,2\]\"?,gathered,3,).*", r"\g<1>0.5", text)
+    )
+    assert "first at 1/adjoint-forward/d_W_xi[3,2]" in call("diff", path, tmp_path / "g.csv", code=1)
+    (tmp_path / "g.csv").write_text(text.replace("d_W_xi[:,0]", "d_W_xi[:,99]", 1))
+    assert "d_W_xi is a matrix: expected a column of it, d_W_xi[:,0] to d_W_xi[:,7]" in call(
+        "diff", path, tmp_path / "g.csv", code=2
+    )
+
+
+# -- runs ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
+@pytest.mark.parametrize("name", ["plain", "projection", "own"])
+def test_it_can_be_run_again_with_other_premises(name: str, plan: str) -> None:
+    if plan == "compiled":
+        pytest.importorskip("llvmlite")
+    told, _ = case(name, 5, lengths=[4, 2])
+    trace = lt.run(**told, plan=plan)
+    weights = np.random.default_rng(7).normal(size=trace.output.shape)
+    assert trace.x is not None
+    again = rerun(lt.backward(trace, output=weights), x=1.5 * trace.x)
+    expected = lt.gradients(lt.run(**{**told, "x": 1.5 * told["x"]}), output=weights)
+    for key, value in expected.items():
+        np.testing.assert_allclose(again.gradients[key], value, rtol=1e-11, atol=1e-13, err_msg=key)
+    assert lt.verify(again).status == "verified"
+
+
+def test_the_adjoint_of_a_cell_is_printed_read_and_run_as_any_cell() -> None:
+    _, trace = case("plain", 5, layers=1, both=False)
+    back = lt.adjoint({"kind": "lstm", "bias": "one"})
+    assert parse(str(back)) == back == lt.adjoint(str(trace.stages[0].cell)) == lt.adjoint(trace.stages[0].cell)
+    assert back == lt.backward(trace, output=np.ones(trace.output.shape)).stages[1].cell
+    weights = np.random.default_rng(7).normal(size=trace.output.shape)
+    values = {n: weights if n.startswith("seed") else trace.operand("0/forward", n) for n in back.inputs}
+    parameters = {n: a for n, a in trace.parameters["0/forward"].items() if n in back.parameters}
+    found = lt.run(parameters, cell={"equations": str(back), "direction": "reverse"}, given=values)
+    expected = lt.gradients(trace, output=weights)
+    for name, value in found.sums["0/reverse"].items():
+        np.testing.assert_allclose(value, expected[f"0/forward/{name[2:]}"], rtol=1e-12, atol=1e-14)
+    assert lt.verify(found).status == "verified"
+
+
+def test_an_adjoint_is_refused_by_name() -> None:
+    for cell, said in (
+        ("lstn", "did you mean 'lstm'"),
+        ("h_t = foo(x_t)", "unknown function 'foo'"),
+        ({"kind": "lstm", "layers": 2}, "has no option layers"),
+        ({"kind": "lstm", "reverse": {"gate_activation": "hard_sigmoid"}}, "the adjoint is that of one direction"),
+        (3, "expected a cell"),
+    ):
+        with pytest.raises((OptionError, lt.LstmTraceError), match=said):
+            lt.adjoint(cell)  # type: ignore[arg-type]
+    with pytest.raises(MissingError, match="did you mean 'c_t'"):
+        lt.adjoint("lstm", "c_tt")
+    assert "input: seed_c_t, seed_z_o, " in str(lt.adjoint("lstm", ["c_t", "z_o"])) or "seed_z_o, seed_c_t" in str(
+        lt.adjoint("lstm", ["c_t", "z_o"])
+    )

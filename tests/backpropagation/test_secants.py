@@ -1,0 +1,68 @@
+"""The split of a difference as a trace: verified, saved, the same numbers; a wrong slope in it is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.backpropagation.attribution import secants, split
+from lstm_trace.cell.parse import parse
+from lstm_trace.cell.secant import secants as written
+from lstm_trace.errors import OptionError
+
+from ..support.walk_cases import CELLS, case, cell_of
+
+OF = "1/joined/2/1/y_t[1]"
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_slope_is_verified(name: str) -> None:
+    a, b = (case(name, seed, lengths=[4, 3])[1] for seed in (61, 62))
+    found = secants(a, b, OF)
+    assert lt.verify(found).status == "verified"
+    told = split(a, b, OF)
+    scope = "0/adjoint-reverse"
+    names = {of: new for new, of in found.stage(scope).cell.gradient}
+    for parameter, value in b.parameters["0/reverse"].items():
+        share = found.sums[scope][names[parameter]] * (value - a.parameters["0/reverse"][parameter])
+        np.testing.assert_allclose(share, told.parts[f"0/reverse/{parameter}"], rtol=1e-12, atol=1e-15)
+
+
+def test_a_wrong_slope_is_found() -> None:
+    a, b = (case("peephole", seed)[1] for seed in (63, 64))
+    found = secants(a, b, OF)
+    found.lines["0/adjoint-forward"]["d_z_f"][1, 0, 2] += 1e-6
+    failed = lt.verify(found)
+    assert failed.status == "failed"
+    assert any("d_z_f" in str(failure.address) for failure in failed.failures)
+
+
+def test_a_file_gives_it_back(tmp_path: Path) -> None:
+    a, b = (case("own", seed)[1] for seed in (65, 66))
+    found = secants(a, b, OF)
+    found.save(tmp_path / "split.safetensors")
+    again = lt.load(tmp_path / "split.safetensors")
+    assert lt.diff(found, again).same
+    assert lt.verify(again).status == "verified"
+    assert len(again.report("text")) > 1000
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_its_equations_are_read_back(name: str) -> None:
+    cell = written(cell_of(CELLS[name]), widths=None if name != "own" else _widths()).cell
+    assert parse(cell.text) == cell
+
+
+def _widths() -> dict[str, int]:
+    from lstm_trace.trace.operands import sizes
+
+    return sizes(case("own", 67)[1])["0/forward"]
+
+
+def test_other_arithmetics_are_refused() -> None:
+    a, b = (case("plain", seed, dtype="float32")[1] for seed in (68, 69))
+    with pytest.raises(OptionError, match="a was computed in float32; the split as a trace needs float64"):
+        secants(a, b, OF)

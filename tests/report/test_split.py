@@ -1,0 +1,204 @@
+"""The worked solution of a split: its lines in full, its symbols, its shares, every format, both ways to write it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import lstm_trace as lt
+from lstm_trace.backpropagation.attribution import split
+from lstm_trace.cli import main
+from lstm_trace.engine.rerun import rerun
+from lstm_trace.trace.trace import Trace
+
+from .. import ROOT
+from ..support.table_cases import stacked
+from .test_backward import every
+from .test_languages import last
+
+PROBLEM = str(ROOT / "lstm_trace" / "examples" / "three-steps.yaml")
+OF = "2/h_t[0]"
+
+HEAD = """\
+Split of h_t[0]
+═══════════════
+
+L is the value h_t[0] (step t = 2). It is 0.19229846 here and 0.0 in the
+baseline, so that ΔL = 0.19229846 - 0.0 ≈ 0.19229846.
+"""
+#: Each worked out by hand to the digits that are shown, from the values of both traces at step 2.
+LINES = """\
+  tanh(c_t) ≈ [0.38459692, 0.54283695]   tanh(c_t⁰) = [0.0, 0.0]
+  ΔL/Δtanh(c_t) = 0.5 ΔL/Δh_t ⊙ (o_t + o_t⁰)
+    unit 0 (bright): (1.0)(0.5)(0.5 + 0.5) = 0.5
+  ΔL/Δc_t = ΔL/Δtanh(c_t) ⊙ slope_tanh(c_t, c_t⁰)
+    unit 0 (bright): (0.5)(0.94858341) ≈ 0.47429171
+  ΔL/Δz_o = ΔL/Δo_t ⊙ slope_σ(z_o, z_o⁰)
+    unit 0 (bright): (0.19229846)(0.25) ≈ 0.04807462
+  ΔL/Δx_t = W_xiᵀ ΔL/Δz_i + W_xfᵀ ΔL/Δz_f + W_xcᵀ ΔL/Δz_c + W_xoᵀ ΔL/Δz_o
+  ΔL/Δc_t = ΔL/Δtanh(c_t) ⊙ slope_tanh(c_t, c_t⁰) + ΔL/Δc_t|next
+    ΔL/Δz = ΔL/Δv ⊙ slope_σ(z, z⁰)
+  slope_tanh(a, b) = (tanh(a) - tanh(b)) / (a - b)
+"""
+SHARES = """\
+Shares
+──────
+
+The share of v is slope times difference, ΔL/Δv ⊙ (v - v⁰), added over its
+entries. What is the same in both traces has no share.
+
+  x_t (step t = 0) = (0.14505147)(2.0 - 0.0) ≈ 0.29010295
+  x_t (step t = 1) = (-0.04890224)(2.0 - 0.0) ≈ -0.09780449
+
+  All shares together ≈ 0.19229846
+  ΔL = 0.19229846 - 0.0 ≈ 0.19229846
+"""
+
+
+def three_steps() -> tuple[Trace, Trace]:
+    trace = lt.run(PROBLEM, ask=[])
+    return rerun(trace, x=np.zeros_like(trace.x)), trace
+
+
+def worked(a: Trace, b: Trace, of: str, **options: object) -> str:
+    return lt.secants(a, b, of).report("text", alone="back", **options)
+
+
+def test_three_steps_read_as_a_solution() -> None:
+    text = worked(*three_steps(), OF)
+    assert text.startswith(HEAD)
+    for line in LINES.splitlines():
+        assert f"\n{line}\n" in text, line
+    assert text.endswith(SHARES)
+    assert not re.search(r"base_|mean_|at_tanh|∂|gap\(|over\(|middle\(", text)
+
+
+def test_slopes_are_what_their_definition_says() -> None:
+    a, b = three_steps()
+    text = worked(a, b, OF)
+    found = re.findall(r"slope_tanh\(c_t, c_t⁰\)[^\n]*\n    unit 0 \(bright\): \([-\d.]+\)\(([\d.]+)\)", text)
+    c, base = b["c_t"][::-1, 0, 0], a["c_t"][::-1, 0, 0]
+    np.testing.assert_allclose([float(n) for n in found], (np.tanh(c) - np.tanh(base)) / (c - base), atol=1e-8)
+
+
+def shares(text: str) -> list[float]:
+    part = text.partition("\nShares\n")[2].partition("\n  All shares")[0]
+    return [float(n) for n in re.findall(r"≈ (-?[\d.]+)$", part, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("case", ["every", "stacked"])
+def test_shares_are_those_of_the_split_and_add_up(case: str) -> None:
+    if case == "every":
+        a, b, of = every(0), every(1), "2/h_t[0]"
+    else:
+        b = stacked(lengths=[4, 2])
+        a, of = rerun(b, x=0.5 * b.x), last(b)
+        of = of.replace("/3/0/", "/1/1/")
+    text, told = worked(a, b, of, digits=10, everything=True), split(a, b, of)
+    here = [*told.parts.values()]
+    assert sum(shares(text)) == pytest.approx(told.difference, abs=1e-7)
+    expected = sorted([float(v.sum()) for k, v in told.parts.items() if k != "x" and v.any()]
+                      + [float(v.sum()) for v in told.parts["x"] if v.any()])  # fmt: skip
+    assert sorted(shares(text)) == pytest.approx(expected, abs=1e-8)
+    assert len(here) > 4
+
+
+def test_a_mean_of_matrices_has_a_bar_where_they_differ() -> None:
+    a, b = every(0), every(1)
+    text = worked(a, b, OF)
+    assert "ΔL/Δx_t = W̄ᵀ ΔL/Δa_t" in text
+    assert "W̄ is the mean of W and W⁰." in text
+    assert "slope_max shares a difference" in text
+    assert "is the mean of W" not in worked(*three_steps(), OF)
+
+
+def test_what_no_equation_gives_is_said() -> None:
+    a, b = three_steps()
+    b.lines["0/forward"]["f_t"][1, 0, 0] += 0.1
+    text = worked(a, b, OF)
+    assert re.search(r"Values that are not what their equations give ≈ -?0\.0\d+", text)
+    assert "are not what their equations" not in worked(*three_steps(), OF)
+
+
+@pytest.mark.parametrize("name", ["every", "stacked", "three"])
+@pytest.mark.parametrize("form", ["md", "tex", "typ", "html"])
+def test_every_format_has_it(name: str, form: str) -> None:
+    if name == "every":
+        found = lt.secants(every(0), every(1), OF)
+    elif name == "three":
+        found = lt.secants(*three_steps(), OF)
+    else:
+        b = stacked(lengths=[4, 2])
+        found = lt.secants(rerun(b, x=0.5 * b.x), b, last(b).replace("/3/0/", "/1/1/"))
+    text = found.report(form)
+    text = re.sub(r"<[^>]*(title|data-\w+)=[^>]*>", "", text) if form == "html" else text  # addresses of numbers
+    said = {"md": r"\frac{\Delta L}{\Delta", "tex": r"\frac{\Delta L}{\Delta", "typ": "frac(Δ L, Δ ", "html": ">Δ</mi>"}
+    assert said[form] in text
+    assert "base_" not in text
+    assert "mean_" not in text
+    assert "∂" not in text
+    assert r"\partial" not in text
+
+
+def test_a_saved_split_reads_alike(tmp_path: Path) -> None:
+    found = lt.secants(every(0), every(1), OF)
+    found.save(tmp_path / "split.json")
+    assert lt.load(tmp_path / "split.json").report("text") == found.report("text")
+
+
+# -- the command line -------------------------------------------------------------------------------------------------
+
+
+def run(*call: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, call)
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize("suffix", ["txt", "html", "tex", "typ", "pdf"])
+def test_explain_writes_it(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"s.{suffix}"
+    assert run("explain", PROBLEM, "--how", "contribution", "--of", OF, "-o", str(path)) == (0, "")
+    found = path.read_bytes()
+    if suffix == "pdf":
+        assert found.startswith(b"%PDF")
+    elif suffix == "txt":
+        assert found.decode().startswith(HEAD)
+        assert found.decode().endswith(SHARES)
+    else:
+        assert "slope" in found.decode()
+
+
+def test_explain_takes_the_options_of_a_report(tmp_path: Path) -> None:
+    call = ("explain", PROBLEM, "--how", "contribution", "--of", OF)
+    code, text = run(*call, "--format", "text", "--language", "de", "--digits", "3", "--baseline", "zero-state")
+    assert code == 0
+    assert text.startswith("Aufteilung von h_t[0]\n")
+    code, text = run(*call, "--detail", "vector")
+    assert (code, text.count("\n")) == (2, 1)
+    assert "detail: of the worked solution of a split, and md is its table; write it as text, html, tex, typ or" in text
+    code, text = run(*call, "--by-hand", "2", "--format", "text")
+    assert (code, text.count("\n")) == (2, 1)
+    assert "--by-hand belongs to --how gradient and training, not to --how contribution" in text
+    code, text = run(*call)
+    assert code == 0
+    assert text.startswith("# Contributions to 0/forward/2/0/h_t[0]\n")
+
+
+def test_diff_writes_it(tmp_path: Path) -> None:
+    a, b = three_steps()
+    a.save(tmp_path / "a.json")
+    b.save(tmp_path / "b.json")
+    call = ("diff", str(tmp_path / "a.json"), str(tmp_path / "b.json"))
+    code, text = run(*call, "--attribute", OF, "--format", "text")
+    assert code == 1  # they differ
+    assert text.startswith(HEAD)
+    assert text.endswith(SHARES)
+    assert run(*call, "--attribute", OF, "-o", str(tmp_path / "d.pdf"))[0] == 1
+    assert (tmp_path / "d.pdf").read_bytes().startswith(b"%PDF")
+    code, text = run(*call, "--format", "html")
+    assert (code, text.count("\n")) == (2, 1)
+    assert "--format html writes the worked solution of a split; it needs --attribute ADDRESS" in text
