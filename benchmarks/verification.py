@@ -3,8 +3,8 @@
     python benchmarks/verification.py [--quick] [--cpu]
 
 One BLAS thread unless OPENBLAS_NUM_THREADS says otherwise; medians of runs that take turns. The issue's limit is a
-ratio of 2 at H >= 128. `plans`: two traces of one input by two plans, which differ by rounding. `inputs`: of two
-inputs, which differ everywhere, so that every rounding bound is worked out.
+ratio of 2 at H >= 128. `plans`: two traces of one input by two plans, which differ by rounding. `inputs`: two traces
+of two inputs, which differ everywhere. `equal`: a trace and a copy of it.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ def measure(steps: int, units: int, batch: int, dtype: str, turns: int, clock: C
     x = rng.normal(size=(steps, batch, units)).astype(dtype)
     trace = model.run(x, plan="compiled")
     planned, other = model.run(x, plan="planned"), model.run(x * x.dtype.type(0.99), plan="compiled")
-    kept = model.run(x, plan="compiled")
+    kept, copy = model.run(x, plan="compiled"), model.run(x, plan="compiled")
     works: dict[str, Callable[[], object]] = {
         "forward": lambda: model.run(x, plan="compiled", out=kept),
         "verify": lambda: lt.verify(trace),
+        "diff of equal": lambda: lt.diff(trace, copy),
         "diff of plans": lambda: lt.diff(trace, planned),
         "diff of inputs": lambda: lt.diff(trace, other),
     }

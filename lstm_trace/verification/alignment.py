@@ -122,7 +122,10 @@ def premises(a: Trace, b: Trace) -> list[str]:
         if off.any():
             with np.errstate(all="ignore"):
                 gap = float(np.nanmax(np.abs(one.astype(np.float64) - two), initial=0.0))
-            at = ",".join(str(n + b.first * (off.ndim == 3 and not axis)) for axis, n in enumerate(np.argwhere(off)[0]))
+            at = ",".join(
+                str(n + b.first * (off.ndim == 3 and not axis))
+                for axis, n in enumerate(np.unravel_index(np.argmax(off), off.shape))
+            )
             told.append(f"{place}: {int(off.sum())} of {off.size} differ, by at most {gap:.3g}; first [{at}]")
     return told + [_only(scope, side, names) for (scope, side), names in alone.items()]
 

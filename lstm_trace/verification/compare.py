@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from ..trace.sums import GATHERED
 from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
 from .differences import Gap, Spread, find_gaps
+from .gaps import spacing
 from .measures import LineDifference, Measure, SumMeasure
 from .rederive import coarse
 from .sums import sum_gaps
@@ -102,12 +103,13 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     a, b = side_by_side(a, b)
     differing = premises(a, b)
     measures: dict[tuple[str, str], Measure] = {}
-    for stage, steps, gap, spacing, mask in _judged(a, b, tolerance, bool(differing)):
+    for stage, steps, gap, mask in _judged(a, b, tolerance, bool(differing)):
         place = stage.scope, gap.line.name
         if place not in measures:
             summed = gap.line.op == GATHERED
-            measures[place] = SumMeasure(stage, gap, a) if summed else Measure(stage, gap, a.steps)
-        measures[place].add(gap, spacing, mask, steps)
+            dtype = coarse(a, b)
+            measures[place] = SumMeasure(stage, gap, a, dtype) if summed else Measure(stage, gap, a.steps, dtype)
+        measures[place].add(gap, mask, steps)
     order = {scope: k for k, scope in enumerate(a.scopes)}
     made = sorted(measures.values(), key=lambda measure: order[measure.stage.scope])  # sums behind their stage's lines
     found = [measure.result(b.first) for measure in made]
@@ -123,12 +125,11 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
 def agree(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> bool:
     """Whether `compare` would call them the same; it stops at the first value that differs."""
     a, b = side_by_side(a, b)
-    return not any(mask.any() for *_, mask in _judged(a, b, tolerance, bool(premises(a, b))))
+    return not any(mask is not None and mask.any() for *_, mask in _judged(a, b, tolerance, bool(premises(a, b))))
 
 
-def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[tuple[Stage, slice, Gap, Array, Array]]:
-    """Each line in both at some steps: stage, steps, gap, one unit in the last place of a, and which values differ.
-
+def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[tuple[Stage, slice, Gap, Array | None]]:
+    """Each line in both at some steps: stage, steps, gap, and which values differ (None if none does).
     Then each sum over all steps in both, at no steps.
 
     moved: whether a premise differs. Raises ShapeError where they have no value in common.
@@ -144,13 +145,10 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
     spread = Spread(a.steps, a.batch)
     for stage, steps, side in find_gaps(a, b, common, moved):
         for gap, unexplained in spread.take(stage, steps, side):
-            spacing = np.spacing(np.abs(gap.a).astype(dtype)).astype(np.float64)
-            yield stage, steps, gap, spacing, unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
+            yield stage, steps, gap, unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
     for stage in a.stages:
         for gap, unexplained in sum_gaps(a, b, stage, spread):
-            spacing = np.spacing(np.abs(gap.a).astype(dtype)).astype(np.float64)
-            mask = unexplained if tolerance.is_bound else _apart(gap, spacing, tolerance)
-            yield stage, slice(0, 0), gap, spacing, mask
+            yield stage, slice(0, 0), gap, unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
 
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:
@@ -172,9 +170,9 @@ def _some(trace: Trace) -> str:
     return f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "no lines"
 
 
-def _apart(gap: Gap, spacing: Array, tolerance: Tolerance) -> Array:
-    """Which values differ by more than a tolerance that was given; spacing: one unit in the last place of a."""
-    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * np.abs(gap.a)
+def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Array:
+    """Which values differ by more than a tolerance that was given; dtype: whose units in the last place count."""
+    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * gap.a.size.values
     if tolerance.ulps is not None:
-        limit = np.maximum(limit, tolerance.ulps * spacing)
-    return np.asarray(~(gap.size <= limit))
+        limit = np.maximum(limit, tolerance.ulps * spacing(gap.a.size.values, dtype))
+    return np.asarray(~(gap.size.each <= limit))

@@ -2,51 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Cell, Line
-from ..cell.network import Stage, scope_and_name
+from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..trace.trace import Trace
-from .rederive import Derivation, Derived, held
+from .gaps import Apart, apart, beyond, either
+from .propagation import Known
+from .rederive import Block, Derivation, held
 from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
-BLOCK = 1 << 18
+BLOCK = 1 << 19
+#: Bytes: the C library, once it has freed so much at once, keeps what it frees below that. Arrays of a block would else
+#: be fresh memory each time, which takes longer than what is computed in them.
+KEPT = 31 << 20
 
 
 class Gap(NamedTuple):
-    """One line in both at some steps: values in float64 (steps, B, width), |b - a|, what rounding explains, and whose.
+    """One line in both at some steps: values (steps, B, width), |b - a|, what rounding explains, and whose.
 
-    local: how far b's value is from the line derived by a's equation from b's own operands; inherited: how far that is
-    from a's value. of_a: how far a's value is from its own derivation. None where an operand is missing. wrong: where
-    local or of_a is more than rounding. moved: where the two differ and a premise that differs is why, by more than
-    rounding of the premises. equations: a's and b's, where they differ. through: the named lines that are not in both
-    and that b's was derived through.
+    bounds: whose sum is what rounding explains.
+    by_a: the line derived by a's equation from b's own operands; local: the most that b's value is off from it;
+    inherited: the most that a's is. of_a: the line derived from a's operands. None where an operand is missing. wrong:
+    where b's value is off from by_a, or a's from of_a, by more than rounding. moved: where the two differ and a premise
+    that differs is why, by more than rounding of the premises; each None if nowhere. equations: a's and b's, where they
+    differ. through: the named lines that are not in both and that b's was derived through.
     """
 
     line: Line
-    a: Array
-    b: Array
-    size: Array
-    limit: Array
-    local: Array | None
-    inherited: Array | None
-    of_a: Array | None
-    wrong: Array
-    moved: Array
+    a: Known
+    b: Known
+    size: Apart
+    bounds: Sequence[Known]
+    by_a: Known | None
+    local: float | None
+    inherited: float | None
+    of_a: Known | None
+    wrong: Array | None
+    moved: Array | None
     equations: tuple[str, str] | None
     through: tuple[str, ...]
 
+    def bound(self) -> float:
+        """The most that rounding explains."""
+        if len(self.bounds) == 1:
+            return self.bounds[0].largest()
+        return Known(self.a.value, sum(known.limit for known in self.bounds)).largest()
+
 
 class Side(NamedTuple):
-    """A stage of a beside b's: the gaps of the lines in both, and where (steps, B) a line of a alone is wrong."""
+    """A stage of a beside b's: the gaps of the lines in both, and where a line of a alone is wrong."""
 
     gaps: tuple[Gap, ...]
-    alone: Mapping[str, Array]
+    alone: Mapping[str, Array | None]
 
 
 def find_gaps(
@@ -56,6 +70,7 @@ def find_gaps(
 
     a and b have the same steps and rows; common: the lines in both, by scope; premises: whether a premise differs.
     """
+    np.empty(KEPT, np.uint8)  # freed at once, see KEPT
     mine, yours, theirs = Derivation(a, a, a.lines), Derivation(a, b, common), Derivation(b, b, common)
     # where the equations differ as well, numbers of one name may mean different things (b_f with or without the 1 that
     # a forget bias adds): b's line is then held against a's whole function, a's premises included
@@ -72,28 +87,30 @@ def find_gaps(
             )
             for name in names
         }
+        affected = _affected(a, b, stage, common) if premises else set()
         while other is not None and other in unvisited:  # what it reads of stages before it
             before = unvisited.pop(0)
             if before != other:
                 for steps in _blocks(b, before):
                     theirs.lines(before, steps)
         for steps in _blocks(a, stage):
-            of_a, by_a = mine.lines(stage, steps), yours.lines(stage, steps)
+            block = Block()
+            of_a, by_a = mine.lines(stage, steps, block), yours.lines(stage, steps, block)
             # b's own terms may be larger than a's, and so round by more: two biases that nearly cancel instead of one
-            by_b = {} if other is None else theirs.lines(other, steps)
-            by_whole = by_a if other is None or not premises else whole.lines(stage, steps)
-            moved = _moved(*(derivation.lines(stage, steps) for derivation in effect)) if premises else {}
+            by_b = {} if other is None else theirs.lines(other, steps, block)
+            by_whole = by_a if other is None or not premises else whole.lines(stage, steps, block)
+            moved = _moved(*(side.lines(stage, steps, block, affected) for side in effect)) if affected else {}
             gaps = []
             for name in names:
                 equations, through = texts[name]
                 again = by_a if equations is None else by_whole
                 checked = _Checked(of_a.get(name), again.get(name), by_b.get(name))
-                gap = _gap(a, b, stage, name, steps, checked)
-                if equations is None and name in moved:
-                    gap = gap._replace(moved=moved[name] & (gap.size > 0))
+                gap = _gap(a, b, stage, name, steps, block, checked)
+                if equations is None and moved.get(name) is not None and gap.size.most:
+                    gap = gap._replace(moved=moved[name] & (gap.size.each > 0))
                 gaps.append(gap._replace(equations=equations, through=through))
             alone = {
-                name: beyond(size(values[steps], of_a[name].value), of_a[name].limit).any(axis=2)
+                name: beyond(apart(block.known(values[steps]), of_a[name]), [of_a[name]])
                 for name, values in a.lines.get(scope, {}).items()
                 if name not in names and name in of_a
             }
@@ -107,65 +124,73 @@ def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
     yield from reversed(blocks) if stage.backwards else blocks
 
 
-def _moved(by_a: Mapping[str, Derived], by_b: Mapping[str, Derived]) -> dict[str, Array]:
+def _moved(by_a: Mapping[str, Known], by_b: Mapping[str, Known]) -> dict[str, Array | None]:
     """Where lines that follow from equal values differ with the premises, by more than the premises' own rounding.
 
     Biases that were added up, their sum rounded, move nothing; a weight that is off by some ulp moves its product.
     """
-    return {
-        name: beyond(size(one.value, by_b[name].value), one.limit + by_b[name].limit)
-        for name, one in by_a.items()
-        if name in by_b
-    }
+    return {name: beyond(apart(one, by_b[name]), (one, by_b[name])) for name, one in by_a.items() if name in by_b}
+
+
+def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[str]]) -> set[str]:
+    """The lines that a premise in which a and b differ may move: those that read one, or a line that is not in both."""
+    scope, cell = stage.scope, stage.cell
+    both = common.get(scope, ())
+
+    def equal(part: str, name: str) -> bool:
+        one, two = (getattr(trace, part).get(scope, {}).get(name) for trace in (a, b))
+        return one is not None and two is not None and np.array_equal(one, two)
+
+    def fixed(name: str) -> bool:
+        if name in both:
+            return True
+        if name in cell.states:
+            return cell.states[name] in both and equal("initial", name)
+        source = stage.sources.get(name)
+        if source == X:
+            return a.x is not None and b.x is not None and np.array_equal(a.x, b.x)
+        if source == VALID:
+            return np.array_equal(a.valid, b.valid)
+        if source is not None and source != GIVEN:
+            other, line = scope_and_name(source)
+            return line in common.get(other, ())
+        return name not in cell.by_name and equal("given" if source == GIVEN else "parameters", name)
+
+    known = {name: fixed(name) for line in cell.lines for name in line.reads}
+    return {line.name for line in cell.lines if line.name not in both or not all(map(known.get, line.reads))}
 
 
 class _Checked(NamedTuple):
     """A line of a from a's values, the same from b's values, and b's line from b's values; None where not known."""
 
-    of_a: Derived | None
-    by_a: Derived | None
-    by_b: Derived | None
+    of_a: Known | None
+    by_a: Known | None
+    by_b: Known | None
 
 
-def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, checked: _Checked) -> Gap:
+def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, block: Block, checked: _Checked) -> Gap:
     line, scope = stage.cell.by_name[name], stage.scope
-    one, two = (np.asarray(_held_at(trace, scope, name, steps), np.float64) for trace in (a, b))
-    apart = size(one, two)
-    limit = np.zeros(apart.shape)
+    one, two = (block.known(_held_at(trace, scope, name, steps)) for trace in (a, b))
+    size = apart(one, two)
+    bounds = [known for known in (checked.by_a, checked.by_b) if checked.by_a is not None and known is not None]
     local = inherited = of_a = None
-    wrong = apart > 0
-    if checked.by_a is not None:
-        limit = limit + checked.by_a.limit + (0.0 if checked.by_b is None else checked.by_b.limit)
-        local, inherited = size(two, checked.by_a.value), size(checked.by_a.value, one)
-        wrong = beyond(local, limit)
+    if (by_a := checked.by_a) is None:
+        wrong = size.each > 0 if size.most else None
+    else:
+        own = apart(two, by_a)
+        wrong, local = beyond(own, bounds), own.most
+        inherited = size.most if not local else local if not size.most else apart(one, by_a).most
     if checked.of_a is not None and line.name in a.lines.get(scope, {}):
-        of_a = size(one, checked.of_a.value)
-        wrong |= beyond(of_a, checked.of_a.limit)
-    return Gap(line, one, two, apart, limit, local, inherited, of_a, wrong, np.zeros(apart.shape, bool), None, ())
+        of_a = checked.of_a
+        if of_a is not by_a or size.most or len(bounds) > 1:  # else that is `own` again
+            wrong = either(wrong, beyond(apart(one, of_a), [of_a]))
+    return Gap(line, one, two, size, bounds, by_a, local, inherited, of_a, wrong, None, None, ())
 
 
 def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
     values = held(trace, scope, name)
     assert values is not None, name  # it is in both
     return values[steps]
-
-
-def size(one: Array, two: Array) -> Array:
-    """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
-    with np.errstate(all="ignore"):
-        gap = np.abs(np.asarray(one, np.float64) - two)
-    if np.isfinite(gap).all():
-        return gap
-    nan = np.isnan(one), np.isnan(two)
-    gap[(one == two) | (nan[0] & nan[1])] = 0.0
-    gap[nan[0] ^ nan[1]] = np.inf
-    return gap
-
-
-def beyond(gap: Array, limit: Array) -> Array:
-    """Where a gap is more than rounding explains; a bound that is not finite explains nothing."""
-    finite = np.isfinite(limit)
-    return np.asarray(gap > (limit if finite.all() else np.where(finite, limit, 0.0)))
 
 
 def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[str, str] | None:
@@ -220,46 +245,50 @@ class Spread:
         self._told: dict[str, Array] = {}  # by address of a line the steps and rows in which it differs
         self._touched: dict[str, Array] = {}  # by scope the rows in which something differed at an earlier step
 
-    def take(self, stage: Stage, steps: slice, side: Side) -> Iterator[tuple[Gap, Array]]:
-        """Each gap with the values that differ: the line itself is wrong in a or b, or a premise moves it, or an
-        operand, or an earlier step of the same row, differs.
+    def take(self, stage: Stage, steps: slice, side: Side) -> Iterator[tuple[Gap, Array | None]]:
+        """Each gap with the values that differ (None if none does): the line itself is wrong in a or b, or a premise
+        moves it, or an operand, or an earlier step of the same row, differs.
         """
         self._stages[stage.scope] = stage
         by_name = {gap.line.name: gap for gap in side.gaps}
-        new = {**side.alone, **{name: (gap.wrong | gap.moved).any(axis=2) for name, gap in by_name.items()}}
+        new = {name: _rows(mask) for name, mask in side.alone.items()}
+        new |= {name: _rows(either(gap.wrong, gap.moved)) for name, gap in by_name.items()}
         read = {name: self._elsewhere(stage, name, steps) for line in stage.cell.lines for name in line.reads}
-        before = self._before(stage, (*new.values(), *read.values()))
-        reached: dict[str, Array] = {}
+        before = self._before(stage, steps, (*new.values(), *read.values()))
+        reached: dict[str, Array | None] = {}
         for line in stage.cell.lines:
-            told = before.copy()
-            for name in line.reads:
-                told |= reached[name] if name in reached else read[name]
+            told = _any(before, *(reached[name] if name in reached else read[name] for name in line.reads))
             if line.name in by_name:
                 gap = by_name[line.name]
-                mask = gap.moved | (beyond(gap.size, gap.limit) & (gap.wrong | told[:, :, None]))
+                mask = gap.moved
+                if (gap.wrong is not None or told.any()) and (mask is None or not mask.all()):
+                    spread = told[:, :, None] if gap.wrong is None else gap.wrong | told[:, :, None]
+                    far = beyond(gap.size, gap.bounds)
+                    mask = either(mask, None if far is None else far & spread)
                 yield gap, mask
-                told = mask.any(axis=2)
-            elif line.name in new:
-                told = told | new[line.name]
-            reached[line.name] = told
-            place = f"{stage.scope}/{line.name}"
-            if place not in self._told:
-                self._told[place] = np.zeros((self.steps, self.rows), bool)
-            self._told[place][steps] = told
+                reached[line.name] = _rows(mask)
+            else:
+                reached[line.name] = _any(told, new.get(line.name))
+            differs = reached[line.name]
+            if differs is not None and differs.any():
+                place = f"{stage.scope}/{line.name}"
+                if place not in self._told:
+                    self._told[place] = self._nothing()
+                self._told[place][steps] = differs
 
-    def _before(self, stage: Stage, masks: Iterable[Array]) -> Array:
+    def _before(self, stage: Stage, steps: slice, masks: Iterable[Array | None]) -> Array:
         """For each step and row whether something differs at a step that was visited before; masks: what does here."""
-        touched = np.logical_or.reduce(list(masks))
+        touched = _any(np.zeros((steps.stop - steps.start, self.rows), bool), *masks)
         visited = touched[::-1] if stage.backwards else touched
         earlier = self._touched.setdefault(stage.scope, np.zeros(self.rows, bool))
         before = np.logical_or.accumulate(np.concatenate([earlier[None], visited]), axis=0)
         self._touched[stage.scope] = before[-1]
         return before[-2::-1] if stage.backwards else before[:-1]
 
-    def _elsewhere(self, stage: Stage, name: str, steps: slice) -> Array:
+    def _elsewhere(self, stage: Stage, name: str, steps: slice) -> Array | None:
         """For each step and row whether the value of another stage that is read as `name` differs."""
         scope, there = scope_and_name(stage.sources.get(name, ""))
-        return self.differing(self._stages[scope], there)[steps] if scope in self._stages else self._nothing()[steps]
+        return self.differing(self._stages[scope], there)[steps] if scope in self._stages else None
 
     def differing(self, stage: Stage, name: str) -> Array:
         """For each step and row, (T, B), whether a value of a finished stage differs."""
@@ -275,3 +304,13 @@ class Spread:
 
     def _nothing(self) -> Array:
         return np.zeros((self.steps, self.rows), bool)
+
+
+def _any(mask: Array, *others: Array | None) -> Array:
+    """Where any of them is true."""
+    return reduce(lambda one, two: one | two, [other for other in others if other is not None], mask)
+
+
+def _rows(mask: Array | None) -> Array | None:
+    """The steps and rows in which something is true."""
+    return None if mask is None else mask.any(axis=2)

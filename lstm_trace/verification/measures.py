@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from ..cell.network import Stage
 from ..trace.address import Address
 from ..trace.trace import Trace
 from .differences import Gap
+from .gaps import apart, spacing
+from .propagation import Known
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ class LineDifference:
 class Measure:
     """The measures of one line, gathered block by block in the order in which its steps are visited."""
 
-    def __init__(self, stage: Stage, gap: Gap, steps: int) -> None:
-        self.stage, self._gap = stage, gap
+    def __init__(self, stage: Stage, gap: Gap, steps: int, dtype: type[np.floating[Any]]) -> None:
+        self.stage, self._gap, self._dtype = stage, gap, dtype
         self._values = self._differing = 0
         self._xx = self._yy = self._xy = self._noise = self._squares = 0.0
         self._most: dict[str, float | None] = dict.fromkeys(("local", "inherited"))
@@ -75,27 +78,57 @@ class Measure:
         self._first: tuple[tuple[int, int, int], tuple[float, float], float | None, float | None, bool] | None = None
         self.largest = 0.0  # of a's values
 
-    def add(self, gap: Gap, spacing: Array, mask: Array, steps: slice) -> None:
-        """More steps. spacing: one unit in the last place of a; mask: which values differ."""
-        finite = np.isfinite(gap.a) & np.isfinite(gap.b)
-        x, y = gap.a[finite], gap.b[finite]
-        self._xx, self._yy, self._xy = self._xx + x @ x, self._yy + y @ y, self._xy + x @ y
-        self._noise += float(np.sum((y - x) ** 2))
-        self._squares += float(np.sum(gap.size**2))
-        relative = np.where(gap.size == 0, 0.0, gap.size / np.abs(gap.a))
-        units = np.where(gap.size == 0, 0.0, gap.size / spacing)
-        parts = {"size": gap.size, "relative": relative, "units": units, "limit": gap.limit}
-        for name, part in {**parts, "local": gap.local, "inherited": gap.inherited}.items():
+    def add(self, gap: Gap, mask: Array | None, steps: slice) -> None:
+        """More steps. mask: which values differ."""
+        size = gap.size
+        self._sum(gap)
+        self._keep("size", size.most)
+        self._keep("limit", gap.bound())
+        for name, part in (("local", gap.local), ("inherited", gap.inherited)):
             if part is not None:
-                self._most[name] = max(self._most[name] or 0.0, float(part.max(initial=0.0)))
-        self._values += gap.size.size
-        self._differing += int(mask.sum())
-        self.largest = max(self.largest, float(np.abs(gap.a).max(initial=0.0)))
-        self._by_step[steps] = gap.size.reshape(len(gap.size), -1).max(axis=1, initial=0.0)
-        if self._first is None and (at := _first(self.stage, mask)) is not None:
-            own, of_a = (None if part is None else float(part[at]) for part in (gap.local, gap.of_a))
-            place = steps.start + at[0], at[1], at[2]
-            self._first = place, (float(gap.a[at]), float(gap.b[at])), own, of_a, bool(gap.moved[at])
+                self._keep(name, part)
+        if size.most:
+            self._by_step[steps] = size.each.reshape(len(size.each), -1).max(axis=1)
+            for some in (slice(0, 1), slice(None)):  # a few values tell how large others need to be
+                self._compare(gap.a.size.values[some], size.each[some])
+        if mask is not None:
+            self._differing += int(np.count_nonzero(mask))
+            if self._first is None and (at := _first(self.stage, mask)) is not None:
+                place = steps.start + at[0], at[1], at[2]
+                values = float(gap.a.value[at]), float(gap.b.value[at])
+                moved = gap.moved is not None and bool(gap.moved[at])
+                self._first = place, values, _off(gap.b, gap.by_a, at), _off(gap.a, gap.of_a, at), moved
+
+    def _sum(self, gap: Gap) -> None:
+        """Number and squares of the values; products only of those that are finite in both."""
+        x = y = gap.a.wide.ravel()
+        largest, most = gap.a.size.largest, gap.size.most
+        self.largest = max(self.largest, largest)
+        self._values += x.size
+        if most:
+            y, size = gap.b.wide.ravel(), gap.size.each.ravel()
+            squares = float(size @ size)
+            self._squares += squares
+            self._noise += squares if np.isfinite(most + largest) else 0.0
+        if not np.isfinite(most + largest):
+            known = np.isfinite(x) & np.isfinite(y)
+            x, y = x[known], y[known]
+            self._noise += float(np.sum((y - x) ** 2))
+        self._xx, self._xy, self._yy = self._xx + float(x @ x), self._xy + float(x @ y), self._yy + float(y @ y)
+
+    def _compare(self, a: Array, size: Array) -> None:
+        """Largest difference over |a|, and in units in the last place: of the few values that may be the largest.
+
+        A unit in the last place is between eps |a| / 2 and eps |a|, or more.
+        """
+        least = (self._most["units"] or 0.0) * float(np.finfo(self._dtype).eps) / 2 * (1 - 1e-6)
+        few = size > (a * least if least else 0.0)
+        off, values = size[few], a[few]
+        self._keep("relative", float(np.max(off / values, initial=0.0)))
+        self._keep("units", float(np.max(off / spacing(values, self._dtype), initial=0.0)))
+
+    def _keep(self, name: str, value: float) -> None:
+        self._most[name] = max(self._most[name] or 0.0, value)
 
     @property
     def order(self) -> tuple[int, int]:
@@ -145,8 +178,8 @@ class Measure:
 class SumMeasure(Measure):
     """The measures of what a stage gathered over all steps; its entries are in a row."""
 
-    def __init__(self, stage: Stage, gap: Gap, a: Trace) -> None:
-        super().__init__(stage, gap, 0)
+    def __init__(self, stage: Stage, gap: Gap, a: Trace, dtype: type[np.floating[Any]]) -> None:
+        super().__init__(stage, gap, 0, dtype)
         self._shape, self._steps = a.sums[stage.scope][gap.line.name].shape, a.steps
 
     @property
@@ -159,11 +192,19 @@ class SumMeasure(Measure):
         return Address(self._gap.line.name, self.stage.layer, self.stage.direction, unit=at)
 
 
+def _off(recorded: Known, derived: Known | None, at: tuple[int, int, int]) -> float | None:
+    """How far a recorded value is from its derivation."""
+    if derived is None:
+        return None
+    values = (np.broadcast_to(known.value, recorded.value.shape) for known in (recorded, derived))
+    return apart(*(Known(np.atleast_1d(value[at])) for value in values)).most
+
+
 def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:
     """Where the first differing value in computing order stands in the arrays."""
-    places = np.argwhere(mask)
-    if not places.size:
+    steps = np.flatnonzero(mask.any(axis=(1, 2)))
+    if not steps.size:
         return None
-    steps = places[:, 0]
-    t, b, j = (int(n) for n in places[steps == (steps.max() if stage.backwards else steps.min())][0])
+    t = int(steps[-1 if stage.backwards else 0])
+    b, j = (int(n) for n in np.argwhere(mask[t])[0])
     return t, b, j

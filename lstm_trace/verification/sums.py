@@ -12,11 +12,13 @@ from ..cell.network import Stage, scope_and_name
 from ..trace.sums import GATHERED, derived_sums, held_throughout
 from ..trace.trace import Trace
 from .culprits import recorded_sums
-from .differences import Gap, Spread, beyond, size
+from .differences import Gap, Spread
+from .gaps import apart, beyond, either
+from .propagation import Known
 from .rederive import coarse, differing
 
 
-def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple[Gap, Array]]:
+def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple[Gap, Array | None]]:
     """Each sum of a stage of a that both have, its entries as (1, 1, entries), with those that differ.
 
     As with lines: an entry differs where a's or b's own terms do not explain it, or where rounding does not explain
@@ -33,24 +35,30 @@ def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple
     by_a = derived_sums(b, scope, [s for s in both if all(held_throughout(b, scope, name) for name in s.reads)])
     for gathered in both:
         name = gathered.name
-        one, two = (np.asarray(held[name], np.float64).reshape(1, 1, -1) for held in (mine, yours))
-        apart, limit = size(one, two), np.zeros(one.shape)
-        local = inherited = own = None
-        wrong = apart > 0
+        one, two = (Known(_row(held[name])) for held in (mine, yours))
+        size, from_b, from_a = apart(one, two), None, None
+        local = inherited = None
+        wrong = size.each > 0 if size.most else None
         if name in by_a and by_a[name].value.shape == mine[name].shape:
-            value, limit = (np.asarray(part, np.float64).reshape(1, 1, -1) for part in by_a[name])
-            local, inherited = size(two, value), size(value, one)
-            wrong = beyond(local, limit)
+            from_b = Known(*map(_row, by_a[name]))
+            own, inherited = apart(two, from_b), apart(from_b, one).most
+            wrong, local = beyond(own, [from_b]), own.most
         if name in of_a:
-            value, most = (np.asarray(part, np.float64).reshape(1, 1, -1) for part in of_a[name])
-            own = size(one, value)
-            wrong = wrong | beyond(own, most)
+            from_a = Known(*map(_row, of_a[name]))
+            wrong = either(wrong, beyond(apart(one, from_a), [from_a]))
         line = Line(name, GATHERED, gathered.reads)
         told = any(_differs(a, b, stage, operand, spread) for operand in gathered.reads)
         texts = None if theirs[name] == gathered else (gathered.text, theirs[name].text)
-        nothing = np.zeros(apart.shape, bool)
-        gap = Gap(line, one, two, apart, limit, local, inherited, own, wrong, nothing, texts, ())
-        yield gap, beyond(apart, limit) & (wrong | told)
+        bounds = [] if from_b is None else [from_b]
+        far = beyond(size, bounds)
+        yield (
+            Gap(line, one, two, size, bounds, from_b, local, inherited, from_a, wrong, None, texts, ()),
+            far if told or far is None or wrong is None else far & wrong,
+        )
+
+
+def _row(values: Array) -> Array:
+    return np.asarray(values, np.float64).reshape(1, 1, -1)
 
 
 def _differs(a: Trace, b: Trace, stage: Stage, name: str, spread: Spread) -> bool:
@@ -62,11 +70,11 @@ def _differs(a: Trace, b: Trace, stage: Stage, name: str, spread: Spread) -> boo
         return bool(spread.differing(stage, name).any())
     if name in stage.cell.states:
         first = (trace.initial.get(stage.scope, {}).get(name) for trace in (a, b))
-        return _apart(a, b, *first) or _differs(a, b, stage, stage.cell.states[name], spread)
-    return _apart(a, b, *(trace.operand(stage.scope, name) for trace in (a, b)))
+        return _unlike(a, b, *first) or _differs(a, b, stage, stage.cell.states[name], spread)
+    return _unlike(a, b, *(trace.operand(stage.scope, name) for trace in (a, b)))
 
 
-def _apart(a: Trace, b: Trace, one: Array | None, two: Array | None) -> bool:
+def _unlike(a: Trace, b: Trace, one: Array | None, two: Array | None) -> bool:
     if one is None or two is None or one.shape != two.shape:
         return one is not two
     return bool(differing(one, two, coarse(a, b)).any())

@@ -22,9 +22,8 @@ from ..trace.sums import held_throughout
 from ..trace.trace import Trace
 from .adjoints import unlike_adjoint
 from .culprits import Failing, Failure, culprits, hint, recorded_sums
-from .departures import Departures, beyond_limit, departures
+from .departures import Departures, Scratch, beyond_limit, departures
 from .rounding import check_sums, chunks, derive
-from .scratch import Scratch
 
 
 class Unknown(NamedTuple):

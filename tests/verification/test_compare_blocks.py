@@ -76,9 +76,9 @@ def test_whether_they_agree_is_settled_by_the_first_value_that_differs(monkeypat
     blocks = []
     lines = differences.Derivation.lines
 
-    def counted(self: differences.Derivation, stage: Any, steps: slice) -> Any:
+    def counted(self: differences.Derivation, stage: Any, steps: slice, *more: Any) -> Any:
         blocks.append((stage.scope, steps))
-        return lines(self, stage, steps)
+        return lines(self, stage, steps, *more)
 
     monkeypatch.setattr(differences.Derivation, "lines", counted)
     assert not agree(traced({}), changed(traced({}), "0/forward", "i_t", 1e-3))

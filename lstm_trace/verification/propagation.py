@@ -1,0 +1,249 @@
+"""A line's value from its operands, with how far another correct program may be off, theirs included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, reduce
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.lines import Line
+from ..cell.ops import OPS
+from .rounding import Product, Sizes, bound, reach
+from .slopes import slopes
+
+# Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
+_ROUNDED = frozenset({"mul", "div", "sqrt"})
+# Between two bounds, and never turning back: what comes in with the operand, however much, stays between them.
+_SQUASHING = frozenset({"sigmoid", "tanh", "clip"})
+_TAME = 1e100  # products of values below it are far from overflow in float64, in which sizes are added up
+
+
+class Known:
+    """A value at some steps, and how far another correct program may be off.
+
+    carried: what of that came in with the operands. terms, mass: of a sum the number of terms, through all the sums and
+    products that feed it, and the sum of their sizes; 0 terms where it is no sum.
+    """
+
+    carried: Array | float = 0.0
+    terms = 0
+    mass: Array | float = 0.0
+    estimated = False  # whether what the limit is at least and at most costs less than the limit
+
+    def __init__(self, value: Array, limit: Array | float = 0.0) -> None:
+        self.value, self.limit = value, limit
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing is off, as far as that is known without working it out."""
+        return not isinstance(self.limit, np.ndarray)
+
+    @property
+    def least(self) -> Array | float:
+        """What the limit is at least."""
+        return 0.0
+
+    @property
+    def most(self) -> Array | float:
+        """What it is at most."""
+        return self.limit
+
+    @cached_property
+    def wide(self) -> Array:
+        """The value in float64, in one piece."""
+        return np.ascontiguousarray(self.value, np.float64).reshape(self.value.shape)
+
+    @cached_property
+    def size(self) -> Sizes:
+        """|value|, in float64."""
+        return Sizes(np.abs(self.wide))
+
+    def same(self, other: Known) -> bool:
+        """Whether two values are equal bit for bit."""
+        if other not in self._compared:
+            self._compared[other] = _same(self.value, other.value)
+        return self._compared[other]
+
+    @cached_property
+    def _compared(self) -> WeakKeyDictionary[Known, bool]:
+        return WeakKeyDictionary()
+
+    def at(self, steps: slice) -> Known:
+        """Some steps of a value that has them."""
+        return Known(self.value[steps], self.limit[steps] if isinstance(self.limit, np.ndarray) else self.limit)
+
+    def some(self, places: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
+        """The limits of some values of an array of that shape."""
+        return np.asarray(np.broadcast_to(self.limit, shape)[places])
+
+    def largest(self) -> float:
+        """The largest limit; infinite where one is unknown (inf - inf, 0 inf)."""
+        return _largest(self.limit)
+
+
+class Derived(Known):
+    """A line by its equation. Its limits cost as much as its value, and are worked out when they are read.
+
+    rounded: the coarser dtype of the two programs, in which premises were compared.
+    """
+
+    def __init__(self, line: Line, operands: Sequence[Known], value: Array, rounded: type[np.floating[Any]]) -> None:
+        self.line, self.operands, self.value, self.rounded = line, operands, value, rounded
+        self._op, self._read = OPS[line.op], [known.value for known in operands]
+        if line.op == "add":
+            # a term that is itself a sum or product counts with all its terms: another program may add them in one go
+            self.terms = sum(max(known.terms, 1) for known in operands)
+        elif self._op.ulp is None:
+            self.terms = self._read[line.summed].shape[-1]
+        elif line.op in _ROUNDED:
+            self.terms = 1
+
+    @property
+    def exact(self) -> bool:
+        """See `Known`."""
+        return not self.terms and self._op.ulp == 0 and all(known.exact for known in self.operands)
+
+    @cached_property
+    def mass(self) -> Array | float:  # type: ignore[override]
+        """See `Known`; of a function the value itself."""
+        if self.line.op == "add":
+            return sum(known.mass if known.terms else known.size.values for known in self.operands)
+        if self._op.ulp is None:
+            return self._op.array([known.size.values for known in self.operands], self.line.constants)
+        return self.size.values if self.terms else self.value.astype(self.rounded, copy=False)
+
+    def _own(self, mass: Any) -> Any:
+        """What rounding of this line alone explains."""
+        if not self.terms:
+            return bound(self.line, self._read, np.asarray(mass))
+        info = np.finfo(self.rounded)
+        return mass * (2 * self.terms * float(info.eps)) + 2 * self.terms * float(info.smallest_subnormal)
+
+    @cached_property
+    def carried(self) -> Array | float:  # type: ignore[override]
+        """See `Known`."""
+        if all(known.exact for known in self.operands):
+            return 0.0
+        if self.line.op == "add":
+            return sum(known.carried if known.terms else known.limit for known in self.operands)
+        return _carried(self.line, self.operands)
+
+    @cached_property
+    def limit(self) -> Array | float:  # type: ignore[override]
+        """See `Known`."""
+        return np.asarray(self.carried + self._own(self.mass))
+
+    @cached_property
+    def estimated(self) -> bool:  # type: ignore[override]
+        """See `Known`: of a product that is far from overflow."""
+        return bool(self.line.product) and all(known.size.largest < _TAME for known in self.operands)
+
+    @property
+    def least(self) -> Array | float:
+        """Of a product n eps |value|, half of the limit where all terms have one sign."""
+        return self.size.values * (self.terms * float(np.finfo(self.rounded).eps)) if self.estimated else 0.0
+
+    @property
+    def most(self) -> Array | float:
+        """Of a product what no limit of the step and row is above."""
+        if not self.estimated:
+            return self.limit
+        return self._own(self._product.most()) + sum(part.most() for part in self._parts)
+
+    def some(self, places: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
+        """See `Known`."""
+        if not self.estimated:
+            return super().some(places, shape)
+        own = self._own(self._product.some(places, shape))
+        return np.asarray(own + sum(part.some(places, shape) for part in self._parts))
+
+    @cached_property
+    def _product(self) -> Product:
+        matrix, vectors = self._factors
+        return Product(matrix.size, vectors.size, self.line.op == "vecmat")
+
+    @property
+    def _factors(self) -> list[Known]:
+        """Of a product the matrix and the vectors."""
+        return [self.operands[self.line.operands.index(name)] for name in self.line.product or ()]
+
+    @cached_property
+    def _parts(self) -> list[Product]:
+        """The products whose sum a product carries."""
+        if all(known.exact for known in self.operands):
+            return []
+        off, near = (Sizes(np.broadcast_to(known.limit, known.value.shape)) for known in self._factors)
+        matrix, vectors, flipped = self._product
+        both = [Product(matrix, near, flipped), Product(off, Sizes(vectors.values + near.values), flipped)]
+        return [part for part, limit in zip(both, (near, off), strict=True) if limit.largest != 0]
+
+    def largest(self) -> float:
+        """See `Known`."""
+        if isinstance(self.carried, np.ndarray):
+            return _largest(self.limit)
+        if self.line.product:
+            mass: Any = self._product.largest()
+        else:
+            mass = np.max(self.mass) if self.terms else reach(self.mass)
+        return self.carried + _largest(self._own(mass))
+
+
+def derived(
+    line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]], value: Array | None = None
+) -> Derived:
+    """The line with its bound. value: what it is, if that is known."""
+    if value is None:
+        value = np.asarray(OPS[line.op].array([known.value for known in operands], line.constants), dtype)
+    return Derived(line, operands, value, rounded)
+
+
+def _same(one: Array, two: Array) -> bool:
+    if one.shape != two.shape or one.dtype != two.dtype:
+        return False
+    bits = f"u{one.dtype.itemsize}"
+    one, two = one.view(bits), two.view(bits)
+    return (not one.ndim or bool((one[:1] == two[:1]).all())) and bool((one == two).all())  # most differ early
+
+
+def _largest(limit: Array | float) -> float:
+    found = float(np.max(limit, initial=0.0))
+    return np.inf if np.isnan(found) else found
+
+
+def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
+    """How far the line may be off because its operands are: slope times that, the steepest of the slopes at the middle
+    and at both ends; where it squashes, as much as it rises or falls from the middle, no more than from end to end.
+    """
+    limits = [known.limit for known in operands]
+    if not any(np.any(limit) for limit in limits):
+        return 0.0
+    read = [np.asarray(known.value, np.float64) for known in operands]
+    op = OPS[line.op]
+    reach = [np.broadcast_to(limit, v.shape) for limit, v in zip(limits, read, strict=True)]
+    if line.product:
+        found = op.array([np.abs(read[0]), reach[1]], ()) if np.any(reach[1]) else 0.0
+        return found + op.array([reach[0], np.abs(read[1]) + reach[1]], ()) if np.any(reach[0]) else found
+    if op.width in ("concat", "slice"):
+        return op.array(reach, line.constants)
+    if line.op == "greater":  # whether it holds is not known where the two can be equal
+        return np.where((reach[0] + reach[1] > 0) & (np.abs(read[0] - read[1]) <= reach[0] + reach[1]), 1.0, 0.0)
+    total: Array | float = 0.0
+    around = [[v + side * r for v, r in zip(read, reach, strict=True)] for side in (-1, 0, 1)]
+    for steepness, limit in zip(zip(*(slopes(line, near) for near in around), strict=True), reach, strict=True):
+        if np.any(limit) and steepness[0] is not None:
+            total = total + reduce(np.maximum, [np.abs(slope) for slope in steepness]) * limit
+    if line.op == "where":  # nor which of two values is chosen, where the condition can be 0
+        total = total + np.where((reach[0] > 0) & (np.abs(read[0]) <= reach[0]), np.abs(read[1] - read[2]), 0.0)
+    if op.width == "one":
+        return np.sum(total, axis=-1, keepdims=True)
+    if line.op in _SQUASHING:
+        low, middle, high = (op.array(near, line.constants) for near in around)
+        rounding = bound(line, read, middle) + float(np.finfo(np.float64).eps) * np.abs(middle)
+        return np.fmin(
+            reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low))), np.abs(high - low) + rounding
+        )
+    return total

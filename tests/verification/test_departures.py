@@ -1,0 +1,50 @@
+"""Bounds that are worked out only where they decide: the same verdicts as with the bound of every value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lstm_trace.cell.lines import Line
+from lstm_trace.cell.ops import OPS
+from lstm_trace.verification.departures import Scratch, beyond_limit, departures
+from lstm_trace.verification.rounding import bound
+
+LINES = [
+    (Line("p", "matvec", ("W", "x")), (7, 5)),
+    (Line("p", "vecmat", ("x", "W")), (5, 7)),
+    (Line("s", "sigmoid", ("x",)), None),
+    (Line("m", "mul", ("x", "x")), None),
+    (Line("t", "sum", ("x",)), None),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("scale", [0.0, 0.4, 0.8, 1.6, 1e3], ids=str)
+@pytest.mark.parametrize("special", [None, np.nan, np.inf, "large"], ids=str)
+@pytest.mark.parametrize(("line", "shape"), LINES, ids=lambda part: getattr(part, "op", ""))
+def test_verdicts_are_those_of_every_bound(
+    line: Line, shape: tuple[int, int], special: object, scale: float, dtype: type
+) -> None:
+    """Recorded values off by about `scale` bounds, where products cancel as well; some operands that overflow."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(40, 3, 5)).astype(dtype)
+    x[7, 1] *= 1e-12
+    if special is not None:
+        x[3, 2, 1] = np.finfo(dtype).max * 0.7 if special == "large" else special
+    values = {"x": x[:, ::2], "W": None if shape is None else rng.normal(size=shape).astype(dtype) * dtype(1.5)}
+    operands = [values[name] for name in line.operands]
+    with np.errstate(all="ignore"):
+        derived = np.asarray(OPS[line.op].array(operands, line.constants), dtype)
+        limit = np.broadcast_to(bound(line, operands, derived), derived.shape)
+        off = limit if np.any(limit) else np.finfo(dtype).eps * np.abs(derived)
+        recorded = derived + (scale * rng.uniform(-1, 1, size=off.shape) * off).astype(dtype)
+        recorded[0, 0, 0] = np.nan
+    right = beyond_limit(recorded, derived, limit)
+    found = departures(line, operands, recorded, Scratch())
+    for mine, whole in zip(found, right, strict=True):
+        assert (mine is None) == (whole is None)
+        if mine is not None:
+            np.testing.assert_array_equal(mine, whole)
+    assert right.wrong is not None, "the NaN"
+    assert (scale < 1) == (np.count_nonzero(right.wrong) == 1) or special is not None or line.op == "mul"
