@@ -53,7 +53,7 @@ def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple
         far = beyond(size, bounds)
         yield (
             Gap(line, one, two, size, bounds, from_b, local, inherited, from_a, wrong, None, texts, ()),
-            far if told or far is None or wrong is None else far & wrong,
+            far if told or far is None else None if wrong is None else far & wrong,
         )
 
 
