@@ -130,7 +130,7 @@ def weighting(
     trace: Trace, output: Any = None, h_n: Any = None, c_n: Any = None, of: str | None = None, seeds: Any = None
 ) -> Weightings:
     """The weightings of `gradients` by scope and line, (T, B, width). Raises what `gradients` does."""
-    if all(weights is None for weights in (output, h_n, c_n, of, seeds)):
+    if all(weights is None for weights in (output, h_n, c_n, of)) and (seeds is None or seeds == {}):
         raise OptionError(
             "nothing to differentiate: give weights as output, h_n, c_n or seeds, or one value's address as of"
         )

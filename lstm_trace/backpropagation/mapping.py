@@ -27,7 +27,9 @@ def gradients_of(trace: Trace) -> dict[str, Array]:
         cell = trace.stage(stage.owner).cell
         wanted = {*cell.inputs, *cell.states, *cell.parameters}
         held = {*trace.lines.get(stage.scope, {}), *trace.sums.get(stage.scope, {})}
-        ends = dict.fromkeys(line for line, name in stage.cell.gradient if name in wanted)
+        ends = dict.fromkeys(
+            line for line, name in stage.cell.gradient if name in wanted and line not in stage.cell.states
+        )
         missing += (f"{stage.scope}/{line}" for line in ends if line not in held)
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""

@@ -14,12 +14,14 @@ from functools import lru_cache
 from itertools import accumulate, chain, pairwise
 
 from ..errors import CellError
+from .composites import BUILT_IN
 from .lines import Cell, Line, Operand, number
 from .ops import OPS
 from .parse import parse
 from .rules import DERIVATIVE, Rule
 
-#: The words of a rule that are no functions.
+#: The functions that a rule calls, and its words that are none.
+_CALLED = re.compile(r"\b([a-z_]+)\(")
 _WORD = re.compile(r"\b[a-z]+0?\b(?!\()")
 #: Characters of a value without a name that a name made for it has.
 MOST_CHARACTERS = 40
@@ -84,6 +86,7 @@ class Writer:
     terms: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     rows: list[str] = field(default_factory=list)
+    helpers: dict[str, str] = field(default_factory=dict)
     table: Mapping[str, Rule] = field(default_factory=lambda: DERIVATIVE)
 
     def written(self) -> Cell:
@@ -119,7 +122,15 @@ class Writer:
 
     def _functions(self) -> Iterable[str]:
         """The definitions of what the rows call."""
-        return (function.text for function in self.cell.functions)
+        own = (BUILT_IN[name]._replace(name=new).text for name, new in self.helpers.items())
+        return (*(function.text for function in self.cell.functions), *own)
+
+    def _helper(self, name: str) -> str:
+        """The function that a rule calls; by another name where the cell has an own function of that name."""
+        theirs = any(f.name == name and f != BUILT_IN.get(name) for f in self.cell.functions)
+        if theirs and name not in self.helpers:
+            self.helpers[name] = self._new(name, "rule_")
+        return self.helpers.get(name, name) + "("
 
     def _fed(self) -> Iterable[str]:
         """The inputs that bring values of the cell."""
@@ -154,7 +165,8 @@ class Writer:
             self.terms.setdefault(line.product[0], []).append((at, f"outer({', '.join(sides)})"))
         for operand, rule in zip(line.operands, self._rules(line), strict=True):
             if isinstance(operand, str) and rule:
-                text = _WORD.sub(lambda found: self._word(found[0], line, d), rule)
+                text = _CALLED.sub(lambda found: self._helper(found[1]), rule)
+                text = _WORD.sub(lambda found: self._word(found[0], line, d), text)
                 if self._narrower(operand, line):
                     text = f"sum({text})"
                 self.terms.setdefault(operand, []).append((at, text))

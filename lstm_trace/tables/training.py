@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..backpropagation.training import Training, train
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError, counted
@@ -46,6 +48,12 @@ class Course(Explanation):
     def problem(self, source: str) -> str:
         """The problem in the file `source` with the weights after the last update, as YAML. Raises FileError."""
         done = self._done
+        bad = [address for address, value in done.weights.items() if not np.isfinite(value).all()]
+        if bad:
+            raise OptionError(
+                f"the training does not end in finite weights ({', '.join(bad[:3])}{', …' if len(bad) > 3 else ''}): "
+                "no problem is written; take a smaller --rate or fewer --updates"
+            )
         return with_weights(source, done.weights, f"after {counted(len(done.traces) - 1, 'update')}")
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from ..cell.adjoint import adjoint
 from ..cell.network import GIVEN, Stage
 from ..cell.secant import read_by, secants
@@ -27,7 +29,7 @@ def unlike_adjoint(trace: Trace, stage: Stage) -> str:
     except LstmTraceError as error:
         return f"the adjoint of {stage.owner} cannot be derived to compare with: {error.problems[0]}"
     if expected == stage.cell:
-        return ""
+        return _misread(trace, stage, seeds)
     if between and between.cell == stage.cell:
         own = {new: f"{stage.owner}/{name}" for new, (side, name) in between.reads.items() if side == "own"}
         for new in own.keys() & stage.sources.keys():
@@ -39,6 +41,30 @@ def unlike_adjoint(trace: Trace, stage: Stage) -> str:
         if row != other:
             return f"{begin}: expected `{_short(row)}`, found `{_short(other)}`"
     return begin
+
+
+def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> str:
+    """What an adjoint reads from elsewhere than its forward stage and the adjoints of the stages that read that one."""
+    owner = trace.stage(stage.owner)
+    for name in (*owner.cell.by_name, *owner.cell.inputs, *owner.cell.states):
+        if name in stage.cell.inputs and stage.sources.get(name) != f"{owner.scope}/{name}":
+            return f"its input {name} is {stage.sources.get(name)}; expected {owner.scope}/{name}"
+    back = {other.owner: other for other in trace.stages if other.is_adjoint}
+    for value in (*owner.cell.by_name, *owner.cell.inputs):
+        brought = {
+            f"{back[reader.scope].scope}/{line}"
+            for reader in trace.stages
+            if reader.scope in back
+            for name, source in reader.sources.items()
+            if source == f"{owner.scope}/{value}"
+            for line in [{of: new for new, of in back[reader.scope].cell.gradient}.get(name)]
+            if line is not None
+        }
+        found = {stage.sources.get(fed, "") for fed in seeds.get(value, ())} - {GIVEN}
+        if found != brought:
+            here, there = (", ".join(sorted(part)) or "no other stage" for part in (found, brought))
+            return f"the gradient of {value} comes from {here}; expected {there}"
+    return ""
 
 
 def _weighted(stage: Stage) -> dict[str, list[str]]:

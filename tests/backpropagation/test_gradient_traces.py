@@ -442,3 +442,51 @@ def test_an_adjoint_is_refused_by_name() -> None:
     assert "input: seed_c_t, seed_z_o, " in str(lt.adjoint("lstm", ["c_t", "z_o"])) or "seed_z_o, seed_c_t" in str(
         lt.adjoint("lstm", ["c_t", "z_o"])
     )
+
+
+@pytest.mark.parametrize(
+    "equations",
+    [
+        "count(z) = sum(where(z > 0, 1, 0))\nh_t = mean(x_t) * x_t + count(x_t)",
+        "expand(d, z) = 3 * d\nh_t = expand(x_t, x_t) * sum(x_t)",
+        "expand(z) = 2 * z\nh_t = expand(x_t) * sum(x_t)",
+        "quotient(a, b) = a * b\nh_t = log(2 + quotient(x_t, x_t))",
+    ],
+)
+def test_own_functions_do_not_change_the_rules(equations: str) -> None:
+    cell = {"equations": equations}
+    x, step = np.array([[0.5, -0.6]]), 1e-6
+    found = lt.gradients(lt.run({}, x, cell=cell), of="h_t[0]")["x"][0]
+    for k in range(2):
+        way = np.eye(2)[k] * step
+        values = [lt.run({}, x + sign * way, cell=cell)["h_t"][0, 0, 0] for sign in (1, -1)]
+        assert found[k] == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-6)
+
+
+def test_a_carried_input_has_a_gradient() -> None:
+    cell = {"equations": "h_t = h_prev + x_t * x_prev\ncarry: h_prev <- h_t, x_prev <- x_t"}
+    back = lt.backward(lt.run({}, [[1.0, 2.0], [3.0, 4.0]], cell=cell), of="1/h_t[0]")
+    assert back.gradients["x"].tolist() == lt.gradients(back, of="1/h_t[0]")["x"].tolist() == [[3.0, 0.0], [1.0, 0.0]]
+
+
+def test_an_adjoint_that_reads_something_else_is_no_gradient() -> None:
+    trace = case("plain", 61)[1]
+    back = lt.backward(trace, output=np.ones(trace.output.shape))
+
+    def changed(scope: str, name: str, source: str) -> lt.Trace:
+        stages = tuple(replace(s, sources={**s.sources, name: source}) if s.scope == scope else s for s in back.stages)
+        return replace(back, stages=stages)
+
+    other = changed("1/adjoint-forward", "h_prev", "1/reverse/h_prev")
+    unknown = {one.place: one.reason for one in lt.verify(other).unknown}
+    assert unknown["1/adjoint-forward"] == "its input h_prev is 1/reverse/h_prev; expected 1/forward/h_prev"
+    name = next(n for n, s in back.stage("0/adjoint-joined").sources.items() if s == "1/adjoint-forward/d_x_t")
+    other = changed("0/adjoint-joined", name, "1/adjoint-reverse/d_x_t")
+    assert "comes from 1/adjoint-reverse/d_x_t; expected 1/adjoint-forward/d_x_t, 1/adjoint-reverse/d_x_t" in (
+        next(one.reason for one in lt.verify(other).unknown if one.place == "0/adjoint-joined")
+    )
+
+
+def test_no_weights_at_all_are_refused() -> None:
+    with pytest.raises(OptionError, match="nothing to differentiate"):
+        lt.gradients(case("plain", 62)[1], seeds={})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +26,7 @@ _OPTION = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
 WAYS = ("memory", "gradient", "contribution", "gates", "training")
 #: Those that are written as a report too, and the suffix of a problem with new weights.
 REPORTS = ("gradient", "contribution", "training")
+RESERVED = ("rate", "updates", "of", "trace", "optimizer", "only")
 PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 
 
@@ -120,6 +122,8 @@ def command(
             else "a value: --of ADDRESS, for example --of 'h_t[0]'"
         )
         raise click.UsageError(f"--how {how} needs {example}")
+    if how == "training" and not form and Path(output).suffix in PROBLEMS:
+        _needs_problem(source)
     arguments = _arguments(how, {"of": of, **style, **given})
     suffixes = SUFFIXES | (WORKED if how in REPORTS else {}) | (PROBLEMS if how == "training" else {})
     chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
@@ -164,8 +168,26 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
     return chosen
 
 
+def _needs_problem(source: str) -> None:
+    """Refuse to write a problem where SOURCE is no problem file that can be read a second time."""
+    from ...errors import LstmTraceError
+    from ...model.problem import read_problem
+
+    wanted = "a problem with new weights (.yaml) is written from a problem file"
+    if source == "-":
+        raise click.UsageError(f"{wanted}; SOURCE is standard input: save it first, or write .csv")
+    try:
+        read_problem(source)
+    except LstmTraceError:
+        raise click.UsageError(f"{wanted}; {source} is none: write .csv for the new weights") from None
+
+
 def _constant(text: str) -> tuple[str, float]:
     name, mark, value = text.partition("=")
+    if name.strip() in RESERVED:
+        raise click.UsageError(
+            f"--constant {text!r}: {name.strip()} has an option of its own, or is none of the rule's"
+        )
     try:
         return name.strip(), float(value if mark else "none")
     except ValueError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from ...base.arrays import Array
 from ...cell.lines import Line
-from ...cell.network import VALID, Stage, X, forward_stages, layer_and_direction
+from ...cell.network import ADJOINT, VALID, Stage, X, forward_stages, layer_and_direction
 from ...errors import MissingError
 from ...formulas.blocks import Block, Text
 from ...formulas.numbers import Style
@@ -185,7 +185,9 @@ class View:
             layer = self.words.word("layer.many", n="".join(map(str, self.words.listed([(str(n),) for n in layers]))))
         if plain:
             return layer
-        return self.words.word("place", layer=layer, direction=self.words.word(f"direction.{direction}"))
+        return self.words.word(
+            "place", layer=layer, direction=self.words.word(f"direction.{direction.removeprefix(ADJOINT)}")
+        )
 
     def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
         """Layer, direction, step and row in words, as far as there are several."""
