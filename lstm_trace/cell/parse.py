@@ -29,7 +29,7 @@ from __future__ import annotations
 import keyword
 import sys
 import unicodedata
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
 from ..errors import CellError, nearest, raise_all
@@ -135,13 +135,14 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     known = {*builder.lines, *states, *(gathered.name for gathered in sums)}
     gradient = [pair[:2] for pair in _pairs("gradient", declared, inputs, problems, known)]
     output = _output(declared, builder, problems)
-    problems += _matrices(builder)
-    _refuse(problems)
+    if problems:
+        _refuse(problems + _matrices(builder.lines.values()))
     cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs, tuple(functions.values()), tuple(sums),
                 tuple(gradient))  # fmt: skip
     # an input that is an expression has no need of the lines in it
     live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.ends, output))
     cell = replace(cell, lines=tuple(cell.written(live)))
+    _refuse(_matrices(cell.lines))
     open_states = (name for name in cell.parameters if name.endswith("_prev"))
     raise_all(
         CellError, (f"{name} is read but the carry is open: declare `carry: {name} <- …`" for name in open_states)
@@ -298,16 +299,17 @@ def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
     return Cell(tuple(builder.lines.values())), line
 
 
-def _matrices(builder: Builder) -> _Problems:
+def _matrices(lines: Iterable[Line]) -> _Problems:
     """Names that are read both as a matrix and as a vector."""
-    products = {line.product[0]: line.name for line in builder.lines.values() if line.product}
+    lines = tuple(lines)
+    products = {line.product[0]: line.name for line in lines if line.product}
     return [
         (
             sys.maxsize,
             f"{name} is a matrix in `{products[name]}`, but `{line.name}` reads it as a vector; "
             f"write {name} @ … or … @ {name}",
         )
-        for line in builder.lines.values()
+        for line in lines
         for name in (line.product[1:] if line.product else line.operands)
         if name in products
     ]

@@ -490,3 +490,15 @@ def test_an_adjoint_that_reads_something_else_is_no_gradient() -> None:
 def test_no_weights_at_all_are_refused() -> None:
     with pytest.raises(OptionError, match="nothing to differentiate"):
         lt.gradients(case("plain", 62)[1], seeds={})
+
+
+@pytest.mark.parametrize(
+    "equations",
+    [
+        "h_t = where(relu(h_prev) > h_prev @ U, x_t, 2 * x_t)\ncarry: h_prev <- h_t",
+        "v_t = relu(x_t)\nh_t = (U @ v_t > v_t @ U) * x_t + h_prev\ncarry: h_prev <- h_t",
+    ],
+)
+def test_what_stands_in_an_input_that_is_an_expression_is_not_read(equations: str) -> None:
+    trace = lt.run({"U": [[0.5, -1.0], [2.0, 0.25]]}, [[1.0, 2.0], [3.0, -4.0]], cell={"equations": equations})
+    assert lt.verify(lt.backward(trace, of="1/h_t[0]")).status == "verified"
