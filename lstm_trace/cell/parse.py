@@ -144,13 +144,11 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     cell = replace(cell, lines=tuple(cell.written(live)))
     _refuse(_matrices(cell.lines))
     open_states = (name for name in cell.parameters if name.endswith("_prev"))
-    raise_all(
-        CellError, (f"{name} is read but the carry is open: declare `carry: {name} <- …`" for name in open_states)
-    )
+    said = "is read but the carry is open: declare"
+    raise_all(CellError, (f"{name} {said} `carry: {name} <- …`" for name in open_states))
     if len(cell.text) > MAX_TEXT:
-        raise CellError(
-            f"the equations have {len(cell.text)} characters as they are saved; at most {MAX_TEXT} are read"
-        )
+        said = f"the equations have {len(cell.text)} characters as they are saved"
+        raise CellError(f"{said}; at most {MAX_TEXT} are read")
     return cell
 
 

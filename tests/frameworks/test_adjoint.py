@@ -20,7 +20,7 @@ from ..support.strategies import Case, cells
 from ..support.walk_cases import CELLS, case
 
 torch = pytest.importorskip("torch")
-from ..support import torch_network  # noqa: E402 - it needs PyTorch
+from . import torch_network  # noqa: E402 - it needs PyTorch
 
 #: Softmax cross entropy.
 READOUT = "r_out = W_out @ {out} + b_out\nL = -sum(target * log_softmax(r_out))"

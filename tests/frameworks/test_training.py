@@ -14,7 +14,7 @@ import lstm_trace as lt
 from .. import ROOT
 
 torch = pytest.importorskip("torch")
-from ..support import torch_network  # noqa: E402 - it needs PyTorch
+from . import torch_network  # noqa: E402 - it needs PyTorch
 
 OPTIMIZERS: dict[str, tuple[dict[str, Any], Callable[[list[Any]], Any]]] = {
     "sgd": ({"rate": 0.3}, lambda leaves: torch.optim.SGD(leaves, lr=0.3)),
