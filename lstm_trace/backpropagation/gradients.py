@@ -200,7 +200,7 @@ def _weights(trace: Trace, output: Any, h_n: Any, c_n: Any) -> Weightings:
         holders = [stage for stage in trace.stages if state in stage.cell.states]
         for stage, value in zip(holders, rows, strict=True):
             whole = np.zeros((trace.steps, *value.shape))
-            whole[0 if stage.direction == "reverse" else -1] = value
+            whole[0 if stage.backwards else -1] = value
             _add(seeds, stage, stage.cell.states[state], whole)
     raise_all(ShapeError, problems)
     return seeds

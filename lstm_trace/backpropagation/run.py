@@ -10,7 +10,6 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.arithmetic import find
-from ..cell.lines import Cell, Line
 from ..cell.network import Stage, scope_and_name
 from ..engine.jit.machine import installed
 from ..engine.plan_choice import CHOICES, choose
@@ -85,17 +84,9 @@ def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:
             source = stage.sources[name]
             if scope_and_name(source)[0] in made or trace.operand(stage.scope, name, slice(0, 1)) is not None:
                 continue
-            readers = (x.name for x in stage.cell.lines if x.assigned and name in _reads(stage.cell, x))
+            readers = (x.name for x in stage.cell.lines if x.assigned and name in stage.through(x))
             why = next((f"through line `{reader}`" for reader in readers), "to the parameters")
             yield f"{source} was not recorded; the walk back {why} needs it: trace again and record that line too"
-
-
-def _reads(cell: Cell, line: Line) -> Iterator[str]:
-    """What a line reads, itself or through lines without a name."""
-    for name in line.reads:
-        yield name
-        if name in cell.by_name and not cell.by_name[name].assigned:
-            yield from _reads(cell, cell.by_name[name])
 
 
 def ends(trace: Trace, stage: Stage) -> dict[str, str]:

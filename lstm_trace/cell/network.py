@@ -5,7 +5,7 @@ A stage reads the input, another stage's line, or what the caller supplies; ther
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -121,6 +121,13 @@ class Stage:
         carry = tuple((state, line) for state, line in self.cell.carry if line in there)
         fed = tuple(state for state, line in self.cell.carry if line not in there)
         return replace(self.cell, lines=self.lines, carry=carry, inputs=(*self.cell.inputs, *fed))
+
+    def through(self, line: Line) -> Iterator[str]:
+        """What a line reads, itself or through lines without a name."""
+        for name in line.reads:
+            yield name
+            if name in self.cell.by_name and not self.cell.by_name[name].assigned:
+                yield from self.through(self.cell.by_name[name])
 
     @cached_property
     def reads(self) -> frozenset[str]:

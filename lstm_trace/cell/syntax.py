@@ -28,6 +28,7 @@ class Fault(Exception):  # noqa: N818 - it never leaves the parser: it becomes a
 
 
 def syntax(text: str, start: int) -> ast.expr:
+    """Python's tree of an expression that begins at column `start`. Raises Fault where it is none, or is too deep."""
     if not text:
         raise Fault("an expression is missing here", start)
     try:

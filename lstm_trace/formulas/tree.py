@@ -195,6 +195,7 @@ Parts = tuple[Node, ...]
 
 
 def call(line: Line, parts: Parts) -> Node:
+    """The function of a line, with its constants where they are not the default ones."""
     defaults = tuple(value for _, value in OPS[line.op].constants)
     return Call(line.op, parts, () if line.constants == defaults else line.constants)
 

@@ -56,8 +56,12 @@ class Grid:
     @property
     def sheet(self) -> str:
         """The name of the sheet: no text of the user's, so every character is allowed."""
-        kind = "Layer" if self.stage.owner == self.stage.scope else "Gradient"
-        return f"{kind} {self.stage.owner.replace('/', ' ')}"
+        return f"{self.kind} {self.stage.owner.replace('/', ' ')}"
+
+    @property
+    def kind(self) -> str:
+        """What it shows: a layer, or its gradients."""
+        return "Gradient" if self.stage.is_adjoint else "Layer"
 
     @property
     def weights(self) -> str:

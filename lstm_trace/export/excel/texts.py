@@ -22,7 +22,7 @@ def sheets(book: Book) -> list[tuple[str, str, str]]:
         *([(INPUTS, INPUTS, 0, "")] if book.live and book.reads_x else []),
         *([(START, START, lengths, "")] if book.starts else []),
         *((grid.weights, "Weights", 0, "") for scope, grid in grids if book.tables.get(scope)),
-        *((grid.sheet, grid.sheet.split()[0], book.live, "") for _, grid in grids),
+        *((grid.sheet, grid.kind, book.live, "") for _, grid in grids),
         *((grid.totals, "Weight gradients", 0, "") for scope, grid in grids if book.totals.get(scope)),
         *([(CHECK, CHECK, 0, "")] if checked else []),
         *((grid.recorded, "Recorded", 0, grid.sheet) for grid in checked),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...base.arrays import Array
-from ...cell.network import VALID
+from ...cell.network import VALID, layer_and_direction
 from ...errors import OptionError
 from ..writers import Job
 from . import totals
@@ -191,8 +191,8 @@ def _style(grid: Grid, block: Block) -> str:
 
 
 def _title(grid: Grid) -> str:
-    kind, layer, direction = grid.sheet.split()
-    return f"{kind} {layer}, {direction}" if kind == "Layer" else f"Gradient of layer {layer}, {direction}"
+    layer, direction = layer_and_direction(grid.stage.owner)
+    return f"{'Gradient of layer' if grid.stage.is_adjoint else 'Layer'} {layer}, {direction}"
 
 
 # -- sheets of their own -------------------------------------------------------------------------------------------

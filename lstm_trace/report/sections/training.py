@@ -114,20 +114,10 @@ class _Parameter:
         tree = formula(line, cell)
         parts = [("=", _mapped(tree, names))]
         if self.shown.detail != "summary":
-            put_in = _mapped(tree, {name: self._node(name) for name in self._reads(line)})
+            read = {name for name in self.stage.through(line) if name.isidentifier()}
+            put_in = _mapped(tree, {name: self._node(name) for name in read})
             parts.append(("=" if all(map(self.values.is_exact, numbers(put_in))) else "≈", put_in))
         return Row((left,), (*parts, (self._sign(line), self._node(line.name))), under=line.name != cell.lines[0].name)
-
-    def _reads(self, line: Line) -> set[str]:
-        """The values with a name that a line reads, through those without."""
-        cell, found, open_names = self.stage.cell, set(), list(line.reads)
-        while open_names:
-            name = open_names.pop()
-            if name in cell.by_name and not cell.by_name[name].assigned:
-                open_names += cell.by_name[name].reads
-            else:
-                found.add(name)
-        return found
 
     def _array(self, name: str) -> Array:
         found = self.values.array(self.stage.scope, name)
