@@ -10,6 +10,7 @@ printer to the list in `tests/formulas/test_printer.py`, which prints every kind
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,14 +76,14 @@ def minus_first(node: Node) -> bool:
 def letters(f: Format, found: Symbol) -> str:
     """A symbol of the tables, of the same pieces as one that an author wrote."""
     base = (f.upright if found.upright else f.letter)(found.base)
-    base = accented(f, base, found)
-    sub = f.upright(found.sub) if found.word else f.joined(list(map(f.letter, found.sub)))
+    base = f.accent(found.accent, base) if found.accent else base
+    sub = f.joined([part for k, text in enumerate(found.lower) for part in _index(f, text, k % 2 > 0)])
     return f.scripts(base, sub, upper(f, found.power)) if sub or found.power else base
 
 
-def accented(f: Format, base: str, found: Symbol) -> str:
-    """The letter of a symbol with what stands over it."""
-    return f.accent("tilde", base) if found.tilde else f.accent("bar", base) if found.bar else base
+def _index(f: Format, text: str, word: bool) -> list[str]:
+    """Part of an index: a word, or letters, numbers and signs in a row."""
+    return [f.upright(text)] if word else list(map(f.letter, re.findall("[0-9]+|.", text)))
 
 
 def upper(f: Format, power: str) -> str:
@@ -103,9 +104,9 @@ class Format:
     num: Callable[[Printer, Num], str] = lambda p, node: p.number(node.shown)
     dots: Mapping[str, str]  # what stands for what is left out, by its way
 
-    # symbols: a letter, digit or sign (Greek by its name in TeX), a word and an accent by their command in TeX
+    # symbols: a letter, number or sign (Greek and signs by their command in TeX), a word and an accent by theirs
     # (`user_tex`), a base with index and power, what stands in a row, what an author put in braces; words and powers
-    # of the tables, and their symbols; names that are no letter with an index; what is done to the whole
+    # of the tables; names that are no letters or words with an index; what is done to the whole
     letter: Callable[[str], str]
     word: Callable[[str, str], str]
     accent: Callable[[str, str], str]
@@ -114,10 +115,8 @@ class Format:
     group: Callable[[str], str] = str
     upright: Callable[[str], str]
     transposed: str
-    letters: Callable[[Format, Symbol], str] = letters
     name: Callable[[str], str]
     symbol: Callable[[str], str] = str
-    verbatim: bool = False  # whether an author's TeX stands as it was written
 
     # sums and products: a minus before something, the signs between two terms; between a number or matrix and what it
     # multiplies, between factors element by element; parts beside each other; parentheses, and those that grow
@@ -172,8 +171,8 @@ class Printer:
         f = self.format
         if found.node is not None:
             return self(found.node)
-        own = found.tex and (found.tex if f.verbatim else translated(found.tex, f))
-        return f.symbol(own or (f.name(found.name) if found.name else f.letters(f, found)))
+        own = found.tex and translated(found.tex, f)
+        return f.symbol(own or (f.name(found.name) if found.name else letters(f, found)))
 
     def number(self, shown: Shown) -> str:
         """A number."""
