@@ -13,6 +13,7 @@ _ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯", "dot": "˙", "vec": "→", "o
 _WORDS = {
     "upright": '<mi mathvariant="normal">{}</mi>',
     "bold": '<mi mathvariant="normal" class="bold">{}</mi>',
+    "bold italic": '<mi class="bold">{}</mi>',  # a single letter is italic by itself
     "italic": '<mi class="italic">{}</mi>',
     "mono": '<mtext class="name">{}</mtext>',
     "script": "<mi>{}</mi>",

@@ -12,7 +12,7 @@ from .user_tex import NAMED, WORDS
 
 _KNOWN = frozenset({"tanh", "exp", "ln", "max", "σ"})  # function names that need no quotes
 _ACCENTS = {"tilde": "tilde", "hat": "hat", "bar": "macron", "dot": "dot", "vec": "arrow", "overleftarrow": "arrow.l"}
-_WAYS = {"script": "cal"}
+_WAYS = {"script": "cal({})", "bold italic": "bold(italic({}))"}
 
 
 def string(text: str) -> str:
@@ -26,8 +26,8 @@ def string(text: str) -> str:
 
 
 def _letter(c: str) -> str:
-    """A letter, digit or sign; one that would be markup in a string."""
-    return f"{NAMED.get(c) or (c if c.isalnum() or c in '+-' else string(c))} "
+    """A letter, number or sign; a mark of Typst escaped."""
+    return f"{NAMED.get(c) or (c if c.isalnum() or c in '+-' else chr(92) + c)} "
 
 
 def _scripts(base: str, sub: str, sup: str) -> str:
@@ -60,7 +60,7 @@ TYPST = Format(
     scaled="{} × 10^({})".format,
     dots={"across": "dots.c", "down": "dots.v", "diagonal": "dots.down"},
     letter=lambda c: "sum " if c == "Σ" else _letter(c),
-    word=lambda command, text: f"{_WAYS.get(WORDS[command], WORDS[command])}({string(text)})",
+    word=lambda command, text: _WAYS.get(WORDS[command], f"{WORDS[command]}({{}})").format(string(text)),
     accent=lambda name, body: f"{_ACCENTS[name]}({body.strip()})",
     scripts=_scripts,
     upright=lambda text: f"upright({string(text)})",

@@ -22,8 +22,8 @@ ACCENTS = {
 }
 #: Commands that set a word, with how it stands.
 WORDS = {
-    **{"mathrm": "upright", "text": "upright", "operatorname": "upright", "mathbf": "bold", "boldsymbol": "bold"},
-    **{"mathit": "italic", "mathtt": "mono", "mathcal": "script"},
+    **{"mathrm": "upright", "text": "upright", "operatorname": "upright", "mathbf": "bold", "mathit": "italic"},
+    **{"boldsymbol": "bold italic", "mathtt": "mono", "mathcal": "script"},
 }
 #: Commands that are another's in a wider form, or under another name.
 _SAME = {

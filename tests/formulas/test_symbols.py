@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.formulas.mathml import MathML
 from lstm_trace.formulas.plain import Plain
+from lstm_trace.formulas.printer import Printer
 from lstm_trace.formulas.tex import Tex
 from lstm_trace.formulas.tree import Sym
 from lstm_trace.formulas.typst import TypstMath
+from lstm_trace.report.diagram.diagram import diagram
 from lstm_trace.report.diagram.marked_text import MarkedPlain, spans
 
 #: Name to plain text and TeX.
@@ -68,7 +71,7 @@ NAMES: dict[str, tuple[str, str]] = {
 TYPST = {
     "W_xk": "W_(x k)",
     "w_12": "w_(12)",
-    "b_out_1": 'b_(upright("out")"," 1)',
+    "b_out_1": 'b_(upright("out")\\, 1)',
     "alpha_bar_t": "macron(α)_t",
     "phi_t_prev": "ϕ_(t - 1)",
     "my_gate_t": 'upright("my_gate")_t',
@@ -122,3 +125,59 @@ def test_names_that_would_be_printed_alike() -> None:
     assert "k_2 = tanh(k2)" in trace.report("text")
     assert r"\mathtt{k\_2} = \tanh(k_2)" not in trace.report()
     assert r"k_2 = \tanh(\mathtt{k2})" in trace.report()
+
+
+# -- what an author writes ---------------------------------------------------------------------------------------------
+
+#: TeX of an author to plain text, TeX and Typst.
+OWN = {
+    r"\bar{z}_t": ("z̄_t", r"\bar{z}_t", "macron(z)_t"),
+    r"\mathbf{W}_{xi}": ("W_xi", r"\mathbf{W}_{xi}", 'bold("W")_(x i)'),
+    r"\boldsymbol{\alpha}_t": ("α_t", r"\boldsymbol{\alpha}_t", 'bold(italic("α"))_t'),
+    r"\tilde{\mathbf h}": ("h̃", r"\tilde{\mathbf{h}}", 'tilde(bold("h"))'),
+    r"\mathcal{L}": ("ℒ", r"\mathcal{L}", 'cal("L")'),
+    r"\overleftarrow{h}_t": ("h\u20d6_t", r"\overleftarrow{h}_t", "arrow.l(h)_t"),
+    "h'_t": ("h_t′", r"h_t^{\prime}", "h_t^′"),
+    "h^{(t)}": ("h⁽ᵗ⁾", "h^{(t)}", r"h^(\( t \))"),
+    "h_{t|t-1}": ("h_{t|t-1}", r"h_{t\vert t-1}", r"h_(t \| t - 1)"),
+    r"a^{\langle t \rangle}": ("a^⟨t⟩", r"a^{\langle t\rangle}", "a^(⟨ t ⟩)"),
+    "a^{<t>}": ("a^⟨t⟩", r"a^{\langle t\rangle}", "a^(⟨ t ⟩)"),
+    r"W^\top": ("Wᵀ", r"W^{\top}", "W^⊤"),
+    "x^*": ("x*", r"x^{\ast}", "x^∗"),
+    "ŷ_t": ("ŷ_t", r"\hat{y}_t", "hat(y)_t"),
+    "φ_{t−1}": ("φ_{t-1}", r"\varphi_{t-1}", "φ_(t - 1)"),
+    r"\left(x\,\odot y\right)": ("(x⊙y)", r"(x\odot y)", r"\( x ⊙ y \)"),
+    "h[t]": ("h[t]", "h{[}t{]}", r"h \[ t \]"),
+}
+#: What is no symbol: the name stands there instead.
+NONE = (
+    r"\evil", r"\href{x}{y}", r"\input{x}", "$x$", "a & b", r"a \\ b", "%", "#1", "x_1_2", "{", "}", "x^", r"\hat", "",
+    "ж", r"\mathcal{l}", "{" * 12 + "x" + "}" * 12, "\x07", "`x`", '"', r"\mathbf{$}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("tex", OWN)
+def test_an_authors_tex(tex: str) -> None:
+    plain, *rest = OWN[tex]
+    own = {"n": tex}
+    assert same(Plain(own)(Sym("n"))) == same(plain)
+    assert [Tex(own)(Sym("n")), TypstMath(own)(Sym("n"))] == rest
+    page = MathML(own)(Sym("n"))
+    fromstring(page)  # noqa: S314 - our own
+    assert "<mi>n</mi>" not in page
+
+
+@pytest.mark.parametrize("tex", NONE)
+@pytest.mark.parametrize("printer", [Plain, Tex, TypstMath, MathML, MarkedPlain])
+def test_what_is_no_symbol_reaches_no_document(printer: type[Printer], tex: str) -> None:
+    assert printer({"n": tex})(Sym("n")) == printer()(Sym("n"))
+
+
+def test_an_upper_index_and_a_parameter_in_the_picture() -> None:
+    cell = {"equations": "a_t = h_prev * gain\nh_t = tanh(a_t)\ncarry: h_prev <- h_t\noutput: h_t"}
+    symbols = {"h_t": "a^{<t>}", "gain": r"\gamma_1"}
+    trace = lt.run({"gain": [2.0]}, [[1.0]], cell=cell, initial={"h_prev": [0.5]})
+    picture = diagram(replace(trace, header=replace(trace.header, symbols=symbols)))
+    assert '<tspan class="m">a</tspan><tspan class="s" dy="-0.5em">⟨t⟩</tspan>' in picture
+    assert '⊙ <tspan class="m">γ</tspan><tspan class="s" dy="0.28em">1</tspan>' in picture
+    assert "gain" not in picture.replace('data-line="gain"', "")
