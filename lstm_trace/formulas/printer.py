@@ -56,18 +56,29 @@ RIGHT = 4
 
 def loose(node: Node, least: int) -> bool:
     """Whether a part of a formula needs parentheses there: it binds more loosely than `least`, or is a negative number
-    as a right factor.
+    as a right factor or under a power.
     """
-    return BINDING[type(node)] < least or (least == RIGHT and isinstance(node, Num) and node.shown.negative)
+    return BINDING[type(node)] < least or (least >= RIGHT and isinstance(node, Num) and node.shown.negative)
 
 
-def minus_first(node: Node) -> bool:
-    """Whether a term is printed with a minus at its beginning."""
-    if isinstance(node, Prod) and not (isinstance(node.left, Num) and isinstance(node.right, Num)):
-        return minus_first(node.left)
+def minus_first(node: Node, slash: bool) -> bool:
+    """Whether a term is printed with a minus at its beginning; slash: of a format whose quotients are one line."""
+    if isinstance(node, Prod | MatVec):
+        first, second = map(alone, vars(node).values())
+        both = isinstance(first, Num) and isinstance(second, Num)  # each in parentheses
+        return not both and minus_first(first, slash)
     if isinstance(node, Quot):
-        return minus_first(node.over)
+        return slash and minus_first(node.over, slash)
     return isinstance(node, Num) and node.shown.negative
+
+
+def alone(node: Node) -> Node:
+    """The entry of a vector or matrix that has no other, since it is printed as that number; anything else itself."""
+    if isinstance(node, Vec) and len(node.entries) == 1:
+        return node.entries[0]
+    if isinstance(node, Mat) and len(node.rows) == len(node.rows[0]) == 1:
+        return node.rows[0][0]
+    return node
 
 
 # -- formats ----------------------------------------------------------------------------------------------------------
@@ -163,7 +174,8 @@ class Printer:
 
     def inside(self, node: Node, least: int) -> str:
         """The text of a tree, in parentheses where it binds more loosely than `least`."""
-        needed = loose(node, least) and (self.format.slash or not isinstance(node, Quot))
+        node = alone(node)
+        needed = loose(node, least) and (self.format.slash or least > RIGHT or not isinstance(node, Quot))
         return self.format.around(self(node)) if needed else self(node)
 
     def symbol(self, found: Symbol) -> str:
@@ -186,18 +198,27 @@ def _sum(p: Printer, f: Format, node: Sum) -> str:
     parts = []
     for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
         after = k > 0 or sign < 0 or node.goes_on
+        term = alone(term)
         part = p.inside(term, 3 if after else 2)
-        if after and minus_first(term):
+        if after and minus_first(term, f.slash):
             part = f.row([f.parens(part)])
         parts += [(f.less if sign < 0 else f.plus) if k else f.minus if sign < 0 else "", part]
     return f.row(parts)
 
 
 def _product(p: Printer, f: Format, node: Prod) -> str:
-    if isinstance(node.left, Num) and isinstance(node.right, Num):
-        return _factors(p, f, (node.left, node.right))
-    sign = f.space if isinstance(node.left, Num) else f.times
-    return f.row([p.inside(node.left, 3), sign, p.inside(node.right, RIGHT)])
+    left, right = alone(node.left), alone(node.right)
+    if isinstance(left, Num) and isinstance(right, Num):
+        return _factors(p, f, (left, right))
+    sign = f.space if isinstance(left, Num) else f.times
+    return f.row([p.inside(left, 3), sign, p.inside(right, RIGHT)])
+
+
+def _matvec(p: Printer, f: Format, node: MatVec) -> str:
+    matrix, vector = alone(node.matrix), alone(node.vector)
+    if isinstance(matrix, Num) and isinstance(vector, Num):
+        return _factors(p, f, (matrix, vector))
+    return f.row([p.inside(matrix, 3), f.space, p.inside(vector, RIGHT)])
 
 
 def _factors(p: Printer, f: Format, parts: Sequence[Node]) -> str:
@@ -205,7 +226,9 @@ def _factors(p: Printer, f: Format, parts: Sequence[Node]) -> str:
 
 
 def _square(p: Printer, f: Format, node: Square) -> str:
-    of = node.of
+    of = alone(node.of)
+    if isinstance(of, Gradient):  # what is in it is not squared
+        return f.squared(f.around(p(of)))
     if f.tanh_squared and isinstance(of, Call) and of.op == "tanh":
         return f.row([f.tanh_squared, f.parens(p(of.args[0]))])
     return f.squared(_factors(p, f, (of,)) if isinstance(of, Num) else p.inside(of, 5))
@@ -229,8 +252,8 @@ def _quotient(p: Printer, f: Format, node: Quot) -> str:
 
 
 def _negative(p: Printer, f: Format, node: Neg) -> str:
-    signed = isinstance(node.of, Num) or minus_first(node.of)
-    return f.row([f.minus, f.parens(p(node.of)) if signed else p.inside(node.of, 3)])
+    of = alone(node.of)
+    return f.row([f.minus, f.parens(p(of)) if minus_first(of, f.slash) else p.inside(of, 3)])
 
 
 def _call(p: Printer, f: Format, node: Call) -> str:
@@ -262,7 +285,7 @@ NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     Prod: _product,
     Factors: lambda p, f, node: _factors(p, f, node.parts),
     Square: _square,
-    MatVec: lambda p, f, node: f.row([p.inside(node.matrix, 3), f.space, p.inside(node.vector, RIGHT)]),
+    MatVec: _matvec,
     Transposed: lambda p, f, node: _raised(p, f, node, "T"),
     Baseline: lambda p, f, node: _raised(p, f, node, "0"),
     Holds: lambda p, f, node: f.holds(p(node.left), node.sign, p(node.right)),

@@ -14,6 +14,7 @@ import numpy as np
 from ...base.markup import escape
 from ...cell.network import Stage, forward_stages
 from ...formulas.plain import Plain, number
+from ...formulas.printer import RIGHT
 from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...trace.trace import Trace
@@ -96,7 +97,10 @@ class Picture:
 
     def _sign(self, spot: Spot) -> str:
         """What stands in a circle."""
-        return spot.sign if spot.operand is None else spot.sign.format(self._print(spot.operand)).replace("-", "−")
+        if spot.operand is None:
+            return spot.sign
+        operand = self._print.inside(spot.operand, 0 if spot.sign.startswith("{}") else RIGHT)
+        return spot.sign.format(operand).replace("-", "−")
 
     def _inner(self, spot: Spot) -> str:
         """What a box computes; of a function what it is of."""
