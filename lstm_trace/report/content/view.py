@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from ...base.arrays import Array
 from ...cell.lines import Line
-from ...cell.network import ADJOINT, VALID, Stage, X, forward_stages, layer_and_direction
+from ...cell.network import ADJOINT, VALID, Stage, forward_stages, layer_and_direction
 from ...errors import MissingError
 from ...formulas.blocks import Block, Text
 from ...formulas.numbers import Style
 from ...formulas.tree import Node, formula, kept, written_out
 from ...formulas.values import Values
 from ...trace.address import Address
+from ...trace.labels import axis
 from ...trace.rows import Selection
 from ...trace.trace import Trace
 from ..languages.strings import Words, words
@@ -150,22 +151,21 @@ class View:
             return [self.chosen.unit] if self.chosen.unit < width else []
         return kept(width, self.units)
 
-    def unit(self, j: int, width: int) -> str:
-        """A unit in words, with its label where the problem gives labels for this many."""
-        labels = self.trace.header.names.get("h", ())
+    def unit(self, j: int, width: int, of: str = "h") -> str:
+        """A unit in words, with its label where the problem gives labels for this many (see `trace.labels`)."""
+        labels = self.trace.header.names.get(of, ())
+        key = "entry" if of == "x" else "unit"
         if len(labels) == width:
-            return self.words.word("unit.named", j=j, name=labels[j])
-        return self.words.word("unit", j=j)
+            return self.words.word(f"{key}.named", j=j, name=labels[j])
+        return self.words.word(key, j=j)
 
-    def label(self, stage: Stage, line: Line, j: int, width: int) -> str:
-        """A unit of a line in words; of a line that has the entries of the input, that entry with its label."""
-        entries = {name for name, source in self.trace.stage(stage.owner).sources.items() if source == X}
-        if line.name not in entries and not any(new == line.name and of in entries for new, of in stage.cell.gradient):
-            return self.unit(j, width)
-        labels = self.trace.header.names.get("x", ())
-        if len(labels) == width:
-            return self.words.word("entry.named", j=j, name=labels[j])
-        return self.words.word("entry", j=j)
+    def label(self, stage: Stage, name: str, j: int, width: int) -> str:
+        """A unit of a line in words: an entry of the input, a hidden unit or an output, with its label."""
+        return self.unit(j, width, axis(self.trace, stage, name))
+
+    def step(self, t: int) -> str:
+        """A step in words, within a sentence."""
+        return self.words.word("step.short", t=t)
 
     def place(self, *stages: Stage) -> str:
         """Layers and directions in words; empty where there is only one."""

@@ -108,7 +108,7 @@ def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
             rows.append(Row((Dots("down"),), under=True))
             continue
         found = shown.values.scalar(stage, line, t, b, unit, shown.terms, shown.whole)
-        label: Text = (shown.label(stage, line, unit, width),)
+        label: Text = (shown.label(stage, line.name, unit, width),)
         if found.tree is None or isinstance(found.tree, Num):
             rows.append(Row(label, ((shown.values.relation(found.result, None), found.result),), under=True))
         else:
