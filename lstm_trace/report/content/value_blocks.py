@@ -49,7 +49,7 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
         elif name in stage.cell.inputs:
             head.append((named[k],) if named else (Sym(name), f"[{k}]"))
         else:
-            head.append((shown.unit(k, width, of),))
+            head.append((shown.unit(k, width, of),) if width > 1 else (value(name, stage.cell),))
     rows: list[tuple[Text, ...]] = []
     pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
     for at in kept(len(pairs), None if shown.everything else TABLE):

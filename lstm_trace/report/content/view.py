@@ -154,13 +154,23 @@ class View:
     def unit(self, j: int, width: int, of: str = "h") -> str:
         """A unit in words, with its label where the problem gives labels for this many (see `trace.labels`)."""
         labels = self.trace.header.names.get(of, ())
-        key = "entry" if of == "x" else "unit"
+        key = {"x": "entry", "y": "output"}.get(of, "unit")
         if len(labels) == width:
             return self.words.word(f"{key}.named", j=j, name=labels[j])
         return self.words.word(key, j=j)
 
     def label(self, stage: Stage, name: str, j: int, width: int) -> str:
-        """A unit of a line in words: an entry of the input, a hidden unit or an output, with its label."""
+        """A unit of a line in words: an entry of the input, a hidden unit or an output, with its label.
+
+        Of vectors one after the other it is the unit of its own vector.
+        """
+        line = stage.cell.by_name.get(name)
+        for operand in line.operands if line is not None and line.op == "concat" else ():
+            values = self.values.array(stage.scope, operand)
+            size = 1 if values is None else values.shape[-1]
+            if j < size:
+                return self.label(stage, str(operand), j, size)
+            j -= size
         return self.unit(j, width, axis(self.trace, stage, name))
 
     def step(self, t: int) -> str:
