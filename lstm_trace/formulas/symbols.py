@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ..cell.composites import PRINTED
 from ..cell.rules import BETWEEN
 from ..printable import printable
-from .tree import Node
+from .tree import Node, at_step
 from .user_tex import GREEK, MARKS
 
 
@@ -100,14 +100,14 @@ _LETTER = re.compile(
     rf"(?:({'|'.join(GREEK)}|[A-Za-z{_GREEK}])([{''.join(MARKS)}]?)([0-9]*)|(?=W[a-z]|[UVb][a-z][0-9]*$)"
     r"([A-Z]|b)([a-z]{1,2}[0-9]*))"
 )
-_INDEX = re.compile(rf"[A-Za-z0-9{_GREEK}]+")
+_PART = re.compile(rf"[A-Za-z0-9{_GREEK}]+")
 
 
 def _own(name: str) -> Symbol:
     """The symbol of a name that no table has, by its parts."""
     first, *index = name.split("_")
     found = _LETTER.fullmatch(unicodedata.normalize("NFD", first))
-    if not all(map(_INDEX.fullmatch, index)) or not (found or _INDEX.fullmatch(first)):
+    if not all(map(_PART.fullmatch, index)) or not (found or _PART.fullmatch(first)):
         return Symbol(name=name)
     base, mark, digits, weight, behind = found.groups("") if found else (first, "", "", "", "")
     accent = MARKS.get(mark, "")
@@ -132,6 +132,28 @@ def symbol(name: str, own: Mapping[str, str | Symbol] | None = None) -> Symbol:
         return found
     known = SYMBOLS.get(name) or _own(name)
     return known._replace(tex=_safe(found)) if found is not None else known
+
+
+#: The indices t - 1 and t in TeX, within braces and without.
+_BEFORE, _NOW = re.compile(r"(?<![\\A-Za-z])t\s*-\s*1(?!\d)"), re.compile(r"(?<![\\A-Za-z])t(?![A-Za-z])")
+_INDEX = re.compile(r"([_^])(?:t(?![A-Za-z])|\{((?:[^{}]|\{[^{}]*\})*)\})")
+
+
+def at(found: Symbol, steps: tuple[int, int]) -> Symbol:
+    """A symbol with numbers for its indices t and t - 1.
+
+    >>> at(symbol("h_prev"), (2, 1)).sub, at(symbol("p_t", {"p_t": r"\\hat{p}_t^{(t-1)}"}), (2, 1)).tex
+    ('1', '\\\\hat{p}_{2}^{(1)}')
+    """
+    now, before = map(str, steps)
+
+    def numbered(match: re.Match[str]) -> str:
+        within = "t" if match[2] is None else match[2]
+        return f"{match[1]}{{{_NOW.sub(now, _BEFORE.sub(before, within))}}}"
+
+    sub = ",".join({"t": now, "t-1": before}.get(part, part) for part in found.sub.split(","))
+    node = None if found.node is None else at_step(found.node, (), steps)
+    return found._replace(sub=sub, tex=_INDEX.sub(numbered, found.tex), node=node)
 
 
 def _safe(tex: str) -> str:
