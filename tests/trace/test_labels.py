@@ -92,7 +92,7 @@ def test_a_report_names_each_unit_by_its_own_label() -> None:
     assert "unit 0 (hot):" in hidden
     assert "go" not in hidden
     target, answers = text.split("Supplied, not computed: target_t.")[1], text.partition("Answers")[2]
-    assert target.split("\n\n")[1].split() == "t go stay ask 0 1 0 0 1 0 0 1".split()
+    assert " ".join(target.split("\n\n")[1].split()) == "t go stay ask 0 1 0 0 1 0 0 1"
     assert answers.index("output 1 (stay)") < answers.index("unit 1 (cold)")
 
 
