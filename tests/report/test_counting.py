@@ -80,7 +80,7 @@ def test_own_symbols_have_the_number_too() -> None:
     symbols = {"s_t": r"\tilde{s}^{(t)}_{t}", "s_prev": "s_{t - 1}"}
     trace = lt.run({"weights": {"w": [0.5]}, "cell": cell, "x": [[1.0]] * 12, "symbols": symbols})
     assert "s̃_12⁽¹²⁾ = tanh(w ⊙ s_11 + x_12) = tanh(" in text(trace)
-    assert r"\tilde{s}^{(12)}_{12} = \tanh(w \odot s_{11} + x_{12})" in trace.report("md", count_from=1)
+    assert r"\tilde{s}_{12}^{(12)} = \tanh(w \odot s_{11} + x_{12})" in trace.report("md", count_from=1)
     assert "s_{11}" in trace.report("tex", count_from=1)
 
 

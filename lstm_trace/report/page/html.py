@@ -181,6 +181,7 @@ def _map(found: Page, drawn: heatmap.Map, ident: str, place: str) -> str:
         steps, units = drawn.bins
         key = "map.binned" if steps > 1 < units else "map.binned.steps" if steps > 1 else "map.binned.units"
         binned = " " + escape(words.word(key, steps=steps, units=units))
-    named = labels(found.shown.trace, axis(found.shown.trace, drawn.stage, drawn.line.name), drawn.sizes[1])
-    picture = heatmap.svg(drawn, words, ident, place, tuple(named), found.values.style)
+    of = axis(found.shown.trace, drawn.stage, drawn.line.name)
+    named = tuple(labels(found.shown.trace, of, drawn.sizes[1]))
+    picture = heatmap.svg(drawn, words, ident, place, named, found.values.style, "output" if of == "y" else "unit")
     return f'<figure class="heat"><div class="scroll">{picture}</div><figcaption>{text}{binned}</figcaption></figure>'
