@@ -248,9 +248,9 @@ def test_equations_stand_once_with_all_the_layers_that_have_them() -> None:
     said = {
         "en": "Further equations of layers 0 and 1, joined:",
         "de": "Weitere Gleichungen (Schichten 0 und 1, zusammengeführt):",
-        "fr": "Autres équations (couches 0 et 1, réunion)\u00a0:",
+        "fr": "Autres équations (couches 0 et 1, sens réunis)\u00a0:",
         "es": "Más ecuaciones (capas 0 y 1, unión):",
-        "zh": "其他方程（第 0 和 1 层，合并）：",
+        "zh": "其他公式（第 0 和 1 层，合并）：",
     }
     for language, sentence in said.items():
         assert trace.report("md", language=language).count(sentence) == 1

@@ -52,7 +52,8 @@ def _intro(shown: View) -> Text:
         window = ()
     if trace.x is None:
         return (*shown.said("intro.noinput", **fields), *window)
-    return (*shown.said("intro", inputs=words.count("inputs", trace.x.shape[-1]), **fields), *window)
+    key = "intro.1" if trace.steps == 1 else "intro"
+    return (*shown.said(key, inputs=words.count("inputs", trace.x.shape[-1]), **fields), *window)
 
 
 def _width(shown: View) -> int:

@@ -176,7 +176,8 @@ class _Parameter:
                 parts = ((back.values.relation(tree, None), result),)
             if len(self.found) == 1:
                 return (continued(rows[0], parts),)
-            rows.append(Row((back.label(self.stage, self.terms[0][0], j, len(self.found)),), parts, under=True))
+            label = back.label(self.stage, self.terms[0][0], j, len(self.found))
+            rows.append(Row((back.words.labelled(label) if parts[0][0] == ":" else label,), parts, under=True))
         return tuple(rows)
 
     def _added(self, unit: int) -> Node:

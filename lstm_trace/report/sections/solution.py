@@ -112,7 +112,8 @@ def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
         parts = _numbers(shown, place, line, unit)
         if width == 1:
             return (continued(rows[0], parts),)
-        rows.append(Row((shown.label(stage, line.name, unit, width),), parts, under=True))
+        label = shown.label(stage, line.name, unit, width)
+        rows.append(Row((shown.words.labelled(label) if parts[0][0] == ":" else label,), parts, under=True))
     return tuple(rows) if len(rows) > 1 else ()
 
 
