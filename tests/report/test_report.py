@@ -249,7 +249,7 @@ def test_equations_stand_once_with_all_the_layers_that_have_them() -> None:
         "en": "Further equations of layers 0 and 1, joined:",
         "de": "Weitere Gleichungen (Schichten 0 und 1, zusammengeführt):",
         "fr": "Autres équations (couches 0 et 1, sens réunis)\u00a0:",
-        "es": "Más ecuaciones (capas 0 y 1, unión):",
+        "es": "Más ecuaciones (capas 0 y 1, ambas direcciones unidas):",
         "zh": "其他公式（第 0 和 1 层，合并）：",
     }
     for language, sentence in said.items():
