@@ -169,4 +169,4 @@ def test_labels_of_a_readout_that_is_not_asked_for_are_no_fault() -> None:
 
 
 def test_the_examples_name_their_outputs() -> None:
-    assert "output 0 (praise)" in lt.run(ROOT / "lstm_trace" / "examples" / "readout.yaml").report("text")
+    assert "output 1 (praise)" in lt.run(ROOT / "lstm_trace" / "examples" / "readout.yaml").report("text")
