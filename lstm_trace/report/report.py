@@ -51,10 +51,8 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     >>> print(report(trace, "text", only="z_i,i_t".split(","), digits=4).partition("i_t ──")[2].partition("Ans")[0])
     <BLANKLINE>
     <BLANKLINE>
-      z_i = W_xi x_t + W_hi h_{t-1}
-        unit 0: -0.4000 + 0.0000 = -0.4000
-      i_t = σ(z_i)
-        unit 0: σ(-0.4000) ≈ 0.4013
+      z_i = W_xi x_t + W_hi h_{t-1} = -0.4000 + 0.0000 = -0.4000
+      i_t = σ(z_i) = σ(-0.4000) ≈ 0.4013
     <BLANKLINE>
     <BLANKLINE>
     """

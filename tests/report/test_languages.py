@@ -253,3 +253,25 @@ def test_every_string_is_shown_somewhere() -> None:
     finally:
         object.__setattr__(english, "table", dict(table))
     assert not (never := sorted(table.keys() - table.met)), ", ".join(never)
+
+
+# -- typography -------------------------------------------------------------------------------------------------------
+
+#: What no string of a language has: signs that its typesetters do not use, and spaces that may break.
+NEVER = {
+    "de": [r"\d %|\} %", r"[“”]\w"],
+    "en": [r" [:;?!]"],
+    "es": [r" [:;?!]", r"\d %|\} %"],
+    "fr": [r"'", r"(?<![\u00a0]):(?=[ \"]|$)", r"(?<!\u202f)[;?!]", r"\d %|\} %", "[“”]"],
+    "zh": [r"[\u4e00-\u9fff][,;:?!.()]", r"[,;:?!()][\u4e00-\u9fff]", r"\d %|\} %"],
+}
+
+
+@pytest.mark.parametrize("language", sorted(NEVER))
+def test_typography(language: str) -> None:
+    found = [
+        f"{key}: {text}"
+        for key, text in strings(language).items()
+        if any(re.search(pattern, text) for pattern in NEVER[language])
+    ]
+    assert not found, "\n".join(found)

@@ -194,9 +194,9 @@ def test_text_of_the_author_is_not_markup() -> None:
     cell = {"equations": "my_gate = sigmoid(W @ x_t)\nother_t = my_gate * x_t\noutput: other_t"}
     own = {"weights": {"W": [[2.0]]}, "cell": cell, "x": [1.0], "symbols": {"other_t": "\\psi_t```"}}
     report = lt.run(own).report()
-    assert r"\mathtt{my\_gate} = \sigma(W\,x_t)" in report
-    assert r"\psi_t''' = \mathtt{my\_gate} \odot x_t" in report
-    assert "- The gate $`\\mathtt{my\\_gate}`$ let 88 % of $`x_t`$ of unit 0 through." in report
+    assert r"\mathrm{my\_gate} = \sigma(W\,x_t)" in report
+    assert r"\psi_t^{\prime \prime \prime} = \mathrm{my\_gate} \odot x_t" in report
+    assert "- The gate $`\\mathrm{my\\_gate}`$ let 88 % of $`x_t`$ of unit 0 through." in report
 
 
 def test_gates_of_any_cell() -> None:
@@ -217,7 +217,7 @@ def test_gates_of_any_cell() -> None:
 def test_coupled_gate_is_a_gate() -> None:
     weights = {f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ico"}
     text = lt.run(weights, [[1.0]], cell={"kind": "lstm", "coupled": True}, c0=[2.0]).report("text")
-    assert "── Forget gate f_t ──\n\n  f_t = 1 - i_t\n    unit 0: 1 - 0.62246 = 0.37754\n" in text
+    assert "── Forget gate f_t ──\n\n  f_t = 1 - i_t = 1 - 0.62246 = 0.37754\n" in text
     assert "- The forget gate kept 38 % of the old cell state of unit 0." in text
 
 
@@ -248,9 +248,9 @@ def test_equations_stand_once_with_all_the_layers_that_have_them() -> None:
     said = {
         "en": "Further equations of layers 0 and 1, joined:",
         "de": "Weitere Gleichungen (Schichten 0 und 1, zusammengeführt):",
-        "fr": "Autres équations (couches 0 et 1, réunion)\u00a0:",
-        "es": "Más ecuaciones (capas 0 y 1, unión):",
-        "zh": "其他方程（第 0 和 1 层，合并）：",
+        "fr": "Autres équations (couches 0 et 1, sens réunis)\u00a0:",
+        "es": "Más ecuaciones (capas 0 y 1, ambas direcciones unidas):",
+        "zh": "其他公式（第 0 和 1 层，合并）：",
     }
     for language, sentence in said.items():
         assert trace.report("md", language=language).count(sentence) == 1

@@ -181,8 +181,8 @@ def test_an_update_gate_does_something_where_the_past_is_zero() -> None:
 @pytest.mark.parametrize(
     ("language", "one", "many"),
     [
-        ("de", "das Aktualisierungstor behielt 50 % des", "Das Rücksetztor ließ den Kandidaten 12 % bis 88 % der"),
-        ("fr", "La porte de mise à jour a gardé 50 % de l'ancien", "a laissé voir au candidat 12 % à 88 % du passé,"),
+        ("de", "das Update-Gate behielt 50 % des", "Das Reset-Gate ließ den Kandidaten 12 % bis 88 % der"),
+        ("fr", "La porte de mise à jour a gardé 50 % de l’ancien", "a laissé voir au candidat 12 % à 88 % du passé,"),
         ("es", "La puerta de actualización conservó el 50 % del", "dejó ver al candidato entre el 12 % y el 88 % del"),
         ("zh", "更新门保留了单元 0 旧隐藏状态的 50%", "重置门让候选值看到了过去状态的 12% 到 88%，"),
     ],
