@@ -1,1 +1,1 @@
-"""What happened in a trace, in words: what is told is decided from the lines (`gates`, `states`, `readouts`), and said."""
+"""What happened in a trace, in words: facts from its lines (`gates`, `states`, `readouts`), sentences from facts."""

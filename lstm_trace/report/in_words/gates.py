@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...cell.lines import Cell, Line
+from ...cell.lines import Cell, Line, Operand
 from ...explanation.memory import terms
 from ..content.line_groups import gated, multiplied
 from .cases import Course, Told
@@ -17,13 +17,15 @@ class Gate(NamedTuple):
     """A gate of a cell.
 
     signal: what it multiplies. other: of what it takes the rest, where a sum has gate * signal + (1 - gate) * other.
-    keeps: whether the signal is a state of which it keeps some in what is carried.
+    keeps: whether the signal is a state of which it keeps some in what is carried. writes: gate * signal, where that is
+    what is written into a state.
     """
 
     name: str
     signal: str
     other: str | None = None
     keeps: bool = False
+    writes: str | None = None
 
 
 class GateFact(NamedTuple):
@@ -41,9 +43,13 @@ def gates(cell: Cell, named: frozenset[str]) -> Iterator[Gate]:
     a line of a named cell that is called so (`named`), whatever its activation.
     """
     kept: dict[str, str] = {}
+    written: set[Operand] = set()
     for state, line in cell.carry:
-        for gate in _keeping(cell, cell.by_name.get(line), state):
-            kept.setdefault(gate, state)
+        keeps, writes = _terms(cell, cell.by_name.get(line), state)
+        written |= {term for _, term in writes} if keeps else set()
+        for _, gate in keeps:
+            if isinstance(gate, str) and gate.isidentifier() and (gate in cell.by_name or gate in cell.inputs):
+                kept.setdefault(gate, state)
     for name in (*cell.inputs, *cell.by_name):
         signal = kept.get(name) or (gated(cell.by_name[name], cell) if name in cell.by_name else None)
         signal = signal or (multiplied(name, cell) if name in named else None)
@@ -53,18 +59,15 @@ def gates(cell: Cell, named: frozenset[str]) -> Iterator[Gate]:
         if mixed is not None:
             yield Gate(name, *mixed)
         else:
-            yield Gate(name, signal, keeps=kept.get(name) == signal)
+            product = next((p for p, factor in _factors(cell, name).items() if p in written and factor == signal), None)
+            yield Gate(name, signal, keeps=kept.get(name) == signal, writes=product)
 
 
-def _keeping(cell: Cell, line: Line | None, state: str) -> Iterator[str]:
-    """The gates with a name of their own that multiply a state in the sum that is carried."""
+def _terms(cell: Cell, line: Line | None, state: str) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The terms of what is carried, see `memory.terms`: without what padding and a clip make of the sum."""
     while line is not None and line.op in ("where", "clip"):
         line = cell.by_name.get(str(line.operands[1 if line.op == "where" else 0]))
-    if line is None:
-        return
-    for _, gate in terms(cell, line, state)[0]:
-        if isinstance(gate, str) and gate.isidentifier() and (gate in cell.by_name or gate in cell.inputs):
-            yield gate
+    return ((), ()) if line is None else terms(cell, line, state)
 
 
 def _mixed(cell: Cell, name: str) -> tuple[str, str] | None:

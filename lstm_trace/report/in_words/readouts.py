@@ -9,7 +9,7 @@ import numpy as np
 
 from ...cell.lines import Cell
 from ...trace.labels import hidden, readout
-from .cases import FEW, STEPS, Case, Told
+from .cases import STEPS, Told
 from .states import Is, last
 
 #: Functions whose arguments are worth telling beside their value.
@@ -42,7 +42,9 @@ def facts(told: Told) -> Iterator[Predicts | Is]:
             if guesses:
                 yield Predicts(name, guesses)
             continue
-        cases = [case for case in told.cases(name) if np.isfinite(told.course(name, case, told.steps(case.row)).values).all()]
+        cases = [
+            case for case in told.cases(name) if np.isfinite(told.course(name, case, told.steps(case.row)).values).all()
+        ]
         if not cases:
             continue
         if len(told.window) > STEPS:

@@ -1,4 +1,4 @@
-"""Facts as sentences: whole sentences of the language's file, with lists of values in them."""
+"""What sentences are made of: shares, courses over the steps, lists of units, the strings of a language's file."""
 
 from __future__ import annotations
 
@@ -8,33 +8,32 @@ from typing import Any
 
 from ...formulas.blocks import Text
 from ...formulas.numbers import decimal
+from ...formulas.tree import Num
+from ..languages.strings import capital
 from .cases import STEPS, Case, Course, Told
-from .gates import GateFact
-from .readouts import Predicts
-from .states import Is, Left, Made, Shows, Went
-
-#: So many things are listed by name; of more, how many there are.
-LISTED = 3
 
 
 class Saying:
-    """Says the facts of one stage."""
+    """Says what is told of one stage."""
 
     def __init__(self, told: Told) -> None:
         self.told, self.words = told, told.shown.words
         self.kind = told.shown.trace.header.kind
 
-    def __call__(self, fact: Any) -> Text:
-        """A fact as one or more sentences."""
-        return SAID[type(fact)](self, fact)
+    def subject(self, name: str) -> Text:
+        """What a line is called as the subject of a sentence: `the input gate`, or its symbol."""
+        key = f"the.{self.kind}.{name}"
+        return (self.words.word(key),) if self.words.has(key) else (self.told.symbol(name),)
 
-    # -- parts of sentences --------------------------------------------------------------------------------------------
+    def gate(self, name: str) -> Text:
+        """The same of a gate: `the gate k_t`."""
+        found = self.subject(name)
+        return found if isinstance(found[0], str) else self.words.text("the.gate", gate=found)
 
-    def subject(self, name: str, gate: bool = False) -> Text:
-        """What a line is called in the middle of a sentence: `the input gate`, or its symbol."""
-        if self.words.has(key := f"the.{self.kind}.{name}"):
-            return (self.words.word(key),)
-        return self.words.text("the.gate", gate=self.told.symbol(name)) if gate else (self.told.symbol(name),)
+    def own(self, key: str, *names: str) -> str:
+        """The key of the sentence for a line of this kind of cell; the general one where there is none."""
+        found = (f"{key}.{self.kind}.{name}" for name in names)
+        return next((own for own in found if self.words.has(own)), key)
 
     def share(self, value: float, name: str) -> str:
         """A number between 0 and 1 in percent; none and all only where it is just that."""
@@ -48,7 +47,7 @@ class Saying:
 
     def course(self, texts: Sequence[Text]) -> Text:
         """Values over the steps: one, the same at each, or one after the other."""
-        if len(texts) > 1 and len({tuple(map(str, text)) for text in texts}) == 1:
+        if len(texts) > 1 and len({_printed(text) for text in texts}) == 1:
             return self.words.text("course.same", what=texts[0])
         return self.words.listed(list(texts), mark="then", last="then")
 
@@ -59,23 +58,23 @@ class Saying:
             return self.course(texts)
         places = [course.values.index(end(course.values)) for end in (min, max)]
         least, most = (texts[at] for at in places)
-        if tuple(map(str, least)) == tuple(map(str, most)):
+        if _printed(least) == _printed(most):
             return self.words.text("course.same", what=least)
         first, second = (self.told.shown.step(course.steps[at]) for at in places)
         return self.words.text("course.range", least=least, most=most, first=first, second=second)
 
-    def cases(self, name: str, texts: Sequence[tuple[Case, Text]], after: Sequence[Text] = ()) -> Text:
-        """What is said of each case, with the case; cases of which the same is said together."""
+    def cases(self, name: str, texts: Sequence[tuple[Case, Text, Text]]) -> Text:
+        """What is said of each case, and a remark on it; cases of which the same is said together."""
         joined: dict[tuple[str, ...], list[Case]] = {}
-        for at, (case, text) in enumerate(texts):
-            joined.setdefault((*map(str, text), str(after[at]) if after else ""), []).append(case)
-        firsts = {case: (text, after[at] if after else ()) for at, (case, text) in enumerate(texts)}
+        for case, text, remark in texts:
+            joined.setdefault(_printed(text, remark), []).append(case)
         every = len(joined) == 1 and len(texts) == self.told.width(name) > 1 and len(self.told.every_row) == 1
         found = []
-        for those in joined.values():
-            text, more = firsts[those[0]]
+        for _, text, remark in texts:
+            those = joined.pop(_printed(text, remark), [])
             who = self.words.word("the.every") if every else self.those(those, name)
-            found.append((*(self.words.text("in", what=text, who=who) if who else text), *more))
+            if those:
+                found.append((*(self.words.text("in", what=text, who=who) if who else text), *remark))
         return self.list(found)
 
     def those(self, cases: Sequence[Case], name: str) -> str:
@@ -89,9 +88,13 @@ class Saying:
             return self.words.listed(list(texts), mark="semicolon", last="semicolon")
         return self.words.listed(list(texts), last="and" if len(texts) < 3 else "and.more")
 
+    def aside(self, key: str, **fields: Any) -> Text:
+        """A remark in brackets."""
+        return self.words.text("aside", text=self.words.text(key, **fields))
+
     def when(self, places: Sequence[tuple[int, int]]) -> str:
         """When something is so, from (step, row): empty where there is one step only."""
-        if self.told.shown.trace.steps == 1:
+        if self.told.shown.trace.span == range(1):
             return ""
         steps = {t for t, _ in places}
         if len(steps) > 1:
@@ -99,40 +102,12 @@ class Saying:
         return self.words.word("when", step=self.told.shown.step(steps.pop()))
 
     def sentence(self, key: str, when: str = "", **fields: Any) -> Text:
-        """The sentence of `key`, or of `key.at` where it says when."""
+        """The sentence of `key`, or of `key.at` where it says when, without the full stop."""
         if when:
-            return self.words.sentence(self.words.text(f"{key}.at", when=when, **fields))
-        return self.words.sentence(self.words.text(key, **fields))
+            return capital(self.words.text(f"{key}.at", when=when, **fields))
+        return capital(self.words.text(key, **fields))
 
 
-# -- gates -------------------------------------------------------------------------------------------------------------
-
-
-def _gate(say: Saying, fact: GateFact) -> Text:
-    gate, words, told = fact.gate, say.words, say.told
-    own = f"{say.kind}.{gate.name}"
-    signal = told.symbol(gate.signal)
-    fields: dict[str, Any] = {"gate": told.symbol(gate.name), "signal": signal}
-    if gate.other is not None:
-        fields["other"] = told.symbol(gate.other)
-    steps = {t for course in fact.courses for t in course.steps}
-    without = len(fact.idle) == len(steps)  # it is never of any effect
-    active = [course if without else _active(told, fact, course) for course in fact.courses]
-    active = [course for course in active if course.steps]
-    if all(0 <= value <= 1 for course in active for value in course.values):
-        text = [(c.case, say.over_steps(c, lambda v, t: (say.share(v, gate.name),))) for c in active]
-        key = f"{own}.idle" if without else own
-        fallback = "gate.idle" if without else "gate.mixed" if gate.other else "gate.kept" if gate.keeps else "gate.did"
-        keys = [f"{own}.{gate.signal}.did", f"{own}.did"] if not without else [key]
-        found = next((k for k in keys if words.has(k)), fallback)
-        after = [] if without else _became(say, fact, active)
-        fields = {"subject": say.subject(gate.name, True), **fields}
-        said = say.sentence(found, shares=say.cases(gate.name, text, after), **fields)
-    else:
-        numbers = [(c.case, say.over_steps(c, lambda v, t, c=c: (told.num(gate.name, c.case, t),))) for c in active]  # type: ignore[misc]
-        subject = say.subject(gate.name, True)
-        said = say.sentence("gate.times", subject=subject, signal=signal, factors=say.cases(gate.name, numbers))
-    if fact.idle and not without:
-        key = f"{own}.rest" if words.has(f"{own}.rest") else "gate.rest"
-        said = (*said, words.word("space"), *say.sentence(key, steps=_steps(say, fact.idle), signal=signal))
-    return said
+def _printed(*texts: Text) -> tuple[str, ...]:
+    """Texts as they are read: numbers that are shown alike are alike."""
+    return tuple(str(part.shown) if isinstance(part, Num) else str(part) for text in texts for part in text)

@@ -1,4 +1,4 @@
-"""What became of the states: what is left of what was written, what was kept and written, what shows, what it is made of."""
+"""What became of the states: what is left of what was written, what was kept, what shows, what a value is made of."""
 
 from __future__ import annotations
 
