@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from ...cell.lines import Operand
 from ...cell.network import Stage, X
 from ...formulas.tree import Node, Num
 from ...formulas.tree import value as symbol
-from ...trace.labels import axis, labels
+from ...trace.labels import Axis, axis, labels
 from ..content.view import View
 
 #: So many units and sequences are told one by one, and more of them where there is a single step; of more, `FEW`.
@@ -48,6 +48,7 @@ class Told:
     shown: View
     stage: Stage
     few: dict[int, str] = field(default_factory=dict)
+    _steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     # -- which ---------------------------------------------------------------------------------------------------------
 
@@ -59,7 +60,9 @@ class Told:
 
     def steps(self, row: int) -> tuple[int, ...]:
         """The chosen steps of a row that are no padding, in computing order."""
-        return tuple(t for t in self.window if not self.shown.padding(t, row))
+        if row not in self._steps:
+            self._steps[row] = tuple(t for t in self.window if not self.shown.padding(t, row))
+        return self._steps[row]
 
     @cached_property
     def every_row(self) -> tuple[int, ...]:
@@ -142,26 +145,35 @@ class Told:
         """A number that no line has, as the numbers of the line `name` are shown."""
         return Num(self.shown.values.style.show(value, name), value)
 
+    def axis(self, name: str) -> Axis:
+        """Whether the units of a line are hidden units or outputs."""
+        return axis(self.shown.trace, self.stage, name)
+
     # -- what they are called ------------------------------------------------------------------------------------------
 
-    def symbol(self, name: str) -> Node:
-        """The symbol of a line, input or state."""
-        return symbol(name, self.stage.cell)
+    def symbol(self, name: str, steps: Iterable[int] = ()) -> Node:
+        """The symbol of a line, input or state; at a single step the one that the page has there."""
+        found, there = symbol(name, self.stage.cell), list(steps)
+        return self.shown.at(self.stage, there[0], found) if len(there) == 1 else found
 
     def who(self, case: Case, name: str, whole: bool = False) -> str:
         """A case in words, as far as there are others; whole: the unit in any case."""
-        words, width = self.shown.words, self.width(name)
-        of = axis(self.shown.trace, self.stage, name)
+        words, width, of = self.shown.words, self.width(name), self.axis(name)
         unit = self.shown.unit(case.unit, width, of)
         units = whole or width > 1 or bool(labels(self.shown.trace, of, width))
-        rows = self.shown.trace.batch > 1
-        if units and rows:
-            return words.word("the.unit.row", unit=unit, b=case.row)
-        return words.word("the.unit", unit=unit) if units else words.word("the.row", b=case.row) if rows else ""
+        row = self.shown.row(case.row) if self.shown.trace.batch > 1 else ""
+        the = "the.output" if of == "y" else "the.unit"
+        if units and row:
+            return words.word(f"{the}.row", unit=unit, row=row)
+        return words.word(the, unit=unit) if units else words.word("the.row", row=row) if row else ""
+
+    def when(self, t: int) -> str:
+        """A step in words."""
+        return self.shown.step(t, short=True)
 
     def step(self, t: int, row: int) -> str:
         """A step in words, with the input that was there where it was one that has a label."""
-        words, trace, text = self.shown.words, self.shown.trace, self.shown.step(t)
+        words, trace, text = self.shown.words, self.shown.trace, self.when(t)
         if trace.x is None or X not in self.stage.sources.values():
             return text
         entries = trace.x[trace.index(t), row]

@@ -101,5 +101,9 @@ def _guesses(told: Told, name: str) -> Iterator[Guess]:
     for b in rows:
         for t in told.steps(b)[-1:] if several else told.steps(b):
             here = values[told.shown.trace.index(t), b]
-            if np.isfinite(here).all():
-                yield Guess(b, t, tuple(map(int, np.flatnonzero(here == here.max()))), float(here.max()))
+            if not np.isfinite(here).all():
+                continue
+            most = str(told.num(name, Case(int(here.argmax()), b), t).shown)  # those that look alike are alike
+            near = [int(j) for j in np.flatnonzero(np.isclose(here, here.max(), rtol=0.1))]
+            alike = tuple(j for j in near if str(told.num(name, Case(j, b), t).shown) == most)
+            yield Guess(b, t, alike, float(here.max()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -20,14 +20,14 @@ class Saying:
         self.told, self.words = told, told.shown.words
         self.kind = told.shown.trace.header.kind
 
-    def subject(self, name: str) -> Text:
-        """What a line is called as the subject of a sentence: `the input gate`, or its symbol."""
+    def subject(self, name: str, steps: Iterable[int]) -> Text:
+        """What a line is called as the subject of a sentence: `the input gate`, or its symbol (see `Told.symbol`)."""
         key = f"the.{self.kind}.{name}"
-        return (self.words.word(key),) if self.words.has(key) else (self.told.symbol(name),)
+        return (self.words.word(key),) if self.words.has(key) else (self.told.symbol(name, steps),)
 
-    def gate(self, name: str) -> Text:
+    def gate(self, name: str, steps: Iterable[int]) -> Text:
         """The same of a gate: `the gate k_t`."""
-        found = self.subject(name)
+        found = self.subject(name, steps)
         return found if isinstance(found[0], str) else self.words.text("the.gate", gate=found)
 
     def own(self, key: str, *names: str) -> str:
@@ -60,7 +60,7 @@ class Saying:
         least, most = (texts[at] for at in places)
         if _printed(least) == _printed(most):
             return self.words.text("course.same", what=least)
-        first, second = (self.told.shown.step(course.steps[at]) for at in places)
+        first, second = (self.told.when(course.steps[at]) for at in places)
         return self.words.text("course.range", least=least, most=most, first=first, second=second)
 
     def cases(self, name: str, texts: Sequence[tuple[Case, Text, Text]]) -> Text:
@@ -69,12 +69,13 @@ class Saying:
         for case, text, remark in texts:
             joined.setdefault(_printed(text, remark), []).append(case)
         every = len(joined) == 1 and len(texts) == self.told.width(name) > 1 and len(self.told.every_row) == 1
+        key = "in.output" if self.told.axis(name) == "y" else "in"
         found = []
         for _, text, remark in texts:
             those = joined.pop(_printed(text, remark), [])
             who = self.words.word("the.every") if every else self.those(those, name)
             if those:
-                found.append((*(self.words.text("in", what=text, who=who) if who else text), *remark))
+                found.append((*(self.words.text(key, what=text, who=who) if who else text), *remark))
         return self.list(found)
 
     def those(self, cases: Sequence[Case], name: str) -> str:
@@ -92,14 +93,12 @@ class Saying:
         """A remark in brackets."""
         return self.words.text("aside", text=self.words.text(key, **fields))
 
-    def when(self, places: Sequence[tuple[int, int]]) -> str:
-        """When something is so, from (step, row): empty where there is one step only."""
+    def when(self, steps: Iterable[int]) -> str:
+        """When something is so, at one step of each row: empty where there is one step only."""
+        found = set(steps)
         if self.told.shown.trace.span == range(1):
             return ""
-        steps = {t for t, _ in places}
-        if len(steps) > 1:
-            return self.words.word("when.last")
-        return self.words.word("when", step=self.told.shown.step(steps.pop()))
+        return self.words.word("when.last" if len(found) > 1 else "when", step=self.told.when(min(found)))
 
     def sentence(self, key: str, when: str = "", **fields: Any) -> Text:
         """The sentence of `key`, or of `key.at` where it says when, without the full stop."""

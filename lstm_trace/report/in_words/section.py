@@ -38,7 +38,8 @@ def _few(told: Told) -> Iterator[Text]:
     """Which units and sequences are told, where that is not all of them."""
     words = told.shown.words
     if len(told.rows) < len(told.every_row):
-        yield (words.count("few.rows", len(told.rows)).format(rows=len(told.every_row)),)
+        key = "few.rows.1" if len(told.rows) == 1 else "few.rows"
+        yield words.text(key, rows=str(len(told.every_row)), n=str(len(told.rows)))
     for width, line in told.few.items():
         yield words.text("few.units", few=str(FEW), n=str(width), line=told.symbol(line))
 

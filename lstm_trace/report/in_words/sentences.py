@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...formulas.blocks import Text
-from ...trace.labels import axis
 from .cases import STEPS, Case, Course
 from .gates import Gate, GateFact
 from .readouts import Guess, Predicts
@@ -37,11 +36,12 @@ def _gate(say: Saying, fact: GateFact) -> Sentences:
     idle = () if without else fact.idle
     courses = [told.course(gate.name, c.case, [t for t in c.steps if t not in idle]) for c in fact.courses]
     courses = [course for course in courses if course.steps]
-    fields: dict[str, Any] = {"signal": told.symbol(gate.signal)}
+    steps = {t for course in courses for t in course.steps}
+    fields: dict[str, Any] = {"signal": told.symbol(gate.signal, steps)}
     if not all(0 <= value <= 1 for course in courses for value in course.values):
         numbers = [say.over_steps(c, _number(say, gate.name, c.case)) for c in courses]
         texts: list[tuple[Case, Text, Text]] = [(c.case, n, ()) for c, n in zip(courses, numbers, strict=True)]
-        first = say.sentence("times", subject=say.gate(gate.name), factors=say.cases(gate.name, texts), **fields)
+        first = say.sentence("times", subject=say.gate(gate.name, steps), factors=say.cases(gate.name, texts), **fields)
     else:
         remarks = [() if without else _became(say, gate, course) for course in courses]
         texts = [
@@ -51,15 +51,17 @@ def _gate(say: Saying, fact: GateFact) -> Sentences:
         key = say.own("idle", gate.name) if without else say.own("did", f"{gate.name}.{gate.signal}", gate.name)
         if key == "did":
             key = "did.mixed" if gate.other else "did.kept" if gate.keeps else "did.through"
-            fields["gate"] = told.symbol(gate.name)
+            fields["gate"] = told.symbol(gate.name, steps)
         if key == "idle":
-            fields["subject"] = say.gate(gate.name)
+            fields["subject"] = say.gate(gate.name, steps)
         if key == "did.mixed":
-            fields["other"] = told.symbol(str(gate.other))
+            fields["other"] = told.symbol(str(gate.other), steps)
         first = say.sentence(key, shares=say.cases(gate.name, texts), **fields)
     if not idle:
         return (first,)
-    return first, say.sentence(say.own("rest", gate.name), steps=_steps(say, idle), signal=fields["signal"])
+    return first, say.sentence(
+        say.own("rest", gate.name), steps=_steps(say, idle), signal=told.symbol(gate.signal, idle)
+    )
 
 
 def _became(say: Saying, gate: Gate, course: Course) -> Text:
@@ -85,7 +87,7 @@ def _steps(say: Saying, steps: Sequence[int]) -> str:
     """At which steps."""
     if len(steps) > NAMED:
         return say.words.word("when.some", n=len(steps))
-    texts: list[Text] = [(say.words.word("when", step=say.told.shown.step(t)),) for t in steps]
+    texts: list[Text] = [(say.words.word("when", step=say.told.when(t)),) for t in steps]
     return "".join(map(str, say.words.listed(texts)))
 
 
@@ -93,14 +95,14 @@ def _steps(say: Saying, steps: Sequence[int]) -> str:
 
 
 def _went(say: Saying, fact: Went) -> Sentences:
-    fields: dict[str, Any] = {"subject": say.subject(fact.line)}
-    when = say.when([(move.step, move.case.row) for move in fact.moves])
+    steps = {move.step for move in fact.moves}
+    when = say.when(steps)
+    fields: dict[str, Any] = {"subject": say.subject(fact.line, steps)}
     if all(move.old.value == 0 for move in fact.moves):
         values = say.cases(fact.line, [(move.case, (move.new,), ()) for move in fact.moves])
         return (say.sentence("new", when, values=values, **fields),)
-    return (
-        say.sentence("went", when, moves=say.cases(fact.line, [_move(say, move) for move in fact.moves]), **fields),
-    )
+    moves = say.cases(fact.line, [_move(say, move) for move in fact.moves])
+    return (say.sentence("went", when, moves=moves, **fields),)
 
 
 def _move(say: Saying, move: Moved) -> tuple[Case, Text, Text]:
@@ -114,8 +116,8 @@ def _left(say: Saying, fact: Left) -> Sentences:
         "written": fact.written,
         "left": fact.left,
         "who": told.who(fact.case, fact.line, whole=True),
-        "begin": told.step(fact.step, row) if not fact.start else told.shown.step(fact.step),
-        "end": told.shown.step(fact.end),
+        "begin": told.step(fact.step, row) if not fact.start else told.when(fact.step),
+        "end": told.when(fact.end),
     }
     key = "held" if fact.start else "left"
     if not all(0 <= factor <= 1 for factor in fact.factors):
@@ -129,11 +131,10 @@ def _left(say: Saying, fact: Left) -> Sentences:
 
 def _shows(say: Saying, fact: Shows) -> Sentences:
     texts = [(p.case, say.words.text("part", part=p.part, whole=p.whole), ()) for p in fact.parts]
-    key = say.own("shows", fact.line)
-    fields: dict[str, Any] = {"parts": say.cases(fact.line, texts)}
-    if key == "shows":
-        fields |= {"line": say.told.symbol(fact.line), "state": say.told.symbol(fact.state)}
-    return (say.sentence(key, say.when([(p.step, p.case.row) for p in fact.parts]), **fields),)
+    steps = {part.step for part in fact.parts}
+    fields: dict[str, Any] = {name: say.told.symbol(getattr(fact, name), steps) for name in ("line", "state")}
+    parts = say.cases(fact.line, texts)
+    return (say.sentence(say.own("shows", fact.line), say.when(steps), parts=parts, **fields),)
 
 
 def _made(say: Saying, fact: Made) -> Sentences:
@@ -141,17 +142,17 @@ def _made(say: Saying, fact: Made) -> Sentences:
     for case, _, value, brought in fact.sources:
         names = dict(zip(("input", "past", "bias"), brought, strict=False))
         texts.append((case, (value,), say.aside("brought.bias" if len(names) > 2 else "brought", **names)))
-    when = say.when([(source.step, source.case.row) for source in fact.sources])
-    values = say.cases(fact.line, texts)
-    return (say.sentence("brings", when, subject=say.subject(fact.line), function=fact.function, values=values),)
+    steps = {source.step for source in fact.sources}
+    fields = {"subject": say.subject(fact.line, steps), "function": fact.function}
+    return (say.sentence("brings", say.when(steps), values=say.cases(fact.line, texts), **fields),)
 
 
 def _is(say: Saying, fact: Is) -> Sentences:
     texts = [(case, say.course([(number,) for number in numbers]), ()) for case, _, numbers in fact.values]
     values = say.cases(fact.line, texts)
-    one = all(len(steps) == 1 for _, steps, _ in fact.values)
-    when = say.when([(steps[0], case.row) for case, steps, _ in fact.values]) if one else ""
-    return (say.sentence("value", when, subject=say.subject(fact.line), values=values),)
+    steps = {t for _, there, _ in fact.values for t in there}
+    when = say.when(steps) if all(len(there) == 1 for _, there, _ in fact.values) else ""
+    return (say.sentence("value", when, subject=say.subject(fact.line, steps), values=values),)
 
 
 # -- readouts ----------------------------------------------------------------------------------------------------------
@@ -159,7 +160,8 @@ def _is(say: Saying, fact: Is) -> Sentences:
 
 def _predicts(say: Saying, fact: Predicts) -> Sentences:
     guesses = say.list([_guess(say, fact.line, guess) for guess in fact.guesses])
-    return (say.sentence("predicts", line=say.told.symbol(fact.line), guesses=guesses),)
+    line = say.told.symbol(fact.line, {guess.step for guess in fact.guesses})
+    return (say.sentence("predicts", line=line, guesses=guesses),)
 
 
 def _guess(say: Saying, line: str, guess: Guess) -> Text:
@@ -168,14 +170,15 @@ def _guess(say: Saying, line: str, guess: Guess) -> Text:
     if len(guess.outputs) > NAMED:
         text = words.text("guess.many", n=str(len(guess.outputs)), share=share)
     else:
-        of, width = axis(told.shown.trace, told.stage, line), told.width(line)
-        named: list[Text] = [(words.word("the.unit", unit=told.shown.unit(unit, width, of)),) for unit in guess.outputs]
+        of, width = told.axis(line), told.width(line)
+        the = "the.output" if of == "y" else "the.unit"
+        named: list[Text] = [(words.word(the, unit=told.shown.unit(unit, width, of)),) for unit in guess.outputs]
         text = words.text("guess" if len(named) == 1 else "guess.alike", outputs=words.listed(named), share=share)
     rows, steps = told.shown.trace.batch > 1, told.shown.trace.span != range(1)
     if not rows and not steps:
         return text
     key = "guess.after.row" if rows and steps else "guess.after" if steps else "guess.row"
-    fields: dict[str, Any] = {"row": words.word("row", b=guess.row)} if rows else {}
+    fields: dict[str, Any] = {"row": told.shown.row(guess.row)} if rows else {}
     if steps:
         fields["step"] = told.step(guess.step, guess.row)
     return words.text(key, what=text, **fields)

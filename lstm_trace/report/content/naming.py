@@ -1,0 +1,92 @@
+"""What steps, units, layers and rows of the batch are called, and how they are counted."""
+
+from __future__ import annotations
+
+from ...cell.network import ADJOINT, Stage, forward_stages, layer_and_direction
+from ...formulas.blocks import Text
+from ...formulas.tree import Node, at_step
+from ...trace.labels import Axis, axis, labels
+from ...trace.trace import Trace
+from ..languages.strings import Words
+
+
+class Naming:
+    """The names of the places of a trace in a language: what a `View` says of them."""
+
+    trace: Trace
+    words: Words
+
+    def unit(self, j: int, width: int, of: Axis = "h") -> str:
+        """A unit in words, with its label where the problem gives labels for this many (see `trace.labels`)."""
+        key = {"x": "entry", "y": "output"}.get(of, "unit")
+        if named := labels(self.trace, of, width):
+            return self.words.word(f"{key}.named", j=self.words.nth(j), name=named[j])
+        return self.words.word(key, j=self.words.nth(j))
+
+    def label(self, stage: Stage, name: str, j: int, width: int) -> str:
+        """A unit of a line in words: an entry of the input, a hidden unit or an output, with its label.
+
+        Of vectors one after the other it is the unit of its own vector.
+        """
+        line = stage.cell.by_name.get(name)
+        for operand in line.operands if line is not None and line.op == "concat" else ():
+            values = self.trace.operand(stage.scope, operand)
+            size = 1 if values is None else values.shape[-1]
+            if j < size:
+                return self.label(stage, str(operand), j, size)
+            j -= size
+        return self.unit(j, width, axis(self.trace, stage, name))
+
+    def step(self, t: int, short: bool = False) -> str:
+        """A step in words."""
+        return self.words.word("step.short" if short else "step", t=self.words.nth(t))
+
+    def row(self, b: int) -> str:
+        """A sequence of the batch in words."""
+        return self.words.word("row", b=self.words.nth(b))
+
+    def at(self, stage: Stage, t: int, node: Node) -> Node:
+        """A formula at a step: with the numbers of steps for the indices t and t - 1, where the first step is number 1.
+
+        Counted from 0 the indices stay: the state before the first step would be h_-1.
+        """
+        if self.words.count_from == 0:
+            return node
+        owner, now = self.trace.stage(stage.owner), self.words.nth(t)
+        return at_step(node, owner.cell.parameters, (now, now + (1 if owner.backwards else -1)))
+
+    def place(self, *stages: Stage) -> str:
+        """Layers and directions in words; empty where there is only one."""
+        forward = forward_stages(self.trace.stages)
+        if len(forward) == 1:
+            return ""
+        layers: dict[str, list[int]] = {}
+        for stage in stages:
+            layers.setdefault(layer_and_direction(stage.owner)[1], []).append(stage.layer)
+        plain = all(s.direction == "forward" for s in forward)
+        return self.words.word("semicolon").join(self._place(way, sorted(n), plain) for way, n in layers.items())
+
+    def _place(self, direction: str, layers: list[int], plain: bool) -> str:
+        if len(layers) == 1:
+            layer = self.words.word("layer", n=self.words.nth(layers[0]))
+        else:
+            listed = self.words.listed([(str(self.words.nth(n)),) for n in layers])
+            layer = self.words.word("layer.many", n="".join(map(str, listed)))
+        if plain:
+            return layer
+        return self.words.word(
+            "place", layer=layer, direction=self.words.word(f"direction.{direction.removeprefix(ADJOINT)}")
+        )
+
+    def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
+        """Layer, direction, step and row in words, as far as there are several."""
+        found = [self.place(stage)] if stage is not None else []
+        if t is not None and self.trace.span != range(1):
+            found.append(self.step(t))
+        if b is not None and self.trace.batch > 1:
+            found.append(self.row(b))
+        return self.words.word("list").join(part for part in found if part)
+
+    def said(self, key: str, **fields: object) -> Text:
+        """The string of `key`, all of whose fields are text."""
+        return (self.words.word(key, **fields),)
