@@ -9,7 +9,7 @@ import numpy as np
 
 from ...cell.lines import Cell
 from ...trace.labels import hidden, readout
-from .cases import STEPS, Told
+from .cases import STEPS, Case, Told
 from .states import Is, last
 
 #: Functions whose arguments are worth telling beside their value.

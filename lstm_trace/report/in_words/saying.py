@@ -87,7 +87,7 @@ class Saying:
         comma = self.words.word("list").strip()
         if any(comma in part for text in texts for part in text if isinstance(part, str)):
             return self.words.listed(list(texts), mark="semicolon", last="semicolon")
-        return self.words.listed(list(texts), last="and" if len(texts) < 3 else "and.more")
+        return self.words.listed(list(texts), last="and.two" if len(texts) < 3 else "and.more")
 
     def aside(self, key: str, **fields: Any) -> Text:
         """A remark in brackets."""
