@@ -113,8 +113,10 @@ class Told:
     # -- values --------------------------------------------------------------------------------------------------------
 
     def values(self, name: Operand) -> Array | None:
-        """The recorded values of a line, input or state, (T, B, width); None where they were not recorded."""
+        """The values of a line, input, state or bias, (T, B, width); None where they were not recorded."""
         found = self.shown.values.array(self.stage.scope, name)
+        if found is not None and found.ndim == 1:  # a bias: the same at every step
+            found = np.broadcast_to(found, (self.shown.trace.steps, self.shown.trace.batch, len(found)))
         return found if found is not None and found.ndim == 3 else None
 
     def width(self, name: str) -> int:
@@ -139,7 +141,8 @@ class Told:
     def num(self, name: Operand, case: Case, t: int) -> Num:
         """One value as it is shown."""
         unit = case.unit if self.width(str(name)) > 1 else 0
-        return self.shown.values.num(self.stage.scope, name, t, case.row, (unit,))
+        fixed = str(name) in self.stage.cell.parameters
+        return self.shown.values.num(self.stage.scope, name, *((None, None) if fixed else (t, case.row)), (unit,))
 
     def total(self, value: float, name: str = "") -> Num:
         """A number that no line has, as the numbers of the line `name` are shown."""
@@ -161,7 +164,7 @@ class Told:
         words, width, of = self.shown.words, self.width(name), self.axis(name)
         unit = self.shown.unit(case.unit, width, of)
         units = whole or width > 1 or bool(labels(self.shown.trace, of, width))
-        row = self.shown.row(case.row) if self.shown.trace.batch > 1 else ""
+        row = self.shown.row(case.row) if len(self.rows) > 1 else ""
         the = "the.output" if of == "y" else "the.unit"
         if units and row:
             return words.word(f"{the}.row", unit=unit, row=row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,10 +32,10 @@ class Predicts(NamedTuple):
     guesses: tuple[Guess, ...]
 
 
-def facts(told: Told) -> Iterator[Predicts | Is]:
-    """What each readout says, as far as it was recorded and chosen."""
+def facts(told: Told, others: Sequence[str] = ()) -> Iterator[Predicts | Is]:
+    """What each readout says, as far as it was recorded and chosen. others: lines that are told as states."""
     for name in _told(told):
-        if told.values(name) is None or not told.shown.chosen.has(name):
+        if name in others or told.values(name) is None or not told.shown.chosen.has(name):
             continue
         if softmax(told.stage.cell, name) and told.width(name) > 1:
             guesses = tuple(_guesses(told, name))

@@ -69,11 +69,11 @@ class Saying:
         for case, text, remark in texts:
             joined.setdefault(_printed(text, remark), []).append(case)
         every = len(joined) == 1 and len(texts) == self.told.width(name) > 1 and len(self.told.every_row) == 1
-        key = "in.output" if self.told.axis(name) == "y" else "in"
+        key, all_of = ("in.output", "the.every.output") if self.told.axis(name) == "y" else ("in", "the.every")
         found = []
         for _, text, remark in texts:
             those = joined.pop(_printed(text, remark), [])
-            who = self.words.word("the.every") if every else self.those(those, name)
+            who = self.words.word(all_of) if every else self.those(those, name)
             if those:
                 found.append((*(self.words.text(key, what=text, who=who) if who else text), *remark))
         return self.list(found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...cell.lines import Cell
 from ...formulas.blocks import Block, Heading, Items, Para, Text
 from ...trace.labels import readout
 from ..content.view import View
@@ -30,7 +29,9 @@ def in_words(shown: View) -> Iterator[Block]:
     for told, rows in found:
         if place := shown.place(told.stage):
             yield Para(capital(shown.said("label", what=place)))
-        yield from map(Para, _few(told))
+        few = [part for text in _few(told) for part in (*text, " ")]
+        if few:
+            yield Para(tuple(few[:-1]))
         yield Items(rows)
 
 
@@ -47,21 +48,21 @@ def _few(told: Told) -> Iterator[Text]:
 def _rows(told: Told) -> tuple[Text, ...]:
     """What is told of a stage."""
     say, cell = Saying(told), told.stage.cell
-    named = frozenset(name for name in (*cell.by_name, *cell.inputs) if say.words.has(f"the.{say.kind}.{name}"))
-    found = [*gates.facts(told, named), *states.facts(told, _states(cell, named)), *readouts.facts(told)]
+    named = frozenset(name for name in (*cell.by_name, *cell.inputs) if say.words.has(f"did.{say.kind}.{name}"))
+    carried = _states(say, named)
+    found = [*gates.facts(told, named), *states.facts(told, carried), *readouts.facts(told, carried)]
     return tuple(said(say, fact) for fact in found)
 
 
-def _states(cell: Cell, named: frozenset[str]) -> Sequence[str]:
+def _states(say: Saying, gated: frozenset[str]) -> Sequence[str]:
     """The states that are told, in computing order: of a named cell those that it has a name for, of another all."""
+    cell = say.told.stage.cell
     if not cell.carry:
         return ()
     found = {cell.output, *(line for _, line in cell.carry)}
-    found |= {
-        str(cell.by_name[name].operands[1]) for name in found & cell.by_name.keys() if cell.by_name[name].op == "where"
-    }
-    gated = {gate.name for gate in gates.gates(cell, named)}
-    there = [
-        line.name for line in cell.lines if line.assigned and line.op != "where" and line.name not in readout(cell)
-    ]
-    return [name for name in there if name in (named - gated if named else found)]
+    padded = [cell.by_name[name] for name in found & cell.by_name.keys() if cell.by_name[name].op == "where"]
+    found |= {str(line.operands[1]) for line in padded}
+    if gated or say.words.has(f"the.{say.kind}.{cell.output}"):
+        found = {line.name for line in cell.lines if say.words.has(f"the.{say.kind}.{line.name}")} - gated
+    there = [line for line in cell.lines if line.assigned and line not in padded and line.name in found]
+    return [line.name for line in there if line.name not in readout(cell)]

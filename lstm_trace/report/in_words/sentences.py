@@ -174,7 +174,7 @@ def _guess(say: Saying, line: str, guess: Guess) -> Text:
         the = "the.output" if of == "y" else "the.unit"
         named: list[Text] = [(words.word(the, unit=told.shown.unit(unit, width, of)),) for unit in guess.outputs]
         text = words.text("guess" if len(named) == 1 else "guess.alike", outputs=words.listed(named), share=share)
-    rows, steps = told.shown.trace.batch > 1, told.shown.trace.span != range(1)
+    rows, steps = len(told.rows) > 1, told.shown.trace.span != range(1)
     if not rows and not steps:
         return text
     key = "guess.after.row" if rows and steps else "guess.after" if steps else "guess.row"
