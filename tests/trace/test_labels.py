@@ -86,7 +86,7 @@ def test_a_report_names_each_unit_by_its_own_label() -> None:
     text = lt.run(example(), ask=["p_t", "h_t", "L"]).report("text")
     parts = text.split("Step t = 0")[1].split("\n\n")
     scores = next(part for part in parts if "s_t = W_hy h_t" in part)
-    assert "unit 0 (go):" in scores
+    assert "output 0 (go):" in scores
     assert "hot" not in scores
     hidden = next(part for part in parts if "h_t = o_t" in part)
     assert "unit 0 (hot):" in hidden
@@ -106,7 +106,7 @@ def test_a_report_names_each_unit_by_its_own_label() -> None:
         "0.0",
         "1.0",
     ]
-    assert answers.index("unit 1 (stay)") < answers.index("unit 1 (cold)")
+    assert answers.index("output 1 (stay)") < answers.index("unit 1 (cold)")
 
 
 def test_the_target_of_a_single_step_has_labels() -> None:
@@ -182,4 +182,4 @@ def test_labels_of_a_readout_that_is_not_asked_for_are_no_fault() -> None:
 
 
 def test_the_examples_name_their_outputs() -> None:
-    assert "unit 0 (praise)" in lt.run(ROOT / "lstm_trace" / "examples" / "readout.yaml").report("text")
+    assert "output 0 (praise)" in lt.run(ROOT / "lstm_trace" / "examples" / "readout.yaml").report("text")

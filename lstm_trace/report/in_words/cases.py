@@ -107,8 +107,10 @@ class Told:
     @cached_property
     def _carried(self) -> list[str]:
         """What is carried and was recorded, the cell state before the hidden state."""
-        found = [str(line) for _, line in reversed(self.stage.cell.carry) if line in self.stage.cell.by_name]
-        return [name for name in [*found, self.stage.cell.output] if self.values(name) is not None]
+        cell = self.stage.cell
+        found = [cell.by_name[name] for _, name in reversed(cell.carry) if name in cell.by_name]
+        names = [str(line.operands[1]) if line.op == "where" else line.name for line in found]  # without padding
+        return [name for name in [*names, cell.output] if name in cell.by_name and self.values(name) is not None]
 
     # -- values --------------------------------------------------------------------------------------------------------
 
@@ -141,8 +143,8 @@ class Told:
     def num(self, name: Operand, case: Case, t: int) -> Num:
         """One value as it is shown."""
         unit = case.unit if self.width(str(name)) > 1 else 0
-        fixed = str(name) in self.stage.cell.parameters
-        return self.shown.values.num(self.stage.scope, name, *((None, None) if fixed else (t, case.row)), (unit,))
+        where = (None, None) if str(name) in self.stage.cell.parameters else (t, case.row)
+        return self.shown.values.num(self.stage.scope, name, where[0], where[1], (unit,))
 
     def total(self, value: float, name: str = "") -> Num:
         """A number that no line has, as the numbers of the line `name` are shown."""
