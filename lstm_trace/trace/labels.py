@@ -49,7 +49,7 @@ def readout(cell: Cell) -> frozenset[str]:
     before the output. What is computed from it unit by unit belongs to it, and what stands beside it there: a target.
     But where such values meet hidden ones unit by unit, as an output gate does, their units are the hidden ones.
     """
-    hidden = cell.closure(_before(cell))
+    inner = hidden(cell)
     states = {state for state, name in cell.carry if not _repeats(cell, state, cell.by_name.get(name))}
     beside = {name: name for name in (*cell.by_name, *cell.inputs, *cell.states)}
 
@@ -67,9 +67,15 @@ def readout(cell: Cell) -> frozenset[str]:
         elif width == "same":
             for name in reads:
                 beside[root(name)] = root(line.name)
-    roots = {root(line.name) for line in cell.lines if line.product is not None and line.name not in hidden}
-    roots -= {root(name) for name in (*hidden, *states, "x_t") if name in beside}
+    roots = {root(line.name) for line in cell.lines if line.product is not None and line.name not in inner}
+    roots -= {root(name) for name in (*inner, *states, "x_t") if name in beside}
     return frozenset(name for name in beside if root(name) in roots)
+
+
+@lru_cache(256)
+def hidden(cell: Cell) -> frozenset[str]:
+    """The lines on which a state depends; in a cell without states, what the last product before the output reads."""
+    return cell.closure(_before(cell))
 
 
 def _before(cell: Cell) -> Iterable[str]:

@@ -28,7 +28,8 @@ _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
     **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "[": "{[}", "]": "{]}", "*": "{*}"},
-    **{"\u202f": r"\,", "-": "{-}", "`": "{`}", "'": "{'}"},  # no ligature, no argument of a line's end
+    **{"\u202f": r"\,", "\u00a0": "~"},
+    **{"-": "{-}", "`": "{`}", "'": "{'}"},  # no ligature, no argument of a line's end
 }  # fmt: skip
 #: Characters that T1 has not, and mathematics has.
 _MATH = {
