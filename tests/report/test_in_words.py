@@ -171,7 +171,9 @@ def test_of_many_units_the_most_telling_are_described() -> None:
     for j in furthest:
         i = trace["i_t"][:, 0, j]
         first, second = int(i.argmin()), int(i.argmax())
-        assert re.search(rf"between \S+(?: \S+ 1)? % \(step {first}\) and [^(]* % \(step {second}\) in unit {j}\b", text)
+        assert re.search(
+            rf"between \S+(?: \S+ 1)? % \(step {first}\) and [^(]* % \(step {second}\) in unit {j}\b", text
+        )
 
 
 def test_nothing_is_a_mean() -> None:
@@ -258,7 +260,9 @@ def test_what_was_not_recorded_is_not_told(gone: str) -> None:
         "i_t * c_tilde": "wrote into",
     }  # fmt: skip
     for name, part in sentences.items():
-        assert (part in text) == (name != gone and not (part == "wrote into" and gone in ("c_t", "f_t", "i_t * c_tilde")))
+        assert (part in text) == (
+            name != gone and not (part == "wrote into" and gone in ("c_t", "f_t", "i_t * c_tilde"))
+        )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

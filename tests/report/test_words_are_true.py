@@ -36,7 +36,9 @@ class Oracle:
             self.old.append(c)
             c = f * c + i * new
             h = o * np.tanh(c)
-            for found, value in zip((self.i, self.f, self.o, self.new, self.c, self.h), (i, f, o, new, c, h), strict=True):
+            for found, value in zip(
+                (self.i, self.f, self.o, self.new, self.c, self.h), (i, f, o, new, c, h), strict=True
+            ):
                 found.append(value)
 
     def left(self, j: int) -> list[tuple[float, float]]:
@@ -85,7 +87,9 @@ def fits(text: str, value: float) -> bool:
 def courses(sentence: str, units: int) -> dict[int, str]:
     """The course of each unit: those of which the same is said stand together, or it is said of every unit."""
     found: dict[int, str] = {}
-    for course, who in re.findall(rf"({_COURSE})((?: in (?:every unit|unit \d+(?:(?:, |,? and )unit \d+)*))?)", sentence):
+    for course, who in re.findall(
+        rf"({_COURSE})((?: in (?:every unit|unit \d+(?:(?:, |,? and )unit \d+)*))?)", sentence
+    ):
         those = [int(n) for n in re.findall(r"\d+", who)] or list(range(units))
         found |= dict.fromkeys(those, course)
     return found
@@ -145,7 +149,9 @@ def test_every_number_that_is_told_is_so(run: tuple[dict[str, Any], Any, Any, An
             assert np.allclose([float(n) for n in (old, new, kept, written)], expected, atol=NEAR, rtol=1e-4), sentence
         if "the hidden state shows" in sentence:
             met.add("shows")
-            for part, whole, those in re.findall(rf"({_NUMBER}) of ({_NUMBER})((?: in (?:every unit|.*?\d+))?)", sentence):
+            for part, whole, those in re.findall(
+                rf"({_NUMBER}) of ({_NUMBER})((?: in (?:every unit|.*?\d+))?)", sentence
+            ):
                 for j in [int(n) for n in re.findall(r"unit (\d+)", those)] or [0]:
                     expected = [oracle.h[-1][j], oracle.c[-1][j]]
                     assert np.allclose([float(part), float(whole)], expected, atol=NEAR, rtol=1e-4), sentence
