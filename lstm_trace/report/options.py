@@ -10,6 +10,7 @@ from ..formulas.numbers import DIGITS, Style
 from ..trace.argument_types import checked
 from ..trace.rows import Selection
 from .content.view import Detail
+from .formats.markdown import MATH
 
 #: Option of a report to the field of the style that it sets.
 STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
@@ -23,8 +24,8 @@ class Options:
     detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
     digits: decimals, or a `Style`, for display only. selection: lines, layer, direction, steps, row, unit. everything:
     no dots. width: columns of a text report. language: of headings and sentences. notation: a preset of symbols
-    (`notations.NOTATIONS`). alone: of a trace with a way back `back`, that
-    alone, or its `equations`.
+    (`notations.NOTATIONS`). alone: of a trace with a way back `back`, that alone, or its `equations`. math: how
+    formulas are marked in Markdown (`formats.markdown.MATH`); `github` if None.
     """
 
     detail: Detail | None = None
@@ -35,15 +36,23 @@ class Options:
     language: str = "en"
     notation: str = "exercise"
     alone: str = ""
+    math: str | None = None
 
 
-def options_of(**given: Any) -> Options:
+def options_of(format: str, **given: Any) -> Options:
     """The options as `report` takes them, with the fields of a selection and of a style among them.
 
-    Raises OptionError for an unknown detail.
+    Raises OptionError for an unknown detail, and for one that the format does not have.
     """
     if given.get("detail") is not None:
         check("detail", given["detail"], get_args(Detail))
+    if given.get("math") is not None:
+        check("math", given["math"], tuple(MATH))
+        if format != "md":
+            raise OptionError(
+                f"math={given['math']!r} says how formulas are marked in Markdown; this report is {format}: leave math "
+                "away, or choose the format md"
+            )
     if chosen := {name: given.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in given}:
         given["selection"] = Selection(**chosen)
     style = {field: value for name, field in STYLE.items() if (value := given.pop(name, None)) is not None}
