@@ -70,19 +70,25 @@ class Offers:
         return found
 
     def to_frame(
-        self, shape: str = "long", with_inputs: bool = False, padding: bool = False, **selection: Any
+        self,
+        shape: str = "long",
+        with_inputs: bool = False,
+        padding: bool = False,
+        flat: bool = False,
+        **selection: Any,
     ) -> pd.DataFrame:
         """The values as a pandas frame: shape `long`, `wide` or `worked` (see `tables.frames.frame`).
 
         Args:
-            shape: `long`, a row for each value; `wide`, for each step; or `worked`, with formulas.
+            shape: `long`, a row for each value; `wide`, for each step, which is its index; or `worked`, with formulas.
             with_inputs: parameters, inputs and initial states too (long only).
             padding: keep the steps beyond a sequence's length, with a column `valid`, 1 or 0.
+            flat: layer, direction, t and batch as columns (wide only).
             selection: only, layer, direction, steps, batch, unit.
 
         Raises:
-            OptionError: for an unknown shape.
+            OptionError: for an unknown shape, or `flat` with another one than wide.
             MissingError: for a selection that is not there.
         """
-        frame: pd.DataFrame = conveniences.call("trace.to_frame", self, shape, with_inputs, padding, **selection)
+        frame: pd.DataFrame = conveniences.call("trace.to_frame", self, shape, with_inputs, padding, flat, **selection)
         return frame
