@@ -12,16 +12,19 @@ import numpy as np
 from ..base.arrays import Array
 from ..report.languages.strings import Words
 
+#: The largest number.
+LARGEST = float(np.finfo(np.float64).max)
+
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of one unit. label: its symbol, marked (`marked_text`). values: (steps,), NaN where nothing is drawn.
-
-    broken: whether there are steps at which its value is no finite number.
+    """A line of one unit. label: its symbol, marked (`marked_text`); told: the same as text. values: (steps,), NaN
+    where nothing is drawn. broken: whether there are steps at which its value is no finite number.
     """
 
     line: str
     label: str
+    told: str
     values: Array
     broken: bool = False
 
@@ -107,12 +110,12 @@ def marks(low: float, high: float) -> tuple[float, ...]:
     """
     if low == high:
         low, high = (low, low + 1) if low >= 0 else (low, 0.0)
-    power = floor(log10((high - low) / 5)) if high - low > 1e-300 else -300
+    power = floor(log10(max(high / 5 - low / 5, 1e-300)))
     for size in (factor * 10.0**exponent for exponent in (power, power + 1) for factor in (1, 2, 2.5, 5)):
         first, last = floor(low / size), ceil(high / size)
         if last - first <= 5:
             break
-    return tuple(k * size for k in range(first, last + 1))
+    return tuple(min(max(k * size, -LARGEST), LARGEST) for k in range(first, last + 1))
 
 
 def _sizes(least: int) -> list[int]:

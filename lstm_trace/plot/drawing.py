@@ -15,7 +15,7 @@ from ..base.arrays import Array
 from ..base.markup import escape
 from ..formulas.numbers import show
 from ..formulas.plain import number
-from ..report.diagram.marked_text import spans, text_width, unmarked
+from ..report.diagram.marked_text import spans, text_width
 from ..report.formats.text import cells
 from .chart import Chart, Curve, Panel
 
@@ -55,8 +55,7 @@ def _described(chart: Chart) -> str:
             if finite.size:
                 least, most = (number(show(value, 4)) for value in (finite.min(), finite.max()))
                 where = chart.words.word("list").join(part for part in (row.place, row.named) if part)
-                name = unmarked(curve.label)
-                told.append(chart.words.word("plot.curve", name=name, where=where, least=least, most=most))
+                told.append(chart.words.word("plot.curve", name=curve.told, where=where, least=least, most=most))
     return " ".join([*told, chart.caption]).strip()
 
 
@@ -85,8 +84,8 @@ class _Picture:
 
     def y(self, kind: str, top: float, value: Array | float) -> Array | float:
         """Where a value stands in a panel."""
-        low, high = self.scales[kind][0], self.scales[kind][-1]
-        return top + self.tall * (1 - (value - low) / (high - low))
+        low, high = self.scales[kind][0] / 2, self.scales[kind][-1] / 2  # or the difference may overflow
+        return top + self.tall * (1 - (value / 2 - low) / (high - low))
 
     def parts(self) -> Iterator[str]:
         """Everything from top to bottom."""
@@ -172,7 +171,7 @@ class _Picture:
     def _point(self, curve: Curve, kind: str, top: float, name: str, k: int) -> str:
         x, y = self.x(kind, k), self.y(kind, top, float(curve.values[k]))
         shown = number(show(curve.values[k], 4)).replace("-", "−")
-        said = f"{unmarked(curve.label)}, {name}, t = {self.chart.steps[k]}: {shown}"
+        said = f"{curve.told}, {name}, t = {self.chart.steps[k]}: {shown}"
         return (
             f'<circle class="p{self.stroke[curve.line]}" cx="{x:.1f}" cy="{y:.1f}" r="2.6">'
             f"<title>{escape(said)}</title></circle>"

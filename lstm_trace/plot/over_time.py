@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Cell
-from ..cell.network import Stage
+from ..cell.lines import Cell, Line
+from ..cell.network import Stage, forward_stages
 from ..errors import MissingError
+from ..formulas.plain import Plain
 from ..formulas.tree import heading
 from ..report.content.line_groups import is_gate, opens
 from ..report.content.view import View, view
@@ -42,6 +44,8 @@ def over_time(
     row = 0 if batch is None else batch
     chosen = Selection(lines, layer, direction, steps, row)
     shown = view(trace, "summary", 4, chosen, True, language)
+    stages = forward_stages(trace.stages) if direction is None else trace.stages  # those of gradients where it says so
+    shown = replace(shown, stages=tuple(stage for stage in stages if chosen.places(stage)))
     rows = [found for stage in shown.stages for found in _rows(shown, stage, row)]
     if unit is not None:
         rows = _of_units(rows, unit)
@@ -64,29 +68,33 @@ def over_time(
 def _rows(shown: View, stage: Stage, b: int) -> Iterator[Row]:
     """A row for each unit of a stage that has something to draw."""
     trace, cell = shown.trace, stage.cell
-    there = shown.lines(stage)
+    recorded, lines = trace.lines.get(stage.scope, {}), shown.lines(stage)
     if shown.chosen.names is None:
-        wanted = _told(cell)
         if stage.direction == "joined" and shown.chosen.direction is None:
             return
-        there = [line for line in there if line.name in wanted] or [line for line in there if line.assigned]
-    printed = MarkedPlain(trace.header.symbols)
+        wanted = _told(cell)
+        lines = [line for line in lines if line.name in wanted] or [line for line in lines if line.assigned]
     window = shown.chosen.window(trace)
     valid = trace.valid[window, b, 0] != 0
-    widths = [trace.lines[stage.scope][line.name].shape[-1] for line in there]
-    for j in range(max(widths, default=0)):
+    widest = max((recorded[line.name].shape[-1] for line in lines), default=0)
+    for j in range(widest):
         panels: dict[str, list[Curve]] = {"gates": [], "values": []}
-        for line, width in zip(there, widths, strict=True):
-            if j < width:
-                values = np.asarray(trace.lines[stage.scope][line.name][window, b, j], np.float64)
-                panel = "gates" if is_gate(line, cell) else "values"
-                label = printed(heading(line, cell)).replace("-", "−")
-                curve = Curve(line.name, label, np.where(valid, values, np.nan), bool(_gaps(values[valid])))
-                panels[panel].append(curve)
-        where, named = shown.place(stage), shown.unit(j, max(widths))
+        for line in lines:
+            if j < recorded[line.name].shape[-1]:
+                values = np.asarray(recorded[line.name][window, b, j], np.float64)
+                panels["gates" if is_gate(line, cell) else "values"].append(_curve(shown, stage, line, values, valid))
         if any(np.isfinite(curve.values).any() for curves in panels.values() for curve in curves):
             found = tuple(Panel(kind, tuple(curves)) for kind, curves in panels.items())
-            yield Row(stage.scope if len(shown.stages) > 1 else "", j, named, where, found)
+            scope = stage.scope if len(shown.stages) > 1 else ""
+            yield Row(scope, j, shown.unit(j, widest), shown.place(stage), found)
+
+
+def _curve(shown: View, stage: Stage, line: Line, values: Array, valid: Array) -> Curve:
+    """What is drawn of the values of a line: those at valid steps."""
+    own, symbol = shown.trace.header.symbols, heading(line, stage.cell)
+    label = MarkedPlain(own)(symbol).replace("-", "−")
+    broken = not np.isfinite(values[valid]).all()
+    return Curve(line.name, label, Plain(own)(symbol), np.where(valid, values, np.nan), broken)
 
 
 def _states(cell: Cell) -> set[str]:
@@ -103,10 +111,6 @@ def _told(cell: Cell) -> set[str]:
         if line.op == "mul" and gates & set(line.operands):
             names |= set(map(str, line.operands))
     return {name for name in names if name in cell.by_name and cell.by_name[name].assigned}
-
-
-def _gaps(values: Array) -> int:
-    return int(np.count_nonzero(~np.isfinite(values)))
 
 
 def _of_units(rows: list[Row], unit: Any) -> list[Row]:
