@@ -99,7 +99,7 @@ class Chart:
         """The steps that have a mark."""
         n = len(self.steps)
         every = next(size for size in _sizes(1) if n / size <= 10)
-        return [t for t in self.steps if t % every == 0] or [self.steps[0]]
+        return [t for t in self.steps if self.words.nth(t) % every == 0] or [self.steps[0]]
 
 
 def marks(low: float, high: float) -> tuple[float, ...]:

@@ -171,7 +171,7 @@ class _Picture:
     def _point(self, curve: Curve, kind: str, top: float, name: str, k: int) -> str:
         x, y = self.x(kind, k), self.y(kind, top, float(curve.values[k]))
         shown = number(show(curve.values[k], 4)).replace("-", "−")
-        said = f"{curve.told}, {name}, t = {self.chart.steps[k]}: {shown}"
+        said = f"{curve.told}, {name}, t = {self.chart.words.nth(self.chart.steps[k])}: {shown}"
         return (
             f'<circle class="p{self.stroke[curve.line]}" cx="{x:.1f}" cy="{y:.1f}" r="2.6">'
             f"<title>{escape(said)}</title></circle>"
@@ -181,10 +181,9 @@ class _Picture:
         """The marks of the steps, below the last row."""
         text = ""
         for t in self.chart.times:
-            x = self.x(kind, self.chart.steps.index(t))
-            text += (
-                f'<path class="rule" d="M{x:.1f} {y:.1f}v4"/><text class="mark" x="{x:.1f}" y="{y + 16:.1f}">{t}</text>'
-            )
+            x, shown = self.x(kind, self.chart.steps.index(t)), self.chart.words.nth(t)
+            text += f'<path class="rule" d="M{x:.1f} {y:.1f}v4"/>'
+            text += f'<text class="mark" x="{x:.1f}" y="{y + 16:.1f}">{shown}</text>'
         name = f'<text class="mark" x="{self.left[kind] - 9:.1f}" y="{y + 16:.1f}"><tspan class="m">t</tspan></text>'
         return f"<g>{text}{name}</g>\n"
 

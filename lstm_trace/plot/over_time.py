@@ -54,7 +54,7 @@ def over_time(
     kept = _most_moving(rows)
     words = shown.words
     notes = [words.word("plot.most", n=len(rows), shown=len(kept))] if len(kept) < len(rows) else []
-    notes += [words.word("plot.row", row=words.word("row", b=row))] if batch is None and trace.batch > 1 else []
+    notes += [words.word("plot.row", row=shown.row(row))] if batch is None and trace.batch > 1 else []
     if any(curve.broken for found in kept for curve in found.curves):
         notes.append(words.word("plot.gaps"))
     names = {"gates": words.word("plot.gates"), "values": words.word(_kind(shown, kept))}

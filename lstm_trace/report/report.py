@@ -42,7 +42,7 @@ PRINTERS: dict[str, Callable[[View, Options], str]] = {
 #: How a notebook shows a report, whatever its format: what it may ask for, to the printer.
 RENDERED: dict[str, Callable[[View, Options], str]] = {
     "html": _fragment,
-    "markdown": lambda shown, chosen: PRINTERS["md"](shown, replace(chosen, math=chosen.math or "dollars")),
+    "markdown": lambda shown, chosen: PRINTERS["md"](shown, replace(chosen, math="dollars")),
     "plain": PRINTERS["text"],
 }
 #: File suffix to format.
@@ -64,9 +64,9 @@ def report(trace: Trace, format: str = "md", **options: Any) -> Report:
     <BLANKLINE>
     <BLANKLINE>
       z_i = W_xi x_t + W_hi h_{t-1}
-        unit 0: -0.4 + 0.0 = -0.4
+        unit 0: -0.4000 + 0.0000 = -0.4000
       i_t = σ(z_i)
-        unit 0: σ(-0.4) ≈ 0.4013
+        unit 0: σ(-0.4000) ≈ 0.4013
     <BLANKLINE>
     <BLANKLINE>
     """
@@ -84,8 +84,10 @@ def _printed(shown: View, format: str, chosen: Options) -> Report:
 
 def shown(trace: Trace, chosen: Options) -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
+    if chosen.count_from is not None:
+        trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
-    parts = chosen.detail, chosen.digits, chosen.selection, chosen.everything, chosen.language
+    parts = chosen.detail, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
     found = replace(view(trace, *parts), notes=notes)
     if not any(stage.cell.gradient for stage in trace.stages):
         return found

@@ -288,14 +288,22 @@ def test_gradients_can_be_drawn() -> None:
 
 def test_names_of_the_units_and_the_title() -> None:
     figure = lt.run(EXAMPLES / "three-steps.yaml").plot()
-    assert "unit 0 (bright)" in figure.svg()
+    assert "unit 1 (bright)" in figure.svg()
     root = tree(figure)
     assert root.get("role") == "img"
     assert root[0].tag == f"{SVG}title"
     assert root[0].text == figure.title == "Three steps of two units, with biases (Gates and states over time)"
     assert root[1].tag == f"{SVG}desc"
-    assert "h_t of unit 1 (wet): 0.0 to 0.5559." in str(root[1].text)
+    assert "h_t of unit 2 (wet): 0.0 to 0.5559." in str(root[1].text)
     assert "id=" not in figure.svg()  # several stand in one page
+
+
+def test_steps_count_from_1_where_the_problem_says_so() -> None:
+    figure = lt.run(EXAMPLES / "three-steps.yaml").plot(unit=0)
+    assert sorted(set(read(figure)[1].values())) == [1, 2, 3]
+    assert "h_t, unit 1 (bright), t = 3: 0.1923" in figure.svg()
+    assert list(figure.data.index) == [0, 1, 2]  # as in addresses
+    assert figure.data.columns[0] == "i_t[0]"
 
 
 def test_names_are_escaped() -> None:
@@ -307,7 +315,7 @@ def test_names_are_escaped() -> None:
 
 def test_other_languages() -> None:
     svg = lt.run(EXAMPLES / "three-steps.yaml").plot(language="de").svg()
-    assert "Einheit 0 (bright)" in svg
+    assert "Einheit 1 (bright)" in svg
     assert "Kandidat und Zustände" in svg
 
 
