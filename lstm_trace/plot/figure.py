@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 SUFFIXES = {".svg": "svg"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Figure:
     """A picture. title: what it shows, in a line. caption: the sentences below it."""
 
     title: str
     caption: str
-    text: str = field(repr=False)
-    steps: range = field(repr=False)
-    columns: Mapping[str, Array] = field(repr=False)
+    text: str
+    steps: range
+    columns: Mapping[str, Array]
+
+    def __repr__(self) -> str:
+        return f"<Figure {self.title!r}: svg(), save('x.svg'), data>"
 
     def svg(self) -> str:
         """The picture as SVG: one element, which may stand in a file of its own or in a page."""
