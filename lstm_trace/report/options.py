@@ -14,6 +14,7 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .content import hand_size
 from .content.view import Detail
+from .formats.markdown import MATH
 
 #: Option of a report to the field of the style that it sets.
 STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma", "trim": "kept"}
@@ -29,7 +30,7 @@ class Options:
     lines, layer, direction, steps, row, unit. everything: no dots. width: columns of a text report. language: of
     headings and sentences. notation: a preset of symbols (`notations.NOTATIONS`). alone: of a trace with a way back
     `back`, that alone, or its `equations`. count_from: 0 or 1, from which steps, units and layers are counted; as the
-    problem says if None.
+    problem says if None. math: how formulas are marked in Markdown (`formats.markdown.MATH`); `github` if None.
     """
 
     detail: Detail | None = None
@@ -42,6 +43,7 @@ class Options:
     notation: str = "exercise"
     alone: str = ""
     count_from: Literal[0, 1] | None = None
+    math: str | None = None
 
     def numbers(self, trace: Trace) -> Style:
         """How the numbers of a trace are shown."""
@@ -51,13 +53,20 @@ class Options:
         return replace(found, **self.style)
 
 
-def options_of(**given: Any) -> Options:
+def options_of(format: str, **given: Any) -> Options:
     """The options as `report` takes them, with the fields of a selection and of a style among them.
 
-    Raises OptionError for an unknown detail.
+    Raises OptionError for an unknown detail, and for one that the format does not have.
     """
     if given.get("detail") is not None:
         check("detail", given["detail"], get_args(Detail))
+    if given.get("math") is not None:
+        check("math", given["math"], tuple(MATH))
+        if format != "md":
+            raise OptionError(
+                f"math={given['math']!r} says how formulas are marked in Markdown; this report is {format}: leave math "
+                "away, or choose the format md"
+            )
     if given.get("count_from") not in (None, 0, 1) or isinstance(given.get("count_from"), bool):
         raise OptionError(f"count_from: expected 0 or 1, found {describe(given['count_from'])}")
     if chosen := {name: given.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in given}:

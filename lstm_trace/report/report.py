@@ -14,33 +14,46 @@ from .content.view import View, view
 from .content.way_back import on_paper, way_back
 from .formats import latex, markdown, text, typst
 from .options import Options, check, options_of
+from .rendered import Report
 from .sections.sections import blocks
 from .sections.training import symbols
 
 
-def _html(shown: View, _: int) -> str:
+def _html(shown: View, _: Options) -> str:
     from .page.html import page  # with the picture of the cell 40 ms, which the other formats do not need
 
     return page(shown)
 
 
-#: Format to its printer of what is shown, in so many columns where the format has columns.
-PRINTERS: dict[str, Callable[[View, int], str]] = {
-    "md": lambda shown, _: markdown.render(blocks(shown), shown.trace.header.symbols),
-    "text": lambda shown, width: text.render(blocks(shown), shown.trace.header.symbols, width),
+def _fragment(shown: View, chosen: Options) -> str:
+    from .page.fragment import fragment
+
+    return fragment(shown, PRINTERS["text"](shown, chosen))
+
+
+#: Format to its printer of what is shown, by the options of the report.
+PRINTERS: dict[str, Callable[[View, Options], str]] = {
+    "md": lambda shown, chosen: markdown.render(blocks(shown), shown.trace.header.symbols, chosen.math or "github"),
+    "text": lambda shown, chosen: text.render(blocks(shown), shown.trace.header.symbols, chosen.width),
     "html": _html,
     "tex": lambda shown, _: latex.render(blocks(shown), shown.trace.header.symbols),
     "typ": lambda shown, _: typst.render(blocks(shown), shown.trace.header.symbols, shown.words.language),
+}
+#: How a notebook shows a report, whatever its format: what it may ask for, to the printer.
+RENDERED: dict[str, Callable[[View, Options], str]] = {
+    "html": _fragment,
+    "markdown": lambda shown, chosen: PRINTERS["md"](shown, replace(chosen, math="dollars")),
+    "plain": PRINTERS["text"],
 }
 #: File suffix to format.
 SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
 SUFFIXES |= {".typ": "typ", ".pdf": "pdf"}
 
 
-def report(trace: Trace, format: str = "md", **options: Any) -> str:
-    """The worked solution as text.
+def report(trace: Trace, format: str = "md", **options: Any) -> Report:
+    """The worked solution as text, which a notebook shows rendered.
 
-    format: `md` (Markdown with TeX math as GitHub renders it), `text` (for a terminal) or `html`. Options are those of
+    format: `md` (Markdown with TeX math), `text` (for a terminal), `html`, `tex` or `typ`. Options are those of
     `Options`, and those of a selection: only, layer, direction, steps, batch, unit. How numbers are shown: digits
     (decimals), significant (digits instead of decimals), digits_of (decimals of single lines, by name), trim (no zeros
     at the end), decimal_comma. count_from: 0 or 1.
@@ -59,8 +72,13 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     if format == "pdf":
         raise OptionError("a PDF is not text: trace.pdf() gives its bytes")
     check("format", format, tuple(PRINTERS))
-    chosen = options_of(**options)
-    return PRINTERS[format](shown(trace, chosen), chosen.width)
+    chosen = options_of(format, **options)
+    return _printed(shown(trace, chosen), format, chosen)
+
+
+def _printed(shown: View, format: str, chosen: Options) -> Report:
+    """What is shown in its format, and as a notebook asks for it."""
+    return Report(PRINTERS[format](shown, chosen), lambda kind: RENDERED[kind](shown, chosen))
 
 
 def shown(trace: Trace, chosen: Options) -> View:
@@ -76,12 +94,12 @@ def shown(trace: Trace, chosen: Options) -> View:
     return replace(found, back=way_back(found, chosen.detail))
 
 
-def course(done: Training, format: str = "md", **options: Any) -> str:
+def course(done: Training, format: str = "md", **options: Any) -> Report:
     """The worked solution of some updates of the weights. Format and options as for `report`."""
     check("format", format, tuple(PRINTERS))
-    chosen = options_of(**options)
+    chosen = options_of(format, **options)
     views = tuple(_with_symbols(shown(trace, chosen), done) for trace in done.traces)
-    return PRINTERS[format](replace(views[0], course=(done, views)), chosen.width)
+    return _printed(replace(views[0], course=(done, views)), format, chosen)
 
 
 def _with_symbols(found: View, done: Training) -> View:
@@ -92,4 +110,5 @@ def _with_symbols(found: View, done: Training) -> View:
 
 def pdf(trace: Trace, **options: Any) -> bytes:
     """The worked solution as a PDF; options are those of `report`. Raises OptionError without the extra `[pdf]`."""
-    return typst.pdf(report(trace, "typ", **options))
+    chosen = options_of("pdf", **options)
+    return typst.pdf(PRINTERS["typ"](shown(trace, chosen), chosen))

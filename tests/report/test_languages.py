@@ -231,6 +231,11 @@ def shown() -> Iterator[object]:
     for steps in (slice(1, 2), slice(1, 3)):
         yield whole.at(steps=steps).report("md")
     yield replace(whole, header=replace(whole.header, imported=("it was transposed",))).report("md", notation="joined")
+    yield whole.plot()
+    yield whole.plot(lines="z_i")
+    yield stacked(layers=2, width=8, directions=("forward",)).plot(batch=0)
+    yield lt.run({}, [[1.0], [np.inf]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"}).plot()
+    yield lt.run(ROOT / "lstm_trace" / "examples" / "rnn-softmax.yaml").plot()
     for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
         yield in_arithmetic(q22(), arithmetic).report("md")
 

@@ -29,6 +29,12 @@ from ..options import (
     help="Every term of every unit, vectors, or gates and states only; chosen by size if not given.",
 )
 @click.option(
+    "--math",
+    type=click.Choice(["github", "dollars", "none"]),
+    help="Formulas in Markdown: as GitHub reads them (the default), with dollars (Jupyter, Pandoc, Obsidian, VS Code), "
+    "or as plain text.",
+)
+@click.option(
     "--notation",
     type=click.Choice(["exercise", "joined", "pytorch", "keras"]),
     default="exercise",
@@ -57,6 +63,7 @@ def command(
     output: str,
     format_: str | None,
     detail: str | None,
+    math: str | None,
     width: int | None,
     notation: str,
     language: str,
@@ -83,9 +90,14 @@ def command(
 
     picture = f"{os.path.splitext(output)[0]}.svg"
     terminal = output == "-" and sys.stdout.isatty()
-    chosen = format_ or format_of(output, SUFFIXES, "reports", "text" if terminal else "md", FORMAT)
+    chosen = format_ or format_of(output, SUFFIXES, "reports", "text" if terminal and math is None else "md", FORMAT)
     beside = output not in ("-", picture) and not is_device(output)  # there is no place beside a device
     illustrate = chosen == "md" and beside and not no_diagram
+    if math is not None and chosen != "md":
+        raise click.UsageError(
+            f"--math {math} says how formulas are marked in Markdown, but this report is {chosen}: leave --math away, "
+            "or write Markdown (-o x.md, or --format md)"
+        )
     if illustrate:
         spare(picture, [source, output])
     columns = width or (min(shutil.get_terminal_size().columns, 100) if terminal else 80)
@@ -94,14 +106,14 @@ def command(
         from ...engine.rerun import in_arithmetic
 
         trace = in_arithmetic(trace, arithmetic)
-    options = {"detail": detail, "width": columns, "everything": everything, "notation": notation}
+    options = {"detail": detail, "math": math, "width": columns, "everything": everything, "notation": notation}
     options |= {"language": language, "count_from": count_from, **style, **selection}
     if chosen == "pdf":
         made = pdf(trace, **options)
         with written(output, "wb") as file:
             file.write(made)
         return
-    text, svg = report(trace, chosen, **options), ""
+    text, svg = str(report(trace, chosen, **options)), ""
     if illustrate:
         from ...report.illustrated import illustrated
         from ...trace.rows import Selection

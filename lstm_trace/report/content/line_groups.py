@@ -25,8 +25,11 @@ class Group(NamedTuple):
 
 def is_gate(line: Line, cell: Cell) -> bool:
     """Whether a line squashes into (0, 1), or is one minus such a line, and has a name."""
-    if not line.assigned:
-        return False
+    return line.assigned and opens(line, cell)
+
+
+def opens(line: Line, cell: Cell) -> bool:
+    """Whether a line squashes into (0, 1), or is one minus such a line; its name does not matter."""
     if line.squashed:
         return True
     if line.op != "add" or line.constants != (1.0, -1.0) or line.operands[0] != 1.0:

@@ -20,7 +20,9 @@ _INDENT = "  "
 
 
 @dataclass(frozen=True)
-class _Printer:
+class Printer:
+    """Prints blocks in so many columns."""
+
     plain: Plain
     width: int
 
@@ -43,12 +45,12 @@ def cells(text: str) -> int:
 
 def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 80) -> str:
     """The blocks as plain text, `width` columns wide. own: the symbols that the author of the problem gave."""
-    printer = _Printer(Plain(own), max(width, 40))
+    printer = Printer(Plain(own), max(width, 40))
     parts = [TEXT[type(block)](printer, block) for block in blocks]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _heading(p: _Printer, block: Heading) -> str:
+def _heading(p: Printer, block: Heading) -> str:
     title = p.text(block.text)
     if mark := _LINES.get(block.level):
         rows = _wrapped(title, p.width).splitlines()
@@ -56,7 +58,7 @@ def _heading(p: _Printer, block: Heading) -> str:
     return _wrapped(title if block.level == 4 else f"── {title} ──", p.width)
 
 
-def _paragraph(p: _Printer, block: Para) -> str:
+def _paragraph(p: Printer, block: Para) -> str:
     return _wrapped(p.text(block.text), p.width)
 
 
@@ -82,11 +84,11 @@ def _wrapped_anywhere(text: str, width: int, first: str, rest: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _derivation(p: _Printer, block: Derivation) -> str:
+def _derivation(p: Printer, block: Derivation) -> str:
     return "\n".join(line for rows in block.lines for row in rows for line in _row(p, row))
 
 
-def _row(p: _Printer, row: Row) -> list[str]:
+def _row(p: Printer, row: Row) -> list[str]:
     """One row of a derivation, broken before its signs and then within its sums where it is too long."""
     start = (_INDENT * 2 if row.under else _INDENT) + p.text(row.left)
     whole = start + "".join(f"{':' if sign == ':' else ' ' + sign} {p.plain(node)}" for sign, node in row.parts)
@@ -114,7 +116,7 @@ def _fitted(line: str, width: int, indent: int) -> list[str]:
     return _wrapped(line.strip(), width, " " * own, " " * (max(indent, own) + 2)).splitlines()
 
 
-def _premises(p: _Printer, block: Premises) -> str:
+def _premises(p: Printer, block: Premises) -> str:
     rows: list[list[list[str]]] = []
     for items in block.rows:
         used = p.width
@@ -138,7 +140,7 @@ def _broken(line: str, width: int) -> str:
     return "\n".join(_fitted(line, width, 4))
 
 
-def _box(label: str, node: Node, p: _Printer) -> list[str]:
+def _box(label: str, node: Node, p: Printer) -> list[str]:
     """A matrix on as many lines as it has rows, everything else on one."""
     if not isinstance(node, Mat):
         return [label + p.plain(node)]
@@ -163,7 +165,7 @@ def _right(text: str, width: int) -> str:
     return " " * (width - cells(text)) + text
 
 
-def _table(p: _Printer, block: Table) -> str:
+def _table(p: Printer, block: Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
     rows = [[p.text(cell) for cell in row] for row in (block.head, *block.rows)]
     columns = [[rows[0][k], *_aligned([row[k] for row in rows[1:]])] for k in range(len(block.head))]
@@ -175,7 +177,7 @@ def _table(p: _Printer, block: Table) -> str:
     )
 
 
-TEXT: dict[type, Callable[[_Printer, Any], str]] = {
+TEXT: dict[type, Callable[[Printer, Any], str]] = {
     Heading: _heading,
     Para: _paragraph,
     Items: lambda p, block: "\n".join(_wrapped(p.text(row), p.width, "- ", "  ") for row in block.rows),

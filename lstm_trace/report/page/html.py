@@ -63,7 +63,7 @@ def _drawn(shown: View) -> str:
 
 def _whole(shown: View, body: str) -> str:
     """The page round its body. Style and script are named by their hashes: no other runs, and nothing is fetched."""
-    style, script = asset("report.css") + diagram.style(), asset("report.js")
+    style, script = asset("blocks.css") + asset("report.css") + diagram.style(), asset("report.js")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -105,7 +105,7 @@ def _longer(shown: View, times: int) -> View:
 def _sections(found: Page, part: Part) -> Iterator[Section]:
     """A part of the report as sections of the page: the cell goes before the solution, whose steps fold."""
     head = found.printer.text(part.heading.text)
-    folds = part.section in ("solution", "way_back") and not found.shown.single
+    folds = folded(found.shown, part)
     if part.section == ("way_back" if found.shown.alone else "solution") and found.places:
         if folds:
             yield "", step_bar(found)  # it stays in sight from here on
@@ -116,19 +116,28 @@ def _sections(found: Page, part: Part) -> Iterator[Section]:
         yield head, "".join(map(found.printer, (part.heading, *part.blocks)))
 
 
-def _steps(found: Page, part: Part) -> str:
-    """The worked lines, in which each step can be folded, and carries its picture."""
-    p, shown = found.printer, found.shown
+def folded(shown: View, part: Part) -> bool:
+    """Whether a part has steps that fold."""
+    return part.section in ("solution", "way_back") and not shown.single
+
+
+def stepped(shown: View, part: Part) -> tuple[list[list[Block]], list[Block]]:
+    """The blocks of a part before its first step and those of each step, then what stands after the last."""
     chunks: list[list[Block]] = [[part.heading]]
     for block in part.blocks:
         if isinstance(block, Heading) and block.level == 3:
             chunks.append([])
         chunks[-1].append(block)
+    tail = len(chunks) > 1 and chunks[-1][-1] == Para(shown.said("partly"))
+    return chunks, [chunks[-1].pop()] if tail else []
+
+
+def _steps(found: Page, part: Part) -> str:
+    """The worked lines, in which each step can be folded, and carries its picture."""
+    p, shown = found.printer, found.shown
+    chunks, tail = stepped(shown, part)
     first = part.section == "solution" or bool(shown.alone)
     places = shown.places if part.section == "solution" else found.back_places
-    tail: list[Block] = []
-    if len(chunks) > 1 and chunks[-1][-1] == Para(shown.said("partly")):
-        tail = [chunks[-1].pop()]
     body = ["".join(map(p, chunks[0]))]
     few = len(places) <= STILLS
     for n, (place, chunk) in enumerate(zip(places, chunks[1:], strict=True)):

@@ -29,13 +29,16 @@ class Printer:
     """Prints blocks of the report of `trace`, and remembers where each number was made.
 
     own: symbols that the author gave. made: number to the id of the element in which it was made, and its value.
-    making: whether what is printed now makes its numbers, or uses them.
+    making: whether what is printed now makes its numbers, or uses them. linked: whether numbers have names and links
+    at all; in a page with several reports the names would clash. deeper: how far below those of a page headings are.
     """
 
     trace: Trace
     own: Mapping[str, str] = field(default_factory=dict)
     made: dict[Key, tuple[str, Any]] = field(default_factory=dict)
     making: bool = False
+    linked: bool = True
+    deeper: int = 0
 
     def __post_init__(self) -> None:
         self.math = MathML(self.own, replace(MATHML, num=lambda p, node: self._mn(node)))
@@ -55,7 +58,7 @@ class Printer:
 
     def named(self, node: Num) -> tuple[str, str]:
         """(attributes, link) of a number: one of them is empty, both where it is made nowhere on the page."""
-        if not node.key:
+        if not node.key or not self.linked:
             return "", ""
         key = origin(self.trace, node.key)
         known = self.made.get(key)
@@ -134,7 +137,8 @@ def _short(n: int) -> str:
 
 
 def _heading(p: Printer, block: Heading) -> str:
-    return f"<h{block.level}>{p.text(block.text)}</h{block.level}>"
+    level = block.level + p.deeper
+    return f"<h{level}>{p.text(block.text)}</h{level}>"
 
 
 def _table(p: Printer, block: Table) -> str:

@@ -103,15 +103,16 @@ def _figure(found: Page, ident: str, picture: diagram.Picture, place: Place) -> 
     )
 
 
-def still(found: Page, place: Place) -> str:
-    """The picture again, beside the lines of a step."""
+def still(found: Page, place: Place, alone: bool = False) -> str:
+    """The picture of a step: the one of the page again, with other values, or one that stands alone."""
     ident, picture = found.pictures[place.stage.scope]
     texts = diagram.shown(_picture(found, place.stage), found.values, place.t, place.b)
     wide, tall = picture.size
+    shapes = f"<g>{picture.shapes}</g>" if alone else f'<use href="#{ident}g"/>'
     label = escape(found.shown.words.word("diagram.at", where=found.shown.words.aside(found.where(place))))
     return (
         f'<div class="still scroll"><svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
-        f'height="{tall:.0f}" role="img" aria-label="{label}"><use href="#{ident}g"/>'
+        f'height="{tall:.0f}" role="img" aria-label="{label}">{shapes}'
         f"<g>{picture.texts(texts, tips=False)}</g></svg></div>"
     )
 
