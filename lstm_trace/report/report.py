@@ -27,7 +27,9 @@ def _html(shown: View, _: int) -> str:
 #: Format to its printer of what is shown, in so many columns where the format has columns.
 PRINTERS: dict[str, Callable[[View, int], str]] = {
     "md": lambda shown, _: markdown.render(blocks(shown), shown.trace.header.symbols),
-    "text": lambda shown, width: text.render(blocks(shown), shown.trace.header.symbols, width),
+    "text": lambda shown, width: text.render(
+        blocks(shown), shown.trace.header.symbols, width, columns=shown.detail == "compact"
+    ),
     "html": _html,
     "tex": lambda shown, _: latex.render(blocks(shown), shown.trace.header.symbols),
     "typ": lambda shown, _: typst.render(blocks(shown), shown.trace.header.symbols, shown.words.language),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...cell.lines import Line, Operand
 from ...cell.network import Stage
-from ...formulas.blocks import Premises, Table, Text
-from ...formulas.tree import Dots, Node, Num, Sym, kept, value
-from .view import TABLE, View
+from ...formulas.blocks import Premises, Row, Table, Text
+from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, heading, kept, value
+from ...formulas.whole import whole
+from .view import TABLE, Place, View
+from .way_back import Back
 
 
 def read(shown: View, stage: Stage) -> list[str]:
@@ -60,3 +63,74 @@ def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) ->
         cells = [(Dots(),) if k is None else (shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns]
         rows.append((*first, *cells))
     return Table(tuple(head), tuple(rows), places)
+
+
+def chain(shown: View, place: Place, line: Line) -> Row:
+    """Symbol = formula = formula with vectors = value."""
+    cell = place.stage.cell
+    parts = list(shown.formulas(place.stage, line))
+    put_in = _substituted(shown, place, line)
+    if put_in is not None:
+        parts.append(put_in)
+    vector, sign = result(shown, place, line)
+    rounds = put_in is not None and shown.trace.header.arithmetic is not None
+    if rounds and sign == "=" and not _true(shown, place, line):
+        sign = "≈"
+    if put_in is None or put_in[1] != vector:
+        parts.append((sign, vector))
+    return Row((heading(line, cell),), tuple(parts))
+
+
+def _true(shown: View, place: Place, line: Line) -> bool:
+    """Whether every shown unit is exactly what comes of the numbers that are put in."""
+    stage, t, b = place
+    width = shown.trace.lines[stage.scope][line.name].shape[-1]
+    units = [unit for unit in shown.indices(width) if unit is not None]
+    return all(shown.values.scalar(stage, line, t, b, unit, whole=shown.whole).relation == "=" for unit in units)
+
+
+def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | None:
+    """The formula with vectors in place of names, matrices by name; None where an operand was not recorded."""
+    stage, t, b = place
+    if any(shown.values.array(stage.scope, operand) is None for operand in line.operands):
+        return None
+    sign = "="
+
+    def part(operand: Operand) -> Node:
+        """The value of an operand."""
+        nonlocal sign
+        if not isinstance(operand, str):
+            return shown.values.num(stage.scope, operand, None, None, ())
+        values = shown.values.array(stage.scope, operand)
+        assert values is not None
+        if values.ndim == 2:
+            return Sym(operand)
+        per_step = values.ndim == 3
+        vector = shown.values.vector(
+            stage.scope, operand, t if per_step else None, b if per_step else None, shown.units
+        )
+        if not _all_exact(shown, vector):
+            sign = "≈"
+        return vector if len(vector.entries) > 1 else vector.entries[0]
+
+    if isinstance(shown, Back):
+        tree = whole(line, stage.cell, lambda name: shown.width(stage, name), part)
+        return None if isinstance(tree, Vec | Num) else (sign, tree)
+    return sign, SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
+
+
+def _all_exact(shown: View, vector: Vec) -> bool:
+    return all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
+
+
+def result(shown: View, place: Place, line: Line) -> tuple[Vec, str]:
+    """The value of a line at a place, and the sign before it: = where every shown entry is exactly what it is."""
+    stage, t, b = place
+    if shown.chosen.unit is None:
+        vector = shown.values.vector(stage.scope, line.name, t, b, shown.units)
+    else:
+        width = shown.trace.lines[stage.scope][line.name].shape[-1]
+        vector = Vec(
+            tuple(shown.values.num(stage.scope, line.name, t, b, (j,)) for j in shown.indices(width) if j is not None)
+        )
+    return vector, "=" if _all_exact(shown, vector) else "≈"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...backpropagation.training import Training
 
 T = TypeVar("T")
-Detail = Literal["scalar", "vector", "summary"]
+Detail = Literal["scalar", "compact", "vector", "summary"]
 
 #: So many scalars (vectors) are shown one by one where no detail is asked for.
 SCALARS, VECTORS = 400, 300

@@ -12,16 +12,32 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Table, Text
+from ...formulas.blocks import (
+    Block,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Table,
+    Text,
+)
 from ...formulas.plain import Plain
+from ...formulas.size import sizes
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
 from ...formulas.user_tex import GREEK, translated
 from ...printable import printable
-from .line_breaking import TEX_SIGNS, columns, packed, sizes, tex_rows
+from .line_breaking import TEX_SIGNS, beside, columns, packed, tex_rows, tex_stretches
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
 ROOM, WIDE, LONG = 78, 84, 40
+#: The same of one of two columns.
+HALF = 38
 
 _HEADINGS = {1: r"{\LARGE\bfseries %s\par}", 2: r"\section*{%s}", 3: r"\subsection*{%s}", 4: r"\subsubsection*{%s}"}
 _SPECIAL = {
@@ -152,6 +168,30 @@ def _premises(p: _Printer, block: Premises) -> str:
     return f"\\begin{{alignat*}}{{{max(map(len, rows))}}}\n{body}\n\\end{{alignat*}}"
 
 
+def _chains(p: _Printer, block: Chains) -> str:
+    """Chains in boxes, so that none is parted, two beside each other where they fit."""
+    rows = []
+    for chains in beside(block, p.size, ROOM, HALF):
+        room, width = (ROOM, r"\linewidth") if len(chains) == 1 else (HALF, r"0.49\linewidth")
+        boxes = (f"\\begin{{minipage}}[t]{{{width}}}\n{_chain(p, c, room)}\n\\end{{minipage}}" for c in chains)
+        rows.append("%\n\\hfill\n".join(boxes))
+    body = "\n\n\\medskip\n".join(rows)
+    return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n{body}\\par}}"
+
+
+def _chain(p: _Printer, chain: Chain, room: int) -> str:
+    lines = [line for row in chain.rows for line in tex_stretches(row, p.tex, p.size, room)]
+    body = " \\\\[3pt]\n".join(lines)
+    title = f"\\textbf{{{p.text(chain.title)}}}\\\\[2pt]\n" if chain.title else ""
+    return f"{title}$\\begin{{aligned}}\n{body}\n\\end{{aligned}}$"
+
+
+def _boxed(p: _Printer, block: Boxed) -> str:
+    body = "\n\n".join(LATEX[type(one)](p, one) for one in block.blocks)
+    width = r"\dimexpr\linewidth-2\fboxsep-2\fboxrule\relax"
+    return f"\\fbox{{\\begin{{minipage}}{{{width}}}\n{body}\n\\end{{minipage}}}}"
+
+
 LATEX: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: _heading,
     Para: lambda p, block: p.text(block.text),
@@ -159,4 +199,6 @@ LATEX: dict[type, Callable[[_Printer, Any], str]] = {
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }

@@ -6,11 +6,25 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
-from ...formulas.plain import Plain
+from ...formulas.blocks import (
+    Block,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Row,
+    Table,
+    Text,
+)
+from ...formulas.plain import COLUMNS, PLAIN, Plain
 from ...formulas.tree import Dots, Mat, Node, Vec, broken
 from ...printable import printable
 from .line_breaking import fitting
@@ -41,9 +55,12 @@ def cells(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 80) -> str:
-    """The blocks as plain text, `width` columns wide. own: the symbols that the author of the problem gave."""
-    printer = _Printer(Plain(own), max(width, 40))
+def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 80, columns: bool = False) -> str:
+    """The blocks as plain text, `width` columns wide. own: the symbols that the author of the problem gave.
+
+    columns: whether vectors stand as columns, `[0.5; -1]`, beside matrices with their numbers.
+    """
+    printer = _Printer(Plain(own, COLUMNS if columns else PLAIN), max(width, 40))
     parts = [TEXT[type(block)](printer, block) for block in blocks]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -175,6 +192,50 @@ def _table(p: _Printer, block: Table) -> str:
     )
 
 
+# -- chains -----------------------------------------------------------------------------------------------------------
+
+#: Stands before a sign within a formula, where a long one may be broken.
+_BREAK = "\x1f"
+
+
+def _chains(p: _Printer, block: Chains) -> str:
+    mark = "\n\n" if any(chain.title for chain in block.chains) else "\n"
+    return mark.join("\n".join(_chain(p, chain)) for chain in block.chains)
+
+
+def _chain(p: _Printer, chain: Chain) -> list[str]:
+    """A chain under its name, the signs of each value below one another."""
+    lines = [_wrapped(p.text(chain.title), p.width)] if chain.title else []
+    breaking = Plain(p.plain.own, replace(p.plain.format, plus=f" {_BREAK}+ ", less=f" {_BREAK}- "))
+    for row in chain.rows:
+        start = _INDENT + p.text(row.left)
+        indent = cells(start) if cells(start) < p.width // 3 else len(_INDENT) * 2
+        lines.append(start)
+        for sign, node in row.parts:
+            whole = f" {sign} {p.plain(node)}"
+            if cells(lines[-1] + whole) <= p.width:
+                lines[-1] += whole
+                continue
+            if cells(lines[-1]) > indent:
+                lines.append(" " * indent)
+            for piece in f" {sign} {breaking(node)}".split(_BREAK):
+                if cells(lines[-1] + piece.rstrip()) > p.width and lines[-1].strip():
+                    lines[-1] = lines[-1].rstrip()
+                    lines.append(" " * (indent + 5))
+                lines[-1] += piece
+    return [part for line in lines for part in _fitted(line, p.width, 6)]
+
+
+def _boxed(p: _Printer, block: Boxed) -> str:
+    """The blocks in a frame."""
+    inner = replace(p, width=p.width - 4)
+    lines = "\n\n".join(TEXT[type(one)](inner, one) for one in block.blocks).splitlines()
+    lines = textwrap.dedent("\n".join(lines)).splitlines()
+    wide = max(map(cells, lines))
+    rows = [f"│ {line}{' ' * (wide - cells(line))} │" for line in lines]
+    return "\n".join([f"┌{'─' * (wide + 2)}┐", *rows, f"└{'─' * (wide + 2)}┘"])
+
+
 TEXT: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: _heading,
     Para: _paragraph,
@@ -182,4 +243,6 @@ TEXT: dict[type, Callable[[_Printer, Any], str]] = {
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }

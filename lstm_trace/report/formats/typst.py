@@ -12,15 +12,32 @@ from typing import Any
 
 from ...base.extras import missing
 from ...errors import OptionError
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.blocks import (
+    Block,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Row,
+    Table,
+    Text,
+)
 from ...formulas.plain import Plain
+from ...formulas.size import sizes
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
 from ...printable import printable
-from .line_breaking import columns, packed, sizes
+from .line_breaking import beside, columns, packed, stretches
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 80
+#: The same of one of two columns.
+HALF = 43
 
 _PREAMBLE = """\
 #set document(title: {title}, date: none)
@@ -43,6 +60,15 @@ _PREAMBLE = """\
   set text(..edges)
   grid(column-gutter: 2em, row-gutter: 1em, align: left + horizon, ..args)
 }})
+#let chains(..cells) = block(above: 1.1em, below: 1.1em, {{
+  set par(leading: 0.5em)
+  show math.equation: set align(start)
+  show math.equation.where(block: true): set block(above: 0.4em, below: 0em, breakable: false)
+  grid(columns: (1fr, 1fr), column-gutter: 1em, row-gutter: 1em, ..cells)
+}})
+#let one(body) = grid.cell(breakable: false, body)
+#let wide(body) = grid.cell(breakable: false, colspan: 2, body)
+#let boxed(body) = block(stroke: 0.5pt, inset: 8pt, above: 1.2em, below: 1.2em, breakable: false, body)
 """
 #: Families with Chinese, Japanese and Korean characters, the first that is there is used.
 CJK = (
@@ -155,6 +181,33 @@ def _premises(p: _Printer, block: Premises) -> str:
     return f"#given(columns: {most},\n  {body},\n)"
 
 
+def _chains(p: _Printer, block: Chains) -> str:
+    """Chains that are not parted, two beside each other where they fit."""
+    cells = []
+    for row in beside(block, p.size, ROOM, HALF):
+        kind, room = ("one", HALF) if len(row) > 1 else ("wide", ROOM)
+        cells += [f"{kind}[{_chain(p, chain, room)}]" for chain in row]
+    return "#chains(\n  " + ",\n  ".join(cells) + ",\n)"
+
+
+def _chain(p: _Printer, chain: Chain, room: int) -> str:
+    lines = [line for row in chain.rows for line in _stretched(p, row, room)]
+    title = f"*{p.text(chain.title)}*" if chain.title else ""
+    return f"{title}$ " + " \\ ".join(lines) + " $"
+
+
+def _stretched(p: _Printer, row: Row, room: int) -> list[str]:
+    """One value on the way, the signs below one another."""
+    lines = []
+    for k, stretch in enumerate(stretches(row, p.size, room)):
+        text = "".join(p.math(part) for part in row.left if not isinstance(part, str | Code)) if k == 0 else ""
+        for at, (sign, node) in enumerate(stretch):
+            within = f"quad {sign}" if sign in "+-" else sign
+            text += f" {'&' if at == 0 else ''}{within} {p.math(node)}"
+        lines.append(text)
+    return lines
+
+
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: lambda p, block: f"#heading(level: {block.level})[{p.text(block.text)}]",
     Para: lambda p, block: p.text(block.text),
@@ -162,4 +215,6 @@ BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: lambda p, block: "#boxed[\n" + "\n\n".join(BLOCKS[type(b)](p, b) for b in block.blocks) + "\n]",
 }

@@ -11,16 +11,19 @@ from typing import Any
 
 from ...base.markup import escape
 from ...cell.network import X, scope_and_name
-from ...formulas.blocks import Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.blocks import Boxed, Chain, Chains, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
+from ...formulas.size import sizes
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
 from ...trace.address import INITIAL
 from ...trace.trace import Trace
-from ..formats.line_breaking import sizes
+from ..formats.line_breaking import beside
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
+#: So many characters stand on a line of paper, and in one of two columns.
+WIDE = (84, 40)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -198,6 +201,38 @@ def _premises(p: Printer, block: Premises) -> str:
     return "".join(rows) + "\n"
 
 
+def _chains(p: Printer, block: Chains) -> str:
+    """Chains in two columns where they fit on paper."""
+    body = "".join(
+        f'<div class="chain{" alone" if len(row) == 1 else ""}">{_chain(p, chain)}</div>'
+        for row in beside(block, p.size, *WIDE)
+        for chain in row
+    )
+    return f'<div class="chains">{body}</div>\n'
+
+
+def _chain(p: Printer, chain: Chain) -> str:
+    """A chain under its name; what is not given is made where it stands first."""
+    title = f'<p class="name-of">{p.text(chain.title)}</p>' if chain.title else ""
+    return title + "".join(_worked(p, row) for row in chain.rows)
+
+
+def _worked(p: Printer, row: Row) -> str:
+    pieces = []
+    for k, (sign, node) in enumerate(row.parts):
+        lead = f'<mo form="infix">{sign}</mo>'
+        for mark, piece in broken(node, p.size, WIDE[0]):
+            lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
+            pieces.append(math(f"{lead}{(p.make if k else p.math)(piece)}", tall=True))
+            lead = ""
+    left = "".join(p._inline(part, tall=True) for part in row.left)
+    return f'<div class="row worked"><span>{left}</span><span>{"<wbr>".join(pieces)}</span></div>'
+
+
+def _boxed(p: Printer, block: Boxed) -> str:
+    return f'<div class="boxed">{"".join(map(p, block.blocks))}</div>\n'
+
+
 HTML: dict[type, Callable[[Printer, Any], str]] = {
     Heading: _heading,
     Para: lambda p, block: f"<p>{p.text(block.text)}</p>\n",
@@ -205,4 +240,6 @@ HTML: dict[type, Callable[[Printer, Any], str]] = {
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }

@@ -1,0 +1,109 @@
+"""A formula of vectors and matrices as a person writes it: numbers in place of vectors of one entry, no empty sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+from ...formulas.plain import Plain
+from ...formulas.tree import (
+    Call,
+    Factors,
+    Mat,
+    MatVec,
+    Neg,
+    Node,
+    Num,
+    Prod,
+    Square,
+    Sum,
+    Transposed,
+    Vec,
+)
+
+
+def tidy(node: Node) -> Node:
+    """The same formula as a person writes it.
+
+    >>> from lstm_trace.formulas.tree import number
+    >>> one, two = number(1), number(2)
+    >>> Plain()(tidy(Sum((1.0, 1.0), (MatVec(Mat(((two,),)), Vec((one,))), Prod(Vec((one, two)), Vec((two,)))))))
+    '(2)(1) + 2 [1, 2]'
+    """
+    if isinstance(node, Num):
+        return node
+    if isinstance(node, Vec):
+        return node.entries[0] if len(node.entries) == 1 else node
+    if isinstance(node, Mat):
+        return node
+    inner: Node = replace(node, **{f.name: _each(getattr(node, f.name)) for f in fields(node)})
+    rule = _RULES.get(type(inner))
+    return inner if rule is None else rule(inner)
+
+
+def _each(part: Any) -> Any:
+    if isinstance(part, tuple):
+        return tuple(map(_each, part))
+    return tidy(part) if hasattr(part, "__dataclass_fields__") else part
+
+
+def _sum(node: Sum) -> Node:
+    if len(node.terms) > 1:
+        return node
+    return node.terms[0] if node.signs[0] > 0 else Neg(node.terms[0])
+
+
+def _transposed(node: Transposed) -> Node:
+    return Mat(tuple(zip(*node.of.rows, strict=True))) if isinstance(node.of, Mat) else node
+
+
+def _times_vector(node: MatVec) -> Node:
+    """Matrix times vector; of one number only the products of numbers."""
+    matrix = node.matrix
+    if not isinstance(matrix, Mat) or len(matrix.rows[0]) > 1:
+        return node
+    column = tidy(Vec(tuple(row[0] for row in matrix.rows)))
+    return _product(Prod(column, node.vector))
+
+
+def _product(node: Prod) -> Node:
+    """A number before what it multiplies; sums and numbers in parentheses where all is of one number."""
+    left, right = node.left, node.right
+    if alike(left, right):
+        return Square(left)
+    if isinstance(right, Num) and not isinstance(left, Num):
+        left, right = right, left
+    if isinstance(left, Num) and isinstance(right, Sum) and not _wide(right):
+        return Factors((node.left, node.right))
+    return Prod(left, right)
+
+
+def alike(left: Node, right: Node) -> bool:
+    """Whether two formulas are printed alike."""
+    plain = Plain()
+    return plain(left) == plain(right)
+
+
+def _wide(node: Any) -> bool:
+    """Whether a vector stands in a formula."""
+    if isinstance(node, Vec | Mat):
+        return True
+    parts = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
+    return not isinstance(node, Num) and any(map(_wide, parts))
+
+
+def _call(node: Call) -> Node:
+    """Vectors one after the other as the one vector that they make."""
+    if node.op != "concat" or not all(isinstance(arg, Vec | Num) for arg in node.args):
+        return node
+    return Vec(tuple(entry for arg in node.args for entry in (arg.entries if isinstance(arg, Vec) else (arg,))))
+
+
+_RULES: dict[type, Callable[[Any], Node]] = {
+    Sum: _sum,
+    Transposed: _transposed,
+    MatVec: _times_vector,
+    Prod: _product,
+    Call: _call,
+}
