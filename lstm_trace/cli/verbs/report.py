@@ -77,7 +77,6 @@ def command(
     import sys
 
     from ...base.files import format_of, is_device, spare, written
-    from ...cell.arithmetic import decimals
     from ...report.report import SUFFIXES, pdf, report
 
     picture = f"{os.path.splitext(output)[0]}.svg"
@@ -93,8 +92,6 @@ def command(
         from ...engine.rerun import in_arithmetic
 
         trace = in_arithmetic(trace, arithmetic)
-    if style["digits"] is None:
-        style["digits"] = max(8, decimals(trace.header.arithmetic))
     options = {"detail": detail, "width": columns, "everything": everything, "notation": notation}
     options |= {"language": language, **style, **selection}
     if chosen == "pdf":
