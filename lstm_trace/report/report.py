@@ -10,7 +10,8 @@ from ..backpropagation.training import Training
 from ..errors import OptionError
 from ..trace.trace import Trace
 from .content import notations
-from .content.view import View, view
+from .content.bounds import view
+from .content.view import View
 from .content.way_back import on_paper, way_back
 from .formats import latex, markdown, text, typst
 from .options import Options, check, options_of
@@ -34,6 +35,8 @@ PRINTERS: dict[str, Callable[[View, int], str]] = {
     "tex": lambda shown, _: latex.render(blocks(shown), shown.trace.header.symbols),
     "typ": lambda shown, _: typst.render(blocks(shown), shown.trace.header.symbols, shown.words.language),
 }
+#: Formats that go on pages of paper.
+PAPER = frozenset({"tex", "typ", "pdf"})
 #: File suffix to format.
 SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
 SUFFIXES |= {".typ": "typ", ".pdf": "pdf"}
@@ -63,15 +66,18 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
         raise OptionError("a PDF is not text: trace.pdf() gives its bytes")
     check("format", format, tuple(PRINTERS))
     chosen = options_of(**options)
-    return PRINTERS[format](shown(trace, chosen), chosen.width)
+    return PRINTERS[format](shown(trace, chosen, format), chosen.width)
 
 
-def shown(trace: Trace, chosen: Options) -> View:
+def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
     parts = chosen.detail, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
-    found = replace(view(trace, *parts), notes=notes)
-    if not any(stage.cell.gradient for stage in trace.stages):
+    back = any(stage.cell.gradient for stage in trace.stages)
+    found = replace(view(trace, *parts, paper=format in PAPER and not back), notes=notes)
+    if format == "html" and chosen.detail is None and not back:
+        found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
+    if not back:
         return found
     found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone)
     return replace(found, back=way_back(found, chosen.detail))

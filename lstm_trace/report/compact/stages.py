@@ -7,7 +7,7 @@ vectors and matrices, which is printed, and as a tree of numbers for each unit, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ...base.arrays import Array
 from ...cell.lines import Line, Operand
 from ...cell.network import VALID
 from ...formulas.scalar import SCALAR, Terms
-from ...formulas.tree import SYMBOLIC, Call, Mat, Node, Num, Sum, Sym, Vec, number
+from ...formulas.tree import SYMBOLIC, Call, Mat, Node, Num, Sum, Sym, number
 from ...formulas.whole import on_paper
 from ..content.view import Place, View
 from .cuts import Cut
@@ -95,21 +95,20 @@ class Stages:
         return self._value(operand)
 
     def _value(self, name: str) -> Node:
-        """A matrix by its rows, a vector by its entries; the symbol of what was not recorded."""
+        """A matrix by its rows, a vector by its entries; the symbol of what was not recorded, or is too large."""
         values = self._values(name)
-        if values is None:
+        if values is None or (values.ndim == 2 and not self.shown.filled):
             return Sym(name)
         scope, num = self.place.stage.scope, self.shown.values.num
         if values.ndim == 2:
             rows, columns = map(range, values.shape)
             return Mat(tuple(tuple(num(scope, name, None, None, (j, k)) for k in columns) for j in rows))
         t, b = (self.place.t, self.place.b) if values.ndim == 3 else (None, None)
-        return self.shown.values.vector(scope, name, t, b)
+        return self.shown.values.vector(scope, name, t, b, self.shown.units)
 
     def _result(self, line: Line) -> Node:
         unit, vector = self.shown.chosen.unit, self._value(line.name)
-        assert isinstance(vector, Vec)
-        return tidy(vector if unit is None else vector.entries[unit])
+        return tidy(vector if unit is None else self._num(line.name, unit))
 
     def _values(self, name: str) -> Array | None:
         return self.shown.values.array(self.place.stage.scope, name)
@@ -156,7 +155,7 @@ class Stages:
     def _agree_in_each(self, left: Any, right: Any) -> bool:
         if isinstance(left, tuple) and isinstance(right, tuple):
             return len(left) == len(right) and all(map(self._agree_in_each, left, right))
-        return self._agree(left, right) if is_dataclass(left) else bool(left == right)
+        return self._agree(left, right) if isinstance(left, Node) else bool(left == right)
 
     def _exact(self, line: Line) -> bool:
         return all(self.shown.values.is_exact(self._num(line.name, unit)) for unit in self._units(line))
@@ -195,5 +194,5 @@ class Stages:
         ]
         if any(array is None for array in arrays):
             raise LookupError(line.name)
-        terms: Callable[..., Any] = SCALAR[line.op]
+        terms: Callable[..., Node] = SCALAR[line.op]
         return terms(line, Terms(line, (self.place.t, self.place.b), unit, arrays, num))

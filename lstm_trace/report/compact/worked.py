@@ -32,8 +32,10 @@ def worked(shown: View, place: Place) -> Iterator[Block]:
         yield Chains(there)
 
 
-def zero_weights(shown: View) -> Iterator[Block]:
-    """That some weights are zero, said once for all steps: their products are left out."""
+def opening(shown: View) -> Iterator[Block]:
+    """What is said once for all steps: which weights are zero and left out, and that matrices are too large."""
+    if not shown.filled:
+        yield Para(shown.said("matrices.named"))
     names: dict[str, None] = {}
     for stage in shown.stages:
         read = [line for line in shown.lines(stage) if line.op in ("matvec", "vecmat", "mul", "add")]

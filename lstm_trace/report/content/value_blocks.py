@@ -65,6 +65,24 @@ def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) ->
     return Table(tuple(head), tuple(rows), places)
 
 
+def units_beside(shown: View, place: Place, lines: Sequence[Line]) -> Table:
+    """The values of lines at one place as a table, a row for each line and a column for each shown unit."""
+    stage, t, b = place
+    widths = {line.name: shown.trace.lines[stage.scope][line.name].shape[-1] for line in lines}
+    widest = max(widths.values())
+    columns = shown.indices(widest)
+    head: list[Text] = [("",), *(("…",) if j is None else (shown.unit(j, widest),) for j in columns)]
+    rows = []
+    for line in lines:
+        width = widths[line.name]
+        cells: list[Text] = [
+            (Dots(),) if j is None else ("",) if j >= width else (shown.values.num(stage.scope, line.name, t, b, (j,)),)
+            for j in columns
+        ]
+        rows.append(((heading(line, stage.cell),), *cells))
+    return Table(tuple(head), tuple(rows))
+
+
 def chain(shown: View, place: Place, line: Line) -> Row:
     """Symbol = formula = formula with vectors = value."""
     cell = place.stage.cell

@@ -17,7 +17,7 @@ from ...formulas.tree import heading
 from ...formulas.values import Values
 from ..content.view import View
 from ..diagram import diagram
-from ..sections.sections import Part, parts
+from ..sections.sections import Part, blocks, parts
 from . import heatmap
 from .html_blocks import Printer
 from .pictures import STILLS, Page, Section, cell, pictures, shown_steps, step_bar, still
@@ -57,7 +57,15 @@ def _drawn(shown: View) -> str:
     joined = "\n".join(main)
     nav = f'<nav aria-label="{escape(shown.words.word("contents"))}"><ul>{"".join(links)}</ul></nav>'
     body = f"<header>{printer(first.heading)}\n{top}</header>\n{nav}\n<main>\n{joined}\n</main>"
+    if shown.printed is not None:
+        body = f'<div class="screen">{body}</div>\n{_paper(shown.printed)}'
     return _whole(shown, body)
+
+
+def _paper(shown: View) -> str:
+    """What is printed in place of what is on the screen: the solution on few pages, without pictures and links."""
+    printer = Printer(shown.trace, shown.trace.header.symbols, linked=False)
+    return f'<div class="paper">{"".join(map(printer, blocks(shown)))}</div>'
 
 
 def _whole(shown: View, body: str) -> str:

@@ -32,13 +32,14 @@ class Printer:
     """Prints blocks of the report of `trace`, and remembers where each number was made.
 
     own: symbols that the author gave. made: number to the id of the element in which it was made, and its value.
-    making: whether what is printed now makes its numbers, or uses them.
+    making: whether what is printed now makes its numbers, or uses them. linked: whether numbers are links at all.
     """
 
     trace: Trace
     own: Mapping[str, str] = field(default_factory=dict)
     made: dict[Key, tuple[str, Any]] = field(default_factory=dict)
     making: bool = False
+    linked: bool = True
 
     def __post_init__(self) -> None:
         self.math = MathML(self.own, replace(MATHML, num=lambda p, node: self._mn(node)))
@@ -58,7 +59,7 @@ class Printer:
 
     def named(self, node: Num) -> tuple[str, str]:
         """(attributes, link) of a number: one of them is empty, both where it is made nowhere on the page."""
-        if not node.key:
+        if not node.key or not self.linked:
             return "", ""
         key = origin(self.trace, node.key)
         known = self.made.get(key)

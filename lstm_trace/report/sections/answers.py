@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ...cell.network import Stage
 from ...engine.rerun import in_arithmetic
-from ...formulas.blocks import Block, Derivation, Heading, Para, Row
+from ...formulas.blocks import Block, Boxed, Code, Derivation, Heading, Para, Premises, Row, Table
 from ...formulas.numbers import DIGITS, Style
 from ...formulas.tree import Num, Vec
 from ...formulas.values import Values
@@ -23,25 +24,37 @@ def answers(shown: View) -> Iterator[Block]:
     if not found:
         return
     yield Heading(2, shown.said("answers"))
+    there = list(_values(shown, found))
+    if shown.detail == "compact" and there:
+        yield Boxed(tuple(there))
+    else:
+        yield from there
+    if any(not shown.counts(t, b) for _, address in found for t, b in _places(shown, address)):
+        yield Para(shown.said("answers.padding"))
+
+
+def _places(shown: View, address: Address) -> list[tuple[int, int]]:
+    """The shown steps and rows of an asked line."""
+    steps = shown.steps if address.t is None else (address.t,)
+    return [(t, b) for t in steps for b in (shown.rows if address.b is None else (address.b,))]
+
+
+def _values(shown: View, found: list[tuple[Stage, Address]]) -> Iterator[Para | Table | Derivation | Premises]:
     rows: list[tuple[Row, ...]] = []
     beside = _beside(shown)
-    padded = False
     for stage, address in found:
-        steps = shown.steps if address.t is None else (address.t,)
-        batch = shown.rows if address.b is None else (address.b,)
-        there = [shown.counts(t, b) for t in steps for b in batch]
-        padded |= not all(there)
-        if not any(there):
+        places = _places(shown, address)
+        if not any(shown.counts(t, b) for t, b in places):
             continue
-        if len(there) == 1:
-            vector, sign = _value(shown, Place(stage, steps[0], batch[0]), address)
+        if len(places) == 1:
+            place = Place(stage, *places[0])
+            vector, sign = _value(shown, place, address)
             if vector.entries:
-                place = Place(stage, steps[0], batch[0])
                 under = [Row(v.said(key), ((":", _value(v, place, address)[0]),), True) for key, v in beside]
                 rows.append((Row(name_of(shown, stage, address), ((sign, vector),)), *under))
             continue
         if rows:
-            yield Derivation(tuple(rows))
+            yield _rows(shown, rows)
             rows = []
         yield Para(shown.words.text("label", what=name_of(shown, stage, address)))
         yield by_step(shown, stage, address.line)
@@ -49,9 +62,15 @@ def answers(shown: View) -> Iterator[Block]:
             yield Para(capital(other.words.text("label", what=other.said(key))))
             yield by_step(other, stage, address.line)
     if rows:
-        yield Derivation(tuple(rows))
-    if padded:
-        yield Para(shown.said("answers.padding"))
+        yield _rows(shown, rows)
+
+
+def _rows(shown: View, rows: list[tuple[Row, ...]]) -> Derivation | Premises:
+    """Values below one another; beside one another where all are compact."""
+    items = [(row.left[0], *row.parts[0]) for row, *under in rows if len(row.left) == 1 and not under]
+    if shown.detail != "compact" or len(items) < len(rows):
+        return Derivation(tuple(rows))
+    return Premises((tuple((left, sign, value) for left, sign, value in items if not isinstance(left, str | Code)),))
 
 
 def _beside(shown: View) -> list[tuple[str, View]]:

@@ -15,7 +15,7 @@ from ..content.view import TABLE, UNITS, View
 from ..languages.strings import capital
 
 #: So many rows of matrices are written out; beyond, their sizes.
-MATRIX_ROWS = 150
+MATRIX_ROWS, PAPER_ROWS = 150, 64
 
 
 def given(shown: View) -> Iterator[Block]:
@@ -79,7 +79,7 @@ def _parameters(shown: View) -> Iterator[Block]:
     if not arrays:
         return
     heights = sum(a.shape[0] if shown.everything else min(a.shape[0], UNITS) for a in arrays)
-    whole = shown.everything or heights <= MATRIX_ROWS
+    whole = shown.everything or heights <= (PAPER_ROWS if shown.paper else MATRIX_ROWS)
     vectors_too = ".vectors" if any(a.ndim == 1 for a in arrays) else ""
     yield Para(shown.said(f"weights{'' if whole else '.long'}{vectors_too}"))
     for stage in shown.stages:

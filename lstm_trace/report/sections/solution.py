@@ -10,9 +10,9 @@ from ...cell.network import scope_and_name
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import Dots, Node, Num, Sym, heading
 from ...formulas.whole import on_paper
-from ..compact.worked import worked, zero_weights
+from ..compact.worked import opening, worked
 from ..content.line_groups import titled
-from ..content.value_blocks import chain, read, result, vectors
+from ..content.value_blocks import chain, read, result, units_beside, vectors
 from ..content.view import Place, View
 from ..languages.strings import capital
 
@@ -25,7 +25,7 @@ def solution(shown: View) -> Iterator[Block]:
     if shown.cut:
         yield Para(_shortened(shown))
     if shown.detail == "compact":
-        yield from zero_weights(shown)
+        yield from opening(shown)
     alone = shown.single
     missing = False
     for place in shown.places:
@@ -85,6 +85,9 @@ def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
     else:
         groups = [group for group in shown.groups(place.stage, shown.idle(place)) if group.leader is not None]
         lines = [x for g in groups for x in ((g.leader,) if g.leader in g.lines else g.lines) if x is not None]
+    if shown.paper and lines:
+        yield units_beside(shown, place, lines)
+        return
     rows = []
     for line in lines:
         vector, sign = result(shown, place, line)
@@ -130,7 +133,7 @@ def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
     return tuple(rows) if len(rows) > 1 else ()
 
 
-# -- notes --------------------------------------------------------------------------------------------------------------
+# -- notes -----------------------------------------------------------------------------------------------------------
 
 
 def rounding(shown: View, name: str) -> Text:
