@@ -287,7 +287,7 @@ def numbers(node: Any) -> Iterator[Num]:
             yield from numbers(part)
 
 
-def broken(node: Node, size: Callable[[Node], int], room: int) -> list[tuple[str, Node]]:
+def broken(node: Node, size: Callable[[Node], float], room: float) -> list[tuple[str, Node]]:
     """A sum in pieces that each fit into `room`, with the sign before each piece but the first; others stay whole."""
     if not isinstance(node, Sum) or size(node) <= room:
         return [("", node)]

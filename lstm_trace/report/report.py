@@ -32,8 +32,8 @@ PRINTERS: dict[str, Callable[[View, int], str]] = {
         blocks(shown), shown.trace.header.symbols, width, columns=shown.detail == "compact"
     ),
     "html": _html,
-    "tex": lambda shown, _: latex.render(blocks(shown), shown.trace.header.symbols),
-    "typ": lambda shown, _: typst.render(blocks(shown), shown.trace.header.symbols, shown.words.language),
+    "tex": lambda shown, _: latex.render(blocks(shown), shown.trace.header.symbols, shown.tight),
+    "typ": lambda shown, _: typst.render(blocks(shown), shown.trace.header.symbols, shown.words.language, shown.tight),
 }
 #: Formats that go on pages of paper.
 PAPER = frozenset({"tex", "typ", "pdf"})

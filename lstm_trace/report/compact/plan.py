@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from ...cell.lines import Line, Operand
 from ...cell.network import Stage
 from ...formulas.plain import Plain
-from ...formulas.size import sizes
+from ...formulas.size import widths
 from ...formulas.tree import SYMBOLIC, Call, Node, Sum, number, value
 from ..content.line_groups import Group
 from ..content.view import View
 from .cuts import Cut, cuts, operands
 from .stages import Parts, Stages
 
-#: So many characters of a formula stand on a line, and so many formulas in a chain; longer ones are divided.
-ROOM, MOST = 78, 8
+#: So much of a formula, in digits, stand on a line, and so many formulas in a chain; longer ones are divided.
+ROOM, MOST = 70, 8
 
 
 def plan(shown: View, stage: Stage) -> list[tuple[Group, list[Cut | Line]]]:
@@ -27,7 +27,7 @@ def plan(shown: View, stage: Stage) -> list[tuple[Group, list[Cut | Line]]]:
     if place is None:
         return []
     stages = Stages(shown, place, whole=True)
-    size = sizes(Plain(shown.trace.header.symbols))
+    size = widths(Plain(shown.trace.header.symbols))
     return [
         (group, [part for cut in cuts(shown, group, stage.cell) for part in _fitting(stages, cut, size)])
         for group in shown.groups(stage)
@@ -41,7 +41,7 @@ def _handed_on(stage: Stage, group: Group) -> bool:
     return group.leader is None and all(x.name in carried and x.op == "where" for x in group.lines)
 
 
-def _fitting(stages: Stages, cut: Cut, size: Callable[[Node], int]) -> Iterator[Cut | Line]:
+def _fitting(stages: Stages, cut: Cut, size: Callable[[Node], float]) -> Iterator[Cut | Line]:
     parts = stages.parts(cut)
     if parts is None or _fits(parts, size):
         yield cut
@@ -52,7 +52,7 @@ def _fitting(stages: Stages, cut: Cut, size: Callable[[Node], int]) -> Iterator[
         yield cut.line
 
 
-def _fits(parts: Parts, size: Callable[[Node], int]) -> bool:
+def _fits(parts: Parts, size: Callable[[Node], float]) -> bool:
     terms = [term for _, node in parts for term in (node.terms if isinstance(node, Sum) else (node,))]
     return len(parts) <= MOST and max(map(size, terms)) <= ROOM
 

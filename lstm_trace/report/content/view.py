@@ -75,6 +75,11 @@ class View:
         return self.trace.header.title or self.words.word("untitled")
 
     @property
+    def tight(self) -> bool:
+        """Whether it is set so that few pages of paper are needed."""
+        return self.paper and self.detail in ("compact", "summary")
+
+    @property
     def single(self) -> bool:
         """Whether there is one layer, direction, step and row, so that all that is given stands in one place."""
         return len(forward_stages(self.trace.stages)) == self.trace.steps == self.trace.batch == 1

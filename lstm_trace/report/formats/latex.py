@@ -27,19 +27,36 @@ from ...formulas.blocks import (
     Text,
 )
 from ...formulas.plain import Plain
-from ...formulas.size import sizes
+from ...formulas.size import sizes, widths
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
 from ...formulas.user_tex import GREEK, translated
 from ...printable import printable
-from .line_breaking import TEX_SIGNS, beside, columns, packed, tex_rows, tex_stretches
+from .line_breaking import CLOSE, FULL, TEX_SIGNS, beside, columns, packed, room, tex_rows, tex_stretches
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
 ROOM, WIDE, LONG = 78, 84, 40
-#: The same of one of two columns.
-HALF = 38
 
 _HEADINGS = {1: r"{\LARGE\bfseries %s\par}", 2: r"\section*{%s}", 3: r"\subsection*{%s}", 4: r"\subsubsection*{%s}"}
+#: Less space around headings, displays and items, and smaller headings.
+_TIGHT = (
+    r"\makeatletter",
+    *(
+        rf"\renewcommand{{\{name}}}{{\@startsection{{{name}}}{{{level}}}{{0pt}}{{{above}}}{{3pt}}{{{font}}}}}"
+        for name, level, above, font in (
+            ("section", 1, r"8pt plus 2pt", r"\normalfont\large\bfseries"),
+            ("subsection", 2, r"6pt plus 2pt", r"\normalfont\normalsize\bfseries"),
+        )
+    ),
+    r"\renewcommand{\@listI}{\leftmargin\leftmargini \topsep 0pt \parsep 0pt \itemsep 2pt}",
+    r"\let\@listi\@listI",
+    r"\makeatother",
+    r"\AtBeginDocument{%",
+    *(rf"  \setlength{{\{side}displayskip}}{{4pt plus 2pt}}%" for side in ("above", "below")),
+    *(rf"  \setlength{{\{side}displayshortskip}}{{4pt plus 2pt}}%" for side in ("above", "below")),
+    r"}",
+)
+_TITLE = r"{\Large\bfseries %s\par}"
 _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
@@ -58,7 +75,8 @@ _KNOWN = set(map(chr, range(0xA0, 0x180))) - set("ĦħĸĿŀŉŦŧſ¤¦¨¯´¸
 class _Printer:
     tex: Tex
     plain: Plain
-    size: Callable[[Node], int]
+    size: Callable[[Node], float]
+    tight: bool
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -82,26 +100,27 @@ def literal(text: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, Any]) -> str:
-    """The blocks as a LaTeX document. own: symbols of some names."""
+def render(blocks: Iterable[Block], own: Mapping[str, Any], tight: bool = False) -> str:
+    """The blocks as a LaTeX document. own: symbols of some names. tight: whether paper is to be saved."""
     plain = Plain(own)
     understood = {name: tex for name, tex in own.items() if not isinstance(tex, str) or translated(tex, TEX)}
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
-    printer = _Printer(Tex(understood, format), plain, sizes(plain))
+    printer = _Printer(Tex(understood, format), plain, (widths if tight else sizes)(plain), tight)
     body = "\n\n".join(LATEX[type(block)](printer, block) for block in blocks)
-    return f"{_preamble(body)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+    return f"{_preamble(body, tight)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
-def _preamble(body: str) -> str:
+def _preamble(body: str, tight: bool) -> str:
     rows = [
         r"\documentclass[fleqn]{article}",
-        r"\usepackage[a4paper, margin=2cm]{geometry}",
+        rf"\usepackage[a4paper, {'hmargin=2cm, vmargin=1.7cm' if tight else 'margin=2cm'}]{{geometry}}",
         r"\usepackage{amsmath}",
         r"\allowdisplaybreaks",
         r"\setlength{\parindent}{0pt}",
-        r"\setlength{\parskip}{6pt}",
+        rf"\setlength{{\parskip}}{{{'4pt' if tight else '6pt'}}}",
         r"\setlength{\mathindent}{1em}",
         r"\renewcommand{\labelitemi}{$\bullet$}",
+        *(_TIGHT if tight else ()),
     ]
     columns = max(
         (row.count("&") + 1 for row in re.findall(r"\\begin\{bmatrix\}(.*?)(?:\\\\|$)", body, re.M)), default=0
@@ -128,7 +147,7 @@ def _declared(c: str) -> str:
 
 
 def _heading(p: _Printer, block: Heading) -> str:
-    return _HEADINGS[block.level] % p.text(block.text)
+    return (_TITLE if p.tight and block.level == 1 else _HEADINGS[block.level]) % p.text(block.text)
 
 
 def _items(p: _Printer, block: Items) -> str:
@@ -160,6 +179,14 @@ def _derivation(p: _Printer, block: Derivation) -> str:
 
 
 def _premises(p: _Printer, block: Premises) -> str:
+    if p.tight:
+        rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
+                for items in packed(block, p.size, FULL, CLOSE)]  # fmt: skip
+        body = " \\\\\\noalign{\\smallskip}\n".join(" & ".join(row) for row in rows)
+        columns = r"@{}l" + r"@{\quad}l" * (max(map(len, rows)) - 1) + "@{}"
+        return (
+            f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\\par}}"
+        )
     rows = [
         [f"&{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
         for items in packed(block, p.size, ROOM)
@@ -169,27 +196,58 @@ def _premises(p: _Printer, block: Premises) -> str:
 
 
 def _chains(p: _Printer, block: Chains) -> str:
-    """Chains in boxes, so that none is parted, two beside each other where they fit."""
+    """Chains in boxes, so that none is parted: two beside each other, or one beside its name."""
     rows = []
-    for chains in beside(block, p.size, ROOM, HALF):
-        room, width = (ROOM, r"\linewidth") if len(chains) == 1 else (HALF, r"0.49\linewidth")
-        boxes = (f"\\begin{{minipage}}[t]{{{width}}}\n{_chain(p, c, room)}\n\\end{{minipage}}" for c in chains)
-        rows.append("%\n\\hfill\n".join(boxes))
-    body = "\n\n\\medskip\n".join(rows)
+    for chains in beside(block, p.size):
+        if len(chains) > 1:
+            rows.append("%\n\\hfill\n".join(_box("0.49", _named(p, chain, chains)) for chain in chains))
+        elif chains[0].title:
+            name, formulas = rf"\raggedright\textbf{{{p.text(chains[0].title)}}}", _chain(p, chains[0], chains)
+            rows.append(f"{_box('0.15', name)}%\n{_box('0.85', formulas)}")
+        else:
+            rows.append(_box("1", _chain(p, chains[0], chains)))
+    body = "\n\n\\smallskip\n".join(rows)
+    return _close(body)
+
+
+def _close(body: str) -> str:
+    """A paragraph whose matrices have their columns close to each other."""
     return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n{body}\\par}}"
 
 
-def _chain(p: _Printer, chain: Chain, room: int) -> str:
-    lines = [line for row in chain.rows for line in tex_stretches(row, p.tex, p.size, room)]
-    body = " \\\\[3pt]\n".join(lines)
+def _box(width: str, body: str) -> str:
+    return f"\\begin{{minipage}}[t]{{{width}\\linewidth}}\n{body}\n\\end{{minipage}}"
+
+
+def _named(p: _Printer, chain: Chain, row: tuple[Chain, ...]) -> str:
+    """A chain below its name."""
     title = f"\\textbf{{{p.text(chain.title)}}}\\\\[2pt]\n" if chain.title else ""
-    return f"{title}$\\begin{{aligned}}\n{body}\n\\end{{aligned}}$"
+    return f"{title}{_chain(p, chain, row)}"
+
+
+def _chain(p: _Printer, chain: Chain, row: tuple[Chain, ...]) -> str:
+    lines = [line for one in chain.rows for line in tex_stretches(one, p.tex, p.size, room(chain, row))]
+    body = " \\\\[2pt]\n".join(lines)
+    return f"$\\begin{{aligned}}[t]\n{body}\n\\end{{aligned}}$"
 
 
 def _boxed(p: _Printer, block: Boxed) -> str:
-    body = "\n\n".join(LATEX[type(one)](p, one) for one in block.blocks)
-    width = r"\dimexpr\linewidth-2\fboxsep-2\fboxrule\relax"
-    return f"\\fbox{{\\begin{{minipage}}{{{width}}}\n{body}\n\\end{{minipage}}}}"
+    """A frame as wide as what stands in it."""
+    body = " \\\\[6pt]\n".join(row for one in block.blocks for row in _in_box(p, one))
+    return f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}"
+
+
+def _in_box(p: _Printer, block: Block) -> list[str]:
+    """A block in rows of a table: displays as formulas in a line."""
+    if isinstance(block, Premises):
+        rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
+                for items in packed(block, p.size, FULL, CLOSE)]  # fmt: skip
+        return [r"\qquad ".join(row) for row in rows]
+    text = LATEX[type(block)](p, block)
+    if isinstance(block, Derivation):
+        text = text.replace("{align*}", "{aligned}")
+        return [f"${text}$"]
+    return text.split("\n\n")
 
 
 LATEX: dict[type, Callable[[_Printer, Any], str]] = {

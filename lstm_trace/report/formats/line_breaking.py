@@ -9,21 +9,25 @@ from ...formulas.blocks import Chain, Chains, Code, Premises, Row, Table
 from ...formulas.tex import Tex
 from ...formulas.tree import Mat, Node, Num, Vec, broken
 
+#: Space between two values side by side, and where they stand close.
+GAP, CLOSE = 4, 2.6
+#: How wide a formula is.
+Width = Callable[[Node], float]
 #: What stands between a formula and its value, in TeX.
 TEX_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
 #: A printed row of a derivation: 0 for its start, 1 for what goes on below, 2 within a sum; then signs and formulas.
 Piece = tuple[int, list[tuple[str, Node]]]
 
 
-def pieces(row: Row, size: Callable[[Node], int], room: int) -> list[Piece]:
+def pieces(row: Row, size: Width, room: int) -> list[Piece]:
     """One row of a derivation in rows that fit into `room`: a break before a sign, then within a long sum."""
     found: list[Piece] = [(0, [])]
-    used = 0
+    used = 0.0
     for sign, node in row.parts:
         wide = min(size(node), room)
         if used and used + wide > room:
             found.append((1, []))
-            used = 0
+            used = 0.0
         used += wide
         for lead, piece in broken(node, size, room):
             if lead:
@@ -33,9 +37,7 @@ def pieces(row: Row, size: Callable[[Node], int], room: int) -> list[Piece]:
     return found
 
 
-def tex_rows(
-    row: Row, tex: Tex, size: Callable[[Node], int], room: int, words: Callable[[str], str], colon: str
-) -> list[str]:
+def tex_rows(row: Row, tex: Tex, size: Width, room: int, words: Callable[[str], str], colon: str) -> list[str]:
     """One row of a derivation in aligned rows of TeX; a long sum goes on below.
 
     words: sets a text within a formula. colon: between a word and a formula.
@@ -51,22 +53,22 @@ def tex_rows(
     return rows
 
 
-def packed(block: Premises, size: Callable[[Node], int], room: int) -> list[list[tuple[Node, str, Node]]]:
-    """Given values in rows that fit into `room`."""
+def packed(block: Premises, size: Width, room: int, gap: float = GAP) -> list[list[tuple[Node, str, Node]]]:
+    """Given values in rows that fit into `room`; gap: the space between two of them."""
     rows: list[list[tuple[Node, str, Node]]] = []
     for items in block.rows:
-        used = room
+        used: float = room
         for item in items:
-            wide = 6 + size(item[0]) + size(item[2])
-            if used + wide > room:
+            wide = 2 + gap + size(item[0]) + size(item[2])
+            if used + wide - gap > room:
                 rows.append([])
-                used = 0
+                used = 0.0
             rows[-1].append(item)
             used += wide
     return rows
 
 
-def columns(block: Table, size: Callable[[Node], int], room: int) -> list[list[int]]:
+def columns(block: Table, size: Width, room: int) -> list[list[int]]:
     """The columns of a table in tables that fit into `room`."""
     widths = [
         max(sum(len(part) if isinstance(part, str) else size(part) for part in cell if not isinstance(part, Code))
@@ -76,7 +78,7 @@ def columns(block: Table, size: Callable[[Node], int], room: int) -> list[list[i
     return fitting(widths, block.places, room)
 
 
-def fitting(widths: Sequence[int], places: int, room: int) -> list[list[int]]:
+def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
     """The columns of a table in tables that fit into `room`, each with the first `places` ones.
 
     >>> fitting([1, 4, 4, 4], 1, 15)
@@ -92,18 +94,22 @@ def fitting(widths: Sequence[int], places: int, room: int) -> list[list[int]]:
 
 # -- chains -----------------------------------------------------------------------------------------------------------
 
+#: So much stands on a line of A4, beside the name of a chain, and in one of two columns (`formulas.size.widths`).
+FULL, BESIDE, HALF = 95, 79, 46
+#: A sign with the space around it.
+SIGN = 2.6
 #: Formulas on one line, each with the sign before it; the first sign of the first line follows the symbol.
 Stretch = list[tuple[str, Node]]
 
 
-def stretches(row: Row, size: Callable[[Node], int], room: int) -> list[Stretch]:
+def stretches(row: Row, size: Width, room: float) -> list[Stretch]:
     """The formulas of a chain in lines that fit into `room` with its symbol: as many as fit, then within a sum."""
     left = sum(len(part) if isinstance(part, str) else 0 if isinstance(part, Code) else size(part) for part in row.left)
     found: list[Stretch] = [[]]
     used = left
     for sign, node in row.parts:
-        for lead, piece in broken(node, size, room - left - 3):
-            wide = 3 + size(piece)
+        for lead, piece in broken(node, size, room - left - SIGN):
+            wide = SIGN + size(piece)
             if found[-1] and (lead or used + wide > room):
                 found.append([])
                 used = left
@@ -112,7 +118,7 @@ def stretches(row: Row, size: Callable[[Node], int], room: int) -> list[Stretch]
     return found
 
 
-def tex_stretches(row: Row, tex: Tex, size: Callable[[Node], int], room: int) -> list[str]:
+def tex_stretches(row: Row, tex: Tex, size: Width, room: float) -> list[str]:
     """One value of a chain in aligned rows of TeX, the signs below one another."""
     lines = []
     for k, stretch in enumerate(stretches(row, size, room)):
@@ -124,37 +130,53 @@ def tex_stretches(row: Row, tex: Tex, size: Callable[[Node], int], room: int) ->
     return lines
 
 
-def beside(block: Chains, size: Callable[[Node], int], room: int, half: int) -> list[tuple[Chain, ...]]:
-    """The chains in rows of one or two, so that they take the least height; half: the room of one of two."""
+def beside(block: Chains, size: Width) -> list[tuple[Chain, ...]]:
+    """The chains in rows: two beside each other, or each beside its name, as takes less height.
+
+    Of chains without a name, such as equations, those that fit stand beside each other.
+    """
     chains = block.chains
-
-    def height(chain: Chain, room: int) -> float:
-        rows = [stretch for row in chain.rows for stretch in stretches(row, size, room)]
-        return bool(chain.title) + sum(0.5 + max(tall(node) for _, node in stretch) for stretch in rows)
-
-    def fits(chain: Chain) -> bool:
-        left = [sum(size(part) for part in row.left if not isinstance(part, str | Code)) for row in chain.rows]
-        widest = [max((size(n) for s in stretches(row, size, half) for _, n in s), default=0) for row in chain.rows]
-        return all(a + b + 3 <= half for a, b in zip(left, widest, strict=True))
-
-    best: list[tuple[float, list[tuple[Chain, ...]]]] = [(0.0, [])]  # of the chains from the end
-    for k in reversed(range(len(chains))):
-        rest = best[-1]
-        found = (height(chains[k], room) + rest[0], [(chains[k],), *rest[1]])
-        if k + 1 < len(chains) and fits(chains[k]) and fits(chains[k + 1]):
-            after = best[-2]
-            pair = max(height(chains[k], half), height(chains[k + 1], half))
-            if pair + after[0] <= found[0]:
-                found = (pair + after[0], [(chains[k], chains[k + 1]), *after[1]])
-        best.append(found)
-    return best[-1][1]
+    found = list[tuple[Chain, ...]]()
+    while (at := sum(map(len, found))) < len(chains):
+        pair = chains[at : at + 2]
+        found.append(pair if all(_fits(chain, size) for chain in pair) else pair[:1])
+    alone: list[tuple[Chain, ...]] = [(chain,) for chain in chains]
+    if any(chain.title for chain in chains):
+        split = any(len(row) == 1 for row in found[:-1])
+        return alone if split or _height(alone, size) < _height(found, size) else found
+    return found
 
 
-def tall(node: Any) -> int:
+def _height(rows: Sequence[tuple[Chain, ...]], size: Width) -> float:
+    """About how many lines of text rows of chains take; a name above a chain takes one."""
+
+    def height(chain: Chain, row: tuple[Chain, ...]) -> float:
+        lines = [found for one in chain.rows for found in stretches(one, size, room(chain, row))]
+        return (len(row) > 1) + sum(0.5 + max(_tall(node) for _, node in line) for line in lines)
+
+    return sum(max(height(chain, row) for chain in row) for row in rows)
+
+
+def _tall(node: Any) -> int:
     """How many lines high a formula is: as its tallest vector or matrix."""
-    if isinstance(node, Vec):
-        return len(node.entries)
-    if isinstance(node, Mat):
-        return len(node.rows)
+    if isinstance(node, Vec | Mat):
+        return len(node.entries if isinstance(node, Vec) else node.rows)
     parts = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
-    return 1 if isinstance(node, Num) else max(map(tall, parts), default=1)
+    return 1 if isinstance(node, Num) else max(map(_tall, parts), default=1)
+
+
+def room(chain: Chain, row: Sequence[Chain]) -> float:
+    """How much of a chain stands on a line of its row; half of the width if it is one of two, or stands in that."""
+    return HALF if len(row) > 1 else BESIDE if chain.title else FULL
+
+
+def _fits(chain: Chain, size: Width) -> bool:
+    """Whether a chain fits into one of two columns."""
+    lines = ((row, line) for row in chain.rows for line in stretches(row, size, HALF))
+    return all(_wide(row, line, size) <= HALF for row, line in lines)
+
+
+def _wide(row: Row, stretch: Stretch, size: Width) -> float:
+    return sum(size(part) for part in row.left if not isinstance(part, str | Code)) + sum(
+        SIGN + size(node) for _, node in stretch
+    )

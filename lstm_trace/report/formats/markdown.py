@@ -22,11 +22,11 @@ from ...formulas.blocks import (
     Text,
 )
 from ...formulas.plain import Plain
-from ...formulas.size import sizes
+from ...formulas.size import sizes, widths
 from ...formulas.tex import Tex, escaped
 from ...formulas.tree import Dots, Node, Num
 from ...printable import printable
-from .line_breaking import TEX_SIGNS, packed, tex_rows, tex_stretches
+from .line_breaking import FULL, TEX_SIGNS, packed, tex_rows, tex_stretches
 
 #: So many characters of a formula, as plain text, stand on one row.
 ROOM = 78
@@ -110,7 +110,7 @@ def _chains(p: _Printer, block: Chains) -> str:
 
 
 def _chain(p: _Printer, chain: Chain) -> list[str]:
-    return [line for row in chain.rows for line in tex_stretches(row, p.tex, p.size, ROOM)]
+    return [line for row in chain.rows for line in tex_stretches(row, p.tex, widths(p.plain), FULL)]
 
 
 def _boxed(p: _Printer, block: Boxed) -> str:

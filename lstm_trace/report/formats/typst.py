@@ -28,16 +28,14 @@ from ...formulas.blocks import (
     Text,
 )
 from ...formulas.plain import Plain
-from ...formulas.size import sizes
+from ...formulas.size import sizes, widths
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
 from ...printable import printable
-from .line_breaking import beside, columns, packed, stretches
+from .line_breaking import CLOSE, FULL, GAP, beside, columns, packed, room, stretches
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 80
-#: The same of one of two columns.
-HALF = 43
 
 _PREAMBLE = """\
 #set document(title: {title}, date: none)
@@ -45,7 +43,7 @@ _PREAMBLE = """\
 #set text(font: ({fonts}), size: 10pt, lang: "{lang}")
 #show math.equation: set text(font: ("New Computer Modern Math", {fonts}))
 #show heading.where(level: 1): set text(size: 1.25em)
-#show heading: set block(above: 1.6em, below: 0.9em)
+#show heading: set block(above: {above}, below: {below})
 #set par(leading: 0.6em, spacing: 1.1em)
 #let edges = (top-edge: "bounds", bottom-edge: "bounds")
 #let line(above, body, ..more) = block(above: above, below: 0.75em, ..more, {{
@@ -60,15 +58,26 @@ _PREAMBLE = """\
   set text(..edges)
   grid(column-gutter: 2em, row-gutter: 1em, align: left + horizon, ..args)
 }})
-#let chains(..cells) = block(above: 1.1em, below: 1.1em, {{
-  set par(leading: 0.5em)
+#let chains(columns, ..cells) = block(above: 0.9em, below: 0.9em, {{
   show math.equation: set align(start)
-  show math.equation.where(block: true): set block(above: 0.4em, below: 0em, breakable: false)
-  grid(columns: (1fr, 1fr), column-gutter: 1em, row-gutter: 1em, ..cells)
+  show math.equation.where(block: true): set block(above: 0.5em, below: 0em, breakable: false)
+  grid(columns: columns, column-gutter: 1em, row-gutter: 0.9em, align: left + horizon, ..cells)
 }})
+#let beside = (1fr, 1fr)
+#let named = (15%, 1fr)
 #let one(body) = grid.cell(breakable: false, body)
 #let wide(body) = grid.cell(breakable: false, colspan: 2, body)
 #let boxed(body) = block(stroke: 0.5pt, inset: 8pt, above: 1.2em, below: 1.2em, breakable: false, body)
+"""
+_TIGHT = """\
+#set page(margin: (x: 2cm, y: 1.7cm))
+#set par(spacing: 0.8em)
+#show heading.where(level: 1): set text(size: 0.85em)
+#show heading.where(level: 2): set text(size: 0.95em)
+#let given(..args) = block(above: 0.9em, below: 0.9em, {
+  set text(..edges)
+  grid(column-gutter: 1.3em, row-gutter: 0.7em, align: left + horizon, ..args)
+})
 """
 #: Families with Chinese, Japanese and Korean characters, the first that is there is used.
 CJK = (
@@ -81,7 +90,8 @@ CJK = (
 @dataclass(frozen=True)
 class _Printer:
     math: TypstMath
-    size: Callable[[Node], int]
+    size: Callable[[Node], float]
+    room: int
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -95,16 +105,20 @@ class _Printer:
         return "…" if isinstance(part, Dots) and part.way == "across" else f"${self.math(part)}$"
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, Any], language: str = "en") -> str:
-    """The blocks as the source of a document. own: symbols of some names."""
+def render(blocks: Iterable[Block], own: Mapping[str, Any], language: str = "en", tight: bool = False) -> str:
+    """The blocks as the source of a document. own: symbols of some names. tight: whether paper is to be saved."""
     plain = Plain(own)
-    printer = _Printer(TypstMath(own), sizes(plain))
+    printer = _Printer(TypstMath(own), (widths if tight else sizes)(plain), FULL if tight else ROOM)
     there = list(blocks)
     title = printable(next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), ""))
     body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
     fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
-    return _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang) + f"\n{body}\n"
+    above, below = ("1.2em", "0.7em") if tight else ("1.6em", "0.9em")
+    preamble = _PREAMBLE.format(
+        title=string(title), fonts=", ".join(fonts) + ",", lang=lang, above=above, below=below
+    )  # fmt: skip
+    return f"{preamble}{_TIGHT if tight else ''}\n{body}\n"
 
 
 def pdf(source: str) -> bytes:
@@ -174,7 +188,7 @@ def _row(p: _Printer, row: Row) -> str:
 def _premises(p: _Printer, block: Premises) -> str:
     rows = [
         [f"[${p.math(left)} {sign} {p.math(right)}$]" for left, sign, right in items]
-        for items in packed(block, p.size, ROOM)
+        for items in packed(block, p.size, p.room, CLOSE if p.room == FULL else GAP)
     ]
     most = max(map(len, rows))
     body = ",\n  ".join(", ".join(row + ["[]"] * (most - len(row))) for row in rows)
@@ -182,21 +196,26 @@ def _premises(p: _Printer, block: Premises) -> str:
 
 
 def _chains(p: _Printer, block: Chains) -> str:
-    """Chains that are not parted, two beside each other where they fit."""
+    """Chains that are not parted: two beside each other, or one beside its name."""
+    rows = beside(block, p.size)
     cells = []
-    for row in beside(block, p.size, ROOM, HALF):
-        kind, room = ("one", HALF) if len(row) > 1 else ("wide", ROOM)
-        cells += [f"{kind}[{_chain(p, chain, room)}]" for chain in row]
-    return "#chains(\n  " + ",\n  ".join(cells) + ",\n)"
+    for row in rows:
+        for chain in row:
+            title, formulas = p.text(chain.title), _chain(p, chain, room(chain, row))
+            if len(row) > 1:
+                cells.append(f"one[{f'*{title}* ' if title else ''}{formulas}]")
+            else:
+                cells += [f"one[*{title}*]", f"one[{formulas}]"] if title else [f"wide[{formulas}]"]
+    kind = "named" if any(len(row) == 1 and row[0].title for row in rows) else "beside"
+    return f"#chains({kind},\n  " + ",\n  ".join(cells) + ",\n)"
 
 
-def _chain(p: _Printer, chain: Chain, room: int) -> str:
+def _chain(p: _Printer, chain: Chain, room: float) -> str:
     lines = [line for row in chain.rows for line in _stretched(p, row, room)]
-    title = f"*{p.text(chain.title)}*" if chain.title else ""
-    return f"{title}$ " + " \\ ".join(lines) + " $"
+    return "$ " + " \\ ".join(lines) + " $"
 
 
-def _stretched(p: _Printer, row: Row, room: int) -> list[str]:
+def _stretched(p: _Printer, row: Row, room: float) -> list[str]:
     """One value on the way, the signs below one another."""
     lines = []
     for k, stretch in enumerate(stretches(row, p.size, room)):

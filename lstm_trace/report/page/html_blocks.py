@@ -14,16 +14,14 @@ from ...cell.network import X, scope_and_name
 from ...formulas.blocks import Boxed, Chain, Chains, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
-from ...formulas.size import sizes
+from ...formulas.size import sizes, widths
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
 from ...trace.address import INITIAL
 from ...trace.trace import Trace
-from ..formats.line_breaking import beside
+from ..formats.line_breaking import FULL, beside
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
-#: So many characters stand on a line of paper, and in one of two columns.
-WIDE = (84, 40)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -43,7 +41,7 @@ class Printer:
 
     def __post_init__(self) -> None:
         self.math = MathML(self.own, replace(MATHML, num=lambda p, node: self._mn(node)))
-        self.size = sizes(Plain(self.own))
+        self.size, self.width = sizes(Plain(self.own)), widths(Plain(self.own))
 
     def __call__(self, block: object) -> str:
         """The HTML of a block."""
@@ -203,26 +201,27 @@ def _premises(p: Printer, block: Premises) -> str:
 
 
 def _chains(p: Printer, block: Chains) -> str:
-    """Chains in two columns where they fit on paper."""
+    """Chains in two columns where they fit on paper, each beside its name otherwise."""
+    rows = beside(block, p.width)
     body = "".join(
         f'<div class="chain{" alone" if len(row) == 1 else ""}">{_chain(p, chain)}</div>'
-        for row in beside(block, p.size, *WIDE)
+        for row in rows
         for chain in row
     )
     return f'<div class="chains">{body}</div>\n'
 
 
 def _chain(p: Printer, chain: Chain) -> str:
-    """A chain under its name; what is not given is made where it stands first."""
+    """A chain with its name; what is not given is made where it stands first."""
     title = f'<p class="name-of">{p.text(chain.title)}</p>' if chain.title else ""
-    return title + "".join(_worked(p, row) for row in chain.rows)
+    return f"{title}<div>{''.join(_worked(p, row) for row in chain.rows)}</div>"
 
 
 def _worked(p: Printer, row: Row) -> str:
     pieces = []
     for k, (sign, node) in enumerate(row.parts):
         lead = f'<mo form="infix">{sign}</mo>'
-        for mark, piece in broken(node, p.size, WIDE[0]):
+        for mark, piece in broken(node, p.width, FULL):
             lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
             pieces.append(math(f"{lead}{(p.make if k else p.math)(piece)}", tall=True))
             lead = ""

@@ -37,7 +37,13 @@ def equations(shown: View) -> Iterator[Block]:
             rows = tuple(new.values())
             yield Chains(tuple(Chain((), (row,)) for row in rows)) if whole else Derivation(tuple((r,) for r in rows))
         seen |= new.keys()
-    yield from definitions(used, shown.words)
+    for block in definitions(used, shown.words):
+        if not whole:
+            yield block
+        elif isinstance(block, Derivation):
+            yield Chains(tuple(Chain((), rows) for rows in block.lines))
+        elif block != Para(shown.said("where")):
+            yield block
     yield from shown.notes
 
 

@@ -8,12 +8,18 @@ import numpy as np
 
 from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...formulas.blocks import Block, Heading, Para, Premises, Text
+from ...formulas.plain import Plain
+from ...formulas.size import widths
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
 from ..content.requested import name_of, wanted
 from ..content.value_blocks import by_step, read, vectors
 from ..content.view import TABLE, UNITS, View
 from ..languages.strings import capital
 
+#: Values that belong together: symbol, sign, vector or matrix.
+Given = tuple[tuple[Node, str, Node], ...]
+#: So many characters stand side by side.
+ROOM = 95
 #: So many rows of matrices are written out; beyond, their sizes.
 MATRIX_ROWS, PAPER_ROWS = 150, 64
 
@@ -81,14 +87,15 @@ def _parameters(shown: View) -> Iterator[Block]:
     heights = sum(a.shape[0] if shown.everything else min(a.shape[0], UNITS) for a in arrays)
     whole = shown.everything or heights <= (PAPER_ROWS if shown.paper else MATRIX_ROWS)
     vectors_too = ".vectors" if any(a.ndim == 1 for a in arrays) else ""
-    yield Para(shown.said(f"weights{'' if whole else '.long'}{vectors_too}"))
+    if shown.detail != "compact" or not whole:  # the symbols say it
+        yield Para(shown.said(f"weights{'' if whole else '.long'}{vectors_too}"))
     for stage in shown.stages:
         needed = found[stage.scope]
         if needed and len(found) > 1:
             yield Para(capital(shown.said("label", what=shown.place(stage))))
         if needed and whole:
-            rows = (tuple(_parameter(shown, stage, name) for name in row) for row in _together(shown, stage, needed))
-            yield Premises(tuple(rows))
+            rows = [tuple(_parameter(shown, stage, name) for name in row) for row in _together(shown, stage, needed)]
+            yield Premises(tuple(_joined(rows) if shown.detail == "compact" else rows))
         elif needed:
             sizes = ["\u00a0×\u00a0".join(map(str, shown.trace.parameters[stage.scope][name].shape)) for name in needed]
             texts = [
@@ -105,6 +112,14 @@ def _together(shown: View, stage: Stage, needed: list[str]) -> list[list[str]]:
         rows.append([name for name in left if name in reads])
         left = [name for name in left if name not in reads]
     return [row for row in rows if row]
+
+
+def _joined(rows: list[Given]) -> list[Given]:
+    """The weights of several gates in a row where they fit, as many in each row."""
+    size = widths(Plain())
+    wide = max(sum(5 + size(left) + size(right) for left, _, right in row) for row in rows)
+    many = max(int((ROOM + 2) // wide), 1)  # without the space behind the last
+    return [tuple(item for row in rows[at : at + many] for item in row) for at in range(0, len(rows), many)]
 
 
 def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
