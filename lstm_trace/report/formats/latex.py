@@ -42,10 +42,10 @@ _HEADINGS = {1: r"{\LARGE\bfseries %s\par}", 2: r"\section*{%s}", 3: r"\subsecti
 _TIGHT = (
     r"\makeatletter",
     *(
-        rf"\renewcommand{{\{name}}}{{\@startsection{{{name}}}{{{level}}}{{0pt}}{{{above}}}{{3pt}}{{{font}}}}}"
+        rf"\renewcommand{{\{name}}}{{\@startsection{{{name}}}{{{level}}}{{0pt}}{{{above}}}{{2pt}}{{{font}}}}}"
         for name, level, above, font in (
-            ("section", 1, r"8pt plus 2pt", r"\normalfont\large\bfseries"),
-            ("subsection", 2, r"6pt plus 2pt", r"\normalfont\normalsize\bfseries"),
+            ("section", 1, r"7pt plus 2pt", r"\normalfont\large\bfseries"),
+            ("subsection", 2, r"4pt plus 2pt", r"\normalfont\normalsize\bfseries"),
         )
     ),
     r"\renewcommand{\@listI}{\leftmargin\leftmargini \topsep 0pt \parsep 0pt \itemsep 2pt}",
@@ -117,7 +117,7 @@ def _preamble(body: str, tight: bool) -> str:
         r"\usepackage{amsmath}",
         r"\allowdisplaybreaks",
         r"\setlength{\parindent}{0pt}",
-        rf"\setlength{{\parskip}}{{{'4pt' if tight else '6pt'}}}",
+        rf"\setlength{{\parskip}}{{{'3pt' if tight else '6pt'}}}",
         r"\setlength{\mathindent}{1em}",
         r"\renewcommand{\labelitemi}{$\bullet$}",
         *(_TIGHT if tight else ()),

@@ -61,20 +61,23 @@ _PREAMBLE = """\
 #let chains(columns, ..cells) = block(above: 0.9em, below: 0.9em, {{
   show math.equation: set align(start)
   show math.equation.where(block: true): set block(above: 0.5em, below: 0em, breakable: false)
-  grid(columns: columns, column-gutter: 1em, row-gutter: 0.9em, align: left + horizon, ..cells)
+  grid(columns: columns, column-gutter: 1em, row-gutter: 0.6em, align: left + horizon, ..cells)
 }})
 #let beside = (1fr, 1fr)
 #let named = (15%, 1fr)
 #let one(body) = grid.cell(breakable: false, body)
 #let wide(body) = grid.cell(breakable: false, colspan: 2, body)
-#let boxed(body) = block(stroke: 0.5pt, inset: 8pt, above: 1.2em, below: 1.2em, breakable: false, body)
+#let boxed(body) = block(stroke: 0.5pt, inset: 6pt, above: 0.9em, below: 0.9em, breakable: false, {{
+  set block(above: 0.6em, below: 0.6em)
+  body
+}})
 """
 _TIGHT = """\
 #set page(margin: (x: 2cm, y: 1.7cm))
 #set par(spacing: 0.8em)
 #show heading.where(level: 1): set text(size: 0.85em)
 #show heading.where(level: 2): set text(size: 0.95em)
-#let given(..args) = block(above: 0.9em, below: 0.9em, {
+#let given(..args) = block({
   set text(..edges)
   grid(column-gutter: 1.3em, row-gutter: 0.7em, align: left + horizon, ..args)
 })
@@ -114,7 +117,7 @@ def render(blocks: Iterable[Block], own: Mapping[str, Any], language: str = "en"
     body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
     fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
-    above, below = ("1.2em", "0.7em") if tight else ("1.6em", "0.9em")
+    above, below = ("1.1em", "0.6em") if tight else ("1.6em", "0.9em")
     preamble = _PREAMBLE.format(
         title=string(title), fonts=", ".join(fonts) + ",", lang=lang, above=above, below=below
     )  # fmt: skip

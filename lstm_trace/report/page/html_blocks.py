@@ -223,7 +223,8 @@ def _worked(p: Printer, row: Row) -> str:
         lead = f'<mo form="infix">{sign}</mo>'
         for mark, piece in broken(node, p.width, FULL):
             lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
-            pieces.append(math(f"{lead}{(p.make if k else p.math)(piece)}", tall=True))
+            text = math(f"{lead}{(p.make if k else p.math)(piece)}", tall=True)
+            pieces.append(f'<span class="stage">{text}</span>')
             lead = ""
     left = "".join(p._inline(part, tall=True) for part in row.left)
     return f'<div class="row worked"><span>{left}</span><span>{"<wbr>".join(pieces)}</span></div>'
