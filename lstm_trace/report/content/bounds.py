@@ -20,8 +20,8 @@ T = TypeVar("T")
 #: So many vectors are shown one by one where no detail is asked for.
 VECTORS = 300
 #: So many rows of a calculation are shown, whatever the detail; a page has about 50. On paper, of what a person would
-#: not work out by hand: two pages of it.
-ROWS, PAPER = 600, 100
+#: not work out by hand: less than two pages of it.
+ROWS, PAPER = 600, 80
 
 
 def view(

@@ -77,6 +77,7 @@ _TIGHT = """\
 #set par(spacing: 0.8em)
 #show heading.where(level: 1): set text(size: 0.85em)
 #show heading.where(level: 2): set text(size: 0.95em)
+#show table: set block(breakable: false)
 #let given(..args) = block({
   set text(..edges)
   grid(column-gutter: 1.3em, row-gutter: 0.7em, align: left + horizon, ..args)

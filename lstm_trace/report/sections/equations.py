@@ -22,7 +22,7 @@ def equations(shown: View) -> Iterator[Block]:
     yield Heading(2, shown.said("equations"))
     found: list[tuple[Stage, Equations]] = []
     used: dict[Line, Cell] = {}
-    whole = shown.detail == "compact"
+    whole = shown.detail == "compact" or shown.tight
     for stage in shown.stages:
         needed = stage.cell.closure((line.name for line in shown.lines(stage)), carried=False)
         used |= {line: stage.cell for line in stage.lines if line.name in needed}

@@ -20,8 +20,8 @@ from ..languages.strings import capital
 Given = tuple[tuple[Node, str, Node], ...]
 #: So many characters stand side by side.
 ROOM = 95
-#: So many rows of matrices are written out; beyond, their sizes.
-MATRIX_ROWS, PAPER_ROWS = 150, 64
+#: So many rows of matrices are written out; beyond, and where paper is to be saved, their sizes.
+MATRIX_ROWS = 150
 
 
 def given(shown: View) -> Iterator[Block]:
@@ -85,7 +85,7 @@ def _parameters(shown: View) -> Iterator[Block]:
     if not arrays:
         return
     heights = sum(a.shape[0] if shown.everything else min(a.shape[0], UNITS) for a in arrays)
-    whole = shown.everything or heights <= (PAPER_ROWS if shown.paper else MATRIX_ROWS)
+    whole = shown.everything or (heights <= MATRIX_ROWS and not (shown.tight and not shown.filled))
     vectors_too = ".vectors" if any(a.ndim == 1 for a in arrays) else ""
     if shown.detail != "compact" or not whole:  # the symbols say it
         yield Para(shown.said(f"weights{'' if whole else '.long'}{vectors_too}"))
@@ -95,7 +95,7 @@ def _parameters(shown: View) -> Iterator[Block]:
             yield Para(capital(shown.said("label", what=shown.place(stage))))
         if needed and whole:
             rows = [tuple(_parameter(shown, stage, name) for name in row) for row in _together(shown, stage, needed)]
-            yield Premises(tuple(_joined(rows) if shown.detail == "compact" else rows))
+            yield Premises(tuple(_joined(rows) if shown.tight or shown.detail == "compact" else rows))
         elif needed:
             sizes = ["\u00a0×\u00a0".join(map(str, shown.trace.parameters[stage.scope][name].shape)) for name in needed]
             texts = [
