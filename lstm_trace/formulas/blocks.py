@@ -28,9 +28,10 @@ class Heading:
 
 @dataclass(frozen=True)
 class Para:
-    """A paragraph of words and formulas."""
+    """A paragraph of words and formulas. leads: whether it stays on one page with what follows it."""
 
     text: Text
+    leads: bool = False
 
 
 @dataclass(frozen=True)

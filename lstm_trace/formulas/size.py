@@ -74,7 +74,7 @@ def widths(plain: Plain) -> Callable[[Node], float]:
         if isinstance(node, Neg | Square):
             return 1.6 + _inside(node.of) + (isinstance(node.of, Num) and 1.6)
         if isinstance(node, Quot):
-            return 1 + max(width(node.over), width(node.under))
+            return 3 + width(node.under) + width(node.over)  # a column stands beside 1 over what divides it
         if isinstance(node, Call):
             return len(sign(node.op)[1]) + _AROUND + sum(map(width, node.args)) + len(node.args) - 1
         text = plain(node)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
-from ...formulas.plain import Plain
 from ...formulas.tree import (
     Call,
     Factors,
@@ -26,6 +25,7 @@ from ...formulas.tree import (
 def tidy(node: Node) -> Node:
     """The same formula as a person writes it.
 
+    >>> from lstm_trace.formulas.plain import Plain
     >>> from lstm_trace.formulas.tree import number
     >>> one, two = number(1), number(2)
     >>> Plain()(tidy(Sum((1.0, 1.0), (MatVec(Mat(((two,),)), Vec((one,))), Prod(Vec((one, two)), Vec((two,)))))))
@@ -70,7 +70,7 @@ def _times_vector(node: MatVec) -> Node:
 def _product(node: Prod) -> Node:
     """A number before what it multiplies; sums and numbers in parentheses where all is of one number."""
     left, right = node.left, node.right
-    if alike(left, right):
+    if left == right:  # the same value, and not by chance the same number
         return Square(left)
     if isinstance(right, Num) and not isinstance(left, Num):
         left, right = right, left
@@ -79,10 +79,15 @@ def _product(node: Prod) -> Node:
     return Prod(left, right)
 
 
-def alike(left: Node, right: Node) -> bool:
-    """Whether two formulas are printed alike."""
-    plain = Plain()
-    return plain(left) == plain(right)
+def alike(left: Any, right: Any) -> bool:
+    """Whether two formulas say the same: `1` is the same number as `1.0000`."""
+    if isinstance(left, Num) and isinstance(right, Num):
+        return left.shown.fraction == right.shown.fraction and left.shown.finite == right.shown.finite
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return len(left) == len(right) and all(map(alike, left, right))
+    if type(left) is not type(right) or not hasattr(left, "__dataclass_fields__"):
+        return bool(left == right)
+    return all(alike(getattr(left, f.name), getattr(right, f.name)) for f in fields(left))
 
 
 def _wide(node: Any) -> bool:

@@ -27,7 +27,7 @@ def worked(shown: View, place: Place) -> Iterator[Block]:
     stages = Stages(shown, place)
     found = [_chain(stages, *planned) for planned in plan(shown, place.stage)]
     if stages.zeros.names:
-        yield Para(_zero(shown, tuple(stages.zeros.names)))
+        yield Para(_zero(shown, tuple(stages.zeros.names)), leads=True)
     if there := tuple(one for one in found if one.rows):
         yield Chains(there)
 

@@ -32,7 +32,7 @@ from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
 from ...formulas.user_tex import GREEK, translated
 from ...printable import printable
-from .line_breaking import CLOSE, FULL, TEX_SIGNS, beside, columns, packed, room, tex_rows, tex_stretches
+from .line_breaking import CLOSE, FULL, TEX_SIGNS, columns, laid_out, packed, tex_rows, tex_stretches
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
 ROOM, WIDE, LONG = 78, 84, 40
@@ -197,17 +197,17 @@ def _premises(p: _Printer, block: Premises) -> str:
 
 def _chains(p: _Printer, block: Chains) -> str:
     """Chains in boxes, so that none is parted: two beside each other, or one beside its name."""
+    layout = laid_out(block, p.size)
     rows = []
-    for chains in beside(block, p.size):
-        if len(chains) > 1:
-            rows.append("%\n\\hfill\n".join(_box("0.49", _named(p, chain, chains)) for chain in chains))
-        elif chains[0].title:
-            name, formulas = rf"\raggedright\textbf{{{p.text(chains[0].title)}}}", _chain(p, chains[0], chains)
-            rows.append(f"{_box('0.15', name)}%\n{_box('0.85', formulas)}")
-        else:
-            rows.append(_box("1", _chain(p, chains[0], chains)))
-    body = "\n\n\\smallskip\n".join(rows)
-    return _close(body)
+    for row in layout.rows:
+        width, texts = "0.49" if len(row) > 1 else "1", [_chain(p, chain, layout.room(row)) for chain in row]
+        names = [rf"\textbf{{{p.text(chain.title)}}}" if chain.title else "" for chain in row]
+        if layout.named:
+            rows.append(_box("0.15", rf"\raggedright{names[0]}\strut") + "%\n" + _box("0.85", texts[0]))
+            continue
+        named = [f"{name}\\\\[2pt]\n{text}" if name else text for name, text in zip(names, texts, strict=True)]
+        rows.append("%\n\\hfill\n".join(_box(width, text) for text in named))
+    return _close("\n\n\\smallskip\n".join(rows))
 
 
 def _close(body: str) -> str:
@@ -219,14 +219,8 @@ def _box(width: str, body: str) -> str:
     return f"\\begin{{minipage}}[t]{{{width}\\linewidth}}\n{body}\n\\end{{minipage}}"
 
 
-def _named(p: _Printer, chain: Chain, row: tuple[Chain, ...]) -> str:
-    """A chain below its name."""
-    title = f"\\textbf{{{p.text(chain.title)}}}\\\\[2pt]\n" if chain.title else ""
-    return f"{title}{_chain(p, chain, row)}"
-
-
-def _chain(p: _Printer, chain: Chain, row: tuple[Chain, ...]) -> str:
-    lines = [line for one in chain.rows for line in tex_stretches(one, p.tex, p.size, room(chain, row))]
+def _chain(p: _Printer, chain: Chain, room: float) -> str:
+    lines = [line for one in chain.rows for line in tex_stretches(one, p.tex, p.size, room)]
     body = " \\\\[2pt]\n".join(lines)
     return f"$\\begin{{aligned}}[t]\n{body}\n\\end{{aligned}}$"
 
@@ -252,7 +246,7 @@ def _in_box(p: _Printer, block: Block) -> list[str]:
 
 LATEX: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: _heading,
-    Para: lambda p, block: p.text(block.text),
+    Para: lambda p, block: p.text(block.text) + (r"\par\nopagebreak" if block.leads else ""),
     Items: _items,
     Table: _table,
     Derivation: _derivation,

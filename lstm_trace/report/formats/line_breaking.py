@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...formulas.blocks import Chain, Chains, Code, Premises, Row, Table
 from ...formulas.tex import Tex
@@ -130,47 +130,14 @@ def tex_stretches(row: Row, tex: Tex, size: Width, room: float) -> list[str]:
     return lines
 
 
-def beside(block: Chains, size: Width) -> list[tuple[Chain, ...]]:
-    """The chains in rows: two beside each other, or each beside its name, as takes less height.
+class Layout(NamedTuple):
+    """Chains in rows. named: whether each stands beside its name; else names, where there are such, stand above."""
 
-    Of chains without a name, such as equations, those that fit stand beside each other.
-    """
-    chains = block.chains
-    found = list[tuple[Chain, ...]]()
-    while (at := sum(map(len, found))) < len(chains):
-        pair = chains[at : at + 2]
-        found.append(pair if all(_fits(chain, size) for chain in pair) else pair[:1])
-    alone: list[tuple[Chain, ...]] = [(chain,) for chain in chains]
-    if any(chain.title for chain in chains):
-        split = any(len(row) == 1 for row in found[:-1])
-        return alone if split or _height(alone, size) < _height(found, size) else found
-    return found
+    named: bool
+    rows: list[tuple[Chain, ...]]
 
-
-def _height(rows: Sequence[tuple[Chain, ...]], size: Width) -> float:
-    """About how many lines of text rows of chains take; a name above a chain takes one."""
-
-    def height(chain: Chain, row: tuple[Chain, ...]) -> float:
-        lines = [found for one in chain.rows for found in stretches(one, size, room(chain, row))]
-        return (len(row) > 1) + sum(0.5 + max(_tall(node) for _, node in line) for line in lines)
-
-    return sum(max(height(chain, row) for chain in row) for row in rows)
-
-
-def _tall(node: Any) -> int:
-    """How many lines high a formula is: as its tallest vector or matrix."""
-    if isinstance(node, Vec | Mat):
-        return len(node.entries if isinstance(node, Vec) else node.rows)
-    parts = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
-    return 1 if isinstance(node, Num) else max(map(_tall, parts), default=1)
-
-
-def room(chain: Chain, row: Sequence[Chain]) -> float:
-    """How much of a chain stands on a line of its row; half of the width if it is one of two, or stands in that."""
-    return HALF if len(row) > 1 else BESIDE if chain.title else FULL
-
-
-def _fits(chain: Chain, size: Width) -> bool:
+    @property
+    def _fits(chain: Chain, size: Width) -> bool:
     """Whether a chain fits into one of two columns."""
     lines = ((row, line) for row in chain.rows for line in stretches(row, size, HALF))
     return all(_wide(row, line, size) <= HALF for row, line in lines)

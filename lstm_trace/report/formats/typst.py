@@ -32,7 +32,7 @@ from ...formulas.size import sizes, widths
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
 from ...printable import printable
-from .line_breaking import CLOSE, FULL, GAP, beside, columns, packed, room, stretches
+from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, stretches
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 80
@@ -201,17 +201,17 @@ def _premises(p: _Printer, block: Premises) -> str:
 
 def _chains(p: _Printer, block: Chains) -> str:
     """Chains that are not parted: two beside each other, or one beside its name."""
-    rows = beside(block, p.size)
+    layout = laid_out(block, p.size)
     cells = []
-    for row in rows:
+    for row in layout.rows:
         for chain in row:
-            title, formulas = p.text(chain.title), _chain(p, chain, room(chain, row))
-            if len(row) > 1:
-                cells.append(f"one[{f'*{title}* ' if title else ''}{formulas}]")
+            title = f"*{p.text(chain.title)}*" if chain.title else ""
+            formulas = _chain(p, chain, layout.room(row))
+            if layout.named:
+                cells += [f"one[{title}]", f"one[{formulas}]"]
             else:
-                cells += [f"one[*{title}*]", f"one[{formulas}]"] if title else [f"wide[{formulas}]"]
-    kind = "named" if any(len(row) == 1 and row[0].title for row in rows) else "beside"
-    return f"#chains({kind},\n  " + ",\n  ".join(cells) + ",\n)"
+                cells.append(f"{'one' if len(row) > 1 else 'wide'}[{title} {formulas}]")
+    return f"#chains({'named' if layout.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
 
 
 def _chain(p: _Printer, chain: Chain, room: float) -> str:
@@ -233,7 +233,7 @@ def _stretched(p: _Printer, row: Row, room: float) -> list[str]:
 
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: lambda p, block: f"#heading(level: {block.level})[{p.text(block.text)}]",
-    Para: lambda p, block: p.text(block.text),
+    Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
     Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
     Table: _table,
     Derivation: _derivation,

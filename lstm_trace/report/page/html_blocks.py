@@ -18,7 +18,7 @@ from ...formulas.size import sizes, widths
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
 from ...trace.address import INITIAL
 from ...trace.trace import Trace
-from ..formats.line_breaking import FULL, beside
+from ..formats.line_breaking import FULL, laid_out
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
@@ -203,18 +203,17 @@ def _premises(p: Printer, block: Premises) -> str:
 def _chains(p: Printer, block: Chains) -> str:
     """Chains in two columns where they fit on paper, each beside its name otherwise."""
     rows = beside(block, p.width)
-    body = "".join(
-        f'<div class="chain{" alone" if len(row) == 1 else ""}">{_chain(p, chain)}</div>'
-        for row in rows
-        for chain in row
+    layout = laid_out(block, p.width)
+    kind = "chains named" if layout.named else "chains"
+    rows = (
+        f'<div class="chain{" alone" if len(r) == 1 else ""}">{_chain(p, one)}</div>' for r in layout.rows for one in r
     )
-    return f'<div class="chains">{body}</div>\n'
+    return f'<div class="{kind}">{"".join(rows)}</div>\n'
 
 
 def _chain(p: Printer, chain: Chain) -> str:
     """A chain with its name; what is not given is made where it stands first."""
-    title = f'<p class="name-of">{p.text(chain.title)}</p>' if chain.title else ""
-    return f"{title}<div>{''.join(_worked(p, row) for row in chain.rows)}</div>"
+    return f"<p>{p.text(chain.title)}</p><div>{''.join(_worked(p, row) for row in chain.rows)}</div>"
 
 
 def _worked(p: Printer, row: Row) -> str:
@@ -236,7 +235,7 @@ def _boxed(p: Printer, block: Boxed) -> str:
 
 HTML: dict[type, Callable[[Printer, Any], str]] = {
     Heading: _heading,
-    Para: lambda p, block: f"<p>{p.text(block.text)}</p>\n",
+    Para: lambda p, block: f"<p{' class=leads' if block.leads else ''}>{p.text(block.text)}</p>\n",
     Items: lambda p, block: f"<ul>{''.join(f'<li>{p.text(row)}</li>' for row in block.rows)}</ul>\n",
     Table: _table,
     Derivation: _derivation,
