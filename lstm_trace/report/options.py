@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+from ..base.arrays import describe
 from ..errors import OptionError, nearest
 from ..formulas.numbers import Style
 from ..trace.argument_types import checked
@@ -27,7 +28,8 @@ class Options:
     digits: decimals, or a `Style`, for display only; by size if None. style: more fields of that style. selection:
     lines, layer, direction, steps, row, unit. everything: no dots. width: columns of a text report. language: of
     headings and sentences. notation: a preset of symbols (`notations.NOTATIONS`). alone: of a trace with a way back
-    `back`, that alone, or its `equations`.
+    `back`, that alone, or its `equations`. count_from: 0 or 1, from which steps, units and layers are counted; as the
+    problem says if None.
     """
 
     detail: Detail | None = None
@@ -39,12 +41,13 @@ class Options:
     language: str = "en"
     notation: str = "exercise"
     alone: str = ""
+    count_from: Literal[0, 1] | None = None
 
     def numbers(self, trace: Trace) -> Style:
         """How the numbers of a trace are shown."""
         if isinstance(self.digits, Style):
             return self.digits
-        found = hand_size.style(trace, self.selection) if self.digits is None else Style(self.digits)
+        found = hand_size.style(trace) if self.digits is None else Style(self.digits)
         return replace(found, **self.style)
 
 
@@ -55,6 +58,8 @@ def options_of(**given: Any) -> Options:
     """
     if given.get("detail") is not None:
         check("detail", given["detail"], get_args(Detail))
+    if given.get("count_from") not in (None, 0, 1) or isinstance(given.get("count_from"), bool):
+        raise OptionError(f"count_from: expected 0 or 1, found {describe(given['count_from'])}")
     if chosen := {name: given.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in given}:
         given["selection"] = Selection(**chosen)
     style = {field: value for name, field in STYLE.items() if (value := given.pop(name, None)) is not None}

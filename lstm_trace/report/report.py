@@ -10,9 +10,9 @@ from ..backpropagation.training import Training
 from ..errors import OptionError
 from ..trace.trace import Trace
 from .content import notations
-from .content.bounds import view
 from .content.view import View
 from .content.way_back import on_paper, way_back
+from .extent import view
 from .formats import latex, markdown, text, typst
 from .options import Options, check, options_of
 from .sections.sections import blocks
@@ -71,6 +71,8 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
 
 def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
+    if chosen.count_from is not None:
+        trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
     parts = chosen.detail, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
     back = any(stage.cell.gradient for stage in trace.stages)

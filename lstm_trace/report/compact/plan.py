@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from ...cell.lines import Line, Operand
 from ...cell.network import Stage
 from ...formulas.plain import Plain
-from ...formulas.size import widths
 from ...formulas.tree import SYMBOLIC, Call, Node, Sum, number, value
 from ..content.line_groups import Group
 from ..content.view import View
 from .cuts import Cut, cuts, operands
 from .stages import Parts, Stages
+from .width import widths
 
 #: So much of a formula, in digits, stand on a line, and so many formulas in a chain; longer ones are divided.
 ROOM, MOST = 70, 8

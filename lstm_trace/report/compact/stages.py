@@ -16,7 +16,7 @@ from ...base.arrays import Array
 from ...cell.lines import Line, Operand
 from ...cell.network import VALID
 from ...formulas.scalar import SCALAR, Terms
-from ...formulas.tree import SYMBOLIC, Call, Mat, Node, Num, Sum, Sym, number
+from ...formulas.tree import SYMBOLIC, Call, Mat, Node, Num, Sum, number, value
 from ...formulas.whole import on_paper
 from ..content.view import Place, View
 from .cuts import Cut
@@ -51,7 +51,7 @@ class Stages:
         result = self._result(line)
         if not found and len(trees) == 1 and alike(trees[0], result):  # nothing is computed
             source = self._taken(line)
-            symbol = [("=", Sym(source))] if source is not None else []
+            symbol = [("=", self._symbol(source))] if source is not None else []
             return (*symbol, ("=" if self._exact(line) else "≈", result))
         for k, tree in enumerate([*trees, result]):
             if not found or not alike(found[-1][1], tree):
@@ -64,7 +64,7 @@ class Stages:
         """The formula of a line at stage k; of a chosen unit its numbers."""
         if (unit := self.shown.chosen.unit) is not None:
             found = self._of_unit(cut, k, unit)
-            return Sym(cut.line.name) if found is None else on_paper(found)
+            return self._symbol(cut.line.name) if found is None else on_paper(found)
         if self.zeros.vanishes(cut.line.name, cut.inner):
             return self._result(cut.line)
         return tidy(self._tree(cut, cut.line, k))
@@ -98,13 +98,16 @@ class Stages:
         """A matrix by its rows, a vector by its entries; the symbol of what was not recorded, or is too large."""
         values = self._values(name)
         if values is None or (values.ndim == 2 and not self.shown.filled):
-            return Sym(name)
+            return self._symbol(name)
         scope, num = self.place.stage.scope, self.shown.values.num
         if values.ndim == 2:
             rows, columns = map(range, values.shape)
             return Mat(tuple(tuple(num(scope, name, None, None, (j, k)) for k in columns) for j in rows))
         t, b = (self.place.t, self.place.b) if values.ndim == 3 else (None, None)
         return self.shown.values.vector(scope, name, t, b, self.shown.units)
+
+    def _symbol(self, name: str) -> Node:
+        return self.shown.at(self.place.stage, self.place.t, value(name, self.place.stage.cell))
 
     def _result(self, line: Line) -> Node:
         unit, vector = self.shown.chosen.unit, self._value(line.name)

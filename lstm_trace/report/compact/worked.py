@@ -8,9 +8,9 @@ import numpy as np
 
 from ...cell.lines import Line
 from ...formulas.blocks import Block, Chain, Chains, Para, Row, Text
-from ...formulas.tree import Sym, heading
+from ...formulas.tree import Sym
 from ..content.line_groups import Group, titled
-from ..content.value_blocks import chain, vectors
+from ..content.value_blocks import chain, symbol, vectors
 from ..content.view import Place, View
 from .cuts import Cut
 from .plan import plan
@@ -27,7 +27,7 @@ def worked(shown: View, place: Place) -> Iterator[Block]:
     stages = Stages(shown, place)
     found = [_chain(stages, *planned) for planned in plan(shown, place.stage)]
     if stages.zeros.names:
-        yield Para(_zero(shown, tuple(stages.zeros.names)), leads=True)
+        yield Para(_zero(shown, place, tuple(stages.zeros.names)), leads=True)
     if there := tuple(one for one in found if one.rows):
         yield Chains(there)
 
@@ -48,8 +48,8 @@ def opening(shown: View) -> Iterator[Block]:
         yield Para(words.text(key, names=words.listed([(Sym(name),) for name in names])))
 
 
-def _zero(shown: View, names: tuple[str, ...]) -> Text:
-    found = [shown.words.text("zero.is", name=Sym(name)) for name in names]
+def _zero(shown: View, place: Place, names: tuple[str, ...]) -> Text:
+    found = [shown.words.text("zero.is", name=shown.at(place.stage, place.t, Sym(name))) for name in names]
     return shown.words.text("zero" if len(names) > 1 else "zero.1", what=shown.words.listed(found))
 
 
@@ -60,6 +60,6 @@ def _chain(stages: Stages, group: Group, lines: list[Cut | Line]) -> Chain:
         if isinstance(one, Line):
             rows.append(chain(shown, place, one))
         elif (parts := stages.parts(one)) is not None:
-            rows.append(Row((heading(one.line, place.stage.cell),), parts))
+            rows.append(Row((symbol(shown, place, one.line),), parts))
     title = next((x.text for x in titled(shown, place, group, 4)), ())
     return Chain(tuple(part.strip() for part in title if isinstance(part, str)), tuple(rows))

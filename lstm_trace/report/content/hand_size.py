@@ -18,6 +18,8 @@ from ...trace.trace import Trace
 
 #: The largest matrix that is written out with its numbers, (rows, columns); so many numbers are computed one by one.
 MATRIX, SCALARS = (4, 6), 400
+#: So many vectors are shown one by one; so many rows of a calculation, whatever the detail, of which a page has 50.
+VECTORS, ROWS = 300, 600
 #: Decimals of a problem of hand size: the first of these with which every printed line follows from the printed ones,
 #: or else the one with which most do.
 FEW = (4, 5)
@@ -47,14 +49,14 @@ def matrices_fit(trace: Trace) -> bool:
     return all(size <= most for a in matrices for size, most in zip(a.shape, MATRIX, strict=True))
 
 
-def style(trace: Trace, chosen: Selection) -> Style:
+def style(trace: Trace) -> Style:
     """The decimals of a report for which none were asked: few at hand size, those noted by hand, or 8.
 
-    What is given stands as it was written, where that is short.
+    What is given stands as it was written, where that is short. A part of a trace has the decimals of the whole.
     """
     if (noted := rounded_to(trace.header.arithmetic)) > 0:
         return Style(noted, given=max(DIGITS, noted))
-    if trace.header.arithmetic is not None or not hand_size(trace, chosen):
+    if trace.header.arithmetic is not None or not hand_size(trace, Selection()):
         return Style(DIGITS)
     given = FEW[-1] if _short(trace) else None
     return min((Style(digits, given=given) for digits in FEW), key=partial(_astray, trace))

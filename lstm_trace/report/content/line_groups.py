@@ -9,7 +9,7 @@ from ...cell.lines import Cell, Line
 from ...cell.network import Stage
 from ...cell.ops import OPS
 from ...formulas.blocks import Heading
-from ...formulas.tree import Sym, heading
+from ...formulas.tree import heading
 
 if TYPE_CHECKING:
     from .view import Place, View
@@ -101,8 +101,9 @@ def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Head
     if leader is None:
         yield Heading(level, shown.said("line.carried"))
         return
+    symbol = shown.at(place.stage, place.t, heading(leader, cell))
     if not leader.assigned:
-        yield Heading(level, (heading(leader, cell),))
+        yield Heading(level, (symbol,))
         return
     key = f"{shown.trace.header.kind}.{leader.name}"
     if leader.call and words.has(f"function.{leader.call[0]}"):
@@ -113,6 +114,6 @@ def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Head
         carried = leader.name in cell.states.values()
         key = "line.state" if carried else "line.gate" if is_gate(leader, cell) else "line.output"
         if key == "line.output" and leader.name != cell.output:
-            yield Heading(level, (Sym(leader.name),))
+            yield Heading(level, (symbol,))
             return
-    yield Heading(level, (f"{words.word(key)} ", Sym(leader.name)))
+    yield Heading(level, (f"{words.word(key)} ", symbol))

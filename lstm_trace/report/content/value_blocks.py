@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ...cell.lines import Line, Operand
 from ...cell.network import Stage
@@ -26,7 +26,7 @@ def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Prem
     for name in names:
         vector = shown.values.vector(stage.scope, name, t, b, shown.units)
         exact = all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
-        items.append((value(name, stage.cell), "=" if exact else "≈", vector))
+        items.append((shown.at(stage, t, value(name, stage.cell)), "=" if exact else "≈", vector))
     return Premises((tuple(items),))
 
 
@@ -49,7 +49,7 @@ def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) ->
         if k is None:
             head.append(("…",))
         elif name in stage.cell.inputs:
-            head.append((labels[k],) if labels else (Sym(name), f"[{k}]"))
+            head.append((labels[k],) if labels else (Sym(name), f"[{shown.words.nth(k)}]"))
         else:
             head.append((shown.unit(k, width),))
     rows: list[tuple[Text, ...]] = []
@@ -59,7 +59,8 @@ def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) ->
             rows.append(tuple((Dots("down"),) for _ in head))
             continue
         t, b = pairs[at]
-        first = [(str(t),)] * (shown.trace.steps > 1) + [(str(b),)] * (shown.trace.batch > 1)
+        nth = shown.words.nth
+        first = [(str(nth(t)),)] * (shown.trace.steps > 1) + [(str(nth(b)),)] * (shown.trace.batch > 1)
         cells = [(Dots(),) if k is None else (shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns]
         rows.append((*first, *cells))
     return Table(tuple(head), tuple(rows), places)
@@ -79,21 +80,31 @@ def units_beside(shown: View, place: Place, lines: Sequence[Line]) -> Table:
             (Dots(),) if j is None else ("",) if j >= width else (shown.values.num(stage.scope, line.name, t, b, (j,)),)
             for j in columns
         ]
-        rows.append(((heading(line, stage.cell),), *cells))
+        rows.append(((symbol(shown, place, line),), *cells))
     return Table(tuple(head), tuple(rows))
 
 
 def chain(shown: View, place: Place, line: Line) -> Row:
     """Symbol = formula = formula with vectors = value."""
-    cell = place.stage.cell
-    parts = list(shown.formulas(place.stage, line))
+    parts = list(formulas(shown, place, line))
     put_in = _substituted(shown, place, line)
     vector, sign = result(shown, place, line)
     if put_in is not None and put_in != vector:
         parts.append(("=", put_in))
         sign = "=" if _true(shown, place, line) else "≈"
     parts.append((sign, vector))
-    return Row((heading(line, cell),), tuple(parts))
+    return Row((symbol(shown, place, line),), tuple(parts))
+
+
+def symbol(shown: View, place: Place, line: Line) -> Node:
+    """The symbol of a line at a place."""
+    return shown.at(place.stage, place.t, heading(line, place.stage.cell))
+
+
+def formulas(shown: View, place: Place, line: Line) -> Iterator[tuple[str, Node]]:
+    """What a line is in symbols at a place, each with the sign before it."""
+    for sign, node in shown.formulas(place.stage, line):
+        yield sign, shown.at(place.stage, place.t, node)
 
 
 def _true(shown: View, place: Place, line: Line) -> bool:

@@ -15,9 +15,8 @@ from ...cell.secant import Side, names, read_by
 from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
 from ...trace.trace import Trace
-from .bounds import ROWS, VECTORS
 from .gradient_symbols import gradient_symbols
-from .hand_size import SCALARS
+from .hand_size import ROWS, SCALARS, VECTORS
 from .line_groups import Group
 from .live import Live
 from .view import UNITS, Detail, Place, View

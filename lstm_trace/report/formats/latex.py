@@ -27,12 +27,12 @@ from ...formulas.blocks import (
     Text,
 )
 from ...formulas.plain import Plain
-from ...formulas.size import sizes, widths
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
 from ...formulas.user_tex import GREEK, translated
 from ...printable import printable
-from .line_breaking import CLOSE, FULL, TEX_SIGNS, columns, laid_out, packed, tex_rows, tex_stretches
+from ..compact.width import widths
+from .line_breaking import CLOSE, FULL, TEX_SIGNS, columns, laid_out, packed, sizes, tex_rows, tex_stretches
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
 ROOM, WIDE, LONG = 78, 84, 40

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ...formulas.blocks import Chain, Chains, Code, Premises, Row, Table
+from ...formulas.plain import Plain
 from ...formulas.tex import Tex
-from ...formulas.tree import Mat, Node, Num, Vec, broken
+from ...formulas.tree import Call, Factors, Mat, MatVec, Neg, Node, Num, Prod, Quot, Square, Sum, Vec, broken
 
 #: Space between two values side by side, and where they stand close.
 GAP, CLOSE = 4, 2.6
@@ -17,6 +18,33 @@ Width = Callable[[Node], float]
 TEX_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
 #: A printed row of a derivation: 0 for its start, 1 for what goes on below, 2 within a sum; then signs and formulas.
 Piece = tuple[int, list[tuple[str, Node]]]
+
+
+def sizes(plain: Plain) -> Callable[[Node], int]:
+    """About how wide a formula is, in characters; a vector is as wide as its widest entry."""
+
+    def size(node: Node) -> int:
+        if isinstance(node, Vec):
+            return 3 + max(map(size, node.entries))
+        if isinstance(node, Mat):
+            return 1 + sum(2 + max(map(size, column)) for column in zip(*node.rows, strict=True))
+        if isinstance(node, Sum):
+            return sum(3 + size(term) for term in node.terms)
+        if isinstance(node, Prod):
+            return 3 + size(node.left) + size(node.right)
+        if isinstance(node, MatVec):
+            return size(node.matrix) + size(node.vector)
+        if isinstance(node, Factors):
+            return sum(2 + size(part) for part in node.parts)
+        if isinstance(node, Neg | Square):
+            return 2 + size(node.of)
+        if isinstance(node, Quot):
+            return max(size(node.over), size(node.under))
+        if isinstance(node, Call):
+            return len(node.op) + sum(2 + size(arg) for arg in node.args)
+        return len(plain(node))
+
+    return size
 
 
 def pieces(row: Row, size: Width, room: int) -> list[Piece]:
@@ -94,7 +122,7 @@ def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
 
 # -- chains -----------------------------------------------------------------------------------------------------------
 
-#: So much stands on a line of A4, beside the name of a chain, and in one of two columns (`formulas.size.widths`).
+#: So much stands on a line of A4, beside the name of a chain, and in one of two columns (`compact.width.widths`).
 FULL, BESIDE, HALF = 95, 79, 46
 #: A sign with the space around it.
 SIGN = 2.6
@@ -136,8 +164,45 @@ class Layout(NamedTuple):
     named: bool
     rows: list[tuple[Chain, ...]]
 
-    @property
-    def _fits(chain: Chain, size: Width) -> bool:
+    def room(self, row: Sequence[Chain]) -> float:
+        """How much of a chain stands on a line of one of the rows."""
+        return BESIDE if self.named else HALF if len(row) > 1 else FULL
+
+
+def laid_out(block: Chains, size: Width) -> Layout:
+    """The chains two beside each other where they fit so, or each beside its name where that takes less height."""
+    chains = block.chains
+    rows: list[tuple[Chain, ...]] = []
+    while (at := sum(map(len, rows))) < len(chains):
+        pair = chains[at : at + 2]
+        rows.append(pair if all(_fits(chain, size) for chain in pair) else pair[:1])
+    found = Layout(False, rows)
+    if not any(chain.title for chain in chains):
+        return found
+    alone = Layout(True, [(chain,) for chain in chains])
+    return min(alone, found, key=lambda layout: _height(layout, size))
+
+
+def _height(layout: Layout, size: Width) -> float:
+    """About how many lines of text rows of chains take; a name above a chain takes one."""
+
+    def height(chain: Chain, room: float) -> float:
+        lines = [found for one in chain.rows for found in stretches(one, size, room)]
+        above = bool(chain.title) and not layout.named
+        return above + sum(0.5 + max(_tall(node) for _, node in line) for line in lines)
+
+    return sum(max(height(chain, layout.room(row)) for chain in row) for row in layout.rows)
+
+
+def _tall(node: Any) -> int:
+    """How many lines high a formula is: as its tallest vector or matrix."""
+    if isinstance(node, Vec | Mat):
+        return len(node.entries if isinstance(node, Vec) else node.rows)
+    parts = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
+    return 1 if isinstance(node, Num) else max(map(_tall, parts), default=1)
+
+
+def _fits(chain: Chain, size: Width) -> bool:
     """Whether a chain fits into one of two columns."""
     lines = ((row, line) for row in chain.rows for line in stretches(row, size, HALF))
     return all(_wide(row, line, size) <= HALF for row, line in lines)

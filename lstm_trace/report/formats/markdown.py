@@ -22,11 +22,11 @@ from ...formulas.blocks import (
     Text,
 )
 from ...formulas.plain import Plain
-from ...formulas.size import sizes, widths
 from ...formulas.tex import Tex, escaped
 from ...formulas.tree import Dots, Node, Num
 from ...printable import printable
-from .line_breaking import FULL, TEX_SIGNS, packed, tex_rows, tex_stretches
+from ..compact.width import widths
+from .line_breaking import FULL, TEX_SIGNS, packed, sizes, tex_rows, tex_stretches
 
 #: So many characters of a formula, as plain text, stand on one row.
 ROOM = 78

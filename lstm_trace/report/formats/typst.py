@@ -28,11 +28,11 @@ from ...formulas.blocks import (
     Text,
 )
 from ...formulas.plain import Plain
-from ...formulas.size import sizes, widths
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
 from ...printable import printable
-from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, stretches
+from ..compact.width import widths
+from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, stretches
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 80

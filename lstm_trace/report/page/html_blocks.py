@@ -14,11 +14,11 @@ from ...cell.network import X, scope_and_name
 from ...formulas.blocks import Boxed, Chain, Chains, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
-from ...formulas.size import sizes, widths
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
 from ...trace.address import INITIAL
 from ...trace.trace import Trace
-from ..formats.line_breaking import FULL, laid_out
+from ..compact.width import widths
+from ..formats.line_breaking import FULL, laid_out, sizes
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
@@ -202,7 +202,6 @@ def _premises(p: Printer, block: Premises) -> str:
 
 def _chains(p: Printer, block: Chains) -> str:
     """Chains in two columns where they fit on paper, each beside its name otherwise."""
-    rows = beside(block, p.width)
     layout = laid_out(block, p.width)
     kind = "chains named" if layout.named else "chains"
     rows = (

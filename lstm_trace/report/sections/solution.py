@@ -8,11 +8,11 @@ from ...cell.arithmetic import find
 from ...cell.lines import Line
 from ...cell.network import scope_and_name
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
-from ...formulas.tree import Dots, Node, Num, Sym, heading
+from ...formulas.tree import Dots, Node, Num, Sym
 from ...formulas.whole import on_paper
 from ..compact.worked import opening, worked
 from ..content.line_groups import titled
-from ..content.value_blocks import chain, read, result, units_beside, vectors
+from ..content.value_blocks import chain, formulas, read, result, symbol, units_beside, vectors
 from ..content.view import Place, View
 from ..languages.strings import capital
 
@@ -49,14 +49,15 @@ def _start(shown: View, place: Place) -> Iterator[Block]:
     stage, t, b = place
     if shown.idle(place):
         key = "masked" if shown.trace.padded == "mask" else "past"
-        yield Para(shown.words.text(key, b=str(b), option=Code("--all")))
+        yield Para(shown.words.text(key, b=str(shown.words.nth(b)), option=Code("--all")))
     names = read(shown, stage)
     if t == shown.steps[0] and b == shown.rows[0]:
         for name in names:
             scope, line = scope_and_name(stage.sources.get(name, ""))
             if scope:
                 source = shown.place(shown.trace.stage(scope))
-                yield Para(shown.words.text("from", name=Sym(name), source=Sym(line), place=source))
+                symbols = {key: shown.at(stage, t, Sym(n)) for key, n in (("name", name), ("source", line))}
+                yield Para(shown.words.text("from", place=source, **symbols))
     if names and shown.detail in ("scalar", "vector"):
         yield vectors(shown, stage, names, t, b)
 
@@ -91,7 +92,7 @@ def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
     rows = []
     for line in lines:
         vector, sign = result(shown, place, line)
-        rows.append((Row((heading(line, place.stage.cell),), ((sign, vector),)),))
+        rows.append((Row((symbol(shown, place, line),), ((sign, vector),)),))
     if rows:
         yield Derivation(tuple(rows))
 
@@ -108,7 +109,7 @@ def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
     """The formula of a line, and a row for each unit with its numbers."""
     stage, t, b = place
     width = shown.trace.lines[stage.scope][line.name].shape[-1]
-    rows = [Row((heading(line, stage.cell),), tuple(shown.formulas(stage, line)))]
+    rows = [Row((symbol(shown, place, line),), tuple(formulas(shown, place, line)))]
     for unit in shown.indices(width):
         if unit is None:
             rows.append(Row((Dots("down"),), under=True))

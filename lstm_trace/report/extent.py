@@ -5,23 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from ...cell.network import Stage, forward_stages
-from ...formulas.numbers import Style
-from ...formulas.values import Values
-from ...trace.rows import Selection
-from ...trace.trace import Trace
-from ..languages.strings import words
-from .checks import check_selection, check_style
-from .hand_size import SCALARS, hand_size
-from .view import UNITS, Detail, View, lines_of
+from ..cell.network import Stage, forward_stages
+from ..formulas.numbers import Style
+from ..formulas.values import Values
+from ..trace.rows import Selection
+from ..trace.trace import Trace
+from .content.checks import check_selection, check_style
+from .content.hand_size import ROWS, SCALARS, VECTORS, hand_size
+from .content.view import UNITS, Detail, View, lines_of
+from .languages.strings import words
 
 T = TypeVar("T")
 
-#: So many vectors are shown one by one where no detail is asked for.
-VECTORS = 300
-#: So many rows of a calculation are shown, whatever the detail; a page has about 50. On paper, of what a person would
-#: not work out by hand: less than two pages of it.
-ROWS, PAPER = 600, 80
+#: So many rows of a calculation are shown on paper, of what a person would not work out by hand: less than two pages.
+PAPER = 80
 
 
 def view(
@@ -42,8 +39,8 @@ def view(
     stages = tuple(s for s in forward_stages(trace.stages) if chosen.places(s) and lines_of(trace, s, chosen))
     steps, batch = trace.span[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
     shown = View(
-        trace, Values(trace, digits), words(language), chosen, detail or "scalar", everything, stages, tuple(steps),
-        tuple(batch), paper=paper,
+        trace, Values(trace, digits), words(language, trace.header.count_from), chosen, detail or "scalar", everything,
+        stages, tuple(steps), tuple(batch), paper=paper,
     )  # fmt: skip
     if detail is None:
         shown = replace(shown, detail=_detail(shown))
