@@ -231,6 +231,8 @@ def _raised(p: Printer, f: Format, node: Transposed | Baseline, power: str) -> s
 
 def _single(node: Node) -> bool:
     """Whether a formula is clearly one number."""
+    if isinstance(node, Sum):
+        return all(map(_single, node.terms))
     return isinstance(node, Num) or (isinstance(node, Call) and node.op in OPS and OPS[node.op].width == "one")
 
 

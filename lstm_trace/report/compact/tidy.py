@@ -15,10 +15,12 @@ from ...formulas.tree import (
     Node,
     Num,
     Prod,
+    Quot,
     Square,
     Sum,
     Transposed,
     Vec,
+    number,
 )
 
 
@@ -99,10 +101,15 @@ def _wide(node: Any) -> bool:
 
 
 def _call(node: Call) -> Node:
-    """Vectors one after the other as the one vector that they make."""
-    if node.op != "concat" or not all(isinstance(arg, Vec | Num) for arg in node.args):
+    """What is made of the entries of vectors by these: the sum of numbers, their mean, one vector of several."""
+    if node.op == "concat" and all(isinstance(arg, Vec | Num) for arg in node.args):
+        return Vec(tuple(entry for arg in node.args for entry in (arg.entries if isinstance(arg, Vec) else (arg,))))
+    if node.op not in ("sum", "mean", "max") or not isinstance(vector := node.args[0], Vec):
         return node
-    return Vec(tuple(entry for arg in node.args for entry in (arg.entries if isinstance(arg, Vec) else (arg,))))
+    if node.op == "max":
+        return Call("max", vector.entries)
+    total = Sum((1.0,) * len(vector.entries), vector.entries)
+    return total if node.op == "sum" else Quot(total, number(len(vector.entries)))
 
 
 _RULES: dict[type, Callable[[Any], Node]] = {

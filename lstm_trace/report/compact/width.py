@@ -41,7 +41,8 @@ def widths(plain: Plain) -> Callable[[Node], float]:
         if isinstance(node, Neg | Square):
             return 1.6 + _inside(node.of) + (isinstance(node.of, Num) and 1.6)
         if isinstance(node, Quot):
-            return 3 + width(node.under) + width(node.over)  # a column stands beside 1 over what divides it
+            parts = width(node.over), width(node.under)
+            return 3 + sum(parts) if isinstance(node.over, Vec) else 1 + max(parts)
         if isinstance(node, Call):
             return len(sign(node.op)[1]) + _AROUND + sum(map(width, node.args)) + len(node.args) - 1
         text = plain(node)

@@ -25,9 +25,26 @@ def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Prem
     items: list[tuple[Node, str, Node]] = []
     for name in names:
         vector = shown.values.vector(stage.scope, name, t, b, shown.units)
-        exact = all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
-        items.append((shown.at(stage, t, value(name, stage.cell)), "=" if exact else "≈", vector))
+        items.append((shown.at(stage, t, value(name, stage.cell)), _sign(shown, vector), vector))
     return Premises((tuple(items),))
+
+
+def beside(shown: View, stage: Stage, name: str) -> Premises | None:
+    """The values of a line or input at the shown steps side by side, each with its step for its index.
+
+    None where a table says more: where units have labels, there are several rows, or steps are not counted from 1.
+    """
+    values = shown.values.array(stage.scope, name)
+    labels = shown.trace.header.names.get("x" if name in stage.cell.inputs else "h", ())
+    if values is None or shown.words.count_from == 0 or len(shown.rows) > 1 or shown.chosen.unit is not None:
+        return None
+    if len(labels) == values.shape[-1] or len(shown.steps) > TABLE:
+        return None
+    b = shown.rows[0]
+    there = [t for t in shown.steps if name in stage.cell.inputs or shown.counts(t, b)]
+    items = [(t, shown.values.vector(stage.scope, name, t, b, shown.units)) for t in there]
+    symbol = value(name, stage.cell)
+    return Premises((tuple((shown.at(stage, t, symbol), _sign(shown, v), v) for t, v in items),)) if items else None
 
 
 def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) -> Table:
@@ -142,12 +159,14 @@ def _substituted(shown: View, place: Place, line: Line) -> Node | None:
     return SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
 
 
-def _all_exact(shown: View, vector: Vec) -> bool:
-    return all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
+def _sign(shown: View, vector: Vec) -> str:
+    """The sign before a value: = where every shown entry is exactly what it is."""
+    exact = all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
+    return "=" if exact else "≈"
 
 
 def result(shown: View, place: Place, line: Line) -> tuple[Vec, str]:
-    """The value of a line at a place, and the sign before it: = where every shown entry is exactly what it is."""
+    """The value of a line at a place, and the sign before it."""
     stage, t, b = place
     if shown.chosen.unit is None:
         vector = shown.values.vector(stage.scope, line.name, t, b, shown.units)
@@ -156,4 +175,4 @@ def result(shown: View, place: Place, line: Line) -> tuple[Vec, str]:
         vector = Vec(
             tuple(shown.values.num(stage.scope, line.name, t, b, (j,)) for j in shown.indices(width) if j is not None)
         )
-    return vector, "=" if _all_exact(shown, vector) else "≈"
+    return vector, _sign(shown, vector)

@@ -124,8 +124,8 @@ def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
 
 #: So much stands on a line of A4, beside the name of a chain, and in one of two columns (`compact.width.widths`).
 FULL, BESIDE, HALF = 95, 79, 46
-#: A sign with the space around it.
-SIGN = 2.6
+#: A sign with the space around it. Columns are worth it where they take no more than this of the height.
+SIGN, MUCH = 2.6, 0.85
 #: Formulas on one line, each with the sign before it; the first sign of the first line follows the symbol.
 Stretch = list[tuple[str, Node]]
 
@@ -180,7 +180,7 @@ def laid_out(block: Chains, size: Width) -> Layout:
     if not any(chain.title for chain in chains):
         return found
     alone = Layout(True, [(chain,) for chain in chains])
-    return min(alone, found, key=lambda layout: _height(layout, size))
+    return found if _height(found, size) <= MUCH * _height(alone, size) else alone
 
 
 def _height(layout: Layout, size: Width) -> float:

@@ -13,7 +13,7 @@ from ...formulas.tree import Num, Vec
 from ...formulas.values import Values
 from ...trace.address import Address
 from ..content.requested import name_of, wanted
-from ..content.value_blocks import by_step
+from ..content.value_blocks import beside, by_step
 from ..content.view import Place, View
 from ..languages.strings import capital
 
@@ -41,7 +41,7 @@ def _places(shown: View, address: Address) -> list[tuple[int, int]]:
 
 def _values(shown: View, found: list[tuple[Stage, Address]]) -> Iterator[Para | Table | Derivation | Premises]:
     rows: list[tuple[Row, ...]] = []
-    beside = _beside(shown)
+    others = _in_full(shown)
     for stage, address in found:
         places = _places(shown, address)
         if not any(shown.counts(t, b) for t, b in places):
@@ -50,15 +50,20 @@ def _values(shown: View, found: list[tuple[Stage, Address]]) -> Iterator[Para | 
             place = Place(stage, *places[0])
             vector, sign = _value(shown, place, address)
             if vector.entries:
-                under = [Row(v.said(key), ((":", _value(v, place, address)[0]),), True) for key, v in beside]
+                under = [Row(v.said(key), ((":", _value(v, place, address)[0]),), True) for key, v in others]
                 rows.append((Row(name_of(shown, stage, address), ((sign, vector),)), *under))
             continue
         if rows:
             yield _rows(shown, rows)
             rows = []
-        yield Para(shown.words.text("label", what=name_of(shown, stage, address)))
+        name = name_of(shown, stage, address)
+        short = shown.detail == "compact" and not others and len(name) == 1
+        if short and (side := beside(shown, stage, address.line)) is not None:
+            yield side
+            continue
+        yield Para(shown.words.text("label", what=name))
         yield by_step(shown, stage, address.line)
-        for key, other in beside:
+        for key, other in others:
             yield Para(capital(other.words.text("label", what=other.said(key))))
             yield by_step(other, stage, address.line)
     if rows:
@@ -73,7 +78,7 @@ def _rows(shown: View, rows: list[tuple[Row, ...]]) -> Derivation | Premises:
     return Premises((tuple((left, sign, value) for left, sign, value in items if not isinstance(left, str | Code)),))
 
 
-def _beside(shown: View) -> list[tuple[str, View]]:
+def _in_full(shown: View) -> list[tuple[str, View]]:
     """Of a trace in another arithmetic: its run in full precision, and how far each value is off."""
     trace = shown.trace
     if trace.header.arithmetic is None:

@@ -12,7 +12,7 @@ from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
 from ..compact.width import widths
 from ..content.requested import name_of, wanted
-from ..content.value_blocks import by_step, read, vectors
+from ..content.value_blocks import beside, by_step, read, vectors
 from ..content.view import TABLE, UNITS, View
 from ..languages.strings import capital
 
@@ -207,7 +207,13 @@ def _input(shown: View) -> Iterator[Block]:
     stage = next((s for s in shown.stages if X in s.sources.values() and "x_t" in read(shown, s)), None)
     if shown.trace.x is not None and stage is not None:
         yield Para(shown.said("input"))
-        yield by_step(shown, stage, "x_t", _labels(shown))
+        yield _by_step(shown, stage, "x_t")
+
+
+def _by_step(shown: View, stage: Stage, name: str) -> Block:
+    """The values of an input: side by side in a compact report, where that says all."""
+    found = beside(shown, stage, name) if shown.detail == "compact" else None
+    return by_step(shown, stage, name, _labels(shown) if name == "x_t" else ()) if found is None else found
 
 
 def _supplied(shown: View) -> Iterator[Block]:
@@ -217,7 +223,7 @@ def _supplied(shown: View) -> Iterator[Block]:
             continue
         texts: list[Text] = [(Sym(name),) for name in names]
         yield Para(shown.words.text("supplied", lines=shown.words.listed(texts)))
-        yield from (by_step(shown, stage, name) for name in names)
+        yield from (_by_step(shown, stage, name) for name in names)
 
 
 def _padding(shown: View) -> Iterator[Block]:
