@@ -6,6 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from ...cell.lines import Cell, Line, Operand
+from ...cell.network import Stage
 from ..content.line_groups import Group
 from ..content.view import View
 
@@ -38,20 +39,25 @@ def operands(line: Line) -> tuple[Operand, ...]:
     return line.call[1:] if line.call else line.operands
 
 
-def cuts(shown: View, group: Group, cell: Cell) -> list[Cut]:
-    """The chains of a group of shown lines: one, and one more for each line that is read in several places."""
-    chosen = {line.name for line in group.lines}
-    names = shown.chosen.names
-    if names is not None:  # what was named stands by itself
-        ends = list(group.lines)
-    elif group.leader is not None and group.leader.name in chosen:
+def cuts(shown: View, group: Group, stage: Stage) -> list[Cut]:
+    """The chains of a group of lines: one, and one more for each line that is read in several places.
+
+    Of chosen lines each has a chain of its own; what they need of their group is written out in it.
+    """
+    recorded, chosen = shown.trace.lines.get(stage.scope, {}), {line.name for line in shown.lines(stage)}
+    lines = [line for line in group.lines if line.name in recorded]
+    there = {line.name for line in lines}
+    if shown.chosen.names is not None:
+        ends = [line for line in lines if line.name in chosen]
+    elif group.leader is not None and group.leader.name in there:
         ends = [group.leader]
     else:  # some of it was recorded: what nothing else of it reads
-        read = {operand for line in group.lines for operand in line.reads}
-        ends = [line for line in group.lines if line.name not in read]
+        read = {operand for line in lines for operand in line.reads}
+        ends = [line for line in lines if line.name not in read]
+    ends = [line for line in ends if line.name in chosen]
     apart = {line.name for line in ends}
-    apart |= _shared(ends, apart, chosen, cell)
-    return [_cut(line, apart, chosen, cell) for line in group.lines if line.name in apart]
+    apart |= _shared(ends, apart, there, stage.cell)
+    return [_cut(line, apart, there, stage.cell) for line in lines if line.name in apart]
 
 
 def _shared(ends: list[Line], apart: set[str], chosen: set[str], cell: Cell) -> set[str]:

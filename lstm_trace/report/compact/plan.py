@@ -19,7 +19,7 @@ ROOM, MOST = 70, 8
 
 
 def plan(shown: View, stage: Stage) -> list[tuple[Group, list[Cut | Line]]]:
-    """The groups of a stage, each with its chains; a line where its formula is too wide to be filled in.
+    """The groups of a stage, each with its chains, which may be none; a line where its formula is too wide.
 
     The last place decides, where nothing is zero any more that was zero before the first step.
     """
@@ -29,8 +29,8 @@ def plan(shown: View, stage: Stage) -> list[tuple[Group, list[Cut | Line]]]:
     stages = Stages(shown, place, whole=True)
     size = widths(Plain(shown.trace.header.symbols))
     return [
-        (group, [part for cut in cuts(shown, group, stage.cell) for part in _fitting(stages, cut, size)])
-        for group in shown.groups(stage)
+        (group, [part for cut in cuts(shown, group, stage) for part in _fitting(stages, cut, size)])
+        for group in shown.grouped(stage)
         if not _handed_on(stage, group)
     ]
 

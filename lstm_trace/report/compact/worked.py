@@ -38,8 +38,9 @@ def opening(shown: View) -> Iterator[Block]:
         yield Para(shown.said("matrices.named"))
     names: dict[str, None] = {}
     for stage in shown.stages:
-        read = [line for line in shown.lines(stage) if line.op in ("matvec", "vecmat", "mul", "add")]
-        there = {name for line in read for name in line.reads}
+        cuts = [cut for _, found in plan(shown, stage) for cut in found if isinstance(cut, Cut)]
+        lines = [line for cut in cuts for line in (cut.line, *map(stage.cell.by_name.__getitem__, cut.inner))]
+        there = {n for line in lines if line.op in ("matvec", "vecmat", "mul", "add") for n in line.reads}
         parameters = shown.trace.parameters.get(stage.scope, {})
         names |= dict.fromkeys(name for name, a in parameters.items() if name in there and not np.any(a))
     if names and shown.chosen.unit is None:

@@ -227,7 +227,7 @@ def _chain(p: _Printer, chain: Chain, room: float) -> str:
 
 def _boxed(p: _Printer, block: Boxed) -> str:
     """A frame as wide as what stands in it."""
-    body = " \\\\[6pt]\n".join(row for one in block.blocks for row in _in_box(p, one))
+    body = " \\\\\noalign{\\smallskip}\n".join(row for one in block.blocks for row in _in_box(p, one))
     return f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}"
 
 

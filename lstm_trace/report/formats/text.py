@@ -7,6 +7,7 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from ...formulas.blocks import (
@@ -194,8 +195,8 @@ def _table(p: _Printer, block: Table) -> str:
 
 # -- chains -----------------------------------------------------------------------------------------------------------
 
-#: Stands before a sign within a formula, where a long one may be broken.
-_BREAK = "\x1f"
+#: Stand before the signs of sums and of products within a formula, where a long one may be broken.
+_TERM, _FACTOR = "\x1e", "\x1f"
 
 
 def _chains(p: _Printer, block: Chains) -> str:
@@ -206,24 +207,40 @@ def _chains(p: _Printer, block: Chains) -> str:
 def _chain(p: _Printer, chain: Chain) -> list[str]:
     """A chain under its name, the signs of each value below one another."""
     lines = [_wrapped(p.text(chain.title), p.width)] if chain.title else []
-    breaking = Plain(p.plain.own, replace(p.plain.format, plus=f" {_BREAK}+ ", less=f" {_BREAK}- "))
+    marked = replace(p.plain.format, plus=f" {_TERM}+ ", less=f" {_TERM}- ", times=f" {_FACTOR}⊙ ")
+    breaking = Plain(p.plain.own, marked)
     for row in chain.rows:
         start = _INDENT + p.text(row.left)
         indent = cells(start) if cells(start) < p.width // 3 else len(_INDENT) * 2
         lines.append(start)
-        for sign, node in row.parts:
+        for at, (sign, node) in enumerate(row.parts):
             whole = f" {sign} {p.plain(node)}"
-            if cells(lines[-1] + whole) <= p.width:
-                lines[-1] += whole
-                continue
-            if cells(lines[-1]) > indent:
+            if at and cells(lines[-1] + whole) > p.width:
                 lines.append(" " * indent)
-            for piece in f" {sign} {breaking(node)}".split(_BREAK):
-                if cells(lines[-1] + piece.rstrip()) > p.width and lines[-1].strip():
+            broken = cells(lines[-1] + whole) > p.width
+            pieces = _pieces(f" {sign} {breaking(node)}", p.width - indent - 5) if broken else [whole]
+            lines[-1] += pieces[0]
+            for piece in pieces[1:]:
+                if cells(lines[-1] + piece.rstrip()) > p.width:
                     lines[-1] = lines[-1].rstrip()
                     lines.append(" " * (indent + 5))
                 lines[-1] += piece
     return [part for line in lines for part in _fitted(line, p.width, 6)]
+
+
+def _pieces(text: str, room: int) -> list[str]:
+    """A formula in pieces that fit: broken within few parentheses rather than many, into terms rather than factors."""
+    whole = text.translate({ord(_TERM): "", ord(_FACTOR): ""})
+    depth, marks = 0, list[tuple[int, str, int]]()
+    for at, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if c in (_TERM, _FACTOR):
+            marks.append((depth, c, at))
+    if cells(whole) <= room or not marks:
+        return [whole]
+    first = min(mark[:2] for mark in marks)
+    places = [0, *(at for *kind, at in marks if tuple(kind) == first), len(text)]
+    return [piece for a, b in pairwise(places) for piece in _pieces(text[a:b].lstrip(_TERM + _FACTOR), room)]
 
 
 def _boxed(p: _Printer, block: Boxed) -> str:
