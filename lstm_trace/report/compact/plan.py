@@ -35,6 +35,16 @@ def plan(shown: View, stage: Stage) -> list[tuple[Group, list[Cut | Line]]]:
     ]
 
 
+def written(shown: View, stage: Stage) -> list[Line]:
+    """The lines whose numbers are shown: those of the chains of a compact report, with all that they are made of."""
+    if shown.detail != "compact":
+        return shown.lines(stage)
+    chains = [part for _, found in plan(shown, stage) for part in found]
+    names = {name for part in chains if isinstance(part, Cut) for name in (part.line.name, *part.inner)}
+    names |= {part.name for part in chains if isinstance(part, Line)}
+    return [line for line in stage.cell.lines if line.name in names]
+
+
 def _handed_on(stage: Stage, group: Group) -> bool:
     """Whether a group only says that a state is what was worked out before it, since the step is no padding."""
     carried = set(stage.cell.states.values())

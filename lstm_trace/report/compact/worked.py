@@ -13,7 +13,7 @@ from ..content.line_groups import Group, titled
 from ..content.value_blocks import chain, symbol, vectors
 from ..content.view import Place, View
 from .cuts import Cut
-from .plan import plan
+from .plan import plan, written
 from .stages import Stages
 
 
@@ -38,9 +38,8 @@ def opening(shown: View) -> Iterator[Block]:
         yield Para(shown.said("matrices.named"))
     names: dict[str, None] = {}
     for stage in shown.stages:
-        cuts = [cut for _, found in plan(shown, stage) for cut in found if isinstance(cut, Cut)]
-        lines = [line for cut in cuts for line in (cut.line, *map(stage.cell.by_name.__getitem__, cut.inner))]
-        there = {n for line in lines if line.op in ("matvec", "vecmat", "mul", "add") for n in line.reads}
+        lines = [line for line in written(shown, stage) if line.op in ("matvec", "vecmat", "mul", "add")]
+        there = {name for line in lines for name in line.reads}
         parameters = shown.trace.parameters.get(stage.scope, {})
         names |= dict.fromkeys(name for name, a in parameters.items() if name in there and not np.any(a))
     if names and shown.chosen.unit is None:

@@ -13,9 +13,9 @@ from .view import TABLE, Place, View
 from .way_back import Back
 
 
-def read(shown: View, stage: Stage) -> list[str]:
-    """The inputs and states that the shown lines of a stage read, as far as they were recorded."""
-    reads = {name for line in shown.lines(stage) for name in line.reads}
+def read(shown: View, stage: Stage, lines: Sequence[Line] | None = None) -> list[str]:
+    """The inputs and states that lines of a stage read, the shown ones if None, as far as they were recorded."""
+    reads = {name for line in (shown.lines(stage) if lines is None else lines) for name in line.reads}
     names = [*stage.cell.inputs, *stage.cell.states]
     return [n for n in names if n in reads and shown.values.array(stage.scope, n) is not None]
 

@@ -10,6 +10,7 @@ from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...formulas.blocks import Block, Heading, Para, Premises, Text
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
+from ..compact.plan import written
 from ..compact.width import widths
 from ..content.requested import name_of, wanted
 from ..content.value_blocks import beside, by_step, read, vectors
@@ -75,7 +76,7 @@ def _width(shown: View) -> int:
 
 def _needed(shown: View, stage: Stage) -> list[str]:
     """The parameters that the shown lines read."""
-    reads = {name for line in shown.lines(stage) for name in line.reads}
+    reads = {name for line in written(shown, stage) for name in line.reads}
     return [name for name in shown.trace.parameters.get(stage.scope, {}) if name in reads]
 
 
@@ -107,7 +108,7 @@ def _parameters(shown: View) -> Iterator[Block]:
 def _together(shown: View, stage: Stage, needed: list[str]) -> list[list[str]]:
     """The parameters by the group of lines that reads them first."""
     left, rows = list(needed), []
-    for group in shown.groups(stage):
+    for group in shown.grouped(stage):
         reads = {name for line in group.lines for name in line.reads}
         rows.append([name for name in left if name in reads])
         left = [name for name in left if name not in reads]
@@ -165,7 +166,7 @@ def _sequence(shown: View) -> Iterator[Block]:
 def _start(shown: View) -> Iterator[Block]:
     """Input, states and supplied lines of the only step there is."""
     for stage in shown.stages:
-        names = read(shown, stage)
+        names = read(shown, stage, written(shown, stage))
         labels = _labels(shown)
         if labels and "x_t" in names:
             names.remove("x_t")
@@ -179,7 +180,7 @@ def _states(shown: View) -> Iterator[Block]:
     found: list[tuple[Stage, list[str], bool]] = []
     for stage in shown.stages:
         initial = shown.trace.initial.get(stage.scope, {})
-        states = [name for name in read(shown, stage) if name in initial]
+        states = [name for name in read(shown, stage, written(shown, stage)) if name in initial]
         if states:
             found.append((stage, states, not any(np.any(initial[name]) for name in states)))
     if len(found) > 1 and all(zero for *_, zero in found):
@@ -204,7 +205,9 @@ def _labels(shown: View) -> Sequence[str]:
 
 
 def _input(shown: View) -> Iterator[Block]:
-    stage = next((s for s in shown.stages if X in s.sources.values() and "x_t" in read(shown, s)), None)
+    stage = next(
+        (s for s in shown.stages if X in s.sources.values() and "x_t" in read(shown, s, written(shown, s))), None
+    )
     if shown.trace.x is not None and stage is not None:
         yield Para(shown.said("input"))
         yield _by_step(shown, stage, "x_t")
@@ -218,7 +221,7 @@ def _by_step(shown: View, stage: Stage, name: str) -> Block:
 
 def _supplied(shown: View) -> Iterator[Block]:
     for stage in shown.stages:
-        names = [n for n in read(shown, stage) if stage.sources.get(n) == GIVEN]
+        names = [n for n in read(shown, stage, written(shown, stage)) if stage.sources.get(n) == GIVEN]
         if not names:
             continue
         texts: list[Text] = [(Sym(name),) for name in names]
