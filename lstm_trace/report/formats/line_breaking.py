@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ...formulas.blocks import Chain, Chains, Code, Premises, Row, Table
 from ...formulas.plain import Plain
 from ...formulas.tex import Tex
-from ...formulas.tree import Call, Factors, Mat, MatVec, Neg, Node, Num, Prod, Quot, Square, Sum, Vec, broken
+from ...formulas.tree import Call, Mat, Node, Num, Prod, Quot, Sum, Vec, broken
 
 #: Space between two values side by side, and where they stand close.
 GAP, CLOSE = 4, 2.6
@@ -32,12 +32,6 @@ def sizes(plain: Plain) -> Callable[[Node], int]:
             return sum(3 + size(term) for term in node.terms)
         if isinstance(node, Prod):
             return 3 + size(node.left) + size(node.right)
-        if isinstance(node, MatVec):
-            return size(node.matrix) + size(node.vector)
-        if isinstance(node, Factors):
-            return sum(2 + size(part) for part in node.parts)
-        if isinstance(node, Neg | Square):
-            return 2 + size(node.of)
         if isinstance(node, Quot):
             return max(size(node.over), size(node.under))
         if isinstance(node, Call):
