@@ -17,7 +17,7 @@ from ...formulas.tree import heading
 from ...formulas.values import Values
 from ..content.view import View
 from ..diagram import diagram
-from ..sections.sections import Part, blocks, parts
+from ..sections.sections import Part, parts
 from . import heatmap
 from .html_blocks import Printer
 from .pictures import STILLS, Page, Section, cell, pictures, shown_steps, step_bar, still
@@ -56,16 +56,17 @@ def _drawn(shown: View) -> str:
             main.append(body)
     joined = "\n".join(main)
     nav = f'<nav aria-label="{escape(shown.words.word("contents"))}"><ul>{"".join(links)}</ul></nav>'
-    body = f"<header>{printer(first.heading)}\n{top}</header>\n{nav}\n<main>\n{joined}\n</main>"
+    header, main = f"<header>{printer(first.heading)}\n{top}</header>", f"{nav}\n<main>\n{joined}\n</main>"
     if shown.printed is not None:
-        body = f'<div class="screen">{body}</div>\n{_paper(shown.printed)}'
-    return _whole(shown, body)
+        main = f'<div class="screen">{main}</div>\n{_paper(shown.printed)}'
+    return _whole(shown, f"{header}\n{main}")
 
 
 def _paper(shown: View) -> str:
-    """What is printed in place of what is on the screen: the solution on few pages, without pictures and links."""
+    """What is printed below the title in place of what is on the screen: few pages, without pictures and links."""
     printer = Printer(shown.trace, shown.trace.header.symbols, linked=False)
-    return f'<div class="paper">{"".join(map(printer, blocks(shown)))}</div>'
+    body = "".join(printer(block) for part in parts(shown)[1:] for block in (part.heading, *part.blocks))
+    return f'<div class="paper">{body}</div>'
 
 
 def _whole(shown: View, body: str) -> str:
