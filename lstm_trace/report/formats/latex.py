@@ -181,7 +181,7 @@ def _derivation(p: _Printer, block: Derivation) -> str:
 def _premises(p: _Printer, block: Premises) -> str:
     if p.tight:
         rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
-                for items in packed(block, p.size, FULL, CLOSE)]  # fmt: skip
+                for items in packed(block, p.size, FULL + 2, CLOSE)]  # fmt: skip
         body = " \\\\\\noalign{\\smallskip}\n".join(" & ".join(row) for row in rows)
         columns = r"@{}l" + r"@{\quad}l" * (max(map(len, rows)) - 1) + "@{}"
         return (
@@ -235,7 +235,7 @@ def _in_box(p: _Printer, block: Block) -> list[str]:
     """A block in rows of a table: displays as formulas in a line."""
     if isinstance(block, Premises):
         rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
-                for items in packed(block, p.size, FULL, CLOSE)]  # fmt: skip
+                for items in packed(block, p.size, FULL + 2, CLOSE)]  # fmt: skip
         return [r"\qquad ".join(row) for row in rows]
     text = LATEX[type(block)](p, block)
     if isinstance(block, Derivation):

@@ -95,7 +95,7 @@ CJK = (
 class _Printer:
     math: TypstMath
     size: Callable[[Node], float]
-    room: int
+    given: tuple[int, float]  # the room of given values, and the space between two of them
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -112,7 +112,7 @@ class _Printer:
 def render(blocks: Iterable[Block], own: Mapping[str, Any], language: str = "en", tight: bool = False) -> str:
     """The blocks as the source of a document. own: symbols of some names. tight: whether paper is to be saved."""
     plain = Plain(own)
-    printer = _Printer(TypstMath(own), (widths if tight else sizes)(plain), FULL if tight else ROOM)
+    printer = _Printer(TypstMath(own), (widths if tight else sizes)(plain), (FULL + 2, CLOSE) if tight else (ROOM, GAP))
     there = list(blocks)
     title = printable(next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), ""))
     body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
@@ -192,7 +192,7 @@ def _row(p: _Printer, row: Row) -> str:
 def _premises(p: _Printer, block: Premises) -> str:
     rows = [
         [f"[${p.math(left)} {sign} {p.math(right)}$]" for left, sign, right in items]
-        for items in packed(block, p.size, p.room, CLOSE if p.room == FULL else GAP)
+        for items in packed(block, p.size, *p.given)
     ]
     most = max(map(len, rows))
     body = ",\n  ".join(", ".join(row + ["[]"] * (most - len(row))) for row in rows)

@@ -56,10 +56,10 @@ def _drawn(shown: View) -> str:
             main.append(body)
     joined = "\n".join(main)
     nav = f'<nav aria-label="{escape(shown.words.word("contents"))}"><ul>{"".join(links)}</ul></nav>'
-    header, main = f"<header>{printer(first.heading)}\n{top}</header>", f"{nav}\n<main>\n{joined}\n</main>"
+    header, screen = f"<header>{printer(first.heading)}\n{top}</header>", f"{nav}\n<main>\n{joined}\n</main>"
     if shown.printed is not None:
-        main = f'<div class="screen">{main}</div>\n{_paper(shown.printed)}'
-    return _whole(shown, f"{header}\n{main}")
+        screen = f'<div class="screen">{screen}</div>\n{_paper(shown.printed)}'
+    return _whole(shown, f"{header}\n{screen}")
 
 
 def _paper(shown: View) -> str:
