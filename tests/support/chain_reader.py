@@ -112,21 +112,21 @@ class _Reader:
         return found
 
     def factor(self) -> Rows:
-        token = self.tokens.pop(0)
-        if token.startswith("["):
-            rows = [row.split() for row in token[1:-1].split(";")]
+        part = self.tokens.pop(0)
+        if part.startswith("["):
+            rows = [row.split() for row in part[1:-1].split(";")]
             found = [[Fraction(entry) for entry in row] for row in rows]
-        elif token == "(":
+        elif part == "(":
             found = self.sum()
             self.tokens.pop(0)
-        elif token[0].isdigit():
-            found = [[Fraction(token)]]
-        elif token == "√":
+        elif part[0].isdigit():
+            found = [[Fraction(part)]]
+        elif part == "√":
             found = _each(math.sqrt, self.arguments()[0])
         elif self.at("("):
-            found = self.call(token, self.arguments())
+            found = self.call(part, self.arguments())
         else:
-            raise ValueError(token)
+            raise ValueError(part)
         while self.at("²"):
             self.tokens.pop(0)
             found = _each(lambda a: a * a, found)
