@@ -9,6 +9,7 @@ from ...cell.network import Stage
 from ...formulas.blocks import Premises, Row, Table, Text
 from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, heading, kept, value
 from ...formulas.whole import whole
+from ...trace.labels import axis, labels
 from .view import TABLE, Place, View
 from .way_back import Back
 
@@ -35,10 +36,9 @@ def beside(shown: View, stage: Stage, name: str) -> Premises | None:
     None where a table says more: where units have labels, there are several rows, or steps are not counted from 1.
     """
     values = shown.values.array(stage.scope, name)
-    labels = shown.trace.header.names.get("x" if name in stage.cell.inputs else "h", ())
     if values is None or shown.words.count_from == 0 or len(shown.rows) > 1 or shown.chosen.unit is not None:
         return None
-    if len(labels) == values.shape[-1] or len(shown.steps) > TABLE:
+    if labels(shown.trace, axis(shown.trace, stage, name), values.shape[-1]) or len(shown.steps) > TABLE:
         return None
     b = shown.rows[0]
     there = [t for t in shown.steps if name in stage.cell.inputs or shown.counts(t, b)]
@@ -47,14 +47,16 @@ def beside(shown: View, stage: Stage, name: str) -> Premises | None:
     return Premises((tuple((shown.at(stage, t, symbol), _sign(shown, v), v) for t, v in items),)) if items else None
 
 
-def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) -> Table:
+def by_step(shown: View, stage: Stage, name: str) -> Table:
     """The values of a line or input as a table, a row for each shown step and row of the batch.
 
-    labels: one for each column, or none. Of a line the steps of padding are left out, unless everything is shown.
+    Of a line the steps of padding are left out, unless everything is shown.
     """
     values = shown.values.array(stage.scope, name)
     assert values is not None
     width = values.shape[-1]
+    of = axis(shown.trace, stage, name)
+    named = labels(shown.trace, of, width) if of != "h" else ()
     columns = shown.indices(width) if name in stage.cell.by_name else kept(width, shown.units)
     head: list[Text] = []
     if shown.trace.steps > 1:
@@ -66,9 +68,9 @@ def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) ->
         if k is None:
             head.append(("…",))
         elif name in stage.cell.inputs:
-            head.append((labels[k],) if labels else (Sym(name), f"[{shown.words.nth(k)}]"))
+            head.append((named[k],) if named else (Sym(name), f"[{shown.words.nth(k)}]"))
         else:
-            head.append((shown.unit(k, width),))
+            head.append((shown.unit(k, width, of),) if width > 1 else (value(name, stage.cell),))
     rows: list[tuple[Text, ...]] = []
     pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
     for at in kept(len(pairs), None if shown.everything else TABLE):

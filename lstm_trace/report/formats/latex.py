@@ -29,7 +29,7 @@ from ...formulas.blocks import (
 from ...formulas.plain import Plain
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
-from ...formulas.user_tex import GREEK, translated
+from ...formulas.user_tex import GREEK
 from ...printable import printable
 from ..compact.width import widths
 from .line_breaking import CLOSE, FULL, TEX_SIGNS, columns, laid_out, packed, sizes, tex_rows, tex_stretches
@@ -61,6 +61,7 @@ _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
     **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "[": "{[}", "]": "{]}", "*": "{*}"},
+    **{"\u202f": r"\,", "\u00a0": "~"},
     **{"-": "{-}", "`": "{`}", "'": "{'}"},  # no ligature, no argument of a line's end
 }  # fmt: skip
 #: Characters that T1 has not, and mathematics has.
@@ -103,9 +104,8 @@ def literal(text: str) -> str:
 def render(blocks: Iterable[Block], own: Mapping[str, Any], tight: bool = False) -> str:
     """The blocks as a LaTeX document. own: symbols of some names. tight: whether paper is to be saved."""
     plain = Plain(own)
-    understood = {name: tex for name, tex in own.items() if not isinstance(tex, str) or translated(tex, TEX)}
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
-    printer = _Printer(Tex(understood, format), plain, (widths if tight else sizes)(plain), tight)
+    printer = _Printer(Tex(own, format), plain, (widths if tight else sizes)(plain), tight)
     body = "\n\n".join(LATEX[type(block)](printer, block) for block in blocks)
     return f"{_preamble(body, tight)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
