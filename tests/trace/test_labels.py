@@ -92,20 +92,7 @@ def test_a_report_names_each_unit_by_its_own_label() -> None:
     assert "unit 0 (hot):" in hidden
     assert "go" not in hidden
     target, answers = text.split("Supplied, not computed: target_t.")[1], text.partition("Answers")[2]
-    assert target.split("\n\n")[1].split() == [
-        "t",
-        "go",
-        "stay",
-        "ask",
-        "0",
-        "1.0",
-        "0.0",
-        "0.0",
-        "1",
-        "0.0",
-        "0.0",
-        "1.0",
-    ]
+    assert target.split("\n\n")[1].split() == ["t", "go", "stay", "ask", "0", "1", "0", "0", "1", "0", "0", "1"]
     assert answers.index("output 1 (stay)") < answers.index("unit 1 (cold)")
 
 
@@ -182,4 +169,4 @@ def test_labels_of_a_readout_that_is_not_asked_for_are_no_fault() -> None:
 
 
 def test_the_examples_name_their_outputs() -> None:
-    assert "output 0 (praise)" in lt.run(ROOT / "lstm_trace" / "examples" / "readout.yaml").report("text")
+    assert "output 1 (praise)" in lt.run(ROOT / "lstm_trace" / "examples" / "readout.yaml").report("text")
