@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from .tree import Node
 
@@ -76,3 +78,11 @@ class Premises:
 
 
 Block = Heading | Para | Items | Table | Derivation | Premises
+
+
+@dataclass(frozen=True)
+class Body:
+    """The blocks of one report, or one of several in a document, with the symbols that its author gave to names."""
+
+    blocks: tuple[Block, ...]
+    own: Mapping[str, Any] = field(default_factory=dict)

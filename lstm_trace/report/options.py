@@ -10,6 +10,7 @@ from ..formulas.numbers import DIGITS, Style
 from ..trace.argument_types import checked
 from ..trace.rows import Selection
 from .content.view import Detail
+from .formats.levels import Level, level_of
 
 #: Option of a report to the field of the style that it sets.
 STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
@@ -22,19 +23,29 @@ class Options:
 
     detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
     digits: decimals, or a `Style`, for display only. selection: lines, layer, direction, steps, row, unit. everything:
-    no dots. width: columns of a text report. language: of headings and sentences. notation: a preset of symbols
-    (`notations.NOTATIONS`). alone: of a trace with a way back `back`, that
-    alone, or its `equations`.
+    no dots. width: columns of a text report (80), or characters in a row of a LaTeX fragment (55). language: of
+    headings and sentences. notation: a preset of symbols (`notations.NOTATIONS`). alone: of a trace with a way back
+    `back`, that alone, or its `equations`. title: of the document; None is the problem's. fragment: a part of a
+    document, as LaTeX's `\\input` takes it, whose highest heading is at the level `heading` (`levels.level_of`; None is
+    `section`), or is left out where the title is empty.
     """
 
     detail: Detail | None = None
     digits: int | Style = DIGITS
     selection: Selection = field(default_factory=Selection)
     everything: bool = False
-    width: int = 80
+    width: int | None = None
     language: str = "en"
     notation: str = "exercise"
     alone: str = ""
+    title: str | None = None
+    fragment: bool = False
+    heading: int | str | None = None
+
+    @property
+    def level(self) -> Level:
+        """The level of a fragment's highest heading. Raises OptionError for one that there is not."""
+        return level_of("section" if self.heading is None else self.heading)
 
 
 def options_of(**given: Any) -> Options:

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..backpropagation.training import Training
-from ..errors import OptionError
+from ..errors import Faults, OptionError, within
 from ..trace.trace import Trace
 from .content import notations
 from .content.view import View, view
 from .content.way_back import on_paper, way_back
+from .document import bodies, check_part, title, titled
 from .formats import latex, markdown, text, typst
 from .options import Options, check, options_of
-from .sections.sections import blocks
 from .sections.training import symbols
 
 
-def _html(shown: View, _: int) -> str:
+def _html(views: Sequence[View], chosen: Options) -> str:
     from .page.html import page  # with the picture of the cell 40 ms, which the other formats do not need
 
-    return page(shown)
+    return page(views, title(views, chosen))
 
 
-#: Format to its printer of what is shown, in so many columns where the format has columns.
-PRINTERS: dict[str, Callable[[View, int], str]] = {
-    "md": lambda shown, _: markdown.render(blocks(shown), shown.trace.header.symbols),
-    "text": lambda shown, width: text.render(blocks(shown), shown.trace.header.symbols, width),
+def _latex(views: Sequence[View], chosen: Options) -> str:
+    found = bodies(views, chosen)
+    return latex.fragment(found, chosen.level, chosen.width) if chosen.fragment else latex.render(found)
+
+
+def _typst(views: Sequence[View], chosen: Options) -> str:
+    found = bodies(views, chosen)
+    return typst.fragment(found, chosen.level) if chosen.fragment else typst.render(found, chosen.language)
+
+
+#: Format to its printer of what is shown, of one report or of several in one document.
+PRINTERS: dict[str, Callable[[Sequence[View], Options], str]] = {
+    "md": lambda views, chosen: markdown.render(bodies(views, chosen)),
+    "text": lambda views, chosen: text.render(bodies(views, chosen), chosen.width or 80),
     "html": _html,
-    "tex": lambda shown, _: latex.render(blocks(shown), shown.trace.header.symbols),
-    "typ": lambda shown, _: typst.render(blocks(shown), shown.trace.header.symbols, shown.words.language),
+    "tex": _latex,
+    "typ": _typst,
 }
 #: File suffix to format.
 SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
@@ -40,9 +50,9 @@ SUFFIXES |= {".typ": "typ", ".pdf": "pdf"}
 def report(trace: Trace, format: str = "md", **options: Any) -> str:
     """The worked solution as text.
 
-    format: `md` (Markdown with TeX math as GitHub renders it), `text` (for a terminal) or `html`. Options are those of
-    `Options`, and those of a selection: only, layer, direction, steps, batch, unit. How numbers are shown: digits,
-    significant (digits instead of decimals), digits_of (decimals of single lines, by name), decimal_comma.
+    format: `md` (Markdown with TeX math as GitHub renders it), `text` (for a terminal), `html`, `tex` or `typ`. Options
+    are those of `Options`, and those of a selection: only, layer, direction, steps, batch, unit. How numbers are shown:
+    digits, significant (digits instead of decimals), digits_of (decimals of single lines, by name), decimal_comma.
     Raises OptionError for an unknown format or detail, MissingError for a selection that is not there.
 
     >>> import lstm_trace as lt
@@ -57,11 +67,26 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     <BLANKLINE>
     <BLANKLINE>
     """
+    return reports([trace], format, **options)
+
+
+def reports(traces: Sequence[Trace], format: str = "md", sources: Sequence[str] = (), **options: Any) -> str:
+    """The worked solutions of several traces in one document. Format, options and errors as for `report`.
+
+    Each has its title as its heading. title: that of the document. sources: what a message calls each of several.
+    """
     if format == "pdf":
-        raise OptionError("a PDF is not text: trace.pdf() gives its bytes")
+        raise OptionError("a PDF is not text: trace.pdf() gives its bytes, sheet.pdf() those of several reports")
     check("format", format, tuple(PRINTERS))
     chosen = options_of(**options)
-    return PRINTERS[format](shown(trace, chosen), chosen.width)
+    check_part(format, chosen)
+    found, faults = titled(traces, chosen), Faults()
+    views: list[View] = []
+    for trace, name in zip(found, sources or [trace.header.title for trace in found], strict=True):
+        with faults.gather(), within(name if len(found) > 1 else ""):
+            views.append(shown(trace, chosen))
+    faults.tell()
+    return PRINTERS[format](views, chosen)
 
 
 def shown(trace: Trace, chosen: Options) -> View:
@@ -79,8 +104,9 @@ def course(done: Training, format: str = "md", **options: Any) -> str:
     """The worked solution of some updates of the weights. Format and options as for `report`."""
     check("format", format, tuple(PRINTERS))
     chosen = options_of(**options)
+    check_part(format, chosen)
     views = tuple(_with_symbols(shown(trace, chosen), done) for trace in done.traces)
-    return PRINTERS[format](replace(views[0], course=(done, views)), chosen.width)
+    return PRINTERS[format]([replace(views[0], course=(done, views))], chosen)
 
 
 def _with_symbols(found: View, done: Training) -> View:
@@ -91,4 +117,10 @@ def _with_symbols(found: View, done: Training) -> View:
 
 def pdf(trace: Trace, **options: Any) -> bytes:
     """The worked solution as a PDF; options are those of `report`. Raises OptionError without the extra `[pdf]`."""
-    return typst.pdf(report(trace, "typ", **options))
+    return pdf_of([trace], **options)
+
+
+def pdf_of(traces: Sequence[Trace], sources: Sequence[str] = (), **options: Any) -> bytes:
+    """The worked solutions of several traces as one PDF. Arguments and errors as for `reports`."""
+    check_part("pdf", options_of(**options))
+    return typst.pdf(reports(traces, "typ", sources, **options))

@@ -2,28 +2,58 @@
 
 Every text of a problem is escaped. Characters that pdfTeX has no glyph for stand as their code in brackets, so that
 the file compiles; Chinese needs the ctex package, which the preamble names then.
+
+A fragment is what an author's own document takes by \\input: what it needs of the preamble is listed in comments at its
+top, and what it sets is set within a group.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Table, Text
+from ...formulas.blocks import Body, Code, Derivation, Heading, Items, Para, Premises, Table, Text
 from ...formulas.plain import Plain
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
 from ...formulas.user_tex import GREEK, translated
 from ...printable import printable
+from .levels import NAMES, Level
 from .line_breaking import TEX_SIGNS, columns, packed, sizes, tex_rows
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
 ROOM, WIDE, LONG = 78, 84, 40
+#: So many characters of a formula on one row of a fragment: the text of LaTeX's article is narrower.
+NARROW = 55
+#: Reports with more rows of source than this are longer than a page.
+PAGE = 150
 
-_HEADINGS = {1: r"{\LARGE\bfseries %s\par}", 2: r"\section*{%s}", 3: r"\subsection*{%s}", 4: r"\subsubsection*{%s}"}
+_CLASS = (
+    r"\documentclass[fleqn]{article}",
+    r"\usepackage[a4paper, margin=2cm]{geometry}",
+    r"\usepackage{amsmath}",
+    r"\allowdisplaybreaks",
+    r"\setlength{\parindent}{0pt}",
+    r"\setlength{\parskip}{6pt}",
+    r"\setlength{\mathindent}{1em}",
+    r"\renewcommand{\labelitemi}{$\bullet$}",
+)
+#: The same for a fragment, by assignments that end with its group: displays stand at the left, as with fleqn.
+_LOCAL = (
+    r"\allowdisplaybreaks",
+    r"\setlength{\parindent}{0pt}",
+    r"\setlength{\parskip}{4pt plus 1pt}",
+    r"\csname @fleqntrue\endcsname\csname @mathmargin\endcsname=1em\relax",
+)
+#: One of several reports stands on one page where it fits on one.
+_TOGETHER = (
+    r"\newsavebox{\problembox}",
+    r"\newenvironment{problem}{\par\setbox\problembox=\vbox\bgroup}{\par\egroup",
+    r"  \ifdim\ht\problembox>\textheight\unvbox\problembox\else\box\problembox\fi}",
+)
 _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
@@ -40,9 +70,13 @@ _KNOWN = set(map(chr, range(0xA0, 0x180))) - set("ĦħĸĿŀŉŦŧſ¤¦¨¯´¸
 
 @dataclass(frozen=True)
 class _Printer:
+    """part: the level of a fragment, None in a document; room: characters of a formula on one row."""
+
     tex: Tex
     plain: Plain
     size: Callable[[Node], int]
+    part: Level | None
+    room: int
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -66,32 +100,46 @@ def literal(text: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, Any]) -> str:
-    """The blocks as a LaTeX document. own: symbols of some names."""
-    plain = Plain(own)
-    understood = {name: tex for name, tex in own.items() if not isinstance(tex, str) or translated(tex, TEX)}
+def render(bodies: Sequence[Body]) -> str:
+    """Reports as a LaTeX document."""
+    several = len(bodies) > 1
+    body = "\n\n".join(_together(text) if several else text for text in map(_body, bodies))
+    wide = [rf"\setcounter{{MaxMatrixCols}}{{{n}}}" for n in _most_columns(body)]
+    preamble = "\n".join([*_CLASS, *(_TOGETHER if several else ()), *wide, *_packages(body)])
+    return f"{preamble}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+
+
+def fragment(bodies: Sequence[Body], part: Level, room: int | None = None) -> str:
+    r"""Reports as a file for `\input`; part: the level of its highest heading, which the blocks have already."""
+    body = "\n\n".join(_body(body, part, room or NARROW) for body in bodies)
+    needed = "\n".join(f"%   {row}" for row in (r"\usepackage{amsmath}", *_packages(body)))
+    rows = [*_LOCAL, *(rf"\csname c@MaxMatrixCols\endcsname={n}\relax" for n in _most_columns(body))]
+    group = "\n".join(rows)
+    return f"% Needed in the preamble:\n{needed}\n\\begingroup\n{group}\n\n{body}\n\n\\par\\endgroup\n"
+
+
+def _body(body: Body, part: Level | None = None, room: int = ROOM) -> str:
+    plain = Plain(body.own)
+    understood = {name: tex for name, tex in body.own.items() if not isinstance(tex, str) or translated(tex, TEX)}
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
-    printer = _Printer(Tex(understood, format), plain, sizes(plain))
-    body = "\n\n".join(LATEX[type(block)](printer, block) for block in blocks)
-    return f"{_preamble(body)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+    printer = _Printer(Tex(understood, format), plain, sizes(plain), part, room)
+    return "\n\n".join(LATEX[type(block)](printer, block) for block in body.blocks)
 
 
-def _preamble(body: str) -> str:
-    rows = [
-        r"\documentclass[fleqn]{article}",
-        r"\usepackage[a4paper, margin=2cm]{geometry}",
-        r"\usepackage{amsmath}",
-        r"\allowdisplaybreaks",
-        r"\setlength{\parindent}{0pt}",
-        r"\setlength{\parskip}{6pt}",
-        r"\setlength{\mathindent}{1em}",
-        r"\renewcommand{\labelitemi}{$\bullet$}",
-    ]
-    columns = max(
-        (row.count("&") + 1 for row in re.findall(r"\\begin\{bmatrix\}(.*?)(?:\\\\|$)", body, re.M)), default=0
-    )
-    if columns > 10:  # no more than needed: each matrix costs time for every column that it may have
-        rows.append(rf"\setcounter{{MaxMatrixCols}}{{{columns}}}")
+def _together(text: str) -> str:
+    return f"\\begin{{problem}}\n{text}\n\\end{{problem}}" if text.count("\n") < PAGE else text
+
+
+def _most_columns(body: str) -> list[int]:
+    """How many columns a matrix must be able to have, where they are more than amsmath expects."""
+    rows = re.findall(r"\\begin\{bmatrix\}(.*?)(?:\\\\|$)", body, re.M)
+    found = max((row.count("&") + 1 for row in rows), default=0)
+    return [found] if found > 10 else []  # no more than needed: each matrix costs time for every column it may have
+
+
+def _packages(body: str) -> list[str]:
+    """What the characters of a text need in the preamble."""
+    rows: list[str] = []
     foreign = sorted({c for c in body if ord(c) > 126})
     wide = [c for c in foreign if unicodedata.east_asian_width(c) in "WF"]
     if wide:
@@ -102,7 +150,7 @@ def _preamble(body: str) -> str:
         rows += [r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}"]
         rows += [_declared(c) for c in foreign if c not in _KNOWN and c not in wide]
         rows += [r"\fi"]
-    return "\n".join(rows)
+    return rows
 
 
 def _declared(c: str) -> str:
@@ -112,7 +160,11 @@ def _declared(c: str) -> str:
 
 
 def _heading(p: _Printer, block: Heading) -> str:
-    return _HEADINGS[block.level] % p.text(block.text)
+    text = p.text(block.text)
+    if p.part is None and block.level == 1:
+        return rf"{{\LARGE\bfseries {text}\par}}"
+    level, star = (block.level - 1, "*") if p.part is None else (block.level, "*" if p.part.starred else "")
+    return rf"\{NAMES[level]}{star}{{{text}}}" if level < len(NAMES) else rf"\par\textbf{{{text}}}\par\nopagebreak"
 
 
 def _items(p: _Printer, block: Items) -> str:
@@ -124,7 +176,7 @@ def _table(p: _Printer, block: Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
     cells = [[p.text(cell) for cell in row] for row in (block.head, *block.rows)]
     tables = []
-    for shown in columns(block, p.size, WIDE):
+    for shown in columns(block, p.size, WIDE * p.room // ROOM):
         head, *rows = [" & ".join(row[k] for k in shown) + r" \\" for row in cells]
         for at in range(0, len(rows), LONG):
             inner = "\n".join([head, r"\hline", *rows[at : at + LONG]])
@@ -135,7 +187,7 @@ def _table(p: _Printer, block: Table) -> str:
 def _derivation(p: _Printer, block: Derivation) -> str:
     lines = [
         (r" \\*" + "\n").join(
-            text for row in rows for text in tex_rows(row, p.tex, p.size, ROOM, literal, r"\colon\quad")
+            text for row in rows for text in tex_rows(row, p.tex, p.size, p.room, literal, r"\colon\quad")
         )
         for rows in block.lines
     ]
@@ -146,7 +198,7 @@ def _derivation(p: _Printer, block: Derivation) -> str:
 def _premises(p: _Printer, block: Premises) -> str:
     rows = [
         [f"&{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
-        for items in packed(block, p.size, ROOM)
+        for items in packed(block, p.size, p.room)
     ]
     body = " \\\\[8pt]\n".join(r" &\qquad ".join(row) for row in rows)
     return f"\\begin{{alignat*}}{{{max(map(len, rows))}}}\n{body}\n\\end{{alignat*}}"

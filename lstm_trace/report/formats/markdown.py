@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Table, Text
+from ...formulas.blocks import Body, Code, Derivation, Heading, Items, Para, Premises, Table, Text
 from ...formulas.plain import Plain
 from ...formulas.tex import Tex, escaped
 from ...formulas.tree import Dots, Node, Num
 from ...printable import printable
+from .levels import DEEPEST
 from .line_breaking import TEX_SIGNS, packed, sizes, tex_rows
 
 #: So many characters of a formula, as plain text, stand on one row.
@@ -55,11 +56,20 @@ def literal(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 0) -> str:
-    """The blocks as Markdown. own: the symbols that the author of the problem gave; width: not used."""
-    plain = Plain(own)
-    printer = _Printer(Tex(own), plain, sizes(plain))
-    return "\n\n".join(MARKDOWN[type(block)](printer, block) for block in blocks) + "\n"
+def render(bodies: Sequence[Body]) -> str:
+    """Reports as Markdown, one after the other."""
+    return "\n\n".join(map(_body, bodies)) + "\n"
+
+
+def _body(body: Body) -> str:
+    plain = Plain(body.own)
+    printer = _Printer(Tex(body.own), plain, sizes(plain))
+    return "\n\n".join(MARKDOWN[type(block)](printer, block) for block in body.blocks)
+
+
+def heading(level: int, text: str) -> str:
+    """A heading; below the deepest level a line of bold text."""
+    return f"{'#' * level} {text}" if level <= DEEPEST else f"**{text}**"
 
 
 def _table(p: _Printer, block: Table) -> str:
@@ -92,7 +102,7 @@ def _math(lines: list[str], gap: str) -> str:
 
 
 MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
-    Heading: lambda p, block: f"{'#' * block.level} {p.text(block.text)}",
+    Heading: lambda p, block: heading(block.level, p.text(block.text)),
     Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
     Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
     Table: _table,

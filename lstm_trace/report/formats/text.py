@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.blocks import Body, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Mat, Node, Vec, broken
 from ...printable import printable
@@ -41,11 +41,15 @@ def cells(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 80) -> str:
-    """The blocks as plain text, `width` columns wide. own: the symbols that the author of the problem gave."""
-    printer = _Printer(Plain(own), max(width, 40))
-    parts = [TEXT[type(block)](printer, block) for block in blocks]
-    return "\n\n".join(part for part in parts if part) + "\n"
+def render(bodies: Sequence[Body], width: int = 80) -> str:
+    """Reports as plain text, `width` columns wide, one after the other."""
+    return "\n\n\n".join(_body(body, max(width, 40)) for body in bodies) + "\n"
+
+
+def _body(body: Body, width: int) -> str:
+    printer = _Printer(Plain(body.own), width)
+    parts = [TEXT[type(block)](printer, block) for block in body.blocks]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _heading(p: _Printer, block: Heading) -> str:
@@ -53,7 +57,7 @@ def _heading(p: _Printer, block: Heading) -> str:
     if mark := _LINES.get(block.level):
         rows = _wrapped(title, p.width).splitlines()
         return "\n".join([*rows, mark * max(map(cells, rows), default=0)])
-    return _wrapped(title if block.level == 4 else f"── {title} ──", p.width)
+    return _wrapped(title if block.level >= 4 else f"── {title} ──", p.width)
 
 
 def _paragraph(p: _Printer, block: Para) -> str:

@@ -6,17 +6,18 @@ Typst's own fonts are embedded; those of the system serve only for characters th
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...base.extras import missing
 from ...errors import OptionError
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.blocks import Body, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
 from ...printable import printable
+from .levels import DEEPEST, Level
 from .line_breaking import columns, packed, sizes
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
@@ -30,19 +31,28 @@ _PREAMBLE = """\
 #show heading.where(level: 1): set text(size: 1.25em)
 #show heading: set block(above: 1.6em, below: 0.9em)
 #set par(leading: 0.6em, spacing: 1.1em)
+"""
+_DEFINED = """\
 #let edges = (top-edge: "bounds", bottom-edge: "bounds")
-#let line(above, body, ..more) = block(above: above, below: 0.75em, ..more, {{
+#let line(above, body, ..more) = block(above: above, below: 0.75em, ..more, {
   set text(..edges)
   par(hanging-indent: 2.5em, leading: 0.75em, body)
-}})
+})
 #let first(body) = line(1.2em, body, sticky: true)
 #let only(body) = line(1.2em, body)
 #let under(body) = line(0.75em, body, inset: (left: 1.5em))
 #let lines(body) = block(above: 1.2em, below: 1.2em, body)
-#let given(..args) = block(above: 1.2em, below: 1.2em, {{
+#let given(..args) = block(above: 1.2em, below: 1.2em, {
   set text(..edges)
   grid(column-gutter: 2em, row-gutter: 1em, align: left + horizon, ..args)
-}})
+})
+"""
+#: One of several reports stands on one page where it fits on one.
+_TOGETHER = """\
+#let problem(body) = layout(page => {
+  let tall = measure(block(width: page.width, body)).height
+  block(breakable: tall > page.height, body)
+})
 """
 #: Families with Chinese, Japanese and Korean characters, the first that is there is used.
 CJK = (
@@ -54,8 +64,11 @@ CJK = (
 
 @dataclass(frozen=True)
 class _Printer:
+    """part: the level of a fragment, None in a document."""
+
     math: TypstMath
     size: Callable[[Node], int]
+    part: Level | None
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -69,16 +82,34 @@ class _Printer:
         return "…" if isinstance(part, Dots) and part.way == "across" else f"${self.math(part)}$"
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, Any], language: str = "en") -> str:
-    """The blocks as the source of a document. own: symbols of some names."""
-    plain = Plain(own)
-    printer = _Printer(TypstMath(own), sizes(plain))
-    there = list(blocks)
-    title = printable(next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), ""))
-    body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
+def render(bodies: Sequence[Body], language: str = "en") -> str:
+    """Reports as the source of a document."""
+    several = len(bodies) > 1
+    body = "\n\n".join(f"#problem[\n{text}\n]" if several else text for text in map(_body, bodies))
+    plain = Plain(bodies[0].own)
+    title = printable(next((plain_text(b.text, plain) for b in bodies[0].blocks if isinstance(b, Heading)), ""))
     fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
-    return _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang) + f"\n{body}\n"
+    head = _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang)
+    return f"{head}{_DEFINED}{_TOGETHER if several else ''}\n{body}\n"
+
+
+def fragment(bodies: Sequence[Body], part: Level) -> str:
+    """Reports as a file for `#include`; part: the level of its highest heading, which the blocks have already."""
+    body = "\n\n".join(_body(body, part) for body in bodies)
+    return f"{_DEFINED}\n{body}\n"
+
+
+def _body(body: Body, part: Level | None = None) -> str:
+    printer = _Printer(TypstMath(body.own), sizes(Plain(body.own)), part)
+    return "\n\n".join(BLOCKS[type(block)](printer, block) for block in body.blocks)
+
+
+def _heading(p: _Printer, block: Heading) -> str:
+    if block.level > DEEPEST:
+        return f"#block(sticky: true, strong[{p.text(block.text)}])"
+    number = ", numbering: none" if p.part is not None and p.part.starred else ""
+    return f"#heading(level: {block.level}{number})[{p.text(block.text)}]"
 
 
 def pdf(source: str) -> bytes:
@@ -156,7 +187,7 @@ def _premises(p: _Printer, block: Premises) -> str:
 
 
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
-    Heading: lambda p, block: f"#heading(level: {block.level})[{p.text(block.text)}]",
+    Heading: _heading,
     Para: lambda p, block: p.text(block.text),
     Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
     Table: _table,

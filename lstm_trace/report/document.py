@@ -1,0 +1,67 @@
+"""A document of one report or of several: which headings stand at which level, and what it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..errors import OptionError
+from ..formulas.blocks import Body, Heading
+from ..trace.trace import Trace
+from .content.view import View
+from .formats.levels import lowered
+from .languages.strings import words
+from .options import Options
+from .sections.sections import blocks
+
+#: Formats of which a part can stand in a document of another author.
+PARTS = ("tex", "typ", "md")
+
+
+def check_part(format: str, chosen: Options) -> None:
+    """Raise OptionError where a fragment, its heading or no title is asked for, and the format has no such thing."""
+    if chosen.fragment and format not in PARTS:
+        raise OptionError(f"a fragment is a part of a document in {', '.join(PARTS)}; {format} is written as a whole")
+    if not chosen.fragment and chosen.heading is not None:
+        raise OptionError("the level of headings is that of a fragment: ask for one, or leave the level away")
+    if not chosen.fragment and chosen.title == "":
+        raise OptionError("a document has a title; only a fragment goes without")
+    if format != "tex" and chosen.fragment and chosen.level.number < 1:
+        raise OptionError(f"{format} has no headings above level 1, section")
+
+
+def titled(traces: Sequence[Trace], chosen: Options) -> list[Trace]:
+    """The traces by the titles of their reports: one alone by that of the document, one of several has some title."""
+    if len(traces) == 1:
+        return [replace(traces[0], header=replace(traces[0].header, title=chosen.title))] if chosen.title else [*traces]
+    said = words(chosen.language)
+    return [
+        replace(trace, header=replace(trace.header, title=trace.header.title or said.word("problem", n=n)))
+        for n, trace in enumerate(traces, 1)
+    ]
+
+
+def title(views: Sequence[View], chosen: Options) -> str:
+    """What the document is called: several reports in one by the title that was given, or by what they are."""
+    return views[0].title if len(views) == 1 else chosen.title or views[0].words.word("untitled.many")
+
+
+def section_level(chosen: Options) -> int:
+    """The level of the headings of a report's sections, where the document is that report."""
+    if not chosen.fragment:
+        return 2
+    return chosen.level.number + (chosen.title != "")
+
+
+def bodies(views: Sequence[View], chosen: Options) -> list[Body]:
+    """The reports as blocks, with headings at the levels at which they stand in the document."""
+    found = [Body(tuple(blocks(shown)), shown.trace.header.symbols) for shown in views]
+    above = len(found) > 1 and (chosen.title or not chosen.fragment)
+    if above:
+        found = [lowered(body, 1) for body in found]
+        found[0] = replace(found[0], blocks=(Heading(1, (title(views, chosen),)), *found[0].blocks))
+    if not chosen.fragment:
+        return found
+    if len(found) == 1 and chosen.title == "":
+        return [lowered(Body(found[0].blocks[1:], found[0].own), chosen.level.number - 2)]
+    return [lowered(body, chosen.level.number - 1) for body in found]
