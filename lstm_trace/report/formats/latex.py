@@ -13,9 +13,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
-from ...formulas.blocks import Body, Code, Derivation, Heading, Items, Para, Premises, Table, Text
+from ...formulas.blocks import Block, Body, Code, Derivation, Heading, Items, Para, Premises, Table, Text
 from ...formulas.plain import Plain
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
@@ -48,11 +49,11 @@ _LOCAL = (
     r"\setlength{\parskip}{4pt plus 1pt}",
     r"\csname @fleqntrue\endcsname\csname @mathmargin\endcsname=1em\relax",
 )
-#: One of several reports stands on one page where it fits on one.
+#: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.
 _TOGETHER = (
     r"\newsavebox{\problembox}",
     r"\newenvironment{problem}{\par\setbox\problembox=\vbox\bgroup}{\par\egroup",
-    r"  \ifdim\ht\problembox>\textheight\unvbox\problembox\else\box\problembox\fi}",
+    r"  \ifdim\ht\problembox>\textheight\newpage\unvbox\problembox\else\box\problembox\fi}",
 )
 _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
@@ -123,11 +124,20 @@ def _body(body: Body, part: Level | None = None, room: int = ROOM) -> str:
     understood = {name: tex for name, tex in body.own.items() if not isinstance(tex, str) or translated(tex, TEX)}
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
     printer = _Printer(Tex(understood, format), plain, sizes(plain), part, room)
-    return "\n\n".join(LATEX[type(block)](printer, block) for block in body.blocks)
+    return "".join(_placed(printer, before, block) for before, block in pairwise((None, *body.blocks))).lstrip("\n")
+
+
+def _placed(p: _Printer, before: Block | None, block: Block) -> str:
+    """A block after another. A display belongs to the paragraph before it; elsewhere TeX begins one with an empty line,
+    which has no height."""
+    text = LATEX[type(block)](p, block)
+    if not isinstance(block, Derivation | Premises):
+        return f"\n\n{text}"
+    return f"\n{text}" if isinstance(before, Para) else f"\n\n\\nointerlineskip\n{text}"
 
 
 def _together(text: str) -> str:
-    return f"\\begin{{problem}}\n{text}\n\\end{{problem}}" if text.count("\n") < PAGE else text
+    return f"\\begin{{problem}}\n{text}\n\\end{{problem}}" if text.count("\n") < PAGE else f"\\newpage\n{text}"
 
 
 def _most_columns(body: str) -> list[int]:

@@ -47,12 +47,16 @@ _DEFINED = """\
   grid(column-gutter: 2em, row-gutter: 1em, align: left + horizon, ..args)
 })
 """
-#: One of several reports stands on one page where it fits on one.
+#: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.
 _TOGETHER = """\
-#let problem(body) = layout(page => {
-  let tall = measure(block(width: page.width, body)).height
-  block(breakable: tall > page.height, body)
-})
+#let problem(body) = context {
+  if measure(width: 17cm, body).height > 25.7cm {
+    pagebreak(weak: true)
+    body
+  } else {
+    block(above: 2.6em, breakable: false, body)
+  }
+}
 """
 #: Families with Chinese, Japanese and Korean characters, the first that is there is used.
 CJK = (
