@@ -23,7 +23,7 @@ class Options:
 
     detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
     digits: decimals, or a `Style`, for display only. selection: lines, layer, direction, steps, row, unit. everything:
-    no dots. width: columns of a text report (80), or characters in a row of a LaTeX fragment (55). language: of
+    no dots. width: columns of a text report (80), or characters in a row of a LaTeX fragment (66). language: of
     headings and sentences. notation: a preset of symbols (`notations.NOTATIONS`). alone: of a trace with a way back
     `back`, that alone, or its `equations`. title: of the document; None is the problem's. fragment: a part of a
     document, as LaTeX's `\\input` takes it, whose highest heading is at the level `heading` (`levels.level_of`; None is

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 @click.option(
     "--width",
     type=click.IntRange(min=20),
-    help="Columns of a text report (80), or of a LaTeX fragment's formulas (55).",
+    help="Columns of a text report (80), or of a LaTeX fragment's formulas (66).",
 )
 @click.option("--all", "everything", is_flag=True, help="Do not truncate.")
 @click.option(

@@ -13,7 +13,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 from ...formulas.blocks import Block, Body, Code, Derivation, Heading, Items, Para, Premises, Table, Text
@@ -26,9 +25,9 @@ from .levels import NAMES, Level
 from .line_breaking import TEX_SIGNS, columns, packed, sizes, tex_rows
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
-ROOM, WIDE, LONG = 78, 84, 40
+ROOM, WIDE, LONG = 94, 84, 40
 #: So many characters of a formula on one row of a fragment: the text of LaTeX's article is narrower.
-NARROW = 55
+NARROW = 66
 #: Reports with more rows of source than this are longer than a page.
 PAGE = 150
 
@@ -124,7 +123,8 @@ def _body(body: Body, part: Level | None = None, room: int = ROOM) -> str:
     understood = {name: tex for name, tex in body.own.items() if not isinstance(tex, str) or translated(tex, TEX)}
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
     printer = _Printer(Tex(understood, format), plain, sizes(plain), part, room)
-    return "".join(_placed(printer, before, block) for before, block in pairwise((None, *body.blocks))).lstrip("\n")
+    placed = (_placed(printer, before, block) for block, before in zip(body.blocks, (None, *body.blocks), strict=False))
+    return "".join(placed).lstrip("\n")
 
 
 def _placed(p: _Printer, before: Block | None, block: Block) -> str:
@@ -197,7 +197,7 @@ def _table(p: _Printer, block: Table) -> str:
 def _derivation(p: _Printer, block: Derivation) -> str:
     lines = [
         (r" \\*" + "\n").join(
-            text for row in rows for text in tex_rows(row, p.tex, p.size, p.room, literal, r"\colon\quad")
+            text for row in rows for text in tex_rows(row, p.tex, p.size, p.room, literal, r"\colon\quad", page=True)
         )
         for rows in block.lines
     ]
@@ -206,12 +206,14 @@ def _derivation(p: _Printer, block: Derivation) -> str:
 
 
 def _premises(p: _Printer, block: Premises) -> str:
-    rows = [
-        [f"&{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
-        for items in packed(block, p.size, p.room)
-    ]
-    body = " \\\\[8pt]\n".join(r" &\qquad ".join(row) for row in rows)
-    return f"\\begin{{alignat*}}{{{max(map(len, rows))}}}\n{body}\n\\end{{alignat*}}"
+    """Values in columns, where these fit; otherwise each row by itself."""
+    found = packed(block, p.size, p.room)
+    rows = [[f"{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items] for items in found]
+    most = max(map(len, rows))
+    widest = [max(6 + p.size(row[k][0]) + p.size(row[k][2]) for row in found if k < len(row)) for k in range(most)]
+    align, gap = (f"alignat*}}{{{most}", r" &\qquad &") if sum(widest) <= p.room else ("align*", r" \qquad ")
+    body = " \\\\[8pt]\n".join(f"&{gap.join(row)}" for row in rows)
+    return f"\\begin{{{align}}}\n{body}\n\\end{{{align.partition('}')[0]}}}"
 
 
 LATEX: dict[type, Callable[[_Printer, Any], str]] = {

@@ -36,35 +36,46 @@ def sizes(plain: Plain) -> Callable[[Node], int]:
     return size
 
 
-def pieces(row: Row, size: Callable[[Node], int], room: int) -> list[Piece]:
-    """One row of a derivation in rows that fit into `room`: a break before a sign, then within a long sum."""
+def pieces(row: Row, size: Callable[[Node], int], room: int, taken: Sequence[int] = (0, 0, 0, 0)) -> list[Piece]:
+    """One row of a derivation in rows that fit into `room`: a break before a sign, then within a long sum.
+
+    taken: so much of the room is taken where each kind of row begins, and by a sign.
+    """
     found: list[Piece] = [(0, [])]
-    used = 0
+    used = taken[0]
     for sign, node in row.parts:
-        wide = min(size(node), room)
+        wide = taken[3] + min(size(node), room)
         if used and used + wide > room:
             found.append((1, []))
-            used = 0
+            used = taken[1]
         used += wide
-        for lead, piece in broken(node, size, room):
+        for lead, piece in broken(node, size, room - taken[1] - taken[3]):
             if lead:
                 found.append((2, []))
-                used = size(piece)
+                used = taken[2] + taken[3] + size(piece)
             found[-1][1].append((lead or sign, piece))
     return found
 
 
 def tex_rows(
-    row: Row, tex: Tex, size: Callable[[Node], int], room: int, words: Callable[[str], str], colon: str
+    row: Row,
+    tex: Tex,
+    size: Callable[[Node], int],
+    room: int,
+    words: Callable[[str], str],
+    colon: str,
+    page: bool = False,
 ) -> list[str]:
     """One row of a derivation in aligned rows of TeX; a long sum goes on below.
 
-    words: sets a text within a formula. colon: between a word and a formula.
+    words: sets a text within a formula. colon: between a word and a formula. page: whether nothing may be wider than
+    `room`, since nothing scrolls.
     """
-    texts = (part.text if isinstance(part, Code) else part for part in row.left)
+    texts = [part.text if isinstance(part, Code) else part for part in row.left]
     left = "".join(rf"\text{{{words(text)}}}" if isinstance(text, str) else tex(text) for text in texts)
+    begin = 2 * row.under + sum(len(text) if isinstance(text, str) else size(text) for text in texts)
     rows = []
-    for depth, parts in pieces(row, size, room):
+    for depth, parts in pieces(row, size, room, (begin, 4, 8, 3)) if page else pieces(row, size, room):
         text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
         for sign, node in parts:
             text += (colon if sign == ":" else sign if sign in "+-" else f" {TEX_SIGNS[sign]}") + " " + tex(node)
