@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from ..errors import OptionError, nearest
-from ..formulas.numbers import DIGITS, Style
+from ..formulas.numbers import Style
 from ..trace.argument_types import checked
 from ..trace.rows import Selection
+from ..trace.trace import Trace
+from .content import hand_size
 from .content.view import Detail
 from .formats.levels import Level, level_of
 
 #: Option of a report to the field of the style that it sets.
-STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
+STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma", "trim": "kept"}
 
 
 @checked
@@ -22,16 +25,17 @@ class Options:
     """What a report shows, and how.
 
     detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
-    digits: decimals, or a `Style`, for display only. selection: lines, layer, direction, steps, row, unit. everything:
-    no dots. width: columns of a text report (80), or characters in a row of a LaTeX fragment (66). language: of
-    headings and sentences. notation: a preset of symbols (`notations.NOTATIONS`). alone: of a trace with a way back
-    `back`, that alone, or its `equations`. title: of the document; None is the problem's. fragment: a part of a
-    document, as LaTeX's `\\input` takes it, whose highest heading is at the level `heading` (`levels.level_of`; None is
-    `section`), or is left out where the title is empty.
+    digits: decimals, or a `Style`, for display only; by size if None. style: more fields of that style. selection:
+    lines, layer, direction, steps, row, unit. everything: no dots. width: columns of a text report (80), or characters
+    in a row of a LaTeX fragment (66). language: of headings and sentences. notation: a preset of symbols
+    (`notations.NOTATIONS`). alone: of a trace with a way back `back`, that alone, or its `equations`. title: of the
+    document; None is the problem's. fragment: a part of a document, as LaTeX's `\\input` takes it, whose highest
+    heading is at the level `heading` (`levels.level_of`; None is `section`), or is left out where the title is empty.
     """
 
     detail: Detail | None = None
-    digits: int | Style = DIGITS
+    digits: int | Style | None = None
+    style: Mapping[str, Any] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
     everything: bool = False
     width: int | None = None
@@ -47,6 +51,13 @@ class Options:
         """The level of a fragment's highest heading. Raises OptionError for one that there is not."""
         return level_of("section" if self.heading is None else self.heading)
 
+    def numbers(self, trace: Trace) -> Style:
+        """How the numbers of a trace are shown."""
+        if isinstance(self.digits, Style):
+            return self.digits
+        found = hand_size.style(trace, self.selection) if self.digits is None else Style(self.digits)
+        return replace(found, **self.style)
+
 
 def options_of(**given: Any) -> Options:
     """The options as `report` takes them, with the fields of a selection and of a style among them.
@@ -58,9 +69,10 @@ def options_of(**given: Any) -> Options:
     if chosen := {name: given.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in given}:
         given["selection"] = Selection(**chosen)
     style = {field: value for name, field in STYLE.items() if (value := given.pop(name, None)) is not None}
-    if style or not isinstance(given.get("digits"), Style):
-        given["digits"] = Style(given.get("digits", DIGITS), **style)
-    return Options(**given)
+    kept = not style.get("kept", False)
+    if not isinstance(digits := given.get("digits"), Style):
+        Style(digits, **(style | {"kept": kept}))  # what is wrong with it is wrong for any trace
+    return Options(**given, style=style | {"kept": kept})
 
 
 def check(what: str, value: str, known: tuple[str, ...]) -> None:

@@ -92,7 +92,7 @@ def reports(traces: Sequence[Trace], format: str = "md", sources: Sequence[str] 
 def shown(trace: Trace, chosen: Options) -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
-    parts = chosen.detail, chosen.digits, chosen.selection, chosen.everything, chosen.language
+    parts = chosen.detail, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
     found = replace(view(trace, *parts), notes=notes)
     if not any(stage.cell.gradient for stage in trace.stages):
         return found

@@ -94,7 +94,6 @@ def command(
     import sys
 
     from ...base.files import format_of, is_device, spare, written
-    from ...cell.arithmetic import decimals
     from ...report.document import check_part, section_level
     from ...report.options import options_of
     from ...report.report import SUFFIXES, pdf_of, reports
@@ -111,17 +110,15 @@ def command(
     if chosen == "text":
         width = width or (min(shutil.get_terminal_size().columns, 100) if terminal else None)
     options = {"detail": detail, "width": width, "everything": everything, "notation": notation, "language": language}
-    options |= {"title": title, "fragment": fragment, "heading": heading, **selection}
+    options |= {"title": title, "fragment": fragment, "heading": heading, **style, **selection}
     check_part(chosen, options_of(**options))  # before a long run would be in vain
     traces = _traces(sources, allow_nonfinite, arithmetic)
-    if style["digits"] is None:
-        style["digits"] = max(8, *(decimals(trace.header.arithmetic) for trace in traces))
     if chosen == "pdf":
-        made = pdf_of(traces, sources, **style, **options)
+        made = pdf_of(traces, sources, **options)
         with written(output, "wb") as file:
             file.write(made)
         return
-    text, svg = reports(traces, chosen, sources, **style, **options), ""
+    text, svg = reports(traces, chosen, sources, **options), ""
     if illustrate:
         from ...report.illustrated import illustrated
         from ...trace.rows import Selection

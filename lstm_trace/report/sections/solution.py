@@ -132,14 +132,11 @@ def chain(shown: View, place: Place, line: Line) -> Row:
     cell = place.stage.cell
     parts = list(shown.formulas(place.stage, line))
     put_in = _substituted(shown, place, line)
-    if put_in is not None:
-        parts.append(put_in)
     vector, sign = result(shown, place, line)
-    rounds = put_in is not None and shown.trace.header.arithmetic is not None
-    if rounds and sign == "=" and not _true(shown, place, line):
-        sign = "≈"
-    if put_in is None or put_in[1] != vector:
-        parts.append((sign, vector))
+    if put_in is not None and put_in != vector:
+        parts.append(("=", put_in))
+        sign = "=" if _true(shown, place, line) else "≈"
+    parts.append((sign, vector))
     return Row((heading(line, cell),), tuple(parts))
 
 
@@ -148,19 +145,18 @@ def _true(shown: View, place: Place, line: Line) -> bool:
     stage, t, b = place
     width = shown.trace.lines[stage.scope][line.name].shape[-1]
     units = [unit for unit in shown.indices(width) if unit is not None]
-    return all(shown.values.scalar(stage, line, t, b, unit, whole=shown.whole).relation == "=" for unit in units)
+    found = (shown.values.scalar(stage, line, t, b, unit, shown.terms, shown.whole) for unit in units)
+    return all(scalar.relation == "=" for scalar in found)
 
 
-def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | None:
+def _substituted(shown: View, place: Place, line: Line) -> Node | None:
     """The formula with vectors in place of names, matrices by name; None where an operand was not recorded."""
     stage, t, b = place
     if any(shown.values.array(stage.scope, operand) is None for operand in line.operands):
         return None
-    sign = "="
 
     def part(operand: Operand) -> Node:
         """The value of an operand."""
-        nonlocal sign
         if not isinstance(operand, str):
             return shown.values.num(stage.scope, operand, None, None, ())
         values = shown.values.array(stage.scope, operand)
@@ -171,14 +167,12 @@ def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | No
         vector = shown.values.vector(
             stage.scope, operand, t if per_step else None, b if per_step else None, shown.units
         )
-        if not _all_exact(shown, vector):
-            sign = "≈"
         return vector if len(vector.entries) > 1 else vector.entries[0]
 
     if isinstance(shown, Back):
         tree = whole(line, stage.cell, lambda name: shown.width(stage, name), part)
-        return None if isinstance(tree, Vec | Num) else (sign, tree)
-    return sign, SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
+        return None if isinstance(tree, Vec | Num) else tree
+    return SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
 
 
 def _all_exact(shown: View, vector: Vec) -> bool:

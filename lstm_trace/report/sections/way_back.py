@@ -99,9 +99,10 @@ def opening(back: Back) -> Iterator[Block]:
         gap = value_here.value - base.value
         shown = Num(back.values.style.show(gap), gap)
         at = words.aside(back.where(found.stage, found.t, found.b))
+        formula = Sum((1.0, -1.0), (value_here, base))
         yield Para(words.text(
-            "between.value", line=_named(back), at=at, value=value_here, base=base,
-            gap=Sym("ΔL"), formula=Sum((1.0, -1.0), (value_here, base)), difference=shown,
+            "between.value", line=_named(back), at=at, value=value_here, base=base, gap=Sym("ΔL"), formula=formula,
+            sign=back.values.between(formula, shown), difference=shown,
         ))  # fmt: skip
     elif found.unit is None or found.t is None:
         key = "back.sum" if found.weighted else "back.loss" if found.line == "L" else "back.total"
