@@ -198,7 +198,7 @@ def sheet(traces: Sequence[Trace], title: str | None = None) -> Sheet:
     """
     from .report.sheet import Sheet
 
-    found = (traces,) if isinstance(traces, Trace) else tuple(traces)
+    found = tuple(traces)
     other = next((trace for trace in found if not isinstance(trace, Trace)), None)
     if other is not None or not found:
         what = "there is none" if other is None else f"one of them is {describe(other)}"

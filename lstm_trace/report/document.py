@@ -19,15 +19,15 @@ PARTS = ("tex", "typ", "md")
 
 
 def check_part(format: str, chosen: Options) -> None:
-    """Raise OptionError where a fragment, its heading or no title is asked for, and the format has no such thing."""
+    """Raise OptionError where a fragment, a heading level or no title is asked for that the format does not have."""
     if chosen.fragment and format not in PARTS:
-        raise OptionError(f"a fragment is a part of a document in {', '.join(PARTS)}; {format} is written as a whole")
+        raise OptionError(f"a fragment is part of another document, in tex, typ or md; {format} is written as a whole")
     if not chosen.fragment and chosen.heading is not None:
-        raise OptionError("the level of headings is that of a fragment: ask for one, or leave the level away")
+        raise OptionError("a heading level is that of a fragment; ask for a fragment too, or leave the level away")
     if not chosen.fragment and chosen.title == "":
-        raise OptionError("a document has a title; only a fragment goes without")
+        raise OptionError("a document needs a title; only a fragment can go without")
     if format != "tex" and chosen.fragment and chosen.level.number < 1:
-        raise OptionError(f"{format} has no headings above level 1, section")
+        raise OptionError(f"the headings of {format} begin at level 1, section")
 
 
 def titled(traces: Sequence[Trace], chosen: Options) -> list[Trace]:

@@ -46,7 +46,7 @@ _LOCAL = (
     r"\allowdisplaybreaks",
     r"\setlength{\parindent}{0pt}",
     r"\setlength{\parskip}{4pt plus 1pt}",
-    r"\csname @fleqntrue\endcsname\csname @mathmargin\endcsname=1em\relax",
+    r"\csname @fleqntrue\endcsname\csname @mathmargin\endcsname=1em\relax  % formulas at the left",
 )
 #: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.
 _TOGETHER = (
@@ -57,7 +57,7 @@ _TOGETHER = (
 _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
-    **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "[": "{[}", "]": "{]}", "*": "{*}"},
+    **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"{\char34}", "[": "{[}", "]": "{]}", "*": "{*}"},
     **{"-": "{-}", "`": "{`}", "'": "{'}"},  # no ligature, no argument of a line's end
 }  # fmt: skip
 #: Characters that T1 has not, and mathematics has.
@@ -155,7 +155,7 @@ def _packages(body: str) -> list[str]:
     if wide:
         rows += ["% East Asian text: needs the package ctex (texlive-lang-chinese); best compiled with xelatex"]
         rows += [r"\usepackage[UTF8, scheme=plain]{ctex}"]
-    if foreign or r"\textquotedbl" in body:
+    if foreign or r"\char34" in body:
         rows += [r"\ifdefined\Umathchar\else  % pdfTeX", r"\usepackage[T1]{fontenc}", r"\usepackage[utf8]{inputenc}"]
         rows += [r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}"]
         rows += [_declared(c) for c in foreign if c not in _KNOWN and c not in wide]

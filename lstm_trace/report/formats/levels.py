@@ -39,7 +39,7 @@ def level_of(heading: int | str) -> Level:
         return Level(NAMES.index(plain), name != plain)
     if name != BOLD:
         known = f"expected a number from 0 to {DEEPEST},"
-        raise OptionError(f"there is no level of headings {heading!r}{nearest(plain, (*NAMES, BOLD), known)}")
+        raise OptionError(f"there is no heading level {heading!r}{nearest(plain, (*NAMES, BOLD), known)}")
     return Level(DEEPEST + 1)
 
 

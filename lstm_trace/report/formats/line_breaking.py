@@ -73,12 +73,13 @@ def tex_rows(
     """
     texts = [part.text if isinstance(part, Code) else part for part in row.left]
     left = "".join(rf"\text{{{words(text)}}}" if isinstance(text, str) else tex(text) for text in texts)
+    left += colon if row.parts and row.parts[0][0] == ":" else ""
     begin = 2 * row.under + sum(len(text) if isinstance(text, str) else size(text) for text in texts)
     rows = []
     for depth, parts in pieces(row, size, room, (begin, 4, 8, 3)) if page else pieces(row, size, room):
         text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
         for sign, node in parts:
-            text += (colon if sign == ":" else sign if sign in "+-" else f" {TEX_SIGNS[sign]}") + " " + tex(node)
+            text += ("" if sign == ":" else sign if sign in "+-" else f" {TEX_SIGNS[sign]}") + " " + tex(node)
         rows.append(text)
     return rows
 
