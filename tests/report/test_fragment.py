@@ -200,7 +200,7 @@ def test_every_example_stands_within_the_margins(name: str, tmp_path: Path) -> N
     (tmp_path / "x.yaml").write_text(text(name), encoding="utf-8")
     trace = lt.run(tmp_path / "x.yaml")
     for detail in ("scalar", "vector"):
-        log = article(fragment(trace, detail=detail), tmp_path)
+        log = article(fragment(trace, detail=detail, digits=8), tmp_path)
         too_wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
         assert max(too_wide, default=0.0) < 1.0, detail  # a hair's breadth
 
