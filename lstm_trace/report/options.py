@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+from ..base.arrays import describe
 from ..errors import OptionError, nearest
 from ..formulas.numbers import Style
 from ..trace.argument_types import checked
@@ -31,6 +32,7 @@ class Options:
     (`notations.NOTATIONS`). alone: of a trace with a way back `back`, that alone, or its `equations`. title: of the
     document; None is the problem's. fragment: a part of a document, as LaTeX's `\\input` takes it, whose highest
     heading is at the level `heading` (`levels.level_of`; None is `section`), or is left out where the title is empty.
+    count_from: 0 or 1, from which steps, units and layers are counted; as the problem says if None.
     """
 
     detail: Detail | None = None
@@ -45,6 +47,7 @@ class Options:
     title: str | None = None
     fragment: bool = False
     heading: int | str | None = None
+    count_from: Literal[0, 1] | None = None
 
     @property
     def level(self) -> Level:
@@ -55,7 +58,7 @@ class Options:
         """How the numbers of a trace are shown."""
         if isinstance(self.digits, Style):
             return self.digits
-        found = hand_size.style(trace, self.selection) if self.digits is None else Style(self.digits)
+        found = hand_size.style(trace) if self.digits is None else Style(self.digits)
         return replace(found, **self.style)
 
 
@@ -66,6 +69,8 @@ def options_of(**given: Any) -> Options:
     """
     if given.get("detail") is not None:
         check("detail", given["detail"], get_args(Detail))
+    if given.get("count_from") not in (None, 0, 1) or isinstance(given.get("count_from"), bool):
+        raise OptionError(f"count_from: expected 0 or 1, found {describe(given['count_from'])}")
     if chosen := {name: given.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in given}:
         given["selection"] = Selection(**chosen)
     style = {field: value for name, field in STYLE.items() if (value := given.pop(name, None)) is not None}

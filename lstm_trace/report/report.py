@@ -91,6 +91,8 @@ def reports(traces: Sequence[Trace], format: str = "md", sources: Sequence[str] 
 
 def shown(trace: Trace, chosen: Options) -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
+    if chosen.count_from is not None:
+        trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
     parts = chosen.detail, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
     found = replace(view(trace, *parts), notes=notes)

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=20),
     help="Columns of a text report (80), or of a LaTeX fragment's formulas (66).",
 )
+@click.option("--count-from", type=click.IntRange(0, 1), help="Count steps, units and layers from 0 or 1.")
 @click.option("--all", "everything", is_flag=True, help="Do not truncate.")
 @click.option(
     "--no-diagram", is_flag=True, help="Do not write a picture of the cell (x.svg) next to a Markdown file x.md."
@@ -73,6 +74,7 @@ def command(
     width: int | None,
     notation: str,
     language: str,
+    count_from: int | None,
     everything: bool,
     no_diagram: bool,
     title: str | None,
@@ -110,7 +112,14 @@ def command(
     if chosen == "text":
         width = width or (min(shutil.get_terminal_size().columns, 100) if terminal else None)
     options = {"detail": detail, "width": width, "everything": everything, "notation": notation, "language": language}
-    options |= {"title": title, "fragment": fragment, "heading": heading, **style, **selection}
+    options |= {
+        "title": title,
+        "fragment": fragment,
+        "heading": heading,
+        "count_from": count_from,
+        **style,
+        **selection,
+    }
     check_part(chosen, options_of(**options))  # before a long run would be in vain
     traces = _traces(sources, allow_nonfinite, arithmetic)
     if chosen == "pdf":

@@ -42,14 +42,14 @@ def hand_size(trace: Trace, chosen: Selection) -> bool:
     return len(steps) * len(rows) * sum(widths) <= SCALARS
 
 
-def style(trace: Trace, chosen: Selection) -> Style:
+def style(trace: Trace) -> Style:
     """The decimals of a report for which none were asked: few at hand size, those noted by hand, or 8.
 
-    What is given stands as it was written, where that is short.
+    What is given stands as it was written, where that is short. A part of a trace has the decimals of the whole.
     """
     if (noted := rounded_to(trace.header.arithmetic)) > 0:
         return Style(noted, given=max(DIGITS, noted))
-    if trace.header.arithmetic is not None or not hand_size(trace, chosen):
+    if trace.header.arithmetic is not None or not hand_size(trace, Selection()):
         return Style(DIGITS)
     given = FEW[-1] if _short(trace) else None
     return min((Style(digits, given=given) for digits in FEW), key=partial(_astray, trace))

@@ -219,7 +219,7 @@ def _inputs(back: Back) -> Iterator[Block]:
     first: list[Text] = [(Sym("t"),)] if shown.trace.steps > 1 else []
     first += [shown.said("column.row")] if shown.trace.batch > 1 else []
     symbol = Sym(lines[readers[0].scope][0])
-    head = (*first, *(("…",) if k is None else (symbol, f"[{k}]") for k in columns))
+    head = (*first, *(("…",) if k is None else (symbol, f"[{shown.words.nth(k)}]") for k in columns))
     rows: list[tuple[Text, ...]] = []
     sizes = [float(np.abs(x[shown.trace.index(t), b]).max()) for t, b in reached]
     entries = excerpt(sizes, len(sizes) if shown.everything else TABLE, timed=True)
@@ -228,8 +228,8 @@ def _inputs(back: Back) -> Iterator[Block]:
             rows.append(tuple((Dots("down"),) for _ in head))
             continue
         t, b = reached[entry]
-        labels: list[Text] = [(str(t),)] if shown.trace.steps > 1 else []
-        labels += [(str(b),)] if shown.trace.batch > 1 else []
+        labels: list[Text] = [(str(shown.words.nth(t)),)] if shown.trace.steps > 1 else []
+        labels += [(str(shown.words.nth(b)),)] if shown.trace.batch > 1 else []
         at = shown.trace.index(t), b
         rows.append((*labels, *((Dots(),) if k is None else (_shown(back, x[(*at, k)]),) for k in columns)))
     yield Table(head, tuple(rows), len(first))

@@ -87,7 +87,7 @@ def _symbol(premise: Premise) -> str:
 
 def _row(back: Back, part: _Part) -> Row:
     """What differs with its numbers, where that is little; else in symbols."""
-    at = [back.words.word("step", t=part.t)] if part.t is not None and back.trace.steps > 1 else []
+    at = [back.step(part.t)] if part.t is not None and back.trace.steps > 1 else []
     where = back.words.word("list").join(filter(None, (part.where, *at)))
     label: Text = (part.symbol, back.words.aside(where)) if where else (part.symbol,)
     places = np.argwhere(part.here != part.base)

@@ -87,8 +87,9 @@ def _named(back: Back) -> Node:
     """The symbol of what L is, with its unit where there are several."""
     stage, name, *_ = found = back.target
     symbol = value(name, stage.cell)
-    several = found.unit is not None and back.width(stage, name) > 1
-    return Index(symbol, str(found.unit)) if several else symbol
+    if found.unit is None or back.width(stage, name) == 1:
+        return symbol
+    return Index(symbol, str(back.words.nth(found.unit)))
 
 
 def opening(back: Back) -> Iterator[Block]:
