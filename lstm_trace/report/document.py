@@ -7,10 +7,8 @@ from dataclasses import replace
 
 from ..errors import OptionError
 from ..formulas.blocks import Body, Heading
-from ..trace.trace import Trace
 from .content.view import View
 from .formats.levels import lowered
-from .languages.strings import words
 from .options import Options
 from .sections.sections import blocks
 
@@ -30,15 +28,17 @@ def check_part(format: str, chosen: Options) -> None:
         raise OptionError(f"the headings of {format} begin at level 1, section")
 
 
-def titled(traces: Sequence[Trace], chosen: Options) -> list[Trace]:
-    """The traces by the titles of their reports: one alone by that of the document, one of several has some title."""
-    if len(traces) == 1:
-        return [replace(traces[0], header=replace(traces[0].header, title=chosen.title))] if chosen.title else [*traces]
-    said = words(chosen.language)
+def titled(views: Sequence[View], chosen: Options) -> list[View]:
+    """The reports by their titles: one alone by that of the document, one of several has some title."""
+    if len(views) == 1:
+        return [_called(views[0], chosen.title)] if chosen.title else [*views]
     return [
-        replace(trace, header=replace(trace.header, title=trace.header.title or said.word("problem", n=n)))
-        for n, trace in enumerate(traces, 1)
+        _called(shown, shown.trace.header.title or shown.words.word("problem", n=n)) for n, shown in enumerate(views, 1)
     ]
+
+
+def _called(shown: View, title: str) -> View:
+    return replace(shown, trace=replace(shown.trace, header=replace(shown.trace.header, title=title)))
 
 
 def title(views: Sequence[View], chosen: Options) -> str:

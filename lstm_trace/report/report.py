@@ -80,13 +80,13 @@ def reports(traces: Sequence[Trace], format: str = "md", sources: Sequence[str] 
     check("format", format, tuple(PRINTERS))
     chosen = options_of(**options)
     check_part(format, chosen)
-    found, faults = titled(traces, chosen), Faults()
-    views: list[View] = []
-    for trace, name in zip(found, sources or [trace.header.title for trace in found], strict=True):
-        with faults.gather(), within(name if len(found) > 1 else ""):
+    names = sources or [trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)]
+    views, faults = [], Faults()
+    for trace, name in zip(traces, names, strict=True):
+        with faults.gather(), within(name if len(names) > 1 else ""):
             views.append(shown(trace, chosen))
     faults.tell()
-    return PRINTERS[format](views, chosen)
+    return PRINTERS[format](titled(views, chosen), chosen)
 
 
 def shown(trace: Trace, chosen: Options) -> View:
