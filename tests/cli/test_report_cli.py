@@ -72,6 +72,7 @@ def test_options(problem: Path) -> None:
         (["--layer", "3"], "0/forward"),
         (["--direction", "reverse"], "0/forward"),
         (["--batch", "1"], "B = 1"),
+        (["--format", "text", "--width", "39"], "x>=40 of a text report"),
         (["--format", "textt"], "did you mean 'text'?"),
         (["--detail", "all"], "'scalar', 'vector', 'summary'"),
         (["--digits", "40"], "0<=x<=17"),

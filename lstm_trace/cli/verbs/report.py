@@ -110,6 +110,8 @@ def command(
     if illustrate:
         spare(picture, [*sources, output])
     if chosen == "text":
+        if width is not None and width < 40:
+            raise click.BadParameter(f"{width} is not in the range x>=40 of a text report.", param_hint="'--width'")
         width = width or (min(shutil.get_terminal_size().columns, 100) if terminal else None)
     options = {"detail": detail, "width": width, "everything": everything, "notation": notation, "language": language}
     options |= {
