@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     help="Language of headings and sentences.",
 )
 @click.option("--title", help="Title of the document, instead of the problem's.")
-@click.option("--fragment", is_flag=True, help="tex, typ, md: a part of a document, as \\\\input takes it.")
+@click.option("--fragment", is_flag=True, help=r"tex, typ, md: a part of a document, as \input takes it.")
 @click.option(
     "--heading-level",
     "heading",
