@@ -55,7 +55,10 @@ def section_level(chosen: Options) -> int:
 
 def bodies(views: Sequence[View], chosen: Options) -> list[Body]:
     """The reports as blocks, with headings at the levels at which they stand in the document."""
-    found = [Body(tuple(blocks(shown)), shown.trace.header.symbols) for shown in views]
+    found = [
+        Body(tuple(blocks(shown)), shown.trace.header.symbols, shown.detail == "compact", shown.tight)
+        for shown in views
+    ]
     above = len(found) > 1 and (chosen.title or not chosen.fragment)
     if above:
         found = [lowered(body, 1) for body in found]
@@ -63,5 +66,5 @@ def bodies(views: Sequence[View], chosen: Options) -> list[Body]:
     if not chosen.fragment:
         return found
     if len(found) == 1 and chosen.title == "":
-        return [lowered(Body(found[0].blocks[1:], found[0].own), chosen.level.number - 2)]
+        return [lowered(replace(found[0], blocks=found[0].blocks[1:]), chosen.level.number - 2)]
     return [lowered(body, chosen.level.number - 1) for body in found]

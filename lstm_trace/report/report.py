@@ -10,9 +10,10 @@ from ..backpropagation.training import Training
 from ..errors import Faults, OptionError, within
 from ..trace.trace import Trace
 from .content import notations
-from .content.view import View, view
+from .content.view import View
 from .content.way_back import on_paper, way_back
 from .document import bodies, check_part, title, titled
+from .extent import view
 from .formats import latex, markdown, text, typst
 from .options import Options, check, options_of
 from .sections.training import symbols
@@ -31,7 +32,9 @@ def _latex(views: Sequence[View], chosen: Options) -> str:
 
 def _typst(views: Sequence[View], chosen: Options) -> str:
     found = bodies(views, chosen)
-    return typst.fragment(found, chosen.level) if chosen.fragment else typst.render(found, chosen.language)
+    return (
+        typst.fragment(found, chosen.level, chosen.width) if chosen.fragment else typst.render(found, chosen.language)
+    )
 
 
 #: Format to its printer of what is shown, of one report or of several in one document.
@@ -42,6 +45,8 @@ PRINTERS: dict[str, Callable[[Sequence[View], Options], str]] = {
     "tex": _latex,
     "typ": _typst,
 }
+#: Formats that go on pages of paper.
+PAPER = frozenset({"tex", "typ", "pdf"})
 #: File suffix to format.
 SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
 SUFFIXES |= {".typ": "typ", ".pdf": "pdf"}
@@ -84,19 +89,22 @@ def reports(traces: Sequence[Trace], format: str = "md", sources: Sequence[str] 
     views, faults = [], Faults()
     for trace, name in zip(traces, names, strict=True):
         with faults.gather(), within(name if len(names) > 1 else ""):
-            views.append(shown(trace, chosen))
+            views.append(shown(trace, chosen, format))
     faults.tell()
     return PRINTERS[format](titled(views, chosen), chosen)
 
 
-def shown(trace: Trace, chosen: Options) -> View:
+def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
     if chosen.count_from is not None:
         trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
     parts = chosen.detail, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
-    found = replace(view(trace, *parts), notes=notes)
-    if not any(stage.cell.gradient for stage in trace.stages):
+    back = any(stage.cell.gradient for stage in trace.stages)
+    found = replace(view(trace, *parts, paper=format in PAPER and not back), notes=notes)
+    if format == "html" and chosen.detail is None and not back:
+        found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
+    if not back:
         return found
     found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone)
     return replace(found, back=way_back(found, chosen.detail))

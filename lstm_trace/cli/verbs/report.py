@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--format", "format_", help="md, text, html, tex, typ or pdf; without -o text in a terminal, else md.")
 @click.option(
     "--detail",
-    type=click.Choice(["scalar", "vector", "summary"]),
+    type=click.Choice(["scalar", "compact", "vector", "summary"]),
     help="Every term of every unit, vectors, or gates and states only; chosen by size if not given.",
 )
 @click.option(

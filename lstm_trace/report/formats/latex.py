@@ -9,20 +9,35 @@ top, and what it sets is set within a group.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...formulas.blocks import Block, Body, Code, Derivation, Heading, Items, Para, Premises, Table, Text
+from ...formulas.blocks import (
+    Block,
+    Body,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Table,
+    Text,
+)
 from ...formulas.plain import Plain
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
-from ...formulas.user_tex import GREEK, translated
+from ...formulas.user_tex import translated
 from ...printable import printable
+from ..compact.width import widths
+from .latex_preamble import LOCAL, SPACES, TOGETHER, document_class, most_columns, packages
 from .levels import NAMES, Level
-from .line_breaking import TEX_SIGNS, columns, packed, sizes, tex_rows
+from .line_breaking import CLOSE, FULL, TEX_SIGNS, columns, laid_out, packed, sizes, tex_rows, tex_stretches
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
 ROOM, WIDE, LONG = 94, 84, 40
@@ -31,41 +46,12 @@ NARROW = 66
 #: Reports with more rows of source than this are longer than a page.
 PAGE = 150
 
-_CLASS = (
-    r"\documentclass[fleqn]{article}",
-    r"\usepackage[a4paper, margin=2cm]{geometry}",
-    r"\usepackage{amsmath}",
-    r"\allowdisplaybreaks",
-    r"\setlength{\parindent}{0pt}",
-    r"\setlength{\parskip}{6pt}",
-    r"\setlength{\mathindent}{1em}",
-    r"\renewcommand{\labelitemi}{$\bullet$}",
-)
-#: The same for a fragment, by assignments that end with its group: displays stand at the left, as with fleqn.
-_LOCAL = (
-    r"\allowdisplaybreaks",
-    r"\setlength{\parindent}{0pt}",
-    r"\setlength{\parskip}{4pt plus 1pt}",
-    r"\csname @fleqntrue\endcsname\csname @mathmargin\endcsname=1em\relax  % formulas at the left",
-)
-#: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.
-_TOGETHER = (
-    r"\newsavebox{\problembox}",
-    r"\newenvironment{problem}{\par\setbox\problembox=\vbox\bgroup}{\par\egroup",
-    r"  \ifdim\ht\problembox>\textheight\newpage\unvbox\problembox\else\box\problembox\fi}",
-)
 _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
     **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"{\char34}", "[": "{[}", "]": "{]}", "*": "{*}"},
     **{"-": "{-}", "`": "{`}", "'": "{'}"},  # no ligature, no argument of a line's end
 }  # fmt: skip
-#: Characters that T1 has not, and mathematics has.
-_MATH = {
-    "≥": r"\geq", "≤": r"\leq", "≈": r"\approx", "←": r"\leftarrow", "→": r"\rightarrow", "⊙": r"\odot", "∞": r"\infty",
-    "−": "-", "×": r"\times", **{c: rf"\{name}" for name, c in GREEK.items()},
-}  # fmt: skip
-_KNOWN = set(map(chr, range(0xA0, 0x180))) - set("ĦħĸĿŀŉŦŧſ¤¦¨¯´¸") | set("–—‘’‚“”„†‡•…‹›€")
 
 
 @dataclass(frozen=True)
@@ -74,7 +60,8 @@ class _Printer:
 
     tex: Tex
     plain: Plain
-    size: Callable[[Node], int]
+    size: Callable[[Node], float]
+    tight: bool
     part: Level | None
     room: int
 
@@ -102,27 +89,29 @@ def literal(text: str) -> str:
 
 def render(bodies: Sequence[Body]) -> str:
     """Reports as a LaTeX document."""
-    several = len(bodies) > 1
+    several, tight = len(bodies) > 1, all(body.tight for body in bodies)
     body = "\n\n".join(_together(text) if several else text for text in map(_body, bodies))
-    wide = [rf"\setcounter{{MaxMatrixCols}}{{{n}}}" for n in _most_columns(body)]
-    preamble = "\n".join([*_CLASS, *(_TOGETHER if several else ()), *wide, *_packages(body)])
+    wide = [rf"\setcounter{{MaxMatrixCols}}{{{n}}}" for n in most_columns(body)]
+    preamble = "\n".join([*document_class(tight), *(TOGETHER if several else ()), *wide, *packages(body)])
     return f"{preamble}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
 def fragment(bodies: Sequence[Body], part: Level, room: int | None = None) -> str:
     r"""Reports as a file for `\input`; part: the level of its highest heading, which the blocks have already."""
     body = "\n\n".join(_body(body, part, room or NARROW) for body in bodies)
-    needed = "\n".join(f"%   {row}" for row in (r"\usepackage{amsmath}", *_packages(body)))
-    rows = [*_LOCAL, *(rf"\csname c@MaxMatrixCols\endcsname={n}\relax" for n in _most_columns(body))]
+    needed = "\n".join(f"%   {row}" for row in (r"\usepackage{amsmath}", *packages(body)))
+    spaces = SPACES if all(one.tight for one in bodies) else ()
+    rows = [*LOCAL, *spaces, *(rf"\csname c@MaxMatrixCols\endcsname={n}\relax" for n in most_columns(body))]
     group = "\n".join(rows)
     return f"% Needed in the preamble:\n{needed}\n\\begingroup\n{group}\n\n{body}\n\n\\par\\endgroup\n"
 
 
-def _body(body: Body, part: Level | None = None, room: int = ROOM) -> str:
+def _body(body: Body, part: Level | None = None, room: int | None = None) -> str:
     plain = Plain(body.own)
     understood = {name: tex for name, tex in body.own.items() if not isinstance(tex, str) or translated(tex, TEX)}
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
-    printer = _Printer(Tex(understood, format), plain, sizes(plain), part, room)
+    size = (widths if body.tight else sizes)(plain)
+    printer = _Printer(Tex(understood, format), plain, size, body.tight, part, room or (FULL if body.tight else ROOM))
     placed = (_placed(printer, before, block) for block, before in zip(body.blocks, (None, *body.blocks), strict=False))
     return "".join(placed).lstrip("\n")
 
@@ -131,48 +120,19 @@ def _placed(p: _Printer, before: Block | None, block: Block) -> str:
     """A block after another. A display belongs to the paragraph before it; elsewhere TeX begins one with an empty line,
     which has no height."""
     text = LATEX[type(block)](p, block)
-    if not isinstance(block, Derivation | Premises):
-        return f"\n\n{text}"
-    return f"\n{text}" if isinstance(before, Para) else f"\n\n\\nointerlineskip\n{text}"
+    if isinstance(block, Derivation) or (isinstance(block, Premises) and not p.tight):
+        return f"\n{text}" if isinstance(before, Para) else f"\n\n\\nointerlineskip\n{text}"
+    return f"\\par\\nopagebreak\n\n{text}" if isinstance(before, Para) and before.leads else f"\n\n{text}"
 
 
 def _together(text: str) -> str:
     return f"\\begin{{problem}}\n{text}\n\\end{{problem}}" if text.count("\n") < PAGE else f"\\newpage\n{text}"
 
 
-def _most_columns(body: str) -> list[int]:
-    """How many columns a matrix must be able to have, where they are more than amsmath expects."""
-    rows = re.findall(r"\\begin\{bmatrix\}(.*?)(?:\\\\|$)", body, re.M)
-    found = max((row.count("&") + 1 for row in rows), default=0)
-    return [found] if found > 10 else []  # no more than needed: each matrix costs time for every column it may have
-
-
-def _packages(body: str) -> list[str]:
-    """What the characters of a text need in the preamble."""
-    rows: list[str] = []
-    foreign = sorted({c for c in body if ord(c) > 126})
-    wide = [c for c in foreign if unicodedata.east_asian_width(c) in "WF"]
-    if wide:
-        rows += ["% East Asian text: needs the package ctex (texlive-lang-chinese); best compiled with xelatex"]
-        rows += [r"\usepackage[UTF8, scheme=plain]{ctex}"]
-    if foreign or r"\char34" in body:
-        rows += [r"\ifdefined\Umathchar\else  % pdfTeX", r"\usepackage[T1]{fontenc}", r"\usepackage[utf8]{inputenc}"]
-        rows += [r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}"]
-        rows += [_declared(c) for c in foreign if c not in _KNOWN and c not in wide]
-        rows += [r"\fi"]
-    return rows
-
-
-def _declared(c: str) -> str:
-    """What pdfTeX prints for a character that its fonts do not have."""
-    shown = rf"\ensuremath{{{_MATH[c]}}}" if c in _MATH else rf"\texttt{{[U+{ord(c):04X}]}}"
-    return rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{shown}}}"
-
-
 def _heading(p: _Printer, block: Heading) -> str:
     text = p.text(block.text)
     if p.part is None and block.level == 1:
-        return rf"{{\LARGE\bfseries {text}\par}}"
+        return rf"{{\{'Large' if p.tight else 'LARGE'}\bfseries {text}\par}}"
     level, star = (block.level - 1, "*") if p.part is None else (block.level, "*" if p.part.starred else "")
     return rf"\{NAMES[level]}{star}{{{text}}}" if level < len(NAMES) else rf"\par\textbf{{{text}}}\par\nopagebreak"
 
@@ -207,6 +167,8 @@ def _derivation(p: _Printer, block: Derivation) -> str:
 
 def _premises(p: _Printer, block: Premises) -> str:
     """Values in columns, where these fit; otherwise each row by itself."""
+    if p.tight:
+        return _close_premises(p, block)
     found = packed(block, p.size, p.room)
     rows = [[f"{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items] for items in found]
     most = max(map(len, rows))
@@ -216,6 +178,65 @@ def _premises(p: _Printer, block: Premises) -> str:
     return f"\\begin{{{align}}}\n{body}\n\\end{{{align.partition('}')[0]}}}"
 
 
+def _close_premises(p: _Printer, block: Premises) -> str:
+    rows = [
+        [f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
+        for items in packed(block, p.size, p.room, CLOSE)
+    ]
+    body = " \\\\\\noalign{\\smallskip}\n".join(" & ".join(row) for row in rows)
+    columns = r"@{}l" + r"@{\quad}l" * (max(map(len, rows)) - 1) + "@{}"
+    return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\\par}}"
+
+
+def _chains(p: _Printer, block: Chains) -> str:
+    """Chains in boxes, so that none is parted: two beside each other, or one beside its name."""
+    layout = laid_out(block, p.size, p.room)
+    rows = []
+    for row in layout.rows:
+        width, texts = "0.49" if len(row) > 1 else "1", [_chain(p, chain, layout.room(row)) for chain in row]
+        names = [rf"\textbf{{{p.text(chain.title)}}}" if chain.title else "" for chain in row]
+        if layout.named:
+            rows.append(_box("0.15", rf"\raggedright{names[0]}\strut") + "%\n" + _box("0.85", texts[0]))
+            continue
+        named = [f"{name}\\\\[2pt]\n{text}" if name else text for name, text in zip(names, texts, strict=True)]
+        rows.append("%\n\\hfill\n".join(_box(width, text) for text in named))
+    return _close("\n\n\\smallskip\n".join(rows))
+
+
+def _close(body: str) -> str:
+    """A paragraph whose matrices have their columns close to each other."""
+    return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n{body}\\par}}"
+
+
+def _box(width: str, body: str) -> str:
+    return f"\\begin{{minipage}}[t]{{{width}\\linewidth}}\n{body}\n\\end{{minipage}}"
+
+
+def _chain(p: _Printer, chain: Chain, room: float) -> str:
+    lines = [line for one in chain.rows for line in tex_stretches(one, p.tex, p.size, room)]
+    body = " \\\\[2pt]\n".join(lines)
+    return f"$\\begin{{aligned}}[t]\n{body}\n\\end{{aligned}}$"
+
+
+def _boxed(p: _Printer, block: Boxed) -> str:
+    """A frame as wide as what stands in it."""
+    body = " \\\\\noalign{\\smallskip}\n".join(row for one in block.blocks for row in _in_box(p, one))
+    return f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}"
+
+
+def _in_box(p: _Printer, block: Block) -> list[str]:
+    """A block in rows of a table: displays as formulas in a line."""
+    if isinstance(block, Premises):
+        rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
+                for items in packed(block, p.size, p.room, CLOSE)]  # fmt: skip
+        return [r"\qquad ".join(row) for row in rows]
+    text = LATEX[type(block)](p, block)
+    if isinstance(block, Derivation):
+        text = text.replace("{align*}", "{aligned}")
+        return [f"${text}$"]
+    return text.split("\n\n")
+
+
 LATEX: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: _heading,
     Para: lambda p, block: p.text(block.text),
@@ -223,4 +244,6 @@ LATEX: dict[type, Callable[[_Printer, Any], str]] = {
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }

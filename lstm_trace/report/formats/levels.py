@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import OptionError, nearest
 from ...formulas.blocks import Body, Heading
@@ -47,4 +47,5 @@ def lowered(body: Body, by: int) -> Body:
     """The body with every heading so many levels deeper."""
     if not by:
         return body
-    return Body(tuple(Heading(b.level + by, b.text) if isinstance(b, Heading) else b for b in body.blocks), body.own)
+    deeper = tuple(Heading(b.level + by, b.text) if isinstance(b, Heading) else b for b in body.blocks)
+    return replace(body, blocks=deeper)

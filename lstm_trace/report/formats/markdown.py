@@ -7,13 +7,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...formulas.blocks import Body, Code, Derivation, Heading, Items, Para, Premises, Table, Text
+from ...formulas.blocks import (
+    Body,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Table,
+    Text,
+)
 from ...formulas.plain import Plain
 from ...formulas.tex import Tex, escaped
 from ...formulas.tree import Dots, Node, Num
 from ...printable import printable
+from ..compact.width import widths
 from .levels import DEEPEST
-from .line_breaking import TEX_SIGNS, packed, sizes, tex_rows
+from .line_breaking import FULL, TEX_SIGNS, packed, sizes, tex_rows, tex_stretches
 
 #: So many characters of a formula, as plain text, stand on one row.
 ROOM = 78
@@ -94,6 +108,33 @@ def _premises(p: _Printer, block: Premises) -> str:
     return _math(["&" + _BESIDE.join(row) for row in rows], "8pt")
 
 
+def _chains(p: _Printer, block: Chains) -> str:
+    """Each chain under its name; those without one in one display."""
+    if not any(chain.title for chain in block.chains):
+        return _math([line for chain in block.chains for line in _chain(p, chain)], "4pt")
+    texts = []
+    for chain in block.chains:
+        texts += [f"**{p.text(chain.title)}**"] if chain.title else []
+        texts.append(_math(_chain(p, chain), "4pt"))
+    return "\n\n".join(texts)
+
+
+def _chain(p: _Printer, chain: Chain) -> list[str]:
+    return [line for row in chain.rows for line in tex_stretches(row, p.tex, widths(p.plain), FULL)]
+
+
+def _boxed(p: _Printer, block: Boxed) -> str:
+    """A frame around each formula; a table has its own."""
+    texts = []
+    for one in block.blocks:
+        text = MARKDOWN[type(one)](p, one)
+        if isinstance(one, Premises | Derivation):
+            inner = text.removeprefix("```math\n").removesuffix("\n```")
+            text = f"```math\n\\boxed{{\n{inner}\n}}\n```"
+        texts.append(text)
+    return "\n\n".join(texts)
+
+
 def _math(lines: list[str], gap: str) -> str:
     if len(lines) == 1 and "\n" not in lines[0]:
         return f"```math\n{lines[0].removeprefix('&').replace(_BESIDE, _SPACE)}\n```"
@@ -108,4 +149,6 @@ MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }

@@ -12,13 +12,28 @@ from typing import Any
 
 from ...base.extras import missing
 from ...errors import OptionError
-from ...formulas.blocks import Body, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.blocks import (
+    Body,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Row,
+    Table,
+    Text,
+)
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
 from ...printable import printable
+from ..compact.width import widths
 from .levels import DEEPEST, Level
-from .line_breaking import columns, packed, sizes
+from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, stretches
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 80
@@ -29,7 +44,7 @@ _PREAMBLE = """\
 #set text(font: ({fonts}), size: 10pt, lang: "{lang}")
 #show math.equation: set text(font: ("New Computer Modern Math", {fonts}))
 #show heading.where(level: 1): set text(size: 1.25em)
-#show heading: set block(above: 1.6em, below: 0.9em)
+#show heading: set block(above: {above}, below: {below})
 #set par(leading: 0.6em, spacing: 1.1em)
 """
 _DEFINED = """\
@@ -46,11 +61,38 @@ _DEFINED = """\
   set text(..edges)
   grid(column-gutter: 2em, row-gutter: 1em, align: left + horizon, ..args)
 })
+#let chains(columns, ..cells) = block(above: 0.9em, below: 0.9em, {
+  show math.equation: set align(start)
+  show math.equation.where(block: true): set block(above: 0.5em, below: 0em, breakable: false)
+  grid(columns: columns, column-gutter: 1em, row-gutter: 0.6em, align: left + horizon, ..cells)
+})
+#let beside = (1fr, 1fr)
+#let named = (15%, 1fr)
+#let one(body) = grid.cell(breakable: false, body)
+#let wide(body) = grid.cell(breakable: false, colspan: 2, body)
+#let boxed(body) = block(stroke: 0.5pt, inset: 6pt, above: 0.9em, below: 0.9em, breakable: false, {
+  set block(above: 0.6em, below: 0.6em)
+  body
+})
+"""
+#: Less space, in a document and in what the blocks are made of.
+_TIGHT = """\
+#set page(margin: (x: 2cm, y: 1.7cm))
+#set par(spacing: 0.8em)
+#show heading.where(level: 1): set text(size: 0.85em)
+#show heading.where(level: 2): set text(size: 0.95em)
+#show table: set block(breakable: false)
+"""
+_CLOSE = """\
+#let given(..args) = block({
+  set text(..edges)
+  grid(column-gutter: 1.3em, row-gutter: 0.7em, align: left + horizon, ..args)
+})
 """
 #: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.
 _TOGETHER = """\
 #let problem(body) = context {
-  if measure(width: 17cm, body).height > 25.7cm {
+  if measure(width: 17cm, body).height > HEIGHT {
     pagebreak(weak: true)
     body
   } else {
@@ -68,11 +110,13 @@ CJK = (
 
 @dataclass(frozen=True)
 class _Printer:
-    """part: the level of a fragment, None in a document."""
+    """part: the level of a fragment, None in a document; room: how much of a formula stands on one row."""
 
     math: TypstMath
-    size: Callable[[Node], int]
+    size: Callable[[Node], float]
+    tight: bool
     part: Level | None
+    room: int
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -88,24 +132,28 @@ class _Printer:
 
 def render(bodies: Sequence[Body], language: str = "en") -> str:
     """Reports as the source of a document."""
-    several = len(bodies) > 1
+    several, tight = len(bodies) > 1, all(body.tight for body in bodies)
     body = "\n\n".join(f"#problem[\n{text}\n]" if several else text for text in map(_body, bodies))
     plain = Plain(bodies[0].own)
     title = printable(next((plain_text(b.text, plain) for b in bodies[0].blocks if isinstance(b, Heading)), ""))
     fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
-    head = _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang)
-    return f"{head}{_DEFINED}{_TOGETHER if several else ''}\n{body}\n"
+    above, below, height = ("1.1em", "0.6em", "26.3cm") if tight else ("1.6em", "0.9em", "25.7cm")
+    spaces = {"above": above, "below": below}
+    head = _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang, **spaces) + _DEFINED
+    head += (_TIGHT + _CLOSE if tight else "") + (_TOGETHER.replace("HEIGHT", height) if several else "")
+    return f"{head}\n{body}\n"
 
 
-def fragment(bodies: Sequence[Body], part: Level) -> str:
+def fragment(bodies: Sequence[Body], part: Level, room: int | None = None) -> str:
     """Reports as a file for `#include`; part: the level of its highest heading, which the blocks have already."""
-    body = "\n\n".join(_body(body, part) for body in bodies)
-    return f"{_DEFINED}\n{body}\n"
+    body = "\n\n".join(_body(body, part, room) for body in bodies)
+    return f"{_DEFINED}{_CLOSE if all(body.tight for body in bodies) else ''}\n{body}\n"
 
 
-def _body(body: Body, part: Level | None = None) -> str:
-    printer = _Printer(TypstMath(body.own), sizes(Plain(body.own)), part)
+def _body(body: Body, part: Level | None = None, room: int | None = None) -> str:
+    size = (widths if body.tight else sizes)(Plain(body.own))
+    printer = _Printer(TypstMath(body.own), size, body.tight, part, room or (FULL if body.tight else ROOM))
     return "\n\n".join(BLOCKS[type(block)](printer, block) for block in body.blocks)
 
 
@@ -183,18 +231,52 @@ def _row(p: _Printer, row: Row) -> str:
 def _premises(p: _Printer, block: Premises) -> str:
     rows = [
         [f"[${p.math(left)} {sign} {p.math(right)}$]" for left, sign, right in items]
-        for items in packed(block, p.size, ROOM)
+        for items in packed(block, p.size, p.room, CLOSE if p.tight else GAP)
     ]
     most = max(map(len, rows))
     body = ",\n  ".join(", ".join(row + ["[]"] * (most - len(row))) for row in rows)
     return f"#given(columns: {most},\n  {body},\n)"
 
 
+def _chains(p: _Printer, block: Chains) -> str:
+    """Chains that are not parted: two beside each other, or one beside its name."""
+    layout = laid_out(block, p.size, p.room)
+    cells = []
+    for row in layout.rows:
+        for chain in row:
+            title = f"*{p.text(chain.title)}*" if chain.title else ""
+            formulas = _chain(p, chain, layout.room(row))
+            if layout.named:
+                cells += [f"one[{title}]", f"one[{formulas}]"]
+            else:
+                cells.append(f"{'one' if len(row) > 1 else 'wide'}[{title} {formulas}]")
+    return f"#chains({'named' if layout.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
+
+
+def _chain(p: _Printer, chain: Chain, room: float) -> str:
+    lines = [line for row in chain.rows for line in _stretched(p, row, room)]
+    return "$ " + " \\ ".join(lines) + " $"
+
+
+def _stretched(p: _Printer, row: Row, room: float) -> list[str]:
+    """One value on the way, the signs below one another."""
+    lines = []
+    for k, stretch in enumerate(stretches(row, p.size, room)):
+        text = "".join(p.math(part) for part in row.left if not isinstance(part, str | Code)) if k == 0 else ""
+        for at, (sign, node) in enumerate(stretch):
+            within = f"quad {sign}" if sign in "+-" else sign
+            text += f" {'&' if at == 0 else ''}{within} {p.math(node)}"
+        lines.append(text)
+    return lines
+
+
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: _heading,
-    Para: lambda p, block: p.text(block.text),
+    Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
     Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: lambda p, block: "#boxed[\n" + "\n\n".join(BLOCKS[type(b)](p, b) for b in block.blocks) + "\n]",
 }
