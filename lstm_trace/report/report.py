@@ -15,6 +15,7 @@ from .content.way_back import on_paper, way_back
 from .document import bodies, check_part, title, titled
 from .extent import view
 from .formats import latex, markdown, text, typst
+from .formats.line_breaking import FULL
 from .options import Options, check, options_of
 from .sections.training import symbols
 
@@ -101,13 +102,22 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
     parts = chosen.detail, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
     back = any(stage.cell.gradient for stage in trace.stages)
-    found = replace(view(trace, *parts, paper=format in PAPER and not back), notes=notes)
+    found = replace(
+        view(trace, *parts, paper=format in PAPER and not back), notes=notes, breadth=_breadth(chosen, format)
+    )
     if format == "html" and chosen.detail is None and not back:
         found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
     if not back:
         return found
     found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone)
     return replace(found, back=way_back(found, chosen.detail))
+
+
+def _breadth(chosen: Options, format: str) -> float:
+    """The part of a line of A4 that there is for a formula."""
+    if not chosen.fragment:
+        return 1.0
+    return (chosen.width or latex.NARROW) * latex.SPARE / FULL if format == "tex" else (chosen.width or FULL) / FULL
 
 
 def course(done: Training, format: str = "md", **options: Any) -> str:

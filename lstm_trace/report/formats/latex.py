@@ -37,12 +37,14 @@ from ...printable import printable
 from ..compact.width import widths
 from .latex_preamble import LOCAL, SPACES, TOGETHER, document_class, most_columns, packages
 from .levels import NAMES, Level
-from .line_breaking import CLOSE, FULL, TEX_SIGNS, columns, laid_out, packed, sizes, tex_rows, tex_stretches
+from .line_breaking import CLOSE, FULL, GAP, TEX_SIGNS, columns, laid_out, packed, sizes, tex_rows, tex_stretches
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
 ROOM, WIDE, LONG = 94, 84, 40
 #: So many characters of a formula on one row of a fragment: the text of LaTeX's article is narrower.
 NARROW = 66
+#: Matrices with their brackets are wider than `widths` says; where lines are short that matters.
+SPARE = 0.9
 #: Reports with more rows of source than this are longer than a page.
 PAGE = 150
 
@@ -111,7 +113,11 @@ def _body(body: Body, part: Level | None = None, room: int | None = None) -> str
     understood = {name: tex for name, tex in body.own.items() if not isinstance(tex, str) or translated(tex, TEX)}
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
     size = (widths if body.tight else sizes)(plain)
-    printer = _Printer(Tex(understood, format), plain, size, body.tight, part, room or (FULL if body.tight else ROOM))
+    if room is None:
+        room = FULL if body.tight else ROOM
+    elif body.tight:
+        room = round(room * SPARE)
+    printer = _Printer(Tex(understood, format), plain, size, body.tight, part, room)
     placed = (_placed(printer, before, block) for block, before in zip(body.blocks, (None, *body.blocks), strict=False))
     return "".join(placed).lstrip("\n")
 
@@ -167,25 +173,24 @@ def _derivation(p: _Printer, block: Derivation) -> str:
 
 def _premises(p: _Printer, block: Premises) -> str:
     """Values in columns, where these fit; otherwise each row by itself."""
-    if p.tight:
-        return _close_premises(p, block)
-    found = packed(block, p.size, p.room)
+    gap = CLOSE if p.tight else GAP
+    found = packed(block, p.size, p.room, gap)
     rows = [[f"{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items] for items in found]
     most = max(map(len, rows))
-    widest = [max(6 + p.size(row[k][0]) + p.size(row[k][2]) for row in found if k < len(row)) for k in range(most)]
-    align, gap = (f"alignat*}}{{{most}", r" &\qquad &") if sum(widest) <= p.room else ("align*", r" \qquad ")
-    body = " \\\\[8pt]\n".join(f"&{gap.join(row)}" for row in rows)
+    widest = [max(2 + p.size(row[k][0]) + p.size(row[k][2]) for row in found if k < len(row)) for k in range(most)]
+    aligned = sum(widest) + gap * (most - 1) <= p.room
+    if p.tight:
+        return _close_rows(rows, most if aligned else 1)
+    align, between = (f"alignat*}}{{{most}", r" &\qquad &") if aligned else ("align*", r" \qquad ")
+    body = " \\\\[8pt]\n".join(f"&{between.join(row)}" for row in rows)
     return f"\\begin{{{align}}}\n{body}\n\\end{{{align.partition('}')[0]}}}"
 
 
-def _close_premises(p: _Printer, block: Premises) -> str:
-    rows = [
-        [f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
-        for items in packed(block, p.size, p.room, CLOSE)
-    ]
-    body = " \\\\\\noalign{\\smallskip}\n".join(" & ".join(row) for row in rows)
-    columns = r"@{}l" + r"@{\quad}l" * (max(map(len, rows)) - 1) + "@{}"
-    return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\\par}}"
+def _close_rows(rows: list[list[str]], columns: int) -> str:
+    between = "$ & $" if columns > 1 else r"\quad "
+    body = " \\\\\\noalign{\\smallskip}\n".join(f"${between.join(row)}$" for row in rows)
+    format = r"@{}l" + r"@{\quad}l" * (columns - 1) + "@{}"
+    return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n\\begin{{tabular}}{{{format}}}\n{body}\n\\end{{tabular}}\\par}}"
 
 
 def _chains(p: _Printer, block: Chains) -> str:
@@ -213,14 +218,14 @@ def _box(width: str, body: str) -> str:
 
 
 def _chain(p: _Printer, chain: Chain, room: float) -> str:
-    lines = [line for one in chain.rows for line in tex_stretches(one, p.tex, p.size, room)]
+    lines = [line for one in chain.rows for line in tex_stretches(one, p.tex, p.size, room, r"\rlap{$%s$}")]
     body = " \\\\[2pt]\n".join(lines)
     return f"$\\begin{{aligned}}[t]\n{body}\n\\end{{aligned}}$"
 
 
 def _boxed(p: _Printer, block: Boxed) -> str:
     """A frame as wide as what stands in it."""
-    body = " \\\\\noalign{\\smallskip}\n".join(row for one in block.blocks for row in _in_box(p, one))
+    body = " \\\\\\noalign{\\smallskip}\n".join(row for one in block.blocks for row in _in_box(p, one))
     return f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}"
 
 

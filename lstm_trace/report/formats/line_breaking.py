@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ...formulas.blocks import Chain, Chains, Code, Premises, Row, Table
@@ -136,6 +137,8 @@ FULL, BESIDE, HALF = 95, 0.83, 0.485
 ROOMY = 50
 #: A sign with the space around it. Columns are worth it where they take no more than this of the height.
 SIGN, MUCH = 2.6, 0.85
+#: A symbol that takes more than this of a line stands on a line of its own, with so much before what follows.
+APART, INDENT = 0.4, 4
 #: Formulas on one line, each with the sign before it; the first sign of the first line follows the symbol.
 Stretch = list[tuple[str, Node]]
 
@@ -156,11 +159,18 @@ def stretches(row: Row, size: Width, room: float) -> list[Stretch]:
     return found
 
 
-def tex_stretches(row: Row, tex: Tex, size: Width, room: float) -> list[str]:
-    """One value of a chain in aligned rows of TeX, the signs below one another."""
-    lines = []
+def tex_stretches(row: Row, tex: Tex, size: Width, room: float, apart: str = "") -> list[str]:
+    """One value of a chain in aligned rows of TeX, the signs below one another.
+
+    apart: how a symbol is written that takes much of the room, on a row of its own and so that no row begins behind it.
+    """
+    symbols = [part for part in row.left if not isinstance(part, str | Code)]
+    left = "".join(map(tex, symbols))
+    alone = bool(apart) and sum(map(size, symbols)) > APART * room
+    lines = [apart % left] if alone else []
+    row = replace(row, left=(" " * INDENT,)) if alone else row
     for k, stretch in enumerate(stretches(row, size, room)):
-        text = "".join(tex(part) for part in row.left if not isinstance(part, str | Code)) if k == 0 else ""
+        text = left if k == 0 and not alone else ""
         for at, (sign, node) in enumerate(stretch):
             lead = rf"\quad {{}}{sign}" if sign in "+-" else TEX_SIGNS[sign]
             text += f" {'&' if at == 0 else ''}{lead} {tex(node)}"
