@@ -284,8 +284,8 @@ class Trace:
 
         Args:
             format: `md`, `text`, `html`, `tex` or `typ`.
-            options: detail (`scalar`, `vector`, `summary`), digits, width, everything, language, notation, and those of
-                a selection: only, layer, direction, steps, batch, unit; see `report.options.Options`.
+            options: detail (`scalar`, `compact`, `vector`, `summary`), digits, width, everything, language, notation,
+                and those of a selection: only, layer, direction, steps, batch, unit; see `report.options.Options`.
 
         Raises:
             OptionError: for a format or option that there is not.

@@ -74,7 +74,7 @@ def test_options(problem: Path) -> None:
         (["--batch", "1"], "B = 1"),
         (["--format", "text", "--width", "39"], "x>=40 of a text report"),
         (["--format", "textt"], "did you mean 'text'?"),
-        (["--detail", "all"], "'scalar', 'vector', 'summary'"),
+        (["--detail", "all"], "'scalar', 'compact', 'vector', 'summary'"),
         (["--digits", "40"], "0<=x<=17"),
     ],
 )

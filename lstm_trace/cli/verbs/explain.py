@@ -62,7 +62,7 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 @click.option("--seed", type=click.Path(allow_dash=True), help="gradient: weights of the output, instead of --of.")
 @click.option(
     "--detail",
-    type=click.Choice(["scalar", "compact", "vector", "summary"]),
+    type=click.Choice(["scalar", "vector", "summary"]),
     help="Of a report: every term of every unit, vectors, or gates and states only; by size if not given.",
 )
 @click.option("--equations", is_flag=True, help="gradient: the equations of the way back alone.")

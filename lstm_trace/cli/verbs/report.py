@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 @click.option(
     "--detail",
     type=click.Choice(["scalar", "compact", "vector", "summary"]),
-    help="Every term of every unit, vectors, or gates and states only; chosen by size if not given.",
+    help="Every term of every unit; one chain for each gate with the matrices filled in; vectors; or gates and states "
+    "only. If not given: by size and format, compact on paper.",
 )
 @click.option(
     "--notation",

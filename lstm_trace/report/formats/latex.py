@@ -67,6 +67,11 @@ class _Printer:
     part: Level | None
     room: int
 
+    @property
+    def given(self) -> int:
+        """The room of given values, of which a document that saves paper puts as many on a row as there is room for."""
+        return self.room + 2 if self.tight and self.part is None else self.room
+
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
         return "".join(map(self._inline, text))
@@ -174,11 +179,11 @@ def _derivation(p: _Printer, block: Derivation) -> str:
 def _premises(p: _Printer, block: Premises) -> str:
     """Values in columns, where these fit; otherwise each row by itself."""
     gap = CLOSE if p.tight else GAP
-    found = packed(block, p.size, p.room, gap)
+    found = packed(block, p.size, p.given, gap)
     rows = [[f"{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items] for items in found]
     most = max(map(len, rows))
     widest = [max(2 + p.size(row[k][0]) + p.size(row[k][2]) for row in found if k < len(row)) for k in range(most)]
-    aligned = sum(widest) + gap * (most - 1) <= p.room
+    aligned = sum(widest) + gap * (most - 1) <= p.given
     if p.tight:
         return _close_rows(rows, most if aligned else 1)
     align, between = (f"alignat*}}{{{most}", r" &\qquad &") if aligned else ("align*", r" \qquad ")
@@ -233,7 +238,7 @@ def _in_box(p: _Printer, block: Block) -> list[str]:
     """A block in rows of a table: displays as formulas in a line."""
     if isinstance(block, Premises):
         rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
-                for items in packed(block, p.size, p.room, CLOSE)]  # fmt: skip
+                for items in packed(block, p.size, p.given, CLOSE)]  # fmt: skip
         return [r"\qquad ".join(row) for row in rows]
     text = LATEX[type(block)](p, block)
     if isinstance(block, Derivation):

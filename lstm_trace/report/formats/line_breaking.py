@@ -97,7 +97,7 @@ def packed(block: Premises, size: Width, room: int, gap: float = GAP) -> list[li
         used: float = room
         for item in items:
             wide = 2 + gap + size(item[0]) + size(item[2])
-            if used + wide - gap > room:
+            if used + wide > room:
                 rows.append([])
                 used = 0.0
             rows[-1].append(item)

@@ -231,7 +231,9 @@ def _row(p: _Printer, row: Row) -> str:
 def _premises(p: _Printer, block: Premises) -> str:
     rows = [
         [f"[${p.math(left)} {sign} {p.math(right)}$]" for left, sign, right in items]
-        for items in packed(block, p.size, p.room, CLOSE if p.tight else GAP)
+        for items in packed(
+            block, p.size, p.room + 2 if p.tight and p.part is None else p.room, CLOSE if p.tight else GAP
+        )
     ]
     most = max(map(len, rows))
     body = ",\n  ".join(", ".join(row + ["[]"] * (most - len(row))) for row in rows)

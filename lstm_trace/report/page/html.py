@@ -19,7 +19,7 @@ from ...formulas.values import Values
 from ..content.view import View
 from ..diagram import diagram
 from ..languages.strings import Words
-from ..sections.sections import Part, blocks, parts
+from ..sections.sections import Part, parts
 from . import heatmap
 from .html_blocks import Printer
 from .pictures import STILLS, Page, Section, cell, pictures, shown_steps, step_bar, still
@@ -46,8 +46,8 @@ def _one(shown: View) -> str:
     """The body of the page of one report."""
     drawn = _drawn(shown)
     nav = _nav(shown.words, drawn.links)
-    body = f"<header>{drawn.heading}\n{drawn.top}</header>\n{nav}\n<main>\n{drawn.main}\n</main>"
-    return _printed(body, shown)
+    screen = _printed(f"{nav}\n<main>\n{drawn.main}\n</main>", shown)
+    return f"<header>{drawn.heading}\n{drawn.top}</header>\n{screen}"
 
 
 def _several(views: Sequence[View], title: str) -> str:
@@ -55,8 +55,8 @@ def _several(views: Sequence[View], title: str) -> str:
     articles, links = [], ""
     for n, shown in enumerate(views):
         drawn = _drawn(shown, f"{n}-", lower=1)
-        body = _printed(f"{drawn.heading}\n{drawn.top}\n{drawn.main}\n", shown, lower=1)
-        articles.append(f'<article id="p{n}">{body}</article>')
+        body = _printed(drawn.main, shown, lower=1)
+        articles.append(f'<article id="p{n}">{drawn.heading}\n{drawn.top}\n{body}\n</article>')
         links += f'<li><a href="#p{n}">{escape(shown.title)}</a><ul>{drawn.links}</ul></li>'
     joined = "\n".join(articles)
     return f"<header><h1>{escape(title)}</h1></header>\n{_nav(views[0].words, links)}\n<main>\n{joined}\n</main>"
@@ -94,9 +94,10 @@ def _drawn(shown: View, mark: str = "", lower: int = 0) -> _Drawn:
 
 
 def _paper(shown: View, lower: int = 0) -> str:
-    """What is printed in place of what is on the screen: the solution on few pages, without pictures and links."""
+    """What is printed below the title in place of what is on the screen: few pages, without pictures and links."""
     printer = Printer(shown.trace, shown.trace.header.symbols, linked=False, lower=lower)
-    return f'<div class="paper">{"".join(map(printer, blocks(shown)))}</div>'
+    body = "".join(printer(block) for part in parts(shown)[1:] for block in (part.heading, *part.blocks))
+    return f'<div class="paper">{body}</div>'
 
 
 def _printed(body: str, shown: View, lower: int = 0) -> str:
