@@ -95,14 +95,14 @@ def test_what_it_needs_is_listed() -> None:
     ],
 )
 def test_levels_of_headings(heading: Any, title: str, section: str, line: str) -> None:
-    source = fragment(q22(), heading=heading)
+    source = fragment(q22(), heading=heading, detail="scalar")
     assert f"{title}Question 22" in source
     assert section in source
     assert line in source
 
 
 def test_without_a_title_the_parts_stand_at_the_level() -> None:
-    source = fragment(q22(), heading="subsection", title="")
+    source = fragment(q22(), heading="subsection", title="", detail="scalar")
     assert "Question 22" not in source
     assert r"\subsection{Given}" in source
     assert r"\subsubsection{Input gate" in source
@@ -199,8 +199,8 @@ def test_any_text_needs_no_more_than_it_says(tmp_path: Path) -> None:
 def test_every_example_stands_within_the_margins(name: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text(name), encoding="utf-8")
     trace = lt.run(tmp_path / "x.yaml")
-    for detail in ("scalar", "vector"):
-        log = article(fragment(trace, detail=detail, digits=8), tmp_path)
+    for detail, digits in (("scalar", 8), ("vector", 8), ("compact", None)):
+        log = article(fragment(trace, detail=detail, digits=digits), tmp_path)
         too_wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
         assert max(too_wide, default=0.0) < 1.0, detail  # a hair's breadth
 
@@ -209,5 +209,5 @@ def test_every_example_stands_within_the_margins(name: str, tmp_path: Path) -> N
 def test_columns_and_frames(tmp_path: Path) -> None:
     assert "Overfull" not in article(fragment(q22(), width=45), tmp_path, "[twocolumn]{article}")
     frame = r"\begin{frame}[allowframebreaks]{Question 22}"
-    log = article(fragment(q22(), heading="bold", title=""), tmp_path, "{beamer}", frame, r"\end{frame}")
+    log = article(fragment(q22(), heading="bold", title="", width=50), tmp_path, "{beamer}", frame, r"\end{frame}")
     assert "Overfull" not in log
