@@ -19,7 +19,7 @@ from ...formulas.blocks import Block, Body, Code, Derivation, Heading, Items, Pa
 from ...formulas.plain import Plain
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
-from ...formulas.user_tex import GREEK, translated
+from ...formulas.user_tex import GREEK
 from ...printable import printable
 from .levels import NAMES, Level
 from .line_breaking import TEX_SIGNS, columns, packed, sizes, tex_rows
@@ -58,6 +58,7 @@ _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
     **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"{\char34}", "[": "{[}", "]": "{]}", "*": "{*}"},
+    **{"\u202f": r"\,", "\u00a0": "~"},
     **{"-": "{-}", "`": "{`}", "'": "{'}"},  # no ligature, no argument of a line's end
 }  # fmt: skip
 #: Characters that T1 has not, and mathematics has.
@@ -120,9 +121,8 @@ def fragment(bodies: Sequence[Body], part: Level, room: int | None = None) -> st
 
 def _body(body: Body, part: Level | None = None, room: int = ROOM) -> str:
     plain = Plain(body.own)
-    understood = {name: tex for name, tex in body.own.items() if not isinstance(tex, str) or translated(tex, TEX)}
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
-    printer = _Printer(Tex(understood, format), plain, sizes(plain), part, room)
+    printer = _Printer(Tex(body.own, format), plain, sizes(plain), part, room)
     placed = (_placed(printer, before, block) for block, before in zip(body.blocks, (None, *body.blocks), strict=False))
     return "".join(placed).lstrip("\n")
 
