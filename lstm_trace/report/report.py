@@ -51,9 +51,9 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     """The worked solution as text.
 
     format: `md` (Markdown with TeX math as GitHub renders it), `text` (for a terminal), `html`, `tex` or `typ`. Options
-    are those of `Options`, and those of a selection: only, layer, direction, steps, batch, unit. How numbers are shown: digits
-    (decimals), significant (digits instead of decimals), digits_of (decimals of single lines, by name), trim (no zeros
-    at the end), decimal_comma. count_from: 0 or 1.
+    are those of `Options`, and those of a selection: only, layer, direction, steps, batch, unit. How numbers are shown:
+    digits (decimals), significant (digits instead of decimals), digits_of (decimals of single lines, by name), trim (no
+    zeros at the end), decimal_comma. count_from: 0 or 1.
     Raises OptionError for an unknown format or detail, MissingError for a selection that is not there.
 
     >>> import lstm_trace as lt
