@@ -74,7 +74,7 @@ def test_each_problem_stands_in_it_as_it_stands_alone(format: str) -> None:
         ("md", [r"s_t = \sigma", r"\hat{y} = \sigma"]),
         ("text", ["s_t = σ", "y\u0302 = σ"]),
         ("tex", [r"s_t = \sigma", r"\hat{y} = \sigma"]),
-        ("typ", ["s _(t ) = σ", "hat(y ) = σ"]),
+        ("typ", ["s_t = σ", "hat(y) = σ"]),
     ],
 )
 def test_each_has_its_own_symbols(format: str, printed: list[str]) -> None:

@@ -133,8 +133,8 @@ def command(
         "notation": notation,
         "language": language,
     }
-    options |= {"title": title, "fragment": fragment, "heading": heading, "count_from": count_from, "math": math}
-    options |= {**style, **selection}
+    options |= {"title": title, "fragment": fragment, "heading": heading, "count_from": count_from}
+    options |= {"math": math, **style, **selection}
     check_part(chosen, options_of(chosen, **options))  # before a long run would be in vain
     traces = _traces(sources, allow_nonfinite, arithmetic)
     if chosen == "pdf":
