@@ -54,8 +54,9 @@ def report(trace: Trace, format: str = "md", **options: Any) -> Report:
     """The worked solution as text, which a notebook shows rendered.
 
     format: `md` (Markdown with TeX math), `text` (for a terminal), `html`, `tex` or `typ`. Options are those of
-    `Options`, and those of a selection: only, layer, direction, steps, batch, unit. How numbers are shown: digits,
-    significant (digits instead of decimals), digits_of (decimals of single lines, by name), decimal_comma.
+    `Options`, and those of a selection: only, layer, direction, steps, batch, unit. How numbers are shown: digits
+    (decimals), significant (digits instead of decimals), digits_of (decimals of single lines, by name), trim (no zeros
+    at the end), decimal_comma. count_from: 0 or 1.
     Raises OptionError for an unknown format or detail, MissingError for a selection that is not there.
 
     >>> import lstm_trace as lt
@@ -63,10 +64,8 @@ def report(trace: Trace, format: str = "md", **options: Any) -> Report:
     >>> print(report(trace, "text", only="z_i,i_t".split(","), digits=4).partition("i_t ──")[2].partition("Ans")[0])
     <BLANKLINE>
     <BLANKLINE>
-      z_i = W_xi x_t + W_hi h_{t-1}
-        unit 0: -0.4000 + 0.0000 = -0.4000
-      i_t = σ(z_i)
-        unit 0: σ(-0.4000) ≈ 0.4013
+      z_i = W_xi x_t + W_hi h_{t-1} = -0.4000 + 0.0000 = -0.4000
+      i_t = σ(z_i) = σ(-0.4000) ≈ 0.4013
     <BLANKLINE>
     <BLANKLINE>
     """

@@ -30,6 +30,7 @@ from lstm_trace.trace.trace import Trace
 from .. import ROOT
 from ..formulas.test_formulas import own
 from ..support.table_cases import stacked
+from ..support.words_cases import CASES
 from ..verification.test_verify import traced
 from .test_backward import every
 from .test_report import lstm, q22
@@ -198,6 +199,7 @@ def traces() -> Iterator[Trace]:
     for loss in ("squared_error", "cross_entropy"):
         yield problem(f"L = {loss}(x_t, target)", [1.0, 2.0], {"target": [0.0, 1.0]})
     yield problem("input: u_t\nh_t = tanh(u_t)\noutput: h_t", [[0.0]] * 3, given={"u_t": [[1.0]] * 3})
+    yield from (case() for case in CASES.values())
 
 
 def last(trace: Trace) -> str:
@@ -258,3 +260,25 @@ def test_every_string_is_shown_somewhere() -> None:
     finally:
         object.__setattr__(english, "table", dict(table))
     assert not (never := sorted(table.keys() - table.met)), ", ".join(never)
+
+
+# -- typography -------------------------------------------------------------------------------------------------------
+
+#: What no string of a language has: signs that its typesetters do not use, and spaces that may break.
+NEVER = {
+    "de": [r"\d %|\} %", r"[“”]\w"],
+    "en": [r" [:;?!]"],
+    "es": [r" [:;?!]", r"\d %|\} %"],
+    "fr": [r"'", r"(?<![\u00a0]):(?=[ \"]|$)", r"(?<!\u202f)[;?!]", r"\d %|\} %", "[“”]"],
+    "zh": [r"[\u4e00-\u9fff][,;:?!.()]", r"[,;:?!()][\u4e00-\u9fff]", r"\d %|\} %"],
+}
+
+
+@pytest.mark.parametrize("language", sorted(NEVER))
+def test_typography(language: str) -> None:
+    found = [
+        f"{key}: {text}"
+        for key, text in strings(language).items()
+        if any(re.search(pattern, text) for pattern in NEVER[language])
+    ]
+    assert not found, "\n".join(found)

@@ -217,8 +217,8 @@ def test_unknown() -> None:
 
 TERMS = {
     "en": ("Input gate", "Forget gate", "Output gate", "Hidden state"),
-    "de": ("Eingangstor", "Vergesstor", "Ausgangstor", "Verborgener Zustand"),
-    "fr": ("Porte d'entrée", "Porte d'oubli", "Porte de sortie", "État caché"),
+    "de": ("Input-Gate", "Forget-Gate", "Output-Gate", "Verborgener Zustand"),
+    "fr": ("Porte d’entrée", "Porte d’oubli", "Porte de sortie", "État caché"),
     "es": ("Puerta de entrada", "Puerta de olvido", "Puerta de salida", "Estado oculto"),
     "zh": ("输入门", "遗忘门", "输出门", "隐藏状态"),
 }

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ...base.arrays import Array
 from ...cell.network import VALID, layer_and_direction
 from ...errors import OptionError
+from ...trace.labels import axis, labels
 from ..writers import Job
 from . import totals
 from .cells import Cells, cells, recorded
@@ -19,7 +20,7 @@ from .file import workbook
 from .formulas import column
 from .limits import fitting
 from .page import DIGITS, Page, Styles, property_text, units
-from .sheets import CHECK, INPUTS, LEFT, README, START, TOP, Block, Book, Grid, Table, labels
+from .sheets import CHECK, INPUTS, LEFT, README, START, TOP, Block, Book, Grid, Table
 from .texts import TEXTS, about, sheets
 
 #: Steps whose numbers are read at once.
@@ -178,10 +179,8 @@ def _recorded(book: Book, grid: Grid, page: Page) -> None:
 
 def _columns(book: Book, grid: Grid, block: Block, style: str) -> Columns:
     """The recorded numbers of a block, with the problem's labels of its units."""
-    entries = {name for name, source in book.trace.stage(grid.stage.owner).sources.items() if source == "x"}
-    of = dict(reversed(grid.stage.cell.gradient)).get(block.name, block.name)
-    key = "x" if of in entries else "h"
-    return Columns(block, labels(book.trace, key, block.width), recorded(book, grid, block), style)
+    named = labels(book.trace, axis(book.trace, grid.stage, block.name), block.width)
+    return Columns(block, named, recorded(book, grid, block), style)
 
 
 def _style(grid: Grid, block: Block) -> str:
@@ -256,12 +255,15 @@ def _weights(book: Book, grid: Grid, tables: Sequence[Table], page: Page) -> Non
 
 def _sides(book: Book, grid: Grid, table: Table) -> tuple[Sequence[str], Sequence[str]]:
     """Labels of the columns (what the matrix multiplies) and rows (the units that it feeds) of a parameter."""
-    down = labels(book.trace, "h", table.values.shape[0])
-    if table.values.ndim == 1:
-        return (), down
-    readers = grid.stage.cell.parameters[table.name]
-    inputs = any(grid.stage.sources.get(str(line.operands[-1])) == "x" for line in readers)
-    return labels(book.trace, "x" if inputs else "h", table.values.shape[1]), down
+    line, *_ = grid.stage.cell.parameters[table.name]
+    names = [line.name] if line.product is None else [line.name, line.product[1]]
+    if line.op == "vecmat":
+        names.reverse()
+    down, *across = (
+        labels(book.trace, axis(book.trace, grid.stage, name), size)
+        for name, size in zip(names, table.values.shape, strict=False)
+    )
+    return across[0] if across else (), down
 
 
 def _compared(book: Book) -> Iterator[tuple[str, str, str, int, str, str]]:

@@ -39,19 +39,22 @@ def opens(line: Line, cell: Cell) -> bool:
 
 
 def gated(line: Line, cell: Cell) -> str | None:
-    """What the gate `line` multiplies; None where it is no gate.
+    """What the gate `line` multiplies; None where it is no gate."""
+    return multiplied(line.name, cell) if is_gate(line, cell) else None
+
+
+def multiplied(name: str, cell: Cell) -> str | None:
+    """What a line or input multiplies; None where it multiplies nothing.
 
     Of several products the first counts in which it is the first factor, then one in which it is the second. The
     first factor of two gates is the gate.
     """
-    if not is_gate(line, cell):
-        return None
     signals: dict[bool, str] = {}
-    for product in cell.readers.get(line.name, ()):
+    for product in cell.readers.get(name, ()):
         if product.op != "mul" or not all(isinstance(operand, str) for operand in product.operands):
             continue
         first, second = map(str, product.operands)
-        if first == line.name:
+        if first == name:
             signals.setdefault(True, second)
         elif first not in cell.by_name or not is_gate(cell.by_name[first], cell):
             signals.setdefault(False, first)

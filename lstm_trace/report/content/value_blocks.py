@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...cell.network import Stage
 from ...formulas.blocks import Premises, Table, Text
 from ...formulas.tree import Dots, Node, Num, Sym, kept, value
+from ...trace.labels import axis, labels
 from .view import TABLE, View
 
 
@@ -27,14 +26,16 @@ def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Prem
     return Premises((tuple(items),))
 
 
-def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) -> Table:
+def by_step(shown: View, stage: Stage, name: str) -> Table:
     """The values of a line or input as a table, a row for each shown step and row of the batch.
 
-    labels: one for each column, or none. Of a line the steps of padding are left out, unless everything is shown.
+    Of a line the steps of padding are left out, unless everything is shown.
     """
     values = shown.values.array(stage.scope, name)
     assert values is not None
     width = values.shape[-1]
+    of = axis(shown.trace, stage, name)
+    named = labels(shown.trace, of, width) if of != "h" else ()
     columns = shown.indices(width) if name in stage.cell.by_name else kept(width, shown.units)
     head: list[Text] = []
     if shown.trace.steps > 1:
@@ -46,9 +47,9 @@ def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) ->
         if k is None:
             head.append(("…",))
         elif name in stage.cell.inputs:
-            head.append((labels[k],) if labels else (Sym(name), f"[{shown.words.nth(k)}]"))
+            head.append((named[k],) if named else (Sym(name), f"[{shown.words.nth(k)}]"))
         else:
-            head.append((shown.unit(k, width),))
+            head.append((shown.unit(k, width, of),) if width > 1 else (value(name, stage.cell),))
     rows: list[tuple[Text, ...]] = []
     pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
     for at in kept(len(pairs), None if shown.everything else TABLE):

@@ -16,7 +16,7 @@ from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Pr
 from ...formulas.plain import Plain
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
-from ...formulas.user_tex import GREEK, translated
+from ...formulas.user_tex import GREEK
 from ...printable import printable
 from .line_breaking import TEX_SIGNS, columns, packed, sizes, tex_rows
 
@@ -28,6 +28,7 @@ _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
     **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "[": "{[}", "]": "{]}", "*": "{*}"},
+    **{"\u202f": r"\,", "\u00a0": "~"},
     **{"-": "{-}", "`": "{`}", "'": "{'}"},  # no ligature, no argument of a line's end
 }  # fmt: skip
 #: Characters that T1 has not, and mathematics has.
@@ -69,9 +70,8 @@ def literal(text: str) -> str:
 def render(blocks: Iterable[Block], own: Mapping[str, Any]) -> str:
     """The blocks as a LaTeX document. own: symbols of some names."""
     plain = Plain(own)
-    understood = {name: tex for name, tex in own.items() if not isinstance(tex, str) or translated(tex, TEX)}
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
-    printer = _Printer(Tex(understood, format), plain, sizes(plain))
+    printer = _Printer(Tex(own, format), plain, sizes(plain))
     body = "\n\n".join(LATEX[type(block)](printer, block) for block in blocks)
     return f"{_preamble(body)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 

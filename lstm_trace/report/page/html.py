@@ -15,6 +15,7 @@ from ...base.markup import escape
 from ...formulas.blocks import Block, Heading, Para
 from ...formulas.tree import heading
 from ...formulas.values import Values
+from ...trace.labels import axis, labels
 from ..content.view import View
 from ..diagram import diagram
 from ..sections.sections import Part, parts
@@ -159,7 +160,6 @@ def _maps(found: Page) -> Iterator[Section]:
     shown, words = found.shown, found.shown.words
     if shown.trace.steps < 2 or not shown.rows:
         return
-    labels = tuple(shown.trace.header.names.get("h", ()))
     body: list[str] = []
     drawn = left = 0
     for stage in shown.stages:
@@ -169,7 +169,7 @@ def _maps(found: Page) -> Iterator[Section]:
             left += 1
             continue
         place = shown.place(stage)
-        figures = [_map(found, m, f"map{drawn + k}", place, labels) for k, m in enumerate(maps)]
+        figures = [_map(found, m, f"map{drawn + k}", place) for k, m in enumerate(maps)]
         drawn += len(maps)
         if figures:
             title = f"<h3>{escape(place[:1].upper() + place[1:])}</h3>" if place else ""
@@ -181,7 +181,7 @@ def _maps(found: Page) -> Iterator[Section]:
         yield head, f"<h2>{head}</h2>\n<p>{escape(words.word('map.axes'))}</p>\n{''.join(body)}"
 
 
-def _map(found: Page, drawn: heatmap.Map, ident: str, place: str, labels: tuple[str, ...]) -> str:
+def _map(found: Page, drawn: heatmap.Map, ident: str, place: str) -> str:
     words, p = found.shown.words, found.printer
     key = "map.gate" if drawn.gate else "map.state"
     text = p.text(words.text(key, name=heading(drawn.line, drawn.stage.cell)))
@@ -190,5 +190,7 @@ def _map(found: Page, drawn: heatmap.Map, ident: str, place: str, labels: tuple[
         steps, units = drawn.bins
         key = "map.binned" if steps > 1 < units else "map.binned.steps" if steps > 1 else "map.binned.units"
         binned = " " + escape(words.word(key, steps=steps, units=units))
-    picture = heatmap.svg(drawn, words, ident, place, labels, found.values.style)
+    of = axis(found.shown.trace, drawn.stage, drawn.line.name)
+    named = tuple(labels(found.shown.trace, of, drawn.sizes[1]))
+    picture = heatmap.svg(drawn, words, ident, place, named, found.values.style, "output" if of == "y" else "unit")
     return f'<figure class="heat"><div class="scroll">{picture}</div><figcaption>{text}{binned}</figcaption></figure>'

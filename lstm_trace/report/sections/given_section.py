@@ -9,6 +9,7 @@ import numpy as np
 from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...formulas.blocks import Block, Heading, Para, Premises, Text
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
+from ...trace.labels import axis, labels
 from ..content.requested import name_of, wanted
 from ..content.value_blocks import by_step, read, vectors
 from ..content.view import TABLE, UNITS, View
@@ -51,7 +52,8 @@ def _intro(shown: View) -> Text:
         window = ()
     if trace.x is None:
         return (*shown.said("intro.noinput", **fields), *window)
-    return (*shown.said("intro", inputs=words.count("inputs", trace.x.shape[-1]), **fields), *window)
+    key = "intro.1" if trace.steps == 1 else "intro"
+    return (*shown.said(key, inputs=words.count("inputs", trace.x.shape[-1]), **fields), *window)
 
 
 def _width(shown: View) -> int:
@@ -151,11 +153,13 @@ def _start(shown: View) -> Iterator[Block]:
     """Input, states and supplied lines of the only step there is."""
     for stage in shown.stages:
         names = read(shown, stage)
-        labels = _labels(shown)
-        if labels and "x_t" in names:
-            names.remove("x_t")
-            yield Para(shown.said("input"))
-            yield by_step(shown, stage, "x_t", labels)
+        for name in _labelled(shown, stage, names):
+            names.remove(name)
+            if stage.sources[name] == X:
+                yield Para(shown.said("input"))
+            else:
+                yield Para(shown.words.text("supplied", lines=(Sym(name),)))
+            yield by_step(shown, stage, name)
         if names:
             yield vectors(shown, stage, names, shown.trace.first, 0)
 
@@ -182,17 +186,22 @@ def _states(shown: View) -> Iterator[Block]:
         yield vectors(shown, stage, states, first, 0)
 
 
-def _labels(shown: View) -> Sequence[str]:
-    """The names of the inputs, where the problem has one for each."""
-    labels = shown.trace.header.names.get("x", ())
-    return labels if shown.trace.x is not None and len(labels) == shown.trace.x.shape[-1] else ()
+def _labelled(shown: View, stage: Stage, names: Sequence[str]) -> list[str]:
+    """The inputs, and targets of a readout, for whose entries the problem has labels."""
+    found = []
+    for name in names:
+        values = shown.values.array(stage.scope, name)
+        of = axis(shown.trace, stage, name)
+        if name in stage.cell.inputs and values is not None and of != "h" and labels(shown.trace, of, values.shape[-1]):
+            found.append(name)
+    return found
 
 
 def _input(shown: View) -> Iterator[Block]:
     stage = next((s for s in shown.stages if X in s.sources.values() and "x_t" in read(shown, s)), None)
     if shown.trace.x is not None and stage is not None:
         yield Para(shown.said("input"))
-        yield by_step(shown, stage, "x_t", _labels(shown))
+        yield by_step(shown, stage, "x_t")
 
 
 def _supplied(shown: View) -> Iterator[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from ...cell.arithmetic import find
 from ...cell.lines import Line, Operand
@@ -100,32 +101,45 @@ _DETAIL: dict[str, Callable[[View, Place, int], Iterator[Block]]] = {
 
 
 def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
-    """The formula of a line, and a row for each unit with its numbers."""
-    stage, t, b = place
+    """The formula of a line, and a row for each unit with its numbers; one number follows the formula."""
+    stage = place.stage
     width = shown.trace.lines[stage.scope][line.name].shape[-1]
     rows = [Row((_symbol(shown, place, line),), tuple(_formulas(shown, place, line)))]
     for unit in shown.indices(width):
         if unit is None:
             rows.append(Row((Dots("down"),), under=True))
             continue
-        found = shown.values.scalar(stage, line, t, b, unit, shown.terms, shown.whole)
-        label: Text = (shown.label(stage, line, unit, width),)
-        if found.tree is None or isinstance(found.tree, Num):
-            rows.append(Row(label, ((shown.values.relation(found.result, None), found.result),), under=True))
-        else:
-            noted = shown.values.noted(stage, line, t, b, unit, shown.terms)
-            if shown.whole and shown.trace.header.arithmetic is not None:
-                noted = shown.values.tree(stage, line, t, b, unit, shown.terms)
-                noted = None if noted is None else on_paper(noted)
-                noted = None if isinstance(noted, Num) or noted == found.tree else noted
-            parts: list[tuple[str, Node]] = [(":", found.tree), (found.relation, found.result)]
-            if noted is not None:  # by hand: the rounded products, then their sum
-                parts[1:] = [
-                    (shown.values.between(found.tree, noted), noted),
-                    (shown.values.relation(found.result, noted), found.result),
-                ]
-            rows.append(Row(label, tuple(parts), under=True))
+        parts = _numbers(shown, place, line, unit)
+        if width == 1:
+            return (continued(rows[0], parts),)
+        label = shown.label(stage, line.name, unit, width)
+        rows.append(Row((shown.words.labelled(label) if parts[0][0] == ":" else label,), parts, under=True))
     return tuple(rows) if len(rows) > 1 else ()
+
+
+def continued(row: Row, parts: tuple[tuple[str, Node], ...]) -> Row:
+    """A row that goes on with what would follow a label."""
+    return replace(row, parts=(*row.parts, *(("=" if sign == ":" else sign, node) for sign, node in parts)))
+
+
+def _numbers(shown: View, place: Place, line: Line, unit: int) -> tuple[tuple[str, Node], ...]:
+    """One unit of a line: the formula with numbers, as far as its operands were recorded, and its value."""
+    stage, t, b = place
+    found = shown.values.scalar(stage, line, t, b, unit, shown.terms, shown.whole)
+    if found.tree is None or isinstance(found.tree, Num):
+        return ((shown.values.relation(found.result, None), found.result),)
+    noted = shown.values.noted(stage, line, t, b, unit, shown.terms)
+    if shown.whole and shown.trace.header.arithmetic is not None:
+        noted = shown.values.tree(stage, line, t, b, unit, shown.terms)
+        noted = None if noted is None else on_paper(noted)
+        noted = None if isinstance(noted, Num) or noted == found.tree else noted
+    if noted is None:
+        return ((":", found.tree), (found.relation, found.result))
+    return (  # by hand: the rounded products, then their sum
+        (":", found.tree),
+        (shown.values.between(found.tree, noted), noted),
+        (shown.values.relation(found.result, noted), found.result),
+    )
 
 
 def chain(shown: View, place: Place, line: Line) -> Row:
