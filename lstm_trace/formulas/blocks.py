@@ -28,9 +28,10 @@ class Heading:
 
 @dataclass(frozen=True)
 class Para:
-    """A paragraph of words and formulas."""
+    """A paragraph of words and formulas. leads: whether it stays on one page with what follows it."""
 
     text: Text
+    leads: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,4 +76,26 @@ class Premises:
     rows: tuple[tuple[tuple[Node, str, Node], ...], ...]
 
 
-Block = Heading | Para | Items | Table | Derivation | Premises
+@dataclass(frozen=True)
+class Chain:
+    """A gate or state worked out in stages: what it is in words, and a row for each value on the way."""
+
+    title: Text
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Chains:
+    """Values worked out one after the other, in two columns where they fit; none is parted between two pages."""
+
+    chains: tuple[Chain, ...]
+
+
+@dataclass(frozen=True)
+class Boxed:
+    """Blocks with a frame around them, on one page: the answers."""
+
+    blocks: tuple[Premises | Derivation | Table | Para, ...]
+
+
+Block = Heading | Para | Items | Table | Derivation | Premises | Chains | Boxed

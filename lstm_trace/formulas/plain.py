@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from .printer import Format, Printer
 from .symbols import sign
@@ -56,6 +57,14 @@ PLAIN = Format(
     matrix=_matrix,
     vector=_vector,
     concatenated=lambda vectors: f"[{'; '.join(vectors)}]",
+)
+
+
+#: The same with columns as columns: `[0.5; -1]` is a vector and `[1 0; 0 1]` a matrix, each on one line.
+COLUMNS = replace(
+    PLAIN,
+    vector=lambda entries: entries[0] if len(entries) == 1 else f"[{'; '.join(entries)}]",
+    matrix=lambda rows: f"[{'; '.join(map(' '.join, rows))}]",
 )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..cell.ops import OPS
 from .numbers import Shown
 from .symbols import Symbol, at, symbol
 from .tree import (
@@ -250,7 +251,16 @@ def _raised(p: Printer, f: Format, node: Transposed | Baseline, power: str) -> s
     return f.symbol(f.scripts(f.group(p.inside(of, 5)), "", upper(f, power)))
 
 
+def _single(node: Node) -> bool:
+    """Whether a formula is clearly one number."""
+    if isinstance(node, Sum):
+        return all(map(_single, node.terms))
+    return isinstance(node, Num) or (isinstance(node, Call) and node.op in OPS and OPS[node.op].width == "one")
+
+
 def _quotient(p: Printer, f: Format, node: Quot) -> str:
+    if isinstance(node.over, Vec) and len(node.over.entries) > 1 and _single(node.under) and not f.slash:
+        return f.row([f.fraction(p(written(1)), p(node.under)), f.space, p(node.over)])  # no column stands on a line
     if f.slash:
         return f.fraction(p.inside(node.over, 3), p.inside(node.under, RIGHT))
     return f.fraction(p(node.over), p(node.under))

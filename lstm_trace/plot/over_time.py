@@ -16,8 +16,9 @@ from ..errors import MissingError
 from ..formulas.plain import Plain
 from ..formulas.tree import heading
 from ..report.content.line_groups import is_gate, opens
-from ..report.content.view import View, view
+from ..report.content.view import View
 from ..report.diagram.marked_text import MarkedPlain
+from ..report.extent import view
 from ..trace.argument_types import checked, misfit
 from ..trace.rows import Selection
 from ..trace.trace import Trace

@@ -25,7 +25,8 @@ STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "c
 class Options:
     """What a report shows, and how.
 
-    detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
+    detail: `scalar` (each term of each unit), `compact` (a chain for each gate, with matrices filled in), `vector`,
+    `summary` (gates and states only); None chooses by size, and on paper `compact` before `scalar`.
     digits: decimals, or a `Style`, for display only; by size if None. style: more fields of that style. selection:
     lines, layer, direction, steps, row, unit. everything: no dots. width: columns of a text report. language: of
     headings and sentences. notation: a preset of symbols (`notations.NOTATIONS`). alone: of a trace with a way back

@@ -10,8 +10,9 @@ from ..backpropagation.training import Training
 from ..errors import OptionError
 from ..trace.trace import Trace
 from .content import notations
-from .content.view import View, view
+from .content.view import View
 from .content.way_back import on_paper, way_back
+from .extent import view
 from .formats import latex, markdown, text, typst
 from .options import Options, check, options_of
 from .rendered import Report
@@ -34,10 +35,12 @@ def _fragment(shown: View, chosen: Options) -> str:
 #: Format to its printer of what is shown, by the options of the report.
 PRINTERS: dict[str, Callable[[View, Options], str]] = {
     "md": lambda shown, chosen: markdown.render(blocks(shown), shown.trace.header.symbols, chosen.math or "github"),
-    "text": lambda shown, chosen: text.render(blocks(shown), shown.trace.header.symbols, chosen.width),
+    "text": lambda shown, chosen: text.render(
+        blocks(shown), shown.trace.header.symbols, chosen.width, columns=shown.detail == "compact"
+    ),
     "html": _html,
-    "tex": lambda shown, _: latex.render(blocks(shown), shown.trace.header.symbols),
-    "typ": lambda shown, _: typst.render(blocks(shown), shown.trace.header.symbols, shown.words.language),
+    "tex": lambda shown, _: latex.render(blocks(shown), shown.trace.header.symbols, shown.tight),
+    "typ": lambda shown, _: typst.render(blocks(shown), shown.trace.header.symbols, shown.words.language, shown.tight),
 }
 #: How a notebook shows a report, whatever its format: what it may ask for, to the printer.
 RENDERED: dict[str, Callable[[View, Options], str]] = {
@@ -45,6 +48,8 @@ RENDERED: dict[str, Callable[[View, Options], str]] = {
     "markdown": lambda shown, chosen: PRINTERS["md"](shown, replace(chosen, math="dollars")),
     "plain": PRINTERS["text"],
 }
+#: Formats that go on pages of paper.
+PAPER = frozenset({"tex", "typ", "pdf"})
 #: File suffix to format.
 SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
 SUFFIXES |= {".typ": "typ", ".pdf": "pdf"}
@@ -73,7 +78,7 @@ def report(trace: Trace, format: str = "md", **options: Any) -> Report:
         raise OptionError("a PDF is not text: trace.pdf() gives its bytes")
     check("format", format, tuple(PRINTERS))
     chosen = options_of(format, **options)
-    return _printed(shown(trace, chosen), format, chosen)
+    return _printed(shown(trace, chosen, format), format, chosen)
 
 
 def _printed(shown: View, format: str, chosen: Options) -> Report:
@@ -81,14 +86,17 @@ def _printed(shown: View, format: str, chosen: Options) -> Report:
     return Report(PRINTERS[format](shown, chosen), lambda kind: RENDERED[kind](shown, chosen))
 
 
-def shown(trace: Trace, chosen: Options) -> View:
+def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
     if chosen.count_from is not None:
         trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
     parts = chosen.detail, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
-    found = replace(view(trace, *parts), notes=notes)
-    if not any(stage.cell.gradient for stage in trace.stages):
+    back = any(stage.cell.gradient for stage in trace.stages)
+    found = replace(view(trace, *parts, paper=format in PAPER and not back), notes=notes)
+    if format == "html" and chosen.detail is None and not back:
+        found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
+    if not back:
         return found
     found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone)
     return replace(found, back=way_back(found, chosen.detail))

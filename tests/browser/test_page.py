@@ -139,7 +139,10 @@ def test_contrast(driver: Browser, folder: Path, name: str, dark: bool) -> None:
 
 
 def test_paper(driver: Browser, folder: Path, tmp_path: Path) -> None:
-    driver.open(folder / "three-steps.html", dark=True)
+    """A page whose detail was asked for is printed as it is, whatever is folded."""
+    whole = lt.open_source(folder / "three-steps.yaml").report("html", detail="scalar")
+    (tmp_path / "page.html").write_text(whole, encoding="utf-8")
+    driver.open(tmp_path / "page.html", dark=True)
     driver.call("Emulation.setEmulatedMedia", media="print")
     assert driver.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert driver.run("[...document.querySelectorAll('.step')].every(e => e.lastElementChild.checkVisibility())")

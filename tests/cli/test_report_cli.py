@@ -73,7 +73,7 @@ def test_options(problem: Path) -> None:
         (["--direction", "reverse"], "0/forward"),
         (["--batch", "1"], "B = 1"),
         (["--format", "textt"], "did you mean 'text'?"),
-        (["--detail", "all"], "'scalar', 'vector', 'summary'"),
+        (["--detail", "all"], "'scalar', 'compact', 'vector', 'summary'"),
         (["--digits", "40"], "0<=x<=17"),
     ],
 )

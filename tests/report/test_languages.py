@@ -226,6 +226,8 @@ def shown() -> Iterator[object]:
     yield gradient(both, last(both)).render("md")
     yield gradient(both, seed=np.ones_like(both.output)).render("md")
     yield both.report("md", detail="scalar")
+    for weights in ({"W_xi": [[0.0]]}, {"W_xi": [[0.0]], "b_i": [0.0]}):  # zero
+        yield lt.run({"W_hi": [[1.0]], **weights}, [[1.0]], ask="i_t").report("md", detail="compact")
     yield stacked(layers=6, width=8, directions=("forward",)).report("md", detail="scalar")
     whole = stacked(layers=1, directions=("forward",))
     for steps in (slice(1, 2), slice(1, 3)):

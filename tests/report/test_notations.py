@@ -47,7 +47,7 @@ def test_symbols_change_and_numbers_stay(notation: str) -> None:
     ],
 )
 def test_symbols(notation: str, format: str, expected: str) -> None:
-    assert expected in lstm().report(format, notation=notation)
+    assert expected in lstm().report(format, notation=notation, detail="scalar")
 
 
 def test_keras_has_one_bias() -> None:

@@ -29,14 +29,17 @@ class Oracle:
 
     def __init__(self, weights: dict[str, Any], x: Any, h: Any, c: Any) -> None:
         self.start = c
-        self.i, self.f, self.o, self.new, self.c, self.h, self.old = ([] for _ in range(7))
+        self.i: list[Any] = []
+        self.f, self.o, self.new, self.c, self.h, self.old = ([*self.i] for _ in range(6))
         for row in x:
             i, f, o, new = (weights[f"W_x{g}"] @ row + weights[f"W_h{g}"] @ h for g in "ifoc")
             i, f, o, new = sigmoid(i), sigmoid(f), sigmoid(o), np.tanh(new)
             self.old.append(c)
             c = f * c + i * new
             h = o * np.tanh(c)
-            for found, value in zip((self.i, self.f, self.o, self.new, self.c, self.h), (i, f, o, new, c, h), strict=True):
+            for found, value in zip(
+                (self.i, self.f, self.o, self.new, self.c, self.h), (i, f, o, new, c, h), strict=True
+            ):
                 found.append(value)
 
     def left(self, j: int) -> list[tuple[float, float]]:
@@ -85,7 +88,9 @@ def fits(text: str, value: float) -> bool:
 def courses(sentence: str, units: int) -> dict[int, str]:
     """The course of each unit: those of which the same is said stand together, or it is said of every unit."""
     found: dict[int, str] = {}
-    for course, who in re.findall(rf"({_COURSE})((?: in (?:every unit|unit \d+(?:(?:, |,? and )unit \d+)*))?)", sentence):
+    for course, who in re.findall(
+        rf"({_COURSE})((?: in (?:every unit|unit \d+(?:(?:, |,? and )unit \d+)*))?)", sentence
+    ):
         those = [int(n) for n in re.findall(r"\d+", who)] or list(range(units))
         found |= dict.fromkeys(those, course)
     return found
@@ -103,13 +108,17 @@ def test_every_number_that_is_told_is_so(run: tuple[dict[str, Any], Any, Any, An
     idle = [t for t in range(steps) if not np.any(oracle.old[t])]
     met = set()
     for sentence in sentences:
-        gates = {"Of the candidate, the input gate lets in ": oracle.i, "Of tanh(c_t), the output gate lets out ": oracle.o,
-                 "Of the old cell state, the forget gate keeps ": oracle.f, "The forget gate would keep ": oracle.f}  # fmt: skip
+        gates = {
+            "Of the candidate, the input gate lets in ": oracle.i,
+            "Of tanh(c_t), the output gate lets out ": oracle.o,
+            "Of the old cell state, the forget gate keeps ": oracle.f,
+            "The forget gate would keep ": oracle.f,
+        }
         for opening, values in gates.items():
             if not sentence.startswith(opening):
                 continue
             met.add(opening[:30])
-            told = range(steps)
+            told = list(range(steps))
             if "keeps" in opening:
                 told = [t for t in told if t not in idle]
                 assert ("there is nothing to forget" in sentence) == bool(idle)
@@ -123,8 +132,9 @@ def test_every_number_that_is_told_is_so(run: tuple[dict[str, Any], Any, Any, An
                 there = shares(course, len(told))
                 assert len(there) == len(told), sentence
                 assert all(fits(share, float(values[t][j])) for share, t in zip(there, told, strict=True)), sentence
-        ledger = rf"Of the ({_NUMBER}) that (?:step (\d+) wrote into unit (\d+)|unit (\d+) held before step 0), ({_NUMBER}) is "
-        if match := re.match(ledger + rf"left at step (\d+): it was kept to ({_COURSE})\.$", sentence):
+        origin = r"(?:step (\d+) wrote into unit (\d+)|unit (\d+) held before step 0)"
+        ledger = rf"Of the ({_NUMBER}) that {origin}, ({_NUMBER}) is left at step (\d+): it was kept to ({_COURSE})\.$"
+        if match := re.match(ledger, sentence):
             met.add("ledger")
             j = int(match[3] or match[4])
             s = -1 if match[2] is None else int(match[2])
@@ -145,7 +155,9 @@ def test_every_number_that_is_told_is_so(run: tuple[dict[str, Any], Any, Any, An
             assert np.allclose([float(n) for n in (old, new, kept, written)], expected, atol=NEAR, rtol=1e-4), sentence
         if "the hidden state shows" in sentence:
             met.add("shows")
-            for part, whole, those in re.findall(rf"({_NUMBER}) of ({_NUMBER})((?: in (?:every unit|.*?\d+))?)", sentence):
+            for part, whole, those in re.findall(
+                rf"({_NUMBER}) of ({_NUMBER})((?: in (?:every unit|.*?\d+))?)", sentence
+            ):
                 for j in [int(n) for n in re.findall(r"unit (\d+)", those)] or [0]:
                     expected = [oracle.h[-1][j], oracle.c[-1][j]]
                     assert np.allclose([float(part), float(whole)], expected, atol=NEAR, rtol=1e-4), sentence

@@ -25,8 +25,9 @@ from ..options import (
 @click.option("--format", "format_", help="md, text, html, tex, typ or pdf; without -o text in a terminal, else md.")
 @click.option(
     "--detail",
-    type=click.Choice(["scalar", "vector", "summary"]),
-    help="Every term of every unit, vectors, or gates and states only; chosen by size if not given.",
+    type=click.Choice(["scalar", "compact", "vector", "summary"]),
+    help="Every term of every unit; one chain for each gate with the matrices filled in; vectors; or gates and states "
+    "only. If not given: by size and format, compact on paper.",
 )
 @click.option(
     "--math",

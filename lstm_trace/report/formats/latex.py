@@ -12,18 +12,51 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Table, Text
+from ...formulas.blocks import (
+    Block,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Table,
+    Text,
+)
 from ...formulas.plain import Plain
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
 from ...formulas.user_tex import GREEK
 from ...printable import printable
-from .line_breaking import TEX_SIGNS, columns, packed, sizes, tex_rows
+from ..compact.width import widths
+from .line_breaking import CLOSE, FULL, TEX_SIGNS, columns, laid_out, packed, sizes, tex_rows, tex_stretches
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
 ROOM, WIDE, LONG = 78, 84, 40
 
 _HEADINGS = {1: r"{\LARGE\bfseries %s\par}", 2: r"\section*{%s}", 3: r"\subsection*{%s}", 4: r"\subsubsection*{%s}"}
+#: Less space around headings, displays and items, and smaller headings.
+_TIGHT = (
+    r"\makeatletter",
+    *(
+        rf"\renewcommand{{\{name}}}{{\@startsection{{{name}}}{{{level}}}{{0pt}}{{{above}}}{{2pt}}{{{font}}}}}"
+        for name, level, above, font in (
+            ("section", 1, r"7pt plus 2pt", r"\normalfont\large\bfseries"),
+            ("subsection", 2, r"4pt plus 2pt", r"\normalfont\normalsize\bfseries"),
+        )
+    ),
+    r"\renewcommand{\@listI}{\leftmargin\leftmargini \topsep 0pt \parsep 0pt \itemsep 2pt}",
+    r"\let\@listi\@listI",
+    r"\makeatother",
+    r"\AtBeginDocument{%",
+    *(rf"  \setlength{{\{side}displayskip}}{{4pt plus 2pt}}%" for side in ("above", "below")),
+    *(rf"  \setlength{{\{side}displayshortskip}}{{4pt plus 2pt}}%" for side in ("above", "below")),
+    r"}",
+)
+_TITLE = r"{\Large\bfseries %s\par}"
 _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
@@ -43,7 +76,8 @@ _KNOWN = set(map(chr, range(0xA0, 0x180))) - set("ĦħĸĿŀŉŦŧſ¤¦¨¯´¸
 class _Printer:
     tex: Tex
     plain: Plain
-    size: Callable[[Node], int]
+    size: Callable[[Node], float]
+    tight: bool
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -67,25 +101,26 @@ def literal(text: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, Any]) -> str:
-    """The blocks as a LaTeX document. own: symbols of some names."""
+def render(blocks: Iterable[Block], own: Mapping[str, Any], tight: bool = False) -> str:
+    """The blocks as a LaTeX document. own: symbols of some names. tight: whether paper is to be saved."""
     plain = Plain(own)
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
-    printer = _Printer(Tex(own, format), plain, sizes(plain))
+    printer = _Printer(Tex(own, format), plain, (widths if tight else sizes)(plain), tight)
     body = "\n\n".join(LATEX[type(block)](printer, block) for block in blocks)
-    return f"{_preamble(body)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+    return f"{_preamble(body, tight)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
-def _preamble(body: str) -> str:
+def _preamble(body: str, tight: bool) -> str:
     rows = [
         r"\documentclass[fleqn]{article}",
-        r"\usepackage[a4paper, margin=2cm]{geometry}",
+        rf"\usepackage[a4paper, {'hmargin=2cm, vmargin=1.7cm' if tight else 'margin=2cm'}]{{geometry}}",
         r"\usepackage{amsmath}",
         r"\allowdisplaybreaks",
         r"\setlength{\parindent}{0pt}",
-        r"\setlength{\parskip}{6pt}",
+        rf"\setlength{{\parskip}}{{{'3pt' if tight else '6pt'}}}",
         r"\setlength{\mathindent}{1em}",
         r"\renewcommand{\labelitemi}{$\bullet$}",
+        *(_TIGHT if tight else ()),
     ]
     columns = max(
         (row.count("&") + 1 for row in re.findall(r"\\begin\{bmatrix\}(.*?)(?:\\\\|$)", body, re.M)), default=0
@@ -112,7 +147,7 @@ def _declared(c: str) -> str:
 
 
 def _heading(p: _Printer, block: Heading) -> str:
-    return _HEADINGS[block.level] % p.text(block.text)
+    return (_TITLE if p.tight and block.level == 1 else _HEADINGS[block.level]) % p.text(block.text)
 
 
 def _items(p: _Printer, block: Items) -> str:
@@ -144,6 +179,14 @@ def _derivation(p: _Printer, block: Derivation) -> str:
 
 
 def _premises(p: _Printer, block: Premises) -> str:
+    if p.tight:
+        rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
+                for items in packed(block, p.size, FULL + 2, CLOSE)]  # fmt: skip
+        body = " \\\\\\noalign{\\smallskip}\n".join(" & ".join(row) for row in rows)
+        columns = r"@{}l" + r"@{\quad}l" * (max(map(len, rows)) - 1) + "@{}"
+        return (
+            f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\\par}}"
+        )
     rows = [
         [f"&{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
         for items in packed(block, p.size, ROOM)
@@ -152,11 +195,62 @@ def _premises(p: _Printer, block: Premises) -> str:
     return f"\\begin{{alignat*}}{{{max(map(len, rows))}}}\n{body}\n\\end{{alignat*}}"
 
 
+def _chains(p: _Printer, block: Chains) -> str:
+    """Chains in boxes, so that none is parted: two beside each other, or one beside its name."""
+    layout = laid_out(block, p.size)
+    rows = []
+    for row in layout.rows:
+        width, texts = "0.49" if len(row) > 1 else "1", [_chain(p, chain, layout.room(row)) for chain in row]
+        names = [rf"\textbf{{{p.text(chain.title)}}}" if chain.title else "" for chain in row]
+        if layout.named:
+            rows.append(_box("0.15", rf"\raggedright{names[0]}\strut") + "%\n" + _box("0.85", texts[0]))
+            continue
+        named = [f"{name}\\\\[2pt]\n{text}" if name else text for name, text in zip(names, texts, strict=True)]
+        rows.append("%\n\\hfill\n".join(_box(width, text) for text in named))
+    return _close("\n\n\\smallskip\n".join(rows))
+
+
+def _close(body: str) -> str:
+    """A paragraph whose matrices have their columns close to each other."""
+    return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n{body}\\par}}"
+
+
+def _box(width: str, body: str) -> str:
+    return f"\\begin{{minipage}}[t]{{{width}\\linewidth}}\n{body}\n\\end{{minipage}}"
+
+
+def _chain(p: _Printer, chain: Chain, room: float) -> str:
+    lines = [line for one in chain.rows for line in tex_stretches(one, p.tex, p.size, room)]
+    body = " \\\\[2pt]\n".join(lines)
+    return f"$\\begin{{aligned}}[t]\n{body}\n\\end{{aligned}}$"
+
+
+def _boxed(p: _Printer, block: Boxed) -> str:
+    """A frame as wide as what stands in it."""
+    body = " \\\\\noalign{\\smallskip}\n".join(row for one in block.blocks for row in _in_box(p, one))
+    return f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}"
+
+
+def _in_box(p: _Printer, block: Block) -> list[str]:
+    """A block in rows of a table: displays as formulas in a line."""
+    if isinstance(block, Premises):
+        rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
+                for items in packed(block, p.size, FULL + 2, CLOSE)]  # fmt: skip
+        return [r"\qquad ".join(row) for row in rows]
+    text = LATEX[type(block)](p, block)
+    if isinstance(block, Derivation):
+        text = text.replace("{align*}", "{aligned}")
+        return [f"${text}$"]
+    return text.split("\n\n")
+
+
 LATEX: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: _heading,
-    Para: lambda p, block: p.text(block.text),
+    Para: lambda p, block: p.text(block.text) + (r"\par\nopagebreak" if block.leads else ""),
     Items: _items,
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }

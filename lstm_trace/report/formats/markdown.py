@@ -11,12 +11,26 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Table, Text
+from ...formulas.blocks import (
+    Block,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Table,
+    Text,
+)
 from ...formulas.plain import Plain
 from ...formulas.tex import Tex, escaped
 from ...formulas.tree import Dots, Node, Num
 from ...printable import printable
-from .line_breaking import TEX_SIGNS, packed, sizes, tex_rows
+from ..compact.width import widths
+from .line_breaking import FULL, TEX_SIGNS, packed, sizes, tex_rows, tex_stretches
 from .text import TEXT
 from .text import Printer as TextPrinter
 
@@ -134,6 +148,34 @@ def _premises(p: _Printer, block: Premises) -> str:
     return _math(p, ["&" + _BESIDE.join(row) for row in rows], "8pt")
 
 
+def _chains(p: _Printer, block: Chains) -> str:
+    """Each chain under its name; those without one in one display."""
+    if not any(chain.title for chain in block.chains):
+        return _math(p, [line for chain in block.chains for line in _chain(p, chain)], "4pt")
+    texts = []
+    for chain in block.chains:
+        texts += [f"**{p.text(chain.title)}**"] if chain.title else []
+        texts.append(_math(p, _chain(p, chain), "4pt"))
+    return "\n\n".join(texts)
+
+
+def _chain(p: _Printer, chain: Chain) -> list[str]:
+    return [line for row in chain.rows for line in tex_stretches(row, p.tex, widths(p.plain), FULL)]
+
+
+def _boxed(p: _Printer, block: Boxed) -> str:
+    """A frame around each formula; a table has its own."""
+    before, after = p.dialect.display.split("{}")
+    texts = []
+    for one in block.blocks:
+        text = MARKDOWN[type(one)](p, one)
+        if isinstance(one, Premises | Derivation):
+            inner = text.removeprefix(before).removesuffix(after)
+            text = p.dialect.display.format(f"\\boxed{{\n{inner}\n}}")
+        texts.append(text)
+    return "\n\n".join(texts)
+
+
 def _math(p: _Printer, lines: list[str], gap: str) -> str:
     if len(lines) == 1 and "\n" not in lines[0]:
         return p.dialect.display.format(lines[0].removeprefix("&").replace(_BESIDE, _SPACE))
@@ -155,6 +197,8 @@ MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }
 #: The same where there is no math: what is made of formulas stands in blocks of code.
 _WITHOUT_MATH = {kind: p if kind in (Heading, Para, Items, Table) else _aligned for kind, p in MARKDOWN.items()}

@@ -6,11 +6,26 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
-from ...formulas.plain import Plain
+from ...formulas.blocks import (
+    Block,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Row,
+    Table,
+    Text,
+)
+from ...formulas.plain import COLUMNS, PLAIN, Plain
 from ...formulas.tree import Dots, Mat, Node, Vec, broken
 from ...printable import printable
 from .line_breaking import fitting
@@ -43,9 +58,12 @@ def cells(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 80) -> str:
-    """The blocks as plain text, `width` columns wide. own: the symbols that the author of the problem gave."""
-    printer = Printer(Plain(own), max(width, 40))
+def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 80, columns: bool = False) -> str:
+    """The blocks as plain text, `width` columns wide. own: the symbols that the author of the problem gave.
+
+    columns: whether vectors stand as columns, `[0.5; -1]`, beside matrices with their numbers.
+    """
+    printer = Printer(Plain(own, COLUMNS if columns else PLAIN), max(width, 40))
     parts = [TEXT[type(block)](printer, block) for block in blocks]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -177,6 +195,66 @@ def _table(p: Printer, block: Table) -> str:
     )
 
 
+# -- chains -----------------------------------------------------------------------------------------------------------
+
+#: Stand before the signs of sums and of products within a formula, where a long one may be broken.
+_TERM, _FACTOR = "\x1e", "\x1f"
+
+
+def _chains(p: Printer, block: Chains) -> str:
+    mark = "\n\n" if any(chain.title for chain in block.chains) else "\n"
+    return mark.join("\n".join(_chain(p, chain)) for chain in block.chains)
+
+
+def _chain(p: Printer, chain: Chain) -> list[str]:
+    """A chain under its name, the signs of each value below one another."""
+    lines = [_wrapped(p.text(chain.title), p.width)] if chain.title else []
+    marked = replace(p.plain.format, plus=f" {_TERM}+ ", less=f" {_TERM}- ", times=f" {_FACTOR}⊙ ")
+    breaking = Plain(p.plain.own, marked)
+    for row in chain.rows:
+        start = _INDENT + p.text(row.left)
+        indent = cells(start) if cells(start) < p.width // 3 else len(_INDENT) * 2
+        lines.append(start)
+        for at, (sign, node) in enumerate(row.parts):
+            whole = f" {sign} {p.plain(node)}"
+            if at and cells(lines[-1] + whole) > p.width:
+                lines.append(" " * indent)
+            broken = cells(lines[-1] + whole) > p.width
+            pieces = _pieces(f" {sign} {breaking(node)}", p.width - indent - 5) if broken else [whole]
+            lines[-1] += pieces[0]
+            for piece in pieces[1:]:
+                if cells(lines[-1] + piece.rstrip()) > p.width:
+                    lines[-1] = lines[-1].rstrip()
+                    lines.append(" " * (indent + 5))
+                lines[-1] += piece
+    return [part for line in lines for part in _fitted(line, p.width, 6)]
+
+
+def _pieces(text: str, room: int) -> list[str]:
+    """A formula in pieces that fit: broken within few parentheses rather than many, into terms rather than factors."""
+    whole = text.translate({ord(_TERM): "", ord(_FACTOR): ""})
+    depth, marks = 0, list[tuple[int, str, int]]()
+    for at, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if c in (_TERM, _FACTOR):
+            marks.append((depth, c, at))
+    if cells(whole) <= room or not marks:
+        return [whole]
+    first = min(mark[:2] for mark in marks)
+    places = [0, *(at for *kind, at in marks if tuple(kind) == first), len(text)]
+    return [piece for a, b in pairwise(places) for piece in _pieces(text[a:b].lstrip(_TERM + _FACTOR), room)]
+
+
+def _boxed(p: Printer, block: Boxed) -> str:
+    """The blocks in a frame."""
+    inner = replace(p, width=p.width - 4)
+    lines = "\n\n".join(TEXT[type(one)](inner, one) for one in block.blocks).splitlines()
+    lines = textwrap.dedent("\n".join(lines)).splitlines()
+    wide = max(map(cells, lines))
+    rows = [f"│ {line}{' ' * (wide - cells(line))} │" for line in lines]
+    return "\n".join([f"┌{'─' * (wide + 2)}┐", *rows, f"└{'─' * (wide + 2)}┘"])
+
+
 TEXT: dict[type, Callable[[Printer, Any], str]] = {
     Heading: _heading,
     Para: _paragraph,
@@ -184,4 +262,6 @@ TEXT: dict[type, Callable[[Printer, Any], str]] = {
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }

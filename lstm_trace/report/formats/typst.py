@@ -12,12 +12,27 @@ from typing import Any
 
 from ...base.extras import missing
 from ...errors import OptionError
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.blocks import (
+    Block,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Row,
+    Table,
+    Text,
+)
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
 from ...printable import printable
-from .line_breaking import columns, packed, sizes
+from ..compact.width import widths
+from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, stretches
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 80
@@ -28,7 +43,7 @@ _PREAMBLE = """\
 #set text(font: ({fonts}), size: 10pt, lang: "{lang}")
 #show math.equation: set text(font: ("New Computer Modern Math", {fonts}))
 #show heading.where(level: 1): set text(size: 1.25em)
-#show heading: set block(above: 1.6em, below: 0.9em)
+#show heading: set block(above: {above}, below: {below})
 #set par(leading: 0.6em, spacing: 1.1em)
 #let edges = (top-edge: "bounds", bottom-edge: "bounds")
 #let line(above, body, ..more) = block(above: above, below: 0.75em, ..more, {{
@@ -43,6 +58,30 @@ _PREAMBLE = """\
   set text(..edges)
   grid(column-gutter: 2em, row-gutter: 1em, align: left + horizon, ..args)
 }})
+#let chains(columns, ..cells) = block(above: 0.9em, below: 0.9em, {{
+  show math.equation: set align(start)
+  show math.equation.where(block: true): set block(above: 0.5em, below: 0em, breakable: false)
+  grid(columns: columns, column-gutter: 1em, row-gutter: 0.6em, align: left + horizon, ..cells)
+}})
+#let beside = (1fr, 1fr)
+#let named = (15%, 1fr)
+#let one(body) = grid.cell(breakable: false, body)
+#let wide(body) = grid.cell(breakable: false, colspan: 2, body)
+#let boxed(body) = block(stroke: 0.5pt, inset: 6pt, above: 0.9em, below: 0.9em, breakable: false, {{
+  set block(above: 0.6em, below: 0.6em)
+  body
+}})
+"""
+_TIGHT = """\
+#set page(margin: (x: 2cm, y: 1.7cm))
+#set par(spacing: 0.8em)
+#show heading.where(level: 1): set text(size: 0.85em)
+#show heading.where(level: 2): set text(size: 0.95em)
+#show table: set block(breakable: false)
+#let given(..args) = block({
+  set text(..edges)
+  grid(column-gutter: 1.3em, row-gutter: 0.7em, align: left + horizon, ..args)
+})
 """
 #: Families with Chinese, Japanese and Korean characters, the first that is there is used.
 CJK = (
@@ -55,7 +94,8 @@ CJK = (
 @dataclass(frozen=True)
 class _Printer:
     math: TypstMath
-    size: Callable[[Node], int]
+    size: Callable[[Node], float]
+    given: tuple[int, float]  # the room of given values, and the space between two of them
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -69,16 +109,20 @@ class _Printer:
         return "…" if isinstance(part, Dots) and part.way == "across" else f"${self.math(part)}$"
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, Any], language: str = "en") -> str:
-    """The blocks as the source of a document. own: symbols of some names."""
+def render(blocks: Iterable[Block], own: Mapping[str, Any], language: str = "en", tight: bool = False) -> str:
+    """The blocks as the source of a document. own: symbols of some names. tight: whether paper is to be saved."""
     plain = Plain(own)
-    printer = _Printer(TypstMath(own), sizes(plain))
+    printer = _Printer(TypstMath(own), (widths if tight else sizes)(plain), (FULL + 2, CLOSE) if tight else (ROOM, GAP))
     there = list(blocks)
     title = printable(next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), ""))
     body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
     fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
-    return _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang) + f"\n{body}\n"
+    above, below = ("1.1em", "0.6em") if tight else ("1.6em", "0.9em")
+    preamble = _PREAMBLE.format(
+        title=string(title), fonts=", ".join(fonts) + ",", lang=lang, above=above, below=below
+    )  # fmt: skip
+    return f"{preamble}{_TIGHT if tight else ''}\n{body}\n"
 
 
 def pdf(source: str) -> bytes:
@@ -148,18 +192,52 @@ def _row(p: _Printer, row: Row) -> str:
 def _premises(p: _Printer, block: Premises) -> str:
     rows = [
         [f"[${p.math(left)} {sign} {p.math(right)}$]" for left, sign, right in items]
-        for items in packed(block, p.size, ROOM)
+        for items in packed(block, p.size, *p.given)
     ]
     most = max(map(len, rows))
     body = ",\n  ".join(", ".join(row + ["[]"] * (most - len(row))) for row in rows)
     return f"#given(columns: {most},\n  {body},\n)"
 
 
+def _chains(p: _Printer, block: Chains) -> str:
+    """Chains that are not parted: two beside each other, or one beside its name."""
+    layout = laid_out(block, p.size)
+    cells = []
+    for row in layout.rows:
+        for chain in row:
+            title = f"*{p.text(chain.title)}*" if chain.title else ""
+            formulas = _chain(p, chain, layout.room(row))
+            if layout.named:
+                cells += [f"one[{title}]", f"one[{formulas}]"]
+            else:
+                cells.append(f"{'one' if len(row) > 1 else 'wide'}[{title} {formulas}]")
+    return f"#chains({'named' if layout.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
+
+
+def _chain(p: _Printer, chain: Chain, room: float) -> str:
+    lines = [line for row in chain.rows for line in _stretched(p, row, room)]
+    return "$ " + " \\ ".join(lines) + " $"
+
+
+def _stretched(p: _Printer, row: Row, room: float) -> list[str]:
+    """One value on the way, the signs below one another."""
+    lines = []
+    for k, stretch in enumerate(stretches(row, p.size, room)):
+        text = "".join(p.math(part) for part in row.left if not isinstance(part, str | Code)) if k == 0 else ""
+        for at, (sign, node) in enumerate(stretch):
+            within = f"quad {sign}" if sign in "+-" else sign
+            text += f" {'&' if at == 0 else ''}{within} {p.math(node)}"
+        lines.append(text)
+    return lines
+
+
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: lambda p, block: f"#heading(level: {block.level})[{p.text(block.text)}]",
-    Para: lambda p, block: p.text(block.text),
+    Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
     Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: lambda p, block: "#boxed[\n" + "\n\n".join(BLOCKS[type(b)](p, b) for b in block.blocks) + "\n]",
 }

@@ -57,8 +57,17 @@ def _drawn(shown: View) -> str:
             main.append(body)
     joined = "\n".join(main)
     nav = f'<nav aria-label="{escape(shown.words.word("contents"))}"><ul>{"".join(links)}</ul></nav>'
-    body = f"<header>{printer(first.heading)}\n{top}</header>\n{nav}\n<main>\n{joined}\n</main>"
-    return _whole(shown, body)
+    header, screen = f"<header>{printer(first.heading)}\n{top}</header>", f"{nav}\n<main>\n{joined}\n</main>"
+    if shown.printed is not None:
+        screen = f'<div class="screen">{screen}</div>\n{_paper(shown.printed)}'
+    return _whole(shown, f"{header}\n{screen}")
+
+
+def _paper(shown: View) -> str:
+    """What is printed below the title in place of what is on the screen: few pages, without pictures and links."""
+    printer = Printer(shown.trace, shown.trace.header.symbols, linked=False)
+    body = "".join(printer(block) for part in parts(shown)[1:] for block in (part.heading, *part.blocks))
+    return f'<div class="paper">{body}</div>'
 
 
 def _whole(shown: View, body: str) -> str:
