@@ -119,4 +119,4 @@ def _with_symbols(found: View, done: Training) -> View:
 def pdf(trace: Trace, **options: Any) -> bytes:
     """The worked solution as a PDF; options are those of `report`. Raises OptionError without the extra `[pdf]`."""
     chosen = options_of("pdf", **options)
-    return typst.pdf(PRINTERS["typ"](shown(trace, chosen), chosen))
+    return typst.pdf(PRINTERS["typ"](shown(trace, chosen, "pdf"), chosen))

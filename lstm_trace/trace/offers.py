@@ -41,8 +41,8 @@ class Offers:
         Args:
             format: `md`, `text`, `html`, `tex` or `typ`.
             options: detail (`scalar`, `compact`, `vector`, `summary`), digits, width, everything, language, notation,
-                math (of Markdown: `github`, `dollars`, `none`), and those of a selection: only, layer, direction, steps,
-                batch, unit; see `report.options.Options`.
+                math (of Markdown: `github`, `dollars`, `none`), and those of a selection: only, layer, direction,
+                steps, batch, unit; see `report.options.Options`.
 
         Raises:
             OptionError: for a format or option that there is not.

@@ -32,7 +32,7 @@ from ...formulas.tree import Dots, Node
 from ...formulas.user_tex import GREEK
 from ...printable import printable
 from ..compact.width import widths
-from .line_breaking import CLOSE, FULL, TEX_SIGNS, columns, laid_out, packed, sizes, tex_rows, tex_stretches
+from .line_breaking import CLOSE, FULL, TEX_SIGNS, columns, laid_out, packed, sizes, tex_rows, tex_stretches, with_names
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
 ROOM, WIDE, LONG = 78, 84, 40
@@ -182,7 +182,7 @@ def _premises(p: _Printer, block: Premises) -> str:
     if p.tight:
         rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
                 for items in packed(block, p.size, FULL + 2, CLOSE)]  # fmt: skip
-        body = " \\\\\\noalign{\\smallskip}\n".join(" & ".join(row) for row in rows)
+        body = _below([" & ".join(row) for row in rows])
         columns = r"@{}l" + r"@{\quad}l" * (max(map(len, rows)) - 1) + "@{}"
         return (
             f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\\par}}"
@@ -226,9 +226,18 @@ def _chain(p: _Printer, chain: Chain, room: float) -> str:
 
 
 def _boxed(p: _Printer, block: Boxed) -> str:
-    """A frame as wide as what stands in it."""
-    body = " \\\\\noalign{\\smallskip}\n".join(row for one in block.blocks for row in _in_box(p, one))
-    return f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}"
+    """A frame as wide as what stands in it; tables stand in two columns, each below its name."""
+    parts = [[row for one in part for row in _in_box(p, one)] for part in with_names(block)]
+    if len(parts) > 1 and all(isinstance(part[-1], Table) for part in with_names(block)):
+        tables = [f"\\begin{{tabular}}[t]{{@{{}}l@{{}}}}\n{_below(rows)}\n\\end{{tabular}}" for rows in parts]
+        parts = [[" \\qquad\n".join(tables[at : at + 2])] for at in range(0, len(tables), 2)]
+    body = _below([row for rows in parts for row in rows])
+    return _close(f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}")
+
+
+def _below(rows: list[str]) -> str:
+    """Rows of a table with some space between them."""
+    return " \\\\\\noalign{\\smallskip}\n".join(rows)
 
 
 def _in_box(p: _Printer, block: Block) -> list[str]:
