@@ -110,7 +110,10 @@ def python() -> str:
     ):
         rows += [title, "-" * len(title), ""]
         for name in group:
-            rows += [f".. auto{kind}:: lstm_trace.{name}", *(["   :members:"] if kind == "class" else []), ""]
+            rows += [f".. auto{kind}:: lstm_trace.{name}", *(["   :members:"] if kind == "class" else [])]
+            bases = getattr(getattr(api, name), "__bases__", ())
+            rows += ["   :inherited-members:"] if any(b.__module__.startswith("lstm_trace") for b in bases) else []
+            rows += [""]
     return "\n".join(rows)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from .tree import Node
 
@@ -99,3 +101,16 @@ class Boxed:
 
 
 Block = Heading | Para | Items | Table | Derivation | Premises | Chains | Boxed
+
+
+@dataclass(frozen=True)
+class Body:
+    """The blocks of one report, or one of several in a document, with the symbols that its author gave to names.
+
+    compact: whether vectors stand as columns in a line of text. tight: whether paper is to be saved.
+    """
+
+    blocks: tuple[Block, ...]
+    own: Mapping[str, Any] = field(default_factory=dict)
+    compact: bool = False
+    tight: bool = False

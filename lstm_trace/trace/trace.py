@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, KeysView, Sequence
+from collections.abc import Iterable, Iterator, KeysView, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -260,4 +260,5 @@ class Trace(Offers):
 
 
 KINDS["Trace"] = (Trace,), "a trace, as lt.run and lt.load give it"
+KINDS["Sequence[Trace]"] = (Iterable,), "a list of traces"
 KINDS["Trace | str | Path | None"] = (Trace, str, Path, type(None)), "a trace to write into, or a path"

@@ -44,6 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source = found / f"{name}.yaml"
         source.write_text(example(name), encoding="utf-8")
         (found / f"{name}.html").write_text(lt.open_source(source).report("html"), encoding="utf-8")
+    several = lt.sheet([lt.open_source(found / f"{name}.yaml") for name in ("three-steps", "q22", "three-steps")])
+    (found / "sheet.html").write_text(several.report("html"), encoding="utf-8")
     rng = np.random.default_rng(1)
     weights = {
         f"{layer}/{way}/{name}": rng.normal(size=shape) / 2
@@ -105,6 +107,22 @@ def test_slider(driver: Browser, folder: Path) -> None:
     assert driver.run("document.querySelector('.bar output').textContent") == "1"
     driver.run("document.querySelector('[name=all]').click()")
     assert driver.run("[...document.querySelectorAll('.step')].some(e => e.hidden)") is False
+
+
+def test_each_of_several_has_its_own_slider(driver: Browser, folder: Path) -> None:
+    driver.open(folder / "sheet.html")
+    shown = "[...document.querySelectorAll('#p{} .step')].map(e => !e.hidden && e.open)"
+    driver.run("document.querySelector('#p2 [name=t]').focus()")
+    for kind in ("keyDown", "keyUp"):
+        driver.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight", windowsVirtualKeyCode=39)
+    assert driver.run(shown.format(0)) == [True, False, False]
+    assert driver.run(shown.format(2)) == [False, True, False]
+    link = "document.querySelectorAll('#p0 table')[1].querySelectorAll('tbody tr')[2].querySelector('a')"
+    driver.run(f"{link}.click()")
+    assert driver.run(shown.format(0)) == [False, False, True]
+    assert driver.run(shown.format(2)) == [False, True, False]
+    assert driver.run("document.querySelectorAll('.live').length") == 3
+    assert not driver.complaints
 
 
 def test_a_value_tells_its_equation(driver: Browser, folder: Path) -> None:

@@ -24,9 +24,9 @@ EXAMPLES = ROOT / "lstm_trace" / "examples"
 
 
 def said(trace: Trace, language: str = "en", **options: Any) -> str:
-    """The section in one line."""
+    """The section in one line; counted from 0 unless asked otherwise."""
     heading = words(language).word("gates")
-    text = trace.report("text", language=language, **options).replace("\u00a0", " ")
+    text = trace.report("text", language=language, **{"count_from": 0, **options}).replace("\u00a0", " ")
     return " ".join(text.rpartition(f"\n{heading}\n")[2].partition("──\n")[2].split())
 
 
@@ -46,9 +46,9 @@ def example(name: str, **more: Any) -> Trace:
         ("one step, old states", "The cell state goes from 0.75 to 0.15897 in unit 0 (0.49156 kept, -0.33259 written); "
                                  "from -0.5 to -0.39374 in unit 1 (-0.42817 kept, 0.03443 written)."),
         ("one step, old states", "lets in 84 % in unit 0 (-0.39705 becomes -0.33259)"),
-        ("peephole", "Of the 1 that unit 0 held before step 0, 0.0831 is left at step 2: it was kept to 70 %, then 29 %, "
-                     "then 40 %."),
-        ("coupled", "Of the old cell state, the forget gate keeps 60 %, then 42 % in unit 0; 37 %, then 54 % in unit 1."),
+        ("peephole", "Of the 1 that unit 0 held before step 0, 0.0831 is left at step 2: it was kept to 70 %, then "
+                     "29 %, then 40 %."),
+        ("coupled", "Of the old cell state, the forget gate keeps 60 %, then 42 % in unit 0; 37 %, then 54 % in unit"),
         ("projection", "At step 2, the hidden state is -0.15443."),
         ("relu gates", "The input gate multiplies c̃_t by 4.6437, then 0.0000, then 0.0000 in unit 0;"),
         ("tanh gates", "The 0.6767 that step 1 wrote into unit 0 has become -0.5706 by step 2."),
@@ -58,25 +58,25 @@ def example(name: str, **more: Any) -> Trace:
         ("clipped", "At step 2, the cell state is -0.1000 in every unit."),
         ("slstm", "Of q_t, the output gate lets out 49 %, then 40 %, then 66 % in unit 0;"),
         ("slstm, nothing yet", "The input gate multiplies c̃_t by 4.7015 in unit 0 and 0.0616 in unit 1."),
-        ("gru", "Of the old hidden state, the update gate keeps 4 %, then 46 %, then 62 % in unit 0; 52 %, then 66 %, then "
-                "63 % in unit 1. The candidate makes up the rest."),
+        ("gru", "Of the old hidden state, the update gate keeps 4 %, then 46 %, then 62 % in unit 0; 52 %, then 66 %, "
+                "then 63 % in unit 1. The candidate makes up the rest."),
         ("gru that writes", "Of the candidate, the update gate takes 4 %, then 45 %, then 61 % in unit 0;"),
-        ("gru, one step", "The reset gate has no effect, since h_{t-1} is zero; it would let through 8 % in unit 0 and 83 %"),
-        ("rnn", "At step 2, the hidden state is tanh of what the input and the past bring: -0.9739 in unit 0 (-1.1547 from "
-                "the input, -0.1425 from the past, -0.8652 from the bias);"),
+        ("gru, one step", "The reset gate has no effect, since h_{t-1} is zero; it would let through 8 % in unit 0"),
+        ("rnn", "At step 2, the hidden state is tanh of what the input and the past bring: -0.9739 in unit 0 (-1.1547 "
+                "from the input, -0.1425 from the past, -0.8652 from the bias);"),
         ("rnn, no bias, one step", "The hidden state is tanh of what the input and the past bring: -1.00000 in unit 0"),
-        ("custom", "Of s_{t-1}, the gate k_t keeps 62 %, then 69 %. At step 0 it has no effect, since s_{t-1} is zero."),
+        ("custom", "Of s_{t-1}, the gate k_t keeps 62 %, then 69 %. At step 0 it has no effect, since s_{t-1} is"),
         ("custom", "Of tanh(s_t), the gate p_t lets through 12 %, then 50 %, then 27 %."),
         ("custom", "At step 2, r_t shows this much of s_t: 0.11687 of 0.46549."),
-        ("fade for long", "Of the 64 that step 0 wrote into unit 0, 0.1250 is left at step 9: 9 steps kept less than 1 %"),
+        ("fade for long", "Of the 64 that step 0 wrote into unit 0, 0.1250 is left at step 9: 9 steps kept less than"),
         ("batch", "At step 0, the cell state holds only what was written: -0.0418 in sequence 2."),
         ("batch", "At the last step of each sequence, the hidden state shows this much of the cell state:"),
         ("idle for long", "At 5 of the steps it has no effect, since c̃_t is zero."),
         ("softmax of equals", "p_t predicts 4 outputs alike, each with 25 % after step 0;"),
         ("softmax of two", "p_t predicts output 0 and output 1 alike, each with 50 %."),
-        ("softmax with names", "p_t predicts output 2 (ask) with 68 % after step 0, output 2 (ask) with 76 % after step 1"),
+        ("softmax with names", "p_t predicts output 2 (ask) with 68 % after step 0, output 2 (ask) with 76 % after"),
         ("softmax of a batch, one step", "p_t predicts output 0 with 63 % in sequence 0 and output 0 with 65 % in"),
-        ("scores of a batch", "y_t is 0.17447 for output 0 (up) of sequence 0, -0.34894 for output 1 (down) of sequence 0"),
+        ("scores of a batch", "y_t is 0.17447 for output 0 (up) of sequence 0, -0.34894 for output 1 (down) of"),
         ("named inputs", "Of the 0.1745 that step 0 (sun) wrote into unit 0, 0.0675 is left at step 2:"),
     ],
 )  # fmt: skip
@@ -108,27 +108,32 @@ def test_own_symbols_and_names_of_units() -> None:
     assert "score makes up the rest." in text
 
 
+def test_values_alone_are_no_section() -> None:
+    assert "In words" not in custom("y_t = W @ x_t\noutput: y_t", [[1.0]], W=2.0).report("text")
+
+
 # -- every language ----------------------------------------------------------------------------------------------------
 
 THREE = {
-    "en": "Of the 0.8491 that step 0 (sun) wrote into unit 0 (bright), 0.4178 is left at step 2: it was kept to 73 %, then "
-          "67 %.",
+    "en": "Of the 0.8491 that step 0 (sun) wrote into unit 0 (bright), 0.4178 is left at step 2: it was kept to 73 %, "
+          "then 67 %.",
     "de": "Von den 0.8491, die Schritt 0 (sun) in Einheit 0 (bright) schrieb, sind in Schritt 2 noch 0.4178 übrig: "
           "Behalten wurden 73 %, dann 67 %.",
-    "fr": "Des 0.8491 que le pas 0 (sun) a écrits dans l'unité 0 (bright), il reste 0.4178 au pas 2 : il en a été gardé "
-          "73 %, puis 67 %.",
-    "es": "De los 0.8491 que el paso 0 (sun) escribió en la unidad 0 (bright), en el paso 2 quedan 0.4178: se conservó el "
-          "73 %, luego el 67 %.",
+    "fr": "Des 0.8491 que le pas 0 (sun) a écrits dans l'unité 0 (bright), il reste 0.4178 au pas 2 : il en a été "
+          "gardé 73 %, puis 67 %.",
+    "es": "De los 0.8491 que el paso 0 (sun) escribió en la unidad 0 (bright), en el paso 2 quedan 0.4178: se conservó "
+          "el 73 %, luego el 67 %.",
     "zh": "时间步 0（sun） 写入单元 0（bright） 的 0.8491，到时间步 2 还剩 0.4178：保留了 73%，然后 67%。",
 }  # fmt: skip
 FORGET = {
-    "en": "The forget gate would keep 79 % in unit 0 and 67 % in unit 1, but there is nothing to forget: c_{t-1} is zero.",
+    "en": "The forget gate would keep 79 % in unit 0 and 67 % in unit 1, but there is nothing to forget: c_{t-1} is "
+          "zero.",
     "de": "Das Forget-Gate würde 79 % bei Einheit 0 und 67 % bei Einheit 1 behalten, aber es gibt nichts zu vergessen: "
           "c_{t-1} ist null.",
-    "fr": "La porte d'oubli garderait 79 % pour l'unité 0 et 67 % pour l'unité 1, mais il n'y a rien à oublier : c_{t-1} "
-          "vaut zéro.",
-    "es": "La puerta de olvido conservaría el 79 % en la unidad 0 y el 67 % en la unidad 1, pero no hay nada que olvidar: "
-          "c_{t-1} es cero.",
+    "fr": "La porte d'oubli garderait 79 % pour l'unité 0 et 67 % pour l'unité 1, mais il n'y a rien à oublier : "
+          "c_{t-1} vaut zéro.",
+    "es": "La puerta de olvido conservaría el 79 % en la unidad 0 y el 67 % en la unidad 1, pero no hay nada que "
+          "olvidar: c_{t-1} es cero.",
     "zh": "没有可遗忘的内容，因为 c_{t-1} 为零；否则遗忘门保留的比例：单元 0 为 79%，单元 1 为 67%。",
 }  # fmt: skip
 
@@ -309,9 +314,9 @@ def test_padding_is_no_step() -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_says_it(format: str) -> None:
     trace = example("three-steps")
-    report = trace.report(format, decimal_comma=True, digits=3)
+    report = trace.report(format, decimal_comma=True, digits=3, count_from=0)
     text = visible(report) if format == "html" else report
-    plain = re.sub(r"[$`\\{}~\"#;]", "", text.rpartition("In words")[2]).replace("\u00a0", " ")
+    plain = re.sub(r"[$`\\{}\"#;]", "", text.rpartition("In words")[2].replace("~", " ")).replace("\u00a0", " ")
     plain = " ".join(plain.split())
     assert re.search(r"0,849.{1,3}that step 0 \(sun\) wrote into unit 0 \(bright\)", plain)
     assert "73 %, then 67 %" in plain

@@ -214,6 +214,7 @@ def shown() -> Iterator[object]:
         if trace.steps * len(trace.stages) < 5:
             yield trace.report("md", detail="summary")
             yield gradient(trace, last(trace)).render("md")
+    yield lt.sheet([lt.run({"W_xi": [[0.5]]}, [1.0], ask="W_xi @ x_t")] * 2).report("md")
     yield gradient(q22(), seed=[[1.0, 1.0]]).render("md")
     yield gradient(q22(), "h_t[0]", equations=True).render("md")
     yield gradient(lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml"), "L").render("md")

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
-from lstm_trace.formulas.blocks import Para
+from lstm_trace.formulas.blocks import Body, Para
 from lstm_trace.formulas.tex import TEX
 from lstm_trace.formulas.tree import Quot, Sym, Transposed
 from lstm_trace.formulas.user_tex import translated
@@ -213,11 +213,11 @@ def every_symbol() -> tuple[Para, dict[str, str]]:
 @pdflatex
 def test_every_symbol_in_latex(tmp_path: Path) -> None:
     block, own = every_symbol()
-    log = compiled(latex.render([block], own), tmp_path)
+    log = compiled(latex.render([Body((block,), own)]), tmp_path)
     assert "Missing character" not in log
 
 
 def test_every_symbol_in_a_pdf() -> None:
     pytest.importorskip("typst")
     block, own = every_symbol()
-    assert typst.pdf(typst.render([block], own, "en"))[:5] == b"%PDF-"
+    assert typst.pdf(typst.render([Body((block,), own)], "en"))[:5] == b"%PDF-"

@@ -74,7 +74,7 @@ def test_the_page_folds_the_steps_and_begins_with_the_last() -> None:
     whole = backward(three(), of="2/h_t[0]").report("html")
     Page(whole)
     assert re.findall(r'<details class="step" data-t="(\d)"', whole) == ["0", "1", "2", "2", "1", "0"]
-    assert whole.count('id="no-step"') == text.count('id="no-step"') == 1
+    assert whole.count('class="no-step"') == text.count('class="no-step"') == 1
     # a gradient that another line reads is a link to where it was made
     made = re.search(r'id="(n\w+)" data-a="∂L/∂ 0/forward/2/0/z_i\[0\]"', text)
     assert made

@@ -29,7 +29,8 @@ class Oracle:
 
     def __init__(self, weights: dict[str, Any], x: Any, h: Any, c: Any) -> None:
         self.start = c
-        self.i, self.f, self.o, self.new, self.c, self.h, self.old = ([] for _ in range(7))
+        self.i: list[Any] = []
+        self.f, self.o, self.new, self.c, self.h, self.old = ([*self.i] for _ in range(6))
         for row in x:
             i, f, o, new = (weights[f"W_x{g}"] @ row + weights[f"W_h{g}"] @ h for g in "ifoc")
             i, f, o, new = sigmoid(i), sigmoid(f), sigmoid(o), np.tanh(new)
@@ -107,13 +108,17 @@ def test_every_number_that_is_told_is_so(run: tuple[dict[str, Any], Any, Any, An
     idle = [t for t in range(steps) if not np.any(oracle.old[t])]
     met = set()
     for sentence in sentences:
-        gates = {"Of the candidate, the input gate lets in ": oracle.i, "Of tanh(c_t), the output gate lets out ": oracle.o,
-                 "Of the old cell state, the forget gate keeps ": oracle.f, "The forget gate would keep ": oracle.f}  # fmt: skip
+        gates = {
+            "Of the candidate, the input gate lets in ": oracle.i,
+            "Of tanh(c_t), the output gate lets out ": oracle.o,
+            "Of the old cell state, the forget gate keeps ": oracle.f,
+            "The forget gate would keep ": oracle.f,
+        }
         for opening, values in gates.items():
             if not sentence.startswith(opening):
                 continue
             met.add(opening[:30])
-            told = range(steps)
+            told = list(range(steps))
             if "keeps" in opening:
                 told = [t for t in told if t not in idle]
                 assert ("there is nothing to forget" in sentence) == bool(idle)
@@ -127,8 +132,9 @@ def test_every_number_that_is_told_is_so(run: tuple[dict[str, Any], Any, Any, An
                 there = shares(course, len(told))
                 assert len(there) == len(told), sentence
                 assert all(fits(share, float(values[t][j])) for share, t in zip(there, told, strict=True)), sentence
-        ledger = rf"Of the ({_NUMBER}) that (?:step (\d+) wrote into unit (\d+)|unit (\d+) held before step 0), ({_NUMBER}) is "
-        if match := re.match(ledger + rf"left at step (\d+): it was kept to ({_COURSE})\.$", sentence):
+        origin = r"(?:step (\d+) wrote into unit (\d+)|unit (\d+) held before step 0)"
+        ledger = rf"Of the ({_NUMBER}) that {origin}, ({_NUMBER}) is left at step (\d+): it was kept to ({_COURSE})\.$"
+        if match := re.match(ledger, sentence):
             met.add("ledger")
             j = int(match[3] or match[4])
             s = -1 if match[2] is None else int(match[2])

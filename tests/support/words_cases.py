@@ -95,6 +95,7 @@ CASES: dict[str, Callable[[], Trace]] = {
     "softmax of a batch": lambda: readout("p_t = softmax(W_hy @ h_t)", [[[1.0], [2.0]], [[0.5], [0.0]]]),
     "softmax of a batch, one step": lambda: readout("p_t = softmax(W_hy @ h_t)", [[[1.0], [2.0]]]),
     "scores of a batch": lambda: readout("y_t = W_hy @ h_t", [[[1.0], [2.0]]], names={"y": ["up", "down"]}),
+    "scores alike": lambda: readout("y_t = W_hy @ h_t", [[0.0]]),
     "named inputs": lambda: readout("y_t = W_hy @ h_t", [[1.0], [0.0], [2.0]], names={"x": ["sun"]}),
     "custom": lambda: custom(OWN, [[2.0], [0.0], [1.0]], W_k=0.5, W_s=0.25),
     "custom, one step": lambda: custom(OWN, [[2.0]], W_k=0.5, W_s=0.25),

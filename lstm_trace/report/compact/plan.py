@@ -29,7 +29,10 @@ def plan(shown: View, stage: Stage) -> list[tuple[Group, list[Cut | Line]]]:
     stages = Stages(shown, place, whole=True)
     size = widths(Plain(shown.trace.header.symbols))
     return [
-        (group, [part for cut in cuts(shown, group, stage) for part in _fitting(stages, cut, size)])
+        (
+            group,
+            [part for cut in cuts(shown, group, stage) for part in _fitting(stages, cut, size, ROOM * shown.breadth)],
+        )
         for group in shown.grouped(stage)
         if not _handed_on(stage, group)
     ]
@@ -51,20 +54,20 @@ def _handed_on(stage: Stage, group: Group) -> bool:
     return group.leader is None and all(x.name in carried and x.op == "where" for x in group.lines)
 
 
-def _fitting(stages: Stages, cut: Cut, size: Callable[[Node], float]) -> Iterator[Cut | Line]:
+def _fitting(stages: Stages, cut: Cut, size: Callable[[Node], float], room: float) -> Iterator[Cut | Line]:
     parts = stages.parts(cut)
-    if parts is None or _fits(parts, size):
+    if parts is None or _fits(parts, size, room):
         yield cut
     elif divided := cut.divided(stages.place.stage.cell):
         for one in divided:
-            yield from _fitting(stages, one, size)
+            yield from _fitting(stages, one, size, room)
     else:
         yield cut.line
 
 
-def _fits(parts: Parts, size: Callable[[Node], float]) -> bool:
+def _fits(parts: Parts, size: Callable[[Node], float], room: float) -> bool:
     terms = [term for _, node in parts for term in (node.terms if isinstance(node, Sum) else (node,))]
-    return len(parts) <= MOST and max(map(size, terms)) <= ROOM
+    return len(parts) <= MOST and max(map(size, terms)) <= room
 
 
 def in_symbols(stage: Stage, line: Cut | Line) -> Node:

@@ -50,7 +50,8 @@ class View(Naming):
     keys of the table of words. notes: what the notation needs said, after the equations. back: the way back, where the
     trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
     some updates of the weights, with a view of each of their traces. paper: whether it goes on pages of paper.
-    printed: of a page on the screen what it prints, where that is another view.
+    printed: of a page on the screen what it prints, where that is another view. breadth: the part of a line of A4 that
+    there is for a formula.
     """
 
     trace: Trace
@@ -69,6 +70,7 @@ class View(Naming):
     course: tuple[Training, tuple[View, ...]] | None = None
     paper: bool = False
     printed: View | None = None
+    breadth: float = 1.0
 
     @property
     def title(self) -> str:

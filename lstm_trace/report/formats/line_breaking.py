@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ...formulas.blocks import Block, Boxed, Chain, Chains, Code, Premises, Row, Table
@@ -41,36 +42,50 @@ def sizes(plain: Plain) -> Callable[[Node], int]:
     return size
 
 
-def pieces(row: Row, size: Width, room: int) -> list[Piece]:
-    """One row of a derivation in rows that fit into `room`: a break before a sign, then within a long sum."""
+def pieces(row: Row, size: Width, room: float, taken: Sequence[float] = (0, 0, 0, 0)) -> list[Piece]:
+    """One row of a derivation in rows that fit into `room`: a break before a sign, then within a long sum.
+
+    taken: so much of the room is taken where each kind of row begins, and by a sign.
+    """
     found: list[Piece] = [(0, [])]
-    used = 0.0
+    used: float = taken[0]
     for sign, node in row.parts:
-        wide = min(size(node), room)
+        wide = taken[3] + min(size(node), room)
         if used and used + wide > room:
             found.append((1, []))
-            used = 0.0
+            used = taken[1]
         used += wide
-        for lead, piece in broken(node, size, room):
+        for lead, piece in broken(node, size, room - taken[1] - taken[3]):
             if lead:
                 found.append((2, []))
-                used = size(piece)
+                used = taken[2] + taken[3] + size(piece)
             found[-1][1].append((lead or sign, piece))
     return found
 
 
-def tex_rows(row: Row, tex: Tex, size: Width, room: int, words: Callable[[str], str], colon: str) -> list[str]:
+def tex_rows(
+    row: Row,
+    tex: Tex,
+    size: Width,
+    room: float,
+    words: Callable[[str], str],
+    colon: str,
+    page: bool = False,
+) -> list[str]:
     """One row of a derivation in aligned rows of TeX; a long sum goes on below.
 
-    words: sets a text within a formula. colon: between a word and a formula.
+    words: sets a text within a formula. colon: between a word and a formula. page: whether nothing may be wider than
+    `room`, since nothing scrolls.
     """
-    texts = (part.text if isinstance(part, Code) else part for part in row.left)
+    texts = [part.text if isinstance(part, Code) else part for part in row.left]
     left = "".join(rf"\text{{{words(text)}}}" if isinstance(text, str) else tex(text) for text in texts)
+    left += colon if row.parts and row.parts[0][0] == ":" else ""
+    begin = 2 * row.under + sum(len(text) if isinstance(text, str) else size(text) for text in texts)
     rows = []
-    for depth, parts in pieces(row, size, room):
+    for depth, parts in pieces(row, size, room, (begin, 4, 8, 3)) if page else pieces(row, size, room):
         text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
         for sign, node in parts:
-            text += (colon if sign == ":" else sign if sign in "+-" else f" {TEX_SIGNS[sign]}") + " " + tex(node)
+            text += ("" if sign == ":" else sign if sign in "+-" else f" {TEX_SIGNS[sign]}") + " " + tex(node)
         rows.append(text)
     return rows
 
@@ -127,10 +142,14 @@ def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
 
 # -- chains -----------------------------------------------------------------------------------------------------------
 
-#: So much stands on a line of A4, beside the name of a chain, and in one of two columns (`compact.width.widths`).
-FULL, BESIDE, HALF = 95, 79, 46
+#: So much stands on a line of A4 (`compact.width.widths`); the part of it beside the name of a chain, and in a column.
+FULL, BESIDE, HALF = 95, 0.83, 0.485
+#: Beside a name there must be so much room.
+ROOMY = 50
 #: A sign with the space around it. Columns are worth it where they take no more than this of the height.
 SIGN, MUCH = 2.6, 0.85
+#: A symbol that takes more than this of a line stands on a line of its own, with so much before what follows.
+APART, INDENT = 0.4, 4
 #: Formulas on one line, each with the sign before it; the first sign of the first line follows the symbol.
 Stretch = list[tuple[str, Node]]
 
@@ -151,11 +170,18 @@ def stretches(row: Row, size: Width, room: float) -> list[Stretch]:
     return found
 
 
-def tex_stretches(row: Row, tex: Tex, size: Width, room: float) -> list[str]:
-    """One value of a chain in aligned rows of TeX, the signs below one another."""
-    lines = []
+def tex_stretches(row: Row, tex: Tex, size: Width, room: float, apart: str = "") -> list[str]:
+    """One value of a chain in aligned rows of TeX, the signs below one another.
+
+    apart: how a symbol is written that takes much of the room, on a row of its own and so that no row begins behind it.
+    """
+    symbols = [part for part in row.left if not isinstance(part, str | Code)]
+    left = "".join(map(tex, symbols))
+    alone = bool(apart) and sum(map(size, symbols)) > APART * room
+    lines = [apart % left] if alone else []
+    row = replace(row, left=(" " * INDENT,)) if alone else row
     for k, stretch in enumerate(stretches(row, size, room)):
-        text = "".join(tex(part) for part in row.left if not isinstance(part, str | Code)) if k == 0 else ""
+        text = left if k == 0 and not alone else ""
         for at, (sign, node) in enumerate(stretch):
             lead = rf"\quad {{}}{sign}" if sign in "+-" else TEX_SIGNS[sign]
             text += f" {'&' if at == 0 else ''}{lead} {tex(node)}"
@@ -168,23 +194,27 @@ class Layout(NamedTuple):
 
     named: bool
     rows: list[tuple[Chain, ...]]
+    full: float
 
     def room(self, row: Sequence[Chain]) -> float:
         """How much of a chain stands on a line of one of the rows."""
-        return BESIDE if self.named else HALF if len(row) > 1 else FULL
+        return round(self.full * (BESIDE if self.named else HALF if len(row) > 1 else 1))
 
 
-def laid_out(block: Chains, size: Width) -> Layout:
-    """The chains two beside each other where they fit so, or each beside its name where that takes less height."""
+def laid_out(block: Chains, size: Width, full: float = FULL) -> Layout:
+    """The chains two beside each other where they fit so, or each beside its name where that takes less height.
+
+    full: how much stands on a line.
+    """
     chains = block.chains
     rows: list[tuple[Chain, ...]] = []
     while (at := sum(map(len, rows))) < len(chains):
         pair = chains[at : at + 2]
-        rows.append(pair if all(_fits(chain, size) for chain in pair) else pair[:1])
-    found = Layout(False, rows)
-    if not any(chain.title for chain in chains):
+        rows.append(pair if all(_fits(chain, size, round(full * HALF)) for chain in pair) else pair[:1])
+    found = Layout(False, rows, full)
+    if full < ROOMY or not any(chain.title for chain in chains):
         return found
-    alone = Layout(True, [(chain,) for chain in chains])
+    alone = Layout(True, [(chain,) for chain in chains], full)
     return found if _height(found, size) <= MUCH * _height(alone, size) else alone
 
 
@@ -207,10 +237,10 @@ def _tall(node: Any) -> int:
     return 1 if isinstance(node, Num) else max(map(_tall, parts), default=1)
 
 
-def _fits(chain: Chain, size: Width) -> bool:
+def _fits(chain: Chain, size: Width, half: float) -> bool:
     """Whether a chain fits into one of two columns."""
-    lines = ((row, line) for row in chain.rows for line in stretches(row, size, HALF))
-    return all(_wide(row, line, size) <= HALF for row, line in lines)
+    lines = ((row, line) for row in chain.rows for line in stretches(row, size, half))
+    return all(_wide(row, line, size) <= half for row, line in lines)
 
 
 def _wide(row: Row, stretch: Stretch, size: Width) -> float:

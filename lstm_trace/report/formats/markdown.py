@@ -7,12 +7,13 @@ read; without math, formulas are plain text as in a terminal.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...formulas.blocks import (
     Block,
+    Body,
     Boxed,
     Chain,
     Chains,
@@ -30,6 +31,7 @@ from ...formulas.tex import Tex, escaped
 from ...formulas.tree import Dots, Node, Num
 from ...printable import printable
 from ..compact.width import widths
+from .levels import DEEPEST
 from .line_breaking import FULL, TEX_SIGNS, packed, sizes, tex_rows, tex_stretches
 from .text import TEXT
 from .text import Printer as TextPrinter
@@ -112,18 +114,26 @@ def literal(text: str, dialect: Dialect = MATH["github"]) -> str:
     return re.sub(r"[\\`*_\[\]|$#~]", lambda found: dialect.taken.get(found[0], "\\" + found[0]), text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, str], math: str = "github") -> str:
-    """The blocks as Markdown.
+def render(bodies: Sequence[Body], math: str = "github") -> str:
+    """Reports as Markdown, one after the other.
 
     Args:
-        blocks: of the report.
-        own: the symbols that the author of the problem gave.
+        bodies: the reports.
         math: how formulas are marked, a key of `MATH`.
     """
-    plain = Plain(own)
-    printer = _Printer(Tex(own), plain, sizes(plain), MATH[math])
-    kinds = MARKDOWN if printer.dialect.display else _WITHOUT_MATH
-    return "\n\n".join(kinds[type(block)](printer, block) for block in blocks) + "\n"
+    return "\n\n".join(_body(body, MATH[math]) for body in bodies) + "\n"
+
+
+def _body(body: Body, dialect: Dialect) -> str:
+    plain = Plain(body.own)
+    printer = _Printer(Tex(body.own), plain, sizes(plain), dialect)
+    kinds = MARKDOWN if dialect.display else _WITHOUT_MATH
+    return "\n\n".join(kinds[type(block)](printer, block) for block in body.blocks)
+
+
+def heading(level: int, text: str) -> str:
+    """A heading; below the deepest level a line of bold text."""
+    return f"{'#' * level} {text}" if level <= DEEPEST else f"**{text}**"
 
 
 def _table(p: _Printer, block: Table) -> str:
@@ -191,7 +201,7 @@ def _aligned(p: _Printer, block: Block) -> str:
 
 
 MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
-    Heading: lambda p, block: f"{'#' * block.level} {p.text(block.text)}",
+    Heading: lambda p, block: heading(block.level, p.text(block.text)),
     Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
     Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
     Table: _table,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from ...formulas.blocks import (
-    Block,
+    Body,
     Boxed,
     Chain,
     Chains,
@@ -58,14 +58,15 @@ def cells(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 80, columns: bool = False) -> str:
-    """The blocks as plain text, `width` columns wide. own: the symbols that the author of the problem gave.
+def render(bodies: Sequence[Body], width: int = 80) -> str:
+    """Reports as plain text, `width` columns wide, one after the other."""
+    return "\n\n\n".join(_body(body, max(width, 40)) for body in bodies) + "\n"
 
-    columns: whether vectors stand as columns, `[0.5; -1]`, beside matrices with their numbers.
-    """
-    printer = Printer(Plain(own, COLUMNS if columns else PLAIN), max(width, 40))
-    parts = [TEXT[type(block)](printer, block) for block in blocks]
-    return "\n\n".join(part for part in parts if part) + "\n"
+
+def _body(body: Body, width: int) -> str:
+    printer = Printer(Plain(body.own, COLUMNS if body.compact else PLAIN), width)
+    parts = [TEXT[type(block)](printer, block) for block in body.blocks]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _heading(p: Printer, block: Heading) -> str:
@@ -73,7 +74,7 @@ def _heading(p: Printer, block: Heading) -> str:
     if mark := _LINES.get(block.level):
         rows = _wrapped(title, p.width).splitlines()
         return "\n".join([*rows, mark * max(map(cells, rows), default=0)])
-    return _wrapped(title if block.level == 4 else f"── {title} ──", p.width)
+    return _wrapped(title if block.level >= 4 else f"── {title} ──", p.width)
 
 
 def _paragraph(p: Printer, block: Para) -> str:

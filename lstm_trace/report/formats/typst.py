@@ -6,14 +6,14 @@ Typst's own fonts are embedded; those of the system serve only for characters th
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...base.extras import missing
 from ...errors import OptionError
 from ...formulas.blocks import (
-    Block,
+    Body,
     Boxed,
     Chain,
     Chains,
@@ -32,6 +32,7 @@ from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
 from ...printable import printable
 from ..compact.width import widths
+from .levels import DEEPEST, Level
 from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, stretches, with_names
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
@@ -45,43 +46,59 @@ _PREAMBLE = """\
 #show heading.where(level: 1): set text(size: 1.25em)
 #show heading: set block(above: {above}, below: {below})
 #set par(leading: 0.6em, spacing: 1.1em)
+"""
+_DEFINED = """\
 #let edges = (top-edge: "bounds", bottom-edge: "bounds")
-#let line(above, body, ..more) = block(above: above, below: 0.75em, ..more, {{
+#let line(above, body, ..more) = block(above: above, below: 0.75em, ..more, {
   set text(..edges)
   par(hanging-indent: 2.5em, leading: 0.75em, body)
-}})
+})
 #let first(body) = line(1.2em, body, sticky: true)
 #let only(body) = line(1.2em, body)
 #let under(body) = line(0.75em, body, inset: (left: 1.5em))
 #let lines(body) = block(above: 1.2em, below: 1.2em, body)
-#let given(..args) = block(above: 1.2em, below: 1.2em, {{
+#let given(..args) = block(above: 1.2em, below: 1.2em, {
   set text(..edges)
   grid(column-gutter: 2em, row-gutter: 1em, align: left + horizon, ..args)
-}})
-#let chains(columns, ..cells) = block(above: 0.9em, below: 0.9em, {{
+})
+#let chains(columns, ..cells) = block(above: 0.9em, below: 0.9em, {
   show math.equation: set align(start)
   show math.equation.where(block: true): set block(above: 0.5em, below: 0em, breakable: false)
   grid(columns: columns, column-gutter: 1em, row-gutter: 0.6em, align: left + horizon, ..cells)
-}})
+})
 #let beside = (1fr, 1fr)
 #let named = (15%, 1fr)
 #let one(body) = grid.cell(breakable: false, body)
 #let wide(body) = grid.cell(breakable: false, colspan: 2, body)
-#let boxed(body) = block(stroke: 0.5pt, inset: 6pt, above: 0.9em, below: 0.9em, breakable: false, {{
+#let boxed(body) = block(stroke: 0.5pt, inset: 6pt, above: 0.9em, below: 0.9em, breakable: false, {
   set block(above: 0.6em, below: 0.6em)
   body
-}})
+})
 """
+#: Less space, in a document and in what the blocks are made of.
 _TIGHT = """\
 #set page(margin: (x: 2cm, y: 1.7cm))
 #set par(spacing: 0.8em)
 #show heading.where(level: 1): set text(size: 0.85em)
 #show heading.where(level: 2): set text(size: 0.95em)
 #show table: set block(breakable: false)
+"""
+_CLOSE = """\
 #let given(..args) = block({
   set text(..edges)
   grid(column-gutter: 1.3em, row-gutter: 0.7em, align: left + horizon, ..args)
 })
+"""
+#: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.
+_TOGETHER = """\
+#let problem(body) = context {
+  if measure(width: 17cm, body).height > HEIGHT {
+    pagebreak(weak: true)
+    body
+  } else {
+    block(above: 2.6em, breakable: false, body)
+  }
+}
 """
 #: Families with Chinese, Japanese and Korean characters, the first that is there is used.
 CJK = (
@@ -93,9 +110,13 @@ CJK = (
 
 @dataclass(frozen=True)
 class _Printer:
+    """part: the level of a fragment, None in a document; room: how much of a formula stands on one row."""
+
     math: TypstMath
     size: Callable[[Node], float]
-    given: tuple[int, float]  # the room of given values, and the space between two of them
+    tight: bool
+    part: Level | None
+    room: int
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -109,20 +130,38 @@ class _Printer:
         return "…" if isinstance(part, Dots) and part.way == "across" else f"${self.math(part)}$"
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, Any], language: str = "en", tight: bool = False) -> str:
-    """The blocks as the source of a document. own: symbols of some names. tight: whether paper is to be saved."""
-    plain = Plain(own)
-    printer = _Printer(TypstMath(own), (widths if tight else sizes)(plain), (FULL + 2, CLOSE) if tight else (ROOM, GAP))
-    there = list(blocks)
-    title = printable(next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), ""))
-    body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
+def render(bodies: Sequence[Body], language: str = "en") -> str:
+    """Reports as the source of a document."""
+    several, tight = len(bodies) > 1, all(body.tight for body in bodies)
+    body = "\n\n".join(f"#problem[\n{text}\n]" if several else text for text in map(_body, bodies))
+    plain = Plain(bodies[0].own)
+    title = printable(next((plain_text(b.text, plain) for b in bodies[0].blocks if isinstance(b, Heading)), ""))
     fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
-    above, below = ("1.1em", "0.6em") if tight else ("1.6em", "0.9em")
-    preamble = _PREAMBLE.format(
-        title=string(title), fonts=", ".join(fonts) + ",", lang=lang, above=above, below=below
-    )  # fmt: skip
-    return f"{preamble}{_TIGHT if tight else ''}\n{body}\n"
+    above, below, height = ("1.1em", "0.6em", "26.3cm") if tight else ("1.6em", "0.9em", "25.7cm")
+    spaces = {"above": above, "below": below}
+    head = _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang, **spaces) + _DEFINED
+    head += (_TIGHT + _CLOSE if tight else "") + (_TOGETHER.replace("HEIGHT", height) if several else "")
+    return f"{head}\n{body}\n"
+
+
+def fragment(bodies: Sequence[Body], part: Level, room: int | None = None) -> str:
+    """Reports as a file for `#include`; part: the level of its highest heading, which the blocks have already."""
+    body = "\n\n".join(_body(body, part, room) for body in bodies)
+    return f"{_DEFINED}{_CLOSE if all(body.tight for body in bodies) else ''}\n{body}\n"
+
+
+def _body(body: Body, part: Level | None = None, room: int | None = None) -> str:
+    size = (widths if body.tight else sizes)(Plain(body.own))
+    printer = _Printer(TypstMath(body.own), size, body.tight, part, room or (FULL if body.tight else ROOM))
+    return "\n\n".join(BLOCKS[type(block)](printer, block) for block in body.blocks)
+
+
+def _heading(p: _Printer, block: Heading) -> str:
+    if block.level > DEEPEST:
+        return f"#block(sticky: true, strong[{p.text(block.text)}])"
+    number = ", numbering: none" if p.part is not None and p.part.starred else ""
+    return f"#heading(level: {block.level}{number})[{p.text(block.text)}]"
 
 
 def pdf(source: str) -> bytes:
@@ -192,7 +231,9 @@ def _row(p: _Printer, row: Row) -> str:
 def _premises(p: _Printer, block: Premises) -> str:
     rows = [
         [f"[${p.math(left)} {sign} {p.math(right)}$]" for left, sign, right in items]
-        for items in packed(block, p.size, *p.given)
+        for items in packed(
+            block, p.size, p.room + 2 if p.tight and p.part is None else p.room, CLOSE if p.tight else GAP
+        )
     ]
     most = max(map(len, rows))
     body = ",\n  ".join(", ".join(row + ["[]"] * (most - len(row))) for row in rows)
@@ -201,7 +242,7 @@ def _premises(p: _Printer, block: Premises) -> str:
 
 def _chains(p: _Printer, block: Chains) -> str:
     """Chains that are not parted: two beside each other, or one beside its name."""
-    layout = laid_out(block, p.size)
+    layout = laid_out(block, p.size, p.room)
     cells = []
     for row in layout.rows:
         for chain in row:
@@ -244,7 +285,7 @@ def _boxed(p: _Printer, block: Boxed) -> str:
 
 
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
-    Heading: lambda p, block: f"#heading(level: {block.level})[{p.text(block.text)}]",
+    Heading: _heading,
     Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
     Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
     Table: _table,

@@ -53,11 +53,10 @@ class Saying:
 
     def over_steps(self, course: Course, text: Callable[[float, int], Text]) -> Text:
         """A course in words; of many steps the least and the most, with their steps."""
-        texts = [text(value, t) for value, t in zip(course.values, course.steps, strict=True)]
-        if len(texts) <= STEPS:
-            return self.course(texts)
+        if len(course.steps) <= STEPS:
+            return self.course([text(value, t) for value, t in zip(course.values, course.steps, strict=True)])
         places = [course.values.index(end(course.values)) for end in (min, max)]
-        least, most = (texts[at] for at in places)
+        least, most = (text(course.values[at], course.steps[at]) for at in places)
         if _printed(least) == _printed(most):
             return self.words.text("course.same", what=least)
         first, second = (self.told.when(course.steps[at]) for at in places)

@@ -46,12 +46,12 @@ def _few(told: Told) -> Iterator[Text]:
 
 
 def _rows(told: Told) -> tuple[Text, ...]:
-    """What is told of a stage."""
+    """What is told of a stage; nothing where that would only be values, which are among the answers."""
     say, cell = Saying(told), told.stage.cell
     named = frozenset(name for name in (*cell.by_name, *cell.inputs) if say.words.has(f"did.{say.kind}.{name}"))
     carried = _states(say, named)
     found = [*gates.facts(told, named), *states.facts(told, carried), *readouts.facts(told, carried)]
-    return tuple(said(say, fact) for fact in found)
+    return tuple(said(say, fact) for fact in found) if any(not isinstance(fact, states.Is) for fact in found) else ()
 
 
 def _states(say: Saying, gated: frozenset[str]) -> Sequence[str]:

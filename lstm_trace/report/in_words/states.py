@@ -215,7 +215,7 @@ def _left(told: Told, rule: Recurrence, case: Case) -> Left | None:
     part = before if first else parts[s]
     if part == 0:
         return None
-    t = trace.span[start if first else s]
+    t = trace.span[steps[0] if first else s]
     number = told.num(rule.state, case, t) if first else _added(told, rule.writes, case, t, rule.carried)
     factors = [float(found.keep[at]) for at in (steps if first else steps[steps.index(s) + 1 :])]
     if number is None:

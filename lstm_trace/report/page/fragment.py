@@ -42,7 +42,7 @@ def fragment(shown: View, plain: str) -> str:
 
 def _drawn(shown: View) -> str:
     values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
-    printer = Printer(shown.trace, shown.trace.header.symbols, linked=False, deeper=_DEEPER)
+    printer = Printer(shown.trace, shown.trace.header.symbols, linked=False, lower=_DEEPER)
     found = Page(shown, printer, values, pictures(shown, values))
     return "\n".join(_section(found, part) for part in parts(shown))
 

@@ -30,16 +30,18 @@ class Printer:
     """Prints blocks of the report of `trace`, and remembers where each number was made.
 
     own: symbols that the author gave. made: number to the id of the element in which it was made, and its value.
-    making: whether what is printed now makes its numbers, or uses them. linked: whether numbers have names and links
-    at all; in a page with several reports the names would clash. deeper: how far below those of a page headings are.
+    making: whether what is printed now makes its numbers, or uses them. mark: what the ids of one of several reports on
+    a page begin with, so that each is there once. lower: how far below those of a page its headings are. linked:
+    whether numbers have names and links at all.
     """
 
     trace: Trace
     own: Mapping[str, str] = field(default_factory=dict)
     made: dict[Key, tuple[str, Any]] = field(default_factory=dict)
     making: bool = False
+    mark: str = ""
+    lower: int = 0
     linked: bool = True
-    deeper: int = 0
 
     def __post_init__(self) -> None:
         self.math = MathML(self.own, replace(MATHML, num=lambda p, node: self._mn(node)))
@@ -64,7 +66,7 @@ class Printer:
         key = origin(self.trace, node.key)
         known = self.made.get(key)
         if known is None and self.making:
-            ident = f"n{_short(len(self.made))}"
+            ident = f"n{self.mark}{_short(len(self.made))}"
             self.made[key] = ident, node.value
             return f' id="{ident}" data-a="{escape(self.told(key))}"', ""
         # the same line of another run (in full precision, say) has another value: no link
@@ -83,6 +85,10 @@ class Printer:
         attributes, link = self.named(node)
         text = self.math.number(node.shown)
         return f'<mn><a href="#{link}">{text}</a></mn>' if link else f"<mn{attributes}>{text}</mn>"
+
+    def head(self, level: int, html: str) -> str:
+        """A heading of a level within the report."""
+        return f"<h{level + self.lower}>{html}</h{level + self.lower}>"
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -138,8 +144,7 @@ def _short(n: int) -> str:
 
 
 def _heading(p: Printer, block: Heading) -> str:
-    level = block.level + p.deeper
-    return f"<h{level}>{p.text(block.text)}</h{level}>"
+    return p.head(block.level, p.text(block.text))
 
 
 def _table(p: Printer, block: Table) -> str:
