@@ -240,9 +240,9 @@ def _chain(p: _Printer, chain: Chain, room: float) -> str:
 
 
 def _boxed(p: _Printer, block: Boxed) -> str:
-    """A frame as wide as what stands in it; tables stand in two columns, each below its name."""
+    """A frame as wide as what stands in it; on a page tables stand in two columns, each below its name."""
     parts = [[row for one in part for row in _in_box(p, one)] for part in with_names(block)]
-    if len(parts) > 1 and all(isinstance(part[-1], Table) for part in with_names(block)):
+    if p.part is None and len(parts) > 1 and all(isinstance(part[-1], Table) for part in with_names(block)):
         tables = [f"\\begin{{tabular}}[t]{{@{{}}l@{{}}}}\n{_below(rows)}\n\\end{{tabular}}" for rows in parts]
         parts = [[" \\qquad\n".join(tables[at : at + 2])] for at in range(0, len(tables), 2)]
     body = _below([row for rows in parts for row in rows])
