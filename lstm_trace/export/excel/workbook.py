@@ -14,6 +14,8 @@ from ...cell.network import VALID, layer_and_direction
 from ...errors import OptionError
 from ..writers import Job
 from . import totals
+from .by_hand.small import by_hand
+from .by_hand.writing import write as write_by_hand
 from .cells import Cells, cells, recorded
 from .file import workbook
 from .formulas import column
@@ -36,9 +38,13 @@ def write(job: Job, path: str | Path) -> None:
     if job.selection.unit is not None:
         raise OptionError("--unit is for tables: a unit of a layer is computed from all of them; choose steps or lines")
     book = fitting(job.trace, job.selection, not job.values, job.padding)
+    fewer = 4 if job.digits.digits is None else job.digits.digits
+    hand = by_hand(book, fewer)
     with workbook(path) as made:
         made.set_properties({"title": property_text(job.trace.header.title), "comments": "Written by lstm-trace"})
         styles = Styles(made, DIGITS if job.digits.digits is None else job.digits.digits)
+        if not isinstance(hand, str):
+            write_by_hand(hand, Page(made, "By hand", Styles(made, fewer), "#000000"), job.trace.header.title)
         pages = {name: Page(made, name, styles, tab) for name, tab, _ in sheets(book)}
         _read_me(book, pages[README])
         if INPUTS in pages:

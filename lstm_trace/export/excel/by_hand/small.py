@@ -1,0 +1,42 @@
+"""Which problems are small enough: their sheet is printed on one page, in digits that can be read."""
+
+from __future__ import annotations
+
+from ..sheets import Book
+from .bands import plan
+from .charts import Arranged, arranged
+from .layout import CHARACTER, laid
+
+#: More entries of a vector, steps and sequences are not tried.
+ENTRIES, STEPS, SEQUENCES = 8, 12, 6
+#: Points of a digit on paper: smaller ones are not read, and from the second on nothing is gained by larger ones.
+LEAST, ENOUGH = 5.0, 7.5
+
+
+def by_hand(book: Book, digits: int) -> Arranged | str:
+    """The sheet of a workbook that was laid out, or why it has none.
+
+    Args:
+        book: the workbook.
+        digits: decimals that are shown.
+    """
+    if not book.live:
+        return "its cells are plain numbers (--values)"
+    stages = [grid.stage for grid in book.grids.values() if not grid.stage.is_adjoint]
+    if not stages:
+        return "it shows the forward pass, which was not chosen"
+    arithmetic = book.trace.header.arithmetic
+    if arithmetic is not None and not arithmetic.startswith("by-hand-"):
+        return f"a spreadsheet cannot compute in {arithmetic}"
+    widths = [block.width for grid in book.grids.values() for block in grid.blocks.values()]
+    counts = ((max(widths), ENTRIES, "entries of a vector"), (len(book.steps), STEPS, "steps"),
+              (len(book.rows), SEQUENCES, "sequences"))  # fmt: skip
+    for found, most, what in counts:
+        if found > most:
+            return f"{found} {what} do not fit on one page; choose at most {most}"
+    planned, number = plan(book), int((digits + 3.5) * CHARACTER)
+    layouts = (laid(book, planned, across, number) for across in range(len(book.steps), 0, -1))
+    best = max((arranged(layout) for layout in layouts), key=lambda found: min(found.points, ENOUGH))
+    if best.points < LEAST:
+        return f"on one page its digits would have {best.points:.1f} points; fewer steps, layers or sequences would fit"
+    return best
