@@ -23,7 +23,7 @@ from ...trace.trace import Trace
 
 #: Rows of headings above the first step, and columns (batch row, t) left of the first value.
 TOP, LEFT = 5, 2
-README, INPUTS, START, CHECK = "Read me", "Inputs", "Initial states", "Check"
+BY_HAND, README, INPUTS, START, CHECK = "By hand", "Read me", "Inputs", "Initial states", "Check"
 
 
 class Block(NamedTuple):

@@ -1,4 +1,4 @@
-"""What stands on the sheet from top to bottom: inputs, initial states, then a band for each gate, candidate or state."""
+"""What stands on the sheet from top to bottom: inputs, initial states, a band for each gate and state."""
 
 from __future__ import annotations
 

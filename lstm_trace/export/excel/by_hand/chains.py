@@ -57,7 +57,9 @@ def chains(stage: Stage, lines: Sequence[Line], alone: frozenset[str] = frozense
     for line in lines:
         if line.name in terms:
             continue
-        chain = _joined(_spelled(line, own, terms)) if line.name not in alone else (Piece("vector", line.name, fresh=True),)
+        chain = (
+            _joined(_spelled(line, own, terms)) if line.name not in alone else (Piece("vector", line.name, fresh=True),)
+        )
         last = found[-1] if found else ()
         goes_on = last and chain[0] == last[-1]._replace(fresh=False) and _values(last) + _values(chain) <= LONGEST + 1
         if goes_on:

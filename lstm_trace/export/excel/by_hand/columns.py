@@ -72,7 +72,7 @@ def _merged(slots: Sequence[Slot], chain: Chain, widths: Widths) -> list[Slot]:
 
 
 def placed(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths, start: int = 0) -> list[list[int]] | None:
-    """The slots of each piece of chains beside each other, each as close together as can be; None where they do not fit.
+    """The slots of each piece of chains beside each other, close together; None where they do not fit.
 
     As much is left free between two chains as `GAP` takes.
     """

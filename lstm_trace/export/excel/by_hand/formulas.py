@@ -8,9 +8,10 @@ from typing import NamedTuple
 from ....base.arrays import Array
 from ....cell.arithmetic import decimals
 from ....cell.lines import Line
-from ....cell.network import VALID, X, scope_and_name
+from ....cell.network import GIVEN, VALID, X, scope_and_name
 from ..formulas import FORMULAS, Ref, column, constant
-from ..sheets import TOP, Grid
+from ..sheets import BY_HAND, TOP, Grid
+from .bands import SHARED
 from .layout import Key, Layout, Placed, key
 
 #: Operations that choose among numbers, so that nothing is rounded.
@@ -18,7 +19,11 @@ _CHOOSING = ("copy", "slice", "concat", "where", "maximum", "max")
 
 
 class Entry(NamedTuple):
-    """One cell. style: `edit` for a number to be changed, `given` for a copy of one, `copy`, `live`, or `recorded` for one that stays."""
+    """One cell.
+
+    style: `edit` for a number to be changed, `given` for a copy of one, `copy` for one of a computed number, `live` for
+    a line, or `recorded` for a number that stays.
+    """
 
     row: int
     column: int
@@ -81,10 +86,28 @@ def is_edited(layout: Layout, placed: Placed) -> bool:
     """Whether a piece is where its numbers are to be changed."""
     if layout.homes.get(placed.key) is not placed or placed.piece.flipped:
         return False
-    found = placed.key
-    if len(found) == 2 or found[:2] == ("", X):
+    stage, found = placed.grid.stage, placed.key
+    if len(found) == 2 or found[:2] == (SHARED, X):
         return True
-    return placed.piece.name in placed.grid.stage.cell.states
+    return placed.piece.name in stage.cell.states or stage.sources.get(placed.piece.name) == GIVEN
+
+
+def edited(layout: Layout, found: Key, j: int, k: int) -> str:
+    """Where a number is to be changed on this sheet, as a formula on another.
+
+    Args:
+        layout: of the sheet.
+        found: of what value; see `layout.key`.
+        j: the row within it.
+        k: the column.
+
+    Returns:
+        The formula; empty where the number is to be changed elsewhere.
+    """
+    home = layout.homes.get(found)
+    if home is None or not is_edited(layout, home):
+        return ""
+    return f"'{BY_HAND}'!{address(home.row + j, home.column + k)}"
 
 
 def _is_given(layout: Layout, placed: Placed, home: Placed) -> bool:

@@ -69,8 +69,8 @@ class Title(NamedTuple):
 class Layout:
     """The sheet. columns, rows: sizes in pixels, of rows those that are not `ROW`. homes: where each value is computed.
 
-    across: steps beside each other. panels: (first row, one past the last, steps) of each row of steps. height: rows that
-    are used.
+    across: steps beside each other. panels: (first row, one past the last, steps) of each row of steps. height: rows
+    that are used.
     """
 
     book: Book
@@ -136,13 +136,13 @@ def _columns(layout: Layout) -> None:
     for k in (0, 1):
         for band in (band for _, bands in layout.plan.stages for band in bands):
             for chain, at in _chains(layout, band, k):
-                for piece, slot in zip(chain, at, strict=True):
-                    texts.setdefault((k, slot), []).append(piece.name)  # of W_xi × two characters are small
+                for piece, place in zip(chain, at, strict=True):
+                    texts.setdefault((k, place), []).append(piece.name)  # of W_xi × two characters are small
     for k in range(layout.across):
-        for at, slot in enumerate(layout.slots(k)):
+        for n, slot in enumerate(layout.slots(k)):
             size = layout.number
             if slot.kind in ("sign", "symbol"):
-                longest = max(map(len, texts.get((min(k, 1), at), [""])))
+                longest = max(map(len, texts.get((min(k, 1), n), [""])))
                 size = max(SIGN, int(longest * LETTER + 8))
             layout.columns += [size] * slot.width
         layout.columns.append(BETWEEN)
@@ -227,7 +227,6 @@ def _extent(layout: Layout, grid: Grid, piece: Piece) -> tuple[int, int]:
         return 0, 1
     if piece.name in grid.stage.cell.parameters:
         values = layout.book.weights(grid)[piece.name].values
-        if piece.kind == "vector":
-            return values.shape[0], 1
-        return values.shape[::-1] if piece.flipped else values.shape  # type: ignore[return-value]
+        rows, columns = values.shape if values.ndim == 2 else (values.shape[0], 1)
+        return (columns, rows) if piece.flipped else (rows, columns)
     return grid.blocks[piece.name].width, 1

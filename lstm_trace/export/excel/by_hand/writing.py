@@ -8,7 +8,7 @@ from typing import Any
 from ..page import Page
 from ..texts import TEXTS
 from .charts import Arranged, draw
-from .formulas import Entry, address, entries
+from .formulas import Entry, address, entries, is_edited
 from .layout import Layout, Placed
 from .roles import ROLES, role
 from .symbols import Runs, plain, runs, symbols
@@ -67,21 +67,21 @@ class Pen:
             write()
 
 
-def write(found: Arranged, page: Page, shown: str) -> None:
+def write(found: Arranged, page: Page) -> None:
     """Write the sheet.
 
     Args:
         found: where everything stands.
         page: the sheet.
-        shown: the title of the workbook.
     """
     layout, pen, sheet = found.layout, Pen(page), page.worksheet
     for at, size in enumerate(layout.columns):
         sheet.set_column_pixels(at, at, size)
     for row, size in layout.rows.items():
         sheet.set_row_pixels(row, size)
-    pen.text(0, 0, shown, bold=True, font_size=15)
-    pen.text(1, 0, _TEXTS["note"], font_color="#595959")
+    header = layout.book.trace.header
+    pen.text(0, 0, header.title or f"The cell {header.kind}", bold=True, font_size=15)
+    pen.text(1, 0, _note(layout), font_color="#595959")
     _legend(layout, pen)
     for title in layout.titles:
         pen.text(title.row, title.column, title.text, title.width, **_TEXTS["titles"][title.style])
@@ -95,6 +95,7 @@ def write(found: Arranged, page: Page, shown: str) -> None:
     _pieces(layout, pen)
     _numbers(layout, pen)
     pen.done()
+    _named(layout, page)
     draw(found, page)
     sheet.freeze_panes(0, 1)
     sheet.set_landscape()
@@ -103,6 +104,15 @@ def write(found: Arranged, page: Page, shown: str) -> None:
     sheet.center_horizontally()
     sheet.fit_to_pages(1, 1)
     sheet.print_area(0, 0, found.end, len(layout.columns) - 1)
+
+
+def _note(layout: Layout) -> str:
+    """What is to be known of the sheet."""
+    grids = layout.book.grids.values()
+    partly = any(block.kind == "line" and not block.live for grid in grids for block in grid.blocks.values())
+    back = any(grid.stage.is_adjoint for grid in grids)
+    text: str = _TEXTS["note"] + _TEXTS["recorded"] * partly + _TEXTS["back"] * back
+    return text
 
 
 def _legend(layout: Layout, pen: Pen) -> None:
@@ -124,9 +134,7 @@ def _pieces(layout: Layout, pen: Pen) -> None:
     known: dict[tuple[str, int], dict[str, Any]] = {}
     for found in layout.pieces:
         stage = found.grid.stage
-        own = known.setdefault(
-            (stage.scope, found.t), symbols(stage, layout.book.trace.header.symbols, found.t)
-        )
+        own = known.setdefault((stage.scope, found.t), symbols(stage, layout.book.trace.header.symbols, found.t))
         if found.piece.is_value:
             symbol = runs(stage, found.piece.name, own)
             if found.piece.flipped:
@@ -150,6 +158,15 @@ def _numbers(layout: Layout, pen: Pen) -> None:
             last = address(placed.row + placed.height - 1, placed.column + placed.width - 1)
             areas.append(f"{address(placed.row, placed.column)}:{last}")
     pen.page.sized(areas)
+
+
+def _named(layout: Layout, page: Page) -> None:
+    """The names of weights lead here."""
+    for owner, tables in layout.book.tables.items():
+        for table in tables:
+            home = layout.homes.get((owner, table.name))
+            if home is not None and is_edited(layout, home):
+                page.named(table.range, home.row, home.column, home.height, home.width)
 
 
 def _edges(entry: Entry, placed: Placed) -> dict[str, Any]:
