@@ -144,7 +144,7 @@ def test_the_formulas_of_the_documentation(tmp_path: Path) -> None:
 
 
 def test_only_functions_that_excel_2010_and_libreoffice_have(tmp_path: Path) -> None:
-    known = {"SUMPRODUCT", "MMULT", "INDEX", "IF", "EXP", "LN", "SQRT", "TANH", "ABS", "SUM", "AVERAGE", "MAX", "MIN"}
+    known = {"SUMPRODUCT", "MMULT", "INDEX", "IF", "EXP", "LN", "SQRT", "TANH", "ABS", "SUM", "AVERAGE", "MAX", "MIN", "TRANSPOSE"}
     for name, (problem, _) in PROBLEMS.items():
         book = openpyxl.load_workbook(written(tmp_path, lt.run({**problem, "ask": []})))
         for sheet in book:

@@ -125,8 +125,8 @@ def _of(book: Book, grid: Grid) -> Iterator[tuple[Grid, str, list[Chain], bool, 
     for group in _groups(book, grid.stage):
         lines = [line for line in group.lines if line.name in there]
         if lines:
-            last = group.leader.name if group.leader else lines[-1].name
-            yield grid, title(book, last), chains(grid.stage, lines, alone), False, "h"
+            named = title(book, group.leader.name) if group.leader else _words().word("line.carried")
+            yield grid, named, chains(grid.stage, lines, alone), False, "h"
 
 
 def title(book: Book, name: str) -> str:

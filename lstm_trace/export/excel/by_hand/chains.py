@@ -15,7 +15,7 @@ BETWEEN = {"matvec": "×", "vecmat": "×", "mul": "⊙", "div": "÷", "greater":
 #: Those that may stand as terms of a sum, each followed by its own result.
 _TERMS = ("matvec", "vecmat", "mul", "div")
 #: A chain goes on with its last result as long as it has no more values than this.
-LONGEST = 9
+LONGEST = 12
 
 
 class Piece(NamedTuple):

@@ -96,12 +96,12 @@ def _charts(layout: Layout) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     grids = [grid for grid in layout.book.grids.values() if not grid.stage.is_adjoint]
     for grid in grids:
         place = f"{grid.sheet}: " if len(grids) > 1 else ""
-        blocks = [grid.blocks[name] for name in of_units(grid.stage.cell) if name in grid.blocks]
+        blocks = [grid.blocks[name] for name in of_units(grid.stage) if name in grid.blocks]
         width = max((block.width for block in blocks), default=0)
         for j in range(width):
             name = (labels(layout.book.trace, "h", width) or [f"unit {i}" for i in range(width)])[j]
             yield f"{place}{name}", [_series(layout, grid, block, j) for block in blocks if block.width == width]
-        for block in (grid.blocks[name] for name in ends(grid.stage.cell) if name in grid.blocks):
+        for block in (grid.blocks[name] for name in ends(grid.stage) if name in grid.blocks):
             symbol = _symbol(layout, grid, block)
             yield f"{place}{symbol}", [_entry(layout, grid, block, j) for j in range(block.width)]
 
@@ -114,7 +114,7 @@ def _series(layout: Layout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
     """One unit of a line, in a shade of its role."""
     kind = role(grid.stage, block.name)
     shades = TEXTS["by_hand"]["lines"][kind]
-    alike = [name for name in of_units(grid.stage.cell) if role(grid.stage, name) == kind]
+    alike = [name for name in of_units(grid.stage) if role(grid.stage, name) == kind]
     look = {"color": shades[alike.index(block.name) % len(shades)]}
     look |= {"width": 1.5, "dash_type": "dash"} if kind == "gate" else {"width": 2.5}
     return _line(layout, grid, block, j, _symbol(layout, grid, block), look)

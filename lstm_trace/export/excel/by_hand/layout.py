@@ -13,8 +13,8 @@ from .bands import SHARED, Band, Plan, again
 from .chains import Chain, Piece
 from .columns import Slot, placed
 
-#: Pixels: a row, the gap below a band, a sign, the gap between steps, a character of a number, one of a text.
-ROW, GAP_BELOW, SIGN, BETWEEN, CHARACTER, LETTER = 20, 9, 18, 24, 7.2, 7.2
+#: Pixels: a row, one that names a layer, one of symbols, the gap below a band, a sign, the gap between steps, a character.
+ROW, PLACE, SYMBOLS, GAP_BELOW, SIGN, BETWEEN, CHARACTER = 20, 28, 17, 7, 18, 24, 7.2
 #: Points of a digit on the screen.
 FONT = 11
 #: The sheet of paper, A4 lying, without its margins, in pixels of 1/96 inch.
@@ -143,7 +143,7 @@ def _columns(layout: Layout) -> None:
             size = layout.number
             if slot.kind in ("sign", "symbol"):
                 longest = max(map(len, texts.get((min(k, 1), n), [""])))
-                size = max(SIGN, int(longest * LETTER + 8))
+                size = max(SIGN, int(longest * CHARACTER + 8))
             layout.columns += [size] * slot.width
         layout.columns.append(BETWEEN)
 
@@ -151,7 +151,7 @@ def _columns(layout: Layout) -> None:
 def _labels(layout: Layout) -> int:
     named = [name for key_ in ("x", "h") for name in layout.book.trace.header.names.get(key_, ())]
     titles = [band.title for _, bands in layout.plan.stages for band in bands]
-    return int(max(map(len, [*named, *titles, "Initial states"])) * LETTER + 16)
+    return int(max(map(len, [*named, *titles, "Initial states"])) * CHARACTER + 16)
 
 
 def _chains(layout: Layout, band: Band, k: int) -> Iterator[tuple[Chain, list[int]]]:
@@ -179,6 +179,7 @@ def _panel(layout: Layout, b: int, steps: Sequence[int], several: bool) -> None:
     for grid, bands in layout.plan.stages:
         if grid is not None and several:
             layout.titles.append(Title(layout.height, 0, 1, _place(grid), "panel"))
+            layout.rows[layout.height] = PLACE
             layout.height += 1
         for band in bands:
             edge = book.trace.span[-1 if band.grid.stage.backwards else 0]
@@ -209,7 +210,7 @@ def _band(layout: Layout, band: Band, b: int, steps: Sequence[tuple[int, int]]) 
                     if piece.is_value and (piece.fresh or len(found.key) == 2):
                         layout.homes.setdefault(found.key, found)
         _named(layout, band, row[-1][-1], top + 1, height)
-        layout.rows[top + 1 + height] = GAP_BELOW
+        layout.rows |= {top: SYMBOLS, top + 1 + height: GAP_BELOW}
         layout.height = top + 2 + height
 
 

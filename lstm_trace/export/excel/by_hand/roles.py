@@ -23,13 +23,13 @@ def role(stage: Stage, name: str) -> str:
     line = cell.by_name[name]
     if name == cell.output or (line.assigned and name not in cell.readers and name not in cell.states.values()):
         return "output"
-    if name in cell.states.values():
+    if name in cell.states.values() or name in carried(cell):
         return "cell"
+    readers = cell.readers.get(name, ())
     if is_gate(line, cell):
         return "gate"
-    readers = cell.readers.get(name, ())
-    if line.assigned and _activates(line) and any(reader.op == "mul" for reader in readers):
-        return "candidate"
+    if line.assigned and _activates(line) and (factors := [r for r in readers if r.op == "mul"]):
+        return "gate" if any(product.operands[0] == name for product in factors) else "candidate"
     if line.op == "add" and any(map(_activates, readers)):
         return "sum"
     return "product" if line.op in ("matvec", "vecmat", "mul") else "other"
@@ -40,14 +40,25 @@ def _activates(line: Line) -> bool:
     return bool(op.function) and op.arity == 1 and op.width == "same"
 
 
-def of_units(cell: Cell) -> list[str]:
+def carried(cell: Cell) -> list[str]:
+    """The lines that the next step reads; where padding keeps a state, what it keeps at a valid step."""
+    found = []
+    for name in cell.states.values():
+        line = cell.by_name.get(name)
+        if line is not None:
+            kept = line.operands[1] if line.op == "where" and not line.assigned else name
+            found.append(kept if isinstance(kept, str) else name)
+    return found
+
+
+def of_units(stage: Stage) -> list[str]:
     """The lines that a chart of one unit shows: gates, then what is carried."""
-    gates = [line.name for line in cell.lines if is_gate(line, cell)]
-    return list(dict.fromkeys([*gates, *(name for name in cell.states.values() if name in cell.by_name)]))
+    gates = [line.name for line in stage.cell.lines if role(stage, line.name) == "gate"]
+    return list(dict.fromkeys([*gates, *carried(stage.cell)]))
 
 
-def ends(cell: Cell) -> list[str]:
+def ends(stage: Stage) -> list[str]:
     """The lines that a chart shows by their entries: what is given out, and read by no other line."""
-    shown = of_units(cell)
+    cell, shown = stage.cell, of_units(stage)
     found = [line.name for line in cell.lines if line.assigned and line.name not in cell.readers]
     return [name for name in dict.fromkeys([cell.output, *found]) if name in cell.by_name and name not in shown]

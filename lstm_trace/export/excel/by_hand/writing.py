@@ -38,7 +38,8 @@ class Pen:
         look = {**_TEXTS["roles"][named][0], **_TEXTS["kinds"][entry.style], **edges}
         if look.get("num_format") == "value":
             look["num_format"] = self.page.styles.fixed
-        made = self.look(**look, shrink=True)
+            look["shrink"] = True  # rather than ###; General rounds by itself
+        made = self.look(**look)
         self.cells[entry.row, entry.column] = lambda: self.page.put(
             entry.row, entry.column, entry.value, made, entry.formula
         )
