@@ -11,7 +11,7 @@ QUICK := $(addprefix tests/,test_api.py test_docs.py test_exercises.py test_room
 	docs bench clean
 
 demo: .venv/core ## trace question 22 of the exercises and print the worked solution
-	@$(BIN)/lstm-trace example q22 | $(BIN)/lstm-trace report -
+	@$(BIN)/lstm-trace example q22 | $(BIN)/lstm-trace report - --digits 8 --trim
 
 test: .venv/test ## the tests; no deep-learning framework needed
 	$(BIN)/python -m pytest -n auto --ignore=tests/frameworks --ignore=tests/office --ignore=tests/browser

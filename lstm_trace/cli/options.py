@@ -155,19 +155,20 @@ def _digits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
 
 
 def number_options(command: Command) -> Command:
-    """`--digits`, `--significant`, `--decimal-comma`: how numbers are shown, as keywords of `report`."""
+    """`--digits`, `--significant`, `--trim`, `--decimal-comma`: how numbers are shown, as keywords of `report`."""
 
     @wraps(command)
-    def styled(*, digits: Any, significant: int | None, decimal_comma: bool, **given: Any) -> Any:
+    def styled(*, digits: Any, significant: int | None, decimal_comma: bool, trim: bool, **given: Any) -> Any:
         whole, single = digits
         style = {"digits": whole, "significant": significant, "digits_of": single or None}
-        return command(style={**style, "decimal_comma": decimal_comma or None}, **given)
+        return command(style={**style, "decimal_comma": decimal_comma or None, "trim": trim or None}, **given)
 
     found: Command = styled
     for option in (
         click.option("--decimal-comma", is_flag=True, help="Write 0,5 instead of 0.5."),
         click.option("--significant", type=click.IntRange(1, 17), help="Significant digits instead of decimals."),
-        digits_option("Decimals (8), or of one line: c_t=6 (repeatable). Display only."),
+        click.option("--trim", is_flag=True, help="Drop zeros at the end: 0.04 instead of 0.0400."),
+        digits_option("Decimals (4 or 5 at hand size, else 8), or of one line: c_t=6 (repeatable). Display only."),
     ):
         found = option(found)
     return found

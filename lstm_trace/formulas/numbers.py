@@ -71,8 +71,8 @@ def fraction(value: Any) -> Fraction | None:
     return Fraction(exact) if exact.is_finite() else None
 
 
-def show(value: Any, digits: int | Style | None = DIGITS, noise: float = 0.0) -> Shown:
-    """`value` with at most `digits` decimals (all that it has if None), trailing zeros gone but one decimal kept.
+def show(value: Any, digits: int | Style | None = DIGITS, noise: float = 0.0, zeros: int = 1) -> Shown:
+    """`value` with at most `digits` decimals (all that it has if None), trailing zeros gone but `zeros` decimals kept.
 
     noise: values no larger than this are what rounding left of a zero, and are shown as 0. A value that would lose
     all its digits, or all but two of many, is written with an exponent; so is a very large one. A style decides itself.
@@ -88,15 +88,15 @@ def show(value: Any, digits: int | Style | None = DIGITS, noise: float = 0.0) ->
     if not exact.is_finite():
         return Shown(exact.is_signed() and not exact.is_nan(), "nan" if exact.is_nan() else "inf")
     if abs(exact) <= noise:  # zero, negative zero and noise
-        return Shown(False, "0.0")
+        return Shown(False, _text(Decimal(0), zeros))
     size = abs(exact)
     if size >= LARGE or size < smallest(digits):
         exponent = size.adjusted()
         mantissa = _rounded(size.scaleb(-exponent), digits)
         if mantissa >= 10:
             mantissa, exponent = mantissa / 10, exponent + 1
-        return Shown(exact < 0, _text(mantissa), exponent)
-    return Shown(exact < 0, _text(_rounded(size, digits)))
+        return Shown(exact < 0, _text(mantissa, zeros), exponent)
+    return Shown(exact < 0, _text(_rounded(size, digits), zeros))
 
 
 @dataclass(frozen=True)
@@ -104,17 +104,23 @@ class Style:
     """How the numbers of a report are shown; the values stay as they are.
 
     digits: decimals, all if None. significant: so many significant digits instead. lines: decimals of single lines, by
-    name. comma: a decimal comma.
+    name. comma: a decimal comma. kept: whether zeros at the end stay, so that what was computed has as many decimals
+    everywhere, and what is given stands as it was written; given: decimals of that, `digits` if None.
 
     >>> style = Style(4, lines={"c_t": 2}, comma=True)
     >>> str(style.show(2 / 3)), str(style.show(2 / 3, "c_t")), str(Style(significant=3).show(0.0012345))
     ('0,6667', '0,67', '0.00123')
+    >>> style = Style(4, kept=True)
+    >>> str(style.show(0.04)), str(style.show(0.04, given=True)), str(style.show(-1.0, given=True))
+    ('0.0400', '0.04', '-1')
     """
 
     digits: int | None = DIGITS
     significant: int | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
     comma: bool = False
+    kept: bool = False
+    given: int | None = None
 
     def __post_init__(self) -> None:
         least = {"digits": (0, self.digits), "significant": (1, self.significant)}
@@ -133,12 +139,15 @@ class Style:
         """Whether every digit is shown."""
         return self.digits is None and self.significant is None and not self.lines
 
-    def show(self, value: Any, name: str = "", noise: float = 0.0) -> Shown:
-        """`value` of the line `name`; see `show`."""
+    def show(self, value: Any, name: str = "", noise: float = 0.0, given: bool = False) -> Shown:
+        """`value` of the line `name`; see `show`. given: whether a person wrote it down, or it was computed."""
+        digits = self.lines.get(name, self.digits if self.given is None or not given else self.given)
         if self.significant is not None and name not in self.lines:
-            shown = _significant(value, self.significant, noise)
+            zeros = None if self.kept and not given else 0 if self.kept else 1
+            shown = _significant(value, self.significant, noise, zeros)
         else:
-            shown = show(value, self.lines.get(name, self.digits), noise)
+            zeros = 1 if not self.kept or digits is None else 0 if given else digits
+            shown = show(value, digits, noise, zeros)
         return shown._replace(digits=shown.digits.replace(".", ",")) if self.comma else shown
 
 
@@ -146,16 +155,19 @@ class Style:
 EXACT = Style(None)
 
 
-def _significant(value: Any, count: int, noise: float) -> Shown:
-    """With `count` significant digits; with an exponent below 1e-4, and where a digit before the point is not one."""
+def _significant(value: Any, count: int, noise: float, zeros: int | None) -> Shown:
+    """With `count` significant digits; with an exponent below 1e-4, and where a digit before the point is not one.
+
+    zeros: so many decimals are kept if they are zero; all that are significant if None.
+    """
     exact = decimal(value)
     if not exact.is_finite() or abs(exact) <= noise:
-        return show(value, None, noise)
+        return show(value, None, noise, 1 if zeros is None else zeros)
     size = _rounded(abs(exact), count - 1 - exact.adjusted())
     exponent = size.adjusted()
     if -5 < exponent < count or size == size.to_integral_value() == abs(exact) < LARGE:
-        return Shown(exact < 0, _text(size))
-    return Shown(exact < 0, _text(size.scaleb(-exponent)), exponent)
+        return Shown(exact < 0, _text(size, max(count - 1 - exponent, 0) if zeros is None else zeros))
+    return Shown(exact < 0, _text(size.scaleb(-exponent), count - 1 if zeros is None else zeros), exponent)
 
 
 def smallest(digits: int | None) -> Decimal:
@@ -172,6 +184,8 @@ def _rounded(size: Decimal, digits: int | None) -> Decimal:
     return size.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
 
 
-def _text(size: Decimal) -> str:
+def _text(size: Decimal, zeros: int = 1) -> str:
+    """A size with the decimals that it needs, and zeros up to so many."""
     whole, _, part = f"{size:f}".partition(".")
-    return f"{whole}.{part.rstrip('0') or '0'}"
+    part = part.rstrip("0").ljust(zeros, "0")
+    return f"{whole}.{part}" if part else whole

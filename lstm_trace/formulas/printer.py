@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .numbers import Shown
-from .symbols import Symbol, symbol
+from .symbols import Symbol, at, symbol
 from .tree import (
     Baseline,
     Call,
@@ -167,6 +167,11 @@ class Printer:
         needed = loose(node, least) and (self.format.slash or not isinstance(node, Quot))
         return self.format.around(self(node)) if needed else self(node)
 
+    def found(self, node: Sym) -> Symbol:
+        """The symbol of a name."""
+        known = symbol(node.name, self.own)
+        return known if node.steps is None else at(known, node.steps)
+
     def symbol(self, found: Symbol) -> str:
         """A symbol."""
         f = self.format
@@ -215,9 +220,9 @@ def _square(p: Printer, f: Format, node: Square) -> str:
 def _raised(p: Printer, f: Format, node: Transposed | Baseline, power: str) -> str:
     """A symbol of the tables with its power, what was transposed before without one; anything else with it behind."""
     of = node.of
-    while isinstance(of, Sym) and (inner := symbol(of.name, p.own).node) is not None:
+    while isinstance(of, Sym) and (inner := p.found(of).node) is not None:
         of = inner
-    found = symbol(of.name, p.own) if isinstance(of, Sym) else None
+    found = p.found(of) if isinstance(of, Sym) else None
     if found and not found.tex and not found.name and found.power in ("", power):
         return p.symbol(found._replace(power="" if found.power else power))
     return f.symbol(f.scripts(f.group(p.inside(of, 5)), "", upper(f, power)))
@@ -256,7 +261,7 @@ def _matrix(f: Format, rows: list[list[str]]) -> str:
 
 #: Kind of node to how it is printed, of the pieces of a format.
 NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
-    Sym: lambda p, f, node: p.symbol(symbol(node.name, p.own)),
+    Sym: lambda p, f, node: p.symbol(p.found(node)),
     Index: lambda p, f, node: f.row([p.inside(node.of, 5), f.at(node.at)]),
     Num: lambda p, f, node: f.num(p, node),
     Sum: _sum,

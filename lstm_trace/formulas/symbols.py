@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..cell.composites import PRINTED
 from ..cell.rules import BETWEEN
 from ..printable import printable
-from .tree import Node
+from .tree import Node, at_step
 
 
 class Symbol(NamedTuple):
@@ -115,6 +115,28 @@ def symbol(name: str, own: Mapping[str, str | Symbol] | None = None) -> Symbol:
         return found
     known = SYMBOLS.get(name) or _own(name)
     return known._replace(tex=_safe(found)) if found is not None else known
+
+
+#: The indices t - 1 and t in TeX, within braces and without.
+_BEFORE, _NOW = re.compile(r"(?<![\\A-Za-z])t\s*-\s*1(?!\d)"), re.compile(r"(?<![\\A-Za-z])t(?![A-Za-z])")
+_INDEX = re.compile(r"([_^])(?:t(?![A-Za-z])|\{((?:[^{}]|\{[^{}]*\})*)\})")
+
+
+def at(found: Symbol, steps: tuple[int, int]) -> Symbol:
+    """A symbol with numbers for its indices t and t - 1.
+
+    >>> at(symbol("h_prev"), (2, 1)).sub, at(symbol("p_t", {"p_t": r"\\hat{p}_t^{(t-1)}"}), (2, 1)).tex
+    ('1', '\\\\hat{p}_{2}^{(1)}')
+    """
+    now, before = map(str, steps)
+
+    def numbered(match: re.Match[str]) -> str:
+        within = "t" if match[2] is None else match[2]
+        return f"{match[1]}{{{_NOW.sub(now, _BEFORE.sub(before, within))}}}"
+
+    sub = {"t": now, "t-1": before}.get(found.sub, found.sub)
+    node = None if found.node is None else at_step(found.node, (), steps)
+    return found._replace(sub=sub, tex=_INDEX.sub(numbered, found.tex), node=node)
 
 
 def _safe(tex: str) -> str:

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from ..cell.lines import Cell, Line, Operand
 from ..cell.ops import OPS
 from ..cell.parse import parse
 from .numbers import Shown, show
 
+N = TypeVar("N")
 Key = tuple[Any, ...]  # what a number is the value of; see `values.Values`
 
 
 @dataclass(frozen=True)
 class Sym:
-    """A name: a line, input, state or parameter."""
+    """A name: a line, input, state or parameter. steps: numbers that stand for the indices t and t - 1."""
 
     name: str
+    steps: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -285,6 +287,23 @@ def numbers(node: Any) -> Iterator[Num]:
     elif hasattr(node, "__dataclass_fields__"):
         for part in vars(node).values():
             yield from numbers(part)
+
+
+def at_step(node: N, constant: Container[str], steps: tuple[int, int]) -> N:
+    """A formula with numbers for the indices t and t - 1 of its symbols, but of those that are `constant`.
+
+    >>> from .plain import Plain
+    >>> Plain()(at_step(Sum((1.0, 1.0), (MatVec(Sym("W_hi"), Sym("h_prev")), Sym("x_t"))), {"W_hi"}, (2, 1)))
+    'W_hi h_1 + x_2'
+    """
+    found: Any = node
+    if isinstance(node, Sym):
+        found = node if node.name in constant else replace(node, steps=steps)
+    elif isinstance(node, tuple):
+        found = tuple(at_step(part, constant, steps) for part in node)
+    elif not isinstance(node, Num) and hasattr(node, "__dataclass_fields__"):
+        found = replace(found, **{f.name: at_step(getattr(node, f.name), constant, steps) for f in fields(found)})
+    return cast(N, found)
 
 
 def broken(node: Node, size: Callable[[Node], int], room: int) -> list[tuple[str, Node]]:

@@ -27,7 +27,7 @@ def string(text: str) -> str:
 def _letters(f: Format, found: Symbol) -> str:
     base = f.upright(found.base) if found.upright else {"Σ": "sum"}.get(found.base, found.base)
     base = accented(f, base, found)
-    sub = f.upright(found.sub) if found.word else " ".join(found.sub)
+    sub = f.upright(found.sub) if found.word else found.sub if found.sub.isdigit() else " ".join(found.sub)
     return f.scripts(base, sub, upper(f, found.power))
 
 

@@ -12,14 +12,17 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.arithmetic import find, products
 from ..cell.lines import Line, Operand
-from ..cell.network import Stage
+from ..cell.network import Stage, scope_and_name
 from ..trace.trace import Trace
-from .exact import ROUNDED, Exact, ExactWalk, evaluate
+from .exact import Exact, ExactWalk, evaluate
 from .numbers import DIGITS, Style, fraction
 from .scalar import SCALAR, Terms
 from .symbols import SLOPES
-from .tree import Call, Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers
+from .tree import Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers
 from .whole import on_paper
+
+#: Operations that compute nothing.
+COPIES = frozenset({"copy", "slice", "concat"})
 
 
 class Scalar(NamedTuple):
@@ -67,7 +70,7 @@ class Values:
             assert values is not None
             value = values[index] if t is None else values[self.trace.index(t), b, index[0]]
             line = self.trace.stage(scope).cell.states.get(name, name)
-            found = Num(self.style.show(value, line, self._noise(key, value)), value, key)
+            found = Num(self.style.show(value, line, self._noise(key, value), self._is_given(key)), value, key)
             if len(self._nums) < 100_000:
                 self._nums[key] = found
         return found
@@ -138,27 +141,37 @@ class Values:
     # -- what stands between a formula and its value ------------------------------------------------------------------
 
     def relation(self, result: Num, tree: Node | None) -> str:
-        """`=` where the printed equality is true and the value is exactly the one that is shown, `≈` otherwise.
+        """`=` where what is printed on both sides is exactly the same number, `≈` otherwise.
 
-        tree: what is printed to the left of the sign; None where that is a symbol, which any value may follow.
+        A reader can check it on the page: what stands on the left is computed from the numbers as they are printed.
+        tree: that; None where it is a symbol, whose value is shown in full (`=`) or rounded (`≈`). With dots in it
+        it cannot be computed, and counts as a symbol.
         """
         if not result.shown.finite:
             return "=" if tree is not None and not all(leaf.shown.finite for leaf in numbers(tree)) else "≈"
         if tree is None or _has_dots(tree):
             return "=" if self.is_exact(result) else "≈"
-        if evaluate(tree, _printed) != result.shown.fraction:
-            return "≈"
-        return "=" if self.is_exact(result) or self._as_recorded(result, tree) else "≈"
+        return "=" if evaluate(tree, _printed) == result.shown.fraction else "≈"
 
     def between(self, tree: Node, other: Node) -> str:
         """The sign between two trees of printed numbers: `=` where they come to the same."""
         value = evaluate(tree, _printed)
         return "=" if value is not None and value == evaluate(other, _printed) else "≈"
 
-    def _as_recorded(self, result: Num, tree: Node) -> bool:
-        """Whether the recorded value itself is what is shown: of a function also the operands that it was given."""
-        leaves = [result, *(numbers(tree) if isinstance(tree, Call) and tree.op in ROUNDED else ())]
-        return all(fraction(leaf.value) == leaf.shown.fraction for leaf in leaves)
+    def _is_given(self, key: Key) -> bool:
+        """Whether a number was written down by a person: a premise, and not a line of this or another layer or step."""
+        scope, name, t, *_ = key
+        stage = self.trace.stage(scope)
+        if t is None or name in self.trace.given.get(scope, {}):
+            return True
+        if name in stage.cell.by_name:  # of what is put beside each other or cut out, the number itself
+            line = stage.cell.by_name[name]
+            copied = self.tree(stage, line, t, key[3], key[4][0]) if line.op in COPIES else None
+            return isinstance(copied, Num) and copied.key is not None and self._is_given(copied.key)
+        if name in stage.cell.states:
+            return t + (1 if stage.backwards else -1) not in self.trace.span
+        source, of = scope_and_name(stage.sources.get(name, ""))
+        return self._is_given((source, of, t, *key[3:])) if source else name in stage.sources
 
     def is_exact(self, result: Num) -> bool:
         """Whether a number is shown as exactly what it is."""

@@ -117,6 +117,7 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         notes=problem.notes,
         names={str(key): labels for key, labels in problem.names.items()},
         symbols=problem.symbols,
+        count_from=problem.count_from,
         imported=imported,
     )
     with within(where):

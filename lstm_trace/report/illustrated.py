@@ -28,7 +28,7 @@ def illustrated(
     steps = trace.span[selection.window(trace)]
     t = steps[-1 if stage.backwards else 0]
     b = range(trace.batch)[selection.rows(trace)][0]
-    said = words(language)
+    said = words(language, trace.header.count_from)
     name = literal(caption(trace, stage, t, b, said))
     image = f"## {said.word('diagram')}\n\n![{name}]({quote(os.fsencode(PurePath(path).name))})\n\n"
     mark = f"## {said.word('solution')}\n"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
+from ..base.arrays import describe
 from ..errors import OptionError, nearest
-from ..formulas.numbers import DIGITS, Style
+from ..formulas.numbers import Style
 from ..trace.argument_types import checked
 from ..trace.rows import Selection
+from ..trace.trace import Trace
+from .content import hand_size
 from .content.view import Detail
 
 #: Option of a report to the field of the style that it sets.
-STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
+STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma", "trim": "kept"}
 
 
 @checked
@@ -21,20 +25,30 @@ class Options:
     """What a report shows, and how.
 
     detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
-    digits: decimals, or a `Style`, for display only. selection: lines, layer, direction, steps, row, unit. everything:
-    no dots. width: columns of a text report. language: of headings and sentences. notation: a preset of symbols
-    (`notations.NOTATIONS`). alone: of a trace with a way back `back`, that
-    alone, or its `equations`.
+    digits: decimals, or a `Style`, for display only; by size if None. style: more fields of that style. selection:
+    lines, layer, direction, steps, row, unit. everything: no dots. width: columns of a text report. language: of
+    headings and sentences. notation: a preset of symbols (`notations.NOTATIONS`). alone: of a trace with a way back
+    `back`, that alone, or its `equations`. count_from: 0 or 1, from which steps, units and layers are counted; as the
+    problem says if None.
     """
 
     detail: Detail | None = None
-    digits: int | Style = DIGITS
+    digits: int | Style | None = None
+    style: Mapping[str, Any] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
     everything: bool = False
     width: int = 80
     language: str = "en"
     notation: str = "exercise"
     alone: str = ""
+    count_from: Literal[0, 1] | None = None
+
+    def numbers(self, trace: Trace) -> Style:
+        """How the numbers of a trace are shown."""
+        if isinstance(self.digits, Style):
+            return self.digits
+        found = hand_size.style(trace) if self.digits is None else Style(self.digits)
+        return replace(found, **self.style)
 
 
 def options_of(**given: Any) -> Options:
@@ -44,12 +58,15 @@ def options_of(**given: Any) -> Options:
     """
     if given.get("detail") is not None:
         check("detail", given["detail"], get_args(Detail))
+    if given.get("count_from") not in (None, 0, 1) or isinstance(given.get("count_from"), bool):
+        raise OptionError(f"count_from: expected 0 or 1, found {describe(given['count_from'])}")
     if chosen := {name: given.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in given}:
         given["selection"] = Selection(**chosen)
     style = {field: value for name, field in STYLE.items() if (value := given.pop(name, None)) is not None}
-    if style or not isinstance(given.get("digits"), Style):
-        given["digits"] = Style(given.get("digits", DIGITS), **style)
-    return Options(**given)
+    kept = not style.get("kept", False)
+    if not isinstance(digits := given.get("digits"), Style):
+        Style(digits, **(style | {"kept": kept}))  # what is wrong with it is wrong for any trace
+    return Options(**given, style=style | {"kept": kept})
 
 
 def check(what: str, value: str, known: tuple[str, ...]) -> None:

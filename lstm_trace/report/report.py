@@ -66,8 +66,10 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
 
 def shown(trace: Trace, chosen: Options) -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
+    if chosen.count_from is not None:
+        trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
-    parts = chosen.detail, chosen.digits, chosen.selection, chosen.everything, chosen.language
+    parts = chosen.detail, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
     found = replace(view(trace, *parts), notes=notes)
     if not any(stage.cell.gradient for stage in trace.stages):
         return found

@@ -166,8 +166,9 @@ def _not_finite(found: NotFinite) -> str:
 
 #: Options of a worked solution: how it is shown, and which part of it.
 WORKED = (
-    *("detail", "digits", "significant", "digits_of", "decimal_comma", "width", "everything", "language", "notation"),
-    *("arithmetic", *Selection.__dataclass_fields__),
+    *("detail", "digits", "significant", "digits_of", "decimal_comma", "trim", "width", "everything", "language"),
+    "count_from",
+    *("notation", "arithmetic", *Selection.__dataclass_fields__),
 )
 WAYS: dict[str, Callable[..., Explanation]] = {
     "memory": memory,

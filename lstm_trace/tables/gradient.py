@@ -12,11 +12,9 @@ from ..backpropagation.gradients import backward, loss_of, one_value
 from ..backpropagation.mapping import by_address
 from ..backpropagation.run import line_gradients
 from ..base.arrays import Array
-from ..cell.arithmetic import decimals
 from ..cell.network import Stage
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError
-from ..formulas.numbers import DIGITS
 from ..report.report import PRINTERS, pdf, report
 from ..trace.trace import Trace
 from .entries import Entries, Grid, Run, every
@@ -72,8 +70,6 @@ def gradient(
         raise OptionError("gradient needs either the address of a value (of) or weights of the output (seed)")
     if arithmetic is not None:
         trace = in_arithmetic(trace, arithmetic)
-        if "digits" not in options and "significant" not in options:
-            options["digits"] = max(DIGITS, decimals(trace.header.arithmetic))
     back = backward(trace, output=None if seed is None else np.asarray(seed), of=of)
     value = of if of is None or loss_of(trace, of) else one_value(trace, of)
     found = by_address(back)

@@ -21,7 +21,7 @@ class Header:
     is printed, in TeX. imported: what was done to the weights at import. batched, batch_first: the layout in
     which the input was given. notes: what the author wrote below the title. plan: which plan computed it. arithmetic:
     other than that of dtype, if any. agreement: what was compared with a framework's own result, and how far it was
-    off.
+    off. count_from: 0 or 1, from which a report counts steps, units and layers; addresses count from 0.
     """
 
     title: str = ""
@@ -40,3 +40,4 @@ class Header:
     plan: str = "lines"
     arithmetic: str | None = None
     agreement: tuple[str, ...] = ()
+    count_from: int = 0

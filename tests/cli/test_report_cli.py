@@ -54,7 +54,7 @@ def test_a_trace_reads_like_its_problem(problem: Path, tmp_path: Path) -> None:
 
 def test_options(problem: Path) -> None:
     report = cli(problem, "--format", "text", "--only", "i_t,c_t", "--unit", 1, "--digits", 3).stdout
-    assert "    unit 1: σ(-1.6) ≈ 0.168\n" in report
+    assert "    unit 1: σ(-1.600) ≈ 0.168\n" in report
     assert "unit 0" not in report
     assert "Output gate" not in report
     assert "  i_t ≈ [0.401, 0.168]\n" in cli(problem, "--format", "text", "--detail", "summary", "--digits", 3).stdout

@@ -83,10 +83,10 @@ def test_a_product_of_two_numbers_is_not_a_difference() -> None:
     cell = {"equations": "a_t = W @ h_prev\nh_t = a_t * h_prev + x_t * -2\ncarry: h_prev <- h_t\noutput: h_t"}
     trace = lt.run({"W": [[-4.0]]}, [[1.0]], cell=cell, initial={"h_prev": [-0.5]})
     text = trace.report("text", detail="vector")
-    assert "a_t = W h_{t-1} = W (-0.5) = 2.0" in text
-    assert "a_t ⊙ h_{t-1} = (2.0)(-0.5) = -1.0" in text
-    assert "x_t ⊙ (-2) = (1.0)(-2) = -2.0" in text
-    assert r"(2.0)(-0.5) = -1.0" in trace.report("md", detail="vector")
+    assert "a_t = W h_{t-1} = W (-0.5) = 2.0000" in text
+    assert "a_t ⊙ h_{t-1} = (2.0000)(-0.5) = -1.0000" in text
+    assert "x_t ⊙ (-2) = (1)(-2) = -2.0000" in text
+    assert r"(2.0000)(-0.5) = -1.0000" in trace.report("md", detail="vector")
 
 
 # -- symbols ---------------------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ output: h_t
 
 
 def worked(trace: Trace, of: str | None = None, seed: Any = None, form: str = "md", **options: Any) -> str:
-    return gradient(trace, of, seed, **options).render(form)
+    return gradient(trace, of, seed, **{"digits": 8, "trim": True, **options}).render(form)
 
 
 def every(seed: int = 0) -> Trace:

@@ -244,7 +244,7 @@ def splits() -> Iterator[str]:
 
 
 def test_every_string_is_shown_somewhere() -> None:
-    english = words("en")
+    english = words("en", 0)
     table = Noted(english.table)
     object.__setattr__(english, "table", table)  # `words` keeps its answer, so everything looks up here
     try:

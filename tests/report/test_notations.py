@@ -123,7 +123,7 @@ def test_joined_shows_recorded_numbers() -> None:
 def test_joined_without_biases_is_one_line() -> None:
     report = q22().report("text", notation="joined")
     assert "z_i = W_i [h_{t-1}; x_t]\n" in report
-    assert "    unit 0: (0.0)(0.0) + (1.0)(0.0) + (-1.0)(1.0) + (0.0)(2.0) + (0.2)(3.0)\n           = -0.4" in report
+    assert "    unit 0: (0)(0) + (1)(0) + (-1)(1) + (0)(2) + (0.2)(3) = -0.4000\n" in report
     assert "W_xi x_t" not in report.partition("Solution")[2]
 
 

@@ -89,8 +89,8 @@ def test_every_number_is_that_of_the_markdown(options: dict[str, Any]) -> None:
 def test_tiny_and_infinite_numbers() -> None:
     weights = {"W_xi": [[1e-9, 2.0]], "W_hi": [[0.5]]}
     trace = lt.run(weights, [3e-5, 1e-12], ask="z_i", h0=[0.0])
-    assert r"2.03 \times 10^{-12}" in trace.report("tex", digits=8)
-    assert "2.03 × 10^(-12)" in trace.report("typ", digits=8)
+    assert r"2.03000000 \times 10^{-12}" in trace.report("tex", digits=8)
+    assert "2.03000000 × 10^(-12)" in trace.report("typ", digits=8)
     trace = lt.run(weights, [float("inf"), 1.0], ask="z_i", h0=[0.0], allow_nonfinite=True)
     assert r"\infty" in trace.report("tex")
     assert "∞" in trace.report("typ")

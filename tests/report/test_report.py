@@ -100,19 +100,19 @@ def test_products_of_decimals_are_equal_and_functions_are_not() -> None:
 def test_details() -> None:
     trace = q22()
     scalar, vector, summary = (trace.report("text", detail=d) for d in ("scalar", "vector", "summary"))
-    assert "    unit 0: (-1.0)(1.0) + (0.0)(2.0) + (0.2)(3.0) = -0.4\n" in scalar
-    assert "  z_i = W_xi x_t + W_hi h_{t-1} = [-0.4, -1.6] + [0.0, 0.0] = [-0.4, -1.6]\n" in vector
-    assert "  i_t = σ(z_i) = σ([-0.4, -1.6]) ≈ [0.40131234, 0.16798161]\n" in vector
-    assert "  i_t ≈ [0.40131234, 0.16798161]\n  f_t ≈ [0.78583498, 0.66818777]\n" in summary
+    assert "    unit 0: (-1)(1) + (0)(2) + (0.2)(3) = -0.4000\n" in scalar
+    assert "z_i = W_xi x_t + W_hi h_{t-1}\n      = [-0.4000, -1.6000] + [0.0000, 0.0000]\n" in vector
+    assert "  i_t = σ(z_i) = σ([-0.4000, -1.6000]) ≈ [0.4013, 0.1680]\n" in vector
+    assert "  i_t ≈ [0.4013, 0.1680]\n  f_t ≈ [0.7858, 0.6682]\n" in summary
     assert "unit 0:" not in vector + summary
     assert trace.report("text") == scalar
 
 
 def test_premises_equations_answers_and_words() -> None:
     text = q22().report("text")
-    order = ["Given", "x_t = [1.0, 2.0, 3.0]", "W_xi = [ -1.0  0.0   0.2 ]", "Wanted: o_t, c_t, tanh(c_t) and h_t.",
+    order = ["Given", "x_t = [1, 2, 3]", "W_xi = [ -1  0   0.2 ]", "Wanted: o_t, c_t, tanh(c_t) and h_t.",
              "Equations", "c_t = f_t ⊙ c_{t-1} + i_t ⊙ c̃_t", "Solution", "Input gate i_t", "Hidden state h_t",
-             "Answers", "h_t ≈ [0.03938606, 0.00166991]", "In words",
+             "Answers", "h_t ≈ [0.0394, 0.0017]", "In words",
              "The input gate let 40 % of the candidate of unit 0 in, and 17 % of that of"]  # fmt: skip
     places = [text.index(part) for part in order]
     assert places == sorted(places)
@@ -182,8 +182,8 @@ def test_labels() -> None:
     weights = {"W_xi": [[-1, 0, 0.2], [-1, 0, -0.2]], "W_hi": [[0, 1], [0, -1]]}
     trace = lt.run({"weights": weights, "x": [1, 2, 3], "h0": [0, 0], "ask": ["i_t"], "names": names})
     text = trace.report("text")
-    assert "  hours  pages  coffee\n    1.0    2.0     3.0\n" in text
-    assert "    unit 1 (awake): σ(-1.6) ≈ 0.16798161\n" in text
+    assert "  hours  pages  coffee\n      1      2       3\n" in text
+    assert "    unit 1 (awake): σ(-1.6000) ≈ 0.1680\n" in text
 
 
 def test_text_of_the_author_is_not_markup() -> None:
@@ -217,7 +217,7 @@ def test_gates_of_any_cell() -> None:
 def test_coupled_gate_is_a_gate() -> None:
     weights = {f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ico"}
     text = lt.run(weights, [[1.0]], cell={"kind": "lstm", "coupled": True}, c0=[2.0]).report("text")
-    assert "── Forget gate f_t ──\n\n  f_t = 1 - i_t\n    unit 0: 1 - 0.62245933 ≈ 0.37754067\n" in text
+    assert "── Forget gate f_t ──\n\n  f_t = 1 - i_t\n    unit 0: 1 - 0.62246 = 0.37754\n" in text
     assert "- The forget gate kept 38 % of the old cell state of unit 0." in text
 
 
@@ -227,8 +227,8 @@ def test_what_was_not_recorded_is_not_made_up() -> None:
     trace = q22()
     some = {name: trace.lines["0/forward"][name] for name in ("z_i", "i_t", "c_t")}
     text = replace(trace, lines={"0/forward": some}).report("text")
-    assert "  z_i = W_xi x_t + W_hi h_{t-1}\n    unit 0 ≈ -0.4\n" in text
-    assert "    unit 0: σ(-0.4) ≈ 0.40131234\n" in text
+    assert "  z_i = W_xi x_t + W_hi h_{t-1}\n    unit 0 ≈ -0.4000\n" in text
+    assert "    unit 0: σ(-0.4000) ≈ 0.4013\n" in text
     assert "Some operands were not recorded" in text
     assert "Wanted: c_t." in text
 

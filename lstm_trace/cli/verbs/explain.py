@@ -77,6 +77,7 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
     type=click.Choice(languages()),
     help="Of a report: language of headings and sentences (en).",
 )
+@click.option("--count-from", type=click.IntRange(0, 1), help="Of a report: count steps and units from 0 or 1.")
 @click.option("--all", "everything", is_flag=True, help="Of a report: do not truncate.")
 @click.option("--low", type=click.FloatRange(0, 1), help="gates: a value below it is left-saturated (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="gates: a value above it is right-saturated (0.9).")

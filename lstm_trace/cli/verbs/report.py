@@ -43,6 +43,7 @@ from ..options import (
     help="Language of headings and sentences.",
 )
 @click.option("--width", type=click.IntRange(min=40), help="Columns of a text report.")
+@click.option("--count-from", type=click.IntRange(0, 1), help="Count steps, units and layers from 0 or 1.")
 @click.option("--all", "everything", is_flag=True, help="Do not truncate.")
 @click.option(
     "--no-diagram", is_flag=True, help="Do not write a picture of the cell (x.svg) next to a Markdown file x.md."
@@ -59,6 +60,7 @@ def command(
     width: int | None,
     notation: str,
     language: str,
+    count_from: int | None,
     everything: bool,
     no_diagram: bool,
     allow_nonfinite: bool,
@@ -77,7 +79,6 @@ def command(
     import sys
 
     from ...base.files import format_of, is_device, spare, written
-    from ...cell.arithmetic import decimals
     from ...report.report import SUFFIXES, pdf, report
 
     picture = f"{os.path.splitext(output)[0]}.svg"
@@ -93,10 +94,8 @@ def command(
         from ...engine.rerun import in_arithmetic
 
         trace = in_arithmetic(trace, arithmetic)
-    if style["digits"] is None:
-        style["digits"] = max(8, decimals(trace.header.arithmetic))
     options = {"detail": detail, "width": columns, "everything": everything, "notation": notation}
-    options |= {"language": language, **style, **selection}
+    options |= {"language": language, "count_from": count_from, **style, **selection}
     if chosen == "pdf":
         made = pdf(trace, **options)
         with written(output, "wb") as file:

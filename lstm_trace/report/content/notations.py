@@ -162,7 +162,7 @@ def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Tr
     said = tuple(
         (Row((Sym(matrix),), (("=", Mat(((Sym(str(state)), Sym(str(given))),))),)),) for matrix, state, given in rows
     )
-    note = (Para(words(language).text("joined")), Derivation(said))
+    note = (Para(words(language, trace.header.count_from).text("joined")), Derivation(said))
     return replace(trace, stages=tuple(stages), parameters=parameters, lines=lines, memory=None), note
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...cell.network import Stage
 from ...formulas.blocks import Text
+from ...formulas.plain import Plain
 from ...formulas.tree import Sym, heading
 from ...trace.address import Address
 from .view import View
@@ -25,10 +26,14 @@ def wanted(shown: View) -> list[tuple[Stage, Address]]:
 def name_of(shown: View, stage: Stage, address: Address) -> Text:
     """An asked line in words: its symbol, and where, as far as that is not clear."""
     line = stage.cell.by_name.get(address.line)
-    symbol = Sym(address.line) if line is None else heading(line, stage.cell)
-    where = shown.where(stage, address.t, address.b)
+    symbol, t = Sym(address.line) if line is None else heading(line, stage.cell), address.t
+    if t is not None and Plain(shown.trace.header.symbols)(at := shown.at(stage, t, symbol)) != Plain(
+        shown.trace.header.symbols
+    )(symbol):
+        symbol, t = at, None  # its index says the step
+    where = shown.where(stage, t, address.b)
     unit = address.unit[0] if address.unit is not None else shown.chosen.unit
     if unit is not None:
-        label = shown.words.word("unit", j=unit)
+        label = shown.words.word("unit", j=shown.words.nth(unit))
         where = shown.words.word("list").join(filter(None, (where, label)))
     return (symbol, aside) if (aside := shown.words.aside(where)) else (symbol,)

@@ -23,7 +23,7 @@ def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Prem
     for name in names:
         vector = shown.values.vector(stage.scope, name, t, b, shown.units)
         exact = all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
-        items.append((value(name, stage.cell), "=" if exact else "≈", vector))
+        items.append((shown.at(stage, t, value(name, stage.cell)), "=" if exact else "≈", vector))
     return Premises((tuple(items),))
 
 
@@ -46,7 +46,7 @@ def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) ->
         if k is None:
             head.append(("…",))
         elif name in stage.cell.inputs:
-            head.append((labels[k],) if labels else (Sym(name), f"[{k}]"))
+            head.append((labels[k],) if labels else (Sym(name), f"[{shown.words.nth(k)}]"))
         else:
             head.append((shown.unit(k, width),))
     rows: list[tuple[Text, ...]] = []
@@ -56,7 +56,8 @@ def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) ->
             rows.append(tuple((Dots("down"),) for _ in head))
             continue
         t, b = pairs[at]
-        first = [(str(t),)] * (shown.trace.steps > 1) + [(str(b),)] * (shown.trace.batch > 1)
+        nth = shown.words.nth
+        first = [(str(nth(t)),)] * (shown.trace.steps > 1) + [(str(nth(b)),)] * (shown.trace.batch > 1)
         cells = [(Dots(),) if k is None else (shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns]
         rows.append((*first, *cells))
     return Table(tuple(head), tuple(rows), places)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from ...base.arrays import Array
 from ...cell.lines import Line
-from ...cell.network import ADJOINT, VALID, Stage, X, forward_stages, layer_and_direction
+from ...cell.network import VALID, Stage, forward_stages
 from ...errors import MissingError
-from ...formulas.blocks import Block, Text
+from ...formulas.blocks import Block
 from ...formulas.numbers import Style
 from ...formulas.tree import Node, formula, kept, written_out
 from ...formulas.values import Values
@@ -21,6 +21,7 @@ from ...trace.trace import Trace
 from ..languages.strings import Words, words
 from .checks import check_selection, check_style
 from .line_groups import Group, groups
+from .naming import Naming
 from .worked_rows import TERMS
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class View:
+class View(Naming):
     """A trace with what is shown of it.
 
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
@@ -150,54 +151,6 @@ class View:
             return [self.chosen.unit] if self.chosen.unit < width else []
         return kept(width, self.units)
 
-    def unit(self, j: int, width: int) -> str:
-        """A unit in words, with its label where the problem gives labels for this many."""
-        labels = self.trace.header.names.get("h", ())
-        if len(labels) == width:
-            return self.words.word("unit.named", j=j, name=labels[j])
-        return self.words.word("unit", j=j)
-
-    def label(self, stage: Stage, line: Line, j: int, width: int) -> str:
-        """A unit of a line in words; of a line that has the entries of the input, that entry with its label."""
-        entries = {name for name, source in self.trace.stage(stage.owner).sources.items() if source == X}
-        if line.name not in entries and not any(new == line.name and of in entries for new, of in stage.cell.gradient):
-            return self.unit(j, width)
-        labels = self.trace.header.names.get("x", ())
-        if len(labels) == width:
-            return self.words.word("entry.named", j=j, name=labels[j])
-        return self.words.word("entry", j=j)
-
-    def place(self, *stages: Stage) -> str:
-        """Layers and directions in words; empty where there is only one."""
-        forward = forward_stages(self.trace.stages)
-        if len(forward) == 1:
-            return ""
-        layers: dict[str, list[int]] = {}
-        for stage in stages:
-            layers.setdefault(layer_and_direction(stage.owner)[1], []).append(stage.layer)
-        plain = all(s.direction == "forward" for s in forward)
-        return self.words.word("semicolon").join(self._place(way, sorted(n), plain) for way, n in layers.items())
-
-    def _place(self, direction: str, layers: list[int], plain: bool) -> str:
-        if len(layers) == 1:
-            layer = self.words.word("layer", n=layers[0])
-        else:
-            layer = self.words.word("layer.many", n="".join(map(str, self.words.listed([(str(n),) for n in layers]))))
-        if plain:
-            return layer
-        return self.words.word(
-            "place", layer=layer, direction=self.words.word(f"direction.{direction.removeprefix(ADJOINT)}")
-        )
-
-    def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
-        """Layer, direction, step and row in words, as far as there are several."""
-        found = [self.place(stage)] if stage is not None else []
-        if t is not None and self.trace.span != range(1):
-            found.append(self.words.word("step", t=t))
-        if b is not None and self.trace.batch > 1:
-            found.append(self.words.word("row", b=b))
-        return self.words.word("list").join(part for part in found if part)
-
     def idle(self, place: Place) -> bool:
         """Whether only the lines that keep the states are shown at a place, since it is padding."""
         short = not self.everything and self.chosen.names is None and VALID in place.stage.sources.values()
@@ -214,10 +167,6 @@ class View:
     @cached_property
     def _valid(self) -> Array:
         return self.trace.valid
-
-    def said(self, key: str, **fields: object) -> Text:
-        """The string of `key`, all of whose fields are text."""
-        return (self.words.word(key, **fields),)
 
 
 def _lines(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
@@ -249,8 +198,8 @@ def view(
         fits = "vector" if places * len(widths) <= VECTORS else "summary"
         detail = "scalar" if places * sum(widths) <= SCALARS else fits  # type: ignore[assignment]
     shown = View(
-        trace, Values(trace, digits), words(language), chosen, detail or "summary", everything, stages, tuple(steps),
-        tuple(batch),
+        trace, Values(trace, digits), words(language, trace.header.count_from), chosen, detail or "summary", everything,
+        stages, tuple(steps), tuple(batch),
     )  # fmt: skip
     return shown if everything else _bounded(shown, chosen, auto)
 

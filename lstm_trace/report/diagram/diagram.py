@@ -295,7 +295,7 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
     """
     stage = trace.stages[0] if scope is None else trace.stage(scope)
     numbers = Values(trace, DIGITS)
-    picture = Picture(stage, widths(stage, numbers), words(language), trace.header.symbols)
+    picture = Picture(stage, widths(stage, numbers), words(language, trace.header.count_from), trace.header.symbols)
     values = picture.texts(shown(picture, numbers, t, b))
     wide, tall = picture.size
     title = escape(caption(trace, stage, t, b, picture.said))
@@ -311,9 +311,9 @@ def caption(trace: Trace, stage: Stage, t: int, b: int, said: Words) -> str:
     """What a picture shows, in words."""
     parts = []
     if len(forward_stages(trace.stages)) > 1:
-        parts += [said.word("layer", n=stage.layer), said.word(f"direction.{stage.direction}")]
+        parts += [said.word("layer", n=said.nth(stage.layer)), said.word(f"direction.{stage.direction}")]
     if trace.steps > 1:
-        parts.append(said.word("step", t=t))
+        parts.append(said.word("step", t=said.nth(t)))
     if trace.batch > 1:
-        parts.append(said.word("row", b=b))
+        parts.append(said.word("row", b=said.nth(b)))
     return (trace.header.title or said.word("diagram")) + said.aside(said.word("list").join(parts))

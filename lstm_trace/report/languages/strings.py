@@ -15,10 +15,15 @@ from . import languages
 
 @dataclass(frozen=True)
 class Words:
-    """The strings of one language."""
+    """The strings of one language. count_from: from which number steps, units and layers are counted."""
 
     language: str
     table: dict[str, str]
+    count_from: int = 0
+
+    def nth(self, place: int) -> int:
+        """The number of the step, unit, row or layer at a place, as it is counted."""
+        return place + self.count_from
 
     def has(self, key: str) -> bool:
         """Whether there is a string for `key`."""
@@ -62,14 +67,14 @@ class Words:
 
 
 @cache
-def words(language: str = "en") -> Words:
-    """The strings of a language; those that it has not are the English ones.
+def words(language: str = "en", count_from: int = 0) -> Words:
+    """The strings of a language; those that it has not are the English ones. count_from: see `Words`.
 
     Raises OptionError for a language that has no file.
     """
     if language not in (known := languages()):
         raise OptionError(f"there is no language {language!r}{nearest(language, known, 'expected')}")
-    return Words(language, {**_table("en"), **_table(language)})
+    return Words(language, {**_table("en"), **_table(language)}, count_from)
 
 
 @cache

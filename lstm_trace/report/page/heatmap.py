@@ -127,7 +127,7 @@ def svg(
     return (
         f'<svg class="map" viewBox="0 0 {size[0]:.0f} {size[1]:.0f}" width="{size[0]:.0f}" height="{size[1]:.0f}" '
         f'role="img" aria-labelledby="{ident}" data-left="{_LEFT:g}" data-wide="{wide:g}" data-bin="{found.bins[0]}">'
-        f'<title id="{ident}">{title}</title>{fields}{cursor}{_axes(found, wide, tall, names)}'
+        f'<title id="{ident}">{title}</title>{fields}{cursor}{_axes(found, words, wide, tall, names)}'
         f"{_legend(found, kind, right + 16, style)}</svg>"
     )
 
@@ -152,9 +152,9 @@ def _fields(found: Map, words: Words, kind: str, wide: float, tall: float, style
         return "".join(
             f'<rect class="{kind}{_colour(level[j, t])}" x="{_LEFT + t * wide:.4g}" y="{_TOP + j * tall:.4g}" '
             f'width="{wide:.4g}" height="{tall:.4g}"><title>'
-            f"{escape(words.word('map.value', t=at, j=j, value=number(style.show(found.values[j, t]))))}</title></rect>"
+            f"{escape(_value(found, words, style, j, t))}</title></rect>"
             for j in range(units)
-            for t, at in enumerate(range(found.first, found.first + steps))
+            for t in range(steps)
         )
     paths = []
     for value in sorted(set(level.flat)):
@@ -167,6 +167,12 @@ def _fields(found: Map, words: Words, kind: str, wide: float, tall: float, style
     return "".join(paths)
 
 
+def _value(found: Map, words: Words, style: Style, j: int, t: int) -> str:
+    """The value of a field in words."""
+    value = number(style.show(found.values[j, t]))
+    return words.word("map.value", t=words.nth(found.first + t), j=words.nth(j), value=value)
+
+
 def _runs(there: Array) -> list[tuple[int, int]]:
     """Start and length of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], there.astype(int), [0]))))
@@ -177,19 +183,19 @@ def _colour(level: int) -> str:
     return "x" if level < 0 else str(level)
 
 
-def _axes(found: Map, wide: float, tall: float, names: tuple[str, ...]) -> str:
+def _axes(found: Map, words: Words, wide: float, tall: float, names: tuple[str, ...]) -> str:
     units, steps = found.values.shape
     every = next(n for n in (1, 2, 5, 10, 20, 50) if n * wide >= 26 or n == 50)
     row = next(n for n in (1, 2, 4, 8) if n * tall >= 11 or n == 8)
     ticks = [
         f'<text x="{_LEFT + (t + 0.5) * wide:.1f}" y="{_TOP + units * tall + 13:.1f}">'
-        f"{found.first + t * found.bins[0]}</text>"
+        f"{words.nth(found.first + t * found.bins[0])}</text>"
         for t in range(0, steps, every)
     ]
     labels = names if len(names) == found.sizes[1] and max(map(len, names), default=9) <= 5 else ()
     ticks += [
         f'<text class="end" x="{_LEFT - 5:.1f}" y="{_TOP + (j + 0.5) * tall + 4:.1f}">'
-        f"{escape(labels[j]) if labels and found.bins[1] == 1 else j * found.bins[1]}</text>"
+        f"{escape(labels[j]) if labels and found.bins[1] == 1 else words.nth(j * found.bins[1])}</text>"
         for j in range(0, units, row)
     ]
     return "".join(ticks)

@@ -129,14 +129,15 @@ def step_bar(found: Page) -> str:
         }
         for stage in shown.stages
     }  # fmt: skip
-    data = {"steps": steps, "cells": {scope: ident for scope, (ident, _) in found.pictures.items()}, "texts": texts}
+    cells = {scope: ident for scope, (ident, _) in found.pictures.items()}
+    data = {"steps": steps, "first": said.count_from, "cells": cells, "texts": texts}
     text = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
     places = [(stage.scope, shown.place(stage)) for stage in shown.stages]
-    rows = [(str(b), said.word("row", b=b)) for b in shown.rows]
+    rows = [(str(b), shown.row(b)) for b in shown.rows]
     first = steps.index(found.places[0].t) if found.places[0].t in steps else 0
     step = (
         f'<label>{escape(said.word("step.choose"))} t <input type="range" name="t" min="0" max="{len(steps) - 1}" '
-        f'value="{first}"></label> <output>{steps[first]}</output>'
+        f'value="{first}"></label> <output>{said.nth(steps[first])}</output>'
         if len(steps) > 1
         else ""
     )

@@ -95,8 +95,9 @@
       const t = data.steps[range ? range.value : 0];
       const scope = chosen("s", Object.keys(data.cells)[0]);
       const row = chosen("b", Object.keys(data.texts[scope])[0]);
-      if (output) output.textContent = t;
-      if (range) range.setAttribute("aria-valuetext", `t = ${t}`);
+      const told = `t = ${t + data.first}`;
+      if (output) output.textContent = t + data.first;
+      if (range) range.setAttribute("aria-valuetext", told);
       let found = false;
       steps.forEach((step) => {
         const here = +step.dataset.t === t && step.dataset.s === scope && step.dataset.b === row;
@@ -113,7 +114,7 @@
           spot.setAttribute("aria-label", `${spot.dataset.said}: ${texts[k]}`);
         });
         const step = steps.find((e) => +e.dataset.t === t && e.dataset.s === scope && e.dataset.b === row);
-        const names = [...$$("select", bar).map((e) => e.selectedOptions[0].textContent), range ? `t = ${t}` : ""];
+        const names = [...$$("select", bar).map((e) => e.selectedOptions[0].textContent), range ? told : ""];
         $("figcaption", figure).textContent = step ? $("h3", step).textContent : names.filter(Boolean).join(", ");
       });
       $$(".map").forEach((map) => {

@@ -46,7 +46,7 @@ def _intro(shown: View) -> Text:
     }
     if trace.first:  # only some steps were recorded
         key = "intro.window" if trace.steps > 1 else "intro.window.1"
-        window = shown.said(key, first=trace.first, last=trace.span[-1])
+        window = shown.said(key, first=words.nth(trace.first), last=words.nth(trace.span[-1]))
     else:
         window = ()
     if trace.x is None:
@@ -114,7 +114,8 @@ def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
     symbol: Node = Sym(name)
     chosen = shown.chosen.unit
     if chosen is not None and chosen < array.shape[0] > 1:
-        symbol = Index(Sym(name), f"{chosen},:" if array.ndim == 2 else f"{chosen}")
+        nth = shown.words.nth(chosen)
+        symbol = Index(Sym(name), f"{nth},:" if array.ndim == 2 else f"{nth}")
         places: list[int | None] = [chosen]
     else:
         places = kept(array.shape[0], shown.units)
@@ -171,13 +172,14 @@ def _states(shown: View) -> Iterator[Block]:
         return
     for stage, states, zero in found:
         place = shown.words.word("prefix", what=shown.place(stage)) if shown.place(stage) else ""
-        symbols = shown.words.listed([(Sym(name),) for name in states])
+        first = shown.trace.span[-1 if stage.backwards else 0]
+        symbols = shown.words.listed([(shown.at(stage, first, Sym(name)),) for name in states])
         if zero or shown.trace.batch > 1:
             key = "before.rows" if not zero else "before.zero" if len(states) > 1 else "before.zero.1"
             yield Para(capital((place, *shown.words.text(key, states=symbols))))
             continue
         yield Para(capital((place, *shown.said("before"))))
-        yield vectors(shown, stage, states, shown.trace.span[-1 if stage.backwards else 0], 0)
+        yield vectors(shown, stage, states, first, 0)
 
 
 def _labels(shown: View) -> Sequence[str]:
@@ -210,7 +212,8 @@ def _padding(shown: View) -> Iterator[Block]:
     if trace.lengths is not None:
         counts = {b: int(trace.lengths[b]) for b in rows}
         texts: list[Text] = [
-            (shown.words.word("length.1" if n == 1 else "length", n=n, b=b),) for b, n in counts.items()
+            (shown.words.word("length.1" if n == 1 else "length", n=n, b=shown.words.nth(b)),)
+            for b, n in counts.items()
         ]
         yield Para(shown.words.text("lengths", lengths=shown.words.listed(texts)))
     if trace.mask is not None:
@@ -225,10 +228,11 @@ def _masked(shown: View, b: int) -> str:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], trace.mask[:, b].astype(int), [0]])))
     spans = [(trace.span[begin], trace.span[end - 1]) for begin, end in edges.reshape(-1, 2)]
     if not spans:
-        return shown.words.word("mask.none", b=b)
+        return shown.words.word("mask.none", b=shown.words.nth(b))
+    spans = [(shown.words.nth(first), shown.words.nth(last)) for first, last in spans]
     texts = [str(first) if first == last else f"{first}–{last}" for first, last in spans]
     few = texts if shown.everything or len(texts) <= TABLE else [*texts[:TABLE], "…"]
-    return shown.words.word("mask.row", steps=shown.words.word("list").join(few), b=b)
+    return shown.words.word("mask.row", steps=shown.words.word("list").join(few), b=shown.words.nth(b))
 
 
 def _wanted(shown: View) -> Text:

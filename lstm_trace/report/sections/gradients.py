@@ -10,8 +10,7 @@ from ...backpropagation.mapping import by_address
 from ...base.arrays import Array
 from ...cell.network import Stage, X
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text
-from ...formulas.exact import Exact, evaluate
-from ...formulas.tree import Dots, Mat, MatVec, Node, Num, Prod, Sym, Transposed, Vec, kept, numbers, value
+from ...formulas.tree import Dots, Mat, MatVec, Node, Num, Prod, Sym, Transposed, Vec, kept, value
 from ...formulas.whole import total
 from ...trace.address import INITIAL
 from ..content.excerpt import excerpt, left_out
@@ -63,16 +62,6 @@ def _places(back: Back, stage: Stage, term: Term) -> list[Place]:
         for b in back.seeded
         if back.live.at(stage, t, b).issuperset(bears)
     ]
-
-
-def _exact(back: Back, node: Num) -> Exact:
-    """What a number is exactly, where it is shown as that."""
-    return node.shown.fraction if back.values.is_exact(node) else None
-
-
-def _sign(back: Back, node: Node, result: Num) -> str:
-    """`=` where the printed sum is true and every number in it is what is shown."""
-    return "=" if evaluate(node, lambda leaf: _exact(back, leaf)) == result.shown.fraction else "≈"
 
 
 def summed(back: Back, stage: Stage, terms: Sequence[Term], over: str) -> Node:
@@ -128,8 +117,7 @@ class _Parameter:
         parts: list[tuple[str, Node]] = [("=", self._sum())]
         if back.detail != "summary":
             put_in = total([pair for at in self._chosen() for pair in self._outer(at, rows, columns)])
-            exact = all(_exact(back, n) is not None for n in numbers(put_in))
-            parts.append(("=" if exact else "≈", put_in))
+            parts.append(("=", put_in))
         result = Mat(tuple(tuple(self._entry(i, k) for k in columns) for i in rows))
         shown = [(i, k) for i in rows for k in columns if i is not None and k is not None]
         mark = "=" if None not in self._chosen() and all(self._same(i, k) for i, k in shown) else "≈"
@@ -159,13 +147,13 @@ class _Parameter:
         return self._num(self.found[i, k])
 
     def _same(self, i: int, k: int) -> bool:
-        """Whether an entry is exactly what is printed, and so is what it comes from."""
+        """Whether an entry is printed as exactly what the printed products come to."""
         products: list[tuple[float, Node]] = [
             (1.0, Prod(self._unit(left, p, i), self._unit(right, p, k)))
             for p in self.places
             for left, right in self._there(p)
         ]
-        return _sign(self.back, total(products), self._num(self.found[i, k])) == "="
+        return self.back.values.between(total(products), self._num(self.found[i, k])) == "="
 
     # -- a vector: a row for each unit --------------------------------------------------------------------------------
 
@@ -182,10 +170,9 @@ class _Parameter:
                 rows.append(Row((Dots("down"),), under=True))
                 continue
             tree, result = self._added(j), self._num(self.found[j])
-            mark = _sign(back, tree, result)
-            parts: tuple[tuple[str, Node], ...] = ((":", tree), (mark, result))
+            parts: tuple[tuple[str, Node], ...] = ((":", tree), (back.values.between(tree, result), result))
             if isinstance(tree, Num):
-                parts = ((mark, result),)
+                parts = ((back.values.relation(tree, None), result),)
             rows.append(Row((back.unit(j, len(self.found)),), parts, under=True))
         return tuple(rows)
 
@@ -232,7 +219,7 @@ def _inputs(back: Back) -> Iterator[Block]:
     first: list[Text] = [(Sym("t"),)] if shown.trace.steps > 1 else []
     first += [shown.said("column.row")] if shown.trace.batch > 1 else []
     symbol = Sym(lines[readers[0].scope][0])
-    head = (*first, *(("…",) if k is None else (symbol, f"[{k}]") for k in columns))
+    head = (*first, *(("…",) if k is None else (symbol, f"[{shown.words.nth(k)}]") for k in columns))
     rows: list[tuple[Text, ...]] = []
     sizes = [float(np.abs(x[shown.trace.index(t), b]).max()) for t, b in reached]
     entries = excerpt(sizes, len(sizes) if shown.everything else TABLE, timed=True)
@@ -241,8 +228,8 @@ def _inputs(back: Back) -> Iterator[Block]:
             rows.append(tuple((Dots("down"),) for _ in head))
             continue
         t, b = reached[entry]
-        labels: list[Text] = [(str(t),)] if shown.trace.steps > 1 else []
-        labels += [(str(b),)] if shown.trace.batch > 1 else []
+        labels: list[Text] = [(str(shown.words.nth(t)),)] if shown.trace.steps > 1 else []
+        labels += [(str(shown.words.nth(b)),)] if shown.trace.batch > 1 else []
         at = shown.trace.index(t), b
         rows.append((*labels, *((Dots(),) if k is None else (_shown(back, x[(*at, k)]),) for k in columns)))
     yield Table(head, tuple(rows), len(first))

@@ -101,8 +101,8 @@ def _where(shown: View, t: int, b: int, j: int, width: int) -> str:
     """A unit in words, with step and row where there are several."""
     parts = []
     if shown.trace.steps > 1:
-        parts.append(shown.words.word("step.short", t=t))
+        parts.append(shown.step(t, short=True))
     if shown.trace.batch > 1:
-        parts.append(shown.words.word("row", b=b))
+        parts.append(shown.row(b))
     unit = shown.unit(j, width)
     return shown.words.word("at", what=unit, where=shown.words.word("list").join(parts)) if parts else unit

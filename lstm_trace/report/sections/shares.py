@@ -87,7 +87,7 @@ def _symbol(premise: Premise) -> str:
 
 def _row(back: Back, part: _Part) -> Row:
     """What differs with its numbers, where that is little; else in symbols."""
-    at = [back.words.word("step", t=part.t)] if part.t is not None and back.trace.steps > 1 else []
+    at = [back.step(part.t)] if part.t is not None and back.trace.steps > 1 else []
     where = back.words.word("list").join(filter(None, (part.where, *at)))
     label: Text = (part.symbol, back.words.aside(where)) if where else (part.symbol,)
     places = np.argwhere(part.here != part.base)
@@ -97,17 +97,18 @@ def _row(back: Back, part: _Part) -> Row:
     else:
         gap = Sum((1.0, -1.0), (part.symbol, Baseline(part.symbol)))
         put_in = MatVec(Sym("Σ"), Prod(back.slope(part.symbol), gap))
-    return Row(label, (("=", put_in), ("≈" if part.share else "=", _num(back, part.share))))
+    share = _num(back, part.share)
+    return Row(label, (("=", put_in), (back.values.between(put_in, share), share)))
 
 
 def _term(back: Back, part: _Part, at: tuple[int, ...]) -> Node:
     """Slope times difference of one entry."""
-    gap = Sum((1.0, -1.0), (_num(back, part.here[at]), _num(back, part.base[at])))
+    gap = Sum((1.0, -1.0), (_num(back, part.here[at], True), _num(back, part.base[at], True)))
     return times(_num(back, part.slope[at]), gap)
 
 
-def _num(back: Back, value: object) -> Num:
-    return Num(back.values.style.show(value), value)
+def _num(back: Back, value: object, given: bool = False) -> Num:
+    return Num(back.values.style.show(value, given=given), value)
 
 
 def _sum(back: Back, shares: list[float]) -> Iterator[Block]:
@@ -117,5 +118,6 @@ def _sum(back: Back, shares: list[float]) -> Iterator[Block]:
     rows = [(Row(back.said("between.sum"), (("≈" if found else "=", _num(back, found)),)),)]
     if not abs(gap - found) <= ROUNDING * max(1.0, np.abs(shares).sum()):
         rows.append((Row(back.said("between.rest"), (("≈", _num(back, gap - found)),)),))
-    parts = (("=", Sum((1.0, -1.0), (value, base))), ("≈" if gap else "=", _num(back, gap)))
+    formula, shown = Sum((1.0, -1.0), (value, base)), _num(back, gap)
+    parts = (("=", formula), (back.values.between(formula, shown), shown))
     yield Derivation((*rows, (Row((Sym("ΔL"),), parts),)))

@@ -47,14 +47,15 @@ def _start(shown: View, place: Place) -> Iterator[Block]:
     stage, t, b = place
     if shown.idle(place):
         key = "masked" if shown.trace.padded == "mask" else "past"
-        yield Para(shown.words.text(key, b=str(b), option=Code("--all")))
+        yield Para(shown.words.text(key, b=str(shown.words.nth(b)), option=Code("--all")))
     names = read(shown, stage)
     if t == shown.steps[0] and b == shown.rows[0]:
         for name in names:
             scope, line = scope_and_name(stage.sources.get(name, ""))
             if scope:
                 source = shown.place(shown.trace.stage(scope))
-                yield Para(shown.words.text("from", name=Sym(name), source=Sym(line), place=source))
+                symbols = {key: shown.at(stage, t, Sym(n)) for key, n in (("name", name), ("source", line))}
+                yield Para(shown.words.text("from", place=source, **symbols))
     if names and shown.detail != "summary":
         yield vectors(shown, stage, names, t, b)
 
@@ -86,7 +87,7 @@ def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
     rows = []
     for line in lines:
         vector, sign = result(shown, place, line)
-        rows.append((Row((heading(line, place.stage.cell),), ((sign, vector),)),))
+        rows.append((Row((_symbol(shown, place, line),), ((sign, vector),)),))
     if rows:
         yield Derivation(tuple(rows))
 
@@ -102,7 +103,7 @@ def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
     """The formula of a line, and a row for each unit with its numbers."""
     stage, t, b = place
     width = shown.trace.lines[stage.scope][line.name].shape[-1]
-    rows = [Row((heading(line, stage.cell),), tuple(shown.formulas(stage, line)))]
+    rows = [Row((_symbol(shown, place, line),), tuple(_formulas(shown, place, line)))]
     for unit in shown.indices(width):
         if unit is None:
             rows.append(Row((Dots("down"),), under=True))
@@ -129,18 +130,23 @@ def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
 
 def chain(shown: View, place: Place, line: Line) -> Row:
     """Symbol = formula = formula with vectors = value."""
-    cell = place.stage.cell
-    parts = list(shown.formulas(place.stage, line))
+    parts = list(_formulas(shown, place, line))
     put_in = _substituted(shown, place, line)
-    if put_in is not None:
-        parts.append(put_in)
     vector, sign = result(shown, place, line)
-    rounds = put_in is not None and shown.trace.header.arithmetic is not None
-    if rounds and sign == "=" and not _true(shown, place, line):
-        sign = "≈"
-    if put_in is None or put_in[1] != vector:
-        parts.append((sign, vector))
-    return Row((heading(line, cell),), tuple(parts))
+    if put_in is not None and put_in != vector:
+        parts.append(("=", put_in))
+        sign = "=" if _true(shown, place, line) else "≈"
+    parts.append((sign, vector))
+    return Row((_symbol(shown, place, line),), tuple(parts))
+
+
+def _symbol(shown: View, place: Place, line: Line) -> Node:
+    return shown.at(place.stage, place.t, heading(line, place.stage.cell))
+
+
+def _formulas(shown: View, place: Place, line: Line) -> Iterator[tuple[str, Node]]:
+    for sign, node in shown.formulas(place.stage, line):
+        yield sign, shown.at(place.stage, place.t, node)
 
 
 def _true(shown: View, place: Place, line: Line) -> bool:
@@ -148,19 +154,18 @@ def _true(shown: View, place: Place, line: Line) -> bool:
     stage, t, b = place
     width = shown.trace.lines[stage.scope][line.name].shape[-1]
     units = [unit for unit in shown.indices(width) if unit is not None]
-    return all(shown.values.scalar(stage, line, t, b, unit, whole=shown.whole).relation == "=" for unit in units)
+    found = (shown.values.scalar(stage, line, t, b, unit, shown.terms, shown.whole) for unit in units)
+    return all(scalar.relation == "=" for scalar in found)
 
 
-def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | None:
+def _substituted(shown: View, place: Place, line: Line) -> Node | None:
     """The formula with vectors in place of names, matrices by name; None where an operand was not recorded."""
     stage, t, b = place
     if any(shown.values.array(stage.scope, operand) is None for operand in line.operands):
         return None
-    sign = "="
 
     def part(operand: Operand) -> Node:
         """The value of an operand."""
-        nonlocal sign
         if not isinstance(operand, str):
             return shown.values.num(stage.scope, operand, None, None, ())
         values = shown.values.array(stage.scope, operand)
@@ -171,14 +176,12 @@ def _substituted(shown: View, place: Place, line: Line) -> tuple[str, Node] | No
         vector = shown.values.vector(
             stage.scope, operand, t if per_step else None, b if per_step else None, shown.units
         )
-        if not _all_exact(shown, vector):
-            sign = "≈"
         return vector if len(vector.entries) > 1 else vector.entries[0]
 
     if isinstance(shown, Back):
         tree = whole(line, stage.cell, lambda name: shown.width(stage, name), part)
-        return None if isinstance(tree, Vec | Num) else (sign, tree)
-    return sign, SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
+        return None if isinstance(tree, Vec | Num) else tree
+    return SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
 
 
 def _all_exact(shown: View, vector: Vec) -> bool:
@@ -208,7 +211,7 @@ def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Head
         yield Heading(level, shown.said("line.carried"))
         return
     if not leader.assigned:
-        yield Heading(level, (heading(leader, cell),))
+        yield Heading(level, (_symbol(shown, place, leader),))
         return
     key = f"{shown.trace.header.kind}.{leader.name}"
     if leader.call and words.has(f"function.{leader.call[0]}"):
@@ -219,9 +222,9 @@ def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Head
         carried = leader.name in cell.states.values()
         key = "line.state" if carried else "line.gate" if is_gate(leader, cell) else "line.output"
         if key == "line.output" and leader.name != cell.output:
-            yield Heading(level, (Sym(leader.name),))
+            yield Heading(level, (_symbol(shown, place, leader),))
             return
-    yield Heading(level, (f"{words.word(key)} ", Sym(leader.name)))
+    yield Heading(level, (f"{words.word(key)} ", _symbol(shown, place, leader)))
 
 
 def rounding(shown: View, name: str) -> Text:

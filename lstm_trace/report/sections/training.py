@@ -12,7 +12,7 @@ from ...cell.lines import Cell, Line
 from ...cell.network import layer_and_direction
 from ...formulas.blocks import Block, Derivation, Heading, Para, Row, Table, Text
 from ...formulas.tex import Tex
-from ...formulas.tree import Dots, Gradient, Mat, MatVec, Node, Num, Prod, Sym, Vec, formula, kept, numbers
+from ...formulas.tree import Dots, Gradient, Mat, MatVec, Node, Num, Prod, Sym, Vec, formula, kept
 from ...formulas.values import Values
 from ...trace.trace import Trace
 from ..content.view import UNITS, View
@@ -68,7 +68,9 @@ def _rule(shown: View, done: Training) -> Iterator[Block]:
     rows = [(Row((Sym(x.name),), (("=", _mapped(formula(x, cell), names)),)),) for x in cell.lines if x.assigned]
     yield Derivation(tuple(rows))
     style = shown.values.style
-    constants: list[Text] = [(Sym(name), " = ", Num(style.show(v), v)) for name, v in done.optimizer.constants.items()]
+    constants: list[Text] = [
+        (Sym(name), " = ", Num(style.show(v, given=True), v)) for name, v in done.optimizer.constants.items()
+    ]
     yield Para(shown.words.text("train.constants", constants=shown.words.listed(constants)))
 
 
@@ -116,7 +118,7 @@ class _Parameter:
         if self.shown.detail != "summary":
             read = {name for name in self.stage.through(line) if name.isidentifier()}
             put_in = _mapped(tree, {name: self._node(name) for name in read})
-            parts.append(("=" if all(map(self.values.is_exact, numbers(put_in))) else "≈", put_in))
+            parts.append(("=", put_in))
         return Row((left,), (*parts, (self._sign(line), self._node(line.name))), under=line.name != cell.lines[0].name)
 
     def _array(self, name: str) -> Array:
@@ -128,7 +130,7 @@ class _Parameter:
         """A value as a number, a vector or a matrix."""
         values = self._array(name)
         if values.ndim == 1:  # a constant of the rule
-            return Num(self.shown.values.style.show(values[0]), values[0])
+            return Num(self.shown.values.style.show(values[0], given=True), values[0])
         if values.shape[-1] == 1 and self.shape[-1] != 1:
             return self._num(name, 0, 0)
         most = None if self.shown.everything else UNITS

@@ -87,8 +87,9 @@ def _named(back: Back) -> Node:
     """The symbol of what L is, with its unit where there are several."""
     stage, name, *_ = found = back.target
     symbol = value(name, stage.cell)
-    several = found.unit is not None and back.width(stage, name) > 1
-    return Index(symbol, str(found.unit)) if several else symbol
+    if found.unit is None or back.width(stage, name) == 1:
+        return symbol
+    return Index(symbol, str(back.words.nth(found.unit)))
 
 
 def opening(back: Back) -> Iterator[Block]:
@@ -99,9 +100,10 @@ def opening(back: Back) -> Iterator[Block]:
         gap = value_here.value - base.value
         shown = Num(back.values.style.show(gap), gap)
         at = words.aside(back.where(found.stage, found.t, found.b))
+        formula = Sum((1.0, -1.0), (value_here, base))
         yield Para(words.text(
-            "between.value", line=_named(back), at=at, value=value_here, base=base,
-            gap=Sym("ΔL"), formula=Sum((1.0, -1.0), (value_here, base)), difference=shown,
+            "between.value", line=_named(back), at=at, value=value_here, base=base, gap=Sym("ΔL"), formula=formula,
+            sign=back.values.between(formula, shown), difference=shown,
         ))  # fmt: skip
     elif found.unit is None or found.t is None:
         key = "back.sum" if found.weighted else "back.loss" if found.line == "L" else "back.total"

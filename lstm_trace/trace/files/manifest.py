@@ -14,7 +14,7 @@ from ..header import Header
 from ..trace import Trace
 from .schema import CellInfo, Manifest, StageInfo, validate
 
-_HEADER = ("title", "notes", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic")
+_HEADER = ("title", "notes", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic", "count_from")
 _LISTS = ("ask", "imported", "agreement")
 
 

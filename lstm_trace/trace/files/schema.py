@@ -68,6 +68,11 @@ Mask = Annotated[
 ]
 Length = Annotated[int, BeforeValidator(to_length)]
 ByScope = dict[str, dict[str, Weight]]
+CountFrom = Annotated[
+    Literal[0, 1],
+    BeforeValidator(to_length),
+    Field(description="from which number reports count steps, units and layers; addresses count from 0"),
+]
 
 
 class _Strict(BaseModel):
@@ -126,6 +131,7 @@ class Problem(_Strict):
     ask: list[str] = Field(default_factory=list, description="names or addresses of the requested lines")
     names: dict[Literal["x", "h"], list[str]] = Field(default_factory=dict, description="labels: {x: […], h: […]}")
     symbols: dict[str, str] = Field(default_factory=dict, description="TeX symbols of own names")
+    count_from: CountFrom = 0
 
 
 class StageInfo(_Strict):
@@ -173,6 +179,7 @@ class Manifest(_Strict):
     ask: list[str] = Field(default_factory=list)
     names: dict[str, list[str]] = Field(default_factory=dict)
     symbols: dict[str, str] = Field(default_factory=dict)
+    count_from: CountFrom = 0
     imported: list[str] = Field(default_factory=list)
     batched: bool = True
     batch_first: bool = False

@@ -1,0 +1,92 @@
+"""Problems of hand size, which a person works through on paper, and the decimals that such a person writes down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...cell.arithmetic import decimals as rounded_to
+from ...formulas.numbers import DIGITS, Style
+from ...trace.reads import derived
+from ...trace.rows import Selection
+from ...trace.trace import Trace
+
+#: The largest matrix that is written out with its numbers, (rows, columns); so many numbers are computed one by one.
+MATRIX, SCALARS = (4, 6), 400
+#: Decimals of a problem of hand size: the first of these with which every printed line follows from the printed ones,
+#: or else the one with which most do.
+FEW = (4, 5)
+
+
+def hand_size(trace: Trace, chosen: Selection) -> bool:
+    """Whether what is `chosen` of a trace is as much as a person computes by hand.
+
+    >>> import lstm_trace as lt
+    >>> hand_size(lt.run({"W_xi": [[-1, 0, 0.2]], "W_hi": [[0.5]]}, [1, 2, 3], ask="i_t"), Selection())
+    True
+    """
+    matrices = (a for part in trace.parameters.values() for a in part.values() if a.ndim == 2)
+    if any(size > most for a in matrices for size, most in zip(a.shape, MATRIX, strict=True)):
+        return False
+    widths = (
+        1 if chosen.unit is not None else values.shape[-1]
+        for stage, line, values in trace.recorded()
+        if chosen.has(line.name) and not stage.is_adjoint
+    )  # fmt: skip
+    steps, rows = range(trace.steps)[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
+    return len(steps) * len(rows) * sum(widths) <= SCALARS
+
+
+def style(trace: Trace) -> Style:
+    """The decimals of a report for which none were asked: few at hand size, those noted by hand, or 8.
+
+    What is given stands as it was written, where that is short. A part of a trace has the decimals of the whole.
+    """
+    if (noted := rounded_to(trace.header.arithmetic)) > 0:
+        return Style(noted, given=max(DIGITS, noted))
+    if trace.header.arithmetic is not None or not hand_size(trace, Selection()):
+        return Style(DIGITS)
+    given = FEW[-1] if _short(trace) else None
+    return min((Style(digits, given=given) for digits in FEW), key=partial(_astray, trace))
+
+
+def _short(trace: Trace) -> bool:
+    """Whether no premise has more decimals than are shown."""
+    premises = [*_arrays(trace.parameters), *_arrays(trace.initial), *_arrays(trace.given)]
+    premises += [] if trace.x is None else [trace.x]
+    return all(np.array_equal(_rounded(values, FEW[-1]), values, equal_nan=True) for values in premises)
+
+
+def _rounded(values: Array, digits: int | None) -> Array:
+    with np.errstate(over="ignore"):  # the largest floats, which stay what they are
+        return np.round(values, digits or 0)
+
+
+def _arrays(parts: dict[str, dict[str, Array]]) -> Iterator[Array]:
+    return chain.from_iterable(part.values() for part in parts.values())
+
+
+def _astray(trace: Trace, style: Style) -> int:
+    """How many numbers, shown with so many decimals, are not what the numbers shown before them give."""
+
+    def each(parts: dict[str, dict[str, Array]], digits: int | None) -> dict[str, dict[str, Array]]:
+        return {
+            scope: {name: _rounded(values, digits) for name, values in part.items()} for scope, part in parts.items()
+        }
+
+    given = style.digits if style.given is None else style.given
+    printed = replace(
+        trace, lines=each(trace.lines, style.digits), parameters=each(trace.parameters, given),
+        initial=each(trace.initial, given), given=each(trace.given, given), memory=None,
+        x=None if trace.x is None else _rounded(trace.x, given),
+    )  # fmt: skip
+    found = 0
+    for stage, line, values in printed.recorded():
+        follows = derived(printed, stage.scope, line)
+        found += 0 if follows is None else int(np.count_nonzero(_rounded(follows, style.digits) != values))
+    return found
