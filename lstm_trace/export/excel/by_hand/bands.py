@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from ....cell.network import GIVEN, VALID, Stage, X
 from ....report.content.line_groups import Group, groups
-from ....report.languages.strings import Words, words
 from ..sheets import Book, Grid
 from .chains import GAP, Chain, Piece, chains
 from .columns import Slot, Widths, packed, shared
+from .names import Names, names
 
 #: The keys of what belongs to no layer: the input and what says which steps are valid.
 SHARED = ""
@@ -122,24 +122,15 @@ def _of(book: Book, grid: Grid) -> Iterator[tuple[Grid, str, list[Chain], bool, 
         yield grid, "given", [(Piece("vector", name, fresh=True),) for name in given], False, "h"
     there = {block.name for block in grid.blocks.values() if block.kind == "line"}
     alone = frozenset(there - {block.name for block in grid.lines})
-    for group in _groups(book, grid.stage):
+    known = names(book.trace)
+    for group in _groups(book, grid.stage, known):
         lines = [line for line in group.lines if line.name in there]
         if lines:
-            named = title(book, group.leader.name) if group.leader else _words().word("line.carried")
+            named = known.title(group.leader.name) if group.leader else known.words.word("line.carried")
             yield grid, named, chains(grid.stage, lines, alone), False, "h"
 
 
-def title(book: Book, name: str) -> str:
-    """A line in words, where there are such."""
-    key = f"{book.trace.header.kind}.{name}"
-    return _words().word(key) if _words().has(key) else ""
-
-
-def _words() -> Words:
-    return words("en")
-
-
-def _groups(book: Book, stage: Stage) -> list[Group]:
+def _groups(book: Book, stage: Stage, known: Names) -> list[Group]:
     asked = {address.line for address in book.trace.asked()}
-    titled = (line.name for line in stage.lines if line.name in asked or title(book, line.name))
+    titled = (line.name for line in stage.lines if line.name in asked or known.title(line.name))
     return groups(stage, frozenset(titled))

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..page import Page
-from ..sheets import TOP, Block, Grid, labels
+from ..sheets import TOP, Block, Grid
 from ..texts import TEXTS
 from .layout import ROW, Layout, points
+from .names import begun
 from .roles import ends, of_units, role
-from .symbols import text
 
 #: Pixels of a chart: what it needs, and what it takes where there is room.
 WIDTH, HEIGHT, WIDEST, TALLEST = 340, 220, 620, 300
@@ -82,7 +82,7 @@ def draw(found: Arranged, page: Page) -> None:
         for one in series:
             chart.add_series(one)
         chart.set_title({"name": name, "name_font": {"size": 12}, "overlay": False})
-        chart.set_x_axis({"name": "step", "num_font": {"size": 10}, "label_position": "low"})
+        chart.set_x_axis({"name": _axis(found.layout), "num_font": {"size": 10}, "label_position": "low"})
         grid = {"visible": True, "line": {"color": "#D9D9D9"}}
         chart.set_y_axis({"num_format": "0.0", "num_font": {"size": 10}, "major_gridlines": grid})
         chart.set_legend({"position": "right", "font": {"size": 11}})
@@ -91,23 +91,34 @@ def draw(found: Arranged, page: Page) -> None:
         page.worksheet.insert_chart(spot.row, spot.column, chart, place)
 
 
+def _counted(layout: Layout) -> bool:
+    """Whether the steps are numbered by their places: 1, 2, 3. The layer's sheet counts from 0 always."""
+    return layout.called.words.nth(layout.book.steps.start) == 1
+
+
+def _axis(layout: Layout) -> str:
+    zero = layout.called.words.count_from == 0 or _counted(layout)
+    return "step" if zero else "step, counted from 0"
+
+
 def _charts(layout: Layout) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(title, series) of each: a unit with its gates and states, or a line of other width with its entries."""
+    called = layout.called
     grids = [grid for grid in layout.book.grids.values() if not grid.stage.is_adjoint]
     for grid in grids:
-        place = f"{grid.sheet}: " if len(grids) > 1 else ""
+        place = begun(f"{called.place(grid.stage)}: ") if len(grids) > 1 else ""
         blocks = [grid.blocks[name] for name in of_units(grid.stage) if name in grid.blocks]
         width = max((block.width for block in blocks), default=0)
         for j in range(width):
-            name = (labels(layout.book.trace, "h", width) or [f"unit {i}" for i in range(width)])[j]
-            yield f"{place}{name}", [_series(layout, grid, block, j) for block in blocks if block.width == width]
+            yield (
+                f"{place}{called.one(j, width)}",
+                [_series(layout, grid, block, j) for block in blocks if block.width == width],
+            )
         for block in (grid.blocks[name] for name in ends(grid.stage) if name in grid.blocks):
-            symbol = _symbol(layout, grid, block)
-            yield f"{place}{symbol}", [_entry(layout, grid, block, j) for j in range(block.width)]
-
-
-def _symbol(layout: Layout, grid: Grid, block: Block) -> str:
-    return text(grid.stage, block.name, layout.book.trace.header.symbols)
+            yield (
+                f"{place}{called.text(grid.stage, block.name)}",
+                [_entry(layout, grid, block, j) for j in range(block.width)],
+            )
 
 
 def _series(layout: Layout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
@@ -117,20 +128,27 @@ def _series(layout: Layout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
     alike = [name for name in of_units(grid.stage) if role(grid.stage, name) == kind]
     look = {"color": shades[alike.index(block.name) % len(shades)]}
     look |= {"width": 1.5, "dash_type": "dash"} if kind == "gate" else {"width": 2.5}
-    return _line(layout, grid, block, j, _symbol(layout, grid, block), look)
+    return _line(layout, grid, block, j, layout.called.text(grid.stage, block.name), look)
 
 
 def _entry(layout: Layout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
     """One entry of what is given out."""
     shades = TEXTS["by_hand"]["entries"]
-    return _line(layout, grid, block, j, f"[{j}]", {"color": shades[j % len(shades)], "width": 2})
+    return _line(
+        layout,
+        grid,
+        block,
+        j,
+        layout.called.entries("", block.width)[j],
+        {"color": shades[j % len(shades)], "width": 2},
+    )
 
 
 def _line(layout: Layout, grid: Grid, block: Block, j: int, name: str, look: dict[str, Any]) -> dict[str, Any]:
     last, colour = TOP + len(layout.book.steps) - 1, {"color": look["color"]}
     return {
         "name": name,
-        "categories": [grid.sheet, TOP, 1, last, 1],
+        **({"categories": [grid.sheet, TOP, 1, last, 1]} if not _counted(layout) else {}),
         "values": [grid.sheet, TOP, block.first + j, last, block.first + j],
         "line": look,
         "marker": {"type": "circle", "size": 5, "fill": colour, "border": colour},

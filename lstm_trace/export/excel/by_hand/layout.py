@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ....cell.network import VALID, X
-from ..sheets import Book, Grid, labels
+from ..sheets import Book, Grid
 from .bands import SHARED, Band, Plan, again
 from .chains import Chain, Piece
 from .columns import Slot, placed
+from .names import Names, begun, names
 
-#: Pixels: a row, one that names a layer, one of symbols, the gap below a band, a sign, the gap between steps, a character.
+#: Pixels: a row, one that names a layer, one of symbols, the gap below a band; a sign, the gap between steps, a letter.
 ROW, PLACE, SYMBOLS, GAP_BELOW, SIGN, BETWEEN, CHARACTER = 20, 28, 17, 7, 18, 24, 7.2
 #: Points of a digit on the screen.
 FONT = 11
@@ -91,6 +92,11 @@ class Layout:
     def size(self) -> tuple[int, int]:
         """(width, height) in pixels."""
         return sum(self.columns), self.pixels(0, self.height)
+
+    @cached_property
+    def called(self) -> Names:
+        """What everything is called."""
+        return names(self.book.trace)
 
     def pixels(self, top: int, bottom: int) -> int:
         """The height of some rows."""
@@ -171,14 +177,14 @@ def _panel(layout: Layout, b: int, steps: Sequence[int], several: bool) -> None:
     """Some steps of one batch row, with all bands."""
     book, top = layout.book, layout.height
     if len(book.rows) > 1:
-        layout.titles.append(Title(top, 0, 1, f"Sequence {book.rows[b]}", "panel"))
+        layout.titles.append(Title(top, 0, 1, begun(layout.called.row(book.rows[b])), "panel"))
     for k, t in enumerate(steps):
         begin, end = layout.starts[k], layout.starts[k + 1] - 1
-        layout.titles.append(Title(top, begin, end - begin, f"Step {t}", "step"))
+        layout.titles.append(Title(top, begin, end - begin, begun(layout.called.step(t, short=True)), "step"))
     layout.height += 1
     for grid, bands in layout.plan.stages:
         if grid is not None and several:
-            layout.titles.append(Title(layout.height, 0, 1, _place(grid), "panel"))
+            layout.titles.append(Title(layout.height, 0, 1, begun(layout.called.place(grid.stage)), "panel"))
             layout.rows[layout.height] = PLACE
             layout.height += 1
         for band in bands:
@@ -187,10 +193,6 @@ def _panel(layout: Layout, b: int, steps: Sequence[int], several: bool) -> None:
                 _band(layout, band, b, [(k, t) for k, t in enumerate(steps) if not band.edge or t == edge])
     layout.panels.append((top, layout.height, len(steps)))
     layout.height += 1
-
-
-def _place(grid: Grid) -> str:
-    return f"Layer {grid.stage.layer}, {grid.stage.direction}"
 
 
 def _band(layout: Layout, band: Band, b: int, steps: Sequence[tuple[int, int]]) -> None:
@@ -218,7 +220,7 @@ def _named(layout: Layout, band: Band, last: Piece, top: int, height: int) -> No
     """The labels of the rows, those of the last value."""
     size, _ = _extent(layout, band.grid, last)
     if band.labels and size > 1:
-        found = labels(layout.book.trace, band.labels, size) or [f"[{j}]" for j in range(size)]
+        found = layout.called.entries(band.labels, size)
         layout.names += [(top + (height - size) // 2 + j, name) for j, name in enumerate(found)]
 
 

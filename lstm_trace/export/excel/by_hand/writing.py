@@ -10,8 +10,8 @@ from ..texts import TEXTS
 from .charts import Arranged, draw
 from .formulas import Entry, address, entries, is_edited
 from .layout import Layout, Placed
+from .names import Runs, plain
 from .roles import ROLES, role
-from .symbols import Runs, plain, runs, symbols
 
 _TEXTS = TEXTS["by_hand"]
 _Write = Callable[[], None]
@@ -89,8 +89,7 @@ def write(found: Arranged, page: Page) -> None:
     for row, band in layout.bands:
         text = _TEXTS["bands"].get(band.title, band.title)
         last = band.rows[-1][-1][-1].name
-        own = layout.book.trace.header.symbols
-        pen.text(row, 0, text or runs(band.grid.stage, last, own), bold=True)
+        pen.text(row, 0, text or layout.called.symbol(band.grid.stage, last), bold=True)
     for row, name in layout.names:
         pen.text(row, 0, name, font_color="#595959", align="right", indent=1)
     _pieces(layout, pen)
@@ -132,12 +131,10 @@ def _legend(layout: Layout, pen: Pen) -> None:
 
 def _pieces(layout: Layout, pen: Pen) -> None:
     """Signs, and the symbols above what they stand for."""
-    known: dict[tuple[str, int], dict[str, Any]] = {}
     for found in layout.pieces:
         stage = found.grid.stage
-        own = known.setdefault((stage.scope, found.t), symbols(stage, layout.book.trace.header.symbols, found.t))
         if found.piece.is_value:
-            symbol = runs(stage, found.piece.name, own)
+            symbol = layout.called.symbol(stage, found.piece.name, found.t)
             if found.piece.flipped:
                 symbol = (*symbol, ("ᵀ", False))
             if len(plain(symbol)) <= 4 + 8 * found.width or found.piece.name.isidentifier():
@@ -146,7 +143,10 @@ def _pieces(layout: Layout, pen: Pen) -> None:
         look = {**_TEXTS["titles"]["sign"], "valign": "vcenter" if found.height % 2 else "bottom"}
         text: str | Runs = found.piece.name
         if found.piece.kind == "symbol":
-            text = (*runs(stage, found.piece.name, own), ("ᵀ ×" if found.piece.flipped else " ×", False))
+            text = (
+                *layout.called.symbol(stage, found.piece.name, found.t),
+                ("ᵀ ×" if found.piece.flipped else " ×", False),
+            )
         pen.text(found.row + (found.height - 1) // 2, found.column, text, **look)
 
 
