@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
+from .formulas import rounding
 from .sheets import BY_HAND, CHECK, INPUTS, README, START, Book
 
 TEXTS: dict[str, Any] = tomllib.loads((files(__package__) / "texts.toml").read_text(encoding="utf-8"))
@@ -41,7 +42,8 @@ def about(book: Book, left_out: str) -> Iterator[tuple[tuple[str, ...], str, str
     left_out: why there is no sheet "By hand"; empty where there is.
     """
     header, said, blank = book.trace.header, TEXTS["read_me"], ((), "text", "")
-    rounded = book.live and header.dtype != "float64"
+    computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
+    rounded = book.live and computed != "float64"
     flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": rounded}
     yield (header.title or f"The cell {header.kind}",), "title", ""
     yield (_extent(book),), "note", ""
@@ -58,7 +60,7 @@ def about(book: Book, left_out: str) -> Iterator[tuple[tuple[str, ...], str, str
     yield from (((style, what), style, "") for when, style, what in said["colours"] if flags[when])
     yield blank
     yield ("How to read it",), "name", ""
-    yield from ((("", text.format(dtype=header.dtype)), "text", "") for when, text in said["reading"] if flags[when])
+    yield from ((("", text.format(dtype=computed)), "text", "") for when, text in said["reading"] if flags[when])
     yield blank
     seen: dict[str, list[str]] = {}
     for grid in book.grids.values():

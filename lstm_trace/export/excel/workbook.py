@@ -15,7 +15,7 @@ from . import check, givens, totals
 from .by_hand.charts import Arranged
 from .by_hand.compared import compared
 from .by_hand.formulas import edited
-from .by_hand.small import by_hand
+from .by_hand.small import by_hand, shown_digits
 from .by_hand.writing import write as write_by_hand
 from .cells import cells, recorded
 from .file import workbook
@@ -26,8 +26,6 @@ from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Block, Book, Gri
 from .steps import Columns, write_steps
 from .texts import TEXTS, about, sheets
 
-#: Decimals that "By hand" shows where nothing else is asked for.
-FEWER = 4
 _NOTES = TEXTS["notes"]
 
 
@@ -41,16 +39,14 @@ def write(job: Job, path: str | Path) -> None:
         raise OptionError("--unit is for tables: a unit of a layer is computed from all of them; choose steps or lines")
     book = fitting(job.trace, job.selection, not job.values, job.padding)
     asked = job.digits.digits
-    hand = by_hand(book, FEWER if asked is None else asked)
+    few = shown_digits(job.trace, asked)
+    hand = by_hand(book, few)
     elsewhere = _nowhere if isinstance(hand, str) else partial(edited, hand.layout)
     with workbook(path) as made:
         made.set_properties({"title": property_text(job.trace.header.title), "comments": "Written by lstm-trace"})
         styles = Styles(made, DIGITS if asked is None else asked)
-        own = {BY_HAND: Styles(made, FEWER if asked is None else asked)}
-        pages = {
-            name: Page(made, name, own.get(name, styles), tab)
-            for name, tab, _ in sheets(book, not isinstance(hand, str))
-        }
+        own, there = {BY_HAND: Styles(made, few)}, sheets(book, by_hand=not isinstance(hand, str))
+        pages = {name: Page(made, name, own.get(name, styles), tab) for name, tab, _ in there}
         if not isinstance(hand, str):
             write_by_hand(hand, pages[BY_HAND])
         _read_me(book, pages[README], hand)

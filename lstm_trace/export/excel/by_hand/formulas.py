@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ....base.arrays import Array
-from ....cell.arithmetic import decimals
 from ....cell.lines import Line
 from ....cell.network import GIVEN, VALID, X, scope_and_name
-from ..formulas import FORMULAS, Ref, column, constant
+from ..formulas import FORMULAS, Ref, column, constant, noted, rounding
 from ..sheets import BY_HAND, TOP, Grid
 from .bands import SHARED
 from .layout import Key, Layout, Placed, key
-
-#: Operations that choose among numbers, so that nothing is rounded.
-_CHOOSING = ("copy", "slice", "concat", "where", "maximum", "max")
 
 
 class Entry(NamedTuple):
@@ -142,14 +138,14 @@ def _find(layout: Layout, grid: Grid, name: str, t: int, b: int) -> Placed | Non
 def _line(layout: Layout, placed: Placed, near: dict[Key, Placed], j: int) -> str:
     """One unit of a line, from the operands as they stand nearest to it."""
     line = placed.grid.stage.cell.by_name[placed.piece.name]
-    places = _places(layout.book.trace.header.arithmetic)
+    places = rounding(layout.book.trace.header.arithmetic)
     operands = [
         near[key(placed.grid, o, placed.t, placed.b)] if isinstance(o, str) else constant(o) for o in line.operands
     ]
     if line.product:
-        return _rounded(_product(line, operands, j, places), line, places)
+        return noted(line, _product(line, operands, j, places), places)
     refs = [_ref(o) if isinstance(o, Placed) else o for o in operands]
-    return _rounded(FORMULAS[line.op](refs, line.constants, j), line, places)
+    return noted(line, FORMULAS[line.op](refs, line.constants, j), places)
 
 
 def _product(line: Line, operands: list[Placed | Ref], j: int, places: int | None) -> str:
@@ -164,16 +160,6 @@ def _product(line: Line, operands: list[Placed | Ref], j: int, places: int | Non
     return "+".join(f"ROUND({term},{places})" if places is not None else term for term in terms)
 
 
-def _places(arithmetic: str | None) -> int | None:
-    """To how many decimals a person rounds; None where nothing is rounded."""
-    return None if arithmetic is None else decimals(arithmetic)
-
-
 def _ref(placed: Placed) -> Ref:
     cells = tuple(address(placed.row + j, placed.column) for j in range(placed.height))
     return Ref(cells, cells[0] if len(cells) == 1 else f"{cells[0]}:{cells[-1]}", across=False)
-
-
-def _rounded(formula: str, line: Line, places: int | None) -> str:
-    """Noted with so many decimals, half away from zero, as ROUND does."""
-    return f"ROUND({formula},{places})" if places is not None and line.op not in _CHOOSING else formula

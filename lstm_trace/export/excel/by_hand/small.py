@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ....trace.trace import Trace
+from ..formulas import rounding
 from ..sheets import Book
 from .bands import plan
 from .charts import Arranged, arranged
@@ -11,6 +13,16 @@ from .layout import CHARACTER, laid
 ENTRIES, STEPS, SEQUENCES = 8, 12, 6
 #: Points of a digit on paper: smaller ones are not read, and from the second on nothing is gained by larger ones.
 LEAST, ENOUGH = 5.0, 7.5
+#: Decimals that are shown where nothing else is asked for.
+DIGITS = 4
+
+
+def shown_digits(trace: Trace, asked: int | None) -> int:
+    """How many decimals are shown: as many as a person notes, where the trace was rounded by hand."""
+    if asked is not None:
+        return asked
+    noted = rounding(trace.header.arithmetic)
+    return DIGITS if noted is None else noted
 
 
 def by_hand(book: Book, digits: int) -> Arranged | str:
@@ -19,6 +31,9 @@ def by_hand(book: Book, digits: int) -> Arranged | str:
     Args:
         book: the workbook.
         digits: decimals that are shown.
+
+    Returns:
+        The sheet with the steps beside each other that make its digits largest, or a reason in words.
     """
     if not book.live:
         return "its cells are plain numbers (--values)"
@@ -26,7 +41,7 @@ def by_hand(book: Book, digits: int) -> Arranged | str:
     if not stages:
         return "it shows the forward pass, which was not chosen"
     arithmetic = book.trace.header.arithmetic
-    if arithmetic is not None and not arithmetic.startswith("by-hand-"):
+    if arithmetic is not None and rounding(arithmetic) is None:
         return f"a spreadsheet cannot compute in {arithmetic}"
     widths = [block.width for grid in book.grids.values() for block in grid.blocks.values()]
     counts = ((max(widths), ENTRIES, "entries of a vector"), (len(book.steps), STEPS, "steps"),
