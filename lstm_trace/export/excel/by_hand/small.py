@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ....trace.trace import Trace
 from ..formulas import rounding
+from ..page import LARGE
 from ..sheets import Book
 from .bands import plan
 from .charts import Arranged, arranged
@@ -12,7 +15,9 @@ from .layout import CHARACTER, laid
 #: More entries of a vector, steps and sequences are not tried.
 ENTRIES, STEPS, SEQUENCES = 8, 12, 6
 #: Points of a digit on paper: smaller ones are not read, and from the second on nothing is gained by larger ones.
-LEAST, ENOUGH = 5.0, 7.5
+LEAST, ENOUGH = 4.7, 7.5
+#: Longer numbers are nobody's own.
+WRITTEN = 11
 #: Decimals that are shown where nothing else is asked for.
 DIGITS = 4
 
@@ -49,9 +54,25 @@ def by_hand(book: Book, digits: int) -> Arranged | str:
     for found, most, what in counts:
         if found > most:
             return f"{found} {what} do not fit on one page; choose at most {most}"
-    planned, number = plan(book), int((digits + 3.5) * CHARACTER)
+    planned, number = plan(book), int((_longest(book, digits) + 0.5) * CHARACTER)
     layouts = (laid(book, planned, across, number) for across in range(len(book.steps), 0, -1))
     best = max((arranged(layout) for layout in layouts), key=lambda found: min(found.points, ENOUGH))
     if best.points < LEAST:
         return f"on one page its digits would have {best.points:.1f} points; fewer steps, layers or sequences would fit"
     return best
+
+
+def _longest(book: Book, digits: int) -> int:
+    """Characters of the longest number: of given ones those that a person wrote, since others are shown rounded."""
+    trace, scopes = book.trace, book.grids
+    given = [values for scope in scopes for part in (trace.parameters, trace.initial, trace.given)
+             for values in part.get(scope, {}).values()]  # fmt: skip
+    written = (len(f"{value:.15g}") for values in [trace.x, *given] if values is not None for value in values.ravel())
+    computed = (
+        digits + (7 if abs(value) > LARGE else len(f"{value:.0f}") + 1)
+        for scope in scopes
+        for values in trace.lines[scope].values()
+        for value in values[book.window, book.batch].ravel()
+        if np.isfinite(value)
+    )
+    return max([digits + 3, *(n for n in written if n <= WRITTEN), *computed])
