@@ -45,6 +45,7 @@ def about(book: Book, left_out: str) -> Iterator[tuple[tuple[str, ...], str, str
     computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
     rounded = book.live and computed != "float64"
     flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": rounded}
+    flags["counted"] = header.count_from == 1 and not left_out
     yield (header.title or f"The cell {header.kind}",), "title", ""
     yield (_extent(book),), "note", ""
     yield blank

@@ -195,6 +195,17 @@ def test_a_selection_that_is_small_has_it(tmp_path: Path) -> None:
     assert {box.step for box in boxes(book)} == {"Step 0", "Step 1"}
 
 
+def test_what_is_not_computed_here_stands_in_italics(tmp_path: Path) -> None:
+    """The second step by itself: what the first gave was recorded."""
+    trace = lt.run({**example("three-steps"), "ask": []})
+    book = openpyxl.load_workbook(written(tmp_path, trace, selection=Selection(steps=slice(1, 2))))
+    before = [box for box in boxes(book) if box.symbol == "ht-1"]
+    assert [box.values.ravel().tolist() for box in before] == [trace["h_t"][0, 0].tolist()] * 4
+    assert all(cell.font.i and cell.data_type == "n" for box in before for row in box.cells for cell in row)
+    assert "italics were recorded" in book[SHEET]["A2"].value
+    assert {box.step for box in boxes(book)} == {"Step 1"}
+
+
 def test_the_legend_names_the_colours(tmp_path: Path) -> None:
     book = opened(tmp_path, example("three-steps"))
     legend = {c.value: c.fill.fgColor.rgb for c in book[SHEET][3] if c.value}

@@ -255,7 +255,7 @@ def test_part_of_a_trace_begins_with_what_was_recorded(tmp_path: Path) -> None:
     path = written(tmp_path, trace, selection=Selection(layer=1, direction="reverse", steps=slice(1, 4), batch=1))
     book = openpyxl.load_workbook(path)
     assert book.sheetnames == [
-        "Read me", "Weights 1 reverse", "Layer 1 reverse", "Check", "Recorded 1 reverse"
+        "By hand", "Read me", "Weights 1 reverse", "Layer 1 reverse", "Check", "Recorded 1 reverse"
     ]  # fmt: skip
     sheet, at = book["Layer 1 reverse"], columns_of(book, "Layer 1 reverse")
     assert [[cell.value for cell in row[:2]] for row in sheet.iter_rows(min_row=6)] == [[1, 1], [1, 2], [1, 3]]

@@ -72,7 +72,7 @@ def _formula(layout: Layout, placed: Placed, near: dict[Key, Placed], j: int, k:
     block = placed.grid.blocks[placed.piece.name]
     if block.kind == "line" and block.live and placed.piece.fresh:
         return _line(layout, placed, near, j), "live"
-    if block.live or block.kind == "given":
+    if (block.live and block.kind != "state") or block.kind == "given":  # a state that is found nowhere was recorded
         row = TOP + placed.b * len(layout.book.steps) + placed.t - layout.book.steps.start
         return f"'{placed.grid.sheet}'!{address(row, block.first + j)}", "copy"
     return "", "recorded"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..page import Page
@@ -82,7 +82,8 @@ def write(found: Arranged, page: Page) -> None:
         sheet.set_row_pixels(row, size)
     header = layout.book.trace.header
     pen.text(0, 0, header.title or f"The cell {header.kind}", bold=True, font_size=15)
-    pen.text(1, 0, _note(layout), font_color="#595959")
+    numbers = list(entries(layout))
+    pen.text(1, 0, _note(layout, numbers), font_color="#595959")
     _legend(layout, pen)
     for title in layout.titles:
         pen.text(title.row, title.column, title.text, title.width, **_TEXTS["titles"][title.style])
@@ -93,7 +94,7 @@ def write(found: Arranged, page: Page) -> None:
     for row, name in layout.names:
         pen.text(row, 0, name, font_color="#595959", align="right", indent=1)
     _pieces(layout, pen)
-    _numbers(layout, pen)
+    _numbers(numbers, pen)
     pen.done()
     _named(layout, page)
     draw(found, page)
@@ -106,11 +107,10 @@ def write(found: Arranged, page: Page) -> None:
     sheet.print_area(0, 0, found.end, len(layout.columns) - 1)
 
 
-def _note(layout: Layout) -> str:
+def _note(layout: Layout, numbers: Iterable[Entry]) -> str:
     """What is to be known of the sheet."""
-    grids = layout.book.grids.values()
-    partly = any(block.kind == "line" and not block.live for grid in grids for block in grid.blocks.values())
-    back = any(grid.stage.is_adjoint for grid in grids)
+    partly = any(entry.style == "recorded" for entry in numbers)
+    back = any(grid.stage.is_adjoint for grid in layout.book.grids.values())
     text: str = _TEXTS["note"] + _TEXTS["recorded"] * partly + _TEXTS["back"] * back
     return text
 
@@ -150,9 +150,9 @@ def _pieces(layout: Layout, pen: Pen) -> None:
         pen.text(found.row + (found.height - 1) // 2, found.column, text, **look)
 
 
-def _numbers(layout: Layout, pen: Pen) -> None:
+def _numbers(numbers: Iterable[Entry], pen: Pen) -> None:
     areas: list[str] = []
-    for entry in entries(layout):
+    for entry in numbers:
         placed = entry.placed
         pen.number(entry, _edges(entry, placed), role(placed.grid.stage, placed.piece.name))
         if entry.style not in ("edit", "given") and (entry.row, entry.column) == (placed.row, placed.column):
