@@ -28,6 +28,8 @@ pytest.importorskip("xlsxwriter")
 
 #: The problems whose page would have to be read with a magnifying glass.
 LARGE = {"both directions, two layers", "lengths", "mask", "projection", "layer norm", "every operation"}
+#: 400 lines that follow each other.
+LONG = "\n".join(["a_0 = 2 * x_t", *(f"a_{k} = tanh(a_{k - 1})" for k in range(1, 402)), "h_t = a_401", "output: h_t"])
 SMALL = sorted(set(PROBLEMS) - LARGE)
 
 
@@ -177,6 +179,11 @@ def test_what_is_too_large_is_said(tmp_path: Path, name: str) -> None:
         (
             "9 entries of a vector do not fit on one page; choose at most 8",
             lt.run({"b": [1.0]}, [[1.0] * 9], cell={"equations": "h_t = b * x_t\noutput: h_t"}),
+            {},
+        ),
+        (
+            "4848 numbers do not fit on one page; choose at most 2000",
+            lt.run({}, [[0.5]] * 12, cell={"equations": LONG}),
             {},
         ),
     ],

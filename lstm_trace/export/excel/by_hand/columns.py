@@ -76,15 +76,31 @@ def placed(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths, start
 
     As much is left free between two chains as `GAP` takes.
     """
-    if not chains:
-        return []
-    chain, *others = chains
-    found = [at for first in range(start, len(slots)) if (at := _from(slots, chain, first, widths))]
-    for at in sorted(found, key=lambda at: at[-1] - at[0]):
-        rest = placed(slots, others, widths, at[-1] + 1 + len(GAP))
-        if rest is not None:
-            return [at, *rest]
-    return None
+    found: list[list[int]] = []
+    for n, chain in enumerate(chains):
+        ways = [at for first in range(start, len(slots)) if (at := _from(slots, chain, first, widths))]
+        fitting = [at for at in ways if _fit(slots, chains[n + 1 :], widths, _after(at))]
+        if not fitting:
+            return None
+        found.append(min(fitting, key=lambda at: at[-1] - at[0]))
+        start = _after(found[-1])
+    return found
+
+
+def _after(at: Sequence[int]) -> int:
+    """Where the next chain may begin."""
+    return at[-1] + 1 + len(GAP)
+
+
+def _fit(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths, start: int) -> bool:
+    """Whether chains fit from `start` on: what begins as early as it can ends as early as it can."""
+    for chain in chains:
+        ways = (_from(slots, chain, first, widths) for first in range(start, len(slots)))
+        at = next((way for way in ways if way), None)
+        if at is None:
+            return False
+        start = _after(at)
+    return True
 
 
 def _from(slots: Sequence[Slot], chain: Chain, first: int, widths: Widths) -> list[int] | None:

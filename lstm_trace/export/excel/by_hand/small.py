@@ -12,8 +12,8 @@ from .bands import plan
 from .charts import Arranged, arranged
 from .layout import CHARACTER, laid
 
-#: More entries of a vector, steps and sequences are not tried.
-ENTRIES, STEPS, SEQUENCES = 8, 12, 6
+#: More entries of a vector, steps, sequences and numbers are not tried.
+ENTRIES, STEPS, SEQUENCES, NUMBERS = 8, 12, 6, 2000
 #: Points of a digit on paper: smaller ones are not read, and from the second on nothing is gained by larger ones.
 LEAST, ENOUGH = 4.7, 7.5
 #: Longer numbers are nobody's own.
@@ -49,8 +49,10 @@ def by_hand(book: Book, digits: int) -> Arranged | str:
     if arithmetic is not None and rounding(arithmetic) is None:
         return f"a spreadsheet cannot compute in {arithmetic}"
     widths = [block.width for grid in book.grids.values() for block in grid.blocks.values()]
-    counts = ((max(widths), ENTRIES, "entries of a vector"), (len(book.steps), STEPS, "steps"),
-              (len(book.rows), SEQUENCES, "sequences"))  # fmt: skip
+    counts = (
+        (max(widths), ENTRIES, "entries of a vector"), (len(book.steps), STEPS, "steps"),
+        (len(book.rows), SEQUENCES, "sequences"), (sum(widths) * len(book.steps) * len(book.rows), NUMBERS, "numbers"),
+    )  # fmt: skip
     for found, most, what in counts:
         if found > most:
             return f"{found} {what} do not fit on one page; choose at most {most}"
