@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 QUICK := $(addprefix tests/,test_api.py test_docs.py test_exercises.py test_rooms.py test_traces.py cell \
 	model/test_problem.py trace/test_trace.py verification/test_verify.py weights/test_layouts.py)
 
-.PHONY: demo test test-quick test-frameworks test-office test-browser fuzz lint format golden schemas traces images \
-	docs bench clean
+.PHONY: demo test test-quick test-frameworks test-notebook test-office test-browser fuzz lint format golden schemas \
+	traces images docs bench clean
 
 demo: .venv/core ## trace question 22 of the exercises and print the worked solution
 	@$(BIN)/lstm-trace example q22 | $(BIN)/lstm-trace report - --digits 8 --trim
@@ -28,6 +28,10 @@ test-office: .venv/test ## spreadsheets computed again by LibreOffice; skipped w
 test-frameworks: .venv/frameworks ## the tests against PyTorch, Keras, Flax and onnxruntime
 	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/frameworks
 
+test-notebook: .venv/notebook ## the notebook of the documentation in Jupyter, and frames drawn by matplotlib
+	$(BIN)/python -m pytest -rs tests/test_notebook.py tests/report/test_rendered.py \
+	  tests/report/test_math_dialects.py tests/tables/test_frames.py
+
 fuzz: .venv/test ## random and damaged inputs, some minutes; PART=cells COUNT=1000000 SEED=2 for one part of it
 	$(BIN)/python -m tests.fuzz.campaign $(if $(PART),--part $(PART)) $(if $(COUNT),--count $(COUNT)) --seed $(or $(SEED),1)
 
@@ -40,8 +44,9 @@ format: .venv/lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-golden: .venv/test traces schemas ## every kept output: tests/golden, traces and schemas; look at the difference
+golden: .venv/test traces schemas ## every kept output: tests/golden, docs/notebook.ipynb, traces and schemas
 	$(BIN)/python -m tests.golden.make
+	$(BIN)/python -m docs.notebook
 
 schemas: .venv/core ## JSON Schemas from the pydantic models
 	for name in problem trace; do $(BIN)/lstm-trace schema $$name > schemas/$$name.json; done
@@ -79,6 +84,11 @@ bench: .venv/frameworks ## speed against the peers, as ratios
 .venv/docs: .venv/core
 	@echo 'Installing Sphinx into .venv: less than a minute …' >&2
 	@$(PIP) install -e '.[docs]'
+	@touch $@
+
+.venv/notebook: .venv/test
+	@echo 'Installing Jupyter and matplotlib into .venv: about a minute …' >&2
+	@$(PIP) install -e '.[test,notebook]'
 	@touch $@
 
 .venv/frameworks: .venv/test

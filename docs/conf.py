@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -33,6 +34,9 @@ default_role, smartquotes = "code", False
 MADE = Path(__file__).parent / "made"
 #: Files at the top of the repository that are pages of the site.
 TOP = {f"{name}.md": name.lower() for name in ("README", "ARCHITECTURE", "CONTRIBUTING", "CHANGELOG")}
+#: A notebook is a page as well, with the outputs that it keeps; it can be downloaded.
+NOTEBOOK = "docs/notebook.ipynb"
+html_extra_path = ["notebook.ipynb"]
 REFERENCE = {"commands": "Commands", "python": "Python"}
 
 
@@ -53,9 +57,10 @@ def linked(text: str, here: str) -> str:
             return match[0]
         path = (ROOT / here / target).resolve().relative_to(ROOT).as_posix()
         inside = Path(path).parts[0] == "docs" and (mark or path.endswith(".md"))
-        if not inside and path not in TOP:
+        made = {**TOP, NOTEBOOK: "notebook"}
+        if not inside and path not in made:
             return words
-        page = path.removeprefix("docs/") if inside else f"{MADE.name}/{TOP[path]}.md"
+        page = path.removeprefix("docs/") if inside else f"{MADE.name}/{made[path]}.md"
         return f"{mark}[{words}]({'' if here else '../'}{page}{anchor or ''})"
 
     return re.sub(r"(!?)\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)", link, text)
@@ -105,8 +110,39 @@ def python() -> str:
     ):
         rows += [title, "-" * len(title), ""]
         for name in group:
-            rows += [f".. auto{kind}:: lstm_trace.{name}", *(["   :members:"] if kind == "class" else []), ""]
+            rows += [f".. auto{kind}:: lstm_trace.{name}", *(["   :members:"] if kind == "class" else [])]
+            bases = getattr(getattr(api, name), "__bases__", ())
+            rows += ["   :inherited-members:"] if any(b.__module__.startswith("lstm_trace") for b in bases) else []
+            rows += [""]
     return "\n".join(rows)
+
+
+def notebook() -> str:
+    """The notebook as Markdown, with what its cells show."""
+    style = ".shown{overflow-x:auto}.shown table{border-collapse:collapse}.shown :is(td,th){padding:.2em .7em}"
+    style += ".shown .lstm-plot{min-width:40rem}"
+    link = '<a href="../notebook.ipynb" download>Download this notebook</a>'
+    rows = [f"```{{raw}} html\n<style>{style}</style>\n<p>{link}</p>\n```"]
+    for cell in json.loads((ROOT / NOTEBOOK).read_text("utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            rows.append(linked(re.sub(r"\]\((?=[\w-]+\.md)", "](docs/", source), ""))
+            continue
+        rows.append(f"```python\n{source}\n```")
+        rows += map(output, cell["outputs"])
+    first = next(k for k, row in enumerate(rows) if row.startswith("# "))
+    return "\n\n".join([rows.pop(first), *rows]) + "\n"
+
+
+def output(found: dict[str, Any]) -> str:
+    """What a cell shows, in the best form that there is."""
+    data = {kind: "".join(text) for kind, text in found.get("data", {}).items()}
+    if "image/png" in data:
+        data["text/html"] = f'<img alt="" src="data:image/png;base64,{data["image/png"].strip()}">'
+    shown = data.get("text/html") or data.get("image/svg+xml")
+    if shown is None:
+        return f"````\n{''.join(found.get('text', [])) or data['text/plain']}\n````"
+    return f'`````{{raw}} html\n<div class="shown">{shown}</div>\n`````'
 
 
 def plain(app: Any, what: str, name: str, item: Any, options: Any, lines: list[str]) -> None:
@@ -132,6 +168,7 @@ def setup(app: Any) -> None:
     """Make what is made, and watch what is read."""
     MADE.mkdir(exist_ok=True)
     pages = {f"{TOP[name]}.md": linked((ROOT / name).read_text("utf-8"), "") for name in TOP}
+    pages["notebook.md"] = notebook()
     for name, text in {**pages, "commands.md": commands(), "python.rst": python()}.items():
         if not (MADE / name).exists() or (MADE / name).read_text("utf-8") != text:
             (MADE / name).write_text(text, encoding="utf-8")

@@ -22,6 +22,7 @@ conveniences.AT |= {
     "trace.save": "lstm_trace.trace.files.trace_file:save",
     "trace.report": "lstm_trace.report.report:report",
     "trace.pdf": "lstm_trace.report.report:pdf",
+    "trace.plot": "lstm_trace.plot.plots:plots",
     "trace.to_frame": "lstm_trace.tables.frames:selected",
     "trace.gradients": "lstm_trace.backpropagation.mapping:gradients_of",
     "trace.html": "lstm_trace.tables.notebook:trace",

@@ -11,7 +11,8 @@ from .backpropagation.attribution import secants, split
 from .backpropagation.gradients import backward, gradients
 from .backpropagation.of_cell import adjoint
 from .backpropagation.training import train
-from .errors import LstmTraceError
+from .base.arrays import describe
+from .errors import LstmTraceError, OptionError
 from .mistakes.identify import Identification
 from .mistakes.identify import identify as search_readings
 from .model.capture import Traces, capture
@@ -38,6 +39,8 @@ from .weights.read import Found, choose, read_model
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .report.sheet import Sheet
 
 
 @checked
@@ -175,6 +178,35 @@ def load(path: str | Path) -> Trace:
 
 
 @checked
+def sheet(traces: Sequence[Trace], title: str | None = None) -> Sheet:
+    """Several worked solutions in one document (docs/report.md).
+
+    Args:
+        traces: the traces, in the order of their solutions.
+        title: of the document; by default what it is, in the language of the report.
+
+    Returns:
+        A sheet whose `report(format, **options)` and `pdf(**options)` are those of a trace.
+
+    Raises:
+        OptionError: where there is no trace, or something else among them.
+
+    >>> weights = {"W_xi": [[0.5]], "W_hi": [[0.25]]}
+    >>> traces = [run(weights, [[x]], ask="i_t", h0=[0.0]) for x in (0.0, 1.0)]
+    >>> [row for row in sheet(traces).report("md").splitlines() if row.startswith(("# ", "## "))]
+    ['# Worked solutions', '## Problem 1', '## Problem 2']
+    """
+    from .report.sheet import Sheet
+
+    found = tuple(traces)
+    other = next((trace for trace in found if not isinstance(trace, Trace)), None)
+    if other is not None or not found:
+        what = "there is none" if other is None else f"one of them is {describe(other)}"
+        raise OptionError(f"a sheet is made of traces, as lt.run and lt.load give them; {what}")
+    return Sheet(found, title)
+
+
+@checked
 def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
     """The difference of one value, b's minus a's, split exactly over everything it came from (docs/attribution.md).
 
@@ -208,5 +240,5 @@ __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "adjoint",
     "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
     "calc_input_gate", "calc_output_gate", "capture", "diff", "explain", "gradients", "identify", "inspect", "load",
-    "open_source", "prepare", "run", "secants", "train", "verify",
+    "open_source", "prepare", "run", "secants", "sheet", "train", "verify",
 ]  # fmt: skip

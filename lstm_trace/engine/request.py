@@ -11,6 +11,7 @@ from ..cell.network import GIVEN, VALID, Stage, X, restrict, scope_and_name
 from ..cell.shapes import infer
 from ..errors import Faults, MissingError, raise_all, within
 from ..trace.address import STATE, Address
+from ..trace.labels import readout
 from .recording import EVERYTHING, Record, recorded, stored_steps
 from .required import require, require_places
 from .targets import beyond, wanted
@@ -75,7 +76,8 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
     widths: dict[str, dict[str, int]] = {}
     with faults.gather():
         _measure(stages, request, ground, widths)
-        require_places(ground.names, request.width, [w for here in widths.values() for w in here.values()])
+        every = [w for here in widths.values() for w in here.values()]
+        require_places(ground.names, request.width, every, _outputs(stages, widths))
     faults.tell()
     raise_all(MissingError, beyond(asked, widths))
     inputs = {
@@ -95,6 +97,14 @@ def _measure(stages: Sequence[Stage], request: Request, ground: ModelSpec, width
         names = [line.name for line in stage.lines]
         with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
             widths[stage.scope] = infer(stage.cell, names, shapes, known, f"T={request.steps} B={request.batch}").widths
+
+
+def _outputs(stages: Sequence[Stage], widths: Mapping[str, Mapping[str, int]]) -> set[int] | None:
+    """The widths of the readout's computed lines; None where no cell has a readout."""
+    found = {stage.scope: readout(stage.cell) for stage in stages}
+    if not any(found.values()):
+        return None
+    return {w for scope, here in widths.items() for name, w in here.items() if name in found[scope]}
 
 
 def _known(

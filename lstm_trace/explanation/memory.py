@@ -6,6 +6,7 @@ c_t = sum over s <= t of (what step s wrote) x (product of the gates since) + c_
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,6 +51,42 @@ class Ledger:
     steps: int
 
 
+class Flow(NamedTuple):
+    """One unit of a carried value, from the first step to the one that it is looked at.
+
+    order: where those steps lie in the trace's arrays, in computing order. past: at which of all steps nothing
+    happened, since they are padding. keep: what is left of the old value at each step. writes: what each step adds, by
+    name. cut: what a clip took away. since: for each step of `order` the product of what later steps keep. first: the
+    value before the first step; origin: its name.
+    """
+
+    order: tuple[int, ...]
+    past: Array
+    keep: Array
+    writes: tuple[tuple[str, Array], ...]
+    cut: Array | None
+    since: dict[int, float]
+    first: float
+    origin: str
+
+
+def terms(
+    cell: Cell, line: Line, state: str
+) -> tuple[tuple[tuple[float, Operand | None], ...], tuple[tuple[float, Operand], ...]]:
+    """The terms of a sum that keep something of `state` (sign, gate; None for 1), and the others (sign, name)."""
+    found = tuple(zip(line.constants, line.operands, strict=True)) if line.op == "add" else ((1.0, line.name),)
+    keeps: list[tuple[float, Operand | None]] = []
+    writes: list[tuple[float, Operand]] = []
+    for sign, term in found:
+        if term == state:
+            keeps.append((sign, None))
+        elif (gate := _gate(cell, term, state)) is not None:
+            keeps.append((sign, gate))
+        else:
+            writes.append((sign, term))
+    return tuple(keeps), tuple(writes)
+
+
 def recurrence(cell: Cell, name: str) -> Recurrence:
     """How the carried line `name` is made. Raises OptionError, with the reason, where it is no such sum."""
     pairs = {carried: state for state, carried in cell.carry}
@@ -69,16 +106,7 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
     clip = None
     if line.op == "clip":
         clip, line = name, cell.by_name.get(str(line.operands[0]), line)
-    terms = tuple(zip(line.constants, line.operands, strict=True)) if line.op == "add" else ((1.0, line.name),)
-    keeps: list[tuple[float, Operand | None]] = []
-    writes: list[tuple[float, Operand]] = []
-    for sign, term in terms:
-        if term == state:
-            keeps.append((sign, None))
-        elif (gate := _gate(cell, term, state)) is not None:
-            keeps.append((sign, gate))
-        else:
-            writes.append((sign, term))
+    keeps, writes = terms(cell, line, state)
     if not keeps:
         raise OptionError(
             f"{name} = {cell.equations.get(name, name)} is not a sum of (gate * {state}) and other terms, "
@@ -87,7 +115,7 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
     for _, term in writes:
         if term == line.name and line.op != "add":
             raise OptionError(f"{name} is made by {line.op}, not by a sum with a term gate * {state}")
-    return Recurrence(state, name, tuple(keeps), tuple(writes), line.name, clip, mask)
+    return Recurrence(state, name, keeps, writes, line.name, clip, mask)
 
 
 def _carried(cell: Cell) -> list[str]:
@@ -132,22 +160,38 @@ def ledger(trace: Trace, of: str) -> Ledger:
     if j >= width:
         there = f"the units are 0 to {width - 1}" if width > 1 else "there is only unit 0"
         raise MissingError(f"{of}: {there}")
+    found = flow(trace, stage, rule, t, b, j)
+    start = found.order[0]
+    rows: list[tuple[int | None, str, float]] = [
+        (None, found.origin, float(found.first * found.keep[start] * found.since[start]))
+    ]
+    parts = [*found.writes, *([(f"clip of {rule.total}", found.cut)] if found.cut is not None else [])]
+    for s in found.order:
+        if not found.past[s]:
+            rows += [(trace.span[s], name, float(values[s] * found.since[s])) for name, values in parts]
+    value = float(trace.lines[stage.scope][address.line][t, b, j])
+    total = float(sum(part for _, _, part in rows))
+    address = address._replace(unit=(j,))
+    return Ledger(address, rule, tuple(rows), value, value - total, _half_life(found), len(found.order))
+
+
+def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int) -> Flow:
+    """What happened to unit `j` in row `b` up to the step that lies at `at` in the trace's arrays.
+
+    Raises MissingError where a line that the recurrence needs was not recorded.
+    """
     valid = np.ones(trace.steps) if rule.mask is None else _values(trace, stage, rule.mask, b, 0)
     keep = np.zeros(trace.steps)
     for sign, gate in rule.keeps:
         keep += sign * (1.0 if gate is None else _values(trace, stage, gate, b, j))
-    order = list(range(t + 1)) if not stage.backwards else list(range(trace.steps - 1, t - 1, -1))
+    order = tuple(range(at + 1)) if not stage.backwards else tuple(range(trace.steps - 1, at - 1, -1))
     past = valid == 0
-    past[t] = False  # the line itself is computed at padding too; only the carry is not
+    past[at] = False  # the line itself is computed at padding too; only the carry is not
     keep = np.where(past, 1.0, keep)
-    parts: list[tuple[str, Array]] = [
-        (str(name), sign * _values(trace, stage, name, b, j)) for sign, name in rule.writes
-    ]
+    writes = tuple((str(name), sign * _values(trace, stage, name, b, j)) for sign, name in rule.writes)
+    cut = None
     if rule.clip is not None:
         cut = _values(trace, stage, rule.clip, b, j) - _values(trace, stage, rule.total, b, j)
-        parts.append((f"clip of {rule.total}", cut))
-    since = _products(keep, order)
-    rows: list[tuple[int | None, str, float]] = []
     start = trace.operand(stage.scope, rule.state, slice(order[0], order[0] + 1))
     if start is None:
         raise MissingError(f"the initial value of {rule.state} was not recorded")
@@ -155,17 +199,10 @@ def ledger(trace: Trace, of: str) -> Ledger:
     origin = INITIAL.get(rule.state, f"initial {rule.state}")
     if trace.first and not stage.backwards:  # only some steps were recorded
         origin = f"{rule.state} at {trace.first}"
-    rows.append((None, origin, float(first * keep[order[0]] * since[order[0]])))
-    for s in order:
-        if not past[s]:
-            rows += [(trace.span[s], name, float(values[s] * since[s])) for name, values in parts]
-    value = float(trace.lines[stage.scope][address.line][t, b, j])
-    total = float(sum(part for _, _, part in rows))
-    address = address._replace(unit=(j,))
-    return Ledger(address, rule, tuple(rows), value, value - total, _half_life(keep, order), len(order))
+    return Flow(order, past, keep, writes, cut, _products(keep, order), first, origin)
 
 
-def _products(keep: Array, order: list[int]) -> dict[int, float]:
+def _products(keep: Array, order: Sequence[int]) -> dict[int, float]:
     """For each step the product of the gates of all later steps, in the order of computing."""
     since, product = {}, 1.0
     for s in reversed(order):
@@ -174,11 +211,11 @@ def _products(keep: Array, order: list[int]) -> dict[int, float]:
     return since
 
 
-def _half_life(keep: Array, order: list[int]) -> int | None:
+def _half_life(found: Flow) -> int | None:
     """The first k at which the product of the latest k gates is a half or less."""
     product = 1.0
-    for k, s in enumerate(reversed(order), 1):
-        product *= float(keep[s])
+    for k, s in enumerate(reversed(found.order), 1):
+        product *= float(found.keep[s])
         if abs(product) <= 0.5:
             return k
     return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from .tree import Node
 
@@ -28,9 +30,10 @@ class Heading:
 
 @dataclass(frozen=True)
 class Para:
-    """A paragraph of words and formulas."""
+    """A paragraph of words and formulas. leads: whether it stays on one page with what follows it."""
 
     text: Text
+    leads: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,4 +78,39 @@ class Premises:
     rows: tuple[tuple[tuple[Node, str, Node], ...], ...]
 
 
-Block = Heading | Para | Items | Table | Derivation | Premises
+@dataclass(frozen=True)
+class Chain:
+    """A gate or state worked out in stages: what it is in words, and a row for each value on the way."""
+
+    title: Text
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Chains:
+    """Values worked out one after the other, in two columns where they fit; none is parted between two pages."""
+
+    chains: tuple[Chain, ...]
+
+
+@dataclass(frozen=True)
+class Boxed:
+    """Blocks with a frame around them, on one page: the answers."""
+
+    blocks: tuple[Premises | Derivation | Table | Para, ...]
+
+
+Block = Heading | Para | Items | Table | Derivation | Premises | Chains | Boxed
+
+
+@dataclass(frozen=True)
+class Body:
+    """The blocks of one report, or one of several in a document, with the symbols that its author gave to names.
+
+    compact: whether vectors stand as columns in a line of text. tight: whether paper is to be saved.
+    """
+
+    blocks: tuple[Block, ...]
+    own: Mapping[str, Any] = field(default_factory=dict)
+    compact: bool = False
+    tight: bool = False

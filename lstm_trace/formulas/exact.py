@@ -154,7 +154,7 @@ def _holds(left: Exact, right: Exact, node: Holds) -> Exact:
         a, b = (float(side.value) if isinstance(side, Num) else math.nan for side in (node.left, node.right))
         if not (_clearly_less(a, b) or _clearly_less(b, a)):
             return None
-        left, right = Fraction(a), Fraction(b)
+        return _ONE if COMPARED[node.sign](a, b) else _ZERO  # one of them may be infinite
     return _ONE if COMPARED[node.sign](left, right) else _ZERO
 
 

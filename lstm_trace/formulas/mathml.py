@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from ..base.markup import escape
 from .printer import Format, Printer
 from .symbols import FUNCTIONS, SLOPES, sign
-from .user_tex import GREEK, WORDS
+from .user_tex import NAMED, SIGNS, WORDS, script
 
-_ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯", "dot": "˙", "vec": "→"}
+_ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯", "dot": "˙", "vec": "→", "overleftarrow": "←"}
 _WORDS = {
     "upright": '<mi mathvariant="normal">{}</mi>',
     "bold": '<mi mathvariant="normal" class="bold">{}</mi>',
+    "bold italic": '<mi class="bold">{}</mi>',  # a single letter is italic by itself
     "italic": '<mi class="italic">{}</mi>',
     "mono": '<mtext class="name">{}</mtext>',
+    "script": "<mi>{}</mi>",
 }
 
 
@@ -33,12 +35,21 @@ def _scaled(number: str, exponent: int) -> str:
     return f"<span>{number}×10<sup>{str(exponent).replace('-', '−')}</sup></span>"
 
 
+_OPERATORS = frozenset("-+,:;|/.[]") | frozenset(SIGNS.values()) - {"∂", "∇", "∞"}
+
+
 def _letter(c: str) -> str:
+    c = NAMED.get(c, c)
     if c.isdigit():
         return f"<mn>{c}</mn>"
-    if c in "()":
+    if c in "()[]|⟨⟩":
         return f'<mo stretchy="false">{c}</mo>'
-    return f"<mo>{'−' if c == '-' else escape(c)}</mo>" if c in "-+*'," else f"<mi>{escape(GREEK.get(c, c))}</mi>"
+    return f"<mo>{'−' if c == '-' else c}</mo>" if c in _OPERATORS else f"<mi>{escape(c)}</mi>"
+
+
+def _word(command: str, text: str) -> str:
+    way = WORDS[command]
+    return _WORDS[way].format(script(text) if way == "script" else escape(text))
 
 
 def _scripts(base: str, sub: str, sup: str) -> str:
@@ -82,7 +93,7 @@ MATHML = Format(
     num=lambda p, node: f"<mn>{p.number(node.shown)}</mn>",
     dots={"across": "<mo>⋯</mo>", "down": "<mo>⋮</mo>", "diagonal": "<mo>⋱</mo>"},
     letter=_letter,
-    word=lambda command, text: _WORDS[WORDS[command]].format(text),
+    word=_word,
     accent=lambda name, body: f'<mover accent="true">{body}<mo stretchy="false">{_ACCENTS[name]}</mo></mover>',
     scripts=_scripts,
     joined=lambda parts: _row(parts) if len(parts) > 1 else "".join(parts),

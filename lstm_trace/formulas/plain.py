@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from .printer import Format, Printer
 from .symbols import sign
-from .user_tex import GREEK
+from .user_tex import ACCENTS, NAMED, WORDS, script
 
-#: Accents as marks that stand over the letter before them, and the characters that there are raised.
-ACCENTS = {"tilde": "\u0303", "hat": "\u0302", "bar": "\u0304", "dot": "\u0307", "vec": "\u20d7"}
-_RAISED = {ord(c): raised for c, raised in zip("0123456789+-−()nTt*'", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿᵀᵗ*′", strict=True)}
+#: The characters that there are raised.
+_RAISED = {ord(c): raised for c, raised in zip("0123456789+-−()ijklnt⊤T∗′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁱʲᵏˡⁿᵗᵀᵀ*′", strict=True)}
 
 
 def raised(text: str) -> str:
@@ -19,7 +19,7 @@ def raised(text: str) -> str:
 
 
 def _braced(text: str) -> str:
-    return text if text.isalnum() else f"{{{text}}}"
+    return text if text.isalnum() or re.fullmatch("⟨[^⟨⟩]*⟩", text) else f"{{{text}}}"
 
 
 def _listed(texts: list[str]) -> str:
@@ -39,8 +39,8 @@ def _matrix(rows: list[list[str]]) -> str:
 PLAIN = Format(
     scaled="{}e{}".format,
     dots=dict.fromkeys(("across", "down", "diagonal"), "…"),
-    letter=lambda c: "′" if c == "'" else GREEK.get(c, c),
-    word=lambda command, text: text,
+    letter=lambda c: NAMED.get(c, c),
+    word=lambda command, text: script(text) if WORDS[command] == "script" else text,
     accent=lambda name, body: body + ACCENTS[name],
     scripts=lambda base, sub, sup: base + (f"_{_braced(sub)}" if sub else "") + (raised(sup) if sup else ""),
     upright=str,
@@ -57,6 +57,14 @@ PLAIN = Format(
     matrix=_matrix,
     vector=_vector,
     concatenated=lambda vectors: f"[{'; '.join(vectors)}]",
+)
+
+
+#: The same with columns as columns: `[0.5; -1]` is a vector and `[1 0; 0 1]` a matrix, each on one line.
+COLUMNS = replace(
+    PLAIN,
+    vector=lambda entries: entries[0] if len(entries) == 1 else f"[{'; '.join(entries)}]",
+    matrix=lambda rows: f"[{'; '.join(map(' '.join, rows))}]",
 )
 
 

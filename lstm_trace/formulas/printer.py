@@ -10,10 +10,12 @@ printer to the list in `tests/formulas/test_printer.py`, which prints every kind
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..cell.ops import OPS
 from .numbers import Shown
 from .symbols import Symbol, at, symbol
 from .tree import (
@@ -55,18 +57,29 @@ RIGHT = 4
 
 def loose(node: Node, least: int) -> bool:
     """Whether a part of a formula needs parentheses there: it binds more loosely than `least`, or is a negative number
-    as a right factor.
+    as a right factor or under a power.
     """
-    return BINDING[type(node)] < least or (least == RIGHT and isinstance(node, Num) and node.shown.negative)
+    return BINDING[type(node)] < least or (least >= RIGHT and isinstance(node, Num) and node.shown.negative)
 
 
-def minus_first(node: Node) -> bool:
-    """Whether a term is printed with a minus at its beginning."""
-    if isinstance(node, Prod) and not (isinstance(node.left, Num) and isinstance(node.right, Num)):
-        return minus_first(node.left)
+def minus_first(node: Node, slash: bool) -> bool:
+    """Whether a term is printed with a minus at its beginning; slash: of a format whose quotients are one line."""
+    if isinstance(node, Prod | MatVec):
+        first, second = map(alone, vars(node).values())
+        both = isinstance(first, Num) and isinstance(second, Num)  # each in parentheses
+        return not both and minus_first(first, slash)
     if isinstance(node, Quot):
-        return minus_first(node.over)
+        return slash and minus_first(node.over, slash)
     return isinstance(node, Num) and node.shown.negative
+
+
+def alone(node: Node) -> Node:
+    """The entry of a vector or matrix that has no other, since it is printed as that number; anything else itself."""
+    if isinstance(node, Vec) and len(node.entries) == 1:
+        return node.entries[0]
+    if isinstance(node, Mat) and len(node.rows) == len(node.rows[0]) == 1:
+        return node.rows[0][0]
+    return node
 
 
 # -- formats ----------------------------------------------------------------------------------------------------------
@@ -75,14 +88,14 @@ def minus_first(node: Node) -> bool:
 def letters(f: Format, found: Symbol) -> str:
     """A symbol of the tables, of the same pieces as one that an author wrote."""
     base = (f.upright if found.upright else f.letter)(found.base)
-    base = accented(f, base, found)
-    sub = f.upright(found.sub) if found.word else f.joined(list(map(f.letter, found.sub)))
+    base = f.accent(found.accent, base) if found.accent else base
+    sub = f.joined([part for k, text in enumerate(found.lower) for part in _index(f, text, k % 2 > 0)])
     return f.scripts(base, sub, upper(f, found.power)) if sub or found.power else base
 
 
-def accented(f: Format, base: str, found: Symbol) -> str:
-    """The letter of a symbol with what stands over it."""
-    return f.accent("tilde", base) if found.tilde else f.accent("bar", base) if found.bar else base
+def _index(f: Format, text: str, word: bool) -> list[str]:
+    """Part of an index: a word, or letters, numbers and signs in a row."""
+    return [f.upright(text)] if word else list(map(f.letter, re.findall("[0-9]+|.", text)))
 
 
 def upper(f: Format, power: str) -> str:
@@ -103,9 +116,9 @@ class Format:
     num: Callable[[Printer, Num], str] = lambda p, node: p.number(node.shown)
     dots: Mapping[str, str]  # what stands for what is left out, by its way
 
-    # symbols: a letter, digit or sign (Greek by its name in TeX), a word and an accent by their command in TeX
+    # symbols: a letter, number or sign (Greek and signs by their command in TeX), a word and an accent by theirs
     # (`user_tex`), a base with index and power, what stands in a row, what an author put in braces; words and powers
-    # of the tables, and their symbols; names that are no letter with an index; what is done to the whole
+    # of the tables; names that are no letters or words with an index; what is done to the whole
     letter: Callable[[str], str]
     word: Callable[[str, str], str]
     accent: Callable[[str, str], str]
@@ -114,10 +127,8 @@ class Format:
     group: Callable[[str], str] = str
     upright: Callable[[str], str]
     transposed: str
-    letters: Callable[[Format, Symbol], str] = letters
     name: Callable[[str], str]
     symbol: Callable[[str], str] = str
-    verbatim: bool = False  # whether an author's TeX stands as it was written
 
     # sums and products: a minus before something, the signs between two terms; between a number or matrix and what it
     # multiplies, between factors element by element; parts beside each other; parentheses, and those that grow
@@ -164,7 +175,8 @@ class Printer:
 
     def inside(self, node: Node, least: int) -> str:
         """The text of a tree, in parentheses where it binds more loosely than `least`."""
-        needed = loose(node, least) and (self.format.slash or not isinstance(node, Quot))
+        node = alone(node)
+        needed = loose(node, least) and (self.format.slash or least > RIGHT or not isinstance(node, Quot))
         return self.format.around(self(node)) if needed else self(node)
 
     def found(self, node: Sym) -> Symbol:
@@ -177,8 +189,8 @@ class Printer:
         f = self.format
         if found.node is not None:
             return self(found.node)
-        own = found.tex and (found.tex if f.verbatim else translated(found.tex, f))
-        return f.symbol(own or (f.name(found.name) if found.name else f.letters(f, found)))
+        own = found.tex and translated(found.tex, f)
+        return f.symbol(own or (f.name(found.name) if found.name else letters(f, found)))
 
     def number(self, shown: Shown) -> str:
         """A number."""
@@ -192,18 +204,27 @@ def _sum(p: Printer, f: Format, node: Sum) -> str:
     parts = []
     for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
         after = k > 0 or sign < 0 or node.goes_on
+        term = alone(term)
         part = p.inside(term, 3 if after else 2)
-        if after and minus_first(term):
+        if after and minus_first(term, f.slash):
             part = f.row([f.parens(part)])
         parts += [(f.less if sign < 0 else f.plus) if k else f.minus if sign < 0 else "", part]
     return f.row(parts)
 
 
 def _product(p: Printer, f: Format, node: Prod) -> str:
-    if isinstance(node.left, Num) and isinstance(node.right, Num):
-        return _factors(p, f, (node.left, node.right))
-    sign = f.space if isinstance(node.left, Num) else f.times
-    return f.row([p.inside(node.left, 3), sign, p.inside(node.right, RIGHT)])
+    left, right = alone(node.left), alone(node.right)
+    if isinstance(left, Num) and isinstance(right, Num):
+        return _factors(p, f, (left, right))
+    sign = f.space if isinstance(left, Num) else f.times
+    return f.row([p.inside(left, 3), sign, p.inside(right, RIGHT)])
+
+
+def _matvec(p: Printer, f: Format, node: MatVec) -> str:
+    matrix, vector = alone(node.matrix), alone(node.vector)
+    if isinstance(matrix, Num) and isinstance(vector, Num):
+        return _factors(p, f, (matrix, vector))
+    return f.row([p.inside(matrix, 3), f.space, p.inside(vector, RIGHT)])
 
 
 def _factors(p: Printer, f: Format, parts: Sequence[Node]) -> str:
@@ -211,7 +232,9 @@ def _factors(p: Printer, f: Format, parts: Sequence[Node]) -> str:
 
 
 def _square(p: Printer, f: Format, node: Square) -> str:
-    of = node.of
+    of = alone(node.of)
+    if isinstance(of, Gradient):  # what is in it is not squared
+        return f.squared(f.around(p(of)))
     if f.tanh_squared and isinstance(of, Call) and of.op == "tanh":
         return f.row([f.tanh_squared, f.parens(p(of.args[0]))])
     return f.squared(_factors(p, f, (of,)) if isinstance(of, Num) else p.inside(of, 5))
@@ -228,15 +251,24 @@ def _raised(p: Printer, f: Format, node: Transposed | Baseline, power: str) -> s
     return f.symbol(f.scripts(f.group(p.inside(of, 5)), "", upper(f, power)))
 
 
+def _single(node: Node) -> bool:
+    """Whether a formula is clearly one number."""
+    if isinstance(node, Sum):
+        return all(map(_single, node.terms))
+    return isinstance(node, Num) or (isinstance(node, Call) and node.op in OPS and OPS[node.op].width == "one")
+
+
 def _quotient(p: Printer, f: Format, node: Quot) -> str:
+    if isinstance(node.over, Vec) and len(node.over.entries) > 1 and _single(node.under) and not f.slash:
+        return f.row([f.fraction(p(written(1)), p(node.under)), f.space, p(node.over)])  # no column stands on a line
     if f.slash:
         return f.fraction(p.inside(node.over, 3), p.inside(node.under, RIGHT))
     return f.fraction(p(node.over), p(node.under))
 
 
 def _negative(p: Printer, f: Format, node: Neg) -> str:
-    signed = isinstance(node.of, Num) or minus_first(node.of)
-    return f.row([f.minus, f.parens(p(node.of)) if signed else p.inside(node.of, 3)])
+    of = alone(node.of)
+    return f.row([f.minus, f.parens(p(of)) if minus_first(of, f.slash) else p.inside(of, 3)])
 
 
 def _call(p: Printer, f: Format, node: Call) -> str:
@@ -268,7 +300,7 @@ NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     Prod: _product,
     Factors: lambda p, f, node: _factors(p, f, node.parts),
     Square: _square,
-    MatVec: lambda p, f, node: f.row([p.inside(node.matrix, 3), f.space, p.inside(node.vector, RIGHT)]),
+    MatVec: _matvec,
     Transposed: lambda p, f, node: _raised(p, f, node, "T"),
     Baseline: lambda p, f, node: _raised(p, f, node, "0"),
     Holds: lambda p, f, node: f.holds(p(node.left), node.sign, p(node.right)),

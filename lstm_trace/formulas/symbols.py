@@ -1,13 +1,15 @@
-"""How names and functions are printed: written by hand beside the names, never guessed from them.
+"""How names and functions are printed: as a person sets them who reads the name by its parts, and no more into it.
 
-Guessing would turn `W_xi` into a ξ. A name that stands in no table is printed as it is: a letter with an index as such
-(`W_xk`, `b_out`), any other name in typewriter letters.
+A letter is italic, a word upright, what follows an underscore an index: `q_t`, `alpha_t`, `score_t`, `W_out`. Guessing
+would turn `W_xi` into a ξ: only a whole letter may be Greek by its name, never an index. A name that has no such parts
+is printed in typewriter letters; what its author wants instead stands beside the names (`symbols:` of a problem).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from string import ascii_letters
 from typing import NamedTuple
 
@@ -15,50 +17,48 @@ from ..cell.composites import PRINTED
 from ..cell.rules import BETWEEN
 from ..printable import printable
 from .tree import Node, at_step
+from .user_tex import GREEK, MARKS
 
 
 class Symbol(NamedTuple):
     """A printed symbol in parts, so that each format can set them in its own way.
 
-    base, sub: letter and index. tilde: whether a tilde stands over the letter. word: whether the index is a word and
-    not letters in a row. upright: whether the base is a word. name: set where the whole is printed as that name, in
-    typewriter letters. tex: set where the author of the cell wrote the TeX, and used in its place there. power: T where
-    the matrix of that name stands transposed, 0 where it is the baseline's value. bar: whether a bar stands over the
-    letter. node: what is printed in its place, a gradient for example.
+    base, sub: letter and index. accent: what stands over the letter (`user_tex.ACCENTS`). word: whether the whole index
+    is one word; otherwise the words in it are found. upright: whether the base is a word. name: set where the whole is
+    printed as that name, in typewriter letters. tex: set where the author of the cell wrote the TeX, and used in its
+    place there. power: T where the matrix of that name stands transposed, 0 where it is the baseline's value. node:
+    what is printed in its place, a gradient for example.
     """
 
     base: str = ""
     sub: str = ""
-    tilde: bool = False
+    accent: str = ""
     word: bool = False
     upright: bool = False
     name: str = ""
     tex: str = ""
     power: str = ""
     node: Node | None = None
-    bar: bool = False
+
+    @property
+    def lower(self) -> list[str]:
+        """The index in parts, of which every second one is a word.
+
+        >>> Symbol("W", "xi").lower, Symbol("b", "out,1").lower
+        (['xi'], ['', 'out', ',1'])
+        """
+        return ["", self.sub, ""] if self.word else re.split(_WORD, self.sub)
 
 
 GATES = "ifcogrznuh"  # those of the LSTM, and the letters that GRUs and plain recurrent cells use
 
+#: What a name cannot say by its parts.
 SYMBOLS: dict[str, Symbol] = {
-    **{letter: Symbol(letter) for letter in ascii_letters},
-    **{f"{letter}_prev": Symbol(letter, "t-1") for letter in ascii_letters},
-    **{f"{letter}_tilde": Symbol(letter, "t", tilde=True) for letter in ascii_letters},
-    "log_f": Symbol("log", "f", upright=True),
-    "h0": Symbol("h", "0"),
-    "c0": Symbol("c", "0"),
-    "target": Symbol("target", upright=True),
-    "target_t": Symbol("target", "t", upright=True),
-    "valid": Symbol("valid", upright=True),
+    **{f"{letter}_tilde": Symbol(letter, "t", "tilde") for letter in ascii_letters},
     "ΔL": Symbol("L", tex=r"\Delta L"),
-    "W̄": Symbol("W", bar=True),
+    "lambda_": Symbol("λ"),
     "Σ": Symbol("Σ"),
     **{f"Σ_{over}": Symbol("Σ", over) for over in ("t", "b", "t, b")},
-    **{f"gamma_{letter}": Symbol("γ", letter) for letter in ascii_letters},
-    **{f"beta_{letter}": Symbol("β", letter) for letter in ascii_letters},
-    "gamma_cell": Symbol("γ", "cell", word=True),
-    "beta_cell": Symbol("β", "cell", word=True),
 }
 
 #: Functions that are set as a word; \operatorname is not allowed where GitHub renders math.
@@ -92,23 +92,40 @@ def sign(function: str) -> tuple[str, str]:
     return FUNCTIONS.get(function) or (rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}", name)
 
 
-#: A letter with an index: one or two letters in a row, digits, or a word.
-_INDEXED = re.compile(r"([A-Za-z])_(?:([A-Za-z]{1,2}[0-9]*|[0-9]+)|([A-Za-z0-9]+))")
+#: A word in an index; two letters are two indices, but for this one.
+_WORD = re.compile(r"([A-Za-z]{3,}[0-9]*|(?<![A-Za-z])in(?![A-Za-z]))")
+_GREEK = "".join(GREEK.values())
+#: A letter by its name or character, a mark over it and digits; or the letter of a weight with its index behind it.
+_LETTER = re.compile(
+    rf"(?:({'|'.join(GREEK)}|[A-Za-z{_GREEK}])([{''.join(MARKS)}]?)([0-9]*)|(?=W[a-z]|[UVb][a-z][0-9]*$)"
+    r"([A-Z]|b)([a-z]{1,2}[0-9]*))"
+)
+_PART = re.compile(rf"[A-Za-z0-9{_GREEK}]+")
 
 
 def _own(name: str) -> Symbol:
-    """The symbol of a name that no table has."""
-    found = _INDEXED.fullmatch(name)
-    if found is None:
+    """The symbol of a name that no table has, by its parts."""
+    first, *index = name.split("_")
+    found = _LETTER.fullmatch(unicodedata.normalize("NFD", first))
+    if not all(map(_PART.fullmatch, index)) or not (found or _PART.fullmatch(first)):
         return Symbol(name=name)
-    return Symbol(found[1], found[2] or found[3], word=found[3] is not None)
+    base, mark, digits, weight, behind = found.groups("") if found else (first, "", "", "", "")
+    accent = MARKS.get(mark, "")
+    if found and not accent and index and index[0] in ("hat", "tilde", "bar"):
+        accent = index.pop(0)
+    while not found and index and _WORD.fullmatch(index[0]) and index[0] != "prev":
+        base = f"{base}_{index.pop(0)}"
+    if index and index[-1] == "prev":
+        index[-2 if index[:-1] == ["t"] else -1 :] = ["t-1"]
+    sub = ",".join(filter(None, [digits or behind, *index]))
+    return Symbol(GREEK.get(base, base) or weight, sub, accent, upright=found is None)
 
 
 def symbol(name: str, own: Mapping[str, str | Symbol] | None = None) -> Symbol:
     """The symbol of `name`; `own` has a notation's symbols, and the TeX that the problem's author gave for some names.
 
-    >>> symbol("W_xi")[:2], symbol("h_prev").sub, symbol("W_xk")[:2], symbol("attention").name
-    (('W', 'xi'), 't-1', ('W', 'xk'), 'attention')
+    >>> symbol("W_xi")[:2], symbol("h_prev").sub, symbol("alpha_t")[:2], symbol("y_hat")[:3], symbol("score_t").upright
+    (('W', 'xi'), 't-1', ('α', 't'), ('y', '', 'hat'), True)
     """
     found = own.get(name) if own else None
     if isinstance(found, Symbol):
@@ -134,7 +151,7 @@ def at(found: Symbol, steps: tuple[int, int]) -> Symbol:
         within = "t" if match[2] is None else match[2]
         return f"{match[1]}{{{_NOW.sub(now, _BEFORE.sub(before, within))}}}"
 
-    sub = {"t": now, "t-1": before}.get(found.sub, found.sub)
+    sub = ",".join({"t": now, "t-1": before}.get(part, part) for part in found.sub.split(","))
     node = None if found.node is None else at_step(found.node, (), steps)
     return found._replace(sub=sub, tex=_INDEX.sub(numbered, found.tex), node=node)
 
@@ -142,3 +159,16 @@ def at(found: Symbol, steps: tuple[int, int]) -> Symbol:
 def _safe(tex: str) -> str:
     """TeX from a file on one line, unable to end the block that it stands in."""
     return " ".join(printable(tex).replace("`", "'").split())
+
+
+def distinct(names: Iterable[str], own: Mapping[str, str | Symbol]) -> dict[str, Symbol]:
+    """Of names that would be printed alike all but one, as they are written: that one is what they are printed as.
+
+    >>> distinct(["k2", "k_2", "y_hat"], {})["k2"].name
+    'k2'
+    """
+    found = {name: symbol(name, own) for name in names if name not in own}
+    first: dict[Symbol, str] = {}
+    for name, printed in sorted(found.items(), key=lambda item: item[0] != f"{item[1].base}_{item[1].sub}"):
+        first.setdefault(printed, name)
+    return {name: Symbol(name=name) for name, printed in found.items() if first[printed] != name}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..printable import printable
-from .printer import Format, Printer, accented, upper
-from .symbols import Symbol, sign
+from .printer import Format, Printer
+from .symbols import sign
 from .tree import Node, Quot
-from .user_tex import GREEK
+from .user_tex import NAMED
 
-_LETTERS = {"γ": r"\gamma", "β": r"\beta", "Σ": r"\sum"}
+#: A letter or sign by its command or character, the sign of a sum, what tables and ends of rows would take for theirs.
+_LETTERS = {**{at: rf"\{name} " for name, c in NAMED.items() for at in (name, c)}, "Σ": r"\sum "}
+_LETTERS |= {"|": r"\vert ", "[": "{[}", "]": "{]}"}
 _SPECIAL = {c: "\\" + c for c in "_%#&${}"} | {"\\": r"\backslash ", "^": r"\hat{\ }", "~": r"\sim ", "`": "'"}
 _COMPARED = {">": ">", "≤": r"\le", "≠": r"\ne", "=": "="}
 _NEXT = r" \\ "  # between two rows
@@ -25,12 +27,10 @@ def escaped(text: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in printable(text))
 
 
-def _letters(f: Format, found: Symbol) -> str:
-    base = f.upright(found.base) if found.upright else _LETTERS.get(found.base, found.base)
-    base = accented(f, base, found)
-    sub = f.upright(found.sub) if found.word else found.sub
-    base, sub = (f"{base}_{sub}", "") if len(sub) == 1 else (base, sub)
-    return f.scripts(base, sub, upper(f, found.power))
+def _scripts(base: str, sub: str, sup: str) -> str:
+    sub, sup = sub.strip(), sup.strip()
+    lower = f"_{sub}" if len(sub) == 1 else f"_{{{sub}}}" if sub else ""
+    return base.rstrip() + lower + (f"^{{{sup}}}" if sup else "")
 
 
 def _arguments(nodes: Sequence[Node], texts: list[str]) -> str:
@@ -51,16 +51,15 @@ TEX = Format(
     digits=lambda digits: digits.replace(",", "{,}"),  # or TeX would put a space after it
     scaled=lambda number, exponent: rf"{number} \times 10^{{{exponent}}}",
     dots={"across": r"\cdots", "down": r"\vdots", "diagonal": r"\ddots"},
-    letter=lambda c: c if c not in GREEK else rf"\{c} ",
-    word=lambda command, text: rf"\{command}{{{text}}}",
-    accent=lambda name, body: rf"\{name}{{{body}}}",
-    scripts=lambda base, sub, sup: base + (f"_{{{sub}}}" if sub else "") + (f"^{{{sup}}}" if sup else ""),
+    letter=lambda c: _LETTERS.get(c, c),
+    word=lambda command, text: rf"\{command}{{{''.join(_LETTERS.get(c, c) for c in text).strip()}}}",
+    accent=lambda name, body: rf"\{name}{{{body.strip()}}}",
+    scripts=_scripts,
     group=lambda body: f"{{{body}}}",
     upright=lambda text: rf"\mathrm{{{escaped(text)}}}",
     transposed=r"\top",
     name=lambda name: rf"\mathtt{{{escaped(name)}}}",
-    letters=_letters,
-    verbatim=True,
+    symbol=str.strip,
     space=r"\,",
     times=r" \odot ",
     around=r"\left({}\right)".format,

@@ -306,7 +306,7 @@ def at_step(node: N, constant: Container[str], steps: tuple[int, int]) -> N:
     return cast(N, found)
 
 
-def broken(node: Node, size: Callable[[Node], int], room: int) -> list[tuple[str, Node]]:
+def broken(node: Node, size: Callable[[Node], float], room: float) -> list[tuple[str, Node]]:
     """A sum in pieces that each fit into `room`, with the sign before each piece but the first; others stay whole."""
     if not isinstance(node, Sum) or size(node) <= room:
         return [("", node)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..printable import printable
-from .printer import Format, Printer, accented, upper
-from .symbols import FUNCTIONS, SLOPES, Symbol, sign
+from .printer import Format, Printer
+from .symbols import FUNCTIONS, SLOPES, sign
 from .tree import Node
-from .user_tex import GREEK, WORDS
+from .user_tex import NAMED, WORDS
 
 _KNOWN = frozenset({"tanh", "exp", "ln", "max", "σ"})  # function names that need no quotes
-_ACCENTS = {"tilde": "tilde", "hat": "hat", "bar": "macron", "dot": "dot", "vec": "arrow"}
+_ACCENTS = {"tilde": "tilde", "hat": "hat", "bar": "macron", "dot": "dot", "vec": "arrow", "overleftarrow": "arrow.l"}
+_WAYS = {"script": "cal({})", "bold italic": "bold(italic({}))"}
 
 
 def string(text: str) -> str:
@@ -24,16 +25,14 @@ def string(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _letters(f: Format, found: Symbol) -> str:
-    base = f.upright(found.base) if found.upright else {"Σ": "sum"}.get(found.base, found.base)
-    base = accented(f, base, found)
-    sub = f.upright(found.sub) if found.word else found.sub if found.sub.isdigit() else " ".join(found.sub)
-    return f.scripts(base, sub, upper(f, found.power))
+def _letter(c: str) -> str:
+    """A letter, number or sign; a mark of Typst escaped."""
+    return f"{NAMED.get(c) or (c if c.isalnum() or c in '+-' else chr(92) + c)} "
 
 
 def _scripts(base: str, sub: str, sup: str) -> str:
-    marked = [mark + (text if len(text) == 1 else f"({text})") for mark, text in (("_", sub), ("^", sup)) if text]
-    return f"{base}{''.join(marked)} "
+    texts = [(mark, text.strip()) for mark, text in (("_", sub), ("^", sup)) if text]
+    return base.strip() + "".join(mark + (text if len(text) == 1 else f"({text})") for mark, text in texts) + " "
 
 
 def _function(op: str) -> str:
@@ -60,14 +59,13 @@ TYPST = Format(
     digits=lambda digits: string(digits) if "," in digits else digits,  # a comma parts arguments
     scaled="{} × 10^({})".format,
     dots={"across": "dots.c", "down": "dots.v", "diagonal": "dots.down"},
-    letter=lambda c: f"{GREEK.get(c) or (c if c.isalnum() else string(c))} ",
-    word=lambda command, text: f"{WORDS[command]}({string(text)})",
-    accent=lambda name, body: f"{_ACCENTS[name]}({body})",
+    letter=lambda c: "sum " if c == "Σ" else _letter(c),
+    word=lambda command, text: _WAYS.get(WORDS[command], f"{WORDS[command]}({{}})").format(string(text)),
+    accent=lambda name, body: f"{_ACCENTS[name]}({body.strip()})",
     scripts=_scripts,
     upright=lambda text: f"upright({string(text)})",
     transposed="⊤",
     name=lambda name: f"mono({string(name)})",
-    letters=_letters,
     symbol=str.strip,
     space=" thin ",
     function=_function,

@@ -1,46 +1,72 @@
-"""The small part of TeX in which an author may write a symbol: letters, Greek, accents, words, indices, powers.
+"""The small part of TeX in which an author may write a symbol: letters, Greek, accents, words, indices, powers, signs.
 
 Anything more is not understood, so that no file can bring a command of its own into a document. Each format writes
-what was read with the pieces of its record (`printer.Format`).
+what was read with the pieces of its record (`printer.Format`). Letters and signs may also stand as what they look like:
+`ŷ_t` is `\\hat{y}_t`, and `a^{<t>}` is `a^{\\langle t \\rangle}`.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .printer import Format
 
-ACCENTS = frozenset({"tilde", "hat", "bar", "dot", "vec"})
+#: Accents, each with the mark that in text stands over the letter before it.
+ACCENTS = {
+    **{"tilde": "\u0303", "hat": "\u0302", "bar": "\u0304", "dot": "\u0307", "vec": "\u20d7"},
+    "overleftarrow": "\u20d6",
+}
 #: Commands that set a word, with how it stands.
 WORDS = {
-    **{"mathrm": "upright", "text": "upright", "operatorname": "upright", "mathbf": "bold", "boldsymbol": "bold"},
-    **{"mathit": "italic", "mathtt": "mono"},
+    **{"mathrm": "upright", "text": "upright", "operatorname": "upright", "mathbf": "bold", "mathit": "italic"},
+    **{"boldsymbol": "bold italic", "mathtt": "mono", "mathcal": "script"},
 }
-#: Commands that are another's in a wider form.
-_WIDE = {"widetilde": "tilde", "widehat": "hat", "overline": "bar"}
-_NAMES = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell"
+#: Commands that are another's in a wider form, or under another name.
+_SAME = {
+    **{"widetilde": "tilde", "widehat": "hat", "overline": "bar", "overrightarrow": "vec"},
+    **{"star": "ast", "bm": "boldsymbol"},
+}
+_GREEK = (
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell"
 )
-GREEK = dict(zip(_NAMES.split(), "αβγδϵζηθικλμνξπρστϕχψωΓΔΘΛΞΠΣΦΨΩℓ", strict=True))
+GREEK = dict(zip(_GREEK.split(), "αβγδϵεζηθϑικλμνξπρστυϕφχψωΓΔΘΛΞΠΣΥΦΨΩℓ", strict=True))
+_SIGNS = "prime ast dagger circ top odot oplus cdot times partial nabla infty langle rangle leftarrow rightarrow"
+SIGNS = dict(zip(_SIGNS.split(), "′∗†∘⊤⊙⊕·×∂∇∞⟨⟩←→", strict=True))
+#: Letters and signs by their commands.
+NAMED = GREEK | SIGNS
+_COMMANDS = {c: name for name, c in NAMED.items()} | {"*": "ast", "<": "langle", ">": "rangle", "−": "-"}
+#: A mark to the accent that it is.
+MARKS = {mark: name for name, mark in ACCENTS.items()}
 #: So many braces and accents may stand in each other.
 DEEPEST = 8
 
 _TOKEN = re.compile(
-    rf"(?:\\(?P<set>{'|'.join(WORDS)})\{{(?P<word>[A-Za-z\d\s]*)\}}"
-    r"|\\(?P<command>[A-Za-z]+)|(?P<mark>[_^{}])|(?P<sign>[A-Za-z\d+*',()-]))\s*"
+    rf"(?:\\(?P<set>{'|'.join(WORDS)})\{{(?P<word>[A-Za-z\d\s]*)\}}|\\(?P<command>[A-Za-z]+)|(?P<mark>[_^{{}}])"
+    rf"|(?P<sign>[A-Za-z\d+,:;|/.()[\]-]|[{''.join(_COMMANDS)}])(?P<over>[{''.join(MARKS)}]?))"
 )
+#: What changes only spaces and sizes.
+_SPACE = re.compile(r"\\(?:[,;:! ]|(?:left|right)(?![A-Za-z]))|[\s~]")
 Tokens = list[re.Match[str]]  # the next one is the last
 
 
 def translated(tex: str, format: Format) -> str | None:
     """A symbol in another format; None where the TeX is more than is understood."""
-    tex = tex.strip()
-    if _TOKEN.sub("", tex):
-        return None
-    tokens = [*_TOKEN.finditer(tex)][::-1]
+    tex = unicodedata.normalize("NFD", tex)
+    tex = re.sub("['′]+", lambda primes: "^{" + r"\prime " * len(primes[0]) + "}", tex)
+    tokens: Tokens = []
+    at = 0
+    while at < len(tex):
+        found = _SPACE.match(tex, at) or _TOKEN.match(tex, at)
+        if found is None:
+            return None
+        tokens += [found] if found.re is _TOKEN else []
+        at = found.end()
+    tokens.reverse()
     try:
         body = _row(tokens, format, 0)
     except ValueError:
@@ -67,9 +93,9 @@ def _atom(tokens: Tokens, format: Format, depth: int, scripted: bool = False) ->
     if not tokens or depth > DEEPEST:
         raise ValueError(depth)
     token = tokens.pop()
-    command = _WIDE.get(token["command"], token["command"])
+    command = _SAME.get(token["command"], token["command"])
     if token["set"]:
-        return format.word(token["set"], re.sub(r"\s+", " ", token["word"]))
+        return _word(format, token["set"], re.sub(r"\s+", " ", token["word"]))
     if token["mark"] == "{":
         body = _row(tokens, format, depth + 1)
         if not tokens:
@@ -78,6 +104,26 @@ def _atom(tokens: Tokens, format: Format, depth: int, scripted: bool = False) ->
         return body if scripted else format.group(body)
     if command in ACCENTS:
         return format.accent(command, _atom(tokens, format, depth + 1, scripted=True))
-    if token["mark"] or (command and command not in GREEK):
+    if command in WORDS:  # letter by letter, as in \boldsymbol{\alpha}
+        styled = replace(format, letter=lambda c: _word(format, command, NAMED.get(c, c)))
+        return _atom(tokens, styled, depth + 1, scripted=True)
+    if token["mark"] or (command and command not in NAMED):
         raise ValueError(token[0])
-    return format.letter(command or token["sign"])
+    letter = format.letter(command or _COMMANDS.get(token["sign"], token["sign"]))
+    return format.accent(MARKS[token["over"]], letter) if token["over"] else letter
+
+
+def _word(format: Format, command: str, text: str) -> str:
+    if WORDS[command] == "script" and not re.fullmatch("[A-Z]+", text):
+        raise ValueError(text)
+    return format.word(command, text)
+
+
+def script(text: str) -> str:
+    """Capital letters as script letters, which are characters of their own.
+
+    >>> script("LA")
+    'ℒ𝒜'
+    """
+    old = {"B": "ℬ", "E": "ℰ", "F": "ℱ", "H": "ℋ", "I": "ℐ", "L": "ℒ", "M": "ℳ", "R": "ℛ"}
+    return "".join(old.get(c) or chr(ord("𝒜") + ord(c) - ord("A")) for c in text)

@@ -9,14 +9,22 @@ from urllib.parse import quote
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .diagram.diagram import caption, diagram
-from .formats.markdown import literal
+from .formats.markdown import heading, literal
 from .languages.strings import words
 
 
 def illustrated(
-    text: str, trace: Trace, path: str, selection: Selection, language: str = "en", notation: str = "exercise"
+    text: str,
+    trace: Trace,
+    path: str,
+    selection: Selection,
+    language: str = "en",
+    notation: str = "exercise",
+    level: int = 2,
 ) -> tuple[str, str]:
-    """The report `text` with the picture before its solution, and the picture; path: of the picture.
+    """The report `text` with the picture before its solution, and the picture.
+
+    path: of the picture. level: of the headings of its sections.
 
     It shows the first layer and direction of the selection, at its first step in computing order. The text stays as
     it is, and the picture is empty, where nothing was selected.
@@ -30,10 +38,10 @@ def illustrated(
     b = range(trace.batch)[selection.rows(trace)][0]
     said = words(language, trace.header.count_from)
     name = literal(caption(trace, stage, t, b, said))
-    image = f"## {said.word('diagram')}\n\n![{name}]({quote(os.fsencode(PurePath(path).name))})\n\n"
-    mark = f"## {said.word('solution')}\n"
-    before, found, after = text.partition(mark)
-    whole = f"{before}{image}{mark}{after}" if found else f"{text}\n{image}"
+    image = f"{heading(level, said.word('diagram'))}\n\n![{name}]({quote(os.fsencode(PurePath(path).name))})\n\n"
+    section = heading(level, said.word("solution"))
+    before, found, after = text.partition(f"\n{section}\n")
+    whole = f"{before}\n{image}{section}\n{after}" if found else f"{text}\n{image}"
     if notation != "exercise":
         from .content.notations import applied
 

@@ -14,6 +14,8 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .content import hand_size
 from .content.view import Detail
+from .formats.levels import Level, level_of
+from .formats.markdown import MATH
 
 #: Option of a report to the field of the style that it sets.
 STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma", "trim": "kept"}
@@ -24,12 +26,16 @@ STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "c
 class Options:
     """What a report shows, and how.
 
-    detail: `scalar` (each term of each unit), `vector`, `summary` (gates and states only); None chooses by size.
+    detail: `scalar` (each term of each unit), `compact` (a chain for each gate, with matrices filled in), `vector`,
+    `summary` (gates and states only); None chooses by size, and on paper `compact` before `scalar`.
     digits: decimals, or a `Style`, for display only; by size if None. style: more fields of that style. selection:
-    lines, layer, direction, steps, row, unit. everything: no dots. width: columns of a text report. language: of
-    headings and sentences. notation: a preset of symbols (`notations.NOTATIONS`). alone: of a trace with a way back
-    `back`, that alone, or its `equations`. count_from: 0 or 1, from which steps, units and layers are counted; as the
-    problem says if None.
+    lines, layer, direction, steps, row, unit. everything: no dots. width: columns of a text report (80), or characters
+    in a row of a LaTeX fragment (66). language: of headings and sentences. notation: a preset of symbols
+    (`notations.NOTATIONS`). alone: of a trace with a way back `back`, that alone, or its `equations`. title: of the
+    document; None is the problem's. fragment: a part of a document, as LaTeX's `\\input` takes it, whose highest
+    heading is at the level `heading` (`levels.level_of`; None is `section`), or is left out where the title is empty.
+    count_from: 0 or 1, from which steps, units and layers are counted; as the problem says if None. math: how formulas
+    are marked in Markdown (`formats.markdown.MATH`); `github` if None.
     """
 
     detail: Detail | None = None
@@ -37,11 +43,20 @@ class Options:
     style: Mapping[str, Any] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
     everything: bool = False
-    width: int = 80
+    width: int | None = None
     language: str = "en"
     notation: str = "exercise"
     alone: str = ""
+    title: str | None = None
+    fragment: bool = False
+    heading: int | str | None = None
     count_from: Literal[0, 1] | None = None
+    math: str | None = None
+
+    @property
+    def level(self) -> Level:
+        """The level of a fragment's highest heading. Raises OptionError for one that there is not."""
+        return level_of("section" if self.heading is None else self.heading)
 
     def numbers(self, trace: Trace) -> Style:
         """How the numbers of a trace are shown."""
@@ -51,13 +66,20 @@ class Options:
         return replace(found, **self.style)
 
 
-def options_of(**given: Any) -> Options:
+def options_of(format: str, **given: Any) -> Options:
     """The options as `report` takes them, with the fields of a selection and of a style among them.
 
-    Raises OptionError for an unknown detail.
+    Raises OptionError for an unknown detail, and for one that the format does not have.
     """
     if given.get("detail") is not None:
         check("detail", given["detail"], get_args(Detail))
+    if given.get("math") is not None:
+        check("math", given["math"], tuple(MATH))
+        if format != "md":
+            raise OptionError(
+                f"math={given['math']!r} says how formulas are marked in Markdown; this report is {format}: leave math "
+                "away, or choose the format md"
+            )
     if given.get("count_from") not in (None, 0, 1) or isinstance(given.get("count_from"), bool):
         raise OptionError(f"count_from: expected 0 or 1, found {describe(given['count_from'])}")
     if chosen := {name: given.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in given}:

@@ -2,47 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..backpropagation.training import Training
-from ..errors import OptionError
+from ..errors import Faults, OptionError, within
 from ..trace.trace import Trace
 from .content import notations
-from .content.view import View, view
+from .content.view import View
 from .content.way_back import on_paper, way_back
+from .document import bodies, check_part, title, titled
+from .extent import view
 from .formats import latex, markdown, text, typst
+from .formats.line_breaking import FULL
 from .options import Options, check, options_of
-from .sections.sections import blocks
+from .rendered import Report
 from .sections.training import symbols
 
 
-def _html(shown: View, _: int) -> str:
+def _html(views: Sequence[View], chosen: Options) -> str:
     from .page.html import page  # with the picture of the cell 40 ms, which the other formats do not need
 
-    return page(shown)
+    return page(views, title(views, chosen))
 
 
-#: Format to its printer of what is shown, in so many columns where the format has columns.
-PRINTERS: dict[str, Callable[[View, int], str]] = {
-    "md": lambda shown, _: markdown.render(blocks(shown), shown.trace.header.symbols),
-    "text": lambda shown, width: text.render(blocks(shown), shown.trace.header.symbols, width),
+def _fragment(views: Sequence[View], chosen: Options) -> str:
+    from .page.fragment import fragment
+
+    return "\n".join(fragment(shown, PRINTERS["text"]([shown], chosen)) for shown in views)
+
+
+def _latex(views: Sequence[View], chosen: Options) -> str:
+    found = bodies(views, chosen)
+    return latex.fragment(found, chosen.level, chosen.width) if chosen.fragment else latex.render(found)
+
+
+def _typst(views: Sequence[View], chosen: Options) -> str:
+    found = bodies(views, chosen)
+    return (
+        typst.fragment(found, chosen.level, chosen.width) if chosen.fragment else typst.render(found, chosen.language)
+    )
+
+
+#: Format to its printer of what is shown, of one report or of several in one document.
+PRINTERS: dict[str, Callable[[Sequence[View], Options], str]] = {
+    "md": lambda views, chosen: markdown.render(bodies(views, chosen), chosen.math or "github"),
+    "text": lambda views, chosen: text.render(bodies(views, chosen), chosen.width or 80),
     "html": _html,
-    "tex": lambda shown, _: latex.render(blocks(shown), shown.trace.header.symbols),
-    "typ": lambda shown, _: typst.render(blocks(shown), shown.trace.header.symbols, shown.words.language),
+    "tex": _latex,
+    "typ": _typst,
 }
+#: How a notebook shows a report, whatever its format: what it may ask for, to the printer.
+RENDERED: dict[str, Callable[[Sequence[View], Options], str]] = {
+    "html": _fragment,
+    "markdown": lambda views, chosen: PRINTERS["md"](views, replace(chosen, math="dollars")),
+    "plain": PRINTERS["text"],
+}
+#: Formats that go on pages of paper.
+PAPER = frozenset({"tex", "typ", "pdf"})
 #: File suffix to format.
 SUFFIXES = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
 SUFFIXES |= {".typ": "typ", ".pdf": "pdf"}
 
 
-def report(trace: Trace, format: str = "md", **options: Any) -> str:
-    """The worked solution as text.
+def report(trace: Trace, format: str = "md", **options: Any) -> Report:
+    """The worked solution as text, which a notebook shows rendered.
 
-    format: `md` (Markdown with TeX math as GitHub renders it), `text` (for a terminal) or `html`. Options are those of
-    `Options`, and those of a selection: only, layer, direction, steps, batch, unit. How numbers are shown: digits,
-    significant (digits instead of decimals), digits_of (decimals of single lines, by name), decimal_comma.
+    format: `md` (Markdown with TeX math), `text` (for a terminal), `html`, `tex` or `typ`. Options are those of
+    `Options`, and those of a selection: only, layer, direction, steps, batch, unit. How numbers are shown: digits
+    (decimals), significant (digits instead of decimals), digits_of (decimals of single lines, by name), trim (no zeros
+    at the end), decimal_comma. count_from: 0 or 1.
     Raises OptionError for an unknown format or detail, MissingError for a selection that is not there.
 
     >>> import lstm_trace as lt
@@ -50,39 +80,70 @@ def report(trace: Trace, format: str = "md", **options: Any) -> str:
     >>> print(report(trace, "text", only="z_i,i_t".split(","), digits=4).partition("i_t ──")[2].partition("Ans")[0])
     <BLANKLINE>
     <BLANKLINE>
-      z_i = W_xi x_t + W_hi h_{t-1}
-        unit 0: -0.4 + 0.0 = -0.4
-      i_t = σ(z_i)
-        unit 0: σ(-0.4) ≈ 0.4013
+      z_i = W_xi x_t + W_hi h_{t-1} = -0.4000 + 0.0000 = -0.4000
+      i_t = σ(z_i) = σ(-0.4000) ≈ 0.4013
     <BLANKLINE>
     <BLANKLINE>
     """
+    return reports([trace], format, **options)
+
+
+def reports(traces: Sequence[Trace], format: str = "md", sources: Sequence[str] = (), **options: Any) -> Report:
+    """The worked solutions of several traces in one document. Format, options and errors as for `report`.
+
+    Each has its title as its heading. title: that of the document. sources: what a message calls each of several.
+    """
     if format == "pdf":
-        raise OptionError("a PDF is not text: trace.pdf() gives its bytes")
+        raise OptionError("a PDF is not text: trace.pdf() gives its bytes, sheet.pdf() those of several reports")
     check("format", format, tuple(PRINTERS))
-    chosen = options_of(**options)
-    return PRINTERS[format](shown(trace, chosen), chosen.width)
+    chosen = options_of(format, **options)
+    check_part(format, chosen)
+    names = sources or [trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)]
+    views, faults = [], Faults()
+    for trace, name in zip(traces, names, strict=True):
+        with faults.gather(), within(name if len(names) > 1 else ""):
+            views.append(shown(trace, chosen, format))
+    faults.tell()
+    return _printed(titled(views, chosen), format, chosen)
 
 
-def shown(trace: Trace, chosen: Options) -> View:
+def _printed(views: Sequence[View], format: str, chosen: Options) -> Report:
+    """What is shown in its format, and as a notebook asks for it."""
+    return Report(PRINTERS[format](views, chosen), lambda kind: RENDERED[kind](views, chosen))
+
+
+def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
     if chosen.count_from is not None:
         trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
     parts = chosen.detail, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
-    found = replace(view(trace, *parts), notes=notes)
-    if not any(stage.cell.gradient for stage in trace.stages):
+    back = any(stage.cell.gradient for stage in trace.stages)
+    found = replace(
+        view(trace, *parts, paper=format in PAPER and not back), notes=notes, breadth=_breadth(chosen, format)
+    )
+    if format == "html" and chosen.detail is None and not back:
+        found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
+    if not back:
         return found
     found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone)
     return replace(found, back=way_back(found, chosen.detail))
 
 
-def course(done: Training, format: str = "md", **options: Any) -> str:
+def _breadth(chosen: Options, format: str) -> float:
+    """The part of a line of A4 that there is for a formula."""
+    if not chosen.fragment:
+        return 1.0
+    return (chosen.width or latex.NARROW) * latex.SPARE / FULL if format == "tex" else (chosen.width or FULL) / FULL
+
+
+def course(done: Training, format: str = "md", **options: Any) -> Report:
     """The worked solution of some updates of the weights. Format and options as for `report`."""
     check("format", format, tuple(PRINTERS))
-    chosen = options_of(**options)
+    chosen = options_of(format, **options)
+    check_part(format, chosen)
     views = tuple(_with_symbols(shown(trace, chosen), done) for trace in done.traces)
-    return PRINTERS[format](replace(views[0], course=(done, views)), chosen.width)
+    return _printed([replace(views[0], course=(done, views))], format, chosen)
 
 
 def _with_symbols(found: View, done: Training) -> View:
@@ -93,4 +154,10 @@ def _with_symbols(found: View, done: Training) -> View:
 
 def pdf(trace: Trace, **options: Any) -> bytes:
     """The worked solution as a PDF; options are those of `report`. Raises OptionError without the extra `[pdf]`."""
-    return typst.pdf(report(trace, "typ", **options))
+    return pdf_of([trace], **options)
+
+
+def pdf_of(traces: Sequence[Trace], sources: Sequence[str] = (), **options: Any) -> bytes:
+    """The worked solutions of several traces as one PDF. Arguments and errors as for `reports`."""
+    check_part("pdf", options_of("pdf", **options))
+    return typst.pdf(reports(traces, "typ", sources, **options))

@@ -12,6 +12,7 @@ from ..errors import OptionError, counted, nearest, raise_all
 from ..explanation.memory import Ledger, ledger
 from ..explanation.saturation import HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
 from ..trace.argument_types import checked
+from ..trace.labels import axis, labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gradient, training
@@ -78,7 +79,7 @@ def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
     several = len({u.scope for u in found.units}) > 1
     return Explanation(
         title="Gates",
-        sentences=tuple(_summary(found, trace.header.names.get("h", ()))),
+        sentences=tuple(_summary(found, trace)),
         columns=("layer", "direction", *Activity._fields[1:]),
         rows=[(*layer_and_direction(u.scope), *u[1:]) for u in found.units],
         notes=(
@@ -95,12 +96,13 @@ def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
     )
 
 
-def _summary(found: Behaviour, labels: Sequence[str]) -> Iterator[str]:
+def _summary(found: Behaviour, trace: Trace) -> Iterator[str]:
     if found.not_finite is not None:
         yield _not_finite(found.not_finite)
     lines = dict.fromkeys((u.scope, u.line) for u in found.units)
     for scope, line in lines:
         units = [u for u in found.units if (u.scope, u.line) == (scope, line)]
+        names = labels(trace, axis(trace, trace.stage(scope), line), len(units))
         left = sum(u.left for u in units) / len(units)
         right = sum(u.right for u in units) / len(units)
         text = f"{scope}/{line}: {_percent(left)} of its values are left-saturated, {_percent(right)} right-saturated"
@@ -108,12 +110,12 @@ def _summary(found: Behaviour, labels: Sequence[str]) -> Iterator[str]:
         for state, words in (("dead", "never open"), ("open", "always open")):
             those = [u.unit for u in units if u.state == state]
             if those:
-                text += f"; {len(those)} of {counted(len(units), 'unit')} {words} ({_named(those, units, labels)})"
+                text += f"; {len(those)} of {counted(len(units), 'unit')} {words} ({_named(those, units, names)})"
         kept = sorted((u.memory, u.unit) for u in units if u.memory is not None)
         if plain and not kept:
             continue
         if kept:
-            text += f"; {_memory(kept, units, labels)}"
+            text += f"; {_memory(kept, units, names)}"
         yield text
 
 
@@ -167,8 +169,7 @@ def _not_finite(found: NotFinite) -> str:
 #: Options of a worked solution: how it is shown, and which part of it.
 WORKED = (
     *("detail", "digits", "significant", "digits_of", "decimal_comma", "trim", "width", "everything", "language"),
-    "count_from",
-    *("notation", "arithmetic", *Selection.__dataclass_fields__),
+    *("count_from", "notation", "arithmetic", *Selection.__dataclass_fields__),
 )
 WAYS: dict[str, Callable[..., Explanation]] = {
     "memory": memory,

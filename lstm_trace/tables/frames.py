@@ -48,10 +48,15 @@ def with_valid(names: Sequence[str], padding: bool) -> tuple[str, ...]:
 
 
 def selected(
-    trace: Trace, shape: str = "long", with_inputs: bool = False, padding: bool = False, **selection: Any
+    trace: Trace,
+    shape: str = "long",
+    with_inputs: bool = False,
+    padding: bool = False,
+    flat: bool = False,
+    **selection: Any,
 ) -> pd.DataFrame:
     """`frame` of a selection whose parts are named: only, layer, direction, steps, batch, unit."""
-    return frame(trace, shape, Selection(**selection), with_inputs, padding)
+    return frame(trace, shape, Selection(**selection), with_inputs, padding, flat)
 
 
 def frame(
@@ -60,26 +65,31 @@ def frame(
     selection: Selection | None = None,
     with_inputs: bool = False,
     padding: bool = False,
+    flat: bool = False,
 ) -> pd.DataFrame:
     """The selection as a frame; values keep the trace's dtype.
 
     long: one row for each value, columns layer, direction, t, batch, line, op, unit, value; `with_inputs` adds
     premises, for which whole numbers may be missing (dtype Int64). wide: one row for each layer, direction, step and
-    batch row, one column for each line and unit (`c_t[0]`), NaN where a layer has no such line. worked: one row for
-    each value with its symbol, its formula and the formula with numbers. padding: keep the steps that are no part of
-    their sequence, with a column `valid`, 1 or 0, behind `batch`.
+    batch row, one column for each line and unit (`c_t[0]`), NaN where a layer has no such line; the step is the index,
+    with layer, direction and batch row where there are several, and all four are columns if `flat`, as in a file.
+    worked: one row for each value with its symbol, its formula and the formula with numbers. padding: keep the steps
+    that are no part of their sequence, with a column `valid`, 1 or 0, behind `batch`.
     Raises MissingError for a selection that is not there, OptionError for an unknown shape.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0], [2.0]], ask="z_i", given={"h_t": [0.0]})
     >>> print(frame(trace, "wide", Selection(only="z_i")))
-       layer direction  t  batch  z_i[0]
-    0      0   forward  0      0     0.5
-    1      0   forward  1      0     1.0
+       z_i[0]
+    t
+    0     0.5
+    1     1.0
     """
     import pandas as pd
 
     check_shape(shape, with_inputs)
+    if flat and shape != "wide":
+        raise OptionError(f"flat=True is for the shape wide; the places of {shape} are columns as they are")
     if shape == "worked":
         from ..report.content.worked_rows import WorkedRow, worked_rows
 
@@ -87,7 +97,20 @@ def frame(
         return pd.DataFrame(rows, columns=list(WorkedRow._fields))[list(with_valid(WORKED, padding))]
     there = list(parts(trace, selection, with_inputs, padding, shape == "wide"))
     columns = long_columns(there) if shape == "long" else wide_columns(there)
-    return pd.DataFrame({name: _series(pd, column) for name, column in columns.items()})
+    series = {name: _series(pd, column) for name, column in columns.items()}
+    if shape != "wide" or flat:
+        return pd.DataFrame(series)
+    places = {name: series.pop(name) for name in WIDE}
+    index = [name for name in WIDE if name == "t" or _several(name, there)]
+    keys = pd.MultiIndex.from_arrays([places[name] for name in index], names=index)
+    return pd.DataFrame(series, index=keys if len(index) > 1 else keys.get_level_values(0))
+
+
+def _several(name: str, there: Sequence[Part]) -> bool:
+    """Whether the parts have more than one layer, direction or batch row."""
+    if name == "batch":
+        return any(part.batch is not None and len(part.batch) > 1 for part in there)
+    return len({getattr(part, name) for part in there}) > 1
 
 
 def _series(pd: Any, column: Array | Coded) -> Any:

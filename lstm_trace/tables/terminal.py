@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.network import layer_and_direction
 from ..errors import counted
 from ..formulas.numbers import show
 from ..printable import printable
 from ..trace.address import line_name
+from ..trace.labels import axis
 from ..trace.rows import Part, Selection, parts
 from ..trace.trace import Trace
 
@@ -209,7 +211,7 @@ def _by_unit(trace: Trace, rows: Sequence[Row], digits: int) -> tuple[tuple[str,
     units = sorted({unit for row in rows for unit in row.units})
     if len(units) > MANY:
         return (), []
-    labels = trace.header.names.get("h", ())
+    labels = _labels(trace, rows)
     named = len(labels) == max(widths) or (len(units) == 1 and units[0] < len(labels))
     head = tuple(_cut(labels[unit], _LABEL) if named else f"[{unit}]" for unit in units)
     columns = [
@@ -217,6 +219,14 @@ def _by_unit(trace: Trace, rows: Sequence[Row], digits: int) -> tuple[tuple[str,
         for unit in units
     ]
     return head, list(zip(*columns, strict=True))
+
+
+def _labels(trace: Trace, rows: Sequence[Row]) -> Sequence[str]:
+    """The problem's labels of the units, where all rows have units of one sort."""
+    stages = {layer_and_direction(stage.scope): stage for stage in trace.stages}
+    lines = {(row.place[:2], row.line) for row in rows if row.place is not None}
+    found = {axis(trace, stages[place], line) for place, line in lines if place in stages}
+    return trace.header.names.get(found.pop(), ()) if len(found) == 1 else ()
 
 
 def _by_statistics(rows: Sequence[Row], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

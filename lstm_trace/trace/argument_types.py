@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "float | None": ((Real, NoneType), "a number"),
     "int": ((Integral,), "a whole number"),
     "int | None": ((Integral, NoneType), "a whole number"),
+    "int | str | None": ((Integral, str, NoneType), "a whole number or a name"),
     "str": ((str,), "text"),
     "str | None": ((str, NoneType), "text"),
     "str | Path": ((str, Path), "the path of a file"),

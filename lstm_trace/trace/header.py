@@ -17,7 +17,8 @@ class Header:
     """What a trace says of itself, beside its arrays.
 
     kind, options: the cell's name and its options in full (kind `equations` for a custom cell). ask: addresses or
-    names of the lines that were asked for. names: labels of inputs (`x`) and units (`h`). symbols: how an own name
+    names of the lines that were asked for. names: labels of inputs (`x`), hidden units (`h`) and
+    outputs of a readout (`y`). symbols: how an own name
     is printed, in TeX. imported: what was done to the weights at import. batched, batch_first: the layout in
     which the input was given. notes: what the author wrote below the title. plan: which plan computed it. arithmetic:
     other than that of dtype, if any. agreement: what was compared with a framework's own result, and how far it was

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, KeysView, Sequence
+from collections.abc import Iterable, Iterator, KeysView, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,18 +18,15 @@ from . import addresses, reads
 from .address import Address, positions
 from .argument_types import KINDS, checked, misfit
 from .header import Header
+from .offers import Offers
 from .window import between, stages_at
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 Step = int  # a position in the input; it has a name of its own because `index` is called too often to be `checked`
 
 
 @checked
 @dataclass(frozen=True, repr=False)
-class Trace:
+class Trace(Offers):
     """Every line of every stage over T steps and B rows.
 
     x: (T, B, I) or None where no line needs it. lengths: (B,), or mask: (T, B), True at the valid steps, where padding
@@ -261,69 +258,7 @@ class Trace:
                 if line.name in values:
                     yield stage, line, values[line.name]
 
-    # -- conveniences: each calls the module above that does the work --------------------------------------------
-
-    def save(self, path: str | Path) -> None:
-        """Write the trace to a file.
-
-        Args:
-            path: ends in `.json` or `.safetensors`.
-
-        Raises:
-            FileError: for another suffix, or where the file cannot be written.
-        """
-        conveniences.call("trace.save", self, path)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        html: str = conveniences.call("trace.html", self)
-        return html
-
-    def report(self, format: str = "md", **options: Any) -> str:
-        """The worked solution.
-
-        Args:
-            format: `md`, `text`, `html`, `tex` or `typ`.
-            options: detail (`scalar`, `vector`, `summary`), digits, width, everything, language, notation, and those of
-                a selection: only, layer, direction, steps, batch, unit; see `report.options.Options`.
-
-        Raises:
-            OptionError: for a format or option that there is not.
-            MissingError: for a selection that is not there.
-        """
-        report: str = conveniences.call("trace.report", self, format, **options)
-        return report
-
-    def pdf(self, **options: Any) -> bytes:
-        """The worked solution as a PDF; needs the extra `[pdf]`.
-
-        Args:
-            options: those of `report`.
-
-        Raises:
-            OptionError: for an option that there is not, or without the extra.
-        """
-        pdf: bytes = conveniences.call("trace.pdf", self, **options)
-        return pdf
-
-    def to_frame(
-        self, shape: str = "long", with_inputs: bool = False, padding: bool = False, **selection: Any
-    ) -> pd.DataFrame:
-        """The values as a pandas frame: shape `long`, `wide` or `worked` (see `tables.frames.frame`).
-
-        Args:
-            shape: `long`, a row for each value; `wide`, for each step; or `worked`, with formulas.
-            with_inputs: parameters, inputs and initial states too (long only).
-            padding: keep the steps beyond a sequence's length, with a column `valid`, 1 or 0.
-            selection: only, layer, direction, steps, batch, unit.
-
-        Raises:
-            OptionError: for an unknown shape.
-            MissingError: for a selection that is not there.
-        """
-        frame: pd.DataFrame = conveniences.call("trace.to_frame", self, shape, with_inputs, padding, **selection)
-        return frame
-
 
 KINDS["Trace"] = (Trace,), "a trace, as lt.run and lt.load give it"
+KINDS["Sequence[Trace]"] = (Iterable,), "a list of traces"
 KINDS["Trace | str | Path | None"] = (Trace, str, Path, type(None)), "a trace to write into, or a path"

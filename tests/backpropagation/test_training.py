@@ -111,7 +111,7 @@ def test_a_problem_with_a_layout_becomes_one_by_our_names(tmp_path: Path) -> Non
 @pytest.mark.parametrize("form", PRINTERS)
 def test_the_worked_solution_has_every_part(form: str) -> None:
     done = lt.train(traced(), of="L", rate=0.1, updates=2, optimizer="momentum")
-    text = course(done, form)
+    text = course(done, form, digits=8, trim=True)
     for part in ("The updated weights", "Update 2", "With the updated weights", "The loss"):
         assert part in text
     assert f"{done.losses[-1]:.8f}".rstrip("0") in text
@@ -125,7 +125,7 @@ def test_every_language(language: str) -> None:
 
 
 def test_the_updates_on_paper() -> None:
-    text = course(lt.train(traced(), of="L", rate=0.1), "text")
+    text = course(lt.train(traced(), of="L", rate=0.1), "text", digits=8, trim=True)
     assert "w_t = w_{t-1} - η ∂L/∂w_{t-1}" in text
     assert "Here η = 0.1." in text
     start = text.index("b_f⁽¹⁾ =")

@@ -12,42 +12,23 @@ import lstm_trace as lt
 from lstm_trace.examples import text as example
 
 from .chromium import PROGRAM, Browser, browser
+from .contrast import TEXT, measured
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here")
 
-#: Least contrast of text that may be small (WCAG 2.2, 1.4.3).
-CONTRAST = 4.5
-_RATIOS = """
-(() => {
-  const parse = (c) => c.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
-  const behind = (e) => {
-    for (let at = e; at; at = at.parentElement) {
-      const c = parse(getComputedStyle(at).backgroundColor);
-      if (c.length < 4 || c[3] > 0) return c;
-    }
-    return [255, 255, 255];
-  };
-  const found = [];
-  for (const e of document.querySelectorAll("h1,h2,h3,p,li,th,td,mn,mi,a,summary,figcaption,code,label,.what,footer p")) {
-    if (!e.checkVisibility()) continue;
-    const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
-    found.push([(a + 0.05) / (b + 0.05), e.tagName]);
-  }
+_RATIOS = measured("""
+  const found = texts("h1,h2,h3,p,li,th,td,mn,mi,a,summary,figcaption,code,label,.what,footer p");
   const svg = document.querySelector("svg.cell");
   for (const e of svg.querySelectorAll("text")) {
     const box = e.parentElement.querySelector("rect");
     const below = e.classList.contains("value") || !box || getComputedStyle(box).fill === "rgba(0, 0, 0, 0)"
       ? getComputedStyle(svg).getPropertyValue("--paper") : getComputedStyle(box).fill;
     const probe = document.createElement("i"); probe.style.color = below; document.body.append(probe);
-    const [a, b] = [light(parse(getComputedStyle(e).fill)), light(parse(getComputedStyle(probe).color))].sort((x, y) => y - x);
+    found.push([ratio(getComputedStyle(e).fill, getComputedStyle(probe).color), "svg " + e.getAttribute("class")]);
     probe.remove();
-    found.push([(a + 0.05) / (b + 0.05), "svg " + e.getAttribute("class")]);
   }
-  return found.sort((x, y) => x[0] - y[0]);
-})()
-"""  # noqa: E501
+  return found;
+""")
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source = found / f"{name}.yaml"
         source.write_text(example(name), encoding="utf-8")
         (found / f"{name}.html").write_text(lt.open_source(source).report("html"), encoding="utf-8")
+    several = lt.sheet([lt.open_source(found / f"{name}.yaml") for name in ("three-steps", "q22", "three-steps")])
+    (found / "sheet.html").write_text(several.report("html"), encoding="utf-8")
     rng = np.random.default_rng(1)
     weights = {
         f"{layer}/{way}/{name}": rng.normal(size=shape) / 2
@@ -126,6 +109,22 @@ def test_slider(driver: Browser, folder: Path) -> None:
     assert driver.run("[...document.querySelectorAll('.step')].some(e => e.hidden)") is False
 
 
+def test_each_of_several_has_its_own_slider(driver: Browser, folder: Path) -> None:
+    driver.open(folder / "sheet.html")
+    shown = "[...document.querySelectorAll('#p{} .step')].map(e => !e.hidden && e.open)"
+    driver.run("document.querySelector('#p2 [name=t]').focus()")
+    for kind in ("keyDown", "keyUp"):
+        driver.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight", windowsVirtualKeyCode=39)
+    assert driver.run(shown.format(0)) == [True, False, False]
+    assert driver.run(shown.format(2)) == [False, True, False]
+    link = "document.querySelectorAll('#p0 table')[1].querySelectorAll('tbody tr')[2].querySelector('a')"
+    driver.run(f"{link}.click()")
+    assert driver.run(shown.format(0)) == [False, False, True]
+    assert driver.run(shown.format(2)) == [False, True, False]
+    assert driver.run("document.querySelectorAll('.live').length") == 3
+    assert not driver.complaints
+
+
 def test_a_value_tells_its_equation(driver: Browser, folder: Path) -> None:
     driver.open(folder / "q22.html")
     driver.run("document.querySelector('.under a').focus()")
@@ -154,11 +153,14 @@ def test_contrast(driver: Browser, folder: Path, name: str, dark: bool) -> None:
     driver.open(folder / f"{name}.html", dark=dark)
     found = driver.run(_RATIOS)
     assert len(found) > 100
-    assert found[0][0] >= CONTRAST, found[:5]
+    assert found[0][0] >= TEXT, found[:5]
 
 
 def test_paper(driver: Browser, folder: Path, tmp_path: Path) -> None:
-    driver.open(folder / "three-steps.html", dark=True)
+    """A page whose detail was asked for is printed as it is, whatever is folded."""
+    whole = lt.open_source(folder / "three-steps.yaml").report("html", detail="scalar")
+    (tmp_path / "page.html").write_text(whole, encoding="utf-8")
+    driver.open(tmp_path / "page.html", dark=True)
     driver.call("Emulation.setEmulatedMedia", media="print")
     assert driver.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert driver.run("[...document.querySelectorAll('.step')].every(e => e.lastElementChild.checkVisibility())")

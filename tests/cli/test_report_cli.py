@@ -72,8 +72,9 @@ def test_options(problem: Path) -> None:
         (["--layer", "3"], "0/forward"),
         (["--direction", "reverse"], "0/forward"),
         (["--batch", "1"], "B = 1"),
+        (["--format", "text", "--width", "39"], "x>=40 of a text report"),
         (["--format", "textt"], "did you mean 'text'?"),
-        (["--detail", "all"], "'scalar', 'vector', 'summary'"),
+        (["--detail", "all"], "'scalar', 'compact', 'vector', 'summary'"),
         (["--digits", "40"], "0<=x<=17"),
     ],
 )
@@ -118,3 +119,95 @@ def test_every_example_has_a_report(name: str) -> None:
         result = cli("-", "--format", format, input=text(name))
         assert result.exit_code == 0, result.stderr
         assert "Answers" in result.stdout
+
+
+# -- several problems, and a part of a document -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{name}.yaml" for name in ("q19", "q20")]
+    for path in paths:
+        path.write_text(text(path.stem), encoding="utf-8")
+    return paths
+
+
+@pytest.mark.parametrize("suffix", ["md", "txt", "tex", "typ", "html"])
+def test_several_problems_in_one_document(problems: list[Path], tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"sheet.{suffix}"
+    assert cli(*problems, "-o", target).exit_code == 0
+    found = target.read_text(encoding="utf-8")
+    places = [found.index(title) for title in ("Worked solutions", "Question 19", "Question 20")]
+    assert places == sorted(places)
+    assert not (tmp_path / "sheet.svg").exists()  # a picture belongs to one problem
+
+
+def test_a_title_and_standard_input_among_several(problems: list[Path]) -> None:
+    found = cli(problems[0], "-", "--title", "Homework 3", input=TEXT).stdout
+    assert [row for row in found.splitlines() if row.startswith(("# ", "## "))] == [
+        "# Homework 3", "## Question 19, the input gate", "## Question 22"
+    ]  # fmt: skip
+    assert cli(problems[0], "--title", "Mine").stdout.startswith("# Mine\n")
+    result = cli("-", "-", input=TEXT)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "can be read once only" in result.stderr
+
+
+def test_one_bad_file_of_several(problems: list[Path], tmp_path: Path) -> None:
+    bad, gone, target = tmp_path / "bad.yaml", tmp_path / "gone.yaml", tmp_path / "sheet.md"
+    bad.write_text(text("q21").replace("W_xf", "W_xq"), encoding="utf-8")
+    result = cli(problems[0], bad, problems[1], "-o", target)
+    assert result.exit_code == 2
+    assert str(bad) in result.stderr.splitlines()[0]
+    assert not target.exists()
+    result = cli(gone, problems[0], bad, "-o", target)
+    assert str(gone) in result.stderr
+    assert str(bad) in result.stderr
+    result = cli(*problems, "--steps", "2", "-o", target)  # each has one step
+    assert [line.partition(": ")[0] for line in result.stderr.splitlines()[1:]] == [f"- {path}" for path in problems]
+    assert not target.exists()
+
+
+def test_no_input_of_several_is_overwritten(problems: list[Path]) -> None:
+    before = problems[1].read_text(encoding="utf-8")
+    result = cli(*problems, "-o", problems[1], "--format", "md")
+    assert result.exit_code == 2
+    assert "is an input, which would be lost" in result.stderr
+    assert problems[1].read_text(encoding="utf-8") == before
+
+
+def test_no_source() -> None:
+    result = cli("-o", "x.md")
+    assert result.exit_code == 2
+    assert "SOURCE" in result.stderr
+
+
+def test_a_fragment(problem: Path, tmp_path: Path) -> None:
+    target = tmp_path / "part.tex"
+    assert cli(problem, "--fragment", "--heading-level", "subsection", "-o", target).exit_code == 0
+    assert r"\subsection{Question 22}" in target.read_text(encoding="utf-8")
+    assert cli(problem, "--fragment", "--heading-level", "3", "-o", tmp_path / "part.md").exit_code == 0
+    found = (tmp_path / "part.md").read_text(encoding="utf-8")
+    assert found.startswith("### Question 22\n")
+    assert found.index("\n#### The cell\n\n![") < found.index("\n#### Solution\n")  # the picture has its heading there
+    assert (tmp_path / "part.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fragment", "-o", "x.html"], "html is written as a whole"),
+        (["--fragment", "-o", "x.pdf"], "pdf is written as a whole"),
+        (["--heading-level", "section", "-o", "x.tex"], "a heading level is that of a fragment"),
+        (["--fragment", "--heading-level", "sction", "-o", "x.tex"], "did you mean 'section'?"),
+    ],
+)
+def test_what_is_no_fragment(
+    problem: Path, tmp_path: Path, options: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = cli(problem, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [problem.name]

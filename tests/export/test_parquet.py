@@ -59,7 +59,7 @@ def test_other_shapes_equal_the_frame(
     seen: list[int] = []
     job = Job(trace, shape, progress=seen.append)
     export(job, tmp_path / "x.parquet")
-    found, frame = parquet.read_table(tmp_path / "x.parquet").to_pandas(), trace.to_frame(shape)
+    found, frame = parquet.read_table(tmp_path / "x.parquet").to_pandas(), trace.to_frame(shape, flat=shape == "wide")
     assert list(found.columns) == list(frame.columns)
     assert sum(seen) == job.rows == len(found) == len(frame)
     for name in frame.columns:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import lstm_trace as lt
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.ops import OPS
-from lstm_trace.formulas.blocks import Block, Derivation, Heading, Items, Para, Premises, Table
+from lstm_trace.formulas.blocks import Block, Boxed, Chains, Derivation, Heading, Items, Para, Premises, Table
 from lstm_trace.formulas.exact import EXACT
 from lstm_trace.formulas.plain import Plain
 from lstm_trace.formulas.printer import BINDING, NODES
@@ -21,8 +21,11 @@ from lstm_trace.formulas.scalar import SCALAR
 from lstm_trace.formulas.symbols import FUNCTIONS
 from lstm_trace.formulas.tree import SYMBOLIC, Node
 from lstm_trace.formulas.values import Values
+from lstm_trace.report.formats.latex import LATEX
 from lstm_trace.report.formats.markdown import MARKDOWN
 from lstm_trace.report.formats.text import TEXT
+from lstm_trace.report.formats.typst import BLOCKS
+from lstm_trace.report.page.html_blocks import HTML
 from lstm_trace.report.sections.definitions import DEFINED
 from lstm_trace.trace.trace import Trace
 
@@ -189,7 +192,7 @@ def test_every_operation_prints(op: str) -> None:
         weights = {"W": [[1.0, 0.5, 2.0], [0.5, 0.25, 1.0]], "v": [0.5, 0.25, 2.0]}
         trace = own(f"{text}\noutput: y_t", {n: w for n, w in weights.items() if n in text}, [0.75, 1.5, 3.0])
         assert op in {line.op for line in trace.stages[0].lines}
-        for detail in ("scalar", "vector", "summary"):
+        for detail in ("scalar", "compact", "vector", "summary"):
             for format in ("md", "text"):
                 report = trace.report(format, detail=detail, digits=8, trim=True)
                 assert "Answers" in report
@@ -202,4 +205,5 @@ def test_tables_cover_the_operations_and_the_nodes() -> None:
     assert set(EXACT) == set(FUNCTIONS) - set(BUILT_IN) == set(DEFINED) == functions
     nodes = set(Node.__args__)
     assert set(NODES) == set(BINDING) == nodes
-    assert set(MARKDOWN) == set(TEXT) == set(Block.__args__) == {Heading, Para, Items, Table, Derivation, Premises}
+    kinds = {Heading, Para, Items, Table, Derivation, Premises, Chains, Boxed}
+    assert set(MARKDOWN) == set(TEXT) == set(LATEX) == set(BLOCKS) == set(HTML) == set(Block.__args__) == kinds

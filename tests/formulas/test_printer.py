@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from typing import get_args
 
@@ -36,7 +37,7 @@ from lstm_trace.formulas.tree import (
     number,
 )
 from lstm_trace.formulas.typst import TypstMath
-from lstm_trace.formulas.user_tex import ACCENTS, WORDS
+from lstm_trace.formulas.user_tex import ACCENTS, NAMED, WORDS
 
 #: Every format of formulas.
 PRINTERS: tuple[type[Printer], ...] = (Plain, Tex, TypstMath, MathML)
@@ -56,7 +57,8 @@ EACH: dict[Node, tuple[str, str, str]] = {
     Index(Sum((1.0, 1.0), (A, B)), "0:2"): ("(a + b)[0:2]", r"\left(a + b\right)[0:2]", '(a + b) ["0:2"]'),
     Index(Sym("z_i"), "0:2"): ("z_i[0:2]", "z_i[0:2]", 'z_i ["0:2"]'),
     Transposed(Sym("W_xi")): ("W_xiᵀ", r"W_{xi}^{\top}", "W_(x i)^⊤"),
-    Transposed(Sym("kernel")): ("kernelᵀ", r"{\mathtt{kernel}}^{\top}", 'mono("kernel")^⊤'),
+    Transposed(Sym("kernel")): ("kernelᵀ", r"\mathrm{kernel}^{\top}", 'upright("kernel")^⊤'),
+    Transposed(Sym("_W")): ("_Wᵀ", r"{\mathtt{\_W}}^{\top}", 'mono("_W")^⊤'),
     MatVec(Transposed(W), Sum((1.0, 1.0), (A, B))): (
         "Wᵀ (a + b)",
         r"W^{\top}\,\left(a + b\right)",
@@ -89,7 +91,7 @@ EACH: dict[Node, tuple[str, str, str]] = {
     ),
     Gradient(A, between=True): ("ΔL/Δa", r"\frac{\Delta L}{\Delta a}", "display(frac(Δ L, Δ a))"),
     Baseline(Sym("c_prev")): ("c_{t-1}⁰", "c_{t-1}^{0}", "c_(t - 1)^0"),
-    Baseline(Sym("kernel")): ("kernel⁰", r"{\mathtt{kernel}}^{0}", 'mono("kernel")^0'),
+    Baseline(Sym("_W")): ("_W⁰", r"{\mathtt{\_W}}^{0}", 'mono("_W")^0'),
     Transposed(Sym("W̄")): ("W̄ᵀ", r"\bar{W}^{\top}", "macron(W)^⊤"),
     Call("sigmoid_slope", (A, B)): (
         "slope_σ(a, b)",
@@ -130,14 +132,17 @@ def test_the_walker_and_these_examples_cover_every_kind() -> None:
 
 @pytest.mark.parametrize("printer", PRINTERS)
 def test_every_format_has_every_sign(printer: type[Printer]) -> None:
-    written = printer({f"A{name}": rf"\{name}{{x}}" for name in ACCENTS} | {name: rf"\{name}{{x}}" for name in WORDS})
+    letter = {name: "X" if way == "script" else "x" for name, way in WORDS.items()}
+    own = {f"A{name}": rf"\{name}{{x}}" for name in ACCENTS} | {n: rf"\{n}{{{x}}}" for n, x in letter.items()}
+    written = printer(own | {f"S{name}": rf"\{name}" for name in NAMED})
     signs = [Fn(name) for name, op in OPS.items() if op.function] + [
         Dots(way) for way in ("across", "down", "diagonal")
     ]
     assert all(written(sign) for sign in signs)
     symbols = {written(Sym(f"A{name}")) for name in ACCENTS}
     assert len(symbols) == len(ACCENTS)
-    assert all("x" in written(Sym(name)) for name in WORDS)
+    assert all(letter[name] in unicodedata.normalize("NFKC", written(Sym(name))) for name in WORDS)
+    assert len({written(Sym(f"S{name}")) for name in NAMED}) == len(NAMED)
 
 
 def test_a_squared_negative_number_stands_in_parentheses_on_a_page() -> None:

@@ -140,7 +140,7 @@ def test_a_report_by_hand_shows_the_rounded_products_and_the_drift() -> None:
     cell = {"equations": "y_t = W @ x_t"}
     trace = lt.run({"W": [[0.14, 0.26]]}, [[0.5, 0.25]], cell=cell, arithmetic="by-hand-2")
     text = trace.report("text")
-    assert "unit 0: (0.14)(0.5) + (0.26)(0.25) ≈ 0.07 + 0.07 = 0.14" in text
+    assert "y_t = W x_t = (0.14)(0.5) + (0.26)(0.25) ≈ 0.07 + 0.07 = 0.14" in text
     assert "in full precision: 0.135\n    off by: 0.005\n" in text
     assert "By hand: each product, each sum" in text
 

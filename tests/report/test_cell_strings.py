@@ -32,8 +32,8 @@ def cells(kind: str) -> Iterator[Cell]:
 def missing(kind: str, table: dict[str, str]) -> set[str]:
     """The strings that a report of the cell looks for, and that the table does not have.
 
-    Its title; the name of each line that has a heading: gates, activations, what is carried, the output; and what each
-    gate did, one unit and many, whatever it multiplies.
+    Its title; the name of each line that has a heading: gates, activations, what is carried, the output; what each gate
+    is called and did, and what the hidden state is called.
     """
     needed = {f"cell.{kind}"}
     for cell in cells(kind):
@@ -41,10 +41,9 @@ def missing(kind: str, table: dict[str, str]) -> set[str]:
         named_lines |= {x.name for x in cell.lines if x.assigned and (x.op in _LEADING or x.call or is_gate(x, cell))}
         needed |= {f"{kind}.{name}" for name in named_lines}
         for line in cell.lines:
-            if (signal := gated(line, cell)) is not None:
-                own = f"{kind}.{line.name}"
-                key = f"{own}.{signal}" if f"{own}.{signal}.first" in table else own
-                needed |= {f"{key}.first", f"{key}.many"}
+            if gated(line, cell) is not None and line.name not in ("c_tilde", "h_tilde"):
+                needed |= {f"the.{kind}.{line.name}", f"did.{kind}.{line.name}"}
+        needed.add(f"the.{kind}.{cell.output}")
     return needed - table.keys()
 
 
@@ -71,10 +70,10 @@ class Toy(Kind):
 @pytest.mark.parametrize("language", languages())
 def test_a_cell_without_strings_has_each_missing_key_named(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "toy", Toy)
-    keys = {"cell.toy", "toy.a_t", "toy.c_t", "toy.h_t", "toy.a_t.first", "toy.a_t.many"}
+    keys = {"cell.toy", "toy.a_t", "toy.c_t", "toy.h_t", "the.toy.a_t", "did.toy.a_t", "the.toy.h_t"}
     assert missing("toy", strings(language)) == keys
-    assert missing("toy", strings(language) | {"cell.toy": "A toy", "toy.a_t.first": "…"}) == {
-        "toy.a_t", "toy.c_t", "toy.h_t", "toy.a_t.many"
+    assert missing("toy", strings(language) | {"cell.toy": "A toy", "did.toy.a_t": "…"}) == {
+        "toy.a_t", "toy.c_t", "toy.h_t", "the.toy.a_t", "the.toy.h_t"
     }  # fmt: skip
 
 

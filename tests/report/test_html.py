@@ -129,7 +129,7 @@ def test_pictures_show_their_values() -> None:
     """Each value in a picture, rounded to three decimals, at every step that the slider reaches."""
     trace = small()
     page = Page(trace.report("html"))
-    data = json.loads(next(e.text for e in page.every("script") if e.attributes.get("id") == "texts"))
+    data = json.loads(next(e.text for e in page.every("script") if e.attributes.get("class") == "texts"))
     assert data["steps"] == [0, 1, 2]
     live = [e for e in page.every("text") if e.attributes.get("class", "").startswith("value")][: 3 + 9]
     names = [e.attributes["data-line"] for e in live]

@@ -30,6 +30,7 @@ from lstm_trace.trace.trace import Trace
 from .. import ROOT
 from ..formulas.test_formulas import own
 from ..support.table_cases import stacked
+from ..support.words_cases import CASES
 from ..verification.test_verify import traced
 from .test_backward import every
 from .test_report import lstm, q22
@@ -198,6 +199,7 @@ def traces() -> Iterator[Trace]:
     for loss in ("squared_error", "cross_entropy"):
         yield problem(f"L = {loss}(x_t, target)", [1.0, 2.0], {"target": [0.0, 1.0]})
     yield problem("input: u_t\nh_t = tanh(u_t)\noutput: h_t", [[0.0]] * 3, given={"u_t": [[1.0]] * 3})
+    yield from (case() for case in CASES.values())
 
 
 def last(trace: Trace) -> str:
@@ -212,6 +214,7 @@ def shown() -> Iterator[object]:
         if trace.steps * len(trace.stages) < 5:
             yield trace.report("md", detail="summary")
             yield gradient(trace, last(trace)).render("md")
+    yield lt.sheet([lt.run({"W_xi": [[0.5]]}, [1.0], ask="W_xi @ x_t")] * 2).report("md")
     yield gradient(q22(), seed=[[1.0, 1.0]]).render("md")
     yield gradient(q22(), "h_t[0]", equations=True).render("md")
     yield gradient(lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml"), "L").render("md")
@@ -224,11 +227,18 @@ def shown() -> Iterator[object]:
     yield gradient(both, last(both)).render("md")
     yield gradient(both, seed=np.ones_like(both.output)).render("md")
     yield both.report("md", detail="scalar")
+    for weights in ({"W_xi": [[0.0]]}, {"W_xi": [[0.0]], "b_i": [0.0]}):  # zero
+        yield lt.run({"W_hi": [[1.0]], **weights}, [[1.0]], ask="i_t").report("md", detail="compact")
     yield stacked(layers=6, width=8, directions=("forward",)).report("md", detail="scalar")
     whole = stacked(layers=1, directions=("forward",))
     for steps in (slice(1, 2), slice(1, 3)):
         yield whole.at(steps=steps).report("md")
     yield replace(whole, header=replace(whole.header, imported=("it was transposed",))).report("md", notation="joined")
+    yield whole.plot()
+    yield whole.plot(lines="z_i")
+    yield stacked(layers=2, width=8, directions=("forward",)).plot(batch=0)
+    yield lt.run({}, [[1.0], [np.inf]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"}).plot()
+    yield lt.run(ROOT / "lstm_trace" / "examples" / "rnn-softmax.yaml").plot()
     for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
         yield in_arithmetic(q22(), arithmetic).report("md")
 
@@ -253,3 +263,25 @@ def test_every_string_is_shown_somewhere() -> None:
     finally:
         object.__setattr__(english, "table", dict(table))
     assert not (never := sorted(table.keys() - table.met)), ", ".join(never)
+
+
+# -- typography -------------------------------------------------------------------------------------------------------
+
+#: What no string of a language has: signs that its typesetters do not use, and spaces that may break.
+NEVER = {
+    "de": [r"\d %|\} %", r"[“”]\w"],
+    "en": [r" [:;?!]"],
+    "es": [r" [:;?!]", r"\d %|\} %"],
+    "fr": [r"'", r"(?<![\u00a0]):(?=[ \"]|$)", r"(?<!\u202f)[;?!]", r"\d %|\} %", "[“”]"],
+    "zh": [r"[\u4e00-\u9fff][,;:?!.()]", r"[,;:?!()][\u4e00-\u9fff]", r"\d %|\} %"],
+}
+
+
+@pytest.mark.parametrize("language", sorted(NEVER))
+def test_typography(language: str) -> None:
+    found = [
+        f"{key}: {text}"
+        for key, text in strings(language).items()
+        if any(re.search(pattern, text) for pattern in NEVER[language])
+    ]
+    assert not found, "\n".join(found)

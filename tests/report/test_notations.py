@@ -47,7 +47,7 @@ def test_symbols_change_and_numbers_stay(notation: str) -> None:
     ],
 )
 def test_symbols(notation: str, format: str, expected: str) -> None:
-    assert expected in lstm().report(format, notation=notation)
+    assert expected in lstm().report(format, notation=notation, detail="scalar")
 
 
 def test_keras_has_one_bias() -> None:
@@ -217,8 +217,8 @@ def test_unknown() -> None:
 
 TERMS = {
     "en": ("Input gate", "Forget gate", "Output gate", "Hidden state"),
-    "de": ("Eingangstor", "Vergesstor", "Ausgangstor", "Verborgener Zustand"),
-    "fr": ("Porte d'entrée", "Porte d'oubli", "Porte de sortie", "État caché"),
+    "de": ("Input-Gate", "Forget-Gate", "Output-Gate", "Verborgener Zustand"),
+    "fr": ("Porte d’entrée", "Porte d’oubli", "Porte de sortie", "État caché"),
     "es": ("Puerta de entrada", "Puerta de olvido", "Puerta de salida", "Estado oculto"),
     "zh": ("输入门", "遗忘门", "输出门", "隐藏状态"),
 }

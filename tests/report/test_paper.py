@@ -14,10 +14,13 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
+from lstm_trace.formulas.blocks import Body, Para
 from lstm_trace.formulas.tex import TEX
+from lstm_trace.formulas.tree import Quot, Sym, Transposed
 from lstm_trace.formulas.user_tex import translated
-from lstm_trace.report.formats import typst
+from lstm_trace.report.formats import latex, typst
 
+from ..formulas.test_symbols import NAMES, OWN
 from .test_report import GOLDEN, QUESTION_22, lstm, q22
 
 pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
@@ -45,7 +48,7 @@ NASTY = {
 def floats(report: str) -> list[str]:
     """Every number with a point of the solution and what follows, as plain text."""
     body = re.split(r"Solution|Rechnung", report, maxsplit=1)[1]
-    body = body.replace("stroke: 0.5pt", "").replace("{,}", ",").replace("−", "-")
+    body = re.sub(r"\{0\.\d+\\linewidth\}", "", body).replace("stroke: 0.5pt", "").replace("{,}", ",").replace("−", "-")
     body = re.sub(r" (?:\\times|×) 10\^[{(](-?\d+)[})]", r"e\1", body)
     return re.findall(r"-?\d+[.,]\d+(?:e-?\d+)?", re.sub(r'"(-?\d+,\d+)"', r"\1", body))
 
@@ -69,7 +72,7 @@ def test_question_22_as_a_whole(format: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {},
+        {"detail": "compact"},
         {"detail": "scalar", "digits": 12},
         {"detail": "vector", "significant": 3},
         {"detail": "scalar", "decimal_comma": True, "language": "de"},
@@ -111,14 +114,14 @@ def test_latex_of_any_text_compiles(tmp_path: Path) -> None:
 
 
 def test_latex_is_plain_and_escaped() -> None:
-    source = lt.run(NASTY).report("tex")
+    source = lt.run(NASTY).report("tex", detail="scalar")
     packages = re.findall(r"\\usepackage(?:\[[^]]*\])?\{(\w+)\}", source)
     assert set(packages) <= {"amsmath", "geometry", "inputenc", "fontenc", "lmodern"}
     assert r"\input" not in source.replace(r"\textbackslash{}input", "")
     assert r"Evil \textbackslash{}input\{x\} 100\% \#1 \& \_a\_ \$x\$" in source
     assert r"s_{\hat{y}}^{(1)}" in source
     assert r"\allowdisplaybreaks" in source
-    assert r"\ttfamily other" in source  # its symbol has a command of TeX, so it is printed by its name
+    assert r"\mathrm{other}" in source  # its symbol has a command of TeX, so it is printed by its name
 
 
 def test_latex_names_what_chinese_needs() -> None:
@@ -181,10 +184,10 @@ def test_text_of_a_report_is_no_text_of_a_pdf() -> None:
 @pytest.mark.parametrize(
     ("tex", "expected"),
     [
-        (r"s_t", "s_{t}"),
+        (r"s_t", "s_t"),
         (r"\hat{y}_{t-1}", r"\hat{y}_{t-1}"),
-        (r"\alpha_i^2", r"\alpha _{i}^{2}"),
-        (r"\mathbf{w}'", r"\mathbf{w}'"),
+        (r"\alpha_i^2", r"\alpha_i^{2}"),
+        (r"\mathbf{w}'", r"\mathbf{w}^{\prime}"),
         (r"\input{x}", None),
         (r"a}", None),
         (r"{a", None),
@@ -198,3 +201,23 @@ def test_text_of_a_report_is_no_text_of_a_pdf() -> None:
 )
 def test_own_symbols(tex: str, expected: str | None) -> None:
     assert translated(tex, TEX) == expected
+
+
+def every_symbol() -> tuple[Para, dict[str, str]]:
+    """Every name and every symbol of the tables, also within a fraction and with a power."""
+    own = {f"own_{k}": tex for k, tex in enumerate(OWN)}
+    names = [Sym(name) for name in (*own, *NAMES)]
+    return Para((*names, *map(Transposed, names), *(Quot(name, names[0]) for name in names))), own
+
+
+@pdflatex
+def test_every_symbol_in_latex(tmp_path: Path) -> None:
+    block, own = every_symbol()
+    log = compiled(latex.render([Body((block,), own)]), tmp_path)
+    assert "Missing character" not in log
+
+
+def test_every_symbol_in_a_pdf() -> None:
+    pytest.importorskip("typst")
+    block, own = every_symbol()
+    assert typst.pdf(typst.render([Body((block,), own)], "en"))[:5] == b"%PDF-"

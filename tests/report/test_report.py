@@ -113,7 +113,7 @@ def test_premises_equations_answers_and_words() -> None:
     order = ["Given", "x_t = [1, 2, 3]", "W_xi = [ -1  0   0.2 ]", "Wanted: o_t, c_t, tanh(c_t) and h_t.",
              "Equations", "c_t = f_t ⊙ c_{t-1} + i_t ⊙ c̃_t", "Solution", "Input gate i_t", "Hidden state h_t",
              "Answers", "h_t ≈ [0.0394, 0.0017]", "In words",
-             "The input gate let 40 % of the candidate of unit 0 in, and 17 % of that of"]  # fmt: skip
+             "Of the candidate, the input gate lets in 40\u00a0% in unit 0 (0.0997 becomes"]  # fmt: skip
     places = [text.index(part) for part in order]
     assert places == sorted(places)
 
@@ -194,9 +194,9 @@ def test_text_of_the_author_is_not_markup() -> None:
     cell = {"equations": "my_gate = sigmoid(W @ x_t)\nother_t = my_gate * x_t\noutput: other_t"}
     own = {"weights": {"W": [[2.0]]}, "cell": cell, "x": [1.0], "symbols": {"other_t": "\\psi_t```"}}
     report = lt.run(own).report()
-    assert r"\mathtt{my\_gate} = \sigma(W\,x_t)" in report
-    assert r"\psi_t''' = \mathtt{my\_gate} \odot x_t" in report
-    assert "- The gate $`\\mathtt{my\\_gate}`$ let 88 % of $`x_t`$ of unit 0 through." in report
+    assert r"\mathrm{my\_gate} = \sigma(W\,x_t)" in report
+    assert r"\psi_t^{\prime \prime \prime} = \mathrm{my\_gate} \odot x_t" in report
+    assert "- Of $`x_t`$, the gate $`\\mathrm{my\\_gate}`$ lets through 88\u00a0%.\n" in report
 
 
 def test_gates_of_any_cell() -> None:
@@ -210,15 +210,16 @@ def test_gates_of_any_cell() -> None:
     text = lt.run(weights, [[1.0, -1.0]], cell={"equations": gru}, initial={"h_prev": [0.5, 0.0]}).report("text")
     for heading in ("Gate r_t", "Gate u_t", "State h_t"):
         assert f"── {heading} ──" in text
-    assert "- The gate u_t let" in text
-    assert "of h_{t-1} of unit 0 through, and" in text
+    assert "- Of h_{t-1}, the gate r_t lets through" in text
+    assert "- Of h_{t-1}, the gate u_t takes" in text
+    assert "k_t makes up the rest." in " ".join(text.split())
 
 
 def test_coupled_gate_is_a_gate() -> None:
     weights = {f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ico"}
     text = lt.run(weights, [[1.0]], cell={"kind": "lstm", "coupled": True}, c0=[2.0]).report("text")
-    assert "── Forget gate f_t ──\n\n  f_t = 1 - i_t\n    unit 0: 1 - 0.62246 = 0.37754\n" in text
-    assert "- The forget gate kept 38 % of the old cell state of unit 0." in text
+    assert "── Forget gate f_t ──\n\n  f_t = 1 - i_t = 1 - 0.62246 = 0.37754\n" in text
+    assert "- Of the old cell state, the forget gate keeps 38\u00a0%." in text
 
 
 def test_what_was_not_recorded_is_not_made_up() -> None:
@@ -248,9 +249,9 @@ def test_equations_stand_once_with_all_the_layers_that_have_them() -> None:
     said = {
         "en": "Further equations of layers 0 and 1, joined:",
         "de": "Weitere Gleichungen (Schichten 0 und 1, zusammengeführt):",
-        "fr": "Autres équations (couches 0 et 1, réunion)\u00a0:",
-        "es": "Más ecuaciones (capas 0 y 1, unión):",
-        "zh": "其他方程（第 0 和 1 层，合并）：",
+        "fr": "Autres équations (couches 0 et 1, sens réunis)\u00a0:",
+        "es": "Más ecuaciones (capas 0 y 1, ambas direcciones unidas):",
+        "zh": "其他公式（第 0 和 1 层，合并）：",
     }
     for language, sentence in said.items():
         assert trace.report("md", language=language).count(sentence) == 1

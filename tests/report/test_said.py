@@ -1,4 +1,4 @@
-"""What a report says in words: the author's notes, what each gate did, one and many, in every language."""
+"""What a report says beside its numbers: the author's notes, one and many, in every language."""
 
 from __future__ import annotations
 
@@ -52,44 +52,6 @@ def test_notes_are_kept_in_a_trace(tmp_path: Path) -> None:
         assert lt.load(tmp_path / name).header.notes == NOTES
         run = CliRunner().invoke(main, ["report", str(tmp_path / name), "--format", "text"])
         assert "Taken from sheet 3, exercise 2" in run.output
-
-
-# -- gates -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_gate_that_is_the_second_factor_has_its_sentence() -> None:
-    text = " ".join(own().report("text").partition("In words")[2].split())
-    assert re.search(r"The gate k_t let .* of s_{t-1} through, \d+ % on average; most in unit \d at step \d\.", text)
-    assert "The gate p_t let" in text
-    assert "of h_{t-1} through" in text
-
-
-def test_the_first_of_two_gates_is_the_gate() -> None:
-    cell = {"equations": "a_t = sigmoid(x_t)\nb_t = sigmoid(-x_t)\ns_t = a_t * b_t\noutput: s_t"}
-    text = " ".join(lt.run({}, [[1.0, 2.0]], cell=cell).report("text").split())
-    assert "The gate a_t let 73 % of b_t of unit 0 through" in text
-    assert "The gate b_t" not in text
-
-
-def test_the_shares_of_gates_read_as_a_range() -> None:
-    text = " ".join(own().report("text").partition("In words")[2].split())
-    assert "between" not in text
-    still = lt.run(
-        {"W_xi": [[0.0], [0.0]], "W_hi": [[0.0, 0.0], [0.0, 0.0]]}, np.ones((9, 1)), ask="i_t * c_tilde",
-        given={"c_tilde": [[1.0, 2.0]] * 9, "h_t": [[0.0, 0.0]] * 9},
-    )  # fmt: skip
-    assert "The input gate let 50 % of the candidate of every unit in.\n" in still.report("text")
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float16"])
-def test_a_gate_beyond_all_sense_has_no_sentence(dtype: str) -> None:
-    trace = lt.run(
-        {"W_xi": [[1.0]], "W_hi": [[0.0]]}, [[1.0], [2.0]], ask="i_t * c_tilde", dtype=dtype,
-        given={"c_tilde": [[1.0]] * 2, "h_t": [[0.0]] * 2},
-    )  # fmt: skip
-    assert "The input gate" in trace.report("text")
-    trace.lines["0/forward"]["i_t"][1] = np.finfo(dtype).max  # 100 times that is infinite
-    assert "gate" not in trace.report("text").partition("In words")[2]
 
 
 # -- one and many ----------------------------------------------------------------------------------------------------
@@ -150,49 +112,6 @@ def test_a_contribution_names_the_step_that_brought_most() -> None:
     trace = lt.run({}, [[1.0], [8.0], [1.0]], cell=cell)
     said = explanation(trace, "2/c_t[0]", "contribution").sentences
     assert "the step that contributed most is t = 1: +4" in said
-
-
-# -- the gates of a GRU ----------------------------------------------------------------------------------------------
-
-GRU: dict[str, Any] = {f"W_{s}{g}": [[0.0]] for s in "xh" for g in "ruh"}
-
-
-@pytest.mark.parametrize(
-    ("cell", "said"),
-    [
-        ({}, "The update gate kept 50 % of the old hidden state of unit 0."),
-        ({"update": "write"}, "The update gate replaced 50 % of the old hidden state of unit 0 with the candidate."),
-        ({}, "The reset gate let the candidate see 50 % of the past of unit 0."),
-        ({"reset_after": True}, "The reset gate let the candidate see 50 % of the past of unit 0; all of it was zero"),
-    ],
-)
-def test_what_the_gates_of_a_gru_did(cell: dict[str, Any], said: str) -> None:
-    trace = lt.run(GRU, [1.0], h0=[0.5], cell={"kind": "gru", **cell})
-    assert said in " ".join(trace.report("text").partition("In words")[2].split())
-
-
-def test_an_update_gate_does_something_where_the_past_is_zero() -> None:
-    """It says how much of the candidate comes in as well, so that it is not said to have changed nothing."""
-    words = " ".join(lt.run(GRU, [1.0], cell="gru").report("text").partition("In words")[2].split())
-    assert words.count("all of it was zero") == 1
-    assert words.endswith("The update gate kept 50 % of the old hidden state of unit 0.")
-
-
-@pytest.mark.parametrize(
-    ("language", "one", "many"),
-    [
-        ("de", "das Aktualisierungstor behielt 50 % des", "Das Rücksetztor ließ den Kandidaten 12 % bis 88 % der"),
-        ("fr", "La porte de mise à jour a gardé 50 % de l'ancien", "a laissé voir au candidat 12 % à 88 % du passé,"),
-        ("es", "La puerta de actualización conservó el 50 % del", "dejó ver al candidato entre el 12 % y el 88 % del"),
-        ("zh", "更新门保留了单元 0 旧隐藏状态的 50%", "重置门让候选值看到了过去状态的 12% 到 88%，"),
-    ],
-)
-def test_the_gates_of_a_gru_in_other_languages(language: str, one: str, many: str) -> None:
-    def said(trace: lt.Trace) -> str:
-        return " ".join(trace.report("text", language=language).replace("\u00a0", " ").split()).lower()
-
-    assert one.lower() in said(lt.run(GRU, [1.0], cell="gru"))
-    assert many.lower() in said(lt.run(GRU | {"W_xr": [[1.0]]}, [[-2.0], [2.0]], cell="gru"))
 
 
 def test_the_title_of_a_plain_rnn() -> None:

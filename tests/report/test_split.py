@@ -22,7 +22,7 @@ from .test_languages import last
 
 PROBLEM = str(ROOT / "lstm_trace" / "examples" / "three-steps.yaml")
 OF = "2/h_t[0]"
-EIGHT = ("--digits", "8", "--trim")
+EIGHT = ("--digits", "8", "--trim", "--count-from", "0")
 
 HEAD = """\
 Split of h_t[0]
@@ -66,7 +66,7 @@ def three_steps() -> tuple[Trace, Trace]:
 
 
 def worked(a: Trace, b: Trace, of: str, **options: object) -> str:
-    return lt.secants(a, b, of).report("text", alone="back", **{"digits": 8, "trim": True, **options})
+    return lt.secants(a, b, of).report("text", alone="back", **{"digits": 8, "trim": True, "count_from": 0, **options})
 
 
 def test_three_steps_read_as_a_solution() -> None:
@@ -177,7 +177,7 @@ def test_explain_takes_the_options_of_a_report(tmp_path: Path) -> None:
     call = ("explain", PROBLEM, "--how", "contribution", "--of", OF)
     code, text = run(*call, "--format", "text", "--language", "de", "--digits", "3", "--baseline", "zero-state")
     assert code == 0
-    assert text.startswith("Aufteilung von h_t[0]\n")
+    assert text.startswith("Aufteilung von h_t[1]\n")
     code, text = run(*call, "--detail", "vector")
     assert (code, text.count("\n")) == (2, 1)
     assert "detail: of the worked solution of a split, and md is its table; write it as text, html, tex, typ or" in text

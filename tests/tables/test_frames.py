@@ -34,7 +34,7 @@ def test_frames_equal_the_files(tmp_path: Path, shape: str, dtype: Any) -> None:
     values = np.random.default_rng(3).normal(size=997).astype(dtype)
     trace = filled(stacked(), values)
     export(Job(trace, shape), tmp_path / "x.csv")
-    frame, read = trace.to_frame(shape), exact(tmp_path / "x.csv")
+    frame, read = trace.to_frame(shape, flat=shape == "wide"), exact(tmp_path / "x.csv")
     numbers = frame.select_dtypes("float").columns
     assert len(numbers) == (1 if shape != "wide" else 21 * 3 + 6)  # y_t has six units where the directions meet
     for name in numbers:
@@ -45,7 +45,7 @@ def test_frames_equal_the_files(tmp_path: Path, shape: str, dtype: Any) -> None:
 
 def test_wide_equals_the_arrays() -> None:
     trace = stacked()
-    frame = trace.to_frame("wide")
+    frame = trace.to_frame("wide", flat=True)
     assert list(frame.columns[:6]) == ["layer", "direction", "t", "batch", "W_xi @ x_t[0]", "W_xi @ x_t[1]"]
     for scope, arrays in trace.lines.items():
         layer, direction = scope.split("/")
@@ -84,3 +84,43 @@ def test_selection_by_name_or_names() -> None:
     assert set(trace.to_frame(steps=slice(-2, None))["t"]) == {2, 3}
     with pytest.raises(OptionError, match="no shape 'Long'; did you mean 'long'"):
         trace.to_frame("Long")
+
+
+def test_the_index_of_a_wide_frame_is_the_step_and_what_there_are_several_of() -> None:
+    one = lt.run(QUESTION_19).to_frame("wide", only="i_t")
+    assert one.index.names == ["t"]
+    assert list(one.columns) == ["i_t[0]", "i_t[1]"]
+    both = stacked().to_frame("wide", only="h_t")
+    assert both.index.names == ["layer", "direction", "t", "batch"]
+    assert stacked().to_frame("wide", layer=1, direction="reverse").index.names == ["t", "batch"]
+    assert stacked().to_frame("wide", layer=1, direction="reverse", batch=1).index.names == ["t"]
+    assert list(stacked().to_frame("wide", layer=1, direction="reverse", batch=1).index) == [3, 2, 1, 0]  # as visited
+    pd.testing.assert_frame_equal(both.reset_index(), stacked().to_frame("wide", only="h_t", flat=True))
+
+
+def test_a_window_keeps_its_steps_in_the_index() -> None:
+    trace = stacked(2, 1, 1, 3, ("forward",))
+    assert list(trace.to_frame("wide", steps=slice(1, None)).index) == list(range(1, trace.steps))
+
+
+@pytest.mark.parametrize("shape", ["long", "worked"])
+def test_flat_is_for_wide(shape: str) -> None:
+    with pytest.raises(OptionError, match=f"flat=True is for the shape wide; the places of {shape} are columns"):
+        lt.run(QUESTION_19).to_frame(shape, flat=True)
+
+
+def test_a_wide_frame_is_plotted_against_its_steps() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("svg")
+    trace = stacked(layers=1, directions=("forward",))
+    axes = trace.to_frame("wide", only=["i_t", "h_t"], batch=1).plot()
+    assert axes.get_xlabel() == "t"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        f"{name}[{j}]" for name in ("i_t", "h_t") for j in range(3)
+    ]
+    for line, (name, j) in zip(axes.get_lines(), [(n, j) for n in ("i_t", "h_t") for j in range(3)], strict=True):
+        assert same(np.asarray(line.get_xdata()), np.arange(trace.steps))
+        assert same(np.asarray(line.get_ydata()), trace[name][:, 1, j])
+    rows = trace.to_frame("wide", only="h_t")["h_t[0]"].unstack("batch").plot()
+    assert [line.get_label() for line in rows.get_lines()] == [str(b) for b in range(trace.batch)]
+    matplotlib.pyplot.close("all")

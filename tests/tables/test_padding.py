@@ -44,7 +44,7 @@ def trace(request: pytest.FixtureRequest) -> Trace:
 
 def tables(folder: Path, trace: Trace, shape: str, **more: Any) -> Iterator[pd.DataFrame]:
     """The same table by each way out, as a frame."""
-    yield trace.to_frame(shape, **more)
+    yield trace.to_frame(shape, flat=shape == "wide", **more)
     for suffix, separator in ((".csv", ","), (".tsv", "\t")):
         export(Job(trace, shape, **more), folder / f"x{suffix}")
         yield pd.read_csv(folder / f"x{suffix}", sep=separator, **EXACT)

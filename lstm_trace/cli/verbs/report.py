@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,18 +15,27 @@ from ..options import (
     opened,
     output_option,
     selection_options,
-    source_argument,
 )
+
+if TYPE_CHECKING:
+    from ...trace.trace import Trace
 
 
 @click.command("report")
-@source_argument
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @output_option("Write here; the suffix (.md, .txt, .html, .tex, .pdf) chooses the format.")
 @click.option("--format", "format_", help="md, text, html, tex, typ or pdf; without -o text in a terminal, else md.")
 @click.option(
     "--detail",
-    type=click.Choice(["scalar", "vector", "summary"]),
-    help="Every term of every unit, vectors, or gates and states only; chosen by size if not given.",
+    type=click.Choice(["scalar", "compact", "vector", "summary"]),
+    help="Every term of every unit; one chain for each gate with the matrices filled in; vectors; or gates and states "
+    "only. If not given: by size and format, compact on paper.",
+)
+@click.option(
+    "--math",
+    type=click.Choice(["github", "dollars", "none"]),
+    help="Formulas in Markdown: as GitHub reads them (the default), with dollars (Jupyter, Pandoc, Obsidian, VS Code), "
+    "or as plain text.",
 )
 @click.option(
     "--notation",
@@ -42,7 +51,19 @@ from ..options import (
     show_default=True,
     help="Language of headings and sentences.",
 )
-@click.option("--width", type=click.IntRange(min=40), help="Columns of a text report.")
+@click.option("--title", help="Title of the document, instead of the problem's.")
+@click.option("--fragment", is_flag=True, help=r"tex, typ, md: a part of a document, as \input takes it.")
+@click.option(
+    "--heading-level",
+    "heading",
+    metavar="LEVEL",
+    help="Of a fragment: section (default), section*, subsection, paragraph, …, a number, or bold.",
+)
+@click.option(
+    "--width",
+    type=click.IntRange(min=20),
+    help="Columns of a text report (80), or of a LaTeX fragment's formulas (66).",
+)
 @click.option("--count-from", type=click.IntRange(0, 1), help="Count steps, units and layers from 0 or 1.")
 @click.option("--all", "everything", is_flag=True, help="Do not truncate.")
 @click.option(
@@ -53,22 +74,26 @@ from ..options import (
 @selection_options
 @nonfinite_option
 def command(
-    source: str,
+    sources: tuple[str, ...],
     output: str,
     format_: str | None,
     detail: str | None,
+    math: str | None,
     width: int | None,
     notation: str,
     language: str,
     count_from: int | None,
     everything: bool,
     no_diagram: bool,
+    title: str | None,
+    fragment: bool,
+    heading: str | None,
     allow_nonfinite: bool,
     arithmetic: str | None,
     style: dict[str, Any],
     **selection: Any,
 ) -> None:
-    """Write the worked solution of SOURCE (a trace, or a problem that is traced first).
+    """Write the worked solution of each SOURCE (a trace, or a problem that is traced first), in one document.
 
     Every line with its symbol, its formula, numbers substituted, and the result; = where that is exact, ≈ where it is
     rounded. It ends with the answers that were asked for, and one sentence for each gate. With --by-hand or
@@ -79,36 +104,68 @@ def command(
     import sys
 
     from ...base.files import format_of, is_device, spare, written
-    from ...report.report import SUFFIXES, pdf, report
+    from ...report.document import check_part, section_level
+    from ...report.options import options_of
+    from ...report.report import SUFFIXES, pdf_of, reports
 
+    if sources.count("-") > 1:
+        raise click.UsageError("standard input, -, can be read once only")
     picture = f"{os.path.splitext(output)[0]}.svg"
     terminal = output == "-" and sys.stdout.isatty()
-    chosen = format_ or format_of(output, SUFFIXES, "reports", "text" if terminal else "md", FORMAT)
+    chosen = format_ or format_of(output, SUFFIXES, "reports", "text" if terminal and math is None else "md", FORMAT)
     beside = output not in ("-", picture) and not is_device(output)  # there is no place beside a device
-    illustrate = chosen == "md" and beside and not no_diagram
+    if math is not None and chosen != "md":
+        raise click.UsageError(
+            f"--math {math} says how formulas are marked in Markdown, but this report is {chosen}: leave --math away, "
+            "or write Markdown (-o x.md, or --format md)"
+        )
+    illustrate = chosen == "md" and beside and not no_diagram and len(sources) == 1
     if illustrate:
-        spare(picture, [source, output])
-    columns = width or (min(shutil.get_terminal_size().columns, 100) if terminal else 80)
-    trace = opened(source, allow_nonfinite)
-    if arithmetic is not None:
-        from ...engine.rerun import in_arithmetic
-
-        trace = in_arithmetic(trace, arithmetic)
-    options = {"detail": detail, "width": columns, "everything": everything, "notation": notation}
-    options |= {"language": language, "count_from": count_from, **style, **selection}
+        spare(picture, [*sources, output])
+    if chosen == "text":
+        if width is not None and width < 40:
+            raise click.BadParameter(f"{width} is not in the range x>=40 of a text report.", param_hint="'--width'")
+        width = width or (min(shutil.get_terminal_size().columns, 100) if terminal else None)
+    options: dict[str, Any] = {
+        "detail": detail,
+        "width": width,
+        "everything": everything,
+        "notation": notation,
+        "language": language,
+    }
+    options |= {"title": title, "fragment": fragment, "heading": heading, "count_from": count_from}
+    options |= {"math": math, **style, **selection}
+    check_part(chosen, options_of(chosen, **options))  # before a long run would be in vain
+    traces = _traces(sources, allow_nonfinite, arithmetic)
     if chosen == "pdf":
-        made = pdf(trace, **options)
+        made = pdf_of(traces, sources, **options)
         with written(output, "wb") as file:
             file.write(made)
         return
-    text, svg = report(trace, chosen, **options), ""
+    text, svg = str(reports(traces, chosen, sources, **options)), ""
     if illustrate:
         from ...report.illustrated import illustrated
         from ...trace.rows import Selection
 
-        text, svg = illustrated(text, trace, picture, Selection(**selection), language, notation)
+        level = section_level(options_of(**options))
+        text, svg = illustrated(text, traces[0], picture, Selection(**selection), language, notation, level)
     with written(output) as file:
         file.write(text)
         if svg:  # while the report has not appeared yet: where one cannot be written, neither appears
             with written(picture) as drawing:
                 drawing.write(svg)
+
+
+def _traces(sources: tuple[str, ...], allow_nonfinite: bool, arithmetic: str | None) -> list[Trace]:
+    """The trace of each source. Raises LstmTraceError with the faults of all of them."""
+    from ...engine.rerun import in_arithmetic
+    from ...errors import Faults, within
+
+    found, faults = [], Faults()
+    for source in sources:
+        with faults.gather():
+            trace = opened(source, allow_nonfinite)
+            with within(source if len(sources) > 1 else ""):
+                found.append(trace if arithmetic is None else in_arithmetic(trace, arithmetic))
+    faults.tell()
+    return found

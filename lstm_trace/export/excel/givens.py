@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...cell.network import X, layer_and_direction
+from ...trace.labels import axis, labels
 from .cells import Cells
 from .page import Page, units
-from .sheets import LEFT, TOP, Block, Book, Grid, Table, labels
+from .sheets import LEFT, TOP, Block, Book, Grid, Table
 from .steps import NONE, Columns, Formulas, headings, write_steps
 from .texts import TEXTS
 
@@ -121,9 +122,12 @@ def title(grid: Grid) -> str:
 
 def _sides(book: Book, grid: Grid, table: Table) -> tuple[Sequence[str], Sequence[str]]:
     """Labels of the columns (what the matrix multiplies) and rows (the units that it feeds) of a parameter."""
-    down = labels(book.trace, "h", table.values.shape[0])
-    if table.values.ndim == 1:
-        return (), down
-    readers = grid.stage.cell.parameters[table.name]
-    inputs = any(grid.stage.sources.get(str(line.operands[-1])) == "x" for line in readers)
-    return labels(book.trace, "x" if inputs else "h", table.values.shape[1]), down
+    line, *_ = grid.stage.cell.parameters[table.name]
+    names = [line.name] if line.product is None else [line.name, line.product[1]]
+    if line.op == "vecmat":
+        names.reverse()
+    down, *across = (
+        labels(book.trace, axis(book.trace, grid.stage, name), size)
+        for name, size in zip(names, table.values.shape, strict=False)
+    )
+    return across[0] if across else (), down

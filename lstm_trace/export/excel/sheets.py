@@ -6,7 +6,7 @@ result; only a carried state looks at the row before (after, in the reverse dire
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, count
@@ -316,9 +316,3 @@ def _starts(trace: Trace, grids: dict[str, Grid], steps: range, batch: slice, na
                 short = INITIAL.get(block.name, block.name)
                 yield Start(scope, block.name, _new_name(names, scope, short), at, values)
                 at += block.width
-
-
-def labels(trace: Trace, key: str, width: int) -> Sequence[str]:
-    """The problem's labels of inputs (`x`) or units (`h`), where it gives them for this width."""
-    found = trace.header.names.get(key, ())
-    return found if len(found) == width else ()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...cell.network import VALID
 from ...errors import OptionError
+from ...trace.labels import axis, labels
 from ..writers import Job
 from . import check, givens, totals
 from .by_hand.charts import Arranged
@@ -22,7 +23,7 @@ from .file import workbook
 from .givens import Elsewhere, copies, title
 from .limits import fitting
 from .page import DIGITS, Page, Styles, property_text
-from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Block, Book, Grid, labels
+from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Block, Book, Grid
 from .steps import Columns, write_steps
 from .texts import TEXTS, about, sheets
 
@@ -103,10 +104,8 @@ def _recorded(book: Book, grid: Grid, page: Page) -> None:
 
 def _columns(book: Book, grid: Grid, block: Block, style: str) -> Columns:
     """The recorded numbers of a block, with the problem's labels of its units."""
-    entries = {name for name, source in book.trace.stage(grid.stage.owner).sources.items() if source == "x"}
-    of = dict(reversed(grid.stage.cell.gradient)).get(block.name, block.name)
-    key = "x" if of in entries else "h"
-    return Columns(block, labels(book.trace, key, block.width), recorded(book, grid, block), style)
+    named = labels(book.trace, axis(book.trace, grid.stage, block.name), block.width)
+    return Columns(block, named, recorded(book, grid, block), style)
 
 
 def _style(grid: Grid, block: Block) -> str:

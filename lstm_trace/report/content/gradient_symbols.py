@@ -75,8 +75,8 @@ def _mean(name: str, own: Mapping[str, Any], equal: bool) -> Symbol:
     plain = symbol(name, own)
     if equal:
         return Symbol(node=Sym(name))
-    if plain.base and not (plain.tex or plain.name or plain.node or plain.tilde or plain.upright or plain.power):
-        return plain._replace(bar=True)
+    if plain.base and not (plain.tex or plain.name or plain.node or plain.accent or plain.upright or plain.power):
+        return plain._replace(accent="bar")
     return Symbol(node=Call("mean", (Sym(name), Baseline(Sym(name)))))
 
 

@@ -18,6 +18,8 @@ from ...trace.trace import Trace
 
 #: The largest matrix that is written out with its numbers, (rows, columns); so many numbers are computed one by one.
 MATRIX, SCALARS = (4, 6), 400
+#: So many vectors are shown one by one; so many rows of a calculation, whatever the detail, of which a page has 50.
+VECTORS, ROWS = 300, 600
 #: Decimals of a problem of hand size: the first of these with which every printed line follows from the printed ones,
 #: or else the one with which most do.
 FEW = (4, 5)
@@ -30,8 +32,7 @@ def hand_size(trace: Trace, chosen: Selection) -> bool:
     >>> hand_size(lt.run({"W_xi": [[-1, 0, 0.2]], "W_hi": [[0.5]]}, [1, 2, 3], ask="i_t"), Selection())
     True
     """
-    matrices = (a for part in trace.parameters.values() for a in part.values() if a.ndim == 2)
-    if any(size > most for a in matrices for size, most in zip(a.shape, MATRIX, strict=True)):
+    if not matrices_fit(trace):
         return False
     widths = (
         1 if chosen.unit is not None else values.shape[-1]
@@ -40,6 +41,12 @@ def hand_size(trace: Trace, chosen: Selection) -> bool:
     )  # fmt: skip
     steps, rows = range(trace.steps)[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
     return len(steps) * len(rows) * sum(widths) <= SCALARS
+
+
+def matrices_fit(trace: Trace) -> bool:
+    """Whether every matrix of a trace is small enough to be written out with its numbers in a formula."""
+    matrices = (a for part in trace.parameters.values() for a in part.values() if a.ndim == 2)
+    return all(size <= most for a in matrices for size, most in zip(a.shape, MATRIX, strict=True))
 
 
 def style(trace: Trace) -> Style:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...cell.lines import Cell, Line
 from ...cell.network import Stage
 from ...cell.ops import OPS
+from ...formulas.blocks import Heading
+from ...formulas.tree import heading
+
+if TYPE_CHECKING:
+    from .view import Place, View
 
 #: Functions of one value that end a group: what they give is an activation.
 _LEADING = frozenset(
@@ -25,8 +31,11 @@ class Group(NamedTuple):
 
 def is_gate(line: Line, cell: Cell) -> bool:
     """Whether a line squashes into (0, 1), or is one minus such a line, and has a name."""
-    if not line.assigned:
-        return False
+    return line.assigned and opens(line, cell)
+
+
+def opens(line: Line, cell: Cell) -> bool:
+    """Whether a line squashes into (0, 1), or is one minus such a line; its name does not matter."""
     if line.squashed:
         return True
     if line.op != "add" or line.constants != (1.0, -1.0) or line.operands[0] != 1.0:
@@ -36,19 +45,22 @@ def is_gate(line: Line, cell: Cell) -> bool:
 
 
 def gated(line: Line, cell: Cell) -> str | None:
-    """What the gate `line` multiplies; None where it is no gate.
+    """What the gate `line` multiplies; None where it is no gate."""
+    return multiplied(line.name, cell) if is_gate(line, cell) else None
+
+
+def multiplied(name: str, cell: Cell) -> str | None:
+    """What a line or input multiplies; None where it multiplies nothing.
 
     Of several products the first counts in which it is the first factor, then one in which it is the second. The
     first factor of two gates is the gate.
     """
-    if not is_gate(line, cell):
-        return None
     signals: dict[bool, str] = {}
-    for product in cell.readers.get(line.name, ()):
+    for product in cell.readers.get(name, ()):
         if product.op != "mul" or not all(isinstance(operand, str) for operand in product.operands):
             continue
         first, second = map(str, product.operands)
-        if first == line.name:
+        if first == name:
             signals.setdefault(True, second)
         elif first not in cell.by_name or not is_gate(cell.by_name[first], cell):
             signals.setdefault(False, first)
@@ -87,3 +99,27 @@ def groups(stage: Stage, titled: frozenset[str]) -> list[Group]:
         found.setdefault("" if own in carried and not cell.by_name[own].assigned else own, []).append(line)
     order = sorted(found, key=lambda name: place[name] if name else len(place))
     return [Group(cell.by_name.get(name), tuple(found[name])) for name in order]
+
+
+def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Heading]:
+    """The heading of a group: what its last line is in words, and its symbol."""
+    cell, leader, words = place.stage.cell, group.leader, shown.words
+    if leader is None:
+        yield Heading(level, shown.said("line.carried"))
+        return
+    symbol = shown.at(place.stage, place.t, heading(leader, cell))
+    if not leader.assigned:
+        yield Heading(level, (symbol,))
+        return
+    key = f"{shown.trace.header.kind}.{leader.name}"
+    if leader.call and words.has(f"function.{leader.call[0]}"):
+        key = f"function.{leader.call[0]}"
+    elif place.stage.direction == "joined" and leader.name == cell.output:
+        key = "line.joined"
+    elif not words.has(key):
+        carried = leader.name in cell.states.values()
+        key = "line.state" if carried else "line.gate" if is_gate(leader, cell) else "line.output"
+        if key == "line.output" and leader.name != cell.output:
+            yield Heading(level, (symbol,))
+            return
+    yield Heading(level, (f"{words.word(key)} ", symbol))

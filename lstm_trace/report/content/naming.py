@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...cell.lines import Line
-from ...cell.network import ADJOINT, Stage, X, forward_stages, layer_and_direction
+from ...cell.network import ADJOINT, Stage, forward_stages, layer_and_direction
 from ...formulas.blocks import Text
 from ...formulas.tree import Node, at_step
+from ...trace.labels import Axis, axis, labels
 from ...trace.trace import Trace
 from ..languages.strings import Words
 
@@ -16,22 +16,26 @@ class Naming:
     trace: Trace
     words: Words
 
-    def unit(self, j: int, width: int) -> str:
-        """A unit in words, with its label where the problem gives labels for this many."""
-        labels = self.trace.header.names.get("h", ())
-        if len(labels) == width:
-            return self.words.word("unit.named", j=self.words.nth(j), name=labels[j])
-        return self.words.word("unit", j=self.words.nth(j))
+    def unit(self, j: int, width: int, of: Axis = "h") -> str:
+        """A unit in words, with its label where the problem gives labels for this many (see `trace.labels`)."""
+        key = {"x": "entry", "y": "output"}.get(of, "unit")
+        if named := labels(self.trace, of, width):
+            return self.words.word(f"{key}.named", j=self.words.nth(j), name=named[j])
+        return self.words.word(key, j=self.words.nth(j))
 
-    def label(self, stage: Stage, line: Line, j: int, width: int) -> str:
-        """A unit of a line in words; of a line that has the entries of the input, that entry with its label."""
-        entries = {name for name, source in self.trace.stage(stage.owner).sources.items() if source == X}
-        if line.name not in entries and not any(new == line.name and of in entries for new, of in stage.cell.gradient):
-            return self.unit(j, width)
-        labels = self.trace.header.names.get("x", ())
-        if len(labels) == width:
-            return self.words.word("entry.named", j=self.words.nth(j), name=labels[j])
-        return self.words.word("entry", j=self.words.nth(j))
+    def label(self, stage: Stage, name: str, j: int, width: int) -> str:
+        """A unit of a line in words: an entry of the input, a hidden unit or an output, with its label.
+
+        Of vectors one after the other it is the unit of its own vector.
+        """
+        line = stage.cell.by_name.get(name)
+        for operand in line.operands if line is not None and line.op == "concat" else ():
+            values = self.trace.operand(stage.scope, operand)
+            size = 1 if values is None else values.shape[-1]
+            if j < size:
+                return self.label(stage, str(operand), j, size)
+            j -= size
+        return self.unit(j, width, axis(self.trace, stage, name))
 
     def step(self, t: int, short: bool = False) -> str:
         """A step in words."""

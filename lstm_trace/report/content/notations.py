@@ -18,7 +18,7 @@ from ...cell.network import Stage
 from ...errors import OptionError, nearest
 from ...formulas.blocks import Block, Derivation, Para, Row
 from ...formulas.plain import Plain
-from ...formulas.symbols import GATES, Symbol
+from ...formulas.symbols import GATES, Symbol, distinct
 from ...formulas.tree import Mat, Sym
 from ...trace.address import line_name
 from ...trace.rows import Selection
@@ -86,7 +86,8 @@ def applied(
     if notation not in NOTATIONS:
         raise OptionError(f"there is no notation {notation!r}{nearest(notation, NOTATIONS, 'there are')}")
     if notation == "exercise":
-        return trace, ()
+        alike = distinct((name for stage in trace.stages for name in _names(stage.cell)), trace.header.symbols)
+        return _printed(trace, {**alike, **trace.header.symbols}), ()
     if notation == "joined":
         return _joined_trace(trace, selection or Selection(), language)
     table = NOTATIONS[notation].get(trace.header.kind)
@@ -97,17 +98,25 @@ def applied(
         )
     symbols: dict[str, Any] = {**table, **trace.header.symbols}
     _check_distinct(trace, notation, symbols)
-    return replace(trace, header=replace(trace.header, symbols=symbols)), ()
+    return _printed(trace, symbols), ()
+
+
+def _printed(trace: Trace, symbols: Mapping[str, Any]) -> Trace:
+    """The trace with other symbols."""
+    return replace(trace, header=replace(trace.header, symbols=symbols))
+
+
+def _names(cell: Cell) -> list[str]:
+    """Every name of a cell that has a symbol."""
+    return [*(line.name for line in cell.lines if line.assigned), *cell.inputs, *cell.states, *cell.parameters]
 
 
 def _check_distinct(trace: Trace, notation: str, symbols: Mapping[str, Any]) -> None:
     """Raise OptionError where two names would be printed alike."""
     plain = Plain({name: found for name, found in symbols.items() if isinstance(found, Symbol)})
     for stage in trace.stages:
-        cell = stage.cell
-        names = [*(line.name for line in cell.lines if line.assigned), *cell.inputs, *cell.states, *cell.parameters]
         printed: dict[str, str] = {}
-        for name in names:
+        for name in _names(stage.cell):
             other = printed.setdefault(plain(Sym(name)), name)
             if other != name:
                 raise OptionError(

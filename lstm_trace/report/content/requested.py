@@ -33,7 +33,9 @@ def name_of(shown: View, stage: Stage, address: Address) -> Text:
         symbol, t = at, None  # its index says the step
     where = shown.where(stage, t, address.b)
     unit = address.unit[0] if address.unit is not None else shown.chosen.unit
-    if unit is not None:
-        label = shown.words.word("unit", j=shown.words.nth(unit))
+    values = shown.values.array(stage.scope, address.line)
+    width = 1 if values is None else values.shape[-1]
+    if unit is not None and width > 1:
+        label = shown.label(stage, address.line, unit, width)
         where = shown.words.word("list").join(filter(None, (where, label)))
     return (symbol, aside) if (aside := shown.words.aside(where)) else (symbol,)

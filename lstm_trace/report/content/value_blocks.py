@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from ...cell.lines import Line, Operand
 from ...cell.network import Stage
-from ...formulas.blocks import Premises, Table, Text
-from ...formulas.tree import Dots, Node, Num, Sym, kept, value
-from .view import TABLE, View
+from ...formulas.blocks import Premises, Row, Table, Text
+from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, heading, kept, value
+from ...formulas.whole import whole
+from ...trace.labels import axis, labels
+from .view import TABLE, Place, View
+from .way_back import Back
 
 
-def read(shown: View, stage: Stage) -> list[str]:
-    """The inputs and states that the shown lines of a stage read, as far as they were recorded."""
-    reads = {name for line in shown.lines(stage) for name in line.reads}
+def read(shown: View, stage: Stage, lines: Sequence[Line] | None = None) -> list[str]:
+    """The inputs and states that lines of a stage read, the shown ones if None, as far as they were recorded."""
+    reads = {name for line in (shown.lines(stage) if lines is None else lines) for name in line.reads}
     names = [*stage.cell.inputs, *stage.cell.states]
     return [n for n in names if n in reads and shown.values.array(stage.scope, n) is not None]
 
@@ -22,19 +26,37 @@ def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Prem
     items: list[tuple[Node, str, Node]] = []
     for name in names:
         vector = shown.values.vector(stage.scope, name, t, b, shown.units)
-        exact = all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
-        items.append((shown.at(stage, t, value(name, stage.cell)), "=" if exact else "≈", vector))
+        items.append((shown.at(stage, t, value(name, stage.cell)), _sign(shown, vector), vector))
     return Premises((tuple(items),))
 
 
-def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) -> Table:
+def beside(shown: View, stage: Stage, name: str) -> Premises | None:
+    """The values of a line or input at the shown steps side by side, each with its step for its index.
+
+    None where a table says more: where units have labels, there are several rows, or steps are not counted from 1.
+    """
+    values = shown.values.array(stage.scope, name)
+    if values is None or shown.words.count_from == 0 or len(shown.rows) > 1 or shown.chosen.unit is not None:
+        return None
+    if labels(shown.trace, axis(shown.trace, stage, name), values.shape[-1]) or len(shown.steps) > TABLE:
+        return None
+    b = shown.rows[0]
+    there = [t for t in shown.steps if name in stage.cell.inputs or shown.counts(t, b)]
+    items = [(t, shown.values.vector(stage.scope, name, t, b, shown.units)) for t in there]
+    symbol = value(name, stage.cell)
+    return Premises((tuple((shown.at(stage, t, symbol), _sign(shown, v), v) for t, v in items),)) if items else None
+
+
+def by_step(shown: View, stage: Stage, name: str) -> Table:
     """The values of a line or input as a table, a row for each shown step and row of the batch.
 
-    labels: one for each column, or none. Of a line the steps of padding are left out, unless everything is shown.
+    Of a line the steps of padding are left out, unless everything is shown.
     """
     values = shown.values.array(stage.scope, name)
     assert values is not None
     width = values.shape[-1]
+    of = axis(shown.trace, stage, name)
+    named = labels(shown.trace, of, width) if of != "h" else ()
     columns = shown.indices(width) if name in stage.cell.by_name else kept(width, shown.units)
     head: list[Text] = []
     if shown.trace.steps > 1:
@@ -46,9 +68,9 @@ def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) ->
         if k is None:
             head.append(("…",))
         elif name in stage.cell.inputs:
-            head.append((labels[k],) if labels else (Sym(name), f"[{shown.words.nth(k)}]"))
+            head.append((named[k],) if named else (Sym(name), f"[{shown.words.nth(k)}]"))
         else:
-            head.append((shown.unit(k, width),))
+            head.append((shown.unit(k, width, of),) if width > 1 else (value(name, stage.cell),))
     rows: list[tuple[Text, ...]] = []
     pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
     for at in kept(len(pairs), None if shown.everything else TABLE):
@@ -61,3 +83,98 @@ def by_step(shown: View, stage: Stage, name: str, labels: Sequence[str] = ()) ->
         cells = [(Dots(),) if k is None else (shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns]
         rows.append((*first, *cells))
     return Table(tuple(head), tuple(rows), places)
+
+
+def units_beside(shown: View, place: Place, lines: Sequence[Line]) -> Table:
+    """The values of lines at one place as a table, a row for each line and a column for each shown unit."""
+    stage, t, b = place
+    widths = {line.name: shown.trace.lines[stage.scope][line.name].shape[-1] for line in lines}
+    widest = max(widths.values())
+    columns = shown.indices(widest)
+    head: list[Text] = [("",), *(("…",) if j is None else (shown.unit(j, widest),) for j in columns)]
+    rows = []
+    for line in lines:
+        width = widths[line.name]
+        cells: list[Text] = [
+            (Dots(),) if j is None else ("",) if j >= width else (shown.values.num(stage.scope, line.name, t, b, (j,)),)
+            for j in columns
+        ]
+        rows.append(((symbol(shown, place, line),), *cells))
+    return Table(tuple(head), tuple(rows))
+
+
+def chain(shown: View, place: Place, line: Line) -> Row:
+    """Symbol = formula = formula with vectors = value."""
+    parts = list(formulas(shown, place, line))
+    put_in = _substituted(shown, place, line)
+    vector, sign = result(shown, place, line)
+    if put_in is not None and put_in != vector:
+        parts.append(("=", put_in))
+        sign = "=" if _true(shown, place, line) else "≈"
+    parts.append((sign, vector))
+    return Row((symbol(shown, place, line),), tuple(parts))
+
+
+def symbol(shown: View, place: Place, line: Line) -> Node:
+    """The symbol of a line at a place."""
+    return shown.at(place.stage, place.t, heading(line, place.stage.cell))
+
+
+def formulas(shown: View, place: Place, line: Line) -> Iterator[tuple[str, Node]]:
+    """What a line is in symbols at a place, each with the sign before it."""
+    for sign, node in shown.formulas(place.stage, line):
+        yield sign, shown.at(place.stage, place.t, node)
+
+
+def _true(shown: View, place: Place, line: Line) -> bool:
+    """Whether every shown unit is exactly what comes of the numbers that are put in."""
+    stage, t, b = place
+    width = shown.trace.lines[stage.scope][line.name].shape[-1]
+    units = [unit for unit in shown.indices(width) if unit is not None]
+    found = (shown.values.scalar(stage, line, t, b, unit, shown.terms, shown.whole) for unit in units)
+    return all(scalar.relation == "=" for scalar in found)
+
+
+def _substituted(shown: View, place: Place, line: Line) -> Node | None:
+    """The formula with vectors in place of names, matrices by name; None where an operand was not recorded."""
+    stage, t, b = place
+    if any(shown.values.array(stage.scope, operand) is None for operand in line.operands):
+        return None
+
+    def part(operand: Operand) -> Node:
+        """The value of an operand."""
+        if not isinstance(operand, str):
+            return shown.values.num(stage.scope, operand, None, None, ())
+        values = shown.values.array(stage.scope, operand)
+        assert values is not None
+        if values.ndim == 2:
+            return Sym(operand)
+        per_step = values.ndim == 3
+        vector = shown.values.vector(
+            stage.scope, operand, t if per_step else None, b if per_step else None, shown.units
+        )
+        return vector if len(vector.entries) > 1 else vector.entries[0]
+
+    if isinstance(shown, Back):
+        tree = whole(line, stage.cell, lambda name: shown.width(stage, name), part)
+        return None if isinstance(tree, Vec | Num) else tree
+    return SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
+
+
+def _sign(shown: View, vector: Vec) -> str:
+    """The sign before a value: = where every shown entry is exactly what it is."""
+    exact = all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
+    return "=" if exact else "≈"
+
+
+def result(shown: View, place: Place, line: Line) -> tuple[Vec, str]:
+    """The value of a line at a place, and the sign before it."""
+    stage, t, b = place
+    if shown.chosen.unit is None:
+        vector = shown.values.vector(stage.scope, line.name, t, b, shown.units)
+    else:
+        width = shown.trace.lines[stage.scope][line.name].shape[-1]
+        vector = Vec(
+            tuple(shown.values.num(stage.scope, line.name, t, b, (j,)) for j in shown.indices(width) if j is not None)
+        )
+    return vector, _sign(shown, vector)

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ...base.arrays import Array
 from ...cell.lines import Line
 from ...cell.network import VALID, Stage, forward_stages
 from ...errors import MissingError
 from ...formulas.blocks import Block
-from ...formulas.numbers import Style
 from ...formulas.tree import Node, formula, kept, written_out
 from ...formulas.values import Values
 from ...trace.address import Address
 from ...trace.rows import Selection
 from ...trace.trace import Trace
-from ..languages.strings import Words, words
-from .checks import check_selection, check_style
+from ..languages.strings import Words
+from .hand_size import matrices_fit
 from .line_groups import Group, groups
 from .naming import Naming
 from .worked_rows import TERMS
@@ -27,13 +26,8 @@ from .worked_rows import TERMS
 if TYPE_CHECKING:
     from ...backpropagation.training import Training
 
-T = TypeVar("T")
-Detail = Literal["scalar", "vector", "summary"]
+Detail = Literal["scalar", "compact", "vector", "summary"]
 
-#: So many scalars (vectors) are shown one by one where no detail is asked for.
-SCALARS, VECTORS = 400, 300
-#: So many rows of a calculation are shown, whatever the detail; a page has about 50.
-ROWS = 600
 #: So many units of a line, rows and columns of a matrix; in a summary; terms of a sum where one unit was chosen.
 UNITS, FEWER, MORE = 8, 5, 16
 #: So many rows of a table.
@@ -55,7 +49,9 @@ class View(Naming):
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
     keys of the table of words. notes: what the notation needs said, after the equations. back: the way back, where the
     trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
-    some updates of the weights, with a view of each of their traces.
+    some updates of the weights, with a view of each of their traces. paper: whether it goes on pages of paper.
+    printed: of a page on the screen what it prints, where that is another view. breadth: the part of a line of A4 that
+    there is for a formula.
     """
 
     trace: Trace
@@ -72,11 +68,19 @@ class View(Naming):
     back: View | None = None
     alone: str = ""
     course: tuple[Training, tuple[View, ...]] | None = None
+    paper: bool = False
+    printed: View | None = None
+    breadth: float = 1.0
 
     @property
     def title(self) -> str:
         """The author's title, or what a report is."""
         return self.trace.header.title or self.words.word("untitled")
+
+    @property
+    def tight(self) -> bool:
+        """Whether it is set so that few pages of paper are needed."""
+        return self.paper and self.detail in ("compact", "summary")
 
     @property
     def single(self) -> bool:
@@ -85,6 +89,11 @@ class View(Naming):
 
     #: Whether values without a name stand in the lines that read them, and not as lines of their own.
     whole = False
+
+    @cached_property
+    def filled(self) -> bool:
+        """Whether the matrices are small enough to stand with their numbers in a formula."""
+        return matrices_fit(self.trace)
 
     @property
     def units(self) -> int | None:
@@ -119,7 +128,7 @@ class View(Naming):
 
     def lines(self, stage: Stage) -> list[Line]:
         """The lines of a stage that were recorded and chosen, and have the chosen unit."""
-        return _lines(self.trace, stage, self.chosen)
+        return lines_of(self.trace, stage, self.chosen)
 
     def groups(self, stage: Stage, idle: bool = False) -> list[Group]:
         """The chosen lines of a stage, those that belong together in one group.
@@ -169,102 +178,10 @@ class View(Naming):
         return self.trace.valid
 
 
-def _lines(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
+def lines_of(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
+    """The lines of a stage that were recorded and chosen, and have the chosen unit."""
     recorded = trace.lines.get(stage.scope, {})
     there = [line for line in stage.cell.lines if line.name in recorded and chosen.has(line.name)]
     if chosen.unit is None:
         return there
     return [line for line in there if chosen.unit < recorded[line.name].shape[-1]]  # as tables have it
-
-
-def view(
-    trace: Trace, detail: Detail | None, digits: int | Style, chosen: Selection, everything: bool, language: str = "en"
-) -> View:
-    """What is shown of `trace`; without `detail` the size decides. Raises MissingError for a wrong selection."""
-    check_selection(trace, chosen)
-    check_style(trace, digits)
-    window, rows = chosen.window(trace), chosen.rows(trace)
-    stages = tuple(s for s in forward_stages(trace.stages) if chosen.places(s) and _lines(trace, s, chosen))
-    steps, batch = trace.span[window], range(trace.batch)[rows]
-    auto = detail is None
-    detail = "scalar" if auto and everything else detail
-    widths = [
-        1 if chosen.unit is not None else trace.lines[s.scope][line.name].shape[-1]
-        for s in stages
-        for line in _lines(trace, s, chosen)
-    ]
-    places = len(steps) * len(batch)
-    if detail is None:
-        fits = "vector" if places * len(widths) <= VECTORS else "summary"
-        detail = "scalar" if places * sum(widths) <= SCALARS else fits  # type: ignore[assignment]
-    shown = View(
-        trace, Values(trace, digits), words(language, trace.header.count_from), chosen, detail or "summary", everything,
-        stages, tuple(steps), tuple(batch),
-    )  # fmt: skip
-    return shown if everything else _bounded(shown, chosen, auto)
-
-
-def _bounded(shown: View, chosen: Selection, auto: bool) -> View:
-    """The view with as many layers, steps and rows as fit; what the selection names stays whole."""
-    cost = {stage.scope: _cost(shown, stage) for stage in shown.stages}
-    stages, steps, rows = shown.stages, shown.steps, shown.rows
-    if chosen.layer is None:
-        most = max(ROWS // max(max(cost.values(), default=1), 1), 1)
-        stages = _first(stages, most)
-    room = max(ROWS // max(sum(cost[stage.scope] for stage in stages), 1), 1)
-    if chosen.batch is None and len(steps) * len(rows) > room:
-        rows = _first(rows, max(room // len(steps), 1 if room < 4 else 2))
-    if chosen.steps is None:
-        steps = _first(steps, max(room // len(rows), 1))
-    cut = {
-        "layers": len(stages) < len(shown.stages),
-        "steps": len(steps) < len(shown.steps),
-        "rows": len(rows) < len(shown.rows),
-        "detail": auto and shown.detail != "scalar",
-        **_narrowed(shown, stages),
-    }
-    found = frozenset(key for key, is_cut in cut.items() if is_cut)
-    return replace(shown, stages=stages, steps=steps, rows=rows, cut=found)
-
-
-def _cost(shown: View, stage: Stage) -> int:
-    """Rows that one step of a stage takes, with its heading."""
-    return 4 + _content(shown, stage)
-
-
-def _content(shown: View, stage: Stage) -> int:
-    if shown.detail == "summary":
-        return len(shown.groups(stage))
-    if shown.detail == "vector":
-        return len(shown.lines(stage))
-    recorded = shown.trace.lines[stage.scope]
-    return sum(1 + len(shown.indices(recorded[line.name].shape[-1])) for line in shown.lines(stage))
-
-
-def _narrowed(shown: View, stages: tuple[Stage, ...]) -> dict[str, bool]:
-    """Whether units, terms of sums, or rows and columns of matrices are left out."""
-    lines = [(stage, line) for stage in stages for line in shown.lines(stage)]
-    widest = max((shown.trace.lines[s.scope][line.name].shape[-1] for s, line in lines), default=0)
-    terms = [
-        values.shape[-1]
-        for stage, line in lines
-        if (line.product or line.op in ("sum", "mean", "max"))
-        and (values := shown.values.array(stage.scope, line.operands[line.summed])) is not None
-    ]
-    matrices = [
-        (values.shape[0] > UNITS and shown.chosen.unit is None) or values.shape[-1] > UNITS
-        for stage in stages
-        for values in shown.trace.parameters.get(stage.scope, {}).values()
-    ]
-    return {
-        "units": shown.chosen.unit is None and widest > (shown.units or 0),
-        "terms": shown.detail == "scalar" and max(terms, default=0) > (shown.terms or 0),
-        "matrices": any(matrices),
-    }
-
-
-def _first(items: tuple[T, ...], most: int) -> tuple[T, ...]:
-    """The first ones and the last, at most `most`."""
-    if len(items) <= most:
-        return items
-    return items[:1] if most == 1 else (*items[: most - 1], items[-1])

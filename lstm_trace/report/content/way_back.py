@@ -16,9 +16,10 @@ from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
 from ...trace.trace import Trace
 from .gradient_symbols import gradient_symbols
+from .hand_size import ROWS, SCALARS, VECTORS
 from .line_groups import Group
 from .live import Live
-from .view import ROWS, SCALARS, UNITS, VECTORS, Detail, Place, View
+from .view import UNITS, Detail, Place, View
 
 #: Rows that the sum behind one unit of a state or input takes, or a row with several vectors.
 WRAPPED = 6
@@ -228,7 +229,8 @@ def equal(trace: Trace, scope: Scope, name: str) -> bool:
 
 
 def way_back(shown: View, detail: Detail | None) -> Back:
-    """The way back of what is shown; detail: None lets the size decide."""
+    """The way back of what is shown; detail: None lets the size decide, as does one that the way back has not."""
+    detail = None if detail == "compact" else detail
     trace, chosen = shown.trace, shown.chosen
     live = Live(trace, padding=shown.everything)
     adjoints = [stage for stage in trace.stages if stage.cell.gradient]

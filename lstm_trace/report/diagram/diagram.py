@@ -14,6 +14,7 @@ import numpy as np
 from ...base.markup import escape
 from ...cell.network import Stage, forward_stages
 from ...formulas.plain import Plain, number
+from ...formulas.printer import RIGHT
 from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...trace.trace import Trace
@@ -92,7 +93,14 @@ class Picture:
         return max(64.0, label + 24, value + 20)
 
     def _radius(self, spot: Spot) -> float:
-        return max(_RADIUS, 6 + text_width(spot.sign, 15) / 2)
+        return max(_RADIUS, 6 + text_width(self._sign(spot), 15) / 2)
+
+    def _sign(self, spot: Spot) -> str:
+        """What stands in a circle."""
+        if spot.operand is None:
+            return spot.sign
+        operand = self._print.inside(spot.operand, 0 if spot.sign.startswith("{}") else RIGHT)
+        return spot.sign.format(operand).replace("-", "−")
 
     def _inner(self, spot: Spot) -> str:
         """What a box computes; of a function what it is of."""
@@ -176,7 +184,7 @@ class Picture:
         if spot.kind == "circle":
             box = f'<rect x="{x - half:.1f}" y="{y - 17:.1f}" width="{2 * half:.1f}" height="34" rx="17"/>'
             name = f'<text class="label" x="{x:.1f}" y="{y - 22:.1f}">{label}</text>' if label else ""
-            inner = f'{name}<text class="sign" x="{x:.1f}" y="{y + 5:.1f}">{escape(spot.sign)}</text>'
+            inner = f'{name}<text class="sign" x="{x:.1f}" y="{y + 5:.1f}">{spans(self._sign(spot))}</text>'
         elif spot.kind == "box":
             box = f'<rect x="{x - half:.1f}" y="{y - 33:.1f}" width="{2 * half:.1f}" height="66" rx="8"/>'
             shift = 11 + text_width(self._print(spot.label), 17) / 2 if spot.label is not None and spot.sign else 0

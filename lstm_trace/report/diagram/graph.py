@@ -13,10 +13,9 @@ from typing import Literal
 from ...cell.lines import Cell, Line
 from ...cell.network import Stage
 from ...cell.ops import OPS
-from ...formulas.numbers import show
 from ...formulas.symbols import FUNCTIONS
 from ...formulas.symbols import sign as function_sign
-from ...formulas.tree import Node, Sym, heading
+from ...formulas.tree import Node, Sym, heading, number, value
 from ..content.line_groups import Group, groups, is_gate
 
 #: So many operations are drawn one by one; beyond, each group of lines is one box.
@@ -29,7 +28,8 @@ class Spot:
 
     kind: `source` (input or state), `box` (lines that were folded), `circle` (one operation), `sink` (what is carried
     on or given out). line: the name whose values it shows. label: its symbol; None where it has no name of its own.
-    sign: the operation that stands in it. lines: all lines that it stands for, the last of them its own.
+    sign: the operation that stands in it. operand: the number or parameter that stands in it, too, at the {} of the
+    sign. lines: all lines that it stands for, the last of them its own.
     """
 
     key: str
@@ -38,6 +38,7 @@ class Spot:
     label: Node | None
     sign: str = ""
     lines: tuple[Line, ...] = ()
+    operand: Node | None = None
 
 
 @dataclass(frozen=True)
@@ -142,20 +143,23 @@ def _spot(lines: tuple[Line, ...], cell: Cell) -> Spot:
     if len(lines) > 1 or line.product or (OPS[line.op].function and line.assigned and OPS[line.op].arity == 1):
         sign = SIGNS[line.op](line) if OPS[line.op].function else ""
         return Spot(line.name, "box", line.name, label or heading(line, cell), sign, lines)
-    return Spot(line.name, "circle", line.name, label, _sign(line, cell), lines)
+    sign, operand = _sign(line, cell)
+    return Spot(line.name, "circle", line.name, label, sign, lines, operand)
 
 
-def _sign(line: Line, cell: Cell) -> str:
+def _sign(line: Line, cell: Cell) -> tuple[str, Node | None]:
     """The operation with the number or parameter that it takes, where it takes one: `1 −`, `+ b`, `× 0.5`."""
     sign = SIGNS[line.op](line)
     if len(line.operands) != 2 or OPS[line.op].function:
-        return sign
-    fixed = [o if isinstance(o, str) else str(show(o, None)).removesuffix(".0") for o in line.operands]
+        return sign, None
     first, second = (not isinstance(o, str) or o in cell.parameters for o in line.operands)
+    if not (first or second):
+        return sign, None
+    operand = line.operands[0 if first else 1]
+    fixed = value(operand, cell) if isinstance(operand, str) else number(operand)
     if line.op == "mul":
-        sign = "×" if any(not isinstance(o, str) for o in line.operands) else sign
-        return f"{sign} {fixed[0] if first else fixed[1]}" if first or second else sign
-    return f"{fixed[0]} {sign}" if first else f"{sign} {fixed[1]}" if second else sign
+        return f"{sign if isinstance(operand, str) else '×'} {{}}", fixed
+    return (f"{{}} {sign}" if first else f"{sign} {{}}"), fixed
 
 
 def _joined(stage: Stage, spots: list[Spot], owner: dict[str, str]) -> tuple[tuple[Spot, ...], tuple[Edge, ...]]:

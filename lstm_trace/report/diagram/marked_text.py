@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from unicodedata import combining
 
 from ...base.markup import escape
 from ...formulas.plain import PLAIN, Plain, raised
@@ -13,11 +14,12 @@ from ...formulas.user_tex import WORDS
 ROOM = 30
 
 
-# round a symbol's letter and index, before they are set; before a letter that is a name, or stands upright
-OPEN, MIDDLE, CLOSE, NAME, UPRIGHT = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004"
+# round a symbol's letter and index, before they are set; before a letter that is a name, or stands upright, and before
+# an upper index
+OPEN, MIDDLE, CLOSE, NAME, UPRIGHT, UPPER = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004", "\ue005"
 
 
-MARKS = frozenset(OPEN + MIDDLE + CLOSE + NAME + UPRIGHT)
+MARKS = frozenset(OPEN + MIDDLE + CLOSE + NAME + UPRIGHT + UPPER)
 
 
 def unmarked(text: str, kept: str = "") -> str:
@@ -35,7 +37,12 @@ def _upright(text: str) -> str:
 
 
 def _scripts(base: str, sub: str, sup: str) -> str:
-    return marked(unmarked(base, UPRIGHT), unmarked(sub)) + (raised(unmarked(sup)) if sup else "")
+    base, sub, sup = unmarked(base, UPRIGHT), unmarked(sub), unmarked(sup)
+    above = raised(sup) if sup else ""
+    return marked(base, f"{sub}{UPPER}{sup}") if above.startswith("^") else marked(base, sub) + above
+
+
+_SLANTED = ("italic", "bold italic", "script")
 
 
 class MarkedPlain(Plain):
@@ -44,7 +51,7 @@ class MarkedPlain(Plain):
     format = replace(
         PLAIN,
         letter=lambda c: marked(PLAIN.letter(c)),
-        word=lambda command, text: marked(text) if WORDS[command] == "italic" else _upright(text),
+        word=lambda command, text: marked(PLAIN.word(command, text)) if WORDS[command] in _SLANTED else _upright(text),
         accent=lambda name, body: marked(PLAIN.accent(name, unmarked(body, UPRIGHT))),
         scripts=_scripts,
         upright=_upright,
@@ -55,7 +62,7 @@ class MarkedPlain(Plain):
 def text_width(marked: str, size: float) -> float:
     """About how wide a marked text is; indices are smaller."""
     plain = sum(
-        0.0 if c in MARKS or c == "\u0303" else 0.8 if c in "WM" else 0.52 if c.isalnum() else 0.42 for c in marked
+        0.0 if c in MARKS or combining(c) else 0.8 if c in "WM" else 0.52 if c.isalnum() else 0.42 for c in marked
     )
     return size * (plain - 0.14 * sum(len(sub) for sub in re.findall(f"{MIDDLE}(.*?){CLOSE}", marked)))
 
@@ -65,9 +72,10 @@ def spans(marked: str) -> str:
 
     def one(match: re.Match[str]) -> str:
         kind = {NAME: "n", UPRIGHT: "u"}.get(match[1][:1], "m")
-        base, sub = escape(match[1].lstrip(NAME + UPRIGHT)), escape(match[2])
+        base, (sub, _, sup) = escape(match[1].lstrip(NAME + UPRIGHT)), escape(match[2]).partition(UPPER)
         lowered = f'<tspan class="s" dy="0.28em">{sub}</tspan><tspan dy="-0.2em">\u200b</tspan>' if sub else ""
-        return f'<tspan class="{kind}">{base}</tspan>{lowered}'
+        above = f'<tspan class="s" dy="-0.5em">{sup}</tspan><tspan dy="0.36em">\u200b</tspan>' if sup else ""
+        return f'<tspan class="{kind}">{base}</tspan>{lowered}{above}'
 
     pieces = re.split(f"({OPEN}.*?{CLOSE})", marked)
     return "".join(
@@ -79,7 +87,7 @@ def spans(marked: str) -> str:
 def cut_to_room(marked: str) -> str:
     """At most ROOM characters of a marked text, never in the middle of a symbol."""
     parts = re.findall(f"{OPEN}.*?{CLOSE}|.", marked)
-    lengths = [len(part) - (3 if part[0] == OPEN else 0) for part in parts]
+    lengths = [len(unmarked(part)) for part in parts]
     if sum(lengths) <= ROOM:
         return marked
     kept_parts: list[str] = []

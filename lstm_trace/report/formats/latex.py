@@ -2,47 +2,75 @@
 
 Every text of a problem is escaped. Characters that pdfTeX has no glyph for stand as their code in brackets, so that
 the file compiles; Chinese needs the ctex package, which the preamble names then.
+
+A fragment is what an author's own document takes by \\input: what it needs of the preamble is listed in comments at its
+top, and what it sets is set within a group.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Table, Text
+from ...formulas.blocks import (
+    Block,
+    Body,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Table,
+    Text,
+)
 from ...formulas.plain import Plain
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
-from ...formulas.user_tex import GREEK, translated
 from ...printable import printable
-from .line_breaking import TEX_SIGNS, columns, packed, sizes, tex_rows
+from ..compact.width import widths
+from .latex_preamble import LOCAL, SPACES, TOGETHER, document_class, most_columns, packages
+from .levels import NAMES, Level
+from .line_breaking import CLOSE, FULL, GAP, TEX_SIGNS, columns, laid_out, packed, sizes, tex_rows, tex_stretches
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
-ROOM, WIDE, LONG = 78, 84, 40
+ROOM, WIDE, LONG = 94, 84, 40
+#: So many characters of a formula on one row of a fragment: the text of LaTeX's article is narrower.
+NARROW = 66
+#: Matrices with their brackets are wider than `widths` says; where lines are short that matters.
+SPARE = 0.9
+#: Reports with more rows of source than this are longer than a page.
+PAGE = 150
 
-_HEADINGS = {1: r"{\LARGE\bfseries %s\par}", 2: r"\section*{%s}", 3: r"\subsection*{%s}", 4: r"\subsubsection*{%s}"}
 _SPECIAL = {
     **{c: "\\" + c for c in "_%#&${}"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
-    **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "[": "{[}", "]": "{]}", "*": "{*}"},
+    **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"{\char34}", "[": "{[}", "]": "{]}", "*": "{*}"},
+    **{"\u202f": r"\,", "\u00a0": "~"},
     **{"-": "{-}", "`": "{`}", "'": "{'}"},  # no ligature, no argument of a line's end
 }  # fmt: skip
-#: Characters that T1 has not, and mathematics has.
-_MATH = {
-    "≥": r"\geq", "≤": r"\leq", "≈": r"\approx", "←": r"\leftarrow", "→": r"\rightarrow", "⊙": r"\odot", "∞": r"\infty",
-    "−": "-", "×": r"\times", **{c: rf"\{name}" for name, c in GREEK.items()},
-}  # fmt: skip
-_KNOWN = set(map(chr, range(0xA0, 0x180))) - set("ĦħĸĿŀŉŦŧſ¤¦¨¯´¸") | set("–—‘’‚“”„†‡•…‹›€")
 
 
 @dataclass(frozen=True)
 class _Printer:
+    """part: the level of a fragment, None in a document; room: characters of a formula on one row."""
+
     tex: Tex
     plain: Plain
-    size: Callable[[Node], int]
+    size: Callable[[Node], float]
+    tight: bool
+    part: Level | None
+    room: int
+
+    @property
+    def given(self) -> int:
+        """The room of given values, of which a document that saves paper puts as many on a row as there is room for."""
+        return self.room + 2 if self.tight and self.part is None else self.room
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -66,53 +94,57 @@ def literal(text: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, Any]) -> str:
-    """The blocks as a LaTeX document. own: symbols of some names."""
-    plain = Plain(own)
-    understood = {name: tex for name, tex in own.items() if not isinstance(tex, str) or translated(tex, TEX)}
+def render(bodies: Sequence[Body]) -> str:
+    """Reports as a LaTeX document."""
+    several, tight = len(bodies) > 1, all(body.tight for body in bodies)
+    body = "\n\n".join(_together(text) if several else text for text in map(_body, bodies))
+    wide = [rf"\setcounter{{MaxMatrixCols}}{{{n}}}" for n in most_columns(body)]
+    preamble = "\n".join([*document_class(tight), *(TOGETHER if several else ()), *wide, *packages(body)])
+    return f"{preamble}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+
+
+def fragment(bodies: Sequence[Body], part: Level, room: int | None = None) -> str:
+    r"""Reports as a file for `\input`; part: the level of its highest heading, which the blocks have already."""
+    body = "\n\n".join(_body(body, part, room or NARROW) for body in bodies)
+    needed = "\n".join(f"%   {row}" for row in (r"\usepackage{amsmath}", *packages(body)))
+    spaces = SPACES if all(one.tight for one in bodies) else ()
+    rows = [*LOCAL, *spaces, *(rf"\csname c@MaxMatrixCols\endcsname={n}\relax" for n in most_columns(body))]
+    group = "\n".join(rows)
+    return f"% Needed in the preamble:\n{needed}\n\\begingroup\n{group}\n\n{body}\n\n\\par\\endgroup\n"
+
+
+def _body(body: Body, part: Level | None = None, room: int | None = None) -> str:
+    plain = Plain(body.own)
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
-    printer = _Printer(Tex(understood, format), plain, sizes(plain))
-    body = "\n\n".join(LATEX[type(block)](printer, block) for block in blocks)
-    return f"{_preamble(body)}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+    size = (widths if body.tight else sizes)(plain)
+    if room is None:
+        room = FULL if body.tight else ROOM
+    elif body.tight:
+        room = round(room * SPARE)
+    printer = _Printer(Tex(body.own, format), plain, size, body.tight, part, room)
+    placed = (_placed(printer, before, block) for block, before in zip(body.blocks, (None, *body.blocks), strict=False))
+    return "".join(placed).lstrip("\n")
 
 
-def _preamble(body: str) -> str:
-    rows = [
-        r"\documentclass[fleqn]{article}",
-        r"\usepackage[a4paper, margin=2cm]{geometry}",
-        r"\usepackage{amsmath}",
-        r"\allowdisplaybreaks",
-        r"\setlength{\parindent}{0pt}",
-        r"\setlength{\parskip}{6pt}",
-        r"\setlength{\mathindent}{1em}",
-        r"\renewcommand{\labelitemi}{$\bullet$}",
-    ]
-    columns = max(
-        (row.count("&") + 1 for row in re.findall(r"\\begin\{bmatrix\}(.*?)(?:\\\\|$)", body, re.M)), default=0
-    )
-    if columns > 10:  # no more than needed: each matrix costs time for every column that it may have
-        rows.append(rf"\setcounter{{MaxMatrixCols}}{{{columns}}}")
-    foreign = sorted({c for c in body if ord(c) > 126})
-    wide = [c for c in foreign if unicodedata.east_asian_width(c) in "WF"]
-    if wide:
-        rows += ["% East Asian text: needs the package ctex (texlive-lang-chinese); best compiled with xelatex"]
-        rows += [r"\usepackage[UTF8, scheme=plain]{ctex}"]
-    if foreign or r"\textquotedbl" in body:
-        rows += [r"\ifdefined\Umathchar\else  % pdfTeX", r"\usepackage[T1]{fontenc}", r"\usepackage[utf8]{inputenc}"]
-        rows += [r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}"]
-        rows += [_declared(c) for c in foreign if c not in _KNOWN and c not in wide]
-        rows += [r"\fi"]
-    return "\n".join(rows)
+def _placed(p: _Printer, before: Block | None, block: Block) -> str:
+    """A block after another. A display belongs to the paragraph before it; elsewhere TeX begins one with an empty line,
+    which has no height."""
+    text = LATEX[type(block)](p, block)
+    if isinstance(block, Derivation) or (isinstance(block, Premises) and not p.tight):
+        return f"\n{text}" if isinstance(before, Para) else f"\n\n\\nointerlineskip\n{text}"
+    return f"\\par\\nopagebreak\n\n{text}" if isinstance(before, Para) and before.leads else f"\n\n{text}"
 
 
-def _declared(c: str) -> str:
-    """What pdfTeX prints for a character that its fonts do not have."""
-    shown = rf"\ensuremath{{{_MATH[c]}}}" if c in _MATH else rf"\texttt{{[U+{ord(c):04X}]}}"
-    return rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{shown}}}"
+def _together(text: str) -> str:
+    return f"\\begin{{problem}}\n{text}\n\\end{{problem}}" if text.count("\n") < PAGE else f"\\newpage\n{text}"
 
 
 def _heading(p: _Printer, block: Heading) -> str:
-    return _HEADINGS[block.level] % p.text(block.text)
+    text = p.text(block.text)
+    if p.part is None and block.level == 1:
+        return rf"{{\{'Large' if p.tight else 'LARGE'}\bfseries {text}\par}}"
+    level, star = (block.level - 1, "*") if p.part is None else (block.level, "*" if p.part.starred else "")
+    return rf"\{NAMES[level]}{star}{{{text}}}" if level < len(NAMES) else rf"\par\textbf{{{text}}}\par\nopagebreak"
 
 
 def _items(p: _Printer, block: Items) -> str:
@@ -124,7 +156,7 @@ def _table(p: _Printer, block: Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
     cells = [[p.text(cell) for cell in row] for row in (block.head, *block.rows)]
     tables = []
-    for shown in columns(block, p.size, WIDE):
+    for shown in columns(block, p.size, WIDE * p.room // ROOM):
         head, *rows = [" & ".join(row[k] for k in shown) + r" \\" for row in cells]
         for at in range(0, len(rows), LONG):
             inner = "\n".join([head, r"\hline", *rows[at : at + LONG]])
@@ -135,7 +167,7 @@ def _table(p: _Printer, block: Table) -> str:
 def _derivation(p: _Printer, block: Derivation) -> str:
     lines = [
         (r" \\*" + "\n").join(
-            text for row in rows for text in tex_rows(row, p.tex, p.size, ROOM, literal, r"\colon\quad")
+            text for row in rows for text in tex_rows(row, p.tex, p.size, p.room, literal, r"\colon\quad", page=True)
         )
         for rows in block.lines
     ]
@@ -144,12 +176,74 @@ def _derivation(p: _Printer, block: Derivation) -> str:
 
 
 def _premises(p: _Printer, block: Premises) -> str:
-    rows = [
-        [f"&{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
-        for items in packed(block, p.size, ROOM)
-    ]
-    body = " \\\\[8pt]\n".join(r" &\qquad ".join(row) for row in rows)
-    return f"\\begin{{alignat*}}{{{max(map(len, rows))}}}\n{body}\n\\end{{alignat*}}"
+    """Values in columns, where these fit; otherwise each row by itself."""
+    gap = CLOSE if p.tight else GAP
+    found = packed(block, p.size, p.given, gap)
+    rows = [[f"{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items] for items in found]
+    most = max(map(len, rows))
+    widest = [max(2 + p.size(row[k][0]) + p.size(row[k][2]) for row in found if k < len(row)) for k in range(most)]
+    aligned = sum(widest) + gap * (most - 1) <= p.given
+    if p.tight:
+        return _close_rows(rows, most if aligned else 1)
+    align, between = (f"alignat*}}{{{most}", r" &\qquad &") if aligned else ("align*", r" \qquad ")
+    body = " \\\\[8pt]\n".join(f"&{between.join(row)}" for row in rows)
+    return f"\\begin{{{align}}}\n{body}\n\\end{{{align.partition('}')[0]}}}"
+
+
+def _close_rows(rows: list[list[str]], columns: int) -> str:
+    between = "$ & $" if columns > 1 else r"\quad "
+    body = " \\\\\\noalign{\\smallskip}\n".join(f"${between.join(row)}$" for row in rows)
+    format = r"@{}l" + r"@{\quad}l" * (columns - 1) + "@{}"
+    return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n\\begin{{tabular}}{{{format}}}\n{body}\n\\end{{tabular}}\\par}}"
+
+
+def _chains(p: _Printer, block: Chains) -> str:
+    """Chains in boxes, so that none is parted: two beside each other, or one beside its name."""
+    layout = laid_out(block, p.size, p.room)
+    rows = []
+    for row in layout.rows:
+        width, texts = "0.49" if len(row) > 1 else "1", [_chain(p, chain, layout.room(row)) for chain in row]
+        names = [rf"\textbf{{{p.text(chain.title)}}}" if chain.title else "" for chain in row]
+        if layout.named:
+            rows.append(_box("0.15", rf"\raggedright{names[0]}\strut") + "%\n" + _box("0.85", texts[0]))
+            continue
+        named = [f"{name}\\\\[2pt]\n{text}" if name else text for name, text in zip(names, texts, strict=True)]
+        rows.append("%\n\\hfill\n".join(_box(width, text) for text in named))
+    return _close("\n\n\\smallskip\n".join(rows))
+
+
+def _close(body: str) -> str:
+    """A paragraph whose matrices have their columns close to each other."""
+    return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n{body}\\par}}"
+
+
+def _box(width: str, body: str) -> str:
+    return f"\\begin{{minipage}}[t]{{{width}\\linewidth}}\n{body}\n\\end{{minipage}}"
+
+
+def _chain(p: _Printer, chain: Chain, room: float) -> str:
+    lines = [line for one in chain.rows for line in tex_stretches(one, p.tex, p.size, room, r"\rlap{$%s$}")]
+    body = " \\\\[2pt]\n".join(lines)
+    return f"$\\begin{{aligned}}[t]\n{body}\n\\end{{aligned}}$"
+
+
+def _boxed(p: _Printer, block: Boxed) -> str:
+    """A frame as wide as what stands in it."""
+    body = " \\\\\\noalign{\\smallskip}\n".join(row for one in block.blocks for row in _in_box(p, one))
+    return f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}"
+
+
+def _in_box(p: _Printer, block: Block) -> list[str]:
+    """A block in rows of a table: displays as formulas in a line."""
+    if isinstance(block, Premises):
+        rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
+                for items in packed(block, p.size, p.given, CLOSE)]  # fmt: skip
+        return [r"\qquad ".join(row) for row in rows]
+    text = LATEX[type(block)](p, block)
+    if isinstance(block, Derivation):
+        text = text.replace("{align*}", "{aligned}")
+        return [f"${text}$"]
+    return text.split("\n\n")
 
 
 LATEX: dict[type, Callable[[_Printer, Any], str]] = {
@@ -159,4 +253,6 @@ LATEX: dict[type, Callable[[_Printer, Any], str]] = {
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }

@@ -1,14 +1,20 @@
-"""How wide formulas are, and where long ones go on in the next row; the same for every format that sets math."""
+"""Where long formulas go on in the next row; the same for every format that sets mathematics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-from ...formulas.blocks import Code, Premises, Row, Table
+from ...formulas.blocks import Chain, Chains, Code, Premises, Row, Table
 from ...formulas.plain import Plain
 from ...formulas.tex import Tex
-from ...formulas.tree import Call, Mat, Node, Prod, Quot, Sum, Vec, broken
+from ...formulas.tree import Call, Mat, Node, Num, Prod, Quot, Sum, Vec, broken
 
+#: Space between two values side by side, and where they stand close.
+GAP, CLOSE = 4, 2.6
+#: How wide a formula is.
+Width = Callable[[Node], float]
 #: What stands between a formula and its value, in TeX.
 TEX_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
 #: A printed row of a derivation: 0 for its start, 1 for what goes on below, 2 within a sum; then signs and formulas.
@@ -36,58 +42,70 @@ def sizes(plain: Plain) -> Callable[[Node], int]:
     return size
 
 
-def pieces(row: Row, size: Callable[[Node], int], room: int) -> list[Piece]:
-    """One row of a derivation in rows that fit into `room`: a break before a sign, then within a long sum."""
+def pieces(row: Row, size: Width, room: float, taken: Sequence[float] = (0, 0, 0, 0)) -> list[Piece]:
+    """One row of a derivation in rows that fit into `room`: a break before a sign, then within a long sum.
+
+    taken: so much of the room is taken where each kind of row begins, and by a sign.
+    """
     found: list[Piece] = [(0, [])]
-    used = 0
+    used: float = taken[0]
     for sign, node in row.parts:
-        wide = min(size(node), room)
+        wide = taken[3] + min(size(node), room)
         if used and used + wide > room:
             found.append((1, []))
-            used = 0
+            used = taken[1]
         used += wide
-        for lead, piece in broken(node, size, room):
+        for lead, piece in broken(node, size, room - taken[1] - taken[3]):
             if lead:
                 found.append((2, []))
-                used = size(piece)
+                used = taken[2] + taken[3] + size(piece)
             found[-1][1].append((lead or sign, piece))
     return found
 
 
 def tex_rows(
-    row: Row, tex: Tex, size: Callable[[Node], int], room: int, words: Callable[[str], str], colon: str
+    row: Row,
+    tex: Tex,
+    size: Width,
+    room: float,
+    words: Callable[[str], str],
+    colon: str,
+    page: bool = False,
 ) -> list[str]:
     """One row of a derivation in aligned rows of TeX; a long sum goes on below.
 
-    words: sets a text within a formula. colon: between a word and a formula.
+    words: sets a text within a formula. colon: between a word and a formula. page: whether nothing may be wider than
+    `room`, since nothing scrolls.
     """
-    texts = (part.text if isinstance(part, Code) else part for part in row.left)
+    texts = [part.text if isinstance(part, Code) else part for part in row.left]
     left = "".join(rf"\text{{{words(text)}}}" if isinstance(text, str) else tex(text) for text in texts)
+    left += colon if row.parts and row.parts[0][0] == ":" else ""
+    begin = 2 * row.under + sum(len(text) if isinstance(text, str) else size(text) for text in texts)
     rows = []
-    for depth, parts in pieces(row, size, room):
+    for depth, parts in pieces(row, size, room, (begin, 4, 8, 3)) if page else pieces(row, size, room):
         text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
         for sign, node in parts:
-            text += (colon if sign == ":" else sign if sign in "+-" else f" {TEX_SIGNS[sign]}") + " " + tex(node)
+            text += ("" if sign == ":" else sign if sign in "+-" else f" {TEX_SIGNS[sign]}") + " " + tex(node)
         rows.append(text)
     return rows
 
 
-def packed(block: Premises, size: Callable[[Node], int], room: int) -> list[list[tuple[Node, str, Node]]]:
-    """Given values in rows that fit into `room`."""
+def packed(block: Premises, size: Width, room: int, gap: float = GAP) -> list[list[tuple[Node, str, Node]]]:
+    """Given values in rows that fit into `room`; gap: the space between two of them."""
     rows: list[list[tuple[Node, str, Node]]] = []
     for items in block.rows:
-        used = room
+        used: float = room
         for item in items:
-            wide = 6 + size(item[0]) + size(item[2])
+            wide = 2 + gap + size(item[0]) + size(item[2])
             if used + wide > room:
                 rows.append([])
-                used = 0
+                used = 0.0
             rows[-1].append(item)
             used += wide
     return rows
 
 
-def columns(block: Table, size: Callable[[Node], int], room: int) -> list[list[int]]:
+def columns(block: Table, size: Width, room: int) -> list[list[int]]:
     """The columns of a table in tables that fit into `room`."""
     widths = [
         max(sum(len(part) if isinstance(part, str) else size(part) for part in cell if not isinstance(part, Code))
@@ -97,7 +115,7 @@ def columns(block: Table, size: Callable[[Node], int], room: int) -> list[list[i
     return fitting(widths, block.places, room)
 
 
-def fitting(widths: Sequence[int], places: int, room: int) -> list[list[int]]:
+def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
     """The columns of a table in tables that fit into `room`, each with the first `places` ones.
 
     >>> fitting([1, 4, 4, 4], 1, 15)
@@ -109,3 +127,112 @@ def fitting(widths: Sequence[int], places: int, room: int) -> list[list[int]]:
             tables.append(list(range(places)))
         tables[-1].append(k)
     return tables or [list(range(places))]
+
+
+# -- chains -----------------------------------------------------------------------------------------------------------
+
+#: So much stands on a line of A4 (`compact.width.widths`); the part of it beside the name of a chain, and in a column.
+FULL, BESIDE, HALF = 95, 0.83, 0.485
+#: Beside a name there must be so much room.
+ROOMY = 50
+#: A sign with the space around it. Columns are worth it where they take no more than this of the height.
+SIGN, MUCH = 2.6, 0.85
+#: A symbol that takes more than this of a line stands on a line of its own, with so much before what follows.
+APART, INDENT = 0.4, 4
+#: Formulas on one line, each with the sign before it; the first sign of the first line follows the symbol.
+Stretch = list[tuple[str, Node]]
+
+
+def stretches(row: Row, size: Width, room: float) -> list[Stretch]:
+    """The formulas of a chain in lines that fit into `room` with its symbol: as many as fit, then within a sum."""
+    left = sum(len(part) if isinstance(part, str) else 0 if isinstance(part, Code) else size(part) for part in row.left)
+    found: list[Stretch] = [[]]
+    used = left
+    for sign, node in row.parts:
+        for lead, piece in broken(node, size, room - left - SIGN):
+            wide = SIGN + size(piece)
+            if found[-1] and (lead or used + wide > room):
+                found.append([])
+                used = left
+            found[-1].append((lead or sign, piece))
+            used += wide
+    return found
+
+
+def tex_stretches(row: Row, tex: Tex, size: Width, room: float, apart: str = "") -> list[str]:
+    """One value of a chain in aligned rows of TeX, the signs below one another.
+
+    apart: how a symbol is written that takes much of the room, on a row of its own and so that no row begins behind it.
+    """
+    symbols = [part for part in row.left if not isinstance(part, str | Code)]
+    left = "".join(map(tex, symbols))
+    alone = bool(apart) and sum(map(size, symbols)) > APART * room
+    lines = [apart % left] if alone else []
+    row = replace(row, left=(" " * INDENT,)) if alone else row
+    for k, stretch in enumerate(stretches(row, size, room)):
+        text = left if k == 0 and not alone else ""
+        for at, (sign, node) in enumerate(stretch):
+            lead = rf"\quad {{}}{sign}" if sign in "+-" else TEX_SIGNS[sign]
+            text += f" {'&' if at == 0 else ''}{lead} {tex(node)}"
+        lines.append(text.strip())
+    return lines
+
+
+class Layout(NamedTuple):
+    """Chains in rows. named: whether each stands beside its name; else names, where there are such, stand above."""
+
+    named: bool
+    rows: list[tuple[Chain, ...]]
+    full: float
+
+    def room(self, row: Sequence[Chain]) -> float:
+        """How much of a chain stands on a line of one of the rows."""
+        return round(self.full * (BESIDE if self.named else HALF if len(row) > 1 else 1))
+
+
+def laid_out(block: Chains, size: Width, full: float = FULL) -> Layout:
+    """The chains two beside each other where they fit so, or each beside its name where that takes less height.
+
+    full: how much stands on a line.
+    """
+    chains = block.chains
+    rows: list[tuple[Chain, ...]] = []
+    while (at := sum(map(len, rows))) < len(chains):
+        pair = chains[at : at + 2]
+        rows.append(pair if all(_fits(chain, size, round(full * HALF)) for chain in pair) else pair[:1])
+    found = Layout(False, rows, full)
+    if full < ROOMY or not any(chain.title for chain in chains):
+        return found
+    alone = Layout(True, [(chain,) for chain in chains], full)
+    return found if _height(found, size) <= MUCH * _height(alone, size) else alone
+
+
+def _height(layout: Layout, size: Width) -> float:
+    """About how many lines of text rows of chains take; a name above a chain takes one."""
+
+    def height(chain: Chain, room: float) -> float:
+        lines = [found for one in chain.rows for found in stretches(one, size, room)]
+        above = bool(chain.title) and not layout.named
+        return above + sum(0.5 + max(_tall(node) for _, node in line) for line in lines)
+
+    return sum(max(height(chain, layout.room(row)) for chain in row) for row in layout.rows)
+
+
+def _tall(node: Any) -> int:
+    """How many lines high a formula is: as its tallest vector or matrix."""
+    if isinstance(node, Vec | Mat):
+        return len(node.entries if isinstance(node, Vec) else node.rows)
+    parts = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
+    return 1 if isinstance(node, Num) else max(map(_tall, parts), default=1)
+
+
+def _fits(chain: Chain, size: Width, half: float) -> bool:
+    """Whether a chain fits into one of two columns."""
+    lines = ((row, line) for row in chain.rows for line in stretches(row, size, half))
+    return all(_wide(row, line, size) <= half for row, line in lines)
+
+
+def _wide(row: Row, stretch: Stretch, size: Width) -> float:
+    return sum(size(part) for part in row.left if not isinstance(part, str | Code)) + sum(
+        SIGN + size(node) for _, node in stretch
+    )

@@ -1,18 +1,40 @@
-"""Reports as Markdown that GitHub renders: math in fences and in $`…`$, since plain dollars break on _ and \\{."""
+"""Reports as Markdown, in one of three dialects: how formulas are marked is all in which they differ.
+
+GitHub's fences and $`…`$ keep its Markdown away from _ and \\{; dollars are what Jupyter, Pandoc, Obsidian and VS Code
+read; without math, formulas are plain text as in a terminal.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Table, Text
+from ...formulas.blocks import (
+    Block,
+    Body,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Table,
+    Text,
+)
 from ...formulas.plain import Plain
 from ...formulas.tex import Tex, escaped
 from ...formulas.tree import Dots, Node, Num
 from ...printable import printable
-from .line_breaking import TEX_SIGNS, packed, sizes, tex_rows
+from ..compact.width import widths
+from .levels import DEEPEST
+from .line_breaking import FULL, TEX_SIGNS, packed, sizes, tex_rows, tex_stretches
+from .text import TEXT
+from .text import Printer as TextPrinter
 
 #: So many characters of a formula, as plain text, stand on one row.
 ROOM = 78
@@ -20,6 +42,31 @@ ROOM = 78
 _BESIDE, _SPACE = r" &\qquad& ", r" \qquad "
 #: What would make a list or a rule of the beginning of a paragraph.
 _START = re.compile(r"^(\d*)([-+.)])")
+#: A dollar beside what would make it an amount of money, for Pandoc and VS Code, or two dollars of two formulas.
+_MONEY = re.compile(r"\$[\w$]|\w\$", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How formulas stand in Markdown; without `display` as plain text.
+
+    inline, display: round a formula in a line and round one that stands alone. apart: keeps the end of a formula away
+    from the text beside it. taken: characters of running text that would be read as math, to what stands for them.
+    """
+
+    inline: str = ""
+    display: str = ""
+    apart: str = ""
+    taken: Mapping[str, str] = field(default_factory=dict)
+
+
+#: Characters alone in an element: MathJax, which reads the page that Markdown has become, finds no formula there.
+_ALONE = {"$": "<span>&#36;</span>", "\\": "<span>&#92;</span>"}
+MATH = {
+    "github": Dialect("$`{}`$", "```math\n{}\n```"),
+    "dollars": Dialect("${}$", "$$\n{}\n$$", "<!-- -->", _ALONE),
+    "none": Dialect(),
+}
 
 
 @dataclass(frozen=True)
@@ -27,39 +74,66 @@ class _Printer:
     tex: Tex
     plain: Plain
     size: Callable[[Node], int]
+    dialect: Dialect
 
     def text(self, text: Text, table: bool = False) -> str:
         """Words and formulas in running text."""
-        return "".join(self._inline(part, table) for part in text)
+        whole = ""
+        for piece in (self._inline(part, table) for part in text):
+            whole += (self.dialect.apart if _MONEY.match(whole[-1:] + piece[:1]) else "") + piece
+        return whole
 
     def _inline(self, part: str | Node | Code, table: bool) -> str:
         if isinstance(part, str):
-            return literal(part)
+            return literal(part, self.dialect)
         if isinstance(part, Code):
-            return f"`{' '.join(printable(part.text).replace('`', chr(39)).split())}`"
+            return _code(part.text)
         if table and isinstance(part, Num):
             return self.plain.number(part.shown)
         if isinstance(part, Dots):
             return "⋮" if part.way == "down" else "…"
-        return f"$`{self.tex(part)}`$"
+        if not self.dialect.inline:
+            return _code(self.plain(part)).replace("|", r"\|" if table else "|")
+        tex = self.tex(part)
+        return self.dialect.inline.format(tex.replace("|", r"\vert ") if table else tex)  # | would end the cell
 
 
-def literal(text: str) -> str:
+def _code(text: str) -> str:
+    return f"`{' '.join(printable(text).replace('`', chr(39)).split())}`"
+
+
+def literal(text: str, dialect: Dialect = MATH["github"]) -> str:
     """Text that Markdown and HTML leave as it is.
 
     >>> literal("a*b <i> c_d | $5")
     'a\\\\*b &lt;i&gt; c\\\\_d \\\\| \\\\$5'
     """
     text = printable(text)
-    text = re.sub(r"([\\`*_\[\]|$#~])", r"\\\1", " ".join(text.split()) if "\n" in text else text)
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = " ".join(text.split()) if "\n" in text else text
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"[\\`*_\[\]|$#~]", lambda found: dialect.taken.get(found[0], "\\" + found[0]), text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 0) -> str:
-    """The blocks as Markdown. own: the symbols that the author of the problem gave; width: not used."""
-    plain = Plain(own)
-    printer = _Printer(Tex(own), plain, sizes(plain))
-    return "\n\n".join(MARKDOWN[type(block)](printer, block) for block in blocks) + "\n"
+def render(bodies: Sequence[Body], math: str = "github") -> str:
+    """Reports as Markdown, one after the other.
+
+    Args:
+        bodies: the reports.
+        math: how formulas are marked, a key of `MATH`.
+    """
+    return "\n\n".join(_body(body, MATH[math]) for body in bodies) + "\n"
+
+
+def _body(body: Body, dialect: Dialect) -> str:
+    plain = Plain(body.own)
+    printer = _Printer(Tex(body.own), plain, sizes(plain), dialect)
+    kinds = MARKDOWN if dialect.display else _WITHOUT_MATH
+    return "\n\n".join(kinds[type(block)](printer, block) for block in body.blocks)
+
+
+def heading(level: int, text: str) -> str:
+    """A heading; below the deepest level a line of bold text."""
+    return f"{'#' * level} {text}" if level <= DEEPEST else f"**{text}**"
 
 
 def _table(p: _Printer, block: Table) -> str:
@@ -73,7 +147,7 @@ def _derivation(p: _Printer, block: Derivation) -> str:
         (r" \\" + "\n").join(text for row in rows for text in tex_rows(row, p.tex, p.size, ROOM, escaped, r"\!:\quad"))
         for rows in block.lines
     ]
-    return _math(lines, "4pt")
+    return _math(p, lines, "4pt")
 
 
 def _premises(p: _Printer, block: Premises) -> str:
@@ -81,21 +155,60 @@ def _premises(p: _Printer, block: Premises) -> str:
         [f"{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
         for items in packed(block, p.size, ROOM)
     ]
-    return _math(["&" + _BESIDE.join(row) for row in rows], "8pt")
+    return _math(p, ["&" + _BESIDE.join(row) for row in rows], "8pt")
 
 
-def _math(lines: list[str], gap: str) -> str:
+def _chains(p: _Printer, block: Chains) -> str:
+    """Each chain under its name; those without one in one display."""
+    if not any(chain.title for chain in block.chains):
+        return _math(p, [line for chain in block.chains for line in _chain(p, chain)], "4pt")
+    texts = []
+    for chain in block.chains:
+        texts += [f"**{p.text(chain.title)}**"] if chain.title else []
+        texts.append(_math(p, _chain(p, chain), "4pt"))
+    return "\n\n".join(texts)
+
+
+def _chain(p: _Printer, chain: Chain) -> list[str]:
+    return [line for row in chain.rows for line in tex_stretches(row, p.tex, widths(p.plain), FULL)]
+
+
+def _boxed(p: _Printer, block: Boxed) -> str:
+    """A frame around each formula; a table has its own."""
+    before, after = p.dialect.display.split("{}")
+    texts = []
+    for one in block.blocks:
+        text = MARKDOWN[type(one)](p, one)
+        if isinstance(one, Premises | Derivation):
+            inner = text.removeprefix(before).removesuffix(after)
+            text = p.dialect.display.format(f"\\boxed{{\n{inner}\n}}")
+        texts.append(text)
+    return "\n\n".join(texts)
+
+
+def _math(p: _Printer, lines: list[str], gap: str) -> str:
     if len(lines) == 1 and "\n" not in lines[0]:
-        return f"```math\n{lines[0].removeprefix('&').replace(_BESIDE, _SPACE)}\n```"
+        return p.dialect.display.format(lines[0].removeprefix("&").replace(_BESIDE, _SPACE))
     body = f" \\\\[{gap}]\n".join(lines)
-    return f"```math\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n```"
+    return p.dialect.display.format(f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}")
+
+
+def _aligned(p: _Printer, block: Block) -> str:
+    """A block as in a terminal, where columns stand under columns."""
+    text = TEXT[type(block)](TextPrinter(p.plain, ROOM), block)
+    fence = "`" * max([3, *(1 + len(run) for run in re.findall("`+", text))])
+    return f"{fence}\n{text}\n{fence}"
 
 
 MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
-    Heading: lambda p, block: f"{'#' * block.level} {p.text(block.text)}",
+    Heading: lambda p, block: heading(block.level, p.text(block.text)),
     Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
     Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }
+#: The same where there is no math: what is made of formulas stands in blocks of code.
+_WITHOUT_MATH = {kind: p if kind in (Heading, Para, Items, Table) else _aligned for kind, p in MARKDOWN.items()}

@@ -5,12 +5,27 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
-from ...formulas.plain import Plain
+from ...formulas.blocks import (
+    Body,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Row,
+    Table,
+    Text,
+)
+from ...formulas.plain import COLUMNS, PLAIN, Plain
 from ...formulas.tree import Dots, Mat, Node, Vec, broken
 from ...printable import printable
 from .line_breaking import fitting
@@ -20,7 +35,9 @@ _INDENT = "  "
 
 
 @dataclass(frozen=True)
-class _Printer:
+class Printer:
+    """Prints blocks in so many columns."""
+
     plain: Plain
     width: int
 
@@ -41,22 +58,26 @@ def cells(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, str], width: int = 80) -> str:
-    """The blocks as plain text, `width` columns wide. own: the symbols that the author of the problem gave."""
-    printer = _Printer(Plain(own), max(width, 40))
-    parts = [TEXT[type(block)](printer, block) for block in blocks]
-    return "\n\n".join(part for part in parts if part) + "\n"
+def render(bodies: Sequence[Body], width: int = 80) -> str:
+    """Reports as plain text, `width` columns wide, one after the other."""
+    return "\n\n\n".join(_body(body, max(width, 40)) for body in bodies) + "\n"
 
 
-def _heading(p: _Printer, block: Heading) -> str:
+def _body(body: Body, width: int) -> str:
+    printer = Printer(Plain(body.own, COLUMNS if body.compact else PLAIN), width)
+    parts = [TEXT[type(block)](printer, block) for block in body.blocks]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _heading(p: Printer, block: Heading) -> str:
     title = p.text(block.text)
     if mark := _LINES.get(block.level):
         rows = _wrapped(title, p.width).splitlines()
         return "\n".join([*rows, mark * max(map(cells, rows), default=0)])
-    return _wrapped(title if block.level == 4 else f"── {title} ──", p.width)
+    return _wrapped(title if block.level >= 4 else f"── {title} ──", p.width)
 
 
-def _paragraph(p: _Printer, block: Para) -> str:
+def _paragraph(p: Printer, block: Para) -> str:
     return _wrapped(p.text(block.text), p.width)
 
 
@@ -82,11 +103,11 @@ def _wrapped_anywhere(text: str, width: int, first: str, rest: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _derivation(p: _Printer, block: Derivation) -> str:
+def _derivation(p: Printer, block: Derivation) -> str:
     return "\n".join(line for rows in block.lines for row in rows for line in _row(p, row))
 
 
-def _row(p: _Printer, row: Row) -> list[str]:
+def _row(p: Printer, row: Row) -> list[str]:
     """One row of a derivation, broken before its signs and then within its sums where it is too long."""
     start = (_INDENT * 2 if row.under else _INDENT) + p.text(row.left)
     whole = start + "".join(f"{':' if sign == ':' else ' ' + sign} {p.plain(node)}" for sign, node in row.parts)
@@ -114,7 +135,7 @@ def _fitted(line: str, width: int, indent: int) -> list[str]:
     return _wrapped(line.strip(), width, " " * own, " " * (max(indent, own) + 2)).splitlines()
 
 
-def _premises(p: _Printer, block: Premises) -> str:
+def _premises(p: Printer, block: Premises) -> str:
     rows: list[list[list[str]]] = []
     for items in block.rows:
         used = p.width
@@ -138,7 +159,7 @@ def _broken(line: str, width: int) -> str:
     return "\n".join(_fitted(line, width, 4))
 
 
-def _box(label: str, node: Node, p: _Printer) -> list[str]:
+def _box(label: str, node: Node, p: Printer) -> list[str]:
     """A matrix on as many lines as it has rows, everything else on one."""
     if not isinstance(node, Mat):
         return [label + p.plain(node)]
@@ -163,7 +184,7 @@ def _right(text: str, width: int) -> str:
     return " " * (width - cells(text)) + text
 
 
-def _table(p: _Printer, block: Table) -> str:
+def _table(p: Printer, block: Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
     rows = [[p.text(cell) for cell in row] for row in (block.head, *block.rows)]
     columns = [[rows[0][k], *_aligned([row[k] for row in rows[1:]])] for k in range(len(block.head))]
@@ -175,11 +196,73 @@ def _table(p: _Printer, block: Table) -> str:
     )
 
 
-TEXT: dict[type, Callable[[_Printer, Any], str]] = {
+# -- chains -----------------------------------------------------------------------------------------------------------
+
+#: Stand before the signs of sums and of products within a formula, where a long one may be broken.
+_TERM, _FACTOR = "\x1e", "\x1f"
+
+
+def _chains(p: Printer, block: Chains) -> str:
+    mark = "\n\n" if any(chain.title for chain in block.chains) else "\n"
+    return mark.join("\n".join(_chain(p, chain)) for chain in block.chains)
+
+
+def _chain(p: Printer, chain: Chain) -> list[str]:
+    """A chain under its name, the signs of each value below one another."""
+    lines = [_wrapped(p.text(chain.title), p.width)] if chain.title else []
+    marked = replace(p.plain.format, plus=f" {_TERM}+ ", less=f" {_TERM}- ", times=f" {_FACTOR}⊙ ")
+    breaking = Plain(p.plain.own, marked)
+    for row in chain.rows:
+        start = _INDENT + p.text(row.left)
+        indent = cells(start) if cells(start) < p.width // 3 else len(_INDENT) * 2
+        lines.append(start)
+        for at, (sign, node) in enumerate(row.parts):
+            whole = f" {sign} {p.plain(node)}"
+            if at and cells(lines[-1] + whole) > p.width:
+                lines.append(" " * indent)
+            broken = cells(lines[-1] + whole) > p.width
+            pieces = _pieces(f" {sign} {breaking(node)}", p.width - indent - 5) if broken else [whole]
+            lines[-1] += pieces[0]
+            for piece in pieces[1:]:
+                if cells(lines[-1] + piece.rstrip()) > p.width:
+                    lines[-1] = lines[-1].rstrip()
+                    lines.append(" " * (indent + 5))
+                lines[-1] += piece
+    return [part for line in lines for part in _fitted(line, p.width, 6)]
+
+
+def _pieces(text: str, room: int) -> list[str]:
+    """A formula in pieces that fit: broken within few parentheses rather than many, into terms rather than factors."""
+    whole = text.translate({ord(_TERM): "", ord(_FACTOR): ""})
+    depth, marks = 0, list[tuple[int, str, int]]()
+    for at, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if c in (_TERM, _FACTOR):
+            marks.append((depth, c, at))
+    if cells(whole) <= room or not marks:
+        return [whole]
+    first = min(mark[:2] for mark in marks)
+    places = [0, *(at for *kind, at in marks if tuple(kind) == first), len(text)]
+    return [piece for a, b in pairwise(places) for piece in _pieces(text[a:b].lstrip(_TERM + _FACTOR), room)]
+
+
+def _boxed(p: Printer, block: Boxed) -> str:
+    """The blocks in a frame."""
+    inner = replace(p, width=p.width - 4)
+    lines = "\n\n".join(TEXT[type(one)](inner, one) for one in block.blocks).splitlines()
+    lines = textwrap.dedent("\n".join(lines)).splitlines()
+    wide = max(map(cells, lines))
+    rows = [f"│ {line}{' ' * (wide - cells(line))} │" for line in lines]
+    return "\n".join([f"┌{'─' * (wide + 2)}┐", *rows, f"└{'─' * (wide + 2)}┘"])
+
+
+TEXT: dict[type, Callable[[Printer, Any], str]] = {
     Heading: _heading,
     Para: _paragraph,
     Items: lambda p, block: "\n".join(_wrapped(p.text(row), p.width, "- ", "  ") for row in block.rows),
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }

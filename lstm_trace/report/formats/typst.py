@@ -6,18 +6,34 @@ Typst's own fonts are embedded; those of the system serve only for characters th
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...base.extras import missing
 from ...errors import OptionError
-from ...formulas.blocks import Block, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.blocks import (
+    Body,
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Para,
+    Premises,
+    Row,
+    Table,
+    Text,
+)
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
 from ...printable import printable
-from .line_breaking import columns, packed, sizes
+from ..compact.width import widths
+from .levels import DEEPEST, Level
+from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, stretches
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 80
@@ -28,21 +44,61 @@ _PREAMBLE = """\
 #set text(font: ({fonts}), size: 10pt, lang: "{lang}")
 #show math.equation: set text(font: ("New Computer Modern Math", {fonts}))
 #show heading.where(level: 1): set text(size: 1.25em)
-#show heading: set block(above: 1.6em, below: 0.9em)
+#show heading: set block(above: {above}, below: {below})
 #set par(leading: 0.6em, spacing: 1.1em)
+"""
+_DEFINED = """\
 #let edges = (top-edge: "bounds", bottom-edge: "bounds")
-#let line(above, body, ..more) = block(above: above, below: 0.75em, ..more, {{
+#let line(above, body, ..more) = block(above: above, below: 0.75em, ..more, {
   set text(..edges)
   par(hanging-indent: 2.5em, leading: 0.75em, body)
-}})
+})
 #let first(body) = line(1.2em, body, sticky: true)
 #let only(body) = line(1.2em, body)
 #let under(body) = line(0.75em, body, inset: (left: 1.5em))
 #let lines(body) = block(above: 1.2em, below: 1.2em, body)
-#let given(..args) = block(above: 1.2em, below: 1.2em, {{
+#let given(..args) = block(above: 1.2em, below: 1.2em, {
   set text(..edges)
   grid(column-gutter: 2em, row-gutter: 1em, align: left + horizon, ..args)
-}})
+})
+#let chains(columns, ..cells) = block(above: 0.9em, below: 0.9em, {
+  show math.equation: set align(start)
+  show math.equation.where(block: true): set block(above: 0.5em, below: 0em, breakable: false)
+  grid(columns: columns, column-gutter: 1em, row-gutter: 0.6em, align: left + horizon, ..cells)
+})
+#let beside = (1fr, 1fr)
+#let named = (15%, 1fr)
+#let one(body) = grid.cell(breakable: false, body)
+#let wide(body) = grid.cell(breakable: false, colspan: 2, body)
+#let boxed(body) = block(stroke: 0.5pt, inset: 6pt, above: 0.9em, below: 0.9em, breakable: false, {
+  set block(above: 0.6em, below: 0.6em)
+  body
+})
+"""
+#: Less space, in a document and in what the blocks are made of.
+_TIGHT = """\
+#set page(margin: (x: 2cm, y: 1.7cm))
+#set par(spacing: 0.8em)
+#show heading.where(level: 1): set text(size: 0.85em)
+#show heading.where(level: 2): set text(size: 0.95em)
+#show table: set block(breakable: false)
+"""
+_CLOSE = """\
+#let given(..args) = block({
+  set text(..edges)
+  grid(column-gutter: 1.3em, row-gutter: 0.7em, align: left + horizon, ..args)
+})
+"""
+#: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.
+_TOGETHER = """\
+#let problem(body) = context {
+  if measure(width: 17cm, body).height > HEIGHT {
+    pagebreak(weak: true)
+    body
+  } else {
+    block(above: 2.6em, breakable: false, body)
+  }
+}
 """
 #: Families with Chinese, Japanese and Korean characters, the first that is there is used.
 CJK = (
@@ -54,8 +110,13 @@ CJK = (
 
 @dataclass(frozen=True)
 class _Printer:
+    """part: the level of a fragment, None in a document; room: how much of a formula stands on one row."""
+
     math: TypstMath
-    size: Callable[[Node], int]
+    size: Callable[[Node], float]
+    tight: bool
+    part: Level | None
+    room: int
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -69,16 +130,38 @@ class _Printer:
         return "…" if isinstance(part, Dots) and part.way == "across" else f"${self.math(part)}$"
 
 
-def render(blocks: Iterable[Block], own: Mapping[str, Any], language: str = "en") -> str:
-    """The blocks as the source of a document. own: symbols of some names."""
-    plain = Plain(own)
-    printer = _Printer(TypstMath(own), sizes(plain))
-    there = list(blocks)
-    title = printable(next((plain_text(block.text, plain) for block in there if isinstance(block, Heading)), ""))
-    body = "\n\n".join(BLOCKS[type(block)](printer, block) for block in there)
+def render(bodies: Sequence[Body], language: str = "en") -> str:
+    """Reports as the source of a document."""
+    several, tight = len(bodies) > 1, all(body.tight for body in bodies)
+    body = "\n\n".join(f"#problem[\n{text}\n]" if several else text for text in map(_body, bodies))
+    plain = Plain(bodies[0].own)
+    title = printable(next((plain_text(b.text, plain) for b in bodies[0].blocks if isinstance(b, Heading)), ""))
     fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
-    return _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang) + f"\n{body}\n"
+    above, below, height = ("1.1em", "0.6em", "26.3cm") if tight else ("1.6em", "0.9em", "25.7cm")
+    spaces = {"above": above, "below": below}
+    head = _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang, **spaces) + _DEFINED
+    head += (_TIGHT + _CLOSE if tight else "") + (_TOGETHER.replace("HEIGHT", height) if several else "")
+    return f"{head}\n{body}\n"
+
+
+def fragment(bodies: Sequence[Body], part: Level, room: int | None = None) -> str:
+    """Reports as a file for `#include`; part: the level of its highest heading, which the blocks have already."""
+    body = "\n\n".join(_body(body, part, room) for body in bodies)
+    return f"{_DEFINED}{_CLOSE if all(body.tight for body in bodies) else ''}\n{body}\n"
+
+
+def _body(body: Body, part: Level | None = None, room: int | None = None) -> str:
+    size = (widths if body.tight else sizes)(Plain(body.own))
+    printer = _Printer(TypstMath(body.own), size, body.tight, part, room or (FULL if body.tight else ROOM))
+    return "\n\n".join(BLOCKS[type(block)](printer, block) for block in body.blocks)
+
+
+def _heading(p: _Printer, block: Heading) -> str:
+    if block.level > DEEPEST:
+        return f"#block(sticky: true, strong[{p.text(block.text)}])"
+    number = ", numbering: none" if p.part is not None and p.part.starred else ""
+    return f"#heading(level: {block.level}{number})[{p.text(block.text)}]"
 
 
 def pdf(source: str) -> bytes:
@@ -148,18 +231,54 @@ def _row(p: _Printer, row: Row) -> str:
 def _premises(p: _Printer, block: Premises) -> str:
     rows = [
         [f"[${p.math(left)} {sign} {p.math(right)}$]" for left, sign, right in items]
-        for items in packed(block, p.size, ROOM)
+        for items in packed(
+            block, p.size, p.room + 2 if p.tight and p.part is None else p.room, CLOSE if p.tight else GAP
+        )
     ]
     most = max(map(len, rows))
     body = ",\n  ".join(", ".join(row + ["[]"] * (most - len(row))) for row in rows)
     return f"#given(columns: {most},\n  {body},\n)"
 
 
+def _chains(p: _Printer, block: Chains) -> str:
+    """Chains that are not parted: two beside each other, or one beside its name."""
+    layout = laid_out(block, p.size, p.room)
+    cells = []
+    for row in layout.rows:
+        for chain in row:
+            title = f"*{p.text(chain.title)}*" if chain.title else ""
+            formulas = _chain(p, chain, layout.room(row))
+            if layout.named:
+                cells += [f"one[{title}]", f"one[{formulas}]"]
+            else:
+                cells.append(f"{'one' if len(row) > 1 else 'wide'}[{title} {formulas}]")
+    return f"#chains({'named' if layout.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
+
+
+def _chain(p: _Printer, chain: Chain, room: float) -> str:
+    lines = [line for row in chain.rows for line in _stretched(p, row, room)]
+    return "$ " + " \\ ".join(lines) + " $"
+
+
+def _stretched(p: _Printer, row: Row, room: float) -> list[str]:
+    """One value on the way, the signs below one another."""
+    lines = []
+    for k, stretch in enumerate(stretches(row, p.size, room)):
+        text = "".join(p.math(part) for part in row.left if not isinstance(part, str | Code)) if k == 0 else ""
+        for at, (sign, node) in enumerate(stretch):
+            within = f"quad {sign}" if sign in "+-" else sign
+            text += f" {'&' if at == 0 else ''}{within} {p.math(node)}"
+        lines.append(text)
+    return lines
+
+
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
-    Heading: lambda p, block: f"#heading(level: {block.level})[{p.text(block.text)}]",
-    Para: lambda p, block: p.text(block.text),
+    Heading: _heading,
+    Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
     Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: lambda p, block: "#boxed[\n" + "\n\n".join(BLOCKS[type(b)](p, b) for b in block.blocks) + "\n]",
 }

@@ -48,6 +48,10 @@ class Words:
         """The string for n things, with a form of its own for one."""
         return self.word(f"{key}.1" if n == 1 and self.has(f"{key}.1") else key, n=n)
 
+    def labelled(self, text: str) -> str:
+        """A text that a colon follows, with the space that the language has before one."""
+        return self.word("label", what=text)[:-1]
+
     def aside(self, text: str) -> str:
         """A text in brackets, to follow another; nothing where it is empty."""
         return self.word("aside", text=text) if text else ""

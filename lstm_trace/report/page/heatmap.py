@@ -111,16 +111,26 @@ def levels(found: Map) -> Array:
 
 
 def svg(
-    found: Map, words: Words, ident: str, place: str, names: tuple[str, ...] = (), style: Style | None = None
+    found: Map,
+    words: Words,
+    ident: str,
+    place: str,
+    names: tuple[str, ...] = (),
+    style: Style | None = None,
+    unit: str = "unit",
 ) -> str:
-    """A map as inline SVG. ident: of its title. place: layer and direction in words. names: labels of the units."""
+    """A map as inline SVG.
+
+    ident: of its title. place: layer and direction in words. names: labels of the units. unit: the key of what a row
+    is called, `unit` or `output`.
+    """
     style = replace(style or Style(), digits=4)
     units, steps = found.values.shape
     wide = float(np.clip(560 / steps, 8, 40))
     tall = float(np.clip(150 / units, 9, 22))
     kind = "q" if found.gate else "d"
-    title = escape(_title(found, words, place, style))
-    fields = _fields(found, words, kind, wide, tall, style)
+    title = escape(_title(found, words, place, style, unit))
+    fields = _fields(found, words, kind, wide, tall, style, unit)
     right, bottom = _LEFT + steps * wide, _TOP + units * tall
     size = (right + _LEGEND, max(bottom + 20, 96))
     cursor = f'<rect class="now" x="{_LEFT:g}" y="{_TOP - 2:g}" width="{wide:g}" height="{units * tall + 4:g}"/>'
@@ -132,27 +142,27 @@ def svg(
     )
 
 
-def _title(found: Map, words: Words, place: str, style: Style) -> str:
+def _title(found: Map, words: Words, place: str, style: Style, unit: str) -> str:
     name = Plain(found.own)(heading(found.line, found.stage.cell))
     return words.word(
         "map.title",
         name=name,
         where=words.aside(place),
         steps=found.sizes[0],
-        units=words.count("map.units", found.sizes[1]),
+        units=words.count(f"map.{unit}s", found.sizes[1]),
         least=number(style.show(found.least)),
         most=number(style.show(found.most)),
     )
 
 
-def _fields(found: Map, words: Words, kind: str, wide: float, tall: float, style: Style) -> str:
+def _fields(found: Map, words: Words, kind: str, wide: float, tall: float, style: Style, unit: str) -> str:
     level = levels(found)
     units, steps = level.shape
     if found.values.size <= TITLED and found.bins == (1, 1):
         return "".join(
             f'<rect class="{kind}{_colour(level[j, t])}" x="{_LEFT + t * wide:.4g}" y="{_TOP + j * tall:.4g}" '
             f'width="{wide:.4g}" height="{tall:.4g}"><title>'
-            f"{escape(_value(found, words, style, j, t))}</title></rect>"
+            f"{escape(_value(found, words, style, unit, j, t))}</title></rect>"
             for j in range(units)
             for t in range(steps)
         )
@@ -167,10 +177,10 @@ def _fields(found: Map, words: Words, kind: str, wide: float, tall: float, style
     return "".join(paths)
 
 
-def _value(found: Map, words: Words, style: Style, j: int, t: int) -> str:
+def _value(found: Map, words: Words, style: Style, unit: str, j: int, t: int) -> str:
     """The value of a field in words."""
     value = number(style.show(found.values[j, t]))
-    return words.word("map.value", t=words.nth(found.first + t), j=words.nth(j), value=value)
+    return words.word("map.value", t=words.nth(found.first + t), unit=words.word(unit, j=words.nth(j)), value=value)
 
 
 def _runs(there: Array) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The report as one HTML file: nothing is loaded, folding works without a script, math is MathML.
+"""The report, or several, as one HTML file: nothing is loaded, folding works without a script, math is MathML.
 
 A policy in the page's head forbids every request, and every script but the page's own.
 """
@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.resources import files
+from typing import NamedTuple
 
 from ...base.markup import escape
 from ...formulas.blocks import Block, Heading, Para
 from ...formulas.tree import heading
 from ...formulas.values import Values
+from ...trace.labels import axis, labels
 from ..content.view import View
 from ..diagram import diagram
+from ..languages.strings import Words
 from ..sections.sections import Part, parts
 from . import heatmap
 from .html_blocks import Printer
@@ -29,51 +32,96 @@ LARGEST = 1_800_000
 MAPS = 24
 
 
-def page(shown: View) -> str:
-    """The worked solution as an HTML page."""
+def page(views: Sequence[View], title: str) -> str:
+    """The worked solution as an HTML page, or several on one. title: of the page."""
     text = ""
-    for times in FOLDED if "steps" in shown.cut else (1,):
-        text = _drawn(_longer(shown, times))
+    for times in FOLDED if any("steps" in shown.cut for shown in views) else (1,):
+        longer = [_longer(shown, times) for shown in views]
+        text = _whole(views[0].words, title, _one(longer[0]) if len(longer) == 1 else _several(longer, title))
         if len(text) <= LARGEST:
             break
     return text
 
 
-def _drawn(shown: View) -> str:
-    """The page of what is shown."""
+def _one(shown: View) -> str:
+    """The body of the page of one report."""
+    drawn = _drawn(shown)
+    nav = _nav(shown.words, drawn.links)
+    screen = _printed(f"{nav}\n<main>\n{drawn.main}\n</main>", shown)
+    return f"<header>{drawn.heading}\n{drawn.top}</header>\n{screen}"
+
+
+def _several(views: Sequence[View], title: str) -> str:
+    """The body of the page of several reports, each of which has its own slider and pictures."""
+    articles, links = [], ""
+    for n, shown in enumerate(views):
+        drawn = _drawn(shown, f"{n}-", lower=1)
+        body = _printed(drawn.main, shown, lower=1)
+        articles.append(f'<article id="p{n}">{drawn.heading}\n{drawn.top}\n{body}\n</article>')
+        links += f'<li><a href="#p{n}">{escape(shown.title)}</a><ul>{drawn.links}</ul></li>'
+    joined = "\n".join(articles)
+    return f"<header><h1>{escape(title)}</h1></header>\n{_nav(views[0].words, links)}\n<main>\n{joined}\n</main>"
+
+
+def _nav(words: Words, links: str) -> str:
+    return f'<nav aria-label="{escape(words.word("contents"))}"><ul>{links}</ul></nav>'
+
+
+class _Drawn(NamedTuple):
+    """A report as HTML: its heading, what stands before the first section, the sections, and links to them."""
+
+    heading: str
+    top: str
+    main: str
+    links: str
+
+
+def _drawn(shown: View, mark: str = "", lower: int = 0) -> _Drawn:
+    """What is shown; mark, lower: see `Printer`."""
     values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
-    printer = Printer(shown.trace, shown.trace.header.symbols)
-    found = Page(shown, printer, values, pictures(shown, values))
+    printer = Printer(shown.trace, shown.trace.header.symbols, mark=mark, lower=lower)
+    found = Page(shown, printer, values, pictures(shown, values, mark))
     first, *rest = parts(shown)
     top = "".join(map(printer, first.blocks))
     main: list[str] = []
     links: list[str] = []
     for head, body in (*(section for part in rest for section in _sections(found, part)), *_maps(found)):
         if head:  # the bar has none
-            main.append(f'<section id="s{len(links)}">{body}</section>')
-            links.append(f'<li><a href="#s{len(links)}">{head}</a></li>')
+            main.append(f'<section id="s{mark}{len(links)}">{body}</section>')
+            links.append(f'<li><a href="#s{mark}{len(links)}">{head}</a></li>')
         else:
             main.append(body)
-    joined = "\n".join(main)
-    nav = f'<nav aria-label="{escape(shown.words.word("contents"))}"><ul>{"".join(links)}</ul></nav>'
-    body = f"<header>{printer(first.heading)}\n{top}</header>\n{nav}\n<main>\n{joined}\n</main>"
-    return _whole(shown, body)
+    return _Drawn(printer(first.heading), top, "\n".join(main), "".join(links))
 
 
-def _whole(shown: View, body: str) -> str:
+def _paper(shown: View, lower: int = 0) -> str:
+    """What is printed below the title in place of what is on the screen: few pages, without pictures and links."""
+    printer = Printer(shown.trace, shown.trace.header.symbols, linked=False, lower=lower)
+    body = "".join(printer(block) for part in parts(shown)[1:] for block in (part.heading, *part.blocks))
+    return f'<div class="paper">{body}</div>'
+
+
+def _printed(body: str, shown: View, lower: int = 0) -> str:
+    """A report on the screen, and what is printed in its place, where that is another view."""
+    if shown.printed is None:
+        return body
+    return f'<div class="screen">{body}</div>\n{_paper(shown.printed, lower)}'
+
+
+def _whole(words: Words, title: str, body: str) -> str:
     """The page round its body. Style and script are named by their hashes: no other runs, and nothing is fetched."""
-    style, script = asset("report.css") + diagram.style(), asset("report.js")
+    style, script = asset("blocks.css") + asset("report.css") + diagram.style(), asset("report.js")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     return (
-        f'<!doctype html>\n<html lang="{escape(shown.words.language)}">\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="{escape(words.language)}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="generator" content="lstm-trace">\n'
-        f'<link rel="icon" href="data:,">\n<title>{escape(shown.title)}</title>\n<style>{style}</style>\n</head>\n'
-        f"<body>\n{body}\n<footer><p>{escape(shown.words.word('made'))}</p></footer>\n"
+        f'<link rel="icon" href="data:,">\n<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n'
+        f"<body>\n{body}\n<footer><p>{escape(words.word('made'))}</p></footer>\n"
         f'<div id="pop" role="tooltip" hidden></div>\n<script>{script}</script>\n</body>\n</html>\n'
     )
 
@@ -104,7 +152,7 @@ def _longer(shown: View, times: int) -> View:
 def _sections(found: Page, part: Part) -> Iterator[Section]:
     """A part of the report as sections of the page: the cell goes before the solution, whose steps fold."""
     head = found.printer.text(part.heading.text)
-    folds = part.section in ("solution", "way_back") and not found.shown.single
+    folds = folded(found.shown, part)
     if part.section == ("way_back" if found.shown.alone else "solution") and found.places:
         if folds:
             yield "", step_bar(found)  # it stays in sight from here on
@@ -115,19 +163,28 @@ def _sections(found: Page, part: Part) -> Iterator[Section]:
         yield head, "".join(map(found.printer, (part.heading, *part.blocks)))
 
 
-def _steps(found: Page, part: Part) -> str:
-    """The worked lines, in which each step can be folded, and carries its picture."""
-    p, shown = found.printer, found.shown
+def folded(shown: View, part: Part) -> bool:
+    """Whether a part has steps that fold."""
+    return part.section in ("solution", "way_back") and not shown.single
+
+
+def stepped(shown: View, part: Part) -> tuple[list[list[Block]], list[Block]]:
+    """The blocks of a part before its first step and those of each step, then what stands after the last."""
     chunks: list[list[Block]] = [[part.heading]]
     for block in part.blocks:
         if isinstance(block, Heading) and block.level == 3:
             chunks.append([])
         chunks[-1].append(block)
+    tail = len(chunks) > 1 and chunks[-1][-1] == Para(shown.said("partly"))
+    return chunks, [chunks[-1].pop()] if tail else []
+
+
+def _steps(found: Page, part: Part) -> str:
+    """The worked lines, in which each step can be folded, and carries its picture."""
+    p, shown = found.printer, found.shown
+    chunks, tail = stepped(shown, part)
     first = part.section == "solution" or bool(shown.alone)
     places = shown.places if part.section == "solution" else found.back_places
-    tail: list[Block] = []
-    if len(chunks) > 1 and chunks[-1][-1] == Para(shown.said("partly")):
-        tail = [chunks[-1].pop()]
     body = ["".join(map(p, chunks[0]))]
     few = len(places) <= STILLS
     for n, (place, chunk) in enumerate(zip(places, chunks[1:], strict=True)):
@@ -140,7 +197,7 @@ def _steps(found: Page, part: Part) -> str:
         )
     if not few:
         body.append(f'<p class="paper-only">{escape(shown.words.word("fold.print"))}</p>')
-    missing = f'<p id="no-step" hidden>{escape(shown.words.word("step.missing"))}</p>' if first else ""
+    missing = f'<p class="no-step" hidden>{escape(shown.words.word("step.missing"))}</p>' if first else ""
     kind = "steps" if few else "steps many"
     return f'<div class="{kind}">{"".join(body)}{missing}</div>{"".join(map(p, tail))}'
 
@@ -150,7 +207,6 @@ def _maps(found: Page) -> Iterator[Section]:
     shown, words = found.shown, found.shown.words
     if shown.trace.steps < 2 or not shown.rows:
         return
-    labels = tuple(shown.trace.header.names.get("h", ()))
     body: list[str] = []
     drawn = left = 0
     for stage in shown.stages:
@@ -160,19 +216,19 @@ def _maps(found: Page) -> Iterator[Section]:
             left += 1
             continue
         place = shown.place(stage)
-        figures = [_map(found, m, f"map{drawn + k}", place, labels) for k, m in enumerate(maps)]
+        figures = [_map(found, m, f"map{found.printer.mark}{drawn + k}", place) for k, m in enumerate(maps)]
         drawn += len(maps)
         if figures:
-            title = f"<h3>{escape(place[:1].upper() + place[1:])}</h3>" if place else ""
+            title = found.printer.head(3, escape(place[:1].upper() + place[1:])) if place else ""
             body.append(f'{title}<div class="maps">{"".join(figures)}</div>\n')
     if left:
         body.append(f"<p>{escape(words.count('map.more', left))}</p>\n")
     if body:
         head = escape(words.word("over.time"))
-        yield head, f"<h2>{head}</h2>\n<p>{escape(words.word('map.axes'))}</p>\n{''.join(body)}"
+        yield head, f"{found.printer.head(2, head)}\n<p>{escape(words.word('map.axes'))}</p>\n{''.join(body)}"
 
 
-def _map(found: Page, drawn: heatmap.Map, ident: str, place: str, labels: tuple[str, ...]) -> str:
+def _map(found: Page, drawn: heatmap.Map, ident: str, place: str) -> str:
     words, p = found.shown.words, found.printer
     key = "map.gate" if drawn.gate else "map.state"
     text = p.text(words.text(key, name=heading(drawn.line, drawn.stage.cell)))
@@ -181,5 +237,7 @@ def _map(found: Page, drawn: heatmap.Map, ident: str, place: str, labels: tuple[
         steps, units = drawn.bins
         key = "map.binned" if steps > 1 < units else "map.binned.steps" if steps > 1 else "map.binned.units"
         binned = " " + escape(words.word(key, steps=steps, units=units))
-    picture = heatmap.svg(drawn, words, ident, place, labels, found.values.style)
+    of = axis(found.shown.trace, drawn.stage, drawn.line.name)
+    named = tuple(labels(found.shown.trace, of, drawn.sizes[1]))
+    picture = heatmap.svg(drawn, words, ident, place, named, found.values.style, "output" if of == "y" else "unit")
     return f'<figure class="heat"><div class="scroll">{picture}</div><figcaption>{text}{binned}</figcaption></figure>'

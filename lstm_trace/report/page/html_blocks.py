@@ -11,13 +11,14 @@ from typing import Any
 
 from ...base.markup import escape
 from ...cell.network import X, scope_and_name
-from ...formulas.blocks import Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.blocks import Boxed, Chain, Chains, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
 from ...trace.address import INITIAL
 from ...trace.trace import Trace
-from ..formats.line_breaking import sizes
+from ..compact.width import widths
+from ..formats.line_breaking import FULL, laid_out, sizes
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
@@ -29,17 +30,22 @@ class Printer:
     """Prints blocks of the report of `trace`, and remembers where each number was made.
 
     own: symbols that the author gave. made: number to the id of the element in which it was made, and its value.
-    making: whether what is printed now makes its numbers, or uses them.
+    making: whether what is printed now makes its numbers, or uses them. mark: what the ids of one of several reports on
+    a page begin with, so that each is there once. lower: how far below those of a page its headings are. linked:
+    whether numbers have names and links at all.
     """
 
     trace: Trace
     own: Mapping[str, str] = field(default_factory=dict)
     made: dict[Key, tuple[str, Any]] = field(default_factory=dict)
     making: bool = False
+    mark: str = ""
+    lower: int = 0
+    linked: bool = True
 
     def __post_init__(self) -> None:
         self.math = MathML(self.own, replace(MATHML, num=lambda p, node: self._mn(node)))
-        self.size = sizes(Plain(self.own))
+        self.size, self.width = sizes(Plain(self.own)), widths(Plain(self.own))
 
     def __call__(self, block: object) -> str:
         """The HTML of a block."""
@@ -55,12 +61,12 @@ class Printer:
 
     def named(self, node: Num) -> tuple[str, str]:
         """(attributes, link) of a number: one of them is empty, both where it is made nowhere on the page."""
-        if not node.key:
+        if not node.key or not self.linked:
             return "", ""
         key = origin(self.trace, node.key)
         known = self.made.get(key)
         if known is None and self.making:
-            ident = f"n{_short(len(self.made))}"
+            ident = f"n{self.mark}{_short(len(self.made))}"
             self.made[key] = ident, node.value
             return f' id="{ident}" data-a="{escape(self.told(key))}"', ""
         # the same line of another run (in full precision, say) has another value: no link
@@ -79,6 +85,10 @@ class Printer:
         attributes, link = self.named(node)
         text = self.math.number(node.shown)
         return f'<mn><a href="#{link}">{text}</a></mn>' if link else f"<mn{attributes}>{text}</mn>"
+
+    def head(self, level: int, html: str) -> str:
+        """A heading of a level within the report."""
+        return f"<h{level + self.lower}>{html}</h{level + self.lower}>"
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -134,7 +144,7 @@ def _short(n: int) -> str:
 
 
 def _heading(p: Printer, block: Heading) -> str:
-    return f"<h{block.level}>{p.text(block.text)}</h{block.level}>"
+    return p.head(block.level, p.text(block.text))
 
 
 def _table(p: Printer, block: Table) -> str:
@@ -198,11 +208,45 @@ def _premises(p: Printer, block: Premises) -> str:
     return "".join(rows) + "\n"
 
 
+def _chains(p: Printer, block: Chains) -> str:
+    """Chains in two columns where they fit on paper, each beside its name otherwise."""
+    layout = laid_out(block, p.width)
+    kind = "chains named" if layout.named else "chains"
+    rows = (
+        f'<div class="chain{" alone" if len(r) == 1 else ""}">{_chain(p, one)}</div>' for r in layout.rows for one in r
+    )
+    return f'<div class="{kind}">{"".join(rows)}</div>\n'
+
+
+def _chain(p: Printer, chain: Chain) -> str:
+    """A chain with its name; what is not given is made where it stands first."""
+    return f"<p>{p.text(chain.title)}</p><div>{''.join(_worked(p, row) for row in chain.rows)}</div>"
+
+
+def _worked(p: Printer, row: Row) -> str:
+    pieces = []
+    for k, (sign, node) in enumerate(row.parts):
+        lead = f'<mo form="infix">{sign}</mo>'
+        for mark, piece in broken(node, p.width, FULL):
+            lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
+            text = math(f"{lead}{(p.make if k else p.math)(piece)}", tall=True)
+            pieces.append(f'<span class="stage">{text}</span>')
+            lead = ""
+    left = "".join(p._inline(part, tall=True) for part in row.left)
+    return f'<div class="row worked"><span>{left}</span><span>{"<wbr>".join(pieces)}</span></div>'
+
+
+def _boxed(p: Printer, block: Boxed) -> str:
+    return f'<div class="boxed">{"".join(map(p, block.blocks))}</div>\n'
+
+
 HTML: dict[type, Callable[[Printer, Any], str]] = {
     Heading: _heading,
-    Para: lambda p, block: f"<p>{p.text(block.text)}</p>\n",
+    Para: lambda p, block: f"<p{' class=leads' if block.leads else ''}>{p.text(block.text)}</p>\n",
     Items: lambda p, block: f"<ul>{''.join(f'<li>{p.text(row)}</li>' for row in block.rows)}</ul>\n",
     Table: _table,
     Derivation: _derivation,
     Premises: _premises,
+    Chains: _chains,
+    Boxed: _boxed,
 }

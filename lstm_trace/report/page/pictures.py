@@ -48,8 +48,8 @@ class Page:
 Section = tuple[str, str]  # heading and body of a section, as HTML
 
 
-def pictures(shown: View, values: Values) -> dict[str, tuple[str, diagram.Picture]]:
-    """Scope to the id and drawing of its cell; stages with the same lines share one."""
+def pictures(shown: View, values: Values, mark: str = "") -> dict[str, tuple[str, diagram.Picture]]:
+    """Scope to the id and drawing of its cell; stages with the same lines share one. mark: see `Printer`."""
     found: dict[object, tuple[str, diagram.Picture]] = {}
     rooms: dict[object, dict[str, int]] = {}
     keys = {stage.scope: (stage.lines, stage.cell.carry, stage.cell.output, stage.inputs) for stage in shown.stages}
@@ -61,7 +61,7 @@ def pictures(shown: View, values: Values) -> dict[str, tuple[str, diagram.Pictur
         key = keys[stage.scope]
         if key not in found:
             found[key] = (
-                f"cell{len(found)}",
+                f"cell{mark}{len(found)}",
                 diagram.Picture(stage, rooms[key], shown.words, shown.trace.header.symbols),
             )
     return {stage.scope: found[keys[stage.scope]] for stage in shown.stages}
@@ -85,7 +85,7 @@ def cell(found: Page) -> Section:
     head = escape(said.word("diagram"))
     hint = f"<p>{escape(said.word('diagram.hint'))}</p>"
     kind = ' class="stilled"' if not shown.single and len(found.places) <= STILLS else ""
-    return head, f"<div{kind}><h2>{head}</h2>\n{''.join(figures)}{hint}</div>"
+    return head, f"<div{kind}>{found.printer.head(2, head)}\n{''.join(figures)}{hint}</div>"
 
 
 def _figure(found: Page, ident: str, picture: diagram.Picture, place: Place) -> str:
@@ -103,15 +103,16 @@ def _figure(found: Page, ident: str, picture: diagram.Picture, place: Place) -> 
     )
 
 
-def still(found: Page, place: Place) -> str:
-    """The picture again, beside the lines of a step."""
+def still(found: Page, place: Place, alone: bool = False) -> str:
+    """The picture of a step: the one of the page again, with other values, or one that stands alone."""
     ident, picture = found.pictures[place.stage.scope]
     texts = diagram.shown(_picture(found, place.stage), found.values, place.t, place.b)
     wide, tall = picture.size
+    shapes = f"<g>{picture.shapes}</g>" if alone else f'<use href="#{ident}g"/>'
     label = escape(found.shown.words.word("diagram.at", where=found.shown.words.aside(found.where(place))))
     return (
         f'<div class="still scroll"><svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
-        f'height="{tall:.0f}" role="img" aria-label="{label}"><use href="#{ident}g"/>'
+        f'height="{tall:.0f}" role="img" aria-label="{label}">{shapes}'
         f"<g>{picture.texts(texts, tips=False)}</g></svg></div>"
     )
 
@@ -144,7 +145,7 @@ def step_bar(found: Page) -> str:
     return (
         f'<div class="bar" hidden>{step}{_select("place", said, "s", places)}{_select("row", said, "b", rows)}'
         f'<label><input type="checkbox" name="all"> {escape(said.word("step.all"))}</label></div>\n'
-        f'<script type="application/json" id="texts">{text}</script>\n'
+        f'<script type="application/json" class="texts">{text}</script>\n'
     )
 
 

@@ -84,11 +84,12 @@
   });
 
   // -- the slider ---------------------------------------------------------------------------------------------------
-  const bar = $(".bar");
-  const steps = $$(".step");
-  let reveal = () => {};
-  if (bar) {
-    const data = JSON.parse($("#texts").textContent);
+  // of each of several reports on a page; what it gives shows a step
+  const slider = (report) => {
+    const bar = $(".bar", report);
+    if (!bar) return () => {};
+    const steps = $$(".step", report);
+    const data = JSON.parse($(".texts", report).textContent);
     const [range, output, all] = [$("[name=t]", bar), $("output", bar), $("[name=all]", bar)];
     const chosen = (name, otherwise) => ($(`[name=${name}]`, bar) || { value: otherwise }).value;
     const show = () => {
@@ -104,8 +105,8 @@
         step.hidden = !all.checked && !here;
         if (here) { step.open = true; found = true; }
       });
-      $("#no-step").hidden = found;
-      $$(".live").forEach((figure) => {
+      $(".no-step", report).hidden = found;
+      $$(".live", report).forEach((figure) => {
         figure.hidden = figure.id !== data.cells[scope];
         if (figure.hidden) return;
         const texts = data.texts[scope][row][data.steps.indexOf(t)];
@@ -115,17 +116,15 @@
         });
         const step = steps.find((e) => +e.dataset.t === t && e.dataset.s === scope && e.dataset.b === row);
         const names = [...$$("select", bar).map((e) => e.selectedOptions[0].textContent), range ? told : ""];
-        $("figcaption", figure).textContent = step ? $("h3", step).textContent : names.filter(Boolean).join(", ");
+        $("figcaption", figure).textContent = step ? $("summary", step).textContent : names.filter(Boolean).join(", ");
       });
-      $$(".map").forEach((map) => {
+      $$(".map", report).forEach((map) => {
         const { left, wide, bin } = map.dataset;
         $(".now", map).setAttribute("x", +left + Math.floor(t / +bin) * +wide);
       });
     };
     // a link to a number in a step that is not shown shows that step
-    reveal = (element) => {
-      const step = element && element.closest(".step");
-      if (!step) return;
+    const reveal = (step) => {
       if (step.hidden) {
         const at = data.steps.indexOf(+step.dataset.t);
         if (range && at >= 0) range.value = at;
@@ -137,7 +136,14 @@
     bar.hidden = false;
     bar.addEventListener("input", show);
     show();
-  }
+    return reveal;
+  };
+  const reports = $$("article");
+  const sliders = new Map((reports.length ? reports : [$("main")]).map((report) => [report, slider(report)]));
+  const reveal = (element) => {
+    const step = element && element.closest(".step");
+    if (step) sliders.get(step.closest("article, main"))(step);
+  };
   const arrived = () => {
     const element = /^#n/.test(location.hash) && document.getElementById(location.hash.slice(1));
     if (element) { reveal(element); element.scrollIntoView({ block: "center" }); }

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ...cell.network import Stage
 from ...engine.rerun import in_arithmetic
-from ...formulas.blocks import Block, Derivation, Heading, Para, Row
+from ...formulas.blocks import Block, Boxed, Code, Derivation, Heading, Para, Premises, Row, Table
 from ...formulas.numbers import DIGITS, Style
 from ...formulas.tree import Num, Vec
 from ...formulas.values import Values
 from ...trace.address import Address
 from ..content.requested import name_of, wanted
-from ..content.value_blocks import by_step
+from ..content.value_blocks import beside, by_step
 from ..content.view import Place, View
 from ..languages.strings import capital
 
@@ -23,38 +24,61 @@ def answers(shown: View) -> Iterator[Block]:
     if not found:
         return
     yield Heading(2, shown.said("answers"))
-    rows: list[tuple[Row, ...]] = []
-    beside = _beside(shown)
-    padded = False
-    for stage, address in found:
-        steps = shown.steps if address.t is None else (address.t,)
-        batch = shown.rows if address.b is None else (address.b,)
-        there = [shown.counts(t, b) for t in steps for b in batch]
-        padded |= not all(there)
-        if not any(there):
-            continue
-        if len(there) == 1:
-            vector, sign = _value(shown, Place(stage, steps[0], batch[0]), address)
-            if vector.entries:
-                place = Place(stage, steps[0], batch[0])
-                under = [Row(v.said(key), ((":", _value(v, place, address)[0]),), True) for key, v in beside]
-                rows.append((Row(name_of(shown, stage, address), ((sign, vector),)), *under))
-            continue
-        if rows:
-            yield Derivation(tuple(rows))
-            rows = []
-        yield Para(shown.words.text("label", what=name_of(shown, stage, address)))
-        yield by_step(shown, stage, address.line)
-        for key, other in beside:
-            yield Para(capital(other.words.text("label", what=other.said(key))))
-            yield by_step(other, stage, address.line)
-    if rows:
-        yield Derivation(tuple(rows))
-    if padded:
+    there = list(_values(shown, found))
+    if shown.detail == "compact" and there:
+        yield Boxed(tuple(there))
+    else:
+        yield from there
+    if any(not shown.counts(t, b) for _, address in found for t, b in _places(shown, address)):
         yield Para(shown.said("answers.padding"))
 
 
-def _beside(shown: View) -> list[tuple[str, View]]:
+def _places(shown: View, address: Address) -> list[tuple[int, int]]:
+    """The shown steps and rows of an asked line."""
+    steps = shown.steps if address.t is None else (address.t,)
+    return [(t, b) for t in steps for b in (shown.rows if address.b is None else (address.b,))]
+
+
+def _values(shown: View, found: list[tuple[Stage, Address]]) -> Iterator[Para | Table | Derivation | Premises]:
+    rows: list[tuple[Row, ...]] = []
+    others = _in_full(shown)
+    for stage, address in found:
+        places = _places(shown, address)
+        if not any(shown.counts(t, b) for t, b in places):
+            continue
+        if len(places) == 1:
+            place = Place(stage, *places[0])
+            vector, sign = _value(shown, place, address)
+            if vector.entries:
+                under = [Row(v.said(key), ((":", _value(v, place, address)[0]),), True) for key, v in others]
+                rows.append((Row(name_of(shown, stage, address), ((sign, vector),)), *under))
+            continue
+        if rows:
+            yield _rows(shown, rows)
+            rows = []
+        name = name_of(shown, stage, address)
+        short = shown.detail == "compact" and not others and len(name) == 1
+        if short and (side := beside(shown, stage, address.line)) is not None:
+            yield side
+            continue
+        yield Para(shown.words.text("label", what=name))
+        yield by_step(shown, stage, address.line)
+        for key, other in others:
+            yield Para(capital(other.words.text("label", what=other.said(key))))
+            yield by_step(other, stage, address.line)
+    if rows:
+        yield _rows(shown, rows)
+
+
+def _rows(shown: View, rows: list[tuple[Row, ...]]) -> Derivation | Premises:
+    """Values below one another; beside one another where all are compact."""
+    items = [(row.left[0], *row.parts[0]) for row, *under in rows if len(row.left) == 1 and not under]
+    if shown.detail != "compact" or len(items) < len(rows):
+        return Derivation(tuple(rows))
+    return Premises((tuple((left, sign, value) for left, sign, value in items if not isinstance(left, str | Code)),))
+
+
+def _in_full(shown: View) -> list[tuple[str, View]]:
     """Of a trace in another arithmetic: its run in full precision, and how far each value is off."""
     trace = shown.trace
     if trace.header.arithmetic is None:

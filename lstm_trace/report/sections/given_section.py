@@ -8,13 +8,21 @@ import numpy as np
 
 from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...formulas.blocks import Block, Heading, Para, Premises, Text
+from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
+from ...trace.labels import axis, labels
+from ..compact.plan import written
+from ..compact.width import widths
 from ..content.requested import name_of, wanted
-from ..content.value_blocks import by_step, read, vectors
+from ..content.value_blocks import beside, by_step, read, vectors
 from ..content.view import TABLE, UNITS, View
 from ..languages.strings import capital
 
-#: So many rows of matrices are written out; beyond, their sizes.
+#: Values that belong together: symbol, sign, vector or matrix.
+Given = tuple[tuple[Node, str, Node], ...]
+#: So many characters stand side by side.
+ROOM = 95
+#: So many rows of matrices are written out; beyond, and where paper is to be saved, their sizes.
 MATRIX_ROWS = 150
 
 
@@ -51,7 +59,8 @@ def _intro(shown: View) -> Text:
         window = ()
     if trace.x is None:
         return (*shown.said("intro.noinput", **fields), *window)
-    return (*shown.said("intro", inputs=words.count("inputs", trace.x.shape[-1]), **fields), *window)
+    key = "intro.1" if trace.steps == 1 else "intro"
+    return (*shown.said(key, inputs=words.count("inputs", trace.x.shape[-1]), **fields), *window)
 
 
 def _width(shown: View) -> int:
@@ -69,7 +78,7 @@ def _width(shown: View) -> int:
 
 def _needed(shown: View, stage: Stage) -> list[str]:
     """The parameters that the shown lines read."""
-    reads = {name for line in shown.lines(stage) for name in line.reads}
+    reads = {name for line in written(shown, stage) for name in line.reads}
     return [name for name in shown.trace.parameters.get(stage.scope, {}) if name in reads]
 
 
@@ -79,16 +88,17 @@ def _parameters(shown: View) -> Iterator[Block]:
     if not arrays:
         return
     heights = sum(a.shape[0] if shown.everything else min(a.shape[0], UNITS) for a in arrays)
-    whole = shown.everything or heights <= MATRIX_ROWS
+    whole = shown.everything or (heights <= MATRIX_ROWS and not (shown.tight and not shown.filled))
     vectors_too = ".vectors" if any(a.ndim == 1 for a in arrays) else ""
-    yield Para(shown.said(f"weights{'' if whole else '.long'}{vectors_too}"))
+    if shown.detail != "compact" or not whole:  # the symbols say it
+        yield Para(shown.said(f"weights{'' if whole else '.long'}{vectors_too}"))
     for stage in shown.stages:
         needed = found[stage.scope]
         if needed and len(found) > 1:
             yield Para(capital(shown.said("label", what=shown.place(stage))))
         if needed and whole:
-            rows = (tuple(_parameter(shown, stage, name) for name in row) for row in _together(shown, stage, needed))
-            yield Premises(tuple(rows))
+            rows = [tuple(_parameter(shown, stage, name) for name in row) for row in _together(shown, stage, needed)]
+            yield Premises(tuple(_joined(rows) if shown.tight or shown.detail == "compact" else rows))
         elif needed:
             sizes = ["\u00a0×\u00a0".join(map(str, shown.trace.parameters[stage.scope][name].shape)) for name in needed]
             texts = [
@@ -100,11 +110,19 @@ def _parameters(shown: View) -> Iterator[Block]:
 def _together(shown: View, stage: Stage, needed: list[str]) -> list[list[str]]:
     """The parameters by the group of lines that reads them first."""
     left, rows = list(needed), []
-    for group in shown.groups(stage):
+    for group in shown.grouped(stage):
         reads = {name for line in group.lines for name in line.reads}
         rows.append([name for name in left if name in reads])
         left = [name for name in left if name not in reads]
     return [row for row in rows if row]
+
+
+def _joined(rows: list[Given]) -> list[Given]:
+    """The weights of several gates in a row where they fit, as many in each row."""
+    size = widths(Plain())
+    wide = max(sum(5 + size(left) + size(right) for left, _, right in row) for row in rows)
+    many = max(int((ROOM + 2) // wide), 1)  # without the space behind the last
+    return [tuple(item for row in rows[at : at + many] for item in row) for at in range(0, len(rows), many)]
 
 
 def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
@@ -150,12 +168,14 @@ def _sequence(shown: View) -> Iterator[Block]:
 def _start(shown: View) -> Iterator[Block]:
     """Input, states and supplied lines of the only step there is."""
     for stage in shown.stages:
-        names = read(shown, stage)
-        labels = _labels(shown)
-        if labels and "x_t" in names:
-            names.remove("x_t")
-            yield Para(shown.said("input"))
-            yield by_step(shown, stage, "x_t", labels)
+        names = read(shown, stage, written(shown, stage))
+        for name in _labelled(shown, stage, names):
+            names.remove(name)
+            if stage.sources[name] == X:
+                yield Para(shown.said("input"))
+            else:
+                yield Para(shown.words.text("supplied", lines=(Sym(name),)))
+            yield by_step(shown, stage, name)
         if names:
             yield vectors(shown, stage, names, shown.trace.first, 0)
 
@@ -164,7 +184,7 @@ def _states(shown: View) -> Iterator[Block]:
     found: list[tuple[Stage, list[str], bool]] = []
     for stage in shown.stages:
         initial = shown.trace.initial.get(stage.scope, {})
-        states = [name for name in read(shown, stage) if name in initial]
+        states = [name for name in read(shown, stage, written(shown, stage)) if name in initial]
         if states:
             found.append((stage, states, not any(np.any(initial[name]) for name in states)))
     if len(found) > 1 and all(zero for *_, zero in found):
@@ -182,27 +202,40 @@ def _states(shown: View) -> Iterator[Block]:
         yield vectors(shown, stage, states, first, 0)
 
 
-def _labels(shown: View) -> Sequence[str]:
-    """The names of the inputs, where the problem has one for each."""
-    labels = shown.trace.header.names.get("x", ())
-    return labels if shown.trace.x is not None and len(labels) == shown.trace.x.shape[-1] else ()
+def _labelled(shown: View, stage: Stage, names: Sequence[str]) -> list[str]:
+    """The inputs, and targets of a readout, for whose entries the problem has labels."""
+    found = []
+    for name in names:
+        values = shown.values.array(stage.scope, name)
+        of = axis(shown.trace, stage, name)
+        if name in stage.cell.inputs and values is not None and of != "h" and labels(shown.trace, of, values.shape[-1]):
+            found.append(name)
+    return found
 
 
 def _input(shown: View) -> Iterator[Block]:
-    stage = next((s for s in shown.stages if X in s.sources.values() and "x_t" in read(shown, s)), None)
+    stage = next(
+        (s for s in shown.stages if X in s.sources.values() and "x_t" in read(shown, s, written(shown, s))), None
+    )
     if shown.trace.x is not None and stage is not None:
         yield Para(shown.said("input"))
-        yield by_step(shown, stage, "x_t", _labels(shown))
+        yield _by_step(shown, stage, "x_t")
+
+
+def _by_step(shown: View, stage: Stage, name: str) -> Block:
+    """The values of an input: side by side in a compact report, where that says all."""
+    found = beside(shown, stage, name) if shown.detail == "compact" else None
+    return by_step(shown, stage, name) if found is None else found
 
 
 def _supplied(shown: View) -> Iterator[Block]:
     for stage in shown.stages:
-        names = [n for n in read(shown, stage) if stage.sources.get(n) == GIVEN]
+        names = [n for n in read(shown, stage, written(shown, stage)) if stage.sources.get(n) == GIVEN]
         if not names:
             continue
         texts: list[Text] = [(Sym(name),) for name in names]
         yield Para(shown.words.text("supplied", lines=shown.words.listed(texts)))
-        yield from (by_step(shown, stage, name) for name in names)
+        yield from (_by_step(shown, stage, name) for name in names)
 
 
 def _padding(shown: View) -> Iterator[Block]:

@@ -17,6 +17,7 @@ from ..content.excerpt import excerpt, left_out
 from ..content.view import TABLE, UNITS, Place, View
 from ..content.way_back import Back, made_for
 from ..languages.strings import capital
+from .solution import continued
 
 #: So many terms of a sum over steps are written out; so many rows of matrices.
 STEPS, MATRIX_ROWS = 4, 150
@@ -173,7 +174,10 @@ class _Parameter:
             parts: tuple[tuple[str, Node], ...] = ((":", tree), (back.values.between(tree, result), result))
             if isinstance(tree, Num):
                 parts = ((back.values.relation(tree, None), result),)
-            rows.append(Row((back.unit(j, len(self.found)),), parts, under=True))
+            if len(self.found) == 1:
+                return (continued(rows[0], parts),)
+            label = back.label(self.stage, self.terms[0][0], j, len(self.found))
+            rows.append(Row((back.words.labelled(label) if parts[0][0] == ":" else label,), parts, under=True))
         return tuple(rows)
 
     def _added(self, unit: int) -> Node:

@@ -9,12 +9,12 @@ from ...formulas.blocks import Block, Heading
 from ..content.decimal_comma import with_comma
 from ..content.view import View
 from ..content.way_back import Back
+from ..in_words.section import in_words
 from .answers import answers
 from .author_notes import author_notes
 from .equations import equations
 from .given_section import given
 from .gradients import by_size, gradients
-from .in_words import in_words
 from .shares import shares
 from .solution import solution
 from .training import training

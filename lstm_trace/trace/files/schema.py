@@ -129,7 +129,10 @@ class Problem(_Strict):
     dtype: Literal["float16", "float32", "float64"] = "float64"
     extra: str = Field("", description="equations added to the cell, a readout or a loss for example")
     ask: list[str] = Field(default_factory=list, description="names or addresses of the requested lines")
-    names: dict[Literal["x", "h"], list[str]] = Field(default_factory=dict, description="labels: {x: […], h: […]}")
+    names: dict[Literal["x", "h", "y"], list[str]] = Field(
+        default_factory=dict,
+        description="labels of inputs, hidden units, outputs of a readout: {x: […], h: […], y: […]}",
+    )
     symbols: dict[str, str] = Field(default_factory=dict, description="TeX symbols of own names")
     count_from: CountFrom = 0
 

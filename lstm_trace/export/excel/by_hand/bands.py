@@ -20,14 +20,12 @@ class Band(NamedTuple):
     """Some chains of one stage, in rows.
 
     title: a key of `texts.toml`, or a text. edge: whether it stands at the step where the direction begins alone.
-    labels: whether its rows are entries of the input (`x`) or units (`h`).
     """
 
     grid: Grid
     title: str
     rows: tuple[tuple[Chain, ...], ...]
     edge: bool = False
-    labels: str = "h"
 
 
 class Plan(NamedTuple):
@@ -42,7 +40,7 @@ class Plan(NamedTuple):
 def plan(book: Book) -> Plan:
     """The bands of a trace that is laid out."""
     widths: Widths = {}
-    loose: list[tuple[Grid | None, list[tuple[Grid, str, list[Chain], bool, str]]]] = []
+    loose: list[tuple[Grid | None, list[tuple[Grid, str, list[Chain], bool]]]] = []
     entries = list(_entries(book))
     if entries:
         loose.append((None, entries))
@@ -50,14 +48,14 @@ def plan(book: Book) -> Plan:
         for name, columns in _widths(book, grid).items():  # layers have matrices of one name and several sizes
             widths[name] = max(columns, widths.get(name, 0))
         loose.append((grid, list(_of(book, grid))))
-    every = [chain for _, bands in loose for _, _, found, _, _ in bands for chain in found]
+    every = [chain for _, bands in loose for _, _, found, _ in bands for chain in found]
     first = shared(every, widths)
     stages = tuple(
         (
             grid,
             tuple(
-                Band(owner, title, tuple(map(tuple, packed(first, found, widths))), edge, labels)
-                for owner, title, found, edge, labels in bands
+                Band(owner, title, tuple(map(tuple, packed(first, found, widths))), edge)
+                for owner, title, found, edge in bands
             ),
         )
         for grid, bands in loose
@@ -96,7 +94,7 @@ def _widths(book: Book, grid: Grid) -> Widths:
     return found
 
 
-def _entries(book: Book) -> Iterator[tuple[Grid, str, list[Chain], bool, str]]:
+def _entries(book: Book) -> Iterator[tuple[Grid, str, list[Chain], bool]]:
     """The input, and what says which steps are valid, as the first stage that reads them calls them."""
     found: dict[str, tuple[Grid, str]] = {}
     for grid in book.grids.values():
@@ -106,20 +104,20 @@ def _entries(book: Book) -> Iterator[tuple[Grid, str, list[Chain], bool, str]]:
                 found.setdefault(source, (grid, block.name))
     if X in found:
         grid, name = found[X]
-        yield grid, "input", [(Piece("vector", name, fresh=True),)], False, "x"
+        yield grid, "input", [(Piece("vector", name, fresh=True),)], False
     if VALID in found and book.padded:
         grid, name = found[VALID]
-        yield grid, "valid", [(Piece("vector", name, fresh=True),)], False, ""
+        yield grid, "valid", [(Piece("vector", name, fresh=True),)], False
 
 
-def _of(book: Book, grid: Grid) -> Iterator[tuple[Grid, str, list[Chain], bool, str]]:
+def _of(book: Book, grid: Grid) -> Iterator[tuple[Grid, str, list[Chain], bool]]:
     """The bands of one stage."""
     starts = [start for start in book.starts if start.scope == grid.stage.scope]
     if starts:
-        yield grid, "initial", [(Piece("vector", s.state, fresh=True),) for s in starts], True, "h"
+        yield grid, "initial", [(Piece("vector", s.state, fresh=True),) for s in starts], True
     given = [name for name in grid.blocks if grid.stage.sources.get(name) == GIVEN]
     if given:
-        yield grid, "given", [(Piece("vector", name, fresh=True),) for name in given], False, "h"
+        yield grid, "given", [(Piece("vector", name, fresh=True),) for name in given], False
     there = {block.name for block in grid.blocks.values() if block.kind == "line"}
     alone = frozenset(there - {block.name for block in grid.lines})
     known = names(book.trace)
@@ -127,7 +125,7 @@ def _of(book: Book, grid: Grid) -> Iterator[tuple[Grid, str, list[Chain], bool, 
         lines = [line for line in group.lines if line.name in there]
         if lines:
             named = known.title(group.leader.name) if group.leader else known.words.word("line.carried")
-            yield grid, named, chains(grid.stage, lines, alone), False, "h"
+            yield grid, named, chains(grid.stage, lines, alone), False
 
 
 def _groups(book: Book, stage: Stage, known: Names) -> list[Group]:

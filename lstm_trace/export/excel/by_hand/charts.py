@@ -139,7 +139,7 @@ def _entry(layout: Layout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
         grid,
         block,
         j,
-        layout.called.entries("", block.width)[j],
+        layout.called.entries(grid.stage, block.name, block.width)[j],
         {"color": shades[j % len(shades)], "width": 2},
     )
 

@@ -155,7 +155,7 @@ def _columns(layout: Layout) -> None:
 
 
 def _labels(layout: Layout) -> int:
-    named = [name for key_ in ("x", "h") for name in layout.book.trace.header.names.get(key_, ())]
+    named = [name for key_ in ("x", "h", "y") for name in layout.book.trace.header.names.get(key_, ())]
     titles = [band.title for _, bands in layout.plan.stages for band in bands]
     return int(max(map(len, [*named, *titles, "Initial states"])) * CHARACTER + 16)
 
@@ -211,17 +211,19 @@ def _band(layout: Layout, band: Band, b: int, steps: Sequence[tuple[int, int]]) 
                     layout.pieces.append(found)
                     if piece.is_value and (piece.fresh or len(found.key) == 2):
                         layout.homes.setdefault(found.key, found)
-        _named(layout, band, row[-1][-1], top + 1, height)
+        _named(layout, band, row, top + 1, height)
         layout.rows |= {top: SYMBOLS, top + 1 + height: GAP_BELOW}
         layout.height = top + 2 + height
 
 
-def _named(layout: Layout, band: Band, last: Piece, top: int, height: int) -> None:
-    """The labels of the rows, those of the last value."""
-    size, _ = _extent(layout, band.grid, last)
-    if band.labels and size > 1:
-        found = layout.called.entries(band.labels, size)
-        layout.names += [(top + (height - size) // 2 + j, name) for j, name in enumerate(found)]
+def _named(layout: Layout, band: Band, row: Sequence[Chain], top: int, height: int) -> None:
+    """The labels of the rows, those of the last vector that is computed there."""
+    for piece in reversed([piece for chain in row for piece in chain if piece.fresh]):
+        size, _ = _extent(layout, band.grid, piece)
+        if size > 1:
+            found = layout.called.entries(band.grid.stage, piece.name, size)
+            layout.names += [(top + (height - size) // 2 + j, name) for j, name in enumerate(found)]
+            return
 
 
 def _extent(layout: Layout, grid: Grid, piece: Piece) -> tuple[int, int]:

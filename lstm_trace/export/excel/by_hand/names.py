@@ -12,6 +12,7 @@ from ....formulas.tree import value
 from ....printable import printable
 from ....report.content.naming import Naming
 from ....report.languages.strings import Words, words
+from ....trace.labels import axis, labels
 from ....trace.trace import Trace
 
 #: Texts, and whether each stands lower.
@@ -50,15 +51,15 @@ class Names(Naming):
         key = f"{self.trace.header.kind}.{name}"
         return self.words.word(key) if self.words.has(key) else ""
 
-    def entries(self, labels: str, width: int) -> list[str]:
-        """The labels of inputs (`x`) or units (`h`), or their numbers where the problem has none for this width."""
-        found = list(self.trace.header.names.get(labels, ()))
-        return found if len(found) == width else [f"[{self.words.nth(j)}]" for j in range(width)]
+    def entries(self, stage: Stage, name: str, width: int) -> list[str]:
+        """The labels of a value's units, or their numbers where the problem has none for this width."""
+        found = labels(self.trace, axis(self.trace, stage, name), width)
+        return list(found) or [f"[{self.words.nth(j)}]" for j in range(width)]
 
     def one(self, j: int, width: int) -> str:
-        """A unit by its label, or in words."""
-        found = self.trace.header.names.get("h", ())
-        return found[j] if len(found) == width else self.unit(j, width)
+        """A hidden unit by its label, or in words."""
+        found = labels(self.trace, "h", width)
+        return found[j] if found else self.unit(j, width)
 
 
 def names(trace: Trace) -> Names:

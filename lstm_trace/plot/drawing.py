@@ -1,0 +1,208 @@
+"""A chart as SVG: small panels of one size, a row for each unit, with one legend above each column.
+
+The picture has a ground of its own, so that it can be read in a page that is light or dark, and print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import groupby
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..base.markup import escape
+from ..formulas.numbers import show
+from ..formulas.plain import number
+from ..report.diagram.marked_text import spans, text_width
+from ..report.formats.text import cells
+from .chart import Chart, Curve, Panel
+
+#: Width of the picture; of what it has left of, between and right of the panels.
+WIDE, _LEFT, _BETWEEN, _RIGHT = 840.0, 58.0, 52.0, 16.0
+#: Heights: of a panel, of the only one, of the name above it, below it, of a line of text.
+_TALL, _ALONE, _NAME, _GAP, _LINE = 84.0, 190.0, 17.0, 12.0, 18.0
+#: Steps up to which each value is a point that can be pointed at, and beyond which several share a place.
+POINTS, PLACES = 25, 160
+#: Strokes that the style sheet has: three for gates, then a dotted one for a candidate and a bold one for a state.
+STROKES = 8
+
+
+def drawn(chart: Chart) -> str:
+    """The SVG of a chart."""
+    picture = _Picture(chart)
+    body = "".join(picture.parts())
+    tall = picture.bottom
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="lstm-plot" role="img" viewBox="0 0 {WIDE:.0f} {tall:.0f}" '
+        f'width="{WIDE:.0f}" height="{tall:.0f}">\n<title>{escape(chart.title)}</title>\n'
+        f"<desc>{escape(_described(chart))}</desc>\n<style>{_style()}</style>\n"
+        f'<rect class="paper" width="100%" height="100%" rx="6"/>\n{body}</svg>'
+    )
+
+
+def _style() -> str:
+    return (files(__package__) / "plot.css").read_text(encoding="utf-8")
+
+
+def _described(chart: Chart) -> str:
+    """Each curve in words, for who cannot see it."""
+    told = []
+    for row in chart.rows:
+        for curve in row.curves:
+            finite = curve.values[np.isfinite(curve.values)]
+            if finite.size:
+                least, most = (number(show(value, 4)) for value in (finite.min(), finite.max()))
+                where = chart.words.word("list").join(part for part in (row.place, row.named) if part)
+                told.append(chart.words.word("plot.curve", name=curve.told, where=where, least=least, most=most))
+    return " ".join([*told, chart.caption]).strip()
+
+
+class _Picture:
+    """Where everything stands."""
+
+    def __init__(self, chart: Chart) -> None:
+        self.chart = chart
+        columns = len(chart.kinds)
+        self.wide = (WIDE - _LEFT - _RIGHT - _BETWEEN * (columns - 1)) / columns
+        self.tall = _ALONE if len(chart.rows) == 1 else _TALL
+        self.left = {kind: _LEFT + k * (self.wide + _BETWEEN) for k, kind in enumerate(chart.kinds)}
+        self.scales = {kind: chart.scale(kind) for kind in chart.kinds}
+        self.stroke = {
+            name: k % STROKES
+            for kind, names in chart.labels.items()
+            for k, name in enumerate(names, 0 if kind == "gates" else 3 if len(names) > 1 else 4)
+        }
+        self.bottom = 0.0
+
+    def x(self, kind: str, at: float) -> float:
+        """Where the step at place `at` stands in a panel; a single step in its middle."""
+        inset, n = 8.0, len(self.chart.steps)
+        inner = self.wide - 2 * inset
+        return self.left[kind] + inset + (inner / 2 if n == 1 else inner * at / (n - 1))
+
+    def y(self, kind: str, top: float, value: Array | float) -> Array | float:
+        """Where a value stands in a panel."""
+        low, high = self.scales[kind][0] / 2, self.scales[kind][-1] / 2  # or the difference may overflow
+        return top + self.tall * (1 - (value / 2 - low) / (high - low))
+
+    def parts(self) -> Iterator[str]:
+        """Everything from top to bottom."""
+        y = 14.0 + _LINE * 0.6
+        yield f'<text class="title" x="{_LEFT:.0f}" y="{y:.1f}">{escape(self.chart.title)}</text>\n'
+        y += _LINE * 1.3
+        y += max([self._legend_rows(kind) for kind in self.chart.kinds]) * _LINE
+        yield from (self._legend(kind, 14.0 + _LINE * 1.9) for kind in self.chart.kinds)
+        for row in self.chart.rows:
+            name = self.chart.words.word("list").join(part for part in (row.place, row.named) if part)
+            yield f'<text class="unit" x="{_LEFT:.0f}" y="{y + _NAME - 5:.1f}">{escape(name)}</text>\n'
+            y += _NAME
+            for panel in row.panels:
+                if panel.kind in self.left:
+                    yield self._panel(panel, y, name)
+            y += self.tall + _GAP
+        y -= _GAP
+        yield from (self._times(kind, y) for kind in self.chart.kinds)
+        y += 28
+        for line in _wrapped(self.chart.caption):
+            yield f'<text class="note" x="{_LEFT:.0f}" y="{y + 8:.1f}">{escape(line)}</text>\n'
+            y += _LINE - 2
+        self.bottom = y + 8
+
+    # -- legend ------------------------------------------------------------------------------------------------------
+
+    def _places(self, kind: str) -> Iterator[tuple[str, str, float, int]]:
+        """Name, label, place and row of each entry of a legend."""
+        start = 7.4 * cells(self.chart.names[kind]) + 16
+        x, row = start, 0
+        for name, label in self.chart.labels[kind].items():
+            wide = 42 + text_width(label, 15)
+            if x + wide > self.wide and x > start:
+                x, row = 0.0, row + 1
+            yield name, label, x, row
+            x += wide
+
+    def _legend_rows(self, kind: str) -> int:
+        return 1 + max((row for *_, row in self._places(kind)), default=0)
+
+    def _legend(self, kind: str, y: float) -> str:
+        left = self.left[kind]
+        text = f'<text class="kind" x="{left:.1f}" y="{y + 4:.1f}">{escape(self.chart.names[kind])}</text>'
+        for name, label, at, row in self._places(kind):
+            x, level = left + at, y + row * _LINE
+            text += f'<path class="c{self.stroke[name]}" d="M{x:.1f} {level:.1f}h24"/>'
+            text += f'<text class="label" x="{x + 29:.1f}" y="{level + 4:.1f}">{spans(label)}</text>'
+        return f"<g>{text}</g>\n"
+
+    # -- panels ------------------------------------------------------------------------------------------------------
+
+    def _panel(self, panel: Panel, top: float, name: str) -> str:
+        kind, left = panel.kind, self.left[panel.kind]
+        text = f'<rect class="panel" x="{left:.1f}" y="{top:.1f}" width="{self.wide:.1f}" height="{self.tall:.0f}"/>'
+        scale = self.scales[kind]
+        step = scale[1] - scale[0]
+        for mark in scale:
+            y = self.y(kind, top, mark)
+            if mark not in (scale[0], scale[-1]):
+                way = f"M{left:.1f} {y:.1f}h{self.wide:.1f}"
+                text += f'<path class="{"zero" if abs(mark) < step / 2 else "rule"}" d="{way}"/>'
+            label = number(show(mark, 6)).removesuffix(".0").replace("-", "−")
+            text += f'<text class="mark end" x="{left - 6:.1f}" y="{y + 4:.1f}">{label}</text>'
+        return f"<g>{text}{''.join(self._curve(curve, kind, top, name) for curve in panel.curves)}</g>\n"
+
+    def _curve(self, curve: Curve, kind: str, top: float, name: str) -> str:
+        """A curve with gaps where there is no value; a value that stands alone is a point."""
+        finite = np.isfinite(curve.values)
+        path, points = "", []
+        for is_there, run in groupby(range(len(finite)), key=lambda k: bool(finite[k])):
+            places = list(run)
+            if is_there:
+                kept = places if len(curve.values) <= PLACES else _thinned(curve.values, places)
+                if len(kept) > 1:
+                    heights = self.y(kind, top, curve.values[kept])
+                    way = [f"{self.x(kind, k):.1f} {h:.1f}" for k, h in zip(kept, np.atleast_1d(heights), strict=True)]
+                    path += f"M{' '.join(way)}"
+                points += places if len(places) == 1 or len(finite) <= POINTS else []
+        dense = " dense" if len(finite) > PLACES else ""
+        text = f'<path class="c{self.stroke[curve.line]}{dense}" d="{path}"/>' if path else ""
+        return text + "".join(self._point(curve, kind, top, name, k) for k in points)
+
+    def _point(self, curve: Curve, kind: str, top: float, name: str, k: int) -> str:
+        x, y = self.x(kind, k), self.y(kind, top, float(curve.values[k]))
+        shown = number(show(curve.values[k], 4)).replace("-", "−")
+        said = f"{curve.told}, {name}, t = {self.chart.words.nth(self.chart.steps[k])}: {shown}"
+        return (
+            f'<circle class="p{self.stroke[curve.line]}" cx="{x:.1f}" cy="{y:.1f}" r="2.6">'
+            f"<title>{escape(said)}</title></circle>"
+        )
+
+    def _times(self, kind: str, y: float) -> str:
+        """The marks of the steps, below the last row."""
+        text = ""
+        for t in self.chart.times:
+            x, shown = self.x(kind, self.chart.steps.index(t)), self.chart.words.nth(t)
+            text += f'<path class="rule" d="M{x:.1f} {y:.1f}v4"/>'
+            text += f'<text class="mark" x="{x:.1f}" y="{y + 16:.1f}">{shown}</text>'
+        name = f'<text class="mark" x="{self.left[kind] - 9:.1f}" y="{y + 16:.1f}"><tspan class="m">t</tspan></text>'
+        return f"<g>{text}{name}</g>\n"
+
+
+def _thinned(values: Array, places: list[int]) -> list[int]:
+    """Of the steps that share a place along the panel the first, the last, the lowest and the highest."""
+    size = -(-len(values) // PLACES)
+    kept: list[int] = []
+    for at in range(0, len(places), size):
+        part = places[at : at + size]
+        here = values[part]
+        kept += sorted({part[0], part[-1], part[int(here.argmin())], part[int(here.argmax())]})
+    return kept
+
+
+def _wrapped(text: str, room: int = 118) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) > room:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines if text else []

@@ -1,0 +1,61 @@
+"""What `trace.plot` is: call it for gates and states over time; other pictures are its methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..trace.trace import Trace
+from .figure import Figure
+
+
+@dataclass(frozen=True)
+class Plots:
+    """The pictures of a trace.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0], [2.0]], ask="i_t", given={"h_t": [0.0]})
+    >>> trace.plot().data.round(2)
+       i_t[0]
+    t
+    0    0.62
+    1    0.73
+    """
+
+    trace: Trace = field(repr=False)
+
+    def __call__(
+        self,
+        unit: int | Sequence[int] | None = None,
+        lines: Sequence[str] | str | None = None,
+        layer: int | None = None,
+        direction: str | None = None,
+        batch: int | None = None,
+        steps: slice | int | None = None,
+        language: str = "en",
+    ) -> Figure:
+        """Gates and states over time: for each unit a panel from 0 to 1, and one for candidate and states.
+
+        Args:
+            unit: one or several; all if None, of many the 8 that change most.
+            lines: names of lines; gates, candidates, states and the output if None.
+            layer: from 0; all if None.
+            direction: `forward`, `reverse`, `joined`; both that compute if None.
+            batch: the sequence; the first if None.
+            steps: a step, or a slice of steps.
+            language: of the words in the picture.
+
+        Returns:
+            A picture that a notebook shows, with `svg()`, `save(path)` and `data`.
+
+        Raises:
+            MissingError: for a selection that is not there.
+        """
+        from .over_time import over_time
+
+        return over_time(self.trace, unit, lines, layer, direction, batch, steps, language)
+
+
+def plots(trace: Trace) -> Plots:
+    """The pictures of a trace, as `trace.plot`."""
+    return Plots(trace)

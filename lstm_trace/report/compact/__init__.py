@@ -1,0 +1,1 @@
+"""Gates and states worked out in one chain each, with matrices filled in: the detail `compact`."""

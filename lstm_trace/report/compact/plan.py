@@ -1,0 +1,86 @@
+"""The chains of a stage, the same at each step: in one chain what fits on a line, in several what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ...cell.lines import Line, Operand
+from ...cell.network import Stage
+from ...formulas.plain import Plain
+from ...formulas.tree import SYMBOLIC, Call, Node, Sum, number, value
+from ..content.line_groups import Group
+from ..content.view import View
+from .cuts import Cut, cuts, operands
+from .stages import Parts, Stages
+from .width import widths
+
+#: So much of a formula, in digits, stand on a line, and so many formulas in a chain; longer ones are divided.
+ROOM, MOST = 70, 8
+
+
+def plan(shown: View, stage: Stage) -> list[tuple[Group, list[Cut | Line]]]:
+    """The groups of a stage, each with its chains, which may be none; a line where its formula is too wide.
+
+    The last place decides, where nothing is zero any more that was zero before the first step.
+    """
+    place = next((place for place in reversed(shown.places) if place.stage is stage), None)
+    if place is None:
+        return []
+    stages = Stages(shown, place, whole=True)
+    size = widths(Plain(shown.trace.header.symbols))
+    return [
+        (
+            group,
+            [part for cut in cuts(shown, group, stage) for part in _fitting(stages, cut, size, ROOM * shown.breadth)],
+        )
+        for group in shown.grouped(stage)
+        if not _handed_on(stage, group)
+    ]
+
+
+def written(shown: View, stage: Stage) -> list[Line]:
+    """The lines whose numbers are shown: those of the chains of a compact report, with all that they are made of."""
+    if shown.detail != "compact":
+        return shown.lines(stage)
+    chains = [part for _, found in plan(shown, stage) for part in found]
+    names = {name for part in chains if isinstance(part, Cut) for name in (part.line.name, *part.inner)}
+    names |= {part.name for part in chains if isinstance(part, Line)}
+    return [line for line in stage.cell.lines if line.name in names]
+
+
+def _handed_on(stage: Stage, group: Group) -> bool:
+    """Whether a group only says that a state is what was worked out before it, since the step is no padding."""
+    carried = set(stage.cell.states.values())
+    return group.leader is None and all(x.name in carried and x.op == "where" for x in group.lines)
+
+
+def _fitting(stages: Stages, cut: Cut, size: Callable[[Node], float], room: float) -> Iterator[Cut | Line]:
+    parts = stages.parts(cut)
+    if parts is None or _fits(parts, size, room):
+        yield cut
+    elif divided := cut.divided(stages.place.stage.cell):
+        for one in divided:
+            yield from _fitting(stages, one, size, room)
+    else:
+        yield cut.line
+
+
+def _fits(parts: Parts, size: Callable[[Node], float], room: float) -> bool:
+    terms = [term for _, node in parts for term in (node.terms if isinstance(node, Sum) else (node,))]
+    return len(parts) <= MOST and max(map(size, terms)) <= room
+
+
+def in_symbols(stage: Stage, line: Cut | Line) -> Node:
+    """What a chain works out, in symbols: with all that is written out in it."""
+    cell, inner = stage.cell, line.inner if isinstance(line, Cut) else {}
+
+    def part(operand: Operand) -> Node:
+        if not isinstance(operand, str):
+            return number(operand)
+        return of(cell.by_name[operand]) if operand in inner else value(operand, cell)
+
+    def of(one: Line) -> Node:
+        parts = tuple(map(part, operands(one)))
+        return Call(str(one.call[0]), parts) if one.call else SYMBOLIC[one.op](one, parts)
+
+    return of(line.line if isinstance(line, Cut) else line)

@@ -1,0 +1,100 @@
+"""What the units of a line are called: the problem's labels of inputs, hidden units and outputs of a readout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Literal
+
+from ..cell.lines import Cell, Line
+from ..cell.network import Stage, X
+from ..cell.ops import OPS
+from .trace import Trace
+
+Axis = Literal["x", "h", "y"]
+
+
+def labels(trace: Trace, of: Axis, width: int) -> Sequence[str]:
+    """The problem's labels, where it gives them for this many.
+
+    Args:
+        trace: its header has the labels.
+        of: inputs, hidden units or outputs.
+        width: how many there are.
+    """
+    found = trace.header.names.get(of, ())
+    return found if len(found) == width else ()
+
+
+def axis(trace: Trace, stage: Stage, name: str) -> Axis:
+    """What the units of a line or input of `stage` are: inputs (`x`), outputs of a readout (`y`), or hidden units.
+
+    Args:
+        trace: where the stage stands.
+        stage: of the line.
+        name: of a line or input, or of the gradient of one.
+    """
+    owner = trace.stage(stage.owner)
+    of = dict(reversed(stage.cell.gradient)).get(name, name)
+    if owner.sources.get(of) == X:
+        return "x"
+    return "y" if of in readout(owner.cell) else "h"
+
+
+@lru_cache(256)
+def readout(cell: Cell) -> frozenset[str]:
+    """The lines and inputs whose units are outputs of a readout.
+
+    They begin at a product with a matrix on which no state depends; in a cell without states, at the last product
+    before the output. What is computed from it unit by unit belongs to it, and what stands beside it there: a target.
+    But where such values meet hidden ones unit by unit, as an output gate does, their units are the hidden ones.
+    """
+    inner = hidden(cell)
+    states = {state for state, name in cell.carry if not _repeats(cell, state, cell.by_name.get(name))}
+    beside = {name: name for name in (*cell.by_name, *cell.inputs, *cell.states)}
+
+    def root(name: str) -> str:
+        while beside[name] != name:
+            name = beside[name]
+        return name
+
+    single = {"valid"}  # one number for all units
+    for line in cell.lines:
+        reads = [name for name in line.reads if name in beside and name not in single]
+        width = OPS[line.op].width
+        if width == "one" or (width == "same" and not reads and set(line.reads) <= single):
+            single.add(line.name)
+        elif width == "same":
+            for name in reads:
+                beside[root(name)] = root(line.name)
+    roots = {root(line.name) for line in cell.lines if line.product is not None and line.name not in inner}
+    roots -= {root(name) for name in (*inner, *states, "x_t") if name in beside}
+    return frozenset(name for name in beside if root(name) in roots)
+
+
+@lru_cache(256)
+def hidden(cell: Cell) -> frozenset[str]:
+    """The lines on which a state depends; in a cell without states, what the last product before the output reads."""
+    return cell.closure(_before(cell))
+
+
+def _before(cell: Cell) -> Iterable[str]:
+    """The values from which everything hidden follows, going back."""
+    if cell.carry:
+        return [name for state, name in cell.carry if not _repeats(cell, state, cell.by_name.get(name))]
+    ends: list[str] = []
+    open_names, met = [cell.output], False
+    while open_names:  # back from the output to the nearest products
+        line = cell.by_name.get(open_names.pop())
+        if line is not None and line.product is not None:
+            met = True
+            ends.append(line.product[1])
+        elif line is not None:
+            open_names.extend(line.reads)
+    return ends if met else [cell.output]
+
+
+def _repeats(cell: Cell, state: str, line: Line | None) -> bool:
+    """Whether a state is only there for what padding repeats of the output."""
+    readers = [reader for reader in cell.lines if state in reader.reads]
+    return line is not None and line.op == "where" and line.name == cell.output and readers == [line]

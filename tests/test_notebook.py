@@ -1,0 +1,110 @@
+"""The notebook of the documentation: its cells run, and what it shows is what they give, in Jupyter too."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs import notebook as kept
+
+#: What of an output is the same on every machine: not the last digits of `repr`, not a bitmap.
+COMPARED = ("text/html", "text/markdown", "image/svg+xml")
+
+
+def code(notebook: dict[str, Any]) -> list[dict[str, Any]]:
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def outputs(cell: dict[str, Any]) -> list[dict[str, str]]:
+    """What a cell shows, by media type."""
+    found = []
+    for output in cell["outputs"]:
+        data = output.get("data") or {"stream": output["text"]}
+        found.append({kind: "".join(text) for kind, text in data.items() if kind in (*COMPARED, "stream")})
+    return found
+
+
+def test_its_outputs_are_what_its_cells_give() -> None:
+    there = kept.read()
+    for cell, again in zip(code(there), code(kept.run(there)), strict=True):
+        if "matplotlib" not in cell["metadata"].get("tags", ()):
+            assert outputs(cell) == outputs(again), f"{cell['source']}: make golden writes it again"
+
+
+def test_it_shows_a_report_a_picture_and_tables() -> None:
+    shown = [output for cell in code(kept.read()) for output in outputs(cell)]
+    assert any("<math" in output.get("text/html", "") for output in shown)
+    assert any("lstm-plot" in output.get("image/svg+xml", "") for output in shown)
+    assert sum("<table" in output.get("text/html", "") for output in shown) > 4
+    assert kept.NOTEBOOK.stat().st_size < 400_000
+
+
+def test_a_cell_that_cannot_run_keeps_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "find_spec", lambda name: None)
+    there = kept.read()
+    (drawn,) = (cell for cell in code(there) if "matplotlib" in cell["metadata"].get("tags", ()))
+    assert drawn["outputs"]
+    assert drawn in [{**cell, "execution_count": drawn["execution_count"]} for cell in code(kept.run(there))]
+
+
+def test_it_is_kept_as_jupyter_writes_it() -> None:
+    nbformat = pytest.importorskip("nbformat")
+    text = kept.NOTEBOOK.read_text(encoding="utf-8")
+    found = nbformat.reads(text, as_version=4)
+    nbformat.validate(found)
+    assert nbformat.writes(found).strip() == text.strip()
+
+
+@pytest.fixture(scope="module")
+def executed() -> Any:
+    """The notebook run by Jupyter."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    pytest.importorskip("matplotlib")
+    notebook = nbformat.read(kept.NOTEBOOK, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    nbclient.NotebookClient(notebook, timeout=120).execute()
+    return notebook
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_jupyter_shows_the_same(executed: Any) -> None:
+    for cell, again in zip(code(kept.read()), code(executed), strict=True):
+        found = [dict(output.get("data") or {"stream": output["text"]}) for output in again["outputs"]]
+        assert [sorted(data) for data in found] == [
+            sorted(output.get("data") or {"stream"}) for output in cell["outputs"]
+        ]
+        assert outputs(cell) == [{k: v for k, v in data.items() if k in (*COMPARED, "stream")} for data in found]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_nbconvert_shows_mathematics_and_no_source(executed: Any, tmp_path: Path) -> None:
+    exporter = pytest.importorskip("nbconvert").HTMLExporter()
+    page, _ = exporter.from_notebook_node(executed)
+    (tmp_path / "notebook.html").write_text(page, encoding="utf-8")
+    assert page.count("<math") > 60
+    seen = re.sub(r'<pre class="untrusted">.*?</pre>|<style.*?</style>|<script.*?</script>', "", page, flags=re.S)
+    text = html.unescape(re.sub(r"<[^>]*>", "", seen))
+    for source in ("\\begin", "\\frac", "$$", "$`", "```", "<math", "&lt;"):
+        assert source not in text, source
+    assert "Input gate" in text
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_as_latex_its_reports_are_mathematics(executed: Any) -> None:
+    """Pandoc makes LaTeX of what is Markdown in the notebook."""
+    config = pytest.importorskip("traitlets.config").Config(SVG2PDFPreprocessor={"enabled": False})  # needs Inkscape
+    exporter = pytest.importorskip("nbconvert").LatexExporter(config=config)
+    if shutil.which("pandoc") is None:
+        pytest.skip("no pandoc here")
+    text, _ = exporter.from_notebook_node(executed)
+    assert text.count(r"\begin{aligned}") > 8
+    assert r"\textbackslash begin" not in text
+    assert "\\$\\$" not in text
