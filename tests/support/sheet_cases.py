@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,7 @@ _FUNCTIONS: dict[str, Any] = {
     "AVERAGE": lambda a: float(np.mean(a)),
     "MAX": lambda *a: float(np.max(np.concatenate([np.ravel(part) for part in a]))),
     "MIN": lambda a, b: min(a, b),
+    "ROUND": lambda a, n: float(Decimal(repr(float(a))).quantize(Decimal(1).scaleb(-n), ROUND_HALF_UP)),
 }
 _TOKEN = re.compile(
     r"(?P<place>(?:'[^']+'!|[A-Za-z]+!)?\$?[A-Z]{1,3}\$?\d+(?::\$?[A-Z]{1,3}\$?\d+)?)(?![\w(])"

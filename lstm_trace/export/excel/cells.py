@@ -8,7 +8,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...cell.network import VALID, X, scope_and_name
-from .formulas import FORMULAS, Ref, column, constant, matrix, vector
+from .formulas import Ref, column, constant, formula, matrix, rounding, vector
 from .formulas import block as across
 from .sheets import INPUTS, LEFT, Block, Book, Grid, mask_at
 
@@ -41,16 +41,21 @@ def cells(book: Book, grid: Grid, block: Block) -> Cells:
         formulas = _line(book, grid, block)
         return Cells(formulas, formulas)
     if block.kind == "state":
-        target = grid.blocks[grid.stage.cell.states[block.name]]
-        formulas = tuple(f"{column(c)}{{p}}" for c in _spread(target, block.width))
-        if grid.stage.cell.gradient:
-            return Cells(formulas, ("0",) * block.width)
-        start = next((s for s in book.starts if (s.scope, s.state) == (grid.stage.scope, block.name)), None)
-        if start is None:
-            return Cells(formulas)
-        return Cells(formulas, tuple(f"INDEX({start.range},{{b}},{j + 1})" for j in range(block.width)))
+        return _state(book, grid, block)
     formulas = _elsewhere(book, grid, block)
     return Cells(formulas, formulas)
+
+
+def _state(book: Book, grid: Grid, block: Block) -> Cells:
+    """The step before; at the first the initial state, which is all where there is a single step."""
+    target = grid.blocks.get(grid.stage.cell.states[block.name])
+    before = None if target is None else tuple(f"{column(c)}{{p}}" for c in _spread(target, block.width))
+    if grid.stage.cell.gradient:
+        return Cells(before, ("0",) * block.width)
+    start = next((s for s in book.starts if (s.scope, s.state) == (grid.stage.scope, block.name)), None)
+    if start is None:
+        return Cells(before)
+    return Cells(before, tuple(f"INDEX({start.range},{{b}},{j + 1})" for j in range(block.width)))
 
 
 def _spread(target: Block, width: int) -> list[int]:
@@ -86,7 +91,8 @@ def _line(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
             table = tables[operand]
             weights = table.values
             operands.append(matrix(table.range) if weights.ndim == 2 else vector(table.range, weights.shape[0]))
-    return tuple(FORMULAS[line.op](operands, line.constants, j) for j in range(block.width))
+    places = rounding(book.trace.header.arithmetic)
+    return tuple(formula(line, operands, j, places) for j in range(block.width))
 
 
 def recorded(book: Book, grid: Grid, block: Block) -> Array:

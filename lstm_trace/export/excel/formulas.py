@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ...cell.lines import number
+from ...cell.arithmetic import decimals
+from ...cell.lines import Line, number
+
+#: How the names of arithmetics begin that a spreadsheet computes in too.
+NOTED = "by-hand-"
 
 
 class Ref(NamedTuple):
@@ -137,3 +141,43 @@ FORMULAS: dict[str, Formula] = {
     "slice": lambda operands, constants, j: operands[0].cells[int(constants[0]) + j],
     "greater": _each("IF({0}>{1},1,0)"),
 }
+
+#: Operations that choose among numbers, so that nothing is rounded.
+_CHOOSING = ("copy", "slice", "concat", "where", "maximum", "max")
+#: So many products are written out one by one: a formula has at most 8,192 characters.
+_WRITTEN_OUT = 150
+
+
+def rounding(arithmetic: str | None) -> int | None:
+    """To how many decimals every result is rounded, half away from zero as ROUND does; None where none is.
+
+    >>> rounding("by-hand-4"), rounding("q4.12"), rounding(None)
+    (4, None, None)
+    """
+    return decimals(arithmetic) if arithmetic and arithmetic.startswith(NOTED) else None
+
+
+def formula(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> str:
+    """Unit `j` of a line; with every product and result rounded to `places` decimals, unless that is None."""
+    if places is None:
+        return FORMULAS[line.op](operands, line.constants, j)
+    text = (
+        _noted_products(line, operands, j, places) if line.product else FORMULAS[line.op](operands, line.constants, j)
+    )
+    return noted(line, text, places)
+
+
+def noted(line: Line, text: str, places: int | None) -> str:
+    """The formula of a line, rounded where that changes anything."""
+    return text if places is None or line.op in _CHOOSING else f"ROUND({text},{places})"
+
+
+def _noted_products(line: Line, operands: Sequence[Ref], j: int, places: int) -> str:
+    table, values = operands if line.op == "matvec" else operands[::-1]
+    if line.op == "matvec" and values.across and len(values.cells) > 1:
+        return f"SUMPRODUCT(ROUND(INDEX({table.whole},{j + 1},0)*{values.whole},{places}))"
+    if len(values.cells) > _WRITTEN_OUT:  # nobody does this by hand
+        return FORMULAS[line.op](operands, line.constants, j)
+    at = f"{j + 1},{{k}}" if line.op == "matvec" else f"{{k}},{j + 1}"
+    terms = (f"INDEX({table.whole},{at.format(k=k)})*{cell}" for k, cell in enumerate(values.cells, 1))
+    return "+".join(f"ROUND({term},{places})" for term in terms)

@@ -26,8 +26,8 @@ class Styles:
 
     def __init__(self, workbook: Any, digits: int) -> None:
         self.digits = digits
-        fixed = f"0.{'0' * digits}" if digits else "0"  # the number format with so many decimals
-        formats = {"value": fixed, "power": f"{fixed}E+00"}
+        self.fixed = f"0.{'0' * digits}" if digits else "0"  # the number format with so many decimals
+        formats = {"value": self.fixed, "power": f"{self.fixed}E+00"}
 
         def made(look: dict[str, Any], **more: Any) -> Any:
             number = {"num_format": formats.get(look["num_format"], look["num_format"])} if "num_format" in look else {}
@@ -86,11 +86,14 @@ class Page:
     def write(
         self, row: int, at: int, content: str | float, style: str, edge: str = "plain", formula: str = ""
     ) -> None:
+        """A text, number or formula in one of the styles; see `put`."""
+        self.put(row, at, content, self.styles.looks[style, edge], formula)
+
+    def put(self, row: int, at: int, content: str | float, look: Any, formula: str = "") -> None:
         """A text, which is never read as anything else, a number, or a formula with its result so far.
 
         A spreadsheet has no NaN and no infinity, so these are #N/A and #DIV/0!, which spread as errors.
         """
-        look = self.styles.looks[style, edge]
         if not isinstance(content, str) and not math.isfinite(content):
             missing = math.isnan(content)
             content = "#N/A" if missing else "#NUM!" if formula else "#DIV/0!"
@@ -128,22 +131,26 @@ class Page:
         valid: the column that is 0 where a row is padding; None where there is none.
         """
         areas = [f"{column(run.start)}{top + 1}:{column(run.stop - 1)}{bottom + 1}" for run in runs]
-        least = float(smallest(self.styles.digits))
-
-        def rule(kind: str, look: str, **how: Any) -> None:
-            how |= {"type": kind, "format": self.styles.rules[look], "multi_range": " ".join(areas)}
-            self.worksheet.conditional_format(areas[0], how)
-
         if valid is not None:  # what holds together is one rule: LibreOffice applies the first that holds, no other
             padding, value = f"${column(valid)}{top + 1}=0", f"{column(runs[0].start)}{top + 1}"
-            power = f"OR(ABS({value})>{LARGE},AND({value}<>0,ABS({value})<={literal(least)}))"
-            rule("formula", "padding_power", criteria=f"AND({padding},{power})")
+            least = literal(float(smallest(self.styles.digits)))
+            power = f"OR(ABS({value})>{LARGE},AND({value}<>0,ABS({value})<={least}))"
+            self._rule(areas, "formula", "padding_power", criteria=f"AND({padding},{power})")
             grey = {"type": "formula", "format": self.styles.rules["padding"], "criteria": padding}
             self.worksheet.conditional_format(top, 0, bottom, runs[-1].stop - 1, grey)
+        self.sized(areas)
+
+    def sized(self, areas: Sequence[str]) -> None:
+        """Show the values of some areas so that none looks like zero that is not, and none is very long."""
+        least = float(smallest(self.styles.digits))
         # comparisons load twice as fast as formulas do
-        rule("cell", "fixed", criteria="between", minimum=0, maximum=0)
-        rule("cell", "power", criteria="between", minimum=-least, maximum=least)
-        rule("cell", "power", criteria="not between", minimum=-LARGE, maximum=LARGE)
+        self._rule(areas, "cell", "fixed", criteria="between", minimum=0, maximum=0)
+        self._rule(areas, "cell", "power", criteria="between", minimum=-least, maximum=least)
+        self._rule(areas, "cell", "power", criteria="not between", minimum=-LARGE, maximum=LARGE)
+
+    def _rule(self, areas: Sequence[str], kind: str, look: str, **how: Any) -> None:
+        how |= {"type": kind, "format": self.styles.rules[look], "multi_range": " ".join(areas)}
+        self.worksheet.conditional_format(areas[0], how)
 
     def named(self, name: str, top: int, left: int, height: int, width: int) -> None:
         """Give a range of this sheet a name."""

@@ -23,7 +23,7 @@ from ...trace.trace import Trace
 
 #: Rows of headings above the first step, and columns (batch row, t) left of the first value.
 TOP, LEFT = 5, 2
-README, INPUTS, START, CHECK = "Read me", "Inputs", "Initial states", "Check"
+BY_HAND, README, INPUTS, START, CHECK = "By hand", "Read me", "Inputs", "Initial states", "Check"
 
 
 class Block(NamedTuple):
@@ -214,7 +214,10 @@ def _blocks(
         if values is not None:
             kind = _kind(trace, stage, name, before) if live else "input"
             follows = shown | set(stage.cell.inputs) if kind == "state" else set()
-            alive = live and _follows(stage, name, before, kind, follows & {*blocks, *shown})
+            alive = live and (
+                _follows(stage, name, before, kind, follows & {*blocks, *shown})
+                or (kind == "state" and _begins(trace, stage, window))
+            )
             blocks[name] = Block(name, kind, at, values.shape[-1], alive, _whence(stage, name))
             at += values.shape[-1]
     of = {line.name: "" for line in lines} | {d: f"∂L/∂{name} = " for d, name in reversed(stage.cell.gradient)}
@@ -232,6 +235,12 @@ def _probe(stage: Stage, window: slice) -> slice:
     if stage.backwards:
         return slice(max(window.stop - 2, window.start), window.stop)
     return slice(window.start, min(window.start + 2, window.stop))
+
+
+def _begins(trace: Trace, stage: Stage, window: slice) -> bool:
+    """Whether the only step is that at which the direction begins, so that a state is its initial value."""
+    edge = trace.steps - 1 if stage.backwards else 0
+    return (window.start, window.stop) == (edge, edge + 1)
 
 
 def _kind(trace: Trace, stage: Stage, name: str, before: dict[str, Grid]) -> str:

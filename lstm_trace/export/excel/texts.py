@@ -7,17 +7,22 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
-from .sheets import CHECK, INPUTS, README, START, Book
+from .formulas import rounding
+from .sheets import BY_HAND, CHECK, INPUTS, README, START, Book
 
 TEXTS: dict[str, Any] = tomllib.loads((files(__package__) / "texts.toml").read_text(encoding="utf-8"))
 
 
-def sheets(book: Book) -> list[tuple[str, str, str]]:
-    """(name, colour of its tab, what it holds) of every sheet, in order."""
+def sheets(book: Book, by_hand: bool) -> list[tuple[str, str, str]]:
+    """(name, colour of its tab, what it holds) of every sheet, in order.
+
+    by_hand: whether it has the sheet "By hand".
+    """
     grids = list(book.grids.items())
     checked = [grid for _, grid in grids if grid.lines]
     lengths = bool(book.starts) and book.starts[0].range == "lengths"
     found = [
+        *([(BY_HAND, BY_HAND, 0, "")] if by_hand else []),
         (README, README, 0, ""),
         *([(INPUTS, INPUTS, 0, "")] if book.live and book.reads_x else []),
         *([(START, START, lengths, "")] if book.starts else []),
@@ -31,11 +36,16 @@ def sheets(book: Book) -> list[tuple[str, str, str]]:
     return [(name, tabs[kind][0], tabs[kind][1 + which].format(sheet=of)) for name, kind, which, of in found]
 
 
-def about(book: Book) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """The rows of 'Read me': (texts, style of the first, sheet that it leads to)."""
+def about(book: Book, left_out: str) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """The rows of 'Read me': (texts, style of the first, sheet that it leads to).
+
+    left_out: why there is no sheet "By hand"; empty where there is.
+    """
     header, said, blank = book.trace.header, TEXTS["read_me"], ((), "text", "")
-    rounded = book.live and header.dtype != "float64"
+    computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
+    rounded = book.live and computed != "float64"
     flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": rounded}
+    flags["counted"] = header.count_from == 1 and not left_out
     yield (header.title or f"The cell {header.kind}",), "title", ""
     yield (_extent(book),), "note", ""
     yield blank
@@ -43,13 +53,15 @@ def about(book: Book) -> Iterator[tuple[tuple[str, ...], str, str]]:
         yield (said["change"],), "name", ""
         yield blank
     yield ("Sheets",), "name", ""
-    yield from (((name, what), "text", name) for name, _, what in sheets(book)[1:])
+    yield from (((name, what), "text", name) for name, _, what in sheets(book, not left_out) if name != README)
+    if left_out:
+        yield (BY_HAND, said["left_out"].format(why=left_out)), "note", ""
     yield blank
     yield ("Colours",), "name", ""
     yield from (((style, what), style, "") for when, style, what in said["colours"] if flags[when])
     yield blank
     yield ("How to read it",), "name", ""
-    yield from ((("", text.format(dtype=header.dtype)), "text", "") for when, text in said["reading"] if flags[when])
+    yield from ((("", text.format(dtype=computed)), "text", "") for when, text in said["reading"] if flags[when])
     yield blank
     seen: dict[str, list[str]] = {}
     for grid in book.grids.values():

@@ -20,12 +20,12 @@ from click.testing import CliRunner, Result
 from hypothesis import Phase, given, settings
 
 import lstm_trace as lt
-import lstm_trace.export.excel.workbook as workbooks
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError, TooLargeError
 from lstm_trace.examples import text
 from lstm_trace.export.excel import limits
+from lstm_trace.export.excel import steps as of_steps
 from lstm_trace.export.excel.formulas import FORMULAS
 from lstm_trace.export.excel.sheets import lay_out
 from lstm_trace.export.writers import Job, export
@@ -144,7 +144,22 @@ def test_the_formulas_of_the_documentation(tmp_path: Path) -> None:
 
 
 def test_only_functions_that_excel_2010_and_libreoffice_have(tmp_path: Path) -> None:
-    known = {"SUMPRODUCT", "MMULT", "INDEX", "IF", "EXP", "LN", "SQRT", "TANH", "ABS", "SUM", "AVERAGE", "MAX", "MIN"}
+    known = {
+        "SUMPRODUCT",
+        "MMULT",
+        "INDEX",
+        "IF",
+        "EXP",
+        "LN",
+        "SQRT",
+        "TANH",
+        "ABS",
+        "SUM",
+        "AVERAGE",
+        "MAX",
+        "MIN",
+        "TRANSPOSE",
+    }
     for name, (problem, _) in PROBLEMS.items():
         book = openpyxl.load_workbook(written(tmp_path, lt.run({**problem, "ask": []})))
         for sheet in book:
@@ -240,7 +255,7 @@ def test_part_of_a_trace_begins_with_what_was_recorded(tmp_path: Path) -> None:
     path = written(tmp_path, trace, selection=Selection(layer=1, direction="reverse", steps=slice(1, 4), batch=1))
     book = openpyxl.load_workbook(path)
     assert book.sheetnames == [
-        "Read me", "Weights 1 reverse", "Layer 1 reverse", "Check", "Recorded 1 reverse"
+        "By hand", "Read me", "Weights 1 reverse", "Layer 1 reverse", "Check", "Recorded 1 reverse"
     ]  # fmt: skip
     sheet, at = book["Layer 1 reverse"], columns_of(book, "Layer 1 reverse")
     assert [[cell.value for cell in row[:2]] for row in sheet.iter_rows(min_row=6)] == [[1, 1], [1, 2], [1, 3]]
@@ -279,7 +294,7 @@ def test_what_is_no_number_is_an_error_that_spreads(tmp_path: Path) -> None:
     trace = lt.run({"b": [1.0, 2.0]}, [[np.nan, np.inf]], cell={"equations": "h_t = exp(b * x_t)\noutput: h_t"})
     path = written(tmp_path, trace)
     book, shown = openpyxl.load_workbook(path), openpyxl.load_workbook(path, data_only=True)
-    assert [cell.value for cell in book["Inputs"][6][2:]] == ["=NA()", "=1/0"]
+    assert [cell.value for cell in book["By hand"]["B"][6:8]] == ["=NA()", "=1/0"]  # where it is to be changed
     assert [cell.value for cell in shown["Layer 0 forward"][6][-2:]] == ["#N/A", "#NUM!"]
 
 
@@ -373,7 +388,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbooks, "PIECE", 16)
+    monkeypatch.setattr(of_steps, "PIECE", 16)
     peaks = []
     for steps in (20, 80):
         trace = stacked(steps=steps, batch=1, layers=1, directions=("forward",))
