@@ -61,10 +61,10 @@ _DEFINED = """\
   set text(..edges)
   grid(column-gutter: 2em, row-gutter: 1em, align: left + horizon, ..args)
 })
-#let chains(columns, ..cells) = block(above: 0.9em, below: 0.9em, {
+#let chains(columns, ..cells) = block(above: 0.8em, below: 0.8em, {
   show math.equation: set align(start)
   show math.equation.where(block: true): set block(above: 0.5em, below: 0em, breakable: false)
-  grid(columns: columns, column-gutter: 1em, row-gutter: 0.6em, align: left + horizon, ..cells)
+  grid(columns: columns, column-gutter: 1em, row-gutter: 0.5em, align: left + horizon, ..cells)
 })
 #let beside = (1fr, 1fr)
 #let named = (15%, 1fr)
@@ -77,8 +77,8 @@ _DEFINED = """\
 """
 #: Less space, in a document and in what the blocks are made of.
 _TIGHT = """\
-#set page(margin: (x: 2cm, y: 1.7cm))
-#set par(spacing: 0.8em)
+#set page(margin: (x: 2cm, y: 1.5cm))
+#set par(spacing: 0.7em)
 #show heading.where(level: 1): set text(size: 0.85em)
 #show heading.where(level: 2): set text(size: 0.95em)
 #show table: set block(breakable: false)
@@ -86,7 +86,7 @@ _TIGHT = """\
 _CLOSE = """\
 #let given(..args) = block({
   set text(..edges)
-  grid(column-gutter: 1.3em, row-gutter: 0.7em, align: left + horizon, ..args)
+  grid(column-gutter: 1.3em, row-gutter: 0.5em, align: left + horizon, ..args)
 })
 """
 #: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.
@@ -138,7 +138,7 @@ def render(bodies: Sequence[Body], language: str = "en") -> str:
     title = printable(next((plain_text(b.text, plain) for b in bodies[0].blocks if isinstance(b, Heading)), ""))
     fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
-    above, below, height = ("1.1em", "0.6em", "26.3cm") if tight else ("1.6em", "0.9em", "25.7cm")
+    above, below, height = ("1em", "0.55em", "26.7cm") if tight else ("1.6em", "0.9em", "25.7cm")
     spaces = {"above": above, "below": below}
     head = _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang, **spaces) + _DEFINED
     head += (_TIGHT + _CLOSE if tight else "") + (_TOGETHER.replace("HEIGHT", height) if several else "")

@@ -48,6 +48,12 @@ def test_pages_of_an_example(name: str, tmp_path: Path) -> None:
     assert len(set_by_typst(example(name, tmp_path).report("typ"))) <= PAGES.get(name, 4)
 
 
+@pytest.mark.parametrize("language", ["de", "es", "fr"])
+@pytest.mark.parametrize("name", ["q22", "three-steps"])
+def test_pages_of_a_language(name: str, language: str, tmp_path: Path) -> None:
+    assert len(set_by_typst(example(name, tmp_path).report("typ", language=language))) <= PAGES[name]
+
+
 def test_a_pdf_is_the_same(tmp_path: Path) -> None:
     pytest.importorskip("typst")
     trace = example("q22", tmp_path)
