@@ -85,4 +85,4 @@ def test_a_small_value_is_no_rounding_beside_products_that_are_not_finite() -> N
         trace.lines["0/forward"]["W @ u_t"][0, 0, 0] = 1e-9
         trace.parameters["0/forward"]["W"] = np.array([[w, 2.0], [0.5, -1.0]])
         trace.lines["0/forward"]["u_t"] = np.array([[[x, 1.0]]])
-        assert "≈ 1.0e-9\n" in trace.report(format="text")
+        assert "≈ 1.0000e-9\n" in trace.report(format="text")

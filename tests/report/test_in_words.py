@@ -119,7 +119,7 @@ THREE = {
           "then 67 %.",
     "de": "Von den 0.8491, die Schritt 0 (sun) in Einheit 0 (bright) schrieb, sind in Schritt 2 noch 0.4178 übrig: "
           "Behalten wurden 73 %, dann 67 %.",
-    "fr": "Des 0.8491 que le pas 0 (sun) a écrits dans l'unité 0 (bright), il reste 0.4178 au pas 2 : il en a été "
+    "fr": "Des 0.8491 que le pas 0 (sun) a écrits dans l’unité 0 (bright), il reste 0.4178 au pas 2 : il en a été "
           "gardé 73 %, puis 67 %.",
     "es": "De los 0.8491 que el paso 0 (sun) escribió en la unidad 0 (bright), en el paso 2 quedan 0.4178: se conservó "
           "el 73 %, luego el 67 %.",
@@ -130,7 +130,7 @@ FORGET = {
           "zero.",
     "de": "Das Forget-Gate würde 79 % bei Einheit 0 und 67 % bei Einheit 1 behalten, aber es gibt nichts zu vergessen: "
           "c_{t-1} ist null.",
-    "fr": "La porte d'oubli garderait 79 % pour l'unité 0 et 67 % pour l'unité 1, mais il n'y a rien à oublier : "
+    "fr": "La porte d’oubli garderait 79 % pour l’unité 0 et 67 % pour l’unité 1, mais il n’y a rien à oublier : "
           "c_{t-1} vaut zéro.",
     "es": "La puerta de olvido conservaría el 79 % en la unidad 0 y el 67 % en la unidad 1, pero no hay nada que "
           "olvidar: c_{t-1} es cero.",

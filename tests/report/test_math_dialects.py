@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import LstmTraceError, OptionError
-from lstm_trace.formulas.blocks import Heading, Para, Table
+from lstm_trace.formulas.blocks import Body, Heading, Para, Table
 from lstm_trace.formulas.tree import Gradient, Sym
 from lstm_trace.report.formats import markdown
 from lstm_trace.trace.trace import Trace
@@ -108,21 +108,21 @@ def test_numbers_beside_a_dollar_stay_numbers() -> None:
     """Pandoc takes no closing dollar before a digit, VS Code no opening one behind a letter; two make a block."""
     a, b = Sym("c_t"), Sym("h_t")
     blocks = [Heading(1, ("1", a, "2, costs $3 and $4, ", a, b, "x"))]
-    text = markdown.render(blocks, {}, "dollars")
+    text = markdown.render([Body(tuple(blocks))], "dollars")
     assert pandoc(text) == list(jupyter(text)) == ["c_t", "c_t", "h_t"]
     assert not re.search(r"\w\$|\$\w+\$\w", text.replace("c_t", "").replace("h_t", ""))
-    assert markdown.render([Para((a, ", ", b, "."))], {}, "dollars") == "$c_t$, $h_t$.\n"
+    assert markdown.render([Body((Para((a, ", ", b, ".")),))], "dollars") == "$c_t$, $h_t$.\n"
 
 
 @pytest.mark.parametrize("math", markdown.MATH)
 def test_a_bar_does_not_end_the_cell_of_a_table(math: str) -> None:
     node = Gradient(Sym("h_t"), "next")
-    text = markdown.render([Table((("t",), (node,)), ((("0",), ("1",)),))], {}, math)
+    text = markdown.render([Body((Table((("t",), (node,)), ((("0",), ("1",)),)),))], math)
     head = text.splitlines()[0]
     assert len(re.findall(r"(?<!\\)\|", head)) == 3
     if math != "none":
         assert r"\right\vert " in head
-        assert r"\right|" in markdown.render([Para((node,))], {}, math)
+        assert r"\right|" in markdown.render([Body((Para((node,)),))], math)
 
 
 HOSTILE = {

@@ -255,6 +255,8 @@ def test_chinese_fits_the_terminal() -> None:
 
     report = lstm().report("text", language="zh", width=60)
     assert max(map(cells, report.splitlines())) <= 60
+    for width in range(40, 90):
+        assert not re.search("（\n", lt.run(_yaml("three-steps")).report("text", language="zh", width=width))
 
 
 def test_notations_are_those_of_the_command_line() -> None:

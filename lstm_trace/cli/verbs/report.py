@@ -147,7 +147,7 @@ def command(
         from ...report.illustrated import illustrated
         from ...trace.rows import Selection
 
-        level = section_level(options_of(**options))
+        level = section_level(options_of(chosen, **options))
         text, svg = illustrated(text, traces[0], picture, Selection(**selection), language, notation, level)
     with written(output) as file:
         file.write(text)

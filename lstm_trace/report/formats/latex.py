@@ -36,7 +36,19 @@ from ...printable import printable
 from ..compact.width import widths
 from .latex_preamble import LOCAL, SPACES, TOGETHER, document_class, most_columns, packages
 from .levels import NAMES, Level
-from .line_breaking import CLOSE, FULL, GAP, TEX_SIGNS, columns, laid_out, packed, sizes, tex_rows, tex_stretches
+from .line_breaking import (
+    CLOSE,
+    FULL,
+    GAP,
+    TEX_SIGNS,
+    columns,
+    laid_out,
+    packed,
+    sizes,
+    tex_rows,
+    tex_stretches,
+    with_names,
+)
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
 ROOM, WIDE, LONG = 94, 84, 40
@@ -192,9 +204,9 @@ def _premises(p: _Printer, block: Premises) -> str:
 
 def _close_rows(rows: list[list[str]], columns: int) -> str:
     between = "$ & $" if columns > 1 else r"\quad "
-    body = " \\\\\\noalign{\\smallskip}\n".join(f"${between.join(row)}$" for row in rows)
+    body = _below([f"${between.join(row)}$" for row in rows])
     format = r"@{}l" + r"@{\quad}l" * (columns - 1) + "@{}"
-    return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n\\begin{{tabular}}{{{format}}}\n{body}\n\\end{{tabular}}\\par}}"
+    return _close(f"\\begin{{tabular}}{{{format}}}\n{body}\n\\end{{tabular}}")
 
 
 def _chains(p: _Printer, block: Chains) -> str:
@@ -228,9 +240,18 @@ def _chain(p: _Printer, chain: Chain, room: float) -> str:
 
 
 def _boxed(p: _Printer, block: Boxed) -> str:
-    """A frame as wide as what stands in it."""
-    body = " \\\\\\noalign{\\smallskip}\n".join(row for one in block.blocks for row in _in_box(p, one))
-    return f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}"
+    """A frame as wide as what stands in it; on a page tables stand in two columns, each below its name."""
+    parts = [[row for one in part for row in _in_box(p, one)] for part in with_names(block)]
+    if p.part is None and len(parts) > 1 and all(isinstance(part[-1], Table) for part in with_names(block)):
+        tables = [f"\\begin{{tabular}}[t]{{@{{}}l@{{}}}}\n{_below(rows)}\n\\end{{tabular}}" for rows in parts]
+        parts = [[" \\qquad\n".join(tables[at : at + 2])] for at in range(0, len(tables), 2)]
+    body = _below([row for rows in parts for row in rows])
+    return _close(f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}")
+
+
+def _below(rows: list[str]) -> str:
+    """Rows of a table with some space between them."""
+    return " \\\\\\noalign{\\smallskip}\n".join(rows)
 
 
 def _in_box(p: _Printer, block: Block) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ...formulas.blocks import Chain, Chains, Code, Premises, Row, Table
+from ...formulas.blocks import Block, Boxed, Chain, Chains, Code, Premises, Row, Table
 from ...formulas.plain import Plain
 from ...formulas.tex import Tex
 from ...formulas.tree import Call, Mat, Node, Num, Prod, Quot, Sum, Vec, broken
@@ -103,6 +103,17 @@ def packed(block: Premises, size: Width, room: int, gap: float = GAP) -> list[li
             rows[-1].append(item)
             used += wide
     return rows
+
+
+def with_names(block: Boxed) -> list[tuple[Block, ...]]:
+    """The blocks of a frame, each table with the name that stands above it."""
+    found: list[tuple[Block, ...]] = []
+    for one in block.blocks:
+        if found and isinstance(one, Table):
+            found[-1] = (*found[-1], one)
+        else:
+            found.append((one,))
+    return found
 
 
 def columns(block: Table, size: Width, room: int) -> list[list[int]]:

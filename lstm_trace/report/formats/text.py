@@ -92,8 +92,11 @@ def _wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
 
 
 def _wrapped_anywhere(text: str, width: int, first: str, rest: str) -> str:
-    """Text with wide letters, which have no spaces between them: a line may end after each but before no mark."""
-    words = re.findall(r" +|[^ \u2e80-\uffef]+[，。；：、）]*|[\u2e80-\uffef][，。；：、）]*", text)
+    """Text with wide letters, which have no spaces between them: a line may end after each of them.
+
+    It does not end before a mark that closes, nor after one that opens.
+    """
+    words = re.findall(r" +|（*[^ \u2e80-\uffef]+[，。；：、）]*|（*[\u2e80-\uffef][，。；：、）]*", text)
     lines = [first]
     for word in words:
         if cells(lines[-1] + word) > width and lines[-1].strip():

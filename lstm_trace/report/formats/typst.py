@@ -33,7 +33,7 @@ from ...formulas.typst import TypstMath, string
 from ...printable import printable
 from ..compact.width import widths
 from .levels import DEEPEST, Level
-from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, stretches
+from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, stretches, with_names
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 80
@@ -272,6 +272,18 @@ def _stretched(p: _Printer, row: Row, room: float) -> list[str]:
     return lines
 
 
+def _boxed(p: _Printer, block: Boxed) -> str:
+    """A frame; tables stand in two columns, each below its name."""
+    parts = ["\n\n".join(BLOCKS[type(one)](p, one) for one in part) for part in with_names(block)]
+    if len(parts) > 1 and all(isinstance(part[-1], Table) for part in with_names(block)):
+        return (
+            "#boxed(grid(columns: 2, column-gutter: 1.6em, row-gutter: 0.8em,\n"
+            + ",\n".join(f"[{x}]" for x in parts)
+            + "))"
+        )
+    return "#boxed[\n" + "\n\n".join(parts) + "\n]"
+
+
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: _heading,
     Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
@@ -280,5 +292,5 @@ BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Derivation: _derivation,
     Premises: _premises,
     Chains: _chains,
-    Boxed: lambda p, block: "#boxed[\n" + "\n\n".join(BLOCKS[type(b)](p, b) for b in block.blocks) + "\n]",
+    Boxed: _boxed,
 }

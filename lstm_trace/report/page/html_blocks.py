@@ -18,7 +18,7 @@ from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
 from ...trace.address import INITIAL
 from ...trace.trace import Trace
 from ..compact.width import widths
-from ..formats.line_breaking import FULL, laid_out, sizes
+from ..formats.line_breaking import FULL, laid_out, sizes, with_names
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
@@ -237,7 +237,8 @@ def _worked(p: Printer, row: Row) -> str:
 
 
 def _boxed(p: Printer, block: Boxed) -> str:
-    return f'<div class="boxed">{"".join(map(p, block.blocks))}</div>\n'
+    parts = ("".join(map(p, part)) for part in with_names(block))  # beside each other where they fit
+    return f'<div class="boxed">{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
 
 
 HTML: dict[type, Callable[[Printer, Any], str]] = {

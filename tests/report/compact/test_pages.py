@@ -12,6 +12,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.examples import examples, text
+from lstm_trace.report.formats import typst
 from lstm_trace.report.report import PAPER
 from lstm_trace.trace.trace import Trace
 
@@ -38,14 +39,20 @@ def wide(units: int = 64, steps: int = 50) -> Trace:
 
 def set_by_typst(source: str) -> list[Any]:
     """The pages of a document of Typst."""
-    typst = pytest.importorskip("typst")
-    found = typst.compile(source.encode(), format="svg", ignore_system_fonts=True)
+    found = pytest.importorskip("typst").compile(source.encode(), format="svg", ignore_system_fonts=True)
     return found if isinstance(found, list) else [found]
 
 
 @pytest.mark.parametrize("name", examples())
 def test_pages_of_an_example(name: str, tmp_path: Path) -> None:
     assert len(set_by_typst(example(name, tmp_path).report("typ"))) <= PAGES.get(name, 4)
+
+
+def test_a_pdf_is_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    trace = example("q22", tmp_path)
+    assert trace.pdf() == typst.pdf(trace.report("typ"))
+    assert trace.pdf(detail="scalar") == typst.pdf(trace.report("typ", detail="scalar")) != trace.pdf()
 
 
 def test_a_large_model_takes_three_pages() -> None:
@@ -58,14 +65,14 @@ def test_a_large_model_takes_three_pages() -> None:
 @pytest.mark.parametrize("name", ["q22", "three-steps", "cross-entropy", "rnn-softmax", "batch"])
 def test_no_page_break_parts_a_chain(name: str, tmp_path: Path) -> None:
     """Each box is asked for its page at its beginning and at its end."""
-    typst = pytest.importorskip("typst")
+    query = pytest.importorskip("typst").query
     mark = "#context [#metadata(here().page()) <page>]"
     source = example(name, tmp_path).report("typ")
     boxes = re.findall(r"^  ((?:one|wide)\[)(.*)\],$", source, re.M)
     assert len(boxes) > 10
     marked = rf"  \1{mark}\2{mark}],"
     source = re.sub(r"^  ((?:one|wide)\[)(.*)\],$", marked, source, flags=re.M)
-    pages = json.loads(typst.query(source.encode(), "<page>", field="value", ignore_system_fonts=True))
+    pages = json.loads(query(source.encode(), "<page>", field="value", ignore_system_fonts=True))
     assert len(pages) == 2 * len(boxes)
     assert pages[::2] == pages[1::2]
 
