@@ -31,7 +31,7 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]\d+)?")
 
 def example(name: str, **more: Any) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(text(name))
-    return found | {"ask": []} | more
+    return found | {"ask": [], "count_from": 0} | more
 
 
 def numbers(path: Path) -> list[tuple[str, float]]:

@@ -35,7 +35,7 @@ SMALL = sorted(set(PROBLEMS) - LARGE)
 
 def example(name: str, **more: Any) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(text(name))
-    return found | more
+    return found | {"count_from": 0} | more
 
 
 def written(folder: Path, trace: Trace, **job: Any) -> Path:

@@ -74,7 +74,9 @@ def _formula(layout: Layout, placed: Placed, near: dict[Key, Placed], j: int, k:
         return _line(layout, placed, near, j), "live"
     if (block.live and block.kind != "state") or block.kind == "given":  # a state that is found nowhere was recorded
         row = TOP + placed.b * len(layout.book.steps) + placed.t - layout.book.steps.start
-        return f"'{placed.grid.sheet}'!{address(row, block.first + j)}", "copy"
+        return f"'{placed.grid.sheet}'!{address(row, block.first + j)}", (
+            "given" if _is_given(layout, placed, placed) else "copy"
+        )
     return "", "recorded"
 
 
@@ -107,8 +109,9 @@ def edited(layout: Layout, found: Key, j: int, k: int) -> str:
 
 
 def _is_given(layout: Layout, placed: Placed, home: Placed) -> bool:
-    """Whether a copy shows a weight or an input, as it was written."""
-    return is_edited(layout, home) and placed.piece.name not in placed.grid.stage.cell.states
+    """Whether a copy shows a weight or an input, as it was written, or whether a step is valid."""
+    stage, name = placed.grid.stage, placed.piece.name
+    return stage.sources.get(name) == VALID or (is_edited(layout, home) and name not in stage.cell.states)
 
 
 def _home(layout: Layout, placed: Placed) -> Placed | None:
