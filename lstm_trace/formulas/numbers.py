@@ -105,12 +105,12 @@ class Style:
 
     digits: decimals, all if None. significant: so many significant digits instead. lines: decimals of single lines, by
     name. comma: a decimal comma. kept: whether zeros at the end stay, so that what was computed has as many decimals
-    everywhere, and what is given stands as it was written; given: decimals of that, `digits` if None.
+    everywhere. written: whether what is given stands as it was written; given: decimals of that, `digits` if None.
 
     >>> style = Style(4, lines={"c_t": 2}, comma=True)
     >>> str(style.show(2 / 3)), str(style.show(2 / 3, "c_t")), str(Style(significant=3).show(0.0012345))
     ('0,6667', '0,67', '0.00123')
-    >>> style = Style(4, kept=True)
+    >>> style = Style(4, kept=True, written=True)
     >>> str(style.show(0.04)), str(style.show(0.04, given=True)), str(style.show(-1.0, given=True))
     ('0.0400', '0.04', '-1')
     """
@@ -120,6 +120,7 @@ class Style:
     lines: Mapping[str, int] = field(default_factory=dict)
     comma: bool = False
     kept: bool = False
+    written: bool = False
     given: int | None = None
 
     def __post_init__(self) -> None:
@@ -143,10 +144,10 @@ class Style:
         """`value` of the line `name`; see `show`. given: whether a person wrote it down, or it was computed."""
         digits = self.lines.get(name, self.digits if self.given is None or not given else self.given)
         if self.significant is not None and name not in self.lines:
-            zeros = None if self.kept and not given else 0 if self.kept else 1
+            zeros = 0 if self.written and given else None if self.kept else 1
             shown = _significant(value, self.significant, noise, zeros)
         else:
-            zeros = 1 if not self.kept or digits is None else 0 if given else digits
+            zeros = 0 if self.written and given else digits if self.kept and digits is not None else 1
             shown = show(value, digits, noise, zeros)
         return shown._replace(digits=shown.digits.replace(".", ",")) if self.comma else shown
 

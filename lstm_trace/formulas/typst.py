@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ..printable import printable
@@ -45,7 +46,7 @@ def _function(op: str) -> str:
 
 
 def _arguments(nodes: Sequence[Node], texts: list[str]) -> str:
-    mark = "; " if any('"' in text for text in texts) else ", "  # a decimal comma stands in quotes
+    mark = "; " if any(re.search(r'"\d+,\d', text) for text in texts) else ", "  # a decimal comma stands in quotes
     return f"({mark.join(texts)})"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from ...cell.lines import Line, Operand
 from ...cell.network import Stage
@@ -28,13 +28,11 @@ def plan(shown: View, stage: Stage) -> list[tuple[Group, list[Cut | Line]]]:
         return []
     stages = Stages(shown, place, whole=True)
     size = widths(Plain(shown.trace.header.symbols))
+    found = [(g, cuts(shown, g, stage)) for g in shown.grouped(stage) if not _handed_on(stage, g)]
+    room = ROOM * shown.breadth
+    wide = {_form(stage, cut) for _, those in found for cut in those if _too_wide(stages, cut, size, room)}
     return [
-        (
-            group,
-            [part for cut in cuts(shown, group, stage) for part in _fitting(stages, cut, size, ROOM * shown.breadth)],
-        )
-        for group in shown.grouped(stage)
-        if not _handed_on(stage, group)
+        (g, [part for cut in those for part in _fitting(stages, cut, size, room, wide)]) for g, those in found
     ]
 
 
@@ -45,6 +43,9 @@ def written(shown: View, stage: Stage) -> list[Line]:
     chains = [part for _, found in plan(shown, stage) for part in found]
     names = {name for part in chains if isinstance(part, Cut) for name in (part.line.name, *part.inner)}
     names |= {part.name for part in chains if isinstance(part, Line)}
+    for line in reversed(stage.cell.lines):  # what a composite function is made of reads its arguments
+        if line.name in names:
+            names |= {inner.name for inner in map(stage.cell.by_name.get, line.reads) if inner and not inner.assigned}
     return [line for line in stage.cell.lines if line.name in names]
 
 
@@ -54,11 +55,33 @@ def _handed_on(stage: Stage, group: Group) -> bool:
     return group.leader is None and all(x.name in carried and x.op == "where" for x in group.lines)
 
 
-def _fitting(stages: Stages, cut: Cut, size: Callable[[Node], float], room: float) -> Iterator[Cut | Line]:
+Form = tuple[object, ...]
+
+
+def _form(stage: Stage, cut: Cut) -> Form:
+    """Which operations a chain is made of, whatever their operands: gates of a cell have the same."""
+
+    def of(line: Line) -> Form:
+        there = [stage.cell.by_name[o] if isinstance(o, str) and o in cut.inner else None for o in operands(line)]
+        return (line.op, *(None if inner is None else of(inner) for inner in there))
+
+    return of(cut.line)
+
+
+def _too_wide(stages: Stages, cut: Cut, size: Callable[[Node], float], room: float) -> bool:
     parts = stages.parts(cut)
-    if parts is None or _fits(parts, size, room):
+    return parts is not None and not _fits(parts, size, room)
+
+
+def _fitting(
+    stages: Stages, cut: Cut, size: Callable[[Node], float], room: float, wide: Collection[Form] = ()
+) -> Iterator[Cut | Line]:
+    """The chains of a cut; wide: forms that are divided everywhere, so that the gates of a cell look alike."""
+    narrow = not _too_wide(stages, cut, size, room)
+    divided = cut.divided(stages.place.stage.cell)
+    if narrow and not (divided and _form(stages.place.stage, cut) in wide):
         yield cut
-    elif divided := cut.divided(stages.place.stage.cell):
+    elif divided:
         for one in divided:
             yield from _fitting(stages, one, size, room)
     else:

@@ -156,7 +156,8 @@ def _heading(p: _Printer, block: Heading) -> str:
     if p.part is None and block.level == 1:
         return rf"{{\{'Large' if p.tight else 'LARGE'}\bfseries {text}\par}}"
     level, star = (block.level - 1, "*") if p.part is None else (block.level, "*" if p.part.starred else "")
-    return rf"\{NAMES[level]}{star}{{{text}}}" if level < len(NAMES) else rf"\par\textbf{{{text}}}\par\nopagebreak"
+    runs_in = level >= NAMES.index("paragraph") and (p.part is None or level > p.part.number)
+    return rf"\par\textbf{{{text}}}\par\nopagebreak" if runs_in else rf"\{NAMES[level]}{star}{{{text}}}"
 
 
 def _items(p: _Printer, block: Items) -> str:
@@ -217,7 +218,8 @@ def _chains(p: _Printer, block: Chains) -> str:
         width, texts = "0.49" if len(row) > 1 else "1", [_chain(p, chain, layout.room(row)) for chain in row]
         names = [rf"\textbf{{{p.text(chain.title)}}}" if chain.title else "" for chain in row]
         if layout.named:
-            rows.append(_box("0.15", rf"\raggedright{names[0]}\strut") + "%\n" + _box("0.85", texts[0]))
+            name, rest = ("0.15", "0.85") if p.part is None else ("0.2", "0.8")  # the lines of others are shorter
+            rows.append(_box(name, rf"\raggedright{names[0]}\strut") + "%\n" + _box(rest, texts[0]))
             continue
         named = [f"{name}\\\\[2pt]\n{text}" if name else text for name, text in zip(names, texts, strict=True)]
         rows.append("%\n\\hfill\n".join(_box(width, text) for text in named))
