@@ -104,7 +104,7 @@ def test_slider(driver: Browser, folder: Path) -> None:
         driver.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight", windowsVirtualKeyCode=39)
     assert driver.run(shown) == [False, True, False]
     assert driver.run(value) != before
-    assert driver.run("document.querySelector('.bar output').textContent") == "1"
+    assert driver.run("document.querySelector('.bar output').textContent") == "2"  # counted from 1, as the example says
     driver.run("document.querySelector('[name=all]').click()")
     assert driver.run("[...document.querySelectorAll('.step')].some(e => e.hidden)") is False
 
