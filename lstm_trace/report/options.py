@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -58,11 +58,12 @@ class Options:
         """The level of a fragment's highest heading. Raises OptionError for one that there is not."""
         return level_of("section" if self.heading is None else self.heading)
 
-    def numbers(self, trace: Trace) -> Style:
-        """How the numbers of a trace are shown."""
+    def numbers(self, traces: Sequence[Trace]) -> Style:
+        """How the numbers of the traces of one document are shown."""
         if isinstance(self.digits, Style):
             return self.digits
-        found = hand_size.style(trace) if self.digits is None else Style(self.digits)
+        asked = self.digits is not None
+        found = Style(self.digits, written=all(map(hand_size.short, traces))) if asked else hand_size.style(traces)
         return replace(found, **self.style)
 
 

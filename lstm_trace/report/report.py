@@ -98,6 +98,7 @@ def reports(traces: Sequence[Trace], format: str = "md", sources: Sequence[str] 
     check("format", format, tuple(PRINTERS))
     chosen = options_of(format, **options)
     check_part(format, chosen)
+    chosen = replace(chosen, digits=chosen.numbers(traces)) if traces else chosen
     names = sources or [trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)]
     views, faults = [], Faults()
     for trace, name in zip(traces, names, strict=True):
@@ -117,7 +118,7 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     if chosen.count_from is not None:
         trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
-    parts = chosen.detail, chosen.numbers(trace), chosen.selection, chosen.everything, chosen.language
+    parts = chosen.detail, chosen.numbers([trace]), chosen.selection, chosen.everything, chosen.language
     back = any(stage.cell.gradient for stage in trace.stages)
     found = replace(
         view(trace, *parts, paper=format in PAPER and not back), notes=notes, breadth=_breadth(chosen, format)
@@ -142,6 +143,7 @@ def course(done: Training, format: str = "md", **options: Any) -> Report:
     check("format", format, tuple(PRINTERS))
     chosen = options_of(format, **options)
     check_part(format, chosen)
+    chosen = replace(chosen, digits=chosen.numbers(done.traces[:1]))
     views = tuple(_with_symbols(shown(trace, chosen), done) for trace in done.traces)
     return _printed([replace(views[0], course=(done, views))], format, chosen)
 

@@ -31,9 +31,7 @@ def plan(shown: View, stage: Stage) -> list[tuple[Group, list[Cut | Line]]]:
     found = [(g, cuts(shown, g, stage)) for g in shown.grouped(stage) if not _handed_on(stage, g)]
     room = ROOM * shown.breadth
     wide = {_form(stage, cut) for _, those in found for cut in those if _too_wide(stages, cut, size, room)}
-    return [
-        (g, [part for cut in those for part in _fitting(stages, cut, size, room, wide)]) for g, those in found
-    ]
+    return [(g, [part for cut in those for part in _fitting(stages, cut, size, room, wide)]) for g, those in found]
 
 
 def written(shown: View, stage: Stage) -> list[Line]:

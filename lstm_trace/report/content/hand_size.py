@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -49,21 +48,26 @@ def matrices_fit(trace: Trace) -> bool:
     return all(size <= most for a in matrices for size, most in zip(a.shape, MATRIX, strict=True))
 
 
-def style(trace: Trace) -> Style:
-    """The decimals of a report for which none were asked: few at hand size, those noted by hand, or 8.
+def style(traces: Sequence[Trace]) -> Style:
+    """The decimals of reports for which none were asked: few at hand size, those noted by hand, or 8.
 
-    What is given stands as it was written, where that is short. A part of a trace has the decimals of the whole.
+    What is given stands as it was written, where that is short. A part of a trace has the decimals of the whole, and
+    all the problems of a sheet have as many.
     """
-    if (noted := rounded_to(trace.header.arithmetic)) > 0:
-        return Style(noted, given=max(DIGITS, noted))
-    if trace.header.arithmetic is not None or not hand_size(trace, Selection()):
-        return Style(DIGITS)
-    given = FEW[-1] if _short(trace) else None
-    return min((Style(digits, given=given) for digits in FEW), key=partial(_astray, trace))
+    if (noted := max(rounded_to(trace.header.arithmetic) for trace in traces)) > 0:
+        return Style(noted, given=max(DIGITS, noted), written=True)
+    written = all(map(short, traces))
+    if any(trace.header.arithmetic is not None or not hand_size(trace, Selection()) for trace in traces):
+        return Style(DIGITS, written=written)
+    given = FEW[-1] if written else None
+    return min(
+        (Style(digits, given=given, written=written) for digits in FEW),
+        key=lambda style: sum(_astray(trace, style) for trace in traces),
+    )
 
 
-def _short(trace: Trace) -> bool:
-    """Whether no premise has more decimals than are shown."""
+def short(trace: Trace) -> bool:
+    """Whether no premise has more decimals than are shown of a problem of hand size."""
     premises = [*_arrays(trace.parameters), *_arrays(trace.initial), *_arrays(trace.given)]
     premises += [] if trace.x is None else [trace.x]
     return all(np.array_equal(_rounded(values, FEW[-1]), values, equal_nan=True) for values in premises)

@@ -10,6 +10,7 @@ from ...cell.network import Stage
 from ...cell.ops import OPS
 from ...formulas.blocks import Heading
 from ...formulas.tree import heading
+from ...trace.labels import axis
 
 if TYPE_CHECKING:
     from .view import Place, View
@@ -120,6 +121,8 @@ def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Head
         carried = leader.name in cell.states.values()
         key = "line.state" if carried else "line.gate" if is_gate(leader, cell) else "line.output"
         if key == "line.output" and leader.name != cell.output:
-            yield Heading(level, (symbol,))
-            return
+            if axis(shown.trace, place.stage, leader.name) != "y":
+                yield Heading(level, (symbol,))
+                return
+            key = "line.readout"
     yield Heading(level, (f"{words.word(key)} ", symbol))

@@ -73,12 +73,16 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
             head.append((shown.unit(k, width, of),) if width > 1 else (value(name, stage.cell),))
     rows: list[tuple[Text, ...]] = []
     pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
+    nth, dots, before = shown.words.nth, tuple((Dots("down"),) for _ in head), None
     for at in kept(len(pairs), None if shown.everything else TABLE):
         if at is None:
-            rows.append(tuple((Dots("down"),) for _ in head))
+            rows.append(dots)
+            before = None
             continue
         t, b = pairs[at]
-        nth = shown.words.nth
+        if "steps" in shown.cut and before is not None and t > before + 1:
+            rows.append(dots)
+        before = t
         first = [(str(nth(t)),)] * (shown.trace.steps > 1) + [(str(nth(b)),)] * (shown.trace.batch > 1)
         cells = [(Dots(),) if k is None else (shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns]
         rows.append((*first, *cells))
