@@ -109,7 +109,7 @@ def _by_hand(name: str, places: int) -> Arithmetic:
     step = Decimal(1).scaleb(-places)
 
     def noted(value: Decimal) -> Decimal:
-        return value.quantize(step, ROUND_HALF_UP) if value.is_finite() and value.adjusted() < 60 else value
+        return value.quantize(step, ROUND_HALF_UP, CONTEXT) if value.is_finite() and value.adjusted() < 60 else value
 
     return Arithmetic(name, True, _written, _each(noted), premises=False, products=True, sums=False)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ from ..errors import OptionError, raise_all
 DIGITS = 8
 #: Numbers from here on are written with an exponent.
 LARGE = Decimal(10) ** 12
+#: Digits before the point of what is written without an exponent, and those that may stand after it.
+_ENOUGH = Context(prec=400, Emin=MIN_EMIN, Emax=MAX_EMAX)
 #: Digits that a float64 has.
 MOST = 17
 
@@ -105,7 +107,8 @@ class Style:
 
     digits: decimals, all if None. significant: so many significant digits instead. lines: decimals of single lines, by
     name. comma: a decimal comma. kept: whether zeros at the end stay, so that what was computed has as many decimals
-    everywhere. written: whether what is given stands as it was written; given: decimals of that, `digits` if None.
+    everywhere. written: whether what is given stands as it was written, where that is not longer; given: decimals of
+    that, `digits` if None.
 
     >>> style = Style(4, lines={"c_t": 2}, comma=True)
     >>> str(style.show(2 / 3)), str(style.show(2 / 3, "c_t")), str(Style(significant=3).show(0.0012345))
@@ -140,14 +143,29 @@ class Style:
         """Whether every digit is shown."""
         return self.digits is None and self.significant is None and not self.lines
 
-    def show(self, value: Any, name: str = "", noise: float = 0.0, given: bool = False) -> Shown:
-        """`value` of the line `name`; see `show`. given: whether a person wrote it down, or it was computed."""
+    def is_short(self, values: Any) -> bool:
+        """Whether no value has more decimals than are shown of what is given."""
+        digits = self.digits if self.given is None else self.given
+        if digits is None:
+            return True
+        with np.errstate(over="ignore"):  # the largest floats, which stay what they are
+            return bool(np.array_equal(np.round(values, digits), values, equal_nan=True))
+
+    def show(
+        self, value: Any, name: str = "", noise: float = 0.0, given: bool = False, short: bool | None = None
+    ) -> Shown:
+        """`value` of the line `name`; see `show`. given: whether a person wrote it down, or it was computed.
+
+        short: whether that is true of the matrix that it stands in, so that its columns are alike; of it alone if None.
+        """
+        given = given and self.written
+        as_written = given and (self.is_short(value) if short is None else short)
         digits = self.lines.get(name, self.digits if self.given is None or not given else self.given)
         if self.significant is not None and name not in self.lines:
-            zeros = 0 if self.written and given else None if self.kept else 1
+            zeros = 0 if as_written else None if self.kept else 1
             shown = _significant(value, self.significant, noise, zeros)
         else:
-            zeros = 0 if self.written and given else digits if self.kept and digits is not None else 1
+            zeros = 0 if as_written else digits if self.kept and digits is not None else 1
             shown = show(value, digits, noise, zeros)
         return shown._replace(digits=shown.digits.replace(".", ",")) if self.comma else shown
 
@@ -182,7 +200,7 @@ def smallest(digits: int | None) -> Decimal:
 def _rounded(size: Decimal, digits: int | None) -> Decimal:
     if digits is None:
         return size
-    return size.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
+    return size.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _ENOUGH)
 
 
 def _text(size: Decimal, zeros: int = 1) -> str:

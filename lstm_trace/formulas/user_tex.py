@@ -105,12 +105,19 @@ def _atom(tokens: Tokens, format: Format, depth: int, scripted: bool = False) ->
     if command in ACCENTS:
         return format.accent(command, _atom(tokens, format, depth + 1, scripted=True))
     if command in WORDS:  # letter by letter, as in \boldsymbol{\alpha}
-        styled = replace(format, letter=lambda c: _word(format, command, NAMED.get(c, c)))
+        styled = replace(format, letter=lambda c: _letter(format, command, c))
         return _atom(tokens, styled, depth + 1, scripted=True)
     if token["mark"] or (command and command not in NAMED):
         raise ValueError(token[0])
     letter = format.letter(command or _COMMANDS.get(token["sign"], token["sign"]))
     return format.accent(MARKS[token["over"]], letter) if token["over"] else letter
+
+
+def _letter(format: Format, command: str, c: str) -> str:
+    """A letter in a style; a sign or a Greek letter in bold alone: TeX has none of them in words."""
+    if "bold" not in WORDS[command] and not (len(c) == 1 and c.isascii() and c.isalnum()):
+        raise ValueError(c)
+    return _word(format, command, NAMED.get(c, c))
 
 
 def _word(format: Format, command: str, text: str) -> str:

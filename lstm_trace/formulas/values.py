@@ -12,7 +12,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.arithmetic import find, products
 from ..cell.lines import Line, Operand
-from ..cell.network import Stage, scope_and_name
+from ..cell.network import Stage, X, scope_and_name
 from ..trace.trace import Trace
 from .exact import Exact, ExactWalk, evaluate
 from .numbers import DIGITS, Style, fraction
@@ -42,6 +42,7 @@ class Values:
     digits: int | Style | None = DIGITS
     _arrays: dict[tuple[str, Operand], Array | None] = field(default_factory=dict)
     _nums: dict[Key, Num] = field(default_factory=dict)
+    _short: dict[int, bool] = field(default_factory=dict)
 
     @cached_property
     def style(self) -> Style:
@@ -70,7 +71,9 @@ class Values:
             assert values is not None
             value = values[index] if t is None else values[self.trace.index(t), b, index[0]]
             line = self.trace.stage(scope).cell.states.get(name, name)
-            found = Num(self.style.show(value, line, self._noise(key, value), self._is_given(key)), value, key)
+            given = self._premise(key) if self.style.written else None
+            short = given is not None and self._is_short(given)
+            found = Num(self.style.show(value, line, self._noise(key, value), given is not None, short), value, key)
             if len(self._nums) < 100_000:
                 self._nums[key] = found
         return found
@@ -158,20 +161,32 @@ class Values:
         value = evaluate(tree, _printed)
         return "=" if value is not None and value == evaluate(other, _printed) else "≈"
 
-    def _is_given(self, key: Key) -> bool:
-        """Whether a number was written down by a person: a premise, and not a line of this or another layer or step."""
-        scope, name, t, *_ = key
+    def _is_short(self, premise: Array) -> bool:
+        """Whether none of the given values has more decimals than are shown."""
+        short = self._short.get(id(premise))
+        if short is None:
+            self._short[id(premise)] = short = self.style.is_short(premise)
+        return short
+
+    def _premise(self, key: Key) -> Array | None:
+        """The given values of which a number is one; None for what was computed, also in another layer or step."""
+        scope, name, t, b, index = key
         stage = self.trace.stage(scope)
-        if t is None or name in self.trace.given.get(scope, {}):
-            return True
+        if t is None:
+            return self.array(scope, name)
+        if name in self.trace.given.get(scope, {}):
+            return self.trace.given[scope][name]
         if name in stage.cell.by_name:  # of what is put beside each other or cut out, the number itself
             line = stage.cell.by_name[name]
-            copied = self.tree(stage, line, t, key[3], key[4][0]) if line.op in COPIES else None
-            return isinstance(copied, Num) and copied.key is not None and self._is_given(copied.key)
+            copied = self.tree(stage, line, t, b, index[0]) if line.op in COPIES else None
+            return self._premise(copied.key) if isinstance(copied, Num) and copied.key is not None else None
         if name in stage.cell.states:
-            return t + (1 if stage.backwards else -1) not in self.trace.span
+            before = t + (1 if stage.backwards else -1)
+            return None if before in self.trace.span else self.trace.initial.get(scope, {}).get(name)
         source, of = scope_and_name(stage.sources.get(name, ""))
-        return self._is_given((source, of, t, *key[3:])) if source else name in stage.sources
+        if source:
+            return self._premise((source, of, t, b, index))
+        return self.trace.x if stage.sources.get(name) == X else self.trace.given.get(scope, {}).get(name)
 
     def is_exact(self, result: Num) -> bool:
         """Whether a number is shown as exactly what it is."""

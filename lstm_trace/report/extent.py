@@ -44,8 +44,8 @@ def view(
     )  # fmt: skip
     if detail is None:
         shown = replace(shown, detail=_detail(shown))
-    elif detail == "compact" and chosen.unit is not None and not shown.filled:
-        shown = replace(shown, detail="scalar")  # its sums are too long to stand within one another
+    elif chosen.unit is not None and (detail == "vector" or (detail == "compact" and not shown.filled)):
+        shown = replace(shown, detail="scalar")  # one unit is no vector; its sums are too long within one another
     return shown if everything else _bounded(shown, chosen, detail is None)
 
 

@@ -62,9 +62,8 @@ class Options:
         """How the numbers of the traces of one document are shown."""
         if isinstance(self.digits, Style):
             return self.digits
-        asked = self.digits is not None
-        found = Style(self.digits, written=all(map(hand_size.short, traces))) if asked else hand_size.style(traces)
-        return replace(found, **self.style)
+        found = hand_size.style(traces) if self.digits is None else Style(self.digits)
+        return replace(found, **self.style, written=True)
 
 
 def options_of(format: str, **given: Any) -> Options:

@@ -130,7 +130,7 @@ def test_the_updates_on_paper() -> None:
     assert "Here η = 0.1." in text
     start = text.index("b_f⁽¹⁾ =")
     assert text[start:].split("\n")[0] == "b_f⁽¹⁾ = b_f⁽⁰⁾ - η ∂L/∂b_f⁽⁰⁾"
-    assert "[1.0, 0.5] - 0.1 [0.0025016, 0.00214759]" in text
+    assert "[1, 0.5] - 0.1 [0.0025016, 0.00214759]" in text
 
 
 @pytest.mark.parametrize(

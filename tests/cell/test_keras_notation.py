@@ -196,8 +196,8 @@ def test_the_report_turns_the_matrices_so_that_vectors_are_columns() -> None:
     assert "is the part of z from unit 2 to unit 4, counted from 0" in text
     first = lt.run({}, [[1.0, 2.0]], cell={"equations": "h_t = x_t * (x_t[0] < x_t)"}).report("text", detail="scalar")
     assert "h_t = x_t ⊙ [x_t > x_t[0]]" in first
-    assert "unit 1: (2.0)(1.0) = 2.0" in first
-    assert "unit 1: [2.0 > 1.0] = 1.0" in first
+    assert "unit 1: (2)(1.0000) = 2.0000" in first
+    assert "unit 1: [2 > 1] = 1.0000" in first
     assert "[a > b] is 1 where a is greater than b, and 0 elsewhere" in " ".join(first.split())
     plain = lt.run(STORED, X, **CASE).report("text")
     assert "z = Wᵀ x_t + Uᵀ h_{t-1} + b" in plain

@@ -181,7 +181,7 @@ def test_the_comma_in_every_format() -> None:
 
 
 def shown(value: float, digits: int, **more: Any) -> str:
-    return str(Style(digits, kept=True).show(value, **more))
+    return str(Style(digits, kept=True, written=True).show(value, **more))
 
 
 def test_decimals_are_kept_and_what_is_given_stands_as_written() -> None:
@@ -193,9 +193,9 @@ def test_decimals_are_kept_and_what_is_given_stands_as_written() -> None:
         "2.5000e-9",
     ]
     assert [shown(v, 4, given=True) for v in (0.04, 1.0, 0.0, -3.0, 2 / 3)] == ["0.04", "1", "0", "-3", "0.6667"]
-    assert str(Style(4, given=8, kept=True).show(2 / 3, given=True)) == "0.66666667"
+    assert str(Style(4, given=8, kept=True, written=True).show(2 / 3, given=True)) == "0.66666667"
     assert str(Style(significant=3, kept=True).show(0.04)) == "0.0400"
-    assert str(Style(significant=3, kept=True).show(0.04, given=True)) == "0.04"
+    assert str(Style(None, significant=3, kept=True, written=True).show(0.04, given=True)) == "0.04"
 
 
 #: c_t of the exercise is 0.039998 and 0.01674239: few decimals at hand size, more where the printed lines then follow.

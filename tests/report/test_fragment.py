@@ -88,9 +88,9 @@ def test_what_it_needs_is_listed() -> None:
         ("section*", r"\section*{", r"\subsection*{Given}", r"\subsubsection*{Input gate"),
         (1, r"\section{", r"\subsection{Given}", r"\subsubsection{Input gate"),
         ("chapter", r"\chapter{", r"\section{Given}", r"\subsection{Input gate"),
-        ("Subsection", r"\subsection{", r"\subsubsection{Given}", r"\paragraph{Input gate"),
-        ("3", r"\subsubsection{", r"\paragraph{Given}", r"\subparagraph{Input gate"),
-        ("paragraph", r"\paragraph{", r"\subparagraph{Given}", r"\textbf{Input gate"),
+        ("Subsection", r"\subsection{", r"\subsubsection{Given}", r"\textbf{Input gate"),
+        ("3", r"\subsubsection{", r"\textbf{Given}", r"\textbf{Input gate"),
+        ("paragraph", r"\paragraph{", r"\textbf{Given}", r"\textbf{Input gate"),
         ("bold", r"\textbf{", r"\textbf{Given}", r"\textbf{Input gate"),
     ],
 )

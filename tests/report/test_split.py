@@ -28,12 +28,12 @@ HEAD = """\
 Split of h_t[0]
 ═══════════════
 
-L is the value h_t[0] (step t = 2). It is 0.19229846 here and 0.0 in the
-baseline, so that ΔL = 0.19229846 - 0.0 = 0.19229846.
+L is the value h_t[0] (step t = 2). It is 0.19229846 here and 0 in the baseline,
+so that ΔL = 0.19229846 - 0 = 0.19229846.
 """
 #: Each worked out by hand to the digits that are shown, from the values of both traces at step 2.
 LINES = """\
-  tanh(c_t) ≈ [0.38459692, 0.54283695]   tanh(c_t⁰) = [0.0, 0.0]
+  tanh(c_t) ≈ [0.38459692, 0.54283695]   tanh(c_t⁰) = [0, 0]
   ΔL/Δtanh(c_t) = 0.5 ΔL/Δh_t ⊙ (o_t + o_t⁰)
     unit 0 (bright): (1.0)(0.5)(0.5 + 0.5) = 0.5
   ΔL/Δc_t = ΔL/Δtanh(c_t) ⊙ slope_tanh(c_t, c_t⁰)
@@ -52,11 +52,11 @@ Shares
 The share of v is slope times difference, ΔL/Δv ⊙ (v - v⁰), added over its
 entries. What is the same in both traces has no share.
 
-  x_t (step t = 0) = (0.14505147)(2.0 - 0.0) ≈ 0.29010295
-  x_t (step t = 1) = (-0.04890224)(2.0 - 0.0) ≈ -0.09780449
+  x_t (step t = 0) = (0.14505147)(2 - 0) ≈ 0.29010295
+  x_t (step t = 1) = (-0.04890224)(2 - 0) ≈ -0.09780449
 
   All shares together ≈ 0.19229846
-  ΔL = 0.19229846 - 0.0 = 0.19229846
+  ΔL = 0.19229846 - 0 = 0.19229846
 """
 
 

@@ -111,7 +111,10 @@ class Stages:
 
     def _result(self, line: Line) -> Node:
         unit, vector = self.shown.chosen.unit, self._value(line.name)
-        return tidy(vector if unit is None else self._num(line.name, unit))
+        if unit is None:
+            return tidy(vector)
+        values = self._values(line.name)  # one number may serve every unit
+        return tidy(self._num(line.name, 0 if values is not None and values.shape[-1] == 1 else unit))
 
     def _values(self, name: str) -> Array | None:
         return self.shown.values.array(self.place.stage.scope, name)

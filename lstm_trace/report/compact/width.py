@@ -12,6 +12,8 @@ from ...formulas.tree import Call, Factors, Mat, MatVec, Neg, Node, Num, Prod, Q
 _SIGN, _AROUND, _BRACKETS = 2.6, 2.8, 2.0
 #: Between two columns of a matrix where they stand close; a letter, and each letter of its index.
 _GAP, _LETTER, _INDEX = 1.2, 1.4, 0.65
+#: What × 10 takes more than e does.
+_POWER = 3.4
 #: What plain text has for an index, and paper has not.
 _UNSEEN = str.maketrans("", "", "_{}")
 
@@ -46,7 +48,9 @@ def widths(plain: Plain) -> Callable[[Node], float]:
         if isinstance(node, Call):
             return len(sign(node.op)[1]) + _AROUND + sum(map(width, node.args)) + len(node.args) - 1
         text = plain(node)
-        return len(text) if isinstance(node, Num) else _LETTER + _INDEX * (len(text.translate(_UNSEEN)) - 1)
+        if isinstance(node, Num):  # a power of ten is written out: 1.5 × 10⁻⁹ for 1.5e-9
+            return len(text) + (_POWER if node.shown.exponent is not None else 0)
+        return _LETTER + _INDEX * (len(text.translate(_UNSEEN)) - 1)
 
     def _inside(node: Node) -> float:
         return width(node) + (_AROUND if isinstance(node, Sum | Prod) else 0)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 
@@ -51,53 +50,31 @@ def matrices_fit(trace: Trace) -> bool:
 def style(traces: Sequence[Trace]) -> Style:
     """The decimals of reports for which none were asked: few at hand size, those noted by hand, or 8.
 
-    What is given stands as it was written, where that is short. A part of a trace has the decimals of the whole, and
-    all the problems of a sheet have as many.
+    A part of a trace has the decimals of the whole, and all the problems of a sheet have as many.
     """
     if (noted := max(rounded_to(trace.header.arithmetic) for trace in traces)) > 0:
-        return Style(noted, given=max(DIGITS, noted), written=True)
-    written = all(map(short, traces))
+        return Style(noted, given=max(DIGITS, noted))
     if any(trace.header.arithmetic is not None or not hand_size(trace, Selection()) for trace in traces):
-        return Style(DIGITS, written=written)
-    given = FEW[-1] if written else None
-    return min(
-        (Style(digits, given=given, written=written) for digits in FEW),
-        key=lambda style: sum(_astray(trace, style) for trace in traces),
-    )
+        return Style(DIGITS)
+    return Style(min(FEW, key=lambda digits: sum(_astray(trace, digits) for trace in traces)))
 
 
-def short(trace: Trace) -> bool:
-    """Whether no premise has more decimals than are shown of a problem of hand size."""
-    premises = [*_arrays(trace.parameters), *_arrays(trace.initial), *_arrays(trace.given)]
-    premises += [] if trace.x is None else [trace.x]
-    return all(np.array_equal(_rounded(values, FEW[-1]), values, equal_nan=True) for values in premises)
-
-
-def _rounded(values: Array, digits: int | None) -> Array:
-    with np.errstate(over="ignore"):  # the largest floats, which stay what they are
-        return np.round(values, digits or 0)
-
-
-def _arrays(parts: dict[str, dict[str, Array]]) -> Iterator[Array]:
-    return chain.from_iterable(part.values() for part in parts.values())
-
-
-def _astray(trace: Trace, style: Style) -> int:
+def _astray(trace: Trace, digits: int) -> int:
     """How many numbers, shown with so many decimals, are not what the numbers shown before them give."""
 
-    def each(parts: dict[str, dict[str, Array]], digits: int | None) -> dict[str, dict[str, Array]]:
-        return {
-            scope: {name: _rounded(values, digits) for name, values in part.items()} for scope, part in parts.items()
-        }
+    def shown(values: Array) -> Array:
+        with np.errstate(over="ignore"):  # the largest floats, which stay what they are
+            return np.round(values, digits)
 
-    given = style.digits if style.given is None else style.given
+    def each(parts: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
+        return {scope: {name: shown(values) for name, values in part.items()} for scope, part in parts.items()}
+
     printed = replace(
-        trace, lines=each(trace.lines, style.digits), parameters=each(trace.parameters, given),
-        initial=each(trace.initial, given), given=each(trace.given, given), memory=None,
-        x=None if trace.x is None else _rounded(trace.x, given),
+        trace, lines=each(trace.lines), parameters=each(trace.parameters), initial=each(trace.initial),
+        given=each(trace.given), x=None if trace.x is None else shown(trace.x), memory=None,
     )  # fmt: skip
     found = 0
     for stage, line, values in printed.recorded():
         follows = derived(printed, stage.scope, line)
-        found += 0 if follows is None else int(np.count_nonzero(_rounded(follows, style.digits) != values))
+        found += 0 if follows is None else int(np.count_nonzero(shown(follows) != values))
     return found

@@ -156,8 +156,8 @@ def _heading(p: _Printer, block: Heading) -> str:
     if p.part is None and block.level == 1:
         return rf"{{\{'Large' if p.tight else 'LARGE'}\bfseries {text}\par}}"
     level, star = (block.level - 1, "*") if p.part is None else (block.level, "*" if p.part.starred else "")
-    runs_in = level >= NAMES.index("paragraph") and (p.part is None or level > p.part.number)
-    return rf"\par\textbf{{{text}}}\par\nopagebreak" if runs_in else rf"\{NAMES[level]}{star}{{{text}}}"
+    deep = len(NAMES) if p.part is not None and level == p.part.number else NAMES.index("paragraph")
+    return rf"\par\textbf{{{text}}}\par\nopagebreak" if level >= deep else rf"\{NAMES[level]}{star}{{{text}}}"
 
 
 def _items(p: _Printer, block: Items) -> str:

@@ -187,7 +187,7 @@ def _boxed(p: _Printer, block: Boxed) -> str:
 
 
 def _math(p: _Printer, lines: list[str], gap: str) -> str:
-    if len(lines) == 1 and "\n" not in lines[0]:
+    if len(lines) == 1 and "\n" not in lines[0] and lines[0].startswith("&"):
         return p.dialect.display.format(lines[0].removeprefix("&").replace(_BESIDE, _SPACE))
     body = f" \\\\[{gap}]\n".join(lines)
     return p.dialect.display.format(f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}")

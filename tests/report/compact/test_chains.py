@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -246,3 +247,26 @@ def test_any_cell_ends_in_its_recorded_value(case: Case) -> None:
             np.testing.assert_allclose(shown, recorded[t, 0], atol=6e-7, rtol=1e-6)
     for format in ("md", "tex", "typ", "html"):
         assert trace.report(format, detail="compact")
+
+
+def test_a_chain_alone_in_its_display_is_aligned() -> None:
+    """A sign of alignment that belongs to no matrix stands in an environment that has columns."""
+    for name in ("q19", "q22", "gru", "custom-cell"):
+        for math, display in (("github", r"```math\n(.*?)\n```"), ("dollars", r"\$\$\n?(.*?)\n?\$\$")):
+            found = re.findall(display, example(name).report(detail="compact", math=math), re.S)
+            assert found
+            for formula in found:
+                rest = re.sub(r"\\begin\{bmatrix\}.*?\\end\{bmatrix\}", "", formula, flags=re.S)
+                assert "&" not in rest or rest.startswith((r"\begin{aligned}", "\\boxed{\n\\begin{aligned}")), formula
+
+
+def test_a_number_for_all_units_serves_a_chosen_one() -> None:
+    cell, draw = {"kind": "lstm", "layer_norm": True}, np.random.default_rng(0)
+    weights: dict[str, Any] = {}
+    for g in "ifco":
+        weights |= {f"W_x{g}": draw.normal(size=(2, 1)), f"W_h{g}": draw.normal(size=(2, 2))}
+        weights |= {f"gamma_{g}": np.ones(2), f"beta_{g}": np.zeros(2)}
+    trace = lt.run(weights, [[1.0], [2.0]], cell=cell)
+    for format in ("tex", "typ", "text"):
+        last = trace["h_t"][-1, 0, 1]
+        assert f"{last:.3f}" in trace.report(format, detail="compact", unit=1, digits=3)
