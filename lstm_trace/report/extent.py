@@ -53,7 +53,7 @@ def _detail(shown: View) -> Detail:
     """The detail for which there is room; on paper nothing is shown by single terms."""
     trace, chosen = shown.trace, shown.chosen
     if shown.paper and hand_size(trace, chosen):
-        return "compact" if trace.header.arithmetic is None else "scalar"  # each rounded product counts there
+        return "compact"
     if shown.everything:
         return "scalar"
     places = len(shown.steps) * len(shown.rows)

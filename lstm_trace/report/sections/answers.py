@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ...cell.network import Stage
@@ -24,11 +24,14 @@ def answers(shown: View) -> Iterator[Block]:
     if not found:
         return
     yield Heading(2, shown.said("answers"))
-    there = list(_values(shown, found))
-    if shown.detail == "compact" and there:
-        yield Boxed(tuple(there))
-    else:
-        yield from there
+    others = _in_full(shown)
+    if shown.detail != "compact":
+        yield from _values(shown, found, others)
+    elif there := tuple(_values(shown, found)):  # the answers in a box, and what they are in full below it
+        yield Boxed(there)
+        for key, other in others:
+            yield Para(capital(other.words.text("label", what=other.said(key))), leads=True)
+            yield from _values(other, found)
     if any(not shown.counts(t, b) for _, address in found for t, b in _places(shown, address)):
         yield Para(shown.said("answers.padding"))
 
@@ -39,9 +42,11 @@ def _places(shown: View, address: Address) -> list[tuple[int, int]]:
     return [(t, b) for t in steps for b in (shown.rows if address.b is None else (address.b,))]
 
 
-def _values(shown: View, found: list[tuple[Stage, Address]]) -> Iterator[Para | Table | Derivation | Premises]:
+def _values(
+    shown: View, found: list[tuple[Stage, Address]], others: Sequence[tuple[str, View]] = ()
+) -> Iterator[Para | Table | Derivation | Premises]:
+    """What was asked for, each with what it is in `others`."""
     rows: list[tuple[Row, ...]] = []
-    others = _in_full(shown)
     for stage, address in found:
         places = _places(shown, address)
         if not any(shown.counts(t, b) for t, b in places):
