@@ -250,6 +250,9 @@ def splits() -> Iterator[str]:
     yield secants(rerun(both, x=0.5 * both.x), both, last(both)).report("md")
     wrong = rerun(every(0), x=every(0).x)
     wrong.lines["0/forward"]["h_t"][2, 0, 0] += 1
+    cell = {"kind": "rnn", "extra": "y_t = W_hy @ h_t"}
+    weights = {"W_xh": [[1.0]], "W_hh": [[0.5]], "W_hy": [[float(n)] for n in range(9)]}
+    yield lt.run(weights, [[1.0], [2.0]], cell=cell).report("md")
     yield secants(every(0), wrong, "2/h_t[0]").report("md")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...formulas.blocks import Block, Heading, Items, Para, Text
-from ...trace.labels import readout
+from ...trace.labels import axis, readout
 from ..content.view import View
 from ..languages.strings import capital
 from . import gates, readouts, states
@@ -42,7 +42,10 @@ def _few(told: Told) -> Iterator[Text]:
         key = "few.rows.1" if len(told.rows) == 1 else "few.rows"
         yield words.text(key, rows=str(len(told.every_row)), n=str(len(told.rows)))
     for width, line in told.few.items():
-        yield words.text("few.units", few=str(FEW), n=str(width), line=told.symbol(line))
+        if width <= FEW:  # they are all there, of fewer sequences
+            continue
+        key = "few.outputs" if axis(told.shown.trace, told.stage, line) == "y" else "few.units"
+        yield words.text(key, few=str(FEW), n=str(width), line=told.symbol(line))
 
 
 def _rows(told: Told) -> tuple[Text, ...]:
