@@ -194,3 +194,12 @@ def test_the_command_line(tmp_path: Path) -> None:
         assert "--math dollars says how formulas are marked in Markdown, but this report is" in run.output
         assert "leave --math away, or write Markdown (-o x.md, or --format md)" in run.output
     assert not (tmp_path / "q.html").exists()
+
+
+@pytest.mark.parametrize("math", ["github", "dollars"])
+def test_labels_have_no_command_that_katex_lacks(math: str) -> None:
+    problem = {"weights": {"W_xi": [[1.0], [2.0]], "W_hi": [[1.0, 0.0], [0.0, 1.0]]}, "x": [1.0], "ask": ["i_t"]}
+    trace = lt.run({**problem, "names": {"h": ["a~b^c", "x\\y"]}, "h0": [0.0, 0.0]})
+    text = trace.report(math=math)
+    assert r"\text{unit 0 (a∼bˆc)}" in text
+    assert r"\text{unit 1 (x∖y)}" in text

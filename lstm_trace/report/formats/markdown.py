@@ -142,9 +142,14 @@ def _table(p: _Printer, block: Table) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def _label(text: str) -> str:
+    """A text within a formula; what KaTeX cannot write there is a letter that looks like it."""
+    return escaped(text.translate({ord("~"): "∼", ord("^"): "ˆ", ord("\\"): "∖"}))
+
+
 def _derivation(p: _Printer, block: Derivation) -> str:
     lines = [
-        (r" \\" + "\n").join(text for row in rows for text in tex_rows(row, p.tex, p.size, ROOM, escaped, r"\!:\quad"))
+        (r" \\" + "\n").join(text for row in rows for text in tex_rows(row, p.tex, p.size, ROOM, _label, r"\!:\quad"))
         for rows in block.lines
     ]
     return _math(p, lines, "4pt")
