@@ -14,15 +14,25 @@ from .cuts import Cut, cuts, operands
 from .stages import Parts, Stages
 from .width import widths
 
+Plan = list[tuple[Group, list[Cut | Line]]]
+Form = tuple[object, ...]  # which operations a chain is made of
+
 #: So much of a formula, in digits, stand on a line, and so many formulas in a chain; longer ones are divided.
 ROOM, MOST = 70, 8
 
 
-def plan(shown: View, stage: Stage) -> list[tuple[Group, list[Cut | Line]]]:
+def plan(shown: View, stage: Stage) -> Plan:
     """The groups of a stage, each with its chains, which may be none; a line where its formula is too wide.
 
     The last place decides, where nothing is zero any more that was zero before the first step.
     """
+    if stage.scope not in shown.plans:
+        shown.plans[stage.scope] = _planned(shown, stage)
+    found: Plan = shown.plans[stage.scope]
+    return found
+
+
+def _planned(shown: View, stage: Stage) -> Plan:
     place = next((place for place in reversed(shown.places) if place.stage is stage), None)
     if place is None:
         return []
@@ -51,9 +61,6 @@ def _handed_on(stage: Stage, group: Group) -> bool:
     """Whether a group only says that a state is what was worked out before it, since the step is no padding."""
     carried = set(stage.cell.states.values())
     return group.leader is None and all(x.name in carried and x.op == "where" for x in group.lines)
-
-
-Form = tuple[object, ...]
 
 
 def _form(stage: Stage, cut: Cut) -> Form:

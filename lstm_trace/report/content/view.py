@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ...base.arrays import Array
 from ...cell.lines import Line
@@ -104,6 +104,11 @@ class View(Naming):
     def terms(self) -> int | None:
         """How many terms of a sum are shown; more where one unit was chosen."""
         return None if self.everything else MORE if self.chosen.unit is not None else TERMS
+
+    @cached_property
+    def plans(self) -> dict[str, Any]:
+        """What `compact.plan` found for the stages of this view: it is asked for at every step, and always the same."""
+        return {}
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
