@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,12 @@ import pytest
 import lstm_trace as lt
 
 from .. import ROOT
-from .chromium import PROGRAM, Browser, browser
+from .chromium import PROGRAM, Browser
 from .contrast import LINES, TEXT, measured
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here")
 
 TRACE = lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml")
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
 
 
 def page(folder: Path, *parts: str, dark: bool = False) -> Path:

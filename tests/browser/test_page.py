@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.examples import text as example
 
-from .chromium import PROGRAM, Browser, browser
+from .chromium import PROGRAM, Browser
 from .contrast import TEXT, measured
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here")
@@ -29,12 +28,6 @@ _RATIOS = measured("""
   }
   return found;
 """)
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
