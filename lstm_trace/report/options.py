@@ -18,7 +18,7 @@ from .formats.levels import Level, level_of
 from .formats.markdown import MATH
 
 #: Option of a report to the field of the style that it sets.
-STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma", "trim": "kept"}
+STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
 
 
 @checked
@@ -85,10 +85,10 @@ def options_of(format: str, **given: Any) -> Options:
     if chosen := {name: given.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in given}:
         given["selection"] = Selection(**chosen)
     style = {field: value for name, field in STYLE.items() if (value := given.pop(name, None)) is not None}
-    kept = not style.get("kept", False)
+    style["kept"] = not given.pop("trim", None)
     if not isinstance(digits := given.get("digits"), Style):
-        Style(digits, **(style | {"kept": kept}))  # what is wrong with it is wrong for any trace
-    return Options(**given, style=style | {"kept": kept})
+        Style(digits, **style)  # what is wrong with it is wrong for any trace
+    return Options(**given, style=style)
 
 
 def check(what: str, value: str, known: tuple[str, ...]) -> None:

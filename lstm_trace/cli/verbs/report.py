@@ -135,7 +135,8 @@ def command(
     }
     options |= {"title": title, "fragment": fragment, "heading": heading, "count_from": count_from}
     options |= {"math": math, **style, **selection}
-    check_part(chosen, options_of(chosen, **options))  # before a long run would be in vain
+    asked = options_of(chosen, **options)
+    check_part(chosen, asked)  # before a long run would be in vain
     traces = _traces(sources, allow_nonfinite, arithmetic)
     if chosen == "pdf":
         made = pdf_of(traces, sources, **options)
@@ -145,10 +146,8 @@ def command(
     text, svg = str(reports(traces, chosen, sources, **options)), ""
     if illustrate:
         from ...report.illustrated import illustrated
-        from ...trace.rows import Selection
 
-        level = section_level(options_of(chosen, **options))
-        text, svg = illustrated(text, traces[0], picture, Selection(**selection), language, notation, level)
+        text, svg = illustrated(text, traces[0], picture, asked.selection, language, notation, section_level(asked))
     with written(output) as file:
         file.write(text)
         if svg:  # while the report has not appeared yet: where one cannot be written, neither appears

@@ -1,7 +1,7 @@
 """A line worked out in stages: its formula with numbers, then with more and more of it evaluated, up to its value.
 
-Each stage has the values of all lines whose operands are values in the stage before. A stage stands twice: as a tree of
-vectors and matrices, which is printed, and as a tree of numbers for each unit, by which the signs are decided.
+Each stage has the values of all lines whose operands are values in the stage before. A stage has two forms: a tree of
+vectors and matrices, which is printed, and a tree of numbers for each unit, by which the signs are decided.
 """
 
 from __future__ import annotations

@@ -27,9 +27,8 @@ def name_of(shown: View, stage: Stage, address: Address) -> Text:
     """An asked line in words: its symbol, and where, as far as that is not clear."""
     line = stage.cell.by_name.get(address.line)
     symbol, t = Sym(address.line) if line is None else heading(line, stage.cell), address.t
-    if t is not None and Plain(shown.trace.header.symbols)(at := shown.at(stage, t, symbol)) != Plain(
-        shown.trace.header.symbols
-    )(symbol):
+    plain = Plain(shown.trace.header.symbols)
+    if t is not None and plain(at := shown.at(stage, t, symbol)) != plain(symbol):
         symbol, t = at, None  # its index says the step
     where = shown.where(stage, t, address.b)
     unit = address.unit[0] if address.unit is not None else shown.chosen.unit

@@ -1,4 +1,4 @@
-"""Which units of which sequences are told, at which steps, and what they are called."""
+"""Which units of which sequences are described, at which steps, and what they are called."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ...formulas.tree import value as symbol
 from ...trace.labels import Axis, axis, labels
 from ..content.view import View
 
-#: So many units and sequences are told one by one, and more of them where there is a single step; of more, `FEW`.
+#: So many units and sequences are described one by one, and more of them where there is a single step; of more, `FEW`.
 CASES, CASES_OF_A_STEP, FEW = 4, 6, 3
-#: So many steps are told one by one; of more, the least and the most.
+#: So many steps are described one by one; of more, the least and the most.
 STEPS = 4
 
 
@@ -31,7 +31,7 @@ class Case(NamedTuple):
 
 
 class Course(NamedTuple):
-    """The values of one case over the steps that are told, in the order in which they were computed."""
+    """The values of one case over the steps that are described, in the order in which they were computed."""
 
     case: Case
     steps: tuple[int, ...]
@@ -40,9 +40,9 @@ class Course(NamedTuple):
 
 @dataclass
 class Told:
-    """What of one stage is told.
+    """What of one stage is described.
 
-    few: widths of lines to the line by which their few units were chosen, where not all of them are told.
+    few: widths of lines to the line by which their few units were chosen, where not all of them are described.
     """
 
     shown: View
@@ -72,12 +72,12 @@ class Told:
 
     @cached_property
     def most(self) -> int:
-        """How many cases are told one by one."""
+        """How many cases are described one by one."""
         return CASES if len(self.window) > 1 else CASES_OF_A_STEP
 
     @cached_property
     def rows(self) -> tuple[int, ...]:
-        """The rows that are told: all of them, or the first ones."""
+        """The rows that are described: all of them, or the first ones."""
         first = next((line.name for line in self.shown.lines(self.stage)), "")
         units = 1 if self.shown.chosen.unit is not None else self.width((*self._carried, first)[0])
         if units * len(self.every_row) <= self.most:
@@ -85,7 +85,7 @@ class Told:
         return self.every_row[: max(self.most // min(max(units, 1), FEW), 1)]
 
     def cases(self, name: str) -> list[Case]:
-        """The cases of a line that are told: all of them, or those that are the furthest from zero at the end."""
+        """The cases of a line that are described: all of them, or those that are the furthest from zero at the end."""
         width = self.width(name)
         chosen = self.shown.chosen.unit
         units = [u for u in ([chosen] if chosen is not None else range(width)) if u < width]

@@ -95,7 +95,7 @@ def _factors(cell: Cell, name: str) -> dict[str, str]:
 
 
 def facts(told: Told, named: frozenset[str]) -> Iterator[GateFact]:
-    """What each gate did, as far as it was recorded and chosen, in the cases that are told."""
+    """What each gate did, as far as it was recorded and chosen, in the cases that are described."""
     for gate in gates(told.stage.cell, named):
         if not told.shown.chosen.has(gate.name) or told.values(gate.name) is None:
             continue

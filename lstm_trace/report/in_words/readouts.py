@@ -33,7 +33,7 @@ class Predicts(NamedTuple):
 
 
 def facts(told: Told, others: Sequence[str] = ()) -> Iterator[Predicts | Is]:
-    """What each readout says, as far as it was recorded and chosen. others: lines that are told as states."""
+    """What each readout says, as far as it was recorded and chosen. others: lines that are described as states."""
     for name in _told(told):
         if name in others or told.values(name) is None or not told.shown.chosen.has(name):
             continue
@@ -55,7 +55,7 @@ def facts(told: Told, others: Sequence[str] = ()) -> Iterator[Predicts | Is]:
 
 
 def _told(told: Told) -> Iterator[str]:
-    """The lines of the readout with a name that are told: those that were asked for, softmaxes, losses and ends."""
+    """The named lines of the readout that are described: those that were asked for, softmaxes, losses and ends."""
     cell = told.stage.cell
     inner = hidden(cell)
     outside = [line for line in cell.lines if line.assigned and line.name not in inner and not _padded(cell, line.name)]

@@ -14,7 +14,7 @@ from .cases import STEPS, Case, Course, Told
 
 
 class Saying:
-    """Says what is told of one stage."""
+    """Says what is described of one stage."""
 
     def __init__(self, told: Told) -> None:
         self.told, self.words = told, told.shown.words

@@ -13,7 +13,7 @@ from .cases import FEW, Told
 from .saying import Saying
 from .sentences import said
 
-#: So many layers and directions are told; of more, the first and the last.
+#: So many layers and directions are described; of more, the first and the last.
 STAGES = 3
 
 
@@ -36,7 +36,7 @@ def in_words(shown: View) -> Iterator[Block]:
 
 
 def _few(told: Told) -> Iterator[Text]:
-    """Which units and sequences are told, where that is not all of them."""
+    """Which units and sequences are described, where that is not all of them."""
     words = told.shown.words
     if len(told.rows) < len(told.every_row):
         key = "few.rows.1" if len(told.rows) == 1 else "few.rows"
@@ -49,7 +49,7 @@ def _few(told: Told) -> Iterator[Text]:
 
 
 def _rows(told: Told) -> tuple[Text, ...]:
-    """What is told of a stage; nothing where that would only be values, which are among the answers."""
+    """What is described of a stage; nothing where that would only be values, which are among the answers."""
     say, cell = Saying(told), told.stage.cell
     named = frozenset(name for name in (*cell.by_name, *cell.inputs) if say.words.has(f"did.{say.kind}.{name}"))
     carried = _states(say, named)
@@ -58,7 +58,7 @@ def _rows(told: Told) -> tuple[Text, ...]:
 
 
 def _states(say: Saying, gated: frozenset[str]) -> Sequence[str]:
-    """The states that are told, in computing order: of a named cell those that it has a name for, of another all."""
+    """The states that are described, in computing order: of a named cell those that it names, of another all."""
     cell = say.told.stage.cell
     if not cell.carry:
         return ()

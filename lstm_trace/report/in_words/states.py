@@ -13,7 +13,7 @@ from ...explanation.memory import Recurrence, flow, recurrence, terms
 from ...formulas.tree import Fn, Num
 from .cases import Case, Told
 
-#: How far an account may be off, in shares of its largest part, and still be told; more where every result is rounded.
+#: How far an account may be off, in shares of its largest part, and be described; more where each result is rounded.
 _OFF, _OFF_ROUNDED = 0.01, 0.1
 
 
