@@ -1,4 +1,4 @@
-"""A client of the service: runs, values and answers of a server as Python objects. It needs the standard library alone."""
+"""A client of the service: runs, values and answers of a server as Python objects; standard library alone."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Client:
     url: str
     token: str | None = field(default=None, repr=False)
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> Any:
         """The state of the server, with its version."""
         return self._json("GET", "/health")
 
-    def limits(self) -> dict[str, Any]:
+    def limits(self) -> Any:
         """What the server allows."""
         return self._json("GET", "/limits")
 
@@ -100,7 +100,7 @@ class Client:
             if not part["items"] or len(found) >= part["total"]:
                 return found
 
-    def upload(self, path: str | Path, title: str = "", tags: Any = ()) -> dict[str, Any]:
+    def upload(self, path: str | Path, title: str = "", tags: Any = ()) -> Any:
         """Put a problem, trace or model file into the library.
 
         Args:
@@ -170,10 +170,10 @@ class Client:
                     return
             except urllib.error.HTTPError as error:
                 with error:
-                    if error.status == 429 and n < TRIES - 1:
+                    if error.code == 429 and n < TRIES - 1:
                         time.sleep(min(float(error.headers.get("Retry-After") or 1), 10.0))
                         continue
-                    raise _refused(error.status, _document(error.read())) from None
+                    raise _refused(error.code, _document(error.read())) from None
             except (OSError, HTTPException) as error:
                 reason = getattr(error, "reason", error)
                 raise ServiceError(
@@ -220,7 +220,7 @@ class RemoteRun:
             raise ServiceError(0, f"{line} is in {places or 'no layer'}: choose one with layer= and direction=")
         return np.asarray(to_array(found[0]["values"]))
 
-    def at(self, address: str, of: str | None = None) -> dict[str, Any]:
+    def at(self, address: str, of: str | None = None) -> Any:
         """One value with its equation, operands and readers.
 
         Args:
@@ -230,8 +230,7 @@ class RemoteRun:
         Returns:
             The record of docs/service.md.
         """
-        found: dict[str, Any] = self.client._json("GET", f"/runs/{self.id}/at/{quoted(address)}", query={"of": of})
-        return found
+        return self.client._json("GET", f"/runs/{self.id}/at/{quoted(address)}", query={"of": of})
 
     def edit(self, edits: Mapping[str, Any], **changes: Any) -> RemoteRun:
         """A new run with other givens; this one stays as it is.
@@ -243,17 +242,16 @@ class RemoteRun:
         body = {"edits": [{"address": name, "value": value} for name, value in edits.items()], **changes}
         return RemoteRun(self.client, self.client._json("POST", f"/runs/{self.id}/edits", body))
 
-    def diff(self, other: RemoteRun, **tolerance: Any) -> dict[str, Any]:
+    def diff(self, other: RemoteRun, **tolerance: Any) -> Any:
         """The comparison of another run with this one.
 
         Args:
             other: of the same server.
             tolerance: rtol, atol or ulps.
         """
-        found: dict[str, Any] = self.client._json("POST", "/diffs", {"a": self.id, "b": other.id, **tolerance})
-        return found
+        return self.client._json("POST", "/diffs", {"a": self.id, "b": other.id, **tolerance})
 
-    def explain(self, how: str, of: str | None = None, **options: Any) -> dict[str, Any]:
+    def explain(self, how: str, of: str | None = None, **options: Any) -> Any:
         """An explanation of a value.
 
         Args:
@@ -262,13 +260,11 @@ class RemoteRun:
             options: of that explanation.
         """
         body = {"run": self.id, "how": how, **({} if of is None else {"of": of}), **options}
-        found: dict[str, Any] = self.client._json("POST", "/explanations", body)
-        return found
+        return self.client._json("POST", "/explanations", body)
 
-    def verify(self) -> dict[str, Any]:
+    def verify(self) -> Any:
         """The verdict on every line, each derived again from its operands."""
-        found: dict[str, Any] = self.client._json("POST", "/verifications", {"run": self.id})
-        return found
+        return self.client._json("POST", "/verifications", {"run": self.id})
 
     def download(self, file: str, path: str | Path | None = None, **options: Any) -> bytes:
         """One of its files.
