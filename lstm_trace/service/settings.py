@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,15 +58,14 @@ class Limits(BaseModel):
 class Settings:
     """How a service is started.
 
-    host, port: where it listens. store: the address of its database, as SQLAlchemy has them; a SQLite file in the
-    user's own folder of data if None. files: the folder of the stored files; beside that database if None. token:
-    what a request must show; needed where others than this machine can reach the host. sources: files that are put
-    into the store at the start.
+    host, port: where it listens. store: the address of its database, as SQLAlchemy has them. files: the folder of the
+    stored files; beside that database if None. token: what a request must show; needed where others than this machine
+    can reach the host. sources: files that are put into the store at the start.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
-    store: str | None = None
+    store: str = "sqlite:///store.db"
     files: Path | None = None
     token: str | None = None
     sources: tuple[str, ...] = ()
@@ -104,14 +101,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-def data_folder() -> Path:
-    """Where programs keep a user's data on this system, and in it the folder of ours (it need not be there)."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData/Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library/Application Support")
-    else:
-        base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
-    return Path(base) / "lstm-trace"
