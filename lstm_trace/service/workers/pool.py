@@ -115,7 +115,8 @@ class Workers:
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[Process]:
         """A process that is ready; afterwards it, or one in its place, is idle again."""
-        process = self._idle.pop()
+        process = next((process for process in self._idle if process.ready), self._idle[0])  # others may still import
+        self._idle.remove(process)
         try:
             if not process.alive:  # killed from outside while it was idle
                 process = await self._renewed(process)
