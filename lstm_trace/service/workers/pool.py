@@ -115,7 +115,7 @@ class Workers:
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[Process]:
         """A process that is ready; afterwards it, or one in its place, is idle again."""
-        process = next((process for process in self._idle if process.ready), self._idle[0])  # others may still import
+        process = next((process for process in reversed(self._idle) if process.ready), self._idle[0])  # others may still import
         self._idle.remove(process)
         try:
             if not process.alive:  # killed from outside while it was idle
