@@ -25,6 +25,7 @@ from .model.exercises import (
     calc_output_gate,
 )
 from .model.model import Model
+from .model.problem_of import problem
 from .model.sources import open_source, prepare, run
 from .trace.argument_types import checked
 from .trace.files import trace_file
@@ -240,5 +241,5 @@ __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "adjoint",
     "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
     "calc_input_gate", "calc_output_gate", "capture", "diff", "explain", "gradients", "identify", "inspect", "load",
-    "open_source", "prepare", "run", "secants", "sheet", "train", "verify",
+    "open_source", "prepare", "problem", "run", "secants", "sheet", "train", "verify",
 ]  # fmt: skip
