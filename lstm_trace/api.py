@@ -16,6 +16,7 @@ from .errors import LstmTraceError, OptionError
 from .mistakes.identify import Identification
 from .mistakes.identify import identify as search_readings
 from .model.capture import Traces, capture
+from .model.edit import edit
 from .model.exercises import (
     calc_candidate_state,
     calc_cell_state,
@@ -238,8 +239,9 @@ def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
 
 
 __all__ = [
-    "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "adjoint",
-    "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
-    "calc_input_gate", "calc_output_gate", "capture", "diff", "explain", "gradients", "identify", "inspect", "load",
-    "open_source", "prepare", "problem", "run", "secants", "sheet", "train", "verify",
+    "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification",
+    "adjoint", "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
+    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "diff", "edit", "explain", "gradients",
+    "identify", "inspect", "load", "open_source", "prepare", "problem", "run", "secants", "sheet", "train",
+    "verify",
 ]  # fmt: skip
