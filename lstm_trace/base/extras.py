@@ -18,6 +18,7 @@ REQUIREMENTS = {
     "XlsxWriter": "XlsxWriter>=3.1",
     "typst": "typst>=0.14",
     "llvmlite": "llvmlite>=0.45",
+    "psycopg": "psycopg[binary]>=3.2",
 }
 
 

@@ -14,7 +14,7 @@ from lstm_trace.base import extras
 
 from .. import ROOT
 
-USERS = ("torch", "keras", "onnx", "parquet", "xlsx", "pdf", "jit")  # the others are for developers
+USERS = ("torch", "keras", "onnx", "parquet", "xlsx", "pdf", "jit", "postgres")  # the others are for developers
 
 
 def test_what_is_asked_for_is_what_the_project_declares() -> None:
