@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import random
 import sys
 import threading
 import time
@@ -82,9 +81,9 @@ def memory(server: Server) -> float:
     return found
 
 
-def edit(rng: random.Random) -> dict[str, Any]:
-    gate, row, column = rng.choice("ifco"), rng.randrange(2), rng.randrange(3)
-    return {"edits": [{"address": f"W_x{gate}[{row},{column}]", "value": round(rng.uniform(-2, 2), 3)}]}
+def edit(rng: np.random.Generator) -> dict[str, Any]:
+    gate, row, column = "ifco"[rng.integers(4)], rng.integers(2), rng.integers(2)
+    return {"edits": [{"address": f"W_x{gate}[{row},{column}]", "value": round(float(rng.uniform(-2, 2)), 3)}]}
 
 
 def first_run(call: Caller) -> str:
@@ -103,22 +102,22 @@ def test_fifty_clients_for_a_minute(tmp_path: Path) -> None:
         began = time.monotonic()
 
         def client(n: int) -> None:
-            rng, call = random.Random(n), Caller(server)
+            rng, call = np.random.default_rng(n), Caller(server)
             run = first_run(call)
             while time.monotonic() < began + SECONDS:
                 if n == 0 and (not sizes or time.monotonic() > sizes[-1][0] + 2):
                     sizes.append((time.monotonic(), memory(server)))
                 asked: list[tuple[str, str, Any]] = [
                     ("POST", f"/runs/{run}/edits", edit(rng)),
-                    ("GET", f"/runs/{run}/step?t={rng.randrange(3)}", None),
-                    ("GET", f"/runs/{run}/at/{rng.randrange(3)}/c_t%5B{rng.randrange(2)}%5D?of=2/h_t%5B0%5D", None),
+                    ("GET", f"/runs/{run}/step?t={rng.integers(3)}", None),
+                    ("GET", f"/runs/{run}/at/{rng.integers(3)}/c_t%5B{rng.integers(2)}%5D?of=2/h_t%5B0%5D", None),
                     ("GET", f"/runs/{run}/values?line=h_t", None),
                     ("GET", f"/runs/{run}/download/report.md", None),
                     ("POST", "/verifications", {"run": run}),
                     ("GET", "/library", None),
                     ("GET", "/health", None),
                 ]
-                status, found = call(*rng.choice(asked))
+                status, found = call(*asked[rng.integers(len(asked))])
                 statuses[status] += 1
                 assert status in (200, 201, 202, 429), (status, found)
                 if status == 429:
@@ -136,7 +135,7 @@ def test_a_small_edit_is_quick_while_four_are_active(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
 
         def client(n: int) -> None:
-            rng, call = random.Random(n), Caller(server)
+            rng, call = np.random.default_rng(n), Caller(server)
             run = first_run(call)
             for _ in range(60):
                 began = time.perf_counter()
