@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,9 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from ...base.extras import missing
-from ...errors import LstmTraceError
+from ..errors import ServiceError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: Which steps of `migrations/` a database has run; not alembic's own name, which another user's tables may have.
@@ -29,17 +29,23 @@ LOCK = 0x6C73746D
 FORMS = "sqlite:///store.db, or postgresql://user@host/database"
 
 
-class StoreError(LstmTraceError):
+class StoreError(ServiceError):
     """The store cannot be opened, or does not answer: a fault of no request."""
+
+    status, slug, title = 503, "store", "The library cannot be used now"
 
 
 class Database:
-    """An engine, opened and migrated. name: how messages call it, without user and password."""
+    """An engine, opened and migrated. name: how messages call it, without user and password.
+
+    What goes wrong later is told on stderr, where the log is; a client hears that the database does not answer.
+    """
 
     def __init__(self, url: str) -> None:
         """Connect, and run the steps that are missing. Raises StoreError."""
         self.url = _understood(url)
         self.name = _name(self.url)
+        self._open = False
         self.engine = self._engine()
         try:
             with self.told():
@@ -51,6 +57,7 @@ class Database:
         except BaseException:
             self.engine.dispose()
             raise
+        self._open = True
 
     @property
     def is_sqlite(self) -> bool:
@@ -79,16 +86,19 @@ class Database:
         """Raise a StoreError for what a database says when it cannot be used."""
         try:
             yield
-        except NoConnectionError:
-            raise StoreError(f"{self.name}: all connections are in use; try again") from None
         except DBAPIError as error:
-            said = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
-            secret = self.url.password
-            text = said[0].replace(secret, "***") if secret else said[0]
-            advice = "is the server running, and may this user connect?" if not self.is_sqlite else "may it be written?"
-            raise StoreError(f"{self.name}: {text}; {advice}") from None
-        except SQLAlchemyError as error:
-            raise StoreError(f"{self.name}: {type(error).__name__}; is this a database of lstm-trace?") from None
+            said = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+            said = said.replace(self.url.password, "***") if self.url.password else said
+            advice = "may it be written?" if self.is_sqlite else "is the server running, and may this user connect?"
+            raise self._fault(f"{said}; {advice}") from None
+        except SQLAlchemyError as error:  # no connection is free, or the tables are another's
+            raise self._fault(str(error).splitlines()[0]) from None
+
+    def _fault(self, said: str) -> StoreError:
+        if not self._open:
+            return StoreError(f"{self.name}: {said}")
+        logging.getLogger(__name__).error("%s: %s", self.name, said)
+        return StoreError("the library's database does not answer; the messages of the server say why")
 
     def _engine(self) -> Engine:
         waits = {"timeout": PATIENCE} if self.is_sqlite else {"connect_timeout": 10}

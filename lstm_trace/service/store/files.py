@@ -27,6 +27,7 @@ _OURS = re.compile(rf"\.({_ID})\.part|({_ID})(\.[a-z0-9]+)?")
 #: Seconds after which a file without a row is nobody's: another server may be between the file and its row.
 OLD = 3600.0
 MARK = ".store"
+_KEPT = "the file cannot be kept"
 
 
 def is_id(text: str) -> bool:
@@ -43,13 +44,17 @@ class Part:
         self.path = folder / f".{self.id}.part"
         self.bytes = 0
         self._most, self._hash = most, hashlib.sha256()
-        with told(folder):
+        with told(_KEPT):
             self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 - closed with the context
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove it, unless it was placed."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 
@@ -65,14 +70,14 @@ class Part:
             raise TooLargeError(f"the file has more than {self._most:,} bytes, the most that is accepted")
         self._hash.update(content)
         left = memoryview(content)
-        with told(self.path.parent):
+        with told(_KEPT):
             while left:
                 left = left[self._file.write(left) :]
 
     def placed(self, suffix: str) -> Path:
         """The file under its own name, on the disk. Raises StoreError."""
         target = self.path.with_name(f"{self.id}{suffix}")
-        with told(self.path.parent):
+        with told(_KEPT):
             os.fsync(self._file.fileno())
             self._file.close()
             os.replace(self.path, target)
@@ -81,12 +86,12 @@ class Part:
 
 
 @contextmanager
-def told(folder: Path) -> Iterator[None]:
-    """Raise a StoreError for what the file system says of the folder."""
+def told(what: object) -> Iterator[None]:
+    """Raise a StoreError for what the file system says. what: begins the message; a client hears no path."""
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{folder}: {(error.strerror or str(error)).lower()}") from None
+        raise StoreError(f"{what}: {(error.strerror or type(error).__name__).lower()}") from None
 
 
 def claim(folder: Path, store: str) -> None:

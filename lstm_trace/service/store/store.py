@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from ...errors import MissingError, TooLargeError
+from ...errors import TooLargeError
+from ..errors import GoneError, UnknownError
 from .database import Database, StoreError
 from .files import SUFFIXES, Part, claim, is_id, sweep
 from .labels import MOST_TITLE, as_label, checked_tags, checked_title, folded, seen
@@ -23,22 +23,8 @@ MOST_ITEMS = 100_000
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True)
-class Item:
-    """One file that is kept. missing: its row is there, its file is not: somebody removed it, or it is elsewhere."""
-
-    id: str
-    kind: str
-    title: str
-    tags: tuple[str, ...]
-    label: str
-    cell: str
-    sizes: Mapping[str, int]
-    bytes: int
-    created: datetime
-    sha256: str
-    suffix: str
-    missing: bool
+#: A file that is kept, as the API shows it. missing: its row is there, its file is not: removed, or elsewhere.
+Item = dict[str, Any]
 
 
 class Store:
@@ -121,15 +107,15 @@ class Store:
             if once:
                 self.database.lock(connection)
                 same = ITEMS.select().where(ITEMS.c.sha256 == new.sha256, ITEMS.c.label == label)
-                if found := self._items(connection, same.limit(1)):
+                if found := connection.execute(same.limit(1)).all():
                     target.unlink()
-                    return found[0]
+                    return self._shown(connection, found)[0]
             if _count(connection) >= self.most_items:
                 target.unlink()
                 raise TooLargeError(f"the library holds {self.most_items:,} items, the most that it keeps; delete some")
             connection.execute(ITEMS.insert().values(row | {"created": datetime.now(UTC).replace(tzinfo=None)}))
             _tag(connection, new.id, named)
-            return self._one(connection, new.id)
+            return self._shown(connection, [self._row(connection, new.id)])[0]
 
     def add(
         self,
@@ -154,16 +140,25 @@ class Store:
     # -- what is there -------------------------------------------------------------------------------------------
 
     def item(self, id: str) -> Item:
-        """One item. Raises MissingError."""
+        """One item. Raises UnknownError."""
         with self.database.reading() as connection:
-            return self._one(connection, id)
+            return self._shown(connection, [self._row(connection, id)])[0]
 
     def path(self, id: str) -> Path:
-        """Where the file of an item is. Raises MissingError, also where the file is not there."""
-        found = self.item(id)
-        if found.missing:
-            raise MissingError(f"the file of {found.label!r} is missing in the store's folder; upload it again")
-        return self._file(found.id, found.suffix)
+        """Where the file of an item is. Raises UnknownError, and GoneError where the file is not there."""
+        with self.open(id) as file:
+            return Path(file.name)
+
+    def open(self, id: str) -> BinaryIO:
+        """The file of an item, which can be read to its end even if it is deleted meanwhile. Raises as `path`."""
+        with self.database.reading() as connection:
+            row = self._row(connection, id)
+        try:
+            return open(self._file(row), "rb")
+        except FileNotFoundError:
+            raise GoneError(
+                f"the file of {row.label!r} is missing in the folder of the library; upload it again"
+            ) from None
 
     def find(
         self, search: str = "", kind: str = "", tag: str = "", limit: int = 100, offset: int = 0
@@ -182,58 +177,59 @@ class Store:
             fits.append(ITEMS.c.kind == kind)
         if tag:
             fits.append(ITEMS.c.id.in_(sa.select(TAGS.c.item).where(TAGS.c.tag == seen(tag))))
-        newest = sa.select(ITEMS).where(*fits).order_by(ITEMS.c.created.desc(), ITEMS.c.id.desc())
+        newest = ITEMS.select().where(*fits).order_by(ITEMS.c.created.desc(), ITEMS.c.id.desc())
         with self.database.reading() as connection:
-            return self._items(connection, newest.limit(limit).offset(offset)), _count(connection, *fits)
+            rows = connection.execute(newest.limit(limit).offset(offset)).all()
+            return self._shown(connection, rows), _count(connection, *fits)
 
     # -- changes -------------------------------------------------------------------------------------------------
 
     def update(self, id: str, title: str | None = None, tags: Iterable[str] | None = None) -> Item:
-        """Change title or tags; None leaves them. Raises MissingError, and OptionError for what is not kept."""
+        """Change title or tags; None leaves them. Raises UnknownError, and OptionError for what is not kept."""
         new_title = None if title is None else checked_title(title)
         new_tags = None if tags is None else checked_tags(tags)
         with self.database.writing() as connection:
-            old = self._one(connection, id, lock=True)
+            old = self._row(connection, id, lock=True)
             shown = old.title if new_title is None else new_title or old.label
-            named = old.tags if new_tags is None else new_tags
-            words = folded(shown, old.label, old.cell, *named)
-            connection.execute(ITEMS.update().where(ITEMS.c.id == id).values(title=shown, words=words))
-            if named != old.tags:
+            tags = connection.scalars(sa.select(TAGS.c.tag).where(TAGS.c.item == id)).all()
+            if new_tags is not None:
                 connection.execute(TAGS.delete().where(TAGS.c.item == id))
-                _tag(connection, id, named)
-            return self._one(connection, id)
+                _tag(connection, id, tags := new_tags)
+            changed = {"title": shown, "words": folded(shown, old.label, old.cell, *tags)}
+            connection.execute(ITEMS.update().where(ITEMS.c.id == id).values(changed))
+            return self._shown(connection, [self._row(connection, id)])[0]
 
     def delete(self, id: str) -> None:
-        """Delete an item: first its row, then its file. Raises MissingError."""
+        """Delete an item: first its row, then its file. Raises UnknownError."""
         with self.database.writing() as connection:
-            old = self._one(connection, id, lock=True)
+            old = self._row(connection, id, lock=True)
             connection.execute(ITEMS.delete().where(ITEMS.c.id == id))
-        with suppress(OSError):  # open elsewhere, on Windows: the next start removes it
-            self._file(old.id, old.suffix).unlink()
+        with suppress(OSError):  # open elsewhere, on Windows: a later start removes it
+            self._file(old).unlink()
 
     # -- rows ----------------------------------------------------------------------------------------------------
 
-    def _one(self, connection: Connection, id: str, lock: bool = False) -> Item:
-        asked = sa.select(ITEMS).where(ITEMS.c.id == id)
-        found = self._items(connection, asked.with_for_update() if lock else asked) if is_id(id) else []
-        if not found:
-            raise MissingError(f"the library has no item {seen(id)[:60]!r}; it may have been deleted")
-        return found[0]
+    def _row(self, connection: Connection, id: str, lock: bool = False) -> Row[Any]:
+        asked = ITEMS.select().where(ITEMS.c.id == id)
+        found = connection.execute(asked.with_for_update() if lock else asked).first() if is_id(id) else None
+        if found is None:
+            raise UnknownError(f"the library has no item {id!r}; it may have been deleted")
+        return found
 
-    def _items(self, connection: Connection, asked: sa.Select[Any]) -> list[Item]:
-        rows: Sequence[Row[Any]] = connection.execute(asked).all()
+    def _shown(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[Item]:
         tags: dict[str, list[str]] = {row.id: [] for row in rows}
-        for own, tag in connection.execute(sa.select(TAGS.c.item, TAGS.c.tag).where(TAGS.c.item.in_(tags))):
+        asked = sa.select(TAGS.c.item, TAGS.c.tag).where(TAGS.c.item.in_(tags)).order_by(TAGS.c.tag)
+        for own, tag in connection.execute(asked):
             tags[own].append(tag)
-        return [self._read(row, tags[row.id]) for row in rows]
+        return [
+            {name: row._mapping[name] for name in ("id", "kind", "title", "label", "cell", "sizes", "bytes", "sha256")}
+            | {"tags": tags[row.id], "created": f"{row.created.isoformat(timespec='microseconds')}Z"}
+            | {"missing": not self._file(row).is_file()}
+            for row in rows
+        ]
 
-    def _read(self, row: Row[Any], tags: list[str]) -> Item:
-        known = {name: value for name, value in row._mapping.items() if name not in ("words", "created")}
-        there = self._file(row.id, row.suffix).is_file()
-        return Item(**known, tags=tuple(sorted(tags)), created=row.created.replace(tzinfo=UTC), missing=not there)
-
-    def _file(self, id: str, suffix: str) -> Path:
-        return self.folder / f"{id}{suffix}"
+    def _file(self, row: Row[Any]) -> Path:
+        return self.folder / f"{row.id}{row.suffix}"
 
     def _ids(self) -> set[str]:
         with self.database.reading() as connection:
