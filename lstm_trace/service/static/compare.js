@@ -22,14 +22,15 @@ export function Compare({ params, go, settings, said }) {
   };
   const opened = (source, run, x, at) => written("bench", { source: x && run ? `run:${run.id}` : source, at }, settings);
   const link = (at, id) => html`<a class="button" id=${id} href=${opened(b, right.run, bx, at)}>${said("compare.open_b")}</a>`;
+  const both = Boolean(left.needs && right.needs);
   const ready = left.run && right.run;
   const swap = () => go("compare", { ...params, a: b, b: a, ax: bx, bx: ax });
   return html`<h1 class="unseen">${said("compare.title")}</h1>
     <div class="sides">
-      <${Side} side="A" other="B" source=${a} x=${ax} found=${left} offer=${Boolean(b) && bx !== "other" && !right.needs} choose=${choose("a", "ax", right, "bx")} retry=${again}
+      <${Side} side="A" other="B" source=${a} x=${ax} found=${left} offer=${Boolean(b) && bx !== "other" && !right.needs} both=${both} choose=${choose("a", "ax", right, "bx")} retry=${again}
         link=${left.run && html`<a class="button quiet" href=${opened(a, left.run, ax)}>${said("compare.open")}</a>`} said=${said} />
       <button type="button" class="icon swap" disabled=${!a && !b} title=${said("compare.swap")} aria-label=${said("compare.swap")} onClick=${swap}>⇄</button>
-      <${Side} side="B" other="A" source=${b} x=${bx} found=${right} offer=${Boolean(a) && ax !== "other" && !left.needs} choose=${choose("b", "bx", left, "ax")} retry=${again}
+      <${Side} side="B" other="A" source=${b} x=${bx} found=${right} offer=${Boolean(a) && ax !== "other" && !left.needs} both=${both} choose=${choose("b", "bx", left, "ax")} retry=${again}
         link=${right.run && html`<a class="button quiet" href=${opened(b, right.run, bx)}>${said("compare.open")}</a>`} said=${said} />
     </div>
     ${ready && html`<${Comparison} a=${left.run} b=${right.run} params=${params} set=${set} link=${link} first=${Number(settings.count_from || left.run.count_from || 0)}

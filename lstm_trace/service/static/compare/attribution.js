@@ -8,6 +8,7 @@ import { useLoaded } from "./loaded.js";
 // The chosen value: what A and B have there, and which weights and inputs made the difference.
 
 const FEW = 12, WIDTH = 160; // bars before a click, and their width with the zero in the middle
+const ROUNDING = 1e-12; // what is left of the sum below this part of the largest entry is the rounding of the sum itself
 
 /** The value of a run at an address. */
 async function valueAt(run, at, signal) {
@@ -43,13 +44,12 @@ function Split({ found, difference, said }) {
   if (entries.length === 0) return html`<p class="quiet-text">${said("compare.nothing_to_split")}</p>`;
   const shown = all ? entries : entries.slice(0, FEW);
   const sum = shown.reduce((total, entry) => total + entry.amount, 0);
-  const hidden = entries.length - shown.length, rest = difference - sum;
-  const left = found.left_out > 0 ? said("compare.left_out", { n: found.left_out }) : "";
+  const hidden = entries.length - shown.length + found.left_out, rest = difference - sum, most = Math.abs(entries[0].amount);
   return html`<div class="scroll"><table class="split-table">
       <thead><tr><th scope="col" class="left">${said("compare.entry")}</th><th scope="col">${said("compare.contribution")}</th><th><span class="unseen">${said("compare.size")}</span></th></tr></thead>
       <tbody>
-        <${Bars} entries=${shown} most=${Math.max(...entries.map((entry) => Math.abs(entry.amount)))} />
-        ${(hidden > 0 || left) && html`<tr class="rest"><th scope="row">${hidden > 0 ? said("compare.more_entries", { n: hidden }) : ""} ${left}</th><td class="number">${signed(rest, (x) => short(x, 4))}</td><td></td></tr>`}
+        <${Bars} entries=${shown} most=${most} />
+        ${hidden > 0 && html`<tr class="rest"><th scope="row">${said("compare.more_entries", { n: hidden })}</th><td class="number">${Math.abs(rest) < ROUNDING * most ? "≈ 0" : signed(rest, (x) => short(x, 4))}</td><td></td></tr>`}
       </tbody>
       <tfoot><tr><th scope="row">${said("compare.sum")}</th><td class="number">${signed(difference, (x) => short(x, 6))}</td><td></td></tr></tfoot>
     </table></div>

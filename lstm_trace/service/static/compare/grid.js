@@ -70,9 +70,9 @@ export function draw(canvas, grid, values, units, colour) {
   once.getContext("2d").putImageData(small, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(once, 0, 0, grid.width, grid.height);
-  const gap = Math.round(grid.ratio);
-  for (let k = 1; k < grid.columns && grid.cellWidth >= 6 * gap; k += 1) context.clearRect(k * grid.cellWidth - gap, 0, gap, grid.height);
-  for (let k = 1; k < grid.rows && grid.cellHeight >= 6 * gap; k += 1) context.clearRect(0, k * grid.cellHeight - gap, grid.width, gap);
+  const gap = Math.round(grid.ratio), apart = Math.min(grid.cellWidth, grid.cellHeight) >= 8 * gap;
+  for (let k = 1; k < grid.columns && apart; k += 1) context.clearRect(k * grid.cellWidth - gap, 0, gap, grid.height);
+  for (let k = 1; k < grid.rows && apart; k += 1) context.clearRect(0, k * grid.cellHeight - gap, grid.width, gap);
 }
 
 /** Whole numbers from 0 to below `count`, at most about `most` of them, at even distances of 1, 2 or 5 times a power of 10. */

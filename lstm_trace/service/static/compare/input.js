@@ -38,13 +38,13 @@ export function inputName(x, other, said) {
 }
 
 /**
- * @param {{side: string, other: string, title: string, offer: boolean, use: (x: string) => void}} props
- *   offer: whether the other side has an x
+ * @param {{side: string, other: string, title: string, offer: boolean, both: boolean, use: (x: string) => void}} props
+ *   offer: whether the other side has an x; both: whether it is a model without one as well
  */
-export function InputChooser({ side, other, title, offer, use, said }) {
+export function InputChooser({ side, other, title, offer, both, use, said }) {
   const [pasting, setPasting] = useState(false);
   return html`<div class="needs-input" role="group" aria-label=${said("compare.x.needed")}>
-    <p>${said("compare.x.about", { title })}</p>
+    <p>${said(both ? "compare.x.about_both" : "compare.x.about", { title, other })}</p>
     <div class="row-of">
       ${offer && html`<button type="button" class="main" onClick=${() => use("other")}>${said("compare.x.other", { side: other })}</button>`}
       <${Picker} id=${`x-${side}`} label=${said("compare.x.picker", { side })} title="" placeholder=${said("compare.x.pick")} bench=${asSources(said)} kinds=${["problem", "trace"]} choose=${use} said=${said} />

@@ -4,13 +4,19 @@ import { number, short } from "./figures.js";
 
 // The table by line, in computing order: where a difference begins, and how it grows.
 
-const DECADES = 12, BAR = 64; // the bar shows so many powers of ten below the largest difference of all
+const BAR = 64, LEAST_DECADES = 2; // the width of a bar, and how many powers of ten it shows at least
 const MARKS = { same: "=", different: "≠", inconclusive: "?" };
 
+/** How many powers of ten lie between the smallest and the largest difference, with a bit of bar for the smallest. */
+function decadesOf(differences) {
+  const span = Math.log10(Math.max(...differences) / Math.min(...differences));
+  return Math.max(LEAST_DECADES, span * 1.1);
+}
+
 /** A difference as a length, by powers of ten. */
-function Bar({ value, most }) {
+function Bar({ value, most, decades }) {
   const x = number(value);
-  const part = x > 0 && most > 0 ? Math.max(0.02, 1 + Math.log10(x / most) / DECADES) : Number.isNaN(x) ? 1 : 0;
+  const part = x > 0 && most > 0 ? Math.max(0.02, 1 + Math.log10(x / most) / decades) : Number.isNaN(x) ? 1 : 0;
   return html`<svg class="bar" width=${BAR} height="8" aria-hidden="true"><rect width=${Math.min(1, part) * BAR} height="8" rx="1" /></svg>`;
 }
 
@@ -22,7 +28,8 @@ export function Lines({ lines, shown, choose, first, said }) {
   const [all, setAll] = useState(false);
   const differing = lines.filter((line) => number(line.largest) !== 0);
   const listed = all || differing.length === 0 ? lines : differing;
-  const most = Math.max(0, ...lines.map((line) => number(line.largest)).filter(Number.isFinite));
+  const finite = differing.map((line) => number(line.largest)).filter(Number.isFinite);
+  const most = Math.max(0, ...finite), decades = decadesOf(finite);
   const scopes = new Set(lines.map((line) => line.scope)).size;
   return html`<section class="panel by-line" aria-labelledby="by-line">
     <div class="head">
@@ -35,7 +42,7 @@ export function Lines({ lines, shown, choose, first, said }) {
       <thead><tr>
         <th scope="col" class="left">${said("compare.line")}</th>
         <th scope="col"><abbr title=${said("compare.largest")}>max |b − a|</abbr></th>
-        <th scope="col"><span class="unseen">${said("compare.size")}</span></th>
+        <th scope="col" class="bars"><span class="unseen">${said("compare.size")}</span></th>
         <th scope="col" class="left">${said("compare.where")}</th>
       </tr></thead>
       <tbody>${listed.map((line) => {
@@ -44,7 +51,7 @@ export function Lines({ lines, shown, choose, first, said }) {
           <th scope="row"><span class=${`mark ${line.verdict}`} title=${said(`compare.verdict.${line.verdict}`)}>${MARKS[line.verdict]}<span class="unseen"> ${said(`compare.verdict.${line.verdict}`)}</span></span>
             ${scopes > 1 && html`<span class="quiet-text">${line.scope}/</span>`}<code>${line.line}</code></th>
           <td class="number" title=${said("compare.bound_is", { bound: short(line.bound) })}>${short(line.largest)}</td>
-          <td><${Bar} value=${line.largest} most=${most} /></td>
+          <td class="bars"><${Bar} value=${line.largest} most=${most} decades=${decades} /></td>
           <td class="left"><button type="button" class="quiet where" aria-current=${here ? "true" : undefined} onClick=${() => choose(address(line))}
             >${said("compare.step_unit", { t: line.t + first, unit: line.unit + first })}<span class="unseen"> ${said("compare.of_line", { line: line.line })}</span></button></td>
         </tr>`;

@@ -40,11 +40,11 @@ function Facts({ run, said }) {
 }
 
 /**
- * @param {{side: string, other: string, source: string, x: string, found: object, offer: boolean, link: any,
+ * @param {{side: string, other: string, source: string, x: string, found: object, offer: boolean, both: boolean, link: any,
  *   choose: (source: string, x: string) => void}} props
- *   side, other: A and B; found: of useSide; offer: whether the other side has an x; link: opens it on the bench
+ *   side, other: A and B; found: of useSide; offer: whether the other side has an x; both: whether both are models without one; link: opens it on the bench
  */
-export function Side({ side, other, source, x, found, offer, link, choose, retry, said }) {
+export function Side({ side, other, source, x, found, offer, both, link, choose, retry, said }) {
   const { run, needs, error, loading, title } = found;
   return html`<section class=${`panel side side-${side}`} aria-label=${said(`compare.side.${side}`)} aria-busy=${loading}>
     <div class="head">
@@ -56,7 +56,7 @@ export function Side({ side, other, source, x, found, offer, link, choose, retry
     ${run && html`<${Facts} run=${run} said=${said} />`}
     ${!run && !needs && !error && html`<p class="quiet-text facts">${loading ? said("shell.loading") : said("compare.pick_about")}</p>`}
     ${run && x && html`<p class="row-of">${inputName(x, other, said)} <button type="button" class="quiet" onClick=${() => choose(source, "")}>${said("compare.x.change")}</button></p>`}
-    ${needs && html`<${InputChooser} side=${side} other=${other} title=${needs.title || needs.label} offer=${offer} use=${(to) => choose(source, to)} said=${said} />`}
+    ${needs && html`<${InputChooser} side=${side} other=${other} title=${needs.title || needs.label} offer=${offer} both=${both} use=${(to) => choose(source, to)} said=${said} />`}
     <${Fault} error=${error} retry=${error && retry} said=${said} />
     ${error && x && html`<button type="button" onClick=${() => choose(source, "")}>${said("compare.x.change")}</button>`}
   </section>`;

@@ -54,7 +54,8 @@ export function Tolerance({ values, change, said }) {
       <input type="text" inputmode="decimal" size="8" id=${`tolerance-${name}`} value=${typed[name]} aria-invalid=${!valid(typed[name])} placeholder=${said("compare.by_bound")}
         onInput=${(event) => setTyped({ ...typed, [name]: event.target.value.trim() })} onBlur=${apply} /></label>`)}
     <button type="submit">${said("compare.apply")}</button>
-    <button type="button" class="quiet" disabled=${NAMES.every((name) => values[name] === "")} onClick=${() => change({ rtol: "", atol: "", ulps: "" })}>${said("compare.use_bound")}</button>
+    ${NAMES.every((name) => values[name] === "") ? html`<span class="quiet-text">${said("compare.judged_by_bound")}</span>`
+      : html`<button type="button" class="quiet" onClick=${() => change({ rtol: "", atol: "", ulps: "" })}>${said("compare.use_bound")}</button>`}
     ${wrong.length > 0 && html`<span class="bad" role="alert">${said("compare.not_a_tolerance", { name: wrong.join(", ") })}</span>`}
   </form>`;
 }
