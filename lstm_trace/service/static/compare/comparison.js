@@ -18,8 +18,8 @@ function chosenOf(params, found) {
   const known = (at) => at && found.lines.some((line) => name(line) === name(at));
   if (known(parts(params.at))) return params.at;
   if (known(parts(found.first?.address))) return found.first.address;
-  const furthest = found.lines.reduce((best, line) => (!best || number(line.largest) > number(best.largest) ? line : best), null);
-  return furthest && number(furthest.largest) !== 0 ? address(furthest) : "";
+  const furthest = found.lines.reduce((best, line) => (!best || number(line.largest) > number(best.largest) || best.t === null ? line : best), null);
+  return furthest && furthest.t !== null ? address(furthest) : "";
 }
 
 /** The line of the map: of the address of the page, else that of the chosen value, else the last of all. */
@@ -83,7 +83,7 @@ export function Comparison({ a, b, params, set, link, lost, first, said }) {
         <${MapPanel} a=${a} b=${b} lines=${found.lines} shown=${shown} params=${params} at=${at} batch=${Math.min(a.batch, b.batch)} set=${set} first=${first} said=${said} />
         ${at ? html`<${Chosen} a=${a.id} b=${b.id} at=${at} link=${link(at, "open-chosen")} said=${said} />` : html`<p class="panel quiet-text">${said("compare.choose_value")}</p>`}
       </div>
-      <${Lines} lines=${found.lines} shown=${shown} choose=${choose} first=${first} said=${said} />
+      <${Lines} lines=${found.lines} shown=${shown} choose=${choose} show=${(line) => set({ line: name(line) })} first=${first} said=${said} />
     </div>`}
   </div>`;
 }

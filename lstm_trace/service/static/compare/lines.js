@@ -20,11 +20,15 @@ function Bar({ value, most, decades }) {
   return html`<svg class="bar" width=${BAR} height="8" aria-hidden="true"><rect width=${Math.min(1, part) * BAR} height="8" rx="1" /></svg>`;
 }
 
+/** Whether a line has a largest difference: one without any has no place for it. */
+const placed = (line) => line.t !== null;
+
 /**
- * @param {{lines: object[], shown: {scope: string, line: string}, choose: (address: string) => void}} props
- *   shown: the line of the map; choose: a value was chosen
+ * @param {{lines: object[], shown: {scope: string, line: string}, choose: (address: string) => void,
+ *   show: (line: object) => void}} props
+ *   shown: the line of the map; choose: a value was chosen; show: a line was
  */
-export function Lines({ lines, shown, choose, first, said }) {
+export function Lines({ lines, shown, choose, show, first, said }) {
   const [all, setAll] = useState(false);
   const differing = lines.filter((line) => number(line.largest) !== 0);
   const listed = all || differing.length === 0 ? lines : differing;
@@ -52,8 +56,8 @@ export function Lines({ lines, shown, choose, first, said }) {
             ${scopes > 1 && html`<span class="quiet-text">${line.scope}/</span>`}<code>${line.line}</code></th>
           <td class="number" title=${said("compare.bound_is", { bound: short(line.bound) })}>${short(line.largest)}</td>
           <td class="bars"><${Bar} value=${line.largest} most=${most} decades=${decades} /></td>
-          <td class="left"><button type="button" class="quiet where" aria-current=${here ? "true" : undefined} onClick=${() => choose(address(line))}
-            >${said("compare.step_unit", { t: line.t + first, unit: line.unit + first })}<span class="unseen"> ${said("compare.of_line", { line: line.line })}</span></button></td>
+          <td class="left"><button type="button" class="quiet where" aria-current=${here ? "true" : undefined} onClick=${() => (placed(line) ? choose(address(line)) : show(line))}
+            >${placed(line) ? said("compare.step_unit", { t: line.t + first, unit: line.unit + first }) : said("compare.show_line")}<span class="unseen"> ${said("compare.of_line", { line: line.line })}</span></button></td>
         </tr>`;
       })}</tbody>
     </table></div>

@@ -142,6 +142,7 @@ export function DifferenceMap({ map, scale: kind, chosen, choose, first, said })
     <p class="map-readout number">${words(hovered ?? cursor)}</p>
     <p class="unseen" role="status" aria-live="polite">${spoken}</p>
     <${Legend} scale=${scale} scheme=${scheme} said=${said} />
+    ${map.left_out > 0 && html`<p class="quiet-text">${said("compare.map.left_out", { n: map.left_out })}</p>`}
     ${grid.together > 1 && html`<p class="quiet-text">${said("compare.map.together", { n: grid.together })}</p>`}
     <p id="map-keys" class="quiet-text keys">${said("compare.map.keys")}</p>
     <${MapTable} values=${values} numbers=${numbers} units=${units} first=${first} choose=${choose} said=${said} />

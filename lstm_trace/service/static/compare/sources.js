@@ -30,13 +30,18 @@ const split = (source) => {
   return [source.slice(0, colon), source.slice(colon + 1)];
 };
 
-/** x of a run, (T, B, I) as nested lists. */
+/** x of a run in the order in which it was given, and which order that is: (T, I), (T, B, I) or (B, T, I). */
 async function inputOf(run) {
   const { premises } = await get(`/runs/${run.id}/premises`);
-  return premises.find((premise) => premise.address === "x").values;
+  const { values, shape } = premises.find((premise) => premise.address === "x");
+  const made = { ...run.spec.problem, ...run.spec };
+  const lengths = made.lengths ? { lengths: made.lengths } : {};
+  if (shape.length < 3) return { x: values, ...lengths };
+  const batch_first = run.steps === run.batch ? Boolean(made.batch_first) : shape[0] !== run.steps;
+  return { x: values, batch_first, ...lengths };
 }
 
-/** x as a run wants it: pasted numbers as they are, the x of another source time first. */
+/** x as a run wants it: pasted numbers as they are, the x of another source as that source has it. */
 async function input(x, other, item) {
   if (x.startsWith("[")) return { x: JSON.parse(x) };
   if (x === "other" && !other.source) throw new NeedsInput(item);
@@ -44,7 +49,7 @@ async function input(x, other, item) {
   const run = await from.catch((error) => {
     throw error instanceof NeedsInput ? new NeedsInput(item) : error; // the other side has no x either
   });
-  return { x: await inputOf(run), batch_first: false };
+  return inputOf(run);
 }
 
 async function make(kind, name, x, other) {

@@ -1,4 +1,4 @@
-import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
+import { html, useLayoutEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { href, part } from "../api.js";
 import { Fault } from "../parts.js";
 import { bytes, sizes, tagsOf, titleOf, when } from "./describe.js";
@@ -11,7 +11,7 @@ function Edit({ item, save, cancel, said }) {
   const [tags, setTags] = useState(item.tags.join(", "));
   const [error, setError] = useState(null);
   const field = useRef(null);
-  useEffect(() => field.current.focus(), []);
+  useLayoutEffect(() => field.current.focus(), []);
   const submit = (event) => {
     event.preventDefault();
     save({ title: title.trim(), tags: tagsOf(tags) }).catch(setError);
@@ -52,6 +52,7 @@ export function ItemRow({ item, ticks, tick, open, change, ask, filter, language
       ${editing ? html`<${Edit} item=${item} save=${save} cancel=${back} said=${said} />` : html`
         <a class="item-title" href=${open}>${name}</a>
         ${item.label && item.label !== name && html`<span class="quiet-text file-name">${item.label}</span>`}
+        ${item.missing && html`<span class="bad"> ${said("library.missing")}</span>`}
         ${item.tags.length > 0 && html`<span class="tags">${item.tags.map((tag) => html`<button type="button" key=${tag} class="tag" onClick=${() => filter(tag)}
           ><span class="unseen">${said("library.tagged")} </span>${tag}</button>`)}</span>`}`}
     </th>
