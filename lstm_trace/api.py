@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .report.sheet import Sheet
+    from .service.client import Client
 
 
 @checked
@@ -236,9 +237,28 @@ def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
     return frame(split(a, b, of))
 
 
+@checked
+def client(url: str, token: str | None = None) -> Client:
+    """A client of a server that `lstm-trace serve` started (docs/service.md).
+
+    Args:
+        url: of the server, `http://127.0.0.1:8000`.
+        token: the one that it was started with, if any.
+
+    Returns:
+        A client: `run`, `library`, `upload`, ….
+
+    >>> client("http://127.0.0.1:8000")
+    Client(url='http://127.0.0.1:8000')
+    """
+    from .service.client import Client
+
+    return Client(url, token)
+
+
 __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "adjoint",
     "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
-    "calc_input_gate", "calc_output_gate", "capture", "diff", "explain", "gradients", "identify", "inspect", "load",
-    "open_source", "prepare", "run", "secants", "sheet", "train", "verify",
+    "calc_input_gate", "calc_output_gate", "capture", "client", "diff", "explain", "gradients", "identify", "inspect",
+    "load", "open_source", "prepare", "run", "secants", "sheet", "train", "verify",
 ]  # fmt: skip
