@@ -25,6 +25,7 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+<<<<<<< HEAD
     body_bytes: int = Field(64 * _MB, gt=0, description="bytes of a request's body")
     values_per_run: int = Field(
         20_000_000, gt=0, description="values of a run: steps x batch x the widths of all lines"
@@ -44,6 +45,37 @@ class Limits(BaseModel):
     listed: int = Field(10_000, gt=0, description="rows of a table in one reply")
     items: int = Field(100_000, gt=0, description="items of the library")
     retry_after: int = Field(1, gt=0, description="seconds to wait after a reply 429, as its header Retry-After says")
+=======
+    body_bytes: int = Field(default=64 * _MB, gt=0, description="bytes of a request's body")
+    values_per_run: int = Field(
+        default=20_000_000, gt=0, description="values of a run: steps x batch x the widths of all lines"
+    )
+    seconds: float = Field(default=10.0, gt=0, description="of a computation, after which it is stopped")
+    at_once: int = Field(default=2, gt=0, description="computations that run at the same time")
+    waiting: int = Field(
+        default=16, ge=0, description="computations that wait for their turn; beyond that the reply is 429"
+    )
+    wait_seconds: float = Field(
+        default=5.0, ge=0, description="that a computation waits for its turn before the reply is 429"
+    )
+    worker_bytes: int = Field(default=4_000 * _MB, gt=0, description="of memory that one computation may take")
+    reply_within: float = Field(
+        default=1.0, ge=0, description="seconds after which the reply is 202 and the address of a job"
+    )
+    jobs: int = Field(default=64, gt=0, description="finished jobs that are kept")
+    job_bytes: int = Field(default=256 * _MB, gt=0, description="of the replies of finished jobs that are kept")
+    job_seconds: float = Field(default=300.0, gt=0, description="that a finished job is kept")
+    runs: int = Field(
+        default=256, gt=0, description="runs that are kept; the one that was not used for longest goes first"
+    )
+    run_bytes: int = Field(default=1_000 * _MB, gt=0, description="of the runs that are kept")
+    live_units: int = Field(default=64, gt=0, description="units of the widest line of a run that is shown whole")
+    listed: int = Field(default=10_000, gt=0, description="rows of a table in one reply")
+    items: int = Field(default=100_000, gt=0, description="items of the library")
+    retry_after: int = Field(
+        default=1, gt=0, description="seconds to wait after a reply 429, as its header Retry-After says"
+    )
+>>>>>>> wt-b2a
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def memory(server: Server) -> float:
 
 
 def edit(rng: np.random.Generator) -> dict[str, Any]:
-    gate, row, column = "ifco"[rng.integers(4)], rng.integers(2), rng.integers(3)
+    gate, row, column = "ifco"[rng.integers(4)], rng.integers(2), rng.integers(2)
     return {"edits": [{"address": f"W_x{gate}[{row},{column}]", "value": round(float(rng.uniform(-2, 2)), 3)}]}
 
 
