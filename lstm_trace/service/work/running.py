@@ -21,7 +21,7 @@ from ...trace.files import trace_file
 from ...trace.files.schema import LayoutSpec, validate
 from ...trace.files.trace_file import is_trace
 from ...trace.trace import Trace
-from ..bodies import SOURCES, Edits, Spec
+from ..bodies import SOURCES, Edits, Spec, read
 from .describing import described
 from .kept import Bounds, Recipe, Record, drop, keep, opened, record
 
@@ -52,7 +52,7 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
 
     Raises LstmTraceError.
     """
-    spec = validate(Spec, body, "the request")
+    spec = read(Spec, body)
     named = [name for name in SOURCES if getattr(spec, name) is not None]
     if len(named) != 1:
         found = " and ".join(named) or "none"
@@ -69,7 +69,7 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
 
 def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Made:
     """The run of another one's spec with more edits, other equations or another arithmetic; else as `make`."""
-    change, before, parent = validate(Edits, body, "the request"), record(path).recipe, Path(path)
+    change, before, parent = read(Edits, body), record(path).recipe, Path(path)
     more = {one.address: to_list(one.value) for one in change.edits}
     kept = {address: value for address, value in before.edits.items() if address not in more}
     recipe = before._replace(edits={**kept, **more})  # the last value of an address, where it came
