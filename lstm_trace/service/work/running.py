@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import to_list
-from ...engine.rerun import in_arithmetic, rerun
+from ...base.arrays import to_array, to_list, word
+from ...engine.rerun import in_arithmetic
 from ...errors import LstmTraceError, OptionError, TooLargeError
 from ...examples import text
+from ...model.edit import edit as change
 from ...model.problem import read_problem
 from ...model.sources import prepare
 from ...printable import json_text
@@ -21,6 +22,7 @@ from ...trace.files import trace_file
 from ...trace.files.schema import LayoutSpec, validate
 from ...trace.files.trace_file import is_trace
 from ...trace.trace import Trace
+from ...verification.changes import changes
 from ..bodies import SOURCES, Edits, Spec, read
 from .describing import described
 from .kept import Bounds, Recipe, Record, drop, keep, opened, record
@@ -69,11 +71,11 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
 
 def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Made:
     """The run of another one's spec with more edits, other equations or another arithmetic; else as `make`."""
-    change, before, parent = read(Edits, body), record(path).recipe, Path(path)
-    more = {one.address: to_list(one.value) for one in change.edits}
+    said, before, parent = read(Edits, body), record(path).recipe, Path(path)
+    more = {one.address: to_list(one.value) for one in said.edits}
     kept = {address: value for address, value in before.edits.items() if address not in more}
     recipe = before._replace(edits={**kept, **more})  # the last value of an address, where it came
-    others: dict[str, Any] = {name: getattr(change, name) for name in CHANGES if name in change.model_fields_set}
+    others: dict[str, Any] = {name: getattr(said, name) for name in CHANGES if name in said.model_fields_set}
     if not others:
         return _made(recipe, parent.parent, bounds, lambda: edited(opened(path), more, None, bounds), parent)
     spec = validate(Spec, before.source, "the source").model_copy(update=others)
@@ -171,15 +173,14 @@ def _called(item: Item | None) -> Iterator[None]:
 
 
 def edited(trace: Trace, edits: Mapping[str, Any], equations: str | None, bounds: Bounds) -> Trace:
-    """A trace with other premises, or other equations."""
+    """A trace with other premises, or other equations; as it is where there are none."""
     if not edits and equations is None:
         return trace
-    parameters = {scope: {name: np.array(a) for name, a in here.items()} for scope, here in trace.parameters.items()}
-    for address, value in edits.items():
-        place = trace.locate(address)
-        parameters[place.scope][place.line][... if place.unit is None else place.unit] = value
-    return rerun(trace, parameters=parameters)
+    values = {address: to_array(value) for address, value in edits.items()}
+    return change(trace, values, equations, lambda model: check(model.laid_out()[1].numbers, bounds))
 
 
-def _changed(a: Trace, b: Trace) -> list[Any]:
-    return []
+def _changed(a: Trace, b: Trace) -> list[dict[str, Any]]:
+    """The lines that an edit changed, with the largest change of each and where it is."""
+    names = ("scope", "line", "largest", "t", "b", "unit")
+    return [dict(zip(names, map(word, row), strict=True)) for row in changes(a, b)]
