@@ -32,6 +32,7 @@ from .trace.argument_types import checked
 from .trace.files import trace_file
 from .trace.trace import Trace
 from .verification.compare import Comparison, Tolerance, compare
+from .verification.gaps import changes, gap
 from .verification.verify import Verification, verify
 from .weights.find import find
 from .weights.found import SAYING, as_asked
@@ -261,6 +262,7 @@ def client(url: str, token: str | None = None) -> Client:
 __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "adjoint",
     "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
-    "calc_input_gate", "calc_output_gate", "capture", "client", "diff", "edit", "explain", "gradients", "identify",
-    "inspect", "load", "open_source", "prepare", "problem", "run", "secants", "sheet", "train", "verify",
+    "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "diff", "edit", "explain", "gap",
+    "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem", "run", "secants", "sheet", "train",
+    "verify",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from ...tables.explanation import Explanation
 from ...tables.explanations import explanation
 from ...tables.verification import told
 from ...trace.trace import Trace
-from ...verification.changes import changes, gap
+from ...verification.gaps import changes, gap
 from ...verification.compare import Comparison, Tolerance, compare
 from ...verification.measures import LineDifference
 from ...verification.verify import verify

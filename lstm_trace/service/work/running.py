@@ -22,7 +22,7 @@ from ...trace.files import trace_file
 from ...trace.files.schema import LayoutSpec, validate
 from ...trace.files.trace_file import is_trace
 from ...trace.trace import Trace
-from ...verification.changes import changes
+from ...verification.gaps import changes
 from ..bodies import SOURCES, Edits, Spec, read
 from .describing import described
 from .kept import Bounds, Recipe, Record, drop, keep, opened, record
