@@ -124,7 +124,15 @@ def test_every_room_says_what_it_is_for() -> None:
 
 
 def test_tests_mirror_the_rooms() -> None:
-    apart = {"support", "browser", "frameworks", "fuzz", "golden", "office"}  # jobs of their own, and what tests share
+    apart = {
+        "support",
+        "browser",
+        "frameworks",
+        "fuzz",
+        "golden",
+        "load",
+        "office",
+    }  # jobs of their own, and what tests share
     for path in (ROOT / "tests").rglob("test_*.py"):
         parts = Path(path).relative_to(ROOT / "tests").parts[:-1]
         assert not parts or parts[0] in apart or (PACKAGE / Path(*parts)).is_dir(), path

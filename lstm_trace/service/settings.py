@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,27 +23,6 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-<<<<<<< HEAD
-    body_bytes: int = Field(64 * _MB, gt=0, description="bytes of a request's body")
-    values_per_run: int = Field(
-        20_000_000, gt=0, description="values of a run: steps x batch x the widths of all lines"
-    )
-    seconds: float = Field(10.0, gt=0, description="of a computation, after which it is stopped")
-    at_once: int = Field(2, gt=0, description="computations that run at the same time")
-    waiting: int = Field(16, ge=0, description="computations that wait for their turn; beyond that the reply is 429")
-    wait_seconds: float = Field(5.0, ge=0, description="that a computation waits for its turn before the reply is 429")
-    worker_bytes: int = Field(4_000 * _MB, gt=0, description="of memory that one computation may take")
-    reply_within: float = Field(1.0, ge=0, description="seconds after which the reply is 202 and the address of a job")
-    jobs: int = Field(64, gt=0, description="finished jobs that are kept")
-    job_bytes: int = Field(256 * _MB, gt=0, description="of the replies of finished jobs that are kept")
-    job_seconds: float = Field(300.0, gt=0, description="that a finished job is kept")
-    runs: int = Field(256, gt=0, description="runs that are kept; the one that was not used for longest goes first")
-    run_bytes: int = Field(1_000 * _MB, gt=0, description="of the runs that are kept")
-    live_units: int = Field(64, gt=0, description="units of the widest line of a run that is shown whole")
-    listed: int = Field(10_000, gt=0, description="rows of a table in one reply")
-    items: int = Field(100_000, gt=0, description="items of the library")
-    retry_after: int = Field(1, gt=0, description="seconds to wait after a reply 429, as its header Retry-After says")
-=======
     body_bytes: int = Field(default=64 * _MB, gt=0, description="bytes of a request's body")
     values_per_run: int = Field(
         default=20_000_000, gt=0, description="values of a run: steps x batch x the widths of all lines"
@@ -75,22 +52,20 @@ class Limits(BaseModel):
     retry_after: int = Field(
         default=1, gt=0, description="seconds to wait after a reply 429, as its header Retry-After says"
     )
->>>>>>> wt-b2a
 
 
 @dataclass(frozen=True)
 class Settings:
     """How a service is started.
 
-    host, port: where it listens. store: the address of its database, as SQLAlchemy has them; a SQLite file in the
-    user's own folder of data if None. files: the folder of the stored files; beside that database if None. token:
-    what a request must show; needed where others than this machine can reach the host. sources: files that are put
-    into the store at the start.
+    host, port: where it listens. store: the address of its database, as SQLAlchemy has them. files: the folder of the
+    stored files; beside that database if None. token: what a request must show; needed where others than this machine
+    can reach the host. sources: files that are put into the store at the start.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
-    store: str | None = None
+    store: str = "sqlite:///store.db"
     files: Path | None = None
     token: str | None = None
     sources: tuple[str, ...] = ()
@@ -126,14 +101,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-def data_folder() -> Path:
-    """Where programs keep a user's data on this system, and in it the folder of ours (it need not be there)."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData/Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library/Application Support")
-    else:
-        base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
-    return Path(base) / "lstm-trace"
