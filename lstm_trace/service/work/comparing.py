@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from ...base.arrays import to_list, word
-from ...cell.network import layer_and_direction
 from ...errors import OptionError
 from ...printable import printable
 from ...tables import diff
@@ -16,20 +15,20 @@ from ...tables.explanation import Explanation
 from ...tables.explanations import explanation
 from ...tables.verification import told
 from ...trace.trace import Trace
-from ...verification.gaps import changes, gap
+from ...verification.gaps import Change, changes, gap
 from ...verification.compare import Comparison, Tolerance, compare
 from ...verification.measures import LineDifference
 from ...verification.verify import verify
 from ..bodies import Question
 from .kept import opened
-from .reading import dumped, place, span
+from .reading import dumped, place
 
 
 def compared(paths: tuple[str, str], ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None) -> bytes:
     """b compared with a: the answer of `lstm-trace diff`, the first difference, and every line."""
     a, b = map(opened, paths)
     found = compare(a, b, Tolerance(rtol, atol, ulps))
-    places = {(scope, line): at for scope, line, *at in changes(a, b)}
+    places = {(change.scope, change.line): change for change in changes(a, b)}
     said = {
         "a": ids[0],
         "b": ids[1],
@@ -53,9 +52,9 @@ def _first(found: LineDifference) -> dict[str, Any]:
     return {"address": str(found.first), "a": word(a), "b": word(b), "difference": word(b - a), "bound": word(found.bound)}
 
 
-def _line(found: LineDifference, at: list[Any] | None) -> dict[str, Any]:
-    """at: the largest difference with its step, row and unit, where there is one."""
-    _, t, b, unit = at or (0.0, None, None, None)
+def _line(found: LineDifference, at: Change | None) -> dict[str, Any]:
+    """at: where its largest difference is, if there is one."""
+    t, b, unit = (None, None, None) if at is None else (at.t, at.b, at.unit)
     verdict = "different" if found.differing else "same" if np.isfinite(found.bound) else "inconclusive"
     sizes = {"largest": word(found.max_abs), "bound": word(found.bound)}
     return {"scope": found.scope, "line": found.line, **sizes, "t": t, "b": b, "unit": unit, "verdict": verdict}
@@ -67,11 +66,11 @@ def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str 
     scope = place(a, layer, direction).scope
     found = gap(a, b, line, scope, batch)
     shown = found[: max(most // found.shape[-1], 1)]
-    finite = found[np.isfinite(found)]
+    first, finite = max(a.first, b.first), found[np.isfinite(found)]
     said = {
         "scope": scope,
         "line": line,
-        "steps": list(a.span[: len(shown)]),
+        "steps": list(range(first, first + len(shown))),
         "units": found.shape[-1],
         "values": to_list(shown),
         "largest": float(finite.max(initial=0.0)),
@@ -85,7 +84,7 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
     trace, other = opened(path), None if against is None else opened(against)
     given = asked.model_dump(exclude={"run", "how", "of", "against"}, exclude_none=True)
     found = _split(trace, other, asked.of, given) if asked.how == "attribution" else _explained(trace, other, asked, given)
-    rows = [[word(value) for value in row] for row in found.rows[:most]]
+    rows = [[_plain(value) for value in row] for row in found.rows[:most]]
     said = {
         "how": asked.how,
         "of": asked.of,
@@ -111,6 +110,10 @@ def _explained(trace: Trace, other: Trace | None, asked: Question, given: dict[s
     if other is not None and "baseline" in given:
         raise OptionError("against is a baseline itself: leave baseline away")
     return explanation(trace, asked.of, asked.how, **given, **({} if other is None else {"baseline": other}))
+
+
+def _plain(value: Any) -> Any:
+    return word(value.item() if isinstance(value, np.generic) else value)
 
 
 def verified(path: str) -> bytes:

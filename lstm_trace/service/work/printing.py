@@ -69,12 +69,12 @@ def download(path: str, file: str, options: Options) -> tuple[bytes | Path, str]
 
 
 def _named(title: str) -> str:
-    """The title as part of a file's name: no character that a file system, a header or a shell reads in its own way.
+    r"""The title as part of a file's name: no character that a file system, a header or a shell reads in its own way.
 
-    >>> _named("Question 22, the ../whole\\r\\nstep"), _named("…"), _named("Größe: 3")
+    >>> _named("Question 22, the ../whole\r\nstep"), _named("…"), _named("Größe: 3")
     ('Question-22-the-whole-step', 'run', 'Größe-3')
     """
-    return re.sub(r"[\\W_]+", "-", title).strip("-")[:60].rstrip("-") or "run"
+    return re.sub(r"[\W_]+", "-", title).strip("-")[:60].rstrip("-") or "run"
 
 
 def _problem(trace: Trace, _: Options) -> bytes:
@@ -123,14 +123,16 @@ def _saved(trace: Trace, _: Options) -> bytes:
 def _program(trace: Trace, _: Options) -> bytes:
     """A program that makes the run again and prints what was asked for."""
     found = trace.header.arithmetic
+    text = pformat(problem(trace), width=110, sort_dicts=False, compact=True).replace("\n", "\n" + " " * 10)
     more = "" if found is None else f", arithmetic={found!r}"
     return (
         '"""Makes a run of lstm-trace again, and prints the values that were asked for."""\n\n'
         "import lstm_trace as lt\n\n"
-        f"problem = {pformat(problem(trace), width=110, sort_dicts=False, compact=True)}\n\n"
+        f"problem = {text}\n\n"
         f"trace = lt.run(problem{more})\n"
         "for address in trace.asked():\n"
-        "    print(address, trace.at(address.layer, address.direction)[address.line].tolist())\n"
+        "    values = trace.at(address.layer, address.direction, address.t)[address.line]\n"
+        "    print(address, values.tolist())\n"
     ).encode()
 
 

@@ -28,6 +28,7 @@ from ...report.languages.strings import words
 from ...trace.address import positions
 from ...trace.rows import Selection
 from ...trace.trace import Trace
+from ..errors import UnacceptableError
 from . import describing
 from .kept import opened
 
@@ -106,7 +107,7 @@ def values(path: str, part: Part, most: int) -> bytes:
 
 
 def table(path: str, part: Part) -> bytes:
-    """The same as a stream of Arrow, all of it, in the long shape. Raises OptionError where pyarrow is missing."""
+    """The same as a stream of Arrow, all of it, in the long shape. Raises UnacceptableError without pyarrow."""
     trace = opened(path)
     steps = span(part.t, "t", trace.span)
     unit = None if part.unit is None else int(part.unit) if part.unit.isdecimal() else -1
@@ -114,7 +115,10 @@ def table(path: str, part: Part) -> bytes:
         raise OptionError(f"unit: expected a number for a table, found {part.unit!r}")
     window = slice(steps.start, steps.stop)
     chosen = Selection(part.line or None, part.layer, part.direction, window, part.batch, unit)
-    schema, tables = arrow(Job(trace, selection=chosen, padding=True), "a stream of Arrow")
+    try:
+        schema, tables = arrow(Job(trace, selection=chosen, padding=True), "a stream of Arrow")
+    except OptionError as error:
+        raise UnacceptableError(*error.problems) from None
     import pyarrow as pa
 
     stream = io.BytesIO()
@@ -199,6 +203,11 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
     )
     spots = [{"key": spot.key, "line": spot.line, "kind": spot.kind} for spot in found.flow.spots]
     return dumped({"svg": svg, "width": wide, "height": tall, "description": found.description, "spots": spots})
+
+
+def at(path: str, address: str, of: str | None, look: Look) -> bytes:
+    """One value with its equation, operands, readers and gradient."""
+    return dumped(derivation(opened(path), address, of=of, **look._asdict()).record())
 
 
 def looked_at(trace: Trace, look: Look) -> Trace:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +11,10 @@ import numpy as np
 
 from ...base.arrays import to_array, to_list, word
 from ...engine.rerun import in_arithmetic
-from ...errors import LstmTraceError, OptionError, TooLargeError
+from ...errors import OptionError, TooLargeError
 from ...examples import text
 from ...model.edit import edit as change
+from ...model.model import Model
 from ...model.problem import read_problem
 from ...model.sources import prepare
 from ...printable import json_text
@@ -24,7 +24,10 @@ from ...trace.files.trace_file import is_trace
 from ...trace.trace import Trace
 from ...verification.gaps import changes
 from ..bodies import SOURCES, Edits, Spec, read
+from ..store.labels import as_label
+from ..workers.telling import tell
 from .describing import described
+from .inspecting import alone
 from .kept import Bounds, Recipe, Record, drop, keep, opened, record
 
 #: Fields that say how a source is run; another one makes its run anew.
@@ -133,23 +136,28 @@ def _from_source(recipe: Recipe, bounds: Bounds, item: Item | None) -> Trace:
 def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     """The run of a spec's source: of a problem, or of a file of the library."""
     given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first")}
-    if item is not None and is_trace(item.path):
-        surplus = [name for name, value in given.items() if value is not None]
-        if surplus:
-            raise OptionError(f"{item.label}: a trace has its own {', '.join(surplus)}; change them by edits")
-        trace = trace_file.load(item.path)
-        check(sum(a.size for here in trace.lines.values() for a in here.values()), bounds)
-        return trace
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
-    with _called(item):
-        model = prepare(spec.problem) if item is None else prepare(item.path, name=spec.name or "", layout=stored)
-        sequence = model.defaults.x if spec.x is None else spec.x
-        sequence = None if sequence is None else np.atleast_1d(sequence)
-        if sequence is not None and sequence.size:  # a line that is given once is written out for every step and row
-            widths = sum(np.shape(value)[-1] for value in model.defaults.given.values() if np.ndim(value) == 1)
-            check(sequence.size // sequence.shape[-1] * widths, bounds)
-        check(model.laid_out(**given)[1].numbers, bounds)
-        return model.run(**given)
+    if item is None:
+        return _traced(prepare(spec.problem), given, bounds)
+    with alone(item.path, as_label(item.label)) as name:  # no message, and no file, leads to others of the library
+        if not is_trace(name):
+            return _traced(prepare(name, name=spec.name or "", layout=stored), given, bounds)
+        surplus = [what for what, value in given.items() if value is not None]
+        if surplus:
+            raise OptionError(f"{name}: a trace has its own {', '.join(surplus)}; change them by edits")
+        trace = trace_file.load(name)
+    check(sum(a.size for here in trace.lines.values() for a in here.values()), bounds)
+    return trace
+
+
+def _traced(model: Model, given: dict[str, Any], bounds: Bounds) -> Trace:
+    """The run of a model, once it is known to be no larger than it may."""
+    x = model.defaults.x if given["x"] is None else given["x"]
+    if x is not None and np.ndim(x) and np.size(x):  # a line that is given once is written out for every step and row
+        widths = sum(np.shape(value)[-1] for value in model.defaults.given.values() if np.ndim(value) == 1)
+        check(np.size(x) // np.shape(x)[-1] * widths, bounds)
+    check(model.laid_out(**given)[1].numbers, bounds)
+    return model.run(**given, progress=tell)
 
 
 def check(numbers: int, bounds: Bounds) -> None:
@@ -159,17 +167,6 @@ def check(numbers: int, bounds: Bounds) -> None:
             f"the run would hold {numbers:,} values, and this service keeps runs of at most {bounds.values:,} "
             "(values_per_run): trace fewer steps, rows or units, ask for fewer lines, or use the command line"
         )
-
-
-@contextmanager
-def _called(item: Item | None) -> Iterator[None]:
-    """Messages name a file of the library by its label, not by where it is."""
-    try:
-        yield
-    except LstmTraceError as error:
-        if item is None:
-            raise
-        raise type(error)(*(problem.replace(item.path, item.label) for problem in error.problems)) from None
 
 
 def edited(trace: Trace, edits: Mapping[str, Any], equations: str | None, bounds: Bounds) -> Trace:
