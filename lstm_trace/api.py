@@ -260,9 +260,9 @@ def client(url: str, token: str | None = None) -> Client:
 
 
 __all__ = [
-    "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "adjoint",
-    "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
-    "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "diff", "edit", "explain", "gap",
-    "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem", "run", "secants", "sheet", "train",
-    "verify",
+    "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification",
+    "adjoint", "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
+    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "diff", "edit",
+    "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem", "run", "secants",
+    "sheet", "train", "verify",
 ]  # fmt: skip

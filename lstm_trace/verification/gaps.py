@@ -108,7 +108,8 @@ class Change(NamedTuple):
 def changes(a: Trace, b: Trace) -> list[Change]:
     """The lines that an edit changed: those of which a value is another in `b` than in `a`.
 
-    Compared are the values at the steps, rows and units that both have, as numbers. It says what moved and not whether rounding explains it, which is what `lt.diff` does.
+    Compared are the values at the steps, rows and units that both have, as numbers. It says what moved, and not
+    whether rounding explains it, which is what `lt.diff` does.
 
     Args:
         a: the trace before.

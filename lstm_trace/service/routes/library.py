@@ -111,7 +111,6 @@ def file(service: Service, item: str) -> StreamingResponse:
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found['label'], safe='')}",
         "Content-Length": str(found["bytes"]),
-        "X-Content-Type-Options": "nosniff",
     }
     return StreamingResponse(_chunks(content), media_type=OCTETS, headers=headers)
 

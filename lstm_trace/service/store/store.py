@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from ...errors import TooLargeError
+from ...errors import TooLargeError, counted
 from ..errors import GoneError, UnknownError
 from .database import Database, StoreError
 from .files import SUFFIXES, Part, claim, is_id, sweep
@@ -52,6 +53,9 @@ class Store:
             own = connection.scalars(sa.select(STORE.c.id)).one()
         claim(self.folder, own)
         self.missing = sweep(self.folder, self._ids)
+        if self.missing:
+            text = "%s: the files of %s that the library lists are not here; were they moved?"
+            logging.getLogger(__name__).warning(text, self.folder, counted(len(self.missing), "item"))
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,0 +1,79 @@
+// Addresses of numbers: `layer/direction/t/b/line[j]`, `layer/direction/W_xi[j,k]`, `t/b/x_t[k]`, `layer/direction/b/h0[j]`.
+
+const LINE = /^(\d+)\/([\w-]+)\/(\d+)\/(\d+)\/(.+?)(?:\[(\d+)\])?$/;
+
+/** The parts of an address of a line; null for that of a premise. */
+export function line_of(address) {
+  const found = LINE.exec(address ?? "");
+  if (!found) return null;
+  const [, layer, direction, t, b, name, unit] = found;
+  return { scope: `${layer}/${direction}`, layer: Number(layer), direction, t: Number(t), b: Number(b), name, unit: Number(unit ?? 0) };
+}
+
+/** The step and row of an address of an input, `t/b/x_t[k]`. */
+export function input_of(address) {
+  const found = /^(\d+)\/(\d+)\/([^/]+)\[(\d+)\]$/.exec(address ?? "");
+  return found && { t: Number(found[1]), b: Number(found[2]), name: found[3], unit: Number(found[4]) };
+}
+
+export const line_address = (scope, t, b, name, unit) => `${scope}/${t}/${b}/${name}[${unit}]`;
+
+/** The array's address and the indices within it, as the grids hold it, of an address of one premise's number. */
+export function cell_of(address) {
+  const input = input_of(address);
+  if (input) return { array: "x", indices: [input.t, input.b, input.unit] };
+  const found = /^(\d+\/[\w-]+)\/((?:\d+\/)*)([^/]+?)(?:\[([\d,]+)\])?$/.exec(address ?? "");
+  if (!found) return null;
+  const [, scope, before, name, indices = ""] = found;
+  return { array: `${scope}/${name}`, indices: [...before.split("/"), ...indices.split(",")].filter(Boolean).map(Number) };
+}
+
+/**
+ * The address of one number of a premise.
+ * @param {{address: string, kind: string, scope: string, name: string}} premise
+ * @param {number[]} indices as in its array: x is [t, b, k], an initial state [b, j], a given line [t, b, j]
+ */
+export function premise_address(premise, indices) {
+  if (premise.kind === "input") return `${indices[0]}/${indices[1]}/x_t[${indices.slice(2)}]`;
+  if (premise.kind === "parameter") return indices.length ? `${premise.address}[${indices}]` : premise.address;
+  const unit = indices.at(-1);
+  return `${premise.scope}/${indices.slice(0, -1).join("/")}/${premise.name}[${unit}]`;
+}
+
+/** Where a state of the cell comes from at a step: the line that carries it from the step before, or what it begins with. */
+export function state_address(run, stage, state, t, b, unit) {
+  const back = stage.direction === "reverse" ? 1 : -1;
+  const before = t + back;
+  const line = stage.states[state];
+  if (line && before >= run.first && before < run.first + run.steps) return line_address(stage.scope, before, b, line, unit);
+  const names = [state.replace(/_prev$/, "0"), state];
+  const premise = run.premises.find((p) => p.kind === "initial" && p.scope === stage.scope && names.includes(p.name));
+  return premise ? premise_address(premise, [b, unit]) : null;
+}
+
+/** The address of what a cell reads as an input: of the problem's x, or of another stage's line. */
+export function source_address(stage, input, t, b, unit) {
+  const from = stage.inputs[input];
+  if (!from || from === "x") return `${t}/${b}/x_t[${unit}]`;
+  const cut = from.lastIndexOf("/");
+  return cut < 0 ? null : line_address(from.slice(0, cut), t, b, from.slice(cut + 1), unit);
+}
+
+/** The address of the value at a name of the picture or table: a line, a state or an input of the stage. */
+export function spot_address(run, stage, name, t, b, unit) {
+  if (name in stage.states) return state_address(run, stage, name, t, b, unit);
+  if (name in stage.inputs) return source_address(stage, name, t, b, unit);
+  const line = stage.lines.find((one) => one.name === name);
+  return line ? line_address(stage.scope, t, b, name, Math.min(unit, line.width - 1)) : null;
+}
+
+/** The entry of nested lists. */
+export const entry = (values, indices) => indices.reduce((list, k) => (Array.isArray(list) ? list[k] : undefined), values);
+
+/** Nested lists with one entry changed; what is not on its way is shared. */
+export function with_entry(values, [first, ...rest], value) {
+  if (first === undefined) return value;
+  const copy = [...values];
+  copy[first] = rest.length ? with_entry(copy[first], rest, value) : value;
+  return copy;
+}
