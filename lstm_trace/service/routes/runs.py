@@ -43,9 +43,7 @@ async def run(service: Service, id: str) -> Response:
     return await service.jobs.reply(running.reply, str(service.runs.path(id)))
 
 
-async def _made(
-    request: Request, service: Held, make: Callable[[bytes, Told], Awaitable[running.Made]]
-) -> Response:
+async def _made(request: Request, service: Held, make: Callable[[bytes, Told], Awaitable[running.Made]]) -> Response:
     """The reply with a run that a body describes; a worker reads the body, which may have millions of numbers."""
     check_media(request, JSON)
     body = await request.body()

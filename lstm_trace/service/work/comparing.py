@@ -15,8 +15,8 @@ from ...tables.explanation import Explanation
 from ...tables.explanations import explanation
 from ...tables.verification import told
 from ...trace.trace import Trace
-from ...verification.gaps import Change, changes, gap
 from ...verification.compare import Comparison, Tolerance, compare
+from ...verification.gaps import Change, changes, gap
 from ...verification.measures import LineDifference
 from ...verification.verify import verify
 from ..bodies import Question
@@ -24,7 +24,9 @@ from .kept import opened
 from .reading import dumped, place
 
 
-def compared(paths: tuple[str, str], ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None) -> bytes:
+def compared(
+    paths: tuple[str, str], ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None
+) -> bytes:
     """b compared with a: the answer of `lstm-trace diff`, the first difference, and every line."""
     a, b = map(opened, paths)
     found = compare(a, b, Tolerance(rtol, atol, ulps))
@@ -49,7 +51,13 @@ def _verdict(found: Comparison) -> str:
 
 def _first(found: LineDifference) -> dict[str, Any]:
     a, b = found.first_values or (float("nan"), float("nan"))
-    return {"address": str(found.first), "a": word(a), "b": word(b), "difference": word(b - a), "bound": word(found.bound)}
+    return {
+        "address": str(found.first),
+        "a": word(a),
+        "b": word(b),
+        "difference": word(b - a),
+        "bound": word(found.bound),
+    }
 
 
 def _line(found: LineDifference, at: Change | None) -> dict[str, Any]:
@@ -83,7 +91,9 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
     """An explanation as a table, of at most so many rows, with its sentences."""
     trace, other = opened(path), None if against is None else opened(against)
     given = asked.model_dump(exclude={"run", "how", "of", "against"}, exclude_none=True)
-    found = _split(trace, other, asked.of, given) if asked.how == "attribution" else _explained(trace, other, asked, given)
+    found = (
+        _split(trace, other, asked.of, given) if asked.how == "attribution" else _explained(trace, other, asked, given)
+    )
     rows = [[_plain(value) for value in row] for row in found.rows[:most]]
     said = {
         "how": asked.how,

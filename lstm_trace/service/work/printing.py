@@ -40,7 +40,17 @@ MEDIA = {
 }
 #: Options of the files with numbers as text, and those of a report besides.
 NUMBERS = ("digits",)
-REPORT = ("language", "notation", "detail", "digits", "significant", "decimal_comma", "trim", "count_from", "everything")
+REPORT = (
+    "language",
+    "notation",
+    "detail",
+    "digits",
+    "significant",
+    "decimal_comma",
+    "trim",
+    "count_from",
+    "everything",
+)
 
 
 class File(NamedTuple):
@@ -61,7 +71,9 @@ def download(path: str, file: str, options: Options) -> tuple[bytes | Path, str]
     surplus = [name for name in options if name not in known]
     if surplus:
         reads = ", ".join(known) or "none"
-        raise OptionError(f"{file}: there is no option {', '.join(surplus)}{nearest(surplus[0], known)}; it reads {reads}")
+        raise OptionError(
+            f"{file}: there is no option {', '.join(surplus)}{nearest(surplus[0], known)}; it reads {reads}"
+        )
     trace = opened(path)
     stem = file.partition(".")[0]
     name = f"{_named(trace.header.title)}{'' if stem in ('problem', 'run') else f'-{stem}'}{Path(file).suffix}"
@@ -92,7 +104,12 @@ def _notebook(trace: Trace, options: Options) -> bytes:
     """A notebook with the report and, below it, the program that makes the run."""
     text, program = str(report(trace, "md", math="dollars", **options)), _program(trace, {}).decode()
     said = {"metadata": {}, "source": text.splitlines(keepends=True)}
-    code = {"metadata": {}, "source": program.splitlines(keepends=True), "outputs": [], "execution_count": None}
+    code: dict[str, Any] = {
+        "metadata": {},
+        "source": program.splitlines(keepends=True),
+        "outputs": [],
+        "execution_count": None,
+    }
     cells = [{"cell_type": "markdown", "id": "report", **said}, {"cell_type": "code", "id": "run", **code}]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return json.dumps(

@@ -207,6 +207,8 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
 
 def at(path: str, address: str, of: str | None, look: Look) -> bytes:
     """One value with its equation, operands, readers and gradient."""
+    from ...report.derivation import derivation  # type: ignore
+
     return dumped(derivation(opened(path), address, of=of, **look._asdict()).record())
 
 
