@@ -32,7 +32,7 @@ function Summary({ run, said }) {
   const facts = [
     run.cell.title,
     said("bench.steps_n", { n: run.steps }),
-    input && said("bench.inputs_n", { n: input.shape[2] }),
+    input && said("bench.inputs_n", { n: input.shape.at(-1) }),
     units && said("bench.units_n", { n: units }),
     run.batch > 1 && said("bench.rows_n", { n: run.batch }),
     run.arithmetic && said("bench.computed_in", { arithmetic: run.arithmetic }),

@@ -58,7 +58,7 @@ export function Equations({ session, state, stage, said }) {
   const sizes = useMemo(() => {
     const width = (name) => stage.lines.find((line) => line.name === name)?.width;
     const x = run.premises.find((one) => one.kind === "input");
-    return { units: width(stage.output) ?? 1, inputs: x?.shape[2] ?? 1 };
+    return { units: width(stage.output) ?? 1, inputs: x?.shape.at(-1) ?? 1 };
   }, [run, stage]);
   const suggested = useMemo(() => parameter_shapes(text, sizes.inputs, sizes.units), [text, sizes]);
   const shape_of = (name) => (name in shapes ? shapes[name] : suggested[name] ?? [sizes.units]);

@@ -1,5 +1,5 @@
 import { edits_of, edits_text, joined, run_of, run_text } from "./link.js";
-import { cell_of, entry as entry_of, input_of, line_address, line_of, with_entry } from "./places.js";
+import { cell_of, entry as entry_of, input_of, line_address, line_of, stored, with_entry } from "./places.js";
 import { Runs } from "./runs.js";
 
 // What the bench is doing: the source, the edits and their history, the run that they give, what it is compared with,
@@ -214,7 +214,7 @@ export class Session extends EventTarget {
     const ticket = ++this.#ticket;
     const old = this.#premises.get(from.run);
     const whole = equations !== undefined || edits.some(({ value }) => typeof value !== "number");
-    const premises = whole || !from.run.live ? null : edits.reduce(overlaid, old);
+    const premises = whole || !from.run.live ? null : edits.reduce((all, one) => overlaid(from.run, all, one), old);
     this.#set({ busy: true, rejected: null, fault: null, ...(premises && { premises }) });
     try {
       const wanted = this.wanted(entry);
@@ -302,13 +302,18 @@ export class Session extends EventTarget {
 export function first_address(run, at = {}) {
   const target = line_of(run.target);
   const stage = run.stages.find((one) => one.scope === (at.scope ?? target?.scope)) ?? run.stages[0];
-  return line_address(stage.scope, at.t ?? run.first, at.b ?? 0, stage.output, 0);
+  const name = target && stage.scope === target.scope ? target.name : stage.lines.find((line) => line.name === stage.output)?.name;
+  return line_address(stage.scope, at.t ?? run.first, at.b ?? 0, name ?? stage.lines.at(-1)?.name, 0);
 }
 
 const sameCell = (a, b) => JSON.stringify(a.stages) === JSON.stringify(b.stages);
 
-/** Premises after one edit of a number. */
-function overlaid(premises, { address, value }) {
+/** Premises of a run after one edit of a number. */
+function overlaid(run, premises, { address, value }) {
   const cell = cell_of(address);
-  return premises.map((one) => (one.address === cell?.array && entry_of(one.values, cell.indices) !== undefined ? { ...one, values: with_entry(one.values, cell.indices, value) } : one));
+  return premises.map((one) => {
+    if (one.address !== cell?.array) return one;
+    const at = stored(run, one, cell.indices);
+    return entry_of(one.values, at) === undefined ? one : { ...one, values: with_entry(one.values, at, value) };
+  });
 }
