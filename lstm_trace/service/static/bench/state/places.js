@@ -103,3 +103,21 @@ export function with_entry(values, [first, ...rest], value) {
   copy[first] = rest.length ? with_entry(copy[first], rest, value) : value;
   return copy;
 }
+
+/** Whether a run has the number of an address. */
+export function has(run, address) {
+  const line = line_of(address);
+  if (line) {
+    const found = run.stages.find((stage) => stage.scope === line.scope)?.lines.find((one) => one.name === line.name);
+    return Boolean(found) && line.unit < found.width && has_step(run, line);
+  }
+  const cell = cell_of(address);
+  const premise = run.premises.find((one) => one.address === cell?.array);
+  if (!premise) return false;
+  return premise.kind === "input" ? has_step(run, { t: cell.indices[0], b: cell.indices[1] }) && cell.indices[2] < premise.shape.at(-1) : true;
+}
+
+/** Whether a run has a step, in a row and at a place. */
+export function has_step(run, { t, b, scope }) {
+  return t >= run.first && t < run.first + run.steps && b < run.batch && (!scope || run.stages.some((stage) => stage.scope === scope));
+}
