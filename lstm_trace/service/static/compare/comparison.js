@@ -73,6 +73,7 @@ export function Comparison({ a, b, params, set, link, lost, first, said }) {
   if (!found) return html`${form}<p class="waiting">${loading && said("compare.comparing")}</p>`;
   const at = chosenOf(params, found);
   const shown = lineOf(params, found, at);
+  const begins = parts(found.first?.address);
   const choose = (to) => set({ at: to, line: name(parts(to)), batch: parts(to).b || "" });
   const show = () => { choose(found.first.address); document.getElementById("map")?.scrollIntoView({ block: "nearest" }); };
   return html`<div class="comparison" aria-busy=${loading}>
@@ -83,7 +84,7 @@ export function Comparison({ a, b, params, set, link, lost, first, said }) {
         <${MapPanel} a=${a} b=${b} lines=${found.lines} shown=${shown} params=${params} at=${at} batch=${Math.min(a.batch, b.batch)} set=${set} first=${first} said=${said} />
         ${at ? html`<${Chosen} a=${a.id} b=${b.id} at=${at} link=${link(at, "open-chosen")} said=${said} />` : html`<p class="panel quiet-text">${said("compare.choose_value")}</p>`}
       </div>
-      <${Lines} lines=${found.lines} shown=${shown} choose=${choose} show=${(line) => set({ line: name(line) })} first=${first} said=${said} />
+      <${Lines} lines=${found.lines} shown=${shown} begins=${begins ? name(begins) : ""} choose=${choose} show=${(line) => set({ line: name(line) })} first=${first} said=${said} />
     </div>`}
   </div>`;
 }
