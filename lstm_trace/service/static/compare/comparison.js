@@ -22,11 +22,11 @@ function chosenOf(params, found) {
   return furthest && furthest.t !== null ? address(furthest) : "";
 }
 
-/** The line of the map: of the address of the page, else that of the chosen value, else the last of all. */
-function lineOf(params, found, at) {
+/** The line of the map: of the address of the page, else that of the chosen value, else the output of the last layer. */
+function lineOf(params, found, at, run) {
   const listed = (text) => found.lines.find((line) => name(line) === text);
-  const of_value = parts(at);
-  return listed(params.line) ?? (of_value && listed(name(of_value))) ?? found.lines.at(-1);
+  const of_value = parts(at), last = run.stages.at(-1), output = `${last.scope}/${last.output}`;
+  return listed(params.line) ?? (of_value && listed(name(of_value))) ?? listed(output) ?? found.lines.at(-1);
 }
 
 function MapPanel({ a, b, lines, shown, params, at, batch, set, first, said }) {
@@ -72,7 +72,7 @@ export function Comparison({ a, b, params, set, link, lost, first, said }) {
   }
   if (!found) return html`${form}<p class="waiting">${loading && said("compare.comparing")}</p>`;
   const at = chosenOf(params, found);
-  const shown = lineOf(params, found, at);
+  const shown = lineOf(params, found, at, a);
   const begins = parts(found.first?.address);
   const choose = (to) => set({ at: to, line: name(parts(to)), batch: parts(to).b || "" });
   const show = () => { choose(found.first.address); document.getElementById("map")?.scrollIntoView({ block: "nearest" }); };
