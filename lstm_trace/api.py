@@ -16,6 +16,7 @@ from .errors import LstmTraceError, OptionError
 from .mistakes.identify import Identification
 from .mistakes.identify import identify as search_readings
 from .model.capture import Traces, capture
+from .model.edit import edit
 from .model.exercises import (
     calc_candidate_state,
     calc_cell_state,
@@ -25,11 +26,13 @@ from .model.exercises import (
     calc_output_gate,
 )
 from .model.model import Model
+from .model.problem_of import problem
 from .model.sources import open_source, prepare, run
 from .trace.argument_types import checked
 from .trace.files import trace_file
 from .trace.trace import Trace
 from .verification.compare import Comparison, Tolerance, compare
+from .verification.gaps import changes, gap
 from .verification.verify import Verification, verify
 from .weights.find import find
 from .weights.found import SAYING, as_asked
@@ -257,8 +260,9 @@ def client(url: str, token: str | None = None) -> Client:
 
 
 __all__ = [
-    "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification", "adjoint",
-    "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state",
-    "calc_input_gate", "calc_output_gate", "capture", "client", "diff", "explain", "gradients", "identify", "inspect",
-    "load", "open_source", "prepare", "run", "secants", "sheet", "train", "verify",
+    "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification",
+    "adjoint", "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
+    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "diff", "edit",
+    "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem", "run", "secants",
+    "sheet", "train", "verify",
 ]  # fmt: skip

@@ -107,3 +107,18 @@ export const remove = (path, options) => request("DELETE", href(path), options);
 /** A file's bytes. @param {string} path with its query @param {Blob} blob @param {Options} [options] */
 export const send = (path, blob, options) =>
   request("POST", `${BASE}${path}`, { ...options, body: blob, headers: { "content-type": "application/octet-stream" } });
+
+/** A file to keep, with the name that the server gives it. @param {string} url @param {Options} [options] */
+export async function file(url, { signal, onProgress } = {}) {
+  const reply = await asked("GET", url, { signal, headers: { accept: "*/*" } });
+  if (!reply.ok) return read(reply);
+  if (reply.status === 202) {
+    const result = await followed(await reply.json(), { signal, onProgress });
+    if (!result?.href) return { blob: new Blob([typeof result === "string" ? result : JSON.stringify(result)]), label: "" };
+    return file(result.href, { signal, onProgress });
+  }
+  const said = reply.headers.get("content-disposition") ?? "";
+  const [, coded] = /filename\*=UTF-8''([^;]+)/i.exec(said) ?? [];
+  const [, plain] = /filename="?([^";]+)"?/i.exec(said) ?? [];
+  return { blob: await reply.blob(), label: coded ? decodeURIComponent(coded) : plain ?? "" };
+}
