@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .report.sheet import Sheet
-    from .service.client import Client
+    from .client import Client
 
 
 @checked
@@ -254,7 +254,7 @@ def client(url: str, token: str | None = None) -> Client:
     >>> client("http://127.0.0.1:8000")
     Client(url='http://127.0.0.1:8000')
     """
-    from .service.client import Client
+    from .client import Client
 
     return Client(url, token)
 
