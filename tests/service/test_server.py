@@ -21,6 +21,7 @@ from ..support.serving import Server, serving
 pytest.importorskip("fastapi")
 
 TOKEN = "0123456789abcdefXYZ"  # noqa: S105
+EVERYWHERE = ("--host", "0.0.0.0")  # noqa: S104
 HEALTH = "GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
@@ -122,9 +123,9 @@ def test_a_port_that_is_in_use_is_one_message(tmp_path: Path) -> None:
 
 
 def test_hosts_that_cannot_be(tmp_path: Path) -> None:
-    assert "--host 0.0.0.0 lets other machines in: give a token" in failing(tmp_path, "--host", "0.0.0.0")
-    assert "at least 16 characters" in failing(tmp_path, "--host", "0.0.0.0", "--token", "short")
-    assert "at least 16 characters" in failing(tmp_path, LSTM_TRACE_TOKEN="short")
+    assert "--host 0.0.0.0 lets other machines in: give a token" in failing(tmp_path, *EVERYWHERE)
+    assert "at least 16 characters" in failing(tmp_path, *EVERYWHERE, "--token", "short")
+    assert "at least 16 characters" in failing(tmp_path, LSTM_TRACE_TOKEN="short")  # noqa: S106
     assert "cannot listen on port 0 of 192.0.2.1" in failing(
         tmp_path, "--host", "192.0.2.1", "--token", TOKEN, "--port", "0"
     )
@@ -133,7 +134,7 @@ def test_hosts_that_cannot_be(tmp_path: Path) -> None:
 
 def test_a_token_from_the_environment_is_in_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LSTM_TRACE_TOKEN", TOKEN)
-    with serving(tmp_path, "--host", "0.0.0.0") as server:
+    with serving(tmp_path, *EVERYWHERE) as server:
         assert health(server) == 401
         reply = exchanged(server, f"GET /?token={TOKEN} HTTP/1.1\r\nHost: me\r\nConnection: close\r\n\r\n".encode())
         head = reply.partition(b"\r\n\r\n")[0].decode().lower()
@@ -156,6 +157,7 @@ def test_six(tmp_path: Path) -> None:
 def test_what_comes_over_a_socket(tmp_path: Path) -> None:
     """Half requests, no HTTP, heads that are too large, lengths that lie: each is answered or closed, none a fault."""
     big = b'{"equations": "' + b"x" * 100_000
+    chunks = b"%x\r\n" % len(big) + big + b"\r\n0\r\n\r\n"
     with serving(tmp_path) as server:
         for sent, status in (
             (f"{HEALTH}Connection: close\r\n\r\n".encode(), b"200"),
@@ -165,10 +167,7 @@ def test_what_comes_over_a_socket(tmp_path: Path) -> None:
             (b"POST /api/v1/equations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
             (
                 b"POST /api/v1/equations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-                + b"%x\r\n" % len(big)
-                + big
-                + b"\r\n0\r\n\r\n",
+                b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunks,
                 b"400",
             ),
             (b"TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", b"405"),
