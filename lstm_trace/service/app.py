@@ -21,6 +21,7 @@ from .security import Guard
 from .settings import Settings
 from .store.store import Store
 from .uploads import add_files
+from .work.warming import warm
 from .workers import Workers
 
 ROUTERS = (meta.router, library.router, runs.router, views.router, comparisons.router, downloads.router)
@@ -47,12 +48,14 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        store = await to_thread.run_sync(Store, settings.store, settings.files, settings.limits.items)
-        with closing(store):
-            async with Workers(settings.limits) as workers, Jobs(workers, settings.limits) as jobs:
-                kept = Runs(store.folder / "runs", settings.limits, workers, store)
+        limits = settings.limits
+        async with Workers(limits, warm) as workers, Jobs(workers, limits) as jobs:  # which import meanwhile
+            store = await to_thread.run_sync(Store, settings.store, settings.files, limits.items)
+            with closing(store):
+                kept = Runs(store.folder / "runs", limits, workers, store)
                 app.state.held = Held(settings, workers, jobs, kept, store)
                 await add_files(app.state.held, settings.sources)
+                await workers.until_warm()  # or the first request would be answered by a job
                 yield
 
     app = FastAPI(
