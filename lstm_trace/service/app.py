@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from .. import __version__
 from . import problems
+from .description import described
 from .disconnects import Disconnects
 from .held import Held
 from .jobs import Jobs
@@ -75,18 +74,5 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     app.add_middleware(Disconnects)
     app.add_middleware(Guard, settings=settings)  # added last, so it is asked first
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app
-
-
-def _described(app: FastAPI) -> dict[str, Any]:
-    """The description of the API, in which errors have the type that they are sent with."""
-    if app.openapi_schema is None:
-        found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        for path in found["paths"].values():
-            for operation in path.values():
-                for status, reply in operation["responses"].items():
-                    if status.startswith("4") and "application/json" in reply.get("content", {}):
-                        reply["content"][problems.MEDIA] = reply["content"].pop("application/json")
-        app.openapi_schema = found
-    return app.openapi_schema
