@@ -43,8 +43,8 @@ from .weights.read import Found, choose, read_model
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .report.sheet import Sheet
     from .client import Client
+    from .report.sheet import Sheet
 
 
 @checked

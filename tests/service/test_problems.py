@@ -14,14 +14,14 @@ from ..support.asgi import Reply, ask
 
 pytest.importorskip("fastapi")
 
-from fastapi import APIRouter, FastAPI, Request  # noqa: E402
-from pydantic import BaseModel, ConfigDict, Field  # noqa: E402
-from starlette.requests import ClientDisconnect  # noqa: E402
+from fastapi import APIRouter, FastAPI, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import ClientDisconnect
 
-from lstm_trace.service.errors import BusyError, GoneError, TooLongError, UnknownError  # noqa: E402
-from lstm_trace.service.json_body import JsonRoute, check_media  # noqa: E402
-from lstm_trace.service.problems import MOST, ProblemDocument, add_handlers  # noqa: E402
-from lstm_trace.service.settings import Settings  # noqa: E402
+from lstm_trace.service.errors import BusyError, GoneError, TooLongError, UnknownError
+from lstm_trace.service.json_body import JsonRoute, check_media
+from lstm_trace.service.problems import MOST, ProblemDocument, add_handlers
+from lstm_trace.service.settings import Settings
 
 JSON = ("content-type", "application/json")
 ERRORS: dict[str, Exception] = {

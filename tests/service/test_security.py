@@ -13,11 +13,11 @@ from ..support.asgi import Reply, ask
 
 pytest.importorskip("fastapi")
 
-from fastapi import FastAPI, Request  # noqa: E402
+from fastapi import FastAPI, Request
 
-from lstm_trace.service.problems import add_handlers  # noqa: E402
-from lstm_trace.service.security import Guard  # noqa: E402
-from lstm_trace.service.settings import Limits, Settings  # noqa: E402
+from lstm_trace.service.problems import add_handlers
+from lstm_trace.service.security import Guard
+from lstm_trace.service.settings import Limits, Settings
 
 HOST = ("host", "127.0.0.1:8000")
 TOKEN = "0123456789abcdefXYZ_~-"

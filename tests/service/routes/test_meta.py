@@ -20,8 +20,8 @@ from ...support.serving import Server, serving
 
 pytest.importorskip("fastapi")
 
-from lstm_trace.service.routes.meta import ARITHMETICS  # noqa: E402
-from lstm_trace.service.settings import Limits  # noqa: E402
+from lstm_trace.service.routes.meta import ARITHMETICS
+from lstm_trace.service.settings import Limits
 
 
 @pytest.fixture(scope="module")
