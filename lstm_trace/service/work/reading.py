@@ -19,6 +19,7 @@ from ...formulas.blocks import Items
 from ...formulas.numbers import Style
 from ...formulas.plain import Plain
 from ...formulas.values import Values
+from ...one_value.derivation import derivation
 from ...report.content import notations
 from ...report.diagram import diagram
 from ...report.extent import view
@@ -213,9 +214,8 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
 
 def at(path: str, address: str, of: str | None, look: Look) -> bytes:
     """One value with its equation, operands, readers and gradient."""
-    from ...report.derivation import derivation  # type: ignore
-
-    return dumped(derivation(opened(path), address, of=of, **look._asdict()).record())
+    found = derivation(opened(path), address, of, look.notation, look.language, look.digits, look.count_from)
+    return dumped(found.record())
 
 
 def looked_at(trace: Trace, look: Look) -> Trace:
