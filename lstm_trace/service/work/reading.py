@@ -88,7 +88,7 @@ def values(path: str, part: Part, most: int) -> bytes:
     trace = opened(path)
     stages, left = forward_stages(trace.at(part.layer, part.direction).stages), 0
     steps, rows = span(part.t, "t", trace.span), _rows(trace, part.batch)
-    known = {name for stage in stages for name in trace.lines.get(stage.scope, {})}
+    known = dict.fromkeys(name for stage in stages for name in trace.lines.get(stage.scope, {}))
     for name in part.line:
         if name not in known:
             raise MissingError(f"no line {name!r} was recorded{nearest(name, known, 'there are')}")
@@ -214,7 +214,7 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
 
 def at(path: str, address: str, of: str | None, look: Look) -> bytes:
     """One value with its equation, operands, readers and gradient."""
-    found = derivation(opened(path), address, of, look.notation, look.language, look.digits, look.count_from)
+    found = derivation(opened(path), address, of, look.notation, look.language, look.digits, look.count_from, {})
     return dumped(found.record())
 
 
