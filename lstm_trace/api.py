@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from .one_value.derivation import Derivation
     from .report.sheet import Sheet
-    from .service.client import Client
+    from .client import Client
 
 
 @checked
@@ -255,7 +255,7 @@ def client(url: str, token: str | None = None) -> Client:
     >>> client("http://127.0.0.1:8000")
     Client(url='http://127.0.0.1:8000')
     """
-    from .service.client import Client
+    from .client import Client
 
     return Client(url, token)
 

@@ -5,9 +5,9 @@
 export const SETTINGS = { language: "en", notation: "exercise", digits: "", count_from: "", arithmetic: "" };
 
 /** Characters that a fragment may hold as they are; encoded, an address would be unreadable. */
-const PLAIN = { "%3A": ":", "%2F": "/", "%5B": "[", "%5D": "]", "%2C": ",", "%3B": ";", "%28": "(", "%29": ")" };
+const PLAIN = { "%3A": ":", "%2F": "/", "%5B": "[", "%5D": "]", "%2C": ",", "%3B": ";", "%28": "(", "%29": ")", "%3D": "=" };
 
-const encoded = (text) => encodeURIComponent(text).replace(/%(3A|2F|5B|5D|2C|3B|28|29)/g, (code) => PLAIN[code]);
+const encoded = (text) => encodeURIComponent(text).replace(/%(3A|2F|5B|5D|2C|3B|28|29|3D)/g, (code) => PLAIN[code]);
 
 const decoded = (text) => {
   try {

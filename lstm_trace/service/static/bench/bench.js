@@ -1,4 +1,5 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
+import { benchRuns } from "../compare/bench_runs.js";
 import { Fault } from "../parts.js";
 import { Equations } from "./equations.js";
 import { Givens } from "./givens.js";
@@ -6,6 +7,7 @@ import { useMenus, useSession, useView } from "./hooks.js";
 import { NumberPanel } from "./number.js";
 import { Picture } from "./picture.js";
 import { Steps } from "./steps.js";
+import { has_step } from "./state/places.js";
 import { by_name, StepTable } from "./table.js";
 import { Toolbar } from "./toolbar.js";
 
@@ -32,7 +34,7 @@ function Summary({ run, said }) {
   const facts = [
     run.cell.title,
     said("bench.steps_n", { n: run.steps }),
-    input && said("bench.inputs_n", { n: input.shape[2] }),
+    input && said("bench.inputs_n", { n: input.shape.at(-1) }),
     units && said("bench.units_n", { n: units }),
     run.batch > 1 && said("bench.rows_n", { n: run.batch }),
     run.arithmetic && said("bench.computed_in", { arithmetic: run.arithmetic }),
@@ -59,10 +61,12 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   useMenus();
   useUndo(session, active);
   const { run, before, pinned, scope, fault } = state;
+  useEffect(() => { Object.assign(benchRuns, { present: run, pinned: pinned?.run ?? null }); }, [run, pinned]); // for the comparison to offer
   const stage = run?.stages.find((one) => one.scope === scope) ?? run?.stages[0];
   const view = useView(session, run, "step", session.step_params());
-  const view_before = useView(session, before, "step", session.step_params());
-  const view_pinned = useView(session, pinned?.run, "step", session.step_params());
+  const there = (other) => (other && has_step(other, state) ? other : null);
+  const view_before = useView(session, there(before), "step", session.step_params());
+  const view_pinned = useView(session, there(pinned?.run), "step", session.step_params());
   const values = useMemo(() => by_name(view.data, stage), [view.data, stage]);
   // of another step nothing is compared while its numbers are on the way
   const beside = ({ data }, other) => (data && view.data && data.t === view.data.t && data.b === view.data.b && data.scope === view.data.scope ? by_name(data, other?.stages.find((one) => one.scope === data.scope)) : null);

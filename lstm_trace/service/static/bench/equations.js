@@ -58,7 +58,7 @@ export function Equations({ session, state, stage, said }) {
   const sizes = useMemo(() => {
     const width = (name) => stage.lines.find((line) => line.name === name)?.width;
     const x = run.premises.find((one) => one.kind === "input");
-    return { units: width(stage.output) ?? 1, inputs: x?.shape[2] ?? 1 };
+    return { units: width(stage.output) ?? 1, inputs: x?.shape.at(-1) ?? 1 };
   }, [run, stage]);
   const suggested = useMemo(() => parameter_shapes(text, sizes.inputs, sizes.units), [text, sizes]);
   const shape_of = (name) => (name in shapes ? shapes[name] : suggested[name] ?? [sizes.units]);
@@ -80,7 +80,7 @@ export function Equations({ session, state, stage, said }) {
     <div id="equations-said" aria-live="polite">
       ${message && html`<pre class="exact fault" id="equations-fault">${message.message}</pre>`}
       ${!message && failed && html`<pre class="exact fault" id="equations-failed" role="alert">${failed.message}</pre>`}
-      ${edited && !message && checked === text && found && html`<p class="good" id="equations-good">${said("bench.lines_read", { n: found.lines.length })}</p>`}
+      ${edited && !message && !failed && checked === text && found && html`<p class="good" id="equations-good">${said("bench.lines_read", { n: found.lines.length })}</p>`}
       ${missing.length > 0 && html`<div class="sheet missing" id="missing"><p>${said("bench.missing", { names: missing.join(", "), n: missing.length })}</p>
         ${missing.map((name) => html`<${Missing} key=${name} name=${name} shape=${shape_of(name) ?? []} set=${(shape) => setShapes((before) => ({ ...before, [name]: shape }))} said=${said} />`)}</div>`}
     </div>

@@ -1,7 +1,7 @@
 import { html } from "../vendor/standalone.module.js";
 import { Fault } from "../parts.js";
 import { Grid } from "./grid.js";
-import { entry, premise_address } from "./state/places.js";
+import { entry, premise_address, stored, with_steps } from "./state/places.js";
 import { Symbol } from "./symbols.js";
 
 // What is given: the input, the states before the first step, and the weights by gate, as grids that can be edited.
@@ -13,51 +13,46 @@ const NAMED = new Set(["lstm", "slstm", "gru"]); // cells whose gates have names
 const labels = (names, count, n) => Array.from({ length: n }, (_, k) => names?.[k] ?? String(k + count));
 
 /** Rows and columns of a premise as its grid shows them. */
-function laid(premise, { run, b, t, unit_row }, count) {
-  const { values, shape, kind } = premise;
-  const cell = (indices, where = indices) => ({ address: premise_address(premise, indices), value: entry(values, where) });
+function laid(premise, { run, b, t }, count) {
+  const { values, shape, kind, row: only } = premise;
+  const cell = (indices, where = stored(run, premise, indices)) => ({ address: premise_address(premise, indices), value: entry(values, where) });
   const inputs = (n) => labels(n === run.names?.x?.length ? run.names.x : null, count, n);
   const units = (n) => labels(n === run.names?.h?.length ? run.names.h : null, count, n);
+  const across = (n) => Array.from({ length: n }, (_, k) => k);
+  const wide = shape.at(-1) ?? 1;
   if (kind === "input" || kind === "given") {
-    const [steps, , wide] = shape;
-    const from = steps > ROWS ? Math.min(Math.max(t - run.first - ROWS / 2, 0), steps - ROWS) : 0;
-    const rows = Array.from({ length: Math.min(steps, ROWS) }, (_, k) => from + k);
+    const from = run.steps > ROWS ? Math.min(Math.max(t - run.first - ROWS / 2, 0), run.steps - ROWS) : 0;
+    const steps = across(Math.min(run.steps, ROWS)).map((k) => k + from + run.first);
     return {
       columns: kind === "input" ? inputs(wide) : units(wide),
-      rows: rows.map((k) => ({ label: `t = ${k + run.first + count}`, cells: Array.from({ length: wide }, (_, j) => cell([k + run.first, b, j], [k, b, j])) })),
+      rows: steps.map((at) => ({ label: `t = ${at + count}`, cells: across(wide).map((j) => cell([at, b, j])) })),
     };
   }
-  if (kind === "initial") return { columns: units(shape[1]), rows: [{ label: "", cells: labels(null, 0, shape[1]).map((_, j) => cell([b, j])) }] };
+  if (kind === "initial") return { columns: units(wide), rows: [{ label: "", cells: across(wide).map((j) => cell([b, j])) }] };
   if (shape.length === 0) return { columns: [""], rows: [{ label: "", cells: [cell([])] }] };
-  if (shape.length === 1) {
-    const part = values.length < shape[0];
-    const shown = part ? [unit_row] : labels(null, 0, shape[0]).map((_, j) => j);
-    return { columns: part ? [String(unit_row + count)] : units(shape[0]), rows: [{ label: "", cells: shown.map((j) => cell([j], [part ? 0 : j])) }] };
-  }
-  const part = values.length < shape[0];
-  const shown = part ? [unit_row] : labels(null, 0, shape[0]).map((_, j) => j);
+  if (shape.length === 1) return { columns: units(wide), rows: [{ label: "", cells: across(wide).map((j) => cell([j])) }] };
+  const shown = only === undefined ? across(shape[0]) : [only];
   const names = units(shape[0]);
   return {
-    columns: premise.name.includes("x") ? inputs(shape[1]) : units(shape[1]),
-    rows: shown.map((j) => ({ label: names[j], cells: Array.from({ length: shape[1] }, (_, k) => cell([j, k], [part ? 0 : j, k])) })),
+    columns: premise.name.includes("x") ? inputs(wide) : units(wide),
+    rows: shown.map((j) => ({ label: names[j], cells: across(wide).map((k) => cell([j, k], only === undefined ? [j, k] : [0, k])) })),
   };
 }
 
 function Premise({ premise, count, hint, session, state, settings, said }) {
+  if (!premise.values) return html`<p class="quiet-text"><${Symbol} text=${premise.symbol} /> ${said("bench.too_large", { shape: premise.shape.join(" × ") })}</p>`;
   const { rows, columns } = laid(premise, state, count);
   return html`<${Grid} id=${`grid-${premise.address}`} symbol=${premise.symbol} name=${said(`bench.grid.${premise.kind}`, { name: premise.name })} hint=${hint} rows=${rows} columns=${columns}
     session=${session} state=${state} language=${settings.language} said=${said} />`;
 }
 
 function Input({ premise, ...rest }) {
-  const { session, said } = rest;
-  const [, batch, width] = premise.shape;
-  const more = () => session.edit([{ address: "x", value: [...premise.values, Array.from({ length: batch }, () => Array(width).fill(0))] }]);
-  const fewer = () => session.edit([{ address: "x", value: premise.values.slice(0, -1) }]);
+  const { session, state: { run }, said } = rest;
+  const change = (more) => session.edit([{ address: "x", value: with_steps(run, premise, more) }]);
   return html`<section class="given" aria-labelledby="given-x">
     <div class="head"><h3 id="given-x">${said("bench.input")}</h3>
-      <div class="row-of"><button type="button" id="fewer-steps" onClick=${fewer} disabled=${premise.shape[0] < 2}>− ${said("bench.step_word")}</button>
-        <button type="button" id="more-steps" onClick=${more}>+ ${said("bench.step_word")}</button></div></div>
+      <div class="row-of"><button type="button" id="fewer-steps" onClick=${() => change(false)} disabled=${run.steps < 2}>− ${said("bench.step_word")}</button>
+        <button type="button" id="more-steps" onClick=${() => change(true)}>+ ${said("bench.step_word")}</button></div></div>
     <${Premise} premise=${premise} ...${rest} />
   </section>`;
 }

@@ -51,8 +51,11 @@ export function Grid({ id, symbol, name, hint, rows, columns, session, state, la
     const { address, value } = cell(r, c);
     const number = parsed(text);
     setTyped(null);
-    if (number === null && text.trim() !== "") setFault({ address, value: text, message: said("bench.no_number", { text }) });
-    else if (number !== null && !Object.is(number, Number(value))) put([{ address, value: number }]);
+    if (number === null && text.trim() !== "") {
+      setFault({ address, value: text, message: said("bench.no_number", { text }) });
+      return;
+    }
+    if (number !== null && !Object.is(number, Number(value))) put([{ address, value: number }]);
     else setFault(null);
     if (dr || dc) move(r + dr, c + dc);
   };

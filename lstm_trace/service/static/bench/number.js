@@ -3,7 +3,7 @@ import { Markup } from "../markup.js";
 import { Fault } from "../parts.js";
 import { useView } from "./hooks.js";
 import { full, rounded, signed, value_of } from "./state/numbers.js";
-import { line_of } from "./state/places.js";
+import { has, line_of } from "./state/places.js";
 
 // The number that is looked at: what it is, where it comes from, where it goes.
 
@@ -69,9 +69,11 @@ function Compared({ at, older, pinned, language, said }) {
 
 export function NumberPanel({ session, state, settings, said }) {
   const { run, address, of, before, pinned, visited, visit } = state;
+  const where = (other) => (other && has(other, address) ? other : null);
+  const aimed = (other) => ({ ...session.at_params(), of: other && has(other, of) ? of : undefined });
   const { data: at, error } = useView(session, run, `at/${address}`, session.at_params());
-  const { data: older } = useView(session, before, `at/${address}`, session.at_params());
-  const { data: kept } = useView(session, pinned?.run, `at/${address}`, session.at_params());
+  const { data: older } = useView(session, where(before), `at/${address}`, aimed(before));
+  const { data: kept } = useView(session, where(pinned?.run), `at/${address}`, aimed(pinned?.run));
   const [copied, setCopied] = useState("");
   const pick = (to) => session.select(to);
   const copy = () => navigator.clipboard?.writeText(address).then(() => setCopied(address), () => setCopied(""));
@@ -92,7 +94,7 @@ export function NumberPanel({ session, state, settings, said }) {
       <output class="number" id="value">${full(at.value, language)}</output>
     </p>
     <p class="facts">
-      <span title=${said(`bench.verdict.${at.verified.verdict}`)} class=${`verdict ${at.verified.verdict}`} id="verdict"><span aria-hidden="true">${VERDICTS[at.verified.verdict]}</span> ${said(`bench.verdict.${at.verified.verdict}.short`)}</span>
+      <span title=${said(`bench.verdict.${at.verified.verdict}`)} class=${`proof ${at.verified.verdict}`} id="verdict"><span aria-hidden="true">${VERDICTS[at.verified.verdict]}</span> ${said(`bench.verdict.${at.verified.verdict}.short`)}</span>
       <span>${said("bench.shown", { value: at.shown })}</span>
       <span>${at.where}</span>
     </p>

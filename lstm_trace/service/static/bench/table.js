@@ -10,7 +10,7 @@ export function by_name(step, stage) {
   const found = new Map();
   if (!step || !stage) return found;
   const put = (name, values, units) => found.set(name, new Map(values.map((value, k) => [units?.[k] ?? k, value])));
-  for (const name of Object.keys(stage.inputs)) if (step.x && stage.inputs[name] === "x") put(name, step.x);
+  for (const [name, values] of Object.entries(step.inputs ?? {})) put(name, values);
   for (const [name, values] of Object.entries(step.states ?? {})) put(name, values);
   for (const line of step.lines) put(line.name, line.values, line.units);
   return found;

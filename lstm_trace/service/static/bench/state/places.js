@@ -31,13 +31,39 @@ export function cell_of(address) {
 /**
  * The address of one number of a premise.
  * @param {{address: string, kind: string, scope: string, name: string}} premise
- * @param {number[]} indices as in its array: x is [t, b, k], an initial state [b, j], a given line [t, b, j]
+ * @param {number[]} indices [t, b, k] of an input or a given line, [b, j] of an initial state, [j, k] of a matrix
  */
 export function premise_address(premise, indices) {
   if (premise.kind === "input") return `${indices[0]}/${indices[1]}/x_t[${indices.slice(2)}]`;
   if (premise.kind === "parameter") return indices.length ? `${premise.address}[${indices}]` : premise.address;
   const unit = indices.at(-1);
   return `${premise.scope}/${indices.slice(0, -1).join("/")}/${premise.name}[${unit}]`;
+}
+
+/** Whether the arrays of the input have the row of the batch first; what a run does not say follows from their shape. */
+function rows_first(run, shape) {
+  return run.batch_first ?? !(shape[0] === run.steps && shape[1] === run.batch);
+}
+
+/**
+ * Where a premise's array, in the layout in which it was given, holds the number of an address.
+ * @param {number[]} indices as in the address: [t, b, k] of an input or a given line, [b, j] of an initial state
+ */
+export function stored(run, { kind, shape }, indices) {
+  if (kind === "parameter") return indices;
+  if (kind === "initial") return shape.length === 1 ? indices.slice(-1) : indices;
+  const [t, b, k] = indices;
+  const at = t - run.first;
+  if (shape.length === 2) return [at, k];
+  return rows_first(run, shape) ? [b, at, k] : [at, b, k];
+}
+
+/** An input with one step more, of zeros, or without its last one. */
+export function with_steps(run, { shape, values }, more) {
+  const zeros = Array(shape.at(-1)).fill(0);
+  const longer = (steps, zero) => (more ? [...steps, zero] : steps.slice(0, -1));
+  if (shape.length === 2) return longer(values, zeros);
+  return rows_first(run, shape) ? values.map((row) => longer(row, zeros)) : longer(values, Array(shape[1]).fill(zeros));
 }
 
 /** Where a state of the cell comes from at a step: the line that carries it from the step before, or what it begins with. */
@@ -76,4 +102,22 @@ export function with_entry(values, [first, ...rest], value) {
   const copy = [...values];
   copy[first] = rest.length ? with_entry(copy[first], rest, value) : value;
   return copy;
+}
+
+/** Whether a run has the number of an address. */
+export function has(run, address) {
+  const line = line_of(address);
+  if (line) {
+    const found = run.stages.find((stage) => stage.scope === line.scope)?.lines.find((one) => one.name === line.name);
+    return Boolean(found) && line.unit < found.width && has_step(run, line);
+  }
+  const cell = cell_of(address);
+  const premise = run.premises.find((one) => one.address === cell?.array);
+  if (!premise) return false;
+  return premise.kind === "input" ? has_step(run, { t: cell.indices[0], b: cell.indices[1] }) && cell.indices[2] < premise.shape.at(-1) : true;
+}
+
+/** Whether a run has a step, in a row and at a place. */
+export function has_step(run, { t, b, scope }) {
+  return t >= run.first && t < run.first + run.steps && b < run.batch && (!scope || run.stages.some((stage) => stage.scope === scope));
 }

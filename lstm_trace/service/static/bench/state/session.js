@@ -1,5 +1,5 @@
 import { edits_of, edits_text, joined, run_of, run_text } from "./link.js";
-import { cell_of, entry as entry_of, input_of, line_address, line_of, with_entry } from "./places.js";
+import { cell_of, entry as entry_of, has, input_of, line_address, line_of, stored, with_entry } from "./places.js";
 import { Runs } from "./runs.js";
 
 // What the bench is doing: the source, the edits and their history, the run that they give, what it is compared with,
@@ -77,10 +77,8 @@ export class Session extends EventTarget {
 
   /** What is looked at, as an address of the page says it; what the run does not have is left to its beginning. */
   #looked(run, params) {
-    const line = line_of(params.at);
-    const known = line ? run.stages.some((stage) => stage.scope === line.scope) : cell_of(params.at) !== null;
-    const address = params.at && known ? params.at : first_address(run);
-    return { address, of: params.of || run.target, ...this.#place(run, address, { t: Number(params.t ?? run.first), scope: params.scope, b: Number(params.row ?? 0) }) };
+    const address = params.at ? this.#still(run, params.at) : first_address(run);
+    return { address, of: params.of && has(run, params.of) ? params.of : run.target, ...this.#place(run, address, { t: Number(params.t ?? run.first), scope: params.scope, b: Number(params.row ?? 0) }) };
   }
 
   #place(run, address, otherwise = this.state) {
@@ -105,7 +103,7 @@ export class Session extends EventTarget {
     const before = this.state.run;
     const next = { ...this.state, ...change };
     next.address = this.#still(run, next.address);
-    Object.assign(next, this.#place(run, next.address, next), next.of ? {} : { of: run.target });
+    Object.assign(next, this.#place(run, next.address, next), next.of && has(run, next.of) ? {} : { of: run.target });
     const premises = this.#premises.get(run) ?? (await this.runs.view(run, "premises", this.premises_params(run, next))).premises;
     this.#premises.set(run, premises);
     await Promise.allSettled([
@@ -122,13 +120,12 @@ export class Session extends EventTarget {
 
   /** The address, or where the run begins if it has no such number. */
   #still(run, address) {
+    if (has(run, address)) return address;
     const line = line_of(address);
-    if (!line) return cell_of(address) && run.premises.some((one) => one.address === array_of(address)) ? address : first_address(run);
-    const stage = run.stages.find((one) => one.scope === line.scope);
-    const found = stage?.lines.find((one) => one.name === line.name);
-    if (!found) return first_address(run);
+    if (!line) return first_address(run);
     const t = Math.min(Math.max(line.t, run.first), run.first + run.steps - 1);
-    return line_address(line.scope, t, Math.min(line.b, run.batch - 1), line.name, Math.min(line.unit, found.width - 1));
+    const near = line_address(line.scope, t, Math.min(line.b, run.batch - 1), line.name, 0);
+    return has(run, near) ? near : first_address(run);
   }
 
   #asked() {
@@ -214,7 +211,7 @@ export class Session extends EventTarget {
     const ticket = ++this.#ticket;
     const old = this.#premises.get(from.run);
     const whole = equations !== undefined || edits.some(({ value }) => typeof value !== "number");
-    const premises = whole || !from.run.live ? null : edits.reduce(overlaid, old);
+    const premises = whole || !from.run.live ? null : edits.reduce((all, one) => overlaid(from.run, all, one), old);
     this.#set({ busy: true, rejected: null, fault: null, ...(premises && { premises }) });
     try {
       const wanted = this.wanted(entry);
@@ -302,13 +299,18 @@ export class Session extends EventTarget {
 export function first_address(run, at = {}) {
   const target = line_of(run.target);
   const stage = run.stages.find((one) => one.scope === (at.scope ?? target?.scope)) ?? run.stages[0];
-  return line_address(stage.scope, at.t ?? run.first, at.b ?? 0, stage.output, 0);
+  const name = target && stage.scope === target.scope ? target.name : stage.lines.find((line) => line.name === stage.output)?.name;
+  return line_address(stage.scope, at.t ?? run.first, at.b ?? 0, name ?? stage.lines.at(-1)?.name, 0);
 }
 
 const sameCell = (a, b) => JSON.stringify(a.stages) === JSON.stringify(b.stages);
 
-/** Premises after one edit of a number. */
-function overlaid(premises, { address, value }) {
+/** Premises of a run after one edit of a number. */
+function overlaid(run, premises, { address, value }) {
   const cell = cell_of(address);
-  return premises.map((one) => (one.address === cell?.array && entry_of(one.values, cell.indices) !== undefined ? { ...one, values: with_entry(one.values, cell.indices, value) } : one));
+  return premises.map((one) => {
+    if (one.address !== cell?.array) return one;
+    const at = stored(run, one, cell.indices);
+    return entry_of(one.values, at) === undefined ? one : { ...one, values: with_entry(one.values, at, value) };
+  });
 }
