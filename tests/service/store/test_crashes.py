@@ -17,9 +17,9 @@ from ... import ROOT
 pytest.importorskip("sqlalchemy")
 pytest.importorskip("alembic")
 
-from lstm_trace.service.store.store import Store  # noqa: E402
+from lstm_trace.service.store.store import Store
 
-from .uploader import FACTS, UPLOADS, content  # noqa: E402
+from .uploader import FACTS, UPLOADS, content
 
 KILLS = 6
 

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-sa = pytest.importorskip("sqlalchemy")
+pytest.importorskip("sqlalchemy")
 pytest.importorskip("alembic")
 
-from alembic.autogenerate import compare_metadata  # noqa: E402
-from alembic.runtime.migration import MigrationContext  # noqa: E402
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 
-from lstm_trace.service.store import database  # noqa: E402
-from lstm_trace.service.store.database import VERSIONS, Database, StoreError  # noqa: E402
-from lstm_trace.service.store.store import Store  # noqa: E402
-from lstm_trace.service.store.tables import METADATA  # noqa: E402
+from lstm_trace.service.store import database
+from lstm_trace.service.store.database import VERSIONS, Database, StoreError
+from lstm_trace.service.store.store import Store
+from lstm_trace.service.store.tables import METADATA
 
 
 def test_the_steps_make_the_tables(url: str) -> None:

@@ -16,10 +16,10 @@ import pytest
 pytest.importorskip("sqlalchemy")
 pytest.importorskip("alembic")
 
-from lstm_trace.errors import LstmTraceError, OptionError, TooLargeError  # noqa: E402
-from lstm_trace.service.errors import GoneError, UnknownError  # noqa: E402
-from lstm_trace.service.store.database import StoreError  # noqa: E402
-from lstm_trace.service.store.store import Store  # noqa: E402
+from lstm_trace.errors import LstmTraceError, OptionError, TooLargeError
+from lstm_trace.service.errors import GoneError, UnknownError
+from lstm_trace.service.store.database import StoreError
+from lstm_trace.service.store.store import Store
 
 
 def facts(title: str = "", kind: str = "problem", cell: str = "lstm", suffix: str = ".yaml") -> dict[str, Any]:
