@@ -7,20 +7,30 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 QUICK := $(addprefix tests/,test_api.py test_docs.py test_exercises.py test_rooms.py test_traces.py cell \
 	model/test_problem.py trace/test_trace.py verification/test_verify.py weights/test_layouts.py)
 
-.PHONY: demo test test-quick test-frameworks test-notebook test-office test-browser fuzz lint format golden schemas \
-	traces images docs bench clean
+.PHONY: demo serve test test-quick test-frameworks test-notebook test-office test-browser test-database test-load fuzz \
+	lint format golden schemas traces images docs bench clean
 
 demo: .venv/core ## trace question 22 of the exercises and print the worked solution
 	@$(BIN)/lstm-trace example q22 | $(BIN)/lstm-trace report - --digits 8 --trim
 
+serve: .venv/serve ## the bench in the browser, with the examples; Ctrl-C ends it
+	$(BIN)/lstm-trace serve
+
 test: .venv/test ## the tests; no deep-learning framework needed
-	$(BIN)/python -m pytest -n auto --ignore=tests/frameworks --ignore=tests/office --ignore=tests/browser
+	$(BIN)/python -m pytest -n auto --ignore=tests/frameworks --ignore=tests/office --ignore=tests/browser \
+	  --ignore=tests/load
 
 test-quick: .venv/test ## the fast tests, in less than half a minute
 	$(BIN)/python -m pytest -n auto $(QUICK)
 
-test-browser: .venv/test ## the web pages in headless Chromium; skipped with a message where there is none
+test-browser: .venv/browser ## the web pages in headless Chromium; skipped with a message where there is none
 	$(BIN)/python -m pytest -rs tests/browser
+
+test-database: .venv/test ## the store on SQLite and on a PostgreSQL of its own; that is skipped where it is not installed
+	$(BIN)/python -m pytest -rs tests/service/store
+
+test-load: .venv/load ## the service under load for some minutes, and random requests from its OpenAPI description
+	$(BIN)/python -m pytest -rs tests/load
 
 test-office: .venv/test ## spreadsheets computed again by LibreOffice; skipped with a message where there is no soffice
 	$(BIN)/python -m pytest -rs tests/office
@@ -74,6 +84,21 @@ bench: .venv/frameworks ## speed against the peers, as ratios
 .venv/test: .venv/core
 	@echo 'Installing into .venv what the tests need (pytest, hypothesis, llvmlite, typst, …; 270 MB): about a minute …' >&2
 	@$(PIP) install -e '.[test]'
+	@touch $@
+
+.venv/serve: .venv/core
+	@echo 'Installing FastAPI, uvicorn and SQLAlchemy into .venv: less than a minute …' >&2
+	@$(PIP) install -e '.[serve,xlsx,pdf,parquet]'
+	@touch $@
+
+.venv/browser: .venv/test
+	@echo 'Installing Playwright into .venv (Chromium is the one of the system) …' >&2
+	@$(PIP) install -e '.[test,browser]'
+	@touch $@
+
+.venv/load: .venv/test
+	@echo 'Installing schemathesis into .venv …' >&2
+	@$(PIP) install -e '.[test,load]'
 	@touch $@
 
 .venv/lint: .venv/core

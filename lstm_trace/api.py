@@ -43,6 +43,7 @@ from .weights.read import Found, choose, read_model
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .remote import Client
     from .one_value.derivation import Derivation
     from .report.sheet import Sheet
 
@@ -241,6 +242,25 @@ def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
 
 
 @checked
+def client(url: str, token: str | None = None) -> Client:
+    """A client of a server that `lstm-trace serve` started (docs/service.md).
+
+    Args:
+        url: of the server, `http://127.0.0.1:8000`.
+        token: the one that it was started with, if any.
+
+    Returns:
+        A client: `run`, `library`, `upload`, ….
+
+    >>> client("http://127.0.0.1:8000")
+    Client(url='http://127.0.0.1:8000')
+    """
+    from .remote import Client
+
+    return Client(url, token)
+
+
+@checked
 def derivation(
     trace: Trace,
     address: str,
@@ -288,7 +308,7 @@ def derivation(
 __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification",
     "adjoint", "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
-    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "derivation", "diff", "edit",
-    "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem", "run",
+    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "derivation", "diff",
+    "edit", "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem", "run",
     "secants", "sheet", "train", "verify",
 ]  # fmt: skip

@@ -18,6 +18,9 @@ class LstmTraceError(Exception):
         self.problems: tuple[str, ...] = tuple(map(message, problems))
         super().__init__("\n".join(self.problems))
 
+    def __reduce__(self) -> tuple[type[LstmTraceError], tuple[str, ...]]:
+        return type(self), self.problems  # and not the one text, so that another process has the same problems
+
 
 class CellError(LstmTraceError):
     """A cell's equations are wrong: unknown function, second assignment, use before assignment, open carry."""

@@ -17,7 +17,9 @@ ROOMS = (
     "trace.files", "engine.plan", "engine.jit", "engine", "weights", "weights.formats", "weights.onnx",
     "weights.live", "model", "verification", "backpropagation", "explanation", "mistakes", "formulas",
     "report.languages", "report.content", "report.in_words", "report.compact", "report.sections", "report.formats",
-    "report.diagram", "report.page", "report", "one_value", "tables", "plot", "export", "export.excel", "api", "cli", "cli.verbs",
+    "report.diagram", "report.page", "report", "one_value", "tables", "plot", "export", "export.excel",
+    "service.errors", "service.settings", "service.bodies", "service.workers", "service.store", "service.work",
+    "service", "service.routes", "service.app", "service.server", "remote", "api", "cli", "cli.verbs",
 )  # fmt: skip
 #: What a person can find their way in.
 MOST_FILES, MOST_LINES = 14, 330
@@ -122,7 +124,15 @@ def test_every_room_says_what_it_is_for() -> None:
 
 
 def test_tests_mirror_the_rooms() -> None:
-    apart = {"support", "browser", "frameworks", "fuzz", "golden", "office"}  # jobs of their own, and what tests share
+    apart = {
+        "support",
+        "browser",
+        "frameworks",
+        "fuzz",
+        "golden",
+        "load",
+        "office",
+    }  # jobs of their own, and what tests share
     for path in (ROOT / "tests").rglob("test_*.py"):
         parts = Path(path).relative_to(ROOT / "tests").parts[:-1]
         assert not parts or parts[0] in apart or (PACKAGE / Path(*parts)).is_dir(), path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,24 +19,34 @@ REQUIREMENTS = {
     "XlsxWriter": "XlsxWriter>=3.1",
     "typst": "typst>=0.14",
     "llvmlite": "llvmlite>=0.45",
+    "fastapi": "fastapi>=0.115",
+    "uvicorn": "uvicorn>=0.30",
+    "SQLAlchemy": "SQLAlchemy>=2.0.30",
+    "alembic": "alembic>=1.13",
+    "psycopg": "psycopg[binary]>=3.2",
 }
 
 
-def missing(what: str, package: str, instead: str = "") -> str:
-    """The message that `what` needs a package which is not installed. instead: what to do without it.
+def missing(what: str, package: str, instead: str = "", others: Sequence[str] = ()) -> str:
+    """The message that `what` needs a package which is not installed. instead: what to do without it. others: as it.
 
     The command names the package rather than an extra of ours, since that works from any folder and whatever index
     has us; and this very Python, since another one's pip would install for another one.
     """
     way = f", or {instead}" if instead else ""
-    return f"{what} needs the package {package}, which is not installed: {_install(REQUIREMENTS[package])}{way}"
+    packages = [package, *others]
+    named = (
+        f"the packages {', '.join(others)} and {package}, which are" if others else f"the package {package}, which is"
+    )
+    return f"{what} needs {named} not installed: {_install([REQUIREMENTS[name] for name in packages])}{way}"
 
 
-def _install(requirement: str) -> str:
+def _install(requirements: Iterable[str]) -> str:
+    wanted = " ".join(f"'{requirement}'" for requirement in requirements)
     python = "python" if os.environ.get("VIRTUAL_ENV") == sys.prefix else sys.executable or "python"
     if Path(python).is_relative_to(Path.cwd()):
         python = os.path.relpath(python)
     python = shlex.quote(python)
     if find_spec("pip") is None:  # environments that uv made have none
-        return f"uv pip install --python {python} '{requirement}'"
-    return f"{python} -m pip install '{requirement}'"
+        return f"uv pip install --python {python} {wanted}"
+    return f"{python} -m pip install {wanted}"

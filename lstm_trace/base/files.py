@@ -79,6 +79,19 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
     return likely(path, text)
 
 
+def read_json(path: str | Path, content: bytes, nonfinite: bool = True) -> Any:
+    """The plain data of JSON text. nonfinite: NaN and Infinity may stand there as Python writes them, without quotes.
+
+    Raises FileError as `read_data` does.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    check_room(path, ".json", len(content))
+    return _text_only(path, text, _json(path, text, nonfinite))
+
+
 def _text_only(path: str | Path, text: str, data: Any) -> Any:
     """`data`. Raises FileError for half of a surrogate pair, which only an escape can bring and no file can hold."""
     if re.search(r"\\(?:u|U0000)[dD][89a-fA-F]", text):
@@ -90,7 +103,12 @@ def _text_only(path: str | Path, text: str, data: Any) -> Any:
     return data
 
 
-def _json(path: str | Path, text: str) -> Any:
+def _json(path: str | Path, text: str, nonfinite: bool = True) -> Any:
+    def constant(word: str) -> float:
+        if not nonfinite:
+            raise FileError(f'{path}: {word} is no number in JSON; write "{word}", in quotes')
+        return float(word)
+
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         twice = next((key for key, _ in found if key in seen or seen.add(key)), None)  # type: ignore[func-returns-value]
@@ -99,7 +117,7 @@ def _json(path: str | Path, text: str) -> Any:
         return dict(found)
 
     try:
-        return json.loads(text, object_pairs_hook=pairs)
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     except json.JSONDecodeError as error:
         cut = "; is it cut off?" if error.pos >= len(text.rstrip()) else ""
         raise FileError(f"{path}: line {error.lineno}: {error.msg[:1].lower()}{error.msg[1:]}{cut}") from None

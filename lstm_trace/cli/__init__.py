@@ -34,6 +34,7 @@ VERBS = {
     "explain": "Explain a value: what it remembers and depends on.",
     "inspect": "List the LSTMs in a model file.",
     "identify": "Infer the layout of weights from a known output.",
+    "serve": "Open a bench in the browser, and an API.",
     "schema": "Print the JSON Schema of a problem or trace file.",
     "example": "List the example problems, or print one.",
 }

@@ -231,10 +231,17 @@ class Model:
 
         Args: those of `run` of the same names.
         """
+        _, work = self.laid_out(x, h0, c0, lengths=lengths, mask=mask, batch_first=batch_first)
+        return plan_texts(work, self.weights, self.header.dtype)
+
+    def laid_out(self, x: Any = None, h0: Any = None, c0: Any = None, **others: Any) -> tuple[RunInputs, Work]:
+        """The arrays of a run, and what it would compute and store (`Work.numbers`); nothing is computed.
+
+        Args: those of `plans`. Raises what `run` raises for them.
+        """
         with within(self.defaults.where):
-            fed = self._fed(x, _named_states(h0, c0), {}, lengths, mask, batch_first)
-            work = self._work(fed, self.defaults.ask)
-            return plan_texts(work, self.weights, self.header.dtype)
+            fed = self._fed(x, _named_states(h0, c0), {}, **others)
+            return fed, self._work(fed, self.defaults.ask)
 
     def _asked(self, ask: Sequence[str] | str | None) -> tuple[str, ...]:
         return self.defaults.ask if ask is None else listed("ask", ask)

@@ -15,6 +15,8 @@ from ..printable import message
 from .found import Found
 
 _LABEL = 12
+#: The option `bias` in words.
+BIASES = {"none": "none", "one": "one for each gate", "two": "two for each gate"}
 
 
 def records(found: Sequence[Found]) -> list[dict[str, Any]]:
@@ -60,28 +62,28 @@ def listing(path: str, found: Sequence[Found]) -> str:
 def _text(facts: dict[str, Any]) -> str:
     rows = [message(" ".join(f"{facts['name'] or '(the file itself)'}: {facts['kind']}".split()))]
     if "refused" in facts:
-        return "\n".join([*rows, *_row("refused", facts["refused"])])
+        return "\n".join([*rows, *row("refused", facts["refused"])])
     layers = facts["layers"]
-    rows += _row("layers", f"{layers}, {' and '.join(facts['directions'])}{_merged(facts)}")
-    rows += _row("sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items()))
-    rows += _row("biases", {"none": "none", "one": "one for each gate", "two": "two for each gate"}[facts["bias"]])
-    options = ", ".join(f"{key}: {_value(value)}" for key, value in facts["options"].items())
-    rows += _row("options", options or "those of the plain cell")
+    rows += row("layers", f"{layers}, {' and '.join(facts['directions'])}{_merged(facts)}")
+    rows += row("sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items()))
+    rows += row("biases", BIASES[facts["bias"]])
+    options = ", ".join(f"{key}: {option_text(value)}" for key, value in facts["options"].items())
+    rows += row("options", options or "those of the plain cell")
     order = "(B, T, I), batch first" if facts["batch_first"] else "(T, I), (T, B, I), or (B, T, I) with --batch-first"
-    rows += _row("x", order)
+    rows += row("x", order)
     if facts["states"]:
-        rows += _row("states", f"the file has initial values of {', '.join(facts['states'])}")
+        rows += row("states", f"the file has initial values of {', '.join(facts['states'])}")
     for label, said in facts["facts"].items():
-        rows += _row(label, said)
-    rows += _row(
+        rows += row(label, said)
+    rows += row(
         "parameters", f"{facts['parameters']:,} numbers in {counted(facts['arrays'], 'array')}, {facts['dtype']}"
     )
     if facts["nonfinite"]:
         places = ", ".join(f"{key} ({count})" for key, count in list(facts["nonfinite"].items())[:6])
         more = f" and {len(facts['nonfinite']) - 6} more arrays" if len(facts["nonfinite"]) > 6 else ""
-        rows += _row("not finite", f"NaN or infinity in {places}{more}: refused without --allow-nonfinite")
+        rows += row("not finite", f"NaN or infinity in {places}{more}: refused without --allow-nonfinite")
     for said in facts["imported"]:
-        rows += _row("imported", said)
+        rows += row("imported", said)
     return "\n".join(rows)
 
 
@@ -90,13 +92,15 @@ def _merged(facts: dict[str, Any]) -> str:
     return f", merged by {merge}" if merge and len(facts["directions"]) > 1 else ""
 
 
-def _value(value: Any) -> str:
+def option_text(value: Any) -> str:
+    """The value of an option as a problem file has it."""
     if isinstance(value, Mapping):
-        return "; ".join(f"{key} {_value(own)}" for key, own in value.items())
+        return "; ".join(f"{key} {option_text(own)}" for key, own in value.items())
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _row(label: str, text: str) -> list[str]:
+def row(label: str, text: str) -> list[str]:
+    """A label and what is said under it, in as many lines of a terminal as that takes."""
     return textwrap.wrap(
         message(text),
         78,

@@ -14,7 +14,17 @@ from lstm_trace.base import extras
 
 from .. import ROOT
 
-USERS = ("torch", "keras", "onnx", "parquet", "xlsx", "pdf", "jit")  # the others are for developers
+USERS = (
+    "torch",
+    "keras",
+    "onnx",
+    "parquet",
+    "xlsx",
+    "pdf",
+    "jit",
+    "serve",
+    "postgres",
+)  # the others are for developers
 
 
 def test_what_is_asked_for_is_what_the_project_declares() -> None:
@@ -33,6 +43,12 @@ def test_the_command_is_for_this_python(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert shlex.split(message.split("installed: ")[1])[:4] == [sys.executable, "-m", "pip", "install"]
     monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
     assert extras.missing("PDF", "typst").endswith(": python -m pip install 'typst>=0.14'")
+
+
+def test_several_packages_are_one_command() -> None:
+    said = extras.missing("serve", "uvicorn", others=["fastapi"])
+    assert said.startswith("serve needs the packages fastapi and uvicorn, which are not installed: ")
+    assert said.endswith("-m pip install 'uvicorn>=0.30' 'fastapi>=0.115'")
 
 
 def test_without_pip_the_command_is_uv(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,7 +208,8 @@ def last(trace: Trace) -> str:
 
 
 def shown() -> Iterator[object]:
-    """Reports in every way in which one is made."""
+    """Reports in every way in which one is made, and the name of their language."""
+    yield words("en", 0).word("language")
     for trace in traces():
         yield trace.report("html")
         if trace.steps * len(trace.stages) < 5:

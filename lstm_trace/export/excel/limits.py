@@ -79,8 +79,7 @@ def fitting(trace: Trace, selection: Selection, live: bool, padding: bool = Fals
 
 def refuse(model: Model, selection: Selection, live: bool, padding: bool = False) -> None:
     """Raise what `fitting` would for the trace of the model's own problem, before it is computed."""
-    fed = model._fed(None, {}, {})  # as `Model.check` asks: sizes and premises, nothing computed
-    layout = model._work(fed, model.defaults.ask)
+    fed, layout = model.laid_out()
 
     def zeros(*shape: int) -> Array:
         return np.broadcast_to(np.zeros((), model.header.dtype), shape)  # the shape alone, without memory

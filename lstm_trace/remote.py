@@ -1,0 +1,322 @@
+"""A client of the service: runs, values and answers of a server as Python objects; standard library alone."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .base.arrays import Array, to_array, to_list, word
+from .base.files import written
+from .errors import FileError, LstmTraceError
+from .trace.argument_types import checked
+from .trace.files import trace_file
+from .trace.trace import Trace
+
+#: Seconds to wait for an answer; the server ends a computation long before.
+PATIENCE = 60.0
+#: How often a request that the server was too busy for is sent again.
+TRIES = 20
+
+
+class ServiceError(LstmTraceError):
+    """What the server says is wrong, or that there is no server. status: of HTTP; 0 where there was no answer."""
+
+    def __init__(self, status: int, *problems: str) -> None:
+        super().__init__(*problems)
+        self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ServiceError, (self.status, *self.problems)
+
+
+@checked
+@dataclass(frozen=True)
+class Client:
+    """A server. Made by `lstm_trace.client`.
+
+    url: of the server. token: the one that it was started with, if any.
+    """
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+
+    def health(self) -> Any:
+        """The state of the server, with its version."""
+        return self._json("GET", "/health")
+
+    def limits(self) -> Any:
+        """What the server allows."""
+        return self._json("GET", "/limits")
+
+    def run(self, source: Any = None, **spec: Any) -> RemoteRun:
+        """Run a problem, an example or something in the library.
+
+        Args:
+            source: a problem as a mapping; or None, with one of `example`, `item` and `model` among the others.
+            spec: further members of the request: x, h0, c0, lengths, mask, equations, arithmetic, edits
+                (docs/service.md). Arrays are sent as lists.
+
+        Returns:
+            The run on the server.
+
+        Raises:
+            ServiceError: with the message of the command line.
+        """
+        body = spec if source is None else {"problem": source, **spec}
+        return RemoteRun(self, self._json("POST", "/runs", body))
+
+    def examples(self) -> list[str]:
+        """The names of the examples."""
+        return [one["name"] for one in self._json("GET", "/examples")]
+
+    def library(self, search: str = "", kind: str = "", tag: str = "") -> list[dict[str, Any]]:
+        """What the server keeps, newest first.
+
+        Args:
+            search: words in the title, label, tags or cell; everything if empty.
+            kind: `problem`, `trace` or `model`; all if empty.
+            tag: a tag; all if empty.
+
+        Returns:
+            A record for each item, with its `id`.
+        """
+        asked = {"search": search, "kind": kind, "tag": tag, "limit": 100}
+        found: list[dict[str, Any]] = []
+        while True:
+            part = self._json("GET", "/library", query={**asked, "offset": len(found)})
+            found += part["items"]
+            if not part["items"] or len(found) >= part["total"]:
+                return found
+
+    def upload(self, path: str | Path, title: str = "", tags: Any = ()) -> Any:
+        """Put a problem, trace or model file into the library.
+
+        Args:
+            path: of the file; its name alone is sent, as a label.
+            title: by default the one in the file, or its name.
+            tags: a list of words.
+
+        Returns:
+            The item, with its `id` and what `lstm-trace inspect` says of it.
+        """
+        query = {"label": Path(path).name, "title": title, "tags": ",".join(tags)}
+        try:
+            with open(path, "rb") as file:
+                return self._json("POST", "/library", file.read(), query)
+        except OSError as error:
+            raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+
+    def remove(self, item: str) -> None:
+        """Delete an item of the library.
+
+        Args:
+            item: its id.
+        """
+        with self._answer("DELETE", f"/library/{quoted(item)}"):
+            pass
+
+    def _json(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
+        """The answer as data; of a job, when it is done."""
+        with self._answer(method, path, body, query) as answer:
+            found = json.loads(answer.read() or b"null")
+            status = answer.status
+        return self._finished(found["id"]) if status == 202 else found
+
+    def _finished(self, job: str) -> Any:
+        pause = 0.05
+        while True:
+            found = self._json("GET", f"/jobs/{quoted(job)}")
+            if found["state"] == "done":
+                return found["result"]
+            if found["state"] != "running":
+                problem = found.get("problem") or {"detail": f"the job was {found['state']}"}
+                raise _refused(problem.get("status", 0), problem)
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None
+    ) -> Iterator[Any]:
+        headers = {"Accept": "application/json"}
+        if isinstance(body, bytes):
+            headers["Content-Type"] = "application/octet-stream"
+        elif body is not None:
+            body = json.dumps(_plain(body), allow_nan=False).encode()
+            headers["Content-Type"] = "application/json"
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        asked = urllib.parse.urlencode({k: v for k, v in (query or {}).items() if v not in (None, "")}, doseq=True)
+        url = f"{self.url.rstrip('/')}/api/v1{path}{'?' if asked else ''}{asked}"
+        if not url.startswith(("http://", "https://")):
+            raise ServiceError(0, f"{self.url!r} is no address of a server; expected http://… or https://…")
+        for n in range(TRIES):
+            request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310
+            try:
+                with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+                    yield answer
+                    return
+            except urllib.error.HTTPError as error:
+                with error:
+                    if error.code == 429 and n < TRIES - 1:
+                        time.sleep(min(float(error.headers.get("Retry-After") or 1), 10.0))
+                        continue
+                    raise _refused(error.code, _document(error.read())) from None
+            except (OSError, HTTPException) as error:
+                reason = getattr(error, "reason", error)
+                raise ServiceError(
+                    0, f"{self.url}: no answer ({reason}); is the server running? lstm-trace serve starts one"
+                ) from None
+
+
+@checked
+@dataclass(frozen=True, repr=False)
+class RemoteRun:
+    """A run on a server. record: what the server says of it (docs/service.md)."""
+
+    client: Client
+    record: dict[str, Any]
+
+    def __repr__(self) -> str:
+        cell, size = self.record["cell"]["kind"], f"T={self.record['steps']} B={self.record['batch']}"
+        return f"<RemoteRun {self.id} of {self.client.url}: {cell}, {size}>"
+
+    @property
+    def id(self) -> str:
+        """Its id: the same source with the same edits has the same."""
+        return str(self.record["id"])
+
+    def values(
+        self, line: str, layer: int | None = None, direction: str | None = None, t: Any = None, unit: Any = None
+    ) -> Array:
+        """The values of a line.
+
+        Args:
+            line: its name, `c_t`.
+            layer: from 0; where there are several.
+            direction: `forward` or `reverse`; where there are both.
+            t: a step, or `a:b`; all if None.
+            unit: a unit, or `a:b`; all if None.
+
+        Returns:
+            (T, B, width).
+        """
+        query = {"line": line, "layer": layer, "direction": direction, "t": t, "unit": unit}
+        found = self.client._json("GET", f"/runs/{self.id}/values", query=query)["values"]
+        if len(found) != 1:
+            places = ", ".join(one["scope"] for one in found)
+            raise ServiceError(0, f"{line} is in {places or 'no layer'}: choose one with layer= and direction=")
+        return np.asarray(to_array(found[0]["values"]))
+
+    def at(self, address: str, of: str | None = None) -> Any:
+        """One value with its equation, operands and readers.
+
+        Args:
+            address: as in `0/forward/3/0/h_t[1]`.
+            of: the address of a value whose gradient with respect to this one is wanted.
+
+        Returns:
+            The record of docs/service.md.
+        """
+        return self.client._json("GET", f"/runs/{self.id}/at/{quoted(address)}", query={"of": of})
+
+    def edit(self, edits: Mapping[str, Any], **changes: Any) -> RemoteRun:
+        """A new run with other givens; this one stays as it is.
+
+        Args:
+            edits: by address a number, or a whole array.
+            changes: `equations` or `arithmetic`.
+        """
+        body = {"edits": [{"address": name, "value": value} for name, value in edits.items()], **changes}
+        return RemoteRun(self.client, self.client._json("POST", f"/runs/{self.id}/edits", body))
+
+    def diff(self, other: RemoteRun, **tolerance: Any) -> Any:
+        """The comparison of another run with this one.
+
+        Args:
+            other: of the same server.
+            tolerance: rtol, atol or ulps.
+        """
+        return self.client._json("POST", "/diffs", {"a": self.id, "b": other.id, **tolerance})
+
+    def explain(self, how: str, of: str | None = None, **options: Any) -> Any:
+        """An explanation of a value.
+
+        Args:
+            how: `memory`, `gradient`, `contribution`, `gates` or `attribution`.
+            of: the address of the value.
+            options: of that explanation.
+        """
+        body = {"run": self.id, "how": how, **({} if of is None else {"of": of}), **options}
+        return self.client._json("POST", "/explanations", body)
+
+    def verify(self) -> Any:
+        """The verdict on every line, each derived again from its operands."""
+        return self.client._json("POST", "/verifications", {"run": self.id})
+
+    def download(self, file: str, path: str | Path | None = None, **options: Any) -> bytes:
+        """One of its files.
+
+        Args:
+            file: `problem.yaml`, `report.md`, `report.pdf`, `values.csv`, `values.xlsx`, `trace.json`, `run.py`, ….
+            path: where to write it too; nowhere if None.
+            options: of a report: language, notation, digits, ….
+        """
+        with self.client._answer("GET", f"/runs/{self.id}/download/{quoted(file)}", query=options) as answer:
+            content: bytes = answer.read()
+        if path is not None:
+            with written(path, "wb") as target:
+                target.write(content)
+        return content
+
+    def trace(self) -> Trace:
+        """The trace, with every value, for everything that `lstm_trace` does with one."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "trace.json"
+            path.write_bytes(self.download("trace.json"))
+            return trace_file.load(path)
+
+
+def quoted(text: str) -> str:
+    """A text as a part of a path: only the slashes of an address stay.
+
+    >>> quoted("0/forward/W_xi @ x_t[0]")
+    '0/forward/W_xi%20%40%20x_t%5B0%5D'
+    """
+    return urllib.parse.quote(text, safe="/")
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as lists, NaN and infinities as words, within mappings and lists too."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.ndarray):
+        return to_list(value)
+    return word(value.item() if isinstance(value, np.generic) else value)
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"detail": content[:500].decode("utf-8", "replace")}
+
+
+def _refused(status: int, problem: Mapping[str, Any]) -> ServiceError:
+    told = problem.get("problems") or [problem.get("detail") or problem.get("title") or f"the server said {status}"]
+    return ServiceError(int(status), *map(str, told))

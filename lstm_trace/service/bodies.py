@@ -1,0 +1,108 @@
+"""What the API is sent, as pydantic models: a worker validates a body, the web process only passes its bytes on."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..base.files import read_json
+from ..errors import FileError
+from ..trace.files.schema import LayoutSpec, Length, Mask, Numbers, Problem, validate
+from .errors import BodyError
+
+B = TypeVar("B", bound=BaseModel)
+
+#: What a spec may say its run is of; exactly one of them.
+SOURCES = ("problem", "example", "item", "model")
+
+
+class Body(BaseModel):
+    """A request: nothing that is not named here, and no NaN where a number is one."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+class Edit(Body):
+    """One premise changed: a number at `0/forward/W_xi[0,0]`, or the whole array of `0/forward/W_xi` or `x`."""
+
+    address: str = Field(max_length=400)
+    value: Numbers
+
+
+class Edits(Body):
+    """Changes of a run, which make another run. What is left out stays as it is."""
+
+    edits: list[Edit] = Field(default_factory=list)
+    equations: str | None = Field(None, description="the cell's equations instead; null: those of the source")
+    arithmetic: str | None = Field(None, description="by-hand-4, float16, q4.12, …; null: that of the source")
+
+
+class Spec(Edits):
+    """All that a run follows from: a source, what it is run over, and changes made to it, the last of each address."""
+
+    problem: Problem | None = None
+    example: str | None = Field(None, max_length=100, description="name of an example problem")
+    item: str | None = Field(None, max_length=100, description="id of a problem or trace of the library")
+    model: str | None = Field(None, max_length=100, description="id of a model of the library; it needs x")
+    name: str | None = Field(None, max_length=400, description="which LSTM of several in a model")
+    x: Numbers | None = None
+    h0: Numbers | None = None
+    c0: Numbers | None = None
+    lengths: list[Length] | None = None
+    mask: Mask | None = None
+    batch_first: bool | None = None
+    layout: str | LayoutSpec | None = Field(None, description="how the arrays of a model are stored")
+
+
+class Pair(Body):
+    """Two runs to compare, b with a (the reference). Without a tolerance the rounding bound decides."""
+
+    a: str = Field(max_length=100)
+    b: str = Field(max_length=100)
+    rtol: float | None = None
+    atol: float | None = None
+    ulps: float | None = None
+
+
+class Question(Body):
+    """An explanation that is asked for. against: the run that attribution, or a contribution, is against."""
+
+    run: str = Field(max_length=100)
+    how: Literal["memory", "gradient", "contribution", "gates", "attribution"]
+    of: str | None = Field(None, max_length=400)
+    against: str | None = Field(None, max_length=100)
+    baseline: Literal["zero-input", "zero-state"] | int | None = None
+    points: int | None = Field(None, ge=1, le=1000)
+    low: float | None = Field(None, ge=0, le=1)
+    high: float | None = Field(None, ge=0, le=1)
+
+
+class Named(Body):
+    """A run by its id."""
+
+    run: str = Field(max_length=100)
+
+
+def read(model: type[B], body: bytes) -> B:
+    """A body as `model`. Raises BodyError for what is no JSON, FileError with every fault of another form."""
+    try:
+        data = read_json("the body", body, nonfinite=False)
+    except FileError as error:
+        raise BodyError(*error.problems) from None
+    return validate(model, data, "the request")
+
+
+def documented(model: type[BaseModel]) -> dict[str, Any]:
+    """`openapi_extra` of a route that reads its body as bytes: the model's schema, its parts in their places."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def placed(node: Any) -> Any:
+        if isinstance(node, dict):
+            if "$ref" in node:
+                return placed(parts[node["$ref"].rsplit("/", 1)[-1]])
+            return {key: placed(value) for key, value in node.items()}
+        return [placed(value) for value in node] if isinstance(node, list) else node
+
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": placed(schema)}}}}

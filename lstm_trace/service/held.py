@@ -1,0 +1,37 @@
+"""What the routes of a running service share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from .jobs import Jobs
+from .settings import Settings
+from .workers import Workers
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a service holds from its start to its end.
+
+    settings: how it was started. workers, jobs: where and how it computes. runs: the runs that are kept. store: the
+    library.
+    """
+
+    settings: Settings
+    workers: Workers
+    jobs: Jobs
+    runs: Any = None
+    store: Any = None
+
+
+async def held(request: Request) -> Held:
+    """What the service that answers a request holds. (FastAPI would call a plain function in another thread.)"""
+    found: Held = request.app.state.held
+    return found
+
+
+#: An argument of a route.
+Service = Annotated[Held, Depends(held)]

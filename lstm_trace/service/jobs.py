@@ -1,0 +1,207 @@
+"""What takes longer than a second: the reply is the address of a job, where it can be followed and cancelled."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+from anyio.abc import TaskGroup
+from starlette.responses import FileResponse, Response
+
+from ..errors import LstmTraceError
+from . import problems
+from .errors import UnknownError
+from .settings import Limits
+from .workers import Told, Workers
+
+State = Literal["running", "done", "failed", "cancelled"]
+JSON = "application/json"
+
+
+@dataclass(eq=False)
+class Job:
+    """A computation that somebody waits for.
+
+    progress: between 0 and 1, None before anything was told. reply: of a job that is done. error: of one that failed.
+    """
+
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    state: State = "running"
+    progress: float | None = None
+    reply: Response | None = None
+    error: Exception | None = None
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    finished: anyio.Event = field(default_factory=anyio.Event)
+    started: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+
+    @property
+    def href(self) -> str:
+        """Its address."""
+        return f"/api/v1/jobs/{self.id}"
+
+    @property
+    def size(self) -> int:
+        """Bytes of its reply that are held in memory."""
+        return 0 if self.reply is None or isinstance(self.reply, FileResponse) else len(self.reply.body)
+
+    def told(self, done: int, of: int) -> None:
+        """Hear how far it is."""
+        self.progress = min(done / of, 1.0) if of > 0 else None
+
+    def text(self) -> bytes:
+        """What GET of its address replies; the result, where it is JSON, stands there as it is."""
+        seconds = (time.monotonic() if self.ended is None else self.ended) - self.started
+        record: dict[str, Any] = {"id": self.id, "href": self.href, "state": self.state, "progress": self.progress}
+        record["seconds"] = round(seconds, 3)
+        if self.error is not None:
+            record["problem"] = problems.document(self.error)
+        text = json.dumps(record).encode()
+        if self.reply is None:
+            return text
+        if self.size and self.reply.media_type == JSON:
+            return text[:-1] + b', "result": ' + bytes(self.reply.body) + b"}"
+        return text[:-1] + b', "result": ' + json.dumps({"href": f"{self.href}/result"}).encode() + b"}"
+
+
+class Jobs:
+    """Answers requests by what workers compute, at once or by a job. A context.
+
+    Args:
+        workers: that compute.
+        limits: when a reply is a job, and how many are kept.
+    """
+
+    def __init__(self, workers: Workers, limits: Limits) -> None:
+        self.workers, self.limits = workers, limits
+        self._kept: dict[str, Job] = {}
+        self._tasks: TaskGroup = anyio.create_task_group()
+
+    async def __aenter__(self) -> Jobs:
+        """Begin to take jobs."""
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(self, *exception: Any) -> None:
+        """Cancel what still runs."""
+        self._tasks.cancel_scope.cancel()
+        await self._tasks.__aexit__(*exception)
+
+    async def reply(
+        self,
+        function: Callable[..., bytes | Path],
+        *args: Any,
+        status: int = 200,
+        media: str = JSON,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """The reply that `function(*args)` makes in a worker, or 202 where that takes longer than a second.
+
+        Args:
+            function: of a module; returns the content of the reply, or the path of a file that has it.
+            args: that can be pickled.
+            status: of the reply.
+            media: its type.
+            headers: more of its headers.
+
+        Returns:
+            The reply.
+
+        Raises:
+            Exception: what `Workers.call` raises, within the first second.
+        """
+
+        async def work(told: Told) -> Response:
+            content = await self.workers.call(function, *args, told=told)
+            if isinstance(content, Path):
+                return FileResponse(content, status, headers, media)
+            return Response(content, status, headers, media)
+
+        return await self.follow(work)
+
+    async def follow(self, work: Callable[[Told], Awaitable[Response]]) -> Response:
+        """The reply that `work` makes, or 202 where that takes longer than a second; then it goes on as a job.
+
+        Args:
+            work: called with what hears how far it is (`told` of `Workers.call`).
+
+        Returns:
+            The reply.
+
+        Raises:
+            Exception: what `work` raises within the first second.
+        """
+        job = Job()
+        self._tasks.start_soon(self._carry_out, job, work)
+        try:
+            with anyio.move_on_after(self.limits.reply_within):
+                await job.finished.wait()
+        except BaseException:  # whoever asked has gone
+            job.scope.cancel()
+            raise
+        if job.error is not None:
+            raise job.error
+        if job.reply is not None:
+            return job.reply
+        self._kept[job.id] = job
+        record = json.dumps({"id": job.id, "href": job.href, "state": job.state})
+        return Response(record, 202, {"Location": job.href}, JSON)
+
+    def find(self, id: str) -> Job:
+        """The job of that id. Raises UnknownError."""
+        self._forget()
+        if id not in self._kept:
+            raise UnknownError(
+                f"there is no job of this id; finished ones are kept for {self.limits.job_seconds:g} s at most"
+            )
+        return self._kept[id]
+
+    def result(self, id: str) -> Response:
+        """The reply of the job of that id. Raises UnknownError where it has none, and what its computation raised."""
+        job = self.find(id)
+        if job.error is not None:
+            raise job.error
+        if job.reply is None:
+            raise UnknownError(f"the job is {job.state}, and has no result")
+        return job.reply
+
+    def cancel(self, id: str) -> None:
+        """Stop the job of that id, or drop the reply of one that is done. Raises UnknownError."""
+        job = self.find(id)
+        if job.state == "running":
+            job.scope.cancel()
+        else:
+            del self._kept[id]
+
+    async def _carry_out(self, job: Job, work: Callable[[Told], Awaitable[Response]]) -> None:
+        try:
+            with job.scope:
+                job.reply = await work(job.told)
+                job.state, job.progress = "done", 1.0
+        except Exception as error:
+            job.error, job.state = error, "failed"
+            if job.id in self._kept and not isinstance(error, LstmTraceError):
+                problems.log(error)
+        if job.state == "running":
+            job.state = "cancelled"
+        job.ended = time.monotonic()
+        job.finished.set()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop finished jobs that are too old, and the oldest where they are too many or too large."""
+        ended = sorted(
+            (job for job in self._kept.values() if job.ended is not None), key=lambda job: job.ended or 0, reverse=True
+        )
+        held = 0
+        for k, job in enumerate(ended):
+            held += job.size
+            old = time.monotonic() - (job.ended or 0) > self.limits.job_seconds
+            if old or k >= self.limits.jobs or (k and held > self.limits.job_bytes):
+                del self._kept[job.id]

@@ -1,0 +1,132 @@
+"""The library: files that are kept, found, changed and deleted; and what a file is, without keeping it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Annotated, Any, BinaryIO, Literal
+from urllib.parse import quote
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from ...errors import FileError
+from ..held import Held, Service
+from ..json_body import JsonRoute
+from ..store.labels import as_label, checked_tags, checked_title
+from ..uploads import OCTETS, add_copy, inspected, received
+from .library_models import Change, Inspection, KeptItem, LibraryItem, LibraryPage, RunToKeep
+
+router = APIRouter(prefix="/api/v1", tags=["library"], route_class=JsonRoute)
+
+Label = Annotated[str, Query(max_length=2000, description="the file's name, whose suffix says how it is read")]
+Title = Annotated[str, Query(max_length=2000, description="by default the one in the file, or its name")]
+Tags = Annotated[str, Query(max_length=2000, description="words or phrases with commas between")]
+Search = Annotated[str, Query(max_length=200, description="words that all stand in title, label, tags or cell")]
+Tag = Annotated[str, Query(max_length=40, description="the whole of one")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
+#: How OpenAPI describes a body that is a file.
+_A_FILE: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}}
+}
+_CHUNK = 1 << 20
+
+
+@router.post("/inspections", openapi_extra=_A_FILE)
+async def inspection(request: Request, service: Service, label: Label) -> Inspection:
+    """Say what a file is, and keep nothing."""
+    async with received(request, service) as new:
+        facts = await inspected(service, new.path, label)
+    return Inspection(**{name: facts[name] for name in Inspection.model_fields})
+
+
+@router.get("/library")
+def library(
+    service: Service,
+    search: Search = "",
+    kind: Literal["", "problem", "trace", "model"] = "",
+    tag: Tag = "",
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> LibraryPage:
+    """The items that fit, newest first."""
+    items, total = service.store.find(search, kind, tag, limit, offset)
+    return LibraryPage(items=items, total=total)
+
+
+@router.get("/models")
+def models(service: Service, search: Search = "", tag: Tag = "", limit: Limit = 100, offset: Offset = 0) -> LibraryPage:
+    """The models that fit, newest first."""
+    return library(service, search, "model", tag, limit, offset)
+
+
+@router.post("/library", status_code=201, openapi_extra=_A_FILE)
+async def upload(request: Request, service: Service, label: Label, title: Title = "", tags: Tags = "") -> KeptItem:
+    """Keep a file that is a problem, a trace or a model."""
+    return await _kept(request, service, label, title, tags)
+
+
+@router.post("/models", status_code=201, openapi_extra=_A_FILE)
+async def upload_model(
+    request: Request, service: Service, label: Label, title: Title = "", tags: Tags = ""
+) -> KeptItem:
+    """Keep a file that is a model."""
+    return await _kept(request, service, label, title, tags, "model")
+
+
+@router.post("/library/runs", status_code=201)
+async def keep_run(service: Service, body: RunToKeep) -> LibraryItem:
+    """Keep the trace of a run."""
+    path = await to_thread.run_sync(service.runs.path, body.run)
+    label = f"{body.title or 'run'}.safetensors"
+    return LibraryItem(**await add_copy(service, path, label, body.title, body.tags))
+
+
+@router.get("/library/{item}")
+def one(service: Service, item: str) -> LibraryItem:
+    """One item."""
+    return LibraryItem(**service.store.item(item))
+
+
+@router.patch("/library/{item}")
+def change(service: Service, item: str, body: Change) -> LibraryItem:
+    """Change the title or the tags of an item."""
+    return LibraryItem(**service.store.update(item, body.title, body.tags))
+
+
+@router.delete("/library/{item}", status_code=204)
+def delete(service: Service, item: str) -> Response:
+    """Delete an item and its file."""
+    service.store.delete(item)
+    return Response(status_code=204)
+
+
+@router.get("/library/{item}/file", response_class=StreamingResponse, responses={200: {"content": {OCTETS: {}}}})
+def file(service: Service, item: str) -> StreamingResponse:
+    """The file of an item, as it was uploaded."""
+    found, content = service.store.item(item), service.store.open(item)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found['label'], safe='')}",
+        "Content-Length": str(found["bytes"]),
+    }
+    return StreamingResponse(_chunks(content), media_type=OCTETS, headers=headers)
+
+
+async def _kept(request: Request, service: Held, label: str, title: str, tags: str, kind: str = "") -> KeptItem:
+    words = checked_tags(tags.split(","))  # before the body is read
+    title = checked_title(title)
+    async with received(request, service) as new:
+        facts = await inspected(service, new.path, label)
+        if kind not in ("", facts["kind"]):
+            raise FileError(f"{as_label(label)}: a {facts['kind']}, not a {kind}; POST /api/v1/library keeps it")
+        keep = partial(service.store.keep, new, facts, label, title, words)
+        item = await to_thread.run_sync(keep)
+    return KeptItem(**item, inspect=facts["text"])
+
+
+def _chunks(content: BinaryIO) -> Iterator[bytes]:
+    with content:
+        while chunk := content.read(_CHUNK):
+            yield chunk

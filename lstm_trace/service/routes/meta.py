@@ -1,0 +1,112 @@
+"""What there is to choose from, what is allowed, equations as they are typed, and jobs."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from ... import __version__
+from ...base.files import read_data
+from ...cell.arithmetic import FORMATS
+from ...cell.kinds import KINDS
+from ...examples import examples, text
+from ...report.content.notations import NOTATIONS
+from ...report.languages import languages
+from ...report.languages.strings import words
+from ..held import Service
+from ..json_body import JsonRoute
+from ..settings import Limits
+from ..work import equations
+from .meta_models import CellKind, CellText, Choices, Equations, Example, Health, JobRecord
+
+router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRoute)
+
+#: The number of decimals that exercises round to, and a common fixed-point format of chips.
+ARITHMETICS = ("by-hand-2", "by-hand-3", "by-hand-4", "by-hand-6", *FORMATS, "q4.12")
+#: The files of a run that can be downloaded.
+DOWNLOADS = (
+    "problem.yaml", "report.html", "report.pdf", "report.md", "report.txt", "report.tex", "report.typ", "report.ipynb",
+    "trace.json", "trace.safetensors", "values.csv", "values.xlsx", "values.parquet", "run.py",
+)  # fmt: skip
+
+
+@router.get("/health", response_model=Health)
+async def health() -> Any:
+    """Whether the service answers, and its version."""
+    return {"status": "ok", "version": __version__}
+
+
+@router.get("/limits", response_model=Limits)
+async def limits(service: Service) -> Any:
+    """What a request may cost. `lstm-trace serve --help` has the options that change it."""
+    return service.settings.limits
+
+
+@router.get("/cells", response_model=list[CellKind])
+async def cells() -> Any:
+    """The cells that have a name, with their options."""
+    return _cells()
+
+
+@router.get("/examples", response_model=list[Example])
+async def list_examples() -> Any:
+    """The problems that ship with the package."""
+    return [{"name": name, "title": title} for name, title in examples().items()]
+
+
+@router.get("/examples/{name}", response_model=dict[str, Any])
+async def example(name: str) -> Any:
+    """One of them as a problem, as `POST /runs` takes it."""
+    return read_data(f"{name}.yaml", text(name).encode())
+
+
+@router.get("/choices", response_model=Choices)
+async def choices() -> Any:
+    """Languages, notations, arithmetics and files."""
+    return {
+        "languages": [{"code": code, "name": words(code).word("language")} for code in languages()],
+        "notations": list(NOTATIONS),
+        "arithmetics": list(ARITHMETICS),
+        "formats": list(DOWNLOADS),
+    }
+
+
+@router.post("/equations", response_model=CellText)
+async def read_equations(service: Service, body: Equations) -> Response:
+    """Read equations, and say what they need; a fault is answered with the row and a caret under the place."""
+    return await service.jobs.reply(equations.read, body.equations)
+
+
+@router.get("/jobs/{id}", response_model=JobRecord, tags=["jobs"])
+async def job(service: Service, id: str) -> Response:
+    """How far a computation is that took longer than a second, and its result."""
+    return Response(service.jobs.find(id).text(), media_type="application/json")
+
+
+@router.get("/jobs/{id}/result", tags=["jobs"], response_class=Response)
+async def job_result(service: Service, id: str) -> Response:
+    """The reply itself, with its status and type, as it would have come within a second."""
+    return service.jobs.result(id)
+
+
+@router.delete("/jobs/{id}", status_code=204, tags=["jobs"])
+async def cancel_job(service: Service, id: str) -> None:
+    """Stop a computation; of one that is done, drop the result."""
+    service.jobs.cancel(id)
+
+
+@lru_cache(maxsize=1)
+def _cells() -> list[dict[str, Any]]:
+    said = words("en")
+    return [
+        {
+            "name": name,
+            "title": said.word(f"cell.{name}"),
+            "equations": kind().equations(),
+            "options": {option.name: option.default for option in fields(kind)},
+        }
+        for name, kind in KINDS.items()
+    ]

@@ -1,0 +1,88 @@
+"""The replies of `meta`, for the description of the API."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Health(BaseModel):
+    """That the service answers."""
+
+    status: Literal["ok"]
+    version: str = Field(description="of lstm-trace")
+
+
+class CellKind(BaseModel):
+    """A cell that has a name."""
+
+    name: str = Field(description="as `cell` of a problem has it")
+    title: str
+    equations: str = Field(description="with its default options")
+    options: dict[str, Any] = Field(description="each option with its default")
+
+
+class Example(BaseModel):
+    """A problem that ships with the package."""
+
+    name: str
+    title: str
+
+
+class Language(BaseModel):
+    """A language of reports."""
+
+    code: str
+    name: str = Field(description="in that language")
+
+
+class Choices(BaseModel):
+    """What the options of other requests may be."""
+
+    languages: list[Language]
+    notations: list[str]
+    arithmetics: list[str] = Field(description="common ones; docs/arithmetic.md has all")
+    formats: list[str] = Field(description="files of `/runs/{id}/download/{file}`")
+
+
+class Equations(BaseModel):
+    """A cell as text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    equations: str = Field(examples=["h_t = tanh(W_x @ x_t + W_h @ h_prev)\ncarry: h_prev <- h_t"])
+
+
+class LineName(BaseModel):
+    """A line of a cell."""
+
+    name: str
+    op: str = Field(description="the operation, as the column `op` of a CSV file has it")
+
+
+class CellText(BaseModel):
+    """What a text of equations says."""
+
+    lines: list[LineName]
+    parameters: list[str]
+    inputs: list[str]
+    states: dict[str, str] = Field(description="each state with the line whose value it takes at the next step")
+    output: str
+
+
+class Accepted(BaseModel):
+    """A computation that takes longer; follow it at `href`."""
+
+    id: str
+    href: str
+    state: Literal["running", "done", "failed", "cancelled"]
+
+
+class JobRecord(Accepted):
+    """A computation that took longer than a second."""
+
+    progress: float | None = Field(description="between 0 and 1, where the computation says it")
+    seconds: float = Field(description="since it was asked for, or until it ended")
+    result: Any = Field(default=None, description="the reply of a job that is done; {href} where it is not JSON")
+    problem: dict[str, Any] | None = Field(default=None, description="the problem document of a job that failed")

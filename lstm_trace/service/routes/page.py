@@ -1,0 +1,60 @@
+"""The page: its files, from a list that is made at the start and never by a path that a client sends."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+
+from ..errors import UnknownError
+
+#: What is served, by suffix; files of others are no part of the page.
+MEDIA = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".woff2": "font/woff2",
+    ".txt": "text/plain; charset=utf-8",
+}
+STATIC = Path(__file__).parents[1] / "static"
+#: The style of pictures of cells, which reports and the page share.
+DRAWN = Path(__file__).parents[2] / "report" / "diagram" / "diagram.css"
+
+
+def page_router(folder: Path = STATIC) -> APIRouter:
+    """The routes of the page: `/`, the icon, and every file of `folder` under `/static/`."""
+    router = APIRouter(include_in_schema=False)
+    names = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in MEDIA)
+    files = {path.relative_to(folder).as_posix(): path for path in names} | {DRAWN.name: DRAWN}
+    methods = ["GET", "HEAD"]
+
+    @router.api_route("/", methods=methods)
+    def index(request: Request) -> Response:
+        return _sent(request, files["index.html"])
+
+    @router.api_route("/favicon.ico", methods=methods)
+    def favicon(request: Request) -> Response:
+        return _sent(request, files["favicon.svg"])
+
+    @router.api_route("/static/{name:path}", methods=methods)
+    def static(request: Request, name: str) -> Response:
+        if name not in files:
+            raise UnknownError(f"the page has no file {name!r}")
+        return _sent(request, files[name])
+
+    return router
+
+
+def _sent(request: Request, path: Path) -> Response:
+    """A file, or 304 where the browser has it as it is; it asks each time, so that an update is seen at once."""
+    content = path.read_bytes()
+    tag = f'"{sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    seen = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
+    if tag in seen:
+        return Response(None, 304, headers)
+    return Response(content, 200, headers, MEDIA[path.suffix])

@@ -1,0 +1,100 @@
+"""The kept runs of a service: made in a worker, named by what they follow from, found again by any server."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from anyio import to_thread
+
+from .errors import UnknownError
+from .settings import Limits
+from .work import running
+from .work.kept import Bounds, gone
+from .workers import Told
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class Calls(Protocol):
+    """What runs a function elsewhere (`workers.Workers`)."""
+
+    async def call(self, function: Callable[..., Any], *args: Any, told: Told | None = None) -> Any:
+        """What it returns, or raises."""
+
+
+class Items(Protocol):
+    """What knows the files of the library (`store.store.Store`)."""
+
+    def item(self, id: str) -> dict[str, Any]:
+        """What is said of one."""
+
+    def path(self, id: str) -> Path:
+        """Where it is."""
+
+
+class Runs:
+    """Runs as files of a folder, which several servers may share.
+
+    >>> Runs.check("../../etc/passwd")
+    Traceback (most recent call last):
+    ...
+    lstm_trace.service.errors.UnknownError: there is no run '../../etc/passwd'; POST /api/v1/runs makes one
+    """
+
+    def __init__(self, folder: Path, limits: Limits, workers: Calls, items: Items) -> None:
+        """folder: of the runs alone; it is made."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder, self._workers, self._items = folder, workers, items
+        self._bounds = Bounds(limits.values_per_run, limits.live_units, limits.runs, limits.run_bytes)
+
+    @staticmethod
+    def check(run: str) -> str:
+        """The id of a run, before it becomes part of a path. Raises UnknownError for what is none."""
+        if not _ID.fullmatch(run):
+            raise _unknown(run)
+        return run
+
+    def path(self, run: str) -> Path:
+        """Where the trace of a run is; it counts as used. Raises UnknownError, GoneError."""
+        path = self.folder / f"{self.check(run)}.safetensors"
+        try:
+            os.utime(path.with_suffix(".json"))
+        except FileNotFoundError:
+            raise gone(run) if path.with_suffix(".gone").exists() else _unknown(run) from None
+        return path
+
+    async def make(self, body: bytes, told: Told | None = None) -> running.Made:
+        """The run of a spec. Raises LstmTraceError.
+
+        Args:
+            body: the spec as JSON.
+            told: hears how far it is.
+        """
+        return await self._made(running.make, body, str(self.folder), told)
+
+    async def edit(self, run: str, body: bytes, told: Told | None = None) -> running.Made:
+        """A run with changes; arguments and errors are those of `make`, for its id those of `path`."""
+        return await self._made(running.edit, body, str(self.path(run)), told)
+
+    async def _made(
+        self, function: Callable[..., running.Made], body: bytes, place: str, told: Told | None
+    ) -> running.Made:
+        call = partial(self._workers.call, function, body, place, self._bounds)
+        found: running.Made = await call(told=told)
+        if found.wanted:
+            found = await call(await to_thread.run_sync(self._item, found.wanted), told=told)
+        return found
+
+    def _item(self, id: str) -> running.Item:
+        """A file of the library. Raises MissingError."""
+        said = self._items.item(id)
+        return running.Item(id, str(self._items.path(id)), said["sha256"], said["label"])
+
+
+def _unknown(run: str) -> UnknownError:
+    return UnknownError(f"there is no run {run!r}; POST /api/v1/runs makes one")

@@ -1,0 +1,175 @@
+"""What guards a service that listens on a person's own machine, where every web page they open can reach it.
+
+One layer below the application, so that no route can forget it: the name in the Host header (a page whose name was
+made to point here, DNS rebinding), the token, the origin of requests that change something, the size of bodies, and
+headers of every reply that forbid a browser to use it for anything but our page.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .errors import BodyTooLargeError
+from .problems import response
+from .settings import Settings
+
+#: Methods that change nothing (RFC 9110, section 9.2.1).
+SAFE = ("GET", "HEAD", "OPTIONS")
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+#: Where a server listens that any name of the machine leads to.
+_ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
+
+
+class Guard:
+    """ASGI middleware that refuses what does not come from our page or a program of the user's.
+
+    Args:
+        app: the application.
+        settings: the host, the token and the limits.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.token = settings.token
+        self.most = settings.limits.body_bytes
+        self.cookie = f"lstm-trace-{settings.port}"  # a browser sends cookies to every port of a host
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host.lower()
+        # with a token a foreign name is harmless: a browser that was led here by it has no cookie for it
+        self.names = None if self.token and settings.host in _ANYWHERE else {*_LOOPBACK, host}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add_headers(MutableHeaders(scope=message), scope["path"])
+            await send(message)
+
+        try:
+            self._check_host(headers)
+            if (cookie := self._check_token(scope, headers)) is not None:
+                await _redirected(scope, cookie)(scope, receive, guarded)
+                return
+            if scope["method"] not in SAFE:
+                _check_origin(headers)
+            self._check_size(headers.get("content-length", ""))
+        except (HTTPException, BodyTooLargeError) as error:
+            extra = {"Connection": "close"} | dict(getattr(error, "headers", None) or {})
+            await response(error, scope["method"], extra)(scope, receive, guarded)
+            return
+        await self.app(scope, self._counted(receive), guarded)
+
+    def _check_host(self, headers: Headers) -> None:
+        """Refuse a request for another name than ours. Raises HTTPException."""
+        given = headers.getlist("host")
+        found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+        if found is None or (self.names is not None and found[1].lower() not in self.names):
+            names = " or ".join(sorted(self.names)) if self.names else "the name of this machine"
+            raise HTTPException(400, f"the header Host does not name this server; open it as {names}")
+
+    def _check_token(self, scope: Scope, headers: Headers) -> str | None:
+        """Refuse a request without the token; the cookie to be set where it stands in the address.
+
+        Raises HTTPException.
+        """
+        if self.token is None:
+            return None
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        if scope["method"] == "GET" and self._is_token(query.get("token", "")):
+            return f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and self._is_token(given.strip()):
+            return None
+        if any(self._is_token(value) for value in _cookies(headers, self.cookie)):
+            return None
+        raise HTTPException(
+            401,
+            "this server wants its token: open the address with ?token=… once, as the server printed it, or send the "
+            "header Authorization: Bearer",
+            {"WWW-Authenticate": "Bearer"},
+        )
+
+    def _is_token(self, given: str) -> bool:
+        """Compare in a time that says nothing of how much is right."""
+        return hmac.compare_digest(given.encode(), (self.token or "").encode()) and bool(self.token)
+
+    def _check_size(self, length: str) -> None:
+        """Raises BodyTooLargeError for a body that is said to be too large."""
+        if length.isascii() and length.isdigit() and int(length[:20]) > self.most:
+            raise BodyTooLargeError(_too_large(self.most))
+
+    def _counted(self, receive: Receive) -> Receive:
+        """`receive`, which raises BodyTooLargeError once a body is too large, whether or not it said its length."""
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self.most:
+                raise BodyTooLargeError(_too_large(self.most))
+            return message
+
+        return counted
+
+
+def _too_large(most: int) -> str:
+    return f"the body has more than {most:,} bytes, which is the most that is read; see /api/v1/limits"
+
+
+def _check_origin(headers: Headers) -> None:
+    """Refuse what another site's page makes a browser send; programs send neither header. Raises HTTPException."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    ours = {f"{scheme}://{headers['host']}".lower() for scheme in ("http", "https")}
+    if site not in (None, "same-origin", "none") or (origin is not None and origin.lower() not in ours):
+        raise HTTPException(403, "the request comes from a page of another site; only the server's own page may")
+
+
+def _cookies(headers: Headers, name: str) -> Iterable[str]:
+    """The values of the cookies of that name."""
+    for header in headers.getlist("cookie"):
+        for part in header.split(";"):
+            key, _, value = part.strip().partition("=")
+            if key == name:
+                yield value
+
+
+def _redirected(scope: Scope, cookie: str) -> ASGIApp:
+    """The reply that sets the cookie and leads to the same address without the token."""
+    rest = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] != "token"]
+    path = "/" + quote(scope["path"].lstrip("/"))  # never //, which would begin the name of another host
+    target = path + ("?" + urlencode(rest) if rest else "")
+    return Response(None, 303, {"Location": target, "Set-Cookie": cookie, "Cache-Control": "no-store"})
+
+
+def _add_headers(headers: MutableHeaders, path: str) -> None:
+    """Set the headers of safety; a reply of the API is not kept unless its route says so."""
+    for name, value in HEADERS.items():
+        headers[name] = value
+    if path.startswith("/api/"):
+        headers.setdefault("Cache-Control", "no-store")

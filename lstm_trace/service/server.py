@@ -1,0 +1,158 @@
+"""`lstm-trace serve`: the server as a process, from the address that it prints to its end by a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import uvicorn
+
+from ..errors import OptionError
+from .app import create_app
+from .settings import Settings
+
+#: Seconds that running requests have to end after the signal; then they are cancelled.
+GRACE = 3
+#: How many ports after one that is in use are tried, to name a free one.
+_NEIGHBOURS = 20
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Args:
+        settings: how the service is started. Port 0 means any that is free.
+        ready: called with the address once the server answers.
+
+    Raises:
+        OptionError: where the host or port cannot be used, or the token is missing.
+        LstmTraceError: where the store cannot be opened.
+    """
+    settings.check()
+    with _listening(settings.host, settings.port) as listener:
+        settings = replace(settings, port=listener.getsockname()[1])
+        app = create_app(settings)
+        config = uvicorn.Config(
+            app,
+            lifespan="off",  # below: uvicorn would print the traceback of what the start raises
+            ws="none",
+            log_level="critical",  # what is unexpected `problems` prints; a request that is cut off is nobody's fault
+            access_log=False,  # its lines would hold tokens
+            server_header=False,
+            timeout_graceful_shutdown=GRACE,
+        )
+        server = _Server(config, lambda: ready(address(settings)))
+
+        async def run() -> None:
+            async with app.router.lifespan_context(app):
+                await server.serve([listener])
+
+        with _until_signal(server):
+            asyncio.run(run())
+
+
+def address(settings: Settings) -> str:
+    """The address to open; with the token in it, if there is one."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    host = f"[{host}]" if ":" in host else host
+    return f"http://{host}:{settings.port}/" + (f"?token={settings.token}" if settings.token else "")
+
+
+def open_browser(url: str) -> None:
+    """Open a page where there is a screen, and wait for nothing."""
+    screen = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if screen:
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it answers, and leaves signals to us."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._answers = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        if self.started:
+            self._answers()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing: uvicorn's own would raise them again at the end, so that a clean end is no success."""
+        yield
+
+
+@contextmanager
+def _until_signal(server: uvicorn.Server) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the server, from its start on; a second one cuts running requests off."""
+    if threading.current_thread() is not threading.main_thread():  # only there signals can be caught
+        yield
+        return
+    before = {number: signal.signal(number, server.handle_exit) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens. Raises OptionError."""
+    try:
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise OptionError(f"--host {host}: {getattr(error, 'strerror', None) or 'no such host'}") from None
+    try:
+        listener = _bound(family, where)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            free = _free_after(family, where)
+            named = f"--port {free}, or " if free else ""
+            raise OptionError(
+                f"port {port} of {host} is in use, perhaps by another lstm-trace serve; choose {named}--port 0 for any "
+                "that is free"
+            ) from None
+        said = (error.strerror or str(error)).lower()
+        raise OptionError(f"cannot listen on port {port} of {host}: {said}; choose another --port or --host") from None
+    with listener:
+        yield listener
+
+
+def _bound(family: int, where: Any) -> socket.socket:
+    """A socket that is bound to an address and listens. Raises OSError."""
+    # with the protocol named asyncio sets TCP_NODELAY; without, each reply waits 40 ms for the client's delayed ACK
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if sys.platform != "win32":  # there it would let two servers have one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _free_after(family: int, where: Any) -> int | None:
+    """A free port after the one of an address."""
+    for port in range(where[1] + 1, min(where[1] + _NEIGHBOURS, 65_536)):
+        try:
+            _bound(family, (where[0], port, *where[2:])).close()
+        except OSError:
+            continue
+        return port
+    return None

@@ -1,0 +1,103 @@
+"""What a service is started with, and what it allows a request to cost."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import OptionError
+
+_MB = 1_000_000
+#: A bearer token (RFC 6750, section 2.1); it may stand in a header, an address and a cookie as it is.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+#: Characters of a token at least: 16 of 64 kinds are 96 bits, beyond guessing over a network.
+LEAST_TOKEN = 16
+
+
+class Limits(BaseModel):
+    """What a request may cost; shown at `/api/v1/limits`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    body_bytes: int = Field(default=64 * _MB, gt=0, description="bytes of a request's body")
+    values_per_run: int = Field(
+        default=20_000_000, gt=0, description="values of a run: steps x batch x the widths of all lines"
+    )
+    seconds: float = Field(default=10.0, gt=0, description="of a computation, after which it is stopped")
+    at_once: int = Field(default=2, gt=0, description="computations that run at the same time")
+    waiting: int = Field(
+        default=16, ge=0, description="computations that wait for their turn; beyond that the reply is 429"
+    )
+    wait_seconds: float = Field(
+        default=5.0, ge=0, description="that a computation waits for its turn before the reply is 429"
+    )
+    worker_bytes: int = Field(default=4_000 * _MB, gt=0, description="of memory that one computation may take")
+    reply_within: float = Field(
+        default=1.0, ge=0, description="seconds after which the reply is 202 and the address of a job"
+    )
+    jobs: int = Field(default=64, gt=0, description="finished jobs that are kept")
+    job_bytes: int = Field(default=256 * _MB, gt=0, description="of the replies of finished jobs that are kept")
+    job_seconds: float = Field(default=300.0, gt=0, description="that a finished job is kept")
+    runs: int = Field(
+        default=256, gt=0, description="runs that are kept; the one that was not used for longest goes first"
+    )
+    run_bytes: int = Field(default=1_000 * _MB, gt=0, description="of the runs that are kept")
+    live_units: int = Field(default=64, gt=0, description="units of the widest line of a run that is shown whole")
+    listed: int = Field(default=10_000, gt=0, description="rows of a table in one reply")
+    items: int = Field(default=100_000, gt=0, description="items of the library")
+    retry_after: int = Field(
+        default=1, gt=0, description="seconds to wait after a reply 429, as its header Retry-After says"
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a service is started.
+
+    host, port: where it listens. store: the address of its database, as SQLAlchemy has them. files: the folder of the
+    stored files; beside that database if None. token: what a request must show; needed where others than this machine
+    can reach the host. sources: files that are put into the store at the start.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    store: str = "sqlite:///store.db"
+    files: Path | None = None
+    token: str | None = None
+    sources: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the host."""
+        return is_loopback(self.host)
+
+    def check(self) -> None:
+        """Raise OptionError for a host that others can reach without a token, and for a token that is none."""
+        if self.token is None:
+            if not self.loopback:
+                raise OptionError(
+                    f"--host {self.host} lets other machines in: give a token that they must show (--token, or the "
+                    "variable LSTM_TRACE_TOKEN), or listen on 127.0.0.1"
+                )
+        elif len(self.token) < LEAST_TOKEN or not _TOKEN.fullmatch(self.token):
+            raise OptionError(
+                f"a token has at least {LEAST_TOKEN} characters, which are letters, digits and . _ ~ + / -; "
+                "`python -c 'import secrets; print(secrets.token_urlsafe())'` makes one"
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address means this machine, and is reached from nowhere else.
+
+    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "192.168.1.2", "example.org")]
+    [True, True, True, False, False, False]
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -1,0 +1,64 @@
+"""Files on their way into the library: streamed to the disk, inspected by a worker, kept if they can be read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from anyio import CancelScope, to_thread
+from fastapi import Request
+
+from .held import Held
+from .json_body import check_media
+from .store.files import Part
+from .store.store import Item
+from .work import inspecting
+
+OCTETS = "application/octet-stream"
+#: Bytes that are gathered before a thread writes them: parts of a body are as small as the network makes them.
+_GATHERED = 1 << 20
+
+
+@asynccontextmanager
+async def received(request: Request, held: Held) -> AsyncIterator[Part]:
+    """The body of a request as a file of the store, which is gone at the end unless it was kept.
+
+    Raises MediaError for another type than OCTETS, TooLargeError, StoreError.
+    """
+    check_media(request, OCTETS)
+    new = await to_thread.run_sync(held.store.part, held.settings.limits.body_bytes)
+    try:
+        gathered = bytearray()
+        async for content in request.stream():
+            gathered += content
+            if len(gathered) >= _GATHERED:
+                await to_thread.run_sync(new.write, bytes(gathered))
+                gathered.clear()
+        await to_thread.run_sync(new.write, bytes(gathered))
+        yield new
+    finally:
+        with CancelScope(shield=True):
+            await to_thread.run_sync(new.close)
+
+
+async def inspected(held: Held, path: Path, label: str) -> inspecting.Facts:
+    """What a file is, by a worker. Raises LstmTraceError."""
+    facts: inspecting.Facts = await held.workers.call(inspecting.inspect, str(path), label)
+    return facts
+
+
+async def add_copy(
+    held: Held, path: Path, label: str, title: str = "", tags: Iterable[str] = (), once: bool = False
+) -> Item:
+    """Keep a copy of a file of this machine; the arguments are those of `Store.keep`. Raises LstmTraceError."""
+    facts = await inspected(held, path, label)
+    item: Item = await to_thread.run_sync(partial(held.store.add, path, facts, label, title, tags, once))
+    return item
+
+
+async def add_files(held: Held, files: Iterable[str]) -> None:
+    """Put the files of the command line into the library, unless they are there. Raises LstmTraceError."""
+    for file in files:
+        await add_copy(held, Path(file), Path(file).name, once=True)

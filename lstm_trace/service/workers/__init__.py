@@ -1,0 +1,8 @@
+"""Computation in processes of its own, which can be killed: a thread cannot."""
+
+from __future__ import annotations
+
+from .pool import Workers
+from .telling import Told, tell
+
+__all__ = ["Told", "Workers", "tell"]

@@ -1,0 +1,93 @@
+"""`lt.client`: what comes from a server is what a run here gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import FileError, LstmTraceError
+
+from .support.serving import serving
+
+pytest.importorskip("fastapi")
+
+RNG = np.random.default_rng(5)
+PROBLEM = {
+    "title": "mine",
+    "weights": {
+        **{f"W_x{g}": RNG.normal(size=(2, 3)) for g in "ifco"},
+        **{f"W_h{g}": RNG.normal(size=(2, 2)) for g in "ifco"},
+    },
+    "x": RNG.normal(size=(4, 3)),
+    "h0": [0.5, -0.25],
+    "c0": [1.0, -2.0],
+}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lt.api.Client]:
+    with serving(tmp_path_factory.mktemp("client")) as server:
+        yield lt.client(server.url)
+
+
+def test_a_run_has_the_values_of_a_run_here(service: lt.api.Client) -> None:
+    here = lt.run(lt.prepare(PROBLEM))
+    there = service.run(PROBLEM)
+    for line in ("c_t", "W_xi @ x_t", "h_t"):
+        np.testing.assert_array_equal(there.values(line), here[line])
+    np.testing.assert_array_equal(there.values("c_t", t="1:3", unit=1), here["c_t"][1:3, :, 1:])
+    assert lt.diff(here, there.trace()).same
+    assert there.at("2/c_t[1]")["value"] == here["c_t"][2, 0, 1]
+    assert service.run(PROBLEM).id == there.id
+
+
+def test_an_edit_is_another_run(service: lt.api.Client) -> None:
+    a = service.run(PROBLEM)
+    b = a.edit({"W_xf[1,2]": 2.5, "c0[0]": 0.0})
+    problem = {**PROBLEM, "c0": [0.0, -2.0], "weights": {**PROBLEM["weights"]}}
+    problem["weights"]["W_xf"] = PROBLEM["weights"]["W_xf"].copy()
+    problem["weights"]["W_xf"][1, 2] = 2.5
+    np.testing.assert_array_equal(b.values("h_t"), lt.run(lt.prepare(problem))["h_t"])
+    np.testing.assert_array_equal(a.values("h_t"), lt.run(lt.prepare(PROBLEM))["h_t"])
+    assert a.diff(b)["verdict"] == "different"
+    assert a.diff(a)["verdict"] == "same"
+    assert b.verify()["verdict"] == "verified"
+    assert b.explain("memory", of="3/c_t[1]")["rows"]
+
+
+def test_downloads_are_files(service: lt.api.Client, tmp_path: Path) -> None:
+    run = service.run(example="q22")
+    run.download("problem.yaml", tmp_path / "p.yaml")
+    assert lt.diff(lt.run(tmp_path / "p.yaml"), run.trace()).same
+    assert "Frage" in run.download("report.md", language="de").decode() or b"##" in run.download("report.md")
+
+
+def test_a_library(service: lt.api.Client, tmp_path: Path) -> None:
+    lt.run(lt.prepare(PROBLEM)).save(tmp_path / "kept.safetensors")
+    item = service.upload(tmp_path / "kept.safetensors", title="kept by the client", tags=["one", "two"])
+    (found,) = service.library(search="kept by")
+    assert (found["id"], found["kind"], found["tags"]) == (item["id"], "trace", ["one", "two"])
+    np.testing.assert_array_equal(service.run(item=item["id"]).values("h_t"), lt.run(lt.prepare(PROBLEM))["h_t"])
+    service.remove(item["id"])
+    assert not service.library(search="kept by")
+
+
+def test_what_is_wrong_is_said(service: lt.api.Client, tmp_path: Path) -> None:
+    with pytest.raises(LstmTraceError, match="did you mean") as found:
+        service.run(example="q2")
+    assert found.value.status == 422
+    with pytest.raises(LstmTraceError, match="W_xf"):
+        service.run({"weights": {"W_xi": [[0.5]], "W_hi": [[0.25]]}, "x": [[1.0]]})
+    with pytest.raises(LstmTraceError, match=r"no line 'q_t' was recorded") as found:
+        service.run(example="q22").values("q_t")
+    assert found.value.status == 404
+    with pytest.raises(FileError, match="no such file"):
+        service.upload(tmp_path / "none.npz")
+    with pytest.raises(LstmTraceError, match="is the server running"):
+        lt.client("http://127.0.0.1:9").health()
+    with pytest.raises(LstmTraceError, match="no address of a server"):
+        lt.client("file:///etc/passwd").health()
