@@ -43,9 +43,9 @@ from .weights.read import Found, choose, read_model
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .client import Client
     from .one_value.derivation import Derivation
     from .report.sheet import Sheet
-    from .client import Client
 
 
 @checked
