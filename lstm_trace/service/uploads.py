@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 
 from anyio import CancelScope, to_thread
 from fastapi import Request
@@ -45,7 +46,12 @@ async def received(request: Request, held: Held) -> AsyncIterator[Part]:
 
 async def inspected(held: Held, path: Path, label: str) -> inspecting.Facts:
     """What a file is, by a worker. Raises LstmTraceError."""
-    facts: inspecting.Facts = await held.workers.call(inspecting.inspect, str(path), label)
+    room = await to_thread.run_sync(held.store.room)
+    try:
+        facts: inspecting.Facts = await held.workers.call(inspecting.inspect, str(path), label, str(room))
+    finally:  # not by the worker, which may be killed
+        with CancelScope(shield=True):
+            await to_thread.run_sync(partial(rmtree, room, ignore_errors=True))
     return facts
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Row
 from ...errors import TooLargeError, counted
 from ..errors import GoneError, UnknownError
 from .database import Database, StoreError
-from .files import SUFFIXES, Part, claim, is_id, sweep
+from .files import SUFFIXES, Part, claim, is_id, room, sweep
 from .labels import MOST_TITLE, as_label, checked_tags, checked_title, folded, seen
 from .tables import ITEMS, STORE, TAGS
 
@@ -70,6 +70,10 @@ class Store:
     def part(self, most: int | None = None) -> Part:
         """A new file, a context: to be written and then given to `keep`; gone at the end otherwise. most: bytes."""
         return Part(self.folder, most)
+
+    def room(self) -> Path:
+        """A new folder, in which a file is looked at; the caller removes it. Raises StoreError."""
+        return room(self.folder)
 
     def keep(
         self,

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -36,12 +34,13 @@ from ..store.labels import as_label
 Facts = dict[str, Any]
 
 
-def inspect(path: str, label: str) -> Facts:
+def inspect(path: str, label: str, room: str) -> Facts:
     """What a file is.
 
     Args:
         path: where it is.
         label: the client's name of it, whose suffix says how it is read.
+        room: an empty folder, for this call alone.
 
     Returns:
         kind (problem, trace, model), text (what a person reads), title, cell, sizes, found (each LSTM of a model),
@@ -50,24 +49,24 @@ def inspect(path: str, label: str) -> Facts:
     Raises:
         LstmTraceError: for what cannot be read, in the words of the reader, with the label as the file's name.
     """
-    with _alone(path, as_label(label)) as name:
+    name, before = as_label(label), Path.cwd()
+    source = os.path.realpath(path)
+    try:
+        os.link(source, Path(room, name))  # no symbolic link: the readers would see the folder that it leads to
+    except OSError:  # on another disk, or one without links; or it is not there
+        _copy(source, Path(room, name))
+    os.chdir(room)
+    try:
         return {"suffix": Path(name).suffix.lower(), **_plain(_facts(name))}
+    finally:
+        os.chdir(before)
 
 
-@contextmanager
-def _alone(path: str, name: str) -> Iterator[str]:
-    """The current folder is one with the file alone in it, under that name."""
-    before, source = Path.cwd(), Path(path).absolute()
-    with TemporaryDirectory(prefix="lstm-trace-") as folder:
-        os.chdir(folder)
-        try:
-            try:
-                os.symlink(source, name)
-            except OSError:  # Windows, without the right to make links
-                shutil.copyfile(source, name)
-            yield name
-        finally:
-            os.chdir(before)
+def _copy(source: str, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise FileError(f"{target.name}: {(error.strerror or type(error).__name__).lower()}") from None
 
 
 def _facts(name: str) -> Facts:

@@ -242,6 +242,10 @@ def test_a_start_sweeps_what_is_old_and_has_no_row(
     folder = store.folder
     for name in names.values():
         (folder / name).write_bytes(b"x")
+    for n, name in (looks := {n: f".{uuid4()}.look" for n in ("old look", "young look")}).items():
+        (folder / name).mkdir()
+        (folder / name / f"{n}.npz").write_bytes(b"x")
+    names |= looks
     old = time.time() - timedelta(hours=1, minutes=1).total_seconds()
     for name in [names[n] for n in names if "young" not in n] + [f"{kept['id']}.yaml"]:
         os.utime(folder / name, (old, old))
@@ -252,7 +256,7 @@ def test_a_start_sweeps_what_is_old_and_has_no_row(
 
     again = Store(url, folder)
     there = {path.name for path in folder.iterdir()}
-    assert {n for n in names if names[n] not in there} == {"old part", "old file"}
+    assert {n for n in names if names[n] not in there} == {"old part", "old file", "old look"}
     assert f"{kept['id']}.yaml" in there
     assert again.missing == [lost["id"]]
     assert "the files of 1 item that the library lists are not here" in caplog.text
