@@ -44,6 +44,26 @@ def to_array(value: Any) -> Array:
     return np.vectorize(lambda v: WORDS.get(v, v), otypes=[np.float64])(words) if words.size else np.zeros(words.shape)
 
 
+def to_arrays(value: Any) -> Any:
+    """As `to_array`; parts that differ in nothing but their width, as the states of layers do, as a list of arrays.
+
+    >>> to_arrays([[1.0, 2.0], [3.0]])
+    [array([1., 2.]), array([3.])]
+    """
+    try:
+        return to_array(value)
+    except ValueError:
+        if not isinstance(value, list | tuple):
+            raise
+        try:
+            parts = [to_array(part) for part in value]
+        except ValueError:
+            parts = []
+        if not parts or not parts[0].ndim or len({part.shape[:-1] for part in parts}) > 1:
+            raise
+        return parts
+
+
 def to_truths(value: Any) -> Array:
     """Nested lists or an array of true and false, or of 1 and 0, as an array of bool.
 

@@ -77,9 +77,9 @@ def fed(
         checked = checked_mask(mask, steps, batch, batched, batch_first)
         inside = (checked_lengths(lengths, steps, batch), None) if mask is None else shortest(checked)
     with faults.gather():
-        starts = _initial(states, scopes, batch, dtype, carried)
+        starts = initial_states(states, scopes, batch, dtype, carried)
     with faults.gather():
-        given = _given(supplied, steps, batch, batched, batch_first, dtype, stages)
+        given = given_lines(supplied, steps, batch, batched, batch_first, dtype, stages)
     faults.tell()
     return RunInputs(steps, batch, batched, values, *inside, starts, given)
 
@@ -139,7 +139,7 @@ def _shape(value: Any) -> tuple[int, ...]:
     return (*found, *(np.shape(value) if hasattr(value, "__array__") else ()))
 
 
-def _initial(
+def initial_states(
     states: Mapping[str, Any], scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str]
 ) -> dict[str, list[Array]]:
     """For each state that was given its (B, width) for every scope in order."""
@@ -192,7 +192,7 @@ def _forms(count: int, batch: int) -> str:
     return f"(L·D, B, width) with L·D = {count}, B = {batch}: {' or '.join(forms)}"
 
 
-def _given(
+def given_lines(
     supplied: Mapping[str, Any],
     steps: int,
     batch: int,

@@ -57,6 +57,11 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
         if header.kind != "equations":
             data["cell"] = {"kind": header.kind, **header.options}
     data["title"] = f"{problem.title}, {what}" if problem.title else what
+    return problem_text(data)
+
+
+def problem_text(data: Mapping[str, Any]) -> str:
+    """A problem as YAML, as a person would write it: texts of several lines as blocks, a row of numbers to a line."""
     return str(
         yaml.dump(_plain(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
     )

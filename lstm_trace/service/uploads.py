@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from shutil import rmtree
 
 from anyio import CancelScope, to_thread
 from fastapi import Request
 
+from ..errors import FileError
 from .held import Held
 from .json_body import check_media
 from .store.files import Part
@@ -45,13 +45,8 @@ async def received(request: Request, held: Held) -> AsyncIterator[Part]:
 
 
 async def inspected(held: Held, path: Path, label: str) -> inspecting.Facts:
-    """What a file is, by a worker. Raises LstmTraceError."""
-    room = await to_thread.run_sync(held.store.room)
-    try:
-        facts: inspecting.Facts = await held.workers.call(inspecting.inspect, str(path), label, str(room))
-    finally:  # not by the worker, which may be killed
-        with CancelScope(shield=True):
-            await to_thread.run_sync(partial(rmtree, room, ignore_errors=True))
+    """What a file in the folder of the store is, by a worker. Raises LstmTraceError."""
+    facts: inspecting.Facts = await held.workers.call(inspecting.inspect, str(path), label)
     return facts
 
 
@@ -59,9 +54,20 @@ async def add_copy(
     held: Held, path: Path, label: str, title: str = "", tags: Iterable[str] = (), once: bool = False
 ) -> Item:
     """Keep a copy of a file of this machine; the arguments are those of `Store.keep`. Raises LstmTraceError."""
-    facts = await inspected(held, path, label)
-    item: Item = await to_thread.run_sync(partial(held.store.add, path, facts, label, title, tags, once))
+    with await to_thread.run_sync(held.store.part) as new:
+        await to_thread.run_sync(_copy, path, new)
+        facts = await inspected(held, new.path, label)
+        item: Item = await to_thread.run_sync(partial(held.store.keep, new, facts, label, title, tags, once))
     return item
+
+
+def _copy(path: Path, new: Part) -> None:
+    try:
+        with open(path, "rb") as file:
+            while content := file.read(_GATHERED):
+                new.write(content)
+    except OSError as error:
+        raise FileError(f"{path}: {(error.strerror or type(error).__name__).lower()}") from None
 
 
 async def add_files(held: Held, files: Iterable[str]) -> None:

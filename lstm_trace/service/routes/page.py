@@ -21,13 +21,15 @@ MEDIA = {
     ".txt": "text/plain; charset=utf-8",
 }
 STATIC = Path(__file__).parents[1] / "static"
+#: The style of pictures of cells, which reports and the page share.
+DRAWN = Path(__file__).parents[2] / "report" / "diagram" / "diagram.css"
 
 
 def page_router(folder: Path = STATIC) -> APIRouter:
     """The routes of the page: `/`, the icon, and every file of `folder` under `/static/`."""
     router = APIRouter(include_in_schema=False)
     names = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in MEDIA)
-    files = {path.relative_to(folder).as_posix(): path for path in names}
+    files = {path.relative_to(folder).as_posix(): path for path in names} | {DRAWN.name: DRAWN}
     methods = ["GET", "HEAD"]
 
     @router.api_route("/", methods=methods)

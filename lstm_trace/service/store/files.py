@@ -1,8 +1,7 @@
 """The folder of a store: files that are there whole or not at all, named by the id of their item.
 
 A file is written as `.<id>.part`, flushed to the disk and renamed to `<id><suffix>`; its row comes after that. A row
-goes before its file. So what a killed server leaves behind has no row, and `sweep` removes it. That holds for the
-folders `.<id>.look` as well, in which a file is looked at.
+goes before its file. So what a killed server leaves behind has no row, and `sweep` removes it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from shutil import rmtree
 from typing import Self
 from uuid import uuid4
 
@@ -25,7 +23,7 @@ from .database import StoreError
 #: Suffixes that a file may keep: the readers go by them. What has another one is read by its content.
 SUFFIXES = frozenset((".yaml", ".yml", ".json", ".toml", *READERS))
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-_OURS = re.compile(rf"\.({_ID})\.(?:part|look)|({_ID})(\.[a-z0-9]+)?")
+_OURS = re.compile(rf"\.({_ID})\.part|({_ID})(\.[a-z0-9]+)?")
 #: Seconds after which a file without a row is nobody's: another server may be between the file and its row.
 OLD = 3600.0
 MARK = ".store"
@@ -87,14 +85,6 @@ class Part:
         return target
 
 
-def room(folder: Path) -> Path:
-    """A new folder within, in which a file is looked at. Raises StoreError."""
-    new = folder / f".{uuid4()}.look"
-    with told("the file cannot be looked at"):
-        new.mkdir(mode=0o700)
-    return new
-
-
 @contextmanager
 def told(what: object) -> Iterator[None]:
     """Raise a StoreError for what the file system says. what: begins the message; a client hears no path."""
@@ -128,7 +118,7 @@ def sweep(folder: Path, rows: Callable[[], set[str]]) -> list[str]:
         ids = rows()  # after the folder was read: what has come in between is no leftover
         for name, (own, changed) in found.items():
             if changed < before and (name.startswith(".") or own not in ids):
-                _remove(folder / name)
+                (folder / name).unlink(missing_ok=True)
         lost = ids - {own for own, _ in _listed(folder).values()}
         return sorted(lost & rows()) if lost else []  # a row goes before its file: one that is still there has none
 
@@ -142,14 +132,6 @@ def _listed(folder: Path) -> dict[str, tuple[str, float]]:
                 with suppress(FileNotFoundError):  # another server may remove it meanwhile
                     found[entry.name] = (ours[1] or ours[2], entry.stat().st_mtime)
     return found
-
-
-def _remove(path: Path) -> None:
-    """Remove a leftover, which another server may do as well."""
-    if path.is_dir():
-        rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _flush_names(folder: Path) -> None:

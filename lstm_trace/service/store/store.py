@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Row
 from ...errors import TooLargeError, counted
 from ..errors import GoneError, UnknownError
 from .database import Database, StoreError
-from .files import SUFFIXES, Part, claim, is_id, room, sweep
+from .files import SUFFIXES, Part, claim, is_id, sweep
 from .labels import MOST_TITLE, as_label, checked_tags, checked_title, folded, seen
 from .tables import ITEMS, STORE, TAGS
 
@@ -71,10 +71,6 @@ class Store:
         """A new file, a context: to be written and then given to `keep`; gone at the end otherwise. most: bytes."""
         return Part(self.folder, most)
 
-    def room(self) -> Path:
-        """A new folder, in which a file is looked at; the caller removes it. Raises StoreError."""
-        return room(self.folder)
-
     def keep(
         self,
         new: Part,
@@ -128,26 +124,6 @@ class Store:
             connection.execute(ITEMS.insert().values(row | {"created": datetime.now(UTC).replace(tzinfo=None)}))
             _tag(connection, new.id, named)
             return self._shown(connection, [self._row(connection, new.id)])[0]
-
-    def add(
-        self,
-        source: str | Path | Iterable[bytes],
-        facts: Mapping[str, Any],
-        label: str,
-        title: str = "",
-        tags: Iterable[str] = (),
-        once: bool = False,
-    ) -> Item:
-        """Keep a copy of a file, or of its bytes; the arguments are those of `keep`. Raises what `keep` raises."""
-        with self.part() as new:
-            if isinstance(source, str | Path):
-                with open(source, "rb") as file:
-                    while content := file.read(_CHUNK):
-                        new.write(content)
-            else:
-                for content in source:
-                    new.write(content)
-            return self.keep(new, facts, label, title, tags, once)
 
     # -- what is there -------------------------------------------------------------------------------------------
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...base import leftovers
 from ...base.arrays import word
 from ...base.files import read_bytes
 from ...cell.network import forward_stages
@@ -32,15 +34,15 @@ from ...weights.summary import BIASES, listing, option_text, records, row
 from ..store.labels import as_label
 
 Facts = dict[str, Any]
+ROOMS = ".rooms"
 
 
-def inspect(path: str, label: str, room: str) -> Facts:
+def inspect(path: str, label: str) -> Facts:
     """What a file is.
 
     Args:
         path: where it is.
         label: the client's name of it, whose suffix says how it is read.
-        room: an empty folder, for this call alone.
 
     Returns:
         kind (problem, trace, model), text (what a person reads), title, cell, sizes, found (each LSTM of a model),
@@ -49,24 +51,30 @@ def inspect(path: str, label: str, room: str) -> Facts:
     Raises:
         LstmTraceError: for what cannot be read, in the words of the reader, with the label as the file's name.
     """
-    name, before = as_label(label), Path.cwd()
-    source = os.path.realpath(path)
-    try:
-        os.link(source, Path(room, name))  # no symbolic link: the readers would see the folder that it leads to
-    except OSError:  # on another disk, or one without links; or it is not there
-        _copy(source, Path(room, name))
-    os.chdir(room)
-    try:
+    with alone(path, as_label(label)) as name:
         return {"suffix": Path(name).suffix.lower(), **_plain(_facts(name))}
-    finally:
-        os.chdir(before)
 
 
-def _copy(source: str, target: Path) -> None:
-    try:
-        shutil.copyfile(source, target)
-    except OSError as error:
-        raise FileError(f"{target.name}: {(error.strerror or type(error).__name__).lower()}") from None
+@contextmanager
+def alone(path: str, name: str) -> Iterator[str]:
+    """The current folder is one with the file alone in it, under that name.
+
+    It lies in a folder `.rooms` beside the file, so that the file can be linked and need not be copied. What a worker
+    that was killed leaves there, the next one removes.
+    """
+    before, source = Path.cwd(), os.path.realpath(path)
+    rooms = Path(source).parent / ROOMS
+    rooms.mkdir(mode=0o700, exist_ok=True)
+    with leftovers.folder(rooms / "look", ".look") as room:
+        try:
+            os.link(source, Path(room, name))  # a symbolic link would lead readers to the file's own folder
+        except OSError:  # a disk without links
+            shutil.copyfile(source, Path(room, name))
+        os.chdir(room)
+        try:
+            yield name
+        finally:
+            os.chdir(before)
 
 
 def _facts(name: str) -> Facts:

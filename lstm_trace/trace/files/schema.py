@@ -16,7 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from ...base.arrays import WORDS, describe, to_array, to_list, to_truths
+from ...base.arrays import WORDS, describe, to_array, to_arrays, to_list, to_truths
 from ...cell.kinds import KINDS
 from ...cell.variants import Merge, Padding
 from ...errors import FileError, nearest
@@ -51,6 +51,15 @@ Numbers = Annotated[
     Any,
     BeforeValidator(to_array),
     PlainSerializer(to_list, return_type=Any),
+    WithJsonSchema(_nested(3)),
+]
+#: Initial states: layers that differ in width have an array each.
+States = Annotated[
+    Any,
+    BeforeValidator(to_arrays),
+    PlainSerializer(
+        lambda states: [to_list(a) for a in states] if isinstance(states, list) else to_list(states), return_type=Any
+    ),
     WithJsonSchema(_nested(3)),
 ]
 Weight = Annotated[
@@ -119,9 +128,9 @@ class Problem(_Strict):
     weights: dict[str, Numbers] = Field(default_factory=dict, description="W_xi or 1/reverse/W_xi: array")
     layout: str | LayoutSpec | None = None
     x: Numbers | None = Field(None, validation_alias=AliasChoices("x", "x_t"), description="(I,), (T, I) or (T, B, I)")
-    h0: Numbers | None = Field(None, validation_alias=AliasChoices("h0", "h_prev"))
-    c0: Numbers | None = Field(None, validation_alias=AliasChoices("c0", "c_prev"))
-    initial: dict[str, Numbers] = Field(default_factory=dict, description="initial values of other carried states")
+    h0: States | None = Field(None, validation_alias=AliasChoices("h0", "h_prev"))
+    c0: States | None = Field(None, validation_alias=AliasChoices("c0", "c_prev"))
+    initial: dict[str, States] = Field(default_factory=dict, description="initial values of other carried states")
     given: dict[str, Numbers] = Field(default_factory=dict, description="lines supplied instead of computed")
     lengths: list[Length] | None = None
     mask: Mask | None = Field(None, description="1 at valid steps, (T,) or (T, B); lengths or mask, not both")

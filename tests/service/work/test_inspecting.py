@@ -6,7 +6,8 @@ import io
 import json
 import os
 import pickle
-import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,12 @@ def looked_at(folder: Path, content: bytes | str, label: str) -> dict[str, Any]:
     """What is said of an upload, which lies where the store has it: under a name of its own."""
     path = folder / ".0e4c2b1a.part"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    before, room = os.getcwd(), folder / ".b1.look"
-    room.mkdir()
+    before = os.getcwd()
     try:
-        found = inspect(str(path), label, str(room))
+        found = inspect(str(path), label)
     finally:
         assert os.getcwd() == before
-        shutil.rmtree(room)
+        assert list((folder / ".rooms").iterdir()) == []
     json.dumps(found, allow_nan=False).encode()
     assert str(folder) not in str(found)
     return found
@@ -256,3 +256,17 @@ def test_texts_and_numbers_of_a_file_are_fit_to_be_sent(tmp_path: Path) -> None:
     assert "\x1b" not in found["text"]
     title = 'title: "a\\e\\u202eb"\n'
     assert looked_at(tmp_path, title + PROBLEM.split("\n", 1)[1], "p.yaml")["title"] == "a\ufffd\ufffdb"
+
+
+def test_what_a_killed_worker_leaves_the_next_one_removes(tmp_path: Path) -> None:
+    (tmp_path / "a.part").write_text(PROBLEM)
+    code = (
+        "import os, signal, sys\n"
+        "from lstm_trace.service.work.inspecting import alone\n"
+        f"with alone({str(tmp_path / 'a.part')!r}, 'a.yaml') as name:\n"
+        "    assert os.listdir('.') == [name]\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)  # noqa: S603
+    assert len(list((tmp_path / ".rooms").iterdir())) == 1
+    looked_at(tmp_path, PROBLEM, "b.yaml")

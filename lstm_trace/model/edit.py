@@ -1,0 +1,287 @@
+"""A trace with other premises: run again as it was, or by its problem where the network becomes another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array, to_list
+from ..cell.network import forward_stages, layer_and_direction, scope_and_name
+from ..cell.parse import parse
+from ..engine.input_arrays import numbers
+from ..engine.inputs import given_lines, initial_states, sequence
+from ..engine.rerun import rerun
+from ..errors import MissingError, ShapeError
+from ..trace.address import INITIAL, STATE, Address, line_name
+from ..trace.argument_types import checked, misfit
+from ..trace.labels import readout
+from ..trace.trace import Trace
+from .model import NETWORK, Model
+from .problem_of import problem
+from .sources import prepare
+
+#: Premises of a trace that say which steps are valid; they are changed as a whole.
+PADDED = ("lengths", "mask")
+
+
+@checked
+def edit(
+    trace: Trace, edits: Any, equations: str | None = None, before: Callable[[Model], None] | None = None
+) -> Trace:
+    """The trace that other premises give; the given one is not changed.
+
+    Values of the same shapes keep the stages, the plan, the arithmetic and the adjoints. An x with more or fewer steps,
+    weights of another shape, a new weight and new equations make another network, which is that of the problem with
+    these changes (see `lt.problem`): it has no adjoints.
+
+    Args:
+        trace: any trace that holds its premises.
+        edits: what to change, by address: `0/forward/W_xi[1,2]`, `3/0/x_t[0]`, `0/forward/0/h0[1]`, or of a supplied
+            line `0/forward/3/0/f_t[1]`, to a number; without the unit, or with fewer parts, to an array of what the
+            address names: `W_xi`, `x`, `h0`, `3/0/x_t`, `lengths`. A mapping, or pairs of which later ones win.
+        equations: of another cell in place of this one. Weights, initial states and supplied lines that they do not
+            read are left out; states that they add begin at zero. Symbols and labels stay.
+        before: called with the model of another network before it is run, to refuse one that is too large.
+
+    Returns:
+        The new trace, with all lines.
+
+    Raises:
+        MissingError: for what is no premise of the trace.
+        ShapeError: for a value that does not fit, or a weight that is not finite.
+        CellError: for wrong equations, with a caret under the place.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")
+    >>> edit(trace, {"W_xi[0,1]": 0.0, "x_t[0]": -1.0})["i_t"].round(8), trace["i_t"].round(8)
+    (array([[[0.37754067]]]), array([[[0.18242552]]]))
+    >>> edit(trace, {"i_t[0]": 0.0})
+    Traceback (most recent call last):
+    ...
+    lstm_trace.errors.MissingError: i_t is computed, and only premises can be edited: W_xi, W_hi, x_t, h0
+    """
+    pairs = edits.items() if isinstance(edits, Mapping) else edits
+    if isinstance(edits, str) or not isinstance(pairs, Iterable):
+        raise misfit("edits", "a mapping of addresses to numbers or arrays", edits)
+    changes = Changes(trace)
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise misfit("edits", "pairs of an address and a number or array", pair)
+        changes.take(*pair)
+    header = replace(trace.header, agreement=())  # what was compared were other numbers
+    if not changes.larger and equations is None:
+        return rerun(replace(trace, header=header), changes.x, changes.initial, changes.given, changes.parameters)
+    data = problem(replace(changes.applied(), header=header)) | {"title": header.title}
+    if equations is not None:
+        _replace_cell(data, equations, len(forward_stages(trace.stages)) == 1)
+    _apply(data, changes.larger)
+    model = prepare(data, allow_nonfinite=True)
+    if before is not None:
+        before(model)
+    return model.run(arithmetic=header.arithmetic)
+
+
+@dataclass
+class Changes:
+    """Premises of a trace that are changed: arrays of the same shapes as there, and what makes another network."""
+
+    trace: Trace
+    x: Array | None = None
+    parameters: dict[str, dict[str, Array]] = field(default_factory=dict)
+    initial: dict[str, dict[str, Array]] = field(default_factory=dict)
+    given: dict[str, dict[str, Array]] = field(default_factory=dict)
+    larger: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, text: str, value: Any) -> None:
+        """Change what an address names. Raises MissingError, ShapeError."""
+        name, trace = line_name(text), self.trace
+        if name in PADDED and text.strip() == name:
+            self.larger[name] = np.asarray(value).tolist() if hasattr(value, "__array__") else value
+            return
+        array = numbers(value, text, trace.header.dtype)
+        if not self._knows(name):
+            self._add(text, array)
+            return
+        address = trace.locate(text, every=True)
+        steps, rows = (
+            part is None or count == 1 for part, count in ((address.t, trace.steps), (address.b, trace.batch))
+        )
+        if name in ("x", "x_t") and trace.x is not None:
+            if steps and rows and address.unit is None and array.ndim:
+                self._whole_input(text, array)
+            else:
+                self.x = self._put(text, trace.x if self.x is None else self.x, address, array)
+        elif any(name in here for here in trace.parameters.values()):
+            self._parameter(text, trace.locate(text), array)
+        elif STATE.get(name, name) in self._states():
+            self._state(text, address, array, rows and address.unit is None)
+        else:
+            self._supplied(text, address, array, steps and rows and address.unit is None)
+
+    def applied(self) -> Trace:
+        """The trace with the changed premises, and its lines as they were."""
+        parts: dict[str, Any] = {
+            part: {
+                scope: {**here, **getattr(self, part).get(scope, {})}
+                for scope, here in getattr(self.trace, part).items()
+            }
+            for part in ("parameters", "initial", "given")
+        }
+        return replace(self.trace, x=self.trace.x if self.x is None else self.x, memory=None, **parts)
+
+    def _whole_input(self, text: str, array: Array) -> None:
+        header, there = self.trace.header, self.trace.x
+        assert there is not None
+        values, _ = sequence(array, header.batch_first, header.dtype, there.shape[2])
+        if values is not None and values.shape == there.shape:
+            self.x = values
+            self.larger.pop("x", None)
+        elif "/" in text:
+            self._put(text, there, self.trace.locate(text, every=True), array)
+        else:
+            self.larger["x"] = to_list(array)
+
+    def _parameter(self, text: str, address: Address, array: Array) -> None:
+        there = self.trace.parameters[address.scope][address.line]
+        if not np.isfinite(array).all() and np.isfinite(there).all():
+            raise ShapeError(f"{text}: a weight is a finite number; found {array[~np.isfinite(array)].flat[0]:g}")
+        array = array.reshape(there.shape) if address.unit is None and array.size == there.size == 1 else array
+        if address.unit is None and array.shape != there.shape:
+            self._add(f"{address.scope}/{address.line}", array)
+            return
+        mine = self.parameters.setdefault(address.scope, {})
+        mine[address.line] = self._put(text, mine.get(address.line, there), address, array)
+        self.larger.pop(f"{address.scope}/{address.line}", None)
+
+    def _state(self, text: str, address: Address, array: Array, whole: bool) -> None:
+        trace, state = self.trace, STATE.get(address.line, address.line)
+        stages = [s for s in trace.stages if state in s.cell.states]
+        scopes = [
+            s.scope
+            for s in stages
+            if address.layer in (None, s.layer) and address.direction in (None, s.direction)
+        ]  # fmt: skip
+        unread = [scope for scope in scopes if state not in trace.initial.get(scope, {})]
+        if unread:
+            raise MissingError(f"{text}: nothing that was computed reads the initial state of {', '.join(unread)}")
+        if whole and array.ndim:
+            rows = initial_states({state: array}, scopes, trace.batch, trace.header.dtype, [state])[state]
+            for scope, values in zip(scopes, rows, strict=True):
+                self.initial.setdefault(scope, {})[state] = values
+        elif len(scopes) > 1:
+            raise MissingError(f"{text} is in {', '.join(scopes)}: write {scopes[0]}/{address.line}")
+        else:
+            mine = self.initial.setdefault(scopes[0], {})
+            there = mine.get(state, trace.initial[scopes[0]][state])
+            mine[state] = self._put(text, there, address._replace(t=None), array)
+
+    def _supplied(self, text: str, address: Address, array: Array, whole: bool) -> None:
+        trace, name = self.trace, address.line
+        scopes = [
+            s.scope
+            for s in trace.stages
+            if address.layer in (None, s.layer) and address.direction in (None, s.direction) and s.has(name)
+        ]
+        if len(scopes) > 1:
+            raise MissingError(f"{text} is in {', '.join(scopes)}: write {scopes[0]}/{name}")
+        if name not in trace.given.get(scopes[0], {}):
+            raise MissingError(
+                f"{name} is computed, and only premises can be edited: {', '.join(dict.fromkeys(self._premises()))}"
+            )
+        mine, header = self.given.setdefault(scopes[0], {}), trace.header
+        if whole and array.ndim:
+            layout = trace.steps, trace.batch, header.batched, header.batch_first, header.dtype, trace.stages
+            mine[name] = given_lines({f"{scopes[0]}/{name}": array}, *layout)[scopes[0]][name]
+        else:
+            mine[name] = self._put(text, mine.get(name, trace.given[scopes[0]][name]), address, array)
+
+    def _put(self, text: str, there: Array, address: Address, array: Array) -> Array:
+        """A copy of an array with other numbers where the address says. Raises MissingError, ShapeError."""
+        found = np.array(there)
+        at: tuple[Any, ...] = ()
+        if found.ndim == 3:
+            at = (slice(None) if address.t is None else self.trace.index(address.t),)
+        if found.ndim > 1 and address.line not in self.trace.parameters.get(address.scope, {}):
+            at = (*at, slice(None) if address.b is None else address.b)
+        unit = address.unit or ()
+        sizes = found.shape[len(at) :]
+        if len(unit) > len(sizes) or any(n >= size for n, size in zip(unit, sizes, strict=False)):
+            raise MissingError(f"{text}: {address.line} has shape {sizes}; there is no [{','.join(map(str, unit))}]")
+        at = (*at, *unit)
+        if found[at].shape != array.shape:
+            form = "a number" if found[at].shape == () else f"an array of shape {found[at].shape}"
+            said = "a number" if array.shape == () else f"one of shape {array.shape}"
+            raise ShapeError(f"{text}: expected {form}, found {said}")
+        found[at] = array
+        return found
+
+    def _add(self, text: str, array: Array) -> None:
+        """A weight that is not there, or has another shape there."""
+        scope, name = scope_and_name(text)
+        if name != line_name(text) or not (name.isidentifier() and array.ndim):
+            self.trace.locate(text)  # raises, with the nearest name
+            raise MissingError(f"{text}: the trace has no such premise; it has {', '.join(self._premises())}")
+        if not np.isfinite(array).all():
+            raise ShapeError(f"{text}: a weight is an array of finite numbers")
+        self.larger[f"{scope}/{name}" if scope else name] = to_list(array)
+
+    def _knows(self, name: str) -> bool:
+        trace = self.trace
+        held = (trace.parameters, trace.lines, trace.given, trace.initial)
+        state = STATE.get(name, name)
+        if name in ("x", "x_t") and trace.x is not None:
+            return True
+        return state in self._states() or any(name in here for part in held for here in part.values())
+
+    def _states(self) -> set[str]:
+        return {state for stage in self.trace.stages for state in stage.cell.states}
+
+    def _premises(self) -> Iterator[str]:
+        trace = self.trace
+        yield from dict.fromkeys(name for here in trace.parameters.values() for name in here)
+        yield from ["x_t"] if trace.x is not None else []
+        yield from dict.fromkeys(INITIAL.get(name, name) for here in trace.initial.values() for name in here)
+        yield from dict.fromkeys(name for here in trace.given.values() for name in here)
+        yield from [trace.padded] if trace.padded else []
+
+
+def _apply(data: dict[str, Any], larger: Mapping[str, Any]) -> None:
+    """Put into a problem what makes another network of it."""
+    weights = data["weights"]
+    alone = not any("/" in key for key in weights)
+    for key, value in larger.items():
+        if key in ("x", *PADDED):
+            data.pop("mask" if key == "lengths" else "lengths" if key == "mask" else "", None)
+            data[key] = value
+        else:
+            scope, name = scope_and_name(key)
+            single = alone and (not scope or layer_and_direction(scope)[0] == 0)
+            weights[name if single else key] = value
+
+
+def _replace_cell(data: dict[str, Any], equations: str, alone: bool) -> None:
+    """Put other equations into a problem, and leave out what they do not read.
+
+    alone: whether there is one stage, whose equations these replace, added ones too.
+    """
+    cell = parse(equations)
+    spec = data.get("cell", {})
+    data["cell"] = {"equations": equations, **{key: spec[key] for key in NETWORK if key in spec}}
+    extra = "" if alone else data.get("extra", "")
+    words = {*re.findall(r"\w+", extra), *cell.parameters}
+    known = {*words, *cell.by_name, *cell.inputs}
+    states = {INITIAL.get(state, state) for state in cell.states}
+    data["extra"] = extra
+    data["weights"] = {key: a for key, a in data["weights"].items() if scope_and_name(key)[1] in words}
+    data["initial"] = {name: a for name, a in data.get("initial", {}).items() if name in states}
+    data["given"] = {key: a for key, a in data.get("given", {}).items() if scope_and_name(key)[1] in known}
+    data["ask"] = [text for text in data.get("ask", ()) if line_name(text) in known]
+    for short in STATE:
+        if short not in states:
+            data.pop(short, None)
+    if "y" in data.get("names", {}) and not extra and not readout(cell):
+        data["names"] = {key: labels for key, labels in data["names"].items() if key != "y"}

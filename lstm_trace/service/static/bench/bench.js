@@ -1,0 +1,106 @@
+import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
+import { benchRuns } from "../compare/bench_runs.js";
+import { Fault } from "../parts.js";
+import { Equations } from "./equations.js";
+import { Givens } from "./givens.js";
+import { useMenus, useSession, useView } from "./hooks.js";
+import { NumberPanel } from "./number.js";
+import { Picture } from "./picture.js";
+import { Steps } from "./steps.js";
+import { has_step } from "./state/places.js";
+import { by_name, StepTable } from "./table.js";
+import { Toolbar } from "./toolbar.js";
+
+/** Undo and redo by keys, outside of fields that undo their own text. */
+function useUndo(session, active) {
+  useEffect(() => {
+    if (!active) return undefined;
+    const pressed = (event) => {
+      if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target.closest?.("input[type=text], input[type=number], textarea")) return;
+      const key = event.key.toLowerCase();
+      if (key !== "z" && key !== "y") return;
+      event.preventDefault();
+      session.undo(key === "y" || event.shiftKey ? 1 : -1);
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, [active]);
+}
+
+function Summary({ run, said }) {
+  const input = run.premises.find((one) => one.kind === "input");
+  const last = run.stages.at(-1);
+  const units = last.lines.find((line) => line.name === last.output)?.width;
+  const facts = [
+    run.cell.title,
+    said("bench.steps_n", { n: run.steps }),
+    input && said("bench.inputs_n", { n: input.shape.at(-1) }),
+    units && said("bench.units_n", { n: units }),
+    run.batch > 1 && said("bench.rows_n", { n: run.batch }),
+    run.arithmetic && said("bench.computed_in", { arithmetic: run.arithmetic }),
+  ];
+  return html`<p class="summary quiet-text">${facts.filter(Boolean).join(" · ")}</p>`;
+}
+
+/** Lines that the last edit changed most, each a way to where it did. */
+function Changed({ run, before, settings, pick, said }) {
+  const list = run.changed?.filter((one) => one.largest !== 0) ?? [];
+  if (!before || run.parent !== before.id || list.length === 0) return null;
+  const most = list.filter((one) => !/[ @(]/.test(one.line));
+  return html`<details class="changes"><summary>${said("bench.changed_lines", { n: list.length })}</summary>
+    <p class="row-of">${(most.length ? most : list).slice(0, 12).map((one) => {
+      const address = `${one.scope}/${one.t}/${one.b}/${one.line}[${one.unit}]`;
+      return html`<a key=${address} href="#" data-address=${address} onClick=${(event) => { event.preventDefault(); pick(address); }}><code>${one.line}</code></a>`;
+    })}</p></details>`;
+}
+
+/** One cell: its givens, its picture at a step, and the number that is looked at. */
+export function Bench({ params, go, settings, choices, said, active = true }) {
+  const [session, state] = useSession({ params, settings, go, active });
+  const [large, setLarge] = useState(false);
+  useMenus();
+  useUndo(session, active);
+  const { run, before, pinned, scope, fault } = state;
+  useEffect(() => { Object.assign(benchRuns, { present: run, pinned: pinned?.run ?? null }); }, [run, pinned]); // for the comparison to offer
+  const stage = run?.stages.find((one) => one.scope === scope) ?? run?.stages[0];
+  const view = useView(session, run, "step", session.step_params());
+  const there = (other) => (other && has_step(other, state) ? other : null);
+  const view_before = useView(session, there(before), "step", session.step_params());
+  const view_pinned = useView(session, there(pinned?.run), "step", session.step_params());
+  const values = useMemo(() => by_name(view.data, stage), [view.data, stage]);
+  // of another step nothing is compared while its numbers are on the way
+  const beside = ({ data }, other) => (data && view.data && data.t === view.data.t && data.b === view.data.b && data.scope === view.data.scope ? by_name(data, other?.stages.find((one) => one.scope === data.scope)) : null);
+  const values_before = useMemo(() => beside(view_before, before), [view_before.data, view.data]);
+  const values_pinned = useMemo(() => (pinned ? beside(view_pinned, pinned.run) : null), [view_pinned.data, view.data, pinned]);
+  const toolbar = html`<${Toolbar} session=${session} state=${state} settings=${settings} choices=${choices} go=${go} said=${said} />`;
+  if (!run) return html`${toolbar}${fault ? null : html`<p class="waiting">${said("shell.loading")}</p>`}`;
+  const count = settings.count_from === "" ? run.count_from : Number(settings.count_from);
+  const pick = (address) => session.select(address);
+  const shared = { session, state, settings, said };
+  const marks = { values, before: values_before, pinned: values_pinned };
+  return html`
+    ${toolbar}
+    <div class="title"><h1>${run.title || said("bench.untitled")}</h1><${Summary} run=${run} said=${said} /></div>
+    <div class="bench">
+      <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} count=${count} /></section>
+      <div class="middle">
+        <section class="panel cell-panel" aria-labelledby="picture-title">
+          <div class="head"><h2 id="picture-title">${said("bench.picture")}</h2>
+            <span class="row-of"><${Changed} run=${run} before=${before} settings=${settings} pick=${pick} said=${said} />
+            <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
+          <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
+          <${Fault} error=${view.error} said=${said} />
+          <${Picture} ...${shared} stage=${stage} step=${view.data} ...${marks} pick=${pick} large=${large} />
+          <p class="quiet-text hint">${said("bench.hint")}</p>
+          ${view.data?.in_words?.length > 0 && html`<div class="words" aria-live="polite" lang=${settings.language}><h3>${said("bench.in_words")}</h3>
+            <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}>${sentence}</li>`)}</ul></div>`}
+        </section>
+        <section class="panel" aria-labelledby="table-title">
+          <h2 id="table-title">${said("bench.table")}</h2>
+          <${StepTable} state=${state} stage=${stage} ...${marks} settings=${settings} count=${count} pick=${pick} said=${said} />
+        </section>
+        <${Equations} session=${session} state=${state} stage=${stage} said=${said} />
+      </div>
+      <aside class="panel number-panel" aria-labelledby="number-title"><${NumberPanel} ...${shared} /></aside>
+    </div>`;
+}

@@ -1,0 +1,48 @@
+import { html, useState } from "../vendor/standalone.module.js";
+import { file, href, part } from "../api.js";
+import { Fault, Progress } from "../parts.js";
+
+// What can be taken away: the problem, its report in each format, its values, and a program that gives them again.
+
+/** Formats and the file that each is; those that the server names come first. */
+const FILES = {
+  problem: ["problem.yaml"],
+  report: ["report.html", "report.pdf", "report.md", "report.txt", "report.tex", "report.typ", "report.ipynb"],
+  values: ["values.csv", "values.xlsx", "values.parquet", "trace.json", "trace.safetensors"],
+  program: ["run.py"],
+};
+
+const name_of = (format) => (typeof format === "string" ? format : format.file ?? format.name);
+
+export function Downloads({ run, settings, choices, said }) {
+  const [state, setState] = useState({});
+  const offered = (choices.formats ?? []).map(name_of).filter(Boolean);
+  const { language, notation, digits, count_from } = settings;
+  const query = { language, notation, digits, count_from };
+  const load = async (event, name) => {
+    event.preventDefault();
+    const stop = new AbortController();
+    setState({ name, stop, progress: null });
+    try {
+      const { blob, label } = await file(href(`/runs/${part(run.id)}/download/${part(name)}`, query), { signal: stop.signal, onProgress: (progress) => setState({ name, stop, progress }) });
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(blob);
+      link.download = label || name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // a minute: browsers read it after the click returns
+      setState({});
+    } catch (error) {
+      setState(stop.signal.aborted ? {} : { error, name });
+    }
+  };
+  const shown = (names) => names.filter((name) => offered.length === 0 || offered.includes(name));
+  const others = offered.filter((name) => !Object.values(FILES).flat().includes(name));
+  const groups = [...Object.entries(FILES).map(([group, names]) => [group, shown(names)]), ["other", others]].filter(([, names]) => names.length);
+  return html`<details class="menu" id="downloads"><summary class="button">${said("bench.downloads")}</summary>
+    <div class="sheet">
+      ${groups.map(([group, names]) => html`<div key=${group} class="files"><span class="label">${said(`bench.download.${group}`)}</span>
+        <span class="row-of">${names.map((name) => html`<a key=${name} id=${`download-${name.replace(".", "-")}`} href=${href(`/runs/${part(run.id)}/download/${part(name)}`, query)} download onClick=${(event) => load(event, name)}>${name}</a>`)}</span></div>`)}
+      ${state.stop && html`<${Progress} label=${said("bench.preparing", { name: state.name })} progress=${state.progress} cancel=${() => state.stop.abort()} said=${said} />`}
+      <${Fault} error=${state.error} said=${said} close=${() => setState({})} />
+    </div></details>`;
+}

@@ -1,0 +1,156 @@
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/standalone.module.js";
+import { block, drag_step, full, parsed, tidy } from "./state/numbers.js";
+import { Symbol } from "./symbols.js";
+
+// A grid of numbers that are edited where they stand: by typing, by dragging, or by pasting a block.
+
+const SLACK = 4; // pixels that a pointer may move before a click becomes a drag
+const PIXELS = 3; // of a drag for one step of the number
+const REST = 150; // milliseconds on a cell before its number is looked at: keys move fast over many
+
+const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+/**
+ * @param {{id: string, symbol: string, name: string, rows: {label: string, cells: {address: string, value: any}[]}[], columns: string[]}} props
+ */
+export function Grid({ id, symbol, name, hint, rows, columns, session, state, language, said }) {
+  const [at, setAt] = useState([0, 0]);
+  const [typed, setTyped] = useState(null); // the text of the cell that is edited
+  const [fault, setFault] = useState(null);
+  const table = useRef(null);
+  const wants_focus = useRef(false);
+  const drag = useRef(null);
+  const rest = useRef(0);
+  const height = rows.length;
+  const width = columns.length;
+  const here = rows[at[0]]?.cells[at[1]] ? at : [0, 0];
+  const cell = (r, c) => rows[r].cells[c];
+  const rejected = rows.some((row) => row.cells.some((one) => one.address === state.rejected?.address)) ? state.rejected : fault;
+
+  useLayoutEffect(() => {
+    if (!wants_focus.current || typed !== null) return;
+    wants_focus.current = false;
+    table.current.querySelector(`[data-place="${here}"]`)?.focus();
+  });
+  useEffect(() => () => clearTimeout(rest.current), []);
+
+  const look = (address, quiet) => {
+    clearTimeout(rest.current);
+    rest.current = setTimeout(() => session.select(address, { quiet }), quiet ? REST : 0);
+  };
+  const move = (r, c) => {
+    const to = [Math.min(Math.max(r, 0), height - 1), Math.min(Math.max(c, 0), width - 1)];
+    setAt(to);
+    wants_focus.current = true;
+    look(cell(...to).address, true);
+  };
+  const put = (edits) => { setFault(null); session.edit(edits); };
+  /** Takes what was typed; where it is no number, it stays and says so. */
+  const take = (text, [dr, dc] = [0, 0]) => {
+    const [r, c] = here;
+    const { address, value } = cell(r, c);
+    const number = parsed(text);
+    setTyped(null);
+    if (number === null && text.trim() !== "") {
+      setFault({ address, value: text, message: said("bench.no_number", { text }) });
+      return;
+    }
+    if (number !== null && !Object.is(number, Number(value))) put([{ address, value: number }]);
+    else setFault(null);
+    if (dr || dc) move(r + dr, c + dc);
+  };
+  const pasted = (event) => {
+    if (typed !== null) return;
+    event.preventDefault();
+    const numbers = block(event.clipboardData.getData("text"));
+    const wrong = numbers.flatMap((row, r) => row.flatMap((one, c) => (one === null ? [[r, c]] : [])));
+    const [r, c] = here;
+    if (wrong.length) {
+      const [row, column] = wrong[0];
+      return setFault({ address: cell(r, c).address, value: null, message: said("bench.paste_no_number", { row: row + 1, column: column + 1 }) });
+    }
+    const edits = numbers.flatMap((row, i) => row.flatMap((value, j) => (r + i < height && c + j < width ? [{ address: cell(r + i, c + j).address, value }] : [])));
+    const outside = numbers.flat().length - edits.length;
+    if (edits.length) put(edits);
+    if (outside) setFault({ address: cell(r, c).address, value: null, message: said("bench.paste_outside", { n: outside }) });
+    return undefined;
+  };
+  const keyed = (event) => {
+    if (typed !== null || event.altKey) return;
+    const [r, c] = here;
+    const copies = (event.ctrlKey || event.metaKey) && event.key === "c";
+    if (copies) { navigator.clipboard?.writeText(full(cell(r, c).value, language).replace("−", "-")); return; }
+    if (event.ctrlKey || event.metaKey) return;
+    if (MOVES[event.key]) { event.preventDefault(); move(r + MOVES[event.key][0], c + MOVES[event.key][1]); }
+    else if (event.key === "Home") { event.preventDefault(); move(r, 0); }
+    else if (event.key === "End") { event.preventDefault(); move(r, width - 1); }
+    else if (event.key === "Enter" || event.key === "F2") { event.preventDefault(); setTyped(full(cell(r, c).value, language)); }
+    else if (event.key === "Delete" || event.key === "Backspace") { event.preventDefault(); put([{ address: cell(r, c).address, value: 0 }]); }
+    else if (/^[\d.,+\-−]$/.test(event.key)) { event.preventDefault(); setTyped(event.key); }
+  };
+  const typing = (event) => {
+    event.stopPropagation();
+    if (event.key === "Escape") { event.preventDefault(); wants_focus.current = true; setTyped(null); }
+    else if (event.key === "Enter") { event.preventDefault(); take(event.target.value, [event.shiftKey ? -1 : 1, 0]); wants_focus.current = true; }
+    else if (event.key === "Tab") { event.preventDefault(); take(event.target.value, [0, event.shiftKey ? -1 : 1]); wants_focus.current = true; }
+  };
+  const pressed = (event, r, c) => {
+    if (event.button !== 0 || (typed !== null && here[0] === r && here[1] === c)) return;
+    const number = Number(cell(r, c).value);
+    drag.current = { x: event.clientX, pointer: event.pointerId, number, step: drag_step(number), address: cell(r, c).address, on: false };
+    setAt([r, c]);
+  };
+  const moved = (event) => {
+    const now = drag.current;
+    if (!now || now.pointer !== event.pointerId) return;
+    const way = event.clientX - now.x;
+    if (!now.on && Math.abs(way) < SLACK) return;
+    if (!now.on) { now.on = true; event.currentTarget.setPointerCapture(event.pointerId); setFault(null); }
+    const step = now.step * (event.shiftKey ? 10 : 1);
+    session.drag(now.address, tidy(now.number + Math.trunc(way / PIXELS) * step, now.step));
+  };
+  const released = () => {
+    const now = drag.current;
+    drag.current = null;
+    if (now?.on) session.drop();
+    else if (now) look(now.address, false);
+  };
+
+  return html`<figure class="grid" id=${id}>
+    <figcaption><${Symbol} text=${symbol} />${hint && html`<span class="quiet-text">${hint}</span>`}</figcaption>
+    <div class="scroll"><table role="grid" ref=${table} aria-label=${name} aria-rowcount=${height} aria-colcount=${width} onKeyDown=${keyed} onPaste=${pasted}>
+      ${columns.length > 1 && html`<thead><tr role="row"><td></td>${columns.map((label, c) => html`<th key=${c} scope="col">${label}</th>`)}</tr></thead>`}
+      <tbody>${rows.map((row, r) => html`<tr key=${row.label} role="row">
+        <th scope="row">${row.label}</th>
+        ${row.cells.map((one, c) => {
+          const current = here[0] === r && here[1] === c;
+          const wrong = rejected?.address === one.address;
+          const text = wrong && rejected.value !== null && typeof rejected.value !== "object" ? String(rejected.value) : full(one.value, language);
+          return html`<td key=${c} role="gridcell" tabindex=${current && typed === null ? 0 : -1} data-place=${`${r},${c}`} data-address=${one.address}
+            class=${`number${one.address === state.address ? " chosen" : ""}`} aria-selected=${one.address === state.address} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${one.address}: ${text}`}
+            title=${text.length > 8 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onDblClick=${() => setTyped(full(one.value, language))}>
+            ${current && typed !== null
+              ? html`<${Entry} text=${typed} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`
+              : html`<span>${text}</span>`}</td>`;
+        })}
+      </tr>`)}</tbody>
+    </table></div>
+    ${rejected && html`<div class="fault" role="alert"><div class="exact">${rejected.message}</div><button type="button" class="quiet" onClick=${() => { setFault(null); session.dismiss(); }}>${said("shell.close")}</button></div>`}
+  </figure>`;
+}
+
+/** The field in which a cell is edited. */
+function Entry({ text, label, keyed, left }) {
+  const field = useRef(null);
+  const done = useRef(false);
+  useLayoutEffect(() => {
+    field.current.focus();
+    if (text.length > 1) field.current.select();
+    else field.current.setSelectionRange(1, 1);
+  }, []);
+  const pressed = (event) => {
+    done.current ||= ["Enter", "Escape", "Tab"].includes(event.key);
+    keyed(event);
+  };
+  return html`<input ref=${field} type="text" inputmode="decimal" autocomplete="off" spellcheck=${false} aria-label=${label} defaultValue=${text} onKeyDown=${pressed} onBlur=${(event) => !done.current && left(event.target.value)} />`;
+}

@@ -1,0 +1,77 @@
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/standalone.module.js";
+import { presence } from "../api.js";
+import { Session } from "./state/session.js";
+
+/** The session of a bench, kept in step with the address of the page. */
+export function useSession({ params, settings, go, active }) {
+  const session = useMemo(() => new Session(), []);
+  const [state, setState] = useState(session.state);
+  const written = useRef(null);
+  const arithmetic = useRef(settings.arithmetic);
+  session.settings = settings;
+  useEffect(() => {
+    const changed = ({ detail: moved }) => {
+      setState(session.state);
+      if (!moved) return;
+      const now = session.params();
+      written.current = JSON.stringify(now);
+      go("bench", now, { replace: moved === "replace" });
+    };
+    session.addEventListener("change", changed);
+    return () => session.removeEventListener("change", changed);
+  }, []);
+  useEffect(() => {
+    if (!active) return;
+    if (written.current !== JSON.stringify(params)) {
+      written.current = JSON.stringify(params);
+      arithmetic.current = settings.arithmetic;
+      session.open(params);
+    } else if (arithmetic.current !== settings.arithmetic) {
+      arithmetic.current = settings.arithmetic;
+      session.rerun();
+    }
+  }, [params, settings.arithmetic, active]);
+  useEffect(() => {
+    const back = ({ detail: here }) => here && session.state.fault?.retry?.();
+    presence.addEventListener("change", back);
+    return () => presence.removeEventListener("change", back);
+  }, []);
+  return [session, state];
+}
+
+/**
+ * A part of a run. While another one is on its way the one before stays, so that nothing jumps.
+ * @returns {{data: any, error: any, run: object | null}} run: of which the data are
+ */
+export function useView(session, run, path, params) {
+  const [shown, setShown] = useState({ data: null, error: null, run: null, key: "" });
+  const key = run && path ? `${run.id} ${path} ${JSON.stringify(params)}` : "";
+  useLayoutEffect(() => {
+    if (!key) {
+      setShown({ data: null, error: null, run: null, key });
+      return undefined;
+    }
+    let wanted = true;
+    session.runs.view(run, path, params).then(
+      (data) => wanted && setShown({ data, error: null, run, key }),
+      (error) => wanted && setShown((before) => ({ ...before, error, key })),
+    );
+    return () => { wanted = false; };
+  }, [key]);
+  return shown;
+}
+
+/** Closes an open menu when something else is used, or by Escape. */
+export function useMenus() {
+  useEffect(() => {
+    const open = () => document.querySelectorAll("details.menu[open]");
+    const elsewhere = (event) => open().forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+    const escaped = (event) => {
+      if (event.key === "Escape") open().forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); });
+    };
+    addEventListener("pointerdown", elsewhere);
+    addEventListener("focusin", elsewhere);
+    addEventListener("keydown", escaped);
+    return () => { removeEventListener("pointerdown", elsewhere); removeEventListener("focusin", elsewhere); removeEventListener("keydown", escaped); };
+  }, []);
+}

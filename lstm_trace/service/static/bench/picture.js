@@ -1,0 +1,73 @@
+import { html, useLayoutEffect, useRef } from "../vendor/standalone.module.js";
+import { Markup } from "../markup.js";
+import { Fault } from "../parts.js";
+import { useView } from "./hooks.js";
+import { line_of, spot_address } from "./state/places.js";
+import { differs, history_of } from "./table.js";
+
+// The picture of the cell with the values of a step; every spot of it leads to the number behind it.
+
+/** Puts the texts and marks of a step into the picture that is there. */
+function written(svg, { spots, texts, values, before, pinned, state, stage, language, said }) {
+  const chosen = line_of(state.address);
+  const here = new Map(spots.map((spot) => [spot.key, spot]));
+  const from = new Set();
+  for (const edge of svg.querySelectorAll(".edge")) {
+    const to = here.get(edge.dataset.to);
+    const lit = to?.kind !== "sink" && to?.line === chosen?.name && chosen?.scope === stage.scope && chosen?.t === state.t;
+    edge.classList.toggle("hit", Boolean(lit));
+    if (lit) from.add(edge.dataset.from);
+  }
+  for (const node of svg.querySelectorAll("[data-spot]")) {
+    const spot = here.get(node.dataset.spot);
+    if (!spot) continue;
+    const address = spot_address(state.run, stage, spot.line, state.t, state.b, state.unit);
+    const looked = spot.kind !== "sink" && address !== null && same_line(address, state.address);
+    if (!node.classList.contains("tip")) {
+      node.classList.toggle("hit", looked);
+      node.classList.toggle("leads", from.has(spot.key));
+      continue;
+    }
+    const text = node.querySelector("text");
+    text.textContent = texts[spot.key] ?? "";
+    const [now, was, kept] = [values, before, pinned].map((all) => all?.get(spot.line) ?? new Map());
+    const changed = [...now].some(([unit, value]) => differs(value, was.get(unit)));
+    const off = [...now].some(([unit, value]) => differs(value, kept.get(unit)));
+    text.classList.toggle("changed", changed);
+    text.classList.toggle("flash-0", changed && state.commit % 2 === 0);
+    text.classList.toggle("flash-1", changed && state.commit % 2 === 1);
+    text.classList.toggle("off", off);
+    const notes = [...now].slice(0, 8).flatMap(([unit, value]) => {
+      const found = history_of({ now: value, was: was.get(unit), kept: kept.get(unit), language, said });
+      return found.length ? [`[${unit}] ${found.join("; ")}`] : [];
+    });
+    const title = node.querySelector("title");
+    node.dataset.said ??= title?.textContent ?? spot.line;
+    if (title) title.textContent = [node.dataset.said, ...notes].join("\n");
+    node.setAttribute("aria-label", [`${node.dataset.said}: ${texts[spot.key] ?? ""}`, ...notes].join(", "));
+    if (address) node.dataset.address = address;
+    node.setAttribute("tabindex", "0");
+    node.setAttribute("role", "button");
+  }
+}
+
+const same_line = (one, two) => one.replace(/\[[\d,]*\]$/, "") === (two ?? "").replace(/\[[\d,]*\]$/, "");
+
+export function Picture({ session, state, stage, step, values, before, pinned, settings, pick, said, large }) {
+  const place = useRef(null);
+  const { data, error } = useView(session, state.drawn, "picture", session.picture_params());
+  useLayoutEffect(() => {
+    const svg = place.current?.querySelector("svg");
+    if (svg && data && step) written(svg, { spots: data.spots, texts: step.texts, values, before, pinned, state, stage, language: settings.language, said });
+  });
+  const chosen = (event) => {
+    const spot = event.target.closest("g.tip[data-address]");
+    if (!spot || (event.type === "keydown" && event.key !== "Enter" && event.key !== " ")) return;
+    event.preventDefault();
+    pick(spot.dataset.address);
+  };
+  if (error) return html`<${Fault} error=${error} said=${said} />`;
+  return html`<div class=${`scroll picture${large ? " large" : ""}`} ref=${place} onClick=${chosen} onKeyDown=${chosen}>
+    ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} />` : html`<p class="waiting">${said("shell.loading")}</p>`}
+  </div>`;
+}

@@ -1,0 +1,51 @@
+// A state of the bench in the address of the page, and back. Edits are written `address=value;address=value`.
+
+/** Edits as a text. @param {{address: string, value: any}[]} edits */
+export const edits_text = (edits) => edits.map(({ address, value }) => `${address}=${JSON.stringify(value)}`).join(";");
+
+/** The edits of a text; what cannot be read is left out. */
+export function edits_of(text = "") {
+  const found = [];
+  for (const piece of text.split(";").filter(Boolean)) {
+    const at = piece.indexOf("=");
+    try {
+      if (at > 0) found.push({ address: piece.slice(0, at), value: JSON.parse(piece.slice(at + 1)) });
+    } catch {
+      // a link that was cut off: the edits before it still hold
+    }
+  }
+  return found;
+}
+
+/** What makes a run, as one parameter: of the run that is pinned as A. */
+export function run_text({ source, edits, equations, arithmetic }) {
+  const query = new URLSearchParams({ source });
+  if (edits.length) query.set("edits", edits_text(edits));
+  if (equations) query.set("equations", equations);
+  if (arithmetic) query.set("arithmetic", arithmetic);
+  return query.toString();
+}
+
+export function run_of(text) {
+  const query = new URLSearchParams(text);
+  if (!query.get("source")) return null;
+  return {
+    source: query.get("source"),
+    edits: edits_of(query.get("edits") ?? ""),
+    equations: query.get("equations"),
+    arithmetic: query.get("arithmetic") ?? "",
+  };
+}
+
+/**
+ * The edits after one more: a later edit of the same number or array takes the place of the earlier one; a new array
+ * takes that of the edits of its entries. within(address) is the address of the array that holds a number.
+ */
+export function joined(edits, more, within) {
+  let all = edits;
+  for (const edit of more) {
+    const kept = all.filter(({ address }) => address !== edit.address && within(address) !== edit.address);
+    all = [...kept, edit];
+  }
+  return all;
+}

@@ -1,0 +1,61 @@
+// Numbers as they are typed, pasted and shown.
+
+const COMMA = new Set(["de", "es", "fr"]); // languages that write a decimal comma
+
+const SPECIAL = { NaN: "NaN", Infinity: "∞", "-Infinity": "−∞" };
+
+/** A number of a reply: finite ones are numbers, the others texts. */
+export const value_of = (given) => (typeof given === "string" ? Number(given) : given);
+
+/**
+ * The number that a person typed: with a decimal point or comma, with a hyphen or a minus sign.
+ * @returns {number | null} null where it is no finite number
+ */
+export function parsed(text) {
+  const plain = text.trim().replace(/[−–]/g, "-").replace(/[\s\u00a0\u202f'’_]/g, "");
+  const point = /^[^,.]*,[^,.]*$/.test(plain) ? plain.replace(",", ".") : plain;
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(point) ? finite(Number(point)) : null;
+}
+
+const finite = (number) => (Number.isFinite(number) ? number : null);
+
+/** Rows of numbers of a block that was copied from a spreadsheet; null at what is no number. */
+export const block = (text) =>
+  text.replace(/\r\n?/g, "\n").replace(/\n$/, "").split("\n").map((line) => cells(line).map(parsed));
+
+/** A block from elsewhere has no tabs: then semicolons or spaces stand between its numbers. */
+const cells = (line) => (/\t/.test(line) ? line.split("\t") : /;/.test(line) ? line.split(";") : line.trim().split(/\s+/));
+
+const dressed = (text, language) => (COMMA.has(language) ? text.replace(".", ",") : text).replace(/^-/, "−").replace("e-", "e−").replace("e+", "e");
+
+/** The number in full: the shortest text that is read back as the same number. */
+export function full(given, language = "en") {
+  const number = value_of(given);
+  if (!Number.isFinite(number)) return SPECIAL[String(number)];
+  return dressed(Object.is(number, -0) ? "-0" : String(number), language);
+}
+
+/** Rounded to so many decimals; what they would round to zero keeps two digits of its own. */
+export function rounded(given, digits = 4, language = "en") {
+  const number = value_of(given);
+  if (!Number.isFinite(number)) return SPECIAL[String(number)];
+  const size = Math.abs(number);
+  if (size === 0) return "0";
+  if (size >= 1e7 || size < 0.5 * 10 ** -digits) return dressed(number.toExponential(2), language);
+  return dressed(number.toFixed(digits), language);
+}
+
+/** A difference, with its sign. */
+export function signed(number, digits = 4, language = "en") {
+  const text = rounded(number, digits, language);
+  return number > 0 ? `+${text}` : text;
+}
+
+/** How much a number changes for each pixel that it is dragged: a hundredth of its leading digit's place. */
+export function drag_step(number) {
+  const size = Math.abs(number);
+  return size < 0.1 ? 0.001 : 10 ** (Math.floor(Math.log10(size)) - 2);
+}
+
+/** A sum of a number and steps, without the digits that binary fractions leave behind. */
+export const tidy = (number, step) => Number(number.toFixed(Math.max(0, Math.min(15, 2 - Math.floor(Math.log10(step))))));

@@ -1,0 +1,123 @@
+// Addresses of numbers: `layer/direction/t/b/line[j]`, `layer/direction/W_xi[j,k]`, `t/b/x_t[k]`, `layer/direction/b/h0[j]`.
+
+const LINE = /^(\d+)\/([\w-]+)\/(\d+)\/(\d+)\/(.+?)(?:\[(\d+)\])?$/;
+
+/** The parts of an address of a line; null for that of a premise. */
+export function line_of(address) {
+  const found = LINE.exec(address ?? "");
+  if (!found) return null;
+  const [, layer, direction, t, b, name, unit] = found;
+  return { scope: `${layer}/${direction}`, layer: Number(layer), direction, t: Number(t), b: Number(b), name, unit: Number(unit ?? 0) };
+}
+
+/** The step and row of an address of an input, `t/b/x_t[k]`. */
+export function input_of(address) {
+  const found = /^(\d+)\/(\d+)\/([^/]+)\[(\d+)\]$/.exec(address ?? "");
+  return found && { t: Number(found[1]), b: Number(found[2]), name: found[3], unit: Number(found[4]) };
+}
+
+export const line_address = (scope, t, b, name, unit) => `${scope}/${t}/${b}/${name}[${unit}]`;
+
+/** The array's address and the indices within it, as the grids hold it, of an address of one premise's number. */
+export function cell_of(address) {
+  const input = input_of(address);
+  if (input) return { array: "x", indices: [input.t, input.b, input.unit] };
+  const found = /^(\d+\/[\w-]+)\/((?:\d+\/)*)([^/]+?)(?:\[([\d,]+)\])?$/.exec(address ?? "");
+  if (!found) return null;
+  const [, scope, before, name, indices = ""] = found;
+  return { array: `${scope}/${name}`, indices: [...before.split("/"), ...indices.split(",")].filter(Boolean).map(Number) };
+}
+
+/**
+ * The address of one number of a premise.
+ * @param {{address: string, kind: string, scope: string, name: string}} premise
+ * @param {number[]} indices [t, b, k] of an input or a given line, [b, j] of an initial state, [j, k] of a matrix
+ */
+export function premise_address(premise, indices) {
+  if (premise.kind === "input") return `${indices[0]}/${indices[1]}/x_t[${indices.slice(2)}]`;
+  if (premise.kind === "parameter") return indices.length ? `${premise.address}[${indices}]` : premise.address;
+  const unit = indices.at(-1);
+  return `${premise.scope}/${indices.slice(0, -1).join("/")}/${premise.name}[${unit}]`;
+}
+
+/** Whether the arrays of the input have the row of the batch first; what a run does not say follows from their shape. */
+function rows_first(run, shape) {
+  return run.batch_first ?? !(shape[0] === run.steps && shape[1] === run.batch);
+}
+
+/**
+ * Where a premise's array, in the layout in which it was given, holds the number of an address.
+ * @param {number[]} indices as in the address: [t, b, k] of an input or a given line, [b, j] of an initial state
+ */
+export function stored(run, { kind, shape }, indices) {
+  if (kind === "parameter") return indices;
+  if (kind === "initial") return shape.length === 1 ? indices.slice(-1) : indices;
+  const [t, b, k] = indices;
+  const at = t - run.first;
+  if (shape.length === 2) return [at, k];
+  return rows_first(run, shape) ? [b, at, k] : [at, b, k];
+}
+
+/** An input with one step more, of zeros, or without its last one. */
+export function with_steps(run, { shape, values }, more) {
+  const zeros = Array(shape.at(-1)).fill(0);
+  const longer = (steps, zero) => (more ? [...steps, zero] : steps.slice(0, -1));
+  if (shape.length === 2) return longer(values, zeros);
+  return rows_first(run, shape) ? values.map((row) => longer(row, zeros)) : longer(values, Array(shape[1]).fill(zeros));
+}
+
+/** Where a state of the cell comes from at a step: the line that carries it from the step before, or what it begins with. */
+export function state_address(run, stage, state, t, b, unit) {
+  const back = stage.direction === "reverse" ? 1 : -1;
+  const before = t + back;
+  const line = stage.states[state];
+  if (line && before >= run.first && before < run.first + run.steps) return line_address(stage.scope, before, b, line, unit);
+  const names = [state.replace(/_prev$/, "0"), state];
+  const premise = run.premises.find((p) => p.kind === "initial" && p.scope === stage.scope && names.includes(p.name));
+  return premise ? premise_address(premise, [b, unit]) : null;
+}
+
+/** The address of what a cell reads as an input: of the problem's x, or of another stage's line. */
+export function source_address(stage, input, t, b, unit) {
+  const from = stage.inputs[input];
+  if (!from || from === "x") return `${t}/${b}/x_t[${unit}]`;
+  const cut = from.lastIndexOf("/");
+  return cut < 0 ? null : line_address(from.slice(0, cut), t, b, from.slice(cut + 1), unit);
+}
+
+/** The address of the value at a name of the picture or table: a line, a state or an input of the stage. */
+export function spot_address(run, stage, name, t, b, unit) {
+  if (name in stage.states) return state_address(run, stage, name, t, b, unit);
+  if (name in stage.inputs) return source_address(stage, name, t, b, unit);
+  const line = stage.lines.find((one) => one.name === name);
+  return line ? line_address(stage.scope, t, b, name, Math.min(unit, line.width - 1)) : null;
+}
+
+/** The entry of nested lists. */
+export const entry = (values, indices) => indices.reduce((list, k) => (Array.isArray(list) ? list[k] : undefined), values);
+
+/** Nested lists with one entry changed; what is not on its way is shared. */
+export function with_entry(values, [first, ...rest], value) {
+  if (first === undefined) return value;
+  const copy = [...values];
+  copy[first] = rest.length ? with_entry(copy[first], rest, value) : value;
+  return copy;
+}
+
+/** Whether a run has the number of an address. */
+export function has(run, address) {
+  const line = line_of(address);
+  if (line) {
+    const found = run.stages.find((stage) => stage.scope === line.scope)?.lines.find((one) => one.name === line.name);
+    return Boolean(found) && line.unit < found.width && has_step(run, line);
+  }
+  const cell = cell_of(address);
+  const premise = run.premises.find((one) => one.address === cell?.array);
+  if (!premise) return false;
+  return premise.kind === "input" ? has_step(run, { t: cell.indices[0], b: cell.indices[1] }) && cell.indices[2] < premise.shape.at(-1) : true;
+}
+
+/** Whether a run has a step, in a row and at a place. */
+export function has_step(run, { t, b, scope }) {
+  return t >= run.first && t < run.first + run.steps && b < run.batch && (!scope || run.stages.some((stage) => stage.scope === scope));
+}

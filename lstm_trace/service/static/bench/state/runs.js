@@ -1,0 +1,81 @@
+import { get, part, post } from "../../api.js";
+import { specification } from "./sources.js";
+
+// Runs as the server keeps them. A run never changes, so what was read of it can be kept; one that the server has
+// dropped meanwhile (it keeps the latest ones) is made again from its specification.
+
+const VIEWS = 400; // replies that are kept
+
+export class Runs {
+  #specifications = new Map(); // source to what makes it
+  #made = new Map(); // text of a specification to the run
+  #views = new Map(); // path to a reply that is on its way or there
+  #whole = new Map(); // id to the specification that makes it
+
+  async #base(source) {
+    if (!this.#specifications.has(source)) this.#specifications.set(source, await specification(source));
+    return this.#specifications.get(source);
+  }
+
+  /** @param {{source: string, edits: object[], equations?: string, arithmetic?: string}} wanted */
+  async #specify({ source, edits, equations, arithmetic }) {
+    const base = await this.#base(source);
+    const all = [...(base.edits ?? []), ...edits];
+    const spec = { ...base, ...(all.length && { edits: all }), ...(equations && { equations }) };
+    if (arithmetic) spec.arithmetic = arithmetic;
+    return spec;
+  }
+
+  /** The run that is wanted, made where it is not there yet. */
+  async make(wanted, options) {
+    const spec = await this.#specify(wanted);
+    const key = JSON.stringify(spec);
+    if (!this.#made.has(key)) this.keep(spec, await post("/runs", spec, options));
+    return this.#made.get(key);
+  }
+
+  /** The run after some edits of another one: quicker than a run from the beginning, and it says what changed. */
+  async change(run, edits, wanted, options) {
+    const spec = await this.#specify(wanted);
+    const known = this.#made.get(JSON.stringify(spec));
+    if (known) return known;
+    try {
+      const made = await post(`/runs/${part(run.id)}/edits`, { edits }, options);
+      return this.keep(spec, made);
+    } catch (error) {
+      if (error.status !== 410 && error.status !== 404) throw error;
+      return this.make(wanted, options);
+    }
+  }
+
+  keep(spec, run) {
+    this.#made.set(JSON.stringify(spec), run);
+    this.#whole.set(run.id, spec);
+    return run;
+  }
+
+  /** A part of a run, `step`, `at/…`, `picture` or `premises`, as the server tells it. */
+  view(run, path, params = {}) {
+    const query = JSON.stringify(params);
+    const key = `${run.id} ${path} ${query}`;
+    let reply = this.#views.get(key);
+    if (reply) return reply;
+    reply = this.#read(run, path, params);
+    this.#views.set(key, reply);
+    reply.catch(() => this.#views.delete(key));
+    if (this.#views.size > VIEWS) this.#views.delete(this.#views.keys().next().value);
+    return reply;
+  }
+
+  async #read(run, path, params) {
+    const at = `/${path.split("/").map(encodeURIComponent).join("/")}`;
+    try {
+      return await get(`/runs/${part(run.id)}${at}`, params);
+    } catch (error) {
+      const spec = this.#whole.get(run.id);
+      if (!spec || (error.status !== 410 && error.status !== 404)) throw error;
+      const again = await post("/runs", spec);
+      return get(`/runs/${part(again.id)}${at}`, params);
+    }
+  }
+}

@@ -1,0 +1,316 @@
+import { edits_of, edits_text, joined, run_of, run_text } from "./link.js";
+import { cell_of, entry as entry_of, has, input_of, line_address, line_of, stored, with_entry } from "./places.js";
+import { Runs } from "./runs.js";
+
+// What the bench is doing: the source, the edits and their history, the run that they give, what it is compared with,
+// and the number that is looked at. Every change gives a new state; the page is drawn from it.
+
+const array_of = (address) => cell_of(address)?.array ?? "";
+const same = (a, b) => edits_text(a.edits) === edits_text(b.edits) && (a.equations ?? null) === (b.equations ?? null);
+
+const START = {
+  source: "", entries: [{ edits: [], equations: null }], index: 0, run: null, before: null, drawn: null, premises: [], unit_row: 0, pinned: null,
+  busy: false, fault: null, rejected: null, commit: 0, t: 0, b: 0, scope: "", unit: 0, address: "", of: "", visited: [], visit: -1,
+};
+
+export class Session extends EventTarget {
+  runs = new Runs();
+  settings = {};
+  state = START;
+  #ticket = 0;
+  #drag = null; // where a drag began, and the value that is still to be sent
+  #premises = new WeakMap(); // of each run, edits included
+
+  #set(change, moved = "") {
+    this.state = { ...this.state, ...change };
+    this.dispatchEvent(new CustomEvent("change", { detail: moved }));
+  }
+
+  /** What makes the run of an entry of the history. */
+  wanted(entry = this.state.entries[this.state.index]) {
+    return { source: this.state.source, ...entry, arithmetic: this.settings.arithmetic };
+  }
+
+  // -- the address of the page -------------------------------------------------------------------------------------
+
+  /** The state as parameters of the page's address. */
+  params() {
+    const { source, entries, index, run, t, b, scope, address, of, pinned } = this.state;
+    const here = entries[index];
+    const params = { source, edits: edits_text(here.edits), equations: here.equations };
+    if (run) {
+      if (address !== first_address(run)) params.at = address;
+      if (!line_of(address) && t !== run.first) params.t = t;
+      if (!line_of(address) && scope !== run.stages[0].scope) params.scope = scope;
+      if (!line_of(address) && b) params.row = b;
+      if (of !== run.target) params.of = of;
+      if (pinned) params.a = run_text(pinned.wanted);
+    }
+    return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== null && value !== "" && value !== undefined).map(([key, value]) => [key, String(value)]));
+  }
+
+  /** Opens what an address says: another source, or another state of this one. */
+  async open(params) {
+    const entry = { edits: edits_of(params.edits), equations: params.equations || null };
+    const source = params.source || "example:q22";
+    const other = source !== this.state.source;
+    const ticket = ++this.#ticket;
+    const found = other ? -1 : this.state.entries.findIndex((one) => same(one, entry));
+    const entries = other ? [entry] : found < 0 ? [...this.state.entries.slice(0, this.state.index + 1), entry] : this.state.entries;
+    const change = { source, entries, index: found < 0 ? entries.length - 1 : found, busy: true, fault: null, rejected: null };
+    this.#set(other ? { ...START, ...change } : change);
+    try {
+      const run = await this.runs.make(this.wanted());
+      if (ticket !== this.#ticket) return;
+      await this.#arrive(run, ticket, { ...this.#looked(run, params), pinned: await this.#pinned(params.a) });
+    } catch (error) {
+      if (ticket === this.#ticket) this.#set({ busy: false, fault: { where: "source", error, retry: () => this.open(params) } });
+    }
+  }
+
+  async #pinned(text) {
+    const wanted = text ? run_of(text) : null;
+    if (!wanted) return null;
+    if (this.state.pinned && run_text(this.state.pinned.wanted) === text) return this.state.pinned;
+    return { wanted, run: await this.runs.make(wanted) };
+  }
+
+  /** What is looked at, as an address of the page says it; what the run does not have is left to its beginning. */
+  #looked(run, params) {
+    const address = params.at ? this.#still(run, params.at) : first_address(run);
+    return { address, of: params.of && has(run, params.of) ? params.of : run.target, ...this.#place(run, address, { t: Number(params.t ?? run.first), scope: params.scope, b: Number(params.row ?? 0) }) };
+  }
+
+  #place(run, address, otherwise = this.state) {
+    const line = line_of(address);
+    const input = input_of(address);
+    const stages = run.stages.map((stage) => stage.scope);
+    const scope = line?.scope ?? array_of(address).replace(/\/[^/]*$/, "");
+    const chosen = [scope, otherwise.scope].find((one) => stages.includes(one)) ?? stages[0];
+    const t = line?.t ?? input?.t ?? otherwise.t;
+    return {
+      scope: chosen,
+      t: Math.min(Math.max(t || 0, run.first), run.first + run.steps - 1),
+      b: Math.min(Math.max(line?.b ?? input?.b ?? (otherwise.b || 0), 0), run.batch - 1),
+      unit: line?.unit ?? this.state.unit,
+    };
+  }
+
+  // -- a run arrives -----------------------------------------------------------------------------------------------
+
+  /** Shows a run once the numbers that are looked at are there, so that the page changes at once and not piecemeal. */
+  async #arrive(run, ticket, change = {}, moved = "") {
+    const before = this.state.run;
+    const next = { ...this.state, ...change };
+    next.address = this.#still(run, next.address);
+    Object.assign(next, this.#place(run, next.address, next), next.of && has(run, next.of) ? {} : { of: run.target });
+    const premises = this.#premises.get(run) ?? (await this.runs.view(run, "premises", this.premises_params(run, next))).premises;
+    this.#premises.set(run, premises);
+    await Promise.allSettled([
+      this.runs.view(run, "step", this.step_params(next)),
+      this.runs.view(run, `at/${next.address}`, this.at_params(next)),
+    ]);
+    if (ticket !== this.#ticket) return;
+    const drawn = before && sameCell(before, run) ? this.state.drawn : run;
+    this.#set({
+      before, ...change, address: next.address, t: next.t, b: next.b, scope: next.scope, unit: next.unit, of: next.of,
+      run, premises, drawn, busy: false, fault: null, commit: this.state.commit + 1, ...this.#visited(next.address),
+    }, moved);
+  }
+
+  /** The address, or where the run begins if it has no such number. */
+  #still(run, address) {
+    if (has(run, address)) return address;
+    const line = line_of(address);
+    if (!line) return first_address(run);
+    const t = Math.min(Math.max(line.t, run.first), run.first + run.steps - 1);
+    const near = line_address(line.scope, t, Math.min(line.b, run.batch - 1), line.name, 0);
+    return has(run, near) ? near : first_address(run);
+  }
+
+  #asked() {
+    const { language, notation, digits, count_from } = this.settings;
+    return { language, notation, digits, count_from };
+  }
+
+  step_params(state = this.state) {
+    const [layer, direction] = state.scope.split("/");
+    return { layer, direction, t: state.t, batch: state.b, unit: state.run?.live === false ? state.unit : undefined, ...this.#asked() };
+  }
+
+  at_params(state = this.state) {
+    return { of: state.of, ...this.#asked() };
+  }
+
+  picture_params(state = this.state) {
+    const [layer, direction] = state.scope.split("/");
+    return { layer, direction, language: this.settings.language, notation: this.settings.notation };
+  }
+
+  premises_params(run, state = this.state) {
+    return run.live ? {} : { unit: state.unit_row };
+  }
+
+  // -- looking -----------------------------------------------------------------------------------------------------
+
+  #visited(address, replace = false) {
+    const { visited, visit } = this.state;
+    if (visited[visit] === address) return { visited, visit };
+    const kept = visited.slice(0, replace ? Math.max(visit, 0) : visit + 1);
+    return { visited: [...kept, address], visit: kept.length };
+  }
+
+  /** Looks at a number; `quiet` while keys move over many, so that no trail of them is left. */
+  select(address, { quiet = false } = {}) {
+    if (!address || address === this.state.address) return;
+    this.#set({ address, ...this.#place(this.state.run, address), ...this.#visited(address, quiet) }, quiet ? "replace" : "push");
+  }
+
+  /** Back (-1) or forward (1) through the numbers that were looked at. */
+  visit(way) {
+    const { visited, visit, run } = this.state;
+    const address = visited[visit + way];
+    if (address) this.#set({ address, visit: visit + way, ...this.#place(run, address) }, "replace");
+  }
+
+  /** Goes to a step, layer, row or unit; the number that is looked at comes along where it has one there. */
+  look(change) {
+    const next = { ...this.state, ...change };
+    const { run, address } = this.state;
+    next.t = Math.min(Math.max(next.t, run.first), run.first + run.steps - 1);
+    const line = line_of(address);
+    let moved = address;
+    if (line) {
+      const found = run.stages.find((one) => one.scope === next.scope)?.lines.find((one) => one.name === line.name);
+      if (found) moved = line_address(next.scope, next.t, next.b, line.name, Math.min(next.unit, found.width - 1));
+      else moved = first_address(run, next);
+    }
+    this.#set({ t: next.t, b: next.b, scope: next.scope, unit: next.unit, address: moved, ...this.#visited(moved, true) }, "replace");
+  }
+
+  /** Which value gradients are of. */
+  aim(of) {
+    this.#set({ of }, "push");
+  }
+
+  /** Of a large model: the unit whose weights are shown. */
+  async rows_of(unit_row) {
+    const { run } = this.state;
+    const { premises } = await this.runs.view(run, "premises", this.premises_params(run, { unit_row }));
+    if (this.state.run === run) this.#set({ unit_row, premises });
+  }
+
+  // -- editing -----------------------------------------------------------------------------------------------------
+
+  /** Runs with some more edits. equations: new ones, or undefined for those that are there. */
+  async edit(edits, { equations, live = false } = {}) {
+    const { entries, index } = this.state;
+    const from = (live && this.#drag) || { index, run: this.state.run };
+    const base = entries[from.index];
+    const entry = { edits: joined(base.edits, edits, array_of), equations: equations === undefined ? base.equations : equations };
+    const ticket = ++this.#ticket;
+    const old = this.#premises.get(from.run);
+    const whole = equations !== undefined || edits.some(({ value }) => typeof value !== "number");
+    const premises = whole || !from.run.live ? null : edits.reduce((all, one) => overlaid(from.run, all, one), old);
+    this.#set({ busy: true, rejected: null, fault: null, ...(premises && { premises }) });
+    try {
+      const wanted = this.wanted(entry);
+      const run = whole ? await this.runs.make(wanted) : await this.runs.change(from.run, edits, wanted);
+      if (premises) this.#premises.set(run, premises);
+      const history = { entries: [...entries.slice(0, from.index + 1), entry], index: from.index + 1 };
+      await this.#arrive(run, ticket, { ...history, before: from.run }, live ? "" : "push");
+      return null;
+    } catch (error) {
+      if (ticket !== this.#ticket) return error;
+      const rejected = error.status === 422 && edits.length ? { address: edits[0].address, value: edits[0].value, message: error.message } : null;
+      const fault = equations !== undefined || rejected ? null : { where: "givens", error, retry: () => this.edit(edits, { equations }) };
+      this.#set({ busy: false, premises: this.#premises.get(this.state.run), rejected: equations !== undefined ? null : rejected, fault });
+      return error;
+    }
+  }
+
+  /** A number while it is dragged: one request at a time, and of the values that come meanwhile the last one. */
+  async drag(address, value) {
+    this.#drag ??= { index: this.state.index, run: this.state.run, running: false };
+    const drag = this.#drag;
+    drag.next = { address, value };
+    if (drag.running) return;
+    drag.running = true;
+    while (drag.next) {
+      const { next } = drag;
+      drag.next = null;
+      await this.edit([next], { live: true });
+    }
+    drag.running = false;
+    if (drag.over) this.#dropped(drag);
+  }
+
+  /** The end of a drag. */
+  drop() {
+    const drag = this.#drag;
+    if (!drag) return;
+    drag.over = true;
+    if (!drag.running) this.#dropped(drag);
+  }
+
+  #dropped(drag) {
+    if (this.#drag === drag) this.#drag = null;
+    this.#set({}, "push");
+  }
+
+  async undo(way = -1) {
+    const index = this.state.index + way;
+    if (!this.state.entries[index]) return;
+    await this.#again({ index }, "push");
+  }
+
+  /** The same edits with another arithmetic. */
+  async #again(change, moved) {
+    const ticket = ++this.#ticket;
+    this.#set({ busy: true, rejected: null, fault: null });
+    try {
+      const run = await this.runs.make(this.wanted(this.state.entries[change.index ?? this.state.index]));
+      if (ticket === this.#ticket) await this.#arrive(run, ticket, change, moved);
+    } catch (error) {
+      if (ticket === this.#ticket) this.#set({ busy: false, fault: { where: "source", error, retry: () => this.#again(change, moved) } });
+    }
+  }
+
+  rerun() {
+    return this.#again({}, "replace");
+  }
+
+  // -- the run that is kept beside ---------------------------------------------------------------------------------
+
+  pin() {
+    this.#set({ pinned: { wanted: this.wanted(), run: this.state.run } }, "push");
+  }
+
+  unpin() {
+    this.#set({ pinned: null }, "push");
+  }
+
+  dismiss() {
+    this.#set({ fault: null, rejected: null });
+  }
+}
+
+/** What is looked at first: the output's first unit, at the first step. */
+export function first_address(run, at = {}) {
+  const target = line_of(run.target);
+  const stage = run.stages.find((one) => one.scope === (at.scope ?? target?.scope)) ?? run.stages[0];
+  const name = target && stage.scope === target.scope ? target.name : stage.lines.find((line) => line.name === stage.output)?.name;
+  return line_address(stage.scope, at.t ?? run.first, at.b ?? 0, name ?? stage.lines.at(-1)?.name, 0);
+}
+
+const sameCell = (a, b) => JSON.stringify(a.stages) === JSON.stringify(b.stages);
+
+/** Premises of a run after one edit of a number. */
+function overlaid(run, premises, { address, value }) {
+  const cell = cell_of(address);
+  return premises.map((one) => {
+    if (one.address !== cell?.array) return one;
+    const at = stored(run, one, cell.indices);
+    return entry_of(one.values, at) === undefined ? one : { ...one, values: with_entry(one.values, at, value) };
+  });
+}

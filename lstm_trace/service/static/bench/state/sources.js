@@ -1,0 +1,50 @@
+import { get, part } from "../../api.js";
+
+// What a bench can start from, written as in addresses of the page: `example:q22`, `item:<id>`, `run:<id>`,
+// `blank:<cell>/<steps>/<inputs>/<units>`.
+
+const STEPS = 3; // of zeros, for a model that has no input of its own
+
+const zeros = (...shape) => (shape.length ? Array.from({ length: shape[0] }, () => zeros(...shape.slice(1))) : 0);
+
+/** Parameters that equations read, each with the shape that its use suggests. */
+export function parameter_shapes(equations, inputs, units) {
+  const lines = equations.split("\n").map((line) => line.replace(/#.*/, "")).filter((line) => /^\s*\w+\s*=/.test(line));
+  const assigned = new Set(lines.map((line) => /\w+/.exec(line)[0]));
+  const shapes = {};
+  for (const line of lines) {
+    const right = line.slice(line.indexOf("=") + 1);
+    for (const [, name, at] of right.matchAll(/([A-Za-z_]\w*)(\s*@\s*\w+|\s*@\s*\()?(?!\w*\()/g)) {
+      if (assigned.has(name) || name === "x_t" || /_prev$/.test(name) || name in shapes) continue;
+      shapes[name] = at ? [units, /@\s*x_t/.test(at) ? inputs : units] : [units];
+    }
+  }
+  return shapes;
+}
+
+/** A problem in which every number is zero. */
+async function blank(text) {
+  const [kind, ...sizes] = text.split("/");
+  const [steps = 3, inputs = 2, units = 2] = sizes.map(Number);
+  const cells = await get("/cells");
+  const cell = cells.find((one) => one.name === kind) ?? cells[0];
+  const weights = {};
+  for (const [name, shape] of Object.entries(parameter_shapes(cell.equations, inputs, units))) weights[name] = zeros(...shape);
+  return { problem: { title: "", cell: cell.name, weights, x: zeros(steps, inputs) } };
+}
+
+async function item(id) {
+  const kept = await get(`/library/${part(id)}`);
+  if (kept.kind !== "model") return { item: id };
+  return { model: id, x: zeros(STEPS, 1, kept.sizes?.I ?? 1) };
+}
+
+/** The part of a run's specification that says where it comes from. */
+export async function specification(source) {
+  const [kind, rest = ""] = source.split(/:(.*)/s);
+  if (kind === "example") return { example: rest };
+  if (kind === "item") return item(rest);
+  if (kind === "blank") return blank(rest);
+  if (kind === "run") return (await get(`/runs/${part(rest)}`)).spec;
+  return { example: source };
+}

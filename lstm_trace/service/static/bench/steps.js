@@ -1,0 +1,55 @@
+import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
+import { Choice } from "../parts.js";
+
+const BEAT = 900; // milliseconds for each step that is played: long enough to see which numbers moved
+
+const typing = (element) => element?.closest?.("input, textarea, select, [role=grid], dialog, details[open] > .sheet");
+
+/** Which step, layer and direction, row and unit are looked at. */
+export function Steps({ session, state, stage, count, active, said }) {
+  const { run, t, b, scope, unit } = state;
+  const [playing, setPlaying] = useState(false);
+  const last = run.first + run.steps - 1;
+  const backwards = stage.direction === "reverse";
+  const now = useRef();
+  now.current = { t, last, first: run.first, backwards };
+  const go = (way) => session.look({ t: now.current.t + way });
+  useEffect(() => {
+    if (!active) { setPlaying(false); return undefined; }
+    const pressed = (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+      if (event.key === "ArrowLeft" || event.key === "ArrowRight") { event.preventDefault(); go(event.key === "ArrowLeft" ? -1 : 1); }
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, [active]);
+  useEffect(() => {
+    if (!playing) return undefined;
+    const timer = setInterval(() => {
+      const { t: at, first, last: end, backwards: back } = now.current;
+      if (at === (back ? first : end)) setPlaying(false);
+      else go(back ? -1 : 1);
+    }, BEAT);
+    return () => clearInterval(timer);
+  }, [playing]);
+  const play = () => {
+    const { t: at, first, last: end } = now.current;
+    if (!playing && at === (backwards ? first : end)) session.look({ t: backwards ? end : first });
+    setPlaying(!playing);
+  };
+  const widest = Math.max(...stage.lines.map((line) => line.width));
+  const units = Array.from({ length: Math.min(widest, 2048) }, (_, k) => [String(k), run.names?.h?.[k] ?? String(k + count)]);
+  const place = (one) => `${said("bench.layer_n", { n: one.layer + count })}, ${said(`bench.${one.direction}`)}`;
+  return html`<div class="steps row-of" role="group" aria-label=${said("bench.steps")}>
+    ${run.steps > 1 && html`
+      <button type="button" class="icon" onClick=${() => go(-1)} disabled=${t <= run.first} aria-label=${said("bench.step_before")} title=${said("bench.step_before")}>‹</button>
+      <button type="button" class="icon" id="play" onClick=${play} aria-pressed=${playing} aria-label=${playing ? said("bench.pause") : said("bench.play")} title=${playing ? said("bench.pause") : said("bench.play")}>${playing ? "❚❚" : "▶"}</button>
+      <button type="button" class="icon" onClick=${() => go(1)} disabled=${t >= last} aria-label=${said("bench.step_after")} title=${said("bench.step_after")}>›</button>`}
+    <label class="field slider" for="step"><span class="label">${said("bench.step")}</span>
+      <input id="step" type="range" min=${run.first} max=${last} value=${t} disabled=${run.steps === 1} aria-valuetext=${`t = ${t + count}`} onInput=${(event) => session.look({ t: Number(event.target.value) })} />
+      <output class="number" for="step" id="step-shown">t = ${t + count}</output><span class="quiet-text">${said("bench.of_steps", { n: run.steps })}</span></label>
+    ${run.stages.length > 1 && html`<${Choice} id="scope" label=${said("bench.place")} value=${scope} options=${run.stages.map((one) => [one.scope, place(one)])} onChange=${(value) => session.look({ scope: value })} />`}
+    ${run.batch > 1 && html`<${Choice} id="row" label=${said("bench.row")} value=${String(b)} options=${Array.from({ length: run.batch }, (_, k) => [String(k), String(k + count)])} onChange=${(value) => session.look({ b: Number(value) })} />`}
+    ${widest > 1 && html`<${Choice} id="unit" label=${said("bench.unit")} value=${String(unit)} options=${units} onChange=${(value) => session.look({ unit: Number(value) })} />`}
+  </div>`;
+}

@@ -1,0 +1,66 @@
+import { html } from "../vendor/standalone.module.js";
+import { full, rounded, signed, value_of } from "./state/numbers.js";
+import { spot_address } from "./state/places.js";
+import { Symbol } from "./symbols.js";
+
+// All numbers of a step as a table, each with what it was before and how far it is from the pinned run.
+
+/** The values of a step by name: lines, states and inputs, each as unit to value. */
+export function by_name(step, stage) {
+  const found = new Map();
+  if (!step || !stage) return found;
+  const put = (name, values, units) => found.set(name, new Map(values.map((value, k) => [units?.[k] ?? k, value])));
+  for (const [name, values] of Object.entries(step.inputs ?? {})) put(name, values);
+  for (const [name, values] of Object.entries(step.states ?? {})) put(name, values);
+  for (const line of step.lines) put(line.name, line.values, line.units);
+  return found;
+}
+
+/** What a number was and is against A, in words for its title. */
+export function history_of({ now, was, kept, language, said }) {
+  const texts = [];
+  if (was !== undefined && !Object.is(value_of(was), value_of(now))) texts.push(`${said("bench.before")} ${full(was, language)} → ${full(now, language)}`);
+  if (kept !== undefined) texts.push(`${said("bench.in_a")} ${full(kept, language)}, Δ ${signed(value_of(now) - value_of(kept), 6, language)}`);
+  return texts;
+}
+
+export const differs = (now, was) => was !== undefined && now !== undefined && !Object.is(value_of(was), value_of(now));
+
+function Cell({ address, name, unit, now, was, kept, state, settings, digits, pick, said }) {
+  if (now === undefined) return html`<td></td>`;
+  const { language } = settings;
+  const changed = differs(now, was);
+  const texts = history_of({ now, was, kept, language, said });
+  const delta = kept === undefined ? null : value_of(now) - value_of(kept);
+  const classes = ["num", changed && `changed flash-${state.commit % 2}`, address === state.address && "chosen"].filter(Boolean).join(" ");
+  return html`<td>
+    <button type="button" class=${classes} data-address=${address} aria-pressed=${address === state.address} title=${[`${address} = ${full(now, language)}`, ...texts].join("\n")}
+      aria-label=${[`${name}, ${said("bench.unit_n", { n: unit })}: ${rounded(now, digits, language)}`, ...texts].join(", ")} onClick=${() => pick(address)}>
+      ${rounded(now, digits, language)}</button>
+    ${delta !== null && html`<span class=${`delta${delta ? "" : " none"}`}>${delta ? signed(delta, digits, language) : "±0"}</span>`}
+  </td>`;
+}
+
+export function StepTable({ state, stage, values, before, pinned, settings, count, pick, said }) {
+  const { run, t, b } = state;
+  const digits = settings.digits === "" ? 4 : Number(settings.digits);
+  const units = [...new Set([...values.values()].flatMap((line) => [...line.keys()]))].sort((one, two) => one - two);
+  const symbols = new Map(stage.lines.map((line) => [line.name, line]));
+  const widest = units.slice(0, 64);
+  return html`<div class="scroll step-table" tabindex="0" role="region" aria-label=${said("bench.table")}>
+    <table id="step-table">
+      <caption class="unseen">${said("bench.table")}</caption>
+      <thead><tr><th scope="col" class="left">${said("bench.line")}</th>${widest.map((unit) => html`<th key=${unit} scope="col">${said("bench.unit_n", { n: unit + count })}</th>`)}</tr></thead>
+      <tbody>${[...values].map(([name, line]) => {
+        const about = symbols.get(name);
+        return html`<tr key=${name} class=${about ? (about.assigned ? "assigned" : "part") : "given"} data-line=${name}>
+          <th scope="row"><${Symbol} text=${about?.symbol ?? given_symbol(name)} /></th>
+          ${widest.map((unit) => html`<${Cell} key=${unit} address=${line.has(unit) ? spot_address(run, stage, name, t, b, unit) : null} name=${name} unit=${unit + count} now=${line.get(unit)}
+            was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} state=${state} settings=${settings} digits=${digits} pick=${pick} said=${said} />`)}
+        </tr>`;
+      })}</tbody>
+    </table>
+  </div>`;
+}
+
+const given_symbol = (name) => name.replace(/_prev$/, "_{t-1}");

@@ -1,0 +1,97 @@
+import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
+import { get, post } from "../api.js";
+import { Choice, Fault } from "../parts.js";
+import { Downloads } from "./downloads.js";
+
+// Above the bench: what it starts from, what was done, and where its results go.
+
+const KEPT = 100; // items of the library in the list; the Library tab has all
+
+function useSources() {
+  const [examples, setExamples] = useState([]);
+  const [items, setItems] = useState([]);
+  const [cells, setCells] = useState([]);
+  const library = () => get("/library", { limit: KEPT }).then(({ items: found }) => setItems(found), () => setItems([]));
+  useEffect(() => {
+    get("/examples").then(setExamples, () => {});
+    get("/cells").then(setCells, () => {});
+    library();
+  }, []);
+  return { examples, items, cells, library };
+}
+
+function Blank({ cells, open, said }) {
+  const [cell, setCell] = useState("lstm");
+  const [sizes, setSizes] = useState({ steps: 3, inputs: 2, units: 2 });
+  const size = (name) => html`<label class="field" for=${`blank-${name}`}><span class="label">${said(`bench.blank.${name}`)}</span>
+    <input id=${`blank-${name}`} type="number" min="1" max="64" value=${sizes[name]} onInput=${(event) => setSizes({ ...sizes, [name]: Math.min(Math.max(Number(event.target.value) || 1, 1), 64) })} /></label>`;
+  return html`<form class="sheet" onSubmit=${(event) => { event.preventDefault(); open(`blank:${cell}/${sizes.steps}/${sizes.inputs}/${sizes.units}`); }}>
+    <h3>${said("bench.blank")}</h3>
+    <${Choice} id="blank-cell" label=${said("bench.blank.cell")} value=${cell} options=${cells.map((one) => [one.name, one.title || one.name])} onChange=${setCell} />
+    ${size("steps")}${size("inputs")}${size("units")}
+    <button type="submit" class="main" id="blank-open">${said("bench.blank.open")}</button>
+  </form>`;
+}
+
+function Save({ run, said }) {
+  const [title, setTitle] = useState(run.title);
+  const [tags, setTags] = useState("");
+  const [answer, setAnswer] = useState({});
+  useEffect(() => { setTitle(run.title); setAnswer({}); }, [run]);
+  const save = async (event) => {
+    event.preventDefault();
+    setAnswer({ busy: true });
+    const wanted = { run: run.id, title, tags: tags.split(",").map((tag) => tag.trim()).filter(Boolean) };
+    setAnswer(await post("/library/runs", wanted).then((item) => ({ item }), (error) => ({ error })));
+  };
+  return html`<details class="menu" id="save"><summary class="button">${said("bench.save")}</summary>
+    <form class="sheet" onSubmit=${save}>
+      <label class="field tall" for="save-title"><span class="label">${said("bench.save.title")}</span><input id="save-title" type="text" value=${title} onInput=${(event) => setTitle(event.target.value)} /></label>
+      <label class="field tall" for="save-tags"><span class="label">${said("bench.save.tags")}</span><input id="save-tags" type="text" value=${tags} onInput=${(event) => setTags(event.target.value)} /></label>
+      <button type="submit" class="main" disabled=${answer.busy}>${said("bench.save.do")}</button>
+      <${Fault} error=${answer.error} said=${said} />
+      ${answer.item && html`<p class="good" role="status">${said("bench.save.done")} <a href="#library">${said("shell.library")}</a></p>`}
+    </form></details>`;
+}
+
+export function Toolbar({ session, state, settings, choices, go, said }) {
+  const { run, source, entries, index, pinned, busy, fault } = state;
+  const { examples, items, cells, library } = useSources();
+  const blank = useRef(null);
+  const [choosing, setChoosing] = useState(false);
+  const open = (name) => { setChoosing(false); go("bench", { source: name }); };
+  const known = [...examples.map((one) => `example:${one.name}`), ...items.map((one) => `item:${one.id}`)].includes(source);
+  useEffect(() => { if (choosing) blank.current?.showModal?.(); else blank.current?.close?.(); }, [choosing]);
+  const compare = () => go("compare", { a: `run:${pinned.run.id}`, b: `run:${run.id}` });
+  return html`<div class="toolbar">
+    <label class="field" for="source"><span class="label">${said("bench.source")}</span>
+      <select id="source" value=${source} onFocus=${library} onChange=${(event) => (event.target.value === "blank" ? setChoosing(true) : open(event.target.value))}>
+        ${!known && html`<option value=${source} selected>${run?.title || source}</option>`}
+        <optgroup label=${said("bench.examples")}>${examples.map((one) => html`<option key=${one.name} value=${`example:${one.name}`} selected=${source === `example:${one.name}`}>${one.title}</option>`)}</optgroup>
+        ${items.length > 0 && html`<optgroup label=${said("shell.library")}>${items.map((one) => html`<option key=${one.id} value=${`item:${one.id}`} selected=${source === `item:${one.id}`}>${one.title || one.label}</option>`)}</optgroup>`}
+        <option value="blank">${said("bench.blank")} …</option>
+      </select></label>
+    <dialog ref=${blank} aria-label=${said("bench.blank")} onClose=${() => setChoosing(false)}>
+      <${Blank} cells=${cells} open=${open} said=${said} />
+      <button type="button" class="quiet" onClick=${() => setChoosing(false)}>${said("shell.cancel")}</button>
+    </dialog>
+    ${run && html`
+      <div class="row-of" role="group" aria-label=${said("bench.history")}>
+        <button type="button" id="undo" disabled=${index === 0} onClick=${() => session.undo(-1)} title="Ctrl+Z">↶ ${said("bench.undo")}</button>
+        <button type="button" id="redo" disabled=${index === entries.length - 1} onClick=${() => session.undo(1)} title="Ctrl+Shift+Z">↷ ${said("bench.redo")}</button>
+      </div>
+      <div class="row-of" role="group" aria-label=${said("bench.against")}>
+        ${pinned
+          ? html`<span class="tag pinned" id="pinned" title=${pinned.run.id}>A</span>
+            <button type="button" id="repin" onClick=${() => session.pin()}>${said("bench.repin")}</button>
+            <button type="button" id="unpin" onClick=${() => session.unpin()}>${said("bench.unpin")}</button>
+            <button type="button" id="compare-a" onClick=${compare} disabled=${pinned.run.id === run.id}>${said("bench.compare")}</button>`
+          : html`<button type="button" id="pin" onClick=${() => session.pin()} title=${said("bench.pin_hint")}>${said("bench.pin")}</button>`}
+      </div>
+      <span class="spring"></span>
+      <${Downloads} run=${run} settings=${settings} choices=${choices} said=${said} />
+      <${Save} run=${run} said=${said} />`}
+    <span class="busy" role="status" aria-label=${busy ? said("bench.busy") : ""} data-busy=${busy}></span>
+    ${fault?.where === "source" && html`<div class="whole"><${Fault} id="source-fault" error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} /></div>`}
+  </div>`;
+}

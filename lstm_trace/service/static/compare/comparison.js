@@ -1,0 +1,90 @@
+import { html, useEffect } from "../vendor/standalone.module.js";
+import { get, post } from "../api.js";
+import { Choice, Fault } from "../parts.js";
+import { address, parts } from "./address.js";
+import { Chosen } from "./attribution.js";
+import { number } from "./figures.js";
+import { Lines } from "./lines.js";
+import { useLoaded } from "./loaded.js";
+import { DifferenceMap } from "./map.js";
+import { Tolerance, Verdict } from "./verdict.js";
+
+// Two runs side by side: verdict, map, chosen value, table by line.
+
+const name = ({ scope, line }) => `${scope}/${line}`;
+
+/** The value that is looked at: of the address of the page, else the first that differs, else the furthest. */
+function chosenOf(params, found) {
+  const known = (at) => at && found.lines.some((line) => name(line) === name(at));
+  if (known(parts(params.at))) return params.at;
+  if (known(parts(found.first?.address))) return found.first.address;
+  const furthest = found.lines.reduce((best, line) => (!best || number(line.largest) > number(best.largest) || best.t === null ? line : best), null);
+  return furthest && furthest.t !== null ? address(furthest) : "";
+}
+
+/** The line of the map: of the address of the page, else that of the chosen value, else the output of the last layer. */
+function lineOf(params, found, at, run) {
+  const listed = (text) => found.lines.find((line) => name(line) === text);
+  const of_value = parts(at), last = run.stages.at(-1), output = `${last.scope}/${last.output}`;
+  return listed(params.line) ?? (of_value && listed(name(of_value))) ?? listed(output) ?? found.lines.at(-1);
+}
+
+function MapPanel({ a, b, lines, shown, params, at, batch, set, first, said }) {
+  const row = Math.min(Number(params.batch) || 0, batch - 1);
+  const chosen = parts(at);
+  const query = { a: a.id, b: b.id, line: shown.line, layer: shown.scope.split("/")[0], direction: shown.scope.split("/")[1], batch: row };
+  const { value: map, error, loading } = useLoaded(JSON.stringify(query), (signal) => get("/diffs/map", query, { signal }));
+  const here = map && chosen && name(chosen) === `${map.scope}/${map.line}` && chosen.b === row;
+  const cell = here ? { step: map.steps.indexOf(chosen.t), unit: chosen.unit } : null;
+  const scale = params.scale === "linear" ? "linear" : "log";
+  const choose = ({ step, unit }) => set({ at: address({ ...map, t: map.steps[step], b: row, unit }), line: `${map.scope}/${map.line}`, batch: row || "" });
+  return html`<section class="panel map-panel" aria-labelledby="map" aria-busy=${loading}>
+    <div class="head">
+      <h2 id="map">${said("compare.map.title")}</h2>
+      <div class="row-of">
+        <${Choice} id="map-line" label=${said("compare.line")} value=${name(shown)} options=${lines.map((line) => [name(line), name(line)])} onChange=${(line) => set({ line })} />
+        ${batch > 1 && html`<${Choice} id="map-batch" label=${said("compare.batch")} value=${String(row)}
+          options=${Array.from({ length: batch }, (_, k) => [String(k), String(k + first)])} onChange=${(to) => set({ batch: to === "0" ? "" : to })} />`}
+        <${Choice} id="map-scale" label=${said("compare.scale")} value=${scale} options=${["log", "linear"].map((kind) => [kind, said(`compare.scale.${kind}`)])}
+          onChange=${(to) => set({ scale: to === "log" ? "" : to })} />
+      </div>
+    </div>
+    <${Fault} error=${error} said=${said} />
+    ${map && !error && html`<${DifferenceMap} map=${map} scale=${scale} chosen=${cell?.step >= 0 ? cell : null} choose=${choose} first=${first} said=${said} />`}
+    ${!map && loading && html`<p class="waiting map-waiting">${said("shell.loading")}</p>`}
+  </section>`;
+}
+
+/**
+ * @param {{a: object, b: object, params: object, set: (change: object) => void, link: (at: string, id: string) => any, lost: () => void}} props
+ *   a, b: runs; set: changes parameters of the page's address; link: opens the bench at a value; lost: a run is gone
+ */
+export function Comparison({ a, b, params, set, link, lost, first, said }) {
+  const tolerance = { rtol: params.rtol ?? "", atol: params.atol ?? "", ulps: params.ulps ?? "" };
+  const given = Object.fromEntries(Object.entries(tolerance).filter(([, text]) => text !== "").map(([key, text]) => [key, Number(text)]));
+  const body = { a: a.id, b: b.id, ...given };
+  const { value: found, error, loading } = useLoaded(JSON.stringify(body), (signal) => post("/diffs", body, { signal }));
+  useEffect(() => { if (error?.status === 410) lost(); }, [error]);
+  const form = html`<${Tolerance} values=${tolerance} change=${set} said=${said} />`;
+  if (error) {
+    return html`${form}<${Fault} error=${error} said=${said} />
+      <p>${said(error.status === 422 ? "compare.hint.incomparable" : "compare.hint.again")}</p>`;
+  }
+  if (!found) return html`${form}<p class="waiting">${loading && said("compare.comparing")}</p>`;
+  const at = chosenOf(params, found);
+  const shown = lineOf(params, found, at, a);
+  const begins = parts(found.first?.address);
+  const choose = (to) => set({ at: to, line: name(parts(to)), batch: parts(to).b || "" });
+  const show = () => { choose(found.first.address); document.getElementById("map")?.scrollIntoView({ block: "nearest" }); };
+  return html`<div class="comparison" aria-busy=${loading}>
+    ${form}
+    <${Verdict} found=${found} link=${found.first && link(found.first.address, "open-first")} choose=${show} said=${said} />
+    ${shown && html`<div class="compare-parts">
+      <div class="compare-main">
+        <${MapPanel} a=${a} b=${b} lines=${found.lines} shown=${shown} params=${params} at=${at} batch=${Math.min(a.batch, b.batch)} set=${set} first=${first} said=${said} />
+        ${at ? html`<${Chosen} a=${a.id} b=${b.id} at=${at} link=${link(at, "open-chosen")} said=${said} />` : html`<p class="panel quiet-text">${said("compare.choose_value")}</p>`}
+      </div>
+      <${Lines} lines=${found.lines} shown=${shown} begins=${begins ? name(begins) : ""} choose=${choose} show=${(line) => set({ line: name(line) })} first=${first} said=${said} />
+    </div>`}
+  </div>`;
+}

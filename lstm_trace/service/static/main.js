@@ -1,0 +1,144 @@
+import { html, render, useCallback, useEffect, useMemo, useRef, useState } from "./vendor/standalone.module.js";
+import { get, presence } from "./api.js";
+import { Choice, Fault } from "./parts.js";
+import { read, SETTINGS, written } from "./route.js";
+import { words } from "./words.js";
+
+// The shell: three tabs, the settings they share, and the address of the page as their state.
+
+const TABS = {
+  bench: () => import("./bench/bench.js").then((module) => module.Bench),
+  compare: () => import("./compare.js").then((module) => module.Compare),
+  library: () => import("./library.js").then((module) => module.Library),
+};
+
+/** The component of a tab, loaded when it is first shown. */
+function useTab(tab) {
+  const [loaded, setLoaded] = useState({});
+  useEffect(() => {
+    if (loaded[tab]) return;
+    TABS[tab]().then(
+      (component) => setLoaded((before) => ({ ...before, [tab]: { component } })),
+      (error) => setLoaded((before) => ({ ...before, [tab]: { error } })),
+    );
+  }, [tab]);
+  return loaded;
+}
+
+/** Where the page is, and `go(tab, params, {replace})`, which goes elsewhere. */
+function useRoute() {
+  const [route, setRoute] = useState(() => read(location.hash));
+  const settings = useRef(route.settings);
+  useEffect(() => {
+    const moved = () => { const now = read(location.hash); settings.current = now.settings; setRoute(now); };
+    addEventListener("popstate", moved);
+    addEventListener("hashchange", moved);
+    return () => { removeEventListener("popstate", moved); removeEventListener("hashchange", moved); };
+  }, []);
+  const go = useCallback((tab, params = {}, { replace = false, settings: set = {} } = {}) => {
+    settings.current = { ...settings.current, ...set };
+    const hash = written(tab, params, settings.current);
+    if (hash !== location.hash) history[replace ? "replaceState" : "pushState"](null, "", hash);
+    setRoute({ tab, params, settings: settings.current });
+  }, []);
+  return [route, go];
+}
+
+function useChoices() {
+  const [choices, setChoices] = useState({ languages: [], notations: [], arithmetics: [], formats: [] });
+  const [error, setError] = useState(null);
+  const load = useCallback(() => { setError(null); get("/choices").then(setChoices, setError); }, []);
+  useEffect(load, []);
+  return [choices, error, load];
+}
+
+/** A bar that says that the server does not answer, until it does. */
+function Absence({ said }) {
+  const [here, setHere] = useState(true);
+  useEffect(() => {
+    const told = (event) => setHere(event.detail);
+    presence.addEventListener("change", told);
+    return () => presence.removeEventListener("change", told);
+  }, []);
+  if (here) return null;
+  return html`<div class="absence" role="alert" id="absence">
+    <span>${said("shell.gone")}</span>
+    <button type="button" onClick=${() => get("/health").catch(() => {})}>${said("shell.retry")}</button>
+  </div>`;
+}
+
+const named = (name) => name.replaceAll("-", " ");
+
+function Settings({ settings, set, choices, said }) {
+  const options = (names, text = named) => {
+    return names.map((name) => (typeof name === "string" ? [name, text(name)] : [name.code ?? name.name, name.name ?? name.title]));
+  };
+  const arithmetic = (name) => {
+    const decimals = /^by-hand-(\d+)$/.exec(name);
+    if (decimals) return said("shell.by_hand", { n: Number(decimals[1]) });
+    const text = said(`shell.arithmetic.${name}`);
+    return text.startsWith("shell.") ? named(name) : text;
+  };
+  const kept = (list, value) => (list.some(([key]) => key === value) ? list : [...list, [value, value]]);
+  const digits = ["", "2", "3", "4", "6", "8", "12"];
+  return html`<details class="menu settings" id="settings">
+    <summary class="button">${said("shell.settings")}</summary>
+    <div class="sheet">
+      <${Choice} id="setting-language" label=${said("shell.language")} value=${settings.language}
+        options=${kept(options(choices.languages), settings.language)} onChange=${(value) => set({ language: value })} />
+      <${Choice} id="setting-notation" label=${said("shell.notation")} value=${settings.notation}
+        options=${kept(options(choices.notations), settings.notation)} onChange=${(value) => set({ notation: value })} />
+      <${Choice} id="setting-digits" label=${said("shell.digits")} value=${settings.digits}
+        options=${kept(digits.map((d) => [d, d || said("shell.usual")]), settings.digits)} onChange=${(value) => set({ digits: value })} />
+      <${Choice} id="setting-count" label=${said("shell.count")} value=${settings.count_from}
+        options=${["", "0", "1"].map((n) => [n, n || said("shell.as_given")])} onChange=${(value) => set({ count_from: value })} />
+      <${Choice} id="setting-arithmetic" label=${said("shell.arithmetic")} value=${settings.arithmetic}
+        options=${kept([["", said("shell.exact")], ...options(choices.arithmetics, arithmetic).filter(([key]) => key)], settings.arithmetic)}
+        onChange=${(value) => set({ arithmetic: value })} />
+    </div>
+  </details>`;
+}
+
+function Page({ english }) {
+  const [route, go] = useRoute();
+  const [choices, error, retry] = useChoices();
+  const said = english;
+  const tab = Object.hasOwn(TABS, route.tab) ? route.tab : "bench";
+  const loaded = useTab(tab);
+  const last = useRef({});
+  last.current[tab] = route.params; // a tab is found again as it was left
+  const { settings } = route;
+  const set = (change) => go(tab, route.params, { settings: change });
+  const fresh = useMemo(() => settings, Object.keys(SETTINGS).map((name) => settings[name]));
+  useEffect(() => { document.title = `${said(`shell.${tab}`)} · lstm-trace`; }, [tab]);
+
+  const panel = (name) => {
+    const { component, error: failed } = loaded[name] ?? {};
+    if (failed) return html`<${Fault} error=${{ title: said("shell.unloaded", { tab: said(`shell.${name}`) }) }} said=${said} retry=${() => location.reload()} />`;
+    if (!component) return html`<p class="waiting">${said("shell.loading")}</p>`;
+    return html`<${component} params=${last.current[name] ?? {}} go=${go} settings=${fresh} choices=${choices} said=${said} active=${name === tab} />`;
+  };
+  // the bench stays as it is behind the other tabs, so that what was done there can still be undone
+  const shown = Object.keys(TABS).filter((name) => name === tab || (name === "bench" && loaded.bench));
+  return html`
+    <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>${said("shell.skip")}</a>
+    <header class="top">
+      <strong class="brand">lstm-trace</strong>
+      <nav aria-label=${said("shell.tabs")}>
+        ${Object.keys(TABS).map((name) => html`<a key=${name} id=${`tab-${name}`} href=${written(name, last.current[name] ?? {}, settings)}
+          aria-current=${name === tab ? "page" : undefined}>${said(`shell.${name}`)}</a>`)}
+      </nav>
+      <${Settings} settings=${settings} set=${set} choices=${choices} said=${said} />
+    </header>
+    <${Absence} said=${said} />
+    ${error && error.status !== 0 && html`<${Fault} error=${error} retry=${retry} said=${said} />`}
+    <main id="main" tabindex="-1">
+      ${shown.map((name) => html`<section key=${name} id=${name} hidden=${name !== tab} aria-labelledby=${`tab-${name}`}>${panel(name)}</section>`)}
+    </main>`;
+}
+
+const page = document.getElementById("page");
+words(read(location.hash).settings.language).then((english) => {
+  page.replaceChildren();
+  render(html`<${Page} english=${english} />`, page);
+});

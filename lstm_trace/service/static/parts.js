@@ -1,0 +1,36 @@
+import { html } from "./vendor/standalone.module.js";
+
+// Small pieces that every tab is made of.
+
+/** A list to choose from, with its label. options: [value, text] each. */
+export function Choice({ id, label, value, options, onChange, hidden_label = false, ...rest }) {
+  return html`<label class="field" for=${id}>
+    <span class=${hidden_label ? "unseen" : "label"}>${label}</span>
+    <select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)} ...${rest}>
+      ${options.map(([key, text]) => html`<option key=${key} value=${key} selected=${key === value}>${text}</option>`)}
+    </select>
+  </label>`;
+}
+
+/**
+ * What went wrong, beside what caused it. The detail keeps its lines: the caret of a parser's message points at a
+ * column of the line above it.
+ * @param {{error: {title: string, detail?: string, status?: number}, retry?: () => void, close?: () => void}} props
+ */
+export function Fault({ error, retry, close, said, id }) {
+  if (!error) return null;
+  const text = error.detail || error.title || error.message;
+  return html`<div class="fault" role="alert" id=${id}>
+    <div class=${text.includes("\n") ? "exact" : ""}>${text}</div>
+    ${retry && html`<button type="button" onClick=${retry}>${said("shell.retry")}</button>`}
+    ${close && html`<button type="button" class="quiet" onClick=${close}>${said("shell.close")}</button>`}
+  </div>`;
+}
+
+/** How far a job is, with a button that ends it. progress: 0 to 1, or null where nobody knows. */
+export function Progress({ label, progress, cancel, said }) {
+  return html`<div class="progress" role="status">
+    <label>${label} <progress max="1" value=${progress ?? undefined}></progress></label>
+    ${cancel && html`<button type="button" onClick=${cancel}>${said("shell.cancel")}</button>`}
+  </div>`;
+}
