@@ -19,6 +19,8 @@ pytest.importorskip("fastapi")
 pytest.importorskip("sqlalchemy")
 httpx = pytest.importorskip("httpx")
 
+import lstm_trace as lt  # noqa: E402
+
 from .. import ROOT  # noqa: E402
 from ..support.serving import Server, serving  # noqa: E402
 from .conftest import new_database  # noqa: E402
@@ -104,6 +106,21 @@ def test_kinds_and_models(client: Any) -> None:
     assert put(client, Q22, "q.yaml", 422, to="/models")["detail"] == (
         "q.yaml: a problem, not a model; POST /api/v1/library keeps it"
     )
+
+
+def test_a_run_is_kept_as_its_trace(client: Any, served: tuple[Any, Path]) -> None:
+    run = client.post("/runs", json={"example": "q22"}).json()
+    answer = client.post("/library/runs", json={"run": run["id"], "title": "Mine: 1/2", "tags": ["a"]})
+    assert answer.status_code == 201
+    item = answer.json()
+    assert {key: item[key] for key in ("kind", "title", "tags", "label", "cell")} == {
+        "kind": "trace", "title": "Mine: 1/2", "tags": ["a"], "label": "Mine: 1-2.safetensors", "cell": "lstm"
+    }  # fmt: skip
+    (served[1].parent / "back.safetensors").write_bytes(client.get(f"/library/{item['id']}/file").content)
+    back = lt.load(served[1].parent / "back.safetensors")
+    assert lt.diff(back, lt.run(str(EXAMPLES / "q22.yaml"))).same
+    again = client.post("/runs", json={"item": item["id"]}).json()
+    assert (again["title"], again["steps"]) == (run["title"], run["steps"])
 
 
 def test_an_inspection_keeps_nothing(client: Any, served: tuple[Any, Path]) -> None:
