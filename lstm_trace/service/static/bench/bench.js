@@ -7,6 +7,7 @@ import { NumberPanel } from "./number.js";
 import { Picture } from "./picture.js";
 import { Steps } from "./steps.js";
 import { has_step } from "./state/places.js";
+import { Prose } from "./symbols.js";
 import { by_name, StepTable } from "./table.js";
 import { Toolbar } from "./toolbar.js";
 
@@ -91,7 +92,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
           <${Picture} ...${shared} stage=${stage} step=${view.data} ...${marks} pick=${pick} large=${large} />
           <p class="quiet-text hint">${said("bench.hint")}</p>
           ${view.data?.in_words?.length > 0 && html`<div class="words" aria-live="polite" lang=${settings.language}><h3>${said("bench.in_words")}</h3>
-            <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}>${sentence}</li>`)}</ul></div>`}
+            <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></div>`}
         </section>
         <section class="panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>

@@ -4,6 +4,7 @@ import { Fault } from "../parts.js";
 import { useView } from "./hooks.js";
 import { full, rounded, signed, value_of } from "./state/numbers.js";
 import { has, line_of } from "./state/places.js";
+import { minus, Prose } from "./symbols.js";
 
 // The number that is looked at: what it is, where it comes from, where it goes.
 
@@ -27,14 +28,14 @@ function Links({ title, list, left_out, pick, said, none, id }) {
       ? html`<p class="quiet-text">${none}</p>`
       : html`<ul>${list.map((one) => html`<li key=${one.address}>
           <a href="#" data-address=${one.address} onClick=${(event) => { event.preventDefault(); pick(one.address); }}>
-            <${Markup} text=${one.symbol.mathml} otherwise=${one.symbol.text} /><span class="number">${one.shown}</span>
+            <${Markup} text=${one.symbol.mathml} otherwise=${one.symbol.text} /><span class="number">${minus(one.shown)}</span>
           </a></li>`)}</ul>`}
     ${left_out > 0 && html`<p class="quiet-text">${said("bench.left_out", { n: left_out })}</p>`}
   </section>`;
 }
 
 /** A formula of the server; its numbers that have an address are links to them. */
-function Formula({ formula, otherwise, pick, label }) {
+function Formula({ formula, pick, label, before }) {
   const ready = (math) => {
     for (const number of math.querySelectorAll("mn[data-address]")) {
       number.setAttribute("tabindex", "0");
@@ -48,7 +49,7 @@ function Formula({ formula, otherwise, pick, label }) {
   };
   if (!formula) return null;
   return html`<div class="formula scroll" aria-label=${label} onClick=${chosen} onKeyDown=${chosen}>
-    <${Markup} text=${formula.mathml} otherwise=${otherwise ?? formula.text} ready=${ready} />
+    ${before && html`<span class="relation">${before}</span> `}<${Markup} text=${formula.mathml} otherwise=${formula.text} ready=${ready} />
   </div>`;
 }
 
@@ -95,14 +96,15 @@ export function NumberPanel({ session, state, settings, said }) {
     </p>
     <p class="facts">
       <span title=${said(`bench.verdict.${at.verified.verdict}`)} class=${`proof ${at.verified.verdict}`} id="verdict"><span aria-hidden="true">${VERDICTS[at.verified.verdict]}</span> ${said(`bench.verdict.${at.verified.verdict}.short`)}</span>
-      <span>${said("bench.shown", { value: at.shown })}</span>
+      <span>${said("bench.shown", { value: minus(at.shown) })}</span>
       <span>${at.where}</span>
     </p>
     <${Compared} at=${at} older=${of_older} pinned=${of_kept} language=${language} said=${said} />
-    ${at.about && html`<p class="about" id="about">${at.about}</p>`}
+    ${at.about && html`<p class="about" id="about"><${Prose} text=${at.about} /></p>`}
     ${at.equation && html`<h3>${said("bench.equation")}</h3>
       <${Formula} formula=${at.equation} pick=${pick} label=${said("bench.equation")} />
-      <${Formula} formula=${at.substituted} pick=${pick} label=${said("bench.substituted")} />`}
+      ${at.substituted && html`<${Formula} formula=${at.substituted} pick=${pick} label=${said("bench.substituted")} before="=" />
+        <p class="result"><span class="relation">${at.relation}</span> <span class="number">${minus(at.shown)}</span></p>`}`}
     ${at.kind === "line" && html`<${Links} id="operands" title=${said("bench.operands")} list=${at.operands} left_out=${at.operands_left_out} pick=${pick} said=${said} none=${said("bench.no_operands")} />`}
     <${Links} id="readers" title=${said("bench.readers")} list=${at.readers} left_out=${at.readers_left_out} pick=${pick} said=${said} none=${said("bench.no_readers")} />
     <section class="slope" aria-labelledby="slope">
