@@ -29,8 +29,9 @@ function useUndo(session, active) {
 
 function Summary({ run, said }) {
   const input = run.premises.find((one) => one.kind === "input");
-  const last = run.stages.at(-1);
-  const units = last.lines.find((line) => line.name === last.output)?.width;
+  const [first] = run.stages;
+  const carried = Object.values(first.states)[0] ?? first.output;
+  const units = first.lines.find((line) => line.name === carried)?.width;
   const facts = [
     run.cell.title,
     said("bench.steps_n", { n: run.steps }),
@@ -91,15 +92,16 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
           <${Fault} error=${view.error} said=${said} />
           <${Picture} ...${shared} stage=${stage} step=${view.data} ...${marks} pick=${pick} large=${large} />
           <p class="quiet-text hint">${said("bench.hint")}</p>
-          ${view.data?.in_words?.length > 0 && html`<div class="words" aria-live="polite" lang=${settings.language}><h3>${said("bench.in_words")}</h3>
-            <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></div>`}
         </section>
-        <section class="panel" aria-labelledby="table-title">
+        ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
+          <h2 id="words-title">${said("bench.in_words")}</h2>
+          <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
+        <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
           <${StepTable} state=${state} stage=${stage} ...${marks} settings=${settings} count=${count} pick=${pick} said=${said} />
         </section>
         <${Equations} session=${session} state=${state} stage=${stage} said=${said} />
       </div>
-      <aside class="panel number-panel" aria-labelledby="number-title"><${NumberPanel} ...${shared} /></aside>
+      <aside class="panel number-panel" aria-labelledby="number-title"><${NumberPanel} ...${shared} count=${count} /></aside>
     </div>`;
 }

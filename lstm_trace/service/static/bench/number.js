@@ -20,6 +20,17 @@ function targets(run, of) {
   return [...new Set([...found.slice(0, 40), of])].filter(Boolean);
 }
 
+/** An address of a line in few characters: the name and unit, and the step; the place where there are several. */
+function brief(run, address, count) {
+  const line = line_of(address);
+  if (!line) return address;
+  const parts = [`${line.name}[${line.unit + count}]`];
+  if (run.steps > 1) parts.push(`t = ${line.t + count}`);
+  if (run.batch > 1) parts.push(`b = ${line.b + count}`);
+  if (run.stages.length > 1) parts.push(line.scope);
+  return parts.join(", ");
+}
+
 /** Numbers that belong to this one, as links with their values. */
 function Links({ title, list, left_out, pick, said, none, id }) {
   return html`<section aria-labelledby=${id} class="links">
@@ -68,7 +79,7 @@ function Compared({ at, older, pinned, language, said }) {
   </div>`;
 }
 
-export function NumberPanel({ session, state, settings, said }) {
+export function NumberPanel({ session, state, settings, count, said }) {
   const { run, address, of, before, pinned, visited, visit } = state;
   const where = (other) => (other && has(other, address) ? other : null);
   const aimed = (other) => ({ ...session.at_params(), of: other && has(other, of) ? of : undefined });
@@ -111,10 +122,10 @@ export function NumberPanel({ session, state, settings, said }) {
       <h3 id="slope">${said("bench.gradient")}</h3>
       <label class="field tall" for="target"><span class="label">${said("bench.target")}</span>
         <select id="target" value=${of} onChange=${(event) => session.aim(event.target.value)}>
-          ${targets(run, of).map((one) => html`<option key=${one} value=${one} selected=${one === of}>${one}</option>`)}
+          ${targets(run, of).map((one) => html`<option key=${one} value=${one} selected=${one === of}>${brief(run, one, count)}</option>`)}
         </select></label>
       <p><span class="label">${said("bench.gradient_is")}</span> <output class="number" id="gradient">${gradient ? full(gradient.value, language) : "—"}</output></p>
-      ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: gradient.of, change: rounded(0.01 * value_of(gradient.value), 6, language) })}</p>`}
+      ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: brief(run, gradient.of, count), change: rounded(0.01 * value_of(gradient.value), 6, language) })}</p>`}
       ${at.kind === "line" && at.address !== of && html`<button type="button" id="make-target" onClick=${() => session.aim(at.address)}>${said("bench.make_target")}</button>`}
     </section>
     <p class="copy"><code>${at.address}</code> <button type="button" class="quiet" id="copy-address" onClick=${copy}>${copied === address ? said("bench.copied") : said("bench.copy")}</button></p>`;

@@ -51,6 +51,12 @@ function written(svg, { spots, texts, values, before, pinned, state, stage, lang
   }
 }
 
+/** Room for a picture: small ones are not blown up, and large ones scroll rather than become too small to read. */
+function sized(svg, width) {
+  svg.style.maxWidth = `${Math.round(1.15 * width)}px`;
+  svg.style.minWidth = `min(${Math.round(0.68 * width)}px, 60rem)`;
+}
+
 const same_line = (one, two) => one.replace(/\[[\d,]*\]$/, "") === (two ?? "").replace(/\[[\d,]*\]$/, "");
 
 export function Picture({ session, state, stage, step, values, before, pinned, settings, pick, said, large }) {
@@ -68,6 +74,6 @@ export function Picture({ session, state, stage, step, values, before, pinned, s
   };
   if (error) return html`<${Fault} error=${error} said=${said} />`;
   return html`<div class=${`scroll picture${large ? " large" : ""}`} ref=${place} onClick=${chosen} onKeyDown=${chosen}>
-    ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} />` : html`<p class="waiting">${said("shell.loading")}</p>`}
+    ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} ready=${(svg) => sized(svg, data.width)} />` : html`<p class="waiting">${said("shell.loading")}</p>`}
   </div>`;
 }

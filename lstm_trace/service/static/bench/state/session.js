@@ -295,10 +295,12 @@ export class Session extends EventTarget {
   }
 }
 
-/** What is looked at first: the output's first unit, at the first step. */
+/** What is looked at first: the first unit of the output that was asked for, at the first step; where the directions
+ *  of a layer merely meet there is nothing to see, so that the first cell is shown then. */
 export function first_address(run, at = {}) {
   const target = line_of(run.target);
-  const stage = run.stages.find((one) => one.scope === (at.scope ?? target?.scope)) ?? run.stages[0];
+  const wanted = at.scope ?? (target?.direction === "joined" ? "" : target?.scope);
+  const stage = run.stages.find((one) => one.scope === wanted) ?? run.stages[0];
   const name = target && stage.scope === target.scope ? target.name : stage.lines.find((line) => line.name === stage.output)?.name;
   return line_address(stage.scope, at.t ?? run.first, at.b ?? 0, name ?? stage.lines.at(-1)?.name, 0);
 }
