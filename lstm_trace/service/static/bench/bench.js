@@ -1,4 +1,5 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
+import { benchRuns } from "../compare/bench_runs.js";
 import { Fault } from "../parts.js";
 import { Equations } from "./equations.js";
 import { Givens } from "./givens.js";
@@ -62,6 +63,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   useMenus();
   useUndo(session, active);
   const { run, before, pinned, scope, fault } = state;
+  useEffect(() => { Object.assign(benchRuns, { present: run, pinned: pinned?.run ?? null }); }, [run, pinned]); // for the comparison to offer
   const stage = run?.stages.find((one) => one.scope === scope) ?? run?.stages[0];
   const view = useView(session, run, "step", session.step_params());
   const there = (other) => (other && has_step(other, state) ? other : null);

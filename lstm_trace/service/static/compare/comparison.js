@@ -22,11 +22,11 @@ function chosenOf(params, found) {
   return furthest && furthest.t !== null ? address(furthest) : "";
 }
 
-/** The line of the map: of the address of the page, else that of the chosen value, else the last of all. */
-function lineOf(params, found, at) {
+/** The line of the map: of the address of the page, else that of the chosen value, else the output of the last layer. */
+function lineOf(params, found, at, run) {
   const listed = (text) => found.lines.find((line) => name(line) === text);
-  const of_value = parts(at);
-  return listed(params.line) ?? (of_value && listed(name(of_value))) ?? found.lines.at(-1);
+  const of_value = parts(at), last = run.stages.at(-1), output = `${last.scope}/${last.output}`;
+  return listed(params.line) ?? (of_value && listed(name(of_value))) ?? listed(output) ?? found.lines.at(-1);
 }
 
 function MapPanel({ a, b, lines, shown, params, at, batch, set, first, said }) {
@@ -72,7 +72,8 @@ export function Comparison({ a, b, params, set, link, lost, first, said }) {
   }
   if (!found) return html`${form}<p class="waiting">${loading && said("compare.comparing")}</p>`;
   const at = chosenOf(params, found);
-  const shown = lineOf(params, found, at);
+  const shown = lineOf(params, found, at, a);
+  const begins = parts(found.first?.address);
   const choose = (to) => set({ at: to, line: name(parts(to)), batch: parts(to).b || "" });
   const show = () => { choose(found.first.address); document.getElementById("map")?.scrollIntoView({ block: "nearest" }); };
   return html`<div class="comparison" aria-busy=${loading}>
@@ -83,7 +84,7 @@ export function Comparison({ a, b, params, set, link, lost, first, said }) {
         <${MapPanel} a=${a} b=${b} lines=${found.lines} shown=${shown} params=${params} at=${at} batch=${Math.min(a.batch, b.batch)} set=${set} first=${first} said=${said} />
         ${at ? html`<${Chosen} a=${a.id} b=${b.id} at=${at} link=${link(at, "open-chosen")} said=${said} />` : html`<p class="panel quiet-text">${said("compare.choose_value")}</p>`}
       </div>
-      <${Lines} lines=${found.lines} shown=${shown} choose=${choose} show=${(line) => set({ line: name(line) })} first=${first} said=${said} />
+      <${Lines} lines=${found.lines} shown=${shown} begins=${begins ? name(begins) : ""} choose=${choose} show=${(line) => set({ line: name(line) })} first=${first} said=${said} />
     </div>`}
   </div>`;
 }

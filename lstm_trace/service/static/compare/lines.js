@@ -4,7 +4,7 @@ import { number, short } from "./figures.js";
 
 // The table by line, in computing order: where a difference begins, and how it grows.
 
-const BAR = 64, LEAST_DECADES = 2; // the width of a bar, and how many powers of ten it shows at least
+const BAR = 56, LEAST_DECADES = 2; // the width of a bar, and how many powers of ten it shows at least
 const MARKS = { same: "=", different: "≠", inconclusive: "?" };
 
 /** How many powers of ten lie between the smallest and the largest difference, with a bit of bar for the smallest. */
@@ -24,11 +24,11 @@ function Bar({ value, most, decades }) {
 const placed = (line) => line.t !== null;
 
 /**
- * @param {{lines: object[], shown: {scope: string, line: string}, choose: (address: string) => void,
+ * @param {{lines: object[], shown: {scope: string, line: string}, begins: string, choose: (address: string) => void,
  *   show: (line: object) => void}} props
- *   shown: the line of the map; choose: a value was chosen; show: a line was
+ *   shown: the line of the map; begins: the line of the first difference; choose: a value was chosen; show: a line was
  */
-export function Lines({ lines, shown, choose, show, first, said }) {
+export function Lines({ lines, shown, begins, choose, show, first, said }) {
   const [all, setAll] = useState(false);
   const differing = lines.filter((line) => number(line.largest) !== 0);
   const listed = all || differing.length === 0 ? lines : differing;
@@ -53,7 +53,7 @@ export function Lines({ lines, shown, choose, show, first, said }) {
         const here = line.scope === shown.scope && line.line === shown.line;
         return html`<tr key=${`${line.scope}/${line.line}`} class=${here ? "shown" : ""}>
           <th scope="row"><span class=${`mark ${line.verdict}`} title=${said(`compare.verdict.${line.verdict}`)}>${MARKS[line.verdict]}<span class="unseen"> ${said(`compare.verdict.${line.verdict}`)}</span></span>
-            ${scopes > 1 && html`<span class="quiet-text">${line.scope}/</span>`}<code>${line.line}</code></th>
+            ${scopes > 1 && html`<span class="quiet-text">${line.scope}/</span>`}<code>${line.line}</code>${begins === `${line.scope}/${line.line}` && html` <span class="tag begins" title=${said("compare.is_first_about")}>${said("compare.is_first")}</span>`}</th>
           <td class="number" title=${said("compare.bound_is", { bound: short(line.bound) })}>${short(line.largest)}</td>
           <td class="bars"><${Bar} value=${line.largest} most=${most} decades=${decades} /></td>
           <td class="left"><button type="button" class="quiet where" aria-current=${here ? "true" : undefined} onClick=${() => (placed(line) ? choose(address(line)) : show(line))}

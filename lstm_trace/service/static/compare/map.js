@@ -128,7 +128,7 @@ export function DifferenceMap({ map, scale: kind, chosen, choose, first, said })
           <div class="map-canvas" style=${size} onPointerMove=${(event) => setHovered(under(event))} onPointerLeave=${() => setHovered(null)}
             onClick=${(event) => { const cell = under(event); if (cell) choose(cell); }}>
             <canvas ref=${canvas} style=${size}></canvas>
-            <${Frame} grid=${grid} cell=${chosen} kind="chosen" />
+            <${Frame} grid=${grid} cell=${chosen} kind="at-value" />
             <${Frame} grid=${grid} cell=${hovered} kind="hovered" />
             <${Frame} grid=${grid} cell=${cursor} kind="cursor" />
           </div>

@@ -36,7 +36,7 @@ function Facts({ run, said }) {
   if (directions > 1) facts.push(said("compare.directions"));
   if (run.arithmetic) facts.push(run.arithmetic);
   else if (run.dtype && run.dtype !== "float64") facts.push(run.dtype);
-  return html`<p class="quiet-text facts">${facts.join(" · ")}</p>`;
+  return html`<p class="quiet-text about-run">${facts.join(" · ")}</p>`;
 }
 
 /**
@@ -46,7 +46,7 @@ function Facts({ run, said }) {
  */
 export function Side({ side, other, source, x, found, offer, both, link, choose, retry, said }) {
   const { run, needs, error, loading, title } = found;
-  return html`<section class=${`panel side side-${side}`} aria-label=${said(`compare.side.${side}`)} aria-busy=${loading}>
+  return html`<section class="panel chosen-side" aria-label=${said(`compare.side.${side}`)} aria-busy=${loading}>
     <div class="head">
       <h2><b class="letter">${side}</b> ${said(`compare.side.${side}.about`)}</h2>
       ${link}
@@ -54,7 +54,7 @@ export function Side({ side, other, source, x, found, offer, both, link, choose,
     <${Picker} id=${`source-${side}`} label=${said("compare.pick", { side })} title=${title} bench=${asSources(said)} kinds=${["problem", "trace", "model"]}
       choose=${(to) => choose(to, "")} said=${said} />
     ${run && html`<${Facts} run=${run} said=${said} />`}
-    ${!run && !needs && !error && html`<p class="quiet-text facts">${loading ? said("shell.loading") : said("compare.pick_about")}</p>`}
+    ${!run && !needs && !error && html`<p class="quiet-text about-run">${loading ? said("shell.loading") : said("compare.pick_about")}</p>`}
     ${run && x && html`<p class="row-of">${inputName(x, other, said)} <button type="button" class="quiet" onClick=${() => choose(source, "")}>${said("compare.x.change")}</button></p>`}
     ${needs && html`<${InputChooser} side=${side} other=${other} title=${needs.title || needs.label} offer=${offer} both=${both} use=${(to) => choose(source, to)} said=${said} />`}
     <${Fault} error=${error} retry=${error && retry} said=${said} />

@@ -2,7 +2,7 @@
 
 import { get, post } from "../api.js";
 
-/** A set of weights without an input. */
+/** Weights without an input: a model, or a problem that leaves x to whoever runs it. */
 export class NeedsInput extends Error {
   constructor(item) {
     super("needs an input");
@@ -56,17 +56,18 @@ async function make(kind, name, x, other) {
   if (kind === "run") return get(`/runs/${encodeURIComponent(name)}`);
   if (kind === "example") return post("/runs", { example: name });
   const item = await get(`/library/${encodeURIComponent(name)}`);
-  if (item.kind !== "model") return { ...(await post("/runs", { item: name })), item };
-  if (!x) throw new NeedsInput(item);
-  return { ...(await post("/runs", { model: name, ...(await input(x, other, item)) })), item };
+  const whole = item.kind !== "model" && item.sizes.T !== undefined;
+  if (!whole && !x) throw new NeedsInput(item);
+  const spec = { [item.kind === "model" ? "model" : "item"]: name, ...(whole ? {} : await input(x, other, item)) };
+  return { ...(await post("/runs", spec)), item };
 }
 
 /**
  * The run of a source.
  * @param {string} source
- * @param {string} x for a model: "other", a source, or rows of numbers as JSON
+ * @param {string} x for a model or a problem without one: "other", a source, or rows of numbers as JSON
  * @param {{source: string, x: string}} other the other side, whose x may be taken
- * @throws {NeedsInput} for a model, if x is empty
+ * @throws {NeedsInput} where x is needed and empty
  */
 export function runOf(source, x = "", other = { source: "", x: "" }) {
   const [kind, name] = split(source);

@@ -1,0 +1,133 @@
+"""The page of the service in a browser: a real server, and a page on which nothing unexpected may happen."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from ..chromium import PROGRAM
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+#: What the page needs; without one of them its tests are skipped.
+_PACKAGES = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "playwright.sync_api")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _needed() -> None:
+    if PROGRAM is None:
+        pytest.skip("no Chromium here")
+    for name in _PACKAGES:
+        pytest.importorskip(name, reason=f"{name} is not installed: pip install 'lstm-trace[serve]' playwright")
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str) -> Iterator[str]:
+    """The address of a server of its own, with an empty library in `folder`; it has ended well at the end."""
+    command = [sys.executable, "-m", "lstm_trace", "serve", "--no-open", "--port", "0"]
+    command += ["--store", f"sqlite:///{folder / 'store.db'}", *arguments]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "TZ": "UTC"}
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            assert address.startswith("http://127.0.0.1:"), (address, process.stderr and process.stderr.read())
+            yield address.rstrip("/")
+        finally:
+            process.terminate()
+            _, complaints = process.communicate(timeout=20)
+    assert (process.returncode, complaints) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def server(_needed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that the tests of a file share."""
+    with serving(tmp_path_factory.mktemp("served")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def chromium(_needed: None) -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """What a page did that it should not: messages of the console, errors, requests to other origins.
+
+    `expected`: patterns of what the test brings about itself. A refusal of the server is one: a browser writes every
+    status of 400 and more to the console, `422.*api/v1/diffs` for example.
+    """
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.origin, self.expected, self.complaints = urlsplit(origin).netloc, [], []
+        page.on("console", lambda message: self._note(f"{message.type}: {message.text} ({message.location['url']})"))
+        page.on("pageerror", lambda error: self._note(f"page error: {error}"))
+        page.on("request", lambda request: self._look(request.url))
+
+    expected: list[str]
+    complaints: list[str]
+
+    def _note(self, text: str) -> None:
+        self.complaints.append(text)
+
+    def _look(self, url: str) -> None:
+        if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).netloc != self.origin:
+            self._note(f"request to another origin: {url}")
+
+    @property
+    def unexpected(self) -> list[str]:
+        return [text for text in self.complaints if not any(re.search(pattern, text) for pattern in self.expected)]
+
+
+Opening = Callable[..., "Page"]
+
+
+@pytest.fixture
+def opened(chromium: Browser, server: str) -> Iterator[Opening]:
+    """Opens the page: `opened("#library", width=390, dark=True)`. At the end each page must have been quiet.
+
+    `page.watched.expected.append(pattern)` lets a complaint pass that the test provokes.
+    """
+    pages: list[tuple[Page, Watched]] = []
+
+    def open_page(hash: str = "", *, width: int = 1280, height: int = 900, dark: bool = False, at: str = "") -> Page:
+        scheme: Any = "dark" if dark else "light"
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB",
+            timezone_id="Asia/Tokyo", accept_downloads=True, reduced_motion="reduce",
+        )  # fmt: skip
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        watched = Watched(page, at or server)
+        page.watched = watched  # type: ignore[attr-defined]
+        pages.append((page, watched))
+        page.goto(f"{at or server}/{hash}")
+        page.wait_for_load_state("networkidle")
+        return page
+
+    yield open_page
+    for page, _ in pages:
+        page.context.close()
+    assert [text for _, watched in pages for text in watched.unexpected] == []
+
+
+@pytest.fixture
+def page(opened: Opening) -> Page:
+    """The page at its usual width, opened at the bench."""
+    return opened()

@@ -1,0 +1,56 @@
+"""What the tests put into a library: two traces of one cell, one weight of which differs, and two sets of weights."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+
+import lstm_trace as lt
+
+STEPS, UNITS, INPUTS = 12, 4, 3
+#: The weight of B that differs from A's: of the forget gate of unit 1, for input 2.
+CHANGED, BY = (1, 2), 0.25
+
+
+def weights(seed: int = 0) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    shapes = {"x": (UNITS, INPUTS), "h": (UNITS, UNITS)}
+    return {f"W_{side}{gate}": rng.normal(size=shape) / 2 for side, shape in shapes.items() for gate in "ifco"}
+
+
+def inputs() -> Any:
+    return np.random.default_rng(7).normal(size=(STEPS, INPUTS)).round(3)
+
+
+def pair() -> tuple[lt.Trace, lt.Trace]:
+    """A, and B with one weight changed."""
+    a = weights()
+    b = {name: array.copy() for name, array in a.items()}
+    b["W_xf"][CHANGED] += BY
+    return lt.run(a, inputs()), lt.run(b, inputs())
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """Two traces and two weight files, by what they are called in the library."""
+    found = {"Before": folder / "before.json", "After": folder / "after.json"}
+    for trace, path in zip(pair(), found.values(), strict=True):
+        trace.save(path)
+    for title, seed in (("Weights one", 1), ("Weights two", 2)):
+        found[title] = folder / f"{title.replace(' ', '-').lower()}.npz"
+        np.savez(found[title], **weights(seed))
+    return found
+
+
+def kept(server: str, path: Path, **words: str) -> str:
+    """Put a file into the library; its id."""
+    query = urlencode({"label": path.name, **words})
+    headers = {"Content-Type": "application/octet-stream"}
+    request = urllib.request.Request(f"{server}/api/v1/library?{query}", path.read_bytes(), headers, method="POST")
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        item: dict[str, Any] = json.load(reply)
+    return str(item["id"])
