@@ -45,7 +45,7 @@ function Summary({ run, said }) {
 }
 
 /** Lines that the last edit changed most, each a way to where it did. */
-function Changed({ run, before, settings, pick, said }) {
+function Changed({ run, before, pick, said }) {
   const list = run.changed?.filter((one) => one.largest !== 0) ?? [];
   if (!before || run.parent !== before.id || list.length === 0) return null;
   const most = list.filter((one) => !/[ @(]/.test(one.line));
@@ -78,7 +78,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   if (!run) return html`${toolbar}${fault ? null : html`<p class="waiting">${said("shell.loading")}</p>`}`;
   const count = settings.count_from === "" ? run.count_from : Number(settings.count_from);
   const pick = (address) => session.select(address);
-  const shared = { session, state, settings, said };
+  const shared = { session, state, said };
   const marks = { values, before: values_before, pinned: values_pinned };
   return html`
     ${toolbar}
@@ -88,7 +88,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
       <div class="middle">
         <section class="panel cell-panel" aria-labelledby="picture-title">
           <div class="head"><h2 id="picture-title">${said("bench.picture")}</h2>
-            <span class="row-of"><${Changed} run=${run} before=${before} settings=${settings} pick=${pick} said=${said} />
+            <span class="row-of"><${Changed} run=${run} before=${before} pick=${pick} said=${said} />
             <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
           <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
           <${Fault} error=${view.error} said=${said} />

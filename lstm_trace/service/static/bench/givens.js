@@ -39,11 +39,11 @@ function laid(premise, { run, b, t }, count) {
   };
 }
 
-function Premise({ premise, count, hint, session, state, settings, said }) {
+function Premise({ premise, count, session, state, said }) {
   if (!premise.values) return html`<p class="quiet-text"><${Symbol} text=${premise.symbol} /> ${said("bench.too_large", { shape: premise.shape.join(" × ") })}</p>`;
   const { rows, columns } = laid(premise, state, count);
-  return html`<${Grid} id=${`grid-${premise.address}`} symbol=${premise.symbol} name=${said(`bench.grid.${premise.kind}`, { name: premise.name })} hint=${hint} rows=${rows} columns=${columns}
-    session=${session} state=${state} language=${settings.language} said=${said} />`;
+  return html`<${Grid} id=${`grid-${premise.address}`} symbol=${premise.symbol} name=${said(`bench.grid.${premise.kind}`, { name: premise.name })} rows=${rows} columns=${columns}
+    session=${session} state=${state} said=${said} />`;
 }
 
 function Input({ premise, ...rest }) {
@@ -86,9 +86,9 @@ function gate_about(run, gate, said) {
   return text.startsWith("bench.") ? "" : text;
 }
 
-export function Givens({ session, state, settings, count, said }) {
+export function Givens({ session, state, count, said }) {
   const { run, premises, scope, fault, unit_row } = state;
-  const shared = { session, state, settings, count, said };
+  const shared = { session, state, count, said };
   const of_scope = premises.filter((one) => one.scope === scope);
   const here = of_scope.length ? of_scope : premises.filter((one) => one.scope === run.stages[0].scope);
   const kinds = (kind) => here.filter((one) => one.kind === kind);

@@ -67,19 +67,19 @@ function Formula({ formula, pick, label, before }) {
 const VERDICTS = { verified: "✓", failed: "✗", inconclusive: "?", premise: "·" };
 
 /** What it was before the last edit, and how far it is from the run that is pinned. */
-function Compared({ at, older, pinned, language, said }) {
+function Compared({ at, older, pinned, said }) {
   const now = value_of(at.value);
   const was = older && value_of(older.value);
   const kept = pinned && value_of(pinned.value);
   return html`<div class="compared" aria-live="polite">
     ${was !== null && was !== undefined && !Object.is(was, now) && html`<p class="was" id="was"><span class="label">${said("bench.before")}</span>
-      <span class="number">${full(was, language)}</span> → <span class="number">${full(now, language)}</span></p>`}
+      <span class="number">${full(was)}</span> → <span class="number">${full(now)}</span></p>`}
     ${kept !== null && kept !== undefined && html`<p class="kept" id="against-a"><span class="label">${said("bench.in_a")}</span>
-      <span class="number">${full(kept, language)}</span> <span class="label">Δ</span> <span class="number" id="delta">${signed(now - kept, 6, language)}</span></p>`}
+      <span class="number">${full(kept)}</span> <span class="label">Δ</span> <span class="number" id="delta">${signed(now - kept, 6)}</span></p>`}
   </div>`;
 }
 
-export function NumberPanel({ session, state, settings, count, said }) {
+export function NumberPanel({ session, state, count, said }) {
   const { run, address, of, before, pinned, visited, visit } = state;
   const where = (other) => (other && has(other, address) ? other : null);
   const aimed = (other) => ({ ...session.at_params(), of: other && has(other, of) ? of : undefined });
@@ -89,7 +89,6 @@ export function NumberPanel({ session, state, settings, count, said }) {
   const [copied, setCopied] = useState("");
   const pick = (to) => session.select(to);
   const copy = () => navigator.clipboard?.writeText(address).then(() => setCopied(address), () => setCopied(""));
-  const { language } = settings;
   const arrows = html`<div class="row-of">
     <button type="button" class="icon" disabled=${visit <= 0} onClick=${() => session.visit(-1)} aria-label=${said("bench.back")} title=${said("bench.back")}>←</button>
     <button type="button" class="icon" disabled=${visit >= visited.length - 1} onClick=${() => session.visit(1)} aria-label=${said("bench.forward_number")} title=${said("bench.forward_number")}>→</button>
@@ -103,14 +102,14 @@ export function NumberPanel({ session, state, settings, count, said }) {
     <${Fault} error=${error} said=${said} />
     <p class="value" data-address=${at.address}>
       <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} /> <span class="relation">=</span>
-      <output class="number" id="value">${full(at.value, language)}</output>
+      <output class="number" id="value">${full(at.value)}</output>
     </p>
     <p class="facts">
       <span title=${said(`bench.verdict.${at.verified.verdict}`)} class=${`proof ${at.verified.verdict}`} id="verdict"><span aria-hidden="true">${VERDICTS[at.verified.verdict]}</span> ${said(`bench.verdict.${at.verified.verdict}.short`)}</span>
       <span>${said("bench.shown", { value: minus(at.shown) })}</span>
       <span>${at.where}</span>
     </p>
-    <${Compared} at=${at} older=${of_older} pinned=${of_kept} language=${language} said=${said} />
+    <${Compared} at=${at} older=${of_older} pinned=${of_kept} said=${said} />
     ${at.about && html`<p class="about" id="about"><${Prose} text=${at.about} /></p>`}
     ${at.equation && html`<h3>${said("bench.equation")}</h3>
       <${Formula} formula=${at.equation} pick=${pick} label=${said("bench.equation")} />
@@ -124,8 +123,8 @@ export function NumberPanel({ session, state, settings, count, said }) {
         <select id="target" value=${of} onChange=${(event) => session.aim(event.target.value)}>
           ${targets(run, of).map((one) => html`<option key=${one} value=${one} selected=${one === of}>${brief(run, one, count)}</option>`)}
         </select></label>
-      <p><span class="label">${said("bench.gradient_is")}</span> <output class="number" id="gradient">${gradient ? full(gradient.value, language) : "—"}</output></p>
-      ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: brief(run, gradient.of, count), change: rounded(0.01 * value_of(gradient.value), 6, language) })}</p>`}
+      <p><span class="label">${said("bench.gradient_is")}</span> <output class="number" id="gradient">${gradient ? full(gradient.value) : "—"}</output></p>
+      ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: brief(run, gradient.of, count), change: rounded(0.01 * value_of(gradient.value), 6) })}</p>`}
       ${at.kind === "line" && at.address !== of && html`<button type="button" id="make-target" onClick=${() => session.aim(at.address)}>${said("bench.make_target")}</button>`}
     </section>
     <p class="copy"><code>${at.address}</code> <button type="button" class="quiet" id="copy-address" onClick=${copy}>${copied === address ? said("bench.copied") : said("bench.copy")}</button></p>`;

@@ -17,27 +17,26 @@ export function by_name(step, stage) {
 }
 
 /** What a number was and is against A, in words for its title. */
-export function history_of({ now, was, kept, language, said }) {
+export function history_of({ now, was, kept, said }) {
   const texts = [];
-  if (was !== undefined && !Object.is(value_of(was), value_of(now))) texts.push(`${said("bench.before")} ${full(was, language)} → ${full(now, language)}`);
-  if (kept !== undefined) texts.push(`${said("bench.in_a")} ${full(kept, language)}, Δ ${signed(value_of(now) - value_of(kept), 6, language)}`);
+  if (was !== undefined && !Object.is(value_of(was), value_of(now))) texts.push(`${said("bench.before")} ${full(was)} → ${full(now)}`);
+  if (kept !== undefined) texts.push(`${said("bench.in_a")} ${full(kept)}, Δ ${signed(value_of(now) - value_of(kept), 6)}`);
   return texts;
 }
 
 export const differs = (now, was) => was !== undefined && now !== undefined && !Object.is(value_of(was), value_of(now));
 
-function Cell({ address, name, unit, now, was, kept, state, settings, digits, pick, stop, said }) {
+function Cell({ address, name, unit, now, was, kept, state, digits, pick, stop, said }) {
   if (now === undefined) return html`<td></td>`;
-  const { language } = settings;
   const changed = differs(now, was);
-  const texts = history_of({ now, was, kept, language, said });
+  const texts = history_of({ now, was, kept, said });
   const delta = kept === undefined ? null : value_of(now) - value_of(kept);
   const classes = ["num", changed && `changed flash-${state.commit % 2}`, address === state.address && "chosen"].filter(Boolean).join(" ");
   return html`<td>
-    <button type="button" class=${classes} data-address=${address} tabindex=${stop ? 0 : -1} aria-pressed=${address === state.address} title=${[`${address} = ${full(now, language)}`, ...texts].join("\n")}
-      aria-label=${[`${name}, ${said("bench.unit_n", { n: unit })}: ${rounded(now, digits, language)}`, ...texts].join(", ")} onClick=${() => pick(address)}>
-      ${rounded(now, digits, language)}</button>
-    ${delta !== null && html`<span class=${`delta${delta ? "" : " none"}`}>${delta ? signed(delta, digits, language) : "±0"}</span>`}
+    <button type="button" class=${classes} data-address=${address} tabindex=${stop ? 0 : -1} aria-pressed=${address === state.address} title=${[`${address} = ${full(now)}`, ...texts].join("\n")}
+      aria-label=${[`${name}, ${said("bench.unit_n", { n: unit })}: ${rounded(now, digits)}`, ...texts].join(", ")} onClick=${() => pick(address)}>
+      ${rounded(now, digits)}</button>
+    ${delta !== null && html`<span class=${`delta${delta ? "" : " none"}`}>${delta ? signed(delta, digits) : "±0"}</span>`}
   </td>`;
 }
 
@@ -73,7 +72,7 @@ export function StepTable({ state, stage, values, before, pinned, settings, coun
         return html`<tr key=${name} class=${about ? (about.assigned ? "assigned" : "part") : "given"} data-line=${name}>
           <th scope="row"><${Symbol} text=${about?.symbol ?? given_symbol(name)} /></th>
           ${widest.map((unit) => html`<${Cell} key=${unit} address=${line.has(unit) ? spot_address(run, stage, name, t, b, unit) : null} name=${name} unit=${unit + count} now=${line.get(unit)}
-            was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} state=${state} settings=${settings} digits=${digits} pick=${pick} stop=${name === current} said=${said} />`)}
+            was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} state=${state} digits=${digits} pick=${pick} stop=${name === current} said=${said} />`)}
         </tr>`;
       })}</tbody>
     </table>
