@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,31 @@ _FEW = ("direction", "line", "op")  # columns of few texts, kept as dictionaries
 
 def write(job: Job, path: str | Path) -> None:
     """Write the table; nothing appears under `path` unless it is whole. Raises OptionError where pyarrow is missing."""
+    schema, tables = arrow(job, ".parquet")
+    from pyarrow import parquet
+
+    with written(path, "wb") as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+            job.progress(table.num_rows)
+
+
+def arrow(job: Job, what: str) -> tuple[Any, Iterator[Any]]:
+    """The schema of a table and its pieces as tables of Arrow.
+
+    what: it is for, to begin the message. Raises OptionError where pyarrow is missing.
+    """
     try:
         import pyarrow as pa
-        from pyarrow import parquet
     except ImportError:
-        raise OptionError(missing(".parquet", "pyarrow", "write .csv")) from None
+        raise OptionError(missing(what, "pyarrow", "write .csv")) from None
     schema = _schema(pa, job)
-    with written(path, "wb") as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        for columns in job.pieces(PIECE, WORKED_PIECE):
-            rows = len(columns["t"])
-            arrays = [_column(pa, columns.get(field.name), field.type, rows) for field in schema]
-            writer.write_table(pa.table(arrays, schema=schema))
-            job.progress(rows)
+
+    def table(columns: Mapping[str, Any]) -> Any:
+        found = [_column(pa, columns.get(field.name), field.type, len(columns["t"])) for field in schema]
+        return pa.table(found, schema=schema)
+
+    return schema, map(table, job.pieces(PIECE, WORKED_PIECE))
 
 
 def _schema(pa: Any, job: Job) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked, misfit
 from ..trace.labels import readout
 from ..trace.trace import Trace
-from .model import NETWORK
+from .model import NETWORK, Model
 from .problem_of import problem
 from .sources import prepare
 
@@ -29,7 +29,9 @@ PADDED = ("lengths", "mask")
 
 
 @checked
-def edit(trace: Trace, edits: Any, equations: str | None = None) -> Trace:
+def edit(
+    trace: Trace, edits: Any, equations: str | None = None, before: Callable[[Model], None] | None = None
+) -> Trace:
     """The trace that other premises give; the given one is not changed.
 
     Values of the same shapes keep the stages, the plan, the arithmetic and the adjoints. An x with more or fewer steps,
@@ -43,6 +45,7 @@ def edit(trace: Trace, edits: Any, equations: str | None = None) -> Trace:
             address names: `W_xi`, `x`, `h0`, `3/0/x_t`, `lengths`. A mapping, or pairs of which later ones win.
         equations: of another cell in place of this one. Weights, initial states and supplied lines that they do not
             read are left out; states that they add begin at zero. Symbols and labels stay.
+        before: called with the model of another network before it is run, to refuse one that is too large.
 
     Returns:
         The new trace, with all lines.
@@ -76,7 +79,10 @@ def edit(trace: Trace, edits: Any, equations: str | None = None) -> Trace:
     if equations is not None:
         _replace_cell(data, equations, len(forward_stages(trace.stages)) == 1)
     _apply(data, changes.larger)
-    return prepare(data, allow_nonfinite=True).run(arithmetic=header.arithmetic)
+    model = prepare(data, allow_nonfinite=True)
+    if before is not None:
+        before(model)
+    return model.run(arithmetic=header.arithmetic)
 
 
 @dataclass

@@ -15,14 +15,15 @@ from . import problems
 from .disconnects import Disconnects
 from .held import Held
 from .jobs import Jobs
-from .routes import library, meta, page
+from .routes import comparisons, downloads, library, meta, page, runs, views
+from .runs import Runs
 from .security import Guard
 from .settings import Settings
 from .store.store import Store
 from .uploads import add_files
 from .workers import Workers
 
-ROUTERS = (meta.router, library.router)
+ROUTERS = (meta.router, library.router, runs.router, views.router, comparisons.router, downloads.router)
 _DESCRIPTION = (
     "Every value that an LSTM computes, of one's own model: runs, edits, differences, explanations, proofs. Numbers "
     'are in full; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are problem '
@@ -49,7 +50,8 @@ def create_app(settings: Settings) -> FastAPI:
         store = await to_thread.run_sync(Store, settings.store, settings.files, settings.limits.items)
         with closing(store):
             async with Workers(settings.limits) as workers, Jobs(workers, settings.limits) as jobs:
-                app.state.held = Held(settings, workers, jobs, store=store)
+                kept = Runs(store.folder / "runs", settings.limits, workers, store)
+                app.state.held = Held(settings, workers, jobs, kept, store)
                 await add_files(app.state.held, settings.sources)
                 yield
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..trace.files.schema import LayoutSpec, Length, Mask, Numbers, Problem
+from ..base.files import read_json
+from ..errors import FileError
+from ..trace.files.schema import LayoutSpec, Length, Mask, Numbers, Problem, validate
+from .errors import BodyError
+
+B = TypeVar("B", bound=BaseModel)
 
 #: What a spec may say its run is of; exactly one of them.
 SOURCES = ("problem", "example", "item", "model")
@@ -77,6 +82,15 @@ class Named(Body):
     """A run by its id."""
 
     run: str = Field(max_length=100)
+
+
+def read(model: type[B], body: bytes) -> B:
+    """A body as `model`. Raises BodyError for what is no JSON, FileError with every fault of another form."""
+    try:
+        data = read_json("the body", body, nonfinite=False)
+    except FileError as error:
+        raise BodyError(*error.problems) from None
+    return validate(model, data, "the request")
 
 
 def documented(model: type[BaseModel]) -> dict[str, Any]:

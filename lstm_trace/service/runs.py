@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+
+from anyio import to_thread
 
 from .errors import UnknownError
 from .settings import Limits
 from .work import running
 from .work.kept import Bounds, gone
+from .workers import Told
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -19,17 +23,17 @@ _ID = re.compile(r"[0-9a-f]{32}")
 class Calls(Protocol):
     """What runs a function elsewhere (`workers.Workers`)."""
 
-    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def call(self, function: Callable[..., Any], *args: Any, told: Told | None = None) -> Any:
         """What it returns, or raises."""
 
 
 class Items(Protocol):
     """What knows the files of the library (`store.store.Store`)."""
 
-    def item(self, item_id: str) -> Any:
+    def item(self, id: str) -> dict[str, Any]:
         """What is said of one."""
 
-    def path(self, item_id: str) -> Path:
+    def path(self, id: str) -> Path:
         """Where it is."""
 
 
@@ -64,23 +68,32 @@ class Runs:
             raise gone(run) if path.with_suffix(".gone").exists() else _unknown(run) from None
         return path
 
-    async def make(self, body: bytes) -> running.Made:
-        """The run of a spec, as JSON. Raises LstmTraceError."""
-        return await self._made(running.make, body, str(self.folder))
+    async def make(self, body: bytes, told: Told | None = None) -> running.Made:
+        """The run of a spec. Raises LstmTraceError.
 
-    async def edit(self, run: str, body: bytes) -> running.Made:
-        """A run with changes, as JSON. Raises LstmTraceError."""
-        return await self._made(running.edit, body, str(self.path(run)))
+        Args:
+            body: the spec as JSON.
+            told: hears how far it is.
+        """
+        return await self._made(running.make, body, str(self.folder), told)
 
-    async def _made(self, function: Callable[..., running.Made], body: bytes, place: str) -> running.Made:
-        found: running.Made = await self._workers.call(function, body, place, self._bounds)
-        if not found.wanted:
-            return found
-        item = self._items.item(found.wanted)
-        path = str(self._items.path(found.wanted))
-        used = running.Item(found.wanted, path, item["sha256"], item["label"])
-        made: running.Made = await self._workers.call(function, body, place, self._bounds, used)
-        return made
+    async def edit(self, run: str, body: bytes, told: Told | None = None) -> running.Made:
+        """A run with changes; arguments and errors are those of `make`, for its id those of `path`."""
+        return await self._made(running.edit, body, str(self.path(run)), told)
+
+    async def _made(
+        self, function: Callable[..., running.Made], body: bytes, place: str, told: Told | None
+    ) -> running.Made:
+        call = partial(self._workers.call, function, body, place, self._bounds)
+        found: running.Made = await call(told=told)
+        if found.wanted:
+            found = await call(await to_thread.run_sync(self._item, found.wanted), told=told)
+        return found
+
+    def _item(self, id: str) -> running.Item:
+        """A file of the library. Raises MissingError."""
+        said = self._items.item(id)
+        return running.Item(id, str(self._items.path(id)), said["sha256"], said["label"])
 
 
 def _unknown(run: str) -> UnknownError:

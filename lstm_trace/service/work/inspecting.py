@@ -50,12 +50,12 @@ def inspect(path: str, label: str) -> Facts:
     Raises:
         LstmTraceError: for what cannot be read, in the words of the reader, with the label as the file's name.
     """
-    with _alone(path, as_label(label)) as name:
+    with alone(path, as_label(label)) as name:
         return {"suffix": Path(name).suffix.lower(), **_plain(_facts(name))}
 
 
 @contextmanager
-def _alone(path: str, name: str) -> Iterator[str]:
+def alone(path: str, name: str) -> Iterator[str]:
     """The current folder is one with the file alone in it, under that name."""
     before, source = Path.cwd(), Path(path).absolute()
     with TemporaryDirectory(prefix="lstm-trace-") as folder:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import to_list
-from ...engine.rerun import in_arithmetic, rerun
-from ...errors import LstmTraceError, OptionError, TooLargeError
+from ...base.arrays import to_array, to_list, word
+from ...engine.rerun import in_arithmetic
+from ...errors import OptionError, TooLargeError
 from ...examples import text
+from ...model.edit import edit as change
+from ...model.model import Model
 from ...model.problem import read_problem
 from ...model.sources import prepare
 from ...printable import json_text
@@ -21,8 +22,12 @@ from ...trace.files import trace_file
 from ...trace.files.schema import LayoutSpec, validate
 from ...trace.files.trace_file import is_trace
 from ...trace.trace import Trace
-from ..bodies import SOURCES, Edits, Spec
+from ...verification.gaps import changes
+from ..bodies import SOURCES, Edits, Spec, read
+from ..store.labels import as_label
+from ..workers.telling import tell
 from .describing import described
+from .inspecting import alone
 from .kept import Bounds, Recipe, Record, drop, keep, opened, record
 
 #: Fields that say how a source is run; another one makes its run anew.
@@ -52,7 +57,7 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
 
     Raises LstmTraceError.
     """
-    spec = validate(Spec, body, "the request")
+    spec = read(Spec, body)
     named = [name for name in SOURCES if getattr(spec, name) is not None]
     if len(named) != 1:
         found = " and ".join(named) or "none"
@@ -69,11 +74,11 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
 
 def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Made:
     """The run of another one's spec with more edits, other equations or another arithmetic; else as `make`."""
-    change, before, parent = validate(Edits, body, "the request"), record(path).recipe, Path(path)
-    more = {one.address: to_list(one.value) for one in change.edits}
+    said, before, parent = read(Edits, body), record(path).recipe, Path(path)
+    more = {one.address: to_list(one.value) for one in said.edits}
     kept = {address: value for address, value in before.edits.items() if address not in more}
     recipe = before._replace(edits={**kept, **more})  # the last value of an address, where it came
-    others: dict[str, Any] = {name: getattr(change, name) for name in CHANGES if name in change.model_fields_set}
+    others: dict[str, Any] = {name: getattr(said, name) for name in CHANGES if name in said.model_fields_set}
     if not others:
         return _made(recipe, parent.parent, bounds, lambda: edited(opened(path), more, None, bounds), parent)
     spec = validate(Spec, before.source, "the source").model_copy(update=others)
@@ -131,23 +136,28 @@ def _from_source(recipe: Recipe, bounds: Bounds, item: Item | None) -> Trace:
 def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     """The run of a spec's source: of a problem, or of a file of the library."""
     given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first")}
-    if item is not None and is_trace(item.path):
-        surplus = [name for name, value in given.items() if value is not None]
-        if surplus:
-            raise OptionError(f"{item.label}: a trace has its own {', '.join(surplus)}; change them by edits")
-        trace = trace_file.load(item.path)
-        check(sum(a.size for here in trace.lines.values() for a in here.values()), bounds)
-        return trace
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
-    with _called(item):
-        model = prepare(spec.problem) if item is None else prepare(item.path, name=spec.name or "", layout=stored)
-        sequence = model.defaults.x if spec.x is None else spec.x
-        sequence = None if sequence is None else np.atleast_1d(sequence)
-        if sequence is not None and sequence.size:  # a line that is given once is written out for every step and row
-            widths = sum(np.shape(value)[-1] for value in model.defaults.given.values() if np.ndim(value) == 1)
-            check(sequence.size // sequence.shape[-1] * widths, bounds)
-        check(model.laid_out(**given)[1].numbers, bounds)
-        return model.run(**given)
+    if item is None:
+        return _traced(prepare(spec.problem), given, bounds)
+    with alone(item.path, as_label(item.label)) as name:  # no message, and no file, leads to others of the library
+        if not is_trace(name):
+            return _traced(prepare(name, name=spec.name or "", layout=stored), given, bounds)
+        surplus = [what for what, value in given.items() if value is not None]
+        if surplus:
+            raise OptionError(f"{name}: a trace has its own {', '.join(surplus)}; change them by edits")
+        trace = trace_file.load(name)
+    check(sum(a.size for here in trace.lines.values() for a in here.values()), bounds)
+    return trace
+
+
+def _traced(model: Model, given: dict[str, Any], bounds: Bounds) -> Trace:
+    """The run of a model, once it is known to be no larger than it may."""
+    x = model.defaults.x if given["x"] is None else given["x"]
+    if x is not None and np.ndim(x) and np.size(x):  # a line that is given once is written out for every step and row
+        widths = sum(np.shape(value)[-1] for value in model.defaults.given.values() if np.ndim(value) == 1)
+        check(np.size(x) // np.shape(x)[-1] * widths, bounds)
+    check(model.laid_out(**given)[1].numbers, bounds)
+    return model.run(**given, progress=tell)
 
 
 def check(numbers: int, bounds: Bounds) -> None:
@@ -159,27 +169,15 @@ def check(numbers: int, bounds: Bounds) -> None:
         )
 
 
-@contextmanager
-def _called(item: Item | None) -> Iterator[None]:
-    """Messages name a file of the library by its label, not by where it is."""
-    try:
-        yield
-    except LstmTraceError as error:
-        if item is None:
-            raise
-        raise type(error)(*(problem.replace(item.path, item.label) for problem in error.problems)) from None
-
-
 def edited(trace: Trace, edits: Mapping[str, Any], equations: str | None, bounds: Bounds) -> Trace:
-    """A trace with other premises, or other equations."""
+    """A trace with other premises, or other equations; as it is where there are none."""
     if not edits and equations is None:
         return trace
-    parameters = {scope: {name: np.array(a) for name, a in here.items()} for scope, here in trace.parameters.items()}
-    for address, value in edits.items():
-        place = trace.locate(address)
-        parameters[place.scope][place.line][... if place.unit is None else place.unit] = value
-    return rerun(trace, parameters=parameters)
+    values = {address: to_array(value) for address, value in edits.items()}
+    return change(trace, values, equations, lambda model: check(model.laid_out()[1].numbers, bounds))
 
 
-def _changed(a: Trace, b: Trace) -> list[Any]:
-    return []
+def _changed(a: Trace, b: Trace) -> list[dict[str, Any]]:
+    """The lines that an edit changed, with the largest change of each and where it is."""
+    names = ("scope", "line", "largest", "t", "b", "unit")
+    return [dict(zip(names, map(word, row), strict=True)) for row in changes(a, b)]

@@ -1,0 +1,58 @@
+"""Runs side by side, explanations of a value, and whether every line follows from its operands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from ..bodies import Named, Pair, Question
+from ..held import Held
+from ..json_body import JsonRoute
+from ..work import comparing
+from .run_models import Diff, DiffMap, Explained, Verified
+from .runs import Service
+from .views import Batch, Direction, Layer
+
+router = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute)
+Run = Annotated[str, Query(max_length=100, description="id of a run")]
+
+
+@router.post("/diffs", response_model=Diff)
+async def diff(service: Service, body: Pair) -> Response:
+    """Compare b with a, the reference, as `lstm-trace diff` does."""
+    tolerance = body.rtol, body.atol, body.ulps
+    return await service.jobs.reply(comparing.compared, _paths(service, body.a, body.b), (body.a, body.b), *tolerance)
+
+
+@router.get("/diffs/map", response_model=DiffMap)
+async def diff_map(
+    service: Service,
+    a: Run,
+    b: Run,
+    line: Annotated[str, Query(max_length=400)],
+    layer: Layer = None,
+    direction: Direction = None,
+    batch: Batch = 0,
+) -> Response:
+    """|b - a| of one line, by step and unit."""
+    paths, most = _paths(service, a, b), 100 * service.settings.limits.listed
+    return await service.jobs.reply(comparing.mapped, paths, line, layer, direction, batch, most)
+
+
+@router.post("/explanations", response_model=Explained)
+async def explain(service: Service, body: Question) -> Response:
+    """Explain a value, as `lstm-trace explain` and `diff --attribute` do."""
+    against = None if body.against is None else str(service.runs.path(body.against))
+    path, most = str(service.runs.path(body.run)), service.settings.limits.listed
+    return await service.jobs.reply(comparing.explained, path, against, body, most)
+
+
+@router.post("/verifications", response_model=Verified)
+async def verify(service: Service, body: Named) -> Response:
+    """Derive every line again from its operands, as `lstm-trace verify` does."""
+    return await service.jobs.reply(comparing.verified, str(service.runs.path(body.run)))
+
+
+def _paths(service: Held, a: str, b: str) -> tuple[str, str]:
+    return str(service.runs.path(a)), str(service.runs.path(b))

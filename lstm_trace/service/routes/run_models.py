@@ -1,0 +1,282 @@
+"""The replies of runs, views and comparisons, for the description of the API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, WithJsonSchema
+
+_WORDS = ["NaN", "Infinity", "-Infinity"]
+Number = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "enum": _WORDS}]})]
+Address = Annotated[str, Field(description="layer/direction/t/b/line[unit]")]
+
+
+class CellOf(BaseModel):
+    """The cell of a run."""
+
+    kind: str
+    options: dict[str, Any]
+    title: str
+
+
+class LineOf(BaseModel):
+    """A line of a stage. gate: whether it is a sigmoid, between 0 and 1."""
+
+    name: str
+    op: str
+    width: int
+    assigned: bool = Field(description="whether its name is its author's")
+    symbol: str
+    gate: bool
+
+
+class StageOf(BaseModel):
+    """One layer and direction."""
+
+    scope: str
+    layer: int
+    direction: str
+    equations: str
+    output: str
+    states: dict[str, str] = Field(description="each state with the line that it carries")
+    inputs: dict[str, str] = Field(description="each input with where it comes from")
+    lines: list[LineOf]
+
+
+class Premise(BaseModel):
+    """What is given, and can be edited."""
+
+    address: str
+    name: str
+    scope: str
+    kind: Literal["parameter", "input", "initial", "given"]
+    shape: list[int]
+    gate: str = Field(description="of a parameter, the first named value that reads it: i of z_i or i_t")
+    symbol: str
+
+
+class ChangeOf(BaseModel):
+    """A line that an edit changed, with its largest change."""
+
+    scope: str
+    line: str
+    largest: Number
+    t: int
+    b: int
+    unit: int
+
+
+class Run(BaseModel):
+    """What is said of a run."""
+
+    id: str
+    href: str
+    title: str
+    notes: str
+    parent: str | None = Field(description="the run that was edited into it")
+    spec: dict[str, Any] = Field(description="what POST /runs makes it from again")
+    cell: CellOf
+    dtype: str
+    arithmetic: str | None
+    plan: str
+    steps: int
+    batch: int
+    first: int
+    count_from: int
+    names: dict[str, list[str]]
+    symbols: dict[str, str]
+    imported: list[str]
+    numbers: int = Field(description="values that it holds")
+    bytes: int
+    seconds: float
+    stages: list[StageOf]
+    premises: list[Premise]
+    asked: list[Address]
+    target: str | None = Field(description="a value to take gradients of")
+    live: bool = Field(description="whether no line is too wide to be shown whole")
+    changed: list[ChangeOf] | None = Field(description="of the reply to an edit")
+
+
+class PremiseValues(Premise):
+    """A premise with its values; row: of a large matrix, the row of one unit alone."""
+
+    values: Any
+    row: int | None = None
+
+
+class Premises(BaseModel):
+    """All that is given."""
+
+    premises: list[PremiseValues]
+
+
+class LineValues(BaseModel):
+    """Values of a line, [t][b][unit], with the numbers of steps, sequences and units."""
+
+    scope: str
+    line: str
+    t: list[int]
+    b: list[int]
+    unit: list[int]
+    values: list[list[list[Number]]]
+
+
+class Values(BaseModel):
+    """Values of lines, and how many numbers were left out."""
+
+    values: list[LineValues]
+    left_out: int
+
+
+class LineNow(BaseModel):
+    """A line at one step."""
+
+    name: str
+    values: list[Number]
+    units: list[int]
+
+
+class Step(BaseModel):
+    """One step of one layer and direction."""
+
+    t: int
+    b: int
+    scope: str
+    lines: list[LineNow]
+    states: dict[str, list[Number] | None]
+    inputs: dict[str, list[Number] | None]
+    x: list[Number]
+    texts: dict[str, str] = Field(description="by the key of a spot of the picture")
+    caption: str
+    in_words: list[str]
+
+
+class Spot(BaseModel):
+    """A node of the picture."""
+
+    key: str
+    line: str
+    kind: str
+
+
+class Picture(BaseModel):
+    """A drawing."""
+
+    svg: str
+    width: float
+    height: float
+    description: str
+    spots: list[Spot]
+
+
+class Formula(BaseModel):
+    """A formula; in MathML a number that has an address is `<mn data-address>`."""
+
+    text: str
+    tex: str
+    mathml: str
+
+
+class Operand(BaseModel):
+    """A value beside another one."""
+
+    address: str | None
+    symbol: Formula
+    value: Number
+    shown: str
+
+
+class At(BaseModel):
+    """One value."""
+
+    address: str
+    kind: str
+    value: Number
+    shown: str
+    symbol: Formula
+    where: str
+    about: str
+    equation: Formula | None
+    substituted: Formula | None
+    relation: str
+    operands: list[Operand]
+    operands_left_out: int
+    readers: list[Operand]
+    readers_left_out: int
+    verified: dict[str, Any]
+    gradient: dict[str, Any] | None
+
+
+class FirstDifference(BaseModel):
+    """The first value, in computing order, that differs."""
+
+    address: str
+    a: Number
+    b: Number
+    difference: Number
+    bound: Number
+
+
+class LineDiff(BaseModel):
+    """A line of both runs; t, b, unit: where it differs most."""
+
+    scope: str
+    line: str
+    largest: Number
+    bound: Number
+    t: int | None
+    b: int | None
+    unit: int | None
+    verdict: str
+
+
+class Diff(BaseModel):
+    """A comparison; text: what `lstm-trace diff` says."""
+
+    a: str
+    b: str
+    verdict: Literal["same", "different", "inconclusive"]
+    text: str
+    first: FirstDifference | None
+    lines: list[LineDiff]
+
+
+class DiffMap(BaseModel):
+    """|b - a| of one line, [t][unit]."""
+
+    scope: str
+    line: str
+    steps: list[int]
+    units: int
+    values: list[list[Number]]
+    largest: float
+    left_out: int = Field(description="steps")
+
+
+class Explained(BaseModel):
+    """A table with its sentences."""
+
+    how: str
+    of: str | None
+    columns: list[str]
+    rows: list[list[Any]]
+    left_out: int
+    text: str
+
+
+class Failed(BaseModel):
+    """A value that does not follow from its operands."""
+
+    address: str
+    recorded: Number
+    derived: Number
+    bound: Number
+
+
+class Verified(BaseModel):
+    """What `lstm-trace verify` says."""
+
+    verdict: Literal["verified", "failed", "inconclusive"]
+    text: str
+    checked: int
+    failures: list[Failed]

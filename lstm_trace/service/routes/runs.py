@@ -1,0 +1,55 @@
+"""Runs: made from a spec, changed into other runs, described."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from ..bodies import Edits, Spec, documented
+from ..held import Held, held
+from ..json_body import JSON, JsonRoute, check_media
+from ..work import running
+from ..workers import Told
+from .run_models import Run
+
+router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute)
+Service = Annotated[Held, Depends(held)]
+#: Of a route that makes a run.
+MADE: dict[str, Any] = {
+    "status_code": 201,
+    "response_model": Run,
+    "responses": {200: {"model": Run, "description": "the run was there already"}},
+}
+
+
+@router.post("/runs", **MADE, openapi_extra=documented(Spec))
+async def make(request: Request, service: Service) -> Response:
+    """Run a problem, an example, or something of the library. The same spec has the same run."""
+    return await _made(request, service, service.runs.make)
+
+
+@router.post("/runs/{id}/edits", **MADE, openapi_extra=documented(Edits))
+async def edit(request: Request, service: Service, id: str) -> Response:
+    """Make another run with changes; the one that is changed stays as it is."""
+    service.runs.path(id)  # before the body is read
+    return await _made(request, service, lambda body, told: service.runs.edit(id, body, told))
+
+
+@router.get("/runs/{id}", response_model=Run)
+async def run(service: Service, id: str) -> Response:
+    """What is said of a run."""
+    return await service.jobs.reply(running.reply, str(service.runs.path(id)))
+
+
+async def _made(request: Request, service: Held, make: Callable[[bytes, Told], Awaitable[running.Made]]) -> Response:
+    """The reply with a run that a body describes; a worker reads the body, which may have millions of numbers."""
+    check_media(request, JSON)
+    body = await request.body()
+
+    async def work(told: Told) -> Response:
+        made = await make(body, told)
+        return Response(made.reply, 201 if made.new else 200, {"Location": f"/api/v1/runs/{made.id}"}, JSON)
+
+    return await service.jobs.follow(work)
