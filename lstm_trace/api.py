@@ -43,8 +43,9 @@ from .weights.read import Found, choose, read_model
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .remote import Client
+    from .one_value.derivation import Derivation
     from .report.sheet import Sheet
-    from .service.client import Client
 
 
 @checked
@@ -254,15 +255,60 @@ def client(url: str, token: str | None = None) -> Client:
     >>> client("http://127.0.0.1:8000")
     Client(url='http://127.0.0.1:8000')
     """
-    from .service.client import Client
+    from .remote import Client
 
     return Client(url, token)
+
+
+@checked
+def derivation(
+    trace: Trace,
+    address: str,
+    *,
+    of: str | None = None,
+    notation: str = "exercise",
+    language: str = "en",
+    digits: Any = None,
+    count_from: int | None = None,
+    **options: Any,
+) -> Derivation:
+    """What one number is, what it was computed from, where it goes, and whether it is right.
+
+    Args:
+        trace: the trace.
+        address: of one number: a unit of a line, or an entry of a weight, an input, an initial state, a supplied line.
+        of: the address of a value whose gradient with respect to this number is wanted, or a line of one unit (a loss).
+        notation: the symbols, as in a report (docs/report.md); `joined` names are those of `exercise`, since each of
+            the two products has numbers of its own.
+        language: of the words.
+        digits: decimals of the numbers as they are shown; as a report has them if None.
+        count_from: 0 or 1, from which steps and units are counted; as the problem says if None.
+        options: significant, digits_of, trim and decimal_comma, as in a report.
+
+    Returns:
+        A `Derivation`; its `record()` is a mapping of plain values.
+
+    Raises:
+        MissingError: for what the trace does not have, and an address of several numbers.
+        OptionError: for a notation, language or option that there is not.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")
+    >>> found = derivation(trace, "i_t[0]", of="i_t[0]")
+    >>> found.equation.text, found.substituted.text, found.relation, found.shown
+    ('i_t = σ(z_i)', 'σ(-1.5000)', '≈', '0.1824')
+    >>> [one.address for one in found.operands], found.verified.verdict, found.gradient.value
+    (['0/forward/0/0/z_i[0]'], 'verified', 1.0)
+    """
+    from .one_value import derivation as found
+
+    return found.derivation(trace, address, of, notation, language, digits, count_from, options)
 
 
 __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification",
     "adjoint", "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
-    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "diff", "edit",
-    "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem", "run", "secants",
-    "sheet", "train", "verify",
+    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "derivation", "diff",
+    "edit", "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem", "run",
+    "secants", "sheet", "train", "verify",
 ]  # fmt: skip

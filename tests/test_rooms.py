@@ -17,9 +17,9 @@ ROOMS = (
     "trace.files", "engine.plan", "engine.jit", "engine", "weights", "weights.formats", "weights.onnx",
     "weights.live", "model", "verification", "backpropagation", "explanation", "mistakes", "formulas",
     "report.languages", "report.content", "report.in_words", "report.compact", "report.sections", "report.formats",
-    "report.diagram", "report.page", "report", "tables", "plot", "export", "export.excel", "service.errors",
-    "service.settings", "service.bodies", "service.workers", "service.store", "service.work", "service",
-    "service.routes", "service.app", "service.server", "api", "cli", "cli.verbs",
+    "report.diagram", "report.page", "report", "one_value", "tables", "plot", "export", "export.excel",
+    "service.errors", "service.settings", "service.bodies", "service.workers", "service.store", "service.work",
+    "service", "service.routes", "service.app", "service.server", "remote", "api", "cli", "cli.verbs",
 )  # fmt: skip
 #: What a person can find their way in.
 MOST_FILES, MOST_LINES = 14, 330

@@ -62,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,  # these pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
         responses={"4XX": {"model": problems.ProblemDocument, "description": "what is wrong"}},
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from .jobs import Jobs
 from .settings import Settings
@@ -27,7 +27,11 @@ class Held:
     store: Any = None
 
 
-def held(request: Request) -> Held:
-    """What the service that answers a request holds."""
+async def held(request: Request) -> Held:
+    """What the service that answers a request holds. (FastAPI would call a plain function in another thread.)"""
     found: Held = request.app.state.held
     return found
+
+
+#: An argument of a route.
+Service = Annotated[Held, Depends(held)]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..cell.network import Stage, layer_and_direction
+from ..cell.network import Stage, X, layer_and_direction, scope_and_name
 from ..errors import MissingError, nearest
-from .address import STATE, Address, line_name, read
+from .address import INITIAL, STATE, Address, line_name, read
 
 if TYPE_CHECKING:
     from .trace import Trace
+
+#: One number: its scope (empty for x), name, step, row and index; step and row are None for a parameter.
+Key = tuple[Any, ...]
 
 
 def extents(trace: Trace, name: str) -> dict[str, Sequence[int | str]]:
@@ -69,3 +72,38 @@ def asked(trace: Trace) -> list[Address]:
 
 def _has(trace: Trace, stage: Stage, name: str) -> bool:
     return name in trace.lines.get(stage.scope, {}) or name in trace.given.get(stage.scope, {})
+
+
+def origin(trace: Trace, key: Key) -> Key:
+    """Where a number was made: a state in the step before, an input in another layer or in x."""
+    scope, name, t, b, index = key
+    if not scope:
+        return key
+    stage = trace.stage(scope)
+    if name in trace.lines.get(scope, {}):
+        return key
+    if name in stage.cell.states:
+        before = t + (1 if stage.backwards else -1)
+        return origin(trace, (scope, stage.cell.states[name], before, b, index)) if before in trace.span else key
+    source = stage.sources.get(name, "")
+    if source == X:
+        return ("", "x_t", t, b, index)
+    other, line = scope_and_name(source)
+    return origin(trace, (other, line, t, b, index)) if other else key
+
+
+def address(trace: Trace, key: Key) -> str:
+    """The address of a number in its full form; that of a state is the one before the first step.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t")
+    >>> address(trace, ("0/forward", "i_t", 0, 0, (0,))), address(trace, ("0/forward", "W_xi", None, None, (0, 0)))
+    ('0/forward/0/0/i_t[0]', '0/forward/W_xi[0,0]')
+    >>> address(trace, ("0/forward", "h_prev", 0, 0, (0,))), address(trace, ("", "x_t", 0, 0, (0,)))
+    ('0/forward/0/h0[0]', '0/0/x_t[0]')
+    """
+    scope, name, t, b, index = key
+    if scope and name in trace.stage(scope).cell.states:
+        name, t = INITIAL.get(name, name), None
+    parts = [part for part in (scope, t, b) if part not in (None, "")]
+    return "/".join([*map(str, parts), f"{name}[{','.join(map(str, index))}]"])

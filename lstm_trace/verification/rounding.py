@@ -56,6 +56,36 @@ def derive(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array,
         return np.broadcast_to(value, shape), np.broadcast_to(bound(line, operands, value), shape)
 
 
+def derive_one(trace: Trace, stage: Stage, line: Line, t: int, b: int, unit: int) -> tuple[Array, Array] | None:
+    """One value of a line from its recorded operands, and the bound, as `derive` does; None where one is missing.
+
+    t: a position in the input.
+    """
+    steps = slice(trace.index(t), trace.index(t) + 1)
+    operands = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
+    known = [operand[:, b : b + 1] if operand.ndim == 3 else operand for operand in operands if operand is not None]
+    if len(known) < len(operands):
+        return None
+    elementwise = OPS[line.op].width == "same"
+    if line.op in ("matvec", "vecmat") or elementwise:  # the row or column of the unit, or the unit itself
+        part = slice(unit, unit + 1)
+        matrix = None if elementwise else int(line.op == "vecmat")
+        for at, value in enumerate(known):
+            if matrix is None:
+                known[at] = value[..., part] if value.ndim and value.shape[-1] > 1 else value
+            elif at == matrix:
+                known[at] = value[part] if line.op == "matvec" else value[:, part]
+        unit = 0
+    if trace.header.arithmetic is not None:
+        arithmetic = find(trace.header.arithmetic)
+        found = np.asarray(arithmetic.compute(line, [arithmetic.read(value) for value in known]))
+        return found.reshape(-1, found.shape[-1])[0, unit], np.float64(0)
+    with np.errstate(all="ignore"):
+        value = np.atleast_1d(np.asarray(OPS[line.op].array(known, line.constants), trace.header.dtype))
+        limit = np.broadcast_to(bound(line, known, value), value.shape)
+        return value.reshape(-1, value.shape[-1])[0, unit], limit.reshape(-1, value.shape[-1])[0, unit]
+
+
 def chunks(steps: int, each: int, most: int = CHUNK) -> list[slice]:
     """The steps in slices of at most `most` values; each: values of one step."""
     count = max(most // max(each, 1), 1)

@@ -9,7 +9,7 @@ from typing import Any
 from ...formulas.blocks import Text
 from ...formulas.numbers import decimal
 from ...formulas.tree import Num
-from ..languages.strings import capital
+from ..languages.strings import Words, capital
 from .cases import STEPS, Case, Course, Told
 
 
@@ -37,13 +37,8 @@ class Saying:
 
     def share(self, value: float, name: str) -> str:
         """A number between 0 and 1 in percent; none and all only where it is just that."""
-        if 0 < value < 0.005:
-            return self.words.word("share.little")
-        if 0.995 < value < 1:
-            return self.words.word("share.much")
         array = self.told.values(name)
-        exact = decimal(value if array is None else array.dtype.type(value))
-        return self.words.word("share", n=(100 * exact).quantize(Decimal(1), ROUND_HALF_UP))
+        return percent(self.words, value if array is None else array.dtype.type(value))
 
     def course(self, texts: Sequence[Text]) -> Text:
         """Values over the steps: one, the same at each, or one after the other."""
@@ -104,6 +99,20 @@ class Saying:
         if when:
             return capital(self.words.text(f"{key}.at", when=when, **fields))
         return capital(self.words.text(key, **fields))
+
+
+def percent(words: Words, value: Any) -> str:
+    """A number between 0 and 1 in percent; none and all only where it is just that.
+
+    >>> from ..languages.strings import words
+    >>> percent(words("en"), 0.25), percent(words("en"), 0.001)
+    ('25\xa0%', 'less than 1\xa0%')
+    """
+    if 0 < value < 0.005:
+        return words.word("share.little")
+    if 0.995 < value < 1:
+        return words.word("share.much")
+    return words.word("share", n=(100 * decimal(value)).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def _printed(*texts: Text) -> tuple[str, ...]:

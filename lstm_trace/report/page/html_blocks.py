@@ -10,12 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...base.markup import escape
-from ...cell.network import X, scope_and_name
 from ...formulas.blocks import Boxed, Chain, Chains, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
-from ...trace.address import INITIAL
+from ...trace.addresses import address, origin
 from ...trace.trace import Trace
 from ..compact.width import widths
 from ..formats.line_breaking import FULL, laid_out, sizes, with_names
@@ -77,9 +76,9 @@ class Printer:
         """The address of a number; of a gradient what it is the gradient of."""
         scope, name, *place = key
         if not scope or not (stage := self.trace.stage(scope)).cell.gradient:
-            return address(key)
+            return address(self.trace, key)
         of = dict(reversed(stage.cell.gradient)).get(name)
-        return address(key) if of is None else f"∂L/∂ {address((stage.owner, of, *place))}"
+        return address(self.trace, key) if of is None else f"∂L/∂ {address(self.trace, (stage.owner, of, *place))}"
 
     def _mn(self, node: Num) -> str:
         attributes, link = self.named(node)
@@ -102,35 +101,6 @@ class Printer:
         if isinstance(part, Dots):
             return "⋮" if part.way == "down" else "…"
         return math(self.math(part), tall)
-
-
-def origin(trace: Trace, key: Key) -> Key:
-    """Where a number was made: a state in the step before, an input in another layer or in x."""
-    scope, name, t, b, index = key
-    stage = trace.stage(scope)
-    if name in trace.lines.get(scope, {}):
-        return key
-    if name in stage.cell.states:
-        before = t + (1 if stage.backwards else -1)
-        return origin(trace, (scope, stage.cell.states[name], before, b, index)) if before in trace.span else key
-    source = stage.sources.get(name, "")
-    if source == X:
-        return ("", "x_t", t, b, index)
-    other, line = scope_and_name(source)
-    return origin(trace, (other, line, t, b, index)) if other else key
-
-
-def address(key: Key) -> str:
-    """The address of a number in its full form.
-
-    >>> address(("0/forward", "c_t", 2, 0, (1,))), address(("0/forward", "W_xi", None, None, (1, 2)))
-    ('0/forward/2/0/c_t[1]', '0/forward/W_xi[1,2]')
-    """
-    scope, name, t, b, index = key
-    if name in INITIAL:
-        name, t = INITIAL[name], None
-    parts = [part for part in (scope, t, b) if part not in (None, "")]
-    return "/".join([*map(str, parts), f"{name}[{','.join(map(str, index))}]"])
 
 
 def _short(n: int) -> str:

@@ -8,11 +8,11 @@ from typing import Annotated, Any, BinaryIO, Literal
 from urllib.parse import quote
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ...errors import FileError
-from ..held import Held, held
+from ..held import Held, Service
 from ..json_body import JsonRoute
 from ..store.labels import as_label, checked_tags, checked_title
 from ..uploads import OCTETS, add_copy, inspected, received
@@ -20,7 +20,6 @@ from .library_models import Change, Inspection, KeptItem, LibraryItem, LibraryPa
 
 router = APIRouter(prefix="/api/v1", tags=["library"], route_class=JsonRoute)
 
-Service = Annotated[Held, Depends(held)]
 Label = Annotated[str, Query(max_length=2000, description="the file's name, whose suffix says how it is read")]
 Title = Annotated[str, Query(max_length=2000, description="by default the one in the file, or its name")]
 Tags = Annotated[str, Query(max_length=2000, description="words or phrases with commas between")]

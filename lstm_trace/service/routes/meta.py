@@ -6,7 +6,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
 from ... import __version__
 from ...base.files import read_data
@@ -16,7 +16,7 @@ from ...examples import examples, text
 from ...report.content.notations import NOTATIONS
 from ...report.languages import languages
 from ...report.languages.strings import words
-from ..held import held
+from ..held import Service
 from ..json_body import JsonRoute
 from ..settings import Limits
 from ..work import equations
@@ -40,9 +40,9 @@ async def health() -> Any:
 
 
 @router.get("/limits", response_model=Limits)
-async def limits(request: Request) -> Any:
+async def limits(service: Service) -> Any:
     """What a request may cost. `lstm-trace serve --help` has the options that change it."""
-    return held(request).settings.limits
+    return service.settings.limits
 
 
 @router.get("/cells", response_model=list[CellKind])
@@ -75,27 +75,27 @@ async def choices() -> Any:
 
 
 @router.post("/equations", response_model=CellText)
-async def read_equations(request: Request, body: Equations) -> Response:
+async def read_equations(service: Service, body: Equations) -> Response:
     """Read equations, and say what they need; a fault is answered with the row and a caret under the place."""
-    return await held(request).jobs.reply(equations.read, body.equations)
+    return await service.jobs.reply(equations.read, body.equations)
 
 
 @router.get("/jobs/{id}", response_model=JobRecord, tags=["jobs"])
-async def job(request: Request, id: str) -> Response:
+async def job(service: Service, id: str) -> Response:
     """How far a computation is that took longer than a second, and its result."""
-    return Response(held(request).jobs.find(id).text(), media_type="application/json")
+    return Response(service.jobs.find(id).text(), media_type="application/json")
 
 
 @router.get("/jobs/{id}/result", tags=["jobs"], response_class=Response)
-async def job_result(request: Request, id: str) -> Response:
+async def job_result(service: Service, id: str) -> Response:
     """The reply itself, with its status and type, as it would have come within a second."""
-    return held(request).jobs.result(id)
+    return service.jobs.result(id)
 
 
 @router.delete("/jobs/{id}", status_code=204, tags=["jobs"])
-async def cancel_job(request: Request, id: str) -> None:
+async def cancel_job(service: Service, id: str) -> None:
     """Stop a computation; of one that is done, drop the result."""
-    held(request).jobs.cancel(id)
+    service.jobs.cancel(id)
 
 
 @lru_cache(maxsize=1)

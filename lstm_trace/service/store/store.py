@@ -49,10 +49,14 @@ class Store:
         beside = Path(str(self.database.url.database)).with_suffix(".files")
         self.folder = Path(folder or (beside if self.database.is_sqlite else "lstm-trace.files")).absolute()
         self.most_items = most_items
-        with self.database.reading() as connection:
-            own = connection.scalars(sa.select(STORE.c.id)).one()
-        claim(self.folder, own)
-        self.missing = sweep(self.folder, self._ids)
+        try:
+            with self.database.reading() as connection:
+                own = connection.scalars(sa.select(STORE.c.id)).one()
+            claim(self.folder, own)
+            self.missing = sweep(self.folder, self._ids)
+        except BaseException:
+            self.close()
+            raise
         if self.missing:
             text = "%s: the files of %s that the library lists are not here; were they moved?"
             logging.getLogger(__name__).warning(text, self.folder, counted(len(self.missing), "item"))

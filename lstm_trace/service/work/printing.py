@@ -21,6 +21,8 @@ from ...trace.trace import Trace
 from .kept import opened
 
 Options = Mapping[str, Any]
+#: Characters of a title in the name of a file.
+LONGEST = 60
 #: Suffix of a file to its type.
 MEDIA = {
     ".yaml": "application/yaml",
@@ -86,7 +88,9 @@ def _named(title: str) -> str:
     >>> _named("Question 22, the ../whole\r\nstep"), _named("…"), _named("Größe: 3")
     ('Question-22-the-whole-step', 'run', 'Größe-3')
     """
-    return re.sub(r"[\W_]+", "-", title).strip("-")[:60].rstrip("-") or "run"
+    text = re.sub(r"[\W_]+", "-", title).strip("-")
+    whole = text[:LONGEST].rpartition("-")[0] if len(text) > LONGEST else text
+    return whole or text[:LONGEST] or "run"
 
 
 def _problem(trace: Trace, _: Options) -> bytes:

@@ -19,12 +19,14 @@ from ...formulas.blocks import Items
 from ...formulas.numbers import Style
 from ...formulas.plain import Plain
 from ...formulas.values import Values
+from ...one_value.derivation import derivation
 from ...report.content import notations
 from ...report.diagram import diagram
 from ...report.extent import view
 from ...report.formats import text
 from ...report.in_words.section import in_words
 from ...report.languages.strings import words
+from ...report.options import options_of
 from ...trace.address import positions
 from ...trace.rows import Selection
 from ...trace.trace import Trace
@@ -86,7 +88,7 @@ def values(path: str, part: Part, most: int) -> bytes:
     trace = opened(path)
     stages, left = forward_stages(trace.at(part.layer, part.direction).stages), 0
     steps, rows = span(part.t, "t", trace.span), _rows(trace, part.batch)
-    known = {name for stage in stages for name in trace.lines.get(stage.scope, {})}
+    known = dict.fromkeys(name for stage in stages for name in trace.lines.get(stage.scope, {}))
     for name in part.line:
         if name not in known:
             raise MissingError(f"no line {name!r} was recorded{nearest(name, known, 'there are')}")
@@ -151,7 +153,7 @@ def step(
     trace = looked_at(opened(path), look)
     stage = place(trace, layer, direction)
     t = span(str(t), "t", trace.span).start
-    at, scope, values = trace.index(t), stage.scope, Values(trace, Style(_digits(look)))
+    at, scope, values = trace.index(t), stage.scope, Values(trace, replace(style(trace, look), digits=_digits(look)))
     _rows(trace, batch)
 
     def read(name: str) -> Any:
@@ -187,9 +189,14 @@ def step(
 def said(trace: Trace, stage: Stage, t: int, batch: int, look: Look) -> list[str]:
     """What the gates and states did at one step, in sentences."""
     chosen = Selection(layer=stage.layer, direction=stage.direction, steps=slice(t, t + 1 or None), batch=batch)
-    shown = view(trace, "scalar", Style(4 if look.digits is None else look.digits), chosen, False, look.language)
+    shown = view(trace, "scalar", style(trace, look), chosen, False, look.language)
     printer = text.Printer(Plain(trace.header.symbols), 80)
     return [printer.text(row) for block in in_words(shown) if isinstance(block, Items) for row in block.rows]
+
+
+def style(trace: Trace, look: Look) -> Style:
+    """How a report shows the numbers."""
+    return options_of("text", digits=look.digits).numbers([trace])
 
 
 def picture(path: str, layer: int | None, direction: str | None, look: Look) -> bytes:
@@ -207,9 +214,8 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
 
 def at(path: str, address: str, of: str | None, look: Look) -> bytes:
     """One value with its equation, operands, readers and gradient."""
-    from ...report.derivation import derivation  # type: ignore
-
-    return dumped(derivation(opened(path), address, of=of, **look._asdict()).record())
+    found = derivation(opened(path), address, of, look.notation, look.language, look.digits, look.count_from, {})
+    return dumped(found.record())
 
 
 def looked_at(trace: Trace, look: Look) -> Trace:
@@ -222,7 +228,7 @@ def looked_at(trace: Trace, look: Look) -> Trace:
 def drawing(trace: Trace, stage: Stage, look: Look) -> diagram.Picture:
     """The drawing of a stage; finding places for its parts takes some 20 ms, so that it is kept by all it shows."""
     symbols = trace.header.symbols
-    room = _room(stage, Values(trace, Style(_digits(look))), _digits(look))
+    room = _room(stage, Values(trace), _digits(look))
     key = stage.cell.text, stage.computed, look.language, trace.header.count_from
     return _drawn(_Drawn((stage.scope, *key, tuple(room.items()), tuple(symbols.items())), stage, symbols))
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...base.arrays import to_array, to_list, word
+from ...cell.lines import Cell
+from ...cell.parse import parse
 from ...engine.rerun import in_arithmetic
 from ...errors import OptionError, TooLargeError
 from ...examples import text
+from ...model.edit import PADDED
 from ...model.edit import edit as change
 from ...model.model import Model
 from ...model.problem import read_problem
 from ...model.sources import prepare
 from ...printable import json_text
+from ...trace.address import INITIAL, line_name
 from ...trace.files import trace_file
 from ...trace.files.schema import LayoutSpec, validate
 from ...trace.files.trace_file import is_trace
@@ -69,7 +73,7 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
         return Made(wanted=wanted)
     edits = {one.address: to_list(one.value) for one in spec.edits}
     recipe = Recipe(_source(spec), edits, "" if item is None else item.sha256)
-    return _made(recipe, Path(folder), bounds, lambda: _from_source(recipe, bounds, item))
+    return _made(recipe, Path(folder), bounds, lambda: _edited(_ran(spec, bounds, item), edits, spec.equations, bounds))
 
 
 def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Made:
@@ -80,12 +84,18 @@ def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Ma
     recipe = before._replace(edits={**kept, **more})  # the last value of an address, where it came
     others: dict[str, Any] = {name: getattr(said, name) for name in CHANGES if name in said.model_fields_set}
     if not others:
-        return _made(recipe, parent.parent, bounds, lambda: edited(opened(path), more, None, bounds), parent)
+        return _made(recipe, parent.parent, bounds, lambda: _edited(opened(path), more, None, bounds), parent)
     spec = validate(Spec, before.source, "the source").model_copy(update=others)
     if wanted := _wanted(spec, item):
         return Made(wanted=wanted)
+    base = _ran(spec, bounds, item)
+    if "equations" in others:  # earlier edits of what these do not have go, as their weights do
+        cells = [stage.cell for stage in base.stages] if spec.equations is None else [parse(spec.equations)]
+        known = _names(cells) | more.keys()
+        kept = {place: value for place, value in recipe.edits.items() if {place, line_name(place)} & known}
+        recipe = recipe._replace(edits=kept)
     recipe = recipe._replace(source=_source(spec))
-    return _made(recipe, parent.parent, bounds, lambda: _from_source(recipe, bounds, item), parent)
+    return _made(recipe, parent.parent, bounds, lambda: _edited(base, recipe.edits, spec.equations, bounds), parent)
 
 
 def reply(path: str) -> bytes:
@@ -110,10 +120,7 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
     path, above = folder / f"{recipe.id}.safetensors", None if parent is None else parent.stem
     if new := not path.with_suffix(".json").exists():
         began = time.perf_counter()
-        try:
-            trace = run()
-        except MemoryError:
-            raise TooLargeError("not enough memory; trace fewer steps, rows or lines") from None
+        trace = run()
         trace_file.save(trace, path)
         said = {"id": path.stem, "href": f"/api/v1/runs/{path.stem}", **described(trace, bounds.live)}
         said |= {"bytes": path.stat().st_size, "seconds": round(time.perf_counter() - began, 6)}
@@ -124,17 +131,19 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
     return Made(path.stem, found.answer(above or found.parent, changed), new)
 
 
-def _from_source(recipe: Recipe, bounds: Bounds, item: Item | None) -> Trace:
-    """The run of a recipe from the beginning."""
-    spec = validate(Spec, recipe.source, "the source")
-    trace = _ran(spec, bounds, item)
-    if spec.arithmetic is not None:
-        trace = in_arithmetic(trace, spec.arithmetic)
-    return edited(trace, recipe.edits, spec.equations, bounds)
+def _names(cells: Iterable[Cell]) -> set[str]:
+    """What an edit may name in one of some cells."""
+    found = {name for cell in cells for name in (*cell.by_name, *cell.inputs, *cell.states, *cell.parameters)}
+    return found | {INITIAL.get(name, name) for name in found} | {"x", *PADDED}
 
 
 def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
-    """The run of a spec's source: of a problem, or of a file of the library."""
+    """The run of a spec's source, a problem or a file of the library, in the arithmetic that it names."""
+    trace = _of_source(spec, bounds, item)
+    return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)
+
+
+def _of_source(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first")}
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
     if item is None:
@@ -169,7 +178,7 @@ def check(numbers: int, bounds: Bounds) -> None:
         )
 
 
-def edited(trace: Trace, edits: Mapping[str, Any], equations: str | None, bounds: Bounds) -> Trace:
+def _edited(trace: Trace, edits: Mapping[str, Any], equations: str | None, bounds: Bounds) -> Trace:
     """A trace with other premises, or other equations; as it is where there are none."""
     if not edits and equations is None:
         return trace

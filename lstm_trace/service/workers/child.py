@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
 from pickle import loads
-from typing import IO, Any, NoReturn
+from typing import IO, NoReturn
 
 from ...errors import LstmTraceError, TooLargeError
 from .frames import CALL, ERROR, READY, RESULT, TOLD, pickled, receive, send
@@ -86,13 +86,15 @@ def _answer(call: bytes, outbox: IO[bytes]) -> tuple[bytes, bytes]:
         return ERROR, pickled(error)
     except MemoryError:
         return ERROR, pickled(TooLargeError("not enough memory; trace fewer steps, rows or lines"))
-    except BaseException as error:  # SystemExit as well: only the server ends a worker
+    except Exception as error:
         return ERROR, _carried(error)
+    except BaseException as error:  # raised in the server, SystemExit would end that
+        return ERROR, pickled(_plain(error, traceback.format_exc()))
     finally:
         heard_by(None)
 
 
-def _carried(error: BaseException) -> bytes:
+def _carried(error: Exception) -> bytes:
     """An unexpected error with its traceback as a note, for the log of the server."""
     said = traceback.format_exc()
     error.add_note(said)
@@ -104,7 +106,7 @@ def _carried(error: BaseException) -> bytes:
     return content
 
 
-def _plain(error: BaseException, said: str) -> Any:
+def _plain(error: BaseException, said: str) -> RuntimeError:
     plain = RuntimeError(f"{type(error).__name__}: {error}")
     plain.add_note(said)
     return plain

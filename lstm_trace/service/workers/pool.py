@@ -114,8 +114,9 @@ class Workers:
 
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[Process]:
-        """A process that is ready; afterwards it, or one in its place, is idle again."""
-        process = self._idle.pop()
+        """A process, one that has its imports if there is; afterwards it, or one in its place, is idle again."""
+        process = next((process for process in reversed(self._idle) if process.ready), self._idle[0])
+        self._idle.remove(process)
         try:
             if not process.alive:  # killed from outside while it was idle
                 process = await self._renewed(process)

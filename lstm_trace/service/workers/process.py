@@ -24,7 +24,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 class Process:
     """A process that computes. The methods block; one thread calls at a time, and any may `kill`.
 
-    memory: bytes that it may allocate. modules: what it imports before the first call.
+    memory: bytes that it may allocate. modules: what it imports before the first call. ready: whether it has.
     """
 
     def __init__(self, memory: int, modules: tuple[str, ...]) -> None:
@@ -44,7 +44,7 @@ class Process:
         assert self._child.stdout is not None
         self._to, self._from = self._child.stdin, self._child.stdout
         self._called = threading.Lock()
-        self._ready = False
+        self.ready = False
 
     @property
     def pid(self) -> int:
@@ -67,14 +67,14 @@ class Process:
     def wait_ready(self) -> None:
         """Wait until everything is imported. Raises DiedError where the process ended before."""
         with self._called:
-            if self._ready:
+            if self.ready:
                 return
             try:
                 kind, _ = receive(self._from)
             except (EOFError, OSError):
                 raise DiedError("a process that computes could not be started; the server's messages say why") from None
             assert kind == READY
-            self._ready = True
+            self.ready = True
 
     def call(self, call: bytes, told: Told | None) -> Any:
         """What a call, a pickled function and its arguments, returns.

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import Array, to_array, to_list, word
-from ..base.files import written
-from ..errors import FileError, LstmTraceError
-from ..trace.argument_types import checked
-from ..trace.files import trace_file
-from ..trace.trace import Trace
+from .base.arrays import Array, to_array, to_list, word
+from .base.files import written
+from .errors import FileError, LstmTraceError
+from .trace.argument_types import checked
+from .trace.files import trace_file
+from .trace.trace import Trace
 
 #: Seconds to wait for an answer; the server ends a computation long before.
 PATIENCE = 60.0

@@ -1,0 +1,126 @@
+"""Which number of a trace an address names, and what that is: a line, or a premise."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, cast
+
+from ..base.arrays import Array
+from ..cell.lines import Line
+from ..cell.network import VALID, Stage
+from ..errors import MissingError
+from ..trace.address import STATE, line_name
+from ..trace.addresses import Key, origin
+from ..trace.addresses import address as full
+from ..trace.trace import Trace
+
+Kind = Literal["line", "parameter", "input", "initial", "given", "sum"]
+
+
+class Place(NamedTuple):
+    """Where one number was made; step and row are None for a parameter, and for what is gathered over all steps.
+
+    scope: empty for x. t: the position in the input; of an initial state the step that reads it.
+    """
+
+    scope: str
+    name: str
+    t: int | None
+    b: int | None
+    unit: tuple[int, ...]
+
+    def stage(self, trace: Trace) -> Stage | None:
+        """The stage whose line, state, input or parameter it is; None for x, and a scope that has parameters alone."""
+        return next((stage for stage in trace.stages if stage.scope == self.scope), None)
+
+    def line(self, trace: Trace) -> Line | None:
+        """The line that it is a unit of; None for a premise."""
+        stage = self.stage(trace)
+        return None if stage is None or self.t is None else stage.cell.by_name.get(self.name)
+
+    def kind(self, trace: Trace) -> Kind:
+        """What it is."""
+        stage = self.stage(trace)
+        if self.t is None:
+            return "sum" if self.name in trace.sums.get(self.scope, {}) else "parameter"
+        if not self.scope or stage is None or stage.sources.get(self.name) == VALID:
+            return "input"
+        if self.line(trace) is not None:
+            return "line"
+        return "initial" if self.name in stage.cell.states else "given"
+
+    def address(self, trace: Trace) -> str:
+        """The full address."""
+        return full(trace, self)
+
+    def array(self, trace: Trace) -> Array:
+        """The values at its step and row, (width,); of a parameter its own shape. Raises MissingError."""
+        if not self.scope:
+            values = trace.x
+        elif self.name in trace.sums.get(self.scope, {}) and self.t is None:
+            return trace.sums[self.scope][self.name]
+        elif self.t is None:
+            return trace.parameters[self.scope][self.name]
+        else:
+            at = trace.index(self.t)
+            values = trace.operand(self.scope, self.name, slice(at, at + 1))
+            if values is not None:
+                return values[0, self.b]
+        if values is None:
+            raise MissingError(f"{self.scope}/{self.name} was not recorded")
+        return cast(Array, values[trace.index(self.t or 0), self.b])
+
+
+def place_of(trace: Trace, key: Key) -> Place:
+    """The place where a number was made that a line reads by the name and step in `key`; see `addresses.origin`.
+
+    An adjoint reads the parameters of its forward stage.
+    """
+    scope, name, t, _, index = key
+    if scope and t is None:
+        return Place(trace.stage(scope).owner, name, None, None, tuple(index))
+    return Place(*origin(trace, key))
+
+
+def located(trace: Trace, text: str) -> Place:
+    """The number that an address names; the unit may be left out where there is one.
+
+    A state is the line of the step before, and the initial state at the first step. Raises MissingError.
+    """
+    name = line_name(text)
+    state = STATE.get(name, name)
+    carried = {s: line for stage in trace.stages for s, line in stage.cell.states.items()}
+    if state in carried and not any(name in here for here in trace.lines.values()):
+        place = _state(trace, text, name, state, carried[state])
+    else:
+        address = trace.locate(text)
+        scope = "" if address.layer is None else address.scope
+        single = "x_t" if not scope else name
+        place = Place(scope, single, address.t, address.b, address.unit or ())
+        if scope and address.t is not None:
+            place = place_of(trace, place)
+    values = place.array(trace)
+    index = place.unit or (0,) * values.ndim
+    if not place.unit and values.size > 1:
+        last = ",".join(str(n - 1) for n in values.shape)
+        first = ",".join("0" for _ in values.shape)
+        raise MissingError(f"{text!r} is {values.size} values: name one, from {name}[{first}] to {name}[{last}]")
+    if len(index) != values.ndim or any(n >= size for n, size in zip(index, values.shape, strict=True)):
+        units = " and ".join(f"0 to {n - 1}" for n in values.shape)
+        raise MissingError(f"{text!r}: {name} has {'units' if values.ndim == 1 else 'rows and columns'} {units}")
+    return place._replace(unit=index)
+
+
+def _state(trace: Trace, text: str, name: str, state: str, line: str) -> Place:
+    """An initial state by its short name or its own, or a state at a step."""
+    try:
+        address = trace.locate(text)
+    except MissingError:
+        if name != state:
+            raise
+        at = text.rindex(name)  # a state has the steps of the line that it carries
+        address = trace.locate(text[:at] + line + text[at + len(name) :])
+        return place_of(trace, (address.scope, state, address.t, address.b, address.unit or ()))
+    if state not in trace.initial.get(address.scope, {}):
+        raise MissingError(f"{text!r}: nothing that was computed reads that initial state")
+    first = trace.span[-1] if trace.stage(address.scope).backwards else trace.span[0]
+    return Place(address.scope, state, first, address.b, address.unit or ())

@@ -1,0 +1,145 @@
+"""What there is: compared with the package itself and, for equations, with the command line's messages."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+import lstm_trace
+from lstm_trace.errors import CellError
+
+from ... import ROOT
+from ...support.serving import Server, serving
+
+pytest.importorskip("fastapi")
+
+from lstm_trace.service.routes.meta import ARITHMETICS
+from lstm_trace.service.settings import Limits
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("meta"), "--seconds", "7.5", "--at-once", "1") as found:
+        yield found
+
+
+def ask(server: Server, path: str, body: Any = None, method: str = "") -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+    try:
+        text = None if body is None else json.dumps(body)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        connection.request(method or ("GET" if body is None else "POST"), f"/api/v1{path}", text, headers)
+        reply = connection.getresponse()
+        content = reply.read()
+        return reply.status, json.loads(content) if content else None
+    finally:
+        connection.close()
+
+
+def test_health_and_limits(server: Server) -> None:
+    assert ask(server, "/health") == (200, {"status": "ok", "version": lstm_trace.__version__})
+    status, found = ask(server, "/limits")
+    assert (status, found["seconds"], found["at_once"]) == (200, 7.5, 1)
+    assert found["body_bytes"] == 64_000_000
+    assert found.keys() == Limits.model_fields.keys()
+
+
+def test_cells_are_runnable_texts(server: Server) -> None:
+    _, found = ask(server, "/cells")
+    assert [cell["name"] for cell in found] == ["lstm", "slstm", "gru", "rnn"]
+    for cell in found:
+        status, read = ask(server, "/equations", {"equations": cell["equations"]})
+        assert status == 200
+        assert {"h_prev"} <= read["states"].keys()
+        assert "bias" in cell["options"]
+    assert found[0]["title"] == "An LSTM cell"
+
+
+def test_examples_are_those_of_the_command_line(server: Server) -> None:
+    _, found = ask(server, "/examples")
+    assert found[0] == {"name": "q19", "title": "Question 19, the input gate"}
+    files = {path.stem: path for path in (ROOT / "lstm_trace" / "examples").glob("*.yaml")}
+    assert {example["name"] for example in found} == files.keys()
+    for name, path in files.items():
+        assert ask(server, f"/examples/{name}") == (200, yaml.safe_load(path.read_text("utf-8")))
+    status, problem = ask(server, "/examples/q2")
+    assert (status, problem["type"]) == (404, "/problems/not-found")
+    assert problem["detail"].startswith("there is no example 'q2'; did you mean 'q")
+
+
+def test_choices_are_all_understood(server: Server) -> None:
+    _, found = ask(server, "/choices")
+    assert {"code": "de", "name": "Deutsch"} in found["languages"]
+    assert len({one["name"] for one in found["languages"]}) == len(found["languages"]) >= 5
+    assert found["notations"][0] == "exercise"
+    assert {"report.pdf", "problem.yaml", "values.csv"} <= set(found["formats"])
+    weights, x = {"W_x": [[math.pi]]}, [[1.0]]
+    for name in found["arithmetics"]:
+        trace = lstm_trace.run(weights, x, cell={"equations": "h_t = W_x @ x_t"}, arithmetic=name)
+        assert abs(trace["h_t"].item() - math.pi) > 0, name
+    assert found["arithmetics"] == list(ARITHMETICS)
+
+
+def test_equations_say_what_they_need(server: Server) -> None:
+    text = "z_t = W_x @ x_t + W_h @ h_prev + b\nh_t = tanh(z_t)\ncarry: h_prev <- h_t\noutput: h_t"
+    assert ask(server, "/equations", {"equations": text}) == (
+        200,
+        {
+            "lines": [
+                {"name": "W_x @ x_t", "op": "matvec"},
+                {"name": "W_h @ h_prev", "op": "matvec"},
+                {"name": "z_t", "op": "add"},
+                {"name": "h_t", "op": "tanh"},
+            ],
+            "parameters": ["W_x", "W_h", "b"],
+            "inputs": ["x_t"],
+            "states": {"h_prev": "h_t"},
+            "output": "h_t",
+        },
+    )
+
+
+@pytest.mark.parametrize("text", ["h_t = tang(x_t)", "a = W @\nb = 1 +", "", "x" * 70_000, "h = " + "(" * 5000])
+def test_equations_that_are_wrong_have_the_message_of_the_parser(server: Server, text: str) -> None:
+    with pytest.raises(CellError) as expected:
+        lstm_trace.run({}, [[1.0]], cell={"equations": text or " "})
+    status, found = ask(server, "/equations", {"equations": text or " "})
+    assert status == 422
+    for problem in found["problems"]:
+        assert problem in str(expected.value)
+    if "tang" in text:
+        assert found["detail"].splitlines()[1:] == ["    h_t = tang(x_t)", "          ^"]
+
+
+def test_jobs_that_are_not_there(server: Server) -> None:
+    for method in ("GET", "DELETE"):
+        status, found = ask(server, "/jobs/none", method=method)
+        assert (status, found["title"]) == (404, "Nothing is at this address")
+
+
+def test_the_description(server: Server) -> None:
+    _, found = ask(server, "/openapi.json")
+    assert found["info"]["version"] == lstm_trace.__version__
+    assert "HTTPValidationError" not in json.dumps(found)
+    for path, operations in found["paths"].items():
+        assert path.startswith("/api/v1/")
+        for method, operation in operations.items():
+            assert operation.get("description"), (method, path)
+            assert list(operation["responses"]["4XX"]["content"]) == ["application/problem+json"], path
+    fields = found["components"]["schemas"]["Limits"]["properties"]
+    assert all(field["description"] for field in fields.values())
+
+
+def test_a_request_of_meta_is_quick(server: Server) -> None:
+    ask(server, "/equations", {"equations": "h_t = x_t"})
+    began = time.perf_counter()
+    for _ in range(20):
+        assert ask(server, "/equations", {"equations": "h_t = x_t"})[0] == 200
+    assert (time.perf_counter() - began) / 20 < 0.05

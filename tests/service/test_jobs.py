@@ -1,0 +1,212 @@
+"""What takes longer than a moment is a job: followed, cancelled, and kept for a while."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lstm_trace.errors import LstmTraceError
+
+from ..support import worker_calls as calls
+
+anyio = pytest.importorskip("anyio")
+pytest.importorskip("fastapi")
+
+from starlette.responses import FileResponse, Response  # noqa: E402
+
+from lstm_trace.service.errors import UnknownError  # noqa: E402
+from lstm_trace.service.jobs import Jobs  # noqa: E402
+from lstm_trace.service.settings import Limits  # noqa: E402
+from lstm_trace.service.workers import Workers  # noqa: E402
+
+
+def with_jobs(test: Callable[[Jobs], Awaitable[Any]], **limits: Any) -> Any:
+    given = Limits.model_validate({"at_once": 1, "reply_within": 0.2, **limits})
+
+    async def run() -> Any:
+        async with Workers(given) as workers, Jobs(workers, given) as jobs:
+            return await test(jobs)
+
+    return anyio.run(run)
+
+
+def read(jobs: Jobs, id: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(jobs.find(id).text())
+    return found
+
+
+async def ended(jobs: Jobs, id: str) -> dict[str, Any]:
+    """The record of a job once it does not run."""
+    with anyio.fail_after(10):
+        while (found := read(jobs, id))["state"] == "running":
+            await anyio.sleep(0.02)
+    return found
+
+
+async def begun(jobs: Jobs, *call: Any, **options: Any) -> str:
+    """The id of a job."""
+    reply = await jobs.reply(*call, **options)
+    assert reply.status_code == 202
+    found = json.loads(bytes(reply.body))
+    assert found["state"] == "running"
+    assert reply.headers["location"] == found["href"] == f"/api/v1/jobs/{found['id']}"
+    return str(found["id"])
+
+
+def test_what_is_quick_is_answered_at_once(tmp_path: Path) -> None:
+    async def test(jobs: Jobs) -> None:
+        reply = await jobs.reply(calls.told_json, '{"a": 1}', status=201, headers={"X-Own": "yes"})
+        assert (reply.status_code, reply.body, reply.media_type) == (201, b'{"a": 1}', "application/json")
+        assert reply.headers["x-own"] == "yes"
+        file = await jobs.reply(calls.written, str(tmp_path / "f"), media="application/octet-stream")
+        assert isinstance(file, FileResponse)
+        with pytest.raises(LstmTraceError, match="found too late"):
+            await jobs.reply(calls.raise_after, 0.0)
+        assert not jobs._kept
+
+    with_jobs(test)
+
+
+def test_what_takes_longer_is_followed() -> None:
+    async def test(jobs: Jobs) -> None:
+        id = await begun(jobs, calls.told_json, '{"a": [1, "NaN"]}', 0.5, status=201)
+        found = read(jobs, id)
+        assert (found["state"], found["progress"], "result" in found) == ("running", None, False)
+        assert 0.15 < found["seconds"] < 0.45
+        with pytest.raises(UnknownError, match="the job is running, and has no result"):
+            jobs.result(id)
+        found = await ended(jobs, id)
+        assert (found["state"], found["progress"], found["result"]) == ("done", 1.0, {"a": [1, "NaN"]})
+        assert 0.45 < found["seconds"] < 2
+        assert read(jobs, id)["seconds"] == found["seconds"]
+        assert (jobs.result(id).status_code, jobs.result(id).body) == (201, b'{"a": [1, "NaN"]}')
+        jobs.cancel(id)
+        with pytest.raises(UnknownError, match="there is no job of this id"):
+            jobs.find(id)
+
+    with_jobs(test)
+
+
+def test_a_result_that_is_no_json_has_an_address() -> None:
+    async def test(jobs: Jobs) -> None:
+        id = await begun(jobs, calls.told_json, "# Title", 0.4, media="text/markdown")
+        assert (await ended(jobs, id))["result"] == {"href": f"/api/v1/jobs/{id}/result"}
+        assert jobs.result(id).body == b"# Title"
+
+    with_jobs(test)
+
+
+def test_progress_is_shown() -> None:
+    async def test(jobs: Jobs) -> None:
+        async def work(told: Any) -> Response:
+            return Response(await jobs.workers.call(calls.tell_steps, 20, 0.05, told=told))
+
+        reply = await jobs.follow(work)
+        id = json.loads(bytes(reply.body))["id"]
+        seen = []
+        while (found := read(jobs, id))["state"] == "running":
+            seen.append(found["progress"])
+            await anyio.sleep(0.05)
+        shown = [progress for progress in seen if progress is not None]
+        assert shown == sorted(shown)
+        assert len(set(shown)) > 3
+        assert 0 < shown[0] < 0.6 < shown[-1] <= 1
+
+    with_jobs(test)
+
+
+def test_a_job_that_fails_has_the_problem() -> None:
+    async def test(jobs: Jobs) -> None:
+        found = await ended(jobs, id := await begun(jobs, calls.raise_after, 0.4))
+        assert found["state"] == "failed"
+        assert (found["problem"]["status"], found["problem"]["detail"]) == (422, "found too late")
+        with pytest.raises(LstmTraceError, match="found too late"):
+            jobs.result(id)
+        slow = await ended(jobs, await begun(jobs, calls.sleep, 30))
+        assert slow["problem"]["type"] == "/problems/too-long"
+        assert slow["problem"]["status"] == 422
+
+    with_jobs(test, seconds=0.8)
+
+
+def test_an_unexpected_failure_is_logged_and_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    async def work(told: Any) -> Response:
+        await anyio.sleep(0.3)
+        raise ZeroDivisionError("secret")
+
+    async def test(jobs: Jobs) -> None:
+        reply = await jobs.follow(work)
+        found = await ended(jobs, json.loads(bytes(reply.body))["id"])
+        assert found["problem"]["status"] == 500
+        assert "secret" not in json.dumps(found)
+
+    with_jobs(test)
+    assert "ZeroDivisionError: secret" in capsys.readouterr().err
+
+
+def test_a_job_that_is_cancelled_computes_no_longer(tmp_path: Path) -> None:
+    async def test(jobs: Jobs) -> None:
+        id = await begun(jobs, calls.spin, str(tmp_path / "pid"))
+        pid = int((tmp_path / "pid").read_text())
+        jobs.cancel(id)
+        assert (await ended(jobs, id))["state"] == "cancelled"
+        assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text()
+        with pytest.raises(UnknownError, match="the job is cancelled"):
+            jobs.result(id)
+        assert (await jobs.reply(calls.told_json, "1")).status_code in (200, 202)
+
+    with_jobs(test, seconds=60)
+
+
+def test_whoever_goes_before_the_reply_stops_the_work(tmp_path: Path) -> None:
+    async def test(jobs: Jobs) -> None:
+        with anyio.move_on_after(0.5):
+            await jobs.reply(calls.spin, str(tmp_path / "pid"))
+        began = time.monotonic()
+        assert (await jobs.reply(calls.told_json, "1")).body == b"1"
+        assert time.monotonic() - began < 5  # and not the 60 s that the other may take
+        assert not jobs._kept
+
+    with_jobs(test, seconds=60, reply_within=10)
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        ({"jobs": 2}, 2),
+        ({"job_bytes": 25}, 2),  # ten bytes each
+        ({"job_bytes": 5}, 1),  # the newest stays, however large it is
+        ({}, 5),
+        ({"job_seconds": 0.01}, 0),
+    ],
+)
+def test_finished_jobs_are_bounded(limits: dict[str, Any], kept: int) -> None:
+    async def test(jobs: Jobs) -> list[str]:
+        ids = []
+        for k in range(5):
+            ids.append(await begun(jobs, calls.told_json, f'"1234567{k}"', 0.02))
+            await jobs._kept[ids[-1]].finished.wait()
+        await anyio.sleep(0.05)
+        left = []
+        for id in ids:
+            try:
+                left.append(read(jobs, id)["result"])
+            except UnknownError:
+                continue
+        return left
+
+    assert with_jobs(test, reply_within=0, **limits) == [f"1234567{k}" for k in range(5 - kept, 5)]
+
+
+def test_what_runs_at_the_end_is_stopped(tmp_path: Path) -> None:
+    async def test(jobs: Jobs) -> None:
+        await begun(jobs, calls.spin, str(tmp_path / "pid"))
+
+    began = time.monotonic()
+    with_jobs(test, seconds=60)
+    assert time.monotonic() - began < 5

@@ -1,0 +1,90 @@
+"""Runs of a folder: found by their ids, made by workers, shared by servers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstm_trace.errors import MissingError
+from lstm_trace.service.errors import GoneError, UnknownError
+
+pytest.importorskip("anyio")
+
+from lstm_trace.service.runs import Runs
+from lstm_trace.service.settings import Limits
+
+LIMITS = Limits()
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Here:
+    """Calls functions where it is."""
+
+    async def call(self, function: Callable[..., Any], *args: Any, told: Any = None) -> Any:
+        return function(*args)
+
+
+class Files:
+    """A library of one model."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "abc.npz"
+        np.savez(self.file, W_xi=np.ones((1, 1)), W_hi=np.ones((1, 1)))
+
+    def item(self, id: str) -> dict[str, Any]:
+        if id != "m1":
+            raise MissingError(f"there is no item {id!r}")
+        return {"sha256": "0" * 64, "label": "mine.npz"}
+
+    def path(self, id: str) -> Path:
+        return self.file
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    return Runs(tmp_path / "runs", LIMITS, Here(), Files(tmp_path))
+
+
+@pytest.mark.parametrize("run", ["", "..", "../../etc/passwd", "0" * 31, "0" * 33, "A" * 32, "0" * 31 + "\n", "0" * 32])
+async def test_an_id_that_is_none_is_not_looked_for(runs: Runs, run: str) -> None:
+    with pytest.raises(UnknownError, match="POST /api/v1/runs makes one"):
+        runs.path(run)
+
+
+async def test_a_run_is_made_found_and_dropped(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "runs", LIMITS.model_copy(update={"runs": 1}), Here(), Files(tmp_path))
+    made = await runs.make(b'{"example": "q22"}')
+    path = runs.path(made.id)
+    assert path.exists()
+    other = await runs.edit(made.id, b'{"edits": [{"address": "W_xi[0,0]", "value": 0.5}]}')
+    assert (other.new, json.loads(other.reply)["parent"]) == (True, made.id)
+    assert runs.path(other.id).exists()
+    with pytest.raises(GoneError, match="no longer kept"):
+        runs.path(made.id)
+    with pytest.raises(GoneError):
+        await runs.edit(made.id, b"{}")
+
+
+async def test_two_servers_share_a_folder(tmp_path: Path) -> None:
+    one, two = (Runs(tmp_path / "runs", LIMITS, Here(), Files(tmp_path)) for _ in range(2))
+    made = await one.make(b'{"example": "q22"}')
+    assert two.path(made.id) == one.path(made.id)
+    assert not (await two.make(b'{"example": "q22"}')).new
+
+
+async def test_a_model_of_the_library(runs: Runs) -> None:
+    spec = {"model": "m1", "x": [[1.0]], "equations": "h_t = tanh(W_xi @ x_t)\noutput: h_t"}
+    with pytest.raises(MissingError):
+        await runs.make(json.dumps({**spec, "model": "m2"}).encode())
+    with pytest.raises(MissingError, match=r"mine\.npz"):  # an LSTM needs more weights than it has
+        await runs.make(json.dumps(spec).encode())
