@@ -253,6 +253,7 @@ def test_nothing_runs_out_of_the_window(opened: Opening, link: str, width: int, 
     page.locator(".split-table").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     names = page.evaluate("""Array.from(document.querySelectorAll("#compare :is(button, a, input, select, summary)"))
-      .filter((one) => one.checkVisibility() && !(one.innerText?.trim() || one.getAttribute("aria-label") || one.labels?.length))
+      .filter((one) => one.checkVisibility()
+        && !(one.innerText?.trim() || one.getAttribute("aria-label") || one.labels?.length))
       .map((one) => one.outerHTML)""")
     assert json.dumps(names) == "[]"  # everything that can be reached has a name

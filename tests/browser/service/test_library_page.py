@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def empty(_needed: None, tmp_path: Path) -> str:  # type: ignore[misc]
+def empty(_needed: None, tmp_path: Path) -> Iterator[str]:
     """The address of a server whose library is empty."""
     with serving(tmp_path) as address:
         yield address
@@ -71,7 +72,7 @@ def test_upload_keep_edit_delete(opened: Opening, empty: str, tmp_path: Path) ->
     page.locator(".edit").get_by_label("Title").fill("My days")
     page.keyboard.press("Enter")
     row(page, "My days").wait_for()
-    assert "Edit title and tags of My days" == page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Edit title and tags of My days"
     page.reload()
     row(page, "My days").get_by_role("button", name="Delete").press("Enter")
     dialog = page.get_by_role("dialog")
@@ -89,8 +90,10 @@ def test_upload_keep_edit_delete(opened: Opening, empty: str, tmp_path: Path) ->
 def test_dropped_files_are_discarded(opened: Opening, empty: str) -> None:
     page = opened("#library", at=empty)
     page.evaluate(
-        """text => { const transfer = new DataTransfer(); transfer.items.add(new File([text], "dropped.yaml"));
-        for (const kind of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(kind, {bubbles: true, cancelable: true, dataTransfer: transfer})); }""",
+        """text => {
+          const dataTransfer = new DataTransfer(), event = {bubbles: true, cancelable: true, dataTransfer};
+          dataTransfer.items.add(new File([text], "dropped.yaml"));
+          for (const kind of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(kind, event)); }""",
         example("q22"),
     )
     page.locator(".upload").get_by_role("button", name="Discard").click()
@@ -140,7 +143,10 @@ def test_times_in_the_zone_of_the_reader(opened: Opening, server: str, stored: d
     time = row(page, "Before").locator("time")
     created = time.get_attribute("datetime") or ""
     hour = (int(created[11:13]) + 9) % 24  # Tokyo
-    assert f"{hour:02d}:{created[14:16]}" in time.inner_text() or f"{(hour - 1) % 12 + 1}:{created[14:16]}" in time.inner_text()
+    assert (
+        f"{hour:02d}:{created[14:16]}" in time.inner_text()
+        or f"{(hour - 1) % 12 + 1}:{created[14:16]}" in time.inner_text()
+    )
     assert "GMT+9" in (time.get_attribute("title") or "") or "JST" in (time.get_attribute("title") or "")
 
 

@@ -47,7 +47,15 @@ export function Picker({ id, label, title, placeholder, bench, kinds, choose, sa
 
   const close = () => { setOpen(false); setSearch(""); };
   const take = (option) => { close(); choose(option.source); };
+  // Enter before the answer is there takes its first, once it is
+  const awaited = useRef(false);
+  useEffect(() => {
+    if (stale || !awaited.current) return;
+    awaited.current = false;
+    if (options[0]) take(options[0]);
+  }, [stale]);
   const pressed = (event) => {
+    awaited.current = event.key === "Enter" && open && stale && !options[active];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (event.key === "Escape" && open) { event.preventDefault(); close(); }
     else if (event.key === "Enter" && open && options[active]) { event.preventDefault(); take(options[active]); }
