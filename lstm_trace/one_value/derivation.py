@@ -285,12 +285,10 @@ def _parts(back: Trace, place: Place) -> Iterable[float]:
             continue
         owner = back.stage(stage.owner)
         names = [place.name] if place.scope else [name for name, source in owner.sources.items() if source == X]
-        for line in dict.fromkeys(new for new, name in stage.cell.gradient if name in names):
-            if place.t is None:
-                yield float(back.sums[stage.scope][line][place.unit])
-                continue
-            at = back.index(place.t)
-            values = back.operand(stage.scope, line, slice(at, at + 1))
-            if values is not None:
-                yield float(values[0, place.b, place.unit[0]])
-            break
+        made = [new for new, name in stage.cell.gradient if name in names]
+        if place.t is None:
+            yield from (float(back.sums[stage.scope][new][place.unit]) for new in made)
+            continue
+        at = back.index(place.t)
+        for new in [new for new in made if new in stage.cell.by_name][:1]:  # a state has but what the next step brings
+            yield float(back.lines[stage.scope][new][at, place.b, place.unit[0]])

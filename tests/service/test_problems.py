@@ -60,6 +60,14 @@ def application() -> FastAPI:
     async def fail(what: str) -> None:
         raise ERRORS[what]
 
+    @router.get("/two")
+    async def get_two() -> int:
+        return 1
+
+    @router.post("/two")
+    async def post_two() -> int:
+        return 2
+
     @router.post("/body")
     async def body(found: Body, t: int = 0) -> Any:
         return found
@@ -143,6 +151,8 @@ def test_addresses_and_methods_that_are_not_there() -> None:
     reply = ask(APP, "/body", method="DELETE")
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
     assert told(reply)["title"] == "Method Not Allowed"
+    for path in ("/two", "/in/two"):
+        assert ask(APP, path, method="PUT").headers["allow"] == "GET, POST"
 
 
 NESTED = b'{"anything": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
