@@ -43,8 +43,8 @@ from .weights.read import Found, choose, read_model
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .client import Client
     from .one_value.derivation import Derivation
+    from .remote import Client
     from .report.sheet import Sheet
 
 
@@ -255,7 +255,7 @@ def client(url: str, token: str | None = None) -> Client:
     >>> client("http://127.0.0.1:8000")
     Client(url='http://127.0.0.1:8000')
     """
-    from .client import Client
+    from .remote import Client
 
     return Client(url, token)
 

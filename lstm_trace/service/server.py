@@ -47,7 +47,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
             app,
             lifespan="off",  # below: uvicorn would print the traceback of what the start raises
             ws="none",
-            log_level="warning",
+            log_level="critical",  # what is unexpected `problems` prints; a request that is cut off is nobody's fault
             access_log=False,  # its lines would hold tokens
             server_header=False,
             timeout_graceful_shutdown=GRACE,

@@ -67,13 +67,18 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state. Raises StoreError."""
-        with self.told(), self.engine.connect() as connection, connection.begin():
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self.told(), self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is kept whole, unless something is raised within. Raises StoreError."""
-        with self.told(), self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+        with (
+            self.told(),
+            self.engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def lock(self, connection: Connection) -> None:
@@ -117,11 +122,10 @@ class Database:
         end = time.monotonic() + PATIENCE
         while True:
             try:
-                with self.engine.connect() as connection:
-                    driver: Any = connection.connection.driver_connection
-                    driver.execute("PRAGMA journal_mode=WAL")
+                with self.engine.connect().execution_options(begin="") as connection:
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
                 return
-            except (OperationalError, self.engine.dialect.loaded_dbapi.OperationalError) as error:
+            except OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() > end:
                     raise
                 time.sleep(0.05)
@@ -134,9 +138,9 @@ def _own_transactions(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """Take the lock for writing at once: a reader that turned into a writer would be refused, and not wait."""
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    """Begin as the execution option says. A writer takes its lock at once: a reader that became one would not wait."""
+    if statement := connection.get_execution_options().get("begin", "BEGIN"):
+        connection.exec_driver_sql(statement)
 
 
 def _understood(url: str) -> URL:

@@ -119,7 +119,8 @@ def sweep(folder: Path, rows: Callable[[], set[str]]) -> list[str]:
         for name, (own, changed) in found.items():
             if changed < before and (name.startswith(".") or own not in ids):
                 (folder / name).unlink(missing_ok=True)
-        return sorted(ids - {own for own, _ in _listed(folder).values()})
+        lost = ids - {own for own, _ in _listed(folder).values()}
+        return sorted(lost & rows()) if lost else []  # a row goes before its file: one that is still there has none
 
 
 def _listed(folder: Path) -> dict[str, tuple[str, float]]:

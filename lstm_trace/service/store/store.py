@@ -49,10 +49,14 @@ class Store:
         beside = Path(str(self.database.url.database)).with_suffix(".files")
         self.folder = Path(folder or (beside if self.database.is_sqlite else "lstm-trace.files")).absolute()
         self.most_items = most_items
-        with self.database.reading() as connection:
-            own = connection.scalars(sa.select(STORE.c.id)).one()
-        claim(self.folder, own)
-        self.missing = sweep(self.folder, self._ids)
+        try:
+            with self.database.reading() as connection:
+                own = connection.scalars(sa.select(STORE.c.id)).one()
+            claim(self.folder, own)
+            self.missing = sweep(self.folder, self._ids)
+        except BaseException:
+            self.close()
+            raise
         if self.missing:
             text = "%s: the files of %s that the library lists are not here; were they moved?"
             logging.getLogger(__name__).warning(text, self.folder, counted(len(self.missing), "item"))
@@ -120,26 +124,6 @@ class Store:
             connection.execute(ITEMS.insert().values(row | {"created": datetime.now(UTC).replace(tzinfo=None)}))
             _tag(connection, new.id, named)
             return self._shown(connection, [self._row(connection, new.id)])[0]
-
-    def add(
-        self,
-        source: str | Path | Iterable[bytes],
-        facts: Mapping[str, Any],
-        label: str,
-        title: str = "",
-        tags: Iterable[str] = (),
-        once: bool = False,
-    ) -> Item:
-        """Keep a copy of a file, or of its bytes; the arguments are those of `keep`. Raises what `keep` raises."""
-        with self.part() as new:
-            if isinstance(source, str | Path):
-                with open(source, "rb") as file:
-                    while content := file.read(_CHUNK):
-                        new.write(content)
-            else:
-                for content in source:
-                    new.write(content)
-            return self.keep(new, facts, label, title, tags, once)
 
     # -- what is there -------------------------------------------------------------------------------------------
 

@@ -10,10 +10,10 @@ from ...support.asgi import Reply, ask
 
 pytest.importorskip("fastapi")
 
-from fastapi import FastAPI  # noqa: E402
+from fastapi import FastAPI
 
-from lstm_trace.service.problems import add_handlers  # noqa: E402
-from lstm_trace.service.routes.page import MEDIA, STATIC, page_router  # noqa: E402
+from lstm_trace.service.problems import add_handlers
+from lstm_trace.service.routes.page import MEDIA, STATIC, page_router
 
 
 def application(folder: Path) -> FastAPI:
