@@ -66,8 +66,9 @@ def _ends(writing: Writing, stage: Stage, place: Place) -> Iterator[str]:
 
 
 def _said(writing: Writing, key: str, **fields: str) -> str:
-    """The sentence of a key, beginning with a capital."""
-    text: Text = capital((writing.words.word(key, **fields),))
+    """The sentence of a key, beginning with a capital, or with the symbol that it begins with."""
+    told: Text = (writing.words.word(key, **fields),)
+    text = told if writing.words.table[key].startswith("{") else capital(told)
     return "".join(map(str, text)) + writing.words.word("stop")
 
 

@@ -12,11 +12,12 @@ from ..backpropagation.gradients import forward, loss_of, one_value, walked, wei
 from ..base.arrays import Array, word
 from ..cell.lines import Line
 from ..cell.network import Stage, X
+from ..errors import OptionError, nearest, raise_all
 from ..formulas.tree import Dots, Node, Num, formula, numbers, value, written_out
 from ..formulas.values import Values
 from ..report.content import notations
 from ..report.languages.strings import words
-from ..report.options import options_of
+from ..report.options import STYLE, options_of
 from ..trace.operands import one_row
 from ..trace.trace import Trace
 from ..verification.rounding import beyond, check_sums, derive_one
@@ -161,6 +162,11 @@ def derivation(
 
 def _writing(trace: Trace, notation: str, language: str, digits: Any, count_from: Any, options: Any) -> Writing:
     """How formulas are written. Raises OptionError."""
+    known = ("of", "notation", "language", "digits", "count_from", *STYLE, "trim")
+    raise_all(
+        OptionError,
+        (f"there is no argument {name!r}{nearest(name, known, 'there are')}" for name in set(options) - {*known}),
+    )
     chosen = options_of("md", digits=digits, count_from=count_from, **options)
     if count_from is not None:
         trace = replace(trace, header=replace(trace.header, count_from=count_from))
@@ -285,12 +291,10 @@ def _parts(back: Trace, place: Place) -> Iterable[float]:
             continue
         owner = back.stage(stage.owner)
         names = [place.name] if place.scope else [name for name, source in owner.sources.items() if source == X]
-        for line in dict.fromkeys(new for new, name in stage.cell.gradient if name in names):
-            if place.t is None:
-                yield float(back.sums[stage.scope][line][place.unit])
-                continue
-            at = back.index(place.t)
-            values = back.operand(stage.scope, line, slice(at, at + 1))
-            if values is not None:
-                yield float(values[0, place.b, place.unit[0]])
-            break
+        made = [new for new, name in stage.cell.gradient if name in names]
+        if place.t is None:
+            yield from (float(back.sums[stage.scope][new][place.unit]) for new in made)
+            continue
+        at = back.index(place.t)
+        for new in [new for new in made if new in stage.cell.by_name][:1]:  # a state has but what the next step brings
+            yield float(back.lines[stage.scope][new][at, place.b, place.unit[0]])

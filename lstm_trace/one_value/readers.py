@@ -55,7 +55,9 @@ def _passed(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[_Known]:
     yield stage, name, t
     after = t + (-1 if stage.backwards else 1)
     if after in trace.span:
-        yield from ((stage, state, after) for state, line in stage.cell.carry if line == name)
+        for state, line in stage.cell.carry:
+            if line == name:
+                yield from _passed(trace, stage, state, after)
     source = f"{stage.scope}/{name}"
     for other in trace.stages:
         for fed, of in other.sources.items():

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from .. import __version__
 from . import problems
+from .description import described
 from .disconnects import Disconnects
 from .held import Held
 from .jobs import Jobs
@@ -21,6 +20,7 @@ from .security import Guard
 from .settings import Settings
 from .store.store import Store
 from .uploads import add_files
+from .work.warming import warm
 from .workers import Workers
 
 ROUTERS = (meta.router, library.router, runs.router, views.router, comparisons.router, downloads.router)
@@ -47,12 +47,14 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        store = await to_thread.run_sync(Store, settings.store, settings.files, settings.limits.items)
-        with closing(store):
-            async with Workers(settings.limits) as workers, Jobs(workers, settings.limits) as jobs:
-                kept = Runs(store.folder / "runs", settings.limits, workers, store)
+        limits = settings.limits
+        async with Workers(limits, warm) as workers, Jobs(workers, limits) as jobs:  # which import meanwhile
+            store = await to_thread.run_sync(Store, settings.store, settings.files, limits.items)
+            with closing(store):
+                kept = Runs(store.folder / "runs", limits, workers, store)
                 app.state.held = Held(settings, workers, jobs, kept, store)
                 await add_files(app.state.held, settings.sources)
+                await workers.until_warm()  # or the first request would be answered by a job
                 yield
 
     app = FastAPI(
@@ -72,18 +74,5 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     app.add_middleware(Disconnects)
     app.add_middleware(Guard, settings=settings)  # added last, so it is asked first
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app
-
-
-def _described(app: FastAPI) -> dict[str, Any]:
-    """The description of the API, in which errors have the type that they are sent with."""
-    if app.openapi_schema is None:
-        found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        for path in found["paths"].values():
-            for operation in path.values():
-                for status, reply in operation["responses"].items():
-                    if status.startswith("4") and "application/json" in reply.get("content", {}):
-                        reply["content"][problems.MEDIA] = reply["content"].pop("application/json")
-        app.openapi_schema = found
-    return app.openapi_schema

@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from ..errors import LstmTraceError, MissingError, TooLargeError
 from ..printable import json_text, message
@@ -26,6 +27,7 @@ MEDIA = "application/problem+json"
 #: Problems of one document; the rest is counted.
 MOST = 50
 _READING = ("GET", "HEAD")
+_METHODS = (*_READING, "POST", "PUT", "PATCH", "DELETE")
 
 
 class ProblemDocument(BaseModel):
@@ -66,6 +68,8 @@ def add_handlers(app: FastAPI) -> None:
 
     async def answer(request: Request, error: Exception) -> Response:
         headers = dict(getattr(error, "headers", None) or {})
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(request))
         if isinstance(error, BusyError):
             headers["Retry-After"] = str(request.app.state.settings.limits.retry_after)
         if isinstance(error, BodyTooLargeError):  # the rest of it is not read
@@ -79,6 +83,17 @@ def add_handlers(app: FastAPI) -> None:
     for kind in (LstmTraceError, RequestValidationError, HTTPException, ClientDisconnect):
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of the request's address; Starlette says those of one route alone."""
+    routes = request.app.router.routes
+    scope = dict(request.scope)
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches(scope | {"method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def log(error: BaseException) -> None:

@@ -20,7 +20,8 @@ def extents(trace: Trace, name: str) -> dict[str, Sequence[int | str]]:
     """See `Trace.extents`."""
     steps: Sequence[int | str] = trace.span
     rows: Sequence[int | str] = range(trace.batch)
-    if name in ("x", "x_t") and trace.x is not None:
+    supplied = any(name in here for here in trace.given.values())  # of a part of a trace, what the layer below gave
+    if name in ("x", "x_t") and trace.x is not None and not supplied:
         return {"t": steps, "b": rows}
     stages, state = trace.stages, STATE.get(name, name)
     holders = {

@@ -225,7 +225,7 @@ def test_an_edit_of_a_small_cell_takes_some_milliseconds() -> None:
         trace = lt.run(own, rng.normal(size=(steps, units)))
         times = []
         for n in range(7):
-            start = time.perf_counter()
+            start = time.process_time()
             lt.edit(trace, {"W_xi[1,1]": float(n)})
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         assert min(times) < most

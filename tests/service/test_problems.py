@@ -60,6 +60,14 @@ def application() -> FastAPI:
     async def fail(what: str) -> None:
         raise ERRORS[what]
 
+    @router.get("/two")
+    async def get_two() -> int:
+        return 1
+
+    @router.post("/two")
+    async def post_two() -> int:
+        return 2
+
     @router.post("/body")
     async def body(found: Body, t: int = 0) -> Any:
         return found
@@ -143,6 +151,8 @@ def test_addresses_and_methods_that_are_not_there() -> None:
     reply = ask(APP, "/body", method="DELETE")
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
     assert told(reply)["title"] == "Method Not Allowed"
+    for path in ("/two", "/in/two"):
+        assert ask(APP, path, method="PUT").headers["allow"] == "GET, POST"
 
 
 NESTED = b'{"anything": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
@@ -204,6 +214,11 @@ def test_json_of_another_form(content: bytes, says: list[str]) -> None:
     assert told(reply)["problems"] == says
     assert b"kept" not in reply.body
     assert b"1e999" not in reply.body
+
+
+def test_a_key_that_commands_a_terminal_is_made_harmless() -> None:
+    (problem,) = told(post(b'{"a\\u001b[2J": 1}'))["problems"]
+    assert problem == "a\ufffd[2J: extra inputs are not permitted"
 
 
 def test_a_parameter_is_called_that() -> None:

@@ -87,6 +87,15 @@ def grow(size: int) -> int:
     return os.getpid()
 
 
+def warm() -> None:
+    time.sleep(0.5)
+    globals()["_warm"] = True
+
+
+def is_warm() -> bool:
+    return bool(globals().get("_warm"))
+
+
 def environment(name: str) -> str:
     return os.environ.get(name, "")
 

@@ -9,9 +9,8 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from pickle import loads
 from typing import IO, NoReturn
 
@@ -23,18 +22,17 @@ from .telling import heard_by
 DEBUG = "LSTM_TRACE_DEBUG"
 
 
-def main(memory: int, modules: Iterable[str]) -> NoReturn:
+def main(memory: int, warm: Callable[[], object]) -> NoReturn:
     """Serve calls from standard input until it ends.
 
-    memory: bytes that may be allocated. modules: imported before the first call, so that none waits for them.
+    memory: bytes that may be allocated. warm: called before the first call, so that none waits for imports.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, which ends us
     inbox, outbox = _taken_streams()
     if not os.environ.get(DEBUG):
         warnings.simplefilter("ignore")
     _bound(memory)
-    for module in modules:
-        import_module(module)
+    warm()
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(inbox, calls), daemon=True).start()
     send(outbox, READY)

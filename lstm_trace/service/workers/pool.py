@@ -21,10 +21,12 @@ from .process import Process
 from .telling import Told
 
 R = TypeVar("R")
-#: What a worker imports before its first call.
-MODULES = ("lstm_trace.api",)
 #: A worker that occupies more bytes after a call is replaced: memory that was freed in pieces does not come back.
 MOST_IDLE_BYTES = 600_000_000
+
+
+def nothing() -> None:
+    """What is done before the first call where there is nothing to do."""
 
 
 class Workers:
@@ -32,10 +34,11 @@ class Workers:
 
     Args:
         limits: how many compute at once and wait, for how long, and with how much memory.
+        warm: a function of a module, which every process calls before its first call.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, warm: Callable[[], object] = nothing) -> None:
+        self.limits, self.warm = limits, warm
         self.waiting = 0
         self._stopped = False
         self._turns = anyio.Semaphore(limits.at_once, fast_acquire=True)
@@ -45,14 +48,14 @@ class Workers:
         self._threads = anyio.CapacityLimiter(4 * limits.at_once + 4)
 
     async def start(self) -> None:
-        """Start the processes, and wait until they are ready. Raises DiedError."""
-        self._idle = [await self._new() for _ in range(self.limits.at_once)]
-        try:
-            for process in self._idle:
-                await to_thread.run_sync(process.wait_ready, limiter=self._threads)
-        except BaseException:
-            await self.stop()
-            raise
+        """Start the processes; calls that come before they are warm wait for that."""
+        for _ in range(self.limits.at_once):
+            self._idle.append(await self._new())
+
+    async def until_warm(self) -> None:
+        """Wait until the processes that nobody uses are warm. Raises DiedError."""
+        for process in list(self._idle):
+            await to_thread.run_sync(process.wait_ready, limiter=self._threads)
 
     async def stop(self) -> None:
         """End the processes, those that compute as well."""
@@ -155,7 +158,7 @@ class Workers:
         )
 
     async def _new(self) -> Process:
-        process = await to_thread.run_sync(Process, self.limits.worker_bytes, MODULES, limiter=self._threads)
+        process = await to_thread.run_sync(Process, self.limits.worker_bytes, self.warm, limiter=self._threads)
         self._all.add(process)
         return process
 

@@ -133,6 +133,10 @@ def test_the_description(server: Server) -> None:
         for method, operation in operations.items():
             assert operation.get("description"), (method, path)
             assert list(operation["responses"]["4XX"]["content"]) == ["application/problem+json"], path
+    links = found["paths"]["/api/v1/runs"]["post"]["responses"]["201"]["links"]
+    named = {op["operationId"] for path in found["paths"].values() for op in path.values()}
+    assert links.keys() <= named
+    assert len(links) > 5
     fields = found["components"]["schemas"]["Limits"]["properties"]
     assert all(field["description"] for field in fields.values())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -264,10 +265,42 @@ anyio.run(main)
     assert all(map(gone, pids))
 
 
+def test_a_worker_that_cannot_start_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    async def test() -> None:
+        async with Workers(Limits(at_once=1), calls.wrong) as workers:
+            for _ in range(2):
+                with pytest.raises(DiedError, match="could not be started; the server's messages say why"):
+                    await workers.until_warm()
+                with pytest.raises(DiedError):
+                    await workers.call(calls.pid)
+
+    anyio.run(test)
+    assert "the first problem" in capfd.readouterr().err
+
+
+def test_a_worker_is_warm_before_its_first_call() -> None:
+    async def test() -> None:
+        async with Workers(Limits(at_once=1, seconds=0.3), calls.warm) as workers:
+            assert await workers.call(calls.is_warm)  # and the 0.5 s of that count for nobody
+
+    anyio.run(test)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no such limit there")
+def test_memory_is_bounded() -> None:
+    async def test(workers: Workers) -> None:
+        with pytest.raises(TooLargeError, match="not enough memory"):
+            await workers.call(calls.grow, 900_000_000)
+        assert await workers.call(calls.double, 4) == 8
+
+    with_workers(test, at_once=1, worker_bytes=800_000_000)
+
+
 def test_a_worker_has_one_thread_and_no_interrupt() -> None:
     async def test(workers: Workers) -> None:
-        assert await workers.call(calls.environment, "OPENBLAS_NUM_THREADS") == "1"
-        os.kill(pid := await workers.call(calls.pid), 2)
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            assert await workers.call(calls.environment, name) == "1"
+        os.kill(pid := await workers.call(calls.pid), signal.SIGINT)
         assert await workers.call(calls.pid) == pid
 
     with_workers(test, at_once=1)

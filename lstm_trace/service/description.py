@@ -1,0 +1,60 @@
+"""The description of the API (OpenAPI): errors with their type, and which reply names what another request wants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from .problems import MEDIA
+
+#: A request whose reply names something, to the paths of what it names and how they call it.
+NAMES = {
+    ("post", "/runs"): ("/runs/{id}", "id"),
+    ("post", "/runs/{id}/edits"): ("/runs/{id}", "id"),
+    ("post", "/library"): ("/library/{item}", "item"),
+    ("post", "/library/runs"): ("/library/{item}", "item"),
+    ("post", "/models"): ("/library/{item}", "item"),
+}
+_PREFIX = "/api/v1"
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """The description of an application, made once."""
+    if app.openapi_schema is None:
+        found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        for path in found["paths"].values():
+            for operation in path.values():
+                _type_errors(operation["responses"])
+        for (method, path), (named, parameter) in NAMES.items():
+            links = _links(found["paths"], _PREFIX + named, parameter)
+            for status, reply in found["paths"].get(_PREFIX + path, {}).get(method, {}).get("responses", {}).items():
+                if status.startswith("2"):
+                    reply["links"] = links
+        app.openapi_schema = found
+    return app.openapi_schema
+
+
+def _type_errors(replies: dict[str, Any]) -> None:
+    """Errors are problem documents, which FastAPI cannot be told."""
+    for status, reply in replies.items():
+        if status.startswith("4") and "application/json" in reply.get("content", {}):
+            reply["content"][MEDIA] = reply["content"].pop("application/json")
+
+
+def _links(paths: dict[str, Any], named: str, parameter: str) -> dict[str, Any]:
+    """A link to each operation on what a reply names by its member `id`; what deletes it comes last."""
+    operations = [
+        operation
+        for path, methods in paths.items()
+        if path == named or path.startswith(f"{named}/")
+        for method, operation in sorted(methods.items(), key=lambda pair: pair[0] == "delete")
+    ]
+    return {
+        operation["operationId"]: {
+            "operationId": operation["operationId"],
+            "parameters": {parameter: "$response.body#/id"},
+        }
+        for operation in operations
+    }
