@@ -7,9 +7,9 @@ const FIRST_POLL = 120, LAST_POLL = 1000; // milliseconds between two looks at a
 
 /** What the server refused, as its problem document says it; status 0 where no answer came at all. */
 export class ApiError extends Error {
-  constructor({ status = 0, title = "", detail = "", problems = [] }) {
+  constructor({ status = 0, type = "", title = "", detail = "", problems = [] }) {
     super(detail || title);
-    Object.assign(this, { status, title, detail, problems });
+    Object.assign(this, { status, type, title, detail, problems });
   }
 }
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ... import ROOT
 from ..chromium import PROGRAM
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def serving(folder: Path, *arguments: str) -> Iterator[str]:
     command += ["--store", f"sqlite:///{folder / 'store.db'}", *arguments]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "TZ": "UTC"}
     pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
+    with subprocess.Popen(command, text=True, cwd=ROOT, env=environment, **pipes) as process:  # noqa: S603
         try:
             assert process.stdout is not None
             address = process.stdout.readline().strip()

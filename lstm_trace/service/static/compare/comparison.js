@@ -1,6 +1,6 @@
 import { html, useEffect } from "../vendor/standalone.module.js";
 import { get, post } from "../api.js";
-import { Choice, Fault } from "../parts.js";
+import { Choice, Fault, Progress } from "../parts.js";
 import { address, parts } from "./address.js";
 import { Chosen } from "./attribution.js";
 import { number } from "./figures.js";
@@ -12,6 +12,12 @@ import { Tolerance, Verdict } from "./verdict.js";
 // Two runs side by side: verdict, map, chosen value, table by line.
 
 const name = ({ scope, line }) => `${scope}/${line}`;
+
+/** What can be done about an error, as the end of a key of the words. */
+function hint({ status, type = "" }) {
+  if (type.endsWith("/too-long")) return "long";
+  return status === 422 ? "incomparable" : "again";
+}
 
 /** The value that is looked at: of the address of the page, else the first that differs, else the furthest. */
 function chosenOf(params, found) {
@@ -68,9 +74,9 @@ export function Comparison({ a, b, params, set, link, lost, first, said }) {
   const form = html`<${Tolerance} values=${tolerance} change=${set} said=${said} />`;
   if (error) {
     return html`${form}<${Fault} error=${error} said=${said} />
-      <p>${said(error.status === 422 ? "compare.hint.incomparable" : "compare.hint.again")}</p>`;
+      <p>${said(`compare.hint.${hint(error)}`)}</p>`;
   }
-  if (!found) return html`${form}<p class="waiting">${loading && said("compare.comparing")}</p>`;
+  if (!found) return html`${form}${loading && html`<${Progress} label=${said("compare.comparing")} progress=${null} said=${said} />`}`;
   const at = chosenOf(params, found);
   const shown = lineOf(params, found, at, a);
   const begins = parts(found.first?.address);

@@ -38,13 +38,24 @@ export function Picker({ id, label, title, placeholder, bench, kinds, choose, sa
   const settled = useSettled(search);
   const field = useRef(null), list = useRef(null);
   const { value, error, loading } = useLoaded(open ? JSON.stringify([settled, bench]) : null, (signal) => found(settled, bench, kinds, signal));
-  const options = (value ?? []).flatMap((group) => group.options);
-  useEffect(() => setActive(0), [settled, open]);
+  // until the answer for what is typed now is there, only what fits of the last one: Enter takes nothing by mistake
+  const stale = loading || search !== settled;
+  const groups = (value ?? []).map((group) => (stale ? { ...group, more: 0, options: group.options.filter((one) => holds(one.title, search)) } : group));
+  const options = groups.flatMap((group) => group.options);
+  useEffect(() => setActive(0), [search, settled, open]);
   useEffect(() => { list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }); }, [active]);
 
   const close = () => { setOpen(false); setSearch(""); };
   const take = (option) => { close(); choose(option.source); };
+  // Enter before the answer is there takes its first, once it is
+  const awaited = useRef(false);
+  useEffect(() => {
+    if (stale || !awaited.current) return;
+    awaited.current = false;
+    if (options[0]) take(options[0]);
+  }, [stale]);
   const pressed = (event) => {
+    awaited.current = event.key === "Enter" && open && stale && !options[active];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (event.key === "Escape" && open) { event.preventDefault(); close(); }
     else if (event.key === "Enter" && open && options[active]) { event.preventDefault(); take(options[active]); }
@@ -67,12 +78,12 @@ export function Picker({ id, label, title, placeholder, bench, kinds, choose, sa
       onInput=${(event) => { setSearch(event.target.value); setOpen(true); }} />
     ${open && html`<div class="picker-list" id=${`${id}-list`} ref=${list} role="listbox" aria-label=${label}>
       ${error && html`<p class="bad">${error.message}</p>`}
-      ${value?.map((group) => html`<ul key=${group.key} role="group" aria-label=${said(`compare.group.${group.key}`)}>
+      ${groups.filter((group) => group.options.length > 0).map((group) => html`<ul key=${group.key} role="group" aria-label=${said(`compare.group.${group.key}`)}>
         <li class="picker-group" role="presentation">${said(`compare.group.${group.key}`)}</li>
         ${group.options.map(option)}
         ${group.more > 0 && html`<li class="quiet-text" role="presentation">${said("compare.group.more", { n: group.more })}</li>`}
       </ul>`)}
-      ${value && !loading && options.length === 0 && html`<p class="quiet-text">${said("compare.nothing_found", { search: settled })}</p>`}
+      ${value && !stale && options.length === 0 && html`<p class="quiet-text">${said("compare.nothing_found", { search: settled })}</p>`}
       ${!value && loading && html`<p class="waiting">${said("shell.loading")}</p>`}
     </div>`}
   </div>`;

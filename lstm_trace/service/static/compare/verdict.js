@@ -29,8 +29,8 @@ function First({ first, link, choose, said }) {
  */
 export function Verdict({ found, link, choose, said }) {
   return html`<section class=${`panel verdict ${found.verdict}`} aria-labelledby="verdict">
-    <div>
-      <h2 id="verdict" role="status"><span class="verdict-sign" aria-hidden="true">${SIGNS[found.verdict]}</span> ${said(`compare.verdict.${found.verdict}`)}</h2>
+    <div role="status">
+      <h2 id="verdict"><span class="verdict-sign" aria-hidden="true">${SIGNS[found.verdict]}</span> ${said(`compare.verdict.${found.verdict}`)}</h2>
       <${Text} text=${found.text} said=${said} />
     </div>
     ${found.first && html`<${First} first=${found.first} link=${link} choose=${choose} said=${said} />`}

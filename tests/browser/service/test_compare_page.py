@@ -1,0 +1,259 @@
+"""The tab Compare: what it says of two runs is what the library computes; keys alone lead everywhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+
+from .conftest import Opening
+from .filling import BY, CHANGED, STEPS, UNITS, files, inputs, kept, pair, weights
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+FORGET = f"W_xf[{CHANGED[0]},{CHANGED[1]}]"
+
+
+@pytest.fixture(scope="module")
+def ids(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    stored = files(tmp_path_factory.mktemp("files"))
+    return {title: kept(server, path, title=title) for title, path in stored.items()}
+
+
+@pytest.fixture(scope="module")
+def link(ids: dict[str, str]) -> str:
+    return f"#compare?a=item:{ids['Before']}&b=item:{ids['After']}"
+
+
+def number(text: str) -> float:
+    return float(text.replace("−", "-").replace("≈", ""))
+
+
+def pairs(page: Page, where: str) -> dict[str, float]:
+    """The terms and numbers of a definition list."""
+    rows = page.locator(f"{where} .pairs > div").all()
+    return {row.locator("dt").inner_text(): number(row.locator("dd").inner_text()) for row in rows}
+
+
+def difference(line: str) -> Any:
+    a, b = pair()
+    return np.abs(b[line] - a[line])[:, 0]
+
+
+def test_the_first_difference(opened: Opening, link: str) -> None:
+    page = opened(link)
+    a, b = pair()
+    assert page.locator("#verdict").inner_text() == "≠ Different"
+    assert page.locator(".first-address").inner_text() == "0/forward/0/0/W_xf @ x_t[1]"
+    at = a["W_xf @ x_t"][0, 0, 1], b["W_xf @ x_t"][0, 0, 1]
+    found = pairs(page, ".first")
+    assert (found["A"], found["B"]) == at
+    assert found["b − a"] == pytest.approx(at[1] - at[0], rel=1e-5)
+    assert at[1] - at[0] == pytest.approx(BY * inputs()[0, CHANGED[1]])
+    page.get_by_text("Inputs, weights and notes").click()
+    assert "0/forward/W_xf: 1 of 12 differ" in page.locator(".verdict-text").first.inner_text()
+
+
+def test_by_line_largest_differences(opened: Opening, link: str) -> None:
+    page = opened(link)
+    rows = page.locator(".by-line tbody tr").all()
+    listed = {row.locator("code").inner_text(): row for row in rows}
+    a, b = pair()
+    differing = [name for name in a.lines["0/forward"] if np.any(a[name] != b[name])]
+    assert list(listed) == differing  # in computing order, without those that are equal
+    for name, row in listed.items():
+        gap = difference(name)
+        t, unit = np.unravel_index(gap.argmax(), gap.shape)
+        assert number(row.locator("td").first.inner_text()) == pytest.approx(gap.max(), rel=6e-3)
+        assert row.locator(".where").inner_text().startswith(f"step {t}, unit {unit}")
+    page.get_by_label("without a difference").check()
+    assert page.locator(".by-line tbody tr").count() == len(a.lines["0/forward"])
+
+
+def test_the_map_by_keys(opened: Opening, link: str) -> None:
+    page = opened(f"{link}&line=0/forward/c_t")
+    gap = difference("c_t")
+    field = page.locator(".map-field")
+    t, unit = np.unravel_index(gap.argmax(), gap.shape)
+    summary = f"Map of |b − a| for c_t, {STEPS} steps by {UNITS} units; largest"
+    assert field.get_attribute("aria-label", timeout=5000).startswith(summary)  # type: ignore[union-attr]
+    assert field.get_attribute("aria-label").endswith(f"at step {t}, unit {unit}")  # type: ignore[union-attr]
+    field.focus()
+    for keys, cell in (
+        (("Control+Home",), (0, 0)),
+        (("ArrowRight", "ArrowRight", "ArrowDown"), (2, 1)),
+        (("End",), (STEPS - 1, 1)),
+        (("ArrowRight", "PageDown"), (STEPS - 1, UNITS - 1)),
+        (("Home", "ArrowUp", "ArrowRight"), (1, UNITS - 2)),
+    ):
+        for key in keys:
+            page.keyboard.press(key)
+        said = page.locator(".map [role=status]").inner_text()
+        assert said.startswith(f"step {cell[0]}, unit {cell[1]}: |b − a| = ")
+        assert number(said.rpartition("= ")[2]) == pytest.approx(gap[cell], rel=1e-5)
+        assert page.locator(".map-readout").inner_text() == said
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"at=0/forward/1/0/c_t\[2\]"))
+    assert page.locator(".chosen-address").inner_text() == "0/forward/1/0/c_t[2]"
+
+
+def test_the_map_by_mouse(opened: Opening, link: str) -> None:
+    page = opened(f"{link}&line=0/forward/h_t")
+    gap = difference("h_t")
+    box = page.locator(".map-canvas canvas").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] * 5.5 / STEPS, box["y"] + box["height"] * 3.5 / UNITS
+    page.mouse.move(x, y)
+    said = page.locator(".map-readout").inner_text()
+    assert said.startswith("step 5, unit 3: ")
+    assert number(said.rpartition("= ")[2]) == pytest.approx(gap[5, 3], rel=1e-5)
+    page.mouse.click(x, y)
+    page.wait_for_url(re.compile(r"at=0/forward/5/0/h_t\[3\]"))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_colours_follow_the_values(opened: Opening, link: str, dark: bool) -> None:
+    page = opened(f"{link}&line=0/forward/h_t&scale=linear", dark=dark)
+    script = """canvas => { const {width, height} = canvas, found = [];
+      const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
+      for (let t = 0; t < %d; t++) for (let u = 0; u < %d; u++) {
+        const at = 4 * (Math.floor((u + .4) * height / %d) * width + Math.floor((t + .4) * width / %d));
+        found.push(data[at] + data[at + 1] + data[at + 2]); }
+      return found; }"""
+    found = page.locator(".map-canvas canvas").evaluate(script % (STEPS, UNITS, UNITS, STEPS))
+    brightness = np.array(found).reshape(STEPS, UNITS)
+    gap = difference("h_t")
+    order = np.argsort(gap[gap > 0])
+    along = brightness[gap > 0][order] * (1 if dark else -1)  # in the dark, more is brighter
+    assert np.all(np.diff(along) >= 0)
+    assert len(set(along.tolist())) > 20
+    zero = set(brightness[gap == 0].tolist())
+    assert len(zero) == 1
+    assert not zero & set(brightness[gap > 0].tolist())
+
+
+def test_what_made_the_difference(opened: Opening, link: str) -> None:
+    page = opened(f"{link}&at=0/forward/9/0/h_t[2]")
+    a, b = pair()
+    values = a["h_t"][9, 0, 2], b["h_t"][9, 0, 2]
+    page.locator(".split-table tfoot td").first.wait_for()
+    found = pairs(page, ".chosen-value")
+    assert (found["A"], found["B"]) == values
+    assert found["b − a"] == values[1] - values[0]
+    rows = page.locator(".split-table tbody tr").all()
+    assert [row.locator("code").inner_text() for row in rows if row.locator("code").count()] == [f"0/forward/{FORGET}"]
+    for cell in (rows[0].locator("td").first, page.locator(".split-table tfoot td").first):
+        assert number(cell.inner_text()) == pytest.approx(values[1] - values[0], rel=1e-3)
+
+
+def test_tolerance(opened: Opening, link: str) -> None:
+    page = opened(link)
+    largest = max(difference(line).max() for line in pair()[0].lines["0/forward"])
+    for factor, verdict in ((1.01, "Same"), (0.99, "Different")):
+        page.get_by_label("absolute").fill(f"{largest * factor:.6g}")
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name=verdict, exact=True).wait_for()
+        assert f"atol={largest * factor:.6g}" in page.url
+    page.get_by_label("absolute").fill("-1")
+    page.keyboard.press("Enter")
+    assert "not negative: atol" in page.get_by_role("alert").inner_text()
+    page.get_by_role("button", name="By the rounding bound instead").click()
+    page.get_by_text("Judged by what rounding explains").wait_for()
+    assert "atol" not in page.url
+
+
+def test_two_sets_of_weights_over_pasted_numbers_by_keys(opened: Opening, ids: dict[str, str]) -> None:
+    page = opened("#compare")
+    for side, title in (("A", "Weights one"), ("B", "Weights two")):
+        page.locator(f"#source-{side}").focus()
+        page.keyboard.type(title)
+        page.keyboard.press("Enter")
+        page.locator(f"#x-{side}").wait_for()
+    page.get_by_role("button", name="Paste numbers").first.press("Enter")
+    page.locator("#paste-A-text").fill("a;b;c\n1,5;2;0\n0,5;x;1")
+    assert page.locator("#paste-A-found").inner_text() == "Row 3, column 2: “x” is not a number."
+    page.locator("#paste-A-text").fill("a;b;c\n1,5;2;0\n0,5;1")
+    assert page.locator("#paste-A-found").inner_text() == "Row 3 has 2 cells; the rows above it have 3."
+    page.locator("#paste-A-text").fill("a;b;c\n1,5;2;0\n0,5;-1;1e-1")
+    assert page.locator("#paste-A-found").inner_text() == "2 steps × 3 inputs"
+    page.get_by_role("button", name="Use as x").press("Enter")
+    page.locator("#verdict").wait_for()
+    x = np.array([[1.5, 2, 0], [0.5, -1, 0.1]])
+    a, b = (lt.run(weights(seed), x) for seed in (1, 2))
+    assert page.locator(".first-address").inner_text() == "0/forward/0/0/W_xi @ x_t[0]"
+    found = pairs(page, ".first")
+    assert (found["A"], found["B"]) == (a["W_xi @ x_t"][0, 0, 0], b["W_xi @ x_t"][0, 0, 0])
+    page.reload()  # the address alone brings it back
+    page.locator("#verdict").wait_for()
+    assert pairs(page, ".first") == found
+    assert page.get_by_text("with x of A").is_visible()
+
+
+def test_weights_over_the_input_of_a_trace(opened: Opening, ids: dict[str, str]) -> None:
+    page = opened(f"#compare?a=item:{ids['Before']}&b=item:{ids['Weights one']}")
+    page.get_by_role("button", name="Take x of A").click()
+    page.locator("#verdict").wait_for()
+    expected = lt.run(weights(1), inputs())["W_xi @ x_t"][0, 0, 0]
+    assert pairs(page, ".first")["B"] == expected
+
+
+def test_a_link_opens_the_bench_at_the_value(opened: Opening, link: str, ids: dict[str, str]) -> None:
+    page = opened(link)
+    page.locator("#open-first").click()
+    page.wait_for_url(re.compile("#bench"))
+    assert f"source=item:{ids['After']}" in page.url
+    assert "at=0/forward/0/0/W_xf%20%40%20x_t[1]" in page.url
+
+
+def test_nothing_in_common(opened: Opening, ids: dict[str, str]) -> None:
+    page = opened(f"#compare?a=example:q22&b=item:{ids['Before']}")
+    page.watched.expected.append(r"422 .*api/v1/diffs")  # type: ignore[attr-defined]
+    message = page.locator("#compare .fault")
+    message.wait_for()
+    assert message.inner_text().startswith("the traces have no value in common: 0/forward/W_xi @ x_t: a has width 2")
+    assert page.get_by_text("Choose two runs of cells with lines in common").is_visible()
+
+
+@pytest.mark.parametrize(("units", "steps"), [(600, 10), (2, 900)])
+def test_many_steps_or_units(opened: Opening, server: str, tmp_path: Path, units: int, steps: int) -> None:
+    """A unit has a pixel at least; of more steps than pixels a column shows the largest."""
+    rng = np.random.default_rng(3)
+    shapes = {"x": (units, 1), "h": (units, units)}
+    a = {f"W_{side}{g}": rng.normal(size=shape) / 30 for side, shape in shapes.items() for g in "ifco"}
+    x, found = rng.normal(size=(steps, 1)), []
+    for name, source in (("a", a), ("b", {**a, "W_xi": a["W_xi"] + 0.001})):
+        path = tmp_path / f"{name}.safetensors"
+        lt.run(source, x).save(path)
+        found.append(kept(server, path))
+    page = opened(f"#compare?a=item:{found[0]}&b=item:{found[1]}&line=0/forward/h_t", width=390)
+    canvas = page.locator(".map-canvas canvas")
+    canvas.wait_for()
+    width, height, shown = canvas.evaluate("canvas => [canvas.width, canvas.height, canvas.clientHeight]")
+    assert (height, shown) == ((units, units) if units > 300 else (height, height))
+    assert width < 390
+    together = page.get_by_text(re.compile(r"each column shows the largest of [34] steps"))
+    assert together.is_visible() == (steps > 390)
+    page.locator(".map-field").focus()
+    page.keyboard.press("Control+End")
+    assert page.locator(".map-readout").inner_text().startswith(f"step {steps - 1}, unit {units - 1}: ")
+    assert (page.locator(".map-field").evaluate("field => field.scrollTop") > 0) == (units > 300)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("dark", [False, True])
+def test_nothing_runs_out_of_the_window(opened: Opening, link: str, width: int, dark: bool) -> None:
+    page = opened(link, width=width, dark=dark)
+    page.locator(".split-table").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    names = page.evaluate("""Array.from(document.querySelectorAll("#compare :is(button, a, input, select, summary)"))
+      .filter((one) => one.checkVisibility()
+        && !(one.innerText?.trim() || one.getAttribute("aria-label") || one.labels?.length))
+      .map((one) => one.outerHTML)""")
+    assert json.dumps(names) == "[]"  # everything that can be reached has a name

@@ -1,0 +1,191 @@
+"""The tab Library: what a file is before it is kept, search, tags, deletion, and two ticks that compare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lstm_trace.examples import text as example
+
+from .conftest import Opening, serving
+from .filling import files, kept
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+
+@pytest.fixture
+def empty(_needed: None, tmp_path: Path) -> Iterator[str]:
+    """The address of a server whose library is empty."""
+    with serving(tmp_path) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def stored(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    found = files(tmp_path_factory.mktemp("files"))
+    tags = {"Before": "speech, week 12", "After": "speech", "Weights one": "lab", "Weights two": "lab"}
+    return {title: kept(server, path, title=title, tags=tags[title]) for title, path in found.items()}
+
+
+def row(page: Page, title: str) -> Locator:
+    return page.locator(".items tbody:not(.examples) tr").filter(has=page.get_by_role("link", name=title, exact=True))
+
+
+def titles(page: Page) -> list[str]:
+    page.locator(".items[aria-busy=false]").wait_for()
+    return page.locator(".items tbody:not(.examples) .item-title").all_inner_texts()
+
+
+def test_upload_keep_edit_delete(opened: Opening, empty: str, tmp_path: Path) -> None:
+    page = opened("#library", at=empty)
+    page.get_by_role("heading", name="Nothing is stored yet").wait_for()
+    good, bad = tmp_path / "steps.yaml", tmp_path / "<img src=x onerror=alert(1)>.yaml"
+    good.write_text(example("three-steps"), encoding="utf-8")
+    bad.write_text("cell: lstm\nweights: 5\n", encoding="utf-8")
+    page.watched.expected.append(r"422 .*api/v1/inspections")  # type: ignore[attr-defined]
+    page.locator("#upload").set_input_files([good, bad])
+
+    first, second = page.locator(".upload").all()
+    first.get_by_role("button", name="Keep").wait_for()
+    assert "T = 3, B = 1, I = 2, H = 2" in first.locator(".upload-text").inner_text()
+    assert first.get_by_label("Title").input_value() == "Three steps of two units, with biases"
+    second.locator(".fault").wait_for()
+    assert second.locator("h3").inner_text().startswith("<img src=x onerror=alert(1)>.yaml")
+    assert "weights" in second.locator(".fault").inner_text()
+    assert titles(page) == []  # nothing is kept before it is wanted
+
+    first.get_by_label("Tags").fill("days, weather,days")
+    first.get_by_role("button", name="Keep").click()
+    second.get_by_role("button", name="Dismiss").click()
+    item = row(page, "Three steps of two units, with biases")
+    item.wait_for()
+    assert page.locator(".upload").count() == 0
+    assert [tag.split()[-1] for tag in item.locator(".tag").all_inner_texts()] == ["days", "weather"]
+    assert item.locator(".of-sizes").inner_text() == "T 3 · I 2 · H 2"
+
+    item.get_by_role("button", name="Edit").press("Enter")
+    page.locator(".edit").get_by_label("Title").fill("My days")
+    page.keyboard.press("Enter")
+    row(page, "My days").wait_for()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Edit title and tags of My days"
+    page.reload()
+    row(page, "My days").get_by_role("button", name="Delete").press("Enter")
+    dialog = page.get_by_role("dialog")
+    assert dialog.get_by_role("heading").inner_text() == "Delete “My days”?"
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    assert titles(page) == ["My days"]
+    page.keyboard.press("Enter")  # the focus is back on the button
+    dialog.get_by_role("button", name="Delete it").press("Enter")
+    page.get_by_role("heading", name="Nothing is stored yet").wait_for()
+    page.reload()
+    page.get_by_role("heading", name="Nothing is stored yet").wait_for()
+
+
+def test_dropped_files_are_discarded(opened: Opening, empty: str) -> None:
+    page = opened("#library", at=empty)
+    page.evaluate(
+        """text => {
+          const dataTransfer = new DataTransfer(), event = {bubbles: true, cancelable: true, dataTransfer};
+          dataTransfer.items.add(new File([text], "dropped.yaml"));
+          for (const kind of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(kind, event)); }""",
+        example("q22"),
+    )
+    page.locator(".upload").get_by_role("button", name="Discard").click()
+    assert page.locator(".upload").count() == 0
+    page.reload()
+    page.get_by_role("heading", name="Nothing is stored yet").wait_for()
+
+
+def test_search_kind_and_tag(opened: Opening, stored: dict[str, str]) -> None:
+    page = opened("#library")
+    assert titles(page) == ["Weights two", "Weights one", "After", "Before"]  # newest first
+    page.get_by_placeholder("Search titles").fill("weights")
+    page.wait_for_url(re.compile("search=weights"))
+    assert titles(page) == ["Weights two", "Weights one"]
+    page.get_by_placeholder("Search titles").fill("")
+    page.wait_for_url(re.compile("#library$"))
+    page.get_by_label("Kind").select_option("trace")
+    page.wait_for_url(re.compile("kind=trace"))
+    assert titles(page) == ["After", "Before"]
+    row(page, "Before").get_by_role("button", name="week 12").click()
+    page.wait_for_url(re.compile("tag=week"))
+    assert titles(page) == ["Before"]
+    page.reload()  # the address holds it
+    assert titles(page) == ["Before"]
+    page.get_by_role("button", name="show all tags").click()
+    page.get_by_label("Kind").select_option("example")
+    page.get_by_role("link", name="Question 19, the input gate").wait_for()
+    assert titles(page) == []
+    page.get_by_label("Kind").select_option("")
+    page.get_by_placeholder("Search titles").fill("nothing of this name")
+    page.get_by_text("Nothing in the library matches").wait_for()
+
+
+def test_two_ticks_compare(opened: Opening, stored: dict[str, str]) -> None:
+    page = opened("#library")
+    for title in ("Before", "After"):
+        row(page, title).get_by_role("checkbox").press("Space")
+    assert page.get_by_text("A: Before · B: After").is_visible()
+    assert page.get_by_label("Choose Weights one for comparison").is_disabled()
+    page.get_by_role("button", name="Compare").press("Enter")
+    page.wait_for_url(re.compile(f"#compare\\?a=item:{stored['Before']}&b=item:{stored['After']}"))
+    page.get_by_role("heading", name="Different", exact=True).wait_for()
+
+
+def test_times_in_the_zone_of_the_reader(opened: Opening, server: str, stored: dict[str, str]) -> None:
+    page = opened("#library")
+    time = row(page, "Before").locator("time")
+    created = time.get_attribute("datetime") or ""
+    hour = (int(created[11:13]) + 9) % 24  # Tokyo
+    assert (
+        f"{hour:02d}:{created[14:16]}" in time.inner_text()
+        or f"{(hour - 1) % 12 + 1}:{created[14:16]}" in time.inner_text()
+    )
+    assert "GMT+9" in (time.get_attribute("title") or "") or "JST" in (time.get_attribute("title") or "")
+
+
+def test_download_gives_the_file_back(opened: Opening, stored: dict[str, str], tmp_path: Path) -> None:
+    page = opened("#library")
+    with page.expect_download() as waiting:
+        row(page, "Before").get_by_role("link", name="Download").click()
+    assert waiting.value.suggested_filename == "before.json"
+    other = files(tmp_path)["Before"]
+    assert Path(waiting.value.path()).read_bytes() == other.read_bytes()
+
+
+def test_opens_on_the_bench(opened: Opening, stored: dict[str, str]) -> None:
+    page = opened("#library")
+    page.get_by_role("link", name="Before", exact=True).click()
+    page.wait_for_url(re.compile(f"#bench\\?source=item:{stored['Before']}"))
+    page.locator("#bench svg").first.wait_for()
+
+
+def test_a_file_that_is_too_large_is_not_sent(opened: Opening, empty: str, tmp_path: Path) -> None:
+    page = opened("#library", at=empty)
+    large = tmp_path / "large.safetensors"
+    with large.open("wb") as file:
+        file.truncate(65_000_000)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.locator("#upload").set_input_files(large)
+    message = page.locator(".upload .fault")
+    message.wait_for()
+    assert message.inner_text().startswith("The file has 65 MB; this server takes at most 64 MB.")
+    assert "POST" not in sent
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("dark", [False, True])
+def test_nothing_runs_out_of_the_window(opened: Opening, stored: dict[str, str], width: int, dark: bool) -> None:
+    page = opened("#library", width=width, dark=dark)
+    assert len(titles(page)) == 4
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    first = row(page, "Before").bounding_box()
+    assert first is not None
+    assert (first["height"] > 100) == (width == 390)  # a card on a narrow screen
