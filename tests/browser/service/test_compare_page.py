@@ -12,6 +12,7 @@ import pytest
 
 import lstm_trace as lt
 
+from ..contrast import TEXT, measured
 from .conftest import Opening
 from .filling import BY, CHANGED, STEPS, UNITS, files, inputs, kept, pair, weights
 
@@ -221,6 +222,19 @@ def test_nothing_in_common(opened: Opening, ids: dict[str, str]) -> None:
     assert page.get_by_text("Choose two runs of cells with lines in common").is_visible()
 
 
+def test_what_is_on_the_bench_is_offered(opened: Opening) -> None:
+    page = opened("#bench?source=example:q22")
+    page.locator("#bench svg").first.wait_for()
+    page.locator("#tab-compare").click()
+    page.locator("#source-A").click()
+    page.get_by_role("group", name="On the bench").get_by_role("option").filter(has_text="present run").click()
+    page.wait_for_url(re.compile("#compare.a=run:"))
+    page.locator("#source-B").click()
+    page.get_by_role("option", name="q22").click()
+    page.get_by_role("heading", name="Same", exact=True).wait_for()
+    assert page.locator(".verdict-line").inner_text().startswith("same: all 42 common values agree")
+
+
 @pytest.mark.parametrize(("units", "steps"), [(600, 10), (2, 900)])
 def test_many_steps_or_units(opened: Opening, server: str, tmp_path: Path, units: int, steps: int) -> None:
     """A unit has a pixel at least; of more steps than pixels a column shows the largest."""
@@ -244,6 +258,18 @@ def test_many_steps_or_units(opened: Opening, server: str, tmp_path: Path, units
     page.keyboard.press("Control+End")
     assert page.locator(".map-readout").inner_text().startswith(f"step {steps - 1}, unit {units - 1}: ")
     assert (page.locator(".map-field").evaluate("field => field.scrollTop") > 0) == (units > 300)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_contrast(opened: Opening, link: str, dark: bool) -> None:
+    page = opened(link, dark=dark)
+    page.locator(".split-table").wait_for()
+    for summary in page.locator("#compare summary").all():
+        summary.click()
+    selectors = "#compare :is(h2, h3, p, b, i, em, th, td, dt, dd, button, .button, code, label, summary, span, .exact)"
+    ratios = page.evaluate(measured(f"return texts({json.dumps(selectors)});"))
+    assert len(ratios) > 150
+    assert [one for one in ratios if one[0] < TEXT] == []
 
 
 @pytest.mark.parametrize("width", [1280, 390])

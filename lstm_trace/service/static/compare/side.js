@@ -11,6 +11,7 @@ import { NeedsInput, runOf } from "./sources.js";
 /**
  * The run of a side.
  * @param {number} attempt changes when the runs are to be made again
+ * The run before stays until the next one is there, so that the page keeps its place.
  * @returns {{run: object | null, needs: object | null, error: Error | null, loading: boolean, title: string}}
  */
 export function useSide(source, x, other, attempt) {
@@ -25,7 +26,7 @@ export function useSide(source, x, other, attempt) {
   });
   const run = value?.run ?? null, needs = value?.needs ?? null;
   const title = (run?.item ?? needs)?.title || run?.title || (needs?.label ?? "") || source.replace(/^\w+:/, "");
-  return { run: loading ? null : run, needs: loading ? null : needs, error, loading: Boolean(source) && loading, title: source ? title : "" };
+  return { run, needs, error, loading: Boolean(source) && loading, title: source ? title : "" };
 }
 
 function Facts({ run, said }) {
