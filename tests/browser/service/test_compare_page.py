@@ -203,6 +203,11 @@ def test_weights_over_the_input_of_a_trace(opened: Opening, ids: dict[str, str])
     page.locator("#verdict").wait_for()
     expected = lt.run(weights(1), inputs())["W_xi @ x_t"][0, 0, 0]
     assert pairs(page, ".first")["B"] == expected
+    page.locator("#source-A").click()
+    page.get_by_role("option", name="batch").click()  # B follows: its x is now that of the batch, of one input
+    page.watched.expected.append(r"422 .*api/v1/runs")  # type: ignore[attr-defined]
+    page.locator("#compare .fault").wait_for()
+    assert page.locator("#compare .fault").inner_text().startswith("x has width 1; line `W_xi @ x_t` needs I = 3")
 
 
 def test_a_link_opens_the_bench_at_the_value(opened: Opening, link: str, ids: dict[str, str]) -> None:
@@ -241,11 +246,13 @@ def test_many_steps_or_units(opened: Opening, server: str, tmp_path: Path, units
     rng = np.random.default_rng(3)
     shapes = {"x": (units, 1), "h": (units, units)}
     a = {f"W_{side}{g}": rng.normal(size=shape) / 30 for side, shape in shapes.items() for g in "ifco"}
-    x, found = rng.normal(size=(steps, 1)), []
+    x, found, traces = rng.normal(size=(steps, 1)), [], []
     for name, source in (("a", a), ("b", {**a, "W_xi": a["W_xi"] + 0.001})):
         path = tmp_path / f"{name}.safetensors"
-        lt.run(source, x).save(path)
+        traces.append(lt.run(source, x))
+        traces[-1].save(path)
         found.append(kept(server, path))
+    gap = np.abs(traces[1]["h_t"] - traces[0]["h_t"])[:, 0]
     page = opened(f"#compare?a=item:{found[0]}&b=item:{found[1]}&line=0/forward/h_t", width=390)
     canvas = page.locator(".map-canvas canvas")
     canvas.wait_for()
@@ -254,6 +261,16 @@ def test_many_steps_or_units(opened: Opening, server: str, tmp_path: Path, units
     assert width < 390
     together = page.get_by_text(re.compile(r"each column shows the largest of [34] steps"))
     assert together.is_visible() == (steps > 390)
+    if steps > 390:
+        several = -(-steps // width)
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        for column in (0, 20, 57):
+            page.mouse.move(box["x"] + column + 0.5, box["y"] + box["height"] * 0.75)
+            furthest = column * several + gap[column * several : (column + 1) * several, 1].argmax()
+            assert page.locator(".map-readout").inner_text().startswith(f"step {furthest}, unit 1: ")
+    page.mouse.move(0, 0)
     page.locator(".map-field").focus()
     page.keyboard.press("Control+End")
     assert page.locator(".map-readout").inner_text().startswith(f"step {steps - 1}, unit {units - 1}: ")

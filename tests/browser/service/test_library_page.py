@@ -85,6 +85,7 @@ def test_upload_keep_edit_delete(opened: Opening, empty: str, tmp_path: Path) ->
     page.keyboard.press("Enter")  # the focus is back on the button
     dialog.get_by_role("button", name="Delete it").press("Enter")
     page.get_by_role("heading", name="Nothing is stored yet").wait_for()
+    page.wait_for_function("document.activeElement.textContent === 'Library'")
     page.reload()
     page.get_by_role("heading", name="Nothing is stored yet").wait_for()
 
