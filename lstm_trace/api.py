@@ -43,8 +43,8 @@ from .weights.read import Found, choose, read_model
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .remote import Client
     from .one_value.derivation import Derivation
+    from .remote import Client
     from .report.sheet import Sheet
 
 

@@ -1,4 +1,5 @@
-"""What killed writers leave beside a file: `.NAME.lstm-trace-xxxxxxxx.part`, and a folder `….rows` of a workbook.
+"""What killed writers leave beside a file: `.NAME.lstm-trace-xxxxxxxx.part`, a folder `….rows` of a workbook, and a
+folder `….look` in which the service looks at a file.
 
 A writer holds a lock (flock) on what it writes for as long as it lives, and the system lifts it however it ends. So the
 next writer of the same file can tell what is left over from what is being written, and removes the former. Where a file
@@ -66,7 +67,7 @@ def folder(target: Path, suffix: str) -> Iterator[str]:
 
 def sweep(target: Path) -> None:
     """Remove what writers of `target` that are gone have left. Raises nothing: it is not what the caller came for."""
-    names = re.compile(rf"{re.escape(_prefix(target))}[a-z0-9_]{{8}}\.(part|rows)")
+    names = re.compile(rf"{re.escape(_prefix(target))}[a-z0-9_]{{8}}\.(part|rows|look)")
     with suppress(OSError), os.scandir(target.parent) as entries:
         for name in [entry.path for entry in entries if names.fullmatch(entry.name)]:
             with suppress(OSError):
@@ -82,7 +83,7 @@ def _remove(name: str) -> None:
     try:
         state = os.fstat(handle)
         if _locked(handle) and os.path.samestat(state, os.lstat(name)):
-            if stat.S_ISDIR(state.st_mode) and name.endswith(".rows"):
+            if stat.S_ISDIR(state.st_mode) and name.endswith((".rows", ".look")):
                 shutil.rmtree(name)
             elif stat.S_ISREG(state.st_mode) and name.endswith(".part"):
                 os.unlink(name)

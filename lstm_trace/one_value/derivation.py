@@ -12,11 +12,12 @@ from ..backpropagation.gradients import forward, loss_of, one_value, walked, wei
 from ..base.arrays import Array, word
 from ..cell.lines import Line
 from ..cell.network import Stage, X
+from ..errors import OptionError, nearest, raise_all
 from ..formulas.tree import Dots, Node, Num, formula, numbers, value, written_out
 from ..formulas.values import Values
 from ..report.content import notations
 from ..report.languages.strings import words
-from ..report.options import options_of
+from ..report.options import STYLE, options_of
 from ..trace.operands import one_row
 from ..trace.trace import Trace
 from ..verification.rounding import beyond, check_sums, derive_one
@@ -161,6 +162,11 @@ def derivation(
 
 def _writing(trace: Trace, notation: str, language: str, digits: Any, count_from: Any, options: Any) -> Writing:
     """How formulas are written. Raises OptionError."""
+    known = ("of", "notation", "language", "digits", "count_from", *STYLE, "trim")
+    raise_all(
+        OptionError,
+        (f"there is no argument {name!r}{nearest(name, known, 'there are')}" for name in set(options) - {*known}),
+    )
     chosen = options_of("md", digits=digits, count_from=count_from, **options)
     if count_from is not None:
         trace = replace(trace, header=replace(trace.header, count_from=count_from))

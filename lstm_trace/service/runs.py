@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from functools import partial
@@ -11,10 +10,10 @@ from typing import Any, Protocol
 
 from anyio import to_thread
 
-from .errors import UnknownError
+from .errors import GoneError, UnknownError
 from .settings import Limits
 from .work import running
-from .work.kept import Bounds, gone
+from .work.kept import Bounds, gone, is_there
 from .workers import Told
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -62,11 +61,17 @@ class Runs:
     def path(self, run: str) -> Path:
         """Where the trace of a run is; it counts as used. Raises UnknownError, GoneError."""
         path = self.folder / f"{self.check(run)}.safetensors"
+        if is_there(path):
+            return path
+        raise gone(run) if any(path.with_suffix(end).exists() for end in (".json", ".gone")) else _unknown(run)
+
+    async def ready(self, run: str) -> str:
+        """The same of a run that may have been dropped: it is made again, if enough is known. Raises LstmTraceError."""
         try:
-            os.utime(path.with_suffix(".json"))
-        except FileNotFoundError:
-            raise gone(run) if path.with_suffix(".gone").exists() else _unknown(run) from None
-        return path
+            return str(self.path(run))
+        except GoneError:
+            await self._made(running.remake, b"", str(self.folder / f"{run}.safetensors"), None)
+            return str(self.path(run))
 
     async def make(self, body: bytes, told: Told | None = None) -> running.Made:
         """The run of a spec. Raises LstmTraceError.
@@ -78,8 +83,8 @@ class Runs:
         return await self._made(running.make, body, str(self.folder), told)
 
     async def edit(self, run: str, body: bytes, told: Told | None = None) -> running.Made:
-        """A run with changes; arguments and errors are those of `make`, for its id those of `path`."""
-        return await self._made(running.edit, body, str(self.path(run)), told)
+        """A run with changes; arguments and errors are those of `make`, for its id those of `ready`."""
+        return await self._made(running.edit, body, await self.ready(run), told)
 
     async def _made(
         self, function: Callable[..., running.Made], body: bytes, place: str, told: Told | None

@@ -10,6 +10,7 @@ from pathlib import Path
 from anyio import CancelScope, to_thread
 from fastapi import Request
 
+from ..errors import FileError
 from .held import Held
 from .json_body import check_media
 from .store.files import Part
@@ -44,7 +45,7 @@ async def received(request: Request, held: Held) -> AsyncIterator[Part]:
 
 
 async def inspected(held: Held, path: Path, label: str) -> inspecting.Facts:
-    """What a file is, by a worker. Raises LstmTraceError."""
+    """What a file in the folder of the store is, by a worker. Raises LstmTraceError."""
     facts: inspecting.Facts = await held.workers.call(inspecting.inspect, str(path), label)
     return facts
 
@@ -53,9 +54,20 @@ async def add_copy(
     held: Held, path: Path, label: str, title: str = "", tags: Iterable[str] = (), once: bool = False
 ) -> Item:
     """Keep a copy of a file of this machine; the arguments are those of `Store.keep`. Raises LstmTraceError."""
-    facts = await inspected(held, path, label)
-    item: Item = await to_thread.run_sync(partial(held.store.add, path, facts, label, title, tags, once))
+    with await to_thread.run_sync(held.store.part) as new:
+        await to_thread.run_sync(_copy, path, new)
+        facts = await inspected(held, new.path, label)
+        item: Item = await to_thread.run_sync(partial(held.store.keep, new, facts, label, title, tags, once))
     return item
+
+
+def _copy(path: Path, new: Part) -> None:
+    try:
+        with open(path, "rb") as file:
+            while content := file.read(_GATHERED):
+                new.write(content)
+    except OSError as error:
+        raise FileError(f"{path}: {(error.strerror or type(error).__name__).lower()}") from None
 
 
 async def add_files(held: Held, files: Iterable[str]) -> None:

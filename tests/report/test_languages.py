@@ -19,12 +19,14 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.backpropagation.attribution import secants
+from lstm_trace.cell.network import GIVEN, VALID
 from lstm_trace.engine.rerun import in_arithmetic, rerun
 from lstm_trace.errors import OptionError
 from lstm_trace.report.languages import languages
 from lstm_trace.report.languages.strings import words
 from lstm_trace.report.report import course
 from lstm_trace.tables.gradient import gradient
+from lstm_trace.trace.address import INITIAL
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
@@ -220,6 +222,7 @@ def shown() -> Iterator[object]:
     yield gradient(q22(), "h_t[0]", equations=True).render("md")
     yield gradient(lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml"), "L").render("md")
     yield from splits()
+    yield from single()
     own = {"equations": "e_t = (W @ x_t) * (W @ x_t)\noutput: e_t"}
     yield gradient(lt.run({"W": [[3.0]]}, [[0.5], [1.0]], cell=own), "e_t").render("md")
     loss = lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml", ask=[])
@@ -242,6 +245,30 @@ def shown() -> Iterator[object]:
     yield lt.run(ROOT / "lstm_trace" / "examples" / "rnn-softmax.yaml").plot()
     for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
         yield in_arithmetic(q22(), arithmetic).report("md")
+
+
+def single() -> Iterator[object]:
+    """One number at a time: of every line and every premise one, a batch and the way back among them."""
+    normal = {f"{name}_cell": [1.0] for name in ("gamma", "beta")}
+    square = {f"W_{side}{gate}": [[1.0]] for side in "xh" for gate in "ifco"} | normal
+    found = [*traces(), lt.run(square, [1.0], options={"layer_norm_cell": True, "bias": "none"})]
+    found += [lt.backward(q22(), of="h_t[0]"), lt.run(ROOT / "lstm_trace" / "examples" / "readout.yaml")]
+    for trace in found:
+        if trace.steps * len(trace.stages) > 40:
+            continue
+        addresses = [f"{s.scope}/{trace.span[0]}/0/{line.name}[0]" for s, line, _ in trace.recorded()]
+        for scope, here in trace.parameters.items():
+            addresses += (f"{scope}/{name}[{','.join('0' * array.ndim)}]" for name, array in here.items())
+        addresses += (f"{scope}/0/{INITIAL.get(n, n)}[0]" for scope, here in trace.initial.items() for n in here)
+        addresses += (
+            f"{s.scope}/{trace.span[0]}/0/{name}[0]"
+            for s in trace.stages
+            for name in s.inputs
+            if s.sources[name] in (GIVEN, VALID)
+        )
+        addresses += [f"{trace.span[0]}/0/x_t[0]"] if trace.x is not None else []
+        for address in addresses:
+            yield lt.derivation(trace, address)
 
 
 def splits() -> Iterator[str]:

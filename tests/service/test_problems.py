@@ -216,6 +216,11 @@ def test_json_of_another_form(content: bytes, says: list[str]) -> None:
     assert b"1e999" not in reply.body
 
 
+def test_a_key_that_commands_a_terminal_is_made_harmless() -> None:
+    (problem,) = told(post(b'{"a\\u001b[2J": 1}'))["problems"]
+    assert problem == "a\ufffd[2J: extra inputs are not permitted"
+
+
 def test_a_parameter_is_called_that() -> None:
     reply = post(b"{}", path="/body?t=x")
     assert told(reply)["problems"][0].startswith("parameter t: input should be a valid integer")

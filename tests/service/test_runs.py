@@ -38,13 +38,13 @@ class Files:
     """A library of one model."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = folder / "abc.npz"
+        self.file, self.sha256 = folder / "abc.npz", "0" * 64
         np.savez(self.file, W_xi=np.ones((1, 1)), W_hi=np.ones((1, 1)))
 
     def item(self, id: str) -> dict[str, Any]:
         if id != "m1":
             raise MissingError(f"there is no item {id!r}")
-        return {"sha256": "0" * 64, "label": "mine.npz"}
+        return {"sha256": self.sha256, "label": "mine.npz"}
 
     def path(self, id: str) -> Path:
         return self.file
@@ -71,8 +71,14 @@ async def test_a_run_is_made_found_and_dropped(tmp_path: Path) -> None:
     assert runs.path(other.id).exists()
     with pytest.raises(GoneError, match="no longer kept"):
         runs.path(made.id)
+    assert await runs.ready(made.id) == str(path)  # it is made again, and the other one dropped
+    assert path.exists()
+    again = await runs.edit(other.id, b'{"edits": [{"address": "W_xi[0,0]", "value": 0.75}]}')
+    assert json.loads(again.reply)["parent"] == other.id
+    path.with_suffix(".json").unlink()
+    path.with_suffix(".gone").touch()
     with pytest.raises(GoneError):
-        await runs.edit(made.id, b"{}")
+        await runs.ready(made.id)
 
 
 async def test_two_servers_share_a_folder(tmp_path: Path) -> None:
@@ -80,6 +86,21 @@ async def test_two_servers_share_a_folder(tmp_path: Path) -> None:
     made = await one.make(b'{"example": "q22"}')
     assert two.path(made.id) == one.path(made.id)
     assert not (await two.make(b'{"example": "q22"}')).new
+
+
+async def test_a_dropped_run_of_a_model_needs_that_file(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    np.savez(files.file, **{f"W_{a}{gate}": np.ones((1, 1)) for a in "xh" for gate in "ifco"})  # type: ignore[arg-type]
+    runs = Runs(tmp_path / "runs", LIMITS, Here(), files)
+    made = await runs.make(b'{"model": "m1", "x": [[1.0], [2.0]]}')
+    path = runs.path(made.id)
+    content = path.read_bytes()
+    path.unlink()
+    assert (await runs.ready(made.id), path.read_bytes()) == (str(path), content)
+    path.unlink()
+    files.sha256 = "1" * 64  # another file
+    with pytest.raises(GoneError):
+        await runs.ready(made.id)
 
 
 async def test_a_model_of_the_library(runs: Runs) -> None:

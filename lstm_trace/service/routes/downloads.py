@@ -37,7 +37,7 @@ async def download(
         "decimal_comma": decimal_comma, "trim": trim, "count_from": count_from, "everything": everything,
     }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}
-    content, name = await service.workers.call(printing.download, str(service.runs.path(id)), file, options)
+    content, name = await service.workers.call(printing.download, await service.runs.ready(id), file, options)
     media = printing.MEDIA[Path(file).suffix]
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
     if isinstance(content, Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Any, BinaryIO, Literal
@@ -80,7 +81,7 @@ async def upload_model(
 async def keep_run(service: Service, body: RunToKeep) -> LibraryItem:
     """Keep the trace of a run."""
     path = await to_thread.run_sync(service.runs.path, body.run)
-    label = f"{body.title or 'run'}.safetensors"
+    label = re.sub(r"[/\\]", "-", body.title or "run") + ".safetensors"
     return LibraryItem(**await add_copy(service, path, label, body.title, body.tags))
 
 

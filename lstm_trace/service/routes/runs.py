@@ -33,14 +33,14 @@ async def make(request: Request, service: Service) -> Response:
 @router.post("/runs/{id}/edits", **MADE, openapi_extra=documented(Edits))
 async def edit(request: Request, service: Service, id: str) -> Response:
     """Make another run with changes; the one that is changed stays as it is."""
-    service.runs.path(id)  # before the body is read
+    service.runs.check(id)  # before the body is read
     return await _made(request, service, lambda body, told: service.runs.edit(id, body, told))
 
 
 @router.get("/runs/{id}", response_model=Run)
 async def run(service: Service, id: str) -> Response:
     """What is said of a run."""
-    return await service.jobs.reply(running.reply, str(service.runs.path(id)))
+    return await service.jobs.reply(running.reply, await service.runs.ready(id))
 
 
 async def _made(request: Request, service: Held, make: Callable[[bytes, Told], Awaitable[running.Made]]) -> Response:

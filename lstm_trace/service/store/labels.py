@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from ...errors import OptionError, counted, raise_all
 
 #: Characters of a title and of a tag, tags of an item, bytes of a label (a file's name may have 255 on most systems).
 MOST_TITLE, MOST_TAG, MOST_TAGS, MOST_LABEL = 200, 40, 20, 200
+_MOST_SUFFIX = 16
 _JOINER = "\u200d"  # of emoji; the only character without a shape of its own that stays
 
 
@@ -29,10 +29,12 @@ def as_label(text: str) -> str:
     >>> as_label("../../etc/passwd"), as_label(r"C:\nets\a.npz"), as_label(".."), as_label("x" * 300 + ".npz")[-9:]
     ('passwd', 'a.npz', 'file', 'xxxxx.npz')
     """
-    name = seen(re.split(r"[/\\]", text)[-1]).lstrip(".-").strip() or "file"
-    stem, suffix = os.path.splitext(name)
-    if len(suffix.encode()) > 16:
-        stem, suffix = name, ""
+    name = seen(re.split(r"[/\\]", text)[-1])
+    stem, dot, end = name.rpartition(".")
+    if not dot or len(end.encode()) > _MOST_SUFFIX:
+        stem, end = name, ""
+    stem = stem.lstrip(".- ") or "file"
+    suffix = f".{end}" if end else ""
     while len((stem + suffix).encode()) > MOST_LABEL:
         stem = stem[:-1]
     return stem + suffix

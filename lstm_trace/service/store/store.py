@@ -125,26 +125,6 @@ class Store:
             _tag(connection, new.id, named)
             return self._shown(connection, [self._row(connection, new.id)])[0]
 
-    def add(
-        self,
-        source: str | Path | Iterable[bytes],
-        facts: Mapping[str, Any],
-        label: str,
-        title: str = "",
-        tags: Iterable[str] = (),
-        once: bool = False,
-    ) -> Item:
-        """Keep a copy of a file, or of its bytes; the arguments are those of `keep`. Raises what `keep` raises."""
-        with self.part() as new:
-            if isinstance(source, str | Path):
-                with open(source, "rb") as file:
-                    while content := file.read(_CHUNK):
-                        new.write(content)
-            else:
-                for content in source:
-                    new.write(content)
-            return self.keep(new, facts, label, title, tags, once)
-
     # -- what is there -------------------------------------------------------------------------------------------
 
     def item(self, id: str) -> Item:

@@ -11,11 +11,11 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from ...base import leftovers
 from ...base.arrays import word
 from ...base.files import read_bytes
 from ...cell.network import forward_stages
@@ -34,6 +34,7 @@ from ...weights.summary import BIASES, listing, option_text, records, row
 from ..store.labels import as_label
 
 Facts = dict[str, Any]
+ROOMS = ".rooms"
 
 
 def inspect(path: str, label: str) -> Facts:
@@ -56,15 +57,21 @@ def inspect(path: str, label: str) -> Facts:
 
 @contextmanager
 def alone(path: str, name: str) -> Iterator[str]:
-    """The current folder is one with the file alone in it, under that name."""
-    before, source = Path.cwd(), Path(path).absolute()
-    with TemporaryDirectory(prefix="lstm-trace-") as folder:
-        os.chdir(folder)
+    """The current folder is one with the file alone in it, under that name.
+
+    It lies in a folder `.rooms` beside the file, so that the file can be linked and need not be copied. What a worker
+    that was killed leaves there, the next one removes.
+    """
+    before, source = Path.cwd(), os.path.realpath(path)
+    rooms = Path(source).parent / ROOMS
+    rooms.mkdir(mode=0o700, exist_ok=True)
+    with leftovers.folder(rooms / "look", ".look") as room:
         try:
-            try:
-                os.symlink(source, name)
-            except OSError:  # Windows, without the right to make links
-                shutil.copyfile(source, name)
+            os.link(source, Path(room, name))  # a symbolic link would lead readers to the file's own folder
+        except OSError:  # a disk without links
+            shutil.copyfile(source, Path(room, name))
+        os.chdir(room)
+        try:
             yield name
         finally:
             os.chdir(before)

@@ -1,7 +1,8 @@
 """Kept runs: files named by what the run follows from, written whole, the least recently used dropped first.
 
 A run is `ID.safetensors`, its trace, and `ID.json`, four lines: the source, the edits, what it was made of, the reply.
-The second file is written last, so that a run is there as soon as that is. Several servers may share the folder.
+The second file is written last, and a run is there when both are. Of a run that is dropped the second one stays for a
+while, from which it can be made again, and then `ID.gone` for another while. Several servers may share the folder.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from ..errors import GoneError
 
 #: Traces that a worker holds open, and bytes of one that it made itself; larger ones are mapped again from the file.
 OPEN, HELD = 32, 4 << 20
-#: Ids of dropped runs that are remembered, for each run that is kept.
-REMEMBERED = 16
+#: Dropped runs that can be made again, for each run that is kept; and bytes of what is known of one, at most.
+REMEMBERED, RECIPE = 4, 1 << 20
+TRACE = ".safetensors"
 #: Seconds after which what a killed writer has left is removed.
 LEFT = 600.0
 _open: OrderedDict[str, Trace] = OrderedDict()
@@ -76,6 +78,15 @@ class Record(NamedTuple):
         return self.reply[:-1] + b', "spec": ' + self.recipe.spec + b", " + more[1:]
 
 
+def is_there(path: Path) -> bool:
+    """Whether the run whose trace is at `path` is kept; it then counts as used."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return path.with_suffix(".json").exists()
+
+
 def record(path: str | Path) -> Record:
     """What stands beside the trace at `path`. Raises GoneError."""
     try:
@@ -120,25 +131,32 @@ def gone(run: str) -> GoneError:
 
 
 def drop(folder: Path, bounds: Bounds) -> None:
-    """Remove the least recently used runs beyond the bounds, but never the latest; and what killed writers left."""
-    found: dict[str, list[os.stat_result]] = {}
-    dropped: list[tuple[float, str]] = []
-    for entry in os.scandir(folder):
+    """Remove the traces of the least recently used runs beyond the bounds, but never the latest, and what is old."""
+    names, found = os.listdir(folder), []
+    for name in names:
         with suppress(FileNotFoundError):  # another server drops too
-            stem, _, suffix = entry.name.partition(".")
-            if suffix == "gone":
-                dropped.append((entry.stat().st_mtime, stem))
-            elif stem:
-                found.setdefault(stem, []).append(entry.stat())
-            elif entry.name.endswith(".part") and time.time() - entry.stat().st_mtime > LEFT:
-                os.unlink(entry.path)
-    latest = sorted(found, key=lambda stem: -max(file.st_mtime for file in found[stem]))
+            if name.endswith(TRACE):
+                text = (folder / name).with_suffix(".json")
+                found.append((os.stat(folder / name), text.stat().st_size if text.exists() else 0, text))
+            elif name.endswith(".part") and time.time() - os.stat(folder / name).st_mtime > LEFT:
+                os.unlink(folder / name)  # of a killed writer
     size = 0
-    for at, stem in enumerate(latest):
-        size += sum(file.st_size for file in found[stem])
+    for at, (trace, known, text) in enumerate(sorted(found, key=lambda run: -run[0].st_mtime)):
+        size += trace.st_size + known
         if at and (at >= bounds.runs or size > bounds.bytes):
-            (folder / f"{stem}.gone").touch()
-            for suffix in ("json", "safetensors"):
-                (folder / f"{stem}.{suffix}").unlink(missing_ok=True)
-    for _, stem in sorted(dropped)[: max(len(dropped) - REMEMBERED * bounds.runs, 0)]:
-        (folder / f"{stem}.gone").unlink(missing_ok=True)
+            if known > RECIPE:
+                _forget(text)
+            text.with_suffix(TRACE).unlink(missing_ok=True)
+    for suffix, remove in ((".json", _forget), (".gone", lambda path: path.unlink(missing_ok=True))):
+        those = [folder / name for name in names if name.endswith(suffix)]
+        if len(those) > REMEMBERED * bounds.runs:  # some at once: this looks at all of them
+            old = sorted(those, key=lambda path: path.stat().st_mtime if path.exists() else 0.0)[: len(those) // 4]
+            for path in old:
+                if not path.with_suffix(TRACE).exists():
+                    remove(path)
+
+
+def _forget(text: Path) -> None:
+    """Remove what is known of a run, so that it cannot be made again."""
+    text.with_suffix(".gone").touch()
+    text.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ...base.arrays import to_list
 from ...cell.network import Stage, forward_stages
-from ...errors import MissingError, OptionError, nearest
+from ...errors import MissingError, OptionError
 from ...export.parquet import arrow
 from ...export.writers import Job
 from ...formulas.blocks import Items
@@ -91,7 +91,8 @@ def values(path: str, part: Part, most: int) -> bytes:
     known = dict.fromkeys(name for stage in stages for name in trace.lines.get(stage.scope, {}))
     for name in part.line:
         if name not in known:
-            raise MissingError(f"no line {name!r} was recorded{nearest(name, known, 'there are')}")
+            trace.extents(name)  # raises for a name that there is not, with the nearest
+            raise MissingError(f"{name} is no line that was recorded; the premises of a run are at …/premises")
     found = []
     for stage in stages:
         for name, array in trace.lines.get(stage.scope, {}).items():

@@ -32,7 +32,7 @@ from ..store.labels import as_label
 from ..workers.telling import tell
 from .describing import described
 from .inspecting import alone
-from .kept import Bounds, Recipe, Record, drop, keep, opened, record
+from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record
 
 #: Fields that say how a source is run; another one makes its run anew.
 CHANGES = ("equations", "arithmetic")
@@ -98,6 +98,21 @@ def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Ma
     return _made(recipe, parent.parent, bounds, lambda: _edited(base, recipe.edits, spec.equations, bounds), parent)
 
 
+def remake(_: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Made:
+    """A run that was dropped, from what is known of it; what it is of, as `make`. Raises GoneError."""
+    found = record(path)
+    spec = validate(Spec, found.recipe.source, "the source")
+    if wanted := _wanted(spec, item):
+        return Made(wanted=wanted)
+    if item is not None and item.sha256 != found.recipe.item:
+        raise gone(Path(path).stem)
+    trace = _edited(_ran(spec, bounds, item), found.recipe.edits, spec.equations, bounds)
+    trace_file.save(trace, path)
+    keep(Path(path), trace, found)
+    drop(Path(path).parent, bounds)
+    return Made(Path(path).stem)
+
+
 def reply(path: str) -> bytes:
     """What is said of a run that is kept."""
     found = record(path)
@@ -118,7 +133,7 @@ def _source(spec: Spec) -> bytes:
 def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace], parent: Path | None = None) -> Made:
     """The run of a recipe: from the folder where it is there, otherwise `run` makes it."""
     path, above = folder / f"{recipe.id}.safetensors", None if parent is None else parent.stem
-    if new := not path.with_suffix(".json").exists():
+    if new := not is_there(path):
         began = time.perf_counter()
         trace = run()
         trace_file.save(trace, path)

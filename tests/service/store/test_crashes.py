@@ -19,7 +19,7 @@ pytest.importorskip("alembic")
 
 from lstm_trace.service.store.store import Store
 
-from .uploader import FACTS, UPLOADS, content
+from .uploader import FACTS, UPLOADS, add, content
 
 KILLS = 6
 
@@ -79,7 +79,7 @@ def test_a_killed_server_leaves_nothing_half(url: str, tmp_path: Path) -> None:
         os.utime(folder / name, (0, 0))
     store = Store(url, folder)
     assert files(folder).keys() == {f"{own}.json" for own in kept}
-    assert store.add([b"on"], FACTS, "on.json")["bytes"] == 2
+    assert add(store, [b"on"], FACTS, "on.json")["bytes"] == 2
     store.close()
 
 

@@ -21,6 +21,8 @@ from lstm_trace.service.errors import GoneError, UnknownError
 from lstm_trace.service.store.database import StoreError
 from lstm_trace.service.store.store import Store
 
+from .uploader import add
+
 
 def facts(title: str = "", kind: str = "problem", cell: str = "lstm", suffix: str = ".yaml") -> dict[str, Any]:
     return {"kind": kind, "title": title, "cell": cell, "sizes": {"T": 3, "H": 2}, "suffix": suffix}
@@ -35,7 +37,7 @@ def store(url: str, tmp_path: Path) -> Iterator[Store]:
 
 def test_what_is_kept_is_there_after_the_next_start(url: str, tmp_path: Path, store: Store) -> None:
     before = datetime.now(UTC)
-    item = store.add([b"x: ", b"[1]\n"], facts("Question 1", cell="lstm, peephole"), "q1.yaml", tags=["exam", "a b"])
+    item = add(store, [b"x: ", b"[1]\n"], facts("Question 1", cell="lstm, peephole"), "q1.yaml", tags=["exam", "a b"])
     after = datetime.now(UTC)
     assert before <= datetime.fromisoformat(item.pop("created")) <= after
     own = item["id"]
@@ -52,7 +54,7 @@ def test_what_is_kept_is_there_after_the_next_start(url: str, tmp_path: Path, st
 
 
 def test_title_and_tags_change_and_the_rest_stays(store: Store) -> None:
-    item = store.add([b"1"], facts("Old"), "q.yaml", tags=["a"])
+    item = add(store, [b"1"], facts("Old"), "q.yaml", tags=["a"])
     assert store.update(item["id"], title=" New ")["title"] == "New"
     assert store.update(item["id"], tags=["c", "b", "c", ""])["tags"] == ["b", "c"]
     assert store.item(item["id"]) == {**item, "title": "New", "tags": ["b", "c"]}
@@ -62,7 +64,7 @@ def test_title_and_tags_change_and_the_rest_stays(store: Store) -> None:
 
 
 def test_what_is_deleted_is_gone_with_its_file(store: Store) -> None:
-    item, other = (store.add([text], facts(), "q.yaml", tags=["t"]) for text in (b"1", b"2"))
+    item, other = (add(store, [text], facts(), "q.yaml", tags=["t"]) for text in (b"1", b"2"))
     path = store.path(item["id"])
     with store.open(item["id"]) as file:
         store.delete(item["id"])
@@ -76,7 +78,7 @@ def test_what_is_deleted_is_gone_with_its_file(store: Store) -> None:
 
 @pytest.mark.parametrize("own", ["", "x", "../store.db", "a\0b", "%", str(uuid4()).upper(), "🙂", "0" * 36])
 def test_an_id_is_an_id(store: Store, own: str) -> None:
-    store.add([b"1"], facts(), "q.yaml")
+    add(store, [b"1"], facts(), "q.yaml")
     for call in (store.item, store.path, store.delete, store.update):
         with pytest.raises(UnknownError):
             call(own)
@@ -126,7 +128,7 @@ SHELF = {
 def test_a_search_finds_words_in_title_label_tags_and_cell(store: Store, search: str, found: str) -> None:
     ids = {}
     for letter, (title, label, tags, cell) in SHELF.items():
-        ids[store.add([letter.encode()], facts(title, cell=cell), label, tags=tags)["id"]] = letter
+        ids[add(store, [letter.encode()], facts(title, cell=cell), label, tags=tags)["id"]] = letter
     items, total = store.find(search)
     assert "".join(sorted(ids[item["id"]] for item in items)) == found
     assert total == len(found)
@@ -134,7 +136,7 @@ def test_a_search_finds_words_in_title_label_tags_and_cell(store: Store, search:
 
 def test_kind_and_tag_choose_and_pages_are_newest_first(store: Store) -> None:
     kinds = ["problem", "trace", "model"] * 4
-    ids = [store.add([b""], facts(str(n), kind), "f", tags=[f"t{n % 2}"])["id"] for n, kind in enumerate(kinds)]
+    ids = [add(store, [b""], facts(str(n), kind), "f", tags=[f"t{n % 2}"])["id"] for n, kind in enumerate(kinds)]
     newest = ids[::-1]
     items, total = store.find()
     assert ([item["id"] for item in items], total) == (newest, 12)
@@ -161,9 +163,9 @@ def test_kind_and_tag_choose_and_pages_are_newest_first(store: Store) -> None:
     ],
 )
 def test_titles_and_tags_have_bounds(store: Store, title: str, tags: list[str], said: str) -> None:
-    item = store.add([b"1"], facts("Old"), "q.yaml", title="x" * 200, tags=["y" * 40, *map(str, range(19))])
+    item = add(store, [b"1"], facts("Old"), "q.yaml", title="x" * 200, tags=["y" * 40, *map(str, range(19))])
     with pytest.raises(OptionError, match=said):
-        store.add([b"2"], facts(), "q.yaml", title=title, tags=tags)
+        add(store, [b"2"], facts(), "q.yaml", title=title, tags=tags)
     with pytest.raises(OptionError, match=said):
         store.update(item["id"], title=title, tags=tags)
     assert store.find() == ([item], 1)
@@ -171,28 +173,28 @@ def test_titles_and_tags_have_bounds(store: Store, title: str, tags: list[str], 
 
 
 def test_the_title_of_a_file_is_cut_and_made_fit_to_be_shown(store: Store) -> None:
-    assert store.add([b""], facts("  a\n\u202eb\0 " + "x" * 300), "q")["title"] == "a �b� " + "x" * 194
-    assert store.add([b""], facts(), "../dir/q.yaml")["title"] == "q.yaml"
+    assert add(store, [b""], facts("  a\n\u202eb\0 " + "x" * 300), "q")["title"] == "a �b� " + "x" * 194
+    assert add(store, [b""], facts(), "../dir/q.yaml")["title"] == "q.yaml"
 
 
 def test_the_number_of_items_is_bounded(url: str, tmp_path: Path) -> None:
     store = Store(url, tmp_path / "files", most_items=2)
-    first = store.add([b"1"], facts(), "1")
-    store.add([b"2"], facts(), "2")
+    first = add(store, [b"1"], facts(), "1")
+    add(store, [b"2"], facts(), "2")
     with pytest.raises(TooLargeError, match="the library holds 2 items, the most that it keeps; delete some"):
-        store.add([b"3"], facts(), "3")
+        add(store, [b"3"], facts(), "3")
     assert len(list(store.folder.glob("*-*"))) == 2
     store.delete(first["id"])
-    store.add([b"3"], facts(), "3")
+    add(store, [b"3"], facts(), "3")
     store.close()
 
 
 def test_once_keeps_one_of_the_same_bytes_and_label(store: Store) -> None:
-    first = store.add([b"1"], facts(), "a.yaml", once=True)
-    assert store.add([b"1"], facts(), "a.yaml", once=True) == first
-    assert store.add([b"1"], facts(), "b.yaml", once=True)["id"] != first["id"]
-    assert store.add([b"2"], facts(), "a.yaml", once=True)["id"] != first["id"]
-    assert store.add([b"1"], facts(), "a.yaml")["id"] != first["id"]
+    first = add(store, [b"1"], facts(), "a.yaml", once=True)
+    assert add(store, [b"1"], facts(), "a.yaml", once=True) == first
+    assert add(store, [b"1"], facts(), "b.yaml", once=True)["id"] != first["id"]
+    assert add(store, [b"2"], facts(), "a.yaml", once=True)["id"] != first["id"]
+    assert add(store, [b"1"], facts(), "a.yaml")["id"] != first["id"]
     assert store.find()[1] == len(list(store.folder.glob("*-*"))) == 4
 
 
@@ -206,7 +208,7 @@ def test_a_file_is_bounded_and_gone_when_it_is_not_kept(store: Store, tmp_path: 
         assert new.path.read_bytes() == b"1"
         assert [path.name for path in store.folder.iterdir() if path.name != ".store"] == [new.path.name]
     with pytest.raises(StoreError, match=r"^the file cannot be kept: file too large$"):
-        store.add(_more_than_the_disk_takes(), facts(), "a")
+        add(store, _more_than_the_disk_takes(), facts(), "a")
     assert [path.name for path in store.folder.iterdir()] == [".store"]
     assert store.find()[1] == 0
 
@@ -225,14 +227,14 @@ def _more_than_the_disk_takes() -> Iterator[bytes]:
 
 @pytest.mark.parametrize("suffix", [".py", "/../x", ".yaml/../../x", ".", "", ".YAML"])
 def test_a_suffix_is_of_the_list_or_none(store: Store, suffix: str) -> None:
-    item = store.add([b"1"], facts(suffix=suffix), "x")
+    item = add(store, [b"1"], facts(suffix=suffix), "x")
     assert store.path(item["id"]) == store.folder / item["id"]
 
 
 def test_a_start_sweeps_what_is_old_and_has_no_row(
     url: str, tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept, lost = (store.add([b"1"], facts(), "q.yaml") for _ in range(2))
+    kept, lost = (add(store, [b"1"], facts(), "q.yaml") for _ in range(2))
     store.close()
     names = {
         "old part": f".{uuid4()}.part", "young part": f".{uuid4()}.part",
@@ -266,7 +268,7 @@ def test_a_start_sweeps_what_is_old_and_has_no_row(
 
 def test_the_files_of_another_store_are_left_alone(url: str, tmp_path: Path) -> None:
     other = Store(f"sqlite:///{tmp_path}/other.db", tmp_path / "files")
-    item = other.add([b"1"], facts(), "q.yaml")
+    item = add(other, [b"1"], facts(), "q.yaml")
     path = other.path(item["id"])
     os.utime(path, (0, 0))
     with pytest.raises(
@@ -282,7 +284,7 @@ def test_the_database_is_gone_while_the_server_runs(
 ) -> None:
     with store.database.engine.begin() as connection:
         connection.exec_driver_sql("alter table lstm_trace_tags rename to elsewhere")
-    for call in (store.find, lambda: store.add([b"1"], facts(), "q.yaml", tags=["a"])):
+    for call in (store.find, lambda: add(store, [b"1"], facts(), "q.yaml", tags=["a"])):
         with pytest.raises(StoreError) as caught:
             call()
         assert str(caught.value) == "the library's database does not answer; the messages of the server say why"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,18 @@ def pieces(whole: bytes) -> Iterator[bytes]:
         yield whole[at : at + 20_000]
 
 
+def add(store: Any, content: Iterable[bytes], facts: Mapping[str, Any], label: str, **more: Any) -> Any:
+    """Keep what comes in pieces, as the service does."""
+    with store.part() as new:
+        for piece in content:
+            new.write(piece)
+        return store.keep(new, facts, label, **more)
+
+
 def upload(store: Any, seed: int) -> None:
     """Upload, and print the id of what is kept."""
     for n in range(UPLOADS):
-        item = store.add(pieces(content(seed, n)), FACTS, f"{seed}-{n}.json", tags=["a", "b"])
+        item = add(store, pieces(content(seed, n)), FACTS, f"{seed}-{n}.json", tags=["a", "b"])
         print(item["id"], n, flush=True)
 
 
@@ -37,7 +45,7 @@ def mix(store: Any, seed: int) -> None:
 
     draw = np.random.default_rng(seed)
     for n in range(30):
-        store.add([b"%d %d" % (seed, n)], FACTS, f"{seed}-{n}.json", tags=["new"])
+        add(store, [b"%d %d" % (seed, n)], FACTS, f"{seed}-{n}.json", tags=["new"])
         items, total = store.find(limit=5)
         assert total >= len(items)
         for item in items:

@@ -31,36 +31,58 @@ def test_the_least_recently_used_goes_first(bounded: Callable[[Bounds], Kept]) -
     runs = [kept.make(example=name) for name in ("q19", "q20", "q21")]
     for age, run in enumerate(reversed(runs)):
         aged(kept, run, 100 + age)
-    os.utime(kept.folder / f"{runs[0]['id']}.json")  # used again
+    assert keeping.is_there(kept.folder / f"{runs[0]['id']}.safetensors")  # used again
     last = kept.make(example="q22")
-    assert names(kept, "safetensors") == names(kept, "json") == {run["id"] for run in (runs[0], runs[2], last)}
-    assert names(kept, "gone") == {runs[1]["id"]}
+    assert names(kept, "safetensors") == {run["id"] for run in (runs[0], runs[2], last)}
+    assert names(kept, "json") == {run["id"] for run in (*runs, last)}  # from which it can be made again
     assert kept.make(example="q20")["id"] == runs[1]["id"]
-    assert runs[1]["id"] not in names(kept, "gone")
+    assert runs[1]["id"] in names(kept, "safetensors")
 
 
 def test_the_bytes_of_all_are_bounded_but_the_latest_stays(bounded: Callable[[Bounds], Kept]) -> None:
     kept = bounded(BOUNDS._replace(bytes=1))
-    first, last = kept.make(example="q19"), kept.make(example="q20")
-    assert names(kept, "json") == names(kept, "safetensors") == {last["id"]}
-    assert names(kept, "gone") == {first["id"]}
+    kept.make(example="q19")
+    last = kept.make(example="q20")
+    assert names(kept, "safetensors") == {last["id"]}
 
 
-def test_dropped_ids_are_remembered_up_to_a_number(
+def test_what_is_known_of_dropped_runs_is_bounded(
     bounded: Callable[[Bounds], Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "REMEMBERED", 2)
-    kept = bounded(BOUNDS._replace(runs=1))
+    kept = bounded(BOUNDS._replace(runs=2))
     run = kept.make(example="q22")
-    for k in range(6):
+    for k in range(60):
         run = kept.edit(run, {"W_xi[0,0]": k / 8})
-    assert len(names(kept, "gone")) <= 3
+    assert len(names(kept, "safetensors")) == 2
+    assert names(kept, "safetensors") <= names(kept, "json")
+    for suffix in ("json", "gone"):
+        assert 2 <= len(names(kept, suffix)) <= keeping.REMEMBERED * 2 + 3
+    monkeypatch.setattr(keeping, "RECIPE", 10)  # of a large one nothing stays but its id
+    kept.edit(run, {"W_xi[0,0]": -1.0})
+    dropped = names(kept, "json") - names(kept, "safetensors")
+    kept.edit(run, {"W_xi[0,0]": -2.0})
+    assert len(names(kept, "json") - names(kept, "safetensors") - dropped) == 0
+
+
+def test_a_dropped_run_is_made_again_as_it_was(bounded: Callable[[Bounds], Kept]) -> None:
+    kept = bounded(BOUNDS._replace(runs=1))
+    run = kept.edit(kept.make(example="three-steps"), {"b_f[0]": 0.3}, arithmetic="by-hand-3")
+    trace, said = lt.load(kept.path(run)), running.reply(kept.path(run))
+    lines = {name: values.copy() for name, values in trace.items()}
+    kept.make(example="q22")
+    assert run["id"] not in names(kept, "safetensors")
+    assert running.remake(b"", kept.path(run), kept.bounds).id == run["id"]
+    assert names(kept, "safetensors") == {run["id"]}
+    again = lt.load(kept.path(run))
+    assert all((again[name] == values).all() for name, values in lines.items())
+    assert running.reply(kept.path(run)) == said
 
 
 def test_a_run_is_there_when_both_files_are(kept: Kept) -> None:
-    run = kept.make(example="q22")
-    (kept.folder / f"{run['id']}.json").unlink()  # as after a kill between the two
-    assert running.make(b'{"example": "q22"}', str(kept.folder), BOUNDS).new
+    for suffix in ("json", "safetensors"):  # as after a kill between the two
+        run = kept.make(example="q22")
+        (kept.folder / f"{run['id']}.{suffix}").unlink()
+        assert running.make(b'{"example": "q22"}', str(kept.folder), BOUNDS).new
 
 
 def test_what_a_killed_writer_left_goes(kept: Kept) -> None:

@@ -50,7 +50,8 @@ def test_what_does_not_fit_is_counted(kept: Kept) -> None:
 @pytest.mark.parametrize(
     ("part", "kind", "said"),
     [
-        (Part(("c_tt",)), MissingError, "did you mean 'c_t'"),
+        (Part(("c_tt",)), MissingError, "the trace has no 'c_tt'; did you mean 'c_t'"),
+        (Part(("W_xi",)), MissingError, "W_xi is no line that was recorded"),
         (Part(t="3"), MissingError, "t 3 is not there: 0 to 2 are"),
         (Part(unit="2:4"), MissingError, "unit 2:4 is not there: 0 to 1 are"),
         (Part(t="x"), OptionError, "expected a number or A:B, found 'x'"),

@@ -8,6 +8,7 @@ import { NumberPanel } from "./number.js";
 import { Picture } from "./picture.js";
 import { Steps } from "./steps.js";
 import { has_step } from "./state/places.js";
+import { Prose } from "./symbols.js";
 import { by_name, StepTable } from "./table.js";
 import { Toolbar } from "./toolbar.js";
 
@@ -29,8 +30,9 @@ function useUndo(session, active) {
 
 function Summary({ run, said }) {
   const input = run.premises.find((one) => one.kind === "input");
-  const last = run.stages.at(-1);
-  const units = last.lines.find((line) => line.name === last.output)?.width;
+  const [first] = run.stages;
+  const carried = Object.values(first.states)[0] ?? first.output;
+  const units = first.lines.find((line) => line.name === carried)?.width;
   const facts = [
     run.cell.title,
     said("bench.steps_n", { n: run.steps }),
@@ -43,7 +45,7 @@ function Summary({ run, said }) {
 }
 
 /** Lines that the last edit changed most, each a way to where it did. */
-function Changed({ run, before, settings, pick, said }) {
+function Changed({ run, before, pick, said }) {
   const list = run.changed?.filter((one) => one.largest !== 0) ?? [];
   if (!before || run.parent !== before.id || list.length === 0) return null;
   const most = list.filter((one) => !/[ @(]/.test(one.line));
@@ -76,7 +78,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   if (!run) return html`${toolbar}${fault ? null : html`<p class="waiting">${said("shell.loading")}</p>`}`;
   const count = settings.count_from === "" ? run.count_from : Number(settings.count_from);
   const pick = (address) => session.select(address);
-  const shared = { session, state, settings, said };
+  const shared = { session, state, said };
   const marks = { values, before: values_before, pinned: values_pinned };
   return html`
     ${toolbar}
@@ -86,21 +88,22 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
       <div class="middle">
         <section class="panel cell-panel" aria-labelledby="picture-title">
           <div class="head"><h2 id="picture-title">${said("bench.picture")}</h2>
-            <span class="row-of"><${Changed} run=${run} before=${before} settings=${settings} pick=${pick} said=${said} />
+            <span class="row-of"><${Changed} run=${run} before=${before} pick=${pick} said=${said} />
             <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
           <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
           <${Fault} error=${view.error} said=${said} />
           <${Picture} ...${shared} stage=${stage} step=${view.data} ...${marks} pick=${pick} large=${large} />
           <p class="quiet-text hint">${said("bench.hint")}</p>
-          ${view.data?.in_words?.length > 0 && html`<div class="words" aria-live="polite" lang=${settings.language}><h3>${said("bench.in_words")}</h3>
-            <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}>${sentence}</li>`)}</ul></div>`}
         </section>
-        <section class="panel" aria-labelledby="table-title">
+        ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
+          <h2 id="words-title">${said("bench.in_words")}</h2>
+          <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
+        <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
           <${StepTable} state=${state} stage=${stage} ...${marks} settings=${settings} count=${count} pick=${pick} said=${said} />
         </section>
         <${Equations} session=${session} state=${state} stage=${stage} said=${said} />
       </div>
-      <aside class="panel number-panel" aria-labelledby="number-title"><${NumberPanel} ...${shared} /></aside>
+      <aside class="panel number-panel" aria-labelledby="number-title"><${NumberPanel} ...${shared} count=${count} /></aside>
     </div>`;
 }

@@ -18,13 +18,14 @@ export function Downloads({ run, settings, choices, said }) {
   const [state, setState] = useState({});
   const offered = (choices.formats ?? []).map(name_of).filter(Boolean);
   const { language, notation, digits, count_from } = settings;
-  const query = { language, notation, digits, count_from };
+  // a report is written with the settings of the page; the other files hold numbers in full
+  const query = (name) => (name.startsWith("report.") ? { language, notation, digits, count_from } : {});
   const load = async (event, name) => {
     event.preventDefault();
     const stop = new AbortController();
     setState({ name, stop, progress: null });
     try {
-      const { blob, label } = await file(href(`/runs/${part(run.id)}/download/${part(name)}`, query), { signal: stop.signal, onProgress: (progress) => setState({ name, stop, progress }) });
+      const { blob, label } = await file(href(`/runs/${part(run.id)}/download/${part(name)}`, query(name)), { signal: stop.signal, onProgress: (progress) => setState({ name, stop, progress }) });
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
       link.download = label || name;
@@ -41,7 +42,7 @@ export function Downloads({ run, settings, choices, said }) {
   return html`<details class="menu" id="downloads"><summary class="button">${said("bench.downloads")}</summary>
     <div class="sheet">
       ${groups.map(([group, names]) => html`<div key=${group} class="files"><span class="label">${said(`bench.download.${group}`)}</span>
-        <span class="row-of">${names.map((name) => html`<a key=${name} id=${`download-${name.replace(".", "-")}`} href=${href(`/runs/${part(run.id)}/download/${part(name)}`, query)} download onClick=${(event) => load(event, name)}>${name}</a>`)}</span></div>`)}
+        <span class="row-of">${names.map((name) => html`<a key=${name} id=${`download-${name.replace(".", "-")}`} href=${href(`/runs/${part(run.id)}/download/${part(name)}`, query(name))} download onClick=${(event) => load(event, name)}>${name}</a>`)}</span></div>`)}
       ${state.stop && html`<${Progress} label=${said("bench.preparing", { name: state.name })} progress=${state.progress} cancel=${() => state.stop.abort()} said=${said} />`}
       <${Fault} error=${state.error} said=${said} close=${() => setState({})} />
     </div></details>`;

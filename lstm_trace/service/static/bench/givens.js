@@ -39,11 +39,11 @@ function laid(premise, { run, b, t }, count) {
   };
 }
 
-function Premise({ premise, count, hint, session, state, settings, said }) {
+function Premise({ premise, count, session, state, said }) {
   if (!premise.values) return html`<p class="quiet-text"><${Symbol} text=${premise.symbol} /> ${said("bench.too_large", { shape: premise.shape.join(" × ") })}</p>`;
   const { rows, columns } = laid(premise, state, count);
-  return html`<${Grid} id=${`grid-${premise.address}`} symbol=${premise.symbol} name=${said(`bench.grid.${premise.kind}`, { name: premise.name })} hint=${hint} rows=${rows} columns=${columns}
-    session=${session} state=${state} language=${settings.language} said=${said} />`;
+  return html`<${Grid} id=${`grid-${premise.address}`} symbol=${premise.symbol} name=${said(`bench.grid.${premise.kind}`, { name: premise.name })} rows=${rows} columns=${columns}
+    session=${session} state=${state} said=${said} />`;
 }
 
 function Input({ premise, ...rest }) {
@@ -61,7 +61,7 @@ function Input({ premise, ...rest }) {
 export function gate_name(run, gate, said) {
   if (!gate) return said("bench.gate.other");
   const known = said(`bench.gate.${run.cell.kind}.${gate}`);
-  return NAMED.has(run.cell.kind) && !known.startsWith("bench.") ? known : said("bench.gate.any", { gate });
+  return NAMED.has(run.cell.kind) && !known.startsWith("bench.") ? known : said("bench.gate.any");
 }
 
 function Weights({ premises, run, ...rest }) {
@@ -69,10 +69,16 @@ function Weights({ premises, run, ...rest }) {
   const gates = [...new Set(premises.map((one) => one.gate))].sort((one, two) => (one === "") - (two === ""));
   const small = premises.reduce((sum, one) => sum + one.shape.reduce((all, n) => all * n, 1), 0) <= OPEN;
   return gates.map((gate, k) => html`<details key=${`${run.cell.kind} ${gate}`} class="gate" open=${small || k === 0} id=${`gate-${gate || "other"}`}>
-    <summary><span class="gate-name">${gate_name(run, gate, said)}</span>${gate && html` <${Symbol} text=${gate === "c" ? "c̃" : gate} />`}</summary>
+    <summary><span class="gate-name">${gate_name(run, gate, said)}</span>${gate && html` <${Symbol} text=${letter(run, gate)} />`}</summary>
     <p class="quiet-text gate-about">${gate_about(run, gate, said)}</p>
     <div class="side">${premises.filter((one) => one.gate === gate).map((one) => html`<${Premise} key=${one.address} premise=${one} ...${rest} />`)}</div>
   </details>`);
+}
+
+/** The letter of a gate; that of a candidate has a tilde. */
+function letter(run, gate) {
+  const tilde = gate.replace(/^(\w)_tilde$/, "$1\u0303");
+  return gate === "c" && NAMED.has(run.cell.kind) ? "c\u0303" : tilde;
 }
 
 function gate_about(run, gate, said) {
@@ -80,9 +86,9 @@ function gate_about(run, gate, said) {
   return text.startsWith("bench.") ? "" : text;
 }
 
-export function Givens({ session, state, settings, count, said }) {
+export function Givens({ session, state, count, said }) {
   const { run, premises, scope, fault, unit_row } = state;
-  const shared = { session, state, settings, count, said };
+  const shared = { session, state, count, said };
   const of_scope = premises.filter((one) => one.scope === scope);
   const here = of_scope.length ? of_scope : premises.filter((one) => one.scope === run.stages[0].scope);
   const kinds = (kind) => here.filter((one) => one.kind === kind);

@@ -1,5 +1,5 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/standalone.module.js";
-import { block, drag_step, full, parsed, tidy } from "./state/numbers.js";
+import { block, brief, drag_step, full, parsed, tidy } from "./state/numbers.js";
 import { Symbol } from "./symbols.js";
 
 // A grid of numbers that are edited where they stand: by typing, by dragging, or by pasting a block.
@@ -13,7 +13,7 @@ const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
 /**
  * @param {{id: string, symbol: string, name: string, rows: {label: string, cells: {address: string, value: any}[]}[], columns: string[]}} props
  */
-export function Grid({ id, symbol, name, hint, rows, columns, session, state, language, said }) {
+export function Grid({ id, symbol, name, rows, columns, session, state, said }) {
   const [at, setAt] = useState([0, 0]);
   const [typed, setTyped] = useState(null); // the text of the cell that is edited
   const [fault, setFault] = useState(null);
@@ -79,12 +79,12 @@ export function Grid({ id, symbol, name, hint, rows, columns, session, state, la
     if (typed !== null || event.altKey) return;
     const [r, c] = here;
     const copies = (event.ctrlKey || event.metaKey) && event.key === "c";
-    if (copies) { navigator.clipboard?.writeText(full(cell(r, c).value, language).replace("−", "-")); return; }
+    if (copies) { navigator.clipboard?.writeText(full(cell(r, c).value).replace("−", "-")); return; }
     if (event.ctrlKey || event.metaKey) return;
     if (MOVES[event.key]) { event.preventDefault(); move(r + MOVES[event.key][0], c + MOVES[event.key][1]); }
     else if (event.key === "Home") { event.preventDefault(); move(r, 0); }
     else if (event.key === "End") { event.preventDefault(); move(r, width - 1); }
-    else if (event.key === "Enter" || event.key === "F2") { event.preventDefault(); setTyped(full(cell(r, c).value, language)); }
+    else if (event.key === "Enter" || event.key === "F2") { event.preventDefault(); setTyped(full(cell(r, c).value)); }
     else if (event.key === "Delete" || event.key === "Backspace") { event.preventDefault(); put([{ address: cell(r, c).address, value: 0 }]); }
     else if (/^[\d.,+\-−]$/.test(event.key)) { event.preventDefault(); setTyped(event.key); }
   };
@@ -117,7 +117,7 @@ export function Grid({ id, symbol, name, hint, rows, columns, session, state, la
   };
 
   return html`<figure class="grid" id=${id}>
-    <figcaption><${Symbol} text=${symbol} />${hint && html`<span class="quiet-text">${hint}</span>`}</figcaption>
+    <figcaption><${Symbol} text=${symbol} /></figcaption>
     <div class="scroll"><table role="grid" ref=${table} aria-label=${name} aria-rowcount=${height} aria-colcount=${width} onKeyDown=${keyed} onPaste=${pasted}>
       ${columns.length > 1 && html`<thead><tr role="row"><td></td>${columns.map((label, c) => html`<th key=${c} scope="col">${label}</th>`)}</tr></thead>`}
       <tbody>${rows.map((row, r) => html`<tr key=${row.label} role="row">
@@ -125,13 +125,13 @@ export function Grid({ id, symbol, name, hint, rows, columns, session, state, la
         ${row.cells.map((one, c) => {
           const current = here[0] === r && here[1] === c;
           const wrong = rejected?.address === one.address;
-          const text = wrong && rejected.value !== null && typeof rejected.value !== "object" ? String(rejected.value) : full(one.value, language);
+          const text = wrong && rejected.value !== null && typeof rejected.value !== "object" ? String(rejected.value) : full(one.value);
           return html`<td key=${c} role="gridcell" tabindex=${current && typed === null ? 0 : -1} data-place=${`${r},${c}`} data-address=${one.address}
             class=${`number${one.address === state.address ? " chosen" : ""}`} aria-selected=${one.address === state.address} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${one.address}: ${text}`}
-            title=${text.length > 8 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onDblClick=${() => setTyped(full(one.value, language))}>
+            title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onDblClick=${() => setTyped(full(one.value))}>
             ${current && typed !== null
               ? html`<${Entry} text=${typed} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`
-              : html`<span>${text}</span>`}</td>`;
+              : html`<span>${wrong ? text : brief(one.value)}</span>`}</td>`;
         })}
       </tr>`)}</tbody>
     </table></div>

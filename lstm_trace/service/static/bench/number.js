@@ -4,6 +4,7 @@ import { Fault } from "../parts.js";
 import { useView } from "./hooks.js";
 import { full, rounded, signed, value_of } from "./state/numbers.js";
 import { has, line_of } from "./state/places.js";
+import { minus, Prose } from "./symbols.js";
 
 // The number that is looked at: what it is, where it comes from, where it goes.
 
@@ -19,6 +20,17 @@ function targets(run, of) {
   return [...new Set([...found.slice(0, 40), of])].filter(Boolean);
 }
 
+/** An address of a line in few characters: the name and unit, and the step; the place where there are several. */
+function brief(run, address, count) {
+  const line = line_of(address);
+  if (!line) return address;
+  const parts = [`${line.name}[${line.unit + count}]`];
+  if (run.steps > 1) parts.push(`t = ${line.t + count}`);
+  if (run.batch > 1) parts.push(`b = ${line.b + count}`);
+  if (run.stages.length > 1) parts.push(line.scope);
+  return parts.join(", ");
+}
+
 /** Numbers that belong to this one, as links with their values. */
 function Links({ title, list, left_out, pick, said, none, id }) {
   return html`<section aria-labelledby=${id} class="links">
@@ -27,14 +39,14 @@ function Links({ title, list, left_out, pick, said, none, id }) {
       ? html`<p class="quiet-text">${none}</p>`
       : html`<ul>${list.map((one) => html`<li key=${one.address}>
           <a href="#" data-address=${one.address} onClick=${(event) => { event.preventDefault(); pick(one.address); }}>
-            <${Markup} text=${one.symbol.mathml} otherwise=${one.symbol.text} /><span class="number">${one.shown}</span>
+            <${Markup} text=${one.symbol.mathml} otherwise=${one.symbol.text} /><span class="number">${minus(one.shown)}</span>
           </a></li>`)}</ul>`}
     ${left_out > 0 && html`<p class="quiet-text">${said("bench.left_out", { n: left_out })}</p>`}
   </section>`;
 }
 
 /** A formula of the server; its numbers that have an address are links to them. */
-function Formula({ formula, otherwise, pick, label }) {
+function Formula({ formula, pick, label, before }) {
   const ready = (math) => {
     for (const number of math.querySelectorAll("mn[data-address]")) {
       number.setAttribute("tabindex", "0");
@@ -48,26 +60,26 @@ function Formula({ formula, otherwise, pick, label }) {
   };
   if (!formula) return null;
   return html`<div class="formula scroll" aria-label=${label} onClick=${chosen} onKeyDown=${chosen}>
-    <${Markup} text=${formula.mathml} otherwise=${otherwise ?? formula.text} ready=${ready} />
+    ${before && html`<span class="relation">${before}</span> `}<${Markup} text=${formula.mathml} otherwise=${formula.text} ready=${ready} />
   </div>`;
 }
 
 const VERDICTS = { verified: "✓", failed: "✗", inconclusive: "?", premise: "·" };
 
 /** What it was before the last edit, and how far it is from the run that is pinned. */
-function Compared({ at, older, pinned, language, said }) {
+function Compared({ at, older, pinned, said }) {
   const now = value_of(at.value);
   const was = older && value_of(older.value);
   const kept = pinned && value_of(pinned.value);
   return html`<div class="compared" aria-live="polite">
     ${was !== null && was !== undefined && !Object.is(was, now) && html`<p class="was" id="was"><span class="label">${said("bench.before")}</span>
-      <span class="number">${full(was, language)}</span> → <span class="number">${full(now, language)}</span></p>`}
+      <span class="number">${full(was)}</span> → <span class="number">${full(now)}</span></p>`}
     ${kept !== null && kept !== undefined && html`<p class="kept" id="against-a"><span class="label">${said("bench.in_a")}</span>
-      <span class="number">${full(kept, language)}</span> <span class="label">Δ</span> <span class="number" id="delta">${signed(now - kept, 6, language)}</span></p>`}
+      <span class="number">${full(kept)}</span> <span class="label">Δ</span> <span class="number" id="delta">${signed(now - kept, 6)}</span></p>`}
   </div>`;
 }
 
-export function NumberPanel({ session, state, settings, said }) {
+export function NumberPanel({ session, state, count, said }) {
   const { run, address, of, before, pinned, visited, visit } = state;
   const where = (other) => (other && has(other, address) ? other : null);
   const aimed = (other) => ({ ...session.at_params(), of: other && has(other, of) ? of : undefined });
@@ -77,7 +89,6 @@ export function NumberPanel({ session, state, settings, said }) {
   const [copied, setCopied] = useState("");
   const pick = (to) => session.select(to);
   const copy = () => navigator.clipboard?.writeText(address).then(() => setCopied(address), () => setCopied(""));
-  const { language } = settings;
   const arrows = html`<div class="row-of">
     <button type="button" class="icon" disabled=${visit <= 0} onClick=${() => session.visit(-1)} aria-label=${said("bench.back")} title=${said("bench.back")}>←</button>
     <button type="button" class="icon" disabled=${visit >= visited.length - 1} onClick=${() => session.visit(1)} aria-label=${said("bench.forward_number")} title=${said("bench.forward_number")}>→</button>
@@ -91,28 +102,29 @@ export function NumberPanel({ session, state, settings, said }) {
     <${Fault} error=${error} said=${said} />
     <p class="value" data-address=${at.address}>
       <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} /> <span class="relation">=</span>
-      <output class="number" id="value">${full(at.value, language)}</output>
+      <output class="number" id="value">${full(at.value)}</output>
     </p>
     <p class="facts">
       <span title=${said(`bench.verdict.${at.verified.verdict}`)} class=${`proof ${at.verified.verdict}`} id="verdict"><span aria-hidden="true">${VERDICTS[at.verified.verdict]}</span> ${said(`bench.verdict.${at.verified.verdict}.short`)}</span>
-      <span>${said("bench.shown", { value: at.shown })}</span>
+      <span>${said("bench.shown", { value: minus(at.shown) })}</span>
       <span>${at.where}</span>
     </p>
-    <${Compared} at=${at} older=${of_older} pinned=${of_kept} language=${language} said=${said} />
-    ${at.about && html`<p class="about" id="about">${at.about}</p>`}
+    <${Compared} at=${at} older=${of_older} pinned=${of_kept} said=${said} />
+    ${at.about && html`<p class="about" id="about"><${Prose} text=${at.about} /></p>`}
     ${at.equation && html`<h3>${said("bench.equation")}</h3>
       <${Formula} formula=${at.equation} pick=${pick} label=${said("bench.equation")} />
-      <${Formula} formula=${at.substituted} pick=${pick} label=${said("bench.substituted")} />`}
+      ${at.substituted && html`<${Formula} formula=${at.substituted} pick=${pick} label=${said("bench.substituted")} before="=" />
+        <p class="result"><span class="relation">${at.relation}</span> <span class="number">${minus(at.shown)}</span></p>`}`}
     ${at.kind === "line" && html`<${Links} id="operands" title=${said("bench.operands")} list=${at.operands} left_out=${at.operands_left_out} pick=${pick} said=${said} none=${said("bench.no_operands")} />`}
     <${Links} id="readers" title=${said("bench.readers")} list=${at.readers} left_out=${at.readers_left_out} pick=${pick} said=${said} none=${said("bench.no_readers")} />
     <section class="slope" aria-labelledby="slope">
       <h3 id="slope">${said("bench.gradient")}</h3>
       <label class="field tall" for="target"><span class="label">${said("bench.target")}</span>
         <select id="target" value=${of} onChange=${(event) => session.aim(event.target.value)}>
-          ${targets(run, of).map((one) => html`<option key=${one} value=${one} selected=${one === of}>${one}</option>`)}
+          ${targets(run, of).map((one) => html`<option key=${one} value=${one} selected=${one === of}>${brief(run, one, count)}</option>`)}
         </select></label>
-      <p><span class="label">${said("bench.gradient_is")}</span> <output class="number" id="gradient">${gradient ? full(gradient.value, language) : "—"}</output></p>
-      ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: gradient.of, change: rounded(0.01 * value_of(gradient.value), 6, language) })}</p>`}
+      <p><span class="label">${said("bench.gradient_is")}</span> <output class="number" id="gradient">${gradient ? full(gradient.value) : "—"}</output></p>
+      ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: brief(run, gradient.of, count), change: rounded(0.01 * value_of(gradient.value), 6) })}</p>`}
       ${at.kind === "line" && at.address !== of && html`<button type="button" id="make-target" onClick=${() => session.aim(at.address)}>${said("bench.make_target")}</button>`}
     </section>
     <p class="copy"><code>${at.address}</code> <button type="button" class="quiet" id="copy-address" onClick=${copy}>${copied === address ? said("bench.copied") : said("bench.copy")}</button></p>`;

@@ -8,7 +8,7 @@ import { differs, history_of } from "./table.js";
 // The picture of the cell with the values of a step; every spot of it leads to the number behind it.
 
 /** Puts the texts and marks of a step into the picture that is there. */
-function written(svg, { spots, texts, values, before, pinned, state, stage, language, said }) {
+function written(svg, { spots, texts, values, before, pinned, state, stage, said }) {
   const chosen = line_of(state.address);
   const here = new Map(spots.map((spot) => [spot.key, spot]));
   const from = new Set();
@@ -38,7 +38,7 @@ function written(svg, { spots, texts, values, before, pinned, state, stage, lang
     text.classList.toggle("flash-1", changed && state.commit % 2 === 1);
     text.classList.toggle("off", off);
     const notes = [...now].slice(0, 8).flatMap(([unit, value]) => {
-      const found = history_of({ now: value, was: was.get(unit), kept: kept.get(unit), language, said });
+      const found = history_of({ now: value, was: was.get(unit), kept: kept.get(unit), said });
       return found.length ? [`[${unit}] ${found.join("; ")}`] : [];
     });
     const title = node.querySelector("title");
@@ -51,14 +51,20 @@ function written(svg, { spots, texts, values, before, pinned, state, stage, lang
   }
 }
 
+/** Room for a picture: small ones are not blown up, and large ones scroll rather than become too small to read. */
+function sized(svg, width) {
+  svg.style.maxWidth = `${Math.round(1.15 * width)}px`;
+  svg.style.minWidth = `min(${Math.round(0.6 * width)}px, 60rem)`;
+}
+
 const same_line = (one, two) => one.replace(/\[[\d,]*\]$/, "") === (two ?? "").replace(/\[[\d,]*\]$/, "");
 
-export function Picture({ session, state, stage, step, values, before, pinned, settings, pick, said, large }) {
+export function Picture({ session, state, stage, step, values, before, pinned, pick, said, large }) {
   const place = useRef(null);
   const { data, error } = useView(session, state.drawn, "picture", session.picture_params());
   useLayoutEffect(() => {
     const svg = place.current?.querySelector("svg");
-    if (svg && data && step) written(svg, { spots: data.spots, texts: step.texts, values, before, pinned, state, stage, language: settings.language, said });
+    if (svg && data && step) written(svg, { spots: data.spots, texts: step.texts, values, before, pinned, state, stage, said });
   });
   const chosen = (event) => {
     const spot = event.target.closest("g.tip[data-address]");
@@ -68,6 +74,6 @@ export function Picture({ session, state, stage, step, values, before, pinned, s
   };
   if (error) return html`<${Fault} error=${error} said=${said} />`;
   return html`<div class=${`scroll picture${large ? " large" : ""}`} ref=${place} onClick=${chosen} onKeyDown=${chosen}>
-    ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} />` : html`<p class="waiting">${said("shell.loading")}</p>`}
+    ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} ready=${(svg) => sized(svg, data.width)} />` : html`<p class="waiting">${said("shell.loading")}</p>`}
   </div>`;
 }

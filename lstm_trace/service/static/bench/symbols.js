@@ -1,11 +1,20 @@
 import { html } from "../vendor/standalone.module.js";
 
-/** A symbol that the server wrote as text, `W_xi x_t` or `h_{t-1}`, with its indices lowered. */
-export function Symbol({ text }) {
-  const pieces = text.replaceAll("-", "−").split(/(_\{[^}]*\}|_[^\W_]+|\^\{[^}]*\}|\^[^\W_]+)/);
-  return html`<span class="symbol">${pieces.map((piece) => {
+const INDEX = /(_\{[^}]*\}|_[^\W_]+|\^\{[^}]*\}|\^[^\W_]+)/;
+
+/** The pieces of a text that the server wrote, `W_xi x_t` or `h_{t-1}`, with its indices lowered. */
+const pieces = (text) =>
+  text.split(INDEX).map((piece) => {
     const inner = piece.slice(1).replace(/^\{|\}$/g, "");
-    if (/^_/.test(piece) && piece.length > 1) return html`<sub>${inner}</sub>`;
-    return /^\^/.test(piece) && piece.length > 1 ? html`<sup>${inner}</sup>` : piece;
-  })}</span>`;
-}
+    if (piece.length > 1 && piece[0] === "_") return html`<sub>${inner}</sub>`;
+    return piece.length > 1 && piece[0] === "^" ? html`<sup>${inner}</sup>` : piece;
+  });
+
+/** A symbol. */
+export const Symbol = ({ text }) => html`<span class="symbol">${pieces(text.replaceAll("-", "−"))}</span>`;
+
+/** A sentence with symbols and numbers in it. */
+export const Prose = ({ text }) => html`<span class="prose">${pieces(minus(text))}</span>`;
+
+/** A text in which negative numbers have a minus sign. */
+export const minus = (text) => text.replace(/(^|[^\w.,])-(?=[\d.∞])/g, "$1−").replace(/-(?=\d+\})/g, "−");

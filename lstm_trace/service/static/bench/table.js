@@ -1,4 +1,4 @@
-import { html } from "../vendor/standalone.module.js";
+import { html, useRef, useState } from "../vendor/standalone.module.js";
 import { full, rounded, signed, value_of } from "./state/numbers.js";
 import { spot_address } from "./state/places.js";
 import { Symbol } from "./symbols.js";
@@ -17,38 +17,54 @@ export function by_name(step, stage) {
 }
 
 /** What a number was and is against A, in words for its title. */
-export function history_of({ now, was, kept, language, said }) {
+export function history_of({ now, was, kept, said }) {
   const texts = [];
-  if (was !== undefined && !Object.is(value_of(was), value_of(now))) texts.push(`${said("bench.before")} ${full(was, language)} → ${full(now, language)}`);
-  if (kept !== undefined) texts.push(`${said("bench.in_a")} ${full(kept, language)}, Δ ${signed(value_of(now) - value_of(kept), 6, language)}`);
+  if (was !== undefined && !Object.is(value_of(was), value_of(now))) texts.push(`${said("bench.before")} ${full(was)} → ${full(now)}`);
+  if (kept !== undefined) texts.push(`${said("bench.in_a")} ${full(kept)}, Δ ${signed(value_of(now) - value_of(kept), 6)}`);
   return texts;
 }
 
 export const differs = (now, was) => was !== undefined && now !== undefined && !Object.is(value_of(was), value_of(now));
 
-function Cell({ address, name, unit, now, was, kept, state, settings, digits, pick, said }) {
+function Cell({ address, name, unit, now, was, kept, state, digits, pick, stop, said }) {
   if (now === undefined) return html`<td></td>`;
-  const { language } = settings;
   const changed = differs(now, was);
-  const texts = history_of({ now, was, kept, language, said });
+  const texts = history_of({ now, was, kept, said });
   const delta = kept === undefined ? null : value_of(now) - value_of(kept);
   const classes = ["num", changed && `changed flash-${state.commit % 2}`, address === state.address && "chosen"].filter(Boolean).join(" ");
   return html`<td>
-    <button type="button" class=${classes} data-address=${address} aria-pressed=${address === state.address} title=${[`${address} = ${full(now, language)}`, ...texts].join("\n")}
-      aria-label=${[`${name}, ${said("bench.unit_n", { n: unit })}: ${rounded(now, digits, language)}`, ...texts].join(", ")} onClick=${() => pick(address)}>
-      ${rounded(now, digits, language)}</button>
-    ${delta !== null && html`<span class=${`delta${delta ? "" : " none"}`}>${delta ? signed(delta, digits, language) : "±0"}</span>`}
+    <button type="button" class=${classes} data-address=${address} tabindex=${stop ? 0 : -1} aria-pressed=${address === state.address} title=${[`${address} = ${full(now)}`, ...texts].join("\n")}
+      aria-label=${[`${name}, ${said("bench.unit_n", { n: unit })}: ${rounded(now, digits)}`, ...texts].join(", ")} onClick=${() => pick(address)}>
+      ${rounded(now, digits)}</button>
+    ${delta !== null && html`<span class=${`delta${delta ? "" : " none"}`}>${delta ? signed(delta, digits) : "±0"}</span>`}
   </td>`;
 }
 
 export function StepTable({ state, stage, values, before, pinned, settings, count, pick, said }) {
   const { run, t, b } = state;
   const digits = settings.digits === "" ? 4 : Number(settings.digits);
-  const units = [...new Set([...values.values()].flatMap((line) => [...line.keys()]))].sort((one, two) => one - two);
+  // of a large cell the step has one unit of each line; the states, which it has in full, are shown at that unit too
+  const shown = run.live ? [...values.values()] : stage.lines.map((line) => values.get(line.name) ?? new Map());
+  const units = [...new Set(shown.flatMap((line) => [...line.keys()]))].sort((one, two) => one - two);
   const symbols = new Map(stage.lines.map((line) => [line.name, line]));
   const widest = units.slice(0, 64);
-  return html`<div class="scroll step-table" tabindex="0" role="region" aria-label=${said("bench.table")}>
-    <table id="step-table">
+  // Tab stops at one row; up and down go through the rows, left and right through the steps as everywhere
+  const table = useRef(null);
+  const [row, setRow] = useState("");
+  const names = [...values.keys()];
+  const current = values.has(row) ? row : names[0];
+  const keyed = (event) => {
+    const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const at = [...(event.target.closest("tr")?.querySelectorAll("td") ?? [])].indexOf(event.target.closest("td"));
+    const next = names[names.indexOf(current) + way];
+    if (!way || at < 0) return;
+    event.preventDefault();
+    if (next === undefined) return;
+    const cells = [...table.current.querySelectorAll("tbody tr")][names.indexOf(next)].querySelectorAll("td");
+    (cells[at]?.querySelector("button") ?? cells[0]?.querySelector("button"))?.focus();
+  };
+  return html`<div class="scroll step-table" role="region" aria-label=${said("bench.table")}>
+    <table id="step-table" ref=${table} onKeyDown=${keyed} onFocusIn=${(event) => setRow(event.target.closest("tr")?.dataset.line ?? "")}>
       <caption class="unseen">${said("bench.table")}</caption>
       <thead><tr><th scope="col" class="left">${said("bench.line")}</th>${widest.map((unit) => html`<th key=${unit} scope="col">${said("bench.unit_n", { n: unit + count })}</th>`)}</tr></thead>
       <tbody>${[...values].map(([name, line]) => {
@@ -56,7 +72,7 @@ export function StepTable({ state, stage, values, before, pinned, settings, coun
         return html`<tr key=${name} class=${about ? (about.assigned ? "assigned" : "part") : "given"} data-line=${name}>
           <th scope="row"><${Symbol} text=${about?.symbol ?? given_symbol(name)} /></th>
           ${widest.map((unit) => html`<${Cell} key=${unit} address=${line.has(unit) ? spot_address(run, stage, name, t, b, unit) : null} name=${name} unit=${unit + count} now=${line.get(unit)}
-            was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} state=${state} settings=${settings} digits=${digits} pick=${pick} said=${said} />`)}
+            was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} state=${state} digits=${digits} pick=${pick} stop=${name === current} said=${said} />`)}
         </tr>`;
       })}</tbody>
     </table>

@@ -1,7 +1,5 @@
 // Numbers as they are typed, pasted and shown.
 
-const COMMA = new Set(["de", "es", "fr"]); // languages that write a decimal comma
-
 const SPECIAL = { NaN: "NaN", Infinity: "∞", "-Infinity": "−∞" };
 
 /** A number of a reply: finite ones are numbers, the others texts. */
@@ -26,28 +24,39 @@ export const block = (text) =>
 /** A block from elsewhere has no tabs: then semicolons or spaces stand between its numbers. */
 const cells = (line) => (/\t/.test(line) ? line.split("\t") : /;/.test(line) ? line.split(";") : line.trim().split(/\s+/));
 
-const dressed = (text, language) => (COMMA.has(language) ? text.replace(".", ",") : text).replace(/^-/, "−").replace("e-", "e−").replace("e+", "e");
+/** With a minus sign; the point is a point in every language, as it is in reports. */
+const dressed = (text) => text.replace(/^-/, "−").replace("e-", "e−").replace("e+", "e");
 
 /** The number in full: the shortest text that is read back as the same number. */
-export function full(given, language = "en") {
+export function full(given) {
   const number = value_of(given);
   if (!Number.isFinite(number)) return SPECIAL[String(number)];
-  return dressed(Object.is(number, -0) ? "-0" : String(number), language);
+  return dressed(Object.is(number, -0) ? "-0" : String(number));
+}
+
+/** The number in full where it is short, else its first digits and dots: for grids, in which columns stand close. */
+export function brief(given) {
+  const text = full(given);
+  const number = value_of(given);
+  if (text.length <= 7 || !Number.isFinite(number)) return text;
+  const size = Math.abs(number);
+  const digits = size >= 1e5 || size < 1e-3 ? number.toExponential(1).replace("e", "…e") : `${number.toPrecision(4).replace(/\.$/, "")}…`;
+  return dressed(digits);
 }
 
 /** Rounded to so many decimals; what they would round to zero keeps two digits of its own. */
-export function rounded(given, digits = 4, language = "en") {
+export function rounded(given, digits = 4) {
   const number = value_of(given);
   if (!Number.isFinite(number)) return SPECIAL[String(number)];
   const size = Math.abs(number);
   if (size === 0) return "0";
-  if (size >= 1e7 || size < 0.5 * 10 ** -digits) return dressed(number.toExponential(2), language);
-  return dressed(number.toFixed(digits), language);
+  if (size >= 1e7 || size < 0.5 * 10 ** -digits) return dressed(number.toExponential(2));
+  return dressed(number.toFixed(digits));
 }
 
 /** A difference, with its sign. */
-export function signed(number, digits = 4, language = "en") {
-  const text = rounded(number, digits, language);
+export function signed(number, digits = 4) {
+  const text = rounded(number, digits);
   return number > 0 ? `+${text}` : text;
 }
 

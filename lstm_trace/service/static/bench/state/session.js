@@ -100,10 +100,7 @@ export class Session extends EventTarget {
 
   /** Shows a run once the numbers that are looked at are there, so that the page changes at once and not piecemeal. */
   async #arrive(run, ticket, change = {}, moved = "") {
-    const before = this.state.run;
-    const next = { ...this.state, ...change };
-    next.address = this.#still(run, next.address);
-    Object.assign(next, this.#place(run, next.address, next), next.of && has(run, next.of) ? {} : { of: run.target });
+    const next = this.#fitted(run, change);
     const premises = this.#premises.get(run) ?? (await this.runs.view(run, "premises", this.premises_params(run, next))).premises;
     this.#premises.set(run, premises);
     await Promise.allSettled([
@@ -111,11 +108,19 @@ export class Session extends EventTarget {
       this.runs.view(run, `at/${next.address}`, this.at_params(next)),
     ]);
     if (ticket !== this.#ticket) return;
-    const drawn = before && sameCell(before, run) ? this.state.drawn : run;
-    this.#set({
-      before, ...change, address: next.address, t: next.t, b: next.b, scope: next.scope, unit: next.unit, of: next.of,
-      run, premises, drawn, busy: false, fault: null, commit: this.state.commit + 1, ...this.#visited(next.address),
-    }, moved);
+    const { run: before, drawn, commit } = this.state;
+    const { address, t, b, scope, unit, of } = this.#fitted(run, change); // somebody may have looked elsewhere meanwhile
+    const place = { address, t, b, scope, unit, of, ...this.#visited(address) };
+    const picture = before && sameCell(before, run) ? drawn : run;
+    this.#set({ before, ...change, ...place, run, premises, drawn: picture, busy: false, fault: null, commit: commit + 1 }, moved);
+  }
+
+  /** The state with what is looked at as a run has it. */
+  #fitted(run, change) {
+    const next = { ...this.state, ...change, run };
+    next.address = this.#still(run, next.address);
+    if (!next.of || !has(run, next.of)) next.of = run.target;
+    return { ...next, ...this.#place(run, next.address, next) };
   }
 
   /** The address, or where the run begins if it has no such number. */
@@ -295,10 +300,12 @@ export class Session extends EventTarget {
   }
 }
 
-/** What is looked at first: the output's first unit, at the first step. */
+/** What is looked at first: the first unit of the output that was asked for, at the first step; where the directions
+ *  of a layer merely meet there is nothing to see, so that the first cell is shown then. */
 export function first_address(run, at = {}) {
   const target = line_of(run.target);
-  const stage = run.stages.find((one) => one.scope === (at.scope ?? target?.scope)) ?? run.stages[0];
+  const wanted = at.scope ?? (target?.direction === "joined" ? "" : target?.scope);
+  const stage = run.stages.find((one) => one.scope === wanted) ?? run.stages[0];
   const name = target && stage.scope === target.scope ? target.name : stage.lines.find((line) => line.name === stage.output)?.name;
   return line_address(stage.scope, at.t ?? run.first, at.b ?? 0, name ?? stage.lines.at(-1)?.name, 0);
 }

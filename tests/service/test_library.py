@@ -1,0 +1,349 @@
+"""The library over HTTP, of a real server, in SQLite and PostgreSQL: what is put in is found, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("sqlalchemy")
+httpx = pytest.importorskip("httpx")
+
+import lstm_trace as lt  # noqa: E402
+
+from .. import ROOT  # noqa: E402
+from ..support.serving import Server, serving  # noqa: E402
+from .conftest import new_database  # noqa: E402
+
+EXAMPLES = ROOT / "lstm_trace" / "examples"
+Q22 = (EXAMPLES / "q22.yaml").read_bytes()
+TRACE = (ROOT / "traces" / "q22" / "trace.json").read_bytes()
+OCTETS, JSON = {"Content-Type": "application/octet-stream"}, {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Path]]:
+    """A client of a server, and the folder of the server's files."""
+    folder = tmp_path_factory.mktemp("library")
+    url = new_database(request.param, request, folder)
+    with serving(folder, "--store", url) as server, httpx.Client(base_url=server.api, timeout=30) as client:
+        name = "store.files" if request.param == "sqlite" else "lstm-trace.files"
+        yield client, folder / name
+
+
+@pytest.fixture
+def client(served: tuple[Any, Path]) -> Any:
+    """A client of an empty library."""
+    client, _ = served
+    for item in client.get("/library", params={"limit": 1000}).json()["items"]:
+        client.delete(f"/library/{item['id']}").raise_for_status()
+    return client
+
+
+def put(client: Any, content: bytes, label: str, status: int = 201, to: str = "/library", **query: str) -> Any:
+    answer = client.post(to, params={"label": label, **query}, content=content, headers=OCTETS)
+    assert answer.status_code == status, answer.text
+    if status != 201:
+        assert answer.headers["content-type"] == "application/problem+json"
+    return answer.json()
+
+
+def names(served: tuple[Any, Path]) -> set[str]:
+    return {path.name for path in served[1].iterdir()} - {".store", ".rooms", "runs"}
+
+
+def test_what_is_uploaded_is_found_changed_downloaded_and_deleted(client: Any, served: tuple[Any, Path]) -> None:
+    item = put(client, Q22, "q22.yaml", tags="exam, spring 26")
+    own, text = item["id"], item.pop("inspect")
+    assert text.startswith("q22.yaml: a problem\n\n  title       Question 22,")
+    assert item["tags"] == ["exam", "spring 26"]
+    assert item["sizes"] == {"T": 1, "B": 1, "I": 3, "H": 2, "layers": 1, "directions": 1}
+    assert (item["bytes"], item["sha256"]) == (len(Q22), hashlib.sha256(Q22).hexdigest())
+    assert client.get(f"/library/{own}").json() == item
+    assert client.get("/library", params={"search": "exam question", "tag": "exam"}).json() == {
+        "items": [item],
+        "total": 1,
+    }
+    changed = client.patch(f"/library/{own}", json={"title": "Mine"}).json()
+    assert changed == {**item, "title": "Mine"}
+    assert client.patch(f"/library/{own}", json={"tags": []}).json() == {**changed, "tags": []}
+    answer = client.get(f"/library/{own}/file")
+    assert answer.content == Q22
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''q22.yaml"
+    assert names(served) == {f"{own}.yaml"}
+    assert client.delete(f"/library/{own}").status_code == 204
+    assert names(served) == set()
+    for answer in (client.get(f"/library/{own}"), client.delete(f"/library/{own}"), client.get(f"/library/{own}/file")):
+        assert answer.status_code == 404
+        assert answer.json()["detail"] == f"the library has no item '{own}'; it may have been deleted"
+
+
+def test_kinds_and_models(client: Any) -> None:
+    numpy, io = pytest.importorskip("numpy"), __import__("io")
+    file = io.BytesIO()
+    numpy.savez(file, W_xi=[[1.0, 2.0]], W_hi=[[1.0]], W_xf=[[3.0, 4.0]], W_hf=[[1.0]], W_xc=[[1.0, 1.0]], W_hc=[[1.0]],
+                W_xo=[[1.0, 0.0]], W_ho=[[2.0]])  # fmt: skip
+    model = put(client, file.getvalue(), "net.npz", to="/models", title="A net")
+    assert model.pop("inspect").startswith("net.npz: 1 LSTM\n")
+    trace = put(client, TRACE, "t.json")
+    put(client, Q22, "q.yaml")
+    assert (model["kind"], trace["kind"]) == ("model", "trace")
+    assert client.get("/models").json() == {"items": [model], "total": 1}
+    assert client.get("/library", params={"kind": "trace"}).json()["items"][0]["id"] == trace["id"]
+    assert client.get("/library", params={"limit": 2, "offset": 1}).json()["total"] == 3
+    assert put(client, Q22, "q.yaml", 422, to="/models")["detail"] == (
+        "q.yaml: a problem, not a model; POST /api/v1/library keeps it"
+    )
+
+
+def test_a_run_is_kept_as_its_trace(client: Any, served: tuple[Any, Path]) -> None:
+    run = client.post("/runs", json={"example": "q22"}).json()
+    answer = client.post("/library/runs", json={"run": run["id"], "title": "Mine: 1/2", "tags": ["a"]})
+    assert answer.status_code == 201
+    item = answer.json()
+    assert {key: item[key] for key in ("kind", "title", "tags", "label", "cell")} == {
+        "kind": "trace", "title": "Mine: 1/2", "tags": ["a"], "label": "Mine: 1-2.safetensors", "cell": "lstm"
+    }  # fmt: skip
+    (served[1].parent / "back.safetensors").write_bytes(client.get(f"/library/{item['id']}/file").content)
+    back = lt.load(served[1].parent / "back.safetensors")
+    assert lt.diff(back, lt.run(str(EXAMPLES / "q22.yaml"))).same
+    again = client.post("/runs", json={"item": item["id"]}).json()
+    assert (again["title"], again["steps"]) == (run["title"], run["steps"])
+
+
+def test_an_inspection_keeps_nothing(client: Any, served: tuple[Any, Path]) -> None:
+    answer = client.post("/inspections", params={"label": "../x/q22.yaml"}, content=Q22, headers=OCTETS)
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"kind", "text", "title", "cell", "sizes", "found"}
+    assert answer.json()["text"].startswith("q22.yaml: a problem\n")
+    assert client.get("/library").json() == {"items": [], "total": 0}
+    assert names(served) == set()
+
+
+@pytest.mark.parametrize("to", ["/library", "/models", "/inspections"])
+def test_what_cannot_be_read_is_not_kept(client: Any, served: tuple[Any, Path], to: str) -> None:
+    for content, label, said in (
+        (b"", "a.yaml", "a.yaml: the file is empty"),
+        (b"hello", "../../etc/passwd", "passwd: expected a problem (title, weights, x, …), found the text 'hello'"),
+        (Q22[:200], "half.yaml", "half.yaml: "),
+        (TRACE[:-40], "half.json", "half.json: "),
+        (b"PK\x03\x04" + b"\0" * 99, "net.npz", "net.npz: "),
+        (b"x", "evil.pkl", "evil.pkl: a pickle may run code when it is read, so it is never opened"),
+    ):
+        found = put(client, content, label, 422, to=to)
+        assert found["detail"].startswith(said)
+        assert str(served[1].parent) not in json.dumps(found)
+        assert ".part" not in json.dumps(found)
+    assert client.get("/library").json()["total"] == 0
+    assert names(served) == set()
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["../../etc/passwd.yaml", "x" * 300 + ".yaml", "a\0b.yaml", "🙂\u200f \u202e.yaml", 'a"; x=\r\n.yaml', "/.yaml"],
+)
+def test_a_label_is_no_path_and_breaks_no_header(client: Any, served: tuple[Any, Path], label: str) -> None:
+    item = put(client, Q22, label)
+    assert names(served) == {f"{item['id']}.yaml"}
+    assert "/" not in item["label"]
+    assert item["label"].isprintable()
+    answer = client.get(f"/library/{item['id']}/file")
+    assert answer.content == Q22
+    assert unquote(answer.headers["content-disposition"].partition("''")[2]) == item["label"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more", "status", "said"),
+    [
+        ("POST", "/library", {"params": {}, "content": b"x"}, 422, "parameter label"),
+        (
+            "POST",
+            "/library?label=a.yaml",
+            {"json": {"a": 1}},
+            415,
+            "send it with Content-Type: application/octet-stream",
+        ),
+        ("POST", "/library?label=a.yaml&title=" + "x" * 201, {"content": Q22}, 422, "at most 200 are kept"),
+        ("POST", "/library?label=a.yaml&tags=" + "x" * 41, {"content": Q22}, 422, "at most 40 are kept"),
+        ("POST", "/library?label=a.yaml&title=a%00b", {"content": Q22}, 422, "cannot be shown"),
+        ("GET", "/library?kind=other", {}, 422, "parameter kind"),
+        ("GET", "/library?limit=0", {}, 422, "parameter limit"),
+        ("GET", "/library?limit=1001", {}, 422, "parameter limit"),
+        ("GET", "/library?offset=-1", {}, 422, "parameter offset"),
+        ("GET", "/library?offset=99999999999999999999", {}, 422, "parameter offset"),
+        ("GET", "/library?search=" + "x" * 201, {}, 422, "parameter search"),
+        ("GET", "/library/..%2f..%2fetc%2fpasswd", {}, 404, ""),
+        ("GET", "/library/a%00b/file", {}, 404, "the library has no item"),
+        ("PATCH", "/library/x", {"json": {"title": "a"}}, 404, "the library has no item"),
+        ("PATCH", "/library/x", {"json": {"name": "a"}}, 422, "name"),
+        ("PATCH", "/library/x", {"content": b'{"title": "\\ud800"}', "headers": JSON}, 400, "half of a character"),
+        ("PATCH", "/library/x", {"json": {"tags": ["a"] * 3 + ["x" * 41]}}, 422, "at most 40"),
+        (
+            "PATCH",
+            "/library/x",
+            {"content": b'{"title": NaN}', "headers": JSON},
+            400,
+            "",
+        ),
+        ("POST", "/library/runs", {"json": {"run": "../x"}}, 404, ""),
+    ],
+)
+def test_what_is_wrong_is_told(
+    client: Any, method: str, path: str, more: dict[str, Any], status: int, said: str
+) -> None:
+    if "content" in more:
+        more = {"headers": OCTETS, **more}
+    answer = client.request(method, path, **more)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert said in answer.json()["detail"]
+
+
+def test_a_search_with_what_no_database_takes(client: Any) -> None:
+    item = put(client, Q22, "q22.yaml")
+    for search, total in (
+        ("a%00b", 0),
+        ("%25", 0),
+        ("_", 0),
+        ("'", 0),
+        ("%FF", 0),
+        ("question%0022", 0),
+        ("QUESTION%2022", 1),
+    ):
+        answer = client.get(f"/library?search={search}&tag=")
+        assert (answer.status_code, answer.json()["total"]) == (200, total), search
+        assert client.get(f"/library?tag={search}").json()["total"] == 0
+    assert client.get(f"/library/{item['id']}").status_code == 200
+
+
+def test_a_file_that_is_missing_is_said_to_be(client: Any, served: tuple[Any, Path]) -> None:
+    item = put(client, Q22, "q22.yaml")
+    (served[1] / f"{item['id']}.yaml").unlink()
+    assert client.get("/library").json()["items"][0]["missing"] is True
+    assert client.get(f"/library/{item['id']}/file").status_code == 410
+
+
+def test_too_large_bodies_are_refused_early(served: tuple[Any, Path]) -> None:
+    client, _ = served
+    most = client.get("/limits").json()["body_bytes"]
+    connection = http.client.HTTPConnection(client.base_url.host, client.base_url.port, timeout=30)
+    connection.request("POST", "/api/v1/library?label=a.npz", None, OCTETS | {"Content-Length": str(most + 1)})
+    assert connection.getresponse().status == 413  # of the body nothing was sent
+    connection.close()
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while sent < 2 * most:
+            yield b"x" * 1_000_000
+            sent += 1_000_000
+
+    try:
+        answer = client.post("/library", params={"label": "a.npz"}, content=endless(), headers=OCTETS)
+        assert answer.status_code == 413
+    except httpx.TransportError:  # the server has closed the connection before all was sent
+        pass
+    assert sent < most + 20_000_000
+    assert names(served) == set()
+
+
+def test_many_at_once(client: Any, served: tuple[Any, Path]) -> None:
+    kept: list[str] = []
+    faults: list[Any] = []
+
+    def one(n: int) -> None:
+        try:
+            with httpx.Client(base_url=client.base_url, timeout=60) as own:
+                for k in range(6):
+                    content = Q22 + f"# {n} {k}\n".encode()
+                    answer = own.post("/library", params={"label": f"{n}-{k}.yaml"}, content=content, headers=OCTETS)
+                    while answer.status_code == 429:
+                        answer = own.post(
+                            "/library", params={"label": f"{n}-{k}.yaml"}, content=content, headers=OCTETS
+                        )
+                    assert answer.status_code == 201, answer.text
+                    item = answer.json()["id"]
+                    assert own.patch(f"/library/{item}", json={"tags": [f"t{n}"]}).json()["tags"] == [f"t{n}"]
+                    assert own.get(f"/library/{item}/file").content == content
+                    if k % 2:
+                        assert own.delete(f"/library/{item}").status_code == 204
+                    else:
+                        kept.append(item)
+        except BaseException as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    items = client.get("/library", params={"limit": 100}).json()["items"]
+    assert {item["id"] for item in items} == set(kept)
+    assert len(kept) == 24
+    assert names(served) == {f"{own}.yaml" for own in kept}
+
+
+def test_files_of_the_command_line_are_put_in_once(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_bytes(Q22)
+    with serving(tmp_path, "mine.yaml", str(EXAMPLES / "gru.yaml"), "mine.yaml") as server:
+        first = httpx.get(f"{server.api}/library").json()["items"]
+        assert [item["label"] for item in first] == ["gru.yaml", "mine.yaml"]
+    (tmp_path / "mine.yaml").write_bytes(Q22 + b"\n")
+    with serving(tmp_path, "mine.yaml", str(EXAMPLES / "gru.yaml")) as server:
+        items = httpx.get(f"{server.api}/library").json()["items"]
+        assert [item["label"] for item in items] == ["mine.yaml", "gru.yaml", "mine.yaml"]
+        assert items[1:] == first
+    assert len(list((tmp_path / "store.files").glob("*.yaml"))) == 3
+
+
+def test_a_server_that_is_killed_within_uploads(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Four clients upload a hundred files; the server is killed, and the next one has all that was answered, whole."""
+    told: dict[str, bytes] = {}
+    for kill in range(2):
+        with serving(tmp_path) as server:
+            threads = [threading.Thread(target=_upload, args=(server, kill, n, told)) for n in range(4)]
+            for thread in threads:
+                thread.start()
+            while len(told) < 13 * (kill + 1) and any(thread.is_alive() for thread in threads):
+                threads[0].join(0.01)
+            os.killpg(server.process.pid, signal.SIGKILL)
+            for thread in threads:
+                thread.join()
+    assert 20 < len(told) < 200
+    with serving(tmp_path) as server, httpx.Client(base_url=server.api) as client:
+        items = client.get("/library", params={"limit": 1000}).json()["items"]
+        assert told.keys() <= {item["id"] for item in items}
+        for item in items:
+            content = client.get(f"/library/{item['id']}/file").content
+            assert hashlib.sha256(content).hexdigest() == item["sha256"]
+            assert content.startswith(Q22)
+            assert content.endswith(b"whole\n")
+            assert told.get(item["id"], content) == content
+    assert "library lists" not in (tmp_path / "serve.log").read_text()
+
+
+def _upload(server: Server, kill: int, thread: int, told: dict[str, bytes]) -> None:
+    with httpx.Client(base_url=server.api, timeout=30) as client:
+        for n in range(25):
+            content = Q22 + b"#" + bytes(str(n), "ascii") * 40_000 + b"\n# whole\n"
+            try:
+                answer = client.post(
+                    "/library", params={"label": f"{kill}-{thread}-{n}.yaml"}, content=content, headers=OCTETS
+                )
+            except httpx.TransportError:  # killed
+                return
+            if answer.status_code == 201:
+                told[answer.json()["id"]] = content
