@@ -59,6 +59,7 @@ export function Side({ side, other, source, x, found, offer, both, link, choose,
     ${run && x && html`<p class="row-of">${inputName(x, other, said)} <button type="button" class="quiet" onClick=${() => choose(source, "")}>${said("compare.x.change")}</button></p>`}
     ${needs && html`<${InputChooser} side=${side} other=${other} title=${needs.title || needs.label} offer=${offer} both=${both} use=${(to) => choose(source, to)} said=${said} />`}
     <${Fault} error=${error} retry=${error && retry} said=${said} />
+    ${error && source.startsWith("run:") && [404, 410].includes(error.status) && html`<p>${said("compare.hint.run")}</p>`}
     ${error && x && html`<button type="button" onClick=${() => choose(source, "")}>${said("compare.x.change")}</button>`}
   </section>`;
 }
