@@ -1,5 +1,6 @@
 import { edits_of, edits_text, joined, run_of, run_text } from "./link.js";
-import { cell_of, entry as entry_of, has, input_of, line_address, line_of, stored, with_entry } from "./places.js";
+import { first_address, overlaid, same_cell } from "./fitting.js";
+import { cell_of, has, input_of, line_address, line_of } from "./places.js";
 import { Runs } from "./runs.js";
 
 // What the bench is doing: the source, the edits and their history, the run that they give, what it is compared with,
@@ -111,7 +112,7 @@ export class Session extends EventTarget {
     const { run: before, drawn, commit } = this.state;
     const { address, t, b, scope, unit, of } = this.#fitted(run, change); // somebody may have looked elsewhere meanwhile
     const place = { address, t, b, scope, unit, of, ...this.#visited(address) };
-    const picture = before && sameCell(before, run) ? drawn : run;
+    const picture = before && same_cell(before, run) ? drawn : run;
     this.#set({ before, ...change, ...place, run, premises, drawn: picture, busy: false, fault: null, commit: commit + 1 }, moved);
   }
 
@@ -234,6 +235,18 @@ export class Session extends EventTarget {
     }
   }
 
+  /** Back to the equations of the source; values of weights that only the others read go with them. */
+  async first_equations() {
+    const { entries, index, source } = this.state;
+    const { arithmetic } = this.settings;
+    const base = await this.runs.make({ source, edits: [], equations: null, arithmetic });
+    const known = new Set(base.premises.map((one) => one.address));
+    const edits = entries[index].edits.filter(({ address }) => known.has(address) || known.has(array_of(address)));
+    const kept = { edits, equations: null };
+    this.#set({ entries: [...entries.slice(0, index + 1), kept] });
+    return this.undo(1);
+  }
+
   /** A number while it is dragged: one request at a time, and of the values that come meanwhile the last one. */
   async drag(address, value) {
     this.#drag ??= { index: this.state.index, run: this.state.run, running: false };
@@ -298,26 +311,4 @@ export class Session extends EventTarget {
   dismiss() {
     this.#set({ fault: null, rejected: null });
   }
-}
-
-/** What is looked at first: the first unit of the output that was asked for, at the first step; where the directions
- *  of a layer merely meet there is nothing to see, so that the first cell is shown then. */
-export function first_address(run, at = {}) {
-  const target = line_of(run.target);
-  const wanted = at.scope ?? (target?.direction === "joined" ? "" : target?.scope);
-  const stage = run.stages.find((one) => one.scope === wanted) ?? run.stages[0];
-  const name = target && stage.scope === target.scope ? target.name : stage.lines.find((line) => line.name === stage.output)?.name;
-  return line_address(stage.scope, at.t ?? run.first, at.b ?? 0, name ?? stage.lines.at(-1)?.name, 0);
-}
-
-const sameCell = (a, b) => JSON.stringify(a.stages) === JSON.stringify(b.stages);
-
-/** Premises of a run after one edit of a number. */
-function overlaid(run, premises, { address, value }) {
-  const cell = cell_of(address);
-  return premises.map((one) => {
-    if (one.address !== cell?.array) return one;
-    const at = stored(run, one, cell.indices);
-    return entry_of(one.values, at) === undefined ? one : { ...one, values: with_entry(one.values, at, value) };
-  });
 }
