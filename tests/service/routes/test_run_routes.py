@@ -240,7 +240,7 @@ ODD = (
     *("W_xi @ x_t[0]", "valid[0]", "../..", "%2e%2e", "forward", "de", "pytorch", "joined", "null", "NaN", "lengths"),
     *("where(valid, h_t, h_prev)[0]", "0/forward/h0[0]", "2/c_t[0]", "1 - u_t[0]", "0/0/x_t[0]"),
 )
-VALUES = (0, -1e308, "NaN", "Infinity", [1, 2], [[1]], [], None, "x", [[1, 2, 3], [4, 5, 6]], True)
+VALUES: tuple[Any, ...] = (0, -1e308, "NaN", "Infinity", [1, 2], [[1]], [], None, "x", [[1, 2, 3], [4, 5, 6]], True)
 EQUATIONS = ("", "h_t = x_t", "h_t = h_t", "output: h_t", "h_t = x_t + h_prev\ncarry: h_prev <- h_t\noutput: h_t")
 
 
