@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 Opening = Callable[..., "Page"]
 
 
+@pytest.fixture
+def page(opened: Opening) -> Page:
+    """The bench with question 22."""
+    return opened("#bench?source=example:q22")
+
+
 def problem(name: str = "q22") -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(example(name))
     return {key: value for key, value in found.items() if key != "ask"}  # every line is computed, as on the bench
@@ -162,7 +168,7 @@ def test_a_number_is_dragged(page: Page) -> None:
 
 
 def test_against_a_pinned_run_every_number_has_its_difference(opened: Opening) -> None:
-    page = opened()
+    page = opened("#bench?source=example:q22")
     page.click("#pin")
     typed(page, "0/forward/W_xf[0,0]", "-2")
     page.locator("#step-table .num.changed").first.wait_for()

@@ -24,3 +24,11 @@ export function overlaid(run, premises, { address, value }) {
     return entry(one.values, at) === undefined ? one : { ...one, values: with_entry(one.values, at, value) };
   });
 }
+
+/** The edits that lead from one entry of the history to another; null where edits alone do not. */
+export function added(from, to) {
+  const more = to.edits.filter((edit) => !from.edits.includes(edit));
+  const covered = ({ address }) => more.some((one) => one.address === address || one.address === cell_of(address)?.array);
+  const kept = from.edits.every((edit) => to.edits.includes(edit) || covered(edit));
+  return kept && (from.equations ?? null) === (to.equations ?? null) ? more : null;
+}
