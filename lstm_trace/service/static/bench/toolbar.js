@@ -1,5 +1,6 @@
 import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { get, post } from "../api.js";
+import { tagsOf } from "../library/describe.js";
 import { Choice, Fault } from "../parts.js";
 import { written } from "../route.js";
 import { cellName } from "../words.js";
@@ -43,7 +44,7 @@ function Save({ run, settings, said }) {
   const save = async (event) => {
     event.preventDefault();
     setAnswer({ busy: true });
-    const wanted = { run: run.id, title, tags: tags.split(",").map((tag) => tag.trim()).filter(Boolean) };
+    const wanted = { run: run.id, title, tags: tagsOf(tags) };
     setAnswer(await post("/library/runs", wanted).then((item) => ({ item }), (error) => ({ error })));
   };
   return html`<details class="menu" id="save"><summary class="button">${said("bench.save")}</summary>
