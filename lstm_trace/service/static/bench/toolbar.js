@@ -91,9 +91,10 @@ export function Toolbar({ session, state, settings, choices, go, said }) {
             <button type="button" id="compare-a" onClick=${compare} disabled=${pinned.run.id === run.id}>${said("bench.compare")}</button>`
           : html`<button type="button" id="pin" onClick=${() => session.pin()} title=${said("bench.pin_hint")}>${said("bench.pin")}</button>`}
       </div>
-      <span class="spring"></span>
-      <${Downloads} run=${run} settings=${settings} choices=${choices} said=${said} />
-      <${Save} run=${run} settings=${settings} said=${said} />`}
+      <div class="row-of taken">
+        <${Downloads} run=${run} settings=${settings} choices=${choices} said=${said} />
+        <${Save} run=${run} settings=${settings} said=${said} />
+      </div>`}
     <span class="busy" role="status" aria-label=${busy ? said("bench.busy") : ""} data-busy=${String(busy)}></span>
     ${fault?.where === "source" && html`<div class="whole"><${Fault} id="source-fault" error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} />
       ${!run && (entries[index].edits.length > 0 || entries[index].equations) && html`<button type="button" id="without-edits" onClick=${() => open(source)}>${said("bench.without_edits")}</button>`}</div>`}
