@@ -82,7 +82,7 @@ def test_what_is_wrong_is_said(service: lt.api.Client, tmp_path: Path) -> None:
     assert found.value.status == 422
     with pytest.raises(LstmTraceError, match="W_xf"):
         service.run({"weights": {"W_xi": [[0.5]], "W_hi": [[0.25]]}, "x": [[1.0]]})
-    with pytest.raises(LstmTraceError, match=r"no line 'q_t' was recorded") as found:
+    with pytest.raises(LstmTraceError, match=r"the trace has no 'q_t'") as found:
         service.run(example="q22").values("q_t")
     assert found.value.status == 404
     with pytest.raises(FileError, match="no such file"):

@@ -30,6 +30,7 @@ def with_jobs(test: Callable[[Jobs], Awaitable[Any]], **limits: Any) -> Any:
 
     async def run() -> Any:
         async with Workers(given) as workers, Jobs(workers, given) as jobs:
+            await workers.until_warm()
             return await test(jobs)
 
     return anyio.run(run)
@@ -69,20 +70,20 @@ def test_what_is_quick_is_answered_at_once(tmp_path: Path) -> None:
             await jobs.reply(calls.raise_after, 0.0)
         assert not jobs._kept
 
-    with_jobs(test)
+    with_jobs(test, reply_within=20)
 
 
 def test_what_takes_longer_is_followed() -> None:
     async def test(jobs: Jobs) -> None:
-        id = await begun(jobs, calls.told_json, '{"a": [1, "NaN"]}', 0.5, status=201)
+        id = await begun(jobs, calls.told_json, '{"a": [1, "NaN"]}', 1.0, status=201)
         found = read(jobs, id)
         assert (found["state"], found["progress"], "result" in found) == ("running", None, False)
-        assert 0.15 < found["seconds"] < 0.45
+        assert 0.15 < found["seconds"] < 1.5
         with pytest.raises(UnknownError, match="the job is running, and has no result"):
             jobs.result(id)
         found = await ended(jobs, id)
         assert (found["state"], found["progress"], found["result"]) == ("done", 1.0, {"a": [1, "NaN"]})
-        assert 0.45 < found["seconds"] < 2
+        assert 0.95 < found["seconds"] < 5
         assert read(jobs, id)["seconds"] == found["seconds"]
         assert (jobs.result(id).status_code, jobs.result(id).body) == (201, b'{"a": [1, "NaN"]}')
         jobs.cancel(id)
@@ -94,7 +95,7 @@ def test_what_takes_longer_is_followed() -> None:
 
 def test_a_result_that_is_no_json_has_an_address() -> None:
     async def test(jobs: Jobs) -> None:
-        id = await begun(jobs, calls.told_json, "# Title", 0.4, media="text/markdown")
+        id = await begun(jobs, calls.told_json, "# Title", 1.0, media="text/markdown")
         assert (await ended(jobs, id))["result"] == {"href": f"/api/v1/jobs/{id}/result"}
         assert jobs.result(id).body == b"# Title"
 
@@ -122,7 +123,7 @@ def test_progress_is_shown() -> None:
 
 def test_a_job_that_fails_has_the_problem() -> None:
     async def test(jobs: Jobs) -> None:
-        found = await ended(jobs, id := await begun(jobs, calls.raise_after, 0.4))
+        found = await ended(jobs, id := await begun(jobs, calls.raise_after, 1.0))
         assert found["state"] == "failed"
         assert (found["problem"]["status"], found["problem"]["detail"]) == (422, "found too late")
         with pytest.raises(LstmTraceError, match="found too late"):
@@ -131,12 +132,12 @@ def test_a_job_that_fails_has_the_problem() -> None:
         assert slow["problem"]["type"] == "/problems/too-long"
         assert slow["problem"]["status"] == 422
 
-    with_jobs(test, seconds=0.8)
+    with_jobs(test, seconds=2)
 
 
 def test_an_unexpected_failure_is_logged_and_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     async def work(told: Any) -> Response:
-        await anyio.sleep(0.3)
+        await anyio.sleep(1.0)
         raise ZeroDivisionError("secret")
 
     async def test(jobs: Jobs) -> None:
@@ -152,13 +153,17 @@ def test_an_unexpected_failure_is_logged_and_says_nothing(capsys: pytest.Capture
 def test_a_job_that_is_cancelled_computes_no_longer(tmp_path: Path) -> None:
     async def test(jobs: Jobs) -> None:
         id = await begun(jobs, calls.spin, str(tmp_path / "pid"))
+        with anyio.fail_after(10):
+            while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+                await anyio.sleep(0.02)
         pid = int((tmp_path / "pid").read_text())
         jobs.cancel(id)
         assert (await ended(jobs, id))["state"] == "cancelled"
         assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text()
         with pytest.raises(UnknownError, match="the job is cancelled"):
             jobs.result(id)
-        assert (await jobs.reply(calls.told_json, "1")).status_code in (200, 202)
+        after = await jobs.reply(calls.told_json, "1")
+        assert after.status_code == 200 or (await ended(jobs, json.loads(bytes(after.body))["id"]))["result"] == 1
 
     with_jobs(test, seconds=60)
 
@@ -169,10 +174,10 @@ def test_whoever_goes_before_the_reply_stops_the_work(tmp_path: Path) -> None:
             await jobs.reply(calls.spin, str(tmp_path / "pid"))
         began = time.monotonic()
         assert (await jobs.reply(calls.told_json, "1")).body == b"1"
-        assert time.monotonic() - began < 5  # and not the 60 s that the other may take
+        assert time.monotonic() - began < 15  # and not the 60 s that the other may take
         assert not jobs._kept
 
-    with_jobs(test, seconds=60, reply_within=10)
+    with_jobs(test, seconds=60, reply_within=30)
 
 
 @pytest.mark.parametrize(
@@ -209,4 +214,4 @@ def test_what_runs_at_the_end_is_stopped(tmp_path: Path) -> None:
 
     began = time.monotonic()
     with_jobs(test, seconds=60)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30

@@ -61,6 +61,17 @@ async def test_an_id_that_is_none_is_not_looked_for(runs: Runs, run: str) -> Non
         runs.path(run)
 
 
+async def test_no_id_leads_out_of_the_folder(runs: Runs, tmp_path: Path) -> None:
+    for suffix in ("safetensors", "json"):
+        (tmp_path / f"secret.{suffix}").touch()
+    assert (runs.folder / "../secret.safetensors").exists()
+    for way in (runs.path, runs.check):
+        with pytest.raises(UnknownError):
+            way("../secret")
+    with pytest.raises(UnknownError):
+        await runs.ready("../secret")
+
+
 async def test_a_run_is_made_found_and_dropped(tmp_path: Path) -> None:
     runs = Runs(tmp_path / "runs", LIMITS.model_copy(update={"runs": 1}), Here(), Files(tmp_path))
     made = await runs.make(b'{"example": "q22"}')

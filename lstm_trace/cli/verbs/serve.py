@@ -45,11 +45,12 @@ def command(
     The same server answers programs (docs/service.md).
     """
     _check_packages()
-    from ...service.server import open_browser, serve
     from ...service.settings import Limits, Settings
 
     given = {name: value for name, value in (("seconds", seconds), ("at_once", at_once)) if value is not None}
     settings = Settings(host, port, store, Path(files) if files else None, token, sources, Limits.model_validate(given))
+    settings.check()  # before what takes a second to import
+    from ...service.server import open_browser, serve
 
     def ready(address: str) -> None:
         echo(address)

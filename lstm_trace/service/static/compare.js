@@ -1,4 +1,4 @@
-import { html, useState } from "./vendor/standalone.module.js";
+import { html, useRef, useState } from "./vendor/standalone.module.js";
 import { written } from "./route.js";
 import { Comparison } from "./compare/comparison.js";
 import { Side, useSide } from "./compare/side.js";
@@ -23,7 +23,10 @@ export function Compare({ params, go, settings, said }) {
   const opened = (source, run, x, at) => written("bench", { source: x && run ? `run:${run.id}` : source, at }, settings);
   const link = (at, id) => html`<a class="button" id=${id} href=${opened(b, right.run, bx, at)}>${said("compare.open_b")}</a>`;
   const both = Boolean(left.needs && right.needs);
-  const ready = left.run && right.run;
+  // the last two that belong together stay on the page until both of the next are there
+  const together = useRef(null);
+  if (!left.loading && !right.loading) together.current = left.run && right.run ? [left.run, right.run] : null;
+  const ready = together.current;
   const swap = () => go("compare", { ...params, a: b, b: a, ax: bx, bx: ax });
   return html`<h1 class="unseen">${said("compare.title")}</h1>
     <div class="sides">
@@ -33,7 +36,7 @@ export function Compare({ params, go, settings, said }) {
       <${Side} side="B" other="A" source=${b} x=${bx} found=${right} offer=${Boolean(a) && ax !== "other" && !left.needs} both=${both} choose=${choose("b", "bx", left, "ax")} retry=${again}
         link=${right.run && html`<a class="button quiet" href=${opened(b, right.run, bx)}>${said("compare.open")}</a>`} said=${said} />
     </div>
-    ${ready && html`<${Comparison} a=${left.run} b=${right.run} params=${params} set=${set} link=${link} first=${Number(settings.count_from || left.run.count_from || 0)}
+    ${ready && html`<${Comparison} a=${ready[0]} b=${ready[1]} params=${params} set=${set} link=${link} first=${Number(settings.count_from || ready[0].count_from || 0)}
       lost=${() => attempt === 0 && again()} said=${said} />`}
     ${!ready && !(a && b) && html`<div class="panel start"><h2>${said("compare.start")}</h2><p>${said("compare.start.about")}</p>
       <p class="row-of"><a class="button" href=${written("library", {}, settings)}>${said("compare.start.library")}</a>

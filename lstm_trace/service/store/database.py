@@ -93,7 +93,6 @@ class Database:
             yield
         except DBAPIError as error:
             said = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
-            said = said.replace(self.url.password, "***") if self.url.password else said
             advice = "may it be written?" if self.is_sqlite else "is the server running, and may this user connect?"
             raise self._fault(f"{said}; {advice}") from None
         except SQLAlchemyError as error:  # no connection is free, or the tables are another's

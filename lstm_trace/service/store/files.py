@@ -23,7 +23,7 @@ from .database import StoreError
 #: Suffixes that a file may keep: the readers go by them. What has another one is read by its content.
 SUFFIXES = frozenset((".yaml", ".yml", ".json", ".toml", *READERS))
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-_OURS = re.compile(rf"\.({_ID})\.part|({_ID})(\.[a-z0-9]+)?")
+_OURS = re.compile(rf"\.{_ID}\.part|({_ID})(?:\.[a-z0-9]+)?")
 #: Seconds after which a file without a row is nobody's: another server may be between the file and its row.
 OLD = 3600.0
 MARK = ".store"
@@ -116,22 +116,20 @@ def sweep(folder: Path, rows: Callable[[], set[str]]) -> list[str]:
     with told(folder):
         before, found = time.time() - OLD, _listed(folder)
         ids = rows()  # after the folder was read: what has come in between is no leftover
-        for name, (own, changed) in found.items():
-            if changed < before and (name.startswith(".") or own not in ids):
-                (folder / name).unlink(missing_ok=True)
-        lost = ids - {own for own, _ in _listed(folder).values()}
-        return sorted(lost & rows()) if lost else []  # a row goes before its file: one that is still there has none
+        for name in [name for name, own in found.items() if own not in ids]:
+            with suppress(FileNotFoundError):  # another server may remove it as well
+                if (folder / name).stat().st_mtime < before:
+                    (folder / name).unlink()
+        if not (lost := ids.difference(found.values())):
+            return []
+        lost -= set(_listed(folder).values())
+        return sorted(lost & rows())  # a row goes before its file: one that is still there has none
 
 
-def _listed(folder: Path) -> dict[str, tuple[str, float]]:
-    """The files of ours: name to id and time of the last change."""
-    found = {}
+def _listed(folder: Path) -> dict[str, str]:
+    """The files of ours in a folder, name to id; to no id where one is not whole."""
     with os.scandir(folder) as entries:
-        for entry in entries:
-            if ours := _OURS.fullmatch(entry.name):
-                with suppress(FileNotFoundError):  # another server may remove it meanwhile
-                    found[entry.name] = (ours[1] or ours[2], entry.stat().st_mtime)
-    return found
+        return {entry.name: ours[1] or "" for entry in entries if (ours := _OURS.fullmatch(entry.name))}
 
 
 def _flush_names(folder: Path) -> None:

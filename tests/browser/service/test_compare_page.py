@@ -12,6 +12,7 @@ import pytest
 
 import lstm_trace as lt
 
+from ..contrast import TEXT, measured
 from .conftest import Opening
 from .filling import BY, CHANGED, STEPS, UNITS, files, inputs, kept, pair, weights
 
@@ -202,6 +203,11 @@ def test_weights_over_the_input_of_a_trace(opened: Opening, ids: dict[str, str])
     page.locator("#verdict").wait_for()
     expected = lt.run(weights(1), inputs())["W_xi @ x_t"][0, 0, 0]
     assert pairs(page, ".first")["B"] == expected
+    page.locator("#source-A").click()
+    page.get_by_role("option", name="batch").click()  # B follows: its x is now that of the batch, of one input
+    page.watched.expected.append(r"422 .*api/v1/runs")  # type: ignore[attr-defined]
+    page.locator("#compare .fault").wait_for()
+    assert page.locator("#compare .fault").inner_text().startswith("x has width 1; line `W_xi @ x_t` needs I = 3")
 
 
 def test_a_link_opens_the_bench_at_the_value(opened: Opening, link: str, ids: dict[str, str]) -> None:
@@ -221,17 +227,32 @@ def test_nothing_in_common(opened: Opening, ids: dict[str, str]) -> None:
     assert page.get_by_text("Choose two runs of cells with lines in common").is_visible()
 
 
+def test_what_is_on_the_bench_is_offered(opened: Opening) -> None:
+    page = opened("#bench?source=example:q22")
+    page.locator("#bench svg").first.wait_for()
+    page.locator("#tab-compare").click()
+    page.locator("#source-A").click()
+    page.get_by_role("group", name="On the bench").get_by_role("option").filter(has_text="present run").click()
+    page.wait_for_url(re.compile("#compare.a=run:"))
+    page.locator("#source-B").click()
+    page.get_by_role("option", name="q22").click()
+    page.get_by_role("heading", name="Same", exact=True).wait_for()
+    assert page.locator(".verdict-line").inner_text().startswith("same: all 42 common values agree")
+
+
 @pytest.mark.parametrize(("units", "steps"), [(600, 10), (2, 900)])
 def test_many_steps_or_units(opened: Opening, server: str, tmp_path: Path, units: int, steps: int) -> None:
     """A unit has a pixel at least; of more steps than pixels a column shows the largest."""
     rng = np.random.default_rng(3)
     shapes = {"x": (units, 1), "h": (units, units)}
     a = {f"W_{side}{g}": rng.normal(size=shape) / 30 for side, shape in shapes.items() for g in "ifco"}
-    x, found = rng.normal(size=(steps, 1)), []
+    x, found, traces = rng.normal(size=(steps, 1)), [], []
     for name, source in (("a", a), ("b", {**a, "W_xi": a["W_xi"] + 0.001})):
         path = tmp_path / f"{name}.safetensors"
-        lt.run(source, x).save(path)
+        traces.append(lt.run(source, x))
+        traces[-1].save(path)
         found.append(kept(server, path))
+    gap = np.abs(traces[1]["h_t"] - traces[0]["h_t"])[:, 0]
     page = opened(f"#compare?a=item:{found[0]}&b=item:{found[1]}&line=0/forward/h_t", width=390)
     canvas = page.locator(".map-canvas canvas")
     canvas.wait_for()
@@ -240,10 +261,32 @@ def test_many_steps_or_units(opened: Opening, server: str, tmp_path: Path, units
     assert width < 390
     together = page.get_by_text(re.compile(r"each column shows the largest of [34] steps"))
     assert together.is_visible() == (steps > 390)
+    if steps > 390:
+        several = -(-steps // width)
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        for column in (0, 20, 57):
+            page.mouse.move(box["x"] + column + 0.5, box["y"] + box["height"] * 0.75)
+            furthest = column * several + gap[column * several : (column + 1) * several, 1].argmax()
+            assert page.locator(".map-readout").inner_text().startswith(f"step {furthest}, unit 1: ")
+    page.mouse.move(0, 0)
     page.locator(".map-field").focus()
     page.keyboard.press("Control+End")
     assert page.locator(".map-readout").inner_text().startswith(f"step {steps - 1}, unit {units - 1}: ")
     assert (page.locator(".map-field").evaluate("field => field.scrollTop") > 0) == (units > 300)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_contrast(opened: Opening, link: str, dark: bool) -> None:
+    page = opened(link, dark=dark)
+    page.locator(".split-table").wait_for()
+    for summary in page.locator("#compare summary").all():
+        summary.click()
+    selectors = "#compare :is(h2, h3, p, b, i, em, th, td, dt, dd, button, .button, code, label, summary, span, .exact)"
+    ratios = page.evaluate(measured(f"return texts({json.dumps(selectors)});"))
+    assert len(ratios) > 150
+    assert [one for one in ratios if one[0] < TEXT] == []
 
 
 @pytest.mark.parametrize("width", [1280, 390])

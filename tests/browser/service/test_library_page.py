@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from lstm_trace.examples import text as example
 
+from ..contrast import TEXT, measured
 from .conftest import Opening, serving
 from .filling import files, kept
 
@@ -83,6 +85,7 @@ def test_upload_keep_edit_delete(opened: Opening, empty: str, tmp_path: Path) ->
     page.keyboard.press("Enter")  # the focus is back on the button
     dialog.get_by_role("button", name="Delete it").press("Enter")
     page.get_by_role("heading", name="Nothing is stored yet").wait_for()
+    page.wait_for_function("document.activeElement.textContent === 'Library'")
     page.reload()
     page.get_by_role("heading", name="Nothing is stored yet").wait_for()
 
@@ -178,6 +181,16 @@ def test_a_file_that_is_too_large_is_not_sent(opened: Opening, empty: str, tmp_p
     message.wait_for()
     assert message.inner_text().startswith("The file has 65 MB; this server takes at most 64 MB.")
     assert "POST" not in sent
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_contrast(opened: Opening, stored: dict[str, str], dark: bool) -> None:
+    page = opened("#library", dark=dark)
+    row(page, "Before").get_by_role("button", name="Delete").click()
+    selectors = "#library :is(h1, h2, p, th, td, a, button:enabled, label, span, time, code)"
+    ratios = page.evaluate(measured(f"return texts({json.dumps(selectors)});"))
+    assert len(ratios) > 100
+    assert [one for one in ratios if one[0] < TEXT] == []
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -129,12 +129,19 @@ def test_a_lock_is_waited_for_and_then_told(tmp_path: Path, monkeypatch: pytest.
     Database(f"sqlite:///{tmp_path}/a.db").engine.dispose()
 
 
-def test_readers_of_sqlite_do_not_wait_for_the_writer(tmp_path: Path) -> None:
+def test_readers_and_the_writer_of_sqlite_do_not_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "PATIENCE", 0.2)
     opened = Database(f"sqlite:///{tmp_path}/a.db")
-    with opened.writing() as writer:
-        writer.exec_driver_sql("insert into lstm_trace_tags select id, 'x' from lstm_trace_items")
-        with opened.reading() as reader:
-            assert reader.exec_driver_sql("select count(*) from lstm_trace_tags").scalar() == 0
+    count = "select count(*) from lstm_trace_store"
+    with opened.reading() as reader:
+        assert reader.exec_driver_sql(count).scalar() == 1
+        with opened.writing() as writer:
+            writer.exec_driver_sql("insert into lstm_trace_store values ('x')")
+        assert reader.exec_driver_sql(count).scalar() == 1
+    with opened.reading() as reader:
+        assert reader.exec_driver_sql(count).scalar() == 2
     opened.engine.dispose()
 
 

@@ -71,6 +71,8 @@ def test_what_is_deleted_is_gone_with_its_file(store: Store) -> None:
         assert file.read() == b"1"
     assert not path.exists()
     assert [found["id"] for found in store.find(tag="t")[0]] == [other["id"]]
+    with store.database.reading() as connection:
+        assert connection.exec_driver_sql("select item from lstm_trace_tags").all() == [(other["id"],)]
     for call in (store.item, store.path, store.delete, store.update):
         with pytest.raises(UnknownError, match=r"the library has no item '.*'; it may have been deleted"):
             call(item["id"])

@@ -29,6 +29,7 @@ from lstm_trace.service.workers import Workers, pool, tell  # noqa: E402
 def with_workers(test: Callable[[Workers], Awaitable[Any]], **limits: Any) -> Any:
     async def run() -> Any:
         async with Workers(Limits(**limits)) as workers:
+            await workers.until_warm()
             return await test(workers)
 
     return anyio.run(run)
@@ -120,9 +121,8 @@ def test_a_computation_that_takes_too_long_is_killed(tmp_path: Path) -> None:
         began = time.monotonic()
         with pytest.raises(TooLongError, match=r"took more than 0\.4 s and was stopped; trace fewer steps"):
             await workers.call(calls.spin, str(tmp_path / "pid"))
-        assert 0.4 <= time.monotonic() - began < 3
+        assert 0.4 <= time.monotonic() - began < 10
         assert gone(read_pid(tmp_path / "pid"))
-        began = time.monotonic()
         assert await workers.call(calls.double, 4) == 8  # by another process; its imports are not counted
         assert await workers.call(calls.pid) != read_pid(tmp_path / "pid")
 

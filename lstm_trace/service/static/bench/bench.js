@@ -69,7 +69,10 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   const there = (other) => (other && has_step(other, state) ? other : null);
   const view_before = useView(session, there(before), "step", session.step_params());
   const view_pinned = useView(session, there(pinned?.run), "step", session.step_params());
-  const values = useMemo(() => by_name(view.data, stage), [view.data, stage]);
+  // numbers and their addresses belong together: both are those of the step that has arrived, not of the one asked for
+  const at = view.data ? { run: view.run, t: view.data.t, b: view.data.b } : state;
+  const seen = view.run?.stages.find((one) => one.scope === view.data.scope) ?? stage;
+  const values = useMemo(() => by_name(view.data, seen), [view.data, seen]);
   // of another step nothing is compared while its numbers are on the way
   const beside = ({ data }, other) => (data && view.data && data.t === view.data.t && data.b === view.data.b && data.scope === view.data.scope ? by_name(data, other?.stages.find((one) => one.scope === data.scope)) : null);
   const values_before = useMemo(() => beside(view_before, before), [view_before.data, view.data]);
@@ -92,7 +95,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
             <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
           <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
           <${Fault} error=${view.error} said=${said} />
-          <${Picture} ...${shared} stage=${stage} step=${view.data} ...${marks} pick=${pick} large=${large} />
+          <${Picture} ...${shared} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} />
           <p class="quiet-text hint">${said("bench.hint")}</p>
         </section>
         ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
@@ -100,7 +103,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
           <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
         <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
-          <${StepTable} state=${state} stage=${stage} ...${marks} settings=${settings} count=${count} pick=${pick} said=${said} />
+          <${StepTable} state=${state} at=${at} stage=${seen} ...${marks} settings=${settings} count=${count} pick=${pick} said=${said} />
         </section>
         <${Equations} session=${session} state=${state} stage=${stage} said=${said} />
       </div>

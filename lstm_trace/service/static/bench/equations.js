@@ -69,7 +69,7 @@ export function Equations({ session, state, stage, said }) {
     setFailed(await session.edit(added, { equations: text }));
   };
   const revert = () => { setText(own); setFailed(null); };
-  const base = async () => { setFailed(null); setFailed(await session.edit([], { equations: null })); };
+  const base = () => { setFailed(null); session.first_equations().catch(setFailed); };
   const message = edited && checked === text ? error : null;
   return html`<details class="panel equations" id="equations" onToggle=${(event) => setOpen(event.target.open)}>
     <summary><h2>${said("bench.equations")}</h2>${custom && html` <span class="tag">${said("bench.changed_equations")}</span>`}</summary>

@@ -36,7 +36,9 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
 
   const look = (address, quiet) => {
     clearTimeout(rest.current);
-    rest.current = setTimeout(() => session.select(address, { quiet }), quiet ? REST : 0);
+    // whoever has gone elsewhere meanwhile is not brought back
+    const stays = () => !quiet || table.current?.contains(document.activeElement);
+    rest.current = setTimeout(() => stays() && session.select(address, { quiet }), quiet ? REST : 0);
   };
   const move = (r, c) => {
     const to = [Math.min(Math.max(r, 0), height - 1), Math.min(Math.max(c, 0), width - 1)];

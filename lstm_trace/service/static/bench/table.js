@@ -40,8 +40,8 @@ function Cell({ address, name, unit, now, was, kept, state, digits, pick, stop, 
   </td>`;
 }
 
-export function StepTable({ state, stage, values, before, pinned, settings, count, pick, said }) {
-  const { run, t, b } = state;
+export function StepTable({ state, at, stage, values, before, pinned, settings, count, pick, said }) {
+  const { run, t, b } = at;
   const digits = settings.digits === "" ? 4 : Number(settings.digits);
   // of a large cell the step has one unit of each line; the states, which it has in full, are shown at that unit too
   const shown = run.live ? [...values.values()] : stage.lines.map((line) => values.get(line.name) ?? new Map());
@@ -55,13 +55,13 @@ export function StepTable({ state, stage, values, before, pinned, settings, coun
   const current = values.has(row) ? row : names[0];
   const keyed = (event) => {
     const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const at = [...(event.target.closest("tr")?.querySelectorAll("td") ?? [])].indexOf(event.target.closest("td"));
+    const column = [...(event.target.closest("tr")?.querySelectorAll("td") ?? [])].indexOf(event.target.closest("td"));
     const next = names[names.indexOf(current) + way];
-    if (!way || at < 0) return;
+    if (!way || column < 0) return;
     event.preventDefault();
     if (next === undefined) return;
     const cells = [...table.current.querySelectorAll("tbody tr")][names.indexOf(next)].querySelectorAll("td");
-    (cells[at]?.querySelector("button") ?? cells[0]?.querySelector("button"))?.focus();
+    (cells[column]?.querySelector("button") ?? cells[0]?.querySelector("button"))?.focus();
   };
   return html`<div class="scroll step-table" role="region" aria-label=${said("bench.table")}>
     <table id="step-table" ref=${table} onKeyDown=${keyed} onFocusIn=${(event) => setRow(event.target.closest("tr")?.dataset.line ?? "")}>

@@ -91,7 +91,7 @@ export function Toolbar({ session, state, settings, choices, go, said }) {
       <span class="spring"></span>
       <${Downloads} run=${run} settings=${settings} choices=${choices} said=${said} />
       <${Save} run=${run} said=${said} />`}
-    <span class="busy" role="status" aria-label=${busy ? said("bench.busy") : ""} data-busy=${busy}></span>
+    <span class="busy" role="status" aria-label=${busy ? said("bench.busy") : ""} data-busy=${String(busy)}></span>
     ${fault?.where === "source" && html`<div class="whole"><${Fault} id="source-fault" error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} />
       ${!run && (entries[index].edits.length > 0 || entries[index].equations) && html`<button type="button" id="without-edits" onClick=${() => open(source)}>${said("bench.without_edits")}</button>`}</div>`}
   </div>`;

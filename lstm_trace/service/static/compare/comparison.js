@@ -6,7 +6,7 @@ import { Chosen } from "./attribution.js";
 import { number } from "./figures.js";
 import { Lines } from "./lines.js";
 import { useLoaded } from "./loaded.js";
-import { DifferenceMap } from "./map.js";
+import { DifferenceMap } from "./map/map.js";
 import { Tolerance, Verdict } from "./verdict.js";
 
 // Two runs side by side: verdict, map, chosen value, table by line.

@@ -11,6 +11,7 @@ import { NeedsInput, runOf } from "./sources.js";
 /**
  * The run of a side.
  * @param {number} attempt changes when the runs are to be made again
+ * The run before stays until the next one is there, so that the page keeps its place.
  * @returns {{run: object | null, needs: object | null, error: Error | null, loading: boolean, title: string}}
  */
 export function useSide(source, x, other, attempt) {
@@ -25,7 +26,7 @@ export function useSide(source, x, other, attempt) {
   });
   const run = value?.run ?? null, needs = value?.needs ?? null;
   const title = (run?.item ?? needs)?.title || run?.title || (needs?.label ?? "") || source.replace(/^\w+:/, "");
-  return { run: loading ? null : run, needs: loading ? null : needs, error, loading: Boolean(source) && loading, title: source ? title : "" };
+  return { run, needs, error, loading: Boolean(source) && loading, title: source ? title : "" };
 }
 
 function Facts({ run, said }) {
@@ -58,6 +59,7 @@ export function Side({ side, other, source, x, found, offer, both, link, choose,
     ${run && x && html`<p class="row-of">${inputName(x, other, said)} <button type="button" class="quiet" onClick=${() => choose(source, "")}>${said("compare.x.change")}</button></p>`}
     ${needs && html`<${InputChooser} side=${side} other=${other} title=${needs.title || needs.label} offer=${offer} both=${both} use=${(to) => choose(source, to)} said=${said} />`}
     <${Fault} error=${error} retry=${error && retry} said=${said} />
+    ${error && source.startsWith("run:") && [404, 410].includes(error.status) && html`<p>${said("compare.hint.run")}</p>`}
     ${error && x && html`<button type="button" onClick=${() => choose(source, "")}>${said("compare.x.change")}</button>`}
   </section>`;
 }

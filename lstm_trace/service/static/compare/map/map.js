@@ -1,9 +1,9 @@
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/standalone.module.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
 import { colourOf, colours, scaleOf } from "./colours.js";
-import { short } from "./figures.js";
+import { short } from "../figures.js";
 import { draw, gridOf, largest, stepAt, ticks, valuesOf } from "./grid.js";
 import { Legend } from "./legend.js";
-import { MapTable } from "./map_table.js";
+import { MapTable } from "./table.js";
 
 // The map of |b − a| of one line: steps from left to right, units from top to bottom.
 

@@ -1,9 +1,9 @@
-import { html, useState } from "../vendor/standalone.module.js";
-import { short } from "./figures.js";
+import { html, useState } from "../../vendor/standalone.module.js";
+import { short } from "../figures.js";
 
 // The map for those who do not see it: all its numbers where they are few, otherwise the largest.
 
-const FEW = { steps: 16, numbers: 256 }, LARGEST = 25;
+const FEW = { steps: 16, numbers: 256 }, LARGEST = 12;
 
 function Whole({ values, numbers, units, first, said }) {
   return html`<table>
@@ -23,7 +23,7 @@ function Top({ values, numbers, units, first, choose, said }) {
     <tbody>${order.slice(0, LARGEST).map((k) => {
       const cell = { step: Math.floor(k / units), unit: k % units };
       return html`<tr key=${k}><td>${numbers[cell.step] + first}</td><td>${cell.unit + first}</td><td class="number">${short(values[k], 6)}</td>
-        <td><button type="button" class="quiet" onClick=${() => choose(cell)}>${said("compare.map.choose")}</button></td></tr>`;
+        <td><button type="button" class="quiet where" onClick=${() => choose(cell)}>${said("compare.map.choose")}</button></td></tr>`;
     })}</tbody>
   </table>`;
 }

@@ -1,6 +1,6 @@
 // A map as numbers and as pixels: which cell of the canvas shows which unit at which step.
 
-import { number } from "./figures.js";
+import { number } from "../figures.js";
 
 const LARGEST_CELL = { width: 44, height: 22 }; // CSS pixels: of a map of few steps and units
 const HEIGHT = 330; // CSS pixels that a map of many units fills, as long as a unit has a pixel of the screen
