@@ -165,8 +165,8 @@ def test_tolerance(opened: Opening, link: str) -> None:
     page.get_by_label("absolute").fill("-1")
     page.keyboard.press("Enter")
     assert "not negative: atol" in page.get_by_role("alert").inner_text()
-    page.get_by_role("button", name="By the rounding bound instead").click()
-    page.get_by_text("Judged by what rounding explains").wait_for()
+    page.get_by_role("button", name="Use the rounding bound instead").click()
+    page.get_by_text("Judged by the rounding bound").wait_for()
     assert "atol" not in page.url
 
 
@@ -232,7 +232,7 @@ def test_what_is_on_the_bench_is_offered(opened: Opening) -> None:
     page.locator("#bench svg").first.wait_for()
     page.locator("#tab-compare").click()
     page.locator("#source-A").click()
-    page.get_by_role("group", name="On the bench").get_by_role("option").filter(has_text="present run").click()
+    page.get_by_role("group", name="On the bench").get_by_role("option").filter(has_text="current run").click()
     page.wait_for_url(re.compile("#compare.a=run:"))
     page.locator("#source-B").click()
     page.get_by_role("option", name="q22").click()

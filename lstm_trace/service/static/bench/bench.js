@@ -1,6 +1,7 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
 import { benchRuns } from "../compare/bench_runs.js";
 import { Fault } from "../parts.js";
+import { arithmeticName, cellName } from "../words.js";
 import { Equations } from "./equations.js";
 import { Givens } from "./givens.js";
 import { useMenus, useSession, useView } from "./hooks.js";
@@ -34,12 +35,12 @@ function Summary({ run, said }) {
   const carried = Object.values(first.states)[0] ?? first.output;
   const units = first.lines.find((line) => line.name === carried)?.width;
   const facts = [
-    run.cell.title,
+    cellName(said, run.cell.kind, run.cell.title),
     said("bench.steps_n", { n: run.steps }),
     input && said("bench.inputs_n", { n: input.shape.at(-1) }),
     units && said("bench.units_n", { n: units }),
     run.batch > 1 && said("bench.rows_n", { n: run.batch }),
-    run.arithmetic && said("bench.computed_in", { arithmetic: run.arithmetic }),
+    run.arithmetic && arithmeticName(said, run.arithmetic),
   ];
   return html`<p class="summary quiet-text">${facts.filter(Boolean).join(" · ")}</p>`;
 }
