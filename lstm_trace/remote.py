@@ -198,6 +198,10 @@ class RemoteRun:
         """Its id: the same source with the same edits has the same."""
         return str(self.record["id"])
 
+    def spec(self) -> Any:
+        """What makes the run again, on any server: `other.run(**run.spec())`."""
+        return self.client._json("GET", f"/runs/{self.id}/spec")
+
     def values(
         self, line: str, layer: int | None = None, direction: str | None = None, t: Any = None, unit: Any = None
     ) -> Array:

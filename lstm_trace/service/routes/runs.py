@@ -43,6 +43,12 @@ async def run(service: Service, id: str) -> Response:
     return await service.jobs.reply(running.reply, await service.runs.ready(id))
 
 
+@router.get("/runs/{id}/spec", response_model=dict[str, Any])
+async def spec(service: Service, id: str) -> Response:
+    """What `POST /runs` makes the run from again, elsewhere too: an example as its problem, with every edit."""
+    return await service.jobs.reply(running.spec, await service.runs.ready(id))
+
+
 async def _made(request: Request, service: Held, make: Callable[[bytes, Told], Awaitable[running.Made]]) -> Response:
     """The reply with a run that a body describes; a worker reads the body, which may have millions of numbers."""
     check_media(request, JSON)
