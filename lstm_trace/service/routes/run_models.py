@@ -20,7 +20,7 @@ class CellOf(BaseModel):
 
 
 class LineOf(BaseModel):
-    """A line of a stage. gate: whether it is a sigmoid, between 0 and 1. axis: hidden units, or outputs of a readout."""
+    """A line of a stage. gate: whether it is a sigmoid, between 0 and 1. axis: of its units: hidden ones or outputs."""
 
     name: str
     op: str
