@@ -8,10 +8,9 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
-from ..base.files import read_json
-from ..errors import FileError
-from .errors import BodyError, MediaError
+from ..runs import asked
 
 JSON = "application/json"
 
@@ -46,19 +45,16 @@ class JsonRoute(APIRoute):
             read = _Read(request.scope, request.receive)
             read._body = body
             if body:
-                try:
-                    read.data = read_json("the body", body, nonfinite=False)
-                except FileError as error:
-                    raise BodyError(*error.problems) from None
+                read.data = asked.data(body)
             return await inner(read)
 
         return handler
 
 
 def check_media(request: Request, expected: str) -> None:
-    """Raise MediaError where the body of a request is not of the type `expected`."""
+    """Refuse a request whose body is not of the type `expected`. Raises HTTPException."""
     found = Message()
     found["content-type"] = request.headers.get("content-type", "")
     if found.get_content_type() != expected or not request.headers.get("content-type"):
         said = request.headers.get("content-type") or "no type"
-        raise MediaError(f"the body is declared as {said}; send it with Content-Type: {expected}")
+        raise HTTPException(415, f"the body is declared as {said}; send it with Content-Type: {expected}")

@@ -17,7 +17,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .errors import BodyTooLargeError
 from .problems import response
 from .settings import Settings
 
@@ -78,7 +77,7 @@ class Guard:
             if scope["method"] not in SAFE:
                 _check_origin(headers)
             self._check_size(headers.get("content-length", ""))
-        except (HTTPException, BodyTooLargeError) as error:
+        except HTTPException as error:
             extra = {"Connection": "close"} | dict(getattr(error, "headers", None) or {})
             await response(error, scope["method"], extra)(scope, receive, guarded)
             return
@@ -119,12 +118,12 @@ class Guard:
         return hmac.compare_digest(given.encode(), (self.token or "").encode()) and bool(self.token)
 
     def _check_size(self, length: str) -> None:
-        """Raises BodyTooLargeError for a body that is said to be too large."""
+        """Refuse a body that is said to be too large. Raises HTTPException."""
         if length.isascii() and length.isdigit() and int(length[:20]) > self.most:
-            raise BodyTooLargeError(_too_large(self.most))
+            raise _too_large(self.most)
 
     def _counted(self, receive: Receive) -> Receive:
-        """`receive`, which raises BodyTooLargeError once a body is too large, whether or not it said its length."""
+        """`receive`, which raises HTTPException once a body is too large, whether or not it said its length."""
         read = 0
 
         async def counted() -> Message:
@@ -132,14 +131,15 @@ class Guard:
             message = await receive()
             read += len(message.get("body", b""))
             if read > self.most:
-                raise BodyTooLargeError(_too_large(self.most))
+                raise _too_large(self.most)
             return message
 
         return counted
 
 
-def _too_large(most: int) -> str:
-    return f"the body has more than {most:,} bytes, which is the most that is read; see /api/v1/limits"
+def _too_large(most: int) -> HTTPException:
+    said = f"the body has more than {most:,} bytes, which is the most that is read; see /api/v1/limits"
+    return HTTPException(413, said, {"Connection": "close"})  # the rest of it is not read
 
 
 def _check_origin(headers: Headers) -> None:

@@ -22,8 +22,8 @@ httpx = pytest.importorskip("httpx")
 import lstm_trace as lt  # noqa: E402
 
 from .. import ROOT  # noqa: E402
+from ..support.postgres import new_database  # noqa: E402
 from ..support.serving import Server, serving  # noqa: E402
-from .conftest import new_database  # noqa: E402
 
 EXAMPLES = ROOT / "lstm_trace" / "examples"
 Q22 = (EXAMPLES / "q22.yaml").read_bytes()

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lstm_trace.service.work import running
-from lstm_trace.service.work.kept import Bounds
+from lstm_trace.runs import running
+from lstm_trace.runs.kept import Bounds
 
 BOUNDS = Bounds(values=20_000_000, live=64, runs=256, bytes=1_000_000_000)
 

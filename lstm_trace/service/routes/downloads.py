@@ -9,8 +9,8 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
+from ...runs import printing
 from ..json_body import JsonRoute
-from ..work import printing
 from .runs import Service
 
 router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRoute)

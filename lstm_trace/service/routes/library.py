@@ -13,9 +13,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ...errors import FileError
+from ...store.labels import as_label, checked_tags, checked_title
 from ..held import Held, Service
 from ..json_body import JsonRoute
-from ..store.labels import as_label, checked_tags, checked_title
 from ..uploads import OCTETS, add_copy, inspected, received
 from .library_models import Change, Inspection, KeptItem, LibraryItem, LibraryPage, RunToKeep
 
@@ -54,7 +54,7 @@ def library(
 ) -> LibraryPage:
     """The items that fit, newest first."""
     items, total = service.store.find(search, kind, tag, limit, offset)
-    return LibraryPage(items=items, total=total)
+    return LibraryPage.model_validate({"items": items, "total": total})
 
 
 @router.get("/models")

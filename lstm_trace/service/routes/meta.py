@@ -16,10 +16,10 @@ from ...examples import examples, text
 from ...report.content.notations import NOTATIONS
 from ...report.languages import languages
 from ...report.languages.strings import words
+from ...runs import equations
 from ..held import Service
 from ..json_body import JsonRoute
 from ..settings import Limits
-from ..work import equations
 from .meta_models import CellKind, CellText, Choices, Equations, Example, Health, JobRecord
 
 router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRoute)

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from ..bodies import Edits, Spec, documented
+from ...runs import running
+from ...runs.asked import Edits, Spec
+from ...workers import Told
+from ..description import documented
 from ..held import Held, held
 from ..json_body import JSON, JsonRoute, check_media
-from ..work import running
-from ..workers import Told
 from .run_models import Run
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute)

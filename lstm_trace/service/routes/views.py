@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
+from ...runs import reading
+from ...runs.reading import Look, Part
 from ..json_body import JsonRoute
-from ..work import reading
-from ..work.reading import Look, Part
 from .run_models import At, Picture, Premises, Step, Values
 from .runs import Service
 

@@ -1,5 +1,6 @@
 import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { get, post } from "../api.js";
+import { tagsOf } from "../library/describe.js";
 import { Choice, Fault } from "../parts.js";
 import { written } from "../route.js";
 import { cellName } from "../words.js";
@@ -43,7 +44,7 @@ function Save({ run, settings, said }) {
   const save = async (event) => {
     event.preventDefault();
     setAnswer({ busy: true });
-    const wanted = { run: run.id, title, tags: tags.split(",").map((tag) => tag.trim()).filter(Boolean) };
+    const wanted = { run: run.id, title, tags: tagsOf(tags) };
     setAnswer(await post("/library/runs", wanted).then((item) => ({ item }), (error) => ({ error })));
   };
   return html`<details class="menu" id="save"><summary class="button">${said("bench.save")}</summary>
@@ -90,9 +91,10 @@ export function Toolbar({ session, state, settings, choices, go, said }) {
             <button type="button" id="compare-a" onClick=${compare} disabled=${pinned.run.id === run.id}>${said("bench.compare")}</button>`
           : html`<button type="button" id="pin" onClick=${() => session.pin()} title=${said("bench.pin_hint")}>${said("bench.pin")}</button>`}
       </div>
-      <span class="spring"></span>
-      <${Downloads} run=${run} settings=${settings} choices=${choices} said=${said} />
-      <${Save} run=${run} settings=${settings} said=${said} />`}
+      <div class="row-of taken">
+        <${Downloads} run=${run} settings=${settings} choices=${choices} said=${said} />
+        <${Save} run=${run} settings=${settings} said=${said} />
+      </div>`}
     <span class="busy" role="status" aria-label=${busy ? said("bench.busy") : ""} data-busy=${String(busy)}></span>
     ${fault?.where === "source" && html`<div class="whole"><${Fault} id="source-fault" error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} />
       ${!run && (entries[index].edits.length > 0 || entries[index].equations) && html`<button type="button" id="without-edits" onClick=${() => open(source)}>${said("bench.without_edits")}</button>`}</div>`}

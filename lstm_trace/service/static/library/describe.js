@@ -38,8 +38,8 @@ export function when(created, language) {
   };
 }
 
-/** Tags as they are typed: words between commas, each once. */
-export const tagsOf = (text) => [...new Set(text.split(",").map((tag) => tag.trim()).filter(Boolean))];
+/** Tags as they are typed: words between commas, Chinese ones too, each once. */
+export const tagsOf = (text) => [...new Set(text.split(/[,，、]/).map((tag) => tag.trim()).filter(Boolean))];
 
 /** What an item is called: its title, else the name of its file. */
 export const titleOf = (item, said) => item.title || item.label || said("library.untitled");
