@@ -179,7 +179,7 @@ def test_a_file_that_is_too_large_is_not_sent(opened: Opening, empty: str, tmp_p
     page.locator("#upload").set_input_files(large)
     message = page.locator(".upload .fault")
     message.wait_for()
-    assert message.inner_text().startswith("The file has 65 MB; this server takes at most 64 MB.")
+    assert message.inner_text().startswith("The file has 65\u00a0MB; this server takes at most 64\u00a0MB.")
     assert "POST" not in sent
 
 
