@@ -13,6 +13,7 @@ from ..formulas.tree import value as symbol
 from ..printable import json_text
 from ..report.languages.strings import words
 from ..trace.address import INITIAL
+from ..trace.labels import axis
 from ..trace.trace import Trace
 
 
@@ -46,6 +47,7 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
         "plan": header.plan,
         "steps": trace.steps,
         "batch": trace.batch,
+        "batch_first": header.batch_first,
         "first": trace.first,
         "count_from": header.count_from,
         "names": {key: list(labels) for key, labels in header.names.items()},
@@ -79,6 +81,7 @@ def _stage(trace: Trace, stage: Stage) -> dict[str, Any]:
                 "assigned": line.assigned,
                 "symbol": plain(symbol(line.name, cell)),
                 "gate": line.squashed,
+                "axis": axis(trace, stage, line.name),
             }
             for line in cell.lines
             if line.name in recorded

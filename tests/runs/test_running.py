@@ -226,7 +226,7 @@ def test_what_is_said_of_a_run(kept: Kept) -> None:
     lines = {line["name"]: line for line in stage["lines"]}
     assert [name for name, line in lines.items() if line["gate"]] == ["i_t", "f_t", "o_t"]
     assert lines["W_xi @ x_t"] == {"name": "W_xi @ x_t", "op": "matvec", "width": 2, "assigned": False,
-                                   "symbol": "W_xi x_t", "gate": False}  # fmt: skip
+                                   "symbol": "W_xi x_t", "gate": False, "axis": "h"}  # fmt: skip
     assert stage["states"] == {"h_prev": "h_t", "c_prev": "c_t"}
     assert loaded(kept, run).locate(run["target"]).unit == (0,)
     assert run["live"]

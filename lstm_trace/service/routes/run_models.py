@@ -20,7 +20,7 @@ class CellOf(BaseModel):
 
 
 class LineOf(BaseModel):
-    """A line of a stage. gate: whether it is a sigmoid, between 0 and 1."""
+    """A line of a stage. gate: whether it is a sigmoid, between 0 and 1. axis: of its units: hidden ones or outputs."""
 
     name: str
     op: str
@@ -28,6 +28,7 @@ class LineOf(BaseModel):
     assigned: bool = Field(description="whether its name is its author's")
     symbol: str
     gate: bool
+    axis: Literal["x", "h", "y"]
 
 
 class StageOf(BaseModel):
@@ -80,6 +81,7 @@ class Run(BaseModel):
     plan: str
     steps: int
     batch: int
+    batch_first: bool = Field(description="whether x is given by sequence first, then by step")
     first: int
     count_from: int
     names: dict[str, list[str]]

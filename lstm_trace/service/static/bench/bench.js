@@ -3,6 +3,7 @@ import { benchRuns } from "../compare/bench_runs.js";
 import { Fault } from "../parts.js";
 import { arithmeticName, cellName } from "../words.js";
 import { Equations } from "./equations.js";
+import { FirstVisit } from "./first_visit.js";
 import { Givens } from "./givens.js";
 import { useMenus, useSession, useView } from "./hooks.js";
 import { NumberPanel } from "./number.js";
@@ -12,6 +13,8 @@ import { has_step } from "./state/places.js";
 import { Prose } from "./symbols.js";
 import { by_name, StepTable } from "./table.js";
 import { Toolbar } from "./toolbar.js";
+
+const NARROW = 3; // numbers in a row up to which the sentences of a step find room beside its table
 
 /** Undo and redo by keys, outside of fields that undo their own text. */
 function useUndo(session, active) {
@@ -83,13 +86,15 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   const count = settings.count_from === "" ? run.count_from : Number(settings.count_from);
   const pick = (address) => session.select(address);
   const shared = { session, state, said };
+  const widest = Math.max(...[...values.values()].map((line) => line.size), 1);
   const marks = { values, before: values_before, pinned: values_pinned };
   return html`
     ${toolbar}
     <div class="title"><h1>${run.title || said("bench.untitled")}</h1><${Summary} run=${run} said=${said} /></div>
+    <${FirstVisit} run=${run} pick=${pick} said=${said} />
     <div class="bench">
       <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} count=${count} /></section>
-      <div class="middle">
+      <div class=${`middle${widest <= NARROW ? " narrow" : ""}`}>
         <section class="panel cell-panel" aria-labelledby="picture-title">
           <div class="head"><h2 id="picture-title">${said("bench.picture")}</h2>
             <span class="row-of"><${Changed} run=${run} before=${before} pick=${pick} said=${said} />

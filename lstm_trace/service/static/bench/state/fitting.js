@@ -12,6 +12,21 @@ export function first_address(run, at = {}) {
   return line_address(stage.scope, at.t ?? run.first, at.b ?? 0, name ?? stage.lines.at(-1)?.name, 0);
 }
 
+/**
+ * What the problem asks for, at the last step where it names none.
+ * @returns {{scope: string, t: number, b: number, name: string, unit: number | null, width: number}[]} unit: null for all
+ */
+export function answers(run) {
+  return run.asked.flatMap((asked) => {
+    const [, scope, numbers, name, unit] = /^(\d+\/[\w-]+)\/((?:\d+\/)*)(.+?)(?:\[(\d+)\])?$/.exec(asked) ?? [];
+    const line = run.stages.find((stage) => stage.scope === scope)?.lines.find((one) => one.name === name);
+    if (!line) return [];
+    const at = numbers.split("/").filter(Boolean).map(Number); // step and row, or the row alone
+    const [t, b] = at.length > 1 ? at : [run.first + run.steps - 1, at[0] ?? 0];
+    return [{ scope, t, b, name, unit: unit === undefined ? null : Number(unit), width: line.width }];
+  });
+}
+
 /** Whether two runs are of one cell, so that one picture serves both. */
 export const same_cell = (a, b) => JSON.stringify(a.stages) === JSON.stringify(b.stages);
 
