@@ -72,9 +72,8 @@ function Chain({ at, pick, said }) {
       <${Formula} formula=${at.equation} pick=${pick} label=${said("bench.equation")} />
       ${at.substituted && html`<p class="numbers">
         <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} />
-        ${part(at.substituted, "bench.substituted", "=")}
-        ${at.written_out && part(at.written_out, "bench.written_out", "=")}
-        <span class="part result"><span class="relation">${at.relation}</span><b class="number">${minus(at.shown)}</b></span></p>`}
+        ${at.written_out ? part(at.written_out, "bench.written_out", "=") : part(at.substituted, "bench.substituted", "=")}
+        <span class="part result"><span class="relation">${at.written_out ? at.written_out_relation : at.relation}</span><b class="number">${minus(at.shown)}</b></span></p>`}
     </div>`;
 }
 
