@@ -68,6 +68,20 @@ class Question(Body):
     high: float | None = Field(None, ge=0, le=1)
 
 
+class ReportOptions(BaseModel):
+    """The options of a report, of the same names; None leaves one as it is by default."""
+
+    language: str | None = None
+    notation: str | None = None
+    detail: str | None = None
+    digits: int | None = None
+    significant: int | None = None
+    decimal_comma: bool | None = None
+    trim: bool | None = None
+    count_from: int | None = None
+    everything: bool | None = Field(None, description="leave nothing out")
+
+
 def data(body: bytes) -> Any:
     """A body as data, read strictly: what two readers could understand differently is refused. Raises NotJsonError."""
     try:

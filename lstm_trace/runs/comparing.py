@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import to_list, word
+from ..base.arrays import as_plain, to_list, word
 from ..errors import OptionError
 from ..printable import printable
 from ..tables import diff
@@ -94,7 +94,7 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
     found = (
         _split(trace, other, asked.of, given) if asked.how == "attribution" else _explained(trace, other, asked, given)
     )
-    rows = [[_plain(value) for value in row] for row in found.rows[:most]]
+    rows = as_plain(found.rows[:most])
     said = {
         "how": asked.how,
         "of": asked.of,
@@ -120,10 +120,6 @@ def _explained(trace: Trace, other: Trace | None, asked: Question, given: dict[s
     if other is not None and "baseline" in given:
         raise OptionError("against is a baseline itself: leave baseline away")
     return explanation(trace, asked.of, asked.how, **given, **({} if other is None else {"baseline": other}))
-
-
-def _plain(value: Any) -> Any:
-    return word(value.item() if isinstance(value, np.generic) else value)
 
 
 def verified(path: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What is said of a run: its cell, its stages with their lines, its premises, and what was asked for."""
+"""What is said of a run: its cell, its stages with their lines, its premises, what was asked for; and of equations."""
 
 from __future__ import annotations
 
@@ -7,12 +7,27 @@ from typing import Any
 
 from ..base.arrays import Array
 from ..cell.network import Stage, forward_stages
+from ..cell.parse import parse
 from ..formulas.plain import Plain
 from ..formulas.tree import value as symbol
+from ..printable import json_text
 from ..report.languages.strings import words
 from ..trace.address import INITIAL
 from ..trace.labels import axis
 from ..trace.trace import Trace
+
+
+def equations(text: str) -> bytes:
+    """The lines, parameters, inputs, states and output of a cell, as JSON. Raises CellError with every fault."""
+    cell = parse(text)
+    found = {
+        "lines": [{"name": line.name, "op": line.op} for line in cell.lines],
+        "parameters": list(cell.parameters),
+        "inputs": list(cell.inputs),
+        "states": cell.states,
+        "output": cell.output,
+    }
+    return json_text(found).encode()
 
 
 def described(trace: Trace, live: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..base import leftovers
-from ..base.arrays import word
+from ..base.arrays import as_plain
 from ..base.files import read_bytes
 from ..cell.network import forward_stages
 from ..cell.variants import named
@@ -52,7 +52,7 @@ def inspect(path: str, label: str) -> Facts:
         LstmTraceError: for what cannot be read, in the words of the reader, with the label as the file's name.
     """
     with alone(path, as_label(label)) as name:
-        return {"suffix": Path(name).suffix.lower(), **_plain(_facts(name))}
+        return {"suffix": Path(name).suffix.lower(), **as_plain(_facts(name), printable)}
 
 
 @contextmanager
@@ -176,14 +176,3 @@ def _cell(kind: str, options: Mapping[str, Any]) -> str:
     """A cell and what is special about it, in a few words that can be searched for."""
     said = (key if value is True else f"{key} {option_text(value)}" for key, value in options.items())
     return ", ".join([kind, *said])
-
-
-def _plain(value: Any) -> Any:
-    """The same as JSON can hold it: numbers that are none as words, texts without characters that act."""
-    if isinstance(value, Mapping):
-        return {printable(str(key)): _plain(own) for key, own in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(own) for own in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return printable(value) if isinstance(value, str) else word(value) if isinstance(value, float) else value

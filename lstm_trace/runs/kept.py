@@ -75,7 +75,7 @@ class Record(NamedTuple):
     def answer(self, parent: str | None, changed: list[Any] | None = None) -> bytes:
         """The reply to who asks for the run. parent, changed: of an edit that leads to it."""
         more = json.dumps({"parent": parent, "changed": changed}).encode()
-        return self.reply[:-1] + b', "spec": ' + self.recipe.spec + b", " + more[1:]
+        return self.reply[:-1] + b", " + more[1:]
 
 
 def is_there(path: Path) -> bool:

@@ -18,6 +18,7 @@ from ..model.problem_of import problem
 from ..report.report import pdf, report
 from ..trace.files import trace_file
 from ..trace.trace import Trace
+from .asked import ReportOptions
 from .kept import opened
 
 Options = Mapping[str, Any]
@@ -40,19 +41,8 @@ MEDIA = {
     ".parquet": "application/vnd.apache.parquet",
     ".py": "text/x-python; charset=utf-8",
 }
-#: Options of the files with numbers as text, and those of a report besides.
-NUMBERS = ("digits",)
-REPORT = (
-    "language",
-    "notation",
-    "detail",
-    "digits",
-    "significant",
-    "decimal_comma",
-    "trim",
-    "count_from",
-    "everything",
-)
+#: Options of the files with numbers as text, and those of a report.
+NUMBERS, REPORT = ("digits",), tuple(ReportOptions.model_fields)
 
 
 class File(NamedTuple):

@@ -119,6 +119,11 @@ def reply(path: str) -> bytes:
     return found.answer(found.parent)
 
 
+def spec(path: str) -> bytes:
+    """What makes a run that is kept again: the source whole, and every edit."""
+    return record(path).recipe.spec
+
+
 def _wanted(spec: Spec, item: Item | None) -> str:
     """The item that a spec is of, where that is not given."""
     named = spec.item or spec.model or ""

@@ -6,33 +6,16 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 
 from anyio import to_thread
 
-from ..workers import Told
+from ..store.store import Store
+from ..workers import Told, Workers
 from . import running
 from .errors import DroppedRunError, UnknownRunError
 from .kept import Bounds, gone, is_there
 
 _ID = re.compile(r"[0-9a-f]{32}")
-
-
-class Calls(Protocol):
-    """What runs a function elsewhere (`workers.Workers`)."""
-
-    async def call(self, function: Callable[..., Any], *args: Any, told: Told | None = None) -> Any:
-        """What it returns, or raises."""
-
-
-class Items(Protocol):
-    """What knows the files of the library (`store.store.Store`)."""
-
-    def item(self, id: str) -> dict[str, Any]:
-        """What is said of one."""
-
-    def path(self, id: str) -> Path:
-        """Where it is."""
 
 
 class Runs:
@@ -44,7 +27,7 @@ class Runs:
     lstm_trace.runs.errors.UnknownRunError: there is no run '../../etc/passwd'; POST /api/v1/runs makes one
     """
 
-    def __init__(self, folder: Path, bounds: Bounds, workers: Calls, items: Items) -> None:
+    def __init__(self, folder: Path, bounds: Bounds, workers: Workers, items: Store) -> None:
         """folder: of the runs alone; it is made. bounds: of its runs."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self.bounds, self._workers, self._items = folder, bounds, workers, items

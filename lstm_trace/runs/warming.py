@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from tempfile import TemporaryDirectory
 
-from . import comparing, equations, inspecting, printing, reading, running
+from . import comparing, inspecting, printing, reading, running
 from .kept import Bounds
 
 #: What the first request of each kind needs; the others are imported here.
-_OTHERS = (comparing, equations, inspecting, printing)
+_OTHERS = (comparing, inspecting, printing)
 
 
 def warm() -> None:

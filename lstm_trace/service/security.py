@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -104,7 +104,7 @@ class Guard:
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self._is_token(given.strip()):
             return None
-        if any(self._is_token(value) for value in _cookies(headers, self.cookie)):
+        if self._is_token(HTTPConnection(scope).cookies.get(self.cookie, "")):
             return None
         raise HTTPException(
             401,
@@ -148,15 +148,6 @@ def _check_origin(headers: Headers) -> None:
     ours = {f"{scheme}://{headers['host']}".lower() for scheme in ("http", "https")}
     if site not in (None, "same-origin", "none") or (origin is not None and origin.lower() not in ours):
         raise HTTPException(403, "the request comes from a page of another site; only the server's own page may")
-
-
-def _cookies(headers: Headers, name: str) -> Iterable[str]:
-    """The values of the cookies of that name."""
-    for header in headers.getlist("cookie"):
-        for part in header.split(";"):
-            key, _, value = part.strip().partition("=")
-            if key == name:
-                yield value
 
 
 def _redirected(scope: Scope, cookie: str) -> ASGIApp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -64,8 +65,7 @@ async def add_copy(
 def _copy(path: Path, new: Part) -> None:
     try:
         with open(path, "rb") as file:
-            while content := file.read(_GATHERED):
-                new.write(content)
+            shutil.copyfileobj(file, new, _GATHERED)
     except OSError as error:
         raise FileError(f"{path}: {(error.strerror or type(error).__name__).lower()}") from None
 

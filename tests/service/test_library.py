@@ -123,6 +123,14 @@ def test_a_run_is_kept_as_its_trace(client: Any, served: tuple[Any, Path]) -> No
     assert (again["title"], again["steps"]) == (run["title"], run["steps"])
 
 
+def test_a_run_that_was_dropped_is_made_again_and_kept(client: Any, served: tuple[Any, Path]) -> None:
+    run = client.post("/runs", json={"example": "three-steps"}).json()
+    (trace,) = served[1].glob(f"**/runs/{run['id']}.safetensors")
+    trace.unlink()
+    answer = client.post("/library/runs", json={"run": run["id"], "title": "again"})
+    assert (answer.status_code, answer.json()["title"]) == (201, "again"), answer.text
+
+
 def test_an_inspection_keeps_nothing(client: Any, served: tuple[Any, Path]) -> None:
     answer = client.post("/inspections", params={"label": "../x/q22.yaml"}, content=Q22, headers=OCTETS)
     assert answer.status_code == 200

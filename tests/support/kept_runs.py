@@ -25,5 +25,8 @@ class Kept:
         said = {"edits": [{"address": name, "value": value} for name, value in (edits or {}).items()], **more}
         return json.loads(running.edit(json.dumps(said).encode(), self.path(run), self.bounds).reply)
 
+    def spec(self, run: Any) -> Any:
+        return json.loads(running.spec(self.path(run)))
+
     def path(self, run: Any) -> str:
         return str(self.folder / f"{run['id']}.safetensors")

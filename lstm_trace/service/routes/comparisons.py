@@ -8,10 +8,9 @@ from fastapi import APIRouter, Query, Response
 
 from ...runs import comparing
 from ...runs.asked import Question
-from ..held import Held
+from ..held import Held, Service
 from ..json_body import JsonRoute
 from .comparison_models import Diff, DiffMap, Explained, Named, Pair, Verified
-from .runs import Service
 from .views import Batch, Direction, Layer
 
 router = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute)

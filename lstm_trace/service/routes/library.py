@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 from urllib.parse import quote
 
@@ -80,7 +81,7 @@ async def upload_model(
 @router.post("/library/runs", status_code=201)
 async def keep_run(service: Service, body: RunToKeep) -> LibraryItem:
     """Keep the trace of a run."""
-    path = await to_thread.run_sync(service.runs.path, body.run)
+    path = Path(await service.runs.ready(body.run))
     label = re.sub(r"[/\\]", "-", body.title or "run") + ".safetensors"
     return LibraryItem(**await add_copy(service, path, label, body.title, body.tags))
 

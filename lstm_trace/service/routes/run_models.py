@@ -75,7 +75,6 @@ class Run(BaseModel):
     title: str
     notes: str
     parent: str | None = Field(description="the run that was edited into it")
-    spec: dict[str, Any] = Field(description="what POST /runs makes it from again")
     cell: CellOf
     dtype: str
     arithmetic: str | None

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 
 from ...runs import reading
 from ...runs.reading import Look, Part
+from ..held import Service
 from ..json_body import JsonRoute
 from .run_models import At, Picture, Premises, Step, Values
-from .runs import Service
 
 router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRoute)
 ARROW = "application/vnd.apache.arrow.stream"

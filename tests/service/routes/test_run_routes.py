@@ -70,6 +70,19 @@ def test_a_run_is_created_once(api: Any) -> None:
     assert (edit.status_code, edit.json()["id"], edit.json()["changed"]) == (200, first.json()["id"], [])
 
 
+def test_a_reply_is_small_and_the_spec_is_asked_for(api: Any) -> None:
+    rng = np.random.default_rng(1)
+    weights = {f"W_{a}{gate}": rng.normal(size=(48, n)).tolist() for a, n in (("x", 1), ("h", 48)) for gate in "ifco"}
+    problem = {"weights": weights, "x": [[1.0], [2.0]]}
+    run = made(api, problem=problem)
+    edit = {"address": "W_hf[2,3]", "value": 0.5}
+    reply = api.post(f"/runs/{run['id']}/edits", json={"edits": [edit]})
+    assert len(reply.content) < 20_000 < len(json.dumps(problem))
+    spec = api.get(f"/runs/{reply.json()['id']}/spec").json()
+    assert spec == {"problem": problem, "edits": [edit]}
+    assert made(api, **spec)["id"] == reply.json()["id"]
+
+
 def test_what_is_shown_of_a_run(api: Any) -> None:
     run = made(api, example="three-steps")
     at = f"/runs/{run['id']}"

@@ -34,7 +34,8 @@ const split = (source) => {
 async function inputOf(run) {
   const { premises } = await get(`/runs/${run.id}/premises`);
   const { values, shape } = premises.find((premise) => premise.address === "x");
-  const made = { ...run.spec.problem, ...run.spec };
+  const spec = await get(`/runs/${run.id}/spec`);
+  const made = { ...spec.problem, ...spec };
   const lengths = made.lengths ? { lengths: made.lengths } : {};
   return { x: values, ...(shape.length === 3 && { batch_first: run.batch_first }), ...lengths };
 }
