@@ -46,7 +46,7 @@ CELLS: dict[str, tuple[Any, dict[str, tuple[str, ...]], str]] = {
         "h",
     ),
 }
-SHOWN = 4  #: decimals of the table
+SHOWN = 4  #: decimals of the table and the picture
 
 
 def drawn(kind: str, rng: np.random.Generator) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def test_random_problem_and_edits(opened: Opening, empty: str, tmp_path: Path, k
     path = tmp_path / "problem.json"
     path.write_text(json.dumps(data), encoding="utf-8")
     item = kept(empty, path)
-    page = opened(f"#bench?source=item:{item}", at=empty)
+    page = opened(f"#bench?source=item:{item}&digits={SHOWN}", at=empty)
     lt.client(empty).remove(item)
     some = places(data)
     wanted = [some[int(k)] for k in rng.choice(len(some), 3, replace=False)]
@@ -151,7 +151,7 @@ def agreed(page: Page, values: Mapping[str, float]) -> None:
     for address, text in spots:
         line = address.rpartition("[")[0]
         for j, shown in enumerate(one for one in text.split(", ") if one not in ("…", "")):
-            assert abs(number(shown) - values[f"{line}[{j}]"]) <= 0.0005 * (1 + 1e-9), (address, text)
+            assert abs(number(shown) - values[f"{line}[{j}]"]) <= 0.5 * 10**-SHOWN * (1 + 1e-9), (address, text)
 
 
 def in_full(page: Page, data: Mapping[str, Any], rng: np.random.Generator) -> None:
