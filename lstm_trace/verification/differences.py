@@ -119,8 +119,9 @@ def find_gaps(
 
 def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
     """Blocks of steps in the order in which the stage visits them."""
-    each = sum(array.shape[-1] for array in trace.lines.get(stage.scope, {}).values()) * trace.batch
-    blocks = chunks(trace.steps, each, BLOCK)
+    widths = [array.shape[-1] for array in trace.lines.get(stage.scope, {}).values()]
+    widths += [max(widths, default=1)] * (len(stage.cell.lines) - len(widths))  # of lines that are derived alone
+    blocks = chunks(trace.steps, sum(widths) * trace.batch, BLOCK)
     yield from reversed(blocks) if stage.backwards else blocks
 
 
