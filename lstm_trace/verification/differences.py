@@ -49,6 +49,11 @@ class Gap(NamedTuple):
     equations: tuple[str, str] | None
     through: tuple[str, ...]
 
+    def bound_at(self, at: tuple[int, int, int]) -> float:
+        """What rounding explains of one value."""
+        places = tuple(np.array([n]) for n in at)
+        return Known(self.a.value, sum(known.some(places, self.a.value.shape) for known in self.bounds)).largest()
+
     def bound(self) -> float:
         """The most that rounding explains."""
         if len(self.bounds) == 1:

@@ -92,3 +92,16 @@ def test_a_product_of_premises_alone() -> None:
     a, b = (lt.run({"W": np.eye(2), "b": [1.0, two]}, [[1.0, 2.0]], cell=cell) for two in (2.0, 3.0))
     found = lt.diff(a, b)
     assert str(found.first and found.first.first) == "0/forward/0/0/W @ b[1]"
+
+
+def test_the_bound_of_the_first_value_that_differs_is_its_own() -> None:
+    """Bounds grow from step to step where h is derived; those of later steps say nothing of the first difference."""
+    large = {name: 2 * values for name, values in weights().items()}
+    a = less(lt.run(large, inputs(60)), "i_t")
+    lines = {name: values.copy() for name, values in a.lines["0/forward"].items()}
+    lines["i_t"][1, 0, 2] += 1e-12
+    found = lt.diff(a, replace(a, lines={"0/forward": lines})).first
+    assert found is not None
+    assert str(found.first) == "0/forward/1/0/i_t[2]"
+    assert found.first_bound is not None
+    assert found.first_bound < 1e-12 < found.bound
