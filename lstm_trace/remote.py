@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .base.arrays import Array, to_array, to_list, word
+from .base.arrays import Array, as_plain, to_array
 from .base.files import written
 from .errors import FileError, LstmTraceError
 from .trace.argument_types import checked
@@ -154,7 +154,7 @@ class Client:
         if isinstance(body, bytes):
             headers["Content-Type"] = "application/octet-stream"
         elif body is not None:
-            body = json.dumps(_plain(body), allow_nan=False).encode()
+            body = json.dumps(as_plain(body), allow_nan=False).encode()
             headers["Content-Type"] = "application/json"
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -197,6 +197,10 @@ class RemoteRun:
     def id(self) -> str:
         """Its id: the same source with the same edits has the same."""
         return str(self.record["id"])
+
+    def spec(self) -> Any:
+        """What makes the run again, on any server: `other.run(**run.spec())`."""
+        return self.client._json("GET", f"/runs/{self.id}/spec")
 
     def values(
         self, line: str, layer: int | None = None, direction: str | None = None, t: Any = None, unit: Any = None
@@ -296,17 +300,6 @@ def quoted(text: str) -> str:
     '0/forward/W_xi%20%40%20x_t%5B0%5D'
     """
     return urllib.parse.quote(text, safe="/")
-
-
-def _plain(value: Any) -> Any:
-    """Arrays as lists, NaN and infinities as words, within mappings and lists too."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    if isinstance(value, np.ndarray):
-        return to_list(value)
-    return word(value.item() if isinstance(value, np.generic) else value)
 
 
 def _document(content: bytes) -> dict[str, Any]:

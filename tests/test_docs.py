@@ -79,7 +79,7 @@ def test_files_and_names_in_the_code_are_there(page: Path) -> None:
     for file, first, more in named:
         code = (PACKAGE / file).read_text("utf-8")
         for name in (first, *re.findall(r"\w+", more)):
-            assert re.search(rf"^\s*(def|class) {name}\b|^{name}\b", code, re.M), f"{file} has no {name}"
+            assert re.search(rf"^\s*((async )?def|class) {name}\b|^{name}\b", code, re.M), f"{file} has no {name}"
 
 
 def test_the_architecture_has_every_room_in_order() -> None:

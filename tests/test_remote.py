@@ -53,6 +53,7 @@ def test_an_edit_is_another_run(service: lt.api.Client) -> None:
     problem["weights"]["W_xf"][1, 2] = 2.5
     np.testing.assert_array_equal(b.values("h_t"), lt.run(lt.prepare(problem))["h_t"])
     np.testing.assert_array_equal(a.values("h_t"), lt.run(lt.prepare(PROBLEM))["h_t"])
+    assert service.run(**b.spec()).id == b.id
     assert a.diff(b)["verdict"] == "different"
     assert a.diff(a)["verdict"] == "same"
     assert b.verify()["verdict"] == "verified"

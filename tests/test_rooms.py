@@ -18,8 +18,8 @@ ROOMS = (
     "weights.live", "model", "verification", "backpropagation", "explanation", "mistakes", "formulas",
     "report.languages", "report.content", "report.in_words", "report.compact", "report.sections", "report.formats",
     "report.diagram", "report.page", "report", "one_value", "tables", "plot", "export", "export.excel",
-    "service.errors", "service.settings", "service.bodies", "service.workers", "service.store", "service.work",
-    "service", "service.routes", "service.app", "service.server", "remote", "api", "cli", "cli.verbs",
+    "workers", "store", "runs", "service", "service.routes", "service.app", "service.server", "remote", "api", "cli",
+    "cli.verbs",
 )  # fmt: skip
 #: What a person can find their way in.
 MOST_FILES, MOST_LINES = 14, 330

@@ -1,4 +1,4 @@
-"""Make the pictures of the README with our own commands: `make images`. The page is drawn where there is Chromium."""
+"""Make the pictures of the README with our own commands: `make images`. The pages are drawn where there is Chromium."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 from lstm_trace.cli import main
 from lstm_trace.examples import text
 from tests.browser.chromium import PROGRAM, browser
+from tests.support.serving import serving
 
 HERE = Path(__file__).parent
 #: What is pointed at in the page: a cell state of the second step, so that its equation and its operands show.
 VALUE = ".step[data-t='1'] .derivation:last-child .under a"
+#: The bench with a weight of the forget gate changed, and the cell state that follows from it.
+BENCH = "bench?source=example:three-steps&edits=0/forward/W_xf[1,1]=-1&at=0/forward/1/0/f_t[1]"
 
 
 def report(problem: str, target: Path) -> None:
@@ -20,7 +23,7 @@ def report(problem: str, target: Path) -> None:
 
 
 def make(folder: Path) -> None:
-    """Write cell.svg, and page.png where there is a browser."""
+    """Write cell.svg, and page.png and bench.png where there is a browser."""
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         problem = work / "three-steps.yaml"
@@ -28,7 +31,7 @@ def make(folder: Path) -> None:
         report(str(problem), work / "cell.md")
         (folder / "cell.svg").write_text((work / "cell.svg").read_text("utf-8"), encoding="utf-8")
         if PROGRAM is None:
-            print("no Chromium here: page.png stays as it is")
+            print("no Chromium here: page.png and bench.png stay as they are")
             return
         report(str(problem), work / "page.html")
         with browser() as page:
@@ -39,6 +42,10 @@ def make(folder: Path) -> None:
             )
             page.hover(VALUE)
             page.picture(folder / "page.png", whole=False)
+        with serving(work) as server, browser() as page:
+            page.visit(f"{server.url}/#{BENCH}", 1240, 800)
+            page.wait_for("document.querySelector('#operands')")
+            page.picture(folder / "bench.png", whole=False)
 
 
 if __name__ == "__main__":

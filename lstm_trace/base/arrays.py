@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -174,6 +175,23 @@ def word(value: Any) -> Any:
     if not isinstance(value, float) or math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def as_plain(value: Any, text: Callable[[str], str] = str) -> Any:
+    """A value as JSON can hold it, within mappings and lists too. text: what is made of keys and texts.
+
+    >>> as_plain({"a": (np.float32(0.5), np.array([1.0, np.nan]))})
+    {'a': [0.5, [1.0, 'NaN']]}
+    """
+    if isinstance(value, Mapping):
+        return {text(str(key)): as_plain(part, text) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_plain(part, text) for part in value]
+    if isinstance(value, np.ndarray):
+        return to_list(value)
+    if isinstance(value, str):
+        return text(value)
+    return word(value.item() if isinstance(value, np.generic) else value)
 
 
 def to_list(array: Array) -> Any:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array, to_list
-from ..cell.network import forward_stages, layer_and_direction, scope_and_name
+from ..cell.network import VALID, forward_stages, layer_and_direction, scope_and_name
 from ..cell.parse import parse
+from ..cell.variants import masked
 from ..engine.input_arrays import numbers
 from ..engine.inputs import given_lines, initial_states, sequence
 from ..engine.rerun import rerun
@@ -21,7 +22,7 @@ from ..trace.argument_types import checked, misfit
 from ..trace.labels import readout
 from ..trace.trace import Trace
 from .model import NETWORK, Model
-from .problem_of import problem
+from .problem_of import added_text, own_text, problem
 from .sources import prepare
 
 #: Premises of a trace that say which steps are valid; they are changed as a whole.
@@ -43,8 +44,9 @@ def edit(
         edits: what to change, by address: `0/forward/W_xi[1,2]`, `3/0/x_t[0]`, `0/forward/0/h0[1]`, or of a supplied
             line `0/forward/3/0/f_t[1]`, to a number; without the unit, or with fewer parts, to an array of what the
             address names: `W_xi`, `x`, `h0`, `3/0/x_t`, `lengths`. A mapping, or pairs of which later ones win.
-        equations: of another cell in place of this one. Weights, initial states and supplied lines that they do not
-            read are left out; states that they add begin at zero. Symbols and labels stay.
+        equations: of another cell in place of this one, written as in a problem, or as a stage has them. Weights,
+            initial states and supplied lines that they do not read are left out; states that they add begin at zero.
+            Symbols and labels stay.
         before: called with the model of another network before it is run, to refuse one that is too large.
 
     Returns:
@@ -77,7 +79,7 @@ def edit(
         return rerun(replace(trace, header=header), changes.x, changes.initial, changes.given, changes.parameters)
     data = problem(replace(changes.applied(), header=header)) | {"title": header.title}
     if equations is not None:
-        _replace_cell(data, equations, len(forward_stages(trace.stages)) == 1)
+        _replace_cell(data, *_written(trace, equations, data.get("extra", "")))
     _apply(data, changes.larger)
     model = prepare(data, allow_nonfinite=True)
     if before is not None:
@@ -263,15 +265,37 @@ def _apply(data: dict[str, Any], larger: Mapping[str, Any]) -> None:
             weights[name if single else key] = value
 
 
-def _replace_cell(data: dict[str, Any], equations: str, alone: bool) -> None:
-    """Put other equations into a problem, and leave out what they do not read.
+def _written(trace: Trace, equations: str, extra: str) -> tuple[str, str]:
+    """The equations of the cell in a text, and those that the last stage adds. Raises CellError.
 
-    alone: whether there is one stage, whose equations these replace, added ones too.
+    The text of a stage has both, and at padding the lines that hold the states, which are the network's and not the
+    cell's. extra: the equations that the last of several stages added so far; of a single one the text has them all.
     """
+    cell = parse(equations)
+    alone = len(forward_stages(trace.stages)) == 1
+    own = equations
+    if trace.header.padding is not None and VALID in cell.inputs and cell.output in cell.by_name:
+        own = own_text(cell, padded=True)
+        behind = list(cell.equations)[list(cell.equations).index(cell.output) + 1 :]
+        added = added_text(masked(parse(own), trace.header.padding, behind), cell)
+        return own, added if added or alone else extra
+    if alone:
+        return own, ""
+    names = {row.partition("=")[0].strip() for row in extra.splitlines() if "=" in row and not row.startswith("input:")}
+    if not names & cell.equations.keys():
+        return own, extra
+    there = [row.partition("=")[0].strip() in names for row in equations.splitlines()]
+    rows = list(zip(there, equations.splitlines(), strict=True))
+    parts = ["\n".join(row for moved, row in rows if moved is side) + "\n" for side in (False, True)]
+    declared = "".join(f"{row}\n" for row in extra.splitlines() if row.startswith("input:"))
+    return parts[0], declared + parts[1]
+
+
+def _replace_cell(data: dict[str, Any], equations: str, extra: str) -> None:
+    """Put other equations into a problem, and leave out what they do not read."""
     cell = parse(equations)
     spec = data.get("cell", {})
     data["cell"] = {"equations": equations, **{key: spec[key] for key in NETWORK if key in spec}}
-    extra = "" if alone else data.get("extra", "")
     words = {*re.findall(r"\w+", extra), *cell.parameters}
     known = {*words, *cell.by_name, *cell.inputs}
     states = {INITIAL.get(state, state) for state in cell.states}

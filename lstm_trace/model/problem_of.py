@@ -121,7 +121,7 @@ def _cell(
         try:
             bare = stack(cell, layers, directions, header.merge, header.padding, "", None, reverse)
             known = {stage.scope: stage.cell for stage in bare}
-            extra = _added(known[top[-1].scope], top[-1].cell)
+            extra = added_text(known[top[-1].scope], top[-1].cell)
             again = stack(cell, layers, directions, header.merge, header.padding, extra, given, reverse)
         except LstmTraceError:
             continue
@@ -152,11 +152,11 @@ def _candidates(
         yield {"kind": kind, **said}, cell, reverse
     for stage in stages:
         if stage.direction != "joined":
-            cell = parse(_own(stage.cell, trace.header.padding is not None))
+            cell = parse(own_text(stage.cell, trace.header.padding is not None))
             yield {"equations": _text(cell)}, cell, None
 
 
-def _own(cell: Cell, padded: bool) -> str:
+def own_text(cell: Cell, padded: bool) -> str:
     """The equations of a cell; without what `variants.masked` put after and between them, and what comes after that."""
     rows, carry, output, inputs = list(cell.equations.items()), dict(cell.carry), cell.output, cell.inputs
     if padded and cell.output in cell.by_name:
@@ -178,7 +178,7 @@ def _text(cell: Cell) -> str:
     return "".join(f"{row}\n" for row in cell.text.splitlines() if row not in known)
 
 
-def _added(bare: Cell, cell: Cell) -> str:
+def added_text(bare: Cell, cell: Cell) -> str:
     """The equations that a cell has beyond those of the bare one."""
     rows = [f.text for f in cell.functions if f not in bare.functions and BUILT_IN.get(f.name) != f]
     fed = [name for name in cell.inputs if name not in bare.inputs and name not in bare.by_name]

@@ -9,19 +9,20 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from .. import __version__
+from ..runs.kept import Bounds
+from ..runs.runs import Runs
+from ..runs.warming import warm
+from ..store.store import Store
+from ..workers import Workers
 from . import problems
 from .description import described
 from .disconnects import Disconnects
 from .held import Held
 from .jobs import Jobs
 from .routes import comparisons, downloads, library, meta, page, runs, views
-from .runs import Runs
 from .security import Guard
-from .settings import Settings
-from .store.store import Store
+from .settings import Limits, Settings
 from .uploads import add_files
-from .work.warming import warm
-from .workers import Workers
 
 ROUTERS = (meta.router, library.router, runs.router, views.router, comparisons.router, downloads.router)
 _DESCRIPTION = (
@@ -48,10 +49,11 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         limits = settings.limits
-        async with Workers(limits, warm) as workers, Jobs(workers, limits) as jobs:  # which import meanwhile
+        async with _workers(limits) as workers, Jobs(workers, limits) as jobs:  # which import meanwhile
             store = await to_thread.run_sync(Store, settings.store, settings.files, limits.items)
             with closing(store):
-                kept = Runs(store.folder / "runs", limits, workers, store)
+                bounds = Bounds(limits.values_per_run, limits.live_units, limits.runs, limits.run_bytes)
+                kept = Runs(store.folder / "runs", bounds, workers, store)
                 app.state.held = Held(settings, workers, jobs, kept, store)
                 await add_files(app.state.held, settings.sources)
                 await workers.until_warm()  # or the first request would be answered by a job
@@ -76,3 +78,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Guard, settings=settings)  # added last, so it is asked first
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app
+
+
+def _workers(limits: Limits) -> Workers:
+    return Workers(
+        warm,
+        at_once=limits.at_once,
+        waiting=limits.waiting,
+        wait_seconds=limits.wait_seconds,
+        seconds=limits.seconds,
+        way="start the server with a larger --seconds",
+        memory=limits.worker_bytes,
+    )

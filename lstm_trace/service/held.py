@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
 
+from ..runs.runs import Runs
+from ..store.store import Store
+from ..workers import Workers
 from .jobs import Jobs
 from .settings import Settings
-from .workers import Workers
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Held:
     settings: Settings
     workers: Workers
     jobs: Jobs
-    runs: Any = None
-    store: Any = None
+    runs: Runs
+    store: Store
 
 
 async def held(request: Request) -> Held:

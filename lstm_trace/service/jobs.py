@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 import anyio
 from anyio.abc import TaskGroup
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from ..errors import LstmTraceError
+from ..workers import Told, Workers
 from . import problems
-from .errors import UnknownError
 from .settings import Limits
-from .workers import Told, Workers
 
 State = Literal["running", "done", "failed", "cancelled"]
 JSON = "application/json"
@@ -154,25 +154,25 @@ class Jobs:
         return Response(record, 202, {"Location": job.href}, JSON)
 
     def find(self, id: str) -> Job:
-        """The job of that id. Raises UnknownError."""
+        """The job of that id. Raises HTTPException."""
         self._forget()
         if id not in self._kept:
-            raise UnknownError(
-                f"there is no job of this id; finished ones are kept for {self.limits.job_seconds:g} s at most"
+            raise HTTPException(
+                404, f"there is no job of this id; finished ones are kept for {self.limits.job_seconds:g} s at most"
             )
         return self._kept[id]
 
     def result(self, id: str) -> Response:
-        """The reply of the job of that id. Raises UnknownError where it has none, and what its computation raised."""
+        """The reply of the job of that id. Raises HTTPException where it has none, and what its computation raised."""
         job = self.find(id)
         if job.error is not None:
             raise job.error
         if job.reply is None:
-            raise UnknownError(f"the job is {job.state}, and has no result")
+            raise HTTPException(404, f"the job is {job.state}, and has no result")
         return job.reply
 
     def cancel(self, id: str) -> None:
-        """Stop the job of that id, or drop the reply of one that is done. Raises UnknownError."""
+        """Stop the job of that id, or drop the reply of one that is done. Raises HTTPException."""
         job = self.find(id)
         if job.state == "running":
             job.scope.cancel()

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from email.message import Message
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
-from ..base.files import read_json
-from ..errors import FileError
-from .errors import BodyError, MediaError
+from ..runs import asked
 
 JSON = "application/json"
-
-
-class _Read(Request):
-    """A request whose body has been read."""
-
-    data: Any = None
-
-    async def json(self) -> Any:
-        """The data of the body."""
-        return self.data
 
 
 class JsonRoute(APIRoute):
@@ -43,22 +31,16 @@ class JsonRoute(APIRoute):
             body = await request.body()
             if body or "content-type" in request.headers:
                 check_media(request, JSON)
-            read = _Read(request.scope, request.receive)
-            read._body = body
             if body:
-                try:
-                    read.data = read_json("the body", body, nonfinite=False)
-                except FileError as error:
-                    raise BodyError(*error.problems) from None
-            return await inner(read)
+                request._json = asked.data(body)  # which request.json() gives from then on
+            return await inner(request)
 
         return handler
 
 
 def check_media(request: Request, expected: str) -> None:
-    """Raise MediaError where the body of a request is not of the type `expected`."""
-    found = Message()
-    found["content-type"] = request.headers.get("content-type", "")
-    if found.get_content_type() != expected or not request.headers.get("content-type"):
-        said = request.headers.get("content-type") or "no type"
-        raise MediaError(f"the body is declared as {said}; send it with Content-Type: {expected}")
+    """Refuse a request whose body is not of the type `expected`. Raises HTTPException."""
+    found = request.headers.get("content-type", "")
+    if found.partition(";")[0].strip().lower() != expected:
+        said = f"the body is declared as {found or 'no type'}; send it with Content-Type: {expected}"
+        raise HTTPException(415, said)

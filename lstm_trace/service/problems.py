@@ -21,13 +21,42 @@ from starlette.routing import Match
 
 from ..errors import LstmTraceError, MissingError, TooLargeError
 from ..printable import json_text, message
-from .errors import BodyError, BodyTooLargeError, BusyError, ServiceError, UnknownError
+from ..runs.errors import DroppedRunError, NoArrowError, NotJsonError, UnknownRunError
+from ..store.errors import LostFileError, StoreError, UnknownItemError
+from ..workers.errors import BusyError, DiedError, TooLongError
 
 MEDIA = "application/problem+json"
 #: Problems of one document; the rest is counted.
 MOST = 50
 _READING = ("GET", "HEAD")
 _METHODS = (*_READING, "POST", "PUT", "PATCH", "DELETE")
+
+#: Status, slug (the end of the document's type) and title, the same for every problem of a type.
+Answer = tuple[int, str, str]
+_NOWHERE: Answer = (404, "not-found", "Nothing is at this address")
+_GONE: Answer = (410, "gone", "This is no longer kept")
+_LARGE: Answer = (413, "too-large", "The request is too large")
+#: By the class of an error or the nearest one above it; of an HTTPException by its status, where that has a row.
+ANSWERS: dict[type[BaseException] | int, Answer] = {
+    NotJsonError: (400, "not-json", "The body cannot be read as JSON"),
+    ClientDisconnect: (400, "cut-off", "The request ended before its body did"),
+    UnknownRunError: _NOWHERE,
+    UnknownItemError: _NOWHERE,
+    404: _NOWHERE,
+    NoArrowError: (406, "not-acceptable", "The reply cannot be of the type that is asked for"),
+    DroppedRunError: _GONE,
+    LostFileError: _GONE,
+    TooLargeError: _LARGE,
+    413: _LARGE,
+    415: (415, "media-type", "The body is of another type than expected"),
+    TooLongError: (422, "too-long", "The computation took too long and was stopped"),
+    DiedError: (422, "stopped", "The computation ended without an answer"),
+    RequestValidationError: (422, "not-valid", "The request is not of the expected form"),
+    LstmTraceError: (422, "not-possible", "The request cannot be carried out"),
+    BusyError: (429, "busy", "Too many computations at once"),
+    Exception: (500, "unexpected", "An unexpected error"),
+    StoreError: (503, "store", "The library cannot be used now"),
+}
 
 
 class ProblemDocument(BaseModel):
@@ -44,7 +73,8 @@ class ProblemDocument(BaseModel):
 
 def document(error: BaseException, method: str = "POST") -> dict[str, Any]:
     """The problem document of an error. method: of the request, since what is read and not there is 404."""
-    status, slug, title, problems = _kind(error, method)
+    status, slug, title = _answer(error, method)
+    problems = _told(error)
     told = [message(problem) for problem in problems[:MOST]]
     if len(problems) > MOST:
         told.append(f"and {len(problems) - MOST:,} more")
@@ -72,8 +102,6 @@ def add_handlers(app: FastAPI) -> None:
             headers["Allow"] = ", ".join(_allowed(request))
         if isinstance(error, BusyError):
             headers["Retry-After"] = str(request.app.state.settings.limits.retry_after)
-        if isinstance(error, BodyTooLargeError):  # the rest of it is not read
-            headers["Connection"] = "close"
         return response(error, request.method, headers)
 
     async def unexpected(request: Request, error: Exception) -> Response:
@@ -102,25 +130,26 @@ def log(error: BaseException) -> None:
     print("".join(notes) or "".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
 
 
-def _kind(error: BaseException, method: str) -> tuple[int, str, str, tuple[str, ...]]:
-    """Status, slug, title and problems of an error."""
+def _answer(error: BaseException, method: str) -> Answer:
+    if isinstance(error, HTTPException):
+        phrase = HTTPStatus(error.status_code).phrase
+        return ANSWERS.get(error.status_code, (error.status_code, phrase.lower().replace(" ", "-"), phrase))
+    if isinstance(error, MissingError) and method in _READING:
+        return _NOWHERE
+    return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+
+
+def _told(error: BaseException) -> tuple[str, ...]:
     match error:
-        case ServiceError():
-            return error.status, error.slug, error.title, error.problems
-        case TooLargeError():
-            return BodyTooLargeError.status, BodyTooLargeError.slug, BodyTooLargeError.title, error.problems
-        case MissingError() if method in _READING:
-            return UnknownError.status, UnknownError.slug, UnknownError.title, error.problems
         case LstmTraceError():
-            return ServiceError.status, ServiceError.slug, ServiceError.title, error.problems
+            return error.problems
         case RequestValidationError():
-            return 422, "not-valid", "The request is not of the expected form", tuple(map(_sentence, error.errors()))
+            return tuple(map(_sentence, error.errors()))
         case HTTPException():
-            phrase = HTTPStatus(error.status_code).phrase
-            return error.status_code, phrase.lower().replace(" ", "-"), phrase, (str(error.detail),)
+            return (str(error.detail),)
         case ClientDisconnect():
-            return BodyError.status, "cut-off", "The request ended before its body did", ("the body is cut off",)
-    return 500, "unexpected", "An unexpected error", ("This is a fault of lstm-trace; the server's log has it.",)
+            return ("the body is cut off",)
+    return ("This is a fault of lstm-trace; the server's log has it.",)
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .errors import BodyTooLargeError
 from .problems import response
 from .settings import Settings
 
@@ -78,7 +77,7 @@ class Guard:
             if scope["method"] not in SAFE:
                 _check_origin(headers)
             self._check_size(headers.get("content-length", ""))
-        except (HTTPException, BodyTooLargeError) as error:
+        except HTTPException as error:
             extra = {"Connection": "close"} | dict(getattr(error, "headers", None) or {})
             await response(error, scope["method"], extra)(scope, receive, guarded)
             return
@@ -105,7 +104,7 @@ class Guard:
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self._is_token(given.strip()):
             return None
-        if any(self._is_token(value) for value in _cookies(headers, self.cookie)):
+        if self._is_token(HTTPConnection(scope).cookies.get(self.cookie, "")):
             return None
         raise HTTPException(
             401,
@@ -119,12 +118,12 @@ class Guard:
         return hmac.compare_digest(given.encode(), (self.token or "").encode()) and bool(self.token)
 
     def _check_size(self, length: str) -> None:
-        """Raises BodyTooLargeError for a body that is said to be too large."""
+        """Refuse a body that is said to be too large. Raises HTTPException."""
         if length.isascii() and length.isdigit() and int(length[:20]) > self.most:
-            raise BodyTooLargeError(_too_large(self.most))
+            raise _too_large(self.most)
 
     def _counted(self, receive: Receive) -> Receive:
-        """`receive`, which raises BodyTooLargeError once a body is too large, whether or not it said its length."""
+        """`receive`, which raises HTTPException once a body is too large, whether or not it said its length."""
         read = 0
 
         async def counted() -> Message:
@@ -132,14 +131,15 @@ class Guard:
             message = await receive()
             read += len(message.get("body", b""))
             if read > self.most:
-                raise BodyTooLargeError(_too_large(self.most))
+                raise _too_large(self.most)
             return message
 
         return counted
 
 
-def _too_large(most: int) -> str:
-    return f"the body has more than {most:,} bytes, which is the most that is read; see /api/v1/limits"
+def _too_large(most: int) -> HTTPException:
+    said = f"the body has more than {most:,} bytes, which is the most that is read; see /api/v1/limits"
+    return HTTPException(413, said, {"Connection": "close"})  # the rest of it is not read
 
 
 def _check_origin(headers: Headers) -> None:
@@ -148,15 +148,6 @@ def _check_origin(headers: Headers) -> None:
     ours = {f"{scheme}://{headers['host']}".lower() for scheme in ("http", "https")}
     if site not in (None, "same-origin", "none") or (origin is not None and origin.lower() not in ours):
         raise HTTPException(403, "the request comes from a page of another site; only the server's own page may")
-
-
-def _cookies(headers: Headers, name: str) -> Iterable[str]:
-    """The values of the cookies of that name."""
-    for header in headers.getlist("cookie"):
-        for part in header.split(";"):
-            key, _, value = part.strip().partition("=")
-            if key == name:
-                yield value
 
 
 def _redirected(scope: Scope, cookie: str) -> ASGIApp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,11 +12,11 @@ from anyio import CancelScope, to_thread
 from fastapi import Request
 
 from ..errors import FileError
+from ..runs import inspecting
+from ..store.files import Part
+from ..store.store import Item
 from .held import Held
 from .json_body import check_media
-from .store.files import Part
-from .store.store import Item
-from .work import inspecting
 
 OCTETS = "application/octet-stream"
 #: Bytes that are gathered before a thread writes them: parts of a body are as small as the network makes them.
@@ -26,7 +27,7 @@ _GATHERED = 1 << 20
 async def received(request: Request, held: Held) -> AsyncIterator[Part]:
     """The body of a request as a file of the store, which is gone at the end unless it was kept.
 
-    Raises MediaError for another type than OCTETS, TooLargeError, StoreError.
+    Raises HTTPException for another type than OCTETS, TooLargeError, StoreError.
     """
     check_media(request, OCTETS)
     new = await to_thread.run_sync(held.store.part, held.settings.limits.body_bytes)
@@ -64,8 +65,7 @@ async def add_copy(
 def _copy(path: Path, new: Part) -> None:
     try:
         with open(path, "rb") as file:
-            while content := file.read(_GATHERED):
-                new.write(content)
+            shutil.copyfileobj(file, new, _GATHERED)
     except OSError as error:
         raise FileError(f"{path}: {(error.strerror or type(error).__name__).lower()}") from None
 

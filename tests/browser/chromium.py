@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,12 +69,16 @@ class Browser:
 
     def open(self, path: Path, width: int = 1280, height: int = 900, scripts: bool = True, dark: bool = False) -> None:
         """Open a file in a window of that size."""
+        self.visit(path.resolve().as_uri(), width, height, scripts, dark)
+
+    def visit(self, url: str, width: int = 1280, height: int = 900, scripts: bool = True, dark: bool = False) -> None:
+        """Open an address in a window of that size."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=scheme)
         self.events.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=url)
         while "Page.loadEventFired" not in self.events:
             self._next()
 
@@ -82,6 +87,13 @@ class Browser:
         found = self.call("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def wait_for(self, script: str, seconds: float = 20.0) -> None:
+        """Wait until an expression in the page is true."""
+        until = time.monotonic() + seconds
+        while not self.run(f"!!({script})"):
+            assert time.monotonic() < until, script
+            time.sleep(0.05)
 
     def hover(self, selector: str) -> None:
         """Move the mouse over the first element that fits."""

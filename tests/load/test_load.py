@@ -33,6 +33,12 @@ class Caller:
         self.host = server.url.removeprefix("http://")
         self.connection = http.client.HTTPConnection(self.host, timeout=60)
 
+    def __enter__(self) -> Caller:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
     def __call__(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         text = None if body is None else json.dumps(body)
         headers = {} if body is None else {"Content-Type": "application/json"}
@@ -102,7 +108,11 @@ def test_fifty_clients_for_a_minute(tmp_path: Path) -> None:
         began = time.monotonic()
 
         def client(n: int) -> None:
-            rng, call = np.random.default_rng(n), Caller(server)
+            with Caller(server) as call:
+                visit(n, call)
+
+        def visit(n: int, call: Caller) -> None:
+            rng = np.random.default_rng(n)
             run = first_run(call)
             while time.monotonic() < began + SECONDS:
                 if n == 0 and (not sizes or time.monotonic() > sizes[-1][0] + 2):
@@ -135,7 +145,11 @@ def test_a_small_edit_is_quick_while_four_are_active(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
 
         def client(n: int) -> None:
-            rng, call = np.random.default_rng(n), Caller(server)
+            with Caller(server) as call:
+                visit(n, call)
+
+        def visit(n: int, call: Caller) -> None:
+            rng = np.random.default_rng(n)
             run = first_run(call)
             for _ in range(60):
                 began = time.perf_counter()

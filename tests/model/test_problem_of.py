@@ -115,6 +115,12 @@ def test_only_what_differs_from_the_plain_cell_is_said(rng: np.random.Generator)
     assert "cell" not in lt.problem(lt.run(weights(rng, CELLS["plain"]), rng.normal(size=(2, I))))
 
 
+def test_biases_that_no_weight_shows_are_said() -> None:
+    trace = lt.run({"W_xi": [[0.5]]}, [[1.0]], options={"bias": "two"}, ask="W_xi @ x_t")
+    assert lt.problem(trace)["cell"] == {"kind": "lstm", "bias": "two"}
+    same(again(trace), trace)
+
+
 @pytest.mark.parametrize("merge", ["concat", "sum", "mean", "product", "none"])
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 def test_merges_paddings_and_a_reverse_direction_of_its_own(merge: str, padding: str, rng: np.random.Generator) -> None:

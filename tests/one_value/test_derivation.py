@@ -253,6 +253,13 @@ def test_numbers_that_are_not_finite() -> None:
     assert lt.derivation(trace, "2/h_t[0]").verified.verdict == "verified"
 
 
+def test_a_power_of_ten_stands_raised_in_the_number_itself() -> None:
+    trace = lt.run({"W": [[1.0]]}, [[1.5e-12]], cell={"equations": "h_t = W @ x_t"})
+    formula = lt.derivation(trace, "h_t[0]", digits=4).substituted
+    assert formula is not None
+    assert '<mn data-address="0/0/x_t[0]">1.5000×10⁻¹²</mn>' in formula.mathml
+
+
 def test_an_operand_that_was_not_recorded() -> None:
     trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t", record=["i_t"])
     one = lt.derivation(trace, "i_t[0]")

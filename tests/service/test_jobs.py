@@ -17,19 +17,19 @@ from ..support import worker_calls as calls
 anyio = pytest.importorskip("anyio")
 pytest.importorskip("fastapi")
 
+from starlette.exceptions import HTTPException  # noqa: E402
 from starlette.responses import FileResponse, Response  # noqa: E402
 
-from lstm_trace.service.errors import UnknownError  # noqa: E402
 from lstm_trace.service.jobs import Jobs  # noqa: E402
 from lstm_trace.service.settings import Limits  # noqa: E402
-from lstm_trace.service.workers import Workers  # noqa: E402
+from lstm_trace.workers import Workers  # noqa: E402
 
 
 def with_jobs(test: Callable[[Jobs], Awaitable[Any]], **limits: Any) -> Any:
     given = Limits.model_validate({"at_once": 1, "reply_within": 0.2, **limits})
 
     async def run() -> Any:
-        async with Workers(given) as workers, Jobs(workers, given) as jobs:
+        async with Workers(at_once=given.at_once, seconds=given.seconds) as workers, Jobs(workers, given) as jobs:
             await workers.until_warm()
             return await test(jobs)
 
@@ -79,7 +79,7 @@ def test_what_takes_longer_is_followed() -> None:
         found = read(jobs, id)
         assert (found["state"], found["progress"], "result" in found) == ("running", None, False)
         assert 0.15 < found["seconds"] < 1.5
-        with pytest.raises(UnknownError, match="the job is running, and has no result"):
+        with pytest.raises(HTTPException, match="the job is running, and has no result"):
             jobs.result(id)
         found = await ended(jobs, id)
         assert (found["state"], found["progress"], found["result"]) == ("done", 1.0, {"a": [1, "NaN"]})
@@ -87,7 +87,7 @@ def test_what_takes_longer_is_followed() -> None:
         assert read(jobs, id)["seconds"] == found["seconds"]
         assert (jobs.result(id).status_code, jobs.result(id).body) == (201, b'{"a": [1, "NaN"]}')
         jobs.cancel(id)
-        with pytest.raises(UnknownError, match="there is no job of this id"):
+        with pytest.raises(HTTPException, match="there is no job of this id"):
             jobs.find(id)
 
     with_jobs(test)
@@ -160,7 +160,7 @@ def test_a_job_that_is_cancelled_computes_no_longer(tmp_path: Path) -> None:
         jobs.cancel(id)
         assert (await ended(jobs, id))["state"] == "cancelled"
         assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text()
-        with pytest.raises(UnknownError, match="the job is cancelled"):
+        with pytest.raises(HTTPException, match="the job is cancelled"):
             jobs.result(id)
         after = await jobs.reply(calls.told_json, "1")
         assert after.status_code == 200 or (await ended(jobs, json.loads(bytes(after.body))["id"]))["result"] == 1
@@ -201,7 +201,7 @@ def test_finished_jobs_are_bounded(limits: dict[str, Any], kept: int) -> None:
         for id in ids:
             try:
                 left.append(read(jobs, id)["result"])
-            except UnknownError:
+            except HTTPException:
                 continue
         return left
 

@@ -22,8 +22,8 @@ httpx = pytest.importorskip("httpx")
 import lstm_trace as lt  # noqa: E402
 
 from .. import ROOT  # noqa: E402
+from ..support.postgres import new_database  # noqa: E402
 from ..support.serving import Server, serving  # noqa: E402
-from .conftest import new_database  # noqa: E402
 
 EXAMPLES = ROOT / "lstm_trace" / "examples"
 Q22 = (EXAMPLES / "q22.yaml").read_bytes()
@@ -121,6 +121,14 @@ def test_a_run_is_kept_as_its_trace(client: Any, served: tuple[Any, Path]) -> No
     assert lt.diff(back, lt.run(str(EXAMPLES / "q22.yaml"))).same
     again = client.post("/runs", json={"item": item["id"]}).json()
     assert (again["title"], again["steps"]) == (run["title"], run["steps"])
+
+
+def test_a_run_that_was_dropped_is_made_again_and_kept(client: Any, served: tuple[Any, Path]) -> None:
+    run = client.post("/runs", json={"example": "three-steps"}).json()
+    (trace,) = served[1].glob(f"**/runs/{run['id']}.safetensors")
+    trace.unlink()
+    answer = client.post("/library/runs", json={"run": run["id"], "title": "again"})
+    assert (answer.status_code, answer.json()["title"]) == (201, "again"), answer.text
 
 
 def test_an_inspection_keeps_nothing(client: Any, served: tuple[Any, Path]) -> None:

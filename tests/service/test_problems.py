@@ -18,17 +18,18 @@ from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
-from lstm_trace.service.errors import BusyError, GoneError, TooLongError, UnknownError
+from lstm_trace.runs.errors import DroppedRunError, UnknownRunError
 from lstm_trace.service.json_body import JsonRoute, check_media
 from lstm_trace.service.problems import MOST, ProblemDocument, add_handlers
 from lstm_trace.service.settings import Settings
+from lstm_trace.workers.errors import BusyError, TooLongError
 
 JSON = ("content-type", "application/json")
 ERRORS: dict[str, Exception] = {
     "several": ShapeError("W_xi has shape (2, 3)", "equation 1: unknown\n    h = tang(x)\n        ^"),
     "missing": MissingError("the trace has no 'q_t'; did you mean 'o_t'?"),
-    "unknown": UnknownError("there is no run"),
-    "gone": GoneError("the run is no longer kept"),
+    "unknown": UnknownRunError("there is no run"),
+    "gone": DroppedRunError("the run is no longer kept"),
     "large": TooLargeError("the trace would need 3 GiB"),
     "busy": BusyError("2 computations run"),
     "long": TooLongError("more than 10 s"),

@@ -1,4 +1,4 @@
-"""The texts of the page: every key that a script names is there, and none is there in vain."""
+"""The texts of the page: each key that a script names is there, none is there in vain, and every language has all."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ import re
 import pytest
 
 from lstm_trace import service
+from lstm_trace.report.languages import languages
+from lstm_trace.report.languages.strings import words
 
 from .. import ROOT
 
 STATIC = ROOT / "lstm_trace" / "service" / "static"
-WORDS = json.loads((STATIC / "words" / "en.json").read_text(encoding="utf-8"))
+FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((STATIC / "words").glob("*.json"))}
+LANGUAGES = {code: json.loads(text) for code, text in FILES.items()}
+WORDS = LANGUAGES["en"]
+OTHERS = sorted(set(LANGUAGES) - {"en"})
 KEYS = {f"{tab}.{part}" for tab, parts in WORDS.items() for part in parts}
 SCRIPTS = "\n".join(
     path.read_text(encoding="utf-8") for path in sorted(STATIC.rglob("*.js")) if "vendor" not in path.parts
@@ -23,6 +28,50 @@ NAMED = set(re.findall(rf"""["'`]((?:{TABS})\.[\w.]+)["'`]""", SCRIPTS))
 BEGUN = tuple(set(re.findall(rf"`((?:{TABS})\.\w[\w.]*)\$\{{", SCRIPTS)))
 DIRECTIONS = {"forward", "reverse", "joined"}  # of the server
 PARTS = DIRECTIONS | set(re.findall(r"""["'](\w+)["']""", SCRIPTS)) | set(re.findall(r"\b(\w+): \(", SCRIPTS))
+
+#: Texts that are the same in every language: letters of formulas, names of frameworks, units.
+SAME = {
+    "shell.notation.pytorch",
+    "shell.notation.keras",
+    "bench.layer_direction",
+    "compare.value_a",
+    "compare.value_b",
+    "compare.difference",
+    "compare.by_bound",
+    "library.size.kB",
+    "library.size.MB",
+    "library.size.GB",
+    "library.ticked_two",
+}
+#: Words that a language shares with English.
+SHARED = {
+    "de": {"bench.gradient", "bench.in_a", "compare.scale.linear"},
+    "fr": {
+        "shell.notation",
+        "bench.pause",
+        "bench.gradient",
+        "compare.rtol",
+        "compare.ulps",
+        "compare.contribution",
+        "library.actions",
+        "library.kind.trace",
+        "library.kinds.trace",
+        "library.pages",
+    },
+    "es": {"compare.ulps", "library.size.bytes", "library.size.bytes.1"},
+    "zh": set(),
+}
+
+
+def flat(language: str) -> dict[str, str]:
+    return {f"{tab}.{part}": text for tab, parts in LANGUAGES[language].items() for part, text in parts.items()}
+
+
+ENGLISH = flat("en")
+
+
+def fields(text: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", text))
 
 
 def test_the_service_is_there() -> None:
@@ -38,3 +87,107 @@ def test_no_text_is_left_over() -> None:
     plain = {key.removesuffix(".1") for key in KEYS}
     left = {key for key in plain - NAMED if not key.startswith(BEGUN) and key.partition(".")[2] not in PARTS}
     assert sorted(left) == []
+
+
+def test_the_page_speaks_the_languages_of_reports() -> None:
+    listed = re.search(r"LANGUAGES = \[(.*?)\]", (STATIC / "words.js").read_text(encoding="utf-8"))
+    assert listed
+    assert re.findall(r'"(\w+)"', listed[1]) == sorted(LANGUAGES) == sorted(languages())
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_same_keys_in_the_same_order(language: str) -> None:
+    assert list(flat(language)) == list(flat("en"))
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_no_key_twice(language: str) -> None:
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        assert len(dict(pairs)) == len(pairs), [key for key, _ in pairs]
+        return dict(pairs)
+
+    json.loads(FILES[language], object_pairs_hook=once)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_same_fields(language: str) -> None:
+    """The form for one thing may say "one" instead of {n}; any other field is in each form and each language."""
+    own = flat(language)
+    for key, text in own.items():
+        optional = {"n"} if key.endswith(".1") else set()
+        assert fields(text) | optional == fields(ENGLISH[key.removesuffix(".1")]) | optional, (key, text)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_nothing_is_left_in_english(language: str) -> None:
+    same = {key for key, text in flat(language).items() if text == ENGLISH[key]}
+    assert sorted(same - SAME) == sorted(SHARED[language])
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_nothing_is_empty_or_untidy(language: str) -> None:
+    for key, text in flat(language).items():
+        assert (text or " ") == text.strip(), key
+        assert not re.search(r"  |\.\.\.", text), (key, text)
+
+
+#: Texts that end in another mark than the English one.
+ODD = {("zh", "bench.gate.any")}
+
+
+def test_what_ends_as_a_sentence_does_so_in_every_language() -> None:
+    for language in OTHERS:
+        for key, text in flat(language).items():
+            ends = {one for one, stop in {".": ".。", "?": "?？", ":": ":：", "…": "…"}.items() if text[-1] in stop}
+            assert ends == set(ENGLISH[key][-1]) & set(".?:…") or (language, key) in ODD, (key, text)
+
+
+#: Terms that stand in a report as well, by their keys there.
+TERMS = {
+    "bench.givens": "given",
+    "bench.in_words": "gates",
+    "bench.gate.lstm.i": "lstm.i_t",
+    "bench.gate.lstm.f": "lstm.f_t",
+    "bench.gate.lstm.o": "lstm.o_t",
+    "bench.gate.lstm.c": "lstm.c_tilde",
+    "bench.gate.slstm.f": "slstm.f_t",
+    "bench.gate.gru.r": "gru.r_t",
+    "bench.gate.gru.u": "gru.u_t",
+    "bench.gate.gru.h": "gru.h_tilde",
+    "bench.forward": "direction.forward",
+    "bench.reverse": "direction.reverse",
+}
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_page_and_report_use_the_same_terms(language: str) -> None:
+    texts, said = flat(language), words(language)
+    assert {key: texts[key] for key in TERMS} == {key: said.word(term) for key, term in TERMS.items()}
+    assert texts["bench.unit_n"].format(n=3) == said.word("unit", j=3)
+    assert texts["compare.at_step"].format(t=3) == said.word("step.short", t=3)
+
+
+def test_chinese_has_one_form() -> None:
+    texts = flat("zh")
+    assert [key for key, text in texts.items() if key.endswith(".1") and text != texts[key.removesuffix(".1")]] == []
+
+
+#: What a typographer of the language would mark: a pattern that no text may hold.
+MARKS = {
+    "en": r"[\"']",
+    "de": r"[\"'”]|“(?=\w)|«|»",
+    "fr": r"[\"'“”„]|[^\u202f][;?!]|[^\u00a0]:|«(?!\u00a0)|(?<!\u00a0)»| …",
+    "es": r"[\"'“”„]|\s[:;?!]|« | »| …",
+    "zh": r"[\"']|[,;:?!()]\s*[\u4e00-\u9fff]|[\u4e00-\u9fff]\s*[,;:?!()]|……",
+}
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_marks_of_the_language(language: str) -> None:
+    texts = [text.replace("[h; x]", "") for text in flat(language).values()]
+    assert [text for text in texts if re.search(MARKS[language], text)] == []
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_spaces_that_must_not_break_can_be_seen(language: str) -> None:
+    assert not set("\u00a0\u202f") & set(FILES[language])

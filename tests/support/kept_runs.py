@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lstm_trace.service.work import running
-from lstm_trace.service.work.kept import Bounds
+from lstm_trace.runs import running
+from lstm_trace.runs.kept import Bounds
 
 BOUNDS = Bounds(values=20_000_000, live=64, runs=256, bytes=1_000_000_000)
 
@@ -24,6 +24,9 @@ class Kept:
     def edit(self, run: Any, edits: dict[str, Any] | None = None, **more: Any) -> Any:
         said = {"edits": [{"address": name, "value": value} for name, value in (edits or {}).items()], **more}
         return json.loads(running.edit(json.dumps(said).encode(), self.path(run), self.bounds).reply)
+
+    def spec(self, run: Any) -> Any:
+        return json.loads(running.spec(self.path(run)))
 
     def path(self, run: Any) -> str:
         return str(self.folder / f"{run['id']}.safetensors")

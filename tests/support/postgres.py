@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the test's own, from the Debian package: in a temporary folder, on a free port."""
+"""A PostgreSQL server of the tests' own, from the Debian package: in a temporary folder, on a free port."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
+
+import pytest
 
 
 def programs() -> Path | None:
@@ -51,3 +54,14 @@ def postgres(folder: Path) -> Iterator[str]:
             run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def new_database(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
+    """The URL of an empty database."""
+    if kind == "sqlite":
+        return f"sqlite:///{folder}/store.db"
+    psycopg = pytest.importorskip("psycopg")
+    server, name = request.getfixturevalue("postgres_server"), f"t{uuid4().hex}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    return f"{server}/{name}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lstm_trace.errors import LstmTraceError, MissingError, ShapeError
-from lstm_trace.service.workers import tell
+from lstm_trace.workers import tell
 
 
 def pid() -> int:

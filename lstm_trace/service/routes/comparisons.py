@@ -6,12 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from ..bodies import Named, Pair, Question
-from ..held import Held
+from ...runs import comparing
+from ...runs.asked import Question
+from ..held import Held, Service
 from ..json_body import JsonRoute
-from ..work import comparing
-from .run_models import Diff, DiffMap, Explained, Verified
-from .runs import Service
+from .comparison_models import Diff, DiffMap, Explained, Named, Pair, Verified
 from .views import Batch, Direction, Layer
 
 router = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 from urllib.parse import quote
 
@@ -13,9 +14,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ...errors import FileError
+from ...store.labels import as_label, checked_tags, checked_title
 from ..held import Held, Service
 from ..json_body import JsonRoute
-from ..store.labels import as_label, checked_tags, checked_title
 from ..uploads import OCTETS, add_copy, inspected, received
 from .library_models import Change, Inspection, KeptItem, LibraryItem, LibraryPage, RunToKeep
 
@@ -54,7 +55,7 @@ def library(
 ) -> LibraryPage:
     """The items that fit, newest first."""
     items, total = service.store.find(search, kind, tag, limit, offset)
-    return LibraryPage(items=items, total=total)
+    return LibraryPage.model_validate({"items": items, "total": total})
 
 
 @router.get("/models")
@@ -80,7 +81,7 @@ async def upload_model(
 @router.post("/library/runs", status_code=201)
 async def keep_run(service: Service, body: RunToKeep) -> LibraryItem:
     """Keep the trace of a run."""
-    path = await to_thread.run_sync(service.runs.path, body.run)
+    path = Path(await service.runs.ready(body.run))
     label = re.sub(r"[/\\]", "-", body.title or "run") + ".safetensors"
     return LibraryItem(**await add_copy(service, path, label, body.title, body.tags))
 

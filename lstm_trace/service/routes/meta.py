@@ -16,21 +16,17 @@ from ...examples import examples, text
 from ...report.content.notations import NOTATIONS
 from ...report.languages import languages
 from ...report.languages.strings import words
+from ...runs import describing
+from ...runs.printing import FILES
 from ..held import Service
 from ..json_body import JsonRoute
 from ..settings import Limits
-from ..work import equations
 from .meta_models import CellKind, CellText, Choices, Equations, Example, Health, JobRecord
 
 router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRoute)
 
 #: The number of decimals that exercises round to, and a common fixed-point format of chips.
 ARITHMETICS = ("by-hand-2", "by-hand-3", "by-hand-4", "by-hand-6", *FORMATS, "q4.12")
-#: The files of a run that can be downloaded.
-DOWNLOADS = (
-    "problem.yaml", "report.html", "report.pdf", "report.md", "report.txt", "report.tex", "report.typ", "report.ipynb",
-    "trace.json", "trace.safetensors", "values.csv", "values.xlsx", "values.parquet", "run.py",
-)  # fmt: skip
 
 
 @router.get("/health", response_model=Health)
@@ -70,14 +66,14 @@ async def choices() -> Any:
         "languages": [{"code": code, "name": words(code).word("language")} for code in languages()],
         "notations": list(NOTATIONS),
         "arithmetics": list(ARITHMETICS),
-        "formats": list(DOWNLOADS),
+        "formats": list(FILES),
     }
 
 
 @router.post("/equations", response_model=CellText)
 async def read_equations(service: Service, body: Equations) -> Response:
     """Read equations, and say what they need; a fault is answered with the row and a caret under the place."""
-    return await service.jobs.reply(equations.read, body.equations)
+    return await service.jobs.reply(describing.equations, body.equations)
 
 
 @router.get("/jobs/{id}", response_model=JobRecord, tags=["jobs"])

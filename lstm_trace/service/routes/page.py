@@ -5,9 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
-from fastapi import APIRouter, Request, Response
-
-from ..errors import UnknownError
+from fastapi import APIRouter, HTTPException, Request, Response
 
 #: What is served, by suffix; files of others are no part of the page.
 MEDIA = {
@@ -43,7 +41,7 @@ def page_router(folder: Path = STATIC) -> APIRouter:
     @router.api_route("/static/{name:path}", methods=methods)
     def static(request: Request, name: str) -> Response:
         if name not in files:
-            raise UnknownError(f"the page has no file {name!r}")
+            raise HTTPException(404, f"the page has no file {name!r}")
         return _sent(request, files[name])
 
     return router

@@ -20,7 +20,7 @@ class CellOf(BaseModel):
 
 
 class LineOf(BaseModel):
-    """A line of a stage. gate: whether it is a sigmoid, between 0 and 1."""
+    """A line of a stage. gate: whether it is a sigmoid, between 0 and 1. axis: of its units: hidden ones or outputs."""
 
     name: str
     op: str
@@ -28,6 +28,7 @@ class LineOf(BaseModel):
     assigned: bool = Field(description="whether its name is its author's")
     symbol: str
     gate: bool
+    axis: Literal["x", "h", "y"]
 
 
 class StageOf(BaseModel):
@@ -74,13 +75,13 @@ class Run(BaseModel):
     title: str
     notes: str
     parent: str | None = Field(description="the run that was edited into it")
-    spec: dict[str, Any] = Field(description="what POST /runs makes it from again")
     cell: CellOf
     dtype: str
     arithmetic: str | None
     plan: str
     steps: int
     batch: int
+    batch_first: bool = Field(description="whether x is given by sequence first, then by step")
     first: int
     count_from: int
     names: dict[str, list[str]]
@@ -205,80 +206,3 @@ class At(BaseModel):
     readers_left_out: int
     verified: dict[str, Any]
     gradient: dict[str, Any] | None
-
-
-class FirstDifference(BaseModel):
-    """The first value, in computing order, that differs."""
-
-    address: str
-    a: Number
-    b: Number
-    difference: Number
-    bound: Number = Field(description="what rounding explains of this value; of others of the line it may be more")
-
-
-class LineDiff(BaseModel):
-    """A line of both runs; t, b, unit: where it differs most."""
-
-    scope: str
-    line: str
-    largest: Number
-    bound: Number = Field(
-        description="the most that rounding explains of any of its values; each is held against its own"
-    )
-    t: int | None
-    b: int | None
-    unit: int | None
-    verdict: str
-
-
-class Diff(BaseModel):
-    """A comparison; text: what `lstm-trace diff` says."""
-
-    a: str
-    b: str
-    verdict: Literal["same", "different", "inconclusive"]
-    text: str
-    first: FirstDifference | None
-    lines: list[LineDiff]
-
-
-class DiffMap(BaseModel):
-    """|b - a| of one line, [t][unit]."""
-
-    scope: str
-    line: str
-    steps: list[int]
-    units: int
-    values: list[list[Number]]
-    largest: float
-    left_out: int = Field(description="steps")
-
-
-class Explained(BaseModel):
-    """A table with its sentences."""
-
-    how: str
-    of: str | None
-    columns: list[str]
-    rows: list[list[Any]]
-    left_out: int
-    text: str
-
-
-class Failed(BaseModel):
-    """A value that does not follow from its operands."""
-
-    address: str
-    recorded: Number
-    derived: Number
-    bound: Number
-
-
-class Verified(BaseModel):
-    """What `lstm-trace verify` says."""
-
-    verdict: Literal["verified", "failed", "inconclusive"]
-    text: str
-    checked: int
-    failures: list[Failed]

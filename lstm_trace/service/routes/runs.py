@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from ..bodies import Edits, Spec, documented
-from ..held import Held, held
+from ...runs import running
+from ...runs.asked import Edits, Spec
+from ...workers import Told
+from ..description import documented
+from ..held import Held, Service
 from ..json_body import JSON, JsonRoute, check_media
-from ..work import running
-from ..workers import Told
 from .run_models import Run
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute)
-Service = Annotated[Held, Depends(held)]
 #: Of a route that makes a run.
 MADE: dict[str, Any] = {
     "status_code": 201,
@@ -41,6 +41,12 @@ async def edit(request: Request, service: Service, id: str) -> Response:
 async def run(service: Service, id: str) -> Response:
     """What is said of a run."""
     return await service.jobs.reply(running.reply, await service.runs.ready(id))
+
+
+@router.get("/runs/{id}/spec", response_model=dict[str, Any])
+async def spec(service: Service, id: str) -> Response:
+    """What `POST /runs` makes the run from again, elsewhere too: an example as its problem, with every edit."""
+    return await service.jobs.reply(running.spec, await service.runs.ready(id))
 
 
 async def _made(request: Request, service: Held, make: Callable[[bytes, Told], Awaitable[running.Made]]) -> Response:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
+from ...runs import reading
+from ...runs.reading import Look, Part
+from ..held import Service
 from ..json_body import JsonRoute
-from ..work import reading
-from ..work.reading import Look, Part
 from .run_models import At, Picture, Premises, Step, Values
-from .runs import Service
 
 router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRoute)
 ARROW = "application/vnd.apache.arrow.stream"

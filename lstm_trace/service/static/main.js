@@ -2,7 +2,7 @@ import { html, render, useCallback, useEffect, useMemo, useRef, useState } from 
 import { get, presence } from "./api.js";
 import { Choice, Fault } from "./parts.js";
 import { read, SETTINGS, written } from "./route.js";
-import { words } from "./words.js";
+import { arithmeticName, worded, words } from "./words.js";
 
 // The shell: three tabs, the settings they share, and the address of the page as their state.
 
@@ -52,6 +52,18 @@ function useChoices() {
   return [choices, error, load];
 }
 
+/** What the page says, in the language that is set; until that is there, in the one before. */
+function useWords(language, first) {
+  const [said, setSaid] = useState(() => first);
+  useEffect(() => {
+    let wanted = true;
+    words(language).then((found) => wanted && setSaid(() => found), () => {}); // without a server it stays as it is
+    return () => { wanted = false; };
+  }, [language]);
+  useEffect(() => { document.documentElement.lang = said.language; }, [said]);
+  return said;
+}
+
 /** A bar that says that the server does not answer, until it does. */
 function Absence({ said }) {
   const [here, setHere] = useState(true);
@@ -67,42 +79,33 @@ function Absence({ said }) {
   </div>`;
 }
 
-const named = (name) => name.replaceAll("-", " ");
-
 function Settings({ settings, set, choices, said }) {
-  const options = (names, text = named) => {
-    return names.map((name) => (typeof name === "string" ? [name, text(name)] : [name.code ?? name.name, name.name ?? name.title]));
-  };
-  const arithmetic = (name) => {
-    const decimals = /^by-hand-(\d+)$/.exec(name);
-    if (decimals) return said("shell.by_hand", { n: Number(decimals[1]) });
-    const text = said(`shell.arithmetic.${name}`);
-    return text.startsWith("shell.") ? named(name) : text;
-  };
+  const notation = (name) => [name, worded(said, `shell.notation.${name}`, name)];
+  const arithmetic = (name) => [name, arithmeticName(said, name)];
   const kept = (list, value) => (list.some(([key]) => key === value) ? list : [...list, [value, value]]);
   const digits = ["", "2", "3", "4", "6", "8", "12"];
   return html`<details class="menu settings" id="settings">
     <summary class="button">${said("shell.settings")}</summary>
     <div class="sheet">
       <${Choice} id="setting-language" label=${said("shell.language")} value=${settings.language}
-        options=${kept(options(choices.languages), settings.language)} onChange=${(value) => set({ language: value })} />
+        options=${kept(choices.languages.map(({ code, name }) => [code, name]), settings.language)} onChange=${(value) => set({ language: value })} />
       <${Choice} id="setting-notation" label=${said("shell.notation")} value=${settings.notation}
-        options=${kept(options(choices.notations), settings.notation)} onChange=${(value) => set({ notation: value })} />
+        options=${kept(choices.notations.map(notation), settings.notation)} onChange=${(value) => set({ notation: value })} />
       <${Choice} id="setting-digits" label=${said("shell.digits")} value=${settings.digits}
         options=${kept(digits.map((d) => [d, d || said("shell.usual")]), settings.digits)} onChange=${(value) => set({ digits: value })} />
       <${Choice} id="setting-count" label=${said("shell.count")} value=${settings.count_from}
         options=${["", "0", "1"].map((n) => [n, n || said("shell.as_given")])} onChange=${(value) => set({ count_from: value })} />
       <${Choice} id="setting-arithmetic" label=${said("shell.arithmetic")} value=${settings.arithmetic}
-        options=${kept([["", said("shell.exact")], ...options(choices.arithmetics, arithmetic).filter(([key]) => key)], settings.arithmetic)}
+        options=${kept([["", said("shell.exact")], ...choices.arithmetics.map(arithmetic)], settings.arithmetic)}
         onChange=${(value) => set({ arithmetic: value })} />
     </div>
   </details>`;
 }
 
-function Page({ english }) {
+function Page({ first }) {
   const [route, go] = useRoute();
   const [choices, error, retry] = useChoices();
-  const said = english;
+  const said = useWords(route.settings.language, first);
   const tab = Object.hasOwn(TABS, route.tab) ? route.tab : "bench";
   const loaded = useTab(tab);
   const last = useRef({});
@@ -110,7 +113,7 @@ function Page({ english }) {
   const { settings } = route;
   const set = (change) => go(tab, route.params, { settings: change });
   const fresh = useMemo(() => settings, Object.keys(SETTINGS).map((name) => settings[name]));
-  useEffect(() => { document.title = `${said(`shell.${tab}`)} · lstm-trace`; }, [tab]);
+  useEffect(() => { document.title = `${said(`shell.${tab}`)} · lstm-trace`; }, [tab, said]);
 
   const panel = (name) => {
     const { component, error: failed } = loaded[name] ?? {};
@@ -138,7 +141,7 @@ function Page({ english }) {
 }
 
 const page = document.getElementById("page");
-words(read(location.hash).settings.language).then((english) => {
+words(read(location.hash).settings.language).then((first) => {
   page.replaceChildren();
-  render(html`<${Page} english=${english} />`, page);
+  render(html`<${Page} first=${first} />`, page);
 });

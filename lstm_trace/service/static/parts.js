@@ -14,14 +14,14 @@ export function Choice({ id, label, value, options, onChange, hidden_label = fal
 
 /**
  * What went wrong, beside what caused it. The detail keeps its lines: the caret of a parser's message points at a
- * column of the line above it.
+ * column of the line above it. Details come from the server, in English.
  * @param {{error: {title: string, detail?: string, status?: number}, retry?: () => void, close?: () => void}} props
  */
 export function Fault({ error, retry, close, said, id }) {
   if (!error) return null;
   const text = error.detail || error.title || error.message;
   return html`<div class="fault" role="alert" id=${id}>
-    <div class=${text.includes("\n") ? "exact" : ""}>${text}</div>
+    <div class=${text.includes("\n") ? "exact" : ""} lang=${error.detail ? "en" : undefined}>${text}</div>
     ${retry && html`<button type="button" onClick=${retry}>${said("shell.retry")}</button>`}
     ${close && html`<button type="button" class="quiet" onClick=${close}>${said("shell.close")}</button>`}
   </div>`;

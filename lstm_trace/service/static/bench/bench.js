@@ -1,7 +1,9 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
 import { benchRuns } from "../compare/bench_runs.js";
 import { Fault } from "../parts.js";
+import { arithmeticName, cellName } from "../words.js";
 import { Equations } from "./equations.js";
+import { FirstVisit } from "./first_visit.js";
 import { Givens } from "./givens.js";
 import { useMenus, useSession, useView } from "./hooks.js";
 import { NumberPanel } from "./number.js";
@@ -11,6 +13,8 @@ import { has_step } from "./state/places.js";
 import { Prose } from "./symbols.js";
 import { by_name, StepTable } from "./table.js";
 import { Toolbar } from "./toolbar.js";
+
+const NARROW = 3; // numbers in a row up to which the sentences of a step find room beside its table
 
 /** Undo and redo by keys, outside of fields that undo their own text. */
 function useUndo(session, active) {
@@ -34,12 +38,12 @@ function Summary({ run, said }) {
   const carried = Object.values(first.states)[0] ?? first.output;
   const units = first.lines.find((line) => line.name === carried)?.width;
   const facts = [
-    run.cell.title,
+    cellName(said, run.cell.kind, run.cell.title),
     said("bench.steps_n", { n: run.steps }),
     input && said("bench.inputs_n", { n: input.shape.at(-1) }),
     units && said("bench.units_n", { n: units }),
     run.batch > 1 && said("bench.rows_n", { n: run.batch }),
-    run.arithmetic && said("bench.computed_in", { arithmetic: run.arithmetic }),
+    run.arithmetic && arithmeticName(said, run.arithmetic),
   ];
   return html`<p class="summary quiet-text">${facts.filter(Boolean).join(" · ")}</p>`;
 }
@@ -69,7 +73,10 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   const there = (other) => (other && has_step(other, state) ? other : null);
   const view_before = useView(session, there(before), "step", session.step_params());
   const view_pinned = useView(session, there(pinned?.run), "step", session.step_params());
-  const values = useMemo(() => by_name(view.data, stage), [view.data, stage]);
+  // numbers and their addresses belong together: both are those of the step that has arrived, not of the one asked for
+  const at = view.data ? { run: view.run, t: view.data.t, b: view.data.b } : state;
+  const seen = view.run?.stages.find((one) => one.scope === view.data.scope) ?? stage;
+  const values = useMemo(() => by_name(view.data, seen), [view.data, seen]);
   // of another step nothing is compared while its numbers are on the way
   const beside = ({ data }, other) => (data && view.data && data.t === view.data.t && data.b === view.data.b && data.scope === view.data.scope ? by_name(data, other?.stages.find((one) => one.scope === data.scope)) : null);
   const values_before = useMemo(() => beside(view_before, before), [view_before.data, view.data]);
@@ -79,20 +86,22 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   const count = settings.count_from === "" ? run.count_from : Number(settings.count_from);
   const pick = (address) => session.select(address);
   const shared = { session, state, said };
+  const widest = Math.max(...[...values.values()].map((line) => line.size), 1);
   const marks = { values, before: values_before, pinned: values_pinned };
   return html`
     ${toolbar}
     <div class="title"><h1>${run.title || said("bench.untitled")}</h1><${Summary} run=${run} said=${said} /></div>
+    <${FirstVisit} run=${run} pick=${pick} said=${said} />
     <div class="bench">
       <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} count=${count} /></section>
-      <div class="middle">
+      <div class=${`middle${widest <= NARROW ? " narrow" : ""}`}>
         <section class="panel cell-panel" aria-labelledby="picture-title">
           <div class="head"><h2 id="picture-title">${said("bench.picture")}</h2>
             <span class="row-of"><${Changed} run=${run} before=${before} pick=${pick} said=${said} />
             <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
           <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
           <${Fault} error=${view.error} said=${said} />
-          <${Picture} ...${shared} stage=${stage} step=${view.data} ...${marks} pick=${pick} large=${large} />
+          <${Picture} ...${shared} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} />
           <p class="quiet-text hint">${said("bench.hint")}</p>
         </section>
         ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
@@ -100,7 +109,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
           <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
         <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
-          <${StepTable} state=${state} stage=${stage} ...${marks} settings=${settings} count=${count} pick=${pick} said=${said} />
+          <${StepTable} state=${state} at=${at} stage=${seen} ...${marks} settings=${settings} count=${count} pick=${pick} said=${said} />
         </section>
         <${Equations} session=${session} state=${state} stage=${stage} said=${said} />
       </div>

@@ -78,8 +78,8 @@ export function Equations({ session, state, stage, said }) {
       <textarea id="equations-text" rows=${Math.min(Math.max(text.split("\n").length + 1, 6), 28)} wrap="off" spellcheck=${false} autocapitalize="off" aria-invalid=${message ? "true" : undefined} aria-describedby="equations-said"
         value=${text} onInput=${(event) => { setText(event.target.value); setFailed(null); }}></textarea></label>
     <div id="equations-said" aria-live="polite">
-      ${message && html`<pre class="exact fault" id="equations-fault">${message.message}</pre>`}
-      ${!message && failed && html`<pre class="exact fault" id="equations-failed" role="alert">${failed.message}</pre>`}
+      ${message && html`<pre class="exact fault" id="equations-fault" lang="en">${message.message}</pre>`}
+      ${!message && failed && html`<pre class="exact fault" id="equations-failed" lang="en" role="alert">${failed.message}</pre>`}
       ${edited && !message && !failed && checked === text && found && html`<p class="good" id="equations-good">${said("bench.lines_read", { n: found.lines.length })}</p>`}
       ${missing.length > 0 && html`<div class="sheet missing" id="missing"><p>${said("bench.missing", { names: missing.join(", "), n: missing.length })}</p>
         ${missing.map((name) => html`<${Missing} key=${name} name=${name} shape=${shape_of(name) ?? []} set=${(shape) => setShapes((before) => ({ ...before, [name]: shape }))} said=${said} />`)}</div>`}

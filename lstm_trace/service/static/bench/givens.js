@@ -1,6 +1,7 @@
 import { html } from "../vendor/standalone.module.js";
 import { Fault } from "../parts.js";
 import { Grid } from "./grid.js";
+import { axes_of, axis_of, labels_of } from "./state/labels.js";
 import { entry, premise_address, stored, with_steps } from "./state/places.js";
 import { Symbol } from "./symbols.js";
 
@@ -10,31 +11,30 @@ const ROWS = 40; // steps of the input that are shown at once
 const OPEN = 160; // numbers of weights up to which every gate is unfolded at first
 const NAMED = new Set(["lstm", "slstm", "gru"]); // cells whose gates have names in words
 
-const labels = (names, count, n) => Array.from({ length: n }, (_, k) => names?.[k] ?? String(k + count));
-
 /** Rows and columns of a premise as its grid shows them. */
 function laid(premise, { run, b, t }, count) {
   const { values, shape, kind, row: only } = premise;
   const cell = (indices, where = stored(run, premise, indices)) => ({ address: premise_address(premise, indices), value: entry(values, where) });
-  const inputs = (n) => labels(n === run.names?.x?.length ? run.names.x : null, count, n);
-  const units = (n) => labels(n === run.names?.h?.length ? run.names.h : null, count, n);
   const across = (n) => Array.from({ length: n }, (_, k) => k);
+  const labels = (axis, n) => labels_of(run, axis, n) ?? across(n).map((k) => String(k + count));
+  const stage = run.stages.find((one) => one.scope === premise.scope) ?? run.stages[0];
   const wide = shape.at(-1) ?? 1;
   if (kind === "input" || kind === "given") {
     const from = run.steps > ROWS ? Math.min(Math.max(t - run.first - ROWS / 2, 0), run.steps - ROWS) : 0;
     const steps = across(Math.min(run.steps, ROWS)).map((k) => k + from + run.first);
     return {
-      columns: kind === "input" ? inputs(wide) : units(wide),
+      columns: labels(kind === "input" ? "x" : axis_of(stage, premise.name), wide),
       rows: steps.map((at) => ({ label: `t = ${at + count}`, cells: across(wide).map((j) => cell([at, b, j])) })),
     };
   }
-  if (kind === "initial") return { columns: units(wide), rows: [{ label: "", cells: across(wide).map((j) => cell([b, j])) }] };
+  if (kind === "initial") return { columns: labels("h", wide), rows: [{ label: "", cells: across(wide).map((j) => cell([b, j])) }] };
   if (shape.length === 0) return { columns: [""], rows: [{ label: "", cells: [cell([])] }] };
-  if (shape.length === 1) return { columns: units(wide), rows: [{ label: "", cells: across(wide).map((j) => cell([j])) }] };
+  const [down, along] = axes_of(stage, premise);
+  if (shape.length === 1) return { columns: labels(down, wide), rows: [{ label: "", cells: across(wide).map((j) => cell([j])) }] };
   const shown = only === undefined ? across(shape[0]) : [only];
-  const names = units(shape[0]);
+  const names = labels(down, shape[0]);
   return {
-    columns: premise.name.includes("x") ? inputs(wide) : units(wide),
+    columns: labels(along, wide),
     rows: shown.map((j) => ({ label: names[j], cells: across(wide).map((k) => cell([j, k], only === undefined ? [j, k] : [0, k])) })),
   };
 }

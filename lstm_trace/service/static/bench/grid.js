@@ -36,7 +36,9 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
 
   const look = (address, quiet) => {
     clearTimeout(rest.current);
-    rest.current = setTimeout(() => session.select(address, { quiet }), quiet ? REST : 0);
+    // whoever has gone elsewhere meanwhile is not brought back
+    const stays = () => !quiet || table.current?.contains(document.activeElement);
+    rest.current = setTimeout(() => stays() && session.select(address, { quiet }), quiet ? REST : 0);
   };
   const move = (r, c) => {
     const to = [Math.min(Math.max(r, 0), height - 1), Math.min(Math.max(c, 0), width - 1)];
@@ -116,12 +118,14 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
     else if (now) look(now.address, false);
   };
 
+  // the symbol of a vector stands before its numbers, that of a matrix where its rows and columns meet
+  const named = html`<${Symbol} text=${symbol} />`;
+  const vector = height === 1 && rows[0].label === "";
   return html`<figure class="grid" id=${id}>
-    <figcaption><${Symbol} text=${symbol} /></figcaption>
     <div class="scroll"><table role="grid" ref=${table} aria-label=${name} aria-rowcount=${height} aria-colcount=${width} onKeyDown=${keyed} onPaste=${pasted}>
-      ${columns.length > 1 && html`<thead><tr role="row"><td></td>${columns.map((label, c) => html`<th key=${c} scope="col">${label}</th>`)}</tr></thead>`}
+      ${(columns.length > 1 || !vector) && html`<thead><tr role="row"><td>${!vector && named}</td>${columns.map((label, c) => html`<th key=${c} scope="col">${label}</th>`)}</tr></thead>`}
       <tbody>${rows.map((row, r) => html`<tr key=${row.label} role="row">
-        <th scope="row">${row.label}</th>
+        <th scope="row">${vector ? named : row.label}</th>
         ${row.cells.map((one, c) => {
           const current = here[0] === r && here[1] === c;
           const wrong = rejected?.address === one.address;

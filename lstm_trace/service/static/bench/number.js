@@ -3,21 +3,21 @@ import { Markup } from "../markup.js";
 import { Fault } from "../parts.js";
 import { useView } from "./hooks.js";
 import { full, rounded, signed, value_of } from "./state/numbers.js";
-import { has, line_of } from "./state/places.js";
+import { answers } from "./state/fitting.js";
+import { has, line_address, line_of } from "./state/places.js";
 import { minus, Prose } from "./symbols.js";
 
 // The number that is looked at: what it is, where it comes from, where it goes.
 
+const UNITS = 8; // of a line that is asked for, of which gradients are offered
+
 /** Values from which gradients may be asked: what the problem asks for, each unit by itself, and the present choice. */
 function targets(run, of) {
-  const found = [run.target];
-  for (const asked of run.asked) {
-    if (/\[\d+\]$/.test(asked)) found.push(asked);
-    const line = line_of(asked);
-    const width = run.stages.find((stage) => stage.scope === line?.scope)?.lines.find((one) => one.name === line.name)?.width ?? 0;
-    if (line && !/\[\d+\]$/.test(asked)) for (let j = 0; j < Math.min(width, 8); j += 1) found.push(`${asked}[${j}]`);
-  }
-  return [...new Set([...found.slice(0, 40), of])].filter(Boolean);
+  const asked = answers(run).flatMap(({ scope, t, b, name, unit, width }) => {
+    const units = unit === null ? Array.from({ length: Math.min(width, UNITS) }, (_, j) => j) : [unit];
+    return units.map((j) => line_address(scope, t, b, name, j));
+  });
+  return [...new Set([run.target, ...asked.slice(0, 40), of])].filter(Boolean);
 }
 
 /** An address of a line in few characters: the name and unit, and the step; the place where there are several. */
@@ -46,7 +46,7 @@ function Links({ title, list, left_out, pick, said, none, id }) {
 }
 
 /** A formula of the server; its numbers that have an address are links to them. */
-function Formula({ formula, pick, label, before }) {
+function Formula({ formula, pick, label }) {
   const ready = (math) => {
     for (const number of math.querySelectorAll("mn[data-address]")) {
       number.setAttribute("tabindex", "0");
@@ -59,9 +59,23 @@ function Formula({ formula, pick, label, before }) {
     if (number && (event.type === "click" || event.key === "Enter")) { event.preventDefault(); pick(number.dataset.address); }
   };
   if (!formula) return null;
-  return html`<div class="formula scroll" aria-label=${label} onClick=${chosen} onKeyDown=${chosen}>
-    ${before && html`<span class="relation">${before}</span> `}<${Markup} text=${formula.mathml} otherwise=${formula.text} ready=${ready} />
-  </div>`;
+  return html`<span class="formula scroll" role="group" aria-label=${label} onClick=${chosen} onKeyDown=${chosen}>
+    <${Markup} text=${formula.mathml} otherwise=${formula.text} ready=${ready} />
+  </span>`;
+}
+
+/** How a number is computed: its equation, and the same with numbers down to its value. */
+function Chain({ at, pick, said }) {
+  const part = (formula, label, before) => html`<span class="part"><span class="relation">${before}</span><${Formula} formula=${formula} pick=${pick} label=${said(label)} /></span>`;
+  return html`<h3>${said("bench.equation")}</h3>
+    <div class="chain" id="chain">
+      <${Formula} formula=${at.equation} pick=${pick} label=${said("bench.equation")} />
+      ${at.substituted && html`<p class="numbers">
+        <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} />
+        ${part(at.substituted, "bench.substituted", "=")}
+        ${at.written_out && part(at.written_out, "bench.written_out", "=")}
+        <span class="part result"><span class="relation">${at.relation}</span><b class="number">${minus(at.shown)}</b></span></p>`}
+    </div>`;
 }
 
 const VERDICTS = { verified: "✓", failed: "✗", inconclusive: "?", premise: "·" };
@@ -106,15 +120,12 @@ export function NumberPanel({ session, state, count, said }) {
     </p>
     <p class="facts">
       <span title=${said(`bench.verdict.${at.verified.verdict}`)} class=${`proof ${at.verified.verdict}`} id="verdict"><span aria-hidden="true">${VERDICTS[at.verified.verdict]}</span> ${said(`bench.verdict.${at.verified.verdict}.short`)}</span>
-      <span>${said("bench.shown", { value: minus(at.shown) })}</span>
+      ${!at.substituted && html`<span>${said("bench.shown", { value: minus(at.shown) })}</span>`}
       <span>${at.where}</span>
     </p>
     <${Compared} at=${at} older=${of_older} pinned=${of_kept} said=${said} />
     ${at.about && html`<p class="about" id="about"><${Prose} text=${at.about} /></p>`}
-    ${at.equation && html`<h3>${said("bench.equation")}</h3>
-      <${Formula} formula=${at.equation} pick=${pick} label=${said("bench.equation")} />
-      ${at.substituted && html`<${Formula} formula=${at.substituted} pick=${pick} label=${said("bench.substituted")} before="=" />
-        <p class="result"><span class="relation">${at.relation}</span> <span class="number">${minus(at.shown)}</span></p>`}`}
+    ${at.equation && html`<${Chain} at=${at} pick=${pick} said=${said} />`}
     ${at.kind === "line" && html`<${Links} id="operands" title=${said("bench.operands")} list=${at.operands} left_out=${at.operands_left_out} pick=${pick} said=${said} none=${said("bench.no_operands")} />`}
     <${Links} id="readers" title=${said("bench.readers")} list=${at.readers} left_out=${at.readers_left_out} pick=${pick} said=${said} none=${said("bench.no_readers")} />
     <section class="slope" aria-labelledby="slope">

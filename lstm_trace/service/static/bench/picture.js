@@ -8,20 +8,20 @@ import { differs, history_of } from "./table.js";
 // The picture of the cell with the values of a step; every spot of it leads to the number behind it.
 
 /** Puts the texts and marks of a step into the picture that is there. */
-function written(svg, { spots, texts, values, before, pinned, state, stage, said }) {
+function written(svg, { spots, texts, values, before, pinned, state, at, stage, said }) {
   const chosen = line_of(state.address);
   const here = new Map(spots.map((spot) => [spot.key, spot]));
   const from = new Set();
   for (const edge of svg.querySelectorAll(".edge")) {
     const to = here.get(edge.dataset.to);
-    const lit = to?.kind !== "sink" && to?.line === chosen?.name && chosen?.scope === stage.scope && chosen?.t === state.t;
+    const lit = to?.kind !== "sink" && to?.line === chosen?.name && chosen?.scope === stage.scope && chosen?.t === at.t;
     edge.classList.toggle("hit", Boolean(lit));
     if (lit) from.add(edge.dataset.from);
   }
   for (const node of svg.querySelectorAll("[data-spot]")) {
     const spot = here.get(node.dataset.spot);
     if (!spot) continue;
-    const address = spot_address(state.run, stage, spot.line, state.t, state.b, state.unit);
+    const address = spot_address(at.run, stage, spot.line, at.t, at.b, state.unit);
     const looked = spot.kind !== "sink" && address !== null && same_line(address, state.address);
     if (!node.classList.contains("tip")) {
       node.classList.toggle("hit", looked);
@@ -59,12 +59,12 @@ function sized(svg, width) {
 
 const same_line = (one, two) => one.replace(/\[[\d,]*\]$/, "") === (two ?? "").replace(/\[[\d,]*\]$/, "");
 
-export function Picture({ session, state, stage, step, values, before, pinned, pick, said, large }) {
+export function Picture({ session, state, at, stage, step, values, before, pinned, pick, said, large }) {
   const place = useRef(null);
   const { data, error } = useView(session, state.drawn, "picture", session.picture_params());
   useLayoutEffect(() => {
     const svg = place.current?.querySelector("svg");
-    if (svg && data && step) written(svg, { spots: data.spots, texts: step.texts, values, before, pinned, state, stage, said });
+    if (svg && data && step) written(svg, { spots: data.spots, texts: step.texts, values, before, pinned, state, at, stage, said });
   });
   const chosen = (event) => {
     const spot = event.target.closest("g.tip[data-address]");

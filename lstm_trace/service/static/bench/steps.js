@@ -39,7 +39,7 @@ export function Steps({ session, state, stage, count, active, said }) {
   };
   const widest = Math.max(...stage.lines.map((line) => line.width));
   const units = Array.from({ length: Math.min(widest, 2048) }, (_, k) => [String(k), run.names?.h?.[k] ?? String(k + count)]);
-  const place = (one) => `${said("bench.layer_n", { n: one.layer + count })}, ${said(`bench.${one.direction}`)}`;
+  const place = (one) => said("bench.layer_direction", { layer: said("bench.layer_n", { n: one.layer + count }), direction: said(`bench.${one.direction}`) });
   return html`<div class="steps row-of" role="group" aria-label=${said("bench.steps")}>
     ${run.steps > 1 && html`
       <button type="button" class="icon" onClick=${() => go(-1)} disabled=${t <= run.first} aria-label=${said("bench.step_before")} title=${said("bench.step_before")}>‹</button>

@@ -1,6 +1,9 @@
 import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { get, post } from "../api.js";
+import { tagsOf } from "../library/describe.js";
 import { Choice, Fault } from "../parts.js";
+import { written } from "../route.js";
+import { cellName } from "../words.js";
 import { Downloads } from "./downloads.js";
 
 // Above the bench: what it starts from, what was done, and where its results go.
@@ -27,13 +30,13 @@ function Blank({ cells, open, said }) {
     <input id=${`blank-${name}`} type="number" min="1" max="64" value=${sizes[name]} onInput=${(event) => setSizes({ ...sizes, [name]: Math.min(Math.max(Number(event.target.value) || 1, 1), 64) })} /></label>`;
   return html`<form class="sheet" onSubmit=${(event) => { event.preventDefault(); open(`blank:${cell}/${sizes.steps}/${sizes.inputs}/${sizes.units}`); }}>
     <h3>${said("bench.blank")}</h3>
-    <${Choice} id="blank-cell" label=${said("bench.blank.cell")} value=${cell} options=${cells.map((one) => [one.name, one.title || one.name])} onChange=${setCell} />
+    <${Choice} id="blank-cell" label=${said("bench.blank.cell")} value=${cell} options=${cells.map((one) => [one.name, cellName(said, one.name, one.title)])} onChange=${setCell} />
     ${size("steps")}${size("inputs")}${size("units")}
     <button type="submit" class="main" id="blank-open">${said("bench.blank.open")}</button>
   </form>`;
 }
 
-function Save({ run, said }) {
+function Save({ run, settings, said }) {
   const [title, setTitle] = useState(run.title);
   const [tags, setTags] = useState("");
   const [answer, setAnswer] = useState({});
@@ -41,7 +44,7 @@ function Save({ run, said }) {
   const save = async (event) => {
     event.preventDefault();
     setAnswer({ busy: true });
-    const wanted = { run: run.id, title, tags: tags.split(",").map((tag) => tag.trim()).filter(Boolean) };
+    const wanted = { run: run.id, title, tags: tagsOf(tags) };
     setAnswer(await post("/library/runs", wanted).then((item) => ({ item }), (error) => ({ error })));
   };
   return html`<details class="menu" id="save"><summary class="button">${said("bench.save")}</summary>
@@ -50,7 +53,7 @@ function Save({ run, said }) {
       <label class="field tall" for="save-tags"><span class="label">${said("bench.save.tags")}</span><input id="save-tags" type="text" value=${tags} onInput=${(event) => setTags(event.target.value)} /></label>
       <button type="submit" class="main" disabled=${answer.busy}>${said("bench.save.do")}</button>
       <${Fault} error=${answer.error} said=${said} />
-      ${answer.item && html`<p class="good" role="status">${said("bench.save.done")} <a href="#library">${said("shell.library")}</a></p>`}
+      ${answer.item && html`<p class="good" role="status">${said("bench.save.done")} <a href=${written("library", {}, settings)}>${said("shell.library")}</a></p>`}
     </form></details>`;
 }
 
@@ -69,7 +72,7 @@ export function Toolbar({ session, state, settings, choices, go, said }) {
         ${!known && html`<option value=${source} selected>${run?.title || source}</option>`}
         <optgroup label=${said("bench.examples")}>${examples.map((one) => html`<option key=${one.name} value=${`example:${one.name}`} selected=${source === `example:${one.name}`}>${one.title}</option>`)}</optgroup>
         ${items.length > 0 && html`<optgroup label=${said("shell.library")}>${items.map((one) => html`<option key=${one.id} value=${`item:${one.id}`} selected=${source === `item:${one.id}`}>${one.title || one.label}</option>`)}</optgroup>`}
-        <option value="blank">${said("bench.blank")} …</option>
+        <option value="blank">${said("bench.blank.choose")}</option>
       </select></label>
     <dialog ref=${blank} aria-label=${said("bench.blank")} onClose=${() => setChoosing(false)}>
       <${Blank} cells=${cells} open=${open} said=${said} />
@@ -88,9 +91,10 @@ export function Toolbar({ session, state, settings, choices, go, said }) {
             <button type="button" id="compare-a" onClick=${compare} disabled=${pinned.run.id === run.id}>${said("bench.compare")}</button>`
           : html`<button type="button" id="pin" onClick=${() => session.pin()} title=${said("bench.pin_hint")}>${said("bench.pin")}</button>`}
       </div>
-      <span class="spring"></span>
-      <${Downloads} run=${run} settings=${settings} choices=${choices} said=${said} />
-      <${Save} run=${run} said=${said} />`}
+      <div class="row-of taken">
+        <${Downloads} run=${run} settings=${settings} choices=${choices} said=${said} />
+        <${Save} run=${run} settings=${settings} said=${said} />
+      </div>`}
     <span class="busy" role="status" aria-label=${busy ? said("bench.busy") : ""} data-busy=${String(busy)}></span>
     ${fault?.where === "source" && html`<div class="whole"><${Fault} id="source-fault" error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} />
       ${!run && (entries[index].edits.length > 0 || entries[index].equations) && html`<button type="button" id="without-edits" onClick=${() => open(source)}>${said("bench.without_edits")}</button>`}</div>`}

@@ -54,7 +54,7 @@ function Split({ found, difference, said }) {
       <tfoot><tr><th scope="row">${said("compare.sum")}</th><td class="number">${signed(difference, (x) => short(x, 6))}</td><td></td></tr></tfoot>
     </table></div>
     ${entries.length > FEW && html`<button type="button" onClick=${() => setAll(!all)}>${all ? said("compare.fewer") : said("compare.show_all", { n: entries.length })}</button>`}
-    ${found.text && html`<details class="verdict-text"><summary>${said("compare.split_text")}</summary><div class="exact">${found.text}</div></details>`}`;
+    ${found.text && html`<details class="verdict-text"><summary>${said("compare.split_text")}</summary><div class="exact" lang="en">${found.text}</div></details>`}`;
 }
 
 /**

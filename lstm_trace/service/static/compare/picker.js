@@ -16,13 +16,13 @@ export function allExamples() {
 const holds = (text, search) => text.toLowerCase().includes(search.trim().toLowerCase());
 
 /** The sources that a search finds, in groups. */
-async function found(search, bench, kinds, signal) {
+async function found(search, bench, kinds, said, signal) {
   const [listed, library] = await Promise.all([allExamples(), get("/library", { search: search.trim(), limit: LISTED }, { signal })]);
   const items = library.items.filter((item) => kinds.includes(item.kind));
   return [
     { key: "bench", options: bench.filter((one) => holds(one.title, search)) },
     { key: "library", more: library.total - library.items.length,
-      options: items.map((item) => ({ source: `item:${item.id}`, title: item.title || item.label, about: item.kind })) },
+      options: items.map((item) => ({ source: `item:${item.id}`, title: item.title || item.label, about: said(`library.kind.${item.kind}`) })) },
     { key: "examples", options: listed.filter((one) => holds(`${one.title} ${one.name}`, search)).map((one) => ({ source: `example:${one.name}`, title: one.title, about: one.name })) },
   ].filter((group) => group.options.length > 0 || group.more > 0);
 }
@@ -37,7 +37,7 @@ export function Picker({ id, label, title, placeholder, bench, kinds, choose, sa
   const [active, setActive] = useState(0);
   const settled = useSettled(search);
   const field = useRef(null), list = useRef(null);
-  const { value, error, loading } = useLoaded(open ? JSON.stringify([settled, bench]) : null, (signal) => found(settled, bench, kinds, signal));
+  const { value, error, loading } = useLoaded(open ? JSON.stringify([settled, bench]) : null, (signal) => found(settled, bench, kinds, said, signal));
   // until the answer for what is typed now is there, only what fits of the last one: Enter takes nothing by mistake
   const stale = loading || search !== settled;
   const groups = (value ?? []).map((group) => (stale ? { ...group, more: 0, options: group.options.filter((one) => holds(one.title, search)) } : group));

@@ -1,5 +1,6 @@
 import { html } from "../vendor/standalone.module.js";
 import { Fault } from "../parts.js";
+import { arithmeticName, cellName } from "../words.js";
 import { asSources } from "./bench_runs.js";
 import { InputChooser, inputName } from "./input.js";
 import { useLoaded } from "./loaded.js";
@@ -31,11 +32,11 @@ export function useSide(source, x, other, attempt) {
 
 function Facts({ run, said }) {
   const layers = new Set(run.stages.map((stage) => stage.layer)).size, directions = new Set(run.stages.map((stage) => stage.direction)).size;
-  const facts = [run.cell.title ?? run.cell.kind, said("compare.steps", { n: run.steps })];
+  const facts = [cellName(said, run.cell.kind, run.cell.title), said("compare.steps", { n: run.steps })];
   if (run.batch > 1) facts.push(said("compare.sequences", { n: run.batch }));
   if (layers > 1) facts.push(said("compare.layers", { n: layers }));
   if (directions > 1) facts.push(said("compare.directions"));
-  if (run.arithmetic) facts.push(run.arithmetic);
+  if (run.arithmetic) facts.push(arithmeticName(said, run.arithmetic));
   else if (run.dtype && run.dtype !== "float64") facts.push(run.dtype);
   return html`<p class="quiet-text about-run">${facts.join(" · ")}</p>`;
 }

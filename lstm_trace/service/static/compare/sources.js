@@ -34,11 +34,10 @@ const split = (source) => {
 async function inputOf(run) {
   const { premises } = await get(`/runs/${run.id}/premises`);
   const { values, shape } = premises.find((premise) => premise.address === "x");
-  const made = { ...run.spec.problem, ...run.spec };
+  const spec = await get(`/runs/${run.id}/spec`);
+  const made = { ...spec.problem, ...spec };
   const lengths = made.lengths ? { lengths: made.lengths } : {};
-  if (shape.length < 3) return { x: values, ...lengths };
-  const batch_first = run.steps === run.batch ? Boolean(made.batch_first) : shape[0] !== run.steps;
-  return { x: values, batch_first, ...lengths };
+  return { x: values, ...(shape.length === 3 && { batch_first: run.batch_first }), ...lengths };
 }
 
 /** x as a run wants it: pasted numbers as they are, the x of another source as that source has it. */

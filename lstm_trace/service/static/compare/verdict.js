@@ -8,8 +8,8 @@ const SIGNS = { same: "=", different: "≠", inconclusive: "?" };
 /** The text of the command line is long where much differs; its first line is the verdict itself. */
 function Text({ text, said }) {
   const [first, ...rest] = text.trim().split("\n");
-  return html`<p class="verdict-line">${first.replace(/^- /, "")}</p>
-    ${rest.length > 0 && html`<details class="verdict-text"><summary>${said("compare.more")}</summary><div class="exact">${rest.join("\n").trim()}</div></details>`}`;
+  return html`<p class="verdict-line" lang="en">${first.replace(/^- /, "")}</p>
+    ${rest.length > 0 && html`<details class="verdict-text"><summary>${said("compare.more")}</summary><div class="exact" lang="en">${rest.join("\n").trim()}</div></details>`}`;
 }
 
 function First({ first, link, choose, said }) {

@@ -3,10 +3,10 @@
 const UNITS = ["bytes", "kB", "MB", "GB"];
 
 /** Bytes with a unit, three digits at most. */
-export function bytes(count) {
+export function bytes(count, said) {
   let size = count, unit = 0;
   for (; size >= 1000 && unit < UNITS.length - 1; unit += 1) size /= 1000;
-  return `${unit === 0 ? size : Number(size.toPrecision(3))} ${UNITS[unit]}`;
+  return said(`library.size.${UNITS[unit]}`, { n: unit === 0 ? size : Number(size.toPrecision(3)) });
 }
 
 /** Sizes by their letters, in the order of the docs: steps, sequences, inputs, units; layers and directions beyond one. */
@@ -38,8 +38,8 @@ export function when(created, language) {
   };
 }
 
-/** Tags as they are typed: words between commas, each once. */
-export const tagsOf = (text) => [...new Set(text.split(",").map((tag) => tag.trim()).filter(Boolean))];
+/** Tags as they are typed: words between commas, Chinese ones too, each once. */
+export const tagsOf = (text) => [...new Set(text.split(/[,，、]/).map((tag) => tag.trim()).filter(Boolean))];
 
 /** What an item is called: its title, else the name of its file. */
 export const titleOf = (item, said) => item.title || item.label || said("library.untitled");

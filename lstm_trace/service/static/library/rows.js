@@ -60,7 +60,7 @@ export function ItemRow({ item, ticks, tick, open, change, ask, filter, language
     <${Cell} name="cell">${item.cell}</${Cell}>
     <${Cell} name="sizes">${sizes(item.sizes, said)}</${Cell}>
     <${Cell} name="when"><time datetime=${item.created} title=${time.full}>${time.short}</time></${Cell}>
-    <${Cell} name="bytes">${bytes(item.bytes)}</${Cell}>
+    <${Cell} name="bytes">${bytes(item.bytes, said)}</${Cell}>
     <td role="cell" class="actions"><div class="row-of">
       <a class="button" href=${href(`/library/${part(item.id)}/file`)} download aria-label=${said("library.download_named", { name })}>${said("library.download")}</a>
       <button type="button" ref=${edit} disabled=${editing} onClick=${() => setEditing(true)} aria-label=${said("library.edit_named", { name })}>${said("library.edit")}</button>

@@ -29,7 +29,7 @@ function Upload({ file, limit, done, kept, said }) {
 
   useEffect(() => {
     if (file.size > limit) {
-      failed({ title: said("library.upload.large", { size: bytes(file.size), limit: bytes(limit) }) });
+      failed({ title: said("library.upload.large", { size: bytes(file.size, said), limit: bytes(limit, said) }) });
       return undefined;
     }
     inTurn(async () => {
@@ -50,11 +50,11 @@ function Upload({ file, limit, done, kept, said }) {
       .then((item) => { kept(item); done(); }, failed);
   };
   return html`<li class="panel upload" aria-busy=${busy}>
-    <div class="head"><h3>${file.name} <span class="quiet-text">${bytes(file.size)}</span></h3>
+    <div class="head"><h3>${file.name} <span class="quiet-text">${bytes(file.size, said)}</span></h3>
       ${found && html`<span class="quiet-text">${said(`library.kind.${found.kind}`)} · ${[found.cell, sizes(found.sizes, said)].filter(Boolean).join(" · ")}</span>`}</div>
     ${busy && html`<${Progress} label=${said(found ? "library.upload.keeping" : "library.upload.inspecting")} progress=${progress} cancel=${done} said=${said} />`}
     <${Fault} error=${error} said=${said} />
-    ${found && html`<div class="exact upload-text" tabindex="0" role="region" aria-label=${said("library.upload.found", { name: file.name })}>${found.text}</div>
+    ${found && html`<div class="exact upload-text" lang="en" tabindex="0" role="region" aria-label=${said("library.upload.found", { name: file.name })}>${found.text}</div>
       <form class="row-of" onSubmit=${keep}>
         <label class="field tall"><span class="label">${said("library.title")}</span><input type="text" value=${title} placeholder=${file.name} onInput=${(event) => setTitle(event.target.value)} /></label>
         <label class="field tall"><span class="label">${said("library.tags_with_commas")}</span><input type="text" value=${tags} onInput=${(event) => setTags(event.target.value)} /></label>
@@ -95,7 +95,7 @@ export function Uploads({ limit, kept, active, said }) {
   return html`<div class=${`drop ${over ? "over" : ""}`}>
       <label class="button main file" for="upload">${said("library.upload.choose")}</label>
       <input class="unseen" id="upload" type="file" multiple onChange=${chosen} />
-      <span class="quiet-text">${said(over ? "library.upload.drop" : "library.upload.about", { limit: bytes(limit) })}</span>
+      <span class="quiet-text">${said(over ? "library.upload.drop" : "library.upload.about", { limit: bytes(limit, said) })}</span>
     </div>
     ${waiting.length > 0 && html`<ul class="uploads">${waiting.map(({ key, file }) => html`<${Upload} key=${key} file=${file} limit=${limit} kept=${kept}
       done=${() => setWaiting((before) => before.filter((one) => one.key !== key))} said=${said} />`)}</ul>`}`;

@@ -40,11 +40,6 @@ export function premise_address(premise, indices) {
   return `${premise.scope}/${indices.slice(0, -1).join("/")}/${premise.name}[${unit}]`;
 }
 
-/** Whether the arrays of the input have the row of the batch first; what a run does not say follows from their shape. */
-function rows_first(run, shape) {
-  return run.batch_first ?? !(shape[0] === run.steps && shape[1] === run.batch);
-}
-
 /**
  * Where a premise's array, in the layout in which it was given, holds the number of an address.
  * @param {number[]} indices as in the address: [t, b, k] of an input or a given line, [b, j] of an initial state
@@ -55,7 +50,7 @@ export function stored(run, { kind, shape }, indices) {
   const [t, b, k] = indices;
   const at = t - run.first;
   if (shape.length === 2) return [at, k];
-  return rows_first(run, shape) ? [b, at, k] : [at, b, k];
+  return run.batch_first ? [b, at, k] : [at, b, k];
 }
 
 /** An input with one step more, of zeros, or without its last one. */
@@ -63,7 +58,7 @@ export function with_steps(run, { shape, values }, more) {
   const zeros = Array(shape.at(-1)).fill(0);
   const longer = (steps, zero) => (more ? [...steps, zero] : steps.slice(0, -1));
   if (shape.length === 2) return longer(values, zeros);
-  return rows_first(run, shape) ? values.map((row) => longer(row, zeros)) : longer(values, Array(shape[1]).fill(zeros));
+  return run.batch_first ? values.map((row) => longer(row, zeros)) : longer(values, Array(shape[1]).fill(zeros));
 }
 
 /** Where a state of the cell comes from at a step: the line that carries it from the step before, or what it begins with. */

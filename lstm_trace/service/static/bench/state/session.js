@@ -1,10 +1,13 @@
 import { edits_of, edits_text, joined, run_of, run_text } from "./link.js";
-import { first_address, overlaid, same_cell } from "./fitting.js";
+import { added, first_address, overlaid, same_cell } from "./fitting.js";
 import { cell_of, has, input_of, line_address, line_of } from "./places.js";
 import { Runs } from "./runs.js";
 
 // What the bench is doing: the source, the edits and their history, the run that they give, what it is compared with,
 // and the number that is looked at. Every change gives a new state; the page is drawn from it.
+
+/** What an empty bench shows: several steps, so that the gates have something to keep and to forget. */
+const FIRST = "example:three-steps";
 
 const array_of = (address) => cell_of(address)?.array ?? "";
 const same = (a, b) => edits_text(a.edits) === edits_text(b.edits) && (a.equations ?? null) === (b.equations ?? null);
@@ -19,6 +22,7 @@ export class Session extends EventTarget {
   settings = {};
   state = START;
   #ticket = 0;
+  #shown = null; // the run on show, and the history that gave it
   #drag = null; // where a drag began, and the value that is still to be sent
   #premises = new WeakMap(); // of each run, edits included
 
@@ -53,7 +57,7 @@ export class Session extends EventTarget {
   /** Opens what an address says: another source, or another state of this one. */
   async open(params) {
     const entry = { edits: edits_of(params.edits), equations: params.equations || null };
-    const source = params.source || "example:q22";
+    const source = params.source || FIRST;
     const other = source !== this.state.source;
     const ticket = ++this.#ticket;
     const found = other ? -1 : this.state.entries.findIndex((one) => same(one, entry));
@@ -65,7 +69,9 @@ export class Session extends EventTarget {
       if (ticket !== this.#ticket) return;
       await this.#arrive(run, ticket, { ...this.#looked(run, params), pinned: await this.#pinned(params.a) });
     } catch (error) {
-      if (ticket === this.#ticket) this.#set({ busy: false, fault: { where: "source", error, retry: () => this.open(params) } });
+      if (ticket !== this.#ticket) return;
+      const { run, ...kept } = (!other && this.#shown) || {};
+      this.#set({ ...kept, busy: false, fault: { where: "source", error, retry: () => this.open(params) } });
     }
   }
 
@@ -114,6 +120,7 @@ export class Session extends EventTarget {
     const place = { address, t, b, scope, unit, of, ...this.#visited(address) };
     const picture = before && same_cell(before, run) ? drawn : run;
     this.#set({ before, ...change, ...place, run, premises, drawn: picture, busy: false, fault: null, commit: commit + 1 }, moved);
+    this.#shown = { run, entries: this.state.entries, index: this.state.index };
   }
 
   /** The state with what is looked at as a run has it. */
@@ -203,34 +210,42 @@ export class Session extends EventTarget {
   async rows_of(unit_row) {
     const { run } = this.state;
     const { premises } = await this.runs.view(run, "premises", this.premises_params(run, { unit_row }));
-    if (this.state.run === run) this.#set({ unit_row, premises });
+    if (this.state.run !== run) return;
+    this.#premises.set(run, premises);
+    this.#set({ unit_row, premises });
   }
 
   // -- editing -----------------------------------------------------------------------------------------------------
 
-  /** Runs with some more edits. equations: new ones, or undefined for those that are there. */
+  /**
+   * Runs with some more edits. The history has them at once, so that the next ones build on them while this run is on
+   * its way; where the server refuses them, everything is again as the run on show has it.
+   * @param {object[]} edits @param {{equations?: string | null, live?: boolean}} [how] equations: new ones
+   */
   async edit(edits, { equations, live = false } = {}) {
     const { entries, index } = this.state;
-    const from = (live && this.#drag) || { index, run: this.state.run };
+    const drag = live ? this.#drag : null;
+    const from = drag ?? { index, run: this.#shown.run };
     const base = entries[from.index];
     const entry = { edits: joined(base.edits, edits, array_of), equations: equations === undefined ? base.equations : equations };
     const ticket = ++this.#ticket;
-    const old = this.#premises.get(from.run);
-    const whole = equations !== undefined || edits.some(({ value }) => typeof value !== "number");
-    const premises = whole || !from.run.live ? null : edits.reduce((all, one) => overlaid(from.run, all, one), old);
-    this.#set({ busy: true, rejected: null, fault: null, ...(premises && { premises }) });
+    const more = drag ? edits : added(this.#shown.entries[this.#shown.index], entry);
+    const quick = more?.every(({ value }) => typeof value === "number") ?? false;
+    const premises = quick && from.run.live ? more.reduce((all, one) => overlaid(from.run, all, one), this.#premises.get(from.run)) : null;
+    const history = { entries: [...entries.slice(0, from.index + 1), entry], index: from.index + 1 };
+    this.#set({ ...history, busy: true, rejected: null, fault: null, ...(premises && { premises }) });
     try {
       const wanted = this.wanted(entry);
-      const run = whole ? await this.runs.make(wanted) : await this.runs.change(from.run, edits, wanted);
+      const run = quick ? await this.runs.change(from.run, more, wanted) : await this.runs.make(wanted);
       if (premises) this.#premises.set(run, premises);
-      const history = { entries: [...entries.slice(0, from.index + 1), entry], index: from.index + 1 };
-      await this.#arrive(run, ticket, { ...history, before: from.run }, live ? "" : "push");
+      await this.#arrive(run, ticket, drag ? { before: drag.run } : {}, live ? "" : "push");
       return null;
     } catch (error) {
       if (ticket !== this.#ticket) return error;
-      const rejected = error.status === 422 && edits.length ? { address: edits[0].address, value: edits[0].value, message: error.message } : null;
+      const rejected = error.status === 422 && edits.length && equations === undefined ? { address: edits[0].address, value: edits[0].value, message: error.message } : null;
       const fault = equations !== undefined || rejected ? null : { where: "givens", error, retry: () => this.edit(edits, { equations }) };
-      this.#set({ busy: false, premises: this.#premises.get(this.state.run), rejected: equations !== undefined ? null : rejected, fault });
+      const { run, ...kept } = this.#shown;
+      this.#set({ ...kept, busy: false, premises: this.#premises.get(run), rejected, fault });
       return error;
     }
   }
@@ -278,24 +293,25 @@ export class Session extends EventTarget {
 
   async undo(way = -1) {
     const index = this.state.index + way;
-    if (!this.state.entries[index]) return;
-    await this.#again({ index }, "push");
+    if (this.state.entries[index]) await this.#again(index, "push");
   }
 
-  /** The same edits with another arithmetic. */
-  async #again(change, moved) {
+  /** The run of an entry of the history, with the arithmetic of the settings. */
+  async #again(index, moved) {
     const ticket = ++this.#ticket;
-    this.#set({ busy: true, rejected: null, fault: null });
+    this.#set({ index, busy: true, rejected: null, fault: null });
     try {
-      const run = await this.runs.make(this.wanted(this.state.entries[change.index ?? this.state.index]));
-      if (ticket === this.#ticket) await this.#arrive(run, ticket, change, moved);
+      const run = await this.runs.make(this.wanted());
+      if (ticket === this.#ticket) await this.#arrive(run, ticket, {}, moved);
     } catch (error) {
-      if (ticket === this.#ticket) this.#set({ busy: false, fault: { where: "source", error, retry: () => this.#again(change, moved) } });
+      if (ticket !== this.#ticket) return;
+      const { run, ...kept } = this.#shown;
+      this.#set({ ...kept, busy: false, fault: { where: "source", error, retry: () => this.#again(index, moved) } });
     }
   }
 
   rerun() {
-    return this.#again({}, "replace");
+    return this.#again(this.state.index, "replace");
   }
 
   // -- the run that is kept beside ---------------------------------------------------------------------------------

@@ -45,6 +45,6 @@ export async function specification(source) {
   if (kind === "example") return { example: rest };
   if (kind === "item") return item(rest);
   if (kind === "blank") return blank(rest);
-  if (kind === "run") return (await get(`/runs/${part(rest)}`)).spec;
+  if (kind === "run") return get(`/runs/${part(rest)}/spec`);
   return { example: source };
 }

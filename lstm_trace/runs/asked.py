@@ -1,0 +1,95 @@
+"""What is asked of runs, as pydantic models: a worker validates what was sent, others only pass its bytes on."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..base.files import read_json
+from ..errors import FileError
+from ..trace.files.schema import LayoutSpec, Length, Mask, Numbers, Problem, validate
+from .errors import NotJsonError
+
+B = TypeVar("B", bound=BaseModel)
+
+#: What a spec may say its run is of; exactly one of them.
+SOURCES = ("problem", "example", "item", "model")
+
+
+class Body(BaseModel):
+    """A request: nothing that is not named here, and no NaN where a number is one."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+class Edit(Body):
+    """One premise changed: a number at `0/forward/W_xi[0,0]`, or the whole array of `0/forward/W_xi` or `x`."""
+
+    address: str = Field(max_length=400)
+    value: Numbers
+
+
+class Edits(Body):
+    """Changes of a run, which make another run. What is left out stays as it is."""
+
+    edits: list[Edit] = Field(default_factory=list)
+    equations: str | None = Field(None, description="the cell's equations instead; null: those of the source")
+    arithmetic: str | None = Field(None, description="by-hand-4, float16, q4.12, …; null: that of the source")
+
+
+class Spec(Edits):
+    """All that a run follows from: a source, what it is run over, and changes made to it, the last of each address."""
+
+    problem: Problem | None = None
+    example: str | None = Field(None, max_length=100, description="name of an example problem")
+    item: str | None = Field(None, max_length=100, description="id of a problem or trace of the library")
+    model: str | None = Field(None, max_length=100, description="id of a model of the library; it needs x")
+    name: str | None = Field(None, max_length=400, description="which LSTM of several in a model")
+    x: Numbers | None = None
+    h0: Numbers | None = None
+    c0: Numbers | None = None
+    lengths: list[Length] | None = None
+    mask: Mask | None = None
+    batch_first: bool | None = None
+    layout: str | LayoutSpec | None = Field(None, description="how the arrays of a model are stored")
+
+
+class Question(Body):
+    """An explanation that is asked for. against: the run that attribution, or a contribution, is against."""
+
+    run: str = Field(max_length=100)
+    how: Literal["memory", "gradient", "contribution", "gates", "attribution"]
+    of: str | None = Field(None, max_length=400)
+    against: str | None = Field(None, max_length=100)
+    baseline: Literal["zero-input", "zero-state"] | int | None = None
+    points: int | None = Field(None, ge=1, le=1000)
+    low: float | None = Field(None, ge=0, le=1)
+    high: float | None = Field(None, ge=0, le=1)
+
+
+class ReportOptions(BaseModel):
+    """The options of a report, of the same names; None leaves one as it is by default."""
+
+    language: str | None = None
+    notation: str | None = None
+    detail: str | None = None
+    digits: int | None = None
+    significant: int | None = None
+    decimal_comma: bool | None = None
+    trim: bool | None = None
+    count_from: int | None = None
+    everything: bool | None = Field(None, description="leave nothing out")
+
+
+def data(body: bytes) -> Any:
+    """A body as data, read strictly: what two readers could understand differently is refused. Raises NotJsonError."""
+    try:
+        return read_json("the body", body, nonfinite=False)
+    except FileError as error:
+        raise NotJsonError(*error.problems) from None
+
+
+def read(model: type[B], body: bytes) -> B:
+    """A body as `model`. Raises NotJsonError, and FileError with every fault of another form."""
+    return validate(model, data(body), "the request")

@@ -1,0 +1,138 @@
+"""Two runs side by side, what explains a value, and whether every line follows from its operands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import as_plain, to_list, word
+from ..errors import OptionError
+from ..printable import printable
+from ..tables import diff
+from ..tables.attribution import difference
+from ..tables.explanation import Explanation
+from ..tables.explanations import explanation
+from ..tables.verification import told
+from ..trace.trace import Trace
+from ..verification.compare import Comparison, Tolerance, compare
+from ..verification.gaps import Change, changes, gap
+from ..verification.measures import LineDifference
+from ..verification.verify import verify
+from .asked import Question
+from .kept import opened
+from .reading import dumped, place
+
+
+def compared(
+    paths: tuple[str, str], ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None
+) -> bytes:
+    """b compared with a: the answer of `lstm-trace diff`, the first difference, and every line."""
+    a, b = map(opened, paths)
+    found = compare(a, b, Tolerance(rtol, atol, ulps))
+    places = {(change.scope, change.line): change for change in changes(a, b)}
+    said = {
+        "a": ids[0],
+        "b": ids[1],
+        "verdict": _verdict(found),
+        "text": printable("\n".join(diff.verdict(found))),
+        "first": None if found.first is None else _first(found.first),
+        "lines": [_line(d, places.get((d.scope, d.line))) for d in found.lines],
+    }
+    return dumped(said)
+
+
+def _verdict(found: Comparison) -> str:
+    if not found.same:
+        return "different"
+    sure = not found.tolerance.is_bound or all(np.isfinite(d.bound) for d in found.lines)
+    return "same" if sure else "inconclusive"
+
+
+def _first(found: LineDifference) -> dict[str, Any]:
+    a, b = found.first_values or (float("nan"), float("nan"))
+    return {
+        "address": str(found.first),
+        "a": word(a),
+        "b": word(b),
+        "difference": word(b - a),
+        "bound": word(found.first_bound),
+    }
+
+
+def _line(found: LineDifference, at: Change | None) -> dict[str, Any]:
+    """at: where its largest difference is, if there is one."""
+    t, b, unit = (None, None, None) if at is None else (at.t, at.b, at.unit)
+    verdict = "different" if found.differing else "same" if np.isfinite(found.bound) else "inconclusive"
+    sizes = {"largest": word(found.max_abs), "bound": word(found.bound)}
+    return {"scope": found.scope, "line": found.line, **sizes, "t": t, "b": b, "unit": unit, "verdict": verdict}
+
+
+def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str | None, batch: int, most: int) -> bytes:
+    """|b - a| of a line by step and unit; of a map of more than `most` numbers the first steps."""
+    a, b = map(opened, paths)
+    scope = place(a, layer, direction).scope
+    found = gap(a, b, line, scope, batch)
+    shown = found[: max(most // found.shape[-1], 1)]
+    first, finite = max(a.first, b.first), found[np.isfinite(found)]
+    said = {
+        "scope": scope,
+        "line": line,
+        "steps": list(range(first, first + len(shown))),
+        "units": found.shape[-1],
+        "values": to_list(shown),
+        "largest": float(finite.max(initial=0.0)),
+        "left_out": len(found) - len(shown),
+    }
+    return dumped(said)
+
+
+def explained(path: str, against: str | None, asked: Question, most: int) -> bytes:
+    """An explanation as a table, of at most so many rows, with its sentences."""
+    trace, other = opened(path), None if against is None else opened(against)
+    given = asked.model_dump(exclude={"run", "how", "of", "against"}, exclude_none=True)
+    found = (
+        _split(trace, other, asked.of, given) if asked.how == "attribution" else _explained(trace, other, asked, given)
+    )
+    rows = as_plain(found.rows[:most])
+    said = {
+        "how": asked.how,
+        "of": asked.of,
+        "columns": list(found.columns),
+        "rows": rows,
+        "left_out": len(found.rows) - len(rows),
+        "text": printable("\n".join(found.sentences)),
+    }
+    return dumped(said)
+
+
+def _split(trace: Trace, other: Trace | None, of: str | None, given: dict[str, Any]) -> Explanation:
+    if given:
+        raise OptionError(f"attribution has no option {', '.join(given)}; it reads of and against")
+    if other is None or of is None:
+        raise OptionError("attribution splits the difference of one value from another run: give of and against")
+    return difference(other, trace, of)
+
+
+def _explained(trace: Trace, other: Trace | None, asked: Question, given: dict[str, Any]) -> Explanation:
+    if other is not None and asked.how != "contribution":
+        raise OptionError(f"against is for attribution and contribution, not for {asked.how}")
+    if other is not None and "baseline" in given:
+        raise OptionError("against is a baseline itself: leave baseline away")
+    return explanation(trace, asked.of, asked.how, **given, **({} if other is None else {"baseline": other}))
+
+
+def verified(path: str) -> bytes:
+    """Whether each line can be derived again from its recorded operands, as `lstm-trace verify` says it."""
+    found = verify(opened(path))
+    failures = [
+        {
+            "address": str(failure.address),
+            "recorded": word(failure.recorded),
+            "derived": word(failure.derived),
+            "bound": word(failure.bound),
+        }
+        for failure in found.failures
+    ]
+    checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
+    return dumped({"verdict": found.status, "text": "\n".join(told(found)), "checked": checked, "failures": failures})

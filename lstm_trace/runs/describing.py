@@ -1,0 +1,136 @@
+"""What is said of a run: its cell, its stages with their lines, its premises, what was asked for; and of equations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..base.arrays import Array
+from ..cell.network import Stage, forward_stages
+from ..cell.parse import parse
+from ..formulas.plain import Plain
+from ..formulas.tree import value as symbol
+from ..printable import json_text
+from ..report.languages.strings import words
+from ..trace.address import INITIAL
+from ..trace.labels import axis
+from ..trace.trace import Trace
+
+
+def equations(text: str) -> bytes:
+    """The lines, parameters, inputs, states and output of a cell, as JSON. Raises CellError with every fault."""
+    cell = parse(text)
+    found = {
+        "lines": [{"name": line.name, "op": line.op} for line in cell.lines],
+        "parameters": list(cell.parameters),
+        "inputs": list(cell.inputs),
+        "states": cell.states,
+        "output": cell.output,
+    }
+    return json_text(found).encode()
+
+
+def described(trace: Trace, live: int) -> dict[str, Any]:
+    """The fields of a run that follow from its trace. live: the most units of a line of which a page shows all."""
+    header, stages = trace.header, forward_stages(trace.stages)
+    widths = [a.shape[-1] for stage in stages for a in trace.lines.get(stage.scope, {}).values()]
+    return {
+        "title": header.title,
+        "notes": header.notes,
+        "cell": {
+            "kind": header.kind,
+            "options": dict(header.options),
+            "title": words("en").word(f"cell.{header.kind}"),
+        },
+        "dtype": header.dtype,
+        "arithmetic": header.arithmetic,
+        "plan": header.plan,
+        "steps": trace.steps,
+        "batch": trace.batch,
+        "batch_first": header.batch_first,
+        "first": trace.first,
+        "count_from": header.count_from,
+        "names": {key: list(labels) for key, labels in header.names.items()},
+        "symbols": dict(header.symbols),
+        "imported": list(header.imported),
+        "numbers": trace.steps * trace.batch * sum(widths),
+        "stages": [_stage(trace, stage) for stage in stages],
+        "premises": [fields for fields, _ in premises(trace)],
+        "asked": [str(address) for address in trace.asked()],
+        "target": _target(trace, stages),
+        "live": max(widths, default=0) <= live,
+    }
+
+
+def _stage(trace: Trace, stage: Stage) -> dict[str, Any]:
+    plain, cell = Plain(trace.header.symbols), stage.cell
+    recorded = trace.lines.get(stage.scope, {})
+    return {
+        "scope": stage.scope,
+        "layer": stage.layer,
+        "direction": stage.direction,
+        "equations": cell.text,
+        "output": cell.output,
+        "states": dict(cell.states),
+        "inputs": {name: stage.sources[name] for name in stage.inputs},
+        "lines": [
+            {
+                "name": line.name,
+                "op": line.op,
+                "width": recorded[line.name].shape[-1],
+                "assigned": line.assigned,
+                "symbol": plain(symbol(line.name, cell)),
+                "gate": line.squashed,
+                "axis": axis(trace, stage, line.name),
+            }
+            for line in cell.lines
+            if line.name in recorded
+        ],
+    }
+
+
+def premises(trace: Trace) -> Iterator[tuple[dict[str, Any], Array]]:
+    """Each premise that can be edited, with its values: the input, then those of each layer and direction."""
+    plain = Plain(trace.header.symbols)
+
+    def one(kind: str, scope: str, name: str, values: Array, gate: str = "") -> tuple[dict[str, Any], Array]:
+        address = f"{scope}/{name}" if scope else name
+        text = plain(symbol("x_t", trace.stages[0].cell) if not scope else symbol(name, trace.stage(scope).cell))
+        where = {"address": address, "name": name, "scope": scope, "kind": kind, "shape": list(values.shape)}
+        return {**where, "gate": gate, "symbol": text}, values
+
+    if trace.x is not None:
+        yield one("input", "", "x", trace.outward(trace.x))
+    for stage in forward_stages(trace.stages):
+        for name, values in trace.parameters.get(stage.scope, {}).items():
+            yield one("parameter", stage.scope, name, values, _gate(stage, name))
+        for name, values in trace.initial.get(stage.scope, {}).items():
+            yield one("initial", stage.scope, INITIAL.get(name, name), _row(trace, values))
+        for name, values in trace.given.get(stage.scope, {}).items():
+            yield one("given", stage.scope, name, trace.outward(values))
+
+
+def _row(trace: Trace, values: Array) -> Array:
+    """An initial state as it was given: without the axis of the batch where x has none."""
+    return values if trace.header.batched else values[0]
+
+
+def _gate(stage: Stage, name: str) -> str:
+    """What a parameter belongs to: `i`, where the first value with a name that reads it is `z_i` or `i_t`."""
+    for line in stage.cell.lines:
+        if line.assigned and name in stage.through(line):
+            return line.name.removeprefix("z_").removesuffix("_t")
+    return ""
+
+
+def _target(trace: Trace, stages: tuple[Stage, ...]) -> str | None:
+    """A value to take gradients of: one number that was asked for, or the first unit of the last output."""
+    for address in trace.asked():
+        at = trace.lines[address.scope][address.line].shape
+        if address.unit is not None or at[-1] == 1:
+            t = trace.span[-1] if address.t is None else address.t
+            return str(address._replace(unit=address.unit or (0,), t=t, b=address.b or 0))
+    last = stages[-1]
+    if last.cell.output not in trace.lines.get(last.scope, {}):
+        return None
+    return f"{last.scope}/{trace.span[0 if last.backwards else -1]}/0/{last.cell.output}[0]"

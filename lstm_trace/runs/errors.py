@@ -1,0 +1,21 @@
+"""What goes wrong with a kept run, beside what goes wrong with any run."""
+
+from __future__ import annotations
+
+from ..errors import LstmTraceError
+
+
+class UnknownRunError(LstmTraceError):
+    """There was never a run of that id, or it is forgotten."""
+
+
+class DroppedRunError(LstmTraceError):
+    """There was a run of that id, and not enough is known to make it again."""
+
+
+class NotJsonError(LstmTraceError):
+    """A request that is no JSON, not UTF-8, or has a key twice."""
+
+
+class NoArrowError(LstmTraceError):
+    """Values are wanted as Arrow, and pyarrow is not there."""

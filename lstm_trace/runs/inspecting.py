@@ -1,0 +1,178 @@
+"""What an uploaded file is: a problem, a trace or a model, by the readers of the command line: nothing is unpickled.
+
+The readers go by a file's suffix and quote its name. So the file is read by the client's name of it, in a folder that
+has nothing else in it: neither messages nor references within the file (external data of ONNX) lead to ours.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..base import leftovers
+from ..base.arrays import as_plain
+from ..base.files import read_bytes
+from ..cell.network import forward_stages
+from ..cell.variants import named
+from ..errors import FileError, counted
+from ..model.problem import prepare_problem, read_problem
+from ..printable import printable
+from ..report.languages.strings import words
+from ..store.labels import as_label
+from ..trace.files import trace_file, trace_json
+from ..trace.files.tensor_header import is_tensors
+from ..trace.header import Header
+from ..trace.trace import Trace
+from ..weights.found import Found, check_any
+from ..weights.read import is_model, read_model
+from ..weights.summary import BIASES, listing, option_text, records, row
+
+Facts = dict[str, Any]
+ROOMS = ".rooms"
+
+
+def inspect(path: str, label: str) -> Facts:
+    """What a file is.
+
+    Args:
+        path: where it is.
+        label: the client's name of it, whose suffix says how it is read.
+
+    Returns:
+        kind (problem, trace, model), text (what a person reads), title, cell, sizes, found (each LSTM of a model),
+        suffix (by which it must be read again).
+
+    Raises:
+        LstmTraceError: for what cannot be read, in the words of the reader, with the label as the file's name.
+    """
+    with alone(path, as_label(label)) as name:
+        return {"suffix": Path(name).suffix.lower(), **as_plain(_facts(name), printable)}
+
+
+@contextmanager
+def alone(path: str, name: str) -> Iterator[str]:
+    """The current folder is one with the file alone in it, under that name.
+
+    It lies in a folder `.rooms` beside the file, so that the file can be linked and need not be copied. What a worker
+    that was killed leaves there, the next one removes.
+    """
+    before, source = Path.cwd(), os.path.realpath(path)
+    rooms = Path(source).parent / ROOMS
+    rooms.mkdir(mode=0o700, exist_ok=True)
+    with leftovers.folder(rooms / "look", ".look") as room:
+        try:
+            os.link(source, Path(room, name))  # a symbolic link would lead readers to the file's own folder
+        except OSError:  # a disk without links
+            shutil.copyfile(source, Path(room, name))
+        os.chdir(room)
+        try:
+            yield name
+        finally:
+            os.chdir(before)
+
+
+def _facts(name: str) -> Facts:
+    if is_model(name):
+        return _model(name)
+    if is_tensors(name):
+        return _trace(name, trace_file.load(name))
+    content = read_bytes(name)
+    if not content.strip():
+        raise FileError(f"{name}: the file is empty")
+    if trace_json.looks_like_one(content):
+        return _trace(name, trace_file.load(name, content))
+    return _problem(name, content)
+
+
+def _model(name: str) -> Facts:
+    found = read_model(name)
+    check_any(found, name)
+    told = records(found)
+    usable = [record for record in told if "refused" not in record]
+    first = usable[0]
+    more = f" ({counted(len(usable), 'LSTM')})" if len(usable) > 1 else ""
+    sizes = first["sizes"] | {"layers": first["layers"], "directions": len(first["directions"])}
+    cell = _cell("lstm", first["options"]) + more
+    return {"kind": "model", "text": listing(name, found), "title": "", "cell": cell, "sizes": sizes, "found": told}
+
+
+def _problem(name: str, content: bytes) -> Facts:
+    problem = read_problem(name, content)
+    model = prepare_problem(problem, name)
+    base, sizes, more = model.defaults, {}, []
+    if base.x is not None:  # a problem without one may be a set of weights, to be run over another input
+        fed, work = model.laid_out()
+        sizes = {"T": fed.steps, "B": fed.batch, "I": base.x.shape[-1]}
+        more += row("padding", f"marked by {fed.padded}") if fed.padded else []
+        more += row("values", f"{work.numbers:,} in a trace")
+    else:
+        more += row("x", "none in the file: it is given with a run")
+    for label, names in (("given", base.given), ("initial", base.initial)):
+        more += row(label, ", ".join(names)) if names else []
+    more += row("asked", ", ".join(base.ask) or "the output of the top layer")
+    return _described(name, "problem", model.header, model.weights, sizes, more)
+
+
+def _trace(name: str, trace: Trace) -> Facts:
+    header, stages = trace.header, forward_stages(trace.stages)
+    held = sum(len(lines) for lines in trace.lines.values())
+    numbers = sum(array.size for lines in trace.lines.values() for array in lines.values())
+    at = f"step {trace.first}" if trace.steps == 1 else f"steps {trace.first} to {trace.span[-1]}"
+    more = row("lines", f"{counted(held, 'line')} with {numbers:,} values, {at}")
+    more += row("padding", f"marked by {trace.padded}") if trace.padded else []
+    more += row("gradients", "yes") if len(stages) < len(trace.stages) else []
+    more += row("arithmetic", header.arithmetic) if header.arithmetic else []
+    more += row("asked", ", ".join(header.ask)) if header.ask else []
+    sizes = {"T": trace.steps, "B": trace.batch} | ({} if trace.x is None else {"I": trace.x.shape[-1]})
+    return _described(name, "trace", header, trace.parameters, sizes, more)
+
+
+def _described(
+    name: str,
+    kind: str,
+    header: Header,
+    weights: Mapping[str, Mapping[str, Any]],
+    sizes: Mapping[str, int],
+    more: Sequence[str],
+) -> Facts:
+    """The facts of a problem or trace, with what is said of both in its text. more: further rows."""
+    arrays = {f"{scope}/{key}": array for scope, here in weights.items() for key, array in here.items()}
+    network = Found("", "", arrays)
+    layers, directions = max(network.layers, 1), network.directions or ("forward",)
+    options: Mapping[str, Any] = {}
+    if header.kind != "equations":
+        plain = named(header.kind, {"bias": header.options["bias"]})[1]
+        options = {key: value for key, value in header.options.items() if value != plain.get(key)}
+    own = network.sizes()
+    sizes = {**sizes, **{size: own[size] for size in ("I", "H") if size in own}}
+    rows = [f"{name}: a {kind}", "", *row("title", header.title or "none")]
+    rows += row("cell", words("en").word(f"cell.{header.kind}"))
+    rows += (
+        row("options", ", ".join(f"{key}: {option_text(value)}" for key, value in options.items())) if options else []
+    )
+    rows += row("biases", BIASES[header.options["bias"]]) if "bias" in header.options else []
+    rows += row("layers", f"{layers}, {' and '.join(directions)}")
+    rows += row("sizes", ", ".join(f"{size} = {number}" for size, number in sizes.items())) if sizes else []
+    numbers = sum(np.size(array) for array in arrays.values())
+    rows += row("parameters", f"{numbers:,} numbers in {counted(len(arrays), 'array')}, {header.dtype}")
+    rows += [*more, *(text for said in header.imported for text in row("imported", said))]
+    return {
+        "kind": kind,
+        "text": "\n".join(rows),
+        "title": header.title,
+        "cell": _cell(header.kind, options),
+        "sizes": {**sizes, "layers": layers, "directions": len(directions)},
+        "found": [],
+    }
+
+
+def _cell(kind: str, options: Mapping[str, Any]) -> str:
+    """A cell and what is special about it, in a few words that can be searched for."""
+    said = (key if value is True else f"{key} {option_text(value)}" for key, value in options.items())
+    return ", ".join([kind, *said])

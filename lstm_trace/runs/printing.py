@@ -1,0 +1,166 @@
+"""The files of a run that can be downloaded, each as the command line writes it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from pprint import pformat
+from typing import Any, NamedTuple
+
+from ..errors import MissingError, OptionError, nearest
+from ..export.writers import Job, check, export
+from ..formulas.numbers import EXACT, Style
+from ..model.problem import problem_text
+from ..model.problem_of import problem
+from ..report.report import pdf, report
+from ..trace.files import trace_file
+from ..trace.trace import Trace
+from .asked import ReportOptions
+from .kept import opened
+
+Options = Mapping[str, Any]
+#: Characters of a title in the name of a file.
+LONGEST = 60
+#: Suffix of a file to its type.
+MEDIA = {
+    ".yaml": "application/yaml",
+    ".md": "text/markdown; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".tex": "application/x-tex",
+    ".typ": "text/plain; charset=utf-8",
+    ".pdf": "application/pdf",
+    ".ipynb": "application/x-ipynb+json",
+    ".json": "application/json",
+    ".safetensors": "application/octet-stream",
+    ".csv": "text/csv; charset=utf-8",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".parquet": "application/vnd.apache.parquet",
+    ".py": "text/x-python; charset=utf-8",
+}
+#: Options of the files with numbers as text, and those of a report.
+NUMBERS, REPORT = ("digits",), tuple(ReportOptions.model_fields)
+
+
+class File(NamedTuple):
+    """What makes a file, and the options that it reads."""
+
+    make: Callable[[Trace, Options], bytes]
+    options: tuple[str, ...] = ()
+
+
+def download(path: str, file: str, options: Options) -> tuple[bytes | Path, str]:
+    """The content of a file of a run, or where it is, and the name under which it is saved.
+
+    Raises MissingError for a file that there is not, OptionError for an option that it does not read.
+    """
+    if file not in FILES:
+        raise MissingError(f"there is no file {file!r}{nearest(file, FILES, 'there are')}")
+    known = FILES[file].options
+    surplus = [name for name in options if name not in known]
+    if surplus:
+        reads = ", ".join(known) or "none"
+        raise OptionError(
+            f"{file}: there is no option {', '.join(surplus)}{nearest(surplus[0], known)}; it reads {reads}"
+        )
+    trace = opened(path)
+    stem = file.partition(".")[0]
+    name = f"{_named(trace.header.title)}{'' if stem in ('problem', 'run') else f'-{stem}'}{Path(file).suffix}"
+    return (Path(path) if file == "trace.safetensors" else FILES[file].make(trace, options)), name
+
+
+def _named(title: str) -> str:
+    r"""The title as part of a file's name: no character that a file system, a header or a shell reads in its own way.
+
+    >>> _named("Question 22, the ../whole\r\nstep"), _named("…"), _named("Größe: 3")
+    ('Question-22-the-whole-step', 'run', 'Größe-3')
+    """
+    text = re.sub(r"[\W_]+", "-", title).strip("-")
+    whole = text[:LONGEST].rpartition("-")[0] if len(text) > LONGEST else text
+    return whole or text[:LONGEST] or "run"
+
+
+def _problem(trace: Trace, _: Options) -> bytes:
+    return problem_text(problem(trace)).encode()
+
+
+def _report(format: str) -> File:
+    def make(trace: Trace, options: Options) -> bytes:
+        return pdf(trace, **options) if format == "pdf" else str(report(trace, format, **options)).encode()
+
+    return File(make, REPORT)
+
+
+def _notebook(trace: Trace, options: Options) -> bytes:
+    """A notebook with the report and, below it, the program that makes the run."""
+    text, program = str(report(trace, "md", math="dollars", **options)), _program(trace, {}).decode()
+    said = {"metadata": {}, "source": text.splitlines(keepends=True)}
+    code: dict[str, Any] = {
+        "metadata": {},
+        "source": program.splitlines(keepends=True),
+        "outputs": [],
+        "execution_count": None,
+    }
+    cells = [{"cell_type": "markdown", "id": "report", **said}, {"cell_type": "code", "id": "run", **code}]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return json.dumps(
+        {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}, indent=1
+    ).encode()
+
+
+def _table(suffix: str) -> File:
+    """A table; the writers need a file of their own, since a workbook is put together from parts."""
+
+    def make(trace: Trace, options: Options) -> bytes:
+        style = Style(options["digits"]) if options.get("digits") is not None else EXACT
+        check(f"values{suffix}", digits=style)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"values{suffix}"
+            export(Job(trace, digits=style), path)
+            return path.read_bytes()
+
+    return File(make, NUMBERS if suffix != ".parquet" else ())
+
+
+def _saved(trace: Trace, _: Options) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        trace_file.save(trace, path := Path(folder) / "trace.json")
+        return path.read_bytes()
+
+
+def _program(trace: Trace, _: Options) -> bytes:
+    """A program that makes the run again and prints what was asked for."""
+    found = trace.header.arithmetic
+    text = pformat(problem(trace), width=110, sort_dicts=False, compact=True).replace("\n", "\n" + " " * 10)
+    more = "" if found is None else f", arithmetic={found!r}"
+    return (
+        '"""Makes a run of lstm-trace again, and prints the values that were asked for."""\n\n'
+        "import lstm_trace as lt\n\n"
+        f"problem = {text}\n\n"
+        f"trace = lt.run(problem{more})\n"
+        "for address in trace.asked():\n"
+        "    values = trace.at(address.layer, address.direction, address.t)[address.line]\n"
+        "    print(address, values.tolist())\n"
+    ).encode()
+
+
+#: The files of a run.
+FILES: dict[str, File] = {
+    "problem.yaml": File(_problem),
+    "report.html": _report("html"),
+    "report.pdf": _report("pdf"),
+    "report.md": _report("md"),
+    "report.txt": _report("text"),
+    "report.tex": _report("tex"),
+    "report.typ": _report("typ"),
+    "report.ipynb": File(_notebook, REPORT),
+    "trace.json": File(_saved),
+    "trace.safetensors": File(lambda trace, _: b""),
+    "values.csv": _table(".csv"),
+    "values.xlsx": _table(".xlsx"),
+    "values.parquet": _table(".parquet"),
+    "run.py": File(_program),
+}

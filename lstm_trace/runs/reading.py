@@ -1,0 +1,273 @@
+"""What a kept run holds: values, premises, a step as a page shows it, one value with all that belongs to it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ..base.arrays import to_list
+from ..cell.network import Stage, forward_stages
+from ..errors import MissingError, OptionError
+from ..export.parquet import arrow
+from ..export.writers import Job
+from ..formulas.blocks import Items
+from ..formulas.numbers import Style
+from ..formulas.plain import Plain
+from ..formulas.values import Values
+from ..one_value.derivation import derivation
+from ..report.content import notations
+from ..report.diagram import diagram
+from ..report.extent import view
+from ..report.formats import text
+from ..report.in_words.section import in_words
+from ..report.languages.strings import words
+from ..report.options import options_of
+from ..trace.address import positions
+from ..trace.rows import Selection
+from ..trace.trace import Trace
+from . import describing
+from .errors import NoArrowError
+from .kept import opened
+
+#: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
+_ROOM = 4
+_SPAN = re.compile(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})")
+
+
+class Look(NamedTuple):
+    """How a page shows numbers and formulas: the options of a report of the same names."""
+
+    language: str = "en"
+    notation: str = "exercise"
+    digits: int | None = None
+    count_from: int | None = None
+
+
+class Part(NamedTuple):
+    """Which values are meant; t and unit: a number, `a:b`, or all. layer and direction may be left out: all."""
+
+    line: tuple[str, ...] = ()
+    layer: int | None = None
+    direction: str | None = None
+    t: str | None = None
+    unit: str | None = None
+    batch: int | None = None
+
+
+def dumped(data: Any) -> bytes:
+    """JSON. What is not finite has become a word before."""
+    return json.dumps(data, allow_nan=False).encode()
+
+
+def span(given: str | None, what: str, there: range) -> range:
+    """The places of `there` that `a:b` or a number names. Raises OptionError, MissingError."""
+    if given is None:
+        return there
+    match = _SPAN.fullmatch(given.strip())
+    if match is None:
+        raise OptionError(f"{what}: expected a number or A:B, found {given!r}")
+    begin, end, one = (None if not part else int(part) for part in match.groups())
+    try:
+        return positions(slice(begin, end) if one is None else one, there)
+    except MissingError:
+        raise MissingError(f"{what} {given} is not there: {there.start} to {there.stop - 1} are") from None
+
+
+def place(trace: Trace, layer: int | None, direction: str | None) -> Stage:
+    """The stage of a layer and direction; the first one of those that are meant. Raises MissingError."""
+    return forward_stages(trace.at(layer, direction).stages)[0]
+
+
+def values(path: str, part: Part, most: int) -> bytes:
+    """The values of some lines, at most so many numbers; what is left out is counted."""
+    trace = opened(path)
+    stages, left = forward_stages(trace.at(part.layer, part.direction).stages), 0
+    steps, rows = span(part.t, "t", trace.span), _rows(trace, part.batch)
+    known = dict.fromkeys(name for stage in stages for name in trace.lines.get(stage.scope, {}))
+    for name in part.line:
+        if name not in known:
+            trace.extents(name)  # raises for a name that there is not, with the nearest
+            raise MissingError(f"{name} is no line that was recorded; the premises of a run are at …/premises")
+    found = []
+    for stage in stages:
+        for name, array in trace.lines.get(stage.scope, {}).items():
+            if part.line and name not in part.line:
+                continue
+            units = span(part.unit, "unit", range(array.shape[-1]))
+            fit = steps[: most // (len(rows) * len(units))]
+            most -= len(fit) * len(rows) * len(units)
+            left += (len(steps) - len(fit)) * len(rows) * len(units)
+            at = slice(trace.index(fit.start), trace.index(fit.stop))
+            some = array[at, rows.start : rows.stop, units.start : units.stop]
+            places = {"t": list(fit), "b": list(rows), "unit": list(units)}
+            found.append({"scope": stage.scope, "line": name, **places, "values": to_list(some)})
+    return dumped({"values": found, "left_out": left})
+
+
+def table(path: str, part: Part) -> bytes:
+    """The same as a stream of Arrow, all of it, in the long shape. Raises NoArrowError without pyarrow."""
+    trace = opened(path)
+    steps = span(part.t, "t", trace.span)
+    unit = None if part.unit is None else int(part.unit) if part.unit.isdecimal() else -1
+    if unit == -1:
+        raise OptionError(f"unit: expected a number for a table, found {part.unit!r}")
+    window = slice(steps.start, steps.stop)
+    chosen = Selection(part.line or None, part.layer, part.direction, window, part.batch, unit)
+    try:
+        schema, tables = arrow(Job(trace, selection=chosen, padding=True), "a stream of Arrow")
+    except OptionError as error:
+        raise NoArrowError(*error.problems) from None
+    import pyarrow as pa
+
+    stream = io.BytesIO()
+    with pa.ipc.new_stream(stream, schema) as writer:
+        for piece in tables:
+            writer.write_table(piece)
+    return stream.getvalue()
+
+
+def premises(path: str, unit: int | None, most: int) -> bytes:
+    """Every premise with its values; of more than `most`, of a matrix the row of one unit, else none."""
+    found = []
+    for said, array in describing.premises(opened(path)):
+        by_row = array.ndim == 2 and said["kind"] == "parameter"
+        if by_row and (unit is not None or array.size > most):
+            row = min(unit or 0, len(array) - 1)
+            found.append({**said, "row": row, "values": to_list(array[row : row + 1])})
+        else:
+            found.append({**said, "values": to_list(array) if array.size <= most else None})
+    return dumped({"premises": found})
+
+
+def step(
+    path: str, layer: int | None, direction: str | None, t: int, batch: int, unit: int | None, live: int, look: Look
+) -> bytes:
+    """One step of one layer and direction: all that a page shows of it.
+
+    unit: of lines of more than `live` units the one that is shown, beside the first ones if None.
+    """
+    trace = looked_at(opened(path), look)
+    stage = place(trace, layer, direction)
+    t = span(str(t), "t", trace.span).start
+    at, scope, values = trace.index(t), stage.scope, Values(trace, replace(style(trace, look), digits=_digits(look)))
+    _rows(trace, batch)
+
+    def read(name: str) -> Any:
+        found = values.array(scope, name)
+        return None if found is None else to_list(found[at, batch])
+
+    lines = []
+    for name, array in trace.lines.get(scope, {}).items():
+        wide = array.shape[-1] > live
+        units = (
+            [*range(live if wide else array.shape[-1])]
+            if not wide or unit is None
+            else [min(unit, array.shape[-1] - 1)]
+        )
+        lines.append({"name": name, "values": to_list(array[at, batch, units]), "units": units})
+    picture = drawing(trace, stage, look)
+    return dumped(
+        {
+            "t": t,
+            "b": batch,
+            "scope": scope,
+            "lines": lines,
+            "states": {name: read(name) for name in stage.states},
+            "inputs": {name: read(name) for name in stage.inputs},
+            "x": [] if trace.x is None else to_list(trace.x[at, batch]),
+            "texts": diagram.shown(picture, values, t, batch),
+            "caption": diagram.caption(trace, stage, t, batch, picture.said),
+            "in_words": said(trace, stage, t, batch, look),
+        }
+    )
+
+
+def said(trace: Trace, stage: Stage, t: int, batch: int, look: Look) -> list[str]:
+    """What the gates and states did at one step, in sentences."""
+    chosen = Selection(layer=stage.layer, direction=stage.direction, steps=slice(t, t + 1 or None), batch=batch)
+    shown = view(trace, "scalar", style(trace, look), chosen, False, look.language)
+    printer = text.Printer(Plain(trace.header.symbols), 80)
+    return [printer.text(row) for block in in_words(shown) if isinstance(block, Items) for row in block.rows]
+
+
+def style(trace: Trace, look: Look) -> Style:
+    """How a report shows the numbers."""
+    return options_of("text", digits=look.digits).numbers([trace])
+
+
+def picture(path: str, layer: int | None, direction: str | None, look: Look) -> bytes:
+    """The drawing of a cell, with a place for each value: the same for all runs of a cell whose values are as wide."""
+    trace = looked_at(opened(path), look)
+    found = drawing(trace, place(trace, layer, direction), look)
+    wide, tall = found.size
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
+        f'height="{tall:.0f}" role="group">\n<g>{found.shapes}</g>\n<g>{found.texts({})}</g>\n</svg>'
+    )
+    spots = [{"key": spot.key, "line": spot.line, "kind": spot.kind} for spot in found.flow.spots]
+    return dumped({"svg": svg, "width": wide, "height": tall, "description": found.description, "spots": spots})
+
+
+def at(path: str, address: str, of: str | None, look: Look) -> bytes:
+    """One value with its equation, operands, readers and gradient."""
+    found = derivation(opened(path), address, of, look.notation, look.language, look.digits, look.count_from, {})
+    return dumped(found.record())
+
+
+def looked_at(trace: Trace, look: Look) -> Trace:
+    """The trace with the symbols of a notation, counted from 0 or 1. Raises OptionError."""
+    if look.count_from is not None:
+        trace = replace(trace, header=replace(trace.header, count_from=look.count_from))
+    return notations.applied(trace, look.notation, None, look.language)[0]
+
+
+def drawing(trace: Trace, stage: Stage, look: Look) -> diagram.Picture:
+    """The drawing of a stage; finding places for its parts takes some 20 ms, so that it is kept by all it shows."""
+    symbols = trace.header.symbols
+    room = _room(stage, Values(trace), _digits(look))
+    key = stage.cell.text, stage.computed, look.language, trace.header.count_from
+    return _drawn(_Drawn((stage.scope, *key, tuple(room.items()), tuple(symbols.items())), stage, symbols))
+
+
+class _Drawn(NamedTuple):
+    """What is drawn; one is as good as another of the same key."""
+
+    key: tuple[Any, ...]
+    stage: Stage
+    symbols: Mapping[str, Any]
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Drawn) and self.key == other.key
+
+
+@lru_cache(64)
+def _drawn(found: _Drawn) -> diagram.Picture:
+    *_, language, count_from, room, _ = found.key
+    return diagram.Picture(found.stage, dict(room), words(language, count_from), found.symbols)
+
+
+def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:
+    """Characters for the values of each name: room for any number below 100, so that an edit leaves the picture."""
+    found = {}
+    for name, taken in diagram.widths(stage, values).items():
+        array = values.array(stage.scope, name)
+        count = min(array.shape[-1], diagram.UNITS) if array is not None else 1
+        usual = count * (_ROOM + digits) + 2 * (count - 1)
+        found[name] = max(taken + count * max(digits - diagram.DIGITS, 0), usual)
+    return found
+
+
+def _digits(look: Look) -> int:
+    return diagram.DIGITS if look.digits is None else look.digits
+
+
+def _rows(trace: Trace, batch: int | None) -> range:
+    return range(*Selection(batch=batch).rows(trace).indices(trace.batch))

@@ -1,0 +1,212 @@
+"""A spec to a run: its source, another arithmetic, and the changes that were made to it, in this order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base.arrays import to_array, to_list, word
+from ..cell.lines import Cell
+from ..cell.parse import parse
+from ..engine.rerun import in_arithmetic
+from ..errors import OptionError, TooLargeError
+from ..examples import text
+from ..model.edit import PADDED
+from ..model.edit import edit as change
+from ..model.model import Model
+from ..model.problem import read_problem
+from ..model.sources import prepare
+from ..printable import json_text
+from ..store.labels import as_label
+from ..trace.address import INITIAL, line_name
+from ..trace.files import trace_file
+from ..trace.files.schema import LayoutSpec, validate
+from ..trace.files.trace_file import is_trace
+from ..trace.trace import Trace
+from ..verification.gaps import changes
+from ..workers.telling import tell
+from .asked import SOURCES, Edits, Spec, read
+from .describing import described
+from .inspecting import alone
+from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record
+
+#: Fields that say how a source is run; another one makes its run anew.
+CHANGES = ("equations", "arithmetic")
+
+
+class Item(NamedTuple):
+    """A file of the library: its id, where it is, its SHA-256 and what messages call it."""
+
+    id: str
+    path: str
+    sha256: str
+    label: str
+
+
+class Made(NamedTuple):
+    """A run that is kept, the reply, and whether it was made now. wanted: instead, an item that it needs."""
+
+    id: str = ""
+    reply: bytes = b""
+    new: bool = False
+    wanted: str = ""
+
+
+def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> Made:
+    """The run of a spec; what it is of, where that is an item of the library which is not given.
+
+    Raises LstmTraceError.
+    """
+    spec = read(Spec, body)
+    named = [name for name in SOURCES if getattr(spec, name) is not None]
+    if len(named) != 1:
+        found = " and ".join(named) or "none"
+        raise OptionError(f"the request: expected one of {', '.join(SOURCES)}; found {found}")
+    if spec.example is not None:
+        problem = read_problem(f"{spec.example}.yaml", text(spec.example).encode())
+        spec = spec.model_copy(update={"example": None, "problem": problem})
+    if wanted := _wanted(spec, item):
+        return Made(wanted=wanted)
+    edits = {one.address: to_list(one.value) for one in spec.edits}
+    recipe = Recipe(_source(spec), edits, "" if item is None else item.sha256)
+    return _made(recipe, Path(folder), bounds, lambda: _edited(_ran(spec, bounds, item), edits, spec.equations, bounds))
+
+
+def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Made:
+    """The run of another one's spec with more edits, other equations or another arithmetic; else as `make`."""
+    said, before, parent = read(Edits, body), record(path).recipe, Path(path)
+    more = {one.address: to_list(one.value) for one in said.edits}
+    kept = {address: value for address, value in before.edits.items() if address not in more}
+    recipe = before._replace(edits={**kept, **more})  # the last value of an address, where it came
+    others: dict[str, Any] = {name: getattr(said, name) for name in CHANGES if name in said.model_fields_set}
+    if not others:
+        return _made(recipe, parent.parent, bounds, lambda: _edited(opened(path), more, None, bounds), parent)
+    spec = validate(Spec, before.source, "the source").model_copy(update=others)
+    if wanted := _wanted(spec, item):
+        return Made(wanted=wanted)
+    base = _ran(spec, bounds, item)
+    if "equations" in others:  # earlier edits of what these do not have go, as their weights do
+        cells = [stage.cell for stage in base.stages] if spec.equations is None else [parse(spec.equations)]
+        known = _names(cells) | more.keys()
+        kept = {place: value for place, value in recipe.edits.items() if {place, line_name(place)} & known}
+        recipe = recipe._replace(edits=kept)
+    recipe = recipe._replace(source=_source(spec))
+    return _made(recipe, parent.parent, bounds, lambda: _edited(base, recipe.edits, spec.equations, bounds), parent)
+
+
+def remake(_: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Made:
+    """A run that was dropped, from what is known of it; what it is of, as `make`. Raises DroppedRunError."""
+    found = record(path)
+    spec = validate(Spec, found.recipe.source, "the source")
+    if wanted := _wanted(spec, item):
+        return Made(wanted=wanted)
+    if item is not None and item.sha256 != found.recipe.item:
+        raise gone(Path(path).stem)
+    trace = _edited(_ran(spec, bounds, item), found.recipe.edits, spec.equations, bounds)
+    trace_file.save(trace, path)
+    keep(Path(path), trace, found)
+    drop(Path(path).parent, bounds)
+    return Made(Path(path).stem)
+
+
+def reply(path: str) -> bytes:
+    """What is said of a run that is kept."""
+    found = record(path)
+    return found.answer(found.parent)
+
+
+def spec(path: str) -> bytes:
+    """What makes a run that is kept again: the source whole, and every edit."""
+    return record(path).recipe.spec
+
+
+def _wanted(spec: Spec, item: Item | None) -> str:
+    """The item that a spec is of, where that is not given."""
+    named = spec.item or spec.model or ""
+    return "" if item is not None and item.id == named else named
+
+
+def _source(spec: Spec) -> bytes:
+    """A spec without its edits, as JSON: the same for the same spec."""
+    return spec.model_dump_json(exclude={"edits"}, exclude_unset=True, exclude_none=True).encode()
+
+
+def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace], parent: Path | None = None) -> Made:
+    """The run of a recipe: from the folder where it is there, otherwise `run` makes it."""
+    path, above = folder / f"{recipe.id}.safetensors", None if parent is None else parent.stem
+    if new := not is_there(path):
+        began = time.perf_counter()
+        trace = run()
+        trace_file.save(trace, path)
+        said = {"id": path.stem, "href": f"/api/v1/runs/{path.stem}", **described(trace, bounds.live)}
+        said |= {"bytes": path.stat().st_size, "seconds": round(time.perf_counter() - began, 6)}
+        keep(path, trace, Record(recipe, above, json_text(said).encode()))
+        drop(folder, bounds)
+    changed = None if parent is None else _changed(opened(str(parent)), opened(str(path)))
+    found = record(path)
+    return Made(path.stem, found.answer(above or found.parent, changed), new)
+
+
+def _names(cells: Iterable[Cell]) -> set[str]:
+    """What an edit may name in one of some cells."""
+    found = {name for cell in cells for name in (*cell.by_name, *cell.inputs, *cell.states, *cell.parameters)}
+    return found | {INITIAL.get(name, name) for name in found} | {"x", *PADDED}
+
+
+def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
+    """The run of a spec's source, a problem or a file of the library, in the arithmetic that it names."""
+    trace = _of_source(spec, bounds, item)
+    return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)
+
+
+def _of_source(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
+    given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first")}
+    stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
+    if item is None:
+        return _traced(prepare(spec.problem), given, bounds)
+    with alone(item.path, as_label(item.label)) as name:  # no message, and no file, leads to others of the library
+        if not is_trace(name):
+            return _traced(prepare(name, name=spec.name or "", layout=stored), given, bounds)
+        surplus = [what for what, value in given.items() if value is not None]
+        if surplus:
+            raise OptionError(f"{name}: a trace has its own {', '.join(surplus)}; change them by edits")
+        trace = trace_file.load(name)
+    check(sum(a.size for here in trace.lines.values() for a in here.values()), bounds)
+    return trace
+
+
+def _traced(model: Model, given: dict[str, Any], bounds: Bounds) -> Trace:
+    """The run of a model, once it is known to be no larger than it may."""
+    x = model.defaults.x if given["x"] is None else given["x"]
+    if x is not None and np.ndim(x) and np.size(x):  # a line that is given once is written out for every step and row
+        widths = sum(np.shape(value)[-1] for value in model.defaults.given.values() if np.ndim(value) == 1)
+        check(np.size(x) // np.shape(x)[-1] * widths, bounds)
+    check(model.laid_out(**given)[1].numbers, bounds)
+    return model.run(**given, progress=tell)
+
+
+def check(numbers: int, bounds: Bounds) -> None:
+    """Raise TooLargeError for a run of too many values, before it is made."""
+    if numbers > bounds.values:
+        raise TooLargeError(
+            f"the run would hold {numbers:,} values, and this service keeps runs of at most {bounds.values:,} "
+            "(values_per_run): trace fewer steps, rows or units, ask for fewer lines, or use the command line"
+        )
+
+
+def _edited(trace: Trace, edits: Mapping[str, Any], equations: str | None, bounds: Bounds) -> Trace:
+    """A trace with other premises, or other equations; as it is where there are none."""
+    if not edits and equations is None:
+        return trace
+    values = {address: to_array(value) for address, value in edits.items()}
+    return change(trace, values, equations, lambda model: check(model.laid_out()[1].numbers, bounds))
+
+
+def _changed(a: Trace, b: Trace) -> list[dict[str, Any]]:
+    """The lines that an edit changed, with the largest change of each and where it is."""
+    names = ("scope", "line", "largest", "t", "b", "unit")
+    return [dict(zip(names, map(word, row), strict=True)) for row in changes(a, b)]

@@ -1,0 +1,86 @@
+"""The kept runs of a service: made in a worker, named by what they follow from, found again by any server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from anyio import to_thread
+
+from ..store.store import Store
+from ..workers import Told, Workers
+from . import running
+from .errors import DroppedRunError, UnknownRunError
+from .kept import Bounds, gone, is_there
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class Runs:
+    """Runs as files of a folder, which several servers may share.
+
+    >>> Runs.check("../../etc/passwd")
+    Traceback (most recent call last):
+    ...
+    lstm_trace.runs.errors.UnknownRunError: there is no run '../../etc/passwd'; POST /api/v1/runs makes one
+    """
+
+    def __init__(self, folder: Path, bounds: Bounds, workers: Workers, items: Store) -> None:
+        """folder: of the runs alone; it is made. bounds: of its runs."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder, self.bounds, self._workers, self._items = folder, bounds, workers, items
+
+    @staticmethod
+    def check(run: str) -> str:
+        """The id of a run, before it becomes part of a path. Raises UnknownRunError for what is none."""
+        if not _ID.fullmatch(run):
+            raise _unknown(run)
+        return run
+
+    def path(self, run: str) -> Path:
+        """Where the trace of a run is; it counts as used. Raises UnknownRunError, DroppedRunError."""
+        path = self.folder / f"{self.check(run)}.safetensors"
+        if is_there(path):
+            return path
+        raise gone(run) if any(path.with_suffix(end).exists() for end in (".json", ".gone")) else _unknown(run)
+
+    async def ready(self, run: str) -> str:
+        """The same of a run that may have been dropped: it is made again, if enough is known. Raises LstmTraceError."""
+        try:
+            return str(self.path(run))
+        except DroppedRunError:
+            await self._made(running.remake, b"", str(self.folder / f"{run}.safetensors"), None)
+            return str(self.path(run))
+
+    async def make(self, body: bytes, told: Told | None = None) -> running.Made:
+        """The run of a spec. Raises LstmTraceError.
+
+        Args:
+            body: the spec as JSON.
+            told: hears how far it is.
+        """
+        return await self._made(running.make, body, str(self.folder), told)
+
+    async def edit(self, run: str, body: bytes, told: Told | None = None) -> running.Made:
+        """A run with changes; arguments and errors are those of `make`, for its id those of `ready`."""
+        return await self._made(running.edit, body, await self.ready(run), told)
+
+    async def _made(
+        self, function: Callable[..., running.Made], body: bytes, place: str, told: Told | None
+    ) -> running.Made:
+        call = partial(self._workers.call, function, body, place, self.bounds)
+        found: running.Made = await call(told=told)
+        if found.wanted:
+            found = await call(await to_thread.run_sync(self._item, found.wanted), told=told)
+        return found
+
+    def _item(self, id: str) -> running.Item:
+        """A file of the library. Raises MissingError."""
+        said = self._items.item(id)
+        return running.Item(id, str(self._items.path(id)), said["sha256"], said["label"])
+
+
+def _unknown(run: str) -> UnknownRunError:
+    return UnknownRunError(f"there is no run {run!r}; POST /api/v1/runs makes one")

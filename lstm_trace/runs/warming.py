@@ -1,0 +1,25 @@
+"""What a worker does before its first call, so that nobody waits for imports and first times."""
+
+from __future__ import annotations
+
+import json
+from tempfile import TemporaryDirectory
+
+from . import comparing, inspecting, printing, reading, running
+from .kept import Bounds
+
+#: What the first request of each kind needs; the others are imported here.
+_OTHERS = (comparing, inspecting, printing)
+
+
+def warm() -> None:
+    """Make the run of an example, and look at it as the page does: the first of each takes 50 to 200 ms."""
+    look = reading.Look()
+    bounds = Bounds(values=1_000_000, live=64, runs=1, bytes=1_000_000)
+    with TemporaryDirectory() as folder:
+        made = running.make(json.dumps({"example": "three-steps"}).encode(), folder, bounds)
+        path = f"{folder}/{made.id}.safetensors"
+        reading.premises(path, None, 1000)
+        reading.step(path, None, None, 0, 0, None, 64, look)
+        reading.picture(path, None, None, look)
+        reading.at(path, "0/h_t[0]", None, look)

@@ -1,0 +1,24 @@
+// What the units of a line are called: by the labels of the problem, or by their numbers.
+
+/** What the units of a line, state or input of a stage are: entries of the input (x), hidden units (h) or outputs (y). */
+export function axis_of(stage, name) {
+  if (stage.inputs[name] === "x") return "x";
+  return stage.lines.find((line) => line.name === (stage.states[name] ?? name))?.axis ?? "h";
+}
+
+/** What the rows and the columns of a parameter are, by the product that reads it. */
+export function axes_of(stage, { name, gate }) {
+  const before = `${name} @ `, after = ` @ ${name}`; // a matrix from the left, or, as Keras and JAX write it, from the right
+  const left = stage.lines.find((line) => line.name.startsWith(before));
+  if (left) return [left.axis, axis_of(stage, left.name.slice(before.length))];
+  const right = stage.lines.find((line) => line.name.endsWith(after));
+  if (right) return [axis_of(stage, right.name.slice(0, -after.length)), right.axis];
+  const reader = stage.lines.find((line) => line.name.replace(/^z_/, "").replace(/_t$/, "") === gate);
+  return [reader?.axis ?? "h", "h"];
+}
+
+/** The problem's labels of an axis, where it gives them for so many. */
+export function labels_of(run, axis, width) {
+  const found = run.names?.[axis];
+  return found?.length === width ? found : null;
+}

@@ -1,1 +1,0 @@
-"""What the service keeps: a table of items, in SQLite or PostgreSQL, beside a folder that holds their files."""

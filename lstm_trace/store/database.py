@@ -1,0 +1,180 @@
+"""The database of a store: SQLite or PostgreSQL by URL, with the tables of today, and messages for what goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+
+from ..base.extras import missing
+from .errors import StoreError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+#: Which steps of `migrations/` a database has run; not alembic's own name, which another user's tables may have.
+VERSIONS = "lstm_trace_version"
+#: Seconds for which a server waits for another's lock, or for a database to answer at all.
+PATIENCE = 30
+#: The number of our advisory lock in PostgreSQL: the letters "lstm".
+LOCK = 0x6C73746D
+FORMS = "sqlite:///store.db, or postgresql://user@host/database"
+
+
+class Database:
+    """An engine, opened and migrated. name: how messages call it, without user and password.
+
+    What goes wrong later is told on stderr, where the log is; a client hears that the database does not answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Connect, and run the steps that are missing. Raises StoreError."""
+        self.url = _understood(url)
+        self.name = _name(self.url)
+        self._open = False
+        self.engine = self._engine()
+        try:
+            with self.told():
+                if self.is_sqlite:
+                    self._use_write_ahead_log()
+                with self.writing() as connection:
+                    self.lock(connection)
+                    _migrate(connection, self.name)
+        except BaseException:
+            self.engine.dispose()
+            raise
+        self._open = True
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is one file on this machine."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state. Raises StoreError."""
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self.told(), self.engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is kept whole, unless something is raised within. Raises StoreError."""
+        with (
+            self.told(),
+            self.engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def lock(self, connection: Connection) -> None:
+        """Wait until no other server is in such a part of a transaction. SQLite has one writer at a time anyway."""
+        if not self.is_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Raise a StoreError for what a database says when it cannot be used."""
+        try:
+            yield
+        except DBAPIError as error:
+            said = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+            advice = "may it be written?" if self.is_sqlite else "is the server running, and may this user connect?"
+            raise self._fault(f"{said}; {advice}") from None
+        except SQLAlchemyError as error:  # no connection is free, or the tables are another's
+            raise self._fault(str(error).splitlines()[0]) from None
+
+    def _fault(self, said: str) -> StoreError:
+        if not self._open:
+            return StoreError(f"{self.name}: {said}")
+        logging.getLogger(__name__).error("%s: %s", self.name, said)
+        return StoreError("the library's database does not answer; the messages of the server say why")
+
+    def _engine(self) -> Engine:
+        waits = {"timeout": PATIENCE} if self.is_sqlite else {"connect_timeout": 10}
+        try:
+            # a server that was restarted has closed the connections that are kept: each is tried before its use
+            engine = sa.create_engine(self.url, connect_args=waits, pool_pre_ping=True, max_overflow=15)
+        except ModuleNotFoundError:
+            raise StoreError(missing("a store in PostgreSQL", "psycopg", "keep it in SQLite")) from None
+        if self.is_sqlite:
+            sa.event.listen(engine, "connect", _own_transactions)
+            sa.event.listen(engine, "begin", _begin)
+        return engine
+
+    def _use_write_ahead_log(self) -> None:
+        """Readers and the one writer then do not wait for each other. The change itself waits for no lock."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self.engine.connect().execution_options(begin="") as connection:
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                return
+            except OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
+
+def _own_transactions(connection: Any, _record: Any) -> None:
+    """A connection of SQLite whose transactions begin where SQLAlchemy says: the driver leaves some statements out."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: Connection) -> None:
+    """Begin as the execution option says. A writer takes its lock at once: a reader that became one would not wait."""
+    if statement := connection.get_execution_options().get("begin", "BEGIN"):
+        connection.exec_driver_sql(statement)
+
+
+def _understood(url: str) -> URL:
+    """The URL with the driver that we use. Raises StoreError, which does not quote it: it may hold a password."""
+    try:
+        found = make_url(url)
+        backend = found.get_backend_name()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise StoreError(f"the store's URL cannot be read; expected {FORMS}") from None
+    if backend == "postgres":
+        found, backend = found.set(drivername="postgresql"), "postgresql"
+    if backend not in ("sqlite", "postgresql"):
+        raise StoreError(f"a store is kept in SQLite or PostgreSQL, not in {backend}; expected {FORMS}")
+    if backend == "postgresql":
+        return found.set(drivername="postgresql+psycopg")
+    if found.database in (None, "", ":memory:") or found.query:
+        raise StoreError(f"a store in SQLite is a file; expected {FORMS}")
+    return found.set(drivername="sqlite", database=str(Path(str(found.database)).absolute()))
+
+
+def _name(url: URL) -> str:
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    port = f":{url.port}" if url.port else ""
+    return f"postgresql://{url.host or ''}{port}/{url.database or ''}"
+
+
+def _migrate(connection: Connection, name: str) -> None:
+    """Run the steps that the database has not run. Raises StoreError where it has run some that we do not know."""
+    script = ScriptDirectory(MIGRATIONS, version_locations=[MIGRATIONS])
+    known = {step.revision for step in script.walk_revisions()}
+
+    def steps(heads: tuple[str, ...], _context: MigrationContext) -> list[MigrationStep]:
+        left = list(script.iterate_revisions("head", heads or "base"))
+        return [MigrationStep.upgrade_from_script(script.revision_map, step) for step in reversed(left)]
+
+    context = MigrationContext.configure(connection, opts={"version_table": VERSIONS, "fn": steps})
+    if unknown := set(context.get_current_heads()) - known:
+        raise StoreError(
+            f"{name}: a newer version of lstm-trace wrote this store (version {', '.join(sorted(unknown))}; this one "
+            f"knows up to {script.get_current_head()}); update lstm-trace, or name another store"
+        )
+    with Operations.context(context):
+        context.run_migrations()

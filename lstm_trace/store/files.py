@@ -1,0 +1,142 @@
+"""The folder of a store: files that are there whole or not at all, named by the id of their item.
+
+A file is written as `.<id>.part`, flushed to the disk and renamed to `<id><suffix>`; its row comes after that. A row
+goes before its file. So what a killed server leaves behind has no row, and `sweep` removes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+from ..errors import TooLargeError
+from ..weights.read import READERS
+from .errors import StoreError
+
+#: Suffixes that a file may keep: the readers go by them. What has another one is read by its content.
+SUFFIXES = frozenset((".yaml", ".yml", ".json", ".toml", *READERS))
+_ID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+_OURS = re.compile(rf"\.{_ID}\.part|({_ID})(?:\.[a-z0-9]+)?")
+#: Seconds after which a file without a row is nobody's: another server may be between the file and its row.
+OLD = 3600.0
+MARK = ".store"
+_KEPT = "the file cannot be kept"
+
+
+def is_id(text: str) -> bool:
+    """Whether a text could be the id of an item."""
+    return re.fullmatch(_ID, text) is not None
+
+
+class Part:
+    """A file on its way into the folder: counted and hashed as it is written, bounded, gone unless placed."""
+
+    def __init__(self, folder: Path, most: int | None = None) -> None:
+        """Open it. most: bytes. Raises StoreError."""
+        self.id = str(uuid4())
+        self.path = folder / f".{self.id}.part"
+        self.bytes = 0
+        self._most, self._hash = most, hashlib.sha256()
+        with told(_KEPT):
+            self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 - closed with the context
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove it, unless it was placed."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    @property
+    def sha256(self) -> str:
+        """Of what has been written."""
+        return self._hash.hexdigest()
+
+    def write(self, content: bytes) -> None:
+        """Add to the file. Raises TooLargeError, and StoreError where the disk is full."""
+        self.bytes += len(content)
+        if self._most is not None and self.bytes > self._most:
+            raise TooLargeError(f"the file has more than {self._most:,} bytes, the most that is accepted")
+        self._hash.update(content)
+        left = memoryview(content)
+        with told(_KEPT):
+            while left:
+                left = left[self._file.write(left) :]
+
+    def placed(self, suffix: str) -> Path:
+        """The file under its own name, on the disk. Raises StoreError."""
+        target = self.path.with_name(f"{self.id}{suffix}")
+        with told(_KEPT):
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self.path, target)
+            _flush_names(target.parent)
+        return target
+
+
+@contextmanager
+def told(what: object) -> Iterator[None]:
+    """Raise a StoreError for what the file system says. what: begins the message; a client hears no path."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{what}: {(error.strerror or type(error).__name__).lower()}") from None
+
+
+def claim(folder: Path, store: str) -> None:
+    """Make the folder, and mark it as that of one store.
+
+    Raises StoreError where it is another's: `sweep` would empty it.
+    """
+    mark = folder / MARK
+    with told(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not mark.exists():
+            new = folder / f"{MARK}.{uuid4()}"
+            new.write_text(f"{store}\n", "ascii")
+            os.replace(new, mark)  # another server of this store may do the same
+        found = mark.read_text("utf-8", "replace").strip()
+    if found != store:
+        raise StoreError(f"{folder}: {MARK} says that these are the files of another store; name another folder")
+
+
+def sweep(folder: Path, rows: Callable[[], set[str]]) -> list[str]:
+    """Remove what killed servers left. rows: gives the ids of all items. Returns those whose file is missing."""
+    with told(folder):
+        before, found = time.time() - OLD, _listed(folder)
+        ids = rows()  # after the folder was read: what has come in between is no leftover
+        for name in [name for name, own in found.items() if own not in ids]:
+            with suppress(FileNotFoundError):  # another server may remove it as well
+                if (folder / name).stat().st_mtime < before:
+                    (folder / name).unlink()
+        if not (lost := ids.difference(found.values())):
+            return []
+        lost -= set(_listed(folder).values())
+        return sorted(lost & rows())  # a row goes before its file: one that is still there has none
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    """The files of ours in a folder, name to id; to no id where one is not whole."""
+    with os.scandir(folder) as entries:
+        return {entry.name: ours[1] or "" for entry in entries if (ours := _OURS.fullmatch(entry.name))}
+
+
+def _flush_names(folder: Path) -> None:
+    """Let the disk know of a file's new name. Windows has no handles of folders, and needs none."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

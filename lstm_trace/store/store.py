@@ -1,0 +1,233 @@
+"""The store: items (a problem, trace or model file, with what is known of it), found by words, kind and tag."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from ..errors import TooLargeError, counted
+from .database import Database
+from .errors import LostFileError, UnknownItemError
+from .files import SUFFIXES, Part, claim, is_id, sweep
+from .labels import MOST_TITLE, as_label, checked_tags, checked_title, folded, seen
+from .tables import ITEMS, STORE, TAGS
+
+#: Items that are kept, unless the caller says otherwise.
+MOST_ITEMS = 100_000
+_CHUNK = 1 << 20
+
+
+#: A file that is kept, as the API shows it. missing: its row is there, its file is not: removed, or elsewhere.
+Item = dict[str, Any]
+
+
+class Store:
+    """Items in a database, their files in a folder; several servers may use one. Every method waits for the disk.
+
+    most_items: what is kept. missing: ids of items whose file was not there at the start.
+    """
+
+    def __init__(self, url: str, folder: str | Path | None = None, most_items: int = MOST_ITEMS) -> None:
+        """Open the store, make or update its tables, and remove what killed servers have left.
+
+        Args:
+            url: `sqlite:///store.db`, or `postgresql://user@host/database`.
+            folder: of the files; beside the file of SQLite by default, `lstm-trace.files` otherwise.
+            most_items: how many are kept.
+
+        Raises:
+            StoreError: where database or folder cannot be used, or are not of each other.
+        """
+        self.database = Database(url)
+        beside = Path(str(self.database.url.database)).with_suffix(".files")
+        self.folder = Path(folder or (beside if self.database.is_sqlite else "lstm-trace.files")).absolute()
+        self.most_items = most_items
+        try:
+            with self.database.reading() as connection:
+                own = connection.scalars(sa.select(STORE.c.id)).one()
+            claim(self.folder, own)
+            self.missing = sweep(self.folder, self._ids)
+        except BaseException:
+            self.close()
+            raise
+        if self.missing:
+            text = "%s: the files of %s that the library lists are not here; were they moved?"
+            logging.getLogger(__name__).warning(text, self.folder, counted(len(self.missing), "item"))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.database.engine.dispose()
+
+    # -- coming in -----------------------------------------------------------------------------------------------
+
+    def part(self, most: int | None = None) -> Part:
+        """A new file, a context: to be written and then given to `keep`; gone at the end otherwise. most: bytes."""
+        return Part(self.folder, most)
+
+    def keep(
+        self,
+        new: Part,
+        facts: Mapping[str, Any],
+        label: str,
+        title: str = "",
+        tags: Iterable[str] = (),
+        once: bool = False,
+    ) -> Item:
+        """Keep a file that has been written.
+
+        Args:
+            new: from `part`.
+            facts: what `work.inspecting` found: kind, title, cell, sizes, suffix.
+            label: the client's name of the file.
+            title: that of the facts by default, or else the label.
+            tags: up to 20.
+            once: give the item that is there already, if there is one with these bytes and this label.
+
+        Raises:
+            OptionError: for a title or tag that is not kept. TooLargeError: where the store is full. StoreError.
+        """
+        label = as_label(label)
+        title = checked_title(title) or seen(str(facts["title"]))[:MOST_TITLE].strip() or label
+        named, cell = checked_tags(tags), str(facts["cell"])
+        suffix = facts["suffix"] if facts["suffix"] in SUFFIXES else ""
+        row = {
+            "id": new.id,
+            "kind": facts["kind"],
+            "title": title,
+            "label": label,
+            "cell": cell,
+            "sizes": dict(facts["sizes"]),
+            "bytes": new.bytes,
+            "sha256": new.sha256,
+            "suffix": suffix,
+            "words": folded(title, label, cell, *named),
+        }
+        target = new.placed(suffix)
+        # if the database fails, the row may be there all the same: the file stays, and the next start decides
+        with self.database.writing() as connection:
+            if once:
+                self.database.lock(connection)
+                same = ITEMS.select().where(ITEMS.c.sha256 == new.sha256, ITEMS.c.label == label)
+                if found := connection.execute(same.limit(1)).all():
+                    target.unlink()
+                    return self._shown(connection, found)[0]
+            if _count(connection) >= self.most_items:
+                target.unlink()
+                raise TooLargeError(f"the library holds {self.most_items:,} items, the most that it keeps; delete some")
+            connection.execute(ITEMS.insert().values(row | {"created": datetime.now(UTC).replace(tzinfo=None)}))
+            _tag(connection, new.id, named)
+            return self._shown(connection, [self._row(connection, new.id)])[0]
+
+    # -- what is there -------------------------------------------------------------------------------------------
+
+    def item(self, id: str) -> Item:
+        """One item. Raises UnknownItemError."""
+        with self.database.reading() as connection:
+            return self._shown(connection, [self._row(connection, id)])[0]
+
+    def path(self, id: str) -> Path:
+        """Where the file of an item is. Raises UnknownItemError, and LostFileError where the file is not there."""
+        with self.open(id) as file:
+            return Path(file.name)
+
+    def open(self, id: str) -> BinaryIO:
+        """The file of an item, which can be read to its end even if it is deleted meanwhile. Raises as `path`."""
+        with self.database.reading() as connection:
+            row = self._row(connection, id)
+        try:
+            return open(self._file(row), "rb")
+        except FileNotFoundError:
+            raise LostFileError(
+                f"the file of {row.label!r} is missing in the folder of the library; upload it again"
+            ) from None
+
+    def find(
+        self, search: str = "", kind: str = "", tag: str = "", limit: int = 100, offset: int = 0
+    ) -> tuple[list[Item], int]:
+        """Items, newest first, and how many there are in all.
+
+        Args:
+            search: words that must all stand in title, label, tags or cell, in either case.
+            kind: `problem`, `trace` or `model`; all if empty.
+            tag: the whole of one; all if empty.
+            limit: items at most.
+            offset: how many to leave out before.
+        """
+        fits = [ITEMS.c.words.contains(folded(word), autoescape=True) for word in seen(search).split()]
+        if kind:
+            fits.append(ITEMS.c.kind == kind)
+        if tag:
+            fits.append(ITEMS.c.id.in_(sa.select(TAGS.c.item).where(TAGS.c.tag == seen(tag))))
+        newest = ITEMS.select().where(*fits).order_by(ITEMS.c.created.desc(), ITEMS.c.id.desc())
+        with self.database.reading() as connection:
+            rows = connection.execute(newest.limit(limit).offset(offset)).all()
+            return self._shown(connection, rows), _count(connection, *fits)
+
+    # -- changes -------------------------------------------------------------------------------------------------
+
+    def update(self, id: str, title: str | None = None, tags: Iterable[str] | None = None) -> Item:
+        """Change title or tags; None leaves them. Raises UnknownItemError, and OptionError for what is not kept."""
+        new_title = None if title is None else checked_title(title)
+        new_tags = None if tags is None else checked_tags(tags)
+        with self.database.writing() as connection:
+            old = self._row(connection, id, lock=True)
+            shown = old.title if new_title is None else new_title or old.label
+            tags = connection.scalars(sa.select(TAGS.c.tag).where(TAGS.c.item == id)).all()
+            if new_tags is not None:
+                connection.execute(TAGS.delete().where(TAGS.c.item == id))
+                _tag(connection, id, tags := new_tags)
+            changed = {"title": shown, "words": folded(shown, old.label, old.cell, *tags)}
+            connection.execute(ITEMS.update().where(ITEMS.c.id == id).values(changed))
+            return self._shown(connection, [self._row(connection, id)])[0]
+
+    def delete(self, id: str) -> None:
+        """Delete an item: first its row, then its file. Raises UnknownItemError."""
+        with self.database.writing() as connection:
+            old = self._row(connection, id, lock=True)
+            connection.execute(ITEMS.delete().where(ITEMS.c.id == id))
+        with suppress(OSError):  # open elsewhere, on Windows: a later start removes it
+            self._file(old).unlink()
+
+    # -- rows ----------------------------------------------------------------------------------------------------
+
+    def _row(self, connection: Connection, id: str, lock: bool = False) -> Row[Any]:
+        asked = ITEMS.select().where(ITEMS.c.id == id)
+        found = connection.execute(asked.with_for_update() if lock else asked).first() if is_id(id) else None
+        if found is None:
+            raise UnknownItemError(f"the library has no item {id!r}; it may have been deleted")
+        return found
+
+    def _shown(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[Item]:
+        tags: dict[str, list[str]] = {row.id: [] for row in rows}
+        asked = sa.select(TAGS.c.item, TAGS.c.tag).where(TAGS.c.item.in_(tags)).order_by(TAGS.c.tag)
+        for own, tag in connection.execute(asked):
+            tags[own].append(tag)
+        return [
+            {name: row._mapping[name] for name in ("id", "kind", "title", "label", "cell", "sizes", "bytes", "sha256")}
+            | {"tags": tags[row.id], "created": f"{row.created.isoformat(timespec='microseconds')}Z"}
+            | {"missing": not self._file(row).is_file()}
+            for row in rows
+        ]
+
+    def _file(self, row: Row[Any]) -> Path:
+        return self.folder / f"{row.id}{row.suffix}"
+
+    def _ids(self) -> set[str]:
+        with self.database.reading() as connection:
+            return set(connection.scalars(sa.select(ITEMS.c.id)))
+
+
+def _count(connection: Connection, *fits: sa.ColumnElement[bool]) -> int:
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(ITEMS).where(*fits)) or 0)
+
+
+def _tag(connection: Connection, id: str, tags: Sequence[str]) -> None:
+    if tags:
+        connection.execute(TAGS.insert(), [{"item": id, "tag": tag} for tag in tags])

@@ -1,0 +1,186 @@
+"""Workers: a few processes that compute, a short waiting room before them, and a time limit that kills.
+
+The processes are our own rather than those of anyio's `to_process`: those are started within the first call (0.7 s for
+our imports) and dropped after five idle minutes, answer Ctrl-C in the terminal out of turn, throw away what is printed
+on stderr, run the server's main module once more, and go on computing when the server is killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import anyio
+from anyio import to_thread
+
+from .errors import BusyError, DiedError, TooLongError
+from .frames import pickled
+from .process import Process
+from .telling import Told
+
+R = TypeVar("R")
+#: A worker that occupies more bytes after a call is replaced: memory that was freed in pieces does not come back.
+MOST_IDLE_BYTES = 600_000_000
+
+
+def nothing() -> None:
+    """What is done before the first call where there is nothing to do."""
+
+
+class Workers:
+    """Computes in processes of its own. A context, or `start` and `stop`.
+
+    Args:
+        warm: a function of a module, which every process calls before its first call.
+        at_once: how many compute at the same time.
+        waiting: how many more may wait for their turn.
+        wait_seconds: how long one waits for its turn.
+        seconds: how long a computation may take. way: how more are allowed, for the message to who needs them.
+        memory: bytes that a process may allocate.
+    """
+
+    def __init__(
+        self,
+        warm: Callable[[], object] = nothing,
+        *,
+        at_once: int = 2,
+        waiting: int = 16,
+        wait_seconds: float = 5.0,
+        seconds: float = 10.0,
+        way: str = "",
+        memory: int = 4_000_000_000,
+    ) -> None:
+        self.warm, self.at_once, self.most_waiting = warm, at_once, waiting
+        self.wait_seconds, self.seconds, self.way, self.memory = wait_seconds, seconds, way, memory
+        self.waiting = 0
+        self._stopped = False
+        self._turns = anyio.Semaphore(at_once, fast_acquire=True)
+        self._idle: list[Process] = []
+        self._all: set[Process] = set()
+        # a thread waits for each call; some more, for those that still notice that their process was killed
+        self._threads = anyio.CapacityLimiter(4 * at_once + 4)
+
+    async def start(self) -> None:
+        """Start the processes; calls that come before they are warm wait for that."""
+        for _ in range(self.at_once):
+            self._idle.append(await self._new())
+
+    async def until_warm(self) -> None:
+        """Wait until the processes that nobody uses are warm. Raises DiedError."""
+        for process in list(self._idle):
+            await to_thread.run_sync(process.wait_ready, limiter=self._threads)
+
+    async def stop(self) -> None:
+        """End the processes, those that compute as well."""
+        self._stopped = True
+        for process in list(self._all):
+            await self._end(process)
+
+    async def __aenter__(self) -> Workers:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
+        await self.stop()
+
+    async def call(self, function: Callable[..., R], *args: Any, told: Told | None = None) -> R:
+        """What `function(*args)` returns, computed in a worker.
+
+        Where the task that waits is cancelled, the computation is killed.
+
+        Args:
+            function: of a module, so that it can be pickled.
+            args: that can be pickled.
+            told: hears how far it is, in another thread: see `tell`.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            BusyError: where too many wait, or this has waited too long.
+            TooLongError: where it took more than `seconds`, and was killed.
+            DiedError: where its process ended.
+            Exception: what the function raised.
+        """
+        call = pickled((function, args))
+        async with self._turn(), self._process() as process:
+            result: R = await self._answer(process, call, told)
+            return result
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """A turn to compute, in the order of asking. Raises BusyError."""
+        if self._turns.value == 0 and self.waiting >= self.most_waiting:
+            raise BusyError(f"{self.at_once} computations run and {self.waiting} wait; try again in a moment")
+        self.waiting += 1
+        try:
+            with anyio.move_on_after(self.wait_seconds) as patience:
+                await self._turns.acquire()
+        finally:
+            self.waiting -= 1
+        if patience.cancelled_caught:
+            raise BusyError(f"waited {self.wait_seconds:g} s for other computations; try again in a moment")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    @asynccontextmanager
+    async def _process(self) -> AsyncIterator[Process]:
+        """A process, one that has its imports if there is; afterwards it, or one in its place, is idle again."""
+        process = next((process for process in reversed(self._idle) if process.ready), self._idle[0])
+        self._idle.remove(process)
+        try:
+            if not process.alive:  # killed from outside while it was idle
+                process = await self._renewed(process)
+            await to_thread.run_sync(process.wait_ready, abandon_on_cancel=True, limiter=self._threads)
+            yield process
+        finally:
+            try:
+                if not self._stopped and (not process.alive or process.size > MOST_IDLE_BYTES):
+                    with anyio.CancelScope(shield=True):
+                        process = await self._renewed(process)
+            finally:  # where none could be started, the next call tries again
+                self._idle.append(process)
+
+    async def _answer(self, process: Process, call: bytes, told: Told | None) -> Any:
+        """The answer of a process, which is killed where nobody waits for it any longer."""
+        done = False
+        try:
+            with anyio.move_on_after(self.seconds):
+                answer = await to_thread.run_sync(
+                    process.call, call, told, abandon_on_cancel=True, limiter=self._threads
+                )
+                done = True
+                return answer
+        except DiedError:
+            raise
+        except Exception:  # of the function: the process goes on
+            done = True
+            raise
+        finally:
+            if not done:
+                with anyio.CancelScope(shield=True):
+                    await self._end(process)
+        raise TooLongError(
+            f"the computation took more than {self.seconds:g} s and was stopped; trace fewer steps, units or lines"
+            + (f", or {self.way}" if self.way else "")
+        )
+
+    async def _new(self) -> Process:
+        process = await to_thread.run_sync(Process, self.memory, self.warm, limiter=self._threads)
+        self._all.add(process)
+        return process
+
+    async def _end(self, process: Process) -> None:
+        process.kill()  # first, so that the threads that wait for it are free
+        await to_thread.run_sync(process.end, limiter=self._threads)
+        self._all.discard(process)
+
+    async def _renewed(self, process: Process) -> Process:
+        """Another process in the place of one, which ends; its imports go on in the background."""
+        await self._end(process)
+        return await self._new()

@@ -1,0 +1,189 @@
+"""What is read from a run is what the trace holds, and what a report says of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import MissingError, OptionError
+from lstm_trace.examples import examples
+from lstm_trace.runs import reading
+from lstm_trace.runs.errors import NoArrowError
+from lstm_trace.runs.reading import Look, Part
+
+from ..support.kept_runs import Kept
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def stepped(kept: Kept, run: Any, t: int = 0, look: Look | None = None, unit: int | None = None, live: int = 64) -> Any:
+    return json.loads(reading.step(kept.path(run), None, None, t, 0, unit, live, look or Look()))
+
+
+def test_values_are_those_of_the_trace(kept: Kept) -> None:
+    run = kept.make(example="batch")
+    path, trace = kept.path(run), lt.load(kept.path(run))
+    found = json.loads(reading.values(path, Part(("c_t",), t="1:3", unit="0", batch=1), 10_000))
+    (line,) = found["values"]
+    assert (line["scope"], line["t"], line["b"], line["unit"]) == ("0/forward", [1, 2], [1], [0])
+    np.testing.assert_array_equal(line["values"], trace["c_t"][1:3, 1:2, 0:1])
+    everything = json.loads(reading.values(path, Part(), 10_000))
+    assert everything["left_out"] == 0
+    assert sum(np.size(one["values"]) for one in everything["values"]) == run["numbers"]
+
+
+def test_what_does_not_fit_is_counted(kept: Kept) -> None:
+    run = kept.make(example="three-steps")
+    found = json.loads(reading.values(kept.path(run), Part(("c_t", "h_t")), 7))
+    assert [(one["line"], one["t"]) for one in found["values"]] == [("c_t", [0, 1, 2]), ("h_t", [])]
+    assert found["left_out"] == 6
+
+
+@pytest.mark.parametrize(
+    ("part", "kind", "said"),
+    [
+        (Part(("c_tt",)), MissingError, "the trace has no 'c_tt'; did you mean 'c_t'"),
+        (Part(("W_xi",)), MissingError, "W_xi is no line that was recorded"),
+        (Part(t="3"), MissingError, "t 3 is not there: 0 to 2 are"),
+        (Part(unit="2:4"), MissingError, "unit 2:4 is not there: 0 to 1 are"),
+        (Part(t="x"), OptionError, "expected a number or A:B, found 'x'"),
+        (Part(batch=1), MissingError, "no batch row 1"),
+        (Part(layer=1), MissingError, "no layer 1"),
+    ],
+)
+def test_what_is_not_there_is_said(kept: Kept, part: Part, kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=re.escape(said)):
+        reading.values(kept.path(kept.make(example="three-steps")), part, 10_000)
+
+
+def test_numbers_that_are_none_are_words(kept: Kept) -> None:
+    problem = {"cell": {"equations": "h_t = exp(x_t) - exp(x_t)\noutput: h_t"}, "weights": {}, "x": [[1000.0], [0.0]]}
+    run = kept.make(problem=problem)
+    found = json.loads(reading.values(kept.path(run), Part(), 100), parse_constant=pytest.fail)
+    assert found["values"][0]["values"] == [[["Infinity"]], [[1.0]]]
+    assert stepped(kept, run)["lines"][1]["values"] == ["NaN"]
+
+
+def test_a_table_of_arrow_has_every_value(kept: Kept) -> None:
+    pa = pytest.importorskip("pyarrow")
+    run = kept.make(example="three-steps")
+    trace = lt.load(kept.path(run))
+    stream = reading.table(kept.path(run), Part(("c_t",), t="1:"))
+    table = pa.ipc.open_stream(io.BytesIO(stream)).read_all().to_pandas()
+    assert [*table.columns] == ["layer", "direction", "t", "batch", "valid", "line", "op", "unit", "value"]
+    np.testing.assert_array_equal(table["value"], trace["c_t"][1:].ravel())
+    assert [*table["t"]] == [1, 1, 2, 2]
+
+
+def test_without_pyarrow_it_is_said_what_to_do(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(NoArrowError, match="pyarrow"):
+        reading.table(kept.path(kept.make(example="q22")), Part())
+
+
+def test_premises_with_their_values(kept: Kept) -> None:
+    path = kept.path(kept.make(example="q22"))
+    found = {one["address"]: one for one in json.loads(reading.premises(path, None, 10_000))["premises"]}
+    assert found["0/forward/W_xi"]["values"] == [[-1.0, 0.0, 0.2], [-1.0, 0.0, -0.2]]
+    assert found["x"]["values"] == [[1.0, 2.0, 3.0]]
+    assert found["0/forward/h0"]["values"] == [0.0, 0.0]
+    one = {one["address"]: one for one in json.loads(reading.premises(path, 1, 10_000))["premises"]}["0/forward/W_xi"]
+    assert (one["row"], one["values"]) == (1, [[-1.0, 0.0, -0.2]])
+    small = {one["address"]: one for one in json.loads(reading.premises(path, None, 2))["premises"]}
+    assert small["0/forward/W_xi"]["values"] == [[-1.0, 0.0, 0.2]]
+    assert small["x"]["values"] is None
+
+
+def test_a_step_has_the_numbers_of_the_trace(kept: Kept) -> None:
+    run = kept.make(example="three-steps")
+    trace = lt.load(kept.path(run))
+    for t in range(3):
+        found = stepped(kept, run, t)
+        assert {line["name"]: line["values"] for line in found["lines"]} == {
+            n: a[t, 0].tolist() for n, a in trace.items()
+        }
+        before = trace["c_t"][t - 1, 0] if t else [0.0, 0.0]
+        np.testing.assert_array_equal(found["states"]["c_prev"], before)
+        np.testing.assert_array_equal(found["x"], trace.x[t, 0] if trace.x is not None else ())
+        shown = [float(text.replace("−", "-")) for text in found["texts"]["c_t"].split(", ")]
+        np.testing.assert_allclose(shown, trace["c_t"][t, 0], atol=5e-4)
+    assert stepped(kept, run, -1)["t"] == 2
+    with pytest.raises(MissingError, match="t 3 is not there"):
+        stepped(kept, run, 3)
+
+
+def test_a_step_is_said_as_in_a_report(kept: Kept) -> None:
+    run = kept.make(example="three-steps")
+    report = lt.load(kept.path(run)).report("text", language="de", steps=1, digits=3, count_from=1, width=4000)
+    found = stepped(kept, run, 1, Look("de", digits=3, count_from=1))
+    assert len(found["in_words"]) >= 4
+    for sentence in found["in_words"]:
+        assert sentence in report
+    assert "Schritt t = 2" in found["caption"]
+
+
+def test_how_numbers_are_shown(kept: Kept) -> None:
+    run = kept.make(example="three-steps")
+    assert stepped(kept, run, look=Look(digits=1))["texts"]["c_t"] == "0.8, 0.0"
+    with pytest.raises(OptionError, match="there is no notation 'torch'"):
+        stepped(kept, run, look=Look(notation="torch"))
+    with pytest.raises(OptionError, match="there is no language 'xx'"):
+        stepped(kept, run, look=Look("xx"))
+
+
+def test_of_a_wide_line_some_units_are_shown(kept: Kept) -> None:
+    run = kept.make(example="three-steps")
+    assert stepped(kept, run, live=1)["lines"][0]["units"] == [0]
+    one = stepped(kept, run, live=1, unit=1)["lines"][0]
+    trace = lt.load(kept.path(run))
+    assert (one["units"], one["values"]) == ([1], [trace[one["name"]][0, 0, 1]])
+
+
+def test_a_picture_is_a_tree_with_a_place_for_each_value(kept: Kept) -> None:
+    run = kept.make(example="three-steps")
+    found = json.loads(reading.picture(kept.path(run), None, None, Look()))
+    tree = ElementTree.fromstring(found["svg"])  # noqa: S314 - our own
+    assert tree.tag == f"{SVG}svg"
+    assert "<style" not in found["svg"]
+    assert " style=" not in found["svg"]
+    texts = stepped(kept, run)["texts"]
+    places = {
+        group.get("data-spot"): group.find(f"{SVG}text")
+        for group in tree.iter(f"{SVG}g")
+        if group.get("class") == "tip"
+    }
+    assert texts.keys() <= places.keys()
+    assert {spot["key"] for spot in found["spots"] if spot["kind"] != "sink"} == places.keys()
+    for key, text in places.items():
+        assert text is not None, key
+        assert (text.get("class") or "").startswith("value")
+    assert f'viewBox="0 0 {found["width"]:.0f} {found["height"]:.0f}"' in found["svg"]
+
+
+def test_an_edit_leaves_the_picture_as_it_is(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = kept.make(example="three-steps")
+    picture = reading.picture(kept.path(run), None, None, Look())
+    monkeypatch.setattr("lstm_trace.report.diagram.placement.order", lambda *_: pytest.fail("placed again"))
+    for value in (-2.5, 0.123456, 30.0):
+        assert reading.picture(kept.path(kept.edit(run, {"W_xc[0,0]": value})), None, None, Look()) == picture
+
+
+def test_every_example_is_drawn_and_said_in_every_notation_it_has(kept: Kept) -> None:
+    for name in examples():
+        run = kept.make(example=name)
+        for notation in ("exercise", "joined", "pytorch", "keras"):
+            try:
+                found = stepped(kept, run, look=Look("en", notation))
+            except OptionError:
+                continue
+            picture = json.loads(reading.picture(kept.path(run), None, None, Look("en", notation)))
+            assert found["texts"].keys() <= {spot["key"] for spot in picture["spots"]}
+            ElementTree.fromstring(picture["svg"])  # noqa: S314

@@ -1,0 +1,234 @@
+"""A spec to a run: what it holds, that it is the same again, and what is refused before it is made."""
+
+from __future__ import annotations
+
+import copy
+import json
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import lstm_trace as lt
+from lstm_trace.errors import CellError, FileError, LstmTraceError, MissingError, OptionError, TooLargeError
+from lstm_trace.examples import examples, text
+from lstm_trace.runs import running
+from lstm_trace.runs.errors import NotJsonError
+from lstm_trace.runs.kept import Bounds
+
+from ..support.kept_runs import BOUNDS, Kept
+
+FLOATS = st.floats(-3, 3, allow_nan=False).map(lambda value: round(value, 3))
+
+
+def q22() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(text("q22"))
+    return found
+
+
+def loaded(kept: Kept, run: Any) -> lt.Trace:
+    return lt.load(kept.path(run))
+
+
+def test_the_run_of_an_example_is_that_of_the_command_line(kept: Kept) -> None:
+    for name in examples():
+        run = kept.make(example=name)
+        here, there = loaded(kept, run), lt.run(yaml.safe_load(text(name)))
+        assert run["title"] == there.header.title
+        assert run["asked"] == [str(address) for address in there.asked()]
+        assert run["numbers"] == sum(a.size for lines in there.lines.values() for a in lines.values())
+        for scope, lines in there.lines.items():
+            for line, values in lines.items():
+                np.testing.assert_array_equal(here.lines[scope][line], values)
+
+
+def test_the_same_spec_is_the_same_run(kept: Kept) -> None:
+    first = running.make(b'{"example": "q22"}', str(kept.folder), BOUNDS)
+    again = running.make(json.dumps({"problem": q22()}).encode(), str(kept.folder), BOUNDS)
+    assert (first.new, again.new, first.id) == (True, False, again.id)
+    assert first.reply == again.reply == running.reply(kept.path({"id": first.id}))
+    other = kept.make(problem=q22() | {"x": [1.0, 2.0, 3.5]})
+    assert other["id"] != first.id
+
+
+def test_the_spec_of_a_run_makes_it_again(kept: Kept, tmp_path: Path) -> None:
+    one = kept.edit(kept.make(example="three-steps"), {"W_xi[0,0]": 0.5, "x": [[1, 0], [0, 0], [2, 1], [1, 1]]})
+    run = kept.edit(one, {"W_xi[0,0]": -1.5, "c0[1]": 2.0})
+    (tmp_path / "elsewhere").mkdir()
+    there = Kept(tmp_path / "elsewhere")
+    again = there.make(**kept.spec(run))
+    assert again["id"] == run["id"]
+    assert lt.diff(loaded(kept, run), loaded(there, again)).to_frame()["max_abs"].max() == 0
+    assert [edit["address"] for edit in kept.spec(run)["edits"]] == ["x", "W_xi[0,0]", "c0[1]"]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    edits=st.lists(
+        st.tuples(st.sampled_from(["i", "f", "c", "o"]), st.integers(0, 1), st.integers(0, 2), FLOATS), max_size=4
+    ),
+    h0=st.lists(FLOATS, min_size=2, max_size=2),
+)
+def test_an_edited_run_is_that_of_the_edited_problem(kept: Kept, edits: list[Any], h0: list[float]) -> None:
+    problem, changes = q22(), {f"h0[{k}]": value for k, value in enumerate(h0)}
+    problem["h0"] = h0
+    for gate, j, k, value in edits:
+        problem["weights"][f"W_x{gate}"][j][k] = value
+        changes[f"0/forward/W_x{gate}[{j},{k}]"] = value
+    run = kept.edit(kept.make(example="q22"), changes)
+    trace = lt.run(problem)
+    for line, values in trace.lines["0/forward"].items():
+        np.testing.assert_array_equal(loaded(kept, run)[line], values)
+    before = lt.run(q22())
+    moved = {line for line, values in trace.lines["0/forward"].items() if not np.array_equal(values, before[line])}
+    assert {change["line"] for change in run["changed"]} == moved
+    for change in run["changed"]:
+        line = change["line"]
+        assert change["largest"] == np.abs(trace[line] - before[line]).max()
+        assert abs(trace[line] - before[line])[change["t"], change["b"], change["unit"]] == change["largest"]
+
+
+def test_edits_after_each_other_are_those_at_once(kept: Kept) -> None:
+    run = kept.make(example="three-steps")
+    steps = kept.edit(kept.edit(run, {"b_f[0]": 2.0}), {"W_hi[1,0]": -0.5})
+    once = kept.edit(run, {"b_f[0]": 2.0, "W_hi[1,0]": -0.5})
+    assert steps["id"] == once["id"]
+    assert kept.edit(steps, {"b_f[0]": 0.25})["id"] == kept.edit(run, {"W_hi[1,0]": -0.5, "b_f[0]": 0.25})["id"]
+    assert once["parent"] == run["id"]
+
+
+def test_another_arithmetic_and_back(kept: Kept) -> None:
+    run = kept.edit(kept.make(example="three-steps"), {"b_f[0]": 0.123})
+    by_hand = kept.edit(run, arithmetic="by-hand-2")
+    found = loaded(kept, by_hand)
+    np.testing.assert_array_equal(found["i_t"], found["i_t"].round(2))
+    assert by_hand["arithmetic"] == "by-hand-2"
+    whole = kept.edit(by_hand, {"b_f[1]": 0.5}, arithmetic=None)
+    assert whole["id"] == kept.edit(run, {"b_f[1]": 0.5})["id"]
+    both = kept.edit(by_hand, {"b_f[1]": 0.5})
+    assert both["arithmetic"] == "by-hand-2"
+    assert kept.make(**kept.spec(both))["id"] == both["id"]
+
+
+def test_other_equations_with_a_weight_of_their_own(kept: Kept) -> None:
+    run = kept.make(problem={"weights": {"W_xi": [[0.5]], "W_hi": [[0.25]]}, "x": [[1.0], [2.0]], "ask": ["z_i"],
+                             "given": {"h_t": [0.0]}})  # fmt: skip
+    lines = "a_t = tanh(W_xi @ x_t + v)\noutput: a_t"
+    with pytest.raises(MissingError, match="needs v"):
+        kept.edit(run, equations=lines)
+    other = kept.edit(run, {"v": [0.5]}, equations=lines)
+    np.testing.assert_allclose(loaded(kept, other)["a_t"].ravel(), np.tanh([1.0, 1.5]), rtol=1e-15)
+    assert other["cell"]["kind"] == "equations"
+    back = kept.edit(other, equations=None)
+    assert (back["id"], "edits" in kept.spec(back)) == (run["id"], False)  # it has no v
+    with pytest.raises(MissingError, match="reads the weight 'w'"):
+        kept.edit(other, {"w": [0.5]}, equations=None)
+
+
+def test_wrong_equations_have_a_caret(kept: Kept) -> None:
+    with pytest.raises(CellError, match=r"\n.*\^"):
+        kept.edit(kept.make(example="q22"), equations="h_t = tanhh(x_t)\noutput: h_t")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "said"),
+    [
+        (b"{}", OptionError, "expected one of problem, example, item, model; found none"),
+        (b'{"example": "q22", "problem": {"x": [1]}}', OptionError, "found problem and example"),
+        (b'{"example": "q23"}', MissingError, "did you mean 'q"),
+        (b'{"example": "q22", "x": [NaN]}', NotJsonError, 'write "NaN", in quotes'),
+        (b'{"example": "q22", "example": "q21"}', NotJsonError, "duplicate key 'example'"),
+        (b'{"example": "q22"', NotJsonError, "is it cut off"),
+        (b"\xff", NotJsonError, "not UTF-8"),
+        (b"[]", FileError, "expected a mapping"),
+        (b'{"example": "q22", "exampel": 1}', FileError, "unknown key 'exampel'"),
+        (b'{"example": 22}', FileError, "example: expected text, found 22"),
+        (b'{"problem": {"weights": {"W_xi": [[1], [1, 2]]}}}', FileError, "problem.weights.W_xi"),
+        (b'{"example": "q22", "edits": [{"address": "W_xi[9,9]", "value": 1}]}', MissingError, r"there is no \[9,9\]"),
+        (b'{"example": "q22", "edits": [{"address": "i_t[0]", "value": 1}]}', MissingError, "only premises"),
+        (b'{"example": "q22", "arithmetic": "by-foot-4"}', LstmTraceError, "by-foot-4"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(kept: Kept, body: bytes, kind: type[LstmTraceError], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        running.make(body, str(kept.folder), BOUNDS)
+    assert list(kept.folder.iterdir()) == []
+
+
+def test_a_run_that_is_too_large_is_not_begun(
+    bounded: Callable[[Bounds], Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = bounded(BOUNDS._replace(values=42))
+    run = kept.make(example="q22")  # exactly so many
+    with pytest.raises(TooLargeError, match="would hold"):
+        kept.edit(run, equations="\n".join(f"a_{k} = W_xi @ x_t + {k}" for k in range(50)) + "\noutput: a_1")
+    monkeypatch.setattr(lt.Model, "run", lambda *_, **__: pytest.fail("it was run"))
+    with pytest.raises(TooLargeError, match=r"would hold 84 values.*at most 42.*values_per_run"):
+        kept.make(problem=q22() | {"x": [[1.0, 2.0, 3.0]] * 2})
+    with pytest.raises(TooLargeError, match="would hold 84 values"):
+        kept.edit(run, {"x": [[1.0, 2.0, 3.0]] * 2})
+
+
+def test_a_small_body_takes_little_memory(kept: Kept) -> None:
+    line = {"weights": {}, "cell": {"equations": "input: g_t\nh_t = g_t + x_t\noutput: h_t"}}
+    problem = {**line, "x": [[0]] * 200_000, "given": {"g_t": [0.0] * 2_000}}
+    body = json.dumps({"problem": problem}).encode()
+    tracemalloc.start()
+    with pytest.raises(TooLargeError, match="400,000,000 values"):
+        running.make(body, str(kept.folder), BOUNDS)
+    assert tracemalloc.get_traced_memory()[1] < 200_000_000
+    tracemalloc.stop()
+
+
+def test_an_item_of_the_library(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> None:
+    files = tmp_path_factory.mktemp("files")
+    weights = {f"W_{a}{gate}": np.full((1, 1), 0.5) for a in "xh" for gate in "ifco"}
+    np.savez(files / "0123.npz", **weights)  # type: ignore[arg-type]  # numpy: of its own keyword
+    lt.run(q22()).save(files / "4567.safetensors")
+    (files / "89ab.yaml").write_text(text("q22"))
+    model = running.Item("m", str(files / "0123.npz"), "1" * 64, "mine.npz")
+    trace = running.Item("t", str(files / "4567.safetensors"), "2" * 64, "kept.safetensors")
+    problem = running.Item("p", str(files / "89ab.yaml"), "3" * 64, "q22.yaml")
+    assert running.make(b'{"model": "m", "x": [[1], [2]]}', str(kept.folder), BOUNDS).wanted == "m"
+    run = kept.make(model, model="m", x=[[1.0], [2.0]])
+    np.testing.assert_array_equal(loaded(kept, run)["h_t"], lt.run(weights, [[1.0], [2.0]])["h_t"])
+    for item in (trace, problem):
+        np.testing.assert_array_equal(loaded(kept, kept.make(item, item=item.id))["h_t"], lt.run(q22())["h_t"])
+    again = kept.make(model._replace(sha256="4" * 64), model="m", x=[[1.0], [2.0]])
+    assert again["id"] != run["id"]  # another file under that id
+    with pytest.raises(LstmTraceError) as error:
+        kept.make(model, model="m")
+    assert "0123" not in str(error.value)
+    with pytest.raises(OptionError, match=r"kept\.safetensors: a trace has its own x"):
+        kept.make(trace, item="t", x=[1.0])
+    edits = json.dumps({"arithmetic": "float16"}).encode()
+    assert running.edit(edits, kept.path(run), BOUNDS).wanted == "m"
+    changed = running.edit(
+        json.dumps({"edits": [{"address": "W_xi[0,0]", "value": 1}]}).encode(), kept.path(run), BOUNDS
+    )
+    assert changed.new  # from the trace of its parent, without the item
+
+
+def test_what_is_said_of_a_run(kept: Kept) -> None:
+    run = kept.make(example="readout")
+    premises = {premise["address"]: premise for premise in run["premises"]}
+    assert premises["x"]["kind"] == "input"
+    assert premises["0/forward/W_xi"]["gate"] == "i"
+    assert premises["0/forward/W_hc"]["gate"] == "c"
+    assert premises["0/forward/c0"]["kind"] == "initial"
+    (stage,) = run["stages"]
+    lines = {line["name"]: line for line in stage["lines"]}
+    assert [name for name, line in lines.items() if line["gate"]] == ["i_t", "f_t", "o_t"]
+    assert lines["W_xi @ x_t"] == {"name": "W_xi @ x_t", "op": "matvec", "width": 2, "assigned": False,
+                                   "symbol": "W_xi x_t", "gate": False, "axis": "h"}  # fmt: skip
+    assert stage["states"] == {"h_prev": "h_t", "c_prev": "c_t"}
+    assert loaded(kept, run).locate(run["target"]).unit == (0,)
+    assert run["live"]
+    wide = copy.deepcopy(BOUNDS)._replace(live=1)
+    assert not Kept(kept.folder / ".." / kept.folder.name, wide).make(example="q21", edits=[])["live"]
