@@ -109,7 +109,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
           <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
         <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
-          <${StepTable} state=${state} at=${at} stage=${seen} ...${marks} settings=${settings} count=${count} pick=${pick} said=${said} />
+          <${StepTable} state=${state} at=${at} stage=${seen} ...${marks} digits=${view.data?.digits ?? undefined} count=${count} pick=${pick} said=${said} />
         </section>
         <${Equations} session=${session} state=${state} stage=${stage} said=${said} />
       </div>

@@ -81,7 +81,9 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
   };
   const keyed = (event) => {
     if (typed !== null || event.altKey) return;
-    const [r, c] = here;
+    // the cell that has the focus, which somebody may have put there without keys or pointer: a screen reader does
+    const [r, c] = event.target.dataset.place?.split(",").map(Number) ?? here;
+    setAt([r, c]);
     const copies = (event.ctrlKey || event.metaKey) && event.key === "c";
     if (copies) { navigator.clipboard?.writeText(full(cell(r, c).value).replace("−", "-")); return; }
     if (event.ctrlKey || event.metaKey) return;
