@@ -88,10 +88,10 @@ class Jobs:
         await self._tasks.__aenter__()
         return self
 
-    async def __aexit__(self, *exception: Any) -> None:
-        """Cancel what still runs."""
+    async def __aexit__(self, *exception: object) -> None:
+        """Cancel what still runs. What was raised within goes on as it is: the group of tasks, told, would wrap it."""
         self._tasks.cancel_scope.cancel()
-        await self._tasks.__aexit__(*exception)
+        await self._tasks.__aexit__(None, None, None)
 
     async def reply(
         self,
