@@ -181,6 +181,13 @@ def test_a_token_from_the_environment_is_in_the_address(tmp_path: Path, monkeypa
     assert TOKEN not in (tmp_path / "serve.log").read_text()
 
 
+def test_the_address_of_a_token_of_openssl_opens(tmp_path: Path) -> None:
+    """`openssl rand -base64` has + and /, and + in an address is a space."""
+    with serving(tmp_path, "--token", "ab+cd/ef+gh/ij+kl==") as server:
+        head = f"GET {server.opened.removeprefix(server.url)} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        assert exchanged(server, head.encode())[9:12] == b"303"
+
+
 def test_six(tmp_path: Path) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
