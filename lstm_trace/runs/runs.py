@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from anyio import to_thread
 
@@ -15,6 +17,9 @@ from . import running
 from .errors import DroppedRunError, UnknownRunError
 from .kept import Bounds, gone, is_there
 
+R = TypeVar("R")
+#: How often a run is made again for one request: others may push it out each time.
+TRIES = 5
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -54,6 +59,24 @@ class Runs:
             await self._made(running.remake, b"", str(self.folder / f"{run}.safetensors"), None)
             return str(self.path(run))
 
+    async def using(self, runs: Iterable[str], read: Callable[[Mapping[str, str]], Awaitable[R]]) -> R:
+        """What is read of kept runs; again where the runs of other requests push one out before it is read.
+
+        Args:
+            runs: their ids.
+            read: called with the path of each trace by its id; may raise DroppedRunError.
+
+        Returns:
+            What `read` returns.
+
+        Raises:
+            LstmTraceError: as `ready` and `read`.
+        """
+        for _ in range(TRIES - 1):
+            with suppress(DroppedRunError):
+                return await read({run: await self.ready(run) for run in runs})
+        return await read({run: await self.ready(run) for run in runs})
+
     async def make(self, body: bytes, told: Told | None = None) -> running.Made:
         """The run of a spec. Raises LstmTraceError.
 
@@ -65,7 +88,11 @@ class Runs:
 
     async def edit(self, run: str, body: bytes, told: Told | None = None) -> running.Made:
         """A run with changes; arguments and errors are those of `make`, for its id those of `ready`."""
-        return await self._made(running.edit, body, await self.ready(run), told)
+
+        async def edited(paths: Mapping[str, str]) -> running.Made:
+            return await self._made(running.edit, body, paths[run], told)
+
+        return await self.using([run], edited)
 
     async def _made(
         self, function: Callable[..., running.Made], body: bytes, place: str, told: Told | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +120,27 @@ async def test_a_model_of_the_library(runs: Runs) -> None:
         await runs.make(json.dumps({**spec, "model": "m2"}).encode())
     with pytest.raises(MissingError, match=r"mine\.npz"):  # an LSTM needs more weights than it has
         await runs.make(json.dumps(spec).encode())
+
+
+async def test_a_run_that_is_dropped_before_it_is_read_is_made_again(tmp_path: Path) -> None:
+    """Another request may push it out between its making and its reading."""
+    runs = Runs(tmp_path / "runs", BOUNDS, Here(), Files(tmp_path))
+    made = await runs.make(b'{"example": "q22"}')
+    lost: list[Path] = []
+
+    async def read(paths: Mapping[str, str]) -> bytes:
+        path = Path(paths[made.id])
+        if len(lost) < 3:
+            lost.append(path)
+            path.unlink()
+            raise DroppedRunError("gone")
+        return path.read_bytes()
+
+    assert await runs.using([made.id], read) == runs.path(made.id).read_bytes()
+    assert len(lost) == 3
+
+    async def never(paths: Mapping[str, str]) -> bytes:
+        raise DroppedRunError("gone")
+
+    with pytest.raises(DroppedRunError):
+        await runs.using([made.id], never)

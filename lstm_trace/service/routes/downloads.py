@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 from urllib.parse import quote
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import FileResponse
 
 from ...runs import printing
 from ...runs.asked import ReportOptions
+from ...runs.kept import gone
 from ..held import Service
 from ..json_body import JsonRoute
+from ..sent_file import sent_file
 
 router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRoute)
 
@@ -21,9 +24,22 @@ router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRo
 async def download(service: Service, id: str, file: str, options: Annotated[ReportOptions, Query()]) -> Response:
     """A file of a run, under a name made from its title; `/choices` lists them. The options are those of reports."""
     given = options.model_dump(exclude_none=True)
-    content, name = await service.workers.call(printing.download, await service.runs.ready(id), file, given)
+
+    async def read(paths: Mapping[str, str]) -> tuple[bytes | BinaryIO, str]:
+        content, name = await service.workers.call(printing.download, paths[id], file, given)
+        return (await to_thread.run_sync(_opened, content) if isinstance(content, Path) else content), name
+
+    content, name = await service.runs.using([id], read)
     media = printing.MEDIA[Path(file).suffix]
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-    if isinstance(content, Path):
-        return FileResponse(content, headers=headers, media_type=media)
-    return Response(content, headers=headers, media_type=media)
+    if isinstance(content, bytes):
+        return Response(content, headers=headers, media_type=media)
+    return sent_file(content, media, headers)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The trace of a run. Raises DroppedRunError."""
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise gone(path.stem) from None
