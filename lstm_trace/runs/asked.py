@@ -35,7 +35,9 @@ class Edits(Body):
 
     edits: list[Edit] = Field(default_factory=list)
     equations: str | None = Field(None, description="the cell's equations instead; null: those of the source")
-    arithmetic: str | None = Field(None, description="by-hand-4, float16, q4.12, …; null: that of the source")
+    arithmetic: str | None = Field(
+        None, description="by-hand-4, float16, q4.12, …; float64: none; null: that of the source"
+    )
 
 
 class Spec(Edits):

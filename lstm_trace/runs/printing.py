@@ -133,14 +133,12 @@ def _saved(trace: Trace, _: Options) -> bytes:
 
 def _program(trace: Trace, _: Options) -> bytes:
     """A program that makes the run again and prints what was asked for."""
-    found = trace.header.arithmetic
     text = pformat(problem(trace), width=110, sort_dicts=False, compact=True).replace("\n", "\n" + " " * 10)
-    more = "" if found is None else f", arithmetic={found!r}"
     return (
         '"""Makes a run of lstm-trace again, and prints the values that were asked for."""\n\n'
         "import lstm_trace as lt\n\n"
         f"problem = {text}\n\n"
-        f"trace = lt.run(problem{more})\n"
+        f"trace = lt.run(problem)\n"
         "for address in trace.asked():\n"
         "    values = trace.at(address.layer, address.direction, address.t)[address.line]\n"
         "    print(address, values.tolist())\n"

@@ -62,6 +62,15 @@ def test_every_file_is_what_its_suffix_says(kept: Kept, run: Any, file: str, tmp
         assert len(found) > 500
 
 
+def test_the_problem_has_the_arithmetic_of_the_run(kept: Kept, run: Any, tmp_path: Path) -> None:
+    by_hand = kept.edit(run, arithmetic="by-hand-3")
+    (tmp_path / "problem.yaml").write_bytes(content(kept, by_hand, "problem.yaml"))
+    trace = lt.run(tmp_path / "problem.yaml")
+    assert trace.header.arithmetic == "by-hand-3"
+    for line, values in lt.load(kept.path(by_hand)).items():
+        np.testing.assert_array_equal(trace[line], values)
+
+
 def test_the_program_makes_the_run_again(kept: Kept, run: Any, tmp_path: Path) -> None:
     by_hand = kept.edit(run, arithmetic="by-hand-3")
     for one in (run, by_hand):
