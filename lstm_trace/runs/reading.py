@@ -154,7 +154,8 @@ def step(
     trace = looked_at(opened(path), look)
     stage = place(trace, layer, direction)
     t = span(str(t), "t", trace.span).start
-    at, scope, values = trace.index(t), stage.scope, Values(trace, replace(style(trace, look), digits=_digits(look)))
+    shown = style(trace, look)
+    at, scope, values = trace.index(t), stage.scope, Values(trace, replace(shown, digits=_digits(look)))
     _rows(trace, batch)
 
     def read(name: str) -> Any:
@@ -176,6 +177,7 @@ def step(
             "t": t,
             "b": batch,
             "scope": scope,
+            "digits": shown.digits,
             "lines": lines,
             "states": {name: read(name) for name in stage.states},
             "inputs": {name: read(name) for name in stage.inputs},

@@ -64,17 +64,17 @@ function Formula({ formula, pick, label }) {
   </span>`;
 }
 
-/** How a number is computed: its equation, and the same with numbers down to its value. */
+/** How a number is computed: its equation, with numbers down to its value, and with what only has an expression written out. */
 function Chain({ at, pick, said }) {
-  const part = (formula, label, before) => html`<span class="part"><span class="relation">${before}</span><${Formula} formula=${formula} pick=${pick} label=${said(label)} /></span>`;
+  const row = (formula, label, relation) => html`<p class="numbers">
+    <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} />
+    <span class="part"><span class="relation">=</span><${Formula} formula=${formula} pick=${pick} label=${said(label)} /></span>
+    <span class="part result"><span class="relation">${relation}</span><b class="number">${minus(at.shown)}</b></span></p>`;
   return html`<h3>${said("bench.equation")}</h3>
     <div class="chain" id="chain">
       <${Formula} formula=${at.equation} pick=${pick} label=${said("bench.equation")} />
-      ${at.substituted && html`<p class="numbers">
-        <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} />
-        ${part(at.substituted, "bench.substituted", "=")}
-        ${at.written_out && part(at.written_out, "bench.written_out", "=")}
-        <span class="part result"><span class="relation">${at.relation}</span><b class="number">${minus(at.shown)}</b></span></p>`}
+      ${at.substituted && row(at.substituted, "bench.substituted", at.relation)}
+      ${at.written_out && row(at.written_out, "bench.written_out", at.written_out_relation)}
     </div>`;
 }
 

@@ -57,9 +57,8 @@ function Cell({ address, name, unit, now, was, kept, state, digits, pick, stop, 
   </td>`;
 }
 
-export function StepTable({ state, at, stage, values, before, pinned, settings, count, pick, said }) {
+export function StepTable({ state, at, stage, values, before, pinned, digits, count, pick, said }) {
   const { run, t, b } = at;
-  const digits = settings.digits === "" ? 4 : Number(settings.digits);
   // of a large cell the step has one unit of each line; the states, which it has in full, are shown at that unit too
   const shown = run.live ? [...values.values()] : stage.lines.map((line) => values.get(line.name) ?? new Map());
   const units = [...new Set(shown.flatMap((line) => [...line.keys()]))].sort((one, two) => one - two);
@@ -76,8 +75,9 @@ export function StepTable({ state, at, stage, values, before, pinned, settings, 
   const current = values.has(row) ? row : names[0];
   const keyed = (event) => {
     const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const column = [...(event.target.closest("tr")?.querySelectorAll("td") ?? [])].indexOf(event.target.closest("td"));
-    const next = names[names.indexOf(current) + way];
+    const here = event.target.closest("tr"); // not the row of the last drawing: keys may be faster
+    const column = [...(here?.querySelectorAll("td") ?? [])].indexOf(event.target.closest("td"));
+    const next = names[names.indexOf(here?.dataset.line) + way];
     if (!way || column < 0) return;
     event.preventDefault();
     if (next === undefined) return;
