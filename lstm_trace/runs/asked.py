@@ -71,8 +71,9 @@ class Question(Body):
 
 
 class ReportOptions(BaseModel):
-    """The options of a report, of the same names; None leaves one as it is by default."""
+    """The options of a report; None leaves one as it is by default. Other files read some of them."""
 
+    title: str | None = Field(None, max_length=400)
     language: str | None = None
     notation: str | None = None
     detail: str | None = None
