@@ -82,3 +82,54 @@ def test_an_input_that_is_looked_at_goes_along_with_the_steps(page: Page) -> Non
     page.locator('.copy code:text-is("2/0/x_t[0]")').wait_for()
     assert shown_step(page) == "t = 3"
     assert cell(page, "2/0/x_t[0]").get_attribute("aria-selected") == "true"
+
+
+def test_equations_that_cannot_be_run_stay_to_be_put_right(page: Page) -> None:
+    page.watched.expected.append("422")  # type: ignore[attr-defined]
+    page.locator("#equations summary").click()
+    field = page.locator("#equations-text")
+    assert "not been changed" in page.locator("#apply-why").inner_text()
+    text = field.input_value()
+    wrong = text.replace("W_xi @ x_t", "W_xi*x_t")
+    field.fill(wrong)
+    page.locator("#equations-good").wait_for()
+    page.click("#apply")
+    page.locator("#equations-failed").wait_for()
+    assert field.input_value() == wrong
+    said = page.locator("#equations-failed").inner_text().splitlines()
+    assert "W_xi has shape (2, 2)" in said[0]
+    assert said[-2:] == ["    z_i = W_xi*x_t + W_hi @ h_prev + b_i", "          ^^^^^^^^"]
+    field.fill(wrong.replace("W_xi*x_t", "W_xi @ x_t + b_i"))  # put right, it runs
+    page.locator("#equations-good").wait_for()
+    page.click("#apply")
+    page.locator("#first-equations").wait_for()
+    settled(page)
+    page.click("#undo")
+    page.locator("#first-equations").wait_for(state="detached")
+    assert field.input_value() == text
+
+
+def test_a_new_name_is_a_weight_with_a_shape_or_a_slip(page: Page) -> None:
+    page.locator("#equations summary").click()
+    field = page.locator("#equations-text")
+    text = field.input_value()
+    field.fill(text.replace("c_t = f_t * c_prev", "c_t = f_T * c_prev"))
+    meant = page.locator("#missing .meant")
+    meant.wait_for()
+    assert meant.inner_text() == "Did you mean f_t?"
+    meant.click()
+    assert field.input_value() == text
+    page.locator("#missing").wait_for(state="detached")
+    field.fill(text.replace("+ b_f", "+ b_f + b_q"))  # a name of its own, though one letter from another
+    page.locator("#shape-b_q").wait_for()
+    assert meant.count() == 0
+    assert "2 × 3" in page.locator("#shape-hint").inner_text()
+    page.fill("#shape-b_q", "two")
+    assert page.locator("#apply").is_disabled()
+    assert "b_q has no shape" in page.locator("#apply-why").inner_text()
+    page.fill("#shape-b_q", "2")
+    page.click("#apply")
+    cell(page, "0/forward/b_q[1]").wait_for()
+    names = page.locator(".gate-name").all_inner_texts()
+    assert names == ["Input gate", "Forget gate", "Candidate", "Output gate"]
+    assert "0 forgets it" in page.locator("#gate-f .gate-about").inner_text()

@@ -1,5 +1,6 @@
 import { html } from "../../vendor/standalone.module.js";
 import { Fault } from "../../parts.js";
+import { gate_about, gate_name, letter } from "./gates.js";
 import { Grid } from "./grid.js";
 import { axes_of, axis_of, labels_of } from "../state/labels.js";
 import { entry, premise_address, stored, with_steps } from "../state/places.js";
@@ -10,7 +11,6 @@ import { Symbol } from "../symbols.js";
 
 const ROWS = 40; // steps of the input that are shown at once
 const OPEN = 160; // numbers of weights up to which every gate is unfolded at first
-const NAMED = new Set(["lstm", "slstm", "gru"]); // cells whose gates have names in words
 
 /** Rows and columns of a premise as its grid shows them. */
 function laid(premise, { run, b, t }, count) {
@@ -58,13 +58,6 @@ function Input({ premise, ...rest }) {
   </section>`;
 }
 
-/** The name of a gate in words, where the cell is one whose gates have names. */
-export function gate_name(run, gate, said) {
-  if (!gate) return said("bench.gate.other");
-  const known = said(`bench.gate.${run.cell.kind}.${gate}`);
-  return NAMED.has(run.cell.kind) && !known.startsWith("bench.") ? known : said("bench.gate.any");
-}
-
 function Weights({ premises, run, ...rest }) {
   const { said } = rest;
   const gates = [...new Set(premises.map((one) => one.gate))].sort((one, two) => (one === "") - (two === ""));
@@ -74,17 +67,6 @@ function Weights({ premises, run, ...rest }) {
     <p class="quiet-text gate-about">${gate_about(run, gate, said)}</p>
     <div class="side">${premises.filter((one) => one.gate === gate).map((one) => html`<${Premise} key=${one.address} premise=${one} ...${rest} />`)}</div>
   </details>`);
-}
-
-/** The letter of a gate; that of a candidate has a tilde. */
-function letter(run, gate) {
-  const tilde = gate.replace(/^(\w)_tilde$/, "$1\u0303");
-  return gate === "c" && NAMED.has(run.cell.kind) ? "c\u0303" : tilde;
-}
-
-function gate_about(run, gate, said) {
-  const text = said(`bench.gate_about.${run.cell.kind}.${gate}`);
-  return text.startsWith("bench.") ? "" : text;
 }
 
 export function Givens({ session, state, count, said }) {
