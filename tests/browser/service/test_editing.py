@@ -133,3 +133,77 @@ def test_a_new_name_is_a_weight_with_a_shape_or_a_slip(page: Page) -> None:
     names = page.locator(".gate-name").all_inner_texts()
     assert names == ["Input gate", "Forget gate", "Candidate", "Output gate"]
     assert "0 forgets it" in page.locator("#gate-f .gate-about").inner_text()
+
+
+def pasted(page: Page, text: str) -> None:
+    page.evaluate(
+        """text => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text", text);
+            const paste = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+            document.activeElement.dispatchEvent(paste);
+        }""",
+        text,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "block"),
+    [
+        ("0.5,-1\n2,3e-1\n", [[0.5, -1.0], [2.0, 0.3]]),  # of a CSV file
+        ("a;b\n0,5;−1\n2;0,3", [[0.5, -1.0], [2.0, 0.3]]),  # of a German one, with names of its columns
+        ("0,5\t-1\r\n2\t0,3\r\n", [[0.5, -1.0], [2.0, 0.3]]),  # cells of a spreadsheet
+        ("0,25", [[0.25]]),  # one of them
+        ("0,25 -1\n2 0,3", [[0.25, -1.0], [2.0, 0.3]]),
+    ],
+)
+def test_a_block_is_read_as_it_was_written(page: Page, text: str, block: list[list[float]]) -> None:
+    cell(page, "0/forward/W_hi[0,0]").click()
+    pasted(page, text)
+    page.wait_for_url(re.compile("edits="))
+    settled(page)
+    data = problem("three-steps")
+    for j, row in enumerate(block):
+        data["weights"]["W_hi"][j][: len(row)] = row
+    agrees(page, data)
+
+
+def test_a_block_that_is_longer_than_x_adds_steps(page: Page) -> None:
+    cell(page, "1/0/x_t[0]").click()
+    page.locator('.copy code:text-is("1/0/x_t[0]")').wait_for()
+    pasted(page, "1,2\n3,4\n5,6\n7,8")
+    assert page.locator("#x-note").inner_text() == "The block was longer than x: 2 steps were added."
+    settled(page)
+    data = problem("three-steps")
+    data["x"] = [data["x"][0], [1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]
+    agrees(page, data, t=1)
+    page.click("#undo")  # in one
+    page.locator(".summary:text('3 steps')").wait_for()
+    assert page.locator("#x-note").count() == 0
+    cell(page, "1/0/x_t[0]").click()
+    pasted(page, "1,2\n3,x")
+    page.locator(".grid [role=alert]").wait_for()
+    alert = page.locator(".grid [role=alert]").inner_text()
+    assert alert.startswith("Nothing was pasted. Row 2, column 2: “x” is not a number.")
+
+
+def test_x_comes_from_a_file_as_in_a_comparison(page: Page) -> None:
+    def opens(text: str) -> None:
+        page.set_input_files("#x-file", {"name": "days.csv", "mimeType": "text/csv", "buffer": text.encode()})
+
+    opens("sun;rain;wind\n1;2;3")
+    expected = "days.csv was not read. It has 3 columns; x has 2 inputs, a column for each."
+    assert page.locator("#x-wrong").inner_text() == expected
+    opens("sun;rain\n0,5;1\n-1;2")
+    assert page.locator("#x-note").inner_text() == "x now comes from days.csv: 2 steps."
+    page.locator(".summary:text('2 steps')").wait_for()
+    agrees(page, problem("three-steps") | {"x": [[0.5, 1.0], [-1.0, 2.0]]})
+
+
+def test_a_model_says_that_its_x_is_made_up(opened: Opening, stored: dict[str, str]) -> None:
+    page = opened(f"#bench?source=item:{stored['Weights one']}")
+    said = page.locator("#no-input")
+    assert "no input of its own: x is 3 steps of zeros" in said.inner_text()
+    cell(page, "0/0/x_t[0]").click()
+    pasted(page, "1\t2\t3")
+    said.wait_for(state="detached")

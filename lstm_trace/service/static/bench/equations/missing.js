@@ -1,5 +1,5 @@
 import { html } from "../../vendor/standalone.module.js";
-import { parsed } from "../state/numbers.js";
+import { parsed } from "../../reading.js";
 import { nearest } from "./refused.js";
 
 // Names of the equations that have no values yet: new weights, or slips in a name that is there.
