@@ -202,7 +202,9 @@ class At(BaseModel):
     about: str
     equation: Formula | None
     substituted: Formula | None
-    relation: str
+    relation: str = Field(description="= or ≈, between `substituted` and the value as it is shown")
+    written_out: Formula | None = Field(description="with values that have no name written out in numbers")
+    written_out_relation: str
     operands: list[Operand]
     operands_left_out: int
     readers: list[Operand]

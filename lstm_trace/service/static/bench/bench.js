@@ -2,10 +2,10 @@ import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.
 import { benchRuns } from "../compare/bench_runs.js";
 import { Fault } from "../parts.js";
 import { arithmeticName, cellName } from "../words.js";
-import { Equations } from "./equations.js";
+import { Equations } from "./equations/equations.js";
 import { FirstVisit } from "./first_visit.js";
-import { Givens } from "./givens.js";
-import { useMenus, useSession, useView } from "./hooks.js";
+import { Givens } from "./given/givens.js";
+import { by_touch, useMenus, useSession, useView } from "./hooks.js";
 import { NumberPanel } from "./number.js";
 import { Picture } from "./picture.js";
 import { Steps } from "./steps.js";
@@ -102,7 +102,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
           <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
           <${Fault} error=${view.error} said=${said} />
           <${Picture} ...${shared} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} />
-          <p class="quiet-text hint">${said("bench.hint")}</p>
+          <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
         </section>
         ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
           <h2 id="words-title">${said("bench.in_words")}</h2>

@@ -1,6 +1,7 @@
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/standalone.module.js";
-import { block, brief, drag_step, full, parsed, tidy } from "./state/numbers.js";
-import { Symbol } from "./symbols.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
+import { block, brief, drag_step, full, parsed, tidy } from "../state/numbers.js";
+import { Symbol } from "../symbols.js";
+import { Entry } from "./entry.js";
 
 // A grid of numbers that are edited where they stand: by typing, by dragging, or by pasting a block.
 
@@ -20,6 +21,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
   const table = useRef(null);
   const wants_focus = useRef(false);
   const drag = useRef(null);
+  const tapped = useRef(false); // whether a finger or a pen began what now ends as a click
   const rest = useRef(0);
   const height = rows.length;
   const width = columns.length;
@@ -34,7 +36,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
   });
   useEffect(() => () => clearTimeout(rest.current), []);
 
-  const look = (address, quiet) => {
+  const look = (address, quiet) => { // quiet: by keys, which move in the grid and leave the bench at its step
     clearTimeout(rest.current);
     // whoever has gone elsewhere meanwhile is not brought back
     const stays = () => !quiet || table.current?.contains(document.activeElement);
@@ -100,8 +102,10 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
   };
   const pressed = (event, r, c) => {
     if (event.button !== 0 || (typed !== null && here[0] === r && here[1] === c)) return;
+    if (typed !== null) document.activeElement.blur(); // takes what was typed elsewhere in the grid
     const number = Number(cell(r, c).value);
     drag.current = { x: event.clientX, pointer: event.pointerId, number, step: drag_step(number), address: cell(r, c).address, on: false };
+    tapped.current = event.pointerType !== "mouse";
     setAt([r, c]);
   };
   const moved = (event) => {
@@ -109,7 +113,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
     if (!now || now.pointer !== event.pointerId) return;
     const way = event.clientX - now.x;
     if (!now.on && Math.abs(way) < SLACK) return;
-    if (!now.on) { now.on = true; event.currentTarget.setPointerCapture(event.pointerId); setFault(null); }
+    if (!now.on) { now.on = true; tapped.current = false; event.currentTarget.setPointerCapture(event.pointerId); setFault(null); }
     const step = now.step * (event.shiftKey ? 10 : 1);
     session.drag(now.address, tidy(now.number + Math.trunc(way / PIXELS) * step, now.step));
   };
@@ -118,6 +122,13 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
     drag.current = null;
     if (now?.on) session.drop();
     else if (now) look(now.address, false);
+  };
+
+  /** A tap opens the field: a screen has no keys with which typing could begin, and shows some for a field alone. */
+  const clicked = (r, c) => {
+    if (!tapped.current || (typed !== null && here[0] === r && here[1] === c)) return;
+    tapped.current = false;
+    setTyped(full(cell(r, c).value));
   };
 
   // the symbol of a vector stands before its numbers, that of a matrix where its rows and columns meet
@@ -134,7 +145,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
           const text = wrong && rejected.value !== null && typeof rejected.value !== "object" ? String(rejected.value) : full(one.value);
           return html`<td key=${c} role="gridcell" tabindex=${current && typed === null ? 0 : -1} data-place=${`${r},${c}`} data-address=${one.address}
             class=${`number${one.address === state.address ? " chosen" : ""}`} aria-selected=${one.address === state.address} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${one.address}: ${text}`}
-            title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onDblClick=${() => setTyped(full(one.value))}>
+            title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onClick=${() => clicked(r, c)} onDblClick=${() => setTyped(full(one.value))}>
             ${current && typed !== null
               ? html`<${Entry} text=${typed} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`
               : html`<span>${wrong ? text : brief(one.value)}</span>`}</td>`;
@@ -143,20 +154,4 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
     </table></div>
     ${rejected && html`<div class="fault" role="alert"><div class="exact">${rejected.message}</div><button type="button" class="quiet" onClick=${() => { setFault(null); session.dismiss(); }}>${said("shell.close")}</button></div>`}
   </figure>`;
-}
-
-/** The field in which a cell is edited. */
-function Entry({ text, label, keyed, left }) {
-  const field = useRef(null);
-  const done = useRef(false);
-  useLayoutEffect(() => {
-    field.current.focus();
-    if (text.length > 1) field.current.select();
-    else field.current.setSelectionRange(1, 1);
-  }, []);
-  const pressed = (event) => {
-    done.current ||= ["Enter", "Escape", "Tab"].includes(event.key);
-    keyed(event);
-  };
-  return html`<input ref=${field} type="text" inputmode="decimal" autocomplete="off" spellcheck=${false} aria-label=${label} defaultValue=${text} onKeyDown=${pressed} onBlur=${(event) => !done.current && left(event.target.value)} />`;
 }

@@ -1,7 +1,7 @@
-import { html, useEffect, useMemo, useRef, useState } from "../vendor/standalone.module.js";
-import { post } from "../api.js";
-import { parameter_shapes } from "./state/sources.js";
-import { parsed } from "./state/numbers.js";
+import { html, useEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
+import { post } from "../../api.js";
+import { parameter_shapes } from "../state/sources.js";
+import { parsed } from "../state/numbers.js";
 
 // The equations of the cell as text that can be changed: checked while it is typed, run when it is applied.
 

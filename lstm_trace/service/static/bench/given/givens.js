@@ -1,9 +1,10 @@
-import { html } from "../vendor/standalone.module.js";
-import { Fault } from "../parts.js";
+import { html } from "../../vendor/standalone.module.js";
+import { Fault } from "../../parts.js";
 import { Grid } from "./grid.js";
-import { axes_of, axis_of, labels_of } from "./state/labels.js";
-import { entry, premise_address, stored, with_steps } from "./state/places.js";
-import { Symbol } from "./symbols.js";
+import { axes_of, axis_of, labels_of } from "../state/labels.js";
+import { entry, premise_address, stored, with_steps } from "../state/places.js";
+import { by_touch } from "../hooks.js";
+import { Symbol } from "../symbols.js";
 
 // What is given: the input, the states before the first step, and the weights by gate, as grids that can be edited.
 
@@ -96,7 +97,7 @@ export function Givens({ session, state, count, said }) {
   const [weights, initial, given] = [kinds("parameter"), kinds("initial"), kinds("given")];
   const units = Math.max(1, ...weights.map((one) => one.shape[0] ?? 1));
   return html`
-    <div class="head"><h2 id="givens-title">${said("bench.givens")}</h2><span class="quiet-text">${said("bench.edit_hint")}</span></div>
+    <div class="head"><h2 id="givens-title">${said("bench.givens")}</h2><span class="quiet-text">${said(by_touch() ? "bench.edit_hint.touch" : "bench.edit_hint")}</span></div>
     ${fault?.where === "givens" && html`<${Fault} error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} />`}
     ${input && html`<${Input} premise=${input} ...${shared} />`}
     ${initial.length > 0 && html`<section class="given" aria-labelledby="given-initial"><h3 id="given-initial">${said("bench.initial")}</h3>
