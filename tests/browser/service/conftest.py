@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from ... import ROOT
+from ...support.serving import serving
 from ..chromium import PROGRAM
+from .filling import files, kept
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -32,30 +29,31 @@ def _needed() -> None:
         pytest.importorskip(name, reason=f"{name} is not installed: pip install 'lstm-trace[serve]' playwright")
 
 
-@contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[str]:
-    """The address of a server of its own, with an empty library in `folder`; it has ended well at the end."""
-    command = [sys.executable, "-m", "lstm_trace", "serve", "--no-open", "--port", "0"]
-    command += ["--store", f"sqlite:///{folder / 'store.db'}", *arguments]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "TZ": "UTC"}
-    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, cwd=ROOT, env=environment, **pipes) as process:  # noqa: S603
-        try:
-            assert process.stdout is not None
-            address = process.stdout.readline().strip()
-            assert address.startswith("http://127.0.0.1:"), (address, process.stderr and process.stderr.read())
-            yield address.rstrip("/")
-        finally:
-            process.terminate()
-            _, complaints = process.communicate(timeout=20)
-    assert (process.returncode, complaints) == (0, "")
+def _served(folder: Path) -> Iterator[str]:
+    """The address of a server with an empty library in `folder`, which must have had nothing to complain of."""
+    with serving(folder) as server:
+        yield server.url
+    assert (folder / "serve.log").read_text(encoding="utf-8") == ""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(_needed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server that the tests of a file share."""
-    with serving(tmp_path_factory.mktemp("served")) as address:
-        yield address
+    """The address of the server that all tests share."""
+    yield from _served(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="session")
+def stored(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Ids of what the library of that server holds, by title: nothing else is put there."""
+    found = files(tmp_path_factory.mktemp("files"))
+    tags = {"Before": ["speech", "week 12"], "After": ["speech"], "Weights one": ["lab"], "Weights two": ["lab"]}
+    return {title: kept(server, path, title, tags[title]) for title, path in found.items()}
+
+
+@pytest.fixture(scope="session")
+def empty(_needed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server whose library is empty; whoever puts something there takes it out again."""
+    yield from _served(tmp_path_factory.mktemp("empty"))
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import numpy as np
 
@@ -46,12 +44,6 @@ def files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def kept(server: str, path: Path, **words: str) -> str:
+def kept(server: str, path: Path, title: str = "", tags: Iterable[str] = ()) -> str:
     """Put a file into the library; its id."""
-    query = urlencode({"label": path.name, **words})
-    headers = {"Content-Type": "application/octet-stream"}
-    url = f"{server}/api/v1/library?{query}"  # of our own server
-    request = urllib.request.Request(url, path.read_bytes(), headers, method="POST")  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
-        item: dict[str, Any] = json.load(reply)
-    return str(item["id"])
+    return str(lt.client(server).upload(path, title, list(tags))["id"])

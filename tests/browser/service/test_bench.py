@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import yaml
 
 import lstm_trace as lt
-from lstm_trace.examples import text as example
+
+from .bench_page import agrees, cell, computed, number, on_page, problem, settled, typed
+from .conftest import Opening
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
-
-Opening = Callable[..., "Page"]
+    from playwright.sync_api import Page
 
 
 @pytest.fixture
 def page(opened: Opening) -> Page:
     """The bench with question 22."""
     return opened("#bench?source=example:q22")
-
-
-def problem(name: str = "q22") -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(example(name))
-    return {key: value for key, value in found.items() if key != "ask"}  # every line is computed, as on the bench
-
-
-def cell(page: Page, address: str) -> Locator:
-    """The field of a given number."""
-    return page.locator(f'td[role="gridcell"][data-address="{address}"]')
-
-
-def typed(page: Page, address: str, text: str) -> None:
-    cell(page, address).click()
-    page.keyboard.type(text)
-    page.keyboard.press("Enter")
-
-
-def settled(page: Page) -> None:
-    """Wait until no run is under way."""
-    page.locator('.busy[data-busy="false"]').wait_for(state="attached")
-
-
-def number(text: str) -> float:
-    return float(text.replace("−", "-"))
-
-
-def on_page(page: Page) -> dict[str, float]:
-    """Every number of the table of the step by its address, in full."""
-    titles = page.locator("#step-table .num").evaluate_all("all => all.map(one => one.title)")
-    pairs = (title.splitlines()[0].rsplit(" = ", 1) for title in titles)
-    return {address: number(value) for address, value in pairs}
-
-
-def computed(data: Mapping[str, Any], t: int = 0) -> dict[str, float]:
-    """The same numbers as the library computes them."""
-    trace = lt.run(dict(data))
-    lines = {
-        f"0/forward/{t}/0/{line}[{j}]": float(value)
-        for line, array in trace.lines["0/forward"].items()
-        for j, value in enumerate(array[t, 0])
-    }
-    assert trace.x is not None
-    return lines | {f"{t}/0/x_t[{k}]": float(value) for k, value in enumerate(trace.x[t, 0])}
-
-
-def agrees(page: Page, data: Mapping[str, Any], t: int = 0) -> None:
-    expected, found = computed(data, t), on_page(page)
-    assert {address: found[address] for address in expected} == expected
 
 
 def test_a_number_that_is_typed_changes_everything_that_follows_from_it(page: Page) -> None:

@@ -14,7 +14,7 @@ import lstm_trace as lt
 
 from ..contrast import TEXT, measured
 from .conftest import Opening
-from .filling import BY, CHANGED, STEPS, UNITS, files, inputs, kept, pair, weights
+from .filling import BY, CHANGED, STEPS, UNITS, inputs, kept, pair, weights
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -23,14 +23,8 @@ FORGET = f"W_xf[{CHANGED[0]},{CHANGED[1]}]"
 
 
 @pytest.fixture(scope="module")
-def ids(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    stored = files(tmp_path_factory.mktemp("files"))
-    return {title: kept(server, path, title=title) for title, path in stored.items()}
-
-
-@pytest.fixture(scope="module")
-def link(ids: dict[str, str]) -> str:
-    return f"#compare?a=item:{ids['Before']}&b=item:{ids['After']}"
+def link(stored: dict[str, str]) -> str:
+    return f"#compare?a=item:{stored['Before']}&b=item:{stored['After']}"
 
 
 def number(text: str) -> float:
@@ -170,7 +164,7 @@ def test_tolerance(opened: Opening, link: str) -> None:
     assert "atol" not in page.url
 
 
-def test_two_sets_of_weights_over_pasted_numbers_by_keys(opened: Opening, ids: dict[str, str]) -> None:
+def test_two_sets_of_weights_over_pasted_numbers_by_keys(opened: Opening, stored: dict[str, str]) -> None:
     page = opened("#compare")
     for side, title in (("A", "Weights one"), ("B", "Weights two")):
         page.locator(f"#source-{side}").focus()
@@ -197,8 +191,8 @@ def test_two_sets_of_weights_over_pasted_numbers_by_keys(opened: Opening, ids: d
     assert page.get_by_text("with x of A").is_visible()
 
 
-def test_weights_over_the_input_of_a_trace(opened: Opening, ids: dict[str, str]) -> None:
-    page = opened(f"#compare?a=item:{ids['Before']}&b=item:{ids['Weights one']}")
+def test_weights_over_the_input_of_a_trace(opened: Opening, stored: dict[str, str]) -> None:
+    page = opened(f"#compare?a=item:{stored['Before']}&b=item:{stored['Weights one']}")
     page.get_by_role("button", name="Take x of A").click()
     page.locator("#verdict").wait_for()
     expected = lt.run(weights(1), inputs())["W_xi @ x_t"][0, 0, 0]
@@ -210,16 +204,16 @@ def test_weights_over_the_input_of_a_trace(opened: Opening, ids: dict[str, str])
     assert page.locator("#compare .fault").inner_text().startswith("x has width 1; line `W_xi @ x_t` needs I = 3")
 
 
-def test_a_link_opens_the_bench_at_the_value(opened: Opening, link: str, ids: dict[str, str]) -> None:
+def test_a_link_opens_the_bench_at_the_value(opened: Opening, link: str, stored: dict[str, str]) -> None:
     page = opened(link)
     page.locator("#open-first").click()
     page.wait_for_url(re.compile("#bench"))
-    assert f"source=item:{ids['After']}" in page.url
+    assert f"source=item:{stored['After']}" in page.url
     assert "at=0/forward/0/0/W_xf%20%40%20x_t[1]" in page.url
 
 
-def test_nothing_in_common(opened: Opening, ids: dict[str, str]) -> None:
-    page = opened(f"#compare?a=example:q22&b=item:{ids['Before']}")
+def test_nothing_in_common(opened: Opening, stored: dict[str, str]) -> None:
+    page = opened(f"#compare?a=example:q22&b=item:{stored['Before']}")
     page.watched.expected.append(r"422 .*api/v1/diffs")  # type: ignore[attr-defined]
     message = page.locator("#compare .fault")
     message.wait_for()
@@ -241,7 +235,7 @@ def test_what_is_on_the_bench_is_offered(opened: Opening) -> None:
 
 
 @pytest.mark.parametrize(("units", "steps"), [(600, 10), (2, 900)])
-def test_many_steps_or_units(opened: Opening, server: str, tmp_path: Path, units: int, steps: int) -> None:
+def test_many_steps_or_units(opened: Opening, empty: str, tmp_path: Path, units: int, steps: int) -> None:
     """A unit has a pixel at least; of more steps than pixels a column shows the largest."""
     rng = np.random.default_rng(3)
     shapes = {"x": (units, 1), "h": (units, units)}
@@ -251,9 +245,9 @@ def test_many_steps_or_units(opened: Opening, server: str, tmp_path: Path, units
         path = tmp_path / f"{name}.safetensors"
         traces.append(lt.run(source, x))
         traces[-1].save(path)
-        found.append(kept(server, path))
+        found.append(kept(empty, path))
     gap = np.abs(traces[1]["h_t"] - traces[0]["h_t"])[:, 0]
-    page = opened(f"#compare?a=item:{found[0]}&b=item:{found[1]}&line=0/forward/h_t", width=390)
+    page = opened(f"#compare?a=item:{found[0]}&b=item:{found[1]}&line=0/forward/h_t", width=390, at=empty)
     canvas = page.locator(".map-canvas canvas")
     canvas.wait_for()
     width, height, shown = canvas.evaluate("canvas => [canvas.width, canvas.height, canvas.clientHeight]")
@@ -275,6 +269,8 @@ def test_many_steps_or_units(opened: Opening, server: str, tmp_path: Path, units
     page.keyboard.press("Control+End")
     assert page.locator(".map-readout").inner_text().startswith(f"step {steps - 1}, unit {units - 1}: ")
     assert (page.locator(".map-field").evaluate("field => field.scrollTop") > 0) == (units > 300)
+    for item in found:
+        lt.client(empty).remove(item)
 
 
 @pytest.mark.parametrize("dark", [False, True])
