@@ -47,6 +47,7 @@ def test_settings_in_place_are_those_of_a_fresh_page(opened: Opening) -> None:
     page = opened("#bench?source=example:three-steps&at=0/forward/1/0/f_t[1]")
     fresh = opened("")
     before = read(page)
+    sentences = {(page.locator("#about").inner_text(), page.locator("#number-title").inner_text())}
     changes = [
         ("language", "de"), ("notation", "pytorch"), ("digits", "6"), ("count", "0"), ("language", "fr"),
         ("arithmetic", "by-hand-3"),
@@ -60,7 +61,10 @@ def test_settings_in_place_are_those_of_a_fresh_page(opened: Opening) -> None:
         now = read(page)
         assert now != before, (setting, value)
         assert now == read(fresh), (setting, value)
+        if setting == "language":  # the server's sentences as well as the page's own
+            sentences.add((page.locator("#about").inner_text(), page.locator("#number-title").inner_text()))
         before = now
+    assert [len(set(column)) for column in zip(*sentences, strict=True)] == [3, 3]
 
 
 def state(page: Page) -> tuple[str, str, dict[str, float], str]:
