@@ -11,6 +11,7 @@ import numpy as np
 
 from ..base.arrays import to_array, to_list, word
 from ..cell.lines import Cell
+from ..cell.network import forward_stages
 from ..cell.parse import parse
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError, TooLargeError
@@ -90,8 +91,7 @@ def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Ma
         return Made(wanted=wanted)
     base = _ran(spec, bounds, item)
     if "equations" in others:  # earlier edits of what these do not have go, as their weights do
-        cells = [stage.cell for stage in base.stages] if spec.equations is None else [parse(spec.equations)]
-        known = _names(cells) | more.keys()
+        known = _known(base, spec.equations) | more.keys()
         kept = {place: value for place, value in recipe.edits.items() if {place, line_name(place)} & known}
         recipe = recipe._replace(edits=kept)
     recipe = recipe._replace(source=_source(spec))
@@ -149,6 +149,17 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
     changed = None if parent is None else _changed(opened(str(parent)), opened(str(path)))
     found = record(path)
     return Made(path.stem, found.answer(above or found.parent, changed), new)
+
+
+def _known(base: Trace, equations: str | None) -> set[str]:
+    """What an edit may name once a run has these equations (None: its own). Raises CellError."""
+    if equations is None:
+        return _names(stage.cell for stage in base.stages)
+    cell, stages = parse(equations), forward_stages(base.stages)
+    first, last = stages[0].cell, stages[-1].cell
+    if (last.equations.keys() - first.equations.keys()) & cell.equations.keys():
+        return _names([cell])
+    return _names([cell]) | (_names([last]) - _names([first]))  # a stack keeps what its last stage adds
 
 
 def _names(cells: Iterable[Cell]) -> set[str]:
