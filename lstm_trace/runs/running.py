@@ -170,34 +170,33 @@ def _names(cells: Iterable[Cell]) -> set[str]:
 
 def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     """The run of a spec's source, a problem or a file of the library, in the arithmetic that it names."""
-    trace = _of_source(spec, bounds, item)
-    return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)
-
-
-def _of_source(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first")}
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
     if item is None:
-        return _traced(prepare(spec.problem), given, bounds)
+        return _traced(prepare(spec.problem), given, spec.arithmetic, bounds)
     with alone(item.path, as_label(item.label)) as name:  # no message, and no file, leads to others of the library
         if not is_trace(name):
-            return _traced(prepare(name, name=spec.name or "", layout=stored), given, bounds)
+            model = prepare(name, name=spec.name or "", layout=stored)
+            return _traced(model, given, spec.arithmetic, bounds)
         surplus = [what for what, value in given.items() if value is not None]
         if surplus:
             raise OptionError(f"{name}: a trace has its own {', '.join(surplus)}; change them by edits")
         trace = trace_file.load(name)
     check(sum(a.size for here in trace.lines.values() for a in here.values()), bounds)
-    return trace
+    return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)
 
 
-def _traced(model: Model, given: dict[str, Any], bounds: Bounds) -> Trace:
-    """The run of a model, once it is known to be no larger than it may."""
+def _traced(model: Model, given: dict[str, Any], arithmetic: str | None, bounds: Bounds) -> Trace:
+    """The run of a model, once it is known to be no larger than it may.
+
+    It is run in the arithmetic, and not in its dtype first: that would round what is given once more.
+    """
     x = model.defaults.x if given["x"] is None else given["x"]
     if x is not None and np.ndim(x) and np.size(x):  # a line that is given once is written out for every step and row
         widths = sum(np.shape(value)[-1] for value in model.defaults.given.values() if np.ndim(value) == 1)
         check(np.size(x) // np.shape(x)[-1] * widths, bounds)
     check(model.laid_out(**given)[1].numbers, bounds)
-    return model.run(**given, progress=tell)
+    return model.run(**given, arithmetic=arithmetic, progress=tell)
 
 
 def check(numbers: int, bounds: Bounds) -> None:

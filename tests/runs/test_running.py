@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
@@ -115,6 +115,29 @@ def test_another_arithmetic_and_back(kept: Kept) -> None:
     both = kept.edit(by_hand, {"b_f[1]": 0.5})
     assert both["arithmetic"] == "by-hand-2"
     assert kept.make(**kept.spec(both))["id"] == both["id"]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    dtype=st.sampled_from(["float16", "float32", "float64"]),
+    arithmetic=st.sampled_from(["by-hand-2", "by-hand-4", "float32", "float16", "bfloat16", "q4.12"]),
+    numbers=st.lists(FLOATS, min_size=6, max_size=6),
+)
+@example("float32", "by-hand-4", [-0.11, 0.5, 0.0, -1.585, 0.0, 1.0])
+def test_a_run_in_an_arithmetic_is_that_of_python(
+    kept: Kept, dtype: str, arithmetic: str, numbers: list[float]
+) -> None:
+    own, recurrent, bias, *x = numbers
+    problem = {"cell": "rnn", "dtype": dtype, "x": [[value] for value in x],
+               "weights": {"W_xh": [[own]], "W_hh": [[recurrent]], "b_h": [bias]}}  # fmt: skip
+    there = lt.run(problem, arithmetic=arithmetic)
+    here = kept.make(problem=problem, arithmetic=arithmetic)
+    later = kept.edit(kept.make(problem=problem), arithmetic=arithmetic)
+    assert (here["id"], here["arithmetic"], here["dtype"]) == (later["id"], arithmetic, "float64")
+    found = loaded(kept, here)
+    for line, values in there.lines["0/forward"].items():
+        np.testing.assert_array_equal(found[line], values)
+    np.testing.assert_array_equal(found.x, there.x)
 
 
 def test_other_equations_with_a_weight_of_their_own(kept: Kept) -> None:
