@@ -111,7 +111,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
           <h2 id="table-title">${said("bench.table")}</h2>
           <${StepTable} state=${state} at=${at} stage=${seen} ...${marks} digits=${view.data?.digits ?? undefined} count=${count} pick=${pick} said=${said} />
         </section>
-        <${Equations} session=${session} state=${state} stage=${stage} said=${said} />
+        <${Equations} key=${state.source} session=${session} state=${state} stage=${stage} said=${said} />
       </div>
       <aside class="panel number-panel" aria-labelledby="number-title"><${NumberPanel} ...${shared} count=${count} /></aside>
     </div>`;

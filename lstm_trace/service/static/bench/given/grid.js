@@ -1,5 +1,6 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
-import { block, brief, drag_step, full, parsed, tidy } from "../state/numbers.js";
+import { parsed, rowsOf } from "../../reading.js";
+import { brief, drag_step, full, tidy } from "../state/numbers.js";
 import { Symbol } from "../symbols.js";
 import { Entry } from "./entry.js";
 
@@ -12,9 +13,10 @@ const REST = 150; // milliseconds on a cell before its number is looked at: keys
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /**
- * @param {{id: string, symbol: string, name: string, rows: {label: string, cells: {address: string, value: any}[]}[], columns: string[]}} props
+ * @param {{id: string, symbol: string, name: string, rows: {label: string, cells: {address: string, value: any}[]}[], columns: string[],
+ *   longer?: (numbers: number[][], address: string) => void}} props longer: takes a block with more rows than there are
  */
-export function Grid({ id, symbol, name, rows, columns, session, state, said }) {
+export function Grid({ id, symbol, name, rows, columns, longer, session, state, said }) {
   const [at, setAt] = useState([0, 0]);
   const [typed, setTyped] = useState(null); // the text of the cell that is edited
   const [fault, setFault] = useState(null);
@@ -66,18 +68,22 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
   const pasted = (event) => {
     if (typed !== null) return;
     event.preventDefault();
-    const numbers = block(event.clipboardData.getData("text"));
-    const wrong = numbers.flatMap((row, r) => row.flatMap((one, c) => (one === null ? [[r, c]] : [])));
     const [r, c] = here;
-    if (wrong.length) {
-      const [row, column] = wrong[0];
-      return setFault({ address: cell(r, c).address, value: null, message: said("bench.paste_no_number", { row: row + 1, column: column + 1 }) });
+    const wrong = (message) => setFault({ address: cell(r, c).address, value: null, message });
+    let numbers;
+    try {
+      numbers = rowsOf(event.clipboardData.getData("text"), width - c);
+    } catch (error) {
+      return wrong(said("bench.paste_nothing", { why: said(error.key, error.values) }));
+    }
+    if (longer && r + numbers.length > height) {
+      setFault(null);
+      return longer(numbers, cell(r, c).address);
     }
     const edits = numbers.flatMap((row, i) => row.flatMap((value, j) => (r + i < height && c + j < width ? [{ address: cell(r + i, c + j).address, value }] : [])));
     const outside = numbers.flat().length - edits.length;
     if (edits.length) put(edits);
-    if (outside) setFault({ address: cell(r, c).address, value: null, message: said("bench.paste_outside", { n: outside }) });
-    return undefined;
+    return outside ? wrong(said("bench.paste_outside", { n: outside })) : undefined;
   };
   const keyed = (event) => {
     if (typed !== null || event.altKey) return;
