@@ -91,7 +91,7 @@ def test_back_forward_reload_and_a_second_window(opened: Opening) -> None:
     data = problem("three-steps")
     data["weights"]["W_xf"][0][0] = -0.5
     agrees(page, data, t=1)
-    gradient = page.locator("#gradient").inner_text()
+    gradient, last = page.locator("#gradient").inner_text(), page.url
 
     other = opened(page.url.split("/", 3)[3])
     other.locator(f'#gradient:text-is("{gradient}")').wait_for()
@@ -106,11 +106,12 @@ def test_back_forward_reload_and_a_second_window(opened: Opening) -> None:
     assert address.inner_text() == "0/forward/1/0/c_t[1]"
     while "W_xf" in page.url.split("&a=")[0]:
         page.go_back()
-        page.wait_for_load_state("networkidle")
-    settled(page)
+        settled(page)
+    page.wait_for_load_state("networkidle")
     agrees(page, problem("three-steps"), t=int(page.locator("#step").input_value()))
-    for _ in range(10):
+    while page.url != last:
         page.go_forward()
+        settled(page)
     page.locator(f'#gradient:text-is("{gradient}")').wait_for()
     assert state(page) == seen[1]
     assert seen[0] != seen[1]
