@@ -1,5 +1,6 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { block, brief, drag_step, full, parsed, tidy } from "./state/numbers.js";
+import { spoken } from "./spoken.js";
 import { Symbol } from "./symbols.js";
 
 // A grid of numbers that are edited where they stand: by typing, by dragging, or by pasting a block.
@@ -13,7 +14,7 @@ const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
 /**
  * @param {{id: string, symbol: string, name: string, rows: {label: string, cells: {address: string, value: any}[]}[], columns: string[]}} props
  */
-export function Grid({ id, symbol, name, rows, columns, session, state, said }) {
+export function Grid({ id, symbol, name, rows, columns, session, state, count, said }) {
   const [at, setAt] = useState([0, 0]);
   const [typed, setTyped] = useState(null); // the text of the cell that is edited
   const [fault, setFault] = useState(null);
@@ -131,7 +132,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
           const wrong = rejected?.address === one.address;
           const text = wrong && rejected.value !== null && typeof rejected.value !== "object" ? String(rejected.value) : full(one.value);
           return html`<td key=${c} role="gridcell" tabindex=${current && typed === null ? 0 : -1} data-place=${`${r},${c}`} data-address=${one.address}
-            class=${`number${one.address === state.address ? " chosen" : ""}`} aria-selected=${one.address === state.address} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${one.address}: ${text}`}
+            class=${`number${one.address === state.address ? " chosen" : ""}`} aria-selected=${one.address === state.address} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${spoken(state.run, one.address, { count, said })}: ${text}`}
             title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onDblClick=${() => setTyped(full(one.value))}>
             ${current && typed !== null
               ? html`<${Entry} text=${typed} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`
