@@ -16,7 +16,7 @@ import { Prose } from "./symbols.js";
 import { by_name, StepTable } from "./table.js";
 import { Toolbar } from "./toolbar.js";
 
-const NARROW = 3; // numbers in a row up to which the sentences of a step find room beside its table
+const NARROW = 2; // numbers in a row up to which the sentences of a step find room beside its table
 
 /** Undo and redo by keys, outside of fields that undo their own text. */
 function useUndo(session, active) {

@@ -26,7 +26,8 @@ function targets(run, of) {
 function brief(run, address, count) {
   const line = line_of(address);
   if (!line) return address;
-  const parts = [`${line.name}[${line.unit + count}]`];
+  const width = run.stages.find((stage) => stage.scope === line.scope)?.lines.find((one) => one.name === line.name)?.width;
+  const parts = [width === 1 ? line.name : `${line.name}[${line.unit + count}]`];
   if (run.steps > 1) parts.push(`t = ${line.t + count}`);
   if (run.batch > 1) parts.push(`b = ${line.b + count}`);
   if (run.stages.length > 1) parts.push(line.scope);
@@ -145,7 +146,7 @@ export function NumberPanel({ session, state, count, said }) {
         <select id="target" value=${of} onChange=${(event) => session.aim(event.target.value)}>
           ${targets(run, of).map((one) => html`<option key=${one} value=${one} selected=${one === of}>${brief(run, one, count)}</option>`)}
         </select></label>`}
-      ${of && html`<p class="slope-is">${target?.address === of ? html`<${Markup} text=${slope(target, at)} otherwise=${said("bench.gradient_is")} />` : html`<span class="label">${said("bench.gradient_is")}</span>`} <span class="relation">=</span> <output class="number" id="gradient">${gradient ? full(gradient.value) : "—"}</output></p>`}
+      ${of && html`<p class="slope-is">${target?.address === of && (of === at.address || target.symbol.text !== at.symbol.text) ? html`<${Markup} text=${slope(target, at)} otherwise=${said("bench.gradient_is")} />` : html`<span>∂ (${brief(run, of, count)}) / ∂ (${brief(run, at.address, count)})</span>`} <span class="relation">=</span> <output class="number" id="gradient">${gradient ? full(gradient.value) : "—"}</output></p>`}
       ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: brief(run, gradient.of, count), change: full(Number((0.01 * value_of(gradient.value)).toPrecision(2))) })}</p>`}
       ${at.kind === "line" && at.address !== of && html`<button type="button" id="make-target" onClick=${() => session.aim(at.address)}>${said("bench.make_target")}</button>`}
     </section>

@@ -92,7 +92,7 @@ export function StepTable({ state, at, stage, named, step, values, before, pinne
     const cells = [...table.current.querySelectorAll("tr[data-line]")][names.indexOf(next)].querySelectorAll("td");
     (cells[column]?.querySelector("button") ?? cells[0]?.querySelector("button"))?.focus();
   };
-  return html`<div class="scroll step-table" role="region" aria-label=${said("bench.table")}>
+  return html`<div class=${`scroll step-table${pinned ? " deltas" : ""}`} role="region" aria-label=${said("bench.table")}>
     <table id="step-table" ref=${table} onKeyDown=${keyed} onFocusIn=${(event) => setRow(event.target.closest("tr")?.dataset.line ?? "")}>
       <caption class="unseen">${said("bench.table")}</caption>
       ${groups.map(({ axis, names: lines, labels, width }, k) => html`<tbody key=${`${axis} ${k}`}>
