@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from .. import __version__
 from ..runs.kept import Bounds
 from ..runs.runs import Runs
-from ..runs.warming import warm
 from ..store.store import Store
 from ..workers import Workers
 from . import problems
@@ -21,7 +20,7 @@ from .held import Held
 from .jobs import Jobs
 from .routes import comparisons, downloads, library, meta, page, runs, views
 from .security import Guard
-from .settings import Limits, Settings
+from .settings import Settings
 from .uploads import add_files
 
 ROUTERS = (meta.router, library.router, runs.router, views.router, comparisons.router, downloads.router)
@@ -32,14 +31,15 @@ _DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, workers: Workers) -> FastAPI:
     """The service as an ASGI application.
 
     Args:
         settings: how it is started.
+        workers: that compute; they start with the lifespan of the application, unless they have, and end with it.
 
     Returns:
-        The application; its workers start and end with its lifespan.
+        The application.
 
     Raises:
         OptionError: for a host that other machines can reach, without a token.
@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         limits = settings.limits
-        async with _workers(limits) as workers, Jobs(workers, limits) as jobs:  # which import meanwhile
+        async with workers, Jobs(workers, limits) as jobs:
             store = await to_thread.run_sync(Store, settings.store, settings.files, limits.items)
             with closing(store):
                 bounds = Bounds(limits.values_per_run, limits.live_units, limits.runs, limits.run_bytes)
@@ -78,15 +78,3 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Guard, settings=settings)  # added last, so it is asked first
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app
-
-
-def _workers(limits: Limits) -> Workers:
-    return Workers(
-        warm,
-        at_once=limits.at_once,
-        waiting=limits.waiting,
-        wait_seconds=limits.wait_seconds,
-        seconds=limits.seconds,
-        way="start the server with a larger --seconds",
-        memory=limits.worker_bytes,
-    )

@@ -18,8 +18,8 @@ from typing import Any
 import uvicorn
 
 from ..errors import OptionError
-from .app import create_app
-from .settings import Settings
+from ..workers import Workers
+from .settings import Limits, Settings
 
 #: Seconds that running requests have to end after the signal; then they are cancelled.
 GRACE = 3
@@ -42,7 +42,11 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     settings.check()
     with _listening(settings.host, settings.port) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
-        app = create_app(settings)
+        workers = _workers(settings.limits)
+        workers.start()  # they import what they need while this process does
+        from .app import create_app
+
+        app = create_app(settings, workers)
         config = uvicorn.Config(
             app,
             lifespan="off",  # below: uvicorn would print the traceback of what the start raises
@@ -74,6 +78,18 @@ def open_browser(url: str) -> None:
     screen = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if screen:
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+def _workers(limits: Limits) -> Workers:
+    return Workers(
+        "lstm_trace.runs.warming:warm",
+        at_once=limits.at_once,
+        waiting=limits.waiting,
+        wait_seconds=limits.wait_seconds,
+        seconds=limits.seconds,
+        way="start the server with a larger --seconds",
+        memory=limits.worker_bytes,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -10,18 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext, MigrationStep
-from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from ..base.extras import missing
 from .errors import StoreError
+from .tables import VERSION, VERSIONS
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-#: Which steps of `migrations/` a database has run; not alembic's own name, which another user's tables may have.
-VERSIONS = "lstm_trace_version"
 #: Seconds for which a server waits for another's lock, or for a database to answer at all.
 PATIENCE = 30
 #: The number of our advisory lock in PostgreSQL: the letters "lstm".
@@ -47,7 +42,10 @@ class Database:
                     self._use_write_ahead_log()
                 with self.writing() as connection:
                     self.lock(connection)
-                    _migrate(connection, self.name)
+                    if not _is_up_to_date(connection):
+                        from .migrating import migrate
+
+                        migrate(connection, self.name)
         except BaseException:
             self.engine.dispose()
             raise
@@ -161,20 +159,9 @@ def _name(url: URL) -> str:
     return f"postgresql://{url.host or ''}{port}/{url.database or ''}"
 
 
-def _migrate(connection: Connection, name: str) -> None:
-    """Run the steps that the database has not run. Raises StoreError where it has run some that we do not know."""
-    script = ScriptDirectory(MIGRATIONS, version_locations=[MIGRATIONS])
-    known = {step.revision for step in script.walk_revisions()}
-
-    def steps(heads: tuple[str, ...], _context: MigrationContext) -> list[MigrationStep]:
-        left = list(script.iterate_revisions("head", heads or "base"))
-        return [MigrationStep.upgrade_from_script(script.revision_map, step) for step in reversed(left)]
-
-    context = MigrationContext.configure(connection, opts={"version_table": VERSIONS, "fn": steps})
-    if unknown := set(context.get_current_heads()) - known:
-        raise StoreError(
-            f"{name}: a newer version of lstm-trace wrote this store (version {', '.join(sorted(unknown))}; this one "
-            f"knows up to {script.get_current_head()}); update lstm-trace, or name another store"
-        )
-    with Operations.context(context):
-        context.run_migrations()
+def _is_up_to_date(connection: Connection) -> bool:
+    """Whether the last step has been run."""
+    if not sa.inspect(connection).has_table(VERSIONS):
+        return False
+    version: sa.ColumnClause[str] = sa.column("version_num")
+    return connection.scalars(sa.select(version).select_from(sa.table(VERSIONS))).all() == [VERSION]

@@ -8,6 +8,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 METADATA = sa.MetaData()
+#: Which steps of `migrations/` a database has run; not alembic's own name, which another user's tables may have.
+VERSIONS = "lstm_trace_version"
+#: The last step. A database that has run it is opened without alembic, whose import takes longer than all else here.
+VERSION = "1"
 
 #: One row, made with the tables: the folder of files has the same id in its file `.store`.
 STORE = sa.Table("lstm_trace_store", METADATA, sa.Column("id", sa.String(36), primary_key=True))

@@ -152,7 +152,8 @@ class Product(NamedTuple):
         matrix, vectors = self.matrix.values, self.vectors.values
         if vectors.shape[:-1] != shape[:-1]:
             vectors = np.broadcast_to(vectors, (*shape[:-1], vectors.shape[-1]))
-        return np.einsum("kn,kn->k", (matrix.T if self.flipped else matrix)[places[-1]], vectors[places[:-1]])
+        rows = (matrix.T if self.flipped else matrix)[places[-1]]
+        return np.einsum("kn,kn->k", rows, np.broadcast_to(vectors[places[:-1]], rows.shape))  # one vector may be all
 
     def most(self) -> Array:
         """What no value of a step and row is above, by Cauchy and Schwarz."""

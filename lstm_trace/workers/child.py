@@ -9,9 +9,9 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from pickle import loads
+from pkgutil import resolve_name
 from typing import IO, NoReturn
 
 from ..errors import LstmTraceError, TooLargeError
@@ -22,17 +22,19 @@ from .telling import heard_by
 DEBUG = "LSTM_TRACE_DEBUG"
 
 
-def main(memory: int, warm: Callable[[], object]) -> NoReturn:
+def main(memory: int, warm: str) -> NoReturn:
     """Serve calls from standard input until it ends.
 
-    memory: bytes that may be allocated. warm: called before the first call, so that none waits for imports.
+    memory: bytes that may be allocated. warm: `module:function`, called before the first call, so that none waits
+    for imports.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, which ends us
     inbox, outbox = _taken_streams()
     if not os.environ.get(DEBUG):
         warnings.simplefilter("ignore")
     _bound(memory)
-    warm()
+    if warm:
+        resolve_name(warm)()
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(inbox, calls), daemon=True).start()
     send(outbox, READY)

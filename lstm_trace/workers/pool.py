@@ -24,15 +24,12 @@ R = TypeVar("R")
 MOST_IDLE_BYTES = 600_000_000
 
 
-def nothing() -> None:
-    """What is done before the first call where there is nothing to do."""
-
-
 class Workers:
     """Computes in processes of its own. A context, or `start` and `stop`.
 
     Args:
-        warm: a function of a module, which every process calls before its first call.
+        warm: a function, `module:function`, which every process calls before its first call. It is named, since whoever
+            starts processes need not import what they do.
         at_once: how many compute at the same time.
         waiting: how many more may wait for their turn.
         wait_seconds: how long one waits for its turn.
@@ -42,7 +39,7 @@ class Workers:
 
     def __init__(
         self,
-        warm: Callable[[], object] = nothing,
+        warm: str = "",
         *,
         at_once: int = 2,
         waiting: int = 16,
@@ -61,10 +58,11 @@ class Workers:
         # a thread waits for each call; some more, for those that still notice that their process was killed
         self._threads = anyio.CapacityLimiter(4 * at_once + 4)
 
-    async def start(self) -> None:
-        """Start the processes; calls that come before they are warm wait for that."""
-        for _ in range(self.at_once):
-            self._idle.append(await self._new())
+    def start(self) -> None:
+        """Start the processes that are not there; calls that come before they are warm wait for that."""
+        while len(self._all) < self.at_once:
+            self._all.add(process := Process(self.memory, self.warm))
+            self._idle.append(process)
 
     async def until_warm(self) -> None:
         """Wait until the processes that nobody uses are warm. Raises DiedError."""
@@ -79,7 +77,7 @@ class Workers:
 
     async def __aenter__(self) -> Workers:
         """Start."""
-        await self.start()
+        self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:

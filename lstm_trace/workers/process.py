@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from pickle import loads
@@ -25,19 +24,16 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 class Process:
     """A process that computes. The methods block; one thread calls at a time, and any may `kill`.
 
-    memory: bytes that it may allocate. warm: a function of a module, called before the first call. ready: whether it
-    has been.
+    memory: bytes that it may allocate. warm: `module:function`, called before the first call. ready: whether it has
+    been.
     """
 
-    def __init__(self, memory: int, warm: Callable[[], object]) -> None:
-        start = (
-            f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.child import main; "
-            f"from {warm.__module__} import {warm.__name__} as warm; main({memory}, warm)"
-        )
+    def __init__(self, memory: int, warm: str = "") -> None:
+        main = f"from {__package__}.child import main; main({memory}, {warm!r})"
         # -P: the current folder is no place for modules unless it is one for the server. A session of its own: Ctrl-C
         # in the terminal reaches the server alone
         self._child = subprocess.Popen(  # noqa: S603 - our own Python and code
-            [sys.executable, "-P", "-c", start],
+            [sys.executable, "-P", "-c", f"import sys; sys.path[:] = {sys.path!r}; {main}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | dict.fromkeys(THREADS, "1"),

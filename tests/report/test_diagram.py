@@ -261,3 +261,15 @@ def test_apart_is_the_nearest(seed: int) -> None:
 def test_same_picture_every_time() -> None:
     stage = traced("slstm").stages[0]
     assert Picture(stage).shapes == Picture(stage).shapes
+
+
+def test_chinese_fits_into_the_ends_of_the_picture() -> None:
+    """A Chinese character is as wide as its font is high: six of 11 px need 66 px."""
+    root = drawn(diagram(traced("lstm"), language="zh"))
+    ends = [group for group in root.iter(f"{SVG}g") if group.get("class", "").split(" ")[0] == "sink"]
+    assert len(ends) == 2
+    for end in ends:
+        rect = end.find(f"{SVG}rect")
+        assert "到下一时间步" in "".join(end.itertext())
+        assert rect is not None
+        assert float(rect.get("width", "")) >= 66

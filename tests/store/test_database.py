@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from .. import ROOT
 
 pytest.importorskip("sqlalchemy")
 pytest.importorskip("alembic")
@@ -14,12 +17,14 @@ pytest.importorskip("alembic")
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from lstm_trace.store import database
-from lstm_trace.store.database import VERSIONS, Database
+from lstm_trace.store.database import Database
 from lstm_trace.store.errors import StoreError
+from lstm_trace.store.migrating import MIGRATIONS
 from lstm_trace.store.store import Store
-from lstm_trace.store.tables import METADATA
+from lstm_trace.store.tables import METADATA, VERSION, VERSIONS
 
 
 def test_the_steps_make_the_tables(url: str) -> None:
@@ -30,6 +35,17 @@ def test_the_steps_make_the_tables(url: str) -> None:
         made = sa.inspect(connection).get_table_names()
     assert sorted(made) == ["lstm_trace_items", "lstm_trace_store", "lstm_trace_tags", "lstm_trace_version"]
     opened.engine.dispose()
+
+
+def test_a_store_that_is_up_to_date_is_opened_without_alembic(tmp_path: Path) -> None:
+    assert ScriptDirectory(MIGRATIONS, version_locations=[MIGRATIONS]).get_heads() == [VERSION]
+    program = (
+        "import sys; from lstm_trace.store.store import Store\n"
+        f"Store('sqlite:///{tmp_path}/a.db').close()\nprint('alembic' in sys.modules)"
+    )
+    for imported in ("True", "False"):
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)  # noqa: S603
+        assert (ran.stdout.strip(), ran.stderr) == (imported, "")
 
 
 def test_the_tables_of_others_are_left_alone(url: str) -> None:

@@ -264,7 +264,7 @@ anyio.run(main)
 
 def test_a_worker_that_cannot_start_says_so(capfd: pytest.CaptureFixture[str]) -> None:
     async def test() -> None:
-        async with Workers(calls.wrong, at_once=1) as workers:
+        async with Workers(f"{calls.__name__}:wrong", at_once=1) as workers:
             for _ in range(2):
                 with pytest.raises(DiedError, match="could not be started; the server's messages say why"):
                     await workers.until_warm()
@@ -277,7 +277,7 @@ def test_a_worker_that_cannot_start_says_so(capfd: pytest.CaptureFixture[str]) -
 
 def test_a_worker_is_warm_before_its_first_call() -> None:
     async def test() -> None:
-        async with Workers(calls.warm, at_once=1, seconds=0.3) as workers:
+        async with Workers(f"{calls.__name__}:warm", at_once=1, seconds=0.3) as workers:
             assert await workers.call(calls.is_warm)  # and the 0.5 s of that count for nobody
 
     anyio.run(test)

@@ -85,7 +85,8 @@ class Picture:
         if spot.kind == "circle":
             return max(48.0, 2 * self._radius(spot), label, value)
         if spot.kind == "sink":
-            return max(24 + 5.4 * len(self.said.word(f"diagram.{spot.sign}")), label + 24)
+            note = self.said.word(f"diagram.{spot.sign}")
+            return 24 + max(5.4 * len(note), text_width(note, 10), label)
         return max(64.0, label + 24, value + 20)
 
     def _radius(self, spot: Spot) -> float:

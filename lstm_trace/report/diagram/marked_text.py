@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from unicodedata import combining
+from unicodedata import combining, east_asian_width
 
 from ...base.markup import escape
 from ...formulas.plain import PLAIN, Plain, raised
@@ -59,12 +59,20 @@ class MarkedPlain(Plain):
     )
 
 
+def _advance(c: str) -> float:
+    """About how wide a character is, in ems; a Chinese one fills its square."""
+    if c in MARKS or combining(c):
+        return 0.0
+    if east_asian_width(c) in "WF":
+        return 1.0
+    return 0.8 if c in "WM" else 0.52 if c.isalnum() else 0.42
+
+
 def text_width(marked: str, size: float) -> float:
     """About how wide a marked text is; indices are smaller."""
-    plain = sum(
-        0.0 if c in MARKS or combining(c) else 0.8 if c in "WM" else 0.52 if c.isalnum() else 0.42 for c in marked
+    return size * (
+        sum(map(_advance, marked)) - 0.14 * sum(len(sub) for sub in re.findall(f"{MIDDLE}(.*?){CLOSE}", marked))
     )
-    return size * (plain - 0.14 * sum(len(sub) for sub in re.findall(f"{MIDDLE}(.*?){CLOSE}", marked)))
 
 
 def spans(marked: str) -> str:

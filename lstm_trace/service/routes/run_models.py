@@ -144,6 +144,9 @@ class Step(BaseModel):
     t: int
     b: int
     scope: str
+    digits: int | None = Field(
+        description="decimals that a report shows; the picture has fewer where none were asked for"
+    )
     lines: list[LineNow]
     states: dict[str, list[Number] | None]
     inputs: dict[str, list[Number] | None]
@@ -215,7 +218,9 @@ class At(BaseModel):
     about: str
     equation: Formula | None
     substituted: Formula | None
-    relation: str
+    relation: str = Field(description="= or ≈, between `substituted` and the value as it is shown")
+    written_out: Formula | None = Field(description="with values that have no name written out in numbers")
+    written_out_relation: str
     operands: list[Operand]
     operands_left_out: int
     readers: list[Operand]

@@ -31,7 +31,8 @@ def typed(page: Page, address: str, text: str) -> None:
 
 
 def settled(page: Page) -> None:
-    """Wait until no run is under way."""
+    """Wait until no run is under way: what was pressed just now is drawn within two frames."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.locator('.busy[data-busy="false"]').wait_for(state="attached")
 
 

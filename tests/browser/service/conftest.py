@@ -105,11 +105,13 @@ def opened(chromium: Browser, server: str) -> Iterator[Opening]:
     """
     pages: list[tuple[Page, Watched]] = []
 
-    def open_page(hash: str = "", *, width: int = 1280, height: int = 900, dark: bool = False, at: str = "") -> Page:
+    def open_page(
+        hash: str = "", *, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False, at: str = ""
+    ) -> Page:
         scheme: Any = "dark" if dark else "light"
         context = chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB",
-            timezone_id="Asia/Tokyo", accept_downloads=True, reduced_motion="reduce",
+            timezone_id="Asia/Tokyo", accept_downloads=True, reduced_motion="reduce", has_touch=touch, is_mobile=touch,
         )  # fmt: skip
         page = context.new_page()
         page.set_default_timeout(15_000)

@@ -3,10 +3,10 @@ import { benchRuns } from "../compare/bench_runs.js";
 import { Fault } from "../parts.js";
 import { useItemTitle } from "./item_title.js";
 import { arithmeticName, cellName } from "../words.js";
-import { Equations } from "./equations.js";
+import { Equations } from "./equations/equations.js";
 import { FirstVisit } from "./first_visit.js";
-import { Givens } from "./givens.js";
-import { useMenus, useSession, useView } from "./hooks.js";
+import { Givens } from "./given/givens.js";
+import { by_touch, useMenus, useSession, useView } from "./hooks.js";
 import { useNotation } from "./notation.js";
 import { NumberPanel } from "./number.js";
 import { Picture } from "./picture.js";
@@ -107,7 +107,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
           <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
           <${Fault} error=${view.error} said=${said} />
           <${Picture} ...${shared} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} />
-          <p class="quiet-text hint">${said("bench.hint")}</p>
+          <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
         </section>
         ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
           <h2 id="words-title">${said("bench.in_words")}</h2>
@@ -116,7 +116,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
           <h2 id="table-title">${said("bench.table")}</h2>
           <${StepTable} state=${state} at=${at} stage=${seen} named=${named.stage(seen)} step=${view.data} ...${marks} count=${count} pick=${pick} said=${said} />
         </section>
-        <${Equations} session=${session} state=${state} stage=${stage} said=${said} />
+        <${Equations} key=${state.source} session=${session} state=${state} stage=${stage} said=${said} />
       </div>
       <aside class="panel number-panel" aria-labelledby="number-title"><${NumberPanel} ...${shared} count=${count} /></aside>
     </div>`;

@@ -1,6 +1,7 @@
 import { html, useState } from "../vendor/standalone.module.js";
 import { answers } from "./state/fitting.js";
 import { line_address } from "./state/places.js";
+import { by_touch } from "./hooks.js";
 import { Symbol } from "./symbols.js";
 
 // Three lines for whoever is here for the first time.
@@ -16,11 +17,12 @@ export function FirstVisit({ run, pick, said }) {
   const [shown, setShown] = useState(() => !seen());
   if (!shown) return null;
   const symbol = ({ scope, name }) => run.stages.find((stage) => stage.scope === scope).lines.find((line) => line.name === name).symbol;
+  const touch = by_touch();
   const asked = answers(run).slice(-LISTED);
   return html`<section class="panel first-visit" id="first-visit" aria-label=${said("bench.first")}>
     <ul>
-      <li>${said("bench.first.click")}</li>
-      <li>${said("bench.first.change")}</li>
+      <li>${said(touch ? "bench.first.click.touch" : "bench.first.click")}</li>
+      <li>${said(touch ? "bench.first.change.touch" : "bench.first.change")}</li>
       <li>${said(asked.length ? "bench.first.answer" : "bench.first.table")}${asked.map((one) => {
         const address = line_address(one.scope, one.t, one.b, one.name, one.unit ?? 0);
         return html` <a key=${address} href="#" data-address=${address} onClick=${(event) => { event.preventDefault(); pick(address); }}><${Symbol} text=${symbol(one)} /></a>`;

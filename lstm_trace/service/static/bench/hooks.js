@@ -55,6 +55,9 @@ export function useView(session, run, path, params) {
   return shown;
 }
 
+/** Whether the page is used by finger, so that its hints say so. */
+export const by_touch = () => matchMedia("(pointer: coarse)").matches;
+
 /** Closes an open menu when something else is used, or by Escape. */
 export function useMenus() {
   useEffect(() => {

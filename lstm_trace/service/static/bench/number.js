@@ -1,5 +1,5 @@
 import { html, useState } from "../vendor/standalone.module.js";
-import { Markup } from "../markup.js";
+import { breakable, Markup } from "../markup.js";
 import { Fault } from "../parts.js";
 import { useView } from "./hooks.js";
 import { broken } from "./breaking.js";
@@ -53,8 +53,8 @@ function Links({ title, list, left_out, pick, said, none, id }) {
   </section>`;
 }
 
-/** A formula of the server; its numbers that have an address are links to them. */
-function Formula({ formula, pick, label, speak }) {
+/** A formula of the server; its numbers that have an address are links to them, whose names speak() gives in the language and count of the page. */
+function Formula({ formula, pick, label, speak, counted }) {
   const ready = (math) => {
     const { parentElement: place } = math;
     broken(math);
@@ -63,28 +63,29 @@ function Formula({ formula, pick, label, speak }) {
       number.setAttribute("role", "link");
       number.setAttribute("aria-label", `${number.textContent}, ${speak(number.dataset.address)}`);
     }
+    breakable(math);
   };
   const chosen = (event) => {
     const number = event.target.closest("[data-address]");
     if (number && (event.type === "click" || event.key === "Enter")) { event.preventDefault(); pick(number.dataset.address); }
   };
   if (!formula) return null;
-  return html`<span class="formula scroll" role="group" aria-label=${label} onClick=${chosen} onKeyDown=${chosen}>
-    <${Markup} text=${formula.mathml} otherwise=${formula.text} ready=${ready} />
+  return html`<span class="formula" role="group" aria-label=${label} onClick=${chosen} onKeyDown=${chosen}>
+    <${Markup} key=${`${label} ${counted}`} text=${formula.mathml} otherwise=${formula.text} ready=${ready} />
   </span>`;
 }
 
-/** How a number is computed: its equation, and the same with numbers down to its value. */
-function Chain({ at, pick, speak, said }) {
-  const part = (formula, label, before) => html`<span class="part"><span class="relation">${before}</span><${Formula} formula=${formula} pick=${pick} speak=${speak} label=${said(label)} /></span>`;
+/** How a number is computed: its equation, with numbers down to its value, and with what only has an expression written out. */
+function Chain({ at, pick, said, ...spelt }) {
+  const row = (formula, label, relation) => html`<p class="numbers">
+    <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} />
+    <span class="relation">=</span> <${Formula} formula=${formula} pick=${pick} ...${spelt} label=${said(label)} />
+    <span class="result"> <span class="relation">${relation}</span> <b class="number">${minus(at.shown)}</b></span></p>`;
   return html`<h3>${said("bench.equation")}</h3>
     <div class="chain" id="chain">
-      <${Formula} formula=${at.equation} pick=${pick} speak=${speak} label=${said("bench.equation")} />
-      ${at.substituted && html`<p class="numbers">
-        <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} />
-        ${part(at.substituted, "bench.substituted", "=")}
-        ${at.written_out && part(at.written_out, "bench.written_out", "=")}
-        <span class="part result"><span class="relation">${at.relation}</span><b class="number">${minus(at.shown)}</b></span></p>`}
+      <${Formula} formula=${at.equation} pick=${pick} ...${spelt} label=${said("bench.equation")} />
+      ${at.substituted && row(at.substituted, "bench.substituted", at.relation)}
+      ${at.written_out && row(at.written_out, "bench.written_out", at.written_out_relation)}
     </div>`;
 }
 
@@ -136,7 +137,7 @@ export function NumberPanel({ session, state, count, said }) {
     </p>
     <${Compared} at=${at} older=${of_older} pinned=${of_kept} said=${said} />
     ${at.about && html`<p class="about" id="about"><${Prose} text=${at.about} /></p>`}
-    ${at.equation && html`<${Chain} at=${at} pick=${pick} speak=${(to) => spoken(run, to, { count, said })} said=${said} />`}
+    ${at.equation && html`<${Chain} at=${at} pick=${pick} counted=${count} speak=${(to) => spoken(run, to, { count, said })} said=${said} />`}
     ${at.kind === "line" && html`<${Links} id="operands" title=${said("bench.operands")} list=${at.operands} left_out=${at.operands_left_out} pick=${pick} said=${said} none=${said("bench.no_operands")} />`}
     <${Links} id="readers" title=${said("bench.readers")} list=${at.readers} left_out=${at.readers_left_out} pick=${pick} said=${said} none=${said("bench.no_readers")} />
     <section class="slope" aria-labelledby="slope">

@@ -84,8 +84,9 @@ export function StepTable({ state, at, stage, named, step, values, before, pinne
   const current = values.has(row) ? row : names[0];
   const keyed = (event) => {
     const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const column = [...(event.target.closest("tr")?.querySelectorAll("td") ?? [])].indexOf(event.target.closest("td"));
-    const next = names[names.indexOf(current) + way];
+    const here = event.target.closest("tr"); // not the row of the last drawing: keys may be faster
+    const column = [...(here?.querySelectorAll("td") ?? [])].indexOf(event.target.closest("td"));
+    const next = names[names.indexOf(here?.dataset.line) + way];
     if (!way || column < 0) return;
     event.preventDefault();
     if (next === undefined) return;

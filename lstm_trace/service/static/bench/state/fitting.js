@@ -1,4 +1,4 @@
-import { cell_of, entry, line_address, line_of, stored, with_entry } from "./places.js";
+import { cell_of, entry, has, input_of, line_address, line_of, stored, with_entry } from "./places.js";
 
 // What of a state fits a run: where to look first, which picture still serves, premises after an edit.
 
@@ -10,6 +10,41 @@ export function first_address(run, at = {}) {
   const stage = run.stages.find((one) => one.scope === wanted) ?? run.stages[0];
   const name = target && stage.scope === target.scope ? target.name : stage.lines.find((line) => line.name === stage.output)?.name;
   return line_address(stage.scope, at.t ?? run.first, at.b ?? 0, name ?? stage.lines.at(-1)?.name, 0);
+}
+
+/** The address, or where the run begins if it has no such number. */
+export function still(run, address) {
+  if (has(run, address)) return address;
+  const line = line_of(address);
+  if (!line) return first_address(run);
+  const t = Math.min(Math.max(line.t, run.first), run.first + run.steps - 1);
+  const near = line_address(line.scope, t, Math.min(line.b, run.batch - 1), line.name, 0);
+  return has(run, near) ? near : first_address(run);
+}
+
+/** Where the bench stands when it looks at a number: at the step of a line; a given leaves it where it is. */
+export function place_of(run, address, { t, b, scope, unit }) {
+  const line = line_of(address);
+  const stages = run.stages.map((stage) => stage.scope);
+  const own = line?.scope ?? (cell_of(address)?.array ?? "").replace(/\/[^/]*$/, "");
+  return {
+    scope: [own, scope].find((one) => stages.includes(one)) ?? stages[0],
+    t: Math.min(Math.max(line?.t ?? (t || 0), run.first), run.first + run.steps - 1),
+    b: Math.min(Math.max(line?.b ?? (b || 0), 0), run.batch - 1),
+    unit: line?.unit ?? unit,
+  };
+}
+
+/** The step and the row of an input, for whoever goes there with it; null for any other number. */
+export function step_of(address) {
+  const input = input_of(address);
+  return input && { t: input.t, b: input.b };
+}
+
+/** The address of the same entry of an input at another step or in another row; any other address as it is. */
+export function input_at(address, { t, b }) {
+  const input = input_of(address);
+  return input ? `${t}/${b}/${input.name}[${input.unit}]` : address;
 }
 
 /**

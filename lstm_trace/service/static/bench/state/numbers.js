@@ -1,28 +1,9 @@
-// Numbers as they are typed, pasted and shown.
+// Numbers as they are shown and dragged.
 
 const SPECIAL = { NaN: "NaN", Infinity: "∞", "-Infinity": "−∞" };
 
 /** A number of a reply: finite ones are numbers, the others texts. */
 export const value_of = (given) => (typeof given === "string" ? Number(given) : given);
-
-/**
- * The number that a person typed: with a decimal point or comma, with a hyphen or a minus sign.
- * @returns {number | null} null where it is no finite number
- */
-export function parsed(text) {
-  const plain = text.trim().replace(/[−–]/g, "-").replace(/[\s\u00a0\u202f'’_]/g, "");
-  const point = /^[^,.]*,[^,.]*$/.test(plain) ? plain.replace(",", ".") : plain;
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(point) ? finite(Number(point)) : null;
-}
-
-const finite = (number) => (Number.isFinite(number) ? number : null);
-
-/** Rows of numbers of a block that was copied from a spreadsheet; null at what is no number. */
-export const block = (text) =>
-  text.replace(/\r\n?/g, "\n").replace(/\n$/, "").split("\n").map((line) => cells(line).map(parsed));
-
-/** A block from elsewhere has no tabs: then semicolons or spaces stand between its numbers. */
-const cells = (line) => (/\t/.test(line) ? line.split("\t") : /;/.test(line) ? line.split(";") : line.trim().split(/\s+/));
 
 /** With a minus sign; the point is a point in every language, as it is in reports. */
 const dressed = (text) => text.replace(/^-/, "−").replace("e-", "e−").replace("e+", "e");

@@ -1,5 +1,5 @@
 import { edits_of, edits_text, joined, run_of, run_text } from "./link.js";
-import { added, first_address, overlaid, same_cell } from "./fitting.js";
+import { added, first_address, input_at, overlaid, place_of, same_cell, step_of, still } from "./fitting.js";
 import { cell_of, has, input_of, line_address, line_of } from "./places.js";
 import { Runs } from "./runs.js";
 
@@ -48,9 +48,9 @@ export class Session extends EventTarget {
     const params = { source, edits: edits_text(here.edits), equations: here.equations };
     if (run) {
       if (address !== first_address(run)) params.at = address;
-      if (!line_of(address) && t !== run.first) params.t = t;
+      if (!line_of(address) && t !== (input_of(address)?.t ?? run.first)) params.t = t;
       if (!line_of(address) && scope !== run.stages[0].scope) params.scope = scope;
-      if (!line_of(address) && b) params.row = b;
+      if (!line_of(address) && b !== (input_of(address)?.b ?? 0)) params.row = b;
       if (of !== run.target) params.of = of;
       if (pinned) params.a = run_text(pinned.wanted);
     }
@@ -89,23 +89,10 @@ export class Session extends EventTarget {
   #looked(run, params) {
     // an empty page shows its example where the gates have something to keep and to forget, which is at its end
     const end = params.source || params.t ? undefined : run.first + run.steps - 1;
-    const address = params.at ? this.#still(run, params.at) : first_address(run, { t: end });
-    return { address, of: params.of && has(run, params.of) ? params.of : run.target, ...this.#place(run, address, { t: Number(params.t ?? run.first), scope: params.scope, b: Number(params.row ?? 0) }) };
-  }
-
-  #place(run, address, otherwise = this.state) {
-    const line = line_of(address);
-    const input = input_of(address);
-    const stages = run.stages.map((stage) => stage.scope);
-    const scope = line?.scope ?? array_of(address).replace(/\/[^/]*$/, "");
-    const chosen = [scope, otherwise.scope].find((one) => stages.includes(one)) ?? stages[0];
-    const t = line?.t ?? input?.t ?? otherwise.t;
-    return {
-      scope: chosen,
-      t: Math.min(Math.max(t || 0, run.first), run.first + run.steps - 1),
-      b: Math.min(Math.max(line?.b ?? input?.b ?? (otherwise.b || 0), 0), run.batch - 1),
-      unit: line?.unit ?? this.state.unit,
-    };
+    const address = params.at ? still(run, params.at) : first_address(run, { t: end });
+    const given = step_of(address);
+    const at = { t: Number(params.t ?? given?.t ?? run.first), b: Number(params.row ?? given?.b ?? 0), scope: params.scope };
+    return { address, of: params.of && has(run, params.of) ? params.of : run.target, ...place_of(run, address, { ...this.state, ...at }) };
   }
 
   // -- a run arrives -----------------------------------------------------------------------------------------------
@@ -131,19 +118,9 @@ export class Session extends EventTarget {
   /** The state with what is looked at as a run has it. */
   #fitted(run, change) {
     const next = { ...this.state, ...change, run };
-    next.address = this.#still(run, next.address);
+    next.address = still(run, next.address);
     if (!next.of || !has(run, next.of)) next.of = run.target;
-    return { ...next, ...this.#place(run, next.address, next) };
-  }
-
-  /** The address, or where the run begins if it has no such number. */
-  #still(run, address) {
-    if (has(run, address)) return address;
-    const line = line_of(address);
-    if (!line) return first_address(run);
-    const t = Math.min(Math.max(line.t, run.first), run.first + run.steps - 1);
-    const near = line_address(line.scope, t, Math.min(line.b, run.batch - 1), line.name, 0);
-    return has(run, near) ? near : first_address(run);
+    return { ...next, ...place_of(run, next.address, next) };
   }
 
   #asked() {
@@ -178,17 +155,18 @@ export class Session extends EventTarget {
     return { visited: [...kept, address], visit: kept.length };
   }
 
-  /** Looks at a number; `quiet` while keys move over many, so that no trail of them is left. */
+  /** Looks at a number; `quiet` while keys move over many givens: no trail of them is left, and the step stays. */
   select(address, { quiet = false } = {}) {
     if (!address || address === this.state.address) return;
-    this.#set({ address, ...this.#place(this.state.run, address), ...this.#visited(address, quiet) }, quiet ? "replace" : "push");
+    const where = quiet ? null : step_of(address);
+    this.#set({ address, ...place_of(this.state.run, address, { ...this.state, ...where }), ...this.#visited(address, quiet) }, quiet ? "replace" : "push");
   }
 
   /** Back (-1) or forward (1) through the numbers that were looked at. */
   visit(way) {
     const { visited, visit, run } = this.state;
     const address = visited[visit + way];
-    if (address) this.#set({ address, visit: visit + way, ...this.#place(run, address) }, "replace");
+    if (address) this.#set({ address, visit: visit + way, ...place_of(run, address, { ...this.state, ...step_of(address) }) }, "replace");
   }
 
   /** Goes to a step, layer, row or unit; the number that is looked at comes along where it has one there. */
@@ -197,7 +175,7 @@ export class Session extends EventTarget {
     const { run, address } = this.state;
     next.t = Math.min(Math.max(next.t, run.first), run.first + run.steps - 1);
     const line = line_of(address);
-    let moved = address;
+    let moved = input_at(address, next);
     if (line) {
       const found = run.stages.find((one) => one.scope === next.scope)?.lines.find((one) => one.name === line.name);
       if (found) moved = line_address(next.scope, next.t, next.b, line.name, Math.min(next.unit, found.width - 1));

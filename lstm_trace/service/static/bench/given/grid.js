@@ -1,7 +1,9 @@
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/standalone.module.js";
-import { block, brief, drag_step, full, parsed, tidy } from "./state/numbers.js";
-import { spoken } from "./spoken.js";
-import { Symbol } from "./symbols.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
+import { parsed, rowsOf } from "../../reading.js";
+import { brief, drag_step, full, tidy } from "../state/numbers.js";
+import { spoken } from "../spoken.js";
+import { Symbol } from "../symbols.js";
+import { Entry } from "./entry.js";
 
 // A grid of numbers that are edited where they stand: by typing, by dragging, or by pasting a block.
 
@@ -12,15 +14,17 @@ const REST = 150; // milliseconds on a cell before its number is looked at: keys
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /**
- * @param {{id: string, symbol: string, name: string, rows: {label: string, cells: {address: string, value: any}[]}[], columns: string[]}} props
+ * @param {{id: string, symbol: string, name: string, rows: {label: string, cells: {address: string, value: any}[]}[], columns: string[],
+ *   longer?: (numbers: number[][], address: string) => void}} props longer: takes a block with more rows than there are
  */
-export function Grid({ id, symbol, name, rows, columns, session, state, count, said }) {
+export function Grid({ id, symbol, name, rows, columns, longer, session, state, count, said }) {
   const [at, setAt] = useState([0, 0]);
   const [typed, setTyped] = useState(null); // the text of the cell that is edited
   const [fault, setFault] = useState(null);
   const table = useRef(null);
   const wants_focus = useRef(false);
   const drag = useRef(null);
+  const tapped = useRef(false); // whether a finger or a pen began what now ends as a click
   const rest = useRef(0);
   const height = rows.length;
   const width = columns.length;
@@ -35,7 +39,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, count, s
   });
   useEffect(() => () => clearTimeout(rest.current), []);
 
-  const look = (address, quiet) => {
+  const look = (address, quiet) => { // quiet: by keys, which move in the grid and leave the bench at its step
     clearTimeout(rest.current);
     // whoever has gone elsewhere meanwhile is not brought back
     const stays = () => !quiet || table.current?.contains(document.activeElement);
@@ -65,22 +69,28 @@ export function Grid({ id, symbol, name, rows, columns, session, state, count, s
   const pasted = (event) => {
     if (typed !== null) return;
     event.preventDefault();
-    const numbers = block(event.clipboardData.getData("text"));
-    const wrong = numbers.flatMap((row, r) => row.flatMap((one, c) => (one === null ? [[r, c]] : [])));
     const [r, c] = here;
-    if (wrong.length) {
-      const [row, column] = wrong[0];
-      return setFault({ address: cell(r, c).address, value: null, message: said("bench.paste_no_number", { row: row + 1, column: column + 1 }) });
+    const wrong = (message) => setFault({ address: cell(r, c).address, value: null, message });
+    let numbers;
+    try {
+      numbers = rowsOf(event.clipboardData.getData("text"), width - c);
+    } catch (error) {
+      return wrong(said("bench.paste_nothing", { why: said(error.key, error.values) }));
+    }
+    if (longer && r + numbers.length > height) {
+      setFault(null);
+      return longer(numbers, cell(r, c).address);
     }
     const edits = numbers.flatMap((row, i) => row.flatMap((value, j) => (r + i < height && c + j < width ? [{ address: cell(r + i, c + j).address, value }] : [])));
     const outside = numbers.flat().length - edits.length;
     if (edits.length) put(edits);
-    if (outside) setFault({ address: cell(r, c).address, value: null, message: said("bench.paste_outside", { n: outside }) });
-    return undefined;
+    return outside ? wrong(said("bench.paste_outside", { n: outside })) : undefined;
   };
   const keyed = (event) => {
     if (typed !== null || event.altKey) return;
-    const [r, c] = here;
+    // the cell that has the focus, which somebody may have put there without keys or pointer: a screen reader does
+    const [r, c] = event.target.dataset.place?.split(",").map(Number) ?? here;
+    setAt([r, c]);
     const copies = (event.ctrlKey || event.metaKey) && event.key === "c";
     if (copies) { navigator.clipboard?.writeText(full(cell(r, c).value).replace("−", "-")); return; }
     if (event.ctrlKey || event.metaKey) return;
@@ -99,8 +109,10 @@ export function Grid({ id, symbol, name, rows, columns, session, state, count, s
   };
   const pressed = (event, r, c) => {
     if (event.button !== 0 || (typed !== null && here[0] === r && here[1] === c)) return;
+    if (typed !== null) document.activeElement.blur(); // takes what was typed elsewhere in the grid
     const number = Number(cell(r, c).value);
     drag.current = { x: event.clientX, pointer: event.pointerId, number, step: drag_step(number), address: cell(r, c).address, on: false };
+    tapped.current = event.pointerType !== "mouse";
     setAt([r, c]);
   };
   const moved = (event) => {
@@ -108,7 +120,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, count, s
     if (!now || now.pointer !== event.pointerId) return;
     const way = event.clientX - now.x;
     if (!now.on && Math.abs(way) < SLACK) return;
-    if (!now.on) { now.on = true; event.currentTarget.setPointerCapture(event.pointerId); setFault(null); }
+    if (!now.on) { now.on = true; tapped.current = false; event.currentTarget.setPointerCapture(event.pointerId); setFault(null); }
     const step = now.step * (event.shiftKey ? 10 : 1);
     session.drag(now.address, tidy(now.number + Math.trunc(way / PIXELS) * step, now.step));
   };
@@ -117,6 +129,13 @@ export function Grid({ id, symbol, name, rows, columns, session, state, count, s
     drag.current = null;
     if (now?.on) session.drop();
     else if (now) look(now.address, false);
+  };
+
+  /** A tap opens the field: a screen has no keys with which typing could begin, and shows some for a field alone. */
+  const clicked = (r, c) => {
+    if (!tapped.current || (typed !== null && here[0] === r && here[1] === c)) return;
+    tapped.current = false;
+    setTyped(full(cell(r, c).value));
   };
 
   // the symbol of a vector stands before its numbers, that of a matrix where its rows and columns meet
@@ -133,7 +152,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, count, s
           const text = wrong && rejected.value !== null && typeof rejected.value !== "object" ? String(rejected.value) : full(one.value);
           return html`<td key=${c} role="gridcell" tabindex=${current && typed === null ? 0 : -1} data-place=${`${r},${c}`} data-address=${one.address}
             class=${`number${one.address === state.address ? " chosen" : ""}`} aria-selected=${one.address === state.address} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${spoken(state.run, one.address, { count, said })}: ${text}`}
-            title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onDblClick=${() => setTyped(full(one.value))}>
+            title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onClick=${() => clicked(r, c)} onDblClick=${() => setTyped(full(one.value))}>
             ${current && typed !== null
               ? html`<${Entry} text=${typed} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`
               : html`<span>${wrong ? text : brief(one.value)}</span>`}</td>`;
@@ -142,20 +161,4 @@ export function Grid({ id, symbol, name, rows, columns, session, state, count, s
     </table></div>
     ${rejected && html`<div class="fault" role="alert"><div class="exact">${rejected.message}</div><button type="button" class="quiet" onClick=${() => { setFault(null); session.dismiss(); }}>${said("shell.close")}</button></div>`}
   </figure>`;
-}
-
-/** The field in which a cell is edited. */
-function Entry({ text, label, keyed, left }) {
-  const field = useRef(null);
-  const done = useRef(false);
-  useLayoutEffect(() => {
-    field.current.focus();
-    if (text.length > 1) field.current.select();
-    else field.current.setSelectionRange(1, 1);
-  }, []);
-  const pressed = (event) => {
-    done.current ||= ["Enter", "Escape", "Tab"].includes(event.key);
-    keyed(event);
-  };
-  return html`<input ref=${field} type="text" inputmode="decimal" autocomplete="off" spellcheck=${false} aria-label=${label} defaultValue=${text} onKeyDown=${pressed} onBlur=${(event) => !done.current && left(event.target.value)} />`;
 }
