@@ -40,5 +40,5 @@ export function Premise({ premise, count, longer, session, state, said }) {
   if (!premise.values) return html`<p class="quiet-text"><${Symbol} text=${premise.symbol} /> ${said("bench.too_large", { shape: premise.shape.join(" × ") })}</p>`;
   const { rows, columns } = laid(premise, state, count);
   return html`<${Grid} id=${`grid-${premise.address}`} symbol=${premise.symbol} name=${said(`bench.grid.${premise.kind}`, { name: premise.name })} rows=${rows} columns=${columns} longer=${longer}
-    session=${session} state=${state} said=${said} />`;
+    session=${session} state=${state} count=${count} said=${said} />`;
 }
