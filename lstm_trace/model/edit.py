@@ -84,7 +84,7 @@ def edit(
     model = prepare(data, allow_nonfinite=True)
     if before is not None:
         before(model)
-    return model.run(arithmetic=header.arithmetic)
+    return model.run()
 
 
 @dataclass

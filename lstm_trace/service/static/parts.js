@@ -34,3 +34,15 @@ export function Progress({ label, progress, cancel, said }) {
     ${cancel && html`<button type="button" onClick=${cancel}>${said("shell.cancel")}</button>`}
   </div>`;
 }
+
+/** A button that opens a file of numbers. @param {{label: string, use: (text: string, name: string) => void}} props */
+export function TextFile({ label, use, id }) {
+  const read = async ({ target }) => {
+    const [chosen] = target.files;
+    if (!chosen) return;
+    const text = await chosen.text();
+    target.value = ""; // so that the same file can be opened again
+    use(text, chosen.name);
+  };
+  return html`<label class="button file">${label}<input id=${id} class="unseen" type="file" accept=".csv,.tsv,.txt,text/csv,text/plain" onChange=${read} /></label>`;
+}
