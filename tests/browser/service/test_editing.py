@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .bench_page import agrees, cell, problem, settled, typed
+from .bench_page import agrees, cell, number, problem, settled, typed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -30,6 +30,9 @@ def test_a_tap_opens_a_field_and_a_sideways_drag_changes_the_number(opened: Open
     page = opened("#bench?source=example:q22", width=390, touch=True)
     assert "tap" in page.locator(".givens > .head").inner_text()
     assert page.locator(".cell-panel .hint").inner_text().startswith("Tap")
+    cell(page, "0/forward/W_xo[0,1]").tap()
+    assert page.evaluate("getSelection().toString()") == "1"  # for the next key to replace it
+    page.keyboard.press("Escape")
     cell(page, "0/forward/W_xi[0,0]").tap()
     field = cell(page, "0/forward/W_xi[0,0]").locator("input")
     assert field.evaluate("one => document.activeElement === one && one.inputMode === 'text'")
@@ -207,3 +210,99 @@ def test_a_model_says_that_its_x_is_made_up(opened: Opening, stored: dict[str, s
     cell(page, "0/0/x_t[0]").click()
     pasted(page, "1\t2\t3")
     said.wait_for(state="detached")
+
+
+def chosen_blank(page: Page) -> None:
+    page.select_option("#source", "blank")
+    page.locator("#blank-steps").wait_for()
+
+
+def test_a_blank_problem_says_its_limits_and_has_biases(page: Page) -> None:
+    chosen_blank(page)
+    assert page.locator("#blank-limits").inner_text() == "Each from 1 to 64."
+    page.fill("#blank-steps", "0")
+    assert page.locator("#blank-limits").inner_text() == "Steps: a whole number from 1 to 64 is needed."
+    assert page.locator("#blank-open").is_disabled()
+    assert page.locator("#blank-steps").input_value() == "0"
+    page.fill("#blank-steps", "2")
+    page.click("#blank-open")
+    cell(page, "0/forward/b_f[1]").wait_for()
+    assert page.locator("#source option:checked").inner_text() == "Blank problem"
+    chosen_blank(page)
+    page.uncheck("#blank-biases")
+    page.click("#blank-open")
+    cell(page, "0/forward/b_f[1]").wait_for(state="detached")
+    cell(page, "0/forward/W_xf[1,1]").wait_for()
+
+
+@pytest.mark.parametrize("kind", ["lstm", "slstm", "gru", "rnn"])
+def test_every_cell_begins_blank_with_biases(opened: Opening, kind: str) -> None:
+    page = opened(f"#bench?source=blank:{kind}/2/2/2/biases")
+    page.locator("#value").wait_for()
+    assert page.locator("#source-fault").count() == 0
+    assert page.locator('td[data-address*="/b_"]').count() > 0
+
+
+def dragged(page: Page, address: str, by: int) -> None:
+    cell(page, address).scroll_into_view_if_needed()
+    box = cell(page, address).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 8, box["y"] + 8)
+    page.mouse.down()
+    for step in range(1, 10):
+        page.mouse.move(box["x"] + 8 + by * step / 9, box["y"] + 8)
+    page.mouse.up()
+    settled(page)
+
+
+def test_a_zero_is_dragged_like_the_numbers_beside_it(opened: Opening) -> None:
+    page = opened("#bench?source=blank:lstm/2/2/2")
+    dragged(page, "0/forward/W_xi[0,0]", 54)
+    page.wait_for_url(re.compile(r"W_xi\[0,0\]=0\.54"))
+    typed(page, "0/forward/W_xi[1,0]", "300")
+    dragged(page, "0/forward/W_xi[0,1]", 54)  # beside hundreds: by ones
+    page.wait_for_url(re.compile(r"W_xi\[0,1\]=54"))
+
+
+def test_what_was_changed_keeps_a_mark_until_the_next_change(page: Page) -> None:
+    before = page.locator(".picture svg").bounding_box()
+    typed(page, "0/forward/W_xc[0,0]", "-2")
+    page.locator(".changes").wait_for()
+    marked = page.locator("td.edited").evaluate_all("all => all.map(one => one.dataset.address)")
+    assert marked == ["0/forward/W_xc[0,0]"]
+    page.locator(".changes summary").click()
+    assert "c̃t" in page.locator(".changes .symbol").all_inner_texts()
+    assert "c_tilde" not in page.locator(".changes").inner_text()
+    assert page.locator(".picture svg").bounding_box() == before
+    page.keyboard.press("Escape")
+    typed(page, "0/forward/W_xo[0,0]", "-2")
+    settled(page)
+    marked = page.locator("td.edited").evaluate_all("all => all.map(one => one.dataset.address)")
+    assert marked == ["0/forward/W_xo[0,0]"]
+
+
+def test_on_a_phone_a_bar_follows_the_number_and_undoes(opened: Opening) -> None:
+    page = opened("#bench?source=example:q22", width=390, touch=True)
+    bar = page.locator("#number-bar")
+    page.locator('.num[data-address="0/forward/0/0/h_t[0]"]').tap()
+    bar.locator('[data-address="0/forward/0/0/h_t[0]"]').wait_for()
+    box = bar.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] == pytest.approx(900, abs=2)  # at the bottom, wherever the page is
+    value = number(bar.locator("#bar-value").inner_text().rstrip("…"))
+    assert value == pytest.approx(number(page.locator("#value").inner_text()), rel=1e-3)
+    cell(page, "0/forward/W_xi[0,0]").tap()
+    page.keyboard.type("0.5")
+    page.keyboard.press("Enter")
+    settled(page)
+    page.locator('.num[data-address="0/forward/0/0/h_t[0]"]').tap()
+    bar.locator(".was").wait_for()
+    assert "→" in bar.locator(".was").inner_text()
+    bar.get_by_role("button", name="Undo").tap()
+    page.wait_for_url(lambda url: "edits" not in url)
+    bar.locator("#bar-show").tap()
+    place = page.locator("#number-title").bounding_box()
+    assert place is not None
+    assert 0 <= place["y"] < 300
+    wide = opened("#bench?source=example:q22")
+    assert wide.locator("#number-bar").is_hidden()

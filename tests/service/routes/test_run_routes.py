@@ -129,7 +129,7 @@ def test_two_runs_and_what_explains_them(api: Any) -> None:
 
 def test_downloads_have_a_name_and_a_type(api: Any) -> None:
     run = made(api, example="q22")
-    for file in api.get("/choices").json()["formats"]:
+    for file in (one["file"] for one in api.get("/choices").json()["formats"]):
         reply = api.get(f"/runs/{run['id']}/download/{file}")
         assert reply.status_code == 200, (file, reply.text)
         suffix = file.rpartition(".")[2]

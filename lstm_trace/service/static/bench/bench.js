@@ -2,6 +2,8 @@ import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.
 import { benchRuns } from "../compare/bench_runs.js";
 import { Fault } from "../parts.js";
 import { arithmeticName, cellName } from "../words.js";
+import { NumberBar } from "./bar.js";
+import { Changed } from "./changed.js";
 import { Equations } from "./equations/equations.js";
 import { FirstVisit } from "./first_visit.js";
 import { Givens } from "./given/givens.js";
@@ -46,18 +48,6 @@ function Summary({ run, said }) {
     run.arithmetic && arithmeticName(said, run.arithmetic),
   ];
   return html`<p class="summary quiet-text">${facts.filter(Boolean).join(" · ")}</p>`;
-}
-
-/** Lines that the last edit changed most, each a way to where it did. */
-function Changed({ run, before, pick, said }) {
-  const list = run.changed?.filter((one) => one.largest !== 0) ?? [];
-  if (!before || run.parent !== before.id || list.length === 0) return null;
-  const most = list.filter((one) => !/[ @(]/.test(one.line));
-  return html`<details class="changes"><summary>${said("bench.changed_lines", { n: list.length })}</summary>
-    <p class="row-of">${(most.length ? most : list).slice(0, 12).map((one) => {
-      const address = `${one.scope}/${one.t}/${one.b}/${one.line}[${one.unit}]`;
-      return html`<a key=${address} href="#" data-address=${address} onClick=${(event) => { event.preventDefault(); pick(address); }}><code>${one.line}</code></a>`;
-    })}</p></details>`;
 }
 
 /** One cell: its givens, its picture at a step, and the number that is looked at. */
@@ -114,5 +104,6 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
         <${Equations} key=${state.source} session=${session} state=${state} stage=${stage} said=${said} />
       </div>
       <aside class="panel number-panel" aria-labelledby="number-title"><${NumberPanel} ...${shared} count=${count} /></aside>
-    </div>`;
+    </div>
+    <${NumberBar} ...${shared} />`;
 }

@@ -1,13 +1,13 @@
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
 import { parsed, rowsOf } from "../../reading.js";
-import { brief, drag_step, full, tidy } from "../state/numbers.js";
+import { brief, drag_rate, full, tidy } from "../state/numbers.js";
+import { edited } from "../state/fitting.js";
 import { Symbol } from "../symbols.js";
 import { Entry } from "./entry.js";
 
 // A grid of numbers that are edited where they stand: by typing, by dragging, or by pasting a block.
 
 const SLACK = 4; // pixels that a pointer may move before a click becomes a drag
-const PIXELS = 3; // of a drag for one step of the number
 const REST = 150; // milliseconds on a cell before its number is looked at: keys move fast over many
 
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -25,10 +25,12 @@ export function Grid({ id, symbol, name, rows, columns, longer, session, state, 
   const drag = useRef(null);
   const tapped = useRef(false); // whether a finger or a pen began what now ends as a click
   const rest = useRef(0);
+  const begun = useRef(false); // whether the key that opened the field is the first of its text
   const height = rows.length;
   const width = columns.length;
   const here = rows[at[0]]?.cells[at[1]] ? at : [0, 0];
   const cell = (r, c) => rows[r].cells[c];
+  const marks = useMemo(() => edited(state), [state.entries, state.index]);
   const rejected = rows.some((row) => row.cells.some((one) => one.address === state.rejected?.address)) ? state.rejected : fault;
 
   useLayoutEffect(() => {
@@ -51,6 +53,7 @@ export function Grid({ id, symbol, name, rows, columns, longer, session, state, 
     look(cell(...to).address, true);
   };
   const put = (edits) => { setFault(null); session.edit(edits); };
+  const opened = (r, c) => { begun.current = false; setTyped(full(cell(r, c).value)); };
   /** Takes what was typed; where it is no number, it stays and says so. */
   const take = (text, [dr, dc] = [0, 0]) => {
     const [r, c] = here;
@@ -96,9 +99,9 @@ export function Grid({ id, symbol, name, rows, columns, longer, session, state, 
     if (MOVES[event.key]) { event.preventDefault(); move(r + MOVES[event.key][0], c + MOVES[event.key][1]); }
     else if (event.key === "Home") { event.preventDefault(); move(r, 0); }
     else if (event.key === "End") { event.preventDefault(); move(r, width - 1); }
-    else if (event.key === "Enter" || event.key === "F2") { event.preventDefault(); setTyped(full(cell(r, c).value)); }
+    else if (event.key === "Enter" || event.key === "F2") { event.preventDefault(); opened(r, c); }
     else if (event.key === "Delete" || event.key === "Backspace") { event.preventDefault(); put([{ address: cell(r, c).address, value: 0 }]); }
-    else if (/^[\d.,+\-−]$/.test(event.key)) { event.preventDefault(); setTyped(event.key); }
+    else if (/^[\d.,+\-−]$/.test(event.key)) { event.preventDefault(); begun.current = true; setTyped(event.key); }
   };
   const typing = (event) => {
     event.stopPropagation();
@@ -110,7 +113,7 @@ export function Grid({ id, symbol, name, rows, columns, longer, session, state, 
     if (event.button !== 0 || (typed !== null && here[0] === r && here[1] === c)) return;
     if (typed !== null) document.activeElement.blur(); // takes what was typed elsewhere in the grid
     const number = Number(cell(r, c).value);
-    drag.current = { x: event.clientX, pointer: event.pointerId, number, step: drag_step(number), address: cell(r, c).address, on: false };
+    drag.current = { x: event.clientX, pointer: event.pointerId, number, address: cell(r, c).address, on: false, ...drag_rate(number, rows.flatMap((row) => row.cells.map((one) => Number(one.value)))) };
     tapped.current = event.pointerType !== "mouse";
     setAt([r, c]);
   };
@@ -121,7 +124,7 @@ export function Grid({ id, symbol, name, rows, columns, longer, session, state, 
     if (!now.on && Math.abs(way) < SLACK) return;
     if (!now.on) { now.on = true; tapped.current = false; event.currentTarget.setPointerCapture(event.pointerId); setFault(null); }
     const step = now.step * (event.shiftKey ? 10 : 1);
-    session.drag(now.address, tidy(now.number + Math.trunc(way / PIXELS) * step, now.step));
+    session.drag(now.address, tidy(now.number + Math.trunc(way / now.pixels) * step, now.step));
   };
   const released = () => {
     const now = drag.current;
@@ -134,7 +137,7 @@ export function Grid({ id, symbol, name, rows, columns, longer, session, state, 
   const clicked = (r, c) => {
     if (!tapped.current || (typed !== null && here[0] === r && here[1] === c)) return;
     tapped.current = false;
-    setTyped(full(cell(r, c).value));
+    opened(r, c);
   };
 
   // the symbol of a vector stands before its numbers, that of a matrix where its rows and columns meet
@@ -150,10 +153,10 @@ export function Grid({ id, symbol, name, rows, columns, longer, session, state, 
           const wrong = rejected?.address === one.address;
           const text = wrong && rejected.value !== null && typeof rejected.value !== "object" ? String(rejected.value) : full(one.value);
           return html`<td key=${c} role="gridcell" tabindex=${current && typed === null ? 0 : -1} data-place=${`${r},${c}`} data-address=${one.address}
-            class=${`number${one.address === state.address ? " chosen" : ""}`} aria-selected=${one.address === state.address} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${one.address}: ${text}`}
-            title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onClick=${() => clicked(r, c)} onDblClick=${() => setTyped(full(one.value))}>
+            class=${`number${one.address === state.address ? " chosen" : ""}${marks.has(one.address) ? " edited" : ""}`} aria-description=${marks.has(one.address) ? said("bench.edited") : undefined} aria-selected=${one.address === state.address} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${one.address}: ${text}`}
+            title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onClick=${() => clicked(r, c)} onDblClick=${() => opened(r, c)}>
             ${current && typed !== null
-              ? html`<${Entry} text=${typed} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`
+              ? html`<${Entry} text=${typed} whole=${!begun.current} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`
               : html`<span>${wrong ? text : brief(one.value)}</span>`}</td>`;
         })}
       </tr>`)}</tbody>

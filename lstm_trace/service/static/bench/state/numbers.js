@@ -41,10 +41,16 @@ export function signed(number, digits = 4) {
   return number > 0 ? `+${text}` : text;
 }
 
-/** How much a number changes for each pixel that it is dragged: a hundredth of its leading digit's place. */
-export function drag_step(number) {
-  const size = Math.abs(number);
-  return size < 0.1 ? 0.001 : 10 ** (Math.floor(Math.log10(size)) - 2);
+const hundredth = (size) => (size < 0.1 ? 0.001 : 10 ** (Math.floor(Math.log10(size)) - 2)); // of the leading digit's place
+
+/**
+ * How fast a number changes when it is dragged: by `step` for each `pixels`. A zero has no digit to go by: it follows
+ * the largest number beside it, and moves by a hundredth for each pixel at least.
+ * @param {number[]} beside numbers of its grid
+ */
+export function drag_rate(number, beside) {
+  if (number !== 0) return { step: hundredth(Math.abs(number)), pixels: 3 };
+  return { step: Math.max(0.01, ...beside.map(Math.abs).filter(Number.isFinite).map(hundredth)), pixels: 1 };
 }
 
 /** A sum of a number and steps, without the digits that binary fractions leave behind. */
