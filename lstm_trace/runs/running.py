@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from ..base.arrays import to_array, to_list, word
 from ..cell.lines import Cell
+from ..cell.network import forward_stages
 from ..cell.parse import parse
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError, TooLargeError
@@ -31,8 +33,9 @@ from ..verification.gaps import changes
 from ..workers.telling import tell
 from .asked import SOURCES, Edits, Spec, read
 from .describing import described
+from .errors import DroppedRunError
 from .inspecting import alone
-from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record
+from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record, save
 
 #: Fields that say how a source is run; another one makes its run anew.
 CHANGES = ("equations", "arithmetic")
@@ -90,8 +93,7 @@ def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Ma
         return Made(wanted=wanted)
     base = _ran(spec, bounds, item)
     if "equations" in others:  # earlier edits of what these do not have go, as their weights do
-        cells = [stage.cell for stage in base.stages] if spec.equations is None else [parse(spec.equations)]
-        known = _names(cells) | more.keys()
+        known = _known(base, spec.equations) | more.keys()
         kept = {place: value for place, value in recipe.edits.items() if {place, line_name(place)} & known}
         recipe = recipe._replace(edits=kept)
     recipe = recipe._replace(source=_source(spec))
@@ -107,7 +109,7 @@ def remake(_: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Mad
     if item is not None and item.sha256 != found.recipe.item:
         raise gone(Path(path).stem)
     trace = _edited(_ran(spec, bounds, item), found.recipe.edits, spec.equations, bounds)
-    trace_file.save(trace, path)
+    save(Path(path), trace)
     keep(Path(path), trace, found)
     drop(Path(path).parent, bounds)
     return Made(Path(path).stem)
@@ -136,19 +138,35 @@ def _source(spec: Spec) -> bytes:
 
 
 def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace], parent: Path | None = None) -> Made:
-    """The run of a recipe: from the folder where it is there, otherwise `run` makes it."""
+    """The run of a recipe: from the folder where it is there and whole, otherwise `run` makes it."""
     path, above = folder / f"{recipe.id}.safetensors", None if parent is None else parent.stem
-    if new := not is_there(path):
+    before, there = None if parent is None else opened(str(parent)), None
+    if is_there(path):
+        with suppress(DroppedRunError):  # it was damaged, or is dropped by another server
+            there = opened(str(path)), record(path)
+    if new := there is None:
         began = time.perf_counter()
         trace = run()
-        trace_file.save(trace, path)
+        save(path, trace)
         said = {"id": path.stem, "href": f"/api/v1/runs/{path.stem}", **described(trace, bounds.live)}
         said |= {"bytes": path.stat().st_size, "seconds": round(time.perf_counter() - began, 6)}
         keep(path, trace, Record(recipe, above, json_text(said).encode()))
         drop(folder, bounds)
-    changed = None if parent is None else _changed(opened(str(parent)), opened(str(path)))
-    found = record(path)
+        there = opened(str(path)), record(path)
+    trace, found = there
+    changed = None if before is None else _changed(before, trace)
     return Made(path.stem, found.answer(above or found.parent, changed), new)
+
+
+def _known(base: Trace, equations: str | None) -> set[str]:
+    """What an edit may name once a run has these equations (None: its own). Raises CellError."""
+    if equations is None:
+        return _names(stage.cell for stage in base.stages)
+    cell, stages = parse(equations), forward_stages(base.stages)
+    first, last = stages[0].cell, stages[-1].cell
+    if (last.equations.keys() - first.equations.keys()) & cell.equations.keys():
+        return _names([cell])
+    return _names([cell]) | (_names([last]) - _names([first]))  # a stack keeps what its last stage adds
 
 
 def _names(cells: Iterable[Cell]) -> set[str]:
@@ -159,34 +177,33 @@ def _names(cells: Iterable[Cell]) -> set[str]:
 
 def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     """The run of a spec's source, a problem or a file of the library, in the arithmetic that it names."""
-    trace = _of_source(spec, bounds, item)
-    return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)
-
-
-def _of_source(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first")}
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
     if item is None:
-        return _traced(prepare(spec.problem), given, bounds)
+        return _traced(prepare(spec.problem), given, spec.arithmetic, bounds)
     with alone(item.path, as_label(item.label)) as name:  # no message, and no file, leads to others of the library
         if not is_trace(name):
-            return _traced(prepare(name, name=spec.name or "", layout=stored), given, bounds)
+            model = prepare(name, name=spec.name or "", layout=stored)
+            return _traced(model, given, spec.arithmetic, bounds)
         surplus = [what for what, value in given.items() if value is not None]
         if surplus:
             raise OptionError(f"{name}: a trace has its own {', '.join(surplus)}; change them by edits")
         trace = trace_file.load(name)
     check(sum(a.size for here in trace.lines.values() for a in here.values()), bounds)
-    return trace
+    return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)
 
 
-def _traced(model: Model, given: dict[str, Any], bounds: Bounds) -> Trace:
-    """The run of a model, once it is known to be no larger than it may."""
+def _traced(model: Model, given: dict[str, Any], arithmetic: str | None, bounds: Bounds) -> Trace:
+    """The run of a model, once it is known to be no larger than it may.
+
+    It is run in the arithmetic, and not in its dtype first: that would round what is given once more.
+    """
     x = model.defaults.x if given["x"] is None else given["x"]
     if x is not None and np.ndim(x) and np.size(x):  # a line that is given once is written out for every step and row
         widths = sum(np.shape(value)[-1] for value in model.defaults.given.values() if np.ndim(value) == 1)
         check(np.size(x) // np.shape(x)[-1] * widths, bounds)
     check(model.laid_out(**given)[1].numbers, bounds)
-    return model.run(**given, progress=tell)
+    return model.run(**given, arithmetic=arithmetic, progress=tell)
 
 
 def check(numbers: int, bounds: Bounds) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, BinaryIO
 
 from anyio import to_thread
 
@@ -17,8 +18,9 @@ from . import running
 from .errors import DroppedRunError, UnknownRunError
 from .kept import Bounds, gone, is_there
 
-R = TypeVar("R")
-#: How often a run is made again for one request: others may push it out each time.
+#: `Workers.call`, or what does more.
+Call = Callable[..., Awaitable[Any]]
+#: How often a run is made again for one request: the runs of others may push it out each time.
 TRIES = 5
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -56,26 +58,28 @@ class Runs:
         try:
             return str(self.path(run))
         except DroppedRunError:
-            await self._made(running.remake, b"", str(self.folder / f"{run}.safetensors"), None)
-            return str(self.path(run))
+            place = str(self.folder / f"{run}.safetensors")
+            await self._made(self._workers.call, running.remake, b"", place, None)
+            return place  # where it is dropped once more meanwhile, `call` and `open` notice
 
-    async def using(self, runs: Iterable[str], read: Callable[[Mapping[str, str]], Awaitable[R]]) -> R:
-        """What is read of kept runs; again where the runs of other requests push one out before it is read.
+    async def open(self, run: str) -> BinaryIO:
+        """The trace file of a run, which can be read to its end even if it is dropped. Raises as `ready`."""
+        for _ in range(TRIES):
+            with suppress(FileNotFoundError):
+                return await to_thread.run_sync(open, await self.ready(run), "rb")
+        raise gone(run)
 
-        Args:
-            runs: their ids.
-            read: called with the path of each trace by its id; may raise DroppedRunError.
-
-        Returns:
-            What `read` returns.
-
-        Raises:
-            LstmTraceError: as `ready` and `read`.
+    async def call(self, function: Callable[..., Any], *args: Any, told: Told | None = None) -> Any:
+        """What `Workers.call` returns; runs whose paths are among the arguments, and whose files are damaged or were
+        dropped meanwhile, are made again. Raises what that raises, and LstmTraceError.
         """
         for _ in range(TRIES - 1):
             with suppress(DroppedRunError):
-                return await read({run: await self.ready(run) for run in runs})
-        return await read({run: await self.ready(run) for run in runs})
+                return await self._workers.call(function, *args, told=told)
+            for place in (part for arg in args for part in (arg if isinstance(arg, tuple | list) else [arg])):
+                if isinstance(place, str) and os.path.dirname(place) == str(self.folder):
+                    await self.ready(Path(place).stem)
+        return await self._workers.call(function, *args, told=told)
 
     async def make(self, body: bytes, told: Told | None = None) -> running.Made:
         """The run of a spec. Raises LstmTraceError.
@@ -84,20 +88,16 @@ class Runs:
             body: the spec as JSON.
             told: hears how far it is.
         """
-        return await self._made(running.make, body, str(self.folder), told)
+        return await self._made(self.call, running.make, body, str(self.folder), told)
 
     async def edit(self, run: str, body: bytes, told: Told | None = None) -> running.Made:
         """A run with changes; arguments and errors are those of `make`, for its id those of `ready`."""
-
-        async def edited(paths: Mapping[str, str]) -> running.Made:
-            return await self._made(running.edit, body, paths[run], told)
-
-        return await self.using([run], edited)
+        return await self._made(self.call, running.edit, body, await self.ready(run), told)
 
     async def _made(
-        self, function: Callable[..., running.Made], body: bytes, place: str, told: Told | None
+        self, by: Call, function: Callable[..., running.Made], body: bytes, place: str, told: Told | None
     ) -> running.Made:
-        call = partial(self._workers.call, function, body, place, self.bounds)
+        call = partial(by, function, body, place, self.bounds)
         found: running.Made = await call(told=told)
         if found.wanted:
             found = await call(await to_thread.run_sync(self._item, found.wanted), told=told)

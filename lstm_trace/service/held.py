@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request
 
 from ..runs.runs import Runs
 from ..store.store import Store
-from ..workers import Told, Workers
-from .jobs import JSON, Jobs
+from ..workers import Workers
+from .jobs import Jobs
 from .settings import Settings
-
-
-class RunId(str):
-    """An argument of `Held.reply`: the function gets the path of that run's trace in its place."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -34,35 +27,6 @@ class Held:
     jobs: Jobs
     runs: Runs
     store: Store
-
-    async def reply(self, function: Callable[..., bytes], *args: Any, media: str = JSON) -> Response:
-        """The reply that `function(*args)` makes of kept runs in a worker, or 202 where that takes longer.
-
-        Args:
-            function: of a module.
-            args: that can be pickled; each RunId, also in a tuple, becomes a path.
-            media: type of the reply.
-
-        Raises:
-            LstmTraceError: as `Jobs.follow` and `Runs.using`.
-        """
-        flat = [one for arg in args for one in (arg if isinstance(arg, tuple) else (arg,))]
-        ids = [one for one in flat if isinstance(one, RunId)]
-
-        async def work(told: Told) -> Response:
-            async def read(paths: Mapping[str, str]) -> bytes:
-                return await self.workers.call(function, *(_placed(arg, paths) for arg in args), told=told)
-
-            return Response(await self.runs.using(ids, read), media_type=media)
-
-        return await self.jobs.follow(work)
-
-
-def _placed(arg: Any, paths: Mapping[str, str]) -> Any:
-    """An argument with the path of each run in its place."""
-    if type(arg) is tuple:  # and not what has names, which goes as it is
-        return tuple(_placed(one, paths) for one in arg)
-    return paths[arg] if isinstance(arg, RunId) else arg
 
 
 async def held(request: Request) -> Held:

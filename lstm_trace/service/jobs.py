@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from ..errors import LstmTraceError
-from ..workers import Told, Workers
+from ..workers import Told
 from . import problems
 from .settings import Limits
 
@@ -76,12 +76,12 @@ class Jobs:
     """Answers requests by what workers compute, at once or by a job. A context.
 
     Args:
-        workers: that compute.
+        call: as `Workers.call`: computes.
         limits: when a reply is a job, and how many are kept.
     """
 
-    def __init__(self, workers: Workers, limits: Limits) -> None:
-        self.workers, self.limits = workers, limits
+    def __init__(self, call: Callable[..., Awaitable[Any]], limits: Limits) -> None:
+        self.call, self.limits = call, limits
         self._kept: dict[str, Job] = {}
         self._tasks: TaskGroup = anyio.create_task_group()
 
@@ -120,7 +120,7 @@ class Jobs:
         """
 
         async def work(told: Told) -> Response:
-            content = await self.workers.call(function, *args, told=told)
+            content = await self.call(function, *args, told=told)
             if isinstance(content, Path):
                 return FileResponse(content, status, headers, media)
             return Response(content, status, headers, media)

@@ -31,7 +31,7 @@ def with_jobs(test: Callable[[Jobs], Awaitable[Any]], **limits: Any) -> Any:
     given = Limits.model_validate({"at_once": 1, "reply_within": 0.2, **limits})
 
     async def run() -> Any:
-        async with Workers(at_once=given.at_once, seconds=given.seconds) as workers, Jobs(workers, given) as jobs:
+        async with Workers(at_once=given.at_once, seconds=given.seconds) as workers, Jobs(workers.call, given) as jobs:
             await workers.until_warm()
             return await test(jobs)
 
@@ -107,7 +107,7 @@ def test_a_result_that_is_no_json_has_an_address() -> None:
 def test_progress_is_shown() -> None:
     async def test(jobs: Jobs) -> None:
         async def work(told: Any) -> Response:
-            return Response(await jobs.workers.call(calls.tell_steps, 20, 0.05, told=told))
+            return Response(await jobs.call(calls.tell_steps, 20, 0.05, told=told))
 
         reply = await jobs.follow(work)
         id = json.loads(bytes(reply.body))["id"]
@@ -164,7 +164,7 @@ def test_a_failure_keeps_nothing_of_the_request(later: bool) -> None:
 
         async def work(told: Any) -> Response:
             await anyio.sleep(0.5 if later else 0)
-            await jobs.workers.call(calls.raise_after, 0.0)
+            await jobs.call(calls.raise_after, 0.0)
             return Response(repr(body))
 
         return await jobs.follow(work)

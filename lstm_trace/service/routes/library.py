@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -14,9 +12,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ...errors import FileError
-from ...runs.kept import gone
+from ...runs import kept
 from ...store.labels import as_label, checked_tags, checked_title
-from ...store.store import Item
 from ..held import Held, Service
 from ..json_body import JsonRoute
 from ..sent_file import sent_file
@@ -83,18 +80,9 @@ async def upload_model(
 @router.post("/library/runs", status_code=201)
 async def keep_run(service: Service, body: RunToKeep) -> LibraryItem:
     """Keep the trace of a run."""
+    await service.runs.call(kept.checked, await service.runs.ready(body.run))
     label = re.sub(r"[/\\]", "-", body.title or "run") + ".safetensors"
-
-    async def copy(paths: Mapping[str, str]) -> Item:
-        path = Path(paths[body.run])
-        try:
-            return await add_copy(service, path, label, body.title, body.tags)
-        except FileError:
-            if path.exists():
-                raise
-            raise gone(body.run) from None
-
-    return LibraryItem(**await service.runs.using([body.run], copy))
+    return LibraryItem(**await add_copy(service, await service.runs.open(body.run), label, body.title, body.tags))
 
 
 @router.get("/library/{item}")

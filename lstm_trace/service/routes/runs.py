@@ -11,7 +11,7 @@ from ...runs import running
 from ...runs.asked import Edits, Spec
 from ...workers import Told
 from ..description import documented
-from ..held import Held, RunId, Service
+from ..held import Held, Service
 from ..json_body import JSON, JsonRoute, check_media
 from .run_models import Run
 
@@ -40,13 +40,13 @@ async def edit(request: Request, service: Service, id: str) -> Response:
 @router.get("/runs/{id}", response_model=Run)
 async def run(service: Service, id: str) -> Response:
     """What is said of a run."""
-    return await service.reply(running.reply, RunId(id))
+    return await service.jobs.reply(running.reply, await service.runs.ready(id))
 
 
 @router.get("/runs/{id}/spec", response_model=dict[str, Any])
 async def spec(service: Service, id: str) -> Response:
     """What `POST /runs` makes the run from again, elsewhere too: an example as its problem, with every edit."""
-    return await service.reply(running.spec, RunId(id))
+    return await service.jobs.reply(running.spec, await service.runs.ready(id))
 
 
 async def _made(request: Request, service: Held, make: Callable[[bytes, Told], Awaitable[running.Made]]) -> Response:

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 
 from ...runs import reading
 from ...runs.reading import Look, Part
-from ..held import RunId, Service
+from ..held import Service
 from ..json_body import JsonRoute
-from .run_models import At, Picture, Premises, Step, Values
+from .run_models import At, Picture, Premises, Step, Symbols, Values
 
 router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRoute)
 ARROW = "application/vnd.apache.arrow.stream"
@@ -18,7 +18,7 @@ ARROW = "application/vnd.apache.arrow.stream"
 Layer = Annotated[int | None, Query(description="from 0; may be left out where there is one")]
 Direction = Annotated[str | None, Query(description="forward, reverse or joined; likewise")]
 Batch = Annotated[int, Query(description="which sequence, from 0")]
-Unit = Annotated[int | None, Query(ge=0, description="of what is too wide to be shown whole, the unit that is shown")]
+Unit = Annotated[int | None, Query(ge=0, description="of what has no room as a whole, the unit that is shown")]
 
 
 def look(
@@ -38,7 +38,7 @@ Looked = Annotated[Look, Depends(look)]
 async def premises(service: Service, id: str, unit: Unit = None) -> Response:
     """What is given: the input, weights, initial states and supplied lines, with their values."""
     most = service.settings.limits.listed
-    return await service.reply(reading.premises, RunId(id), unit, most)
+    return await service.jobs.reply(reading.premises, await service.runs.ready(id), unit, most)
 
 
 @router.get("/values", response_model=Values, responses={200: {"content": {ARROW: {}}}})
@@ -54,10 +54,10 @@ async def values(
     accept: Annotated[str, Header()] = "",
 ) -> Response:
     """Values of lines as JSON, of many the first ones; as a stream of Arrow, where that is accepted, all of them."""
-    path, part = RunId(id), Part(tuple(line or ()), layer, direction, t, unit, batch)
+    path, part = await service.runs.ready(id), Part(tuple(line or ()), layer, direction, t, unit, batch)
     if ARROW in accept:
-        return await service.reply(reading.table, path, part, media=ARROW)
-    return await service.reply(reading.values, path, part, service.settings.limits.listed)
+        return await service.jobs.reply(reading.table, path, part, media=ARROW)
+    return await service.jobs.reply(reading.values, path, part, service.settings.limits.listed)
 
 
 @router.get("/step", response_model=Step)
@@ -72,8 +72,8 @@ async def step(
     unit: Unit = None,
 ) -> Response:
     """All that a page shows of one step of one layer and direction."""
-    live, path = service.settings.limits.live_units, RunId(id)
-    return await service.reply(reading.step, path, layer, direction, t, batch, unit, live, look)
+    live, path = service.settings.limits.live_units, await service.runs.ready(id)
+    return await service.jobs.reply(reading.step, path, layer, direction, t, batch, unit, live, look)
 
 
 @router.get("/picture", response_model=Picture)
@@ -81,7 +81,13 @@ async def picture(
     service: Service, id: str, look: Looked, layer: Layer = None, direction: Direction = None
 ) -> Response:
     """The drawing of the cell, with empty texts where the values of a step go."""
-    return await service.reply(reading.picture, RunId(id), layer, direction, look)
+    return await service.jobs.reply(reading.picture, await service.runs.ready(id), layer, direction, look)
+
+
+@router.get("/symbols", response_model=Symbols)
+async def symbols(service: Service, id: str, look: Looked) -> Response:
+    """What lines and premises are called in a notation; one that joins two products has lines of its own."""
+    return await service.jobs.reply(reading.symbols, await service.runs.ready(id), look)
 
 
 @router.get("/at/{address:path}", response_model=At)
@@ -93,4 +99,4 @@ async def at(
     of: Annotated[str | None, Query(max_length=400, description="address of a value to take the gradient of")] = None,
 ) -> Response:
     """One value: its equation in symbols and numbers, what it is made of, what reads it, its gradient."""
-    return await service.reply(reading.at, RunId(id), address, of, look)
+    return await service.jobs.reply(reading.at, await service.runs.ready(id), address, of, look)

@@ -1,4 +1,5 @@
-import { html } from "./vendor/standalone.module.js";
+import { html, useEffect, useRef } from "./vendor/standalone.module.js";
+import { presence } from "./api.js";
 
 // Small pieces that every tab is made of.
 
@@ -18,7 +19,14 @@ export function Choice({ id, label, value, options, onChange, hidden_label = fal
  * @param {{error: {title: string, detail?: string, status?: number}, retry?: () => void, close?: () => void}} props
  */
 export function Fault({ error, retry, close, said, id }) {
-  if (!error) return null;
+  const again = useRef(null);
+  again.current = error?.status === 0 ? retry : null;
+  useEffect(() => {
+    const back = ({ detail: here }) => here && again.current?.();
+    presence.addEventListener("change", back);
+    return () => presence.removeEventListener("change", back);
+  }, []);
+  if (!error || error.status === 0) return null; // that the server does not answer is said at the top of the page
   const text = error.detail || error.title || error.message;
   return html`<div class="fault" role="alert" id=${id}>
     <div class=${text.includes("\n") ? "exact" : ""} lang=${error.detail ? "en" : undefined}>${text}</div>
@@ -33,4 +41,16 @@ export function Progress({ label, progress, cancel, said }) {
     <label>${label} <progress max="1" value=${progress ?? undefined}></progress></label>
     ${cancel && html`<button type="button" onClick=${cancel}>${said("shell.cancel")}</button>`}
   </div>`;
+}
+
+/** A button that opens a file of numbers. @param {{label: string, use: (text: string, name: string) => void}} props */
+export function TextFile({ label, use, id }) {
+  const read = async ({ target }) => {
+    const [chosen] = target.files;
+    if (!chosen) return;
+    const text = await chosen.text();
+    target.value = ""; // so that the same file can be opened again
+    use(text, chosen.name);
+  };
+  return html`<label class="button file">${label}<input id=${id} class="unseen" type="file" accept=".csv,.tsv,.txt,text/csv,text/plain" onChange=${read} /></label>`;
 }

@@ -1,11 +1,15 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
 import { benchRuns } from "../compare/bench_runs.js";
 import { Fault } from "../parts.js";
+import { useItemTitle } from "./item_title.js";
 import { arithmeticName, cellName } from "../words.js";
+import { NumberBar } from "./bar.js";
+import { Changed } from "./changed.js";
 import { Equations } from "./equations/equations.js";
 import { FirstVisit } from "./first_visit.js";
 import { Givens } from "./given/givens.js";
 import { by_touch, useMenus, useSession, useView } from "./hooks.js";
+import { useNotation } from "./notation.js";
 import { NumberPanel } from "./number.js";
 import { Picture } from "./picture.js";
 import { Steps } from "./steps.js";
@@ -14,7 +18,7 @@ import { Prose } from "./symbols.js";
 import { by_name, StepTable } from "./table.js";
 import { Toolbar } from "./toolbar.js";
 
-const NARROW = 3; // numbers in a row up to which the sentences of a step find room beside its table
+const NARROW = 2; // numbers in a row up to which the sentences of a step find room beside its table
 
 /** Undo and redo by keys, outside of fields that undo their own text. */
 function useUndo(session, active) {
@@ -48,25 +52,16 @@ function Summary({ run, said }) {
   return html`<p class="summary quiet-text">${facts.filter(Boolean).join(" · ")}</p>`;
 }
 
-/** Lines that the last edit changed most, each a way to where it did. */
-function Changed({ run, before, pick, said }) {
-  const list = run.changed?.filter((one) => one.largest !== 0) ?? [];
-  if (!before || run.parent !== before.id || list.length === 0) return null;
-  const most = list.filter((one) => !/[ @(]/.test(one.line));
-  return html`<details class="changes"><summary>${said("bench.changed_lines", { n: list.length })}</summary>
-    <p class="row-of">${(most.length ? most : list).slice(0, 12).map((one) => {
-      const address = `${one.scope}/${one.t}/${one.b}/${one.line}[${one.unit}]`;
-      return html`<a key=${address} href="#" data-address=${address} onClick=${(event) => { event.preventDefault(); pick(address); }}><code>${one.line}</code></a>`;
-    })}</p></details>`;
-}
-
 /** One cell: its givens, its picture at a step, and the number that is looked at. */
-export function Bench({ params, go, settings, choices, said, active = true }) {
+export function Bench({ params, go, settings, choices, said, active = true, tell }) {
   const [session, state] = useSession({ params, settings, go, active });
   const [large, setLarge] = useState(false);
   useMenus();
   useUndo(session, active);
   const { run, before, pinned, scope, fault } = state;
+  const named = useNotation(session, run, settings);
+  const item_title = useItemTitle(state.source);
+  useEffect(() => tell?.(run?.arithmetic ?? ""), [run?.arithmetic]);
   useEffect(() => { Object.assign(benchRuns, { present: run, pinned: pinned?.run ?? null }); }, [run, pinned]); // for the comparison to offer
   const stage = run?.stages.find((one) => one.scope === scope) ?? run?.stages[0];
   const view = useView(session, run, "step", session.step_params());
@@ -90,10 +85,10 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   const marks = { values, before: values_before, pinned: values_pinned };
   return html`
     ${toolbar}
-    <div class="title"><h1>${run.title || said("bench.untitled")}</h1><${Summary} run=${run} said=${said} /></div>
+    <div class="title"><h1>${item_title || run.title || said("bench.untitled")}</h1><${Summary} run=${run} said=${said} /></div>
     <${FirstVisit} run=${run} pick=${pick} said=${said} />
     <div class="bench">
-      <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} count=${count} /></section>
+      <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} state=${{ ...state, premises: named.premises(state.premises) }} count=${count} /></section>
       <div class=${`middle${widest <= NARROW ? " narrow" : ""}`}>
         <section class="panel cell-panel" aria-labelledby="picture-title">
           <div class="head"><h2 id="picture-title">${said("bench.picture")}</h2>
@@ -101,7 +96,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
             <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
           <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
           <${Fault} error=${view.error} said=${said} />
-          <${Picture} ...${shared} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} />
+          <${Picture} ...${shared} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} />
           <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
         </section>
         ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
@@ -109,10 +104,11 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
           <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
         <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
-          <${StepTable} state=${state} at=${at} stage=${seen} ...${marks} digits=${view.data?.digits ?? undefined} count=${count} pick=${pick} said=${said} />
+          <${StepTable} state=${state} at=${at} stage=${seen} named=${named.stage(seen)} step=${view.data} ...${marks} count=${count} pick=${pick} said=${said} />
         </section>
-        <${Equations} session=${session} state=${state} stage=${stage} said=${said} />
+        <${Equations} key=${state.source} session=${session} state=${state} stage=${stage} said=${said} />
       </div>
       <aside class="panel number-panel" aria-labelledby="number-title"><${NumberPanel} ...${shared} count=${count} /></aside>
-    </div>`;
+    </div>
+    <${NumberBar} ...${shared} />`;
 }

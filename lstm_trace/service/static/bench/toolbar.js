@@ -1,10 +1,10 @@
 import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { get, post } from "../api.js";
 import { tagsOf } from "../library/describe.js";
-import { Choice, Fault } from "../parts.js";
+import { Fault } from "../parts.js";
 import { written } from "../route.js";
-import { cellName } from "../words.js";
 import { Downloads } from "./downloads.js";
+import { Blank } from "./given/blank.js";
 
 // Above the bench: what it starts from, what was done, and where its results go.
 
@@ -21,19 +21,6 @@ function useSources() {
     library();
   }, []);
   return { examples, items, cells, library };
-}
-
-function Blank({ cells, open, said }) {
-  const [cell, setCell] = useState("lstm");
-  const [sizes, setSizes] = useState({ steps: 3, inputs: 2, units: 2 });
-  const size = (name) => html`<label class="field" for=${`blank-${name}`}><span class="label">${said(`bench.blank.${name}`)}</span>
-    <input id=${`blank-${name}`} type="number" min="1" max="64" value=${sizes[name]} onInput=${(event) => setSizes({ ...sizes, [name]: Math.min(Math.max(Number(event.target.value) || 1, 1), 64) })} /></label>`;
-  return html`<form class="sheet" onSubmit=${(event) => { event.preventDefault(); open(`blank:${cell}/${sizes.steps}/${sizes.inputs}/${sizes.units}`); }}>
-    <h3>${said("bench.blank")}</h3>
-    <${Choice} id="blank-cell" label=${said("bench.blank.cell")} value=${cell} options=${cells.map((one) => [one.name, cellName(said, one.name, one.title)])} onChange=${setCell} />
-    ${size("steps")}${size("inputs")}${size("units")}
-    <button type="submit" class="main" id="blank-open">${said("bench.blank.open")}</button>
-  </form>`;
 }
 
 function Save({ run, settings, said }) {
@@ -69,7 +56,7 @@ export function Toolbar({ session, state, settings, choices, go, said }) {
   return html`<div class="toolbar">
     <label class="field" for="source"><span class="label">${said("bench.source")}</span>
       <select id="source" value=${source} onFocus=${library} onChange=${(event) => (event.target.value === "blank" ? setChoosing(true) : open(event.target.value))}>
-        ${!known && html`<option value=${source} selected>${run?.title || source}</option>`}
+        ${!known && html`<option value=${source} selected>${run?.title || (source.startsWith("blank:") ? said("bench.blank") : source)}</option>`}
         <optgroup label=${said("bench.examples")}>${examples.map((one) => html`<option key=${one.name} value=${`example:${one.name}`} selected=${source === `example:${one.name}`}>${one.title}</option>`)}</optgroup>
         ${items.length > 0 && html`<optgroup label=${said("shell.library")}>${items.map((one) => html`<option key=${one.id} value=${`item:${one.id}`} selected=${source === `item:${one.id}`}>${one.title || one.label}</option>`)}</optgroup>`}
         <option value="blank">${said("bench.blank.choose")}</option>

@@ -1,5 +1,6 @@
 import { html, useState } from "../vendor/standalone.module.js";
-import { rowsOf } from "./numbers.js";
+import { TextFile } from "../parts.js";
+import { rowsOf } from "../reading.js";
 import { Picker } from "./picker.js";
 import { asSources } from "./bench_runs.js";
 
@@ -17,7 +18,6 @@ function Paste({ id, use, said }) {
       wrong = said(error.key, error.values);
     }
   }
-  const read = async (event) => { if (event.target.files[0]) setText(await event.target.files[0].text()); };
   return html`<div class="paste">
     <label for=${`${id}-text`}>${said("compare.paste.label")}</label>
     <textarea id=${`${id}-text`} rows="5" spellcheck="false" placeholder=${SAMPLE} value=${text} aria-invalid=${Boolean(wrong)} aria-describedby=${`${id}-found`}
@@ -25,7 +25,7 @@ function Paste({ id, use, said }) {
     <p id=${`${id}-found`} class=${wrong ? "bad" : "quiet-text"} role="status">${wrong || (rows ? said("compare.paste.found", { rows: rows.length, columns: rows[0].length }) : said("compare.paste.about"))}</p>
     <div class="row-of">
       <button type="button" class="main" disabled=${!rows} onClick=${() => use(JSON.stringify(rows))}>${said("compare.paste.use")}</button>
-      <label class="button file">${said("compare.paste.file")}<input class="unseen" type="file" accept=".csv,.tsv,.txt,text/csv,text/plain" onChange=${read} /></label>
+      <${TextFile} label=${said("compare.paste.file")} use=${setText} />
     </div>
   </div>`;
 }

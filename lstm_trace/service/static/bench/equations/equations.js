@@ -1,7 +1,8 @@
 import { html, useEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
 import { post } from "../../api.js";
 import { parameter_shapes } from "../state/sources.js";
-import { parsed } from "../state/numbers.js";
+import { Missing } from "./missing.js";
+import { marked, renamed } from "./refused.js";
 
 // The equations of the cell as text that can be changed: checked while it is typed, run when it is applied.
 
@@ -26,17 +27,6 @@ function useCheck(text, wanted) {
   return answer;
 }
 
-/** A parameter without values: the shape that it is to have, of zeros. */
-function Missing({ name, shape, set, said }) {
-  const typed = (event) => {
-    const sizes = event.target.value.split(/[×x*,;\s]+/).filter(Boolean).map(parsed);
-    set(sizes.length > 0 && sizes.length < 3 && sizes.every((n) => Number.isInteger(n) && n > 0) ? sizes : null);
-  };
-  return html`<label class="field" for=${`shape-${name}`}><code>${name}</code>
-    <input id=${`shape-${name}`} type="text" size="7" defaultValue=${shape.join(" × ")} onInput=${typed} aria-label=${said("bench.shape_of", { name })} />
-    <span class="quiet-text">${said("bench.zeros")}</span></label>`;
-}
-
 export function Equations({ session, state, stage, said }) {
   const { run, entries, index } = state;
   const custom = entries[index].equations;
@@ -46,9 +36,10 @@ export function Equations({ session, state, stage, said }) {
   const [failed, setFailed] = useState(null);
   const [shapes, setShapes] = useState({});
   const shown = useRef(own);
+  const refused = useRef(null); // a text that could not be run: it stays, to be put right
   useEffect(() => {
     // the text follows the run (undo, another layer, another source) as long as nobody is in the middle of changing it
-    if (text === shown.current || custom === text) setText(own);
+    if (text !== refused.current && (text === shown.current || custom === text)) setText(own);
     shown.current = own;
   }, [own]);
   const edited = text !== own;
@@ -62,32 +53,39 @@ export function Equations({ session, state, stage, said }) {
   }, [run, stage]);
   const suggested = useMemo(() => parameter_shapes(text, sizes.inputs, sizes.units), [text, sizes]);
   const shape_of = (name) => (name in shapes ? shapes[name] : suggested[name] ?? [sizes.units]);
-  const complete = missing.every((name) => shape_of(name));
+  const shapeless = missing.find((name) => !shape_of(name));
+  // what a name without values may be a slip in: whatever lines, states and inputs are called, and the weights there are
+  const taken = found ? [...found.lines.map((line) => line.name), ...Object.keys(found.states), ...found.inputs, ...known].filter((name) => /^\w+$/.test(name)) : [];
   const apply = async () => {
     const added = missing.map((name) => ({ address: `${stage.scope}/${name}`, value: zeros(shape_of(name)) }));
     setFailed(null);
-    setFailed(await session.edit(added, { equations: text }));
+    refused.current = text;
+    const error = await session.edit(added, { equations: text });
+    if (!error) refused.current = null;
+    setFailed(error);
   };
-  const revert = () => { setText(own); setFailed(null); };
+  const write = (to) => { refused.current = null; setText(to); setFailed(null); };
+  const revert = () => write(own);
   const base = () => { setFailed(null); session.first_equations().catch(setFailed); };
   const message = edited && checked === text ? error : null;
+  const why = !edited ? "same" : message ? "invalid" : shapeless ? "shape" : "";
   return html`<details class="panel equations" id="equations" onToggle=${(event) => setOpen(event.target.open)}>
     <summary><h2>${said("bench.equations")}</h2>${custom && html` <span class="tag">${said("bench.changed_equations")}</span>`}</summary>
     <p class="quiet-text">${said("bench.equations_hint")}</p>
     <label class="field tall" for="equations-text"><span class="unseen">${said("bench.equations")}</span>
       <textarea id="equations-text" rows=${Math.min(Math.max(text.split("\n").length + 1, 6), 28)} wrap="off" spellcheck=${false} autocapitalize="off" aria-invalid=${message ? "true" : undefined} aria-describedby="equations-said"
-        value=${text} onInput=${(event) => { setText(event.target.value); setFailed(null); }}></textarea></label>
+        value=${text} onInput=${(event) => write(event.target.value)}></textarea></label>
     <div id="equations-said" aria-live="polite">
       ${message && html`<pre class="exact fault" id="equations-fault" lang="en">${message.message}</pre>`}
-      ${!message && failed && html`<pre class="exact fault" id="equations-failed" lang="en" role="alert">${failed.message}</pre>`}
+      ${!message && failed && html`<pre class="exact fault" id="equations-failed" lang="en" role="alert">${[failed.message, marked(text, failed.message)].filter(Boolean).join("\n")}</pre>`}
       ${edited && !message && !failed && checked === text && found && html`<p class="good" id="equations-good">${said("bench.lines_read", { n: found.lines.length })}</p>`}
-      ${missing.length > 0 && html`<div class="sheet missing" id="missing"><p>${said("bench.missing", { names: missing.join(", "), n: missing.length })}</p>
-        ${missing.map((name) => html`<${Missing} key=${name} name=${name} shape=${shape_of(name) ?? []} set=${(shape) => setShapes((before) => ({ ...before, [name]: shape }))} said=${said} />`)}</div>`}
+      ${missing.length > 0 && html`<${Missing} names=${missing} known=${taken} shape_of=${shape_of} set=${(name, shape) => setShapes((before) => ({ ...before, [name]: shape }))} rename=${(name, to) => write(renamed(text, name, to))} said=${said} />`}
     </div>
     <div class="row-of">
-      <button type="button" class="main" id="apply" disabled=${!edited || checked !== text || !found || !complete} onClick=${apply}>${missing.length ? said("bench.apply_zeros") : said("bench.apply")}</button>
+      <button type="button" class="main" id="apply" disabled=${!edited || checked !== text || !found || Boolean(shapeless)} aria-describedby="apply-why" onClick=${apply}>${missing.length ? said("bench.apply_zeros") : said("bench.apply")}</button>
       <button type="button" id="revert" disabled=${!edited} onClick=${revert}>${said("bench.revert")}</button>
       ${custom && html`<button type="button" id="first-equations" onClick=${base}>${said("bench.first_equations")}</button>`}
+      <span class="quiet-text" id="apply-why">${why && said(`bench.apply_why.${why}`, { name: shapeless })}</span>
     </div>
   </details>`;
 }

@@ -1,13 +1,13 @@
 import { html, useLayoutEffect, useRef } from "../../vendor/standalone.module.js";
 
-/** The field in which a cell is edited. */
-export function Entry({ text, label, keyed, left }) {
+/** The field in which a cell is edited. whole: whether its text is selected, for the next key to replace it. */
+export function Entry({ text, whole, label, keyed, left }) {
   const field = useRef(null);
   const done = useRef(false);
   useLayoutEffect(() => {
     field.current.focus();
-    if (text.length > 1) field.current.select();
-    else field.current.setSelectionRange(1, 1);
+    if (whole) field.current.select();
+    else field.current.setSelectionRange(text.length, text.length);
   }, []);
   const pressed = (event) => {
     done.current ||= ["Enter", "Escape", "Tab"].includes(event.key);

@@ -1,20 +1,23 @@
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
-import { block, brief, drag_step, full, parsed, tidy } from "../state/numbers.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
+import { parsed, rowsOf } from "../../reading.js";
+import { brief, drag_rate, full, tidy } from "../state/numbers.js";
+import { edited } from "../state/fitting.js";
+import { spoken } from "../spoken.js";
 import { Symbol } from "../symbols.js";
 import { Entry } from "./entry.js";
 
 // A grid of numbers that are edited where they stand: by typing, by dragging, or by pasting a block.
 
 const SLACK = 4; // pixels that a pointer may move before a click becomes a drag
-const PIXELS = 3; // of a drag for one step of the number
 const REST = 150; // milliseconds on a cell before its number is looked at: keys move fast over many
 
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /**
- * @param {{id: string, symbol: string, name: string, rows: {label: string, cells: {address: string, value: any}[]}[], columns: string[]}} props
+ * @param {{id: string, symbol: string, name: string, rows: {label: string, cells: {address: string, value: any}[]}[], columns: string[],
+ *   longer?: (numbers: number[][], address: string) => void}} props longer: takes a block with more rows than there are
  */
-export function Grid({ id, symbol, name, rows, columns, session, state, said }) {
+export function Grid({ id, symbol, name, rows, columns, longer, session, state, count, said }) {
   const [at, setAt] = useState([0, 0]);
   const [typed, setTyped] = useState(null); // the text of the cell that is edited
   const [fault, setFault] = useState(null);
@@ -23,10 +26,12 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
   const drag = useRef(null);
   const tapped = useRef(false); // whether a finger or a pen began what now ends as a click
   const rest = useRef(0);
+  const begun = useRef(false); // whether the key that opened the field is the first of its text
   const height = rows.length;
   const width = columns.length;
   const here = rows[at[0]]?.cells[at[1]] ? at : [0, 0];
   const cell = (r, c) => rows[r].cells[c];
+  const marks = useMemo(() => edited(state), [state.entries, state.index]);
   const rejected = rows.some((row) => row.cells.some((one) => one.address === state.rejected?.address)) ? state.rejected : fault;
 
   useLayoutEffect(() => {
@@ -49,6 +54,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
     look(cell(...to).address, true);
   };
   const put = (edits) => { setFault(null); session.edit(edits); };
+  const opened = (r, c) => { begun.current = false; setTyped(full(cell(r, c).value)); };
   /** Takes what was typed; where it is no number, it stays and says so. */
   const take = (text, [dr, dc] = [0, 0]) => {
     const [r, c] = here;
@@ -66,18 +72,22 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
   const pasted = (event) => {
     if (typed !== null) return;
     event.preventDefault();
-    const numbers = block(event.clipboardData.getData("text"));
-    const wrong = numbers.flatMap((row, r) => row.flatMap((one, c) => (one === null ? [[r, c]] : [])));
     const [r, c] = here;
-    if (wrong.length) {
-      const [row, column] = wrong[0];
-      return setFault({ address: cell(r, c).address, value: null, message: said("bench.paste_no_number", { row: row + 1, column: column + 1 }) });
+    const wrong = (message) => setFault({ address: cell(r, c).address, value: null, message });
+    let numbers;
+    try {
+      numbers = rowsOf(event.clipboardData.getData("text"), width - c);
+    } catch (error) {
+      return wrong(said("bench.paste_nothing", { why: said(error.key, error.values) }));
+    }
+    if (longer && r + numbers.length > height) {
+      setFault(null);
+      return longer(numbers, cell(r, c).address);
     }
     const edits = numbers.flatMap((row, i) => row.flatMap((value, j) => (r + i < height && c + j < width ? [{ address: cell(r + i, c + j).address, value }] : [])));
     const outside = numbers.flat().length - edits.length;
     if (edits.length) put(edits);
-    if (outside) setFault({ address: cell(r, c).address, value: null, message: said("bench.paste_outside", { n: outside }) });
-    return undefined;
+    return outside ? wrong(said("bench.paste_outside", { n: outside })) : undefined;
   };
   const keyed = (event) => {
     if (typed !== null || event.altKey) return;
@@ -90,9 +100,9 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
     if (MOVES[event.key]) { event.preventDefault(); move(r + MOVES[event.key][0], c + MOVES[event.key][1]); }
     else if (event.key === "Home") { event.preventDefault(); move(r, 0); }
     else if (event.key === "End") { event.preventDefault(); move(r, width - 1); }
-    else if (event.key === "Enter" || event.key === "F2") { event.preventDefault(); setTyped(full(cell(r, c).value)); }
+    else if (event.key === "Enter" || event.key === "F2") { event.preventDefault(); opened(r, c); }
     else if (event.key === "Delete" || event.key === "Backspace") { event.preventDefault(); put([{ address: cell(r, c).address, value: 0 }]); }
-    else if (/^[\d.,+\-−]$/.test(event.key)) { event.preventDefault(); setTyped(event.key); }
+    else if (/^[\d.,+\-−]$/.test(event.key)) { event.preventDefault(); begun.current = true; setTyped(event.key); }
   };
   const typing = (event) => {
     event.stopPropagation();
@@ -104,7 +114,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
     if (event.button !== 0 || (typed !== null && here[0] === r && here[1] === c)) return;
     if (typed !== null) document.activeElement.blur(); // takes what was typed elsewhere in the grid
     const number = Number(cell(r, c).value);
-    drag.current = { x: event.clientX, pointer: event.pointerId, number, step: drag_step(number), address: cell(r, c).address, on: false };
+    drag.current = { x: event.clientX, pointer: event.pointerId, number, address: cell(r, c).address, on: false, ...drag_rate(number, rows.flatMap((row) => row.cells.map((one) => Number(one.value)))) };
     tapped.current = event.pointerType !== "mouse";
     setAt([r, c]);
   };
@@ -115,7 +125,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
     if (!now.on && Math.abs(way) < SLACK) return;
     if (!now.on) { now.on = true; tapped.current = false; event.currentTarget.setPointerCapture(event.pointerId); setFault(null); }
     const step = now.step * (event.shiftKey ? 10 : 1);
-    session.drag(now.address, tidy(now.number + Math.trunc(way / PIXELS) * step, now.step));
+    session.drag(now.address, tidy(now.number + Math.trunc(way / now.pixels) * step, now.step));
   };
   const released = () => {
     const now = drag.current;
@@ -128,7 +138,7 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
   const clicked = (r, c) => {
     if (!tapped.current || (typed !== null && here[0] === r && here[1] === c)) return;
     tapped.current = false;
-    setTyped(full(cell(r, c).value));
+    opened(r, c);
   };
 
   // the symbol of a vector stands before its numbers, that of a matrix where its rows and columns meet
@@ -144,10 +154,10 @@ export function Grid({ id, symbol, name, rows, columns, session, state, said }) 
           const wrong = rejected?.address === one.address;
           const text = wrong && rejected.value !== null && typeof rejected.value !== "object" ? String(rejected.value) : full(one.value);
           return html`<td key=${c} role="gridcell" tabindex=${current && typed === null ? 0 : -1} data-place=${`${r},${c}`} data-address=${one.address}
-            class=${`number${one.address === state.address ? " chosen" : ""}`} aria-selected=${one.address === state.address} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${one.address}: ${text}`}
-            title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onClick=${() => clicked(r, c)} onDblClick=${() => setTyped(full(one.value))}>
+            class=${`number${one.address === state.address ? " chosen" : ""}${marks.has(one.address) ? " edited" : ""}`} aria-description=${marks.has(one.address) ? said("bench.edited") : undefined} aria-selected=${one.address === state.address} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${spoken(state.run, one.address, { count, said })}: ${text}`}
+            title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onClick=${() => clicked(r, c)} onDblClick=${() => opened(r, c)}>
             ${current && typed !== null
-              ? html`<${Entry} text=${typed} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`
+              ? html`<${Entry} text=${typed} whole=${!begun.current} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`
               : html`<span>${wrong ? text : brief(one.value)}</span>`}</td>`;
         })}
       </tr>`)}</tbody>

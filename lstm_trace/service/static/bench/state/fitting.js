@@ -75,6 +75,12 @@ export function overlaid(run, premises, { address, value }) {
   });
 }
 
+/** Addresses of the numbers and arrays that the last entry of the history changed. */
+export function edited({ entries, index }) {
+  const before = entries[index - 1]?.edits ?? [];
+  return new Set(entries[index].edits.filter((edit) => !before.includes(edit)).map(({ address }) => address));
+}
+
 /** The edits that lead from one entry of the history to another; null where edits alone do not. */
 export function added(from, to) {
   const more = to.edits.filter((edit) => !from.edits.includes(edit));

@@ -1,28 +1,9 @@
-// Numbers as they are typed, pasted and shown.
+// Numbers as they are shown and dragged.
 
 const SPECIAL = { NaN: "NaN", Infinity: "∞", "-Infinity": "−∞" };
 
 /** A number of a reply: finite ones are numbers, the others texts. */
 export const value_of = (given) => (typeof given === "string" ? Number(given) : given);
-
-/**
- * The number that a person typed: with a decimal point or comma, with a hyphen or a minus sign.
- * @returns {number | null} null where it is no finite number
- */
-export function parsed(text) {
-  const plain = text.trim().replace(/[−–]/g, "-").replace(/[\s\u00a0\u202f'’_]/g, "");
-  const point = /^[^,.]*,[^,.]*$/.test(plain) ? plain.replace(",", ".") : plain;
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(point) ? finite(Number(point)) : null;
-}
-
-const finite = (number) => (Number.isFinite(number) ? number : null);
-
-/** Rows of numbers of a block that was copied from a spreadsheet; null at what is no number. */
-export const block = (text) =>
-  text.replace(/\r\n?/g, "\n").replace(/\n$/, "").split("\n").map((line) => cells(line).map(parsed));
-
-/** A block from elsewhere has no tabs: then semicolons or spaces stand between its numbers. */
-const cells = (line) => (/\t/.test(line) ? line.split("\t") : /;/.test(line) ? line.split(";") : line.trim().split(/\s+/));
 
 /** With a minus sign; the point is a point in every language, as it is in reports. */
 const dressed = (text) => text.replace(/^-/, "−").replace("e-", "e−").replace("e+", "e");
@@ -34,14 +15,13 @@ export function full(given) {
   return dressed(Object.is(number, -0) ? "-0" : String(number));
 }
 
-/** The number in full where it is short, else its first digits and dots: for grids, in which columns stand close. */
+/** The number in full where it is short, else its first four digits: for grids, in which columns stand close. */
 export function brief(given) {
   const text = full(given);
   const number = value_of(given);
   if (text.length <= 7 || !Number.isFinite(number)) return text;
   const size = Math.abs(number);
-  const digits = size >= 1e5 || size < 1e-3 ? number.toExponential(1).replace("e", "…e") : `${number.toPrecision(4).replace(/\.$/, "")}…`;
-  return dressed(digits);
+  return dressed(size >= 1e5 || size < 1e-3 ? number.toExponential(1) : number.toPrecision(4).replace(/\.$/, ""));
 }
 
 /** Rounded to so many decimals; what they would round to zero keeps two digits of its own. */
@@ -60,10 +40,16 @@ export function signed(number, digits = 4) {
   return number > 0 ? `+${text}` : text;
 }
 
-/** How much a number changes for each pixel that it is dragged: a hundredth of its leading digit's place. */
-export function drag_step(number) {
-  const size = Math.abs(number);
-  return size < 0.1 ? 0.001 : 10 ** (Math.floor(Math.log10(size)) - 2);
+const hundredth = (size) => (size < 0.1 ? 0.001 : 10 ** (Math.floor(Math.log10(size)) - 2)); // of the leading digit's place
+
+/**
+ * How fast a number changes when it is dragged: by `step` for each `pixels`. A zero has no digit to go by: it follows
+ * the largest number beside it, and moves by a hundredth for each pixel at least.
+ * @param {number[]} beside numbers of its grid
+ */
+export function drag_rate(number, beside) {
+  if (number !== 0) return { step: hundredth(Math.abs(number)), pixels: 3 };
+  return { step: Math.max(0.01, ...beside.map(Math.abs).filter(Number.isFinite).map(hundredth)), pixels: 1 };
 }
 
 /** A sum of a number and steps, without the digits that binary fractions leave behind. */

@@ -53,14 +53,6 @@ export function stored(run, { kind, shape }, indices) {
   return run.batch_first ? [b, at, k] : [at, b, k];
 }
 
-/** An input with one step more, of zeros, or without its last one. */
-export function with_steps(run, { shape, values }, more) {
-  const zeros = Array(shape.at(-1)).fill(0);
-  const longer = (steps, zero) => (more ? [...steps, zero] : steps.slice(0, -1));
-  if (shape.length === 2) return longer(values, zeros);
-  return run.batch_first ? values.map((row) => longer(row, zeros)) : longer(values, Array(shape[1]).fill(zeros));
-}
-
 /** Where a state of the cell comes from at a step: the line that carries it from the step before, or what it begins with. */
 export function state_address(run, stage, state, t, b, unit) {
   const back = stage.direction === "reverse" ? 1 : -1;

@@ -17,6 +17,12 @@ export class Runs {
     return this.#specifications.get(source);
   }
 
+  /** Whether a source that was made into a run holds weights alone, so that its x is made up, of zeros. */
+  weights_alone(source) {
+    const base = this.#specifications.get(source);
+    return Boolean(base?.model) && [base.x].flat(Infinity).every((number) => number === 0);
+  }
+
   /** @param {{source: string, edits: object[], equations?: string, arithmetic?: string}} wanted */
   async #specify({ source, edits, equations, arithmetic }) {
     const base = await this.#base(source);

@@ -1,7 +1,7 @@
 import { get, part } from "../../api.js";
 
 // What a bench can start from, written as in addresses of the page: `example:q22`, `item:<id>`, `run:<id>`,
-// `blank:<cell>/<steps>/<inputs>/<units>`.
+// `blank:<cell>/<steps>/<inputs>/<units>`, with `/biases` where the gates have some.
 
 const STEPS = 3; // of zeros, for a model that has no input of its own
 
@@ -22,14 +22,19 @@ export function parameter_shapes(equations, inputs, units) {
   return shapes;
 }
 
+/** Biases of the gates that equations compute, by their pre-activations: b_f of z_f. */
+const biases_of = (equations, units) => Object.fromEntries([...equations.matchAll(/^\s*z_(\w+)\s*=/gm)].map(([, gate]) => [`b_${gate}`, [units]]));
+
 /** A problem in which every number is zero. */
 async function blank(text) {
   const [kind, ...sizes] = text.split("/");
-  const [steps = 3, inputs = 2, units = 2] = sizes.map(Number);
+  const biases = sizes[3] === "biases";
+  const [steps = 3, inputs = 2, units = 2] = sizes.slice(0, 3).map(Number);
   const cells = await get("/cells");
   const cell = cells.find((one) => one.name === kind) ?? cells[0];
+  const shapes = { ...parameter_shapes(cell.equations, inputs, units), ...(biases && biases_of(cell.equations, units)) };
   const weights = {};
-  for (const [name, shape] of Object.entries(parameter_shapes(cell.equations, inputs, units))) weights[name] = zeros(...shape);
+  for (const [name, shape] of Object.entries(shapes)) weights[name] = zeros(...shape);
   return { problem: { title: "", cell: cell.name, weights, x: zeros(steps, inputs) } };
 }
 

@@ -1,0 +1,44 @@
+import { html } from "../../vendor/standalone.module.js";
+import { axes_of, axis_of, labels_of } from "../state/labels.js";
+import { entry, premise_address, stored } from "../state/places.js";
+import { Symbol } from "../symbols.js";
+import { Grid } from "./grid.js";
+
+// One array that is given, as a grid.
+
+const ROWS = 40; // steps of the input that are shown at once
+
+/** Rows and columns of a premise as its grid shows them. */
+function laid(premise, { run, b, t }, count) {
+  const { values, shape, kind, row: only } = premise;
+  const cell = (indices, where = stored(run, premise, indices)) => ({ address: premise_address(premise, indices), value: entry(values, where) });
+  const across = (n) => Array.from({ length: n }, (_, k) => k);
+  const labels = (axis, n) => labels_of(run, axis, n) ?? across(n).map((k) => String(k + count));
+  const stage = run.stages.find((one) => one.scope === premise.scope) ?? run.stages[0];
+  const wide = shape.at(-1) ?? 1;
+  if (kind === "input" || kind === "given") {
+    const from = run.steps > ROWS ? Math.min(Math.max(t - run.first - ROWS / 2, 0), run.steps - ROWS) : 0;
+    const steps = across(Math.min(run.steps, ROWS)).map((k) => k + from + run.first);
+    return {
+      columns: labels(kind === "input" ? "x" : axis_of(stage, premise.name), wide),
+      rows: steps.map((at) => ({ label: `t = ${at + count}`, cells: across(wide).map((j) => cell([at, b, j])) })),
+    };
+  }
+  if (kind === "initial") return { columns: labels("h", wide), rows: [{ label: "", cells: across(wide).map((j) => cell([b, j])) }] };
+  if (shape.length === 0) return { columns: [""], rows: [{ label: "", cells: [cell([])] }] };
+  const [down, along] = axes_of(stage, premise);
+  if (shape.length === 1) return { columns: labels(down, wide), rows: [{ label: "", cells: across(wide).map((j) => cell([j])) }] };
+  const shown = only === undefined ? across(shape[0]) : [only];
+  const names = labels(down, shape[0]);
+  return {
+    columns: labels(along, wide),
+    rows: shown.map((j) => ({ label: names[j], cells: across(wide).map((k) => cell([j, k], only === undefined ? [j, k] : [0, k])) })),
+  };
+}
+
+export function Premise({ premise, count, longer, session, state, said }) {
+  if (!premise.values) return html`<p class="quiet-text"><${Symbol} text=${premise.symbol} /> ${said("bench.too_large", { shape: premise.shape.join(" × ") })}</p>`;
+  const { rows, columns } = laid(premise, state, count);
+  return html`<${Grid} id=${`grid-${premise.address}`} symbol=${premise.symbol} name=${said(`bench.grid.${premise.kind}`, { name: premise.name })} rows=${rows} columns=${columns} longer=${longer}
+    session=${session} state=${state} count=${count} said=${said} />`;
+}
