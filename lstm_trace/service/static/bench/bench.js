@@ -1,13 +1,13 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
 import { benchRuns } from "../compare/bench_runs.js";
-import { Fault } from "../parts.js";
+import { Fault, kept } from "../parts.js";
 import { arithmeticName, cellName } from "../words.js";
 import { NumberBar } from "./bar.js";
 import { Changed } from "./changed.js";
 import { Equations } from "./equations/equations.js";
 import { FirstVisit } from "./first_visit.js";
 import { Givens } from "./given/givens.js";
-import { by_touch, useMenus, useSession, useView } from "./hooks.js";
+import { by_touch, useMenus, useSession, useSome, useView } from "./hooks.js";
 import { NumberPanel } from "./number.js";
 import { Picture } from "./picture.js";
 import { Steps } from "./steps.js";
@@ -15,6 +15,12 @@ import { has_step } from "./state/places.js";
 import { Prose } from "./symbols.js";
 import { by_name, StepTable } from "./table.js";
 import { Toolbar } from "./toolbar.js";
+
+// large parts of the page, drawn again when what they show has changed and not at each step of a run on its way
+const KeptPicture = kept(Picture);
+const KeptTable = kept(StepTable);
+const KeptNumber = kept(NumberPanel);
+const KeptBar = kept(NumberBar);
 
 const NARROW = 3; // numbers in a row up to which the sentences of a step find room beside its table
 
@@ -64,17 +70,20 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   const view_before = useView(session, there(before), "step", session.step_params());
   const view_pinned = useView(session, there(pinned?.run), "step", session.step_params());
   // numbers and their addresses belong together: both are those of the step that has arrived, not of the one asked for
-  const at = view.data ? { run: view.run, t: view.data.t, b: view.data.b } : state;
+  const at = useMemo(() => (view.data ? { run: view.run, t: view.data.t, b: view.data.b } : { run, t: state.t, b: state.b }), [view.data, view.run, run, state.t, state.b]);
   const seen = view.run?.stages.find((one) => one.scope === view.data.scope) ?? stage;
   const values = useMemo(() => by_name(view.data, seen), [view.data, seen]);
   // of another step nothing is compared while its numbers are on the way
   const beside = ({ data }, other) => (data && view.data && data.t === view.data.t && data.b === view.data.b && data.scope === view.data.scope ? by_name(data, other?.stages.find((one) => one.scope === data.scope)) : null);
   const values_before = useMemo(() => beside(view_before, before), [view_before.data, view.data]);
   const values_pinned = useMemo(() => (pinned ? beside(view_pinned, pinned.run) : null), [view_pinned.data, view.data, pinned]);
+  const pick = useMemo(() => (address) => session.select(address), [session]);
+  const pictured = useSome(state, ["drawn", "address", "unit", "commit", "scope"]);
+  const tabled = useSome(state, ["address", "commit"]);
+  const numbered = useSome(state, ["run", "address", "of", "before", "pinned", "visited", "visit", "index"]);
   const toolbar = html`<${Toolbar} session=${session} state=${state} settings=${settings} choices=${choices} go=${go} said=${said} />`;
   if (!run) return html`${toolbar}${fault ? null : html`<p class="waiting">${said("shell.loading")}</p>`}`;
   const count = settings.count_from === "" ? run.count_from : Number(settings.count_from);
-  const pick = (address) => session.select(address);
   const shared = { session, state, said };
   const widest = Math.max(...[...values.values()].map((line) => line.size), 1);
   const marks = { values, before: values_before, pinned: values_pinned };
@@ -91,7 +100,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
             <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
           <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
           <${Fault} error=${view.error} said=${said} />
-          <${Picture} ...${shared} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} />
+          <${KeptPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} />
           <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
         </section>
         ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
@@ -99,11 +108,11 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
           <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
         <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
-          <${StepTable} state=${state} at=${at} stage=${seen} ...${marks} digits=${view.data?.digits ?? undefined} count=${count} pick=${pick} said=${said} />
+          <${KeptTable} state=${tabled} at=${at} stage=${seen} ...${marks} digits=${view.data?.digits ?? undefined} count=${count} pick=${pick} said=${said} />
         </section>
         <${Equations} key=${state.source} session=${session} state=${state} stage=${stage} said=${said} />
       </div>
-      <aside class="panel number-panel" aria-labelledby="number-title"><${NumberPanel} ...${shared} count=${count} /></aside>
+      <aside class="panel number-panel" aria-labelledby="number-title"><${KeptNumber} session=${session} state=${numbered} settings=${settings} said=${said} count=${count} /></aside>
     </div>
-    <${NumberBar} ...${shared} />`;
+    <${KeptBar} session=${session} state=${numbered} settings=${settings} said=${said} />`;
 }
