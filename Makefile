@@ -27,7 +27,7 @@ test-browser: .venv/browser ## the web pages in headless Chromium; skipped with 
 	$(BIN)/python -m pytest -rs tests/browser
 
 test-database: .venv/test ## the store on SQLite and on a PostgreSQL of its own; that is skipped where it is not installed
-	$(BIN)/python -m pytest -rs tests/service/store
+	$(BIN)/python -m pytest -rs tests/store
 
 test-load: .venv/load ## the service under load for some minutes, and random requests from its OpenAPI description
 	$(BIN)/python -m pytest -rs tests/load

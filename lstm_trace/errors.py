@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from .printable import message
+
+#: Problems of one error that are told; the rest is counted.
+TOLD = 50
 
 
 class LstmTraceError(Exception):
@@ -58,6 +62,17 @@ def raise_all(kind: type[LstmTraceError], problems: Iterable[str], cause: Except
     found = tuple(dict.fromkeys(problems))
     if found:
         raise kind(*found) from cause
+
+
+def shortened(problems: Sequence[Any]) -> tuple[Any, ...]:
+    """The first 50 of some problems and how many more there are; what was shortened before stays as it is.
+
+    >>> shortened([str(n) for n in range(1000)])[-2:]
+    ('49', 'and 950 more')
+    """
+    if len(problems) <= TOLD + 1:
+        return tuple(problems)
+    return (*problems[:TOLD], f"and {len(problems) - TOLD:,} more")
 
 
 def counted(n: int, noun: str) -> str:

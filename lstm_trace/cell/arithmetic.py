@@ -32,6 +32,8 @@ CONTEXT = Context(prec=100, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EM
 MOST_DECIMALS, MOST_BITS = 15, 32
 #: Format to its digits of the significand and its smallest normal exponent, in base 2 (IEEE 754-2019, table 3.5).
 FORMATS: dict[str, tuple[int, int]] = {"float32": (24, -126), "float16": (11, -14), "bfloat16": (8, -126)}
+#: Full precision by its name, to ask for it where a problem names another arithmetic.
+FULL_PRECISION = "float64"
 #: What `find` understands, for messages and help.
 KNOWN = "by-hand-N (N decimals), float32, float16, bfloat16, or qM.N (fixed point of M + N bits)"
 
@@ -94,6 +96,11 @@ def find(name: str) -> Arithmetic:
         rounded = partial(round_binary, digits=FORMATS[name][0], smallest=FORMATS[name][1])
         return Arithmetic(name, False, float, rounded, premises=True, products=True, sums=True)
     raise OptionError(f"there is no arithmetic {name!r}; expected {KNOWN}")
+
+
+def named(name: str | None) -> str | None:
+    """The arithmetic of that name, as the header of a trace has it: None for float64. Raises OptionError."""
+    return None if name in (None, FULL_PRECISION) else find(name).name
 
 
 def decimals(name: str | None) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from .. import __version__
-from ..errors import LstmTraceError, nearest
+from ..errors import LstmTraceError, nearest, shortened
 from ..printable import message
 from . import streams
 from .options import VERDICT, spare_inputs
@@ -40,8 +40,6 @@ VERBS = {
 }
 #: Set to anything, it prints where an unexpected error happened, and warnings of libraries.
 DEBUG = "LSTM_TRACE_DEBUG"
-#: Problems that are reported; the rest is counted.
-TOLD = 50
 
 
 class _ReaderGoneError(Exception):
@@ -144,9 +142,7 @@ def _unexpected(error: Exception) -> str:
 
 def fail(*problems: str) -> NoReturn:
     """One message on stderr, with a mark for each problem where there are several; exit code 2."""
-    told = [message(problem) for problem in problems[:TOLD]]
-    if len(problems) > TOLD:
-        told.append(f"and {len(problems) - TOLD:,} more")
+    told = [message(problem) for problem in shortened(problems)]
     text = f"error: {told[0]}"
     if len(problems) > 1:
         text = "\n- ".join((f"error: {len(problems)} problems", *(one.replace("\n", "\n  ") for one in told)))

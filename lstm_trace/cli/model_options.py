@@ -107,10 +107,11 @@ def asked_options(given: dict[str, Any]) -> dict[str, Any]:
 
 def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **arguments: Any) -> Trace:
     """The trace of a model or a problem over its input, with a bar where it takes long; see `prepared`."""
-    return _with_bar(*prepared(source, given, allow_nonfinite), **arguments)
+    return with_bar(*prepared(source, given, allow_nonfinite), **arguments)
 
 
-def _with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
+def with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
+    """The run of what `prepared` gives, with a bar where it takes long."""
     from .progress import Bar
 
     with Bar() as bar:
@@ -182,7 +183,7 @@ def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
         ready = [prepared(s, mine) if _is_run(s, mine) else None for s, mine in zip(pair, sides, strict=True)]
     _one_layout(pair, [found for found in ready if found is not None])
     for source, found in zip(pair, ready, strict=True):
-        yield opened(source) if found is None else _with_bar(*found)
+        yield opened(source) if found is None else with_bar(*found)
 
 
 @contextmanager

@@ -127,7 +127,10 @@ def arithmetic_options(command: Command) -> Command:
         return command(arithmetic=arithmetic if by_hand is None else f"by-hand-{by_hand}", **given)
 
     for option in (
-        click.option("--arithmetic", help="Compute in float32, float16, bfloat16 or qM.N (docs/arithmetic.md)."),
+        click.option(
+            "--arithmetic",
+            help="Compute in float32, float16, bfloat16 or qM.N (docs/arithmetic.md); float64: not in the problem's.",
+        ),
         click.option(
             "--by-hand", type=click.IntRange(0, 15), metavar="N", help="Round every intermediate result to N decimals."
         ),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.arithmetic import find
+from ..cell.arithmetic import named
 from ..cell.network import GIVEN, Stage, X
 from ..errors import MissingError, ShapeError, raise_all
 from ..trace.operands import sizes
@@ -69,7 +69,7 @@ def rerun(
 
 def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
     """The run of `trace` again from its premises, in another arithmetic (None: in float64). Raises as `rerun` does."""
-    header = replace(trace.header, dtype="float64", arithmetic=None if arithmetic is None else find(arithmetic).name)
+    header = replace(trace.header, dtype="float64", arithmetic=named(arithmetic))
     return rerun(replace(trace, header=header), x=trace.x)
 
 

@@ -16,7 +16,7 @@ from ..cell.variants import masked
 from ..engine.input_arrays import numbers
 from ..engine.inputs import given_lines, initial_states, sequence
 from ..engine.rerun import rerun
-from ..errors import MissingError, ShapeError
+from ..errors import CellError, MissingError, ShapeError
 from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked, misfit
 from ..trace.labels import readout
@@ -84,7 +84,7 @@ def edit(
     model = prepare(data, allow_nonfinite=True)
     if before is not None:
         before(model)
-    return model.run(arithmetic=header.arithmetic)
+    return model.run()
 
 
 @dataclass
@@ -272,6 +272,11 @@ def _written(trace: Trace, equations: str, extra: str) -> tuple[str, str]:
     cell's. extra: the equations that the last of several stages added so far; of a single one the text has them all.
     """
     cell = parse(equations)
+    if halves := [name for name in cell.inputs if name in ("y_forward", "y_reverse")]:
+        raise CellError(
+            f"the equations read {' and '.join(halves)}: they join the two directions, as the option merge says; "
+            f"change the equations of a direction, {trace.stages[0].scope} for example"
+        )
     alone = len(forward_stages(trace.stages)) == 1
     own = equations
     if trace.header.padding is not None and VALID in cell.inputs and cell.output in cell.by_name:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.files import spare
-from ..cell.arithmetic import find
+from ..cell.arithmetic import named
 from ..cell.lines import Cell
 from ..cell.network import Stage, extent, stack
 from ..cell.shapes import input_width
@@ -126,7 +126,7 @@ class Model:
                 and the run is not very small, by numpy's otherwise. The cell, the sizes of weights and input, the dtype
                 and the extra decide, never earlier runs. The trace's header says which ran.
             arithmetic: other than that of the weights' dtype, line by line (docs/arithmetic.md): `by-hand-4`,
-                `float16`, `q4.12`, …; its values are stored as float64.
+                `float16`, `q4.12`, …; its values are stored as float64. None: that of the problem; `float64`: none.
             progress: called with (steps done, steps in all).
 
         Returns:
@@ -137,12 +137,11 @@ class Model:
         """
         if isinstance(out, str | Path):
             spare(out, [self.source] if self.source else [])
-        if arithmetic is not None:
-            model = self._in(arithmetic, plan, out)
-            arguments = {"initial": initial, "given": given, "lengths": lengths, "mask": mask}
-            return model.run(
-                x, h0, c0, **arguments, batch_first=batch_first, ask=ask, record=record, out=out, plan="lines"
-            )
+        if (other := self.defaults.arithmetic if arithmetic is None else arithmetic) is not None:
+            model, plan = self._in(other, plan, out)
+            arguments = {"initial": initial, "given": given, "lengths": lengths, "mask": mask, "progress": progress}
+            arguments |= {"batch_first": batch_first, "ask": ask, "record": record, "out": out}
+            return model.run(x, h0, c0, **arguments, plan=plan)
         call = None
         others = (h0, c0, initial, given, lengths, mask, ask, record)
         check_choice(plan)
@@ -185,17 +184,18 @@ class Model:
         )
         return Job(work, header, self.weights, self._pool, fed, self._scopes(), call)
 
-    def _in(self, arithmetic: str, plan: Choice, out: Any) -> Model:
-        """This model with float64 weights, whose runs use another arithmetic."""
-        if plan in ("compiled", "planned") or isinstance(out, str | Path):
-            raise OptionError(
-                "with arithmetic= a run goes line by line, in memory: leave plan= away, and write the trace with save"
-            )
-        header = replace(self.header, dtype="float64", arithmetic=find(arithmetic).name)
+    def _in(self, arithmetic: str, plan: Choice, out: Any) -> tuple[Model, Choice]:
+        """This model with float64 weights, whose runs use another arithmetic, and its plan."""
+        header = replace(self.header, dtype="float64", arithmetic=named(arithmetic))
+        if header.arithmetic is not None and (plan in ("compiled", "planned") or isinstance(out, str | Path)):
+            leave = "leave plan= away, and write the trace with save"
+            raise OptionError(f"in the arithmetic {arithmetic} a run goes line by line, in memory: {leave}")
         weights = {s: {n: array.astype(np.float64) for n, array in here.items()} for s, here in self.weights.items()}
         for array in (array for here in weights.values() for array in here.values()):
             array.flags.writeable = False
-        return replace(self, header=header, weights=weights, _works={}, _pool=Pool())
+        defaults = replace(self.defaults, arithmetic=None)
+        model = replace(self, header=header, weights=weights, defaults=defaults, _works={}, _pool=Pool())
+        return model, plan if header.arithmetic is None else "lines"
 
     @cached_property
     def _alone(self) -> bool:

@@ -11,6 +11,7 @@ import yaml
 
 from ..base.arrays import describe
 from ..base.files import read_bytes, read_data
+from ..cell.arithmetic import named
 from ..cell.network import scope_and_name
 from ..errors import FileError, OptionError, within
 from ..trace.address import STATE
@@ -106,6 +107,11 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         if cell.get("extra"):
             raise OptionError(f"{where}: extra is given twice: beside the cell and within it; give it once")
         cell = {**cell, "extra": problem.extra}
+    if problem.arithmetic is not None and problem.dtype != "float64":
+        raise OptionError(
+            f"{where}: in the arithmetic {problem.arithmetic} weights are taken as they are written, and dtype "
+            f"{problem.dtype} would round them first; leave dtype out"
+        )
     states = {STATE["h0"]: problem.h0, STATE["c0"]: problem.c0, **problem.initial}
     defaults = Defaults(
         x=problem.x,
@@ -115,6 +121,7 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         mask=problem.mask,
         batch_first=problem.batch_first,
         ask=tuple(problem.ask),
+        arithmetic=named(problem.arithmetic),
         where=where,
     )
     header = Header(

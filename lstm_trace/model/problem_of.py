@@ -26,8 +26,8 @@ from ..trace.trace import Trace
 def problem(trace: Trace) -> dict[str, Any]:
     """The problem whose run gives this trace again: every line, with the same numbers.
 
-    What is no premise is not part of it: adjoint stages, another arithmetic (`header.arithmetic`: run it with that),
-    values that another program wrote. NaN and infinities are words, as in our files.
+    What is no premise is not part of it: adjoint stages, values that another program wrote. NaN and infinities are
+    words, as in our files.
 
     Args:
         trace: of a whole input, that is one that begins at step 0 and has all layers from the first on.
@@ -66,6 +66,7 @@ def problem(trace: Trace) -> dict[str, Any]:
         "mask": None if trace.mask is None else trace.outward(trace.mask).astype(int).tolist(),
         "batch_first": header.batch_first,
         "dtype": None if header.dtype == "float64" else header.dtype,
+        "arithmetic": header.arithmetic,
         "extra": extra,
         "ask": asked if any(stage.computed is not None for stage in stages) else [],
         "names": labels,

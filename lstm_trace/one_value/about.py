@@ -47,7 +47,7 @@ def where(writing: Writing, place: Place) -> str:
         found.append(writing.unit(place.unit[0], width[0], "x"))
     elif stage is not None and place.t is None:
         found.append(" ← ".join(_ends(writing, stage, place)))
-    elif stage is not None:
+    elif stage is not None and width != (1,):  # a number by itself, a loss for example, is of no unit
         found.append(writing.label(stage, place.name, place.unit[0], width[0]))
     return writing.words.word("list").join(part for part in found if part)
 

@@ -85,6 +85,8 @@ class Derivation:
     kind: `line`, or of what is given `parameter`, `input`, `initial`, `given`; `sum` for what an adjoint gathers over
     all steps. where, about: in words. equation: in symbols; substituted: the same with the numbers that this unit
     reads, which `relation` (= or ≈) ties to the value; None for a premise, and where an operand was not recorded.
+    written_out: of a line with a name that reads values without one, the numbers that those are computed from in their
+    places, which `written_out_relation` ties to the value; None otherwise.
     """
 
     address: str
@@ -97,6 +99,8 @@ class Derivation:
     equation: Formula | None
     substituted: Formula | None
     relation: str
+    written_out: Formula | None
+    written_out_relation: str
     operands: tuple[Reference, ...]
     operands_left_out: int
     readers: tuple[Reference, ...]
@@ -127,8 +131,8 @@ def derivation(
     trace = writing.trace
     stage, line = place.stage(trace), place.line(trace)
     result = writing.number(place)
-    equation = tree = None
-    relation = ""
+    equation = tree = whole = None
+    relation = whole_relation = ""
     parts: list[Num] = []
     left = 0
     if line is not None and stage is not None and place.t is not None and place.b is not None:
@@ -136,6 +140,9 @@ def derivation(
         terms, long = _terms(trace, stage, line)
         tree = writing.values.tree(stage, line, place.t, place.b, place.unit[0], SHORT if long else None)
         relation = writing.values.relation(result, tree)
+        whole = _whole(writing, stage, line, place)
+        if whole is not None:
+            whole_relation = writing.values.relation(result, None if _dotted(whole) else whole)
         parts = [] if tree is None else [number for number in numbers(tree) if number.key is not None]
         left = max(terms - len(parts), 0) if tree is not None and _dotted(tree) else 0
     read, more = readers(trace, place, READERS)
@@ -151,6 +158,8 @@ def derivation(
         equation=equation,
         substituted=None if tree is None else writing.formula(("", tree)),
         relation=relation,
+        written_out=None if whole is None else writing.formula(("", whole)),
+        written_out_relation=whole_relation,
         operands=tuple(_operands(writing, stage, parts)),
         operands_left_out=left,
         readers=tuple(_reference(writing, one) for one in read),
@@ -181,6 +190,16 @@ def _equation(writing: Writing, stage: Stage, line: Line, t: int) -> Formula:
     whole = written_out(line, stage.cell)
     parts += [("=", whole)] if whole is not None else []
     return writing.formula(*((sign, writing.at(stage, t, node)) for sign, node in parts))
+
+
+def _whole(writing: Writing, stage: Stage, line: Line, place: Place) -> Node | None:
+    """A named line with the numbers of named values alone; None where its own operands all have a name."""
+    inner = {name: own for name in stage.through(line) if (own := stage.cell.by_name.get(name)) and not own.assigned}
+    if not (line.assigned and inner) or place.t is None or place.b is None:
+        return None
+    terms = sum(_terms(writing.trace, stage, one)[0] for one in (line, *inner.values()))
+    most = SHORT if terms > TERMS else None  # of every sum: one within another has the product of their terms
+    return writing.values.whole(stage, line, place.t, place.b, place.unit[0], most)
 
 
 def _terms(trace: Trace, stage: Stage, line: Line) -> tuple[int, bool]:

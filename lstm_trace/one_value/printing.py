@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ..base.markup import escape
-from ..cell.network import Stage
+from ..cell.network import Stage, X
 from ..formulas.mathml import MATHML, MathML
 from ..formulas.plain import Plain, raised
 from ..formulas.tex import Tex
@@ -92,7 +92,9 @@ class Writing(Naming):
 
     def symbol(self, stage: Stage | None, name: str, t: int | None, index: Sequence[int], single: bool) -> Node:
         """The symbol of one number as a stage reads it; single: whether its array has no other."""
-        node = value(name, stage.cell) if stage is not None else value(name, self.trace.stages[0].cell)
+        if stage is None:  # x, which has no stage of its own: as the first one that reads it has it
+            stage = next((one for one in self.trace.stages if X in one.sources.values()), None)
+        node = value(name, (stage or self.trace.stages[0]).cell)
         if stage is not None and t is not None:
             node = self.at(stage, t, node)
         return node if single else Index(node, ",".join(str(self.words.nth(k)) for k in index))

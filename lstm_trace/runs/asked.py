@@ -35,7 +35,9 @@ class Edits(Body):
 
     edits: list[Edit] = Field(default_factory=list)
     equations: str | None = Field(None, description="the cell's equations instead; null: those of the source")
-    arithmetic: str | None = Field(None, description="by-hand-4, float16, q4.12, …; null: that of the source")
+    arithmetic: str | None = Field(
+        None, description="by-hand-4, float16, q4.12, …; float64: none; null: that of the source"
+    )
 
 
 class Spec(Edits):
@@ -69,8 +71,9 @@ class Question(Body):
 
 
 class ReportOptions(BaseModel):
-    """The options of a report, of the same names; None leaves one as it is by default."""
+    """The options of a report; None leaves one as it is by default. Other files read some of them."""
 
+    title: str | None = Field(None, max_length=400)
     language: str | None = None
     notation: str | None = None
     detail: str | None = None

@@ -56,7 +56,7 @@ def _first(found: LineDifference) -> dict[str, Any]:
         "a": word(a),
         "b": word(b),
         "difference": word(b - a),
-        "bound": word(found.bound),
+        "bound": word(found.first_bound),
     }
 
 

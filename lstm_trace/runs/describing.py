@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ..base.arrays import Array
@@ -11,6 +12,7 @@ from ..cell.parse import parse
 from ..formulas.plain import Plain
 from ..formulas.tree import value as symbol
 from ..printable import json_text
+from ..report.content import notations
 from ..report.languages.strings import words
 from ..trace.address import INITIAL
 from ..trace.labels import axis
@@ -33,6 +35,7 @@ def equations(text: str) -> bytes:
 def described(trace: Trace, live: int) -> dict[str, Any]:
     """The fields of a run that follow from its trace. live: the most units of a line of which a page shows all."""
     header, stages = trace.header, forward_stages(trace.stages)
+    exercise, _ = notations.applied(trace, "exercise")
     widths = [a.shape[-1] for stage in stages for a in trace.lines.get(stage.scope, {}).values()]
     return {
         "title": header.title,
@@ -54,17 +57,28 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
         "symbols": dict(header.symbols),
         "imported": list(header.imported),
         "numbers": trace.steps * trace.batch * sum(widths),
-        "stages": [_stage(trace, stage) for stage in stages],
-        "premises": [fields for fields, _ in premises(trace)],
+        "stages": [_stage(exercise, stage) for stage in stages],
+        "premises": [fields for fields, _ in premises(exercise)],
         "asked": [str(address) for address in trace.asked()],
         "target": _target(trace, stages),
         "live": max(widths, default=0) <= live,
     }
 
 
+def named(trace: Trace, printed: Trace) -> dict[str, Any]:
+    """The symbols of a run as a notation prints it, which may show two products as one: the lines of each stage, the
+    premises by address.
+    """
+    stages = forward_stages(printed.stages)
+    own = [fields for fields, _ in premises(replace(trace, header=printed.header))]
+    return {
+        "stages": [{"scope": stage.scope, "lines": _lines(printed, stage)} for stage in stages],
+        "premises": {fields["address"]: fields["symbol"] for fields in own},
+    }
+
+
 def _stage(trace: Trace, stage: Stage) -> dict[str, Any]:
-    plain, cell = Plain(trace.header.symbols), stage.cell
-    recorded = trace.lines.get(stage.scope, {})
+    cell = stage.cell
     return {
         "scope": stage.scope,
         "layer": stage.layer,
@@ -73,20 +87,30 @@ def _stage(trace: Trace, stage: Stage) -> dict[str, Any]:
         "output": cell.output,
         "states": dict(cell.states),
         "inputs": {name: stage.sources[name] for name in stage.inputs},
-        "lines": [
-            {
-                "name": line.name,
-                "op": line.op,
-                "width": recorded[line.name].shape[-1],
-                "assigned": line.assigned,
-                "symbol": plain(symbol(line.name, cell)),
-                "gate": line.squashed,
-                "axis": axis(trace, stage, line.name),
-            }
-            for line in cell.lines
-            if line.name in recorded
-        ],
+        "lines": _lines(trace, stage),
+        "axes": {
+            **{name: axis(trace, stage, name) for name in stage.inputs},
+            **{state: axis(trace, stage, line) for state, line in cell.states.items()},
+        },
     }
+
+
+def _lines(trace: Trace, stage: Stage) -> list[dict[str, Any]]:
+    plain, cell = Plain(trace.header.symbols), stage.cell
+    recorded = trace.lines.get(stage.scope, {})
+    return [
+        {
+            "name": line.name,
+            "op": line.op,
+            "width": recorded[line.name].shape[-1],
+            "assigned": line.assigned,
+            "symbol": plain(symbol(line.name, cell)),
+            "gate": line.squashed,
+            "axis": axis(trace, stage, line.name),
+        }
+        for line in cell.lines
+        if line.name in recorded
+    ]
 
 
 def premises(trace: Trace) -> Iterator[tuple[dict[str, Any], Array]]:
@@ -131,6 +155,11 @@ def _target(trace: Trace, stages: tuple[Stage, ...]) -> str | None:
             t = trace.span[-1] if address.t is None else address.t
             return str(address._replace(unit=address.unit or (0,), t=t, b=address.b or 0))
     last = stages[-1]
-    if last.cell.output not in trace.lines.get(last.scope, {}):
+    end = trace.span[0 if last.backwards else -1]
+    if last.cell.output in trace.lines.get(last.scope, {}):
+        return f"{last.scope}/{end}/0/{last.cell.output}[0]"
+    if not (asked := trace.asked()):  # of a part of a trace, for example
         return None
-    return f"{last.scope}/{trace.span[0 if last.backwards else -1]}/0/{last.cell.output}[0]"
+    last_asked = asked[-1]
+    t = end if last_asked.t is None else last_asked.t
+    return str(last_asked._replace(unit=(0,), t=t, b=last_asked.b or 0))

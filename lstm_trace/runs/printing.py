@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from pprint import pformat
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from ..export.writers import Job, check, export
 from ..formulas.numbers import EXACT, Style
 from ..model.problem import problem_text
 from ..model.problem_of import problem
+from ..report.options import options_of
 from ..report.report import pdf, report
 from ..trace.files import trace_file
 from ..trace.trace import Trace
@@ -41,8 +43,8 @@ MEDIA = {
     ".parquet": "application/vnd.apache.parquet",
     ".py": "text/x-python; charset=utf-8",
 }
-#: Options of the files with numbers as text, and those of a report.
-NUMBERS, REPORT = ("digits",), tuple(ReportOptions.model_fields)
+#: Options that become part of a problem, and those of a report. A workbook is in English, as on the command line.
+HEADED, REPORT = ("title", "count_from"), tuple(ReportOptions.model_fields)
 
 
 class File(NamedTuple):
@@ -66,10 +68,18 @@ def download(path: str, file: str, options: Options) -> tuple[bytes | Path, str]
         raise OptionError(
             f"{file}: there is no option {', '.join(surplus)}{nearest(surplus[0], known)}; it reads {reads}"
         )
-    trace = opened(path)
+    trace, options = _headed(opened(path), options)
     stem = file.partition(".")[0]
     name = f"{_named(trace.header.title)}{'' if stem in ('problem', 'run') else f'-{stem}'}{Path(file).suffix}"
     return (Path(path) if file == "trace.safetensors" else FILES[file].make(trace, options)), name
+
+
+def _headed(trace: Trace, options: Options) -> tuple[Trace, Options]:
+    """The trace with another title, counted from another number; and the other options. Raises OptionError."""
+    said = {name: options[name] for name in HEADED if name in options}
+    options_of("text", count_from=said.get("count_from"))
+    others = {name: value for name, value in options.items() if name not in said}
+    return replace(trace, header=replace(trace.header, **said)) if said else trace, others
 
 
 def _named(title: str) -> str:
@@ -111,7 +121,7 @@ def _notebook(trace: Trace, options: Options) -> bytes:
     ).encode()
 
 
-def _table(suffix: str) -> File:
+def _table(suffix: str, *known: str) -> File:
     """A table; the writers need a file of their own, since a workbook is put together from parts."""
 
     def make(trace: Trace, options: Options) -> bytes:
@@ -122,7 +132,7 @@ def _table(suffix: str) -> File:
             export(Job(trace, digits=style), path)
             return path.read_bytes()
 
-    return File(make, NUMBERS if suffix != ".parquet" else ())
+    return File(make, known)
 
 
 def _saved(trace: Trace, _: Options) -> bytes:
@@ -133,14 +143,12 @@ def _saved(trace: Trace, _: Options) -> bytes:
 
 def _program(trace: Trace, _: Options) -> bytes:
     """A program that makes the run again and prints what was asked for."""
-    found = trace.header.arithmetic
     text = pformat(problem(trace), width=110, sort_dicts=False, compact=True).replace("\n", "\n" + " " * 10)
-    more = "" if found is None else f", arithmetic={found!r}"
     return (
         '"""Makes a run of lstm-trace again, and prints the values that were asked for."""\n\n'
         "import lstm_trace as lt\n\n"
         f"problem = {text}\n\n"
-        f"trace = lt.run(problem{more})\n"
+        f"trace = lt.run(problem)\n"
         "for address in trace.asked():\n"
         "    values = trace.at(address.layer, address.direction, address.t)[address.line]\n"
         "    print(address, values.tolist())\n"
@@ -149,7 +157,7 @@ def _program(trace: Trace, _: Options) -> bytes:
 
 #: The files of a run.
 FILES: dict[str, File] = {
-    "problem.yaml": File(_problem),
+    "problem.yaml": File(_problem, HEADED),
     "report.html": _report("html"),
     "report.pdf": _report("pdf"),
     "report.md": _report("md"),
@@ -159,8 +167,8 @@ FILES: dict[str, File] = {
     "report.ipynb": File(_notebook, REPORT),
     "trace.json": File(_saved),
     "trace.safetensors": File(lambda trace, _: b""),
-    "values.csv": _table(".csv"),
-    "values.xlsx": _table(".xlsx"),
+    "values.csv": _table(".csv", "digits"),
+    "values.xlsx": _table(".xlsx", "digits", *HEADED),
     "values.parquet": _table(".parquet"),
-    "run.py": File(_program),
+    "run.py": File(_program, HEADED),
 }

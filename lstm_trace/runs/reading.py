@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,14 +17,14 @@ from ..export.parquet import arrow
 from ..export.writers import Job
 from ..formulas.blocks import Items
 from ..formulas.numbers import Style
-from ..formulas.plain import Plain
+from ..formulas.plain import Plain, number
 from ..formulas.values import Values
 from ..one_value.derivation import derivation
 from ..report.content import notations
-from ..report.diagram import diagram
+from ..report.diagram import diagram, spot_values
 from ..report.extent import view
 from ..report.formats import text
-from ..report.in_words.section import in_words
+from ..report.in_words.section import in_words, remembered
 from ..report.languages.strings import words
 from ..report.options import options_of
 from ..trace.address import positions
@@ -36,6 +36,10 @@ from .kept import opened
 
 #: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
 _ROOM = 4
+#: Steps over which it is said what is left of earlier ones: it takes 35 ms for each thousand.
+_REMEMBERED = 2000
+#: Decimals of a page at most where none were asked for: 5 are the most of a problem of hand size.
+_DECIMALS = 5
 _SPAN = re.compile(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})")
 
 
@@ -149,40 +153,52 @@ def step(
 ) -> bytes:
     """One step of one layer and direction: all that a page shows of it.
 
-    unit: of lines of more than `live` units the one that is shown, beside the first ones if None.
+    unit: of lines of more than `live` units the one that is shown, beside the first ones if None; and the one whose
+    values stand in the picture, where that has no room for all.
     """
-    trace = looked_at(opened(path), look)
+    whole = opened(path)
+    trace = looked_at(whole, look)
     stage = place(trace, layer, direction)
     t = span(str(t), "t", trace.span).start
-    shown = style(trace, look)
-    at, scope, values = trace.index(t), stage.scope, Values(trace, replace(shown, digits=_digits(look)))
+    at, scope, values = trace.index(t), stage.scope, Values(trace, style(whole, look))
     _rows(trace, batch)
+    shown: dict[str, list[str]] = {}
+
+    def texts(name: str, units: Sequence[int]) -> None:
+        shown[name] = [number(values.num(scope, name, t, batch, (k,)).shown) for k in units]
 
     def read(name: str) -> Any:
         found = values.array(scope, name)
-        return None if found is None else to_list(found[at, batch])
+        if found is None:
+            return None
+        texts(name, range(found.shape[-1]))
+        return to_list(found[at, batch])
 
     lines = []
-    for name, array in trace.lines.get(scope, {}).items():
+    recorded = trace.lines.get(scope, {})
+    for name in (line.name for line in stage.cell.lines if line.name in recorded):
+        array = recorded[name]
         wide = array.shape[-1] > live
         units = (
             [*range(live if wide else array.shape[-1])]
             if not wide or unit is None
             else [min(unit, array.shape[-1] - 1)]
         )
+        texts(name, units)
         lines.append({"name": name, "values": to_list(array[at, batch, units]), "units": units})
-    picture = drawing(trace, stage, look)
+    picture = drawing(trace, stage, values.style, look)
     return dumped(
         {
             "t": t,
             "b": batch,
             "scope": scope,
-            "digits": shown.digits,
+            "digits": values.style.digits,
             "lines": lines,
             "states": {name: read(name) for name in stage.states},
             "inputs": {name: read(name) for name in stage.inputs},
             "x": [] if trace.x is None else to_list(trace.x[at, batch]),
-            "texts": diagram.shown(picture, values, t, batch),
+            "shown": shown,
+            "texts": spot_values.shown(picture, values, t, batch, unit),
             "caption": diagram.caption(trace, stage, t, batch, picture.said),
             "in_words": said(trace, stage, t, batch, look),
         }
@@ -190,22 +206,32 @@ def step(
 
 
 def said(trace: Trace, stage: Stage, t: int, batch: int, look: Look) -> list[str]:
-    """What the gates and states did at one step, in sentences."""
-    chosen = Selection(layer=stage.layer, direction=stage.direction, steps=slice(t, t + 1 or None), batch=batch)
-    shown = view(trace, "scalar", style(trace, look), chosen, False, look.language)
+    """What the gates and states did at one step, and what is left of earlier ones, in sentences."""
+    here, so_far = slice(t, t + 1), slice(t, None) if stage.backwards else slice(trace.first, t + 1)
+    chosen = Selection(layer=stage.layer, direction=stage.direction, steps=here, batch=batch)
+    step, past = (
+        view(trace, "scalar", style(trace, look), replace(chosen, steps=steps), False, look.language)
+        for steps in (here, so_far)
+    )
+    rows = [row for block in in_words(step) if isinstance(block, Items) for row in block.rows]
     printer = text.Printer(Plain(trace.header.symbols), 80)
-    return [printer.text(row) for block in in_words(shown) if isinstance(block, Items) for row in block.rows]
+    left = remembered(past) if len(trace.span[past.chosen.window(trace)]) <= _REMEMBERED else ()
+    return [printer.text(row) for row in (*rows, *left)]
 
 
 def style(trace: Trace, look: Look) -> Style:
-    """How a report shows the numbers."""
-    return options_of("text", digits=look.digits).numbers([trace])
+    """How every part of a page shows the numbers of a run: as a report does, but never with more decimals than fit."""
+    found = options_of("text", digits=look.digits).numbers([trace])
+    if look.digits is not None or trace.header.arithmetic is not None or found.digits is None:
+        return found
+    return replace(found, digits=min(found.digits, _DECIMALS))
 
 
 def picture(path: str, layer: int | None, direction: str | None, look: Look) -> bytes:
     """The drawing of a cell, with a place for each value: the same for all runs of a cell whose values are as wide."""
-    trace = looked_at(opened(path), look)
-    found = drawing(trace, place(trace, layer, direction), look)
+    whole = opened(path)
+    trace = looked_at(whole, look)
+    found = drawing(trace, place(trace, layer, direction), style(whole, look), look)
     wide, tall = found.size
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
@@ -217,8 +243,15 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
 
 def at(path: str, address: str, of: str | None, look: Look) -> bytes:
     """One value with its equation, operands, readers and gradient."""
-    found = derivation(opened(path), address, of, look.notation, look.language, look.digits, look.count_from, {})
+    trace = opened(path)
+    found = derivation(trace, address, of, look.notation, look.language, style(trace, look), look.count_from, {})
     return dumped(found.record())
+
+
+def symbols(path: str, look: Look) -> bytes:
+    """What the lines of each stage and the premises are called in a notation. Raises OptionError."""
+    trace = opened(path)
+    return dumped(describing.named(trace, looked_at(trace, look)))
 
 
 def looked_at(trace: Trace, look: Look) -> Trace:
@@ -228,10 +261,10 @@ def looked_at(trace: Trace, look: Look) -> Trace:
     return notations.applied(trace, look.notation, None, look.language)[0]
 
 
-def drawing(trace: Trace, stage: Stage, look: Look) -> diagram.Picture:
+def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Picture:
     """The drawing of a stage; finding places for its parts takes some 20 ms, so that it is kept by all it shows."""
     symbols = trace.header.symbols
-    room = _room(stage, Values(trace), _digits(look))
+    room = _room(stage, Values(trace), spot_values.DIGITS if style.digits is None else style.digits)
     key = stage.cell.text, stage.computed, look.language, trace.header.count_from
     return _drawn(_Drawn((stage.scope, *key, tuple(room.items()), tuple(symbols.items())), stage, symbols))
 
@@ -259,16 +292,12 @@ def _drawn(found: _Drawn) -> diagram.Picture:
 def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:
     """Characters for the values of each name: room for any number below 100, so that an edit leaves the picture."""
     found = {}
-    for name, taken in diagram.widths(stage, values).items():
+    for name, taken in spot_values.widths(stage, values).items():
         array = values.array(stage.scope, name)
-        count = min(array.shape[-1], diagram.UNITS) if array is not None else 1
+        count = min(array.shape[-1], spot_values.UNITS) if array is not None else 1
         usual = count * (_ROOM + digits) + 2 * (count - 1)
-        found[name] = max(taken + count * max(digits - diagram.DIGITS, 0), usual)
+        found[name] = max(taken + count * max(digits - spot_values.DIGITS, 0), usual)
     return found
-
-
-def _digits(look: Look) -> int:
-    return diagram.DIGITS if look.digits is None else look.digits
 
 
 def _rows(trace: Trace, batch: int | None) -> range:

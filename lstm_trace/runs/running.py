@@ -11,6 +11,7 @@ import numpy as np
 
 from ..base.arrays import to_array, to_list, word
 from ..cell.lines import Cell
+from ..cell.network import forward_stages
 from ..cell.parse import parse
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError, TooLargeError
@@ -90,8 +91,7 @@ def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Ma
         return Made(wanted=wanted)
     base = _ran(spec, bounds, item)
     if "equations" in others:  # earlier edits of what these do not have go, as their weights do
-        cells = [stage.cell for stage in base.stages] if spec.equations is None else [parse(spec.equations)]
-        known = _names(cells) | more.keys()
+        known = _known(base, spec.equations) | more.keys()
         kept = {place: value for place, value in recipe.edits.items() if {place, line_name(place)} & known}
         recipe = recipe._replace(edits=kept)
     recipe = recipe._replace(source=_source(spec))
@@ -151,6 +151,17 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
     return Made(path.stem, found.answer(above or found.parent, changed), new)
 
 
+def _known(base: Trace, equations: str | None) -> set[str]:
+    """What an edit may name once a run has these equations (None: its own). Raises CellError."""
+    if equations is None:
+        return _names(stage.cell for stage in base.stages)
+    cell, stages = parse(equations), forward_stages(base.stages)
+    first, last = stages[0].cell, stages[-1].cell
+    if (last.equations.keys() - first.equations.keys()) & cell.equations.keys():
+        return _names([cell])
+    return _names([cell]) | (_names([last]) - _names([first]))  # a stack keeps what its last stage adds
+
+
 def _names(cells: Iterable[Cell]) -> set[str]:
     """What an edit may name in one of some cells."""
     found = {name for cell in cells for name in (*cell.by_name, *cell.inputs, *cell.states, *cell.parameters)}
@@ -159,34 +170,33 @@ def _names(cells: Iterable[Cell]) -> set[str]:
 
 def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     """The run of a spec's source, a problem or a file of the library, in the arithmetic that it names."""
-    trace = _of_source(spec, bounds, item)
-    return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)
-
-
-def _of_source(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first")}
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
     if item is None:
-        return _traced(prepare(spec.problem), given, bounds)
+        return _traced(prepare(spec.problem), given, spec.arithmetic, bounds)
     with alone(item.path, as_label(item.label)) as name:  # no message, and no file, leads to others of the library
         if not is_trace(name):
-            return _traced(prepare(name, name=spec.name or "", layout=stored), given, bounds)
+            model = prepare(name, name=spec.name or "", layout=stored)
+            return _traced(model, given, spec.arithmetic, bounds)
         surplus = [what for what, value in given.items() if value is not None]
         if surplus:
             raise OptionError(f"{name}: a trace has its own {', '.join(surplus)}; change them by edits")
         trace = trace_file.load(name)
     check(sum(a.size for here in trace.lines.values() for a in here.values()), bounds)
-    return trace
+    return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)
 
 
-def _traced(model: Model, given: dict[str, Any], bounds: Bounds) -> Trace:
-    """The run of a model, once it is known to be no larger than it may."""
+def _traced(model: Model, given: dict[str, Any], arithmetic: str | None, bounds: Bounds) -> Trace:
+    """The run of a model, once it is known to be no larger than it may.
+
+    It is run in the arithmetic, and not in its dtype first: that would round what is given once more.
+    """
     x = model.defaults.x if given["x"] is None else given["x"]
     if x is not None and np.ndim(x) and np.size(x):  # a line that is given once is written out for every step and row
         widths = sum(np.shape(value)[-1] for value in model.defaults.given.values() if np.ndim(value) == 1)
         check(np.size(x) // np.shape(x)[-1] * widths, bounds)
     check(model.laid_out(**given)[1].numbers, bounds)
-    return model.run(**given, progress=tell)
+    return model.run(**given, arithmetic=arithmetic, progress=tell)
 
 
 def check(numbers: int, bounds: Bounds) -> None:

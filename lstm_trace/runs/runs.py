@@ -21,10 +21,10 @@ _ID = re.compile(r"[0-9a-f]{32}")
 class Runs:
     """Runs as files of a folder, which several servers may share.
 
-    >>> Runs.check("../../etc/passwd")
+    >>> Runs.check("../../etc/passwd")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    lstm_trace.runs.errors.UnknownRunError: there is no run '../../etc/passwd'; POST /api/v1/runs makes one
+    lstm_trace.runs.errors.UnknownRunError: there is no run '../../etc/passwd'; this server never had it, or has ...
     """
 
     def __init__(self, folder: Path, bounds: Bounds, workers: Workers, items: Store) -> None:
@@ -83,4 +83,7 @@ class Runs:
 
 
 def _unknown(run: str) -> UnknownRunError:
-    return UnknownRunError(f"there is no run {run!r}; POST /api/v1/runs makes one")
+    return UnknownRunError(
+        f"there is no run {run!r}; this server never had it, or has forgotten it: open the example, the file or the "
+        "problem that it was made of (for programs: POST /api/v1/runs makes one)"
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -19,15 +19,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from ..errors import LstmTraceError, MissingError, TooLargeError
+from ..errors import LstmTraceError, MissingError, TooLargeError, shortened
 from ..printable import json_text, message
 from ..runs.errors import DroppedRunError, NoArrowError, NotJsonError, UnknownRunError
 from ..store.errors import LostFileError, StoreError, UnknownItemError
 from ..workers.errors import BusyError, DiedError, TooLongError
 
 MEDIA = "application/problem+json"
-#: Problems of one document; the rest is counted.
-MOST = 50
 _READING = ("GET", "HEAD")
 _METHODS = (*_READING, "POST", "PUT", "PATCH", "DELETE")
 
@@ -74,10 +72,7 @@ class ProblemDocument(BaseModel):
 def document(error: BaseException, method: str = "POST") -> dict[str, Any]:
     """The problem document of an error. method: of the request, since what is read and not there is 404."""
     status, slug, title = _answer(error, method)
-    problems = _told(error)
-    told = [message(problem) for problem in problems[:MOST]]
-    if len(problems) > MOST:
-        told.append(f"and {len(problems) - MOST:,} more")
+    told = [message(_said(problem)) for problem in shortened(_found(error))]  # before there are sentences of all
     return {
         "type": f"/problems/{slug}",
         "title": title,
@@ -139,17 +134,22 @@ def _answer(error: BaseException, method: str) -> Answer:
     return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
 
 
-def _told(error: BaseException) -> tuple[str, ...]:
+def _found(error: BaseException) -> Sequence[Any]:
+    """What is wrong: sentences, or the faults that pydantic found, of which there may be as many as a body has keys."""
     match error:
         case LstmTraceError():
             return error.problems
         case RequestValidationError():
-            return tuple(map(_sentence, error.errors()))
+            return error.errors()
         case HTTPException():
             return (str(error.detail),)
         case ClientDisconnect():
             return ("the body is cut off",)
     return ("This is a fault of lstm-trace; the server's log has it.",)
+
+
+def _said(problem: str | Mapping[str, Any]) -> str:
+    return problem if isinstance(problem, str) else _sentence(problem)
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:

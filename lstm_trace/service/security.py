@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .bounded import bounded, check_length
 from .problems import response
 from .settings import Settings
 
@@ -76,12 +77,12 @@ class Guard:
                 return
             if scope["method"] not in SAFE:
                 _check_origin(headers)
-            self._check_size(headers.get("content-length", ""))
+            check_length(headers, self.most)
         except HTTPException as error:
             extra = {"Connection": "close"} | dict(getattr(error, "headers", None) or {})
             await response(error, scope["method"], extra)(scope, receive, guarded)
             return
-        await self.app(scope, self._counted(receive), guarded)
+        await self.app(scope, bounded(receive, self.most), guarded)
 
     def _check_host(self, headers: Headers) -> None:
         """Refuse a request for another name than ours. Raises HTTPException."""
@@ -116,30 +117,6 @@ class Guard:
     def _is_token(self, given: str) -> bool:
         """Compare in a time that says nothing of how much is right."""
         return hmac.compare_digest(given.encode(), (self.token or "").encode()) and bool(self.token)
-
-    def _check_size(self, length: str) -> None:
-        """Refuse a body that is said to be too large. Raises HTTPException."""
-        if length.isascii() and length.isdigit() and int(length[:20]) > self.most:
-            raise _too_large(self.most)
-
-    def _counted(self, receive: Receive) -> Receive:
-        """`receive`, which raises HTTPException once a body is too large, whether or not it said its length."""
-        read = 0
-
-        async def counted() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > self.most:
-                raise _too_large(self.most)
-            return message
-
-        return counted
-
-
-def _too_large(most: int) -> HTTPException:
-    said = f"the body has more than {most:,} bytes, which is the most that is read; see /api/v1/limits"
-    return HTTPException(413, said, {"Connection": "close"})  # the rest of it is not read
 
 
 def _check_origin(headers: Headers) -> None:

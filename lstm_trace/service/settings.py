@@ -24,6 +24,11 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     body_bytes: int = Field(default=64 * _MB, gt=0, description="bytes of a request's body")
+    small_body_bytes: int = Field(
+        default=256_000,
+        gt=0,
+        description="bytes of the body of a request that has no arrays: any but runs, edits, files",
+    )
     values_per_run: int = Field(
         default=20_000_000, gt=0, description="values of a run: steps x batch x the widths of all lines"
     )

@@ -49,6 +49,11 @@ class Gap(NamedTuple):
     equations: tuple[str, str] | None
     through: tuple[str, ...]
 
+    def bound_at(self, at: tuple[int, int, int]) -> float:
+        """What rounding explains of one value."""
+        places = tuple(np.array([n]) for n in at)
+        return Known(self.a.value, sum(known.some(places, self.a.value.shape) for known in self.bounds)).largest()
+
     def bound(self) -> float:
         """The most that rounding explains."""
         if len(self.bounds) == 1:
@@ -119,8 +124,9 @@ def find_gaps(
 
 def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
     """Blocks of steps in the order in which the stage visits them."""
-    each = sum(array.shape[-1] for array in trace.lines.get(stage.scope, {}).values()) * trace.batch
-    blocks = chunks(trace.steps, each, BLOCK)
+    widths = [array.shape[-1] for array in trace.lines.get(stage.scope, {}).values()]
+    widths += [max(widths, default=1)] * (len(stage.cell.lines) - len(widths))  # of lines that are derived alone
+    blocks = chunks(trace.steps, sum(widths) * trace.batch, BLOCK)
     yield from reversed(blocks) if stage.backwards else blocks
 
 

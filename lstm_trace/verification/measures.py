@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,10 +24,10 @@ class LineDifference:
     The measures are over the finite common values: largest |b - a|, largest |b - a| / |a|, largest distance in units
     in the last place, root mean square, cosine of the angle between a and b, signal-to-noise in dB. local and
     inherited: largest |.| of each part (None where an operand is missing). first: where it first differs, with the
-    value of each side, the local error there, how far a's value is from its own derivation, and whether a premise that
-    differs is why. equations: a's and b's
-    of this line, or of a line that it was derived through, where they differ. through: the named lines that are not in
-    both, by which b's was derived. bound: the most that rounding explains.
+    value of each side, the local error there, how far a's value is from its own derivation, whether a premise that
+    differs is why, and what rounding explains there. equations: a's and b's of this line, or of a line that it was
+    derived through, where they differ. through: the named lines that are not in both, by which b's was derived.
+    bound: the most that rounding explains of any value of the line.
     atol, rtol: the smallest of each, alone, with which the line would have passed. by_step: largest |b - a| of each.
     """
 
@@ -49,6 +49,7 @@ class LineDifference:
     first_local: float | None
     first_of_a: float | None
     first_moved: bool
+    first_bound: float | None
     equations: tuple[str, str] | None
     through: tuple[str, ...]
     bound: float
@@ -65,6 +66,17 @@ class LineDifference:
         return self.max_rel
 
 
+class _First(NamedTuple):
+    """The first value that differs: where it stands, and what `LineDifference` says of it."""
+
+    place: tuple[int, int, int]
+    values: tuple[float, float]
+    local: float | None
+    of_a: float | None
+    moved: bool
+    bound: float
+
+
 class Measure:
     """The measures of one line, gathered block by block in the order in which its steps are visited."""
 
@@ -75,7 +87,7 @@ class Measure:
         self._most: dict[str, float | None] = dict.fromkeys(("local", "inherited"))
         self._most |= dict.fromkeys(("size", "relative", "units", "limit"), 0.0)
         self._by_step = np.zeros(steps)
-        self._first: tuple[tuple[int, int, int], tuple[float, float], float | None, float | None, bool] | None = None
+        self._first: _First | None = None
         self.largest = 0.0  # of a's values
 
     def add(self, gap: Gap, mask: Array | None, steps: slice) -> None:
@@ -97,7 +109,8 @@ class Measure:
                 place = steps.start + at[0], at[1], at[2]
                 values = float(gap.a.value[at]), float(gap.b.value[at])
                 moved = gap.moved is not None and bool(gap.moved[at])
-                self._first = place, values, _off(gap.b, gap.by_a, at), _off(gap.a, gap.of_a, at), moved
+                off = _off(gap.b, gap.by_a, at), _off(gap.a, gap.of_a, at)
+                self._first = _First(place, values, *off, moved, gap.bound_at(at))
 
     def _sum(self, gap: Gap) -> None:
         """Number and squares of the values; products only of those that are finite in both."""
@@ -134,14 +147,14 @@ class Measure:
     def order(self) -> tuple[int, int]:
         """Of the first value that differs: when it is computed in its stage."""
         assert self._first is not None
-        t = self._first[0][0]
+        t = self._first.place[0]
         visit = len(self._by_step) - 1 - t if self.stage.backwards else t
         return visit, self.stage.cell.lines.index(self._gap.line)
 
     def result(self, begin: int) -> LineDifference:
         """All of it. begin: the position in the input of the first step."""
         stage, gap = self.stage, self._gap
-        place, values, own, of_a, moved = self._first or (None, None, None, None, False)
+        first = self._first
         norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
         cosine = float(self._xy / norms) if norms else 1.0
         snr = float(10 * np.log10(self._xx / self._noise)) if self._noise and self._xx else np.inf
@@ -159,11 +172,12 @@ class Measure:
             snr=snr,
             local=self._most["local"],
             inherited=self._most["inherited"],
-            first=None if place is None else self._address(place, begin),
-            first_values=values,
-            first_local=own,
-            first_of_a=of_a,
-            first_moved=moved,
+            first=first and self._address(first.place, begin),
+            first_values=first and first.values,
+            first_local=first and first.local,
+            first_of_a=first and first.of_a,
+            first_moved=first is not None and first.moved,
+            first_bound=first and first.bound,
             equations=gap.equations,
             through=gap.through,
             bound=self._most["limit"] or 0.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, reduce
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -40,7 +40,7 @@ class Known:
     @property
     def exact(self) -> bool:
         """Whether nothing is off, as far as that is known without working it out."""
-        return not isinstance(self.limit, np.ndarray)
+        return not np.ndim(self.limit)
 
     @property
     def least(self) -> Array | float:
@@ -51,6 +51,11 @@ class Known:
     def most(self) -> Array | float:
         """What it is at most."""
         return self.limit
+
+    @cached_property
+    def off(self) -> bool:
+        """Whether any of it may be off."""
+        return bool(np.any(self.limit))
 
     @cached_property
     def wide(self) -> Array:
@@ -73,8 +78,11 @@ class Known:
         return WeakKeyDictionary()
 
     def at(self, steps: slice) -> Known:
-        """Some steps of a value that has them."""
-        return Known(self.value[steps], self.limit[steps] if isinstance(self.limit, np.ndarray) else self.limit)
+        """Some steps, where it has steps."""
+        found = Known(_at(self.value, steps), _at(self.limit, steps))
+        if self.terms:
+            found.terms, found.mass, found.carried = self.terms, _at(self.mass, steps), _at(self.carried, steps)
+        return found
 
     def some(self, places: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
         """The limits of some values of an array of that shape."""
@@ -192,6 +200,35 @@ class Derived(Known):
         return self.carried + _largest(self._own(mass))
 
 
+class Joined(Known):
+    """A line that was derived at one step after the other; not a number, and off by any amount, where that is None."""
+
+    def __init__(self, parts: Sequence[Known | None], rows: int) -> None:
+        some = next(part for part in parts if part is not None)
+        self._shape = 1, rows, some.value.shape[-1] if some.value.ndim else 1
+        unknown = Known(np.full(self._shape, np.nan, some.value.dtype), np.inf)
+        self._parts = [unknown if part is None else part for part in parts]
+        self.value, self.terms = self._whole(part.value for part in self._parts), some.terms
+
+    def _whole(self, parts: Iterable[Array | float]) -> Array:
+        return np.concatenate([np.broadcast_to(part, self._shape) for part in parts])
+
+    @cached_property
+    def limit(self) -> Array:  # type: ignore[override]
+        """See `Known`."""
+        return self._whole(part.limit for part in self._parts)
+
+    @cached_property
+    def mass(self) -> Array:  # type: ignore[override]
+        """See `Known`."""
+        return self._whole(part.mass for part in self._parts)
+
+    @cached_property
+    def carried(self) -> Array:  # type: ignore[override]
+        """See `Known`."""
+        return self._whole(part.carried for part in self._parts)
+
+
 def derived(
     line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]], value: Array | None = None
 ) -> Derived:
@@ -199,6 +236,10 @@ def derived(
     if value is None:
         value = np.asarray(OPS[line.op].array([known.value for known in operands], line.constants), dtype)
     return Derived(line, operands, value, rounded)
+
+
+def _at(values: Any, steps: slice) -> Any:
+    return values[steps] if np.ndim(values) == 3 else values
 
 
 def _same(one: Array, two: Array) -> bool:
@@ -218,24 +259,27 @@ def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
     """How far the line may be off because its operands are: slope times that, the steepest of the slopes at the middle
     and at both ends; where it squashes, as much as it rises or falls from the middle, no more than from end to end.
     """
-    limits = [known.limit for known in operands]
-    if not any(np.any(limit) for limit in limits):
+    off = [known.off for known in operands]
+    if not any(off):
         return 0.0
-    read = [np.asarray(known.value, np.float64) for known in operands]
+    read = [known.wide for known in operands]
     op = OPS[line.op]
-    reach = [np.broadcast_to(limit, v.shape) for limit, v in zip(limits, read, strict=True)]
+    reach = [np.broadcast_to(known.limit, v.shape) for known, v in zip(operands, read, strict=True)]
     if line.product:
-        found = op.array([np.abs(read[0]), reach[1]], ()) if np.any(reach[1]) else 0.0
-        return found + op.array([reach[0], np.abs(read[1]) + reach[1]], ()) if np.any(reach[0]) else found
+        one, two = (known.size.values for known in operands)
+        found = op.array([one, reach[1]], ()) if off[1] else 0.0
+        return found + op.array([reach[0], two + reach[1]], ()) if off[0] else found
     if op.width in ("concat", "slice"):
         return op.array(reach, line.constants)
     if line.op == "greater":  # whether it holds is not known where the two can be equal
         return np.where((reach[0] + reach[1] > 0) & (np.abs(read[0] - read[1]) <= reach[0] + reach[1]), 1.0, 0.0)
     total: Array | float = 0.0
     around = [[v + side * r for v, r in zip(read, reach, strict=True)] for side in (-1, 0, 1)]
-    for steepness, limit in zip(zip(*(slopes(line, near) for near in around), strict=True), reach, strict=True):
-        if np.any(limit) and steepness[0] is not None:
-            total = total + reduce(np.maximum, [np.abs(slope) for slope in steepness]) * limit
+    steep = zip(*(slopes(line, near) for near in around), strict=True)
+    for steepness, limit, any_ in zip(steep, reach, off, strict=True):
+        if any_ and steepness[0] is not None:
+            spread = reduce(np.maximum, [np.abs(slope) for slope in steepness]) * limit
+            total = total + np.where(limit == 0, 0.0, spread)  # nothing is spread, however steep: sqrt at 0
     if line.op == "where":  # nor which of two values is chosen, where the condition can be 0
         total = total + np.where((reach[0] > 0) & (np.abs(read[0]) <= reach[0]), np.abs(read[1] - read[2]), 0.0)
     if op.width == "one":

@@ -28,7 +28,7 @@ SAYING = {
 class Defaults:
     """What a problem file fixes beside the weights; an argument of `run` takes its place.
 
-    where: the file's name, for messages.
+    arithmetic: another one than that of the weights' dtype. where: the file's name, for messages.
     """
 
     x: Array | None = None
@@ -38,6 +38,7 @@ class Defaults:
     mask: Any = None
     batch_first: bool = False
     ask: tuple[str, ...] = ()
+    arithmetic: str | None = None
     where: str = ""
 
 

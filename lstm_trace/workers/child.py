@@ -14,7 +14,7 @@ from pickle import loads
 from pkgutil import resolve_name
 from typing import IO, NoReturn
 
-from ..errors import LstmTraceError, TooLargeError
+from ..errors import LstmTraceError, TooLargeError, shortened
 from .frames import CALL, ERROR, READY, RESULT, TOLD, pickled, receive, send
 from .telling import heard_by
 
@@ -83,7 +83,7 @@ def _answer(call: bytes, outbox: IO[bytes]) -> tuple[bytes, bytes]:
         function, args = loads(call)  # noqa: S301 - written by the server, whose child this is
         return RESULT, pickled(function(*args))
     except LstmTraceError as error:
-        return ERROR, pickled(error)
+        return ERROR, pickled(_shortened(error))
     except MemoryError:
         return ERROR, pickled(TooLargeError("not enough memory; trace fewer steps, rows or lines"))
     except Exception as error:
@@ -92,6 +92,12 @@ def _answer(call: bytes, outbox: IO[bytes]) -> tuple[bytes, bytes]:
         return ERROR, pickled(_plain(error, traceback.format_exc()))
     finally:
         heard_by(None)
+
+
+def _shortened(error: LstmTraceError) -> LstmTraceError:
+    """An error without the problems that nobody is told; a body may have one for each of a million keys."""
+    error.problems = shortened(error.problems)
+    return error
 
 
 def _carried(error: Exception) -> bytes:

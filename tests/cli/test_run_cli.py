@@ -153,3 +153,33 @@ def test_a_plan_is_named_once_and_by_a_trace(problem: str, tmp_path: Path) -> No
     assert other.exit_code == 2
     assert "its values are foreign, no plan of lstm-trace computed them" in other.stderr
     assert ran(problem, "--plan-of", problem).exit_code == 2
+
+
+def test_every_command_computes_in_the_arithmetic_of_the_problem(problem: str, tmp_path: Path) -> None:
+    exact = lt.run(problem)
+    Path(problem).write_text(text("three-steps") + "\narithmetic: by-hand-2\n", encoding="utf-8")
+    kept = str(tmp_path / "kept.safetensors")
+    assert ran(problem, "-o", kept).exit_code == 0  # not streamed, since it goes line by line
+    trace = lt.load(kept)
+    assert trace.header.arithmetic == "by-hand-2"
+    assert (trace["h_t"] != exact["h_t"]).any()
+    first = f"{trace['h_t'][0, 0, 0]:.2f}"
+
+    def said(*arguments: str) -> str:
+        done = CliRunner().invoke(main, list(arguments))
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert "verified" in said("verify", kept)
+    assert "- same: all" in said("diff", problem, kept)
+    assert "By hand: each product" in said("report", problem, "--format", "text")
+    assert f"0,forward,0,0,h_t,mul,0,{float(first)}\n" in said("export", problem, "--line", "h_t")
+    assert str(float(first)) in said("show", problem, "--line", "h_t")
+    assert said("explain", problem, "--how", "memory", "--of", "2/c_t[0]") == said(
+        "explain", kept, "--how", "memory", "--of", "2/c_t[0]"
+    )
+    assert said("run", problem, "--plan") == "default plan: lines, in the arithmetic by-hand-2\n"
+    assert ran(problem, "--arithmetic", "float64", "-o", kept).exit_code == 0
+    assert lt.load(kept).header.arithmetic is None
+    assert ran(problem, "--by-hand", "3", "-o", kept).exit_code == 0
+    assert lt.load(kept).header.arithmetic == "by-hand-3"

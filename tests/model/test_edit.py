@@ -191,6 +191,15 @@ def test_the_equations_of_a_stack_keep_its_readout() -> None:
     assert found.at(layer=1)["y_t"].shape == (3, 1, 2)
 
 
+def test_the_equations_that_join_two_directions_are_no_cell() -> None:
+    rng, own = np.random.default_rng(5), {}
+    for direction in ("forward", "reverse"):
+        own |= {key.replace("forward", direction): a for key, a in weights(rng, CELLS["plain"], 1).items()}
+    trace = lt.run(own, rng.normal(size=(3, I)))
+    with pytest.raises(CellError, match=r"join the two directions.* change the equations of a direction, 0/forward"):
+        lt.edit(trace, {}, trace.stage("0/joined").cell.text)
+
+
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize("extra", ["", "p_t = W_p @ h_t\n"])
 def test_the_equations_of_a_stage_as_they_stand_there_change_nothing(padding: str, extra: str) -> None:

@@ -249,7 +249,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(weights={"W_xi": [[1, "a"], [3]], "W_hi": None, "W_xg": [[1]]}, colour="red"), [
         "weights.W_xi: the list is ragged: row 1 has 1 number where row 0 has 2",
         "unknown key 'colour'; there are title, notes, cell, weights, layout, x, h0, c0, initial, given, lengths, "
-        "mask, batch_first, dtype, extra, ask, names, symbols, count_from"]),
+        "mask, batch_first, dtype, arithmetic, extra, ask, names, symbols, count_from"]),
     (gate(x=["a", 1], weights={"W_hi": None}, given={"i_t": {"a": 1}}, ask=["0/i_t", "j_t"]), [
         "x: expected a number at [0], found the text 'a'", "given.i_t: expected a number, found a mapping"]),
     ({"weights": {"W_xi": [[1, 2], [3]], "W_hi": [["abc", 0], [0, "NaN"]], "W_hx": [[1]]}, "x": [], "ask": ["i_q"]}, [
@@ -492,3 +492,30 @@ def test_a_weight_without_a_number_is_reported_by_its_name() -> None:
     weights = {"W_xi": [[0.5, -1.0]], "W_hi": [[]]}
     with pytest.raises(ShapeError, match=r"W_hi has shape \(1, 0\), without a number"):
         lt.run(weights, [[1.0, 2.0]], ask="i_t")
+
+
+def test_a_problem_names_its_arithmetic_and_an_argument_comes_first() -> None:
+    by_hand, q22 = {**Q22, "arithmetic": "by-hand-3"}, lt.prepare(Q22)
+    expected = q22.run(arithmetic="by-hand-3")
+    assert expected["h_t"].ravel().tolist() == [0.039, 0.002]
+    for trace in (run(by_hand), run(by_hand, "yaml"), lt.run(by_hand), lt.prepare(by_hand).run(plan="auto")):
+        assert trace.header.arithmetic == "by-hand-3"
+        np.testing.assert_array_equal(trace["h_t"], expected["h_t"])
+    half = lt.run(by_hand, arithmetic="float16")
+    assert half.header.arithmetic == "float16"
+    np.testing.assert_array_equal(half["h_t"], q22.run(arithmetic="float16")["h_t"])
+    for full in (lt.run(by_hand, arithmetic="float64"), lt.run({**by_hand, "arithmetic": "float64"})):
+        assert full.header.arithmetic is None
+        np.testing.assert_array_equal(full["h_t"], q22.run()["h_t"])
+
+
+def test_an_arithmetic_that_there_is_not_or_that_does_not_fit_is_refused() -> None:
+    (said,) = refused({**Q22, "arithmetic": "by-foot-3"})
+    assert said.startswith("arithmetic: there is no arithmetic 'by-foot-3'; expected by-hand-N (N decimals), float32")
+    (said,) = refused({**Q22, "arithmetic": "q0.4"})
+    assert said == "arithmetic: q0.4: expected at least 1 bit (the sign) before the point and 32 in all"
+    assert refused({**Q22, "arithmetic": 3}) == ["arithmetic: expected text, found 3"]
+    (said,) = refused({**Q22, "arithmetic": "by-hand-3", "dtype": "float32"})
+    assert said.endswith("dtype float32 would round them first; leave dtype out")
+    with pytest.raises(LstmTraceError, match="in the arithmetic by-hand-3 a run goes line by line, in memory"):
+        lt.run({**Q22, "arithmetic": "by-hand-3"}, plan="planned")

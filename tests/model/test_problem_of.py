@@ -47,7 +47,7 @@ def again(trace: lt.Trace) -> lt.Trace:
     data = lt.problem(trace)
     assert json.loads(json.dumps(data, allow_nan=False)) == data, "plain values only"
     model = lt.prepare(yaml.safe_load(problem_text(data)), allow_nonfinite=True)
-    return model.run(arithmetic=trace.header.arithmetic)
+    return model.run()
 
 
 def same(found: lt.Trace, trace: lt.Trace) -> None:
@@ -196,9 +196,11 @@ def test_lines_that_are_given(rng: np.random.Generator) -> None:
         lt.problem(lt.run(own, rng.normal(size=(3, I)), cell=cell, given=supplied))
 
 
-def test_adjoints_are_left_out_and_another_arithmetic_is_the_callers() -> None:
+def test_adjoints_are_left_out_and_another_arithmetic_is_part_of_it() -> None:
     q22 = yaml.safe_load(text("q22"))
     trace = lt.run(q22, arithmetic="by-hand-4")
+    assert lt.problem(trace)["arithmetic"] == "by-hand-4"
+    assert "arithmetic" not in lt.problem(lt.run(q22))
     same(again(trace), trace)
     full = lt.run(q22)
     same(again(lt.backward(full, of="h_t[0]")), full)

@@ -121,20 +121,60 @@ def test_every_formula_is_xml_whose_numbers_bear_their_addresses(name: str) -> N
         one = lt.derivation(trace, address)
         assert json.loads(json.dumps(one.record(), allow_nan=False)) == one.record()
         shown = {operand.address: operand.shown for operand in one.operands}
-        for formula in (one.symbol, one.equation, one.substituted):
+        for formula in (one.symbol, one.equation, one.substituted, one.written_out):
             if formula is None:
                 continue
             root = ET.fromstring(formula.mathml)  # noqa: S314
             assert root.tag == f"{MATH}math"
             assert all(element.tag.startswith(MATH) for element in root.iter())
             for number in root.iter(f"{MATH}mn"):
-                if "data-address" in number.attrib:
+                if "data-address" in number.attrib and formula is not one.written_out:
                     raised = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
                     told = "".join(number.itertext()).replace("−", "-").replace("×10", "e").translate(raised)
                     assert told == shown[number.attrib["data-address"]]
         if one.substituted is not None:
             marked = {mn.attrib.get("data-address") for mn in ET.fromstring(one.substituted.mathml).iter(f"{MATH}mn")}  # noqa: S314
             assert set(shown) <= marked
+
+
+def test_values_without_a_name_are_written_out() -> None:
+    trace = lt.run(yaml.safe_load(text("three-steps")))
+    f, c, i, g = (trace[name][t, 0, 0] for name, t in (("f_t", 2), ("c_t", 1), ("i_t", 2), ("c_tilde", 2)))
+    cell = lt.derivation(trace, "2/c_t[0]")
+    assert cell.written_out is not None
+    assert cell.written_out.text == f"({f:.4f})({c:.4f}) + ({i:.4f})({g:.4f})"
+    assert cell.written_out_relation == "≈"
+    shown = re.findall(r'data-address="([^"]*)"', cell.written_out.mathml)
+    places = ("2/0/f_t", "1/0/c_t", "2/0/i_t", "2/0/c_tilde")
+    assert shown == [f"0/forward/{place}[0]" for place in places]
+    gate = lt.derivation(trace, "2/f_t[0]")  # sigmoid of a value that has a name
+    product = lt.derivation(trace, "2/f_t * c_prev[0]")  # what has no name is not written out itself
+    for one in (gate, product, lt.derivation(trace, "W_xi[0,0]")):
+        assert (one.written_out, one.written_out_relation) == (None, "")
+        assert one.record()["written_out"] is None
+    exact = lt.derivation(lt.run(yaml.safe_load(text("q22"))), "z_i[0]")
+    assert exact.written_out is not None
+    assert exact.written_out.text == "(-1)(1) + (0)(2) + (0.2)(3) + (0)(0) + (1)(0)"
+    assert (exact.written_out_relation, exact.shown) == ("=", "-0.4000")
+
+
+def test_what_is_written_out_stays_short() -> None:
+    rng = np.random.default_rng(3)
+    wide = {f"W_{a}{gate}": rng.normal(size=(100, n)) for a, n in (("x", 50), ("h", 100)) for gate in "ifco"}
+    trace = lt.run(lt.prepare(wide), rng.normal(size=(2, 50)))
+    one = lt.derivation(trace, "1/z_f[7]")
+    assert one.written_out is not None
+    assert "…" in one.written_out.text or "⋯" in one.written_out.text
+    assert one.written_out.mathml.count("<mn") < 80
+    assert one.written_out_relation == "≈"
+    normed = {
+        "equations": "n_t = (x_t - mean(x_t)) * (x_t - mean(x_t))\nh_t = mean((n_t - mean(n_t)) * n_t)\noutput: h_t"
+    }
+    long = lt.run({"cell": normed, "weights": {}, "x": rng.normal(size=(1, 300)).tolist()})
+    began = time.perf_counter()
+    found = lt.derivation(long, "h_t[0]")
+    assert time.perf_counter() - began < 2
+    assert found.written_out is not None
 
 
 @pytest.mark.parametrize("name", ["cell plain", "cell slstm", "cell gru, reset after", "cell own", "cell projection"])

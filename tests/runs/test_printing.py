@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
@@ -62,6 +63,15 @@ def test_every_file_is_what_its_suffix_says(kept: Kept, run: Any, file: str, tmp
         assert len(found) > 500
 
 
+def test_the_problem_has_the_arithmetic_of_the_run(kept: Kept, run: Any, tmp_path: Path) -> None:
+    by_hand = kept.edit(run, arithmetic="by-hand-3")
+    (tmp_path / "problem.yaml").write_bytes(content(kept, by_hand, "problem.yaml"))
+    trace = lt.run(tmp_path / "problem.yaml")
+    assert trace.header.arithmetic == "by-hand-3"
+    for line, values in lt.load(kept.path(by_hand)).items():
+        np.testing.assert_array_equal(trace[line], values)
+
+
 def test_the_program_makes_the_run_again(kept: Kept, run: Any, tmp_path: Path) -> None:
     by_hand = kept.edit(run, arithmetic="by-hand-3")
     for one in (run, by_hand):
@@ -84,6 +94,30 @@ def test_a_report_has_its_options(kept: Kept, run: Any) -> None:
     assert content(kept, run, "values.csv", digits=3) != content(kept, run, "values.csv")
 
 
+def test_title_and_counting_become_part_of_the_files(kept: Kept, run: Any, tmp_path: Path) -> None:
+    options = {"title": "Mine: = 2", "count_from": 1}
+    assert yaml.safe_load(content(kept, run, "problem.yaml", count_from=0)).get("count_from", 0) == 0
+    said = yaml.safe_load(content(kept, run, "problem.yaml", **options))
+    assert (said["title"], said["count_from"]) == ("Mine: = 2", 1)
+    program = content(kept, run, "run.py", **options).decode()
+    assert "'count_from': 1" in program
+    assert "Mine: = 2" in program
+    assert content(kept, run, "report.md", **options).decode().startswith("# Mine: = 2\n")
+    assert printing.download(kept.path(run), "problem.yaml", options)[1] == "Mine-2.yaml"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_workbook_counts_as_it_is_told(kept: Kept, run: Any, tmp_path: Path, first: int) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    pytest.importorskip("xlsxwriter")
+    (tmp_path / "values.xlsx").write_bytes(content(kept, run, "values.xlsx", count_from=first, title="Mine"))
+    sheet = openpyxl.load_workbook(tmp_path / "values.xlsx")["By hand"]
+    texts = {str(cell.value) for row in sheet.iter_rows() for cell in row if cell.value is not None}
+    assert "Mine" in texts
+    assert [f"Step {t}" in texts for t in range(5)] == [first <= t < first + 3 for t in range(5)]
+    assert ({"h0", "x1"} <= texts) == (first == 1)
+
+
 @pytest.mark.parametrize(
     ("file", "options", "kind", "said"),
     [
@@ -94,6 +128,8 @@ def test_a_report_has_its_options(kept: Kept, run: Any) -> None:
         ("report.md", {"detail": "tiny"}, OptionError, "there is no detail 'tiny'"),
         ("report.md", {"digits": 99}, OptionError, "digits"),
         ("report.html", {"count_from": 2}, OptionError, "expected 0 or 1"),
+        ("problem.yaml", {"count_from": 2}, OptionError, "expected 0 or 1"),
+        ("values.parquet", {"digits": 3}, OptionError, "it reads none"),
         ("problem.yaml", {"language": "de"}, OptionError, "there is no option language"),
         ("values.csv", {"language": "de"}, OptionError, "it reads digits"),
     ],

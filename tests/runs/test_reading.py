@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace import examples as problems
+from lstm_trace.base.files import read_data
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.examples import examples
 from lstm_trace.runs import reading
@@ -125,9 +127,36 @@ def test_a_step_is_said_as_in_a_report(kept: Kept) -> None:
     report = lt.load(kept.path(run)).report("text", language="de", steps=1, digits=3, count_from=1, width=4000)
     found = stepped(kept, run, 1, Look("de", digits=3, count_from=1))
     assert len(found["in_words"]) >= 4
-    for sentence in found["in_words"]:
+    *here, left = found["in_words"]
+    for sentence in here:
         assert sentence in report
+    assert left in lt.load(kept.path(run)).report(
+        "text", language="de", steps=slice(0, 2), digits=3, count_from=1, width=4000
+    )
     assert "Schritt t = 2" in found["caption"]
+
+
+def test_a_step_says_what_is_left_of_what_earlier_ones_wrote(kept: Kept) -> None:
+    run = kept.make(example="three-steps")
+    trace = lt.load(kept.path(run))
+    f, i, candidate = (trace[name][:, 0] for name in ("f_t", "i_t", "c_tilde"))
+    bright, wet = (i[0] * candidate[0])[0], (i[1] * candidate[1])[1]
+    assert stepped(kept, run, 2, Look(digits=4))["in_words"][-2:] == [
+        f"Of the {bright:.4f} that step 1 (sun) wrote into unit 1 (bright), {bright * f[1][0] * f[2][0]:.4f} is left "
+        f"at step 3: it was kept to {f[1][0]:.0%}, then {f[2][0]:.0%}.".replace("%", "\u00a0%"),
+        f"Of the {wet:.4f} that step 2 (rain) wrote into unit 2 (wet), {wet * f[2][1]:.4f} is left at "
+        f"step 3: it was kept to {f[2][1]:.0%}.".replace("%", "\u00a0%"),
+    ]
+    assert not any("is left" in sentence for sentence in stepped(kept, run, 0)["in_words"])
+
+
+def test_a_reverse_direction_remembers_later_steps(kept: Kept) -> None:
+    given = read_data("p.yaml", problems.text("three-steps").encode())
+    run = kept.make(problem={**given, "cell": {"kind": "lstm", "direction": "reverse"}})
+    assert any(
+        "step 2 (rain) wrote" in said and "is left at step 1" in said for said in stepped(kept, run, 0)["in_words"]
+    )
+    assert not any("is left" in sentence for sentence in stepped(kept, run, 2)["in_words"])
 
 
 def test_how_numbers_are_shown(kept: Kept) -> None:

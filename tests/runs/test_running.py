@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace.errors import CellError, FileError, LstmTraceError, MissingError, OptionError, TooLargeError
 from lstm_trace.examples import examples, text
-from lstm_trace.runs import running
+from lstm_trace.runs import describing, running
 from lstm_trace.runs.errors import NotJsonError
 from lstm_trace.runs.kept import Bounds
 
@@ -116,6 +117,29 @@ def test_another_arithmetic_and_back(kept: Kept) -> None:
     assert kept.make(**kept.spec(both))["id"] == both["id"]
 
 
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    dtype=st.sampled_from(["float16", "float32", "float64"]),
+    arithmetic=st.sampled_from(["by-hand-2", "by-hand-4", "float32", "float16", "bfloat16", "q4.12"]),
+    numbers=st.lists(FLOATS, min_size=6, max_size=6),
+)
+@example("float32", "by-hand-4", [-0.11, 0.5, 0.0, -1.585, 0.0, 1.0])
+def test_a_run_in_an_arithmetic_is_that_of_python(
+    kept: Kept, dtype: str, arithmetic: str, numbers: list[float]
+) -> None:
+    own, recurrent, bias, *x = numbers
+    problem = {"cell": "rnn", "dtype": dtype, "x": [[value] for value in x],
+               "weights": {"W_xh": [[own]], "W_hh": [[recurrent]], "b_h": [bias]}}  # fmt: skip
+    there = lt.run(problem, arithmetic=arithmetic)
+    here = kept.make(problem=problem, arithmetic=arithmetic)
+    later = kept.edit(kept.make(problem=problem), arithmetic=arithmetic)
+    assert (here["id"], here["arithmetic"], here["dtype"]) == (later["id"], arithmetic, "float64")
+    found = loaded(kept, here)
+    for line, values in there.lines["0/forward"].items():
+        np.testing.assert_array_equal(found[line], values)
+    np.testing.assert_array_equal(found.x, there.x)
+
+
 def test_other_equations_with_a_weight_of_their_own(kept: Kept) -> None:
     run = kept.make(problem={"weights": {"W_xi": [[0.5]], "W_hi": [[0.25]]}, "x": [[1.0], [2.0]], "ask": ["z_i"],
                              "given": {"h_t": [0.0]}})  # fmt: skip
@@ -129,6 +153,46 @@ def test_other_equations_with_a_weight_of_their_own(kept: Kept) -> None:
     assert (back["id"], "edits" in kept.spec(back)) == (run["id"], False)  # it has no v
     with pytest.raises(MissingError, match="reads the weight 'w'"):
         kept.edit(other, {"w": [0.5]}, equations=None)
+
+
+@pytest.mark.parametrize("name", examples())
+def test_the_equations_that_are_said_of_a_run_are_taken_back(kept: Kept, name: str) -> None:
+    run = kept.make(example=name)
+    text = run["stages"][0]["equations"]
+    again = kept.edit(run, equations=text)
+    assert (again["changed"], [stage["equations"] for stage in again["stages"]]) == ([], [text])
+    said = json.loads(describing.equations(text))
+    assert said["output"] == run["stages"][0]["output"]
+    doubled = kept.edit(run, equations=re.sub(r"(?m) = (?!where)([^/\n]*)$", r" = 2 * (\1)", text))
+    assert max(change["largest"] for change in doubled["changed"]) > 0
+
+
+@pytest.mark.parametrize("rows", [{"lengths": [2, 3]}, {"mask": [[0, 1], [1, 1], [1, 0]]}, {}])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_other_equations_keep_padding_readout_and_edits(kept: Kept, layers: int, rows: dict[str, Any]) -> None:
+    rng = np.random.default_rng(7)
+    top = f"{layers - 1}/forward"
+    problem = {"x": rng.normal(size=(3, 2, 2)).tolist(), "extra": "p_t = W_p @ h_t", **rows}
+    problem["weights"] = {f"{top}/W_p": [[1.0, -2.0]]} | {
+        f"{layer}/forward/W_{source}{gate}": rng.normal(size=(2, 2)).tolist()
+        for layer in range(layers)
+        for source in "xh"
+        for gate in "ifco"
+    }
+    run = kept.edit(kept.make(problem=problem), {f"{top}/W_p[0,1]": 3.0, "0/forward/W_xi[0,0]": 0.25})
+    by_hand = copy.deepcopy(problem)
+    by_hand["weights"][f"{top}/W_p"], by_hand["weights"]["0/forward/W_xi"][0][0] = [[1.0, 3.0]], 0.25
+    plain = "o_t * c_t"  # instead of o_t * tanh(c_t)
+    gates = [f"{g}_t = sigmoid(W_x{g} @ x_t + W_h{g} @ h_prev)" for g in "ifo"]
+    rows_of_cell = [*gates, "c_tilde = tanh(W_xc @ x_t + W_hc @ h_prev)", "c_t = f_t * c_prev + i_t * c_tilde"]
+    cell = "\n".join([*rows_of_cell, f"h_t = {plain}", "carry: h_prev <- h_t, c_prev <- c_t", "output: h_t"])
+    there = lt.run(by_hand | {"cell": {"equations": cell}})
+    for stage in run["stages"]:
+        found = loaded(kept, kept.edit(run, equations=stage["equations"].replace("o_t * tanh(c_t)", plain)))
+        for scope in there.scopes:
+            for line in ("h_t", "c_t", "i_t"):
+                np.testing.assert_array_equal(found.lines[scope][line], there.lines[scope][line])
+        np.testing.assert_array_equal(found.lines[top]["p_t"], there.lines[top]["p_t"])
 
 
 def test_wrong_equations_have_a_caret(kept: Kept) -> None:

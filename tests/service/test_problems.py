@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lstm_trace.errors import LstmTraceError, MissingError, ShapeError, TooLargeError
+from lstm_trace.errors import TOLD, LstmTraceError, MissingError, ShapeError, TooLargeError
 
 from ..support.asgi import Reply, ask
 
@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
 from lstm_trace.runs.errors import DroppedRunError, UnknownRunError
+from lstm_trace.service import problems
 from lstm_trace.service.json_body import JsonRoute, check_media
-from lstm_trace.service.problems import MOST, ProblemDocument, add_handlers
+from lstm_trace.service.problems import ProblemDocument, add_handlers
 from lstm_trace.service.settings import Settings
 from lstm_trace.workers.errors import BusyError, TooLongError
 
@@ -122,7 +123,7 @@ def test_the_message_is_that_of_the_command_line() -> None:
     assert found["problems"] == list(ERRORS["several"].problems)  # type: ignore[attr-defined]
     assert found["detail"].splitlines()[2:] == ["    h = tang(x)", "        ^"]
     many = told(ask(APP, "/raise/many"))
-    assert len(many["problems"]) == MOST + 1
+    assert len(many["problems"]) == TOLD + 1
     assert many["problems"][-1] == "and 150 more"
     acting = told(ask(APP, "/raise/acting"))["detail"]
     assert acting.startswith("a\ufffd[2J")
@@ -168,7 +169,7 @@ NESTED = b'{"anything": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         (b'{"\\udc00": 1}', r"\udc00 is half of a character"),
         (b'{"digits": ' + b"9" * 5000 + b"}", "exceeds the limit (4300 digits)"),
         (NESTED, "nested too deeply"),
-        (b'{"a": {"b": ' * 50_000, "nested too deeply"),
+        (b'{"a": {"b": ' * 20_000, "nested too deeply"),
         (b'{"digits": 1, "digits": 2}', "duplicate key 'digits'"),
         (b'{"anything": {"x": 1, "x": 2}}', "duplicate key 'x'"),
         (b'{"anything": "\xff"}', "not UTF-8 (byte 14)"),
@@ -217,6 +218,33 @@ def test_json_of_another_form(content: bytes, says: list[str]) -> None:
     assert b"1e999" not in reply.body
 
 
+def test_faults_are_counted_before_there_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def sentence(_: Any) -> str:
+        made.append("wrong")
+        return made[-1]
+
+    monkeypatch.setattr(problems, "_sentence", sentence)
+    found = told(post(json.dumps({f"k{n}": 1 for n in range(5000)}).encode()))
+    assert (len(made), found["problems"][-1]) == (TOLD, "and 4,950 more")
+
+
+def test_what_is_read_between_requests_is_small() -> None:
+    """While a body is parsed and checked, everybody else waits."""
+    most = APP.state.settings.limits.small_body_bytes
+    assert most < 1_000_000
+    keys = json.dumps({f"k{n}": 1 for n in range(300_000)}).encode()
+    declared = ask(APP, "/body", [JSON, ("content-length", str(len(keys)))], method="POST")  # before it is read
+    pieces = ask(APP, "/body", [JSON], method="POST", body=[b"[", *[b"1," * 10_000] * 100])
+    for reply in (post(keys), declared, pieces):
+        assert reply.status == 413
+        assert "the body of this request has more than 256,000 bytes" in told(reply)["detail"]
+    assert post(b'{"anything": "' + b"x" * (most - 16) + b'"}').status == 200
+    file = ask(APP, "/file", [("content-type", "application/octet-stream")], method="POST", body=[keys])
+    assert int(file.body) == len(keys)
+
+
 def test_a_key_that_commands_a_terminal_is_made_harmless() -> None:
     (problem,) = told(post(b'{"a\\u001b[2J": 1}'))["problems"]
     assert problem == "a\ufffd[2J: extra inputs are not permitted"
@@ -249,4 +277,4 @@ def test_a_body_says_what_it_is(media: str | None) -> None:
 
 def test_the_limit_of_recursion_is_the_interpreters() -> None:
     """The nesting above is beyond it, so that what is tested is what a hostile client would send."""
-    assert sys.getrecursionlimit() < 50_000
+    assert sys.getrecursionlimit() < 20_000

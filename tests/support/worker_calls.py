@@ -117,3 +117,7 @@ def written(path: str) -> Path:
 def raise_after(seconds: float) -> NoReturn:
     time.sleep(seconds)
     raise LstmTraceError("found too late")
+
+
+def raise_problems(count: int) -> NoReturn:
+    raise LstmTraceError(*(f"fault {n}" for n in range(count)))

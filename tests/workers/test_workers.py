@@ -323,3 +323,13 @@ def test_an_error_keeps_its_problems_when_it_is_pickled() -> None:
     for error in (ShapeError("a", "b\nc"), LstmTraceError(), DiedError("x" * 3000, "y" * 3000)):
         again = pickle.loads(pickle.dumps(error))  # noqa: S301
         assert (type(again), again.problems, str(again)) == (type(error), error.problems, str(error))
+
+
+def test_of_many_problems_the_first_are_sent() -> None:
+    async def test(workers: Workers) -> LstmTraceError:
+        with pytest.raises(LstmTraceError) as found:
+            await workers.call(calls.raise_problems, 300_000)
+        return found.value
+
+    problems = with_workers(test).problems
+    assert (len(problems), problems[-1]) == (51, "and 299,950 more")

@@ -47,28 +47,31 @@ def command(
     Models: .pt, .pth, .safetensors, .npz, .keras, .h5, .onnx. A trace that ends in .safetensors is written while it
     is computed, and may be larger than memory.
     """
+    from ...cell.arithmetic import named
     from ...trace.files.trace_file import save, trace_format
-    from ..model_options import prepared, traced
+    from ..model_options import prepared, with_bar
 
     if by_plan is not None and plan_of is not None:
         raise click.UsageError("--plan-of TRACE names the plan: leave --by-plan out")
+    kind = None if plan else trace_format(output)  # before a model is read
+    model, arguments = prepared(source, given, allow_nonfinite)
+    other = named(model.defaults.arithmetic if arithmetic is None else arithmetic)
+    if plan and other is not None:
+        echo(f"default plan: lines, in the arithmetic {other}")
+        return
     if plan:
-        model, arguments = prepared(source, given, allow_nonfinite)
         echo("\n\n".join(f"{scope}\n{text}" for scope, text in model.plans(**arguments).items()))
         return
-    kind = trace_format(output)  # before a long run
     wanted = {"lines": record, "layers": layers or None, "steps": steps}
     chosen: dict[str, Any] = {"record": wanted} if any(part is not None for part in wanted.values()) else {}
     if plan_of is not None:
         by_plan = _plan_of(plan_of)
     if by_plan is not None:
         chosen["plan"] = by_plan
-    if arithmetic is not None:
-        save(traced(source, given, allow_nonfinite, arithmetic=arithmetic, **chosen), output)
-    elif kind == "safetensors":
-        traced(source, given, allow_nonfinite, out=output, **chosen)
+    if kind == "safetensors" and other is None:
+        with_bar(model, arguments, arithmetic=arithmetic, out=output, **chosen)
     else:
-        save(traced(source, given, allow_nonfinite, **chosen), output)
+        save(with_bar(model, arguments, arithmetic=arithmetic, **chosen), output)
 
 
 def _plan_of(path: str) -> str:

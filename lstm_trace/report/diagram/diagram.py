@@ -9,11 +9,9 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from ...base.markup import escape
 from ...cell.network import Stage, forward_stages
-from ...formulas.plain import Plain, number
+from ...formulas.plain import Plain
 from ...formulas.printer import RIGHT
 from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
@@ -22,9 +20,7 @@ from ..languages.strings import Words, words
 from . import placement
 from .graph import Edge, Flow, Spot, flow, reached
 from .marked_text import MarkedPlain, cut_to_room, spans, text_width
-
-#: Decimals and units of the values that stand in a picture.
-DIGITS, UNITS = 3, 3
+from .spot_values import DIGITS, shown, widths
 
 _BOX, _CIRCLE, _SOURCE = 74.0, 68.0, 46.0  # heights
 _RADIUS = 17.0
@@ -255,35 +251,6 @@ _HEIGHTS = {"box": _BOX, "circle": _CIRCLE, "source": _SOURCE, "sink": _SOURCE}
 def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
     bend = max((end_x - x) / 2, 6.0)
     return f"C{x + bend:.1f} {y:.1f} {end_x - bend:.1f} {end_y:.1f} {end_x:.1f} {end_y:.1f}"
-
-
-def shown(picture: Picture, values: Values, t: int, b: int) -> dict[str, str]:
-    """The values of one step and row by spot: rounded, the first few units."""
-    found: dict[str, str] = {}
-    scope = picture.stage.scope
-    for spot in picture.flow.spots:
-        array = values.array(scope, spot.line)
-        if spot.kind == "sink" or array is None or array.ndim != 3:
-            continue
-        first = array.shape[-1] if array.shape[-1] <= UNITS else UNITS - 1
-        texts = [number(values.num(scope, spot.line, t, b, (k,)).shown) for k in range(first)]
-        texts += ["…"] if first < array.shape[-1] else []
-        found[spot.key] = ("; " if values.style.comma else ", ").join(texts).replace("-", "−")
-    return found
-
-
-def widths(stage: Stage, values: Values) -> dict[str, int]:
-    """About how many characters the values of each name of a stage take, at any step."""
-    found: dict[str, int] = {}
-    for name in (*stage.cell.states, *stage.cell.inputs, *(line.name for line in stage.lines)):
-        array = values.array(stage.scope, name)
-        if array is None or not array.size:
-            continue
-        size = np.abs(array[np.isfinite(array)])
-        whole = len(str(int(min(float(size.max(initial=0.0)), 1e6))))
-        count = min(array.shape[-1], UNITS)
-        found[name] = count * (whole + 1 + DIGITS + bool((array < 0).any())) + 2 * (count - 1)
-    return found
 
 
 def style() -> str:

@@ -50,11 +50,25 @@ def _few(told: Told) -> Iterator[Text]:
 
 def _rows(told: Told) -> tuple[Text, ...]:
     """What is described of a stage; nothing where that would only be values, which are among the answers."""
-    say, cell = Saying(told), told.stage.cell
-    named = frozenset(name for name in (*cell.by_name, *cell.inputs) if say.words.has(f"did.{say.kind}.{name}"))
+    say = Saying(told)
+    named = _gated(say)
     carried = _states(say, named)
     found = [*gates.facts(told, named), *states.facts(told, carried), *readouts.facts(told, carried)]
     return tuple(said(say, fact) for fact in found) if any(not isinstance(fact, states.Is) for fact in found) else ()
+
+
+def remembered(shown: View) -> Iterator[Text]:
+    """What is left, at the last chosen step, of what earlier ones wrote: a sentence for each unit that is described."""
+    for stage in shown.stages:
+        say = Saying(told := Told(shown, stage))
+        found = states.facts(told, _states(say, _gated(say)))
+        yield from (said(say, fact) for fact in found if isinstance(fact, states.Left))
+
+
+def _gated(say: Saying) -> frozenset[str]:
+    """The lines and inputs of which the cell says what they did."""
+    cell = say.told.stage.cell
+    return frozenset(name for name in (*cell.by_name, *cell.inputs) if say.words.has(f"did.{say.kind}.{name}"))
 
 
 def _states(say: Saying, gated: frozenset[str]) -> Sequence[str]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from ...base.markup import escape
 from ...formulas.values import Values
 from ..content.view import View
-from ..diagram import diagram
+from ..diagram import diagram, spot_values
 from ..sections.sections import Part, parts
 from .html import asset, folded, stepped
 from .html_blocks import Printer
@@ -41,7 +41,7 @@ def fragment(shown: View, plain: str) -> str:
 
 
 def _drawn(shown: View) -> str:
-    values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
+    values = Values(shown.trace, replace(shown.values.style, digits=spot_values.DIGITS, significant=None, lines={}))
     printer = Printer(shown.trace, shown.trace.header.symbols, linked=False, lower=_DEEPER)
     found = Page(shown, printer, values, pictures(shown, values))
     return "\n".join(_section(found, part) for part in parts(shown))

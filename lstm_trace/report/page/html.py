@@ -18,7 +18,7 @@ from ...formulas.tree import heading
 from ...formulas.values import Values
 from ...trace.labels import axis, labels
 from ..content.view import View
-from ..diagram import diagram
+from ..diagram import diagram, spot_values
 from ..languages.strings import Words
 from ..sections.sections import Part, parts
 from . import heatmap
@@ -78,7 +78,7 @@ class _Drawn(NamedTuple):
 
 def _drawn(shown: View, mark: str = "", lower: int = 0) -> _Drawn:
     """What is shown; mark, lower: see `Printer`."""
-    values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
+    values = Values(shown.trace, replace(shown.values.style, digits=spot_values.DIGITS, significant=None, lines={}))
     printer = Printer(shown.trace, shown.trace.header.symbols, mark=mark, lower=lower)
     found = Page(shown, printer, values, pictures(shown, values, mark))
     first, *rest = parts(shown)

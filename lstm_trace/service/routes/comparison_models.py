@@ -33,7 +33,7 @@ class FirstDifference(BaseModel):
     a: Number
     b: Number
     difference: Number
-    bound: Number
+    bound: Number = Field(description="what rounding explains of this value; of others of the line it may be more")
 
 
 class LineDiff(BaseModel):
@@ -42,7 +42,7 @@ class LineDiff(BaseModel):
     scope: str
     line: str
     largest: Number
-    bound: Number
+    bound: Number = Field(description="the most that rounding explains of any of its values, each held against its own")
     t: int | None
     b: int | None
     unit: int | None

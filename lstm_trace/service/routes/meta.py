@@ -61,12 +61,12 @@ async def example(name: str) -> Any:
 
 @router.get("/choices", response_model=Choices)
 async def choices() -> Any:
-    """Languages, notations, arithmetics and files."""
+    """Languages, notations, arithmetics, and files with the options that each reads."""
     return {
         "languages": [{"code": code, "name": words(code).word("language")} for code in languages()],
         "notations": list(NOTATIONS),
         "arithmetics": list(ARITHMETICS),
-        "formats": list(FILES),
+        "formats": [{"file": name, "options": list(file.options)} for name, file in FILES.items()],
     }
 
 

@@ -37,13 +37,20 @@ class Language(BaseModel):
     name: str = Field(description="in that language")
 
 
+class FileKind(BaseModel):
+    """A file of a run."""
+
+    file: str = Field(description="as `/runs/{id}/download/{file}` has it")
+    options: list[str] = Field(description="those that it reads; any other one is refused")
+
+
 class Choices(BaseModel):
     """What the options of other requests may be."""
 
     languages: list[Language]
     notations: list[str]
     arithmetics: list[str] = Field(description="common ones; docs/arithmetic.md has all")
-    formats: list[str] = Field(description="files of `/runs/{id}/download/{file}`")
+    formats: list[FileKind]
 
 
 class Equations(BaseModel):

@@ -42,6 +42,7 @@ class StageOf(BaseModel):
     states: dict[str, str] = Field(description="each state with the line that it carries")
     inputs: dict[str, str] = Field(description="each input with where it comes from")
     lines: list[LineOf]
+    axes: dict[str, Literal["x", "h", "y"]] = Field(description="of states and inputs, as of lines")
 
 
 class Premise(BaseModel):
@@ -150,9 +151,24 @@ class Step(BaseModel):
     states: dict[str, list[Number] | None]
     inputs: dict[str, list[Number] | None]
     x: list[Number]
+    shown: dict[str, list[str]] = Field(description="the values of lines, states and inputs as they are printed")
     texts: dict[str, str] = Field(description="by the key of a spot of the picture")
     caption: str
     in_words: list[str]
+
+
+class NamedStage(BaseModel):
+    """The lines of a stage as a notation prints them."""
+
+    scope: str
+    lines: list[LineOf]
+
+
+class Symbols(BaseModel):
+    """The symbols of a notation."""
+
+    stages: list[NamedStage]
+    premises: dict[str, str] = Field(description="by address")
 
 
 class Spot(BaseModel):
@@ -202,7 +218,9 @@ class At(BaseModel):
     about: str
     equation: Formula | None
     substituted: Formula | None
-    relation: str
+    relation: str = Field(description="= or ≈, between `substituted` and the value as it is shown")
+    written_out: Formula | None = Field(description="with values that have no name written out in numbers")
+    written_out_relation: str
     operands: list[Operand]
     operands_left_out: int
     readers: list[Operand]

@@ -10,7 +10,7 @@ from ...runs import reading
 from ...runs.reading import Look, Part
 from ..held import Service
 from ..json_body import JsonRoute
-from .run_models import At, Picture, Premises, Step, Values
+from .run_models import At, Picture, Premises, Step, Symbols, Values
 
 router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRoute)
 ARROW = "application/vnd.apache.arrow.stream"
@@ -18,7 +18,7 @@ ARROW = "application/vnd.apache.arrow.stream"
 Layer = Annotated[int | None, Query(description="from 0; may be left out where there is one")]
 Direction = Annotated[str | None, Query(description="forward, reverse or joined; likewise")]
 Batch = Annotated[int, Query(description="which sequence, from 0")]
-Unit = Annotated[int | None, Query(ge=0, description="of what is too wide to be shown whole, the unit that is shown")]
+Unit = Annotated[int | None, Query(ge=0, description="of what has no room as a whole, the unit that is shown")]
 
 
 def look(
@@ -82,6 +82,12 @@ async def picture(
 ) -> Response:
     """The drawing of the cell, with empty texts where the values of a step go."""
     return await service.jobs.reply(reading.picture, await service.runs.ready(id), layer, direction, look)
+
+
+@router.get("/symbols", response_model=Symbols)
+async def symbols(service: Service, id: str, look: Looked) -> Response:
+    """What lines and premises are called in a notation; one that joins two products has lines of its own."""
+    return await service.jobs.reply(reading.symbols, await service.runs.ready(id), look)
 
 
 @router.get("/at/{address:path}", response_model=At)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     BeforeValidator,
@@ -17,9 +18,10 @@ from pydantic import (
 )
 
 from ...base.arrays import WORDS, describe, to_array, to_arrays, to_list, to_truths
+from ...cell.arithmetic import KNOWN, named
 from ...cell.kinds import KINDS
 from ...cell.variants import Merge, Padding
-from ...errors import FileError, nearest
+from ...errors import FileError, OptionError, nearest
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -84,6 +86,21 @@ CountFrom = Annotated[
 ]
 
 
+def to_arithmetic(name: str) -> str:
+    """The name of an arithmetic, which there is."""
+    try:
+        return named(name) or name
+    except OptionError as error:  # pydantic tells the place of a ValueError
+        raise ValueError(str(error)) from None
+
+
+ArithmeticName = Annotated[
+    str,
+    AfterValidator(to_arithmetic),
+    Field(description=f"in which the problem is computed, other than float64: {KNOWN}"),
+]
+
+
 class _Strict(BaseModel):
     # built when they are first used: a report of a problem needs no model of a trace (some 30 ms)
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, defer_build=True)
@@ -136,6 +153,7 @@ class Problem(_Strict):
     mask: Mask | None = Field(None, description="1 at valid steps, (T,) or (T, B); lengths or mask, not both")
     batch_first: bool = False
     dtype: Literal["float16", "float32", "float64"] = "float64"
+    arithmetic: ArithmeticName | None = None
     extra: str = Field("", description="equations added to the cell, a readout or a loss for example")
     ask: list[str] = Field(default_factory=list, description="names or addresses of the requested lines")
     names: dict[Literal["x", "h", "y"], list[str]] = Field(

@@ -47,6 +47,7 @@ def test_settings_in_place_are_those_of_a_fresh_page(opened: Opening) -> None:
     page = opened("#bench?source=example:three-steps&at=0/forward/1/0/f_t[1]")
     fresh = opened("")
     before = read(page)
+    sentences = {(page.locator("#about").inner_text(), page.locator("#number-title").inner_text())}
     changes = [
         ("language", "de"), ("notation", "pytorch"), ("digits", "6"), ("count", "0"), ("language", "fr"),
         ("arithmetic", "by-hand-3"),
@@ -60,12 +61,17 @@ def test_settings_in_place_are_those_of_a_fresh_page(opened: Opening) -> None:
         now = read(page)
         assert now != before, (setting, value)
         assert now == read(fresh), (setting, value)
+        if setting == "language":  # the server's sentences as well as the page's own
+            sentences.add((page.locator("#about").inner_text(), page.locator("#number-title").inner_text()))
         before = now
+    assert [len(set(column)) for column in zip(*sentences, strict=True)] == [3, 3]
 
 
 def state(page: Page) -> tuple[str, str, dict[str, float], str]:
     """What is looked at, the step, all numbers, and the difference to A of the first of them."""
     settled(page)
+    if page.locator("#pinned").count():
+        page.locator("#step-table .delta").first.wait_for()  # the numbers of A come after those of the run
     deltas = page.locator("#step-table .delta").all_inner_texts()
     return page.locator(".copy code").inner_text(), page.locator("#step-shown").inner_text(), on_page(page), str(deltas)
 
@@ -76,7 +82,7 @@ def test_back_forward_reload_and_a_second_window(opened: Opening) -> None:
     address = page.locator(".copy code")
 
     page.click("#pin")
-    typed(page, "0/forward/W_xf[0,0]", "-0.5")
+    typed(page, "0/forward/W_xi[0,0]", "-0.5")
     page.locator("#step-table .num.changed").first.wait_for()
     page.locator("#step").press("ArrowRight")
     page.locator('#step-table [data-address="0/forward/1/0/c_t[1]"]').click()
@@ -85,9 +91,9 @@ def test_back_forward_reload_and_a_second_window(opened: Opening) -> None:
     page.wait_for_url("**of=**")
     seen.append(state(page))
     data = problem("three-steps")
-    data["weights"]["W_xf"][0][0] = -0.5
+    data["weights"]["W_xi"][0][0] = -0.5
     agrees(page, data, t=1)
-    gradient = page.locator("#gradient").inner_text()
+    gradient, last = page.locator("#gradient").inner_text(), page.url
 
     other = opened(page.url.split("/", 3)[3])
     other.locator(f'#gradient:text-is("{gradient}")').wait_for()
@@ -100,13 +106,14 @@ def test_back_forward_reload_and_a_second_window(opened: Opening) -> None:
     page.locator("#target option:checked").wait_for(state="attached")
     page.wait_for_function("!location.hash.includes('of=')")
     assert address.inner_text() == "0/forward/1/0/c_t[1]"
-    while "W_xf" in page.url.split("&a=")[0]:
+    while "W_xi" in page.url.split("&a=")[0]:
         page.go_back()
-        page.wait_for_load_state("networkidle")
-    settled(page)
+        settled(page)
+    page.wait_for_load_state("networkidle")
     agrees(page, problem("three-steps"), t=int(page.locator("#step").input_value()))
-    for _ in range(10):
+    while page.url != last:
         page.go_forward()
+        settled(page)
     page.locator(f'#gradient:text-is("{gradient}")').wait_for()
     assert state(page) == seen[1]
     assert seen[0] != seen[1]

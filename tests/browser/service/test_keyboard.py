@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,15 +20,13 @@ if TYPE_CHECKING:
 EXAMPLES = Path(lt.__file__).parent / "examples"
 STOPS = 150  #: more than there are on any screen of these tests
 
-Tabbed = Callable[..., None]
-
 
 @pytest.fixture
-def keys(opened: Opening) -> Callable[..., Page]:
+def keys(opened: Opening) -> Iterator[Opening]:
     """Opens a page that notes every event of a pointer; there must be none."""
     pages: list[Page] = []
 
-    def open_page(*given: str, **more: str) -> Page:
+    def open_page(*given: Any, **more: Any) -> Page:
         page = opened(*given, **more)
         page.evaluate(
             """() => { window.pointed = [];
@@ -38,7 +36,7 @@ def keys(opened: Opening) -> Callable[..., Page]:
         pages.append(page)
         return page
 
-    yield open_page  # type: ignore[misc]
+    yield open_page
     for page in pages:
         assert page.evaluate("window.pointed") == []
 
@@ -58,7 +56,7 @@ def tab_to(page: Page, selector: str, back: bool = False) -> None:
     assert page.evaluate(seen), f"the focus on {selector} is not seen"
 
 
-def test_from_an_example_to_a_comparison(keys: Callable[..., Page]) -> None:
+def test_from_an_example_to_a_comparison(keys: Opening) -> None:
     page = keys("#bench?source=example:q22")
     tab_to(page, "#source")
     page.keyboard.type("Three steps")
@@ -115,7 +113,7 @@ def test_from_an_example_to_a_comparison(keys: Callable[..., Page]) -> None:
     assert page.locator(".first-address").inner_text() == "0/forward/1/0/W_xf @ x_t[1]"
 
 
-def test_the_equations_and_a_blank_problem(keys: Callable[..., Page]) -> None:
+def test_the_equations_and_a_blank_problem(keys: Opening) -> None:
     page = keys("#bench?source=example:q22")
     tab_to(page, "#equations summary", back=True)
     page.keyboard.press("Enter")
@@ -140,7 +138,7 @@ def test_the_equations_and_a_blank_problem(keys: Callable[..., Page]) -> None:
     page.wait_for_url("**source=blank:lstm/3/2/2")
 
 
-def test_upload_and_delete(keys: Callable[..., Page], empty: str) -> None:
+def test_upload_and_delete(keys: Opening, empty: str) -> None:
     page = keys("#bench", at=empty)
     tab_to(page, "#tab-library")
     page.keyboard.press("Enter")
@@ -164,7 +162,7 @@ def test_upload_and_delete(keys: Callable[..., Page], empty: str) -> None:
     page.get_by_role("heading", name="Nothing is stored yet").wait_for()
 
 
-def test_settings(keys: Callable[..., Page]) -> None:
+def test_settings(keys: Opening) -> None:
     page = keys("#bench?source=example:q22")
     tab_to(page, "#settings summary")
     page.keyboard.press("Enter")
@@ -177,7 +175,7 @@ def test_settings(keys: Callable[..., Page]) -> None:
     assert page.evaluate("document.activeElement.matches('#settings summary')")
 
 
-def test_the_lines_of_a_first_visit_stay_away(keys: Callable[..., Page]) -> None:
+def test_the_lines_of_a_first_visit_stay_away(keys: Opening) -> None:
     page = keys("#bench?source=example:three-steps")
     tab_to(page, '#first-visit a[data-address="0/forward/2/0/h_t[0]"]')
     page.keyboard.press("Enter")

@@ -12,11 +12,8 @@ from lstm_trace.report.languages import languages
 
 from ... import ROOT
 from .conftest import Opening
-from .filling import files, kept
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from playwright.sync_api import Page, Route
 
 WORDS = {
@@ -100,24 +97,23 @@ def test_what_a_language_lacks_is_said_in_english(opened: Opening) -> None:
     page.get_by_text("Tick two rows to compare them.").wait_for()
 
 
-def test_dates_sizes_and_numbers_of_things(opened: Opening, server: str, tmp_path: Path) -> None:
-    path = files(tmp_path)["Weights one"]
-    kept(server, path, title="Weights one", tags="lab")
+def test_dates_sizes_and_numbers_of_things(opened: Opening, stored: dict[str, str]) -> None:
     page = opened("#library?language=fr")
     row = page.locator(".items tbody:not(.examples) tr").first
     row.wait_for()
     days = "lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche"
     assert re.match(days, row.locator("time").get_attribute("title") or "")
     assert re.fullmatch(r"[\d.]+\u00a0ko|\d+\u00a0octets", row.locator(".of-bytes").text_content() or "")
-    assert page.locator(".count").inner_text() == "1 élément"
+    assert page.locator(".count").inner_text() == f"{len(stored)} éléments"
+    page.locator("#library-search").fill("Weights one")
+    page.get_by_text("1 élément", exact=True).wait_for()
     page.locator("#library-search").fill("no such thing")
     page.get_by_text("0 élément", exact=True).wait_for()  # French counts nothing as one
 
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("language", sorted(WORDS))
-def test_every_text_fits(opened: Opening, server: str, tmp_path: Path, language: str, width: int) -> None:
-    stored = {title: kept(server, path, title=title) for title, path in files(tmp_path).items()}
+def test_every_text_fits(opened: Opening, stored: dict[str, str], language: str, width: int) -> None:
     page = opened(f"#bench?source=example:three-steps&language={language}", width=width)
     misfits: dict[str, list[str]] = {}
 

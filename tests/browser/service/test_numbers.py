@@ -54,7 +54,10 @@ def drawn(kind: str, rng: np.random.Generator) -> dict[str, Any]:
     cell_of, shapes, states = CELLS[kind]
     sizes = {"X": int(rng.integers(1, 4)), "H": int(rng.integers(1, 4))}
     steps = int(rng.integers(2, 4))
-    some = lambda *shape: rng.normal(size=shape).round(3).tolist()  # noqa: E731
+
+    def some(*shape: int) -> Any:
+        return np.asarray(rng.normal(size=shape)).round(3).tolist()
+
     weights = {name: some(*(sizes[axis] for axis in shape)) for name, shape in shapes.items()}
     given = {f"{state}0": some(sizes["H"]) for state in states}
     return {"title": f"Random {kind}", "cell": cell_of, "weights": weights, "x": some(steps, sizes["X"]), **given}
@@ -83,7 +86,7 @@ def shows(text: str, value: float, decimals: int = SHOWN) -> bool:
     if "e" in text:
         return math.isclose(number(text), value, rel_tol=0.5e-2 + 1e-12)
     assert re.fullmatch(rf"−?\d+\.\d{{{decimals}}}", text), text
-    return abs(number(text) - value) <= 0.5 * 10**-decimals * (1 + 1e-9)
+    return abs(number(text) - value) <= float(0.5 * 10**-decimals) * (1 + 1e-9)
 
 
 def table(page: Page) -> dict[str, tuple[str, float]]:

@@ -129,7 +129,7 @@ def looked_at(page: Page) -> list[str]:
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             found += [f"{width} {scheme}: {fault}" for fault in faults(page)]
     return found
 

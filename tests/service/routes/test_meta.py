@@ -79,7 +79,11 @@ def test_choices_are_all_understood(server: Server) -> None:
     assert {"code": "de", "name": "Deutsch"} in found["languages"]
     assert len({one["name"] for one in found["languages"]}) == len(found["languages"]) >= 5
     assert found["notations"][0] == "exercise"
-    assert {"report.pdf", "problem.yaml", "values.csv"} <= set(found["formats"])
+    options = {one["file"]: one["options"] for one in found["formats"]}
+    assert {"report.pdf", "problem.yaml", "values.csv"} <= options.keys()
+    assert options["values.xlsx"] == ["digits", "title", "count_from"]
+    assert {"language", "notation", "digits", "count_from", "title"} <= set(options["report.md"])
+    assert (options["problem.yaml"], options["trace.json"]) == (["title", "count_from"], [])
     weights, x = {"W_x": [[math.pi]]}, [[1.0]]
     for name in found["arithmetics"]:
         trace = lstm_trace.run(weights, x, cell={"equations": "h_t = W_x @ x_t"}, arithmetic=name)

@@ -99,6 +99,8 @@ def test_what_is_shown_of_a_run(api: Any) -> None:
     number = api.get(f"{at}/at/1/c_t[0]", params={"of": "2/h_t[1]", "digits": 3}).json()
     assert (number["address"], number["value"]) == ("0/forward/1/0/c_t[0]", trace["c_t"][1, 0, 0])
     assert number["verified"]["verdict"] == "verified"
+    assert number["written_out"]["text"].count("(") == 4
+    assert number["written_out_relation"] in ("=", "≈")
     product = api.get(f"{at}/at/W_xi @ x_t[0]".replace("/at/", "/at/2/")).json()
     assert product["value"] == trace["W_xi @ x_t"][2, 0, 0]
 
@@ -127,7 +129,7 @@ def test_two_runs_and_what_explains_them(api: Any) -> None:
 
 def test_downloads_have_a_name_and_a_type(api: Any) -> None:
     run = made(api, example="q22")
-    for file in api.get("/choices").json()["formats"]:
+    for file in (one["file"] for one in api.get("/choices").json()["formats"]):
         reply = api.get(f"/runs/{run['id']}/download/{file}")
         assert reply.status_code == 200, (file, reply.text)
         suffix = file.rpartition(".")[2]

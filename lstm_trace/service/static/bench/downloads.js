@@ -12,14 +12,19 @@ const FILES = {
   program: ["run.py"],
 };
 
-const name_of = (format) => (typeof format === "string" ? format : format.file ?? format.name);
+/** Files whose numbers `digits` would round for good, where elsewhere they are only shown so. */
+const IN_FULL = ["values.csv"];
 
 export function Downloads({ run, settings, choices, said }) {
   const [state, setState] = useState({});
-  const offered = (choices.formats ?? []).map(name_of).filter(Boolean);
-  const { language, notation, digits, count_from } = settings;
-  // a report is written with the settings of the page; the other files hold numbers in full
-  const query = (name) => (name.startsWith("report.") ? { language, notation, digits, count_from } : {});
+  const formats = choices.formats ?? [];
+  const offered = formats.map((one) => one.file);
+  // the settings of the page, as far as the server says that the file reads them
+  const query = (name) => {
+    const read = formats.find((one) => one.file === name)?.options ?? [];
+    const sent = ["language", "notation", "digits", "count_from"].filter((option) => read.includes(option) && !(option === "digits" && IN_FULL.includes(name)));
+    return Object.fromEntries(sent.map((option) => [option, settings[option]]));
+  };
   const load = async (event, name) => {
     event.preventDefault();
     const stop = new AbortController();

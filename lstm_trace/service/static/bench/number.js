@@ -1,5 +1,5 @@
 import { html, useState } from "../vendor/standalone.module.js";
-import { Markup } from "../markup.js";
+import { breakable, Markup } from "../markup.js";
 import { Fault } from "../parts.js";
 import { useView } from "./hooks.js";
 import { full, rounded, signed, value_of } from "./state/numbers.js";
@@ -53,13 +53,14 @@ function Formula({ formula, pick, label }) {
       number.setAttribute("role", "link");
       number.setAttribute("aria-label", `${number.textContent}, ${number.dataset.address}`);
     }
+    breakable(math);
   };
   const chosen = (event) => {
     const number = event.target.closest("[data-address]");
     if (number && (event.type === "click" || event.key === "Enter")) { event.preventDefault(); pick(number.dataset.address); }
   };
   if (!formula) return null;
-  return html`<span class="formula scroll" role="group" aria-label=${label} onClick=${chosen} onKeyDown=${chosen}>
+  return html`<span class="formula" role="group" aria-label=${label} onClick=${chosen} onKeyDown=${chosen}>
     <${Markup} text=${formula.mathml} otherwise=${formula.text} ready=${ready} />
   </span>`;
 }
@@ -68,8 +69,8 @@ function Formula({ formula, pick, label }) {
 function Chain({ at, pick, said }) {
   const row = (formula, label, relation) => html`<p class="numbers">
     <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} />
-    <span class="part"><span class="relation">=</span><${Formula} formula=${formula} pick=${pick} label=${said(label)} /></span>
-    <span class="part result"><span class="relation">${relation}</span><b class="number">${minus(at.shown)}</b></span></p>`;
+    <span class="relation">=</span> <${Formula} formula=${formula} pick=${pick} label=${said(label)} />
+    <span class="result"> <span class="relation">${relation}</span> <b class="number">${minus(at.shown)}</b></span></p>`;
   return html`<h3>${said("bench.equation")}</h3>
     <div class="chain" id="chain">
       <${Formula} formula=${at.equation} pick=${pick} label=${said("bench.equation")} />

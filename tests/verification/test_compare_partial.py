@@ -1,0 +1,107 @@
+"""Traces that lack lines: what is derived instead is what was computed, within its bound, and soon."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lstm_trace as lt
+from lstm_trace.trace.trace import Trace
+from lstm_trace.verification import rederive
+from lstm_trace.verification.rederive import Derivation
+
+from ..support.strategies import Case, cells
+from .test_compare_blocks import less
+from .test_verify import traced
+
+LSTM = {f"W_{side}{g}": shape for g in "ifco" for side, shape in (("x", (3, 2)), ("h", (3, 3)))}
+
+
+def weights(seed: int = 1) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    return {name: rng.normal(size=shape) for name, shape in LSTM.items()}
+
+
+def inputs(steps: int) -> Any:
+    return np.random.default_rng(2).normal(size=(steps, 1, 2))
+
+
+def derives(whole: Trace, part: Trace, cut: int) -> None:
+    """Each line of `whole` follows from `part`, of which the steps before `cut` are visited in a block of their own."""
+    derivation = Derivation(part, part, part.lines)
+    for stage in part.stages:
+        blocks = [block for block in (slice(0, cut), slice(cut, whole.steps)) if block.stop > block.start]
+        for steps in reversed(blocks) if stage.backwards else blocks:
+            found = derivation.lines(stage, steps)
+            assert found.keys() == set(stage.cell.by_name)
+            for name, known in found.items():
+                expected = whole.lines[stage.scope][name][steps]
+                assert (np.abs(known.value - expected) <= known.limit).all(), name
+
+
+@settings(max_examples=60, deadline=None)
+@given(cells(), st.integers(0, 2**32 - 1), st.integers(0, 4))
+def test_lines_that_were_not_recorded_follow_from_those_that_were(case: Case, seed: int, cut: int) -> None:
+    whole = lt.run(case.weights, case.x, cell={"equations": case.text}, initial=case.initial)
+    rng = np.random.default_rng(seed)
+    kept = {scope: {n: a for n, a in here.items() if rng.random() < 0.3} for scope, here in whole.lines.items()}
+    derives(whole, replace(whole, lines=kept), min(cut, whole.steps))
+
+
+@pytest.mark.parametrize("names", [("h_t",), ("c_t",), ("i_t", "o_t"), ()], ids=" ".join)
+def test_in_both_directions_and_through_layers(names: tuple[str, ...]) -> None:
+    whole = traced({})
+    derives(whole, less(whole, *names), 2)
+
+
+@pytest.mark.parametrize(("names", "products"), [(("h_t",), 0), (("c_t",), 1), (("i_t",), 3)])
+def test_one_step_after_the_other_are_only_lines_that_a_state_follows_from(
+    names: tuple[str, ...], products: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """h from h through one gate where c is known, through three where only i is, and c from c through none."""
+    trace, counted, steps = lt.run(weights(), inputs(50)), Counter[int](), 50
+    derived = rederive.derived
+
+    def counting(line: Any, operands: Any, *more: Any) -> Any:
+        found = derived(line, operands, *more)
+        if line.op == "matvec":
+            counted[len(found.value)] += 1
+        return found
+
+    monkeypatch.setattr(rederive, "derived", counting)
+    part = less(trace, *names)
+    derives(trace, part, 0)
+    assert counted == {length: count for length, count in ((1, products * steps), (steps, 8 - products)) if count}
+
+
+def test_a_slope_without_end_is_no_matter_where_nothing_is_off() -> None:
+    """The slope of sqrt at the initial 0 is infinite, and the 0 is exact."""
+    cell = {"equations": "h_t = tanh(h_prev) + x_t\ny_t = sqrt(h_prev)\ncarry: h_prev <- h_t\noutput: y_t"}
+    trace = less(lt.run({}, [[1.0], [2.0], [3.0]], cell=cell), "y_t")
+    assert lt.diff(trace, trace).lines[0].bound < 1e-14
+
+
+def test_a_product_of_premises_alone() -> None:
+    cell = {"equations": "h_t = x_t + W @ b\noutput: h_t"}
+    a, b = (lt.run({"W": np.eye(2), "b": [1.0, two]}, [[1.0, 2.0]], cell=cell) for two in (2.0, 3.0))
+    found = lt.diff(a, b)
+    assert str(found.first and found.first.first) == "0/forward/0/0/W @ b[1]"
+
+
+def test_the_bound_of_the_first_value_that_differs_is_its_own() -> None:
+    """Bounds grow from step to step where h is derived; those of later steps say nothing of the first difference."""
+    large = {name: 2 * values for name, values in weights().items()}
+    a = less(lt.run(large, inputs(60)), "i_t")
+    lines = {name: values.copy() for name, values in a.lines["0/forward"].items()}
+    lines["i_t"][1, 0, 2] += 1e-12
+    found = lt.diff(a, replace(a, lines={"0/forward": lines})).first
+    assert found is not None
+    assert str(found.first) == "0/forward/1/0/i_t[2]"
+    assert found.first_bound is not None
+    assert found.first_bound < 1e-12 < found.bound
