@@ -79,7 +79,9 @@ function Absence({ said }) {
   </div>`;
 }
 
-function Settings({ settings, set, choices, said }) {
+/** used: the arithmetic of the run on the bench where none is set: what is kept in the library may have its own. */
+function Settings({ settings, set, choices, used, said }) {
+  const given = used && !settings.arithmetic ? `${said("shell.as_given")}: ${arithmeticName(said, used)}` : said("shell.exact");
   const notation = (name) => [name, worded(said, `shell.notation.${name}`, name)];
   const arithmetic = (name) => [name, arithmeticName(said, name)];
   const kept = (list, value) => (list.some(([key]) => key === value) ? list : [...list, [value, value]]);
@@ -96,7 +98,7 @@ function Settings({ settings, set, choices, said }) {
       <${Choice} id="setting-count" label=${said("shell.count")} value=${settings.count_from}
         options=${["", "0", "1"].map((n) => [n, n || said("shell.as_given")])} onChange=${(value) => set({ count_from: value })} />
       <${Choice} id="setting-arithmetic" label=${said("shell.arithmetic")} value=${settings.arithmetic}
-        options=${kept([["", said("shell.exact")], ...choices.arithmetics.map(arithmetic)], settings.arithmetic)}
+        options=${kept([["", given], ...choices.arithmetics.map(arithmetic)], settings.arithmetic)}
         onChange=${(value) => set({ arithmetic: value })} />
     </div>
   </details>`;
@@ -107,6 +109,7 @@ function Page({ first }) {
   const [choices, error, retry] = useChoices();
   const said = useWords(route.settings.language, first);
   const tab = Object.hasOwn(TABS, route.tab) ? route.tab : "bench";
+  const [used, setUsed] = useState("");
   const loaded = useTab(tab);
   const last = useRef({});
   last.current[tab] = route.params; // a tab is found again as it was left
@@ -119,7 +122,7 @@ function Page({ first }) {
     const { component, error: failed } = loaded[name] ?? {};
     if (failed) return html`<${Fault} error=${{ title: said("shell.unloaded", { tab: said(`shell.${name}`) }) }} said=${said} retry=${() => location.reload()} />`;
     if (!component) return html`<p class="waiting">${said("shell.loading")}</p>`;
-    return html`<${component} params=${last.current[name] ?? {}} go=${go} settings=${fresh} choices=${choices} said=${said} active=${name === tab} />`;
+    return html`<${component} params=${last.current[name] ?? {}} go=${go} settings=${fresh} choices=${choices} said=${said} active=${name === tab} tell=${setUsed} />`;
   };
   // the bench stays as it is behind the other tabs, so that what was done there can still be undone
   const shown = Object.keys(TABS).filter((name) => name === tab || (name === "bench" && loaded.bench));
@@ -131,11 +134,12 @@ function Page({ first }) {
         ${Object.keys(TABS).map((name) => html`<a key=${name} id=${`tab-${name}`} href=${written(name, last.current[name] ?? {}, settings)}
           aria-current=${name === tab ? "page" : undefined}>${said(`shell.${name}`)}</a>`)}
       </nav>
-      <${Settings} settings=${settings} set=${set} choices=${choices} said=${said} />
+      <${Settings} settings=${settings} set=${set} choices=${choices} used=${used} said=${said} />
     </header>
     <${Absence} said=${said} />
     ${error && error.status !== 0 && html`<${Fault} error=${error} retry=${retry} said=${said} />`}
     <main id="main" tabindex="-1">
+      ${route.tab && tab !== route.tab && html`<${Fault} id="no-such-tab" error=${{ title: said("shell.no_tab", { tab: route.tab, shown: said("shell.bench") }) }} close=${() => go("bench", {}, { replace: true })} said=${said} />`}
       ${shown.map((name) => html`<section key=${name} id=${name} hidden=${name !== tab} aria-labelledby=${`tab-${name}`}>${panel(name)}</section>`)}
     </main>`;
 }

@@ -1,4 +1,5 @@
-import { Component, html } from "./vendor/standalone.module.js";
+import { Component, html, useEffect, useRef } from "./vendor/standalone.module.js";
+import { presence } from "./api.js";
 
 // Small pieces that every tab is made of.
 
@@ -30,7 +31,14 @@ export function Choice({ id, label, value, options, onChange, hidden_label = fal
  * @param {{error: {title: string, detail?: string, status?: number}, retry?: () => void, close?: () => void}} props
  */
 export function Fault({ error, retry, close, said, id }) {
-  if (!error) return null;
+  const again = useRef(null);
+  again.current = error?.status === 0 ? retry : null;
+  useEffect(() => {
+    const back = ({ detail: here }) => here && again.current?.();
+    presence.addEventListener("change", back);
+    return () => presence.removeEventListener("change", back);
+  }, []);
+  if (!error || error.status === 0) return null; // that the server does not answer is said at the top of the page
   const text = error.detail || error.title || error.message;
   return html`<div class="fault" role="alert" id=${id}>
     <div class=${text.includes("\n") ? "exact" : ""} lang=${error.detail ? "en" : undefined}>${text}</div>

@@ -42,9 +42,10 @@ def number(text: str) -> float:
 
 def on_page(page: Page) -> dict[str, float]:
     """Every number of the table of the step by its address, in full."""
-    titles = page.locator("#step-table .num").evaluate_all("all => all.map(one => one.title)")
-    pairs = (title.splitlines()[0].rsplit(" = ", 1) for title in titles)
-    return {address: number(value) for address, value in pairs}
+    found = page.locator("#step-table .num[data-address]").evaluate_all(
+        "all => all.map(one => [one.dataset.address, one.title])"
+    )
+    return {address: number(title.splitlines()[0].rsplit(" = ", 1)[1]) for address, title in found}
 
 
 def computed(data: Mapping[str, Any], t: int = 0) -> dict[str, float]:

@@ -39,7 +39,7 @@ def test_a_number_that_is_typed_changes_everything_that_follows_from_it(page: Pa
     before, after = page.locator("#was .number").all_inner_texts()
     assert (number(before), number(after)) == (old["0/forward/0/0/h_t[0]"], new["0/forward/0/0/h_t[0]"])
     page.click("#undo")
-    page.locator('td[aria-label="0/forward/W_xi[0,0]: −1"]').wait_for()
+    page.locator('td[data-address="0/forward/W_xi[0,0]"][aria-label$=": −1"]').wait_for()
     agrees(page, problem())
 
 
@@ -112,7 +112,7 @@ def test_a_number_is_dragged(page: Page) -> None:
     data["weights"]["W_xo"][0][0] = 1.3
     agrees(page, data)
     page.click("#undo")  # a drag is one step of the history
-    page.locator('td[aria-label="0/forward/W_xo[0,0]: 1"]').wait_for()
+    page.locator('td[data-address="0/forward/W_xo[0,0]"][aria-label$=": 1"]').wait_for()
     assert page.locator("#undo").is_disabled()
 
 

@@ -1,6 +1,7 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
 import { benchRuns } from "../compare/bench_runs.js";
 import { Fault, kept } from "../parts.js";
+import { useItemTitle } from "./item_title.js";
 import { arithmeticName, cellName } from "../words.js";
 import { NumberBar } from "./bar.js";
 import { Changed } from "./changed.js";
@@ -8,6 +9,7 @@ import { Equations } from "./equations/equations.js";
 import { FirstVisit } from "./first_visit.js";
 import { Givens } from "./given/givens.js";
 import { by_touch, useMenus, useSession, useSome, useView } from "./hooks.js";
+import { useNotation } from "./notation.js";
 import { NumberPanel } from "./number.js";
 import { Picture } from "./picture.js";
 import { Steps } from "./steps.js";
@@ -22,7 +24,7 @@ const KeptTable = kept(StepTable);
 const KeptNumber = kept(NumberPanel);
 const KeptBar = kept(NumberBar);
 
-const NARROW = 3; // numbers in a row up to which the sentences of a step find room beside its table
+const NARROW = 2; // numbers in a row up to which the sentences of a step find room beside its table
 
 /** Undo and redo by keys, outside of fields that undo their own text. */
 function useUndo(session, active) {
@@ -57,12 +59,15 @@ function Summary({ run, said }) {
 }
 
 /** One cell: its givens, its picture at a step, and the number that is looked at. */
-export function Bench({ params, go, settings, choices, said, active = true }) {
+export function Bench({ params, go, settings, choices, said, active = true, tell }) {
   const [session, state] = useSession({ params, settings, go, active });
   const [large, setLarge] = useState(false);
   useMenus();
   useUndo(session, active);
   const { run, before, pinned, scope, fault } = state;
+  const named = useNotation(session, run, settings);
+  const item_title = useItemTitle(state.source);
+  useEffect(() => tell?.(run?.arithmetic ?? ""), [run?.arithmetic]);
   useEffect(() => { Object.assign(benchRuns, { present: run, pinned: pinned?.run ?? null }); }, [run, pinned]); // for the comparison to offer
   const stage = run?.stages.find((one) => one.scope === scope) ?? run?.stages[0];
   const view = useView(session, run, "step", session.step_params());
@@ -81,6 +86,8 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   const pictured = useSome(state, ["drawn", "address", "unit", "commit", "scope"]);
   const tabled = useSome(state, ["address", "commit"]);
   const numbered = useSome(state, ["run", "address", "of", "before", "pinned", "visited", "visit", "index"]);
+  const premises = useMemo(() => named.premises(state.premises), [named, state.premises]);
+  const symbols = useMemo(() => named.stage(seen), [named, seen]);
   const toolbar = html`<${Toolbar} session=${session} state=${state} settings=${settings} choices=${choices} go=${go} said=${said} />`;
   if (!run) return html`${toolbar}${fault ? null : html`<p class="waiting">${said("shell.loading")}</p>`}`;
   const count = settings.count_from === "" ? run.count_from : Number(settings.count_from);
@@ -89,10 +96,10 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
   const marks = { values, before: values_before, pinned: values_pinned };
   return html`
     ${toolbar}
-    <div class="title"><h1>${run.title || said("bench.untitled")}</h1><${Summary} run=${run} said=${said} /></div>
+    <div class="title"><h1>${item_title || run.title || said("bench.untitled")}</h1><${Summary} run=${run} said=${said} /></div>
     <${FirstVisit} run=${run} pick=${pick} said=${said} />
     <div class="bench">
-      <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} count=${count} /></section>
+      <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} state=${{ ...state, premises }} count=${count} /></section>
       <div class=${`middle${widest <= NARROW ? " narrow" : ""}`}>
         <section class="panel cell-panel" aria-labelledby="picture-title">
           <div class="head"><h2 id="picture-title">${said("bench.picture")}</h2>
@@ -100,7 +107,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
             <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
           <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
           <${Fault} error=${view.error} said=${said} />
-          <${KeptPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} />
+          <${KeptPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} />
           <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
         </section>
         ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
@@ -108,7 +115,7 @@ export function Bench({ params, go, settings, choices, said, active = true }) {
           <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
         <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
-          <${KeptTable} state=${tabled} at=${at} stage=${seen} ...${marks} digits=${view.data?.digits ?? undefined} count=${count} pick=${pick} said=${said} />
+          <${KeptTable} state=${tabled} at=${at} stage=${seen} named=${symbols} step=${view.data} ...${marks} count=${count} pick=${pick} said=${said} />
         </section>
         <${Equations} key=${state.source} session=${session} state=${state} stage=${stage} said=${said} />
       </div>

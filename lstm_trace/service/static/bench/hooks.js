@@ -1,5 +1,4 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/standalone.module.js";
-import { presence } from "../api.js";
 import { Session } from "./state/session.js";
 
 /** The session of a bench, kept in step with the address of the page. */
@@ -31,11 +30,6 @@ export function useSession({ params, settings, go, active }) {
       session.rerun();
     }
   }, [params, settings.arithmetic, active]);
-  useEffect(() => {
-    const back = ({ detail: here }) => here && session.state.fault?.retry?.();
-    presence.addEventListener("change", back);
-    return () => presence.removeEventListener("change", back);
-  }, []);
   return [session, state];
 }
 

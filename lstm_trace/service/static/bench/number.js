@@ -2,7 +2,9 @@ import { html, useState } from "../vendor/standalone.module.js";
 import { breakable, Markup } from "../markup.js";
 import { Fault } from "../parts.js";
 import { useView } from "./hooks.js";
-import { full, rounded, signed, value_of } from "./state/numbers.js";
+import { broken } from "./breaking.js";
+import { spoken } from "./spoken.js";
+import { full, signed, value_of } from "./state/numbers.js";
 import { answers } from "./state/fitting.js";
 import { has, line_address, line_of } from "./state/places.js";
 import { minus, Prose } from "./symbols.js";
@@ -24,12 +26,18 @@ function targets(run, of) {
 function brief(run, address, count) {
   const line = line_of(address);
   if (!line) return address;
-  const parts = [`${line.name}[${line.unit + count}]`];
+  const width = run.stages.find((stage) => stage.scope === line.scope)?.lines.find((one) => one.name === line.name)?.width;
+  const parts = [width === 1 ? line.name : `${line.name}[${line.unit + count}]`];
   if (run.steps > 1) parts.push(`t = ${line.t + count}`);
   if (run.batch > 1) parts.push(`b = ${line.b + count}`);
   if (run.stages.length > 1) parts.push(line.scope);
   return parts.join(", ");
 }
+
+const inside = ({ mathml }) => mathml.replace(/^<math[^>]*>|<\/math>$/g, "");
+
+/** The derivative of one number with respect to another. */
+const slope = (of, by) => `<math xmlns="http://www.w3.org/1998/Math/MathML" displaystyle="true"><mfrac>${[of, by].map((one) => `<mrow><mo lspace="0" rspace="0">∂</mo>${inside(one.symbol)}</mrow>`).join("")}</mfrac></math>`;
 
 /** Numbers that belong to this one, as links with their values. */
 function Links({ title, list, left_out, pick, said, none, id }) {
@@ -39,19 +47,21 @@ function Links({ title, list, left_out, pick, said, none, id }) {
       ? html`<p class="quiet-text">${none}</p>`
       : html`<ul>${list.map((one) => html`<li key=${one.address}>
           <a href="#" data-address=${one.address} onClick=${(event) => { event.preventDefault(); pick(one.address); }}>
-            <${Markup} text=${one.symbol.mathml} otherwise=${one.symbol.text} /><span class="number">${minus(one.shown)}</span>
+            <${Markup} text=${one.symbol.mathml} otherwise=${one.symbol.text} ready=${broken} /><span class="number">${minus(one.shown)}</span>
           </a></li>`)}</ul>`}
     ${left_out > 0 && html`<p class="quiet-text">${said("bench.left_out", { n: left_out })}</p>`}
   </section>`;
 }
 
-/** A formula of the server; its numbers that have an address are links to them. */
-function Formula({ formula, pick, label }) {
+/** A formula of the server; its numbers that have an address are links to them, whose names speak() gives in the language and count of the page. */
+function Formula({ formula, pick, label, speak, counted }) {
   const ready = (math) => {
-    for (const number of math.querySelectorAll("mn[data-address]")) {
+    const { parentElement: place } = math;
+    broken(math);
+    for (const number of place.querySelectorAll("mn[data-address]")) {
       number.setAttribute("tabindex", "0");
       number.setAttribute("role", "link");
-      number.setAttribute("aria-label", `${number.textContent}, ${number.dataset.address}`);
+      number.setAttribute("aria-label", `${number.textContent}, ${speak(number.dataset.address)}`);
     }
     breakable(math);
   };
@@ -61,19 +71,19 @@ function Formula({ formula, pick, label }) {
   };
   if (!formula) return null;
   return html`<span class="formula" role="group" aria-label=${label} onClick=${chosen} onKeyDown=${chosen}>
-    <${Markup} text=${formula.mathml} otherwise=${formula.text} ready=${ready} />
+    <${Markup} key=${`${label} ${counted}`} text=${formula.mathml} otherwise=${formula.text} ready=${ready} />
   </span>`;
 }
 
 /** How a number is computed: its equation, with numbers down to its value, and with what only has an expression written out. */
-function Chain({ at, pick, said }) {
+function Chain({ at, pick, said, ...spelt }) {
   const row = (formula, label, relation) => html`<p class="numbers">
     <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} />
-    <span class="relation">=</span> <${Formula} formula=${formula} pick=${pick} label=${said(label)} />
+    <span class="relation">=</span> <${Formula} formula=${formula} pick=${pick} ...${spelt} label=${said(label)} />
     <span class="result"> <span class="relation">${relation}</span> <b class="number">${minus(at.shown)}</b></span></p>`;
   return html`<h3>${said("bench.equation")}</h3>
     <div class="chain" id="chain">
-      <${Formula} formula=${at.equation} pick=${pick} label=${said("bench.equation")} />
+      <${Formula} formula=${at.equation} pick=${pick} ...${spelt} label=${said("bench.equation")} />
       ${at.substituted && row(at.substituted, "bench.substituted", at.relation)}
       ${at.written_out && row(at.written_out, "bench.written_out", at.written_out_relation)}
     </div>`;
@@ -101,6 +111,7 @@ export function NumberPanel({ session, state, count, said }) {
   const { data: at, error } = useView(session, run, `at/${address}`, session.at_params());
   const { data: older } = useView(session, where(before), `at/${address}`, aimed(before));
   const { data: kept } = useView(session, where(pinned?.run), `at/${address}`, aimed(pinned?.run));
+  const { data: target } = useView(session, run, of ? `at/${of}` : "", session.at_params());
   const [copied, setCopied] = useState("");
   const pick = (to) => session.select(to);
   const copy = () => navigator.clipboard?.writeText(address).then(() => setCopied(address), () => setCopied(""));
@@ -126,18 +137,19 @@ export function NumberPanel({ session, state, count, said }) {
     </p>
     <${Compared} at=${at} older=${of_older} pinned=${of_kept} said=${said} />
     ${at.about && html`<p class="about" id="about"><${Prose} text=${at.about} /></p>`}
-    ${at.equation && html`<${Chain} at=${at} pick=${pick} said=${said} />`}
+    ${at.equation && html`<${Chain} at=${at} pick=${pick} counted=${count} speak=${(to) => spoken(run, to, { count, said })} said=${said} />`}
     ${at.kind === "line" && html`<${Links} id="operands" title=${said("bench.operands")} list=${at.operands} left_out=${at.operands_left_out} pick=${pick} said=${said} none=${said("bench.no_operands")} />`}
     <${Links} id="readers" title=${said("bench.readers")} list=${at.readers} left_out=${at.readers_left_out} pick=${pick} said=${said} none=${said("bench.no_readers")} />
     <section class="slope" aria-labelledby="slope">
       <h3 id="slope">${said("bench.gradient")}</h3>
-      <label class="field tall" for="target"><span class="label">${said("bench.target")}</span>
+      <p class="quiet-text">${said(of ? "bench.target_about" : "bench.no_target")}</p>
+      ${of && html`<label class="field tall" for="target"><span class="label">${said("bench.target")}</span>
         <select id="target" value=${of} onChange=${(event) => session.aim(event.target.value)}>
           ${targets(run, of).map((one) => html`<option key=${one} value=${one} selected=${one === of}>${brief(run, one, count)}</option>`)}
-        </select></label>
-      <p><span class="label">${said("bench.gradient_is")}</span> <output class="number" id="gradient">${gradient ? full(gradient.value) : "—"}</output></p>
-      ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: brief(run, gradient.of, count), change: rounded(0.01 * value_of(gradient.value), 6) })}</p>`}
+        </select></label>`}
+      ${of && html`<p class="slope-is">${target?.address === of && (of === at.address || target.symbol.text !== at.symbol.text) ? html`<${Markup} text=${slope(target, at)} otherwise=${said("bench.gradient_is")} />` : html`<span>∂ (${brief(run, of, count)}) / ∂ (${brief(run, at.address, count)})</span>`} <span class="relation">=</span> <output class="number" id="gradient">${gradient ? full(gradient.value) : "—"}</output></p>`}
+      ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: brief(run, gradient.of, count), change: full(Number((0.01 * value_of(gradient.value)).toPrecision(2))) })}</p>`}
       ${at.kind === "line" && at.address !== of && html`<button type="button" id="make-target" onClick=${() => session.aim(at.address)}>${said("bench.make_target")}</button>`}
     </section>
-    <p class="copy"><code>${at.address}</code> <button type="button" class="quiet" id="copy-address" onClick=${copy}>${copied === address ? said("bench.copied") : said("bench.copy")}</button></p>`;
+    <p class="copy"><code>${at.address}</code> <button title=${said("bench.copy_about")} type="button" class="quiet" id="copy-address" onClick=${copy}>${copied === address ? said("bench.copied") : said("bench.copy")}</button></p>`;
 }

@@ -1,14 +1,19 @@
-import { html, useLayoutEffect, useRef } from "../vendor/standalone.module.js";
+import { html, useLayoutEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { Markup } from "../markup.js";
 import { Fault } from "../parts.js";
 import { useView } from "./hooks.js";
+import { spoken, unit_name } from "./spoken.js";
+import { axis_of } from "./state/labels.js";
 import { line_of, spot_address } from "./state/places.js";
 import { differs, history_of } from "./table.js";
 
 // The picture of the cell with the values of a step; every spot of it leads to the number behind it.
 
+const ROOM = 3; // units of a line that stand in the picture side by side
+const LEAST = 0.62; // of its size: smaller, a picture could not be read
+
 /** Puts the texts and marks of a step into the picture that is there. */
-function written(svg, { spots, texts, values, before, pinned, state, at, stage, said }) {
+function written(svg, { spots, texts, values, before, pinned, state, at, stage, count, said }) {
   const chosen = line_of(state.address);
   const here = new Map(spots.map((spot) => [spot.key, spot]));
   const from = new Set();
@@ -31,6 +36,7 @@ function written(svg, { spots, texts, values, before, pinned, state, at, stage, 
     const text = node.querySelector("text");
     text.textContent = texts[spot.key] ?? "";
     const [now, was, kept] = [values, before, pinned].map((all) => all?.get(spot.line) ?? new Map());
+    const words = address && spoken(at.run, address, { count, said });
     const changed = [...now].some(([unit, value]) => differs(value, was.get(unit)));
     const off = [...now].some(([unit, value]) => differs(value, kept.get(unit)));
     text.classList.toggle("changed", changed);
@@ -43,7 +49,7 @@ function written(svg, { spots, texts, values, before, pinned, state, at, stage, 
     });
     const title = node.querySelector("title");
     node.dataset.said ??= title?.textContent ?? spot.line;
-    if (title) title.textContent = [node.dataset.said, ...notes].join("\n");
+    if (title) title.textContent = [node.dataset.said, words, ...notes].filter(Boolean).join("\n");
     node.setAttribute("aria-label", [`${node.dataset.said}: ${texts[spot.key] ?? ""}`, ...notes].join(", "));
     if (address) node.dataset.address = address;
     node.setAttribute("tabindex", "0");
@@ -54,18 +60,28 @@ function written(svg, { spots, texts, values, before, pinned, state, at, stage, 
 /** Room for a picture: small ones are not blown up, and large ones scroll rather than become too small to read. */
 function sized(svg, width) {
   svg.style.maxWidth = `${Math.round(1.15 * width)}px`;
-  svg.style.minWidth = `min(${Math.round(0.6 * width)}px, 60rem)`;
+  svg.style.minWidth = `${Math.round(LEAST * width)}px`;
 }
+
+const widest = (stage) => Math.max(...stage.lines.filter((line) => axis_of(stage, line.name) === "h").map((line) => line.width));
 
 const same_line = (one, two) => one.replace(/\[[\d,]*\]$/, "") === (two ?? "").replace(/\[[\d,]*\]$/, "");
 
-export function Picture({ session, state, at, stage, step, values, before, pinned, pick, said, large }) {
+export function Picture({ session, state, at, stage, step, values, before, pinned, pick, said, large, count }) {
+  const [wider, setWider] = useState(false);
   const place = useRef(null);
   const { data, error } = useView(session, state.drawn, "picture", session.picture_params());
   useLayoutEffect(() => {
     const svg = place.current?.querySelector("svg");
-    if (svg && data && step) written(svg, { spots: data.spots, texts: step.texts, values, before, pinned, state, at, stage, said });
+    if (svg && data && step) written(svg, { spots: data.spots, texts: step.texts, values, before, pinned, state, at, stage, count, said });
   });
+  useLayoutEffect(() => {
+    const frame = place.current;
+    if (!frame) return undefined;
+    const watch = new ResizeObserver(() => setWider(frame.scrollWidth > frame.clientWidth + 1));
+    watch.observe(frame);
+    return () => watch.disconnect();
+  }, [data, large, Boolean(error)]);
   const chosen = (event) => {
     const spot = event.target.closest("g.tip[data-address]");
     if (!spot || (event.type === "keydown" && event.key !== "Enter" && event.key !== " ")) return;
@@ -75,5 +91,7 @@ export function Picture({ session, state, at, stage, step, values, before, pinne
   if (error) return html`<${Fault} error=${error} said=${said} />`;
   return html`<div class=${`scroll picture${large ? " large" : ""}`} ref=${place} onClick=${chosen} onKeyDown=${chosen}>
     ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} ready=${(svg) => sized(svg, data.width)} />` : html`<p class="waiting">${said("shell.loading")}</p>`}
-  </div>`;
+  </div>
+  ${wider && html`<p class="quiet-text hint" id="picture-scrolls">↔ ${said("bench.picture_scrolls")}</p>`}
+  ${stage?.lines.some((line) => line.width > ROOM && axis_of(stage, line.name) === "h") && html`<p class="quiet-text hint" id="picture-unit">${said("bench.picture_unit", { unit: unit_name(at.run, "h", widest(stage), state.unit, count, said) })}</p>`}`;
 }

@@ -1,8 +1,9 @@
 import { html, useRef, useState } from "../vendor/standalone.module.js";
-import { full, rounded, signed, value_of } from "./state/numbers.js";
-import { axis_of, labels_of } from "./state/labels.js";
+import { spoken, unit_name } from "./spoken.js";
+import { full, signed, value_of } from "./state/numbers.js";
+import { axis_of } from "./state/labels.js";
 import { spot_address } from "./state/places.js";
-import { Symbol } from "./symbols.js";
+import { minus, Symbol } from "./symbols.js";
 
 // All numbers of a step as a table, each with what it was before and how far it is from the pinned run.
 
@@ -28,9 +29,10 @@ export function history_of({ now, was, kept, said }) {
 export const differs = (now, was) => was !== undefined && now !== undefined && !Object.is(value_of(was), value_of(now));
 
 /** Rows of units of one kind that follow one another: inputs, hidden units, outputs of a readout. */
-function grouped(stage, values) {
+function grouped(stage, values, joined) {
   const groups = [];
   for (const [name, { size }] of values) {
+    if (joined.has(name)) continue;
     const axis = axis_of(stage, name);
     const last = groups.at(-1);
     const single = size === 1 && last?.width > 1 && last.axis !== "x"; // a sum or a mean of the units above it
@@ -41,37 +43,44 @@ function grouped(stage, values) {
   return groups;
 }
 
-const WORDS = { x: "bench.entry_n", h: "bench.unit_n", y: "bench.output_n" };
+/** Decimals of a number as it is printed. */
+const decimals = (text) => /\.(\d+)/.exec(text)?.[1].length ?? 4;
 
-function Cell({ address, name, unit, now, was, kept, state, digits, pick, stop, said }) {
+function Cell({ address, words, span, now, text, was, kept, state, pick, stop, said }) {
   if (now === undefined) return html`<td></td>`;
   const changed = differs(now, was);
   const texts = history_of({ now, was, kept, said });
   const delta = kept === undefined ? null : value_of(now) - value_of(kept);
   const classes = ["num", changed && `changed flash-${state.commit % 2}`, address === state.address && "chosen"].filter(Boolean).join(" ");
-  return html`<td>
-    <button type="button" class=${classes} data-address=${address} tabindex=${stop ? 0 : -1} aria-pressed=${address === state.address} title=${[`${address} = ${full(now)}`, ...texts].join("\n")}
-      aria-label=${[`${[name, unit].filter(Boolean).join(", ")}: ${rounded(now, digits)}`, ...texts].join(", ")} onClick=${() => pick(address)}>
-      ${rounded(now, digits)}</button>
-    ${delta !== null && html`<span class=${`delta${delta ? "" : " none"}`}>${delta ? signed(delta, digits) : "±0"}</span>`}
+  // what a notation makes of two products has no address: it is shown, and nothing is behind it
+  if (address === null) return html`<td colspan=${span}><span class="num plain" title=${full(now)}>${text}</span></td>`;
+  return html`<td colspan=${span} class=${span > 1 ? "single" : undefined}>
+    <button type="button" class=${classes} data-address=${address} tabindex=${stop ? 0 : -1} aria-pressed=${address === state.address} title=${[`${words} = ${full(now)}`, ...texts].join("\n")}
+      aria-label=${[`${words}: ${text}`, ...texts].join(", ")} onClick=${() => pick(address)}>
+      ${text}</button>
+    ${delta !== null && html`<span class=${`delta${delta ? "" : " none"}`}>${delta ? signed(delta, decimals(text)) : "±0"}</span>`}
   </td>`;
 }
 
-export function StepTable({ state, at, stage, values, before, pinned, digits, count, pick, said }) {
+/** stage: the lines as they are addressed; named: as the notation calls them. */
+export function StepTable({ state, at, stage, named, step, values, before, pinned, count, pick, said }) {
   const { run, t, b } = at;
+  const rounded = new Map(step?.lines.map((line) => [line.name, new Map(line.units.map((unit, k) => [unit, step.shown[line.name]?.[k]]))]));
+  const text = (name, unit) => minus((rounded.has(name) ? rounded.get(name).get(unit) : step?.shown[name]?.[unit]) ?? full(values.get(name).get(unit)));
   // of a large cell the step has one unit of each line; the states, which it has in full, are shown at that unit too
-  const shown = run.live ? [...values.values()] : stage.lines.map((line) => values.get(line.name) ?? new Map());
+  const shown = run.live ? stage.lines.concat(Object.keys({ ...stage.inputs, ...stage.states }).map((name) => ({ name }))).map((line) => values.get(line.name) ?? new Map()) : stage.lines.map((line) => values.get(line.name) ?? new Map());
   const units = [...new Set(shown.flatMap((line) => [...line.keys()]))].sort((one, two) => one - two);
-  const symbols = new Map(stage.lines.map((line) => [line.name, line]));
+  const symbols = new Map(named.lines.map((line) => [line.name, line]));
   const widest = units.slice(0, 64);
-  const groups = grouped(stage, values).map(({ axis, names, width }) => {
-    const labels = labels_of(run, axis, run.live ? width : run.names?.[axis]?.length);
-    return { axis, names, labels: widest.map((unit) => labels?.[unit] ?? said(WORDS[axis], { n: unit + count })), width };
-  });
+  // vectors that a notation alone sets one after the other stand above by themselves
+  const joined = new Set(named.lines.filter((line) => line.op === "concat" && !stage.lines.some((one) => one.name === line.name)).map((line) => line.name));
+  const groups = grouped(named, values, joined).map((group) => ({
+    ...group, labels: widest.map((unit) => unit_name(run, group.axis, run.live ? group.width : run.names?.[group.axis]?.length, unit, count, said)),
+  }));
   // Tab stops at one row; up and down go through the rows, left and right through the steps as everywhere
   const table = useRef(null);
   const [row, setRow] = useState("");
-  const names = [...values.keys()];
+  const names = groups.flatMap((group) => group.names);
   const current = values.has(row) ? row : names[0];
   const keyed = (event) => {
     const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
@@ -84,7 +93,7 @@ export function StepTable({ state, at, stage, values, before, pinned, digits, co
     const cells = [...table.current.querySelectorAll("tr[data-line]")][names.indexOf(next)].querySelectorAll("td");
     (cells[column]?.querySelector("button") ?? cells[0]?.querySelector("button"))?.focus();
   };
-  return html`<div class="scroll step-table" role="region" aria-label=${said("bench.table")}>
+  return html`<div class=${`scroll step-table${pinned ? " deltas" : ""}`} role="region" aria-label=${said("bench.table")}>
     <table id="step-table" ref=${table} onKeyDown=${keyed} onFocusIn=${(event) => setRow(event.target.closest("tr")?.dataset.line ?? "")}>
       <caption class="unseen">${said("bench.table")}</caption>
       ${groups.map(({ axis, names: lines, labels, width }, k) => html`<tbody key=${`${axis} ${k}`}>
@@ -93,8 +102,12 @@ export function StepTable({ state, at, stage, values, before, pinned, digits, co
           const [line, about] = [values.get(name), symbols.get(name)];
           return html`<tr key=${name} class=${about ? (about.assigned ? "assigned" : "part") : "given"} data-line=${name}>
             <th scope="row"><${Symbol} text=${about?.symbol ?? given_symbol(name)} /></th>
-            ${widest.map((unit, column) => html`<${Cell} key=${unit} address=${line.has(unit) ? spot_address(run, stage, name, t, b, unit) : null} name=${name} unit=${line.size === 1 && width > 1 ? "" : labels[column]} now=${line.get(unit)}
-              was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} state=${state} digits=${digits} pick=${pick} stop=${name === current} said=${said} />`)}
+            ${(line.size === 1 && width > 1 ? [0] : widest).map((unit) => {
+              const address = line.has(unit) ? spot_address(run, stage, name, t, b, unit) : null;
+              // a number by itself stands below no unit
+              return html`<${Cell} key=${unit} address=${address} words=${address && spoken(run, address, { count, said })} span=${line.size === 1 && width > 1 ? widest.length : 1} now=${line.get(unit)} text=${line.has(unit) && text(name, unit)}
+                was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} state=${state} pick=${pick} stop=${name === current} said=${said} />`;
+            })}
           </tr>`;
         })}</tbody>`)}
     </table>

@@ -3,6 +3,7 @@ import { Fault } from "../parts.js";
 import { arithmeticName, cellName } from "../words.js";
 import { asSources } from "./bench_runs.js";
 import { InputChooser, inputName } from "./input.js";
+import { full } from "./figures.js";
 import { useLoaded } from "./loaded.js";
 import { Picker } from "./picker.js";
 import { NeedsInput, runOf } from "./sources.js";
@@ -41,6 +42,20 @@ function Facts({ run, said }) {
   return html`<p class="quiet-text about-run">${facts.join(" · ")}</p>`;
 }
 
+const NAMED = 3; // edits that are written out
+
+/** How a run of the bench was changed: `with W_xf[1,1] = −1`. */
+function Edited({ run, said }) {
+  if (!run.edits?.length) return null;
+  const single = run.stages.length === 1;
+  const texts = run.edits.slice(0, NAMED).map(({ address, value }) => {
+    const name = (single ? address.split("/").at(-1) : address).replace(/\[([\d,]+)\]$/, (_, at) => `[${at.split(",").map((k) => Number(k) + run.count_from)}]`);
+    return Array.isArray(value) ? name : `${name} = ${full(value)}`;
+  });
+  if (run.edits.length > NAMED) texts.push(said("compare.edited_more", { n: run.edits.length - NAMED }));
+  return html`<p class="about-edits">${said("compare.edited", { edits: texts.join(", ") })}</p>`;
+}
+
 /**
  * @param {{side: string, other: string, source: string, x: string, found: object, offer: boolean, both: boolean, link: any,
  *   choose: (source: string, x: string) => void}} props
@@ -55,7 +70,7 @@ export function Side({ side, other, source, x, found, offer, both, link, choose,
     </div>
     <${Picker} id=${`source-${side}`} label=${said("compare.pick", { side })} title=${title} bench=${asSources(said)} kinds=${["problem", "trace", "model"]}
       choose=${(to) => choose(to, "")} said=${said} />
-    ${run && html`<${Facts} run=${run} said=${said} />`}
+    ${run && html`<${Facts} run=${run} said=${said} /><${Edited} run=${run} said=${said} />`}
     ${!run && !needs && !error && html`<p class="quiet-text about-run">${loading ? said("shell.loading") : said("compare.pick_about")}</p>`}
     ${run && x && html`<p class="row-of">${inputName(x, other, said)} <button type="button" class="quiet" onClick=${() => choose(source, "")}>${said("compare.x.change")}</button></p>`}
     ${needs && html`<${InputChooser} side=${side} other=${other} title=${needs.title || needs.label} offer=${offer} both=${both} use=${(to) => choose(source, to)} said=${said} />`}

@@ -52,7 +52,11 @@ async function input(x, other, item) {
 }
 
 async function make(kind, name, x, other) {
-  if (kind === "run") return get(`/runs/${encodeURIComponent(name)}`);
+  if (kind === "run") {
+    const at = `/runs/${encodeURIComponent(name)}`;
+    const [run, { edits = [] }] = await Promise.all([get(at), get(`${at}/spec`)]);
+    return { ...run, edits };
+  }
   if (kind === "example") return post("/runs", { example: name });
   const item = await get(`/library/${encodeURIComponent(name)}`);
   const whole = item.kind !== "model" && item.sizes.T !== undefined;

@@ -1,6 +1,7 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
 import { parsed, rowsOf } from "../../reading.js";
 import { brief, drag_rate, full, tidy } from "../state/numbers.js";
+import { spoken } from "../spoken.js";
 import { Symbol } from "../symbols.js";
 import { Entry } from "./entry.js";
 
@@ -17,7 +18,7 @@ const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
  *   longer: takes a block with more rows than there are; chosen: the address that is looked at, rejected: what the server refused,
  *   marks: addresses that the last edit changed, each only where it is of this grid
  */
-export function Grid({ id, symbol, name, rows, columns, longer, chosen, rejected: refused, marks, session, said }) {
+export function Grid({ id, symbol, name, rows, columns, layout, count, longer, chosen, rejected: refused, marks, session, said }) {
   const [at, setAt] = useState([0, 0]);
   const [typed, setTyped] = useState(null); // the text of the cell that is edited
   const [fault, setFault] = useState(null);
@@ -154,7 +155,7 @@ export function Grid({ id, symbol, name, rows, columns, longer, chosen, rejected
           const wrong = rejected?.address === one.address;
           const text = wrong && rejected.value !== null && typeof rejected.value !== "object" ? String(rejected.value) : full(one.value);
           return html`<td key=${c} role="gridcell" tabindex=${current && typed === null ? 0 : -1} data-place=${`${r},${c}`} data-address=${one.address}
-            class=${`number${one.address === chosen ? " chosen" : ""}${changed.has(one.address) ? " edited" : ""}`} aria-description=${changed.has(one.address) ? said("bench.edited") : undefined} aria-selected=${one.address === chosen} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${one.address}: ${text}`}
+            class=${`number${one.address === chosen ? " chosen" : ""}${changed.has(one.address) ? " edited" : ""}`} aria-description=${changed.has(one.address) ? said("bench.edited") : undefined} aria-selected=${one.address === chosen} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${spoken(layout, one.address, { count, said })}: ${text}`}
             title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onClick=${() => clicked(r, c)} onDblClick=${() => opened(r, c)}>
             ${current && typed !== null
               ? html`<${Entry} text=${typed} whole=${!begun.current} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`

@@ -39,7 +39,7 @@ function laid(premise, { run, b, t }, count) {
 
 const KeptGrid = kept(function Laid({ premise, layout, b, t, count, ...rest }) {
   const { rows, columns } = laid(premise, { run: layout, b, t }, count);
-  return html`<${Grid} id=${`grid-${premise.address}`} symbol=${premise.symbol} name=${rest.said(`bench.grid.${premise.kind}`, { name: premise.name })} rows=${rows} columns=${columns} ...${rest} />`;
+  return html`<${Grid} id=${`grid-${premise.address}`} symbol=${premise.symbol} name=${rest.said(`bench.grid.${premise.kind}`, { name: premise.name })} rows=${rows} columns=${columns} layout=${layout} count=${count} ...${rest} />`;
 });
 
 /** A grid is told of what concerns it alone, so that it is drawn again when that changes. */

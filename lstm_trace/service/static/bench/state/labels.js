@@ -2,6 +2,7 @@
 
 /** What the units of a line, state or input of a stage are: entries of the input (x), hidden units (h) or outputs (y). */
 export function axis_of(stage, name) {
+  if (stage.axes?.[name]) return stage.axes[name];
   if (stage.inputs[name] === "x") return "x";
   return stage.lines.find((line) => line.name === (stage.states[name] ?? name))?.axis ?? "h";
 }

@@ -15,14 +15,13 @@ export function full(given) {
   return dressed(Object.is(number, -0) ? "-0" : String(number));
 }
 
-/** The number in full where it is short, else its first digits and dots: for grids, in which columns stand close. */
+/** The number in full where it is short, else its first four digits: for grids, in which columns stand close. */
 export function brief(given) {
   const text = full(given);
   const number = value_of(given);
   if (text.length <= 7 || !Number.isFinite(number)) return text;
   const size = Math.abs(number);
-  const digits = size >= 1e5 || size < 1e-3 ? number.toExponential(1).replace("e", "…e") : `${number.toPrecision(4).replace(/\.$/, "")}…`;
-  return dressed(digits);
+  return dressed(size >= 1e5 || size < 1e-3 ? number.toExponential(1) : number.toPrecision(4).replace(/\.$/, ""));
 }
 
 /** Rounded to so many decimals; what they would round to zero keeps two digits of its own. */

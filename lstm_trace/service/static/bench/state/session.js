@@ -12,6 +12,9 @@ const FIRST = "example:three-steps";
 const array_of = (address) => cell_of(address)?.array ?? "";
 const same = (a, b) => edits_text(a.edits) === edits_text(b.edits) && (a.equations ?? null) === (b.equations ?? null);
 
+/** Whether a line has more units than the picture has room for: then it shows the one that is chosen. */
+const wide = (run) => run?.stages.some((stage) => stage.lines.some((line) => line.width > 3)) ?? false;
+
 const START = {
   source: "", entries: [{ edits: [], equations: null }], index: 0, run: null, before: null, drawn: null, premises: [], unit_row: 0, pinned: null,
   busy: false, fault: null, rejected: null, commit: 0, t: 0, b: 0, scope: "", unit: 0, address: "", of: "", visited: [], visit: -1,
@@ -84,7 +87,9 @@ export class Session extends EventTarget {
 
   /** What is looked at, as an address of the page says it; what the run does not have is left to its beginning. */
   #looked(run, params) {
-    const address = params.at ? still(run, params.at) : first_address(run);
+    // an empty page shows its example where the gates have something to keep and to forget, which is at its end
+    const end = params.source || params.t ? undefined : run.first + run.steps - 1;
+    const address = params.at ? still(run, params.at) : first_address(run, { t: end });
     const given = step_of(address);
     const at = { t: Number(params.t ?? given?.t ?? run.first), b: Number(params.row ?? given?.b ?? 0), scope: params.scope };
     return { address, of: params.of && has(run, params.of) ? params.of : run.target, ...place_of(run, address, { ...this.state, ...at }) };
@@ -125,7 +130,7 @@ export class Session extends EventTarget {
 
   step_params(state = this.state) {
     const [layer, direction] = state.scope.split("/");
-    return { layer, direction, t: state.t, batch: state.b, unit: state.run?.live === false ? state.unit : undefined, ...this.#asked() };
+    return { layer, direction, t: state.t, batch: state.b, unit: wide(state.run) ? state.unit : undefined, ...this.#asked() };
   }
 
   at_params(state = this.state) {

@@ -1,0 +1,50 @@
+import { axes_of, axis_of, labels_of } from "./state/labels.js";
+import { cell_of, line_of } from "./state/places.js";
+
+// Numbers in words, for tooltips and for readers: `W_xi, unit 2, input 1`. Their addresses are for programs.
+
+const WORDS = { x: "bench.entry_n", h: "bench.unit_n", y: "bench.output_n" };
+
+/** What one of `width` inputs, units or outputs is called: by the problem's label, or by its number. */
+export const unit_name = (run, axis, width, unit, count, said) => labels_of(run, axis, width)?.[unit] ?? said(WORDS[axis], { n: unit + count });
+
+const product = (name) => name.replaceAll(" @ ", " ");
+
+/** Where there are several steps, sequences or layers, which one. */
+function place(run, { t, b, scope }, count, said) {
+  const found = [];
+  if (scope && run.stages.length > 1) found.push(scope.replace("/", ", "));
+  if (t !== undefined && run.steps > 1) found.push(`t = ${t + count}`);
+  if (b !== undefined && run.batch > 1) found.push(`${said("bench.row")} ${b + count}`);
+  return found;
+}
+
+function words_of_line(run, line, count, said) {
+  const stage = run.stages.find((one) => one.scope === line.scope);
+  const found = stage?.lines.find((one) => one.name === line.name);
+  const width = found?.width ?? 1;
+  const unit = stage && width > 1 ? [unit_name(run, axis_of(stage, line.name), width, line.unit, count, said)] : [];
+  return [product(line.name), ...unit, ...place(run, line, count, said)];
+}
+
+/** A number of a run in words. @param {{count: number, said: Function}} how */
+export function spoken(run, address, { count, said }) {
+  const line = line_of(address);
+  const cell = cell_of(address);
+  const premise = run.premises.find((one) => one.address === cell?.array);
+  if (!premise) return line ? words_of_line(run, line, count, said).join(", ") : address;
+  const { indices } = cell;
+  const stage = run.stages.find((one) => one.scope === premise.scope) ?? run.stages[0];
+  if (premise.kind === "input") {
+    const [t, b, unit] = indices;
+    return [premise.name, unit_name(run, "x", premise.shape.at(-1), unit, count, said), ...place(run, { t, b }, count, said)].join(", ");
+  }
+  if (premise.kind === "parameter") {
+    const axes = axes_of(stage, premise);
+    const units = indices.map((unit, k) => unit_name(run, axes[k], premise.shape[k], unit, count, said));
+    return [premise.name, ...units, ...place(run, { scope: premise.scope }, count, said)].join(", ");
+  }
+  if (line) return words_of_line(run, line, count, said).join(", ");
+  const axis = axis_of(stage, premise.name);
+  return [premise.name, unit_name(run, axis, premise.shape.at(-1), indices.at(-1), count, said), ...place(run, { scope: premise.scope }, count, said)].join(", ");
+}

@@ -1,0 +1,122 @@
+"""What stands on the page: the same number alike everywhere, rows by what they index, symbols of the notation."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .bench_page import cell, settled, typed
+from .conftest import Opening
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+STEPS = "#bench?source=example:three-steps"
+
+
+def table(page: Page, line: str) -> list[str]:
+    """What stands in the row of a line."""
+    texts = page.locator(f'#step-table tr[data-line="{line}"] .num').all_inner_texts()
+    return [text.strip() for text in texts]
+
+
+def drawn(page: Page, spot: str) -> str:
+    return page.locator(f'g.tip[data-spot="{spot}"] text').inner_html()
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"), [("", "0.4425"), ("&arithmetic=by-hand-3", "0.443"), ("&digits=2", "0.44")]
+)
+def test_a_number_is_alike_in_table_picture_and_panel(opened: Opening, more: str, expected: str) -> None:
+    page = opened(f"{STEPS}&at=0/forward/2/0/f_t * c_prev[0]{more}")
+    page.locator("#chain").wait_for()
+    assert table(page, "f_t * c_prev")[0] == expected
+    assert drawn(page, "f_t * c_prev").split(", ")[0] == expected
+    assert page.locator("#chain .result .number").inner_text() == expected
+
+
+def test_rows_stand_below_what_they_index(opened: Opening) -> None:
+    page = opened("#bench?source=example:cross-entropy")
+    page.locator("#step-table tr[data-line]").first.wait_for()
+    heads = page.locator("#step-table tr.heads").all_inner_texts()
+    assert [head.split("\t")[1:3] for head in heads] == [["a", "b"], ["a", "b"], ["unit 0", "unit 1"], ["a", "b"]]
+    loss = page.locator('#step-table tr[data-line="L"] td')
+    assert loss.count() == 1  # below no output
+    assert loss.get_attribute("colspan") == "3"
+    page.locator('#step-table tr[data-line="L"] .num').click()
+    page.locator('.value[data-address$="/L[0]"]').wait_for()
+    assert "unit" not in page.locator("#number-title >> xpath=../..").locator(".facts").inner_text()
+
+
+def test_every_symbol_is_of_the_notation(opened: Opening) -> None:
+    page = opened(f"{STEPS}&notation=pytorch")
+    page.locator('#step-table tr[data-line="c_tilde"] th').get_by_text("gt").wait_for()
+    text = page.locator("#bench").inner_text()
+    assert "c̃" not in page.locator("#step-table").inner_text()
+    assert "Wxi" not in text
+    assert page.locator("[id='grid-0/forward/W_xf'] .symbol").inner_text() == "Wif"
+
+
+def test_joined_products_stand_before_their_gate(opened: Opening) -> None:
+    page = opened(f"{STEPS}&notation=joined")
+    row = page.locator('#step-table tr[data-line="W_i @ concat(h_prev, x_t)"]')
+    row.wait_for()
+    assert row.get_attribute("class") == "part"
+    names = page.locator("#step-table tr[data-line]").evaluate_all("all => all.map(one => one.dataset.line)")
+    assert names[names.index("W_i @ concat(h_prev, x_t)") + 1] == "z_i"
+    assert "concat(h_prev, x_t)" not in names
+    assert row.locator("button").count() == 0
+
+
+def test_labels_are_words(opened: Opening) -> None:
+    page = opened(STEPS)
+    cell(page, "0/forward/W_xf[1,0]").wait_for()
+    assert cell(page, "0/forward/W_xf[1,0]").get_attribute("aria-label") == "W_xf, wet, sun: 0"
+    title = page.locator('.num[data-address="0/forward/0/0/W_xi @ x_t[1]"]').get_attribute("title") or ""
+    assert title.startswith("W_xi x_t, wet, t = 1 = −2")
+
+
+def test_the_first_page_is_open_where_there_is_something_to_forget(opened: Opening) -> None:
+    page = opened()
+    page.locator("#chain").wait_for()
+    assert page.locator("#step-shown").inner_text() == "t = 3"
+    assert page.evaluate("location.hash") == ""
+    page = opened(STEPS)
+    page.locator("#chain").wait_for()
+    assert page.locator("#step-shown").inner_text() == "t = 1"
+
+
+def test_a_link_to_no_part_says_so(opened: Opening) -> None:
+    page = opened("#nix")
+    page.locator("#no-such-tab").get_by_text("“nix”").wait_for()
+    page.locator("#no-such-tab button").click()
+    page.locator("#no-such-tab").wait_for(state="detached")
+
+
+def test_gradients_of_a_part_have_a_target(opened: Opening) -> None:
+    page = opened("#bench?source=example:q19&at=0/forward/W_xi[0,2]")
+    page.locator("#gradient").wait_for()
+    assert page.locator("#target option").count() >= 1
+    page.locator(".slope-is math").wait_for()
+    assert re.fullmatch(r"−?0\.\d+", page.locator("#gradient").inner_text())
+
+
+@pytest.mark.parametrize("example", ["cross-entropy", "squared-error", "rnn-softmax"])
+def test_formulas_stay_within_the_panel(opened: Opening, example: str) -> None:
+    page = opened(f"#bench?source=example:{example}")
+    page.locator("#chain").wait_for()
+    wide = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.textContent)"
+    assert page.locator("#chain .formula").evaluate_all(wide) == []
+    assert page.locator(".links .markup").evaluate_all(wide) == []
+
+
+def test_a_side_says_how_it_was_edited(opened: Opening) -> None:
+    page = opened(STEPS)
+    page.click("#pin")
+    typed(page, "0/forward/W_xf[0,0]", "-1")
+    settled(page)
+    page.click("#compare-a")
+    page.locator(".about-edits").wait_for()
+    assert page.locator(".about-edits").all_inner_texts() == ["with W_xf[1,1] = −1"]
