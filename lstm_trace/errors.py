@@ -88,16 +88,18 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """The end of a message on an unknown name: '; did you mean …?' for the closest of `known`.
 
     otherwise: what to say, before all of `known`, when nothing is close ('there are'); nothing if empty. Of lines those
-    with a name of their own are reported, not every `W_xi @ x_t`.
+    with a name of their own are reported, not every `W_xi @ x_t` and `tanh(c_t)`.
 
     >>> nearest("it", ["i_t", "f_t"]), nearest("loss", ["i_t", "f_t"], "there are")
     ("; did you mean 'i_t'?", '; there are i_t, f_t')
+    >>> nearest("none", ["q22", "three-steps", "f_t * c_prev"], "there are")
+    '; there are q22, three-steps'
     """
     names = list(dict.fromkeys(known))
     close = closest(str(name), names)
     if close is not None:
         return f"; did you mean {close!r}?"
-    told = [name for name in names if name.isidentifier()] or names
+    told = [name for name in names if not set(name) & set(" ()")] or names
     return f"; {otherwise} {', '.join(told)}" if otherwise and told else ""
 
 

@@ -41,6 +41,25 @@ def message(text: str) -> str:
     return text if len(text) <= MOST else f"{text[: MOST - 600]} … {text[-500:]}"
 
 
+def acts(text: str) -> bool:
+    """Whether a text has characters that act instead of being seen."""
+    return not text.isprintable() and _ACTING.search(text) is not None
+
+
+def yaml_escaped(text: str) -> str:
+    r"""YAML whose characters that act, all of them within double quotes, stand as escapes.
+
+    >>> print(yaml_escaped('title: "ü\u202e\U0001fffe"'))
+    title: "ü\u202E\U0001FFFE"
+    """
+
+    def escape(found: re.Match[str]) -> str:
+        number = ord(found[0])
+        return f"\\u{number:04X}" if number < 1 << 16 else f"\\U{number:08X}"
+
+    return _ACTING.sub(escape, text)
+
+
 def json_text(data: Any, **style: Any) -> str:
     r"""JSON in which characters that act stand as escapes, so that the text can be printed and means the same.
 

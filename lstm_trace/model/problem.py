@@ -14,6 +14,7 @@ from ..base.files import read_bytes, read_data
 from ..cell.arithmetic import named
 from ..cell.network import scope_and_name
 from ..errors import FileError, OptionError, within
+from ..printable import acts, yaml_escaped
 from ..trace.address import STATE
 from ..trace.files.schema import TRACED, Problem, validate
 from ..trace.files.tensor_header import holds_trace, is_tensors
@@ -62,17 +63,22 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
 
 
 def problem_text(data: Mapping[str, Any]) -> str:
-    """A problem as YAML, as a person would write it: texts of several lines as blocks, a row of numbers to a line."""
-    return str(
-        yaml.dump(_plain(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    """A problem as YAML, as a person would write it: texts of several lines as blocks, a row of numbers to a line.
+
+    Characters that act instead of being seen (controls, overrides of the writing direction) stand as escapes.
+    """
+    text = yaml.dump(
+        _plain(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
     )
+    return yaml_escaped(str(text))
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines, equations and notes, as blocks."""
+    """Writes texts of several lines, equations and notes, as blocks, and what would act in double quotes."""
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+        style = '"' if acts(data) else "|" if "\n" in data else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 
 _Dumper.add_representer(str, _Dumper.represent_str)

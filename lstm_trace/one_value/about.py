@@ -112,10 +112,19 @@ def _line(writing: Writing, stage: Stage, line: Line) -> tuple[str, dict[str, st
         return "about.readout", {}
     if line.name == cell.output:
         return "about.output", {}
+    if line.name not in cell.readers and not _handed_on(writing, stage, line.name):
+        values = writing.trace.lines.get(stage.scope, {}).get(line.name)
+        return ("about.result.1" if values is not None and values.shape[-1] == 1 else "about.result"), {}
     target = _target(writing, stage, line)
     if line.op == "add" and any(name in cell.by_name and cell.by_name[name].product for name in line.reads):
         return "about.sum", {"line": target}
     return "about.line", {"line": target}
+
+
+def _handed_on(writing: Writing, stage: Stage, name: str) -> bool:
+    """Whether another stage reads a line of this one."""
+    source = f"{stage.scope}/{name}"
+    return any(source in other.sources.values() for other in writing.trace.stages if not other.is_adjoint)
 
 
 def _gates_of(writing: Writing, stage: Stage) -> Iterator[str]:

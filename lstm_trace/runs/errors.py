@@ -13,6 +13,10 @@ class DroppedRunError(LstmTraceError):
     """There was a run of that id, and not enough is known to make it again."""
 
 
+class RunFolderError(LstmTraceError):
+    """The folder of the runs cannot be written or read: the disk is full, say. Nobody asked for anything wrong."""
+
+
 class NotJsonError(LstmTraceError):
     """A request that is no JSON, not UTF-8, or has a key twice."""
 

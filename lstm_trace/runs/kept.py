@@ -1,8 +1,10 @@
 """Kept runs: files named by what the run follows from, written whole, the least recently used dropped first.
 
-A run is `ID.safetensors`, its trace, and `ID.json`, four lines: the source, the edits, what it was made of, the reply.
-The second file is written last, and a run is there when both are. Of a run that is dropped the second one stays for a
-while, from which it can be made again, and then `ID.gone` for another while. Several servers may share the folder.
+A run is `ID.safetensors`, its trace, and `ID.json`, five lines: the source, the edits, what it was made of and the seal
+of its trace, the reply, and a digest of all that. The second file is written last, and a run is there when both are. Of
+a run that is dropped the second one stays for a while, from which it can be made again, and then `ID.gone` for another
+while. What was damaged, or is another run's, is taken away where it is found, as if it had been dropped. Several
+servers may share the folder.
 """
 
 from __future__ import annotations
@@ -12,16 +14,17 @@ import json
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import __version__
 from ..base.files import written
+from ..errors import FileError
 from ..trace.files import trace_file
 from ..trace.trace import Trace
-from .errors import DroppedRunError
+from .errors import DroppedRunError, RunFolderError
 
 #: Traces that a worker holds open, and bytes of one that it made itself; larger ones are mapped again from the file.
 OPEN, HELD = 32, 4 << 20
@@ -30,7 +33,11 @@ REMEMBERED, RECIPE = 4, 1 << 20
 TRACE = ".safetensors"
 #: Seconds after which what a killed writer has left is removed.
 LEFT = 600.0
-_open: OrderedDict[str, Trace] = OrderedDict()
+#: Parts of a trace file that its seal is made of, and bytes of each: up to 4 MiB that is the whole file, and never more
+#: than some milliseconds.
+PARTS, PART = 64, 64 << 10
+#: Traces by their path, each with what tells its file from another one.
+_open: OrderedDict[str, tuple[Trace, tuple[int, int] | None]] = OrderedDict()
 
 
 class Bounds(NamedTuple):
@@ -66,11 +73,12 @@ class Recipe(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What stands beside the trace of a run."""
+    """What stands beside the trace of a run. seal: of the trace file, once it is written."""
 
     recipe: Recipe
     parent: str | None
     reply: bytes
+    seal: str = ""
 
     def answer(self, parent: str | None, changed: list[Any] | None = None) -> bytes:
         """The reply to who asks for the run. parent, changed: of an edit that leads to it."""
@@ -79,47 +87,117 @@ class Record(NamedTuple):
 
 
 def is_there(path: Path) -> bool:
-    """Whether the run whose trace is at `path` is kept; it then counts as used."""
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        return False
+    """Whether the run whose trace is at `path` is kept; it then counts as used. Raises RunFolderError."""
+    with _told("the run cannot be used", path):
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            return False
     return path.with_suffix(".json").exists()
 
 
 def record(path: str | Path) -> Record:
-    """What stands beside the trace at `path`. Raises DroppedRunError."""
-    try:
-        source, edits, made, reply = Path(path).with_suffix(".json").read_bytes().split(b"\n")
-    except FileNotFoundError:
-        raise gone(Path(path).stem) from None
-    said = json.loads(made)
-    return Record(Recipe(source, json.loads(edits), said["item"]), said["parent"], reply)
+    """What stands beside the trace at `path`. Raises DroppedRunError, also for what is damaged, and RunFolderError."""
+    text = Path(path).with_suffix(".json")
+    with _told("the run cannot be read", path), suppress(FileNotFoundError, IsADirectoryError):
+        *rows, digest = text.read_bytes().split(b"\n")
+        if digest == _digest(text.stem, rows):
+            source, edits, made, reply = rows
+            said = json.loads(made)
+            return Record(Recipe(source, json.loads(edits), said["item"]), said["parent"], reply, said["seal"])
+    if text.exists():
+        _forget(text)
+    raise gone(text.stem)
+
+
+def save(path: Path, trace: Trace) -> None:
+    """Write the trace of a run. Raises RunFolderError."""
+    with _told("the run cannot be kept", path):
+        if path.is_dir():
+            _remove(path)
+        trace_file.save(trace, path)
 
 
 def keep(path: Path, trace: Trace, found: Record) -> None:
-    """Write what stands beside a trace that was saved at `path`, and hold the trace if it is small."""
-    made = json.dumps({"item": found.recipe.item, "parent": found.parent}).encode()
-    rows = found.recipe.source, json.dumps(dict(found.recipe.edits)).encode(), made, found.reply
-    with written(path.with_suffix(".json"), "wb") as file:
-        file.write(b"\n".join(rows))
-    path.with_suffix(".gone").unlink(missing_ok=True)
-    if path.stat().st_size <= HELD:
-        _hold(str(path), trace)
+    """Write what stands beside a trace that was saved at `path`, and hold the trace if it is small.
+
+    Raises RunFolderError.
+    """
+    with _told("the run cannot be kept", path):
+        made = json.dumps({"item": found.recipe.item, "parent": found.parent, "seal": _seal(path)}).encode()
+        rows = [found.recipe.source, json.dumps(dict(found.recipe.edits)).encode(), made, found.reply]
+        with written(path.with_suffix(".json"), "wb") as file:
+            file.write(b"\n".join([*rows, _digest(path.stem, rows)]))
+        path.with_suffix(".gone").unlink(missing_ok=True)
+        if path.stat().st_size <= HELD:
+            _hold(str(path), trace)
 
 
 def opened(path: str) -> Trace:
-    """The trace of a run; run files never change, so one that was opened stays as it is. Raises DroppedRunError."""
-    if path in _open:
-        _open.move_to_end(path)
-        return _open[path]
-    if not os.path.exists(path):
-        raise gone(Path(path).stem)
-    return _hold(path, trace_file.load(path))
+    """The trace of a run; one that was opened stays as it is while its file does, or when that is dropped.
+
+    Raises DroppedRunError, also for a file that is damaged or another run's, and RunFolderError.
+    """
+    with _told("the run cannot be read", path):
+        there = _identity(path)
+        if path in _open and there in (None, _open[path][1]):
+            _open.move_to_end(path)
+            return _open[path][0]
+        _open.pop(path, None)
+        if there is not None:
+            with suppress(FileNotFoundError, IsADirectoryError):
+                if _seal(path) == record(path).seal:
+                    return _hold(path, trace_file.load(path))
+            _remove(Path(path))
+    raise gone(Path(path).stem)
+
+
+def checked(path: str) -> str:
+    """The path of a run, once its trace is known to be whole. Raises as `opened` does."""
+    opened(path)
+    return path
+
+
+@contextmanager
+def _told(what: str, path: str | Path) -> Iterator[None]:
+    """Raise a RunFolderError for what the file system says of the run at `path`; a client hears no path of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(f"{what}: {(error.strerror or type(error).__name__).lower()}") from None
+    except FileError as error:
+        if isinstance(cause := error.__context__, OSError):
+            raise RunFolderError(f"{what}: {(cause.strerror or type(cause).__name__).lower()}") from None
+        raise FileError(*(problem.replace(str(path), "the run") for problem in error.problems)) from None
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a file from another one under its name, and from itself when it is cut; None where there is none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size
+
+
+def _seal(path: str | Path) -> str:
+    """A digest of a file's size and of parts of it, from its beginning on. Raises OSError."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        found = hashlib.sha256(b"%d" % size)
+        for at in range(0, size, max(PART, size // PARTS)):
+            file.seek(at)
+            found.update(file.read(PART))
+    return found.hexdigest()
+
+
+def _digest(run: str, rows: list[bytes]) -> bytes:
+    """A digest of what is known of a run, its id among it."""
+    return hashlib.sha256(b"\n".join([run.encode(), *rows])).hexdigest().encode()
 
 
 def _hold(path: str, trace: Trace) -> Trace:
-    _open[path] = trace
+    _open[path] = trace, _identity(path)
     if len(_open) > OPEN:
         _open.popitem(last=False)
     return trace
@@ -146,8 +224,8 @@ def drop(folder: Path, bounds: Bounds) -> None:
         if at and (at >= bounds.runs or size > bounds.bytes):
             if known > RECIPE:
                 _forget(text)
-            text.with_suffix(TRACE).unlink(missing_ok=True)
-    for suffix, remove in ((".json", _forget), (".gone", lambda path: path.unlink(missing_ok=True))):
+            _remove(text.with_suffix(TRACE))
+    for suffix, remove in ((".json", _forget), (".gone", _remove)):
         those = [folder / name for name in names if name.endswith(suffix)]
         if len(those) > REMEMBERED * bounds.runs:  # some at once: this looks at all of them
             old = sorted(those, key=lambda path: path.stat().st_mtime if path.exists() else 0.0)[: len(those) // 4]
@@ -159,4 +237,13 @@ def drop(folder: Path, bounds: Bounds) -> None:
 def _forget(text: Path) -> None:
     """Remove what is known of a run, so that it cannot be made again."""
     text.with_suffix(".gone").touch()
-    text.unlink(missing_ok=True)
+    _remove(text)
+
+
+def _remove(path: Path) -> None:
+    """Take away a file of ours, or what is in its place: a folder, which is not ours to empty, gets another name."""
+    with suppress(FileNotFoundError):
+        if path.is_dir():
+            path.rename(path.with_name(f"{path.name}.{time.time_ns()}.damaged"))
+        else:
+            path.unlink()

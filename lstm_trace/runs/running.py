@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,8 +33,9 @@ from ..verification.gaps import changes
 from ..workers.telling import tell
 from .asked import SOURCES, Edits, Spec, read
 from .describing import described
+from .errors import DroppedRunError
 from .inspecting import alone
-from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record
+from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record, save
 
 #: Fields that say how a source is run; another one makes its run anew.
 CHANGES = ("equations", "arithmetic")
@@ -107,7 +109,7 @@ def remake(_: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Mad
     if item is not None and item.sha256 != found.recipe.item:
         raise gone(Path(path).stem)
     trace = _edited(_ran(spec, bounds, item), found.recipe.edits, spec.equations, bounds)
-    trace_file.save(trace, path)
+    save(Path(path), trace)
     keep(Path(path), trace, found)
     drop(Path(path).parent, bounds)
     return Made(Path(path).stem)
@@ -136,18 +138,23 @@ def _source(spec: Spec) -> bytes:
 
 
 def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace], parent: Path | None = None) -> Made:
-    """The run of a recipe: from the folder where it is there, otherwise `run` makes it."""
+    """The run of a recipe: from the folder where it is there and whole, otherwise `run` makes it."""
     path, above = folder / f"{recipe.id}.safetensors", None if parent is None else parent.stem
-    if new := not is_there(path):
+    before, there = None if parent is None else opened(str(parent)), None
+    if is_there(path):
+        with suppress(DroppedRunError):  # it was damaged, or is dropped by another server
+            there = opened(str(path)), record(path)
+    if new := there is None:
         began = time.perf_counter()
         trace = run()
-        trace_file.save(trace, path)
+        save(path, trace)
         said = {"id": path.stem, "href": f"/api/v1/runs/{path.stem}", **described(trace, bounds.live)}
         said |= {"bytes": path.stat().st_size, "seconds": round(time.perf_counter() - began, 6)}
         keep(path, trace, Record(recipe, above, json_text(said).encode()))
         drop(folder, bounds)
-    changed = None if parent is None else _changed(opened(str(parent)), opened(str(path)))
-    found = record(path)
+        there = opened(str(path)), record(path)
+    trace, found = there
+    changed = None if before is None else _changed(before, trace)
     return Made(path.stem, found.answer(above or found.parent, changed), new)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from anyio import to_thread
 
@@ -15,6 +17,8 @@ from . import running
 from .errors import DroppedRunError, UnknownRunError
 from .kept import Bounds, gone, is_there
 
+#: `Workers.call`, or what does more.
+Call = Callable[..., Awaitable[Any]]
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -51,8 +55,21 @@ class Runs:
         try:
             return str(self.path(run))
         except DroppedRunError:
-            await self._made(running.remake, b"", str(self.folder / f"{run}.safetensors"), None)
+            place = str(self.folder / f"{run}.safetensors")
+            await self._made(self._workers.call, running.remake, b"", place, None)
             return str(self.path(run))
+
+    async def call(self, function: Callable[..., Any], *args: Any, told: Told | None = None) -> Any:
+        """What `Workers.call` returns; runs whose paths are among the arguments, and whose files are damaged or were
+        dropped meanwhile, are made again, once. Raises what that raises, and LstmTraceError.
+        """
+        try:
+            return await self._workers.call(function, *args, told=told)
+        except DroppedRunError:
+            for place in (part for arg in args for part in (arg if isinstance(arg, tuple | list) else [arg])):
+                if isinstance(place, str) and os.path.dirname(place) == str(self.folder):
+                    await self.ready(Path(place).stem)
+            return await self._workers.call(function, *args, told=told)
 
     async def make(self, body: bytes, told: Told | None = None) -> running.Made:
         """The run of a spec. Raises LstmTraceError.
@@ -61,16 +78,16 @@ class Runs:
             body: the spec as JSON.
             told: hears how far it is.
         """
-        return await self._made(running.make, body, str(self.folder), told)
+        return await self._made(self.call, running.make, body, str(self.folder), told)
 
     async def edit(self, run: str, body: bytes, told: Told | None = None) -> running.Made:
         """A run with changes; arguments and errors are those of `make`, for its id those of `ready`."""
-        return await self._made(running.edit, body, await self.ready(run), told)
+        return await self._made(self.call, running.edit, body, await self.ready(run), told)
 
     async def _made(
-        self, function: Callable[..., running.Made], body: bytes, place: str, told: Told | None
+        self, by: Call, function: Callable[..., running.Made], body: bytes, place: str, told: Told | None
     ) -> running.Made:
-        call = partial(self._workers.call, function, body, place, self.bounds)
+        call = partial(by, function, body, place, self.bounds)
         found: running.Made = await call(told=told)
         if found.wanted:
             found = await call(await to_thread.run_sync(self._item, found.wanted), told=told)

@@ -49,15 +49,16 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         limits = settings.limits
-        async with workers, Jobs(workers, limits) as jobs:
+        async with workers:
             store = await to_thread.run_sync(Store, settings.store, settings.files, limits.items)
+            bounds = Bounds(limits.values_per_run, limits.live_units, limits.runs, limits.run_bytes)
             with closing(store):
-                bounds = Bounds(limits.values_per_run, limits.live_units, limits.runs, limits.run_bytes)
                 kept = Runs(store.folder / "runs", bounds, workers, store)
-                app.state.held = Held(settings, workers, jobs, kept, store)
-                await add_files(app.state.held, settings.sources)
-                await workers.until_warm()  # or the first request would be answered by a job
-                yield
+                async with Jobs(kept.call, limits) as jobs:
+                    app.state.held = Held(settings, workers, jobs, kept, store)
+                    await add_files(app.state.held, settings.sources)
+                    await workers.until_warm()  # or the first request would be answered by a job
+                    yield
 
     app = FastAPI(
         title="lstm-trace",

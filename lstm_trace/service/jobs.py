@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from ..errors import LstmTraceError
-from ..workers import Told, Workers
+from ..workers import Told
 from . import problems
 from .settings import Limits
 
@@ -48,7 +48,9 @@ class Job:
 
     @property
     def size(self) -> int:
-        """Bytes of its reply that are held in memory."""
+        """Bytes of its reply, or of what was wrong, that are held in memory."""
+        if self.error is not None:
+            return len(str(self.error))
         return 0 if self.reply is None or isinstance(self.reply, FileResponse) else len(self.reply.body)
 
     def told(self, done: int, of: int) -> None:
@@ -74,12 +76,12 @@ class Jobs:
     """Answers requests by what workers compute, at once or by a job. A context.
 
     Args:
-        workers: that compute.
+        call: as `Workers.call`: computes.
         limits: when a reply is a job, and how many are kept.
     """
 
-    def __init__(self, workers: Workers, limits: Limits) -> None:
-        self.workers, self.limits = workers, limits
+    def __init__(self, call: Callable[..., Awaitable[Any]], limits: Limits) -> None:
+        self.call, self.limits = call, limits
         self._kept: dict[str, Job] = {}
         self._tasks: TaskGroup = anyio.create_task_group()
 
@@ -88,10 +90,10 @@ class Jobs:
         await self._tasks.__aenter__()
         return self
 
-    async def __aexit__(self, *exception: Any) -> None:
-        """Cancel what still runs."""
+    async def __aexit__(self, *exception: object) -> None:
+        """Cancel what still runs. What was raised within goes on as it is: the group of tasks, told, would wrap it."""
         self._tasks.cancel_scope.cancel()
-        await self._tasks.__aexit__(*exception)
+        await self._tasks.__aexit__(None, None, None)
 
     async def reply(
         self,
@@ -118,7 +120,7 @@ class Jobs:
         """
 
         async def work(told: Told) -> Response:
-            content = await self.workers.call(function, *args, told=told)
+            content = await self.call(function, *args, told=told)
             if isinstance(content, Path):
                 return FileResponse(content, status, headers, media)
             return Response(content, status, headers, media)
@@ -145,8 +147,12 @@ class Jobs:
         except BaseException:  # whoever asked has gone
             job.scope.cancel()
             raise
-        if job.error is not None:
-            raise job.error
+        if (error := job.error) is not None:
+            job.error = None
+            try:
+                raise error
+            finally:  # its traceback holds this frame, and so the body: without cycles they go with the request
+                del error
         if job.reply is not None:
             return job.reply
         self._kept[job.id] = job
@@ -166,7 +172,7 @@ class Jobs:
         """The reply of the job of that id. Raises HTTPException where it has none, and what its computation raised."""
         job = self.find(id)
         if job.error is not None:
-            raise job.error
+            raise job.error.with_traceback(None)
         if job.reply is None:
             raise HTTPException(404, f"the job is {job.state}, and has no result")
         return job.reply
@@ -185,9 +191,13 @@ class Jobs:
                 job.reply = await work(job.told)
                 job.state, job.progress = "done", 1.0
         except Exception as error:
-            job.error, job.state = error, "failed"
-            if job.id in self._kept and not isinstance(error, LstmTraceError):
+            job.state = "failed"
+            expected = isinstance(error, LstmTraceError)
+            if job.id in self._kept and not expected:
                 problems.log(error)
+            if job.id in self._kept or expected:  # frames hold the body and the call: 120 MB of a request of 64 MB
+                error.__traceback__ = error.__context__ = error.__cause__ = None
+            job.error = error
         if job.state == "running":
             job.state = "cancelled"
         job.ended = time.monotonic()

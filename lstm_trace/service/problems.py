@@ -21,7 +21,7 @@ from starlette.routing import Match
 
 from ..errors import LstmTraceError, MissingError, TooLargeError, shortened
 from ..printable import json_text, message
-from ..runs.errors import DroppedRunError, NoArrowError, NotJsonError, UnknownRunError
+from ..runs.errors import DroppedRunError, NoArrowError, NotJsonError, RunFolderError, UnknownRunError
 from ..store.errors import LostFileError, StoreError, UnknownItemError
 from ..workers.errors import BusyError, DiedError, TooLongError
 
@@ -54,6 +54,7 @@ ANSWERS: dict[type[BaseException] | int, Answer] = {
     BusyError: (429, "busy", "Too many computations at once"),
     Exception: (500, "unexpected", "An unexpected error"),
     StoreError: (503, "store", "The library cannot be used now"),
+    RunFolderError: (503, "runs", "Runs cannot be kept now"),
 }
 
 

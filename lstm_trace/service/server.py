@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 
@@ -70,7 +71,7 @@ def address(settings: Settings) -> str:
     """The address to open; with the token in it, if there is one."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     host = f"[{host}]" if ":" in host else host
-    return f"http://{host}:{settings.port}/" + (f"?token={settings.token}" if settings.token else "")
+    return f"http://{host}:{settings.port}/" + (f"?token={quote(settings.token, safe='')}" if settings.token else "")
 
 
 def open_browser(url: str) -> None:

@@ -21,6 +21,11 @@ from .tables import VERSION, VERSIONS
 PATIENCE = 30
 #: The number of our advisory lock in PostgreSQL: the letters "lstm".
 LOCK = 0x6C73746D
+#: What to look at, by what SQLite says.
+_ADVICE = {
+    "not a database": "name another file, or one that is not there yet",
+    "unable to open": "is it a file in a folder that is there, and may it be written?",
+}
 FORMS = "sqlite:///store.db, or postgresql://user@host/database"
 
 
@@ -85,10 +90,15 @@ class Database:
             yield
         except DBAPIError as error:
             said = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
-            advice = "may it be written?" if self.is_sqlite else "is the server running, and may this user connect?"
-            raise self._fault(f"{said}; {advice}") from None
+            raise self._fault(f"{said}; {self._advice(said)}") from None
         except SQLAlchemyError as error:  # no connection is free, or the tables are another's
             raise self._fault(str(error).splitlines()[0]) from None
+
+    def _advice(self, said: str) -> str:
+        """What to look at."""
+        if not self.is_sqlite:
+            return "is the server running, and may this user connect?"
+        return next((advice for part, advice in _ADVICE.items() if part in said), "may it be written?")
 
     def _fault(self, said: str) -> StoreError:
         if not self._open:

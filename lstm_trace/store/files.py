@@ -100,6 +100,8 @@ def claim(folder: Path, store: str) -> None:
     Raises StoreError where it is another's: `sweep` would empty it.
     """
     mark = folder / MARK
+    if folder.is_file():
+        raise StoreError(f"{folder}: expected the folder of the library's files, found a file; name another folder")
     with told(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not mark.exists():

@@ -69,7 +69,7 @@ def _text(facts: dict[str, Any]) -> str:
     rows += row("biases", BIASES[facts["bias"]])
     options = ", ".join(f"{key}: {option_text(value)}" for key, value in facts["options"].items())
     rows += row("options", options or "those of the plain cell")
-    order = "(B, T, I), batch first" if facts["batch_first"] else "(T, I), (T, B, I), or (B, T, I) with --batch-first"
+    order = "(B, T, I), batch first" if facts["batch_first"] else "(T, I), (T, B, I), or (B, T, I) with batch_first"
     rows += row("x", order)
     if facts["states"]:
         rows += row("states", f"the file has initial values of {', '.join(facts['states'])}")

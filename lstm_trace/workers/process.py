@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -87,15 +88,19 @@ class Process:
                     if told is not None:
                         told(*loads(frame[1]))  # noqa: S301 - written by our own child
             except (EOFError, OSError):
-                raise DiedError(
-                    "the process that computed this ended without an answer, most often because memory ran out; "
-                    "trace fewer steps, units or lines"
-                ) from None
+                raise DiedError(f"the process that computed this ended without an answer, {self._why()}") from None
         kind, content = frame
         value = loads(content)  # noqa: S301 - written by our own child
         if kind == RESULT:
             return value
         raise value
+
+    def _why(self) -> str:
+        """Why the process ended, as far as its end shows."""
+        with suppress(subprocess.TimeoutExpired):  # its pipe is closed, so it has ended but for an instant
+            if self._child.wait(1) == -getattr(signal, "SIGBUS", 0):
+                return "since a file became shorter while it was read; ask again, with a whole file"
+        return "most often because memory ran out; trace fewer steps, units or lines"
 
     def kill(self) -> None:
         """Kill the process; whoever waits for it gets DiedError."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
@@ -233,3 +234,19 @@ def test_what_cannot_be_a_problem_is_said(rng: np.random.Generator) -> None:
     del trace.parameters["0/forward"]["W_xi"]
     with pytest.raises(MissingError, match="it does not hold the weight 0/forward/W_xi"):
         lt.problem(trace)
+
+
+ACTING = "\u202a\u202d\u202e\u2066\u2069\u2028\x1b\x9b\x00\r"
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(f'{ACTING}\n "\\:#')),
+    st.text(st.sampled_from(f"ab \n\t\U0001fffe{ACTING}"), max_size=300),
+)
+@example("gates \u202e\x1b[2J of \x9b one", "two\nlines \u2066")
+def test_what_would_act_on_a_screen_is_escaped_in_a_problem_file(title: str, notes: str) -> None:
+    data = {"title": title, "notes": notes, "names": {"x": [title, "a"]}, "symbols": {notes: title}}
+    written = problem_text(data)
+    assert yaml.safe_load(written) == data
+    assert not set(ACTING) & set(written)
+    assert not {unicodedata.category(char) for char in written if char not in "\n\t"} & {"Cc", "Zl", "Zp"}

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import lstm_trace as lt
+from lstm_trace.base.files import read_data
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
 from lstm_trace.examples import examples, text
 from lstm_trace.report.languages import languages
@@ -374,3 +375,15 @@ def test_one_number_of_a_large_trace_takes_some_milliseconds() -> None:
         lt.derivation(trace, f"20/c_t[{unit}]", of="49/h_t[0]")
         times.append(time.process_time() - start)
     assert min(times) < 0.02
+
+
+def test_a_loss_is_no_value_on_the_way_to_itself() -> None:
+    problem = read_data("p.yaml", text("three-steps").encode()) | {"count_from": 0, "ask": []}
+    trace = lt.run({**problem, "extra": "d_t = h_t - 1\nL = sum(d_t * d_t)\ns_t = tanh(d_t)"})
+    said = {name: lt.derivation(trace, name) for name in ("1/L", "1/d_t[0]", "1/s_t[0]")}
+    assert {name: found.about for name, found in said.items()} == {
+        "1/L": "A single number, such as a loss: nothing else is computed from it.",
+        "1/d_t[0]": "A value on the way to L.",
+        "1/s_t[0]": "A result: nothing else is computed from it.",
+    }
+    assert said["1/L"].where == "step t = 1"

@@ -253,6 +253,9 @@ def single() -> Iterator[object]:
     square = {f"W_{side}{gate}": [[1.0]] for side in "xh" for gate in "ifco"} | normal
     found = [*traces(), lt.run(square, [1.0], options={"layer_norm_cell": True, "bias": "none"})]
     found += [lt.backward(q22(), of="h_t[0]"), lt.run(ROOT / "lstm_trace" / "examples" / "readout.yaml")]
+    unread = "d_t = h_t - 1\nL = sum(d_t * d_t)\ns_t = tanh(d_t)"
+    found += [lt.run({"weights": {"W_xh": [[1.0], [2.0]], "W_hh": [[0.5, 0.0], [0.0, 0.5]]}, "x": [[1.0], [2.0]],
+                      "cell": "rnn", "extra": unread})]  # fmt: skip
     for trace in found:
         if trace.steps * len(trace.stages) > 40:
             continue

@@ -14,6 +14,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.runs import comparing
+from lstm_trace.runs import kept as keeping
 from lstm_trace.runs.asked import Question
 
 from ..support.kept_runs import Kept
@@ -143,13 +144,15 @@ def test_a_verification_says_what_verify_says(kept: Kept) -> None:
     assert found["text"] + "\n" == said("verify", kept.path(run))
 
 
-def test_a_value_that_does_not_follow_is_found(kept: Kept, tmp_path: Path) -> None:
-    trace = lt.load(kept.path(kept.make(example="three-steps")))
+def test_a_value_that_does_not_follow_is_found(kept: Kept) -> None:
+    path = Path(kept.path(kept.make(example="three-steps")))
+    trace = lt.load(path)
     values = np.array(trace["c_t"])
     values[1, 0, 1] += 0.25
     trace.lines["0/forward"]["c_t"] = values
-    trace.save(tmp_path / "wrong.safetensors")
-    found = json.loads(comparing.verified(str(tmp_path / "wrong.safetensors")))
+    keeping.save(path, trace)
+    keeping.keep(path, trace, keeping.record(path))
+    found = json.loads(comparing.verified(str(path)))
     (failure,) = [one for one in found["failures"] if one["address"] == "0/forward/1/0/c_t[1]"]
     assert failure["recorded"] - failure["derived"] == pytest.approx(0.25)
     assert found["verdict"] == "failed"

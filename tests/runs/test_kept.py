@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 import lstm_trace as lt
+from lstm_trace.examples import text
 from lstm_trace.runs import kept as keeping
 from lstm_trace.runs import running
-from lstm_trace.runs.errors import DroppedRunError
+from lstm_trace.runs.errors import DroppedRunError, RunFolderError
 from lstm_trace.runs.kept import Bounds
 
 from ..support.kept_runs import BOUNDS, Kept
@@ -104,6 +111,100 @@ def test_a_run_that_is_dropped_while_it_is_asked_for(kept: Kept) -> None:
         keeping.opened(path)
     with pytest.raises(DroppedRunError, match="no longer kept"):
         keeping.record(path)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def shorter(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 9)
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+def replaced(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "mine.txt").write_text("kept", encoding="utf-8")
+
+
+DAMAGE = (cut, shorter, flipped, replaced)
+
+
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("held", [True, False])
+def test_a_damaged_run_is_made_again(kept: Kept, damage: Callable[[Path], None], suffix: str, held: bool) -> None:
+    run = kept.make(example="q22")
+    path = kept.folder / f"{run['id']}.{suffix}"
+    damage(path)
+    if not held:
+        keeping._open.clear()
+    if suffix == "json" or damage is not flipped or not held:  # a flip in place is no news to who has it in memory
+        again = running.make(b'{"example": "q22"}', str(kept.folder), BOUNDS)
+        assert (again.id, again.new) == (run["id"], True)
+    trace = keeping.opened(kept.path(run))
+    for line, values in lt.run(yaml.safe_load(text("q22"))).lines["0/forward"].items():
+        np.testing.assert_array_equal(trace[line], values)
+    assert json.loads(running.reply(kept.path(run)))["title"] == run["title"]
+    aside = list(kept.folder.glob("*.damaged/mine.txt"))
+    assert len(aside) == (damage is replaced)  # a folder is not ours to empty
+
+
+def test_another_runs_files_are_not_served_as_this_one(kept: Kept) -> None:
+    run, other = kept.make(example="q22"), kept.edit(kept.make(example="q22"), {"W_xi[0,0]": 0.5})
+    keeping._open.clear()
+    shutil.copy(kept.path(other), kept.path(run))
+    with pytest.raises(DroppedRunError):
+        keeping.opened(kept.path(run))
+    assert running.remake(b"", kept.path(run), BOUNDS).id == run["id"]
+    assert keeping.opened(kept.path(run))["i_t"][0, 0, 0] == lt.run(yaml.safe_load(text("q22")))["i_t"][0, 0, 0]
+    shutil.copy(kept.folder / f"{other['id']}.json", kept.folder / f"{run['id']}.json")
+    with pytest.raises(DroppedRunError):
+        keeping.record(kept.path(run))
+
+
+def test_what_is_wrong_with_the_folder_is_said_without_it(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = kept.make(example="q22")
+    for name, told in ((errno.ENOSPC, "no space left on device"), (errno.EACCES, "permission denied")):
+
+        def fail(*_: object, said: int = name) -> None:
+            raise OSError(said, os.strerror(said), str(kept.folder / "x"))
+
+        with monkeypatch.context() as patched:
+            patched.setattr("os.replace", fail)
+            with pytest.raises(RunFolderError) as error:
+                kept.make(example="q21")
+            assert str(error.value) == f"the run cannot be kept: {told}"
+    keeping._open.clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "_seal", fail)
+        with pytest.raises(RunFolderError, match=r"^the run cannot be read: permission denied$"):
+            keeping.opened(kept.path(run))
+    shutil.rmtree(kept.folder)
+    with pytest.raises(RunFolderError, match=r"^the run cannot be kept: no such file or directory$"):
+        kept.make(example="q21")
+
+
+def test_the_seal_of_a_large_file_is_of_parts_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    with open(path, "wb") as file:
+        file.truncate(1 << 30)
+    began = time.perf_counter()
+    empty = keeping._seal(path)
+    assert time.perf_counter() - began < 0.2
+    with open(path, "r+b") as file:
+        file.write(b"x")
+    assert keeping._seal(path) != empty
+    with open(path, "r+b") as file:
+        file.truncate((1 << 30) + 1)
+        file.write(b"\0")
+    assert keeping._seal(path) != empty
 
 
 def test_an_open_trace_is_not_read_again(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ def with_jobs(test: Callable[[Jobs], Awaitable[Any]], **limits: Any) -> Any:
     given = Limits.model_validate({"at_once": 1, "reply_within": 0.2, **limits})
 
     async def run() -> Any:
-        async with Workers(at_once=given.at_once, seconds=given.seconds) as workers, Jobs(workers, given) as jobs:
+        async with Workers(at_once=given.at_once, seconds=given.seconds) as workers, Jobs(workers.call, given) as jobs:
             await workers.until_warm()
             return await test(jobs)
 
@@ -105,7 +107,7 @@ def test_a_result_that_is_no_json_has_an_address() -> None:
 def test_progress_is_shown() -> None:
     async def test(jobs: Jobs) -> None:
         async def work(told: Any) -> Response:
-            return Response(await jobs.workers.call(calls.tell_steps, 20, 0.05, told=told))
+            return Response(await jobs.call(calls.tell_steps, 20, 0.05, told=told))
 
         reply = await jobs.follow(work)
         id = json.loads(bytes(reply.body))["id"]
@@ -148,6 +150,49 @@ def test_an_unexpected_failure_is_logged_and_says_nothing(capsys: pytest.Capture
 
     with_jobs(test)
     assert "ZeroDivisionError: secret" in capsys.readouterr().err
+
+
+class Sent:
+    """Stands for the body of a request."""
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_failure_keeps_nothing_of_the_request(later: bool) -> None:
+    async def asked(jobs: Jobs, bodies: list[weakref.ref[Sent]]) -> Response:
+        body = Sent()
+        bodies.append(weakref.ref(body))
+
+        async def work(told: Any) -> Response:
+            await anyio.sleep(0.5 if later else 0)
+            await jobs.workers.call(calls.raise_after, 0.0)
+            return Response(repr(body))
+
+        return await jobs.follow(work)
+
+    async def test(jobs: Jobs) -> None:
+        bodies: list[weakref.ref[Sent]] = []
+        if later:
+            id = json.loads(bytes((await asked(jobs, bodies)).body))["id"]
+            assert (await ended(jobs, id))["problem"]["detail"] == "found too late"
+            for _ in range(2):
+                with pytest.raises(LstmTraceError, match="found too late"):
+                    jobs.result(id)
+            assert jobs.find(id).size == len("found too late")
+        else:
+            try:
+                await asked(jobs, bodies)
+            except LstmTraceError as error:
+                assert str(error) == "found too late"  # noqa: PT017 - pytest.raises would keep its traceback
+            else:
+                raise AssertionError("nothing was raised")
+        await anyio.sleep(0.05)
+        assert bodies[0]() is None
+
+    gc.disable()  # which would find them in the end; until then each request has its 64 MB
+    try:
+        with_jobs(test, reply_within=0.2 if later else 20)
+    finally:
+        gc.enable()
 
 
 def test_a_job_that_is_cancelled_computes_no_longer(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -132,6 +133,41 @@ def test_hosts_that_cannot_be(tmp_path: Path) -> None:
     assert "--host no such host: " in failing(tmp_path, "--host", "no such host", "--token", TOKEN)
 
 
+def newer(folder: Path) -> None:
+    from lstm_trace.store.store import Store
+
+    Store(f"sqlite:///{folder}/newer.db").close()
+    with sqlite3.connect(folder / "newer.db") as connection:
+        connection.execute("UPDATE lstm_trace_version SET version_num = 'v99'")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--store", "mysql://user:secret@x/y"], "a store is kept in SQLite or PostgreSQL, not in mysql"),
+        (["--store", "sqlite:///garbage.db"], "garbage.db: file is not a database; name another file"),
+        (["--store", "sqlite:///folder"], "folder: unable to open database file; is it a file in a folder that is"),
+        (["--store", "sqlite:///no/such/a.db"], "a.db: unable to open database file; is it a file in a folder that is"),
+        (["--store", "sqlite:///a.db", "--files", "garbage.db"], "--files"),
+        (["--store", "sqlite:///taken.db"], "taken.files: expected the folder of the library's files, found a file"),
+        (["--store", "sqlite:///newer.db"], "newer version"),
+        (["--store", "postgresql://u:secret@127.0.0.1:9/x"], "is the server running, and may this user connect?"),
+        (["--store", "sqlite:///a.db", "none.yaml"], "none.yaml: no such file or directory"),
+        (["--store", "sqlite:///a.db", "folder"], "folder: is a directory"),
+    ],
+)
+def test_a_store_or_a_file_that_cannot_be_is_one_message(tmp_path: Path, arguments: list[str], says: str) -> None:
+    (tmp_path / "garbage.db").write_text("garbage\n" * 100)
+    (tmp_path / "taken.files").write_text("a file")
+    (tmp_path / "folder").mkdir()
+    newer(tmp_path)
+    said = failing(tmp_path, "--port", "0", *arguments)
+    assert says in said
+    assert "fault of lstm-trace" not in said
+    assert "secret" not in said
+
+
 def test_a_token_from_the_environment_is_in_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LSTM_TRACE_TOKEN", TOKEN)
     with serving(tmp_path, *EVERYWHERE) as server:
@@ -143,6 +179,13 @@ def test_a_token_from_the_environment_is_in_the_address(tmp_path: Path, monkeypa
         assert f"set-cookie: lstm-trace-{port_of(server)}={TOKEN}; path=/; httponly; samesite=strict".lower() in head
         assert TOKEN not in Path(f"/proc/{server.process.pid}/cmdline").read_text()
     assert TOKEN not in (tmp_path / "serve.log").read_text()
+
+
+def test_the_address_of_a_token_of_openssl_opens(tmp_path: Path) -> None:
+    """`openssl rand -base64` has + and /, and + in an address is a space."""
+    with serving(tmp_path, "--token", "ab+cd/ef+gh/ij+kl==") as server:
+        head = f"GET {server.opened.removeprefix(server.url)} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        assert exchanged(server, head.encode())[9:12] == b"303"
 
 
 def test_six(tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ from .. import ROOT
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. url: without a slash at the end."""
+    """A running server. url: without a slash at the end. opened: the address that it printed, with the token."""
 
     url: str
     process: subprocess.Popen[str]
+    opened: str
 
     @property
     def api(self) -> str:
@@ -42,7 +43,7 @@ def serving(folder: Path, *arguments: str) -> Iterator[Server]:
             line = process.stdout.readline()
             found = re.search(r"http://[^\s/]+", line)
             assert found, f"no address in {line!r}\n{(folder / 'serve.log').read_text()}"
-            yield Server(found[0], process)
+            yield Server(found[0], process, line.strip())
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -74,6 +76,12 @@ def fault(kind: str) -> Any:
             return bytearray(1 << 45)
         case "die":
             os._exit(7)
+        case "cut file":
+            with tempfile.TemporaryFile() as file:
+                file.truncate(1 << 16)
+                with mmap.mmap(file.fileno(), 1 << 16) as mapped:
+                    file.truncate(0)
+                    return mapped[1 << 15]
         case "print":
             print("on standard output")
             os.write(1, b"and by the system\n")

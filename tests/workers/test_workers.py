@@ -89,6 +89,7 @@ def test_errors_of_ours_arrive_as_they_are() -> None:
         ("unpicklable", TypeError, "cannot pickle"),
         ("memory", TooLargeError, "not enough memory; trace fewer steps"),
         ("die", DiedError, "ended without an answer, most often because memory ran out"),
+        ("cut file", DiedError, "ended without an answer, since a file became shorter while it was read"),
     ],
 )
 def test_whatever_a_call_does_the_next_one_is_answered(kind: str, error: type[BaseException], says: str) -> None:

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ...errors import FileError
+from ...runs import kept
 from ...store.labels import as_label, checked_tags, checked_title
 from ..held import Held, Service
 from ..json_body import JsonRoute
@@ -81,7 +82,7 @@ async def upload_model(
 @router.post("/library/runs", status_code=201)
 async def keep_run(service: Service, body: RunToKeep) -> LibraryItem:
     """Keep the trace of a run."""
-    path = Path(await service.runs.ready(body.run))
+    path = Path(await service.runs.call(kept.checked, await service.runs.ready(body.run)))
     label = re.sub(r"[/\\]", "-", body.title or "run") + ".safetensors"
     return LibraryItem(**await add_copy(service, path, label, body.title, body.tags))
 

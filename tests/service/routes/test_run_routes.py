@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import time
@@ -29,9 +30,14 @@ ARROW = "application/vnd.apache.arrow.stream"
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def api(folder: Path) -> Iterator[Any]:
     with (
-        serving(tmp_path_factory.mktemp("served")) as server,
+        serving(folder) as server,
         httpx.Client(base_url=f"{server.url}/api/v1", timeout=30) as client,
     ):
         yield client
@@ -68,6 +74,33 @@ def test_a_run_is_created_once(api: Any) -> None:
     assert first.headers["location"] == first.json()["href"] == f"/api/v1/runs/{first.json()['id']}"
     edit = api.post(f"{first.json()['href'].removeprefix('/api/v1')}/edits", json={"edits": []})
     assert (edit.status_code, edit.json()["id"], edit.json()["changed"]) == (200, first.json()["id"], [])
+
+
+def test_damaged_files_are_not_noticed(api: Any, folder: Path) -> None:
+    run = made(api, example="three-steps")
+    (trace,) = folder.rglob(f"{run['id']}.safetensors")
+    for ask in ("", "/values?line=i_t", "/step?t=0", "/at/0/0/i_t%5B0%5D", "/download/values.csv", "/spec"):
+        before = api.get(f"/runs/{run['id']}{ask}")
+        os.truncate(trace, 0)
+        after = api.get(f"/runs/{run['id']}{ask}")
+        assert (after.status_code, before.status_code) == (200, 200)
+        assert after.content == before.content
+    os.truncate(trace, 100)
+    assert api.post("/verifications", json={"run": run["id"]}).json()["verdict"] == "verified"
+    os.truncate(trace, 100)
+    change = {"edits": [{"address": "h0[0]", "value": 0.5}]}
+    assert api.post(f"/runs/{run['id']}/edits", json=change).status_code == 201
+    os.truncate(trace, 100)
+    reply = api.post("/diffs", json={"a": run["id"], "b": made(api, example="q21")["id"]})
+    assert reply.status_code == 200, reply.text
+    os.truncate(trace, 100)
+    assert api.post("/library/runs", json={"run": run["id"], "title": "t", "tags": []}).status_code == 201
+    known = trace.with_suffix(".json")
+    os.truncate(known, known.stat().st_size // 2)
+    lost = api.get(f"/runs/{run['id']}")
+    assert (lost.status_code, lost.json()["type"]) == (410, "/problems/gone")
+    assert made(api, example="three-steps")["id"] == run["id"]
+    assert api.get(f"/runs/{run['id']}").status_code == 200
 
 
 def test_a_reply_is_small_and_the_spec_is_asked_for(api: Any) -> None:
