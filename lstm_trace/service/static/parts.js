@@ -1,7 +1,19 @@
-import { html, useEffect, useRef } from "./vendor/standalone.module.js";
+import { Component, html, useEffect, useRef } from "./vendor/standalone.module.js";
 import { presence } from "./api.js";
 
 // Small pieces that every tab is made of.
+
+/** A component that is drawn again only when one of its properties is another one. */
+export const kept = (Drawn) =>
+  class Kept extends Component {
+    shouldComponentUpdate(next) {
+      return Object.keys({ ...this.props, ...next }).some((name) => !Object.is(this.props[name], next[name]));
+    }
+
+    render(props) {
+      return html`<${Drawn} ...${props} />`;
+    }
+  };
 
 /** A list to choose from, with its label. options: [value, text] each. */
 export function Choice({ id, label, value, options, onChange, hidden_label = false, ...rest }) {

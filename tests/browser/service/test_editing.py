@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ... import ROOT
+from ...support.serving import serving
 from .bench_page import agrees, cell, number, problem, settled, typed
+from .filling import kept
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -29,7 +34,7 @@ def shown_step(page: Page) -> str:
 def test_a_tap_opens_a_field_and_a_sideways_drag_changes_the_number(opened: Opening) -> None:
     page = opened("#bench?source=example:q22", width=390, touch=True)
     assert "tap" in page.locator(".givens > .head").inner_text()
-    assert page.locator(".cell-panel .hint").inner_text().startswith("Tap")
+    assert page.locator(".cell-panel .hint").last.inner_text().startswith("Tap")
     cell(page, "0/forward/W_xo[0,1]").tap()
     assert page.evaluate("getSelection().toString()") == "1"  # for the next key to replace it
     page.keyboard.press("Escape")
@@ -306,3 +311,32 @@ def test_on_a_phone_a_bar_follows_the_number_and_undoes(opened: Opening) -> None
     assert 0 <= place["y"] < 300
     wide = opened("#bench?source=example:q22")
     assert wide.locator("#number-bar").is_hidden()
+
+
+def test_what_an_edit_does_not_change_is_not_drawn_again(opened: Opening, tmp_path: Path) -> None:
+    """A trained model, 12 units in two directions over 13 steps: how often the large parts of the page are drawn."""
+    folder = ROOT / "traces" / "unicode-burmese"
+    with serving(tmp_path) as server:
+        model = kept(server.url, folder / "burmese.npz", "Burmese words")
+        page = opened(f"#bench?source=item:{model}", at=server.url)
+        page.set_input_files("#x-file", folder / "sentence.csv")
+        page.locator(".summary:text('13 steps')").wait_for()
+        page.locator("#gate-f summary").click()
+        cell(page, "0/forward/W_xf[0,0]").click()
+        page.locator('.copy code:text-is("0/forward/W_xf[0,0]")').wait_for()
+        counter = page.context.new_cdp_session(page)
+        counter.send("Profiler.enable")
+        counter.send("Profiler.startPreciseCoverage", {"callCount": True, "detailed": True})
+        page.keyboard.type("0.5")
+        page.keyboard.press("Enter")
+        page.locator('.copy code:text-is("0/forward/W_xf[1,0]")').wait_for()
+        settled(page)
+        page.wait_for_timeout(300)
+        calls: Counter[str] = Counter()
+        for script in counter.send("Profiler.takePreciseCoverage")["result"]:
+            for function in script["functions"]:
+                calls[function["functionName"]] += function["ranges"][0]["count"]
+        page.goto("about:blank")
+    # the number, and after it the next one that Enter goes to; in the grid its field as well
+    assert {name: calls[name] for name in ("StepTable", "Picture")} == {"StepTable": 2, "Picture": 2}
+    assert 0 < calls["Grid"] <= 8

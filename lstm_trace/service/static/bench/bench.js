@@ -1,6 +1,6 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
 import { benchRuns } from "../compare/bench_runs.js";
-import { Fault } from "../parts.js";
+import { Fault, kept } from "../parts.js";
 import { useItemTitle } from "./item_title.js";
 import { arithmeticName, cellName } from "../words.js";
 import { NumberBar } from "./bar.js";
@@ -8,7 +8,7 @@ import { Changed } from "./changed.js";
 import { Equations } from "./equations/equations.js";
 import { FirstVisit } from "./first_visit.js";
 import { Givens } from "./given/givens.js";
-import { by_touch, useMenus, useSession, useView } from "./hooks.js";
+import { by_touch, useMenus, useSession, useSome, useView } from "./hooks.js";
 import { useNotation } from "./notation.js";
 import { NumberPanel } from "./number.js";
 import { Picture } from "./picture.js";
@@ -17,6 +17,12 @@ import { has_step } from "./state/places.js";
 import { Prose } from "./symbols.js";
 import { by_name, StepTable } from "./table.js";
 import { Toolbar } from "./toolbar.js";
+
+// large parts of the page, drawn again when what they show has changed and not at each step of a run on its way
+const KeptPicture = kept(Picture);
+const KeptTable = kept(StepTable);
+const KeptNumber = kept(NumberPanel);
+const KeptBar = kept(NumberBar);
 
 const NARROW = 2; // numbers in a row up to which the sentences of a step find room beside its table
 
@@ -69,17 +75,22 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
   const view_before = useView(session, there(before), "step", session.step_params());
   const view_pinned = useView(session, there(pinned?.run), "step", session.step_params());
   // numbers and their addresses belong together: both are those of the step that has arrived, not of the one asked for
-  const at = view.data ? { run: view.run, t: view.data.t, b: view.data.b } : state;
+  const at = useMemo(() => (view.data ? { run: view.run, t: view.data.t, b: view.data.b } : { run, t: state.t, b: state.b }), [view.data, view.run, run, state.t, state.b]);
   const seen = view.run?.stages.find((one) => one.scope === view.data.scope) ?? stage;
   const values = useMemo(() => by_name(view.data, seen), [view.data, seen]);
   // of another step nothing is compared while its numbers are on the way
   const beside = ({ data }, other) => (data && view.data && data.t === view.data.t && data.b === view.data.b && data.scope === view.data.scope ? by_name(data, other?.stages.find((one) => one.scope === data.scope)) : null);
   const values_before = useMemo(() => beside(view_before, before), [view_before.data, view.data]);
   const values_pinned = useMemo(() => (pinned ? beside(view_pinned, pinned.run) : null), [view_pinned.data, view.data, pinned]);
+  const pick = useMemo(() => (address) => session.select(address), [session]);
+  const pictured = useSome(state, ["drawn", "address", "unit", "commit", "scope"]);
+  const tabled = useSome(state, ["address", "commit"]);
+  const numbered = useSome(state, ["run", "address", "of", "before", "pinned", "visited", "visit", "index"]);
+  const premises = useMemo(() => named.premises(state.premises), [named, state.premises]);
+  const symbols = useMemo(() => named.stage(seen), [named, seen]);
   const toolbar = html`<${Toolbar} session=${session} state=${state} settings=${settings} choices=${choices} go=${go} said=${said} />`;
   if (!run) return html`${toolbar}${fault ? null : html`<p class="waiting">${said("shell.loading")}</p>`}`;
   const count = settings.count_from === "" ? run.count_from : Number(settings.count_from);
-  const pick = (address) => session.select(address);
   const shared = { session, state, said };
   const widest = Math.max(...[...values.values()].map((line) => line.size), 1);
   const marks = { values, before: values_before, pinned: values_pinned };
@@ -88,7 +99,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
     <div class="title"><h1>${item_title || run.title || said("bench.untitled")}</h1><${Summary} run=${run} said=${said} /></div>
     <${FirstVisit} run=${run} pick=${pick} said=${said} />
     <div class="bench">
-      <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} state=${{ ...state, premises: named.premises(state.premises) }} count=${count} /></section>
+      <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} state=${{ ...state, premises }} count=${count} /></section>
       <div class=${`middle${widest <= NARROW ? " narrow" : ""}`}>
         <section class="panel cell-panel" aria-labelledby="picture-title">
           <div class="head"><h2 id="picture-title">${said("bench.picture")}</h2>
@@ -96,7 +107,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
             <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
           <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
           <${Fault} error=${view.error} said=${said} />
-          <${Picture} ...${shared} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} />
+          <${KeptPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} />
           <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
         </section>
         ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
@@ -104,11 +115,11 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
           <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
         <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
-          <${StepTable} state=${state} at=${at} stage=${seen} named=${named.stage(seen)} step=${view.data} ...${marks} count=${count} pick=${pick} said=${said} />
+          <${KeptTable} state=${tabled} at=${at} stage=${seen} named=${symbols} step=${view.data} ...${marks} count=${count} pick=${pick} said=${said} />
         </section>
         <${Equations} key=${state.source} session=${session} state=${state} stage=${stage} said=${said} />
       </div>
-      <aside class="panel number-panel" aria-labelledby="number-title"><${NumberPanel} ...${shared} count=${count} /></aside>
+      <aside class="panel number-panel" aria-labelledby="number-title"><${KeptNumber} session=${session} state=${numbered} settings=${settings} said=${said} count=${count} /></aside>
     </div>
-    <${NumberBar} ...${shared} />`;
+    <${KeptBar} session=${session} state=${numbered} settings=${settings} said=${said} />`;
 }

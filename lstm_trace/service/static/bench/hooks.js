@@ -33,26 +33,39 @@ export function useSession({ params, settings, go, active }) {
   return [session, state];
 }
 
+const NOTHING = { data: null, error: null, run: null };
+
 /**
- * A part of a run. While another one is on its way the one before stays, so that nothing jumps.
+ * A part of a run. What is there already is there at once, without a second drawing; while another one is on its way
+ * the one before stays, so that nothing jumps.
  * @returns {{data: any, error: any, run: object | null}} run: of which the data are
  */
 export function useView(session, run, path, params) {
-  const [shown, setShown] = useState({ data: null, error: null, run: null, key: "" });
+  const [, redraw] = useState(null);
+  const shown = useRef(NOTHING);
   const key = run && path ? `${run.id} ${path} ${JSON.stringify(params)}` : "";
+  const ready = key ? session.runs.ready(run, path, params) : null;
+  if (!key) shown.current = NOTHING;
+  else if (ready && shown.current.data !== ready) shown.current = { data: ready, error: null, run };
   useLayoutEffect(() => {
-    if (!key) {
-      setShown({ data: null, error: null, run: null, key });
-      return undefined;
-    }
+    if (!key || ready) return undefined;
     let wanted = true;
     session.runs.view(run, path, params).then(
-      (data) => wanted && setShown({ data, error: null, run, key }),
-      (error) => wanted && setShown((before) => ({ ...before, error, key })),
+      () => wanted && redraw({}),
+      (error) => {
+        if (!wanted) return;
+        shown.current = { ...shown.current, error };
+        redraw({});
+      },
     );
     return () => { wanted = false; };
   }, [key]);
-  return shown;
+  return shown.current;
+}
+
+/** Some properties of a state as an object that stays the same as long as they do. */
+export function useSome(state, names) {
+  return useMemo(() => Object.fromEntries(names.map((name) => [name, state[name]])), names.map((name) => state[name]));
 }
 
 /** Whether the page is used by finger, so that its hints say so. */

@@ -50,7 +50,7 @@ export function Tolerance({ values, change, said }) {
   };
   const wrong = NAMES.filter((name) => !valid(typed[name]));
   return html`<form class="tolerance row-of" onSubmit=${apply} aria-label=${said("compare.tolerance")}>
-    ${NAMES.map((name) => html`<label key=${name} class="field" title=${said(`compare.${name}.about`)}><span class="label">${said(`compare.${name}`)}</span>
+    ${NAMES.map((name) => html`<label key=${name} class="field" title=${said(`compare.tolerance_about.${name}`)}><span class="label">${said(`compare.${name}`)}</span>
       <input type="text" inputmode="decimal" size="8" id=${`tolerance-${name}`} value=${typed[name]} aria-invalid=${!valid(typed[name])} placeholder=${said("compare.by_bound")}
         onInput=${(event) => setTyped({ ...typed, [name]: event.target.value.trim() })} onBlur=${apply} /></label>`)}
     <button type="submit">${said("compare.apply")}</button>

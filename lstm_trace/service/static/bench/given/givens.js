@@ -1,9 +1,10 @@
-import { html } from "../../vendor/standalone.module.js";
+import { html, useMemo, useRef } from "../../vendor/standalone.module.js";
 import { Fault } from "../../parts.js";
 import { gate_about, gate_name, letter } from "./gates.js";
 import { Input } from "./input.js";
 import { Premise } from "./premise.js";
 import { by_touch } from "../hooks.js";
+import { edited, same_grids } from "../state/fitting.js";
 import { Symbol } from "../symbols.js";
 
 // What is given: the input, the states before the first step, and the weights by gate, as grids that can be edited.
@@ -21,9 +22,18 @@ function Weights({ premises, run, ...rest }) {
   </details>`);
 }
 
+/** The run whose layout the grids have: the same one, as long as only numbers change. */
+function useLayout(run) {
+  const layout = useRef(run);
+  if (!same_grids(layout.current, run)) layout.current = run;
+  return layout.current;
+}
+
 export function Givens({ session, state, count, said }) {
   const { run, premises, scope, fault, unit_row } = state;
-  const shared = { session, state, count, said };
+  const layout = useLayout(run);
+  const marks = useMemo(() => edited(state), [state.entries, state.index]);
+  const shared = { session, state, layout, marks, count, said };
   const of_scope = premises.filter((one) => one.scope === scope);
   const here = of_scope.length ? of_scope : premises.filter((one) => one.scope === run.stages[0].scope);
   const kinds = (kind) => here.filter((one) => one.kind === kind);

@@ -1,7 +1,6 @@
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
 import { parsed, rowsOf } from "../../reading.js";
 import { brief, drag_rate, full, tidy } from "../state/numbers.js";
-import { edited } from "../state/fitting.js";
 import { spoken } from "../spoken.js";
 import { Symbol } from "../symbols.js";
 import { Entry } from "./entry.js";
@@ -15,9 +14,11 @@ const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
 
 /**
  * @param {{id: string, symbol: string, name: string, rows: {label: string, cells: {address: string, value: any}[]}[], columns: string[],
- *   longer?: (numbers: number[][], address: string) => void}} props longer: takes a block with more rows than there are
+ *   longer?: (numbers: number[][], address: string) => void, chosen: string, rejected: object | null, marks: string}} props
+ *   longer: takes a block with more rows than there are; chosen: the address that is looked at, rejected: what the server refused,
+ *   marks: addresses that the last edit changed, each only where it is of this grid
  */
-export function Grid({ id, symbol, name, rows, columns, longer, session, state, count, said }) {
+export function Grid({ id, symbol, name, rows, columns, layout, count, longer, chosen, rejected: refused, marks, session, said }) {
   const [at, setAt] = useState([0, 0]);
   const [typed, setTyped] = useState(null); // the text of the cell that is edited
   const [fault, setFault] = useState(null);
@@ -31,8 +32,8 @@ export function Grid({ id, symbol, name, rows, columns, longer, session, state, 
   const width = columns.length;
   const here = rows[at[0]]?.cells[at[1]] ? at : [0, 0];
   const cell = (r, c) => rows[r].cells[c];
-  const marks = useMemo(() => edited(state), [state.entries, state.index]);
-  const rejected = rows.some((row) => row.cells.some((one) => one.address === state.rejected?.address)) ? state.rejected : fault;
+  const rejected = refused ?? fault;
+  const changed = new Set(marks.split(" "));
 
   useLayoutEffect(() => {
     if (!wants_focus.current || typed !== null) return;
@@ -154,7 +155,7 @@ export function Grid({ id, symbol, name, rows, columns, longer, session, state, 
           const wrong = rejected?.address === one.address;
           const text = wrong && rejected.value !== null && typeof rejected.value !== "object" ? String(rejected.value) : full(one.value);
           return html`<td key=${c} role="gridcell" tabindex=${current && typed === null ? 0 : -1} data-place=${`${r},${c}`} data-address=${one.address}
-            class=${`number${one.address === state.address ? " chosen" : ""}${marks.has(one.address) ? " edited" : ""}`} aria-description=${marks.has(one.address) ? said("bench.edited") : undefined} aria-selected=${one.address === state.address} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${spoken(state.run, one.address, { count, said })}: ${text}`}
+            class=${`number${one.address === chosen ? " chosen" : ""}${changed.has(one.address) ? " edited" : ""}`} aria-description=${changed.has(one.address) ? said("bench.edited") : undefined} aria-selected=${one.address === chosen} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${spoken(layout, one.address, { count, said })}: ${text}`}
             title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onClick=${() => clicked(r, c)} onDblClick=${() => opened(r, c)}>
             ${current && typed !== null
               ? html`<${Entry} text=${typed} whole=${!begun.current} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`

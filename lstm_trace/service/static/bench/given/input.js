@@ -1,4 +1,4 @@
-import { html, useState } from "../../vendor/standalone.module.js";
+import { html, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
 import { TextFile } from "../../parts.js";
 import { rowsOf } from "../../reading.js";
 import { cell_of, input_of } from "../state/places.js";
@@ -21,6 +21,9 @@ export function Input({ premise, ...rest }) {
     const { value, added, outside } = with_block(run, premise, numbers, input_of(address));
     edit(value, added ? said("bench.steps_added", { n: added }) : "", outside ? said("bench.paste_outside", { n: outside }) : "");
   };
+  const latest = useRef(null);
+  latest.current = longer;
+  const take = useMemo(() => (...block) => latest.current(...block), []); // one and the same, so that the grid is not drawn for it
   const opened = (text, name) => {
     const expected = premise.shape.at(-1);
     let rows;
@@ -39,7 +42,7 @@ export function Input({ premise, ...rest }) {
       ${premise.values && html`<div class="row-of"><button type="button" id="fewer-steps" onClick=${() => step(-1)} disabled=${run.steps < 2}>− ${said("bench.step_word")}</button>
         <button type="button" id="more-steps" onClick=${() => step(1)}>+ ${said("bench.step_word")}</button></div>`}</div>
     ${session.runs.weights_alone(source) && !entries[index].edits.some(of_x) && html`<p class="notice" id="no-input">${said("bench.no_input", { n: run.steps })}</p>`}
-    <${Premise} premise=${premise} longer=${longer} ...${rest} />
+    <${Premise} premise=${premise} longer=${take} ...${rest} />
     <div role="status">${shown.text && html`<p class="good" id="x-note">${shown.text}</p>`}
       ${shown.wrong && html`<p class="bad" id="x-wrong">${shown.wrong}</p>`}</div>
     <${TextFile} id="x-file" label=${said("compare.paste.file")} use=${opened} />

@@ -65,6 +65,10 @@ export function answers(run) {
 /** Whether two runs are of one cell, so that one picture serves both. */
 export const same_cell = (a, b) => JSON.stringify(a.stages) === JSON.stringify(b.stages);
 
+/** Whether what is given has the same grids in two runs, whatever their numbers are. */
+export const same_grids = (a, b) =>
+  a === b || (a.first === b.first && a.steps === b.steps && a.batch === b.batch && JSON.stringify([a.names, a.stages]) === JSON.stringify([b.names, b.stages]));
+
 /** Premises of a run after one edit of a number. */
 export function overlaid(run, premises, { address, value }) {
   const cell = cell_of(address);

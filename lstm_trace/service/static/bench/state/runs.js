@@ -10,6 +10,7 @@ export class Runs {
   #specifications = new Map(); // source to what makes it
   #made = new Map(); // text of a specification to the run
   #views = new Map(); // path to a reply that is on its way or there
+  #ready = new WeakMap(); // what came of such a reply
   #whole = new Map(); // id to the specification that makes it
 
   async #base(source) {
@@ -68,9 +69,14 @@ export class Runs {
     if (reply) return reply;
     reply = this.#read(run, path, params);
     this.#views.set(key, reply);
-    reply.catch(() => this.#views.delete(key));
+    reply.then((found) => this.#ready.set(reply, found), () => this.#views.delete(key));
     if (this.#views.size > VIEWS) this.#views.delete(this.#views.keys().next().value);
     return reply;
+  }
+
+  /** That part, if it is there already. */
+  ready(run, path, params = {}) {
+    return this.#ready.get(this.#views.get(`${run.id} ${path} ${JSON.stringify(params)}`));
   }
 
   async #read(run, path, params) {
