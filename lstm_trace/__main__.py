@@ -1,5 +1,10 @@
 """`python -m lstm_trace`."""
 
-from .cli import main
+import sys
+
+try:
+    from .cli import main
+except KeyboardInterrupt:  # from here on the command line answers it
+    sys.exit(130)
 
 main(prog_name="lstm-trace")

@@ -176,9 +176,20 @@ class Client:
                     raise _refused(error.code, _document(error.read())) from None
             except (OSError, HTTPException) as error:
                 reason = getattr(error, "reason", error)
+                if body is not None and isinstance(reason, ConnectionError):
+                    self._check_size(len(body))
                 raise ServiceError(
                     0, f"{self.url}: no answer ({reason}); is the server running? lstm-trace serve starts one"
                 ) from None
+
+    def _check_size(self, size: int) -> None:
+        """Raise ServiceError for a body that is too large: the server refuses it unread, and closes the connection."""
+        try:
+            most = int(self.limits()["body_bytes"])
+        except ServiceError:
+            return
+        if size > most:
+            raise ServiceError(413, f"the body has {size:,} bytes, and {self.url} reads at most {most:,}")
 
 
 @checked

@@ -77,6 +77,14 @@ def test_a_library(service: lt.api.Client, tmp_path: Path) -> None:
     assert not service.library(search="kept by")
 
 
+def test_what_is_too_large_is_said_to_be(service: lt.api.Client, tmp_path: Path) -> None:
+    """The server refuses it before it has read it, while the client still sends."""
+    (tmp_path / "large.npz").write_bytes(bytes(66_000_000))
+    with pytest.raises(LstmTraceError, match=r"66,000,000 bytes, and http://\S+ reads at most 64,000,000") as found:
+        service.upload(tmp_path / "large.npz")
+    assert found.value.status == 413
+
+
 def test_what_is_wrong_is_said(service: lt.api.Client, tmp_path: Path) -> None:
     with pytest.raises(LstmTraceError, match="did you mean") as found:
         service.run(example="q2")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from anyio import to_thread
 
@@ -19,6 +20,8 @@ from .kept import Bounds, gone, is_there
 
 #: `Workers.call`, or what does more.
 Call = Callable[..., Awaitable[Any]]
+#: How often a run is made again for one request: the runs of others may push it out each time.
+TRIES = 5
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -57,19 +60,26 @@ class Runs:
         except DroppedRunError:
             place = str(self.folder / f"{run}.safetensors")
             await self._made(self._workers.call, running.remake, b"", place, None)
-            return str(self.path(run))
+            return place  # where it is dropped once more meanwhile, `call` and `open` notice
+
+    async def open(self, run: str) -> BinaryIO:
+        """The trace file of a run, which can be read to its end even if it is dropped. Raises as `ready`."""
+        for _ in range(TRIES):
+            with suppress(FileNotFoundError):
+                return await to_thread.run_sync(open, await self.ready(run), "rb")
+        raise gone(run)
 
     async def call(self, function: Callable[..., Any], *args: Any, told: Told | None = None) -> Any:
         """What `Workers.call` returns; runs whose paths are among the arguments, and whose files are damaged or were
-        dropped meanwhile, are made again, once. Raises what that raises, and LstmTraceError.
+        dropped meanwhile, are made again. Raises what that raises, and LstmTraceError.
         """
-        try:
-            return await self._workers.call(function, *args, told=told)
-        except DroppedRunError:
+        for _ in range(TRIES - 1):
+            with suppress(DroppedRunError):
+                return await self._workers.call(function, *args, told=told)
             for place in (part for arg in args for part in (arg if isinstance(arg, tuple | list) else [arg])):
                 if isinstance(place, str) and os.path.dirname(place) == str(self.folder):
                     await self.ready(Path(place).stem)
-            return await self._workers.call(function, *args, told=told)
+        return await self._workers.call(function, *args, told=told)
 
     async def make(self, body: bytes, told: Told | None = None) -> running.Made:
         """The run of a spec. Raises LstmTraceError.

@@ -44,7 +44,7 @@ ANSWERS: dict[type[BaseException] | int, Answer] = {
     NoArrowError: (406, "not-acceptable", "The reply cannot be of the type that is asked for"),
     DroppedRunError: _GONE,
     LostFileError: _GONE,
-    TooLargeError: _LARGE,
+    TooLargeError: (413, "too-much", "What is asked for would be too large"),
     413: _LARGE,
     415: (415, "media-type", "The body is of another type than expected"),
     TooLongError: (422, "too-long", "The computation took too long and was stopped"),

@@ -37,7 +37,7 @@ HEADERS = {
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 #: Where a server listens that any name of the machine leads to.
 _ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE)
 
 
 class Guard:
@@ -88,7 +88,11 @@ class Guard:
         """Refuse a request for another name than ours. Raises HTTPException."""
         given = headers.getlist("host")
         found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
-        if found is None or (self.names is not None and found[1].lower() not in self.names):
+        if (
+            found is None
+            or int(found[2] or 0) > 65_535
+            or (self.names is not None and found[1].lower() not in self.names)
+        ):
             names = " or ".join(sorted(self.names)) if self.names else "the name of this machine"
             raise HTTPException(400, f"the header Host does not name this server; open it as {names}")
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from anyio import CancelScope, to_thread
 from fastapi import Request
@@ -52,22 +53,26 @@ async def inspected(held: Held, path: Path, label: str) -> inspecting.Facts:
 
 
 async def add_copy(
-    held: Held, path: Path, label: str, title: str = "", tags: Iterable[str] = (), once: bool = False
+    held: Held, source: Path | BinaryIO, label: str, title: str = "", tags: Iterable[str] = (), once: bool = False
 ) -> Item:
-    """Keep a copy of a file of this machine; the arguments are those of `Store.keep`. Raises LstmTraceError."""
+    """Keep a copy of a file of this machine, or of an open one, which is closed; else as `Store.keep`.
+
+    Raises LstmTraceError.
+    """
     with await to_thread.run_sync(held.store.part) as new:
-        await to_thread.run_sync(_copy, path, new)
+        await to_thread.run_sync(_copy, source, new)
         facts = await inspected(held, new.path, label)
         item: Item = await to_thread.run_sync(partial(held.store.keep, new, facts, label, title, tags, once))
     return item
 
 
-def _copy(path: Path, new: Part) -> None:
+def _copy(source: Path | BinaryIO, new: Part) -> None:
     try:
-        with open(path, "rb") as file:
+        with open(source, "rb") if isinstance(source, Path) else source as file:
             shutil.copyfileobj(file, new, _GATHERED)
     except OSError as error:
-        raise FileError(f"{path}: {(error.strerror or type(error).__name__).lower()}") from None
+        name = source if isinstance(source, Path) else "the run"
+        raise FileError(f"{name}: {(error.strerror or type(error).__name__).lower()}") from None
 
 
 async def add_files(held: Held, files: Iterable[str]) -> None:

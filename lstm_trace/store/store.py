@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -142,11 +143,18 @@ class Store:
         with self.database.reading() as connection:
             row = self._row(connection, id)
         try:
-            return open(self._file(row), "rb")
+            file = open(self._file(row), "rb")  # noqa: SIM115 - the caller closes it
         except FileNotFoundError:
             raise LostFileError(
                 f"the file of {row.label!r} is missing in the folder of the library; upload it again"
             ) from None
+        if (found := os.fstat(file.fileno()).st_size) != row.bytes:
+            file.close()
+            raise LostFileError(
+                f"the file of {row.label!r} was changed in the folder of the library: it has {found:,} bytes, and had "
+                f"{row.bytes:,}; upload it again"
+            )
+        return file
 
     def find(
         self, search: str = "", kind: str = "", tag: str = "", limit: int = 100, offset: int = 0

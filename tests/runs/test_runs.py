@@ -120,3 +120,40 @@ async def test_a_model_of_the_library(runs: Runs) -> None:
         await runs.make(json.dumps({**spec, "model": "m2"}).encode())
     with pytest.raises(MissingError, match=r"mine\.npz"):  # an LSTM needs more weights than it has
         await runs.make(json.dumps(spec).encode())
+
+
+class Dropping(Here):
+    """Whatever is called, a run is dropped `times` times before it can be read."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    async def call(self, function: Callable[..., Any], *args: Any, told: Any = None) -> Any:
+        if function is Path.read_bytes and self.times:
+            self.times -= 1
+            Path(args[0]).unlink()
+            raise DroppedRunError("gone")
+        return function(Path(args[0])) if function is Path.read_bytes else function(*args)
+
+
+@pytest.mark.parametrize("times", [0, 1, 4, 5])
+async def test_a_run_that_is_dropped_before_it_is_read_is_made_again(tmp_path: Path, times: int) -> None:
+    """Each time: with many clients and few runs others push it out again."""
+    runs = Runs(tmp_path / "runs", BOUNDS, Dropping(times), Files(tmp_path))
+    made = await runs.make(b'{"example": "q22"}')
+    path = runs.path(made.id)
+    content = path.read_bytes()
+    if times < 5:
+        assert await runs.call(Path.read_bytes, str(path)) == content
+    else:
+        with pytest.raises(DroppedRunError):
+            await runs.call(Path.read_bytes, str(path))
+
+
+async def test_a_run_is_opened_before_it_can_be_dropped(runs: Runs) -> None:
+    made = await runs.make(b'{"example": "q22"}')
+    content = runs.path(made.id).read_bytes()
+    for _ in range(2):
+        with await runs.open(made.id) as file:
+            runs.path(made.id).unlink()
+            assert file.read() == content

@@ -164,7 +164,7 @@ def test_a_failure_keeps_nothing_of_the_request(later: bool) -> None:
 
         async def work(told: Any) -> Response:
             await anyio.sleep(0.5 if later else 0)
-            await jobs.workers.call(calls.raise_after, 0.0)
+            await jobs.call(calls.raise_after, 0.0)
             return Response(repr(body))
 
         return await jobs.follow(work)

@@ -243,6 +243,16 @@ def test_a_file_that_is_missing_is_said_to_be(client: Any, served: tuple[Any, Pa
     assert client.get(f"/library/{item['id']}/file").status_code == 410
 
 
+def test_a_file_that_was_changed_in_the_folder_is_not_sent(client: Any, served: tuple[Any, Path]) -> None:
+    item = put(client, Q22, "q22.yaml")
+    for content in (Q22 + b"more", Q22[:-1]):
+        (served[1] / f"{item['id']}.yaml").write_bytes(content)
+        for reply in (client.get(f"/library/{item['id']}/file"), client.post("/runs", json={"item": item["id"]})):
+            assert reply.status_code == 410
+            assert f"it has {len(content):,} bytes, and had {len(Q22):,}; upload it again" in reply.json()["detail"]
+    client.delete(f"/library/{item['id']}").raise_for_status()
+
+
 def test_too_large_bodies_are_refused_early(served: tuple[Any, Path]) -> None:
     client, _ = served
     most = client.get("/limits").json()["body_bytes"]

@@ -118,6 +118,11 @@ def test_each_error_has_its_status(what: str, read: int, written: int) -> None:
         assert reply.headers.get("retry-after") == ("1" if what == "busy" else None)
 
 
+def test_a_result_that_is_too_large_is_not_called_a_request() -> None:
+    assert told(ask(APP, "/raise/large"))["title"] == "What is asked for would be too large"
+    assert told(post(b" " * 300_000))["title"] == "The request is too large"
+
+
 def test_the_message_is_that_of_the_command_line() -> None:
     found = told(ask(APP, "/raise/several"))
     assert found["problems"] == list(ERRORS["several"].problems)  # type: ignore[attr-defined]

@@ -69,6 +69,7 @@ def test_names_of_this_machine_are_ours(name: str) -> None:
         [("host", "0.0.0.0:8000")],
         [("host", "")],
         [("host", "localhost\n")],
+        [("host", "127.0.0.1:99999")],  # which no port is
         [],
         [HOST, ("host", "attacker.example")],
     ],

@@ -7,12 +7,12 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import FileResponse
 
 from ...runs import printing
 from ...runs.asked import ReportOptions
 from ..held import Service
 from ..json_body import JsonRoute
+from ..sent_file import sent_file
 
 router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRoute)
 
@@ -25,5 +25,5 @@ async def download(service: Service, id: str, file: str, options: Annotated[Repo
     media = printing.MEDIA[Path(file).suffix]
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
     if isinstance(content, Path):
-        return FileResponse(content, headers=headers, media_type=media)
+        return sent_file(await service.runs.open(id), media, headers)
     return Response(content, headers=headers, media_type=media)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from anyio import to_thread
@@ -18,6 +16,7 @@ from ...runs import kept
 from ...store.labels import as_label, checked_tags, checked_title
 from ..held import Held, Service
 from ..json_body import JsonRoute
+from ..sent_file import sent_file
 from ..uploads import OCTETS, add_copy, inspected, received
 from .library_models import Change, Inspection, KeptItem, LibraryItem, LibraryPage, RunToKeep
 
@@ -34,7 +33,6 @@ Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
 _A_FILE: dict[str, Any] = {
     "requestBody": {"required": True, "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}}
 }
-_CHUNK = 1 << 20
 
 
 @router.post("/inspections", openapi_extra=_A_FILE)
@@ -82,9 +80,9 @@ async def upload_model(
 @router.post("/library/runs", status_code=201)
 async def keep_run(service: Service, body: RunToKeep) -> LibraryItem:
     """Keep the trace of a run."""
-    path = Path(await service.runs.call(kept.checked, await service.runs.ready(body.run)))
+    await service.runs.call(kept.checked, await service.runs.ready(body.run))
     label = re.sub(r"[/\\]", "-", body.title or "run") + ".safetensors"
-    return LibraryItem(**await add_copy(service, path, label, body.title, body.tags))
+    return LibraryItem(**await add_copy(service, await service.runs.open(body.run), label, body.title, body.tags))
 
 
 @router.get("/library/{item}")
@@ -110,11 +108,9 @@ def delete(service: Service, item: str) -> Response:
 def file(service: Service, item: str) -> StreamingResponse:
     """The file of an item, as it was uploaded."""
     found, content = service.store.item(item), service.store.open(item)
-    headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found['label'], safe='')}",
-        "Content-Length": str(found["bytes"]),
-    }
-    return StreamingResponse(_chunks(content), media_type=OCTETS, headers=headers)
+    return sent_file(
+        content, OCTETS, {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(found['label'], safe='')}"}
+    )
 
 
 async def _kept(request: Request, service: Held, label: str, title: str, tags: str, kind: str = "") -> KeptItem:
@@ -127,9 +123,3 @@ async def _kept(request: Request, service: Held, label: str, title: str, tags: s
         keep = partial(service.store.keep, new, facts, label, title, words)
         item = await to_thread.run_sync(keep)
     return KeptItem(**item, inspect=facts["text"])
-
-
-def _chunks(content: BinaryIO) -> Iterator[bytes]:
-    with content:
-        while chunk := content.read(_CHUNK):
-            yield chunk

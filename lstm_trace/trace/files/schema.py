@@ -268,14 +268,19 @@ def _sentences(model: type[BaseModel], faults: Sequence[Any]) -> Iterator[str]:
     for at, fault in enumerate(faults):
         *parts, last = fault["loc"] or ("",)
         if last in _SUBMODELS and fault["type"] == "model_type":
-            yield f"{_place(parts)}: expected a name or a mapping, found {describe(fault['input'])}"
+            yield f"{_before(_place(parts))}expected a name or a mapping, found {describe(fault['input'])}"
         elif last != "str" or fault["type"] != "string_type":  # a mapping that is no name has faults of its own
             yield _sentence(model, fault, at < HINTS)
 
 
 def _place(location: Sequence[Any]) -> str:
     # pydantic adds [key] where a key itself is at fault
-    return ".".join(str(part) for part in location if part not in _SUBMODELS and part != "[key]") or "the file"
+    return ".".join(str(part) for part in location if part not in _SUBMODELS and part != "[key]")
+
+
+def _before(place: str) -> str:
+    """What begins a message on a place; nothing for the whole, which whoever reads it has named."""
+    return f"{place}: " if place else ""
 
 
 def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
@@ -286,13 +291,13 @@ def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
     if fault["type"] == "json_invalid":
         return f"not whole JSON ({fault['ctx']['error']}); is the file cut off?"
     if fault["type"] in _EXPECTED:
-        return f"{place}: expected {_EXPECTED[fault['type']]}, found {describe(fault['input'])}"
+        return f"{_before(place)}expected {_EXPECTED[fault['type']]}, found {describe(fault['input'])}"
     if fault["type"] == "missing":
         return f"{place} is missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if fault["type"] == "literal_error":
-        return f"{place}: expected {message}, found {describe(fault['input'])}"
-    return f"{place}: {message[0].lower()}{message[1:]}"
+        return f"{_before(place)}expected {message}, found {describe(fault['input'])}"
+    return f"{_before(place)}{message[0].lower()}{message[1:]}"
 
 
 def _unknown(model: type[BaseModel], place: str, key: str, hint: bool) -> str:

@@ -207,6 +207,13 @@ def test_what_is_not_there(api: Any, path: str, status: int, said: str) -> None:
         ("/runs", b"{}", "application/json", 422, "expected one of problem, example, item, model; found none"),
         ("/runs", b'{"example": "q22", "x": [NaN]}', "application/json", 400, 'write "NaN", in quotes'),
         ("/runs", b'{"example": "q22"', "application/json", 400, "is it cut off"),
+        (
+            "/runs",
+            b"[1]",
+            "application/json",
+            422,
+            "the request: expected a mapping, as in {name: value}, found a list",
+        ),
         ("/runs", b'{"example": "q22"}', "text/plain", 415, "Content-Type: application/json"),
         ("/runs", b'{"item": "nothing"}', "application/json", 404, "no item 'nothing'"),
         ("/runs/{id}/edits", b'{"equations": "h_t = tanhh(x_t)"}', "application/json", 422, "^"),
