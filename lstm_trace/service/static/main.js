@@ -81,9 +81,13 @@ function Absence({ said }) {
 
 /** used: the arithmetic of the run on the bench where none is set: what is kept in the library may have its own. */
 function Settings({ settings, set, choices, used, said }) {
-  const given = used && !settings.arithmetic ? `${said("shell.as_given")}: ${arithmeticName(said, used)}` : said("shell.exact");
+  const exact = said("shell.exact");
+  const own = settings.arithmetic === "float64" ? said("shell.as_given") : exact;
+  const given = used && !settings.arithmetic ? `${said("shell.as_given")}: ${arithmeticName(said, used)}` : own;
   const notation = (name) => [name, worded(said, `shell.notation.${name}`, name)];
   const arithmetic = (name) => [name, arithmeticName(said, name)];
+  // a problem may name an arithmetic of its own: then full precision has to be asked for
+  const plain = used || settings.arithmetic === "float64" ? [["float64", exact]] : [];
   const kept = (list, value) => (list.some(([key]) => key === value) ? list : [...list, [value, value]]);
   const digits = ["", "2", "3", "4", "6", "8", "12"];
   return html`<details class="menu settings" id="settings">
@@ -98,7 +102,7 @@ function Settings({ settings, set, choices, used, said }) {
       <${Choice} id="setting-count" label=${said("shell.count")} value=${settings.count_from}
         options=${["", "0", "1"].map((n) => [n, n || said("shell.as_given")])} onChange=${(value) => set({ count_from: value })} />
       <${Choice} id="setting-arithmetic" label=${said("shell.arithmetic")} value=${settings.arithmetic}
-        options=${kept([["", given], ...choices.arithmetics.map(arithmetic)], settings.arithmetic)}
+        options=${kept([["", given], ...plain, ...choices.arithmetics.map(arithmetic)], settings.arithmetic)}
         onChange=${(value) => set({ arithmetic: value })} />
     </div>
   </details>`;
