@@ -135,7 +135,7 @@ def test_the_equations_and_a_blank_problem(keys: Opening) -> None:
     page.locator("dialog[open]").wait_for()
     tab_to(page, "#blank-open")
     page.keyboard.press("Enter")
-    page.wait_for_url("**source=blank:lstm/3/2/2")
+    page.wait_for_url("**source=blank:lstm/3/2/2/biases")
 
 
 def test_upload_and_delete(keys: Opening, empty: str) -> None:
