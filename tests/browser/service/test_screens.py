@@ -111,7 +111,8 @@ def test_screen(opened: Opening, stored: dict[str, str], at: str, there: str, ac
     page = opened(at.format(**stored) if "{" in at else at)
     page.locator(there).first.wait_for()
     act(page)
-    assert looked_at(page) == []
+    found = looked_at(page)
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("act", [nothing, uploading])
@@ -119,7 +120,8 @@ def test_empty_library(opened: Opening, empty: str, act: Callable[[Page], None])
     page = opened("#library", at=empty)
     page.get_by_role("heading", name="Nothing is stored yet").wait_for()
     act(page)
-    assert looked_at(page) == []
+    found = looked_at(page)
+    assert not found, "\n".join(found)
 
 
 def looked_at(page: Page) -> list[str]:
