@@ -48,13 +48,14 @@ class Caller:
         return answer.status, json.loads(content) if content[:1] in (b"{", b"[") else content
 
 
-def together(count: int, work: Callable[[int], None]) -> None:
-    """The same work in so many threads; the first failure is raised."""
+def together(count: int, server: Server, visit: Callable[[int, Caller], None]) -> None:
+    """The same visit in so many threads, each with a connection of its own; the first failure is raised."""
     failed: list[BaseException] = []
 
     def one(n: int) -> None:
         try:
-            work(n)
+            with Caller(server) as call:
+                visit(n, call)
         except BaseException as error:
             failed.append(error)
 
@@ -107,10 +108,6 @@ def test_fifty_clients_for_a_minute(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         began = time.monotonic()
 
-        def client(n: int) -> None:
-            with Caller(server) as call:
-                visit(n, call)
-
         def visit(n: int, call: Caller) -> None:
             rng = np.random.default_rng(n)
             run = first_run(call)
@@ -133,7 +130,7 @@ def test_fifty_clients_for_a_minute(tmp_path: Path) -> None:
                 if status == 429:
                     time.sleep(rng.uniform(0.05, 0.3))
 
-        together(50, client)
+        together(50, server, visit)
     print(dict(statuses), [round(size) for _, size in sizes])
     assert statuses[200] > 500
     settled = [size for _, size in sizes][len(sizes) // 3 :]
@@ -143,10 +140,6 @@ def test_fifty_clients_for_a_minute(tmp_path: Path) -> None:
 def test_a_small_edit_is_quick_while_four_are_active(tmp_path: Path) -> None:
     times: list[float] = []
     with serving(tmp_path) as server:
-
-        def client(n: int) -> None:
-            with Caller(server) as call:
-                visit(n, call)
 
         def visit(n: int, call: Caller) -> None:
             rng = np.random.default_rng(n)
@@ -159,7 +152,7 @@ def test_a_small_edit_is_quick_while_four_are_active(tmp_path: Path) -> None:
                 times.append(time.perf_counter() - began)
                 time.sleep(0.1)  # nobody edits faster than they see
 
-        together(4, client)
+        together(4, server, visit)
     middle, most = np.percentile(np.array(times) * 1000, [50, 95])
     print(f"an edit and its step, four at once: {middle:.0f} ms, p95 {most:.0f} ms")
     assert most < 150
