@@ -102,8 +102,8 @@ bench: .venv/frameworks ## speed against the peers, as ratios
 	@touch $@
 
 .venv/lint: .venv/core
-	@echo 'Installing ruff and mypy into .venv …' >&2
-	@$(PIP) install -e '.[lint]'
+	@echo 'Installing ruff and mypy into .venv, and what they read: FastAPI and SQLAlchemy …' >&2
+	@$(PIP) install -e '.[lint,serve]'
 	@touch $@
 
 .venv/docs: .venv/core
