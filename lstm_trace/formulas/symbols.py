@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from string import ascii_letters
 from typing import NamedTuple
 
@@ -103,6 +104,7 @@ _LETTER = re.compile(
 _PART = re.compile(rf"[A-Za-z0-9{_GREEK}]+")
 
 
+@lru_cache(4096)
 def _own(name: str) -> Symbol:
     """The symbol of a name that no table has, by its parts."""
     first, *index = name.split("_")

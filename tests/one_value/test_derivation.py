@@ -50,8 +50,8 @@ def every_premise(trace: lt.Trace) -> Iterator[str]:
 
 
 def small(name: str) -> lt.Trace:
-    """A cell of the family over two steps, in two layers of two directions, with padding."""
-    return case(name, 4, steps=2, batch=1, lengths=[1])[1]
+    """A cell of the family over two steps in both directions, with padding; one of them in two layers."""
+    return case(name, 4, steps=2, batch=1, lengths=[1], layers=2 if name == "plain" else 1)[1]
 
 
 def computed(line: Any, operands: list[float], arrays: Any = None) -> float | None:

@@ -15,6 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from lstm_trace.cli import main
 
 from .. import ROOT
 from ..support.serving import Server, serving
@@ -157,12 +160,19 @@ def newer(folder: Path) -> None:
         (["--store", "sqlite:///a.db", "folder"], "folder: is a directory"),
     ],
 )
-def test_a_store_or_a_file_that_cannot_be_is_one_message(tmp_path: Path, arguments: list[str], says: str) -> None:
+def test_a_store_or_a_file_that_cannot_be_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
     (tmp_path / "garbage.db").write_text("garbage\n" * 100)
     (tmp_path / "taken.files").write_text("a file")
     (tmp_path / "folder").mkdir()
     newer(tmp_path)
-    said = failing(tmp_path, "--port", "0", *arguments)
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(main, ["serve", "--no-open", "--port", "0", *arguments])
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("error: ")
+    assert not list(tmp_path.glob("store*"))
+    said = ran.stderr
     assert says in said
     assert "fault of lstm-trace" not in said
     assert "secret" not in said
