@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ ROOMS = (
     "workers", "store", "runs", "service", "service.routes", "service.app", "service.server", "remote", "api", "cli",
     "cli.verbs",
 )  # fmt: skip
+#: The page of the service; what others wrote keeps the size that it was published in.
+PAGE, VENDORED = PACKAGE / "service" / "static", PACKAGE / "service" / "static" / "vendor"
 #: What a person can find their way in.
 MOST_FILES, MOST_LINES = 14, 330
 
@@ -114,8 +117,20 @@ def test_folders_and_files_are_small() -> None:
     for folder in {path.parent for path in FILES.values()}:
         held = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
         assert len(held) <= MOST_FILES, f"{folder.name} has {len(held)} files"
-    long = {name: n for name, path in FILES.items() if (n := path.read_text(encoding="utf-8").count("\n")) > MOST_LINES}
-    assert not long
+    assert not long(FILES.values())
+
+
+def test_folders_and_files_of_the_page_are_small() -> None:
+    files = [path for path in PAGE.rglob("*") if path.is_file() and VENDORED not in path.parents]
+    folders = Counter(str(path.parent.relative_to(PAGE)) for path in files)
+    assert not {folder: held for folder, held in folders.items() if held > MOST_FILES}
+    assert not long(path for path in files if path.suffix in (".js", ".css"))
+
+
+def long(files: Iterable[Path]) -> dict[str, int]:
+    """The files that have too many lines, and how many."""
+    lines = {str(path.relative_to(PACKAGE)): path.read_text(encoding="utf-8").count("\n") for path in files}
+    return {name: n for name, n in lines.items() if n > MOST_LINES}
 
 
 def test_every_room_says_what_it_is_for() -> None:

@@ -88,22 +88,25 @@ def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str 
 
 
 def explained(path: str, against: str | None, asked: Question, most: int) -> bytes:
-    """An explanation as a table, of at most so many rows, with its sentences."""
+    """An explanation as tables, each of at most so many rows, with its sentences."""
     trace, other = opened(path), None if against is None else opened(against)
     given = asked.model_dump(exclude={"run", "how", "of", "against"}, exclude_none=True)
     found = (
         _split(trace, other, asked.of, given) if asked.how == "attribution" else _explained(trace, other, asked, given)
     )
-    rows = as_plain(found.rows[:most])
     said = {
         "how": asked.how,
         "of": asked.of,
-        "columns": list(found.columns),
-        "rows": rows,
-        "left_out": len(found.rows) - len(rows),
+        **_table(found, most),
         "text": printable("\n".join(found.sentences)),
+        "more": [{"title": part.title, **_table(part, most)} for part in found.more],
     }
     return dumped(said)
+
+
+def _table(found: Explanation, most: int) -> dict[str, Any]:
+    rows = as_plain(found.rows[:most])
+    return {"columns": list(found.columns), "rows": rows, "left_out": len(found.rows) - len(rows)}
 
 
 def _split(trace: Trace, other: Trace | None, of: str | None, given: dict[str, Any]) -> Explanation:

@@ -192,7 +192,6 @@ def step(
             "t": t,
             "b": batch,
             "scope": scope,
-            "digits": values.style.digits,
             "lines": lines,
             "states": {name: read(name) for name in stage.states},
             "inputs": {name: read(name) for name in stage.inputs},

@@ -104,8 +104,11 @@ def test_an_explanation_is_the_table_of_the_command_line(kept: Kept, tmp_path: P
     assert found["rows"] == [list(row.values()) for row in theirs["rows"]]
     assert found["columns"] == list(theirs["rows"][0])
     assert found["text"].splitlines() == theirs["sentences"]
+    for mine, one in zip(found["more"], theirs.get("more", []), strict=True):
+        assert (mine["title"], mine["rows"]) == (one["title"], [list(row.values()) for row in one["rows"]])
     some = explained(paths[:1], 2, how=how, of=of)
-    assert (len(some["rows"]), some["left_out"]) == (2, len(found["rows"]) - 2)
+    for part, whole in zip([some, *some["more"]], [found, *found["more"]], strict=True):
+        assert (part["rows"], part["left_out"]) == (whole["rows"][:2], max(len(whole["rows"]) - 2, 0))
     assert a["id"] in paths[0]
 
 

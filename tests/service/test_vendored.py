@@ -15,9 +15,3 @@ def test_every_file_is_as_it_was_published() -> None:
     files = {path.name for path in VENDOR.iterdir()}
     assert files - sums.keys() == {"README.md", "SHA256SUMS"}
     assert {"LICENSE-htm.txt", "LICENSE-preact.txt"} <= sums.keys()
-
-
-def test_files_of_the_page_are_small() -> None:
-    static = VENDOR.parent
-    own = [path for path in static.rglob("*.js") if path.parent != VENDOR]
-    assert not {path.name: n for path in own if (n := path.read_text(encoding="utf-8").count("\n")) > 330}

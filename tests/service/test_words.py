@@ -59,7 +59,7 @@ SHARED = {
         "library.pages",
     },
     "es": {"compare.ulps", "library.size.bytes", "library.size.bytes.1"},
-    "zh": set(),
+    "zh": {"compare.share_is"},
 }
 
 

@@ -192,7 +192,23 @@ def test_a_difference_has_every_entry(dtype: str) -> None:
     plain = frame.astype(object).where(frame.notna(), None)
     assert [tuple(row) for row in plain.itertuples(index=False)] == expected
     ranked = sorted((row for row in expected if row[-1] != 0), key=lambda row: -abs(row[-1]))
-    assert same(list(attribution.difference(a, b, OF).rows), ranked)
+    told = attribution.difference(a, b, OF)
+    assert same(list(told.rows), ranked)
+    by_block = {name: parts for name, *parts in told.more[0].rows}
+    assert by_block == {name: pytest.approx(parts, rel=1e-12, abs=1e-18) for name, parts in summed(ranked).items()}
+
+
+def summed(rows: list[tuple[Any, ...]]) -> dict[str, list[float]]:
+    """The contribution of each array and its share of all sizes, entry by entry."""
+    found: dict[str, list[float]] = {}
+    size = sum(abs(row[-1]) for row in rows)
+    for _, kind, layer, direction, *_, name, _, _, contribution in rows:
+        place = f"{layer}/{direction}/{name}"
+        block = {"input": "x", "lengths": "lengths", "rounding": "rounding of float32", "local": f"{place} (local)"}
+        parts = found.setdefault(block.get(kind, place), [0.0, 0.0])
+        parts[0] += contribution
+        parts[1] += abs(contribution) / size
+    return found
 
 
 class Counted(str):

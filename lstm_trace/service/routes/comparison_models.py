@@ -72,15 +72,29 @@ class DiffMap(BaseModel):
     left_out: int = Field(description="steps")
 
 
-class Explained(BaseModel):
+class Table(BaseModel):
+    """Rows of a table, and how many of them were left out."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    left_out: int
+
+
+class TitledTable(Table):
+    """One of several tables."""
+
+    title: str
+
+
+class Explained(Table):
     """A table with its sentences."""
 
     how: str
     of: str | None
-    columns: list[str]
-    rows: list[list[Any]]
-    left_out: int
     text: str
+    more: list[TitledTable] = Field(
+        description="of the same finding: of a split `By block`, the sum of each array that is given, and `By step`"
+    )
 
 
 class Failed(BaseModel):

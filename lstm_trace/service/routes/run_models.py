@@ -144,9 +144,6 @@ class Step(BaseModel):
     t: int
     b: int
     scope: str
-    digits: int | None = Field(
-        description="decimals that a report shows; the picture has fewer where none were asked for"
-    )
     lines: list[LineNow]
     states: dict[str, list[Number] | None]
     inputs: dict[str, list[Number] | None]

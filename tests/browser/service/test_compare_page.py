@@ -142,10 +142,47 @@ def test_what_made_the_difference(opened: Opening, link: str) -> None:
     found = pairs(page, ".chosen-value")
     assert (found["A"], found["B"]) == values
     assert found["b − a"] == values[1] - values[0]
-    rows = page.locator(".split-table tbody tr").all()
-    assert [row.locator("code").inner_text() for row in rows if row.locator("code").count()] == [f"0/forward/{FORGET}"]
-    for cell in (rows[0].locator("td").first, page.locator(".split-table tfoot td").first):
-        assert number(cell.inner_text()) == pytest.approx(values[1] - values[0], rel=1e-3)
+    rows = page.locator(".split-table tbody tr").all()  # of one matrix alone the entries are shown at once
+    assert [row.locator("code").inner_text() for row in rows] == ["0/forward/W_xf", FORGET]
+    for row in (*rows, page.locator(".split-table tfoot tr")):
+        assert number(row.locator("td").first.inner_text()) == pytest.approx(values[1] - values[0], rel=1e-3)
+
+
+def test_a_difference_is_summed_by_matrix_and_opens_to_its_entries(opened: Opening, stored: dict[str, str]) -> None:
+    page = opened(f"#compare?a=item:{stored['Before']}&b=item:{stored['Weights two']}&at=0/forward/9/0/h_t[2]")
+    page.get_by_role("button", name="Take x of A").click()
+    page.locator(".split-table tfoot td").first.wait_for()
+    a, b = pair()[0], lt.run(weights(2), inputs())
+    sums: dict[str, float] = {}
+    sizes: dict[str, float] = {}
+    for row in lt.attribute(a, b, of="9/h_t[2]").itertuples():
+        sums[row.name] = sums.get(row.name, 0.0) + row.contribution
+        sizes[row.name] = sizes.get(row.name, 0.0) + abs(row.contribution)
+    largest = sorted((name for name in sums if sizes[name]), key=lambda name: -abs(sums[name]))
+    rows = page.locator(".split-table .block").all()
+    assert [row.locator("code").inner_text() for row in rows] == [f"0/forward/{name}" for name in largest]
+    assert len(rows) > 4
+    for name, row in zip(largest, rows, strict=True):
+        amount, share = row.locator("td:visible").all_inner_texts()[:2]
+        assert number(amount) == pytest.approx(sums[name], rel=1e-3)
+        assert number(share.strip("%")) == pytest.approx(100 * sizes[name] / sum(sizes.values()), abs=0.051)
+    whole, shares = page.locator(".split-table tfoot td").all_inner_texts()[:2]
+    assert (number(whole), shares) == (pytest.approx(b["h_t"][9, 0, 2] - a["h_t"][9, 0, 2], rel=1e-5), "100.0%")
+    assert number(whole) == pytest.approx(sum(sums.values()), rel=1e-5)
+
+    assert page.locator(".split-table .entry").count() == 0
+    button = rows[1].get_by_role("button")
+    button.press("Enter")
+    assert button.get_attribute("aria-expanded") == "true"
+    page.get_by_role("button", name=f"Show all {UNITS * UNITS}").press("Enter")
+    entries = page.locator(".split-table .entry:has(code)")
+    amounts = [number(text) for text in entries.locator("td:first-of-type").all_inner_texts()]
+    assert largest[1] == "W_hc"
+    assert len(amounts) == UNITS * UNITS
+    assert amounts == sorted(amounts, key=lambda amount: -abs(amount))
+    assert sum(amounts) == pytest.approx(sums["W_hc"], abs=1e-4)
+    button.press("Enter")
+    assert page.locator(".split-table .entry").count() == 0
 
 
 def test_tolerance(opened: Opening, link: str) -> None:

@@ -78,6 +78,32 @@ def test_labels_are_words(opened: Opening) -> None:
     assert title.startswith("W_xi x_t, wet, t = 1 = −2")
 
 
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("count_from=0", ["W_xi, unit 1, input 0", "W_hi, unit 1 (row), unit 0 (column)", "h0, unit 1", "x, input 0"]),
+        ("count_from=1", ["W_xi, unit 2, input 1", "W_hi, unit 2 (row), unit 1 (column)", "h0, unit 2", "x, input 1"]),
+        (
+            "count_from=1&language=de",
+            [
+                "W_xi, Einheit 2, Eingang 1",
+                "W_hi, Einheit 2 (Zeile), Einheit 1 (Spalte)",
+                "h0, Einheit 2",
+                "x, Eingang 1",
+            ],
+        ),
+    ],
+)
+def test_a_field_in_which_one_types_is_named_in_words(opened: Opening, setting: str, named: list[str]) -> None:
+    page = opened(f"#bench?source=example:q22&{setting}")
+    for address, name in zip(("W_xi[1,0]", "W_hi[1,0]", "0/h0[1]", ""), named, strict=True):
+        place = f"0/forward/{address}" if address else "0/0/x_t[0]"
+        cell(page, place).dblclick()
+        page.get_by_role("textbox", name=name, exact=True).wait_for()
+        page.keyboard.press("Escape")
+        assert (cell(page, place).get_attribute("aria-label") or "").startswith(f"{name}: ")
+
+
 def test_the_first_page_is_open_where_there_is_something_to_forget(opened: Opening) -> None:
     page = opened()
     page.locator("#chain").wait_for()

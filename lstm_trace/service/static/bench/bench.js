@@ -1,21 +1,21 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
 import { benchRuns } from "../compare/bench_runs.js";
 import { Fault, kept } from "../parts.js";
-import { useItemTitle } from "./item_title.js";
 import { arithmeticName, cellName } from "../words.js";
-import { NumberBar } from "./bar.js";
-import { Changed } from "./changed.js";
 import { Equations } from "./equations/equations.js";
 import { FirstVisit } from "./first_visit.js";
 import { Givens } from "./given/givens.js";
 import { by_touch, useMenus, useSession, useSome, useView } from "./hooks.js";
+import { useItemTitle } from "./item_title.js";
 import { useNotation } from "./notation.js";
-import { NumberPanel } from "./number.js";
-import { Picture } from "./picture.js";
-import { Steps } from "./steps.js";
+import { NumberBar } from "./number/bar.js";
+import { NumberPanel } from "./number/panel.js";
 import { has_step } from "./state/places.js";
+import { Changed } from "./step/changed.js";
+import { Picture } from "./step/picture.js";
+import { Steps } from "./step/steps.js";
+import { by_name, StepTable } from "./step/table.js";
 import { Prose } from "./symbols.js";
-import { by_name, StepTable } from "./table.js";
 import { Toolbar } from "./toolbar.js";
 
 // large parts of the page, drawn again when what they show has changed and not at each step of a run on its way

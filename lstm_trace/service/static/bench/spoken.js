@@ -1,7 +1,8 @@
 import { axes_of, axis_of, labels_of } from "./state/labels.js";
 import { cell_of, line_of } from "./state/places.js";
 
-// Numbers in words, for tooltips and for readers: `W_xi, unit 2, input 1`. Their addresses are for programs.
+// Numbers in words, for tooltips and for readers: `W_xi, unit 2, input 1`. Their addresses are for programs. Where the
+// rows and the columns of a matrix are units, both say which they are: `W_hi, unit 2 (row), unit 1 (column)`.
 
 const WORDS = { x: "bench.entry_n", h: "bench.unit_n", y: "bench.output_n" };
 
@@ -42,7 +43,8 @@ export function spoken(run, address, { count, said }) {
   if (premise.kind === "parameter") {
     const axes = axes_of(stage, premise);
     const units = indices.map((unit, k) => unit_name(run, axes[k], premise.shape[k], unit, count, said));
-    return [premise.name, ...units, ...place(run, { scope: premise.scope }, count, said)].join(", ");
+    const named = units.length === 2 && axes[0] === axes[1] ? [said("bench.of_row", { name: units[0] }), said("bench.of_column", { name: units[1] })] : units;
+    return [premise.name, ...named, ...place(run, { scope: premise.scope }, count, said)].join(", ");
   }
   if (line) return words_of_line(run, line, count, said).join(", ");
   const axis = axis_of(stage, premise.name);

@@ -62,8 +62,7 @@ export function Toolbar({ session, state, settings, choices, go, said }) {
         <option value="blank">${said("bench.blank.choose")}</option>
       </select></label>
     <dialog ref=${blank} aria-label=${said("bench.blank")} onClose=${() => setChoosing(false)}>
-      <${Blank} cells=${cells} open=${open} said=${said} />
-      <button type="button" class="quiet" onClick=${() => setChoosing(false)}>${said("shell.cancel")}</button>
+      <${Blank} cells=${cells} open=${open} cancel=${() => setChoosing(false)} said=${said} />
     </dialog>
     ${run && html`
       <div class="row-of" role="group" aria-label=${said("bench.history")}>

@@ -8,7 +8,7 @@ const MOST = 64; // steps, inputs or units of a problem that is filled by hand; 
 
 const sized = (text) => /^\d+$/.test(text.trim()) && Number(text) >= 1 && Number(text) <= MOST;
 
-export function Blank({ cells, open, said }) {
+export function Blank({ cells, open, cancel, said }) {
   const [cell, setCell] = useState("lstm");
   const [biases, setBiases] = useState(true);
   const [sizes, setSizes] = useState({ steps: "3", inputs: "2", units: "2" });
@@ -28,6 +28,9 @@ export function Blank({ cells, open, said }) {
     <p id="blank-limits" class=${wrong ? "bad" : "quiet-text"} aria-live="polite">${wrong ? said("bench.blank.wrong", { name: said(`bench.blank.${wrong}`), most: MOST }) : said("bench.blank.limits", { most: MOST })}</p>
     <label class="field" for="blank-biases"><span class="label">${said("bench.blank.biases")}</span>
       <input id="blank-biases" type="checkbox" checked=${biases} onChange=${(event) => setBiases(event.target.checked)} /></label>
-    <button type="submit" class="main" id="blank-open" disabled=${Boolean(wrong)}>${said("bench.blank.open")}</button>
+    <div class="row-of end">
+      <button type="button" id="blank-cancel" onClick=${cancel}>${said("shell.cancel")}</button>
+      <button type="submit" class="main" id="blank-open" disabled=${Boolean(wrong)}>${said("bench.blank.open")}</button>
+    </div>
   </form>`;
 }

@@ -153,12 +153,13 @@ export function Grid({ id, symbol, name, rows, columns, layout, count, longer, c
         ${row.cells.map((one, c) => {
           const current = here[0] === r && here[1] === c;
           const wrong = rejected?.address === one.address;
+          const called = spoken(layout, one.address, { count, said });
           const text = wrong && rejected.value !== null && typeof rejected.value !== "object" ? String(rejected.value) : full(one.value);
           return html`<td key=${c} role="gridcell" tabindex=${current && typed === null ? 0 : -1} data-place=${`${r},${c}`} data-address=${one.address}
-            class=${`number${one.address === chosen ? " chosen" : ""}${changed.has(one.address) ? " edited" : ""}`} aria-description=${changed.has(one.address) ? said("bench.edited") : undefined} aria-selected=${one.address === chosen} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${spoken(layout, one.address, { count, said })}: ${text}`}
+            class=${`number${one.address === chosen ? " chosen" : ""}${changed.has(one.address) ? " edited" : ""}`} aria-description=${changed.has(one.address) ? said("bench.edited") : undefined} aria-selected=${one.address === chosen} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${called}: ${text}`}
             title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onClick=${() => clicked(r, c)} onDblClick=${() => opened(r, c)}>
             ${current && typed !== null
-              ? html`<${Entry} text=${typed} whole=${!begun.current} label=${one.address} keyed=${typing} left=${(value) => take(value)} />`
+              ? html`<${Entry} text=${typed} whole=${!begun.current} label=${called} keyed=${typing} left=${(value) => take(value)} />`
               : html`<span>${wrong ? text : brief(one.value)}</span>`}</td>`;
         })}
       </tr>`)}</tbody>

@@ -1,5 +1,5 @@
-import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
-import { Choice } from "../parts.js";
+import { html, useEffect, useRef, useState } from "../../vendor/standalone.module.js";
+import { Choice } from "../../parts.js";
 
 const BEAT = 900; // milliseconds for each step that is played: long enough to see which numbers moved
 

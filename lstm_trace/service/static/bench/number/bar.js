@@ -1,8 +1,8 @@
-import { html } from "../vendor/standalone.module.js";
-import { Markup } from "../markup.js";
-import { useView } from "./hooks.js";
-import { brief, value_of } from "./state/numbers.js";
-import { has } from "./state/places.js";
+import { html } from "../../vendor/standalone.module.js";
+import { Markup } from "../../markup.js";
+import { useView } from "../hooks.js";
+import { brief, value_of } from "../state/numbers.js";
+import { has } from "../state/places.js";
 
 // On narrow screens, where what is given, the picture and the number lie below one another: a bar that stays in sight,
 // with the number that is looked at, a way back, and a way to all about it.

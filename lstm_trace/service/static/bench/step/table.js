@@ -1,9 +1,9 @@
-import { html, useRef, useState } from "../vendor/standalone.module.js";
-import { spoken, unit_name } from "./spoken.js";
-import { full, signed, value_of } from "./state/numbers.js";
-import { axis_of } from "./state/labels.js";
-import { spot_address } from "./state/places.js";
-import { minus, Symbol } from "./symbols.js";
+import { html, useRef, useState } from "../../vendor/standalone.module.js";
+import { spoken, unit_name } from "../spoken.js";
+import { full, signed, value_of } from "../state/numbers.js";
+import { axis_of } from "../state/labels.js";
+import { spot_address } from "../state/places.js";
+import { minus, Symbol } from "../symbols.js";
 
 // All numbers of a step as a table, each with what it was before and how far it is from the pinned run.
 

@@ -1,6 +1,6 @@
-import { html } from "../vendor/standalone.module.js";
-import { line_address } from "./state/places.js";
-import { Symbol } from "./symbols.js";
+import { html } from "../../vendor/standalone.module.js";
+import { line_address } from "../state/places.js";
+import { Symbol } from "../symbols.js";
 
 const LISTED = 12;
 

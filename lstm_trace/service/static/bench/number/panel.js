@@ -1,13 +1,13 @@
-import { html, useState } from "../vendor/standalone.module.js";
-import { breakable, Markup } from "../markup.js";
-import { Fault } from "../parts.js";
-import { useView } from "./hooks.js";
+import { html, useState } from "../../vendor/standalone.module.js";
+import { breakable, Markup } from "../../markup.js";
+import { Fault } from "../../parts.js";
+import { useView } from "../hooks.js";
 import { broken } from "./breaking.js";
-import { spoken } from "./spoken.js";
-import { full, signed, value_of } from "./state/numbers.js";
-import { answers } from "./state/fitting.js";
-import { has, line_address, line_of } from "./state/places.js";
-import { minus, Prose } from "./symbols.js";
+import { spoken } from "../spoken.js";
+import { full, signed, value_of } from "../state/numbers.js";
+import { answers } from "../state/fitting.js";
+import { has, line_address, line_of } from "../state/places.js";
+import { minus, Prose } from "../symbols.js";
 
 // The number that is looked at: what it is, where it comes from, where it goes.
 
