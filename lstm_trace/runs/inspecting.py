@@ -21,6 +21,7 @@ from ..base.files import read_bytes
 from ..cell.network import forward_stages
 from ..cell.variants import named
 from ..errors import FileError, counted
+from ..examples import text
 from ..model.problem import prepare_problem, read_problem
 from ..printable import printable
 from ..report.languages.strings import words
@@ -53,6 +54,11 @@ def inspect(path: str, label: str) -> Facts:
     """
     with alone(path, as_label(label)) as name:
         return {"suffix": Path(name).suffix.lower(), **as_plain(_facts(name), printable)}
+
+
+def inspect_example(name: str) -> Facts:
+    """What a problem is that ships with the package, as `inspect` has it."""
+    return _problem(f"{name}.yaml", text(name).encode())
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from ...report.content.notations import NOTATIONS
 from ...report.languages import languages
 from ...report.languages.strings import words
 from ...runs import describing
+from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
 from ..held import Service
 from ..json_body import JsonRoute
@@ -50,7 +51,7 @@ async def cells() -> Any:
 @router.get("/examples", response_model=list[Example])
 async def list_examples() -> Any:
     """The problems that ship with the package."""
-    return [{"name": name, "title": title} for name, title in examples().items()]
+    return _examples()
 
 
 @router.get("/examples/{name}", response_model=dict[str, Any])
@@ -106,3 +107,9 @@ def _cells() -> list[dict[str, Any]]:
         }
         for name, kind in KINDS.items()
     ]
+
+
+@lru_cache(maxsize=1)
+def _examples() -> list[dict[str, Any]]:
+    found = {name: inspect_example(name) for name in examples()}
+    return [{"name": name, **{key: facts[key] for key in ("title", "cell", "sizes")}} for name, facts in found.items()]

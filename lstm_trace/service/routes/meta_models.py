@@ -28,6 +28,8 @@ class Example(BaseModel):
 
     name: str
     title: str
+    cell: str = Field(description="the kind of cell, and options that are not those of the plain one")
+    sizes: dict[str, int] = Field(description="T, B, I, H, layers, directions")
 
 
 class Language(BaseModel):

@@ -63,3 +63,16 @@ def computed(data: Mapping[str, Any], t: int = 0) -> dict[str, float]:
 def agrees(page: Page, data: Mapping[str, Any], t: int = 0) -> None:
     expected, found = computed(data, t), on_page(page)
     assert {address: found[address] for address in expected} == expected
+
+
+def pasted(page: Page, text: str) -> None:
+    """A block of a spreadsheet is pasted where the focus is."""
+    page.evaluate(
+        """text => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text", text);
+            const paste = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+            document.activeElement.dispatchEvent(paste);
+        }""",
+        text,
+    )

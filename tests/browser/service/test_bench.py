@@ -10,7 +10,7 @@ import pytest
 
 import lstm_trace as lt
 
-from .bench_page import agrees, cell, computed, number, on_page, problem, settled, typed
+from .bench_page import agrees, cell, computed, number, on_page, pasted, problem, settled, typed
 from .conftest import Opening
 
 if TYPE_CHECKING:
@@ -82,15 +82,7 @@ def test_what_is_no_number_is_marked_and_changes_nothing(page: Page) -> None:
 
 def test_a_block_of_a_spreadsheet_is_pasted(page: Page) -> None:
     cell(page, "0/forward/W_xi[0,1]").click()
-    page.evaluate(
-        """text => {
-            const clipboardData = new DataTransfer();
-            clipboardData.setData("text", text);
-            const paste = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
-            document.activeElement.dispatchEvent(paste);
-        }""",
-        "0,25\t-1\n3\t1e-1\n",
-    )
+    pasted(page, "0,25\t-1\n3\t1e-1\n")
     page.locator("#step-table .num.changed").first.wait_for()
     data = problem()
     data["weights"]["W_xi"] = [[-1.0, 0.25, -1.0], [-1.0, 3.0, 0.1]]

@@ -12,7 +12,7 @@ import pytest
 
 from ... import ROOT
 from ...support.serving import serving
-from .bench_page import agrees, cell, number, problem, settled, typed
+from .bench_page import agrees, cell, number, pasted, problem, settled, typed
 from .filling import kept
 
 if TYPE_CHECKING:
@@ -141,18 +141,6 @@ def test_a_new_name_is_a_weight_with_a_shape_or_a_slip(page: Page) -> None:
     names = page.locator(".gate-name").all_inner_texts()
     assert names == ["Input gate", "Forget gate", "Candidate", "Output gate"]
     assert "0 forgets it" in page.locator("#gate-f .gate-about").inner_text()
-
-
-def pasted(page: Page, text: str) -> None:
-    page.evaluate(
-        """text => {
-            const clipboardData = new DataTransfer();
-            clipboardData.setData("text", text);
-            const paste = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
-            document.activeElement.dispatchEvent(paste);
-        }""",
-        text,
-    )
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,10 @@ def test_search_kind_and_tag(opened: Opening, stored: dict[str, str]) -> None:
     page.get_by_role("button", name="show all tags").click()
     page.get_by_label("Kind").select_option("example")
     page.get_by_role("link", name="Question 19, the input gate").wait_for()
+    assert page.locator(".example", has_text="A batch of three").inner_text().split("\t")[-3:-1] == [
+        "lstm",
+        "T 3 · B 3 · I 1 · H 1",
+    ]
     assert titles(page) == []
     page.get_by_label("Kind").select_option("")
     page.get_by_placeholder("Search titles").fill("nothing of this name")

@@ -64,7 +64,7 @@ def test_cells_are_runnable_texts(server: Server) -> None:
 
 def test_examples_are_those_of_the_command_line(server: Server) -> None:
     _, found = ask(server, "/examples")
-    assert found[0] == {"name": "q19", "title": "Question 19, the input gate"}
+    assert (found[0]["name"], found[0]["title"]) == ("q19", "Question 19, the input gate")
     files = {path.stem: path for path in (ROOT / "lstm_trace" / "examples").glob("*.yaml")}
     assert {example["name"] for example in found} == files.keys()
     for name, path in files.items():
@@ -151,3 +151,14 @@ def test_a_request_of_meta_is_quick(server: Server) -> None:
     for _ in range(20):
         assert ask(server, "/equations", {"equations": "h_t = x_t"})[0] == 200
     assert (time.perf_counter() - began) / 20 < 0.05
+
+
+def test_examples_are_described_as_the_same_file_in_the_library_is(server: Server) -> None:
+    found = {one["name"]: one for one in ask(server, "/examples")[1]}
+    assert found["gru"] == {
+        "name": "gru",
+        "title": "A GRU of two units over two steps",
+        "cell": "gru",
+        "sizes": {"T": 2, "B": 1, "I": 2, "H": 2, "layers": 1, "directions": 1},
+    }
+    assert found["batch"]["sizes"]["B"] == 3

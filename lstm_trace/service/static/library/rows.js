@@ -72,8 +72,11 @@ export function ItemRow({ item, ticks, tick, open, change, ask, filter, language
 export function ExampleRow({ example, ticks, tick, open, said }) {
   return html`<tr role="row" class="example">
     <${Tick} source=${`example:${example.name}`} name=${example.title} ticks=${ticks} tick=${tick} said=${said} />
-    <th role="rowheader" scope="row" class="left"><a class="item-title" href=${open}>${example.title}</a></th>
+    <th role="rowheader" scope="row" class="left"><a class="item-title" href=${open}>${example.title}</a>
+      <span class="quiet-text file-name">${example.name}</span></th>
     <${Cell} name="kind">${said("library.kind.example")}</${Cell}>
-    <td role="cell" colspan="5" class="quiet-text left example-name"><code>${example.name}</code></td>
+    <${Cell} name="cell">${example.cell}</${Cell}>
+    <${Cell} name="sizes">${sizes(example.sizes, said)}</${Cell}>
+    <td role="cell" class="nothing" colspan="3"></td>
   </tr>`;
 }
