@@ -1,10 +1,17 @@
-"""`python -m lstm_trace`."""
+"""The command `lstm-trace`, and `python -m lstm_trace`."""
 
 import sys
 
-try:
-    from .cli import main
-except KeyboardInterrupt:  # from here on the command line answers it
-    sys.exit(130)
 
-main(prog_name="lstm-trace")
+def main() -> None:
+    """Import the command line and run it; Ctrl-C before it is ready for one ends with the same exit code, 130."""
+    try:
+        from .cli import main as command
+
+        command(prog_name="lstm-trace")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

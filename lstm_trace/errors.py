@@ -8,7 +8,7 @@ from typing import Any
 
 from .printable import message
 
-#: Problems of one error that are told; the rest is counted.
+#: Problems of one error that are reported; the rest is only counted.
 TOLD = 50
 
 
@@ -123,7 +123,7 @@ def closest(name: str, known: Iterable[str], least: float = 0.6) -> str | None:
 
 
 class Faults:
-    """Gathers the errors that are raised within, so that a check can go on after a fault and tell all at once.
+    """Gathers the errors that are raised within, so that a check can go on after a fault and report all together.
 
     >>> faults = Faults()
     >>> for shape in ((2,), (2, 2), (3,)):

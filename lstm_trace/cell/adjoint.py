@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate, chain, pairwise
 
@@ -118,7 +118,8 @@ class Writer:
         seeds = chain(*(self.seeds.get(name, ()) for name in (*cell.by_name, *cell.inputs, *cell.states)))
         rows.append("gradient: " + ", ".join(f"{new} <- {name}" for new, name in pairs))
         rows.append("output: " + [*(self.gradients[n] for n in cell.inputs if n in flows), *self.gradients.values()][0])
-        return parse("\n".join([*self._functions(), f"input: {', '.join((*seeds, *self._fed()))}", *rows]))
+        text = "\n".join([*self._functions(), f"input: {', '.join((*seeds, *self._fed()))}", *rows])
+        return replace(parse(text), places={})  # nobody wrote these rows
 
     def _functions(self) -> Iterable[str]:
         """The definitions of what the rows call."""

@@ -11,7 +11,7 @@ from ..errors import nearest
 from .composites import BUILT_IN, Functions
 from .lines import Function, Line, Operand, expression
 from .ops import FUNCTIONS, OPS
-from .syntax import DEEP, FOREIGN, Fault, signed, syntax
+from .syntax import DEEP, FOREIGN, Fault, Place, operator_offset, signed, syntax
 
 #: Operations within each other, a sum being one; see `MAX_LEVELS`.
 MAX_DEPTH = 100
@@ -35,31 +35,40 @@ class Builder:
         self.states = states
         # names within inputs that are expressions: such an input is fed whole, and may be made of another cell's states
         self.mentioned = {word for text in inputs if not text.isidentifier() for word in re.findall(r"\w+", text)}
-        self.name = self.row = ""
+        self.places: dict[str, Place] = {}  # of the lines
+        self.name = ""
+        self.row = (0, "")  # the row being read, with its number
         self.start = 0  # column of the expression within the row
+        self.read: dict[str, int] = {}  # the columns of its operands so far
+        self.call: int | None = None  # column of the outermost call whose body is being read
         self.depth = 0  # of the operand being read
         self.functions = functions
         self.open: list[str] = []  # functions whose bodies are being read, the innermost last
         self.arguments: dict[str, Operand] = {}  # of the innermost
 
-    def assign(self, name: str, text: str, start: int, row: str) -> None:
-        """Add the lines of `name = text`."""
-        self.name, self.row, self.start, self.depth = name, row, start, 0
-        line = self._line(syntax(text, start), text, top=True)
+    def assign(self, name: str, text: str, start: int, row: tuple[int, str]) -> None:
+        """Add the lines of `name = text`, which stands at a column of a row."""
+        self.name = name
+        self._begin(start, row)
+        node = syntax(text, start)
+        line = self._line(node, text, top=True)
         same = self._same(line) if isinstance(line, Line) else line
         if isinstance(line, Line) and same is None:
-            self._add(line._replace(name=name))
+            self._add(line._replace(name=name), node, text)
         elif same is not None:
-            self._add(Line(name, "copy", (same,)))
+            self._add(Line(name, "copy", (same,)), node, text)
 
-    def value(self, text: str, start: int, row: str) -> Operand:
+    def _begin(self, start: int, row: tuple[int, str]) -> None:
+        self.row, self.start, self.depth, self.read = row, start, 0, {}
+
+    def value(self, text: str, start: int, row: tuple[int, str]) -> Operand:
         """The operand that stands for an expression, its lines added where they are new."""
-        self.row, self.start, self.depth = row, start, 0
+        self._begin(start, row)
         return self._operand(syntax(text, start), text)
 
-    def gathered(self, text: str, start: int, row: str) -> tuple[tuple[str, ...], ...]:
+    def gathered(self, text: str, start: int, row: tuple[int, str]) -> tuple[tuple[str, ...], ...]:
         """The terms of what is gathered over all steps, their lines added where they are new."""
-        self.row, self.start, self.depth = row, start, 0
+        self._begin(start, row)
         node, nodes = syntax(text, start), []
         while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             nodes.append(node.right)
@@ -87,11 +96,17 @@ class Builder:
         text = expression(line)
         return self.known.get(self._key(line), text if text in self.inputs else None)
 
-    def _add(self, line: Line) -> None:
+    def _add(self, line: Line, node: ast.expr, text: str) -> None:
         if self.open:
             self.functions.names += len(line.name)
         self.lines[line.name] = line
         self.known.setdefault(self._key(line), line.name)
+        operands = {name: self.read[name] for name in line.reads if name in self.read}
+        self.places[line.name] = Place(*self.row, self._place(operator_offset(node, text), text), operands)
+
+    def _place(self, offset: int, text: str) -> int:
+        """The column of an offset in UTF-8; of all within a call, that of the call."""
+        return self.start + len(text.encode()[:offset].decode()) if self.call is None else self.call
 
     def _column(self, node: ast.expr, text: str) -> int:
         return self.start + len(text.encode()[: node.col_offset].decode())
@@ -102,12 +117,17 @@ class Builder:
             raise Fault(DEEP, self._column(node, text))
         line = self._line(node, text)
         self.depth -= 1
-        if not isinstance(line, Line):
-            return line
+        operand = self._named(line, node, text) if isinstance(line, Line) else line
+        if isinstance(operand, str):
+            self.read[operand] = self._place(node.col_offset, text)
+        return operand
+
+    def _named(self, line: Line, node: ast.expr, text: str) -> str:
+        """The name of an unnamed line, which is added where it is new."""
         name = self._same(line)
         if name is None:
             name = expression(line)
-            self._add(line._replace(name=name))
+            self._add(line._replace(name=name), node, text)
         return name
 
     def _line(self, node: ast.expr, text: str, top: bool = False) -> Line | Operand:
@@ -263,9 +283,9 @@ class Builder:
         """The (unnamed) line that a function of the cell gives, the lines within it added."""
         return self._expanded(self.functions[name], given, 0)
 
-    def checked(self, function: Function, start: int, row: str) -> None:
+    def checked(self, function: Function, start: int, row: tuple[int, str]) -> None:
         """Read a definition for what is wrong with it; its arguments are any values, or their default values."""
-        self.row, self.start = row, start
+        self._begin(start, row)
         self.open = [function.name]
         free = function.arguments[: len(function.arguments) - len(function.defaults)]
         self.arguments = _bound(function, free)
@@ -277,8 +297,8 @@ class Builder:
             raise Fault(f"{function.name} is defined by itself ({' → '.join([*self.open, function.name])})", column)
         if len(self.open) == MAX_OPEN:
             raise Fault(f"more than {MAX_OPEN} functions call each other", column)
-        before = self.arguments, self.start
-        self.arguments, self.start = _bound(function, given), 0
+        before = self.arguments, self.start, self.call
+        self.arguments, self.start, self.call = _bound(function, given), 0, column if self.call is None else self.call
         self.open.append(function.name)
         try:
             line = self._line(syntax(function.body, 0), function.body, top=True)
@@ -286,7 +306,7 @@ class Builder:
             message = str(fault)
             raise Fault(message if fault.inner else f"{message} (in {function.text})", column, inner=True) from None
         finally:
-            self.arguments, self.start = before
+            self.arguments, self.start, self.call = before
             self.open.pop()
         if not isinstance(line, Line):
             return line

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from ..errors import MissingError, nearest
 from .ops import OPS
+from .syntax import Place
 
 Operand = str | float
 
@@ -164,7 +165,7 @@ class Cell:
     output: the line that the next layer sees.
     functions: the composite functions that its equations define or call.
     sums: what is gathered over all steps. gradient: of an adjoint (see `adjoint`), pairs (line, state or sum of this
-    cell, the value of the other that it is the gradient of).
+    cell, the value of the other that it is the gradient of). places: where an author wrote the lines and states.
     """
 
     lines: tuple[Line, ...]
@@ -174,6 +175,7 @@ class Cell:
     functions: tuple[Function, ...] = ()
     sums: tuple[Sum, ...] = ()
     gradient: tuple[tuple[str, str], ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.text.rstrip()

@@ -38,11 +38,10 @@ from .composites import Functions, is_name
 from .expressions import Builder
 from .lines import Cell, Line, Sum
 from .ops import FUNCTIONS
-from .syntax import DEEP, Fault
+from .syntax import DEEP, Fault, Place
 
 #: Longest text of equations that is read; the longest cell that ships has 2 KiB.
 MAX_TEXT = 64 * 1024
-_WIDE = 100  # columns of an equation that a message shows
 
 _DECLARED = ("input", "carry", "sum", "gradient", "output")
 
@@ -51,13 +50,7 @@ _Problems = list[tuple[int, str]]  # row number and message
 
 def _point(number: int, row: str, fault: Fault) -> tuple[int, str]:
     """The row's number and the message with the equation and a caret under the place."""
-    place = f"equation {number}" if number > 0 else "the cell's own equations"
-    column = fault.column
-    if len(row) > _WIDE:  # only the part round the fault
-        begin = max(min(column - _WIDE // 2, len(row) - _WIDE), 0)
-        row = ("…" if begin else "") + row[begin : begin + _WIDE] + ("…" if begin + _WIDE < len(row) else "")
-        column += (1 if begin else 0) - begin
-    return number, f"{place}: {fault}\n    {row}\n    {' ' * column}^"
+    return number, Place(number, row, fault.column).pointed(str(fault))
 
 
 def _refuse(problems: _Problems) -> None:
@@ -115,7 +108,7 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
                 raise Fault(f"{name} is {kind}; an equation cannot assign it", column)
             if name.endswith("_prev"):
                 raise Fault(f"{name} ends in _prev, as states do; choose another name, or declare it in carry", column)
-            builder.assign(name, right, start, row)
+            builder.assign(name, right, start, (count, row))
         except RecursionError:
             problems.append(_point(count, row, Fault(DEEP, start)))
         except Fault as fault:
@@ -125,10 +118,11 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     for state, target, start in carry:
         count, row, *_ = declared["carry"]
         try:
-            value = builder.value(target, start, row)
+            value = builder.value(target, start, (count, row))
             if value not in builder.lines and value not in inputs:
                 raise Fault(f"the carry is open: no equation gives {target} a value", start)
             targets.append((state, str(value)))
+            builder.places[state] = Place(count, row, start)
         except Fault as fault:
             problems.append(_point(count, row, fault))
     sums = list(_sums(declared, builder, problems))
@@ -138,7 +132,7 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     if problems:
         _refuse(problems + _matrices(builder.lines.values()))
     cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs, tuple(functions.values()), tuple(sums),
-                tuple(gradient))  # fmt: skip
+                tuple(gradient), builder.places)  # fmt: skip
     # an input that is an expression has no need of the lines in it
     live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.ends, output))
     cell = replace(cell, lines=tuple(cell.written(live)))
@@ -195,7 +189,7 @@ def _sorted(
             equations.append((count, row, name, right.strip(), start))
     for name, (count, row, start) in defined.items():
         try:
-            Builder({}, (), set(), functions).checked(functions[name], start, row)
+            Builder({}, (), set(), functions).checked(functions[name], start, (count, row))
         except RecursionError:
             wrong.append(_point(count, row, Fault(DEEP, start)))
         except Fault as fault:
@@ -227,7 +221,7 @@ def _input(text: str, states: set[str], functions: Functions) -> str | None:
     if is_name(text):
         return text
     try:
-        value = Builder({}, (text,), states, functions).value(text, 0, text)
+        value = Builder({}, (text,), states, functions).value(text, 0, (0, text))
     except (Fault, RecursionError):
         return None
     return value if isinstance(value, str) and not value.isidentifier() else None
@@ -276,7 +270,7 @@ def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterato
         try:
             if name in builder.lines or name in builder.states:
                 raise Fault(f"{name} has a value at each step; give the sum another name", start)
-            yield Sum(name, builder.gathered(text, start, row))
+            yield Sum(name, builder.gathered(text, start, (count, row)))
         except RecursionError:
             problems.append(_point(count, row, Fault(DEEP, start)))
         except Fault as fault:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Mapping
+from typing import NamedTuple
 
 #: How the parts of Python's grammar that are not in ours are written.
 FOREIGN = {
@@ -16,6 +18,31 @@ DEEP = "the expression is nested too deeply, or holds a character that cannot be
 #: Levels of Python's own tree, which has one for each term of a sum. Fewer than its stack has room for: what is read
 #: once is read again, wherever that is.
 MAX_LEVELS = 1000
+_WIDE = 100  # columns of an equation that a message shows
+
+
+class Place(NamedTuple):
+    """Where a line was written: its row with the number, the column of its operation, and those of its operands."""
+
+    number: int
+    row: str
+    column: int
+    operands: Mapping[str, int] = {}
+
+    def pointed(self, message: str, operand: str = "") -> str:
+        """The message with the equation, and a caret under the operation, or under an operand of it."""
+        place = f"equation {self.number}" if self.number > 0 else "the cell's own equations"
+        row, column = self.row, self.operands.get(operand, self.column)
+        if len(row) > _WIDE:  # only the part round the caret
+            begin = max(min(column - _WIDE // 2, len(row) - _WIDE), 0)
+            row = ("…" if begin else "") + row[begin : begin + _WIDE] + ("…" if begin + _WIDE < len(row) else "")
+            column += (1 if begin else 0) - begin
+        return f"{place}: {message}\n    {row}\n    {' ' * column}^"
+
+
+def pointed(message: str, places: Mapping[str, Place], line: str, operand: str = "") -> str:
+    """The message with a caret in the equation of `line` (see `Place`); as it is where nobody wrote that line."""
+    return places[line].pointed(message, operand) if line in places else message
 
 
 class Fault(Exception):  # noqa: N818 - it never leaves the parser: it becomes a sentence of a CellError
@@ -46,6 +73,18 @@ def syntax(text: str, start: int) -> ast.expr:
         if not level:
             return tree
     raise Fault(DEEP, start)
+
+
+def operator_offset(node: ast.expr, text: str) -> int:
+    """Where in the UTF-8 text of an expression its operation is written: the sign, the function, the bracket."""
+    match node:
+        case ast.BinOp(left=left, right=right) | ast.Compare(left=left, comparators=[right]):
+            between = text.encode()[left.end_col_offset : right.col_offset]
+            return right.col_offset - len(between.lstrip(b" \t)"))
+        case ast.Subscript(value=value):
+            rest = text.encode()[value.end_col_offset :]
+            return len(text.encode()) - len(rest.lstrip(b" \t)"))
+    return node.col_offset
 
 
 def signed(node: ast.expr) -> tuple[float, ast.expr]:

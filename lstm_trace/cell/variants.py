@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -124,7 +124,7 @@ def masked(cell: Cell, padding: Padding, others: Iterable[str] = ()) -> Cell:
     rows = [f"{name} = {right}" for name, right in cell.equations.items()]
     rows[:0] = [*(f.text for f in cell.functions), f"input: {', '.join((*cell.inputs, 'valid'))}"]
     rows += [f"{stem}_t = where(valid, {cell.output}, {past})", f"carry: {', '.join(carry)}", f"output: {stem}_t"]
-    return _parsed("\n".join(rows))
+    return replace(_parsed("\n".join(rows)), places=cell.places)
 
 
 def joined(merge: Merge) -> Cell:
@@ -145,12 +145,14 @@ def extended(cell: Cell, extra: str) -> Cell:
     """
     rows = [row for row in cell.text.splitlines() if not row.startswith("input:")]
     last = next(i for i, row in enumerate(rows) if row.startswith(("carry:", "output:")))
-    return parse("\n".join([*rows[:last], extra, *rows[last:]]), first=1 - last, inputs=cell.inputs)
+    whole = parse("\n".join([*rows[:last], extra, *rows[last:]]), first=1 - last, inputs=cell.inputs)
+    added = {name: place for name, place in whole.places.items() if 0 < place.number <= len(extra.splitlines())}
+    return replace(whole, places=added | dict(cell.places))
 
 
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> Cell:
-    return parse(text)
+    return replace(parse(text), places={})  # nobody wrote these rows
 
 
 def _bias(weights: Iterable[str], gates: str) -> Bias:

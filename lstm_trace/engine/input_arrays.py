@@ -22,7 +22,7 @@ def numbers(value: Any, name: str, dtype: Any = None) -> Array:
 
 
 def common_dtype(*arrays: Any) -> np.dtype[Any] | None:
-    """The dtype in which arrays or nested lists are computed; None where one cannot be read, told elsewhere."""
+    """The dtype in which arrays or nested lists are computed; None where one cannot be read, reported elsewhere."""
     try:
         kinds = [to_array(array).dtype for array in arrays]
         return computing(np.result_type(*kinds)) if all(map(_is_number, kinds)) else None

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..cell.network import GIVEN, Stage, X
+from ..cell.syntax import pointed
 from ..errors import MissingError, OptionError, ShapeError, closest, nearest, raise_all
 
 
@@ -32,7 +33,8 @@ def require(
             if name not in here:
                 line = next(line.name for line in stage.cell.parameters[name] if line.name in computed)
                 instead = _instead(name, stage, list(here), own)
-                problems.append(f"line `{line}` needs {place}{name}, which the weights do not have{instead}")
+                fault = f"line `{line}` needs {place}{name}, which the weights do not have{instead}"
+                problems.append(pointed(fault, stage.cell.places, line, name))
         for name in stage.inputs:
             if stage.sources[name] == X and not has_x:
                 line = next((line.name for line in stage.lines if name in line.reads), name)

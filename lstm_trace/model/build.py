@@ -240,7 +240,7 @@ def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any)
             value = arrays.get(home, {}).get(name)
             if value is None:
                 continue
-            with np.errstate(over="ignore"):  # told by `_check_large`
+            with np.errstate(over="ignore"):  # reported by `_check_large`
                 array = np.array(value, dtype=dtype)
             if array.ndim == 0:
                 array = array.reshape((1, 1) if name in matrices else (1,))

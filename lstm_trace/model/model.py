@@ -16,7 +16,7 @@ from ..base.files import spare
 from ..cell.arithmetic import named
 from ..cell.lines import Cell
 from ..cell.network import Stage, extent, stack
-from ..cell.shapes import input_width
+from ..cell.shapes.infer import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
 from ..engine.plan_choice import Choice, check_choice, choose, plan_texts

@@ -28,7 +28,7 @@ JSON = "application/json"
 class Job:
     """A computation that somebody waits for.
 
-    progress: between 0 and 1, None before anything was told. reply: of a job that is done. error: of one that failed.
+    progress: between 0 and 1, None before the first report. reply: of a job that is done. error: of one that failed.
     """
 
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))

@@ -32,7 +32,7 @@ FORMS = "sqlite:///store.db, or postgresql://user@host/database"
 class Database:
     """An engine, opened and migrated. name: how messages call it, without user and password.
 
-    What goes wrong later is told on stderr, where the log is; a client hears that the database does not answer.
+    What goes wrong later is reported on stderr, where the log is; a client hears that the database does not answer.
     """
 
     def __init__(self, url: str) -> None:

@@ -13,7 +13,8 @@ from ..cell.arithmetic import find
 from ..cell.lines import Cell
 from ..cell.network import GIVEN, VALID, Stage, X, forward_stages, scope_and_name
 from ..cell.ops import OPS
-from ..cell.shapes import beyond_the_end, infer
+from ..cell.shapes.faults import beyond_the_end
+from ..cell.shapes.infer import infer
 from ..cell.variants import Padding, directed, joined, masked, of_direction
 from ..errors import LstmTraceError
 from .adjoints import shape_faults, sources_faults

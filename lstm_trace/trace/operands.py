@@ -11,7 +11,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Cell
 from ..cell.network import scope_and_name
-from ..cell.shapes import infer
+from ..cell.shapes.infer import infer
 from ..errors import MissingError
 from .trace import Trace
 from .window import rows

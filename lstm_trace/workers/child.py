@@ -95,7 +95,7 @@ def _answer(call: bytes, outbox: IO[bytes]) -> tuple[bytes, bytes]:
 
 
 def _shortened(error: LstmTraceError) -> LstmTraceError:
-    """An error without the problems that nobody is told; a body may have one for each of a million keys."""
+    """An error without the problems that are not reported; a body may have one for each of a million keys."""
     error.problems = shortened(error.problems)
     return error
 

@@ -174,7 +174,9 @@ def test_a_typo_in_a_name_is_a_missing_weight_with_the_nearest_name() -> None:
     with pytest.raises(MissingError) as error:
         lt.run(given["weights"], given["x"], cell={"equations": GRU.replace("r_t * (W_hn", "rt * (W_hn")})
     assert str(error.value) == (
-        "line `rt * (W_hn @ h_prev)` needs rt, which the weights do not have; did you mean 'r_t'?"
+        "equation 4: line `rt * (W_hn @ h_prev)` needs rt, which the weights do not have; did you mean 'r_t'?\n"
+        "    n_t = tanh(W_xn @ x_t + b_n + rt * (W_hn @ h_prev))\n"
+        "                                  ^"
     )
 
 

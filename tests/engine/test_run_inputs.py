@@ -144,7 +144,7 @@ def test_a_supplied_line_of_another_shape_is_refused(x: tuple[int, ...], given: 
 @pytest.mark.parametrize(
     ("layers", "x", "h0", "forms"),
     [
-        (1, (3, 3), (3,), None),  # a width that does not fit is told by the equations
+        (1, (3, 3), (3,), None),  # a width that does not fit is reported by the equations
         (1, (3, 3), (2, 2), "L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width)"),
         (1, (3, 4, 3), (3, 2), "L·D = 1, B = 4: (4, width) or (1, 4, width)"),
         (2, (3, 3), (3, 2), "L·D = 2, B = 1: (2, width) or (2, 1, width)"),

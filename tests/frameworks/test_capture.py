@@ -192,7 +192,7 @@ def test_dropout_in_training_is_refused() -> None:
 
 @pytest.mark.parametrize("make", [lambda: nn.LSTM(3, 2), lambda: nn.LSTMCell(3, 2)])
 def test_what_goes_wrong_in_the_capture_leaves_the_pass_alone(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The call returns what it would; the fault is told on leaving the block, once, and names the module."""
+    """The call returns what it would; the fault is reported on leaving the block, once, and names the module."""
     net = nn.ModuleDict({"inner": make()})
     x = torch.randn(4, 3)
     plain = net["inner"](x)

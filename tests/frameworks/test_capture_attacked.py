@@ -150,7 +150,7 @@ def test_parametrized_weights_are_not_moved(cell: bool, kind: str) -> None:
 
     passes()
     plain = passes()
-    if cell and kind == "dropout":  # the weights of each step are gone: that the trace has others is told
+    if cell and kind == "dropout":  # the weights of each step are gone: that the trace has others is reported
         with pytest.warns(capturing.DisagreementWarning), lt.capture(module):
             watched = passes()
     else:
@@ -245,7 +245,7 @@ def test_a_cell_made_in_inference_mode() -> None:
     assert said(traces) == ["agrees"]
 
 
-# -- what is told ----------------------------------------------------------------------------------------------------
+# -- what is reported ------------------------------------------------------------------------------------------------
 
 
 class HAlone(nn.LSTM):

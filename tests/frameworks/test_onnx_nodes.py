@@ -122,7 +122,7 @@ def test_a_trace_of_directions_that_differ_is_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(16))
 def test_identify_reads_a_node_with_its_own_options(seed: int, tmp_path: Path) -> None:
-    """Read rightly by what the runtime computes; a port that lost the clip is told so, where it was reached."""
+    """Read rightly by what the runtime computes; a port that lost the clip is reported, where it was reached."""
     case = drawn(2 * seed, 1)
     case = case._replace(stored={n: a for n, a in case.stored.items() if n != "sequence_lens"})
     path = case.saved(tmp_path / "m.onnx")

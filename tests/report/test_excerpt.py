@@ -1,4 +1,4 @@
-"""Long tables of explanations show the rows that matter: planted ones are found, and what is left out is told."""
+"""Long tables of explanations show the rows that matter: planted ones are found, and what is left out is reported."""
 
 from __future__ import annotations
 

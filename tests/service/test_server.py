@@ -198,20 +198,6 @@ def test_the_address_of_a_token_of_openssl_opens(tmp_path: Path) -> None:
         assert exchanged(server, head.encode())[9:12] == b"303"
 
 
-def test_ctrl_c_while_it_is_imported_prints_nothing() -> None:
-    interrupted = (
-        "import runpy, sys\n"
-        "class Interrupting:\n"
-        "    def find_spec(self, name, *_):\n"
-        "        if name == 'lstm_trace.cli':\n"
-        "            raise KeyboardInterrupt\n"
-        "sys.meta_path.insert(0, Interrupting())\n"
-        "runpy.run_module('lstm_trace', run_name='__main__')\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, cwd=ROOT)  # noqa: S603
-    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "")
-
-
 def test_six(tmp_path: Path) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()

@@ -58,7 +58,7 @@ def test_each_line(name: str, kind: str) -> None:
         last = trace.stages[-1]
         for how in ("memory", "gradient", "gates"):
             of = None if how == "gates" else f"{last.scope}/2/0/{last.cell.output}[0]"
-            with suppress(LstmTraceError):  # what cannot be explained is told
+            with suppress(LstmTraceError):  # what cannot be explained is reported
                 lt.explain(back, of, how)
 
 

@@ -128,7 +128,7 @@ def test_a_tolerance_that_is_none_is_trouble(tmp_path: Any, option: str, value: 
 
 
 def test_models_of_other_sizes_are_said_to_be_that() -> None:
-    """No line is to blame where its operands have other shapes; without a common value the widths are told."""
+    """No line is to blame where its operands have other shapes; without a common value the widths are reported."""
 
     def sized(units: int, wide: int) -> Trace:
         rng = np.random.default_rng(units)

@@ -246,7 +246,7 @@ def test_zero_against_a_number_is_told_without_a_warning() -> None:
 
 @pytest.mark.parametrize(("dtype", "small"), [("float64", 1e-13), ("float32", 1e-5)])
 def test_the_bound_hides_no_small_error(dtype: str, small: float) -> None:
-    """A few tens of units in the last place are told, also where no line but h_t was recorded."""
+    """A few tens of units in the last place are reported, also where no line but h_t was recorded."""
     found = compare(traced({}, dtype), traced({"forget_bias": small}, dtype))
     assert found.first is not None
     assert found.first.line == "z_f"

@@ -1,6 +1,6 @@
 """diff where premises differ: merged biases are the same model, a weight that is off by 1e-6 is another one.
 
-Some hundred random nets of either kind. Where the first difference must be found is told by the bits of the recorded
+Some hundred random nets of either kind. Where the first difference must be found follows from the bits of the recorded
 values alone: a premise that moves a value moves no line before it.
 """
 

@@ -1,4 +1,4 @@
-"""Several wrong values in one trace: each is told with what it should have been; a difference is split over them."""
+"""Several wrong values in one trace: each is reported with what it should be; differences are split over them."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@ import { html, useEffect, useMemo, useRef, useState } from "../../vendor/standal
 import { post } from "../../api.js";
 import { parameter_shapes } from "../state/sources.js";
 import { Missing } from "./missing.js";
-import { marked, renamed } from "./refused.js";
+import { renamed } from "./slips.js";
 
 // The equations of the cell as text that can be changed: checked while it is typed, run when it is applied.
 
@@ -77,7 +77,7 @@ export function Equations({ session, state, stage, said }) {
         value=${text} onInput=${(event) => write(event.target.value)}></textarea></label>
     <div id="equations-said" aria-live="polite">
       ${message && html`<pre class="exact fault" id="equations-fault" lang="en">${message.message}</pre>`}
-      ${!message && failed && html`<pre class="exact fault" id="equations-failed" lang="en" role="alert">${[failed.message, marked(text, failed.message)].filter(Boolean).join("\n")}</pre>`}
+      ${!message && failed && html`<pre class="exact fault" id="equations-failed" lang="en" role="alert">${failed.message}</pre>`}
       ${edited && !message && !failed && checked === text && found && html`<p class="good" id="equations-good">${said("bench.lines_read", { n: found.lines.length })}</p>`}
       ${missing.length > 0 && html`<${Missing} names=${missing} known=${taken} shape_of=${shape_of} set=${(name, shape) => setShapes((before) => ({ ...before, [name]: shape }))} rename=${(name, to) => write(renamed(text, name, to))} said=${said} />`}
     </div>

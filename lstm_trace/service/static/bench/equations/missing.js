@@ -1,6 +1,6 @@
 import { html } from "../../vendor/standalone.module.js";
 import { parsed } from "../../reading.js";
-import { nearest } from "./refused.js";
+import { nearest } from "./slips.js";
 
 // Names of the equations that have no values yet: new weights, or slips in a name that is there.
 

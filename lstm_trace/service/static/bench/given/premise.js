@@ -42,7 +42,7 @@ const KeptGrid = kept(function Laid({ premise, layout, b, t, count, ...rest }) {
   return html`<${Grid} id=${`grid-${premise.address}`} symbol=${premise.symbol} name=${rest.said(`bench.grid.${premise.kind}`, { name: premise.name })} rows=${rows} columns=${columns} layout=${layout} count=${count} ...${rest} />`;
 });
 
-/** A grid is told of what concerns it alone, so that it is drawn again when that changes. */
+/** A grid is given only what concerns it, so that it is drawn again when that changes. */
 export function Premise({ premise, layout, marks, count, longer, session, state, said }) {
   if (!premise.values) return html`<p class="quiet-text"><${Symbol} text=${premise.symbol} /> ${said("bench.too_large", { shape: premise.shape.join(" × ") })}</p>`;
   const own = (address) => cell_of(address)?.array === premise.address;
