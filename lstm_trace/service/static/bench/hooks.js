@@ -6,6 +6,7 @@ export function useSession({ params, settings, go, active }) {
   const session = useMemo(() => new Session(), []);
   const [state, setState] = useState(session.state);
   const written = useRef(null);
+  const ours = useRef(new WeakSet());
   const arithmetic = useRef(settings.arithmetic);
   session.settings = settings;
   useEffect(() => {
@@ -14,6 +15,7 @@ export function useSession({ params, settings, go, active }) {
       if (!moved) return;
       const now = session.params();
       written.current = JSON.stringify(now);
+      ours.current.add(now);
       go("bench", now, { replace: moved === "replace" });
     };
     session.addEventListener("change", changed);
@@ -21,7 +23,8 @@ export function useSession({ params, settings, go, active }) {
   }, []);
   useEffect(() => {
     if (!active) return;
-    if (written.current !== JSON.stringify(params)) {
+    // an effect runs after the page is drawn, so these may be what the session wrote before it wrote again
+    if (!ours.current.has(params) && written.current !== JSON.stringify(params)) {
       written.current = JSON.stringify(params);
       arithmetic.current = settings.arithmetic;
       session.open(params);
