@@ -101,15 +101,15 @@ class Client:
                 return found
 
     def upload(self, path: str | Path, title: str = "", tags: Any = ()) -> Any:
-        """Put a problem, trace or model file into the library.
+        """Put a problem, trace or model file into the library, which keeps the same file once.
 
         Args:
             path: of the file; its name alone is sent, as a label.
             title: by default the one in the file, or its name.
-            tags: a list of words.
+            tags: a list of words; an item that is there already gets them beside its own.
 
         Returns:
-            The item, with its `id` and what `lstm-trace inspect` says of it.
+            The item, with its `id`, what `lstm-trace inspect` says of it, and whether it is `new`.
         """
         query = {"label": Path(path).name, "title": title, "tags": ",".join(tags)}
         try:

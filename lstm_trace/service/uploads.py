@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,17 +52,18 @@ async def inspected(held: Held, path: Path, label: str) -> inspecting.Facts:
 
 
 async def add_copy(
-    held: Held, source: Path | BinaryIO, label: str, title: str = "", tags: Iterable[str] = (), once: bool = False
-) -> Item:
+    held: Held, source: Path | BinaryIO, label: str, title: str = "", tags: Iterable[str] = ()
+) -> tuple[Item, bool]:
     """Keep a copy of a file of this machine, or of an open one, which is closed; else as `Store.keep`.
 
-    Raises LstmTraceError.
+    Returns:
+        The item, and whether it is new. Raises LstmTraceError.
     """
     with await to_thread.run_sync(held.store.part) as new:
         await to_thread.run_sync(_copy, source, new)
         facts = await inspected(held, new.path, label)
-        item: Item = await to_thread.run_sync(partial(held.store.keep, new, facts, label, title, tags, once))
-    return item
+        item: Item = await to_thread.run_sync(held.store.keep, new, facts, label, title, tags)
+    return item, item["id"] == new.id
 
 
 def _copy(source: Path | BinaryIO, new: Part) -> None:
@@ -78,4 +78,4 @@ def _copy(source: Path | BinaryIO, new: Part) -> None:
 async def add_files(held: Held, files: Iterable[str]) -> None:
     """Put the files of the command line into the library, unless they are there. Raises LstmTraceError."""
     for file in files:
-        await add_copy(held, Path(file), Path(file).name, once=True)
+        await add_copy(held, Path(file), Path(file).name)

@@ -72,31 +72,26 @@ class Store:
         """A new file, a context: to be written and then given to `keep`; gone at the end otherwise. most: bytes."""
         return Part(self.folder, most)
 
-    def keep(
-        self,
-        new: Part,
-        facts: Mapping[str, Any],
-        label: str,
-        title: str = "",
-        tags: Iterable[str] = (),
-        once: bool = False,
-    ) -> Item:
-        """Keep a file that has been written.
+    def keep(self, new: Part, facts: Mapping[str, Any], label: str, title: str = "", tags: Iterable[str] = ()) -> Item:
+        """Keep a file that has been written; once: the same bytes, read the same way, are one item.
 
         Args:
             new: from `part`.
-            facts: what `work.inspecting` found: kind, title, cell, sizes, suffix.
+            facts: what `runs.inspecting.inspect` found: kind, title, cell, sizes, suffix.
             label: the client's name of the file.
             title: that of the facts by default, or else the label.
             tags: up to 20.
-            once: give the item that is there already, if there is one with these bytes and this label.
+
+        Returns:
+            The item, with the id of `new`; or the item that has this file already and whole, with the tags of both,
+            and with the title if it is another than the file has by itself.
 
         Raises:
             OptionError: for a title or tag that is not kept. TooLargeError: where the store is full. StoreError.
         """
         label = as_label(label)
-        title = checked_title(title) or seen(str(facts["title"]))[:MOST_TITLE].strip() or label
-        named, cell = checked_tags(tags), str(facts["cell"])
+        own = seen(str(facts["title"]))[:MOST_TITLE].strip() or label
+        title, named, cell = checked_title(title) or own, checked_tags(tags), str(facts["cell"])
         suffix = facts["suffix"] if facts["suffix"] in SUFFIXES else ""
         row = {
             "id": new.id,
@@ -113,12 +108,11 @@ class Store:
         target = new.placed(suffix)
         # if the database fails, the row may be there all the same: the file stays, and the next start decides
         with self.database.writing() as connection:
-            if once:
-                self.database.lock(connection)
-                same = ITEMS.select().where(ITEMS.c.sha256 == new.sha256, ITEMS.c.label == label)
-                if found := connection.execute(same.limit(1)).all():
-                    target.unlink()
-                    return self._shown(connection, found)[0]
+            self.database.lock(connection)  # until the end of the transaction nobody else keeps the same file
+            if old := self._same(connection, new.sha256, suffix):
+                target.unlink()
+                more = checked_tags([*self._tags(connection, [old.id])[old.id], *named])
+                return self._changed(connection, old, old.title if title in (own, label) else title, more)
             if _count(connection) >= self.most_items:
                 target.unlink()
                 raise TooLargeError(f"the library holds {self.most_items:,} items, the most that it keeps; delete some")
@@ -187,13 +181,7 @@ class Store:
         with self.database.writing() as connection:
             old = self._row(connection, id, lock=True)
             shown = old.title if new_title is None else new_title or old.label
-            tags = connection.scalars(sa.select(TAGS.c.tag).where(TAGS.c.item == id)).all()
-            if new_tags is not None:
-                connection.execute(TAGS.delete().where(TAGS.c.item == id))
-                _tag(connection, id, tags := new_tags)
-            changed = {"title": shown, "words": folded(shown, old.label, old.cell, *tags)}
-            connection.execute(ITEMS.update().where(ITEMS.c.id == id).values(changed))
-            return self._shown(connection, [self._row(connection, id)])[0]
+            return self._changed(connection, old, shown, new_tags)
 
     def delete(self, id: str) -> None:
         """Delete an item: first its row, then its file. Raises UnknownItemError."""
@@ -212,11 +200,36 @@ class Store:
             raise UnknownItemError(f"the library has no item {id!r}; it may have been deleted")
         return found
 
-    def _shown(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[Item]:
-        tags: dict[str, list[str]] = {row.id: [] for row in rows}
+    def _same(self, connection: Connection, sha256: str, suffix: str) -> Row[Any] | None:
+        """The first item with these bytes that are read by this suffix, locked, if its file is there and whole."""
+        asked = ITEMS.select().where(ITEMS.c.sha256 == sha256, ITEMS.c.suffix == suffix).with_for_update()
+        for row in connection.execute(asked.order_by(ITEMS.c.created, ITEMS.c.id)):
+            with suppress(OSError):
+                if self._file(row).stat().st_size == row.bytes:
+                    return row
+        return None
+
+    def _changed(self, connection: Connection, old: Row[Any], title: str, tags: Sequence[str] | None) -> Item:
+        """An item of which title and tags have been changed; None leaves the tags."""
+        if tags is None:
+            tags = self._tags(connection, [old.id])[old.id]
+        else:
+            connection.execute(TAGS.delete().where(TAGS.c.item == old.id))
+            _tag(connection, old.id, tags)
+        changed = {"title": title, "words": folded(title, old.label, old.cell, *tags)}
+        connection.execute(ITEMS.update().where(ITEMS.c.id == old.id).values(changed))
+        return self._shown(connection, [self._row(connection, old.id)])[0]
+
+    def _tags(self, connection: Connection, ids: Iterable[str]) -> dict[str, list[str]]:
+        """The tags of some items."""
+        tags: dict[str, list[str]] = {id: [] for id in ids}
         asked = sa.select(TAGS.c.item, TAGS.c.tag).where(TAGS.c.item.in_(tags)).order_by(TAGS.c.tag)
         for own, tag in connection.execute(asked):
             tags[own].append(tag)
+        return tags
+
+    def _shown(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[Item]:
+        tags = self._tags(connection, [row.id for row in rows])
         return [
             {name: row._mapping[name] for name in ("id", "kind", "title", "label", "cell", "sizes", "bytes", "sha256")}
             | {"tags": tags[row.id], "created": f"{row.created.isoformat(timespec='microseconds')}Z"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
 pytest.importorskip("fastapi")
@@ -53,7 +55,7 @@ def client(served: tuple[Any, Path]) -> Any:
 def put(client: Any, content: bytes, label: str, status: int = 201, to: str = "/library", **query: str) -> Any:
     answer = client.post(to, params={"label": label, **query}, content=content, headers=OCTETS)
     assert answer.status_code == status, answer.text
-    if status != 201:
+    if status >= 400:
         assert answer.headers["content-type"] == "application/problem+json"
     return answer.json()
 
@@ -65,6 +67,7 @@ def names(served: tuple[Any, Path]) -> set[str]:
 def test_what_is_uploaded_is_found_changed_downloaded_and_deleted(client: Any, served: tuple[Any, Path]) -> None:
     item = put(client, Q22, "q22.yaml", tags="exam, spring 26")
     own, text = item["id"], item.pop("inspect")
+    assert item.pop("new") is True
     assert text.startswith("q22.yaml: a problem\n\n  title       Question 22,")
     assert item["tags"] == ["exam", "spring 26"]
     assert item["sizes"] == {"T": 1, "B": 1, "I": 3, "H": 2, "layers": 1, "directions": 1}
@@ -91,12 +94,12 @@ def test_what_is_uploaded_is_found_changed_downloaded_and_deleted(client: Any, s
 
 
 def test_kinds_and_models(client: Any) -> None:
-    numpy, io = pytest.importorskip("numpy"), __import__("io")
     file = io.BytesIO()
-    numpy.savez(file, W_xi=[[1.0, 2.0]], W_hi=[[1.0]], W_xf=[[3.0, 4.0]], W_hf=[[1.0]], W_xc=[[1.0, 1.0]], W_hc=[[1.0]],
+    np.savez(file, W_xi=[[1.0, 2.0]], W_hi=[[1.0]], W_xf=[[3.0, 4.0]], W_hf=[[1.0]], W_xc=[[1.0, 1.0]], W_hc=[[1.0]],
                 W_xo=[[1.0, 0.0]], W_ho=[[2.0]])  # fmt: skip
     model = put(client, file.getvalue(), "net.npz", to="/models", title="A net")
     assert model.pop("inspect").startswith("net.npz: 1 LSTM\n")
+    assert model.pop("new") is True
     trace = put(client, TRACE, "t.json")
     put(client, Q22, "q.yaml")
     assert (model["kind"], trace["kind"]) == ("model", "trace")
@@ -121,6 +124,47 @@ def test_a_run_is_kept_as_its_trace(client: Any, served: tuple[Any, Path]) -> No
     assert lt.diff(back, lt.run(str(EXAMPLES / "q22.yaml"))).same
     again = client.post("/runs", json={"item": item["id"]}).json()
     assert (again["title"], again["steps"]) == (run["title"], run["steps"])
+
+
+def test_the_same_file_is_kept_once(client: Any, served: tuple[Any, Path]) -> None:
+    first = put(client, Q22, "q22.yaml", tags="exam", title="Mine")
+    again = put(
+        client,
+        Q22,
+        "copy.yaml",
+        200,
+        tags="spring",
+        title="Question 22, the whole step from the input to the hidden state",
+    )
+    assert {**again, "inspect": ""} == {**first, "new": False, "tags": ["exam", "spring"], "inspect": ""}
+    assert again["inspect"].startswith("copy.yaml: a problem\n")
+    assert put(client, Q22, "q22.yaml", 200, title="Ours")["title"] == "Ours"
+    assert client.get("/library").json()["total"] == 1
+    assert names(served) == {f"{first['id']}.yaml"}
+    (served[1] / f"{first['id']}.yaml").unlink()
+    other = put(client, Q22, "q22.yaml")
+    assert (other["new"], other["id"] != first["id"]) == (True, True)
+    assert put(client, Q22, "q22.yaml", 200)["id"] == other["id"]
+
+
+def test_the_same_model_is_kept_once_by_either_address(client: Any) -> None:
+    file = io.BytesIO()
+    np.savez(file, **{f"W_{of}{gate}": [[1.0]] for of in "xh" for gate in "ifco"})
+    first = put(client, file.getvalue(), "net.npz")
+    again = put(client, file.getvalue(), "net.npz", 200, to="/models", tags="a")
+    assert (again["id"], again["new"], again["tags"]) == (first["id"], False, ["a"])
+    assert client.get("/models").json()["total"] == 1
+
+
+def test_the_same_run_is_kept_once(client: Any, served: tuple[Any, Path]) -> None:
+    run = client.post("/runs", json={"example": "q22"}).json()["id"]
+    first = client.post("/library/runs", json={"run": run, "title": "Mine", "tags": ["a"]}).json()
+    (trace,) = served[1].glob(f"**/runs/{run}.safetensors")
+    trace.unlink()  # and made again
+    answer = client.post("/library/runs", json={"run": run, "tags": ["b"]})
+    assert answer.status_code == 200
+    assert answer.json() == {**first, "new": False, "tags": ["a", "b"]}
+    assert client.get("/library").json()["total"] == 1
 
 
 def test_a_run_that_was_dropped_is_made_again_and_kept(client: Any, served: tuple[Any, Path]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -18,7 +17,7 @@ from ..held import Held, Service
 from ..json_body import JsonRoute
 from ..sent_file import sent_file
 from ..uploads import OCTETS, add_copy, inspected, received
-from .library_models import Change, Inspection, KeptItem, LibraryItem, LibraryPage, RunToKeep
+from .library_models import Change, Inspection, KeptItem, KeptRun, LibraryItem, LibraryPage, RunToKeep
 
 router = APIRouter(prefix="/api/v1", tags=["library"], route_class=JsonRoute)
 
@@ -32,6 +31,13 @@ Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
 #: How OpenAPI describes a body that is a file.
 _A_FILE: dict[str, Any] = {
     "requestBody": {"required": True, "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}}
+}
+_THERE = "the library has the same file already: that item, with the tags of both"
+#: Of a route that keeps a file.
+_KEEPS: dict[str, Any] = {
+    "status_code": 201,
+    "responses": {200: {"model": KeptItem, "description": _THERE}},
+    "openapi_extra": _A_FILE,
 }
 
 
@@ -63,26 +69,30 @@ def models(service: Service, search: Search = "", tag: Tag = "", limit: Limit = 
     return library(service, search, "model", tag, limit, offset)
 
 
-@router.post("/library", status_code=201, openapi_extra=_A_FILE)
-async def upload(request: Request, service: Service, label: Label, title: Title = "", tags: Tags = "") -> KeptItem:
-    """Keep a file that is a problem, a trace or a model."""
-    return await _kept(request, service, label, title, tags)
-
-
-@router.post("/models", status_code=201, openapi_extra=_A_FILE)
-async def upload_model(
-    request: Request, service: Service, label: Label, title: Title = "", tags: Tags = ""
+@router.post("/library", **_KEEPS)
+async def upload(
+    request: Request, reply: Response, service: Service, label: Label, title: Title = "", tags: Tags = ""
 ) -> KeptItem:
-    """Keep a file that is a model."""
-    return await _kept(request, service, label, title, tags, "model")
+    """Keep a file that is a problem, a trace or a model; the same file is kept once."""
+    return await _kept(request, reply, service, label, title, tags)
 
 
-@router.post("/library/runs", status_code=201)
-async def keep_run(service: Service, body: RunToKeep) -> LibraryItem:
-    """Keep the trace of a run."""
+@router.post("/models", **_KEEPS)
+async def upload_model(
+    request: Request, reply: Response, service: Service, label: Label, title: Title = "", tags: Tags = ""
+) -> KeptItem:
+    """Keep a file that is a model; the same file is kept once."""
+    return await _kept(request, reply, service, label, title, tags, "model")
+
+
+@router.post("/library/runs", status_code=201, responses={200: {"model": KeptRun, "description": _THERE}})
+async def keep_run(service: Service, reply: Response, body: RunToKeep) -> KeptRun:
+    """Keep the trace of a run; the same trace is kept once."""
     await service.runs.call(kept.checked, await service.runs.ready(body.run))
     label = re.sub(r"[/\\]", "-", body.title or "run") + ".safetensors"
-    return LibraryItem(**await add_copy(service, await service.runs.open(body.run), label, body.title, body.tags))
+    item, new = await add_copy(service, await service.runs.open(body.run), label, body.title, body.tags)
+    reply.status_code = 201 if new else 200
+    return KeptRun(**item, new=new)
 
 
 @router.get("/library/{item}")
@@ -113,13 +123,16 @@ def file(service: Service, item: str) -> StreamingResponse:
     )
 
 
-async def _kept(request: Request, service: Held, label: str, title: str, tags: str, kind: str = "") -> KeptItem:
+async def _kept(
+    request: Request, reply: Response, service: Held, label: str, title: str, tags: str, kind: str = ""
+) -> KeptItem:
     words = checked_tags(tags.split(","))  # before the body is read
     title = checked_title(title)
     async with received(request, service) as new:
         facts = await inspected(service, new.path, label)
         if kind not in ("", facts["kind"]):
             raise FileError(f"{as_label(label)}: a {facts['kind']}, not a {kind}; POST /api/v1/library keeps it")
-        keep = partial(service.store.keep, new, facts, label, title, words)
-        item = await to_thread.run_sync(keep)
-    return KeptItem(**item, inspect=facts["text"])
+        item = await to_thread.run_sync(service.store.keep, new, facts, label, title, words)
+    is_new = item["id"] == new.id
+    reply.status_code = 201 if is_new else 200
+    return KeptItem(**item, new=is_new, inspect=facts["text"])

@@ -29,8 +29,14 @@ class LibraryItem(_Strict):
     missing: bool = Field(description="the file is not in the library's folder any more")
 
 
-class KeptItem(LibraryItem):
-    """A file that was kept just now."""
+class KeptRun(LibraryItem):
+    """What a run was kept as."""
+
+    new: bool = Field(description="whether it was kept just now; false where the library had the same file")
+
+
+class KeptItem(KeptRun):
+    """What a file was kept as."""
 
     inspect: str = Field(description="what `lstm-trace inspect` prints of a model, and the like of a problem or trace")
 

@@ -79,7 +79,10 @@ export function Library({ params, go, settings, said, active = true }) {
     setVersion((before) => before + 1);
     requestAnimationFrame(() => heading.current?.focus()); // once the dialog is gone
   };
-  const kept = (item) => { setNews(said("library.kept", { name: titleOf(item, said) })); setVersion((before) => before + 1); };
+  const kept = (item) => {
+    if (item.new) setNews(said("library.kept", { name: titleOf(item, said) }));
+    setVersion((before) => before + 1);
+  };
   const open = (source) => written("bench", { source }, settings);
   const compare = () => go("compare", { a: ticks[0], b: ticks[1] });
   const filtered = search || kind || tag;

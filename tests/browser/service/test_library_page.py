@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import lstm_trace as lt
 from lstm_trace.examples import text as example
 
 from ..contrast import TEXT, measured
 from .conftest import Opening
-from .filling import files
+from .filling import files, kept
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -73,6 +74,37 @@ def test_upload_keep_edit_delete(opened: Opening, empty: str, tmp_path: Path) ->
     page.wait_for_function("document.activeElement.textContent === 'Library'")
     page.reload()
     page.get_by_role("heading", name="Nothing is stored yet").wait_for()
+
+
+def test_the_same_file_is_shown_to_be_there_already(opened: Opening, empty: str, tmp_path: Path) -> None:
+    page = opened("#library", at=empty)
+    file = tmp_path / "steps.yaml"
+    file.write_text(example("three-steps"), encoding="utf-8")
+    item = kept(empty, file, "My days", ["days"])
+    page.locator("#upload").set_input_files(file)
+    upload = page.locator(".upload")
+    upload.get_by_label("Tags").fill("weather")
+    upload.get_by_role("button", name="Keep").click()
+    upload.locator(".good").wait_for()
+    assert upload.locator(".good").inner_text() == "Already in the library: My days"
+    row(page, "My days").locator(".tag", has_text="weather").wait_for()
+    assert titles(page) == ["My days"]
+    assert [tag.split()[-1] for tag in row(page, "My days").locator(".tag").all_inner_texts()] == ["days", "weather"]
+    upload.get_by_role("button", name="Dismiss").click()
+    upload.wait_for(state="detached")
+    lt.client(empty).remove(item)
+
+
+def test_the_same_run_is_said_to_be_there_already(opened: Opening, empty: str) -> None:
+    page = opened("#bench?source=example:q22", at=empty)
+    for said in ("Saved. See Library", "It is in the library already. See Library"):
+        page.locator("#save summary").click()
+        page.locator("#save button[type=submit]").click()
+        page.locator("#save .good").wait_for()
+        assert page.locator("#save .good").inner_text() == said
+        page.reload()
+    (item,) = lt.client(empty).library()
+    lt.client(empty).remove(item["id"])
 
 
 def test_dropped_files_are_discarded(opened: Opening, empty: str) -> None:

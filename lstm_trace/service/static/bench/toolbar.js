@@ -40,7 +40,7 @@ function Save({ run, settings, said }) {
       <label class="field tall" for="save-tags"><span class="label">${said("bench.save.tags")}</span><input id="save-tags" type="text" value=${tags} onInput=${(event) => setTags(event.target.value)} /></label>
       <button type="submit" class="main" disabled=${answer.busy}>${said("bench.save.do")}</button>
       <${Fault} error=${answer.error} said=${said} />
-      ${answer.item && html`<p class="good" role="status">${said("bench.save.done")} <a href=${written("library", {}, settings)}>${said("shell.library")}</a></p>`}
+      ${answer.item && html`<p class="good" role="status">${said(answer.item.new ? "bench.save.done" : "bench.save.there")} <a href=${written("library", {}, settings)}>${said("shell.library")}</a></p>`}
     </form></details>`;
 }
 

@@ -1,7 +1,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { send } from "../api.js";
 import { Fault, Progress } from "../parts.js";
-import { bytes, sizes, tagsOf } from "./describe.js";
+import { bytes, sizes, tagsOf, titleOf } from "./describe.js";
 
 // Files on their way into the library: each is inspected first, and kept only if it is wanted.
 
@@ -21,6 +21,7 @@ function Upload({ file, limit, done, kept, said }) {
   const [error, setError] = useState(null);
   const [progress, setProgress] = useState(null);
   const [busy, setBusy] = useState(true);
+  const [there, setThere] = useState(null); // the item that the library had of this file
   const [title, setTitle] = useState("");
   const [tags, setTags] = useState("");
   const stop = useRef(new AbortController());
@@ -47,21 +48,22 @@ function Upload({ file, limit, done, kept, said }) {
     setBusy(true);
     setError(null);
     send(`/library?${query({ label: file.name, title: title.trim(), tags: tagsOf(tags).join(",") })}`, file, options)
-      .then((item) => { kept(item); done(); }, failed);
+      .then((item) => { kept(item); if (item.new) done(); else { setThere(item); setBusy(false); } }, failed);
   };
   return html`<li class="panel upload" aria-busy=${busy}>
     <div class="head"><h3>${file.name} <span class="quiet-text">${bytes(file.size, said)}</span></h3>
       ${found && html`<span class="quiet-text">${said(`library.kind.${found.kind}`)} · ${[found.cell, sizes(found.sizes, said)].filter(Boolean).join(" · ")}</span>`}</div>
     ${busy && html`<${Progress} label=${said(found ? "library.upload.keeping" : "library.upload.inspecting")} progress=${progress} cancel=${done} said=${said} />`}
     <${Fault} error=${error} said=${said} />
-    ${found && html`<div class="exact upload-text" lang="en" tabindex="0" role="region" aria-label=${said("library.upload.found", { name: file.name })}>${found.text}</div>
+    ${there && html`<p class="good" role="status">${said("library.upload.there", { name: titleOf(there, said) })}</p>`}
+    ${found && !there && html`<div class="exact upload-text" lang="en" tabindex="0" role="region" aria-label=${said("library.upload.found", { name: file.name })}>${found.text}</div>
       <form class="row-of" onSubmit=${keep}>
         <label class="field tall"><span class="label">${said("library.title")}</span><input type="text" value=${title} placeholder=${file.name} onInput=${(event) => setTitle(event.target.value)} /></label>
         <label class="field tall"><span class="label">${said("library.tags_with_commas")}</span><input type="text" value=${tags} onInput=${(event) => setTags(event.target.value)} /></label>
         <span class="row-of upload-choice"><button type="submit" class="main" disabled=${busy}>${said("library.upload.keep")}</button>
         <button type="button" onClick=${done}>${said("library.upload.discard")}</button></span>
       </form>`}
-    ${error && !found && html`<button type="button" onClick=${done}>${said("library.upload.dismiss")}</button>`}
+    ${(there || (error && !found)) && html`<button type="button" onClick=${done}>${said("library.upload.dismiss")}</button>`}
   </li>`;
 }
 
