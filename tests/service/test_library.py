@@ -308,7 +308,7 @@ def test_too_large_bodies_are_refused_early(served: tuple[Any, Path]) -> None:
 
     def endless() -> Iterator[bytes]:
         nonlocal sent
-        while sent < 2 * most:
+        while sent < 4 * most:
             yield b"x" * 1_000_000
             sent += 1_000_000
 
@@ -317,7 +317,7 @@ def test_too_large_bodies_are_refused_early(served: tuple[Any, Path]) -> None:
         assert answer.status_code == 413
     except httpx.TransportError:  # the server has closed the connection before all was sent
         pass
-    assert sent < most + 20_000_000
+    assert sent < 2 * most  # what is beyond the limit lay in buffers, or was sent before the answer came
     assert names(served) == set()
 
 
