@@ -12,6 +12,7 @@ from ..backpropagation.gradients import forward, loss_of, one_value, walked, wei
 from ..base.arrays import Array, word
 from ..cell.lines import Line
 from ..cell.network import Stage, X
+from ..cell.ops import OPS
 from ..errors import OptionError, nearest, raise_all
 from ..formulas.tree import Dots, Node, Num, formula, numbers, value, written_out
 from ..formulas.values import Values
@@ -204,7 +205,7 @@ def _whole(writing: Writing, stage: Stage, line: Line, place: Place) -> Node | N
 
 def _terms(trace: Trace, stage: Stage, line: Line) -> tuple[int, bool]:
     """How many numbers a unit of a line reads, and whether that is a long sum."""
-    if line.product is None and line.op not in ("sum", "mean", "max"):
+    if line.product is None and not OPS[line.op].reduces:
         return len(line.operands), False
     values = trace.operand(stage.scope, line.operands[line.summed], slice(0, 1))
     if values is None:

@@ -73,14 +73,14 @@ def _units(trace: Trace, stage: Stage, line: Line, name: str, index: tuple[int, 
             row = index[0] if line.op == "matvec" else index[1]
             return range(row, row + 1)
         return range(width)
-    shape = OPS[line.op].width
+    op = OPS[line.op]
     (unit,) = index
-    if shape == "one":
+    if op.reduces:
         return range(1)
-    if shape == "slice":
+    if op.width == "slice":
         begin, end = map(int, line.constants)
         return range(unit - begin, unit - begin + 1) if begin <= unit < end else range(0)
-    if shape == "concat":
+    if op.width == "concat":
         at, found = 0, []
         for operand in line.operands:
             values = trace.operand(stage.scope, operand, slice(0, 1))
