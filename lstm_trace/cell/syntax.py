@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -37,7 +38,20 @@ class Place(NamedTuple):
             begin = max(min(column - _WIDE // 2, len(row) - _WIDE), 0)
             row = ("…" if begin else "") + row[begin : begin + _WIDE] + ("…" if begin + _WIDE < len(row) else "")
             column += (1 if begin else 0) - begin
-        return f"{place}: {message}\n    {row}\n    {' ' * column}^"
+        return f"{place}: {message}\n    {row}\n    {_as_wide(row[:column])}^"
+
+
+def _as_wide(text: str) -> str:
+    """Blanks that are as wide as a text in letters of one width: tabs for tabs, Chinese blanks for wide characters.
+
+    >>> _as_wide("a\\t変")
+    ' \\t\\u3000'
+    """
+    wide = {"W": "\u3000", "F": "\u3000"}
+    return "".join(
+        c if c == "\t" else "" if unicodedata.combining(c) else wide.get(unicodedata.east_asian_width(c), " ")
+        for c in text
+    )
 
 
 def pointed(message: str, places: Mapping[str, Place], line: str, operand: str = "") -> str:
