@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 
 from ...runs import printing
 from ...runs.asked import ReportOptions
+from ...runs.runs import RunId
 from ..held import Service
 from ..json_body import JsonRoute
 from ..sent_file import sent_file
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRo
 async def download(service: Service, id: str, file: str, options: Annotated[ReportOptions, Query()]) -> Response:
     """A file of a run, under a name made from its title; `/choices` lists the files, and which options each reads."""
     given = options.model_dump(exclude_none=True)
-    content, name = await service.runs.call(printing.download, await service.runs.ready(id), file, given)
+    content, name = await service.runs.call(printing.download, RunId(id), file, given)
     media = printing.MEDIA[Path(file).suffix]
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
     if isinstance(content, Path):

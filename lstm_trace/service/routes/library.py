@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from ...errors import FileError
 from ...runs import kept
+from ...runs.runs import RunId
 from ...store.labels import as_label, checked_tags, checked_title
 from ..held import Held, Service
 from ..json_body import JsonRoute
@@ -88,7 +89,7 @@ async def upload_model(
 @router.post("/library/runs", status_code=201, responses={200: {"model": KeptRun, "description": _THERE}})
 async def keep_run(service: Service, reply: Response, body: RunToKeep) -> KeptRun:
     """Keep the trace of a run; the same trace is kept once."""
-    await service.runs.call(kept.checked, await service.runs.ready(body.run))
+    await service.runs.call(kept.check, RunId(body.run))
     label = re.sub(r"[/\\]", "-", body.title or "run") + ".safetensors"
     item, new = await add_copy(service, await service.runs.open(body.run), label, body.title, body.tags)
     reply.status_code = 201 if new else 200
