@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
@@ -119,9 +118,7 @@ def delete(service: Service, item: str) -> Response:
 def file(service: Service, item: str) -> StreamingResponse:
     """The file of an item, as it was uploaded."""
     found, content = service.store.item(item), service.store.open(item)
-    return sent_file(
-        content, OCTETS, {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(found['label'], safe='')}"}
-    )
+    return sent_file(content, OCTETS, found["label"])
 
 
 async def _kept(

@@ -45,11 +45,12 @@ class Dropping:
 
 
 class Slow:
-    """Calls functions where it is, and takes a while to make a run again."""
+    """Calls functions where it is, and takes a while to make a run again, or a file of it."""
 
     async def call(self, function: Callable[..., Any], *args: Any, told: Any = None) -> Any:
-        if function is running.remake:
-            told(1, 4)
+        if function in (running.remake, printing.download):
+            if told is not None:
+                told(1, 4)
             await anyio.sleep(0.5)
         return function(*args)
 
@@ -89,6 +90,26 @@ async def test_a_run_that_is_made_again_is_a_job(tmp_path: Path, path: str) -> N
         assert (record["state"], record["progress"]) == ("running", 0.25)
         record = await ended(client, reply.json()["href"])
         assert record["result"] == (await client.get(path.replace("RUN", made.id))).json()
+
+
+@pytest.mark.parametrize("file", ["report.md", "trace.json", "values.csv", "trace.safetensors"])
+async def test_a_file_that_takes_long_is_a_job_for_those_who_prefer_it(tmp_path: Path, file: str) -> None:
+    async with served(tmp_path, Slow(), reply_within=0.1) as (kept, client):
+        made = await kept.make(b'{"example": "q22"}')
+        path = f"/runs/{made.id}/download/{file}"
+        direct = await client.get(path)
+        assert (direct.status_code, len(direct.content) > 200) == (200, True)
+        reply = await client.get(path, headers={"Prefer": "respond-async"})
+        assert (reply.status_code, reply.headers["location"]) == (202, reply.json()["href"])
+        record = await ended(client, reply.json()["href"])
+        assert record["state"] == "done"
+        for _ in range(2):  # as often as it is asked for, and even if the run is dropped
+            kept.path(made.id).unlink()
+            found = await client.get(f"http://here{record['result']['href']}")
+            assert (found.status_code, found.content) == (200, direct.content)
+            for name in ("content-type", "content-disposition", "content-length"):
+                assert found.headers[name] == direct.headers[name]
+            await kept.ready(made.id)
 
 
 async def test_a_run_that_nobody_had_is_said_at_once(tmp_path: Path) -> None:
