@@ -46,6 +46,7 @@ export class Runs {
     const spec = await this.#specify(wanted);
     const known = this.#made.get(JSON.stringify(spec));
     if (known) return known;
+    if (this.#whole.get(run.id)?.arithmetic !== spec.arithmetic) return this.make(wanted, options); // one that was set meanwhile
     try {
       const made = await post(`/runs/${part(run.id)}/edits`, { edits }, options);
       return this.keep(spec, made);

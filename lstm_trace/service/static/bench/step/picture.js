@@ -3,13 +3,13 @@ import { Markup } from "../../markup.js";
 import { Fault } from "../../parts.js";
 import { useView } from "../hooks.js";
 import { spoken, unit_name } from "../spoken.js";
+import { ROOM } from "../state/fitting.js";
 import { axis_of } from "../state/labels.js";
 import { line_of, spot_address } from "../state/places.js";
 import { differs, history_of } from "./table.js";
 
 // The picture of the cell with the values of a step; every spot of it leads to the number behind it.
 
-const ROOM = 3; // units of a line that stand in the picture side by side
 const LEAST = 0.62; // of its size: smaller, a picture could not be read
 
 /** Puts the texts and marks of a step into the picture that is there. */
