@@ -168,3 +168,54 @@ def test_an_edit_in_an_arithmetic_that_was_just_set_is_computed_in_it(page: Page
     held.end()
     settled(page)
     agrees(page, edited(W_xi=0.3) | {"arithmetic": "float16"})
+
+
+def test_a_link_whose_pinned_run_cannot_be_made_opens_without_it(opened: Opening) -> None:
+    page = opened("#bench?source=example:q22&edits=0/forward/W_xi[0,0]=0.5&a=source=example:none-such")
+    page.watched.expected.append("status of 4")  # type: ignore[attr-defined]
+    page.get_by_text("The run that this link pins as A could not be made").wait_for()
+    assert "none-such" in page.locator("#pinned-fault").inner_text()
+    agrees(page, edited(W_xi=0.5))
+    assert page.locator("#pin").is_visible()
+    page.get_by_role("button", name="Close").click()
+    page.locator("#pinned-fault").wait_for(state="detached")
+
+
+#: Of a cell that is too wide to be live, the weights of one unit are shown.
+WIDE = "#bench?source=blank:lstm/2/1/80"
+
+
+def rows(page: Page, unit: int) -> None:
+    page.fill("#unit-row", str(unit))
+    page.keyboard.press("Tab")
+
+
+def test_weights_are_those_of_the_unit_that_the_field_says(opened: Opening) -> None:
+    page = opened(WIDE)
+    rows(page, 3)
+    typed(page, "0/forward/W_hi[3,0]", "0.5")
+    page.wait_for_url(re.compile(r"W_hi\[3,0\]=0\.5"))
+    settled(page)
+    rows(page, 5)
+    cell(page, "0/forward/W_hi[5,0]").wait_for()
+    page.click("#undo")
+    settled(page)
+    page.wait_for_url(re.compile("^(?!.*edits=)"))
+    assert page.locator("#unit-row").input_value() == "5"
+    assert cell(page, "0/forward/W_hi[5,0]").count() == 1
+    assert cell(page, "0/forward/W_hi[3,0]").count() == 0
+
+
+def test_of_two_units_the_one_that_was_wanted_last_is_shown(opened: Opening) -> None:
+    page = opened(WIDE)
+    held = Held(page, "**/premises?unit=*")
+    rows(page, 7)
+    held.arrive()
+    rows(page, 8)
+    held.arrive(2)
+    held.answer(1)
+    cell(page, "0/forward/W_hi[8,0]").wait_for()
+    held.answer(0)
+    settled(page)
+    assert cell(page, "0/forward/W_hi[8,0]").count() == 1
+    assert page.locator("#unit-row").input_value() == "8"

@@ -82,6 +82,8 @@ export function Toolbar({ session, state, settings, choices, go, said }) {
         <${Save} run=${run} settings=${settings} said=${said} />
       </div>`}
     <span class="busy" role="status" aria-label=${busy ? said("bench.busy") : ""} data-busy=${String(busy)}></span>
+    ${fault?.where === "pinned" && html`<div class="whole"><p class="bad">${said("bench.pin_failed")}</p>
+      <${Fault} id="pinned-fault" error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} /></div>`}
     ${fault?.where === "source" && html`<div class="whole"><${Fault} id="source-fault" error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} />
       ${!run && (entries[index].edits.length > 0 || entries[index].equations) && html`<button type="button" id="without-edits" onClick=${() => open(source)}>${said("bench.without_edits")}</button>`}</div>`}
   </div>`;

@@ -1,6 +1,7 @@
+import { added, overlaid, place_of, same_cell, still, wide } from "./fitting.js";
 import { edits_of, edits_text, joined, params_of, run_of, run_text } from "./link.js";
-import { added, first_address, input_at, overlaid, place_of, same_cell, step_of, still, wide } from "./fitting.js";
-import { cell_of, has, line_address, line_of } from "./places.js";
+import { at_number, elsewhere, opened_at, trail, visited } from "./looking.js";
+import { cell_of, has } from "./places.js";
 import { Runs } from "./runs.js";
 
 // What the bench is doing: the source, the edits and their history, the run that they give, what it is compared with,
@@ -58,27 +59,31 @@ export class Session extends EventTarget {
     try {
       const run = await this.runs.make(this.wanted());
       if (ticket !== this.#ticket) return;
-      await this.#arrive(run, ticket, { ...this.#looked(run, params), pinned: await this.#pinned(params.a) });
+      const { pinned, fault } = await this.#pin_of(params.a);
+      await this.#arrive(run, ticket, { ...opened_at(this.state, run, params), pinned });
+      if (ticket === this.#ticket && fault) this.#set({ fault });
     } catch (error) {
       if (ticket === this.#ticket) this.#restore({ fault: { where: "source", error, retry: () => this.open(params) } });
     }
   }
 
-  async #pinned(text) {
+  /** The run that an address pins as A; where it cannot be made, why. */
+  async #pin_of(text) {
     const wanted = text ? run_of(text) : null;
-    if (!wanted) return null;
-    if (this.state.pinned && run_text(this.state.pinned.wanted) === text) return this.state.pinned;
-    return { wanted, run: await this.runs.make(wanted) };
+    if (!wanted) return { pinned: null };
+    const { pinned } = this.state;
+    if (pinned && run_text(pinned.wanted) === text) return { pinned };
+    try {
+      return { pinned: { wanted, run: await this.runs.make(wanted) } };
+    } catch (error) {
+      return { pinned: null, fault: { where: "pinned", error, retry: () => this.#pin_again(text) } };
+    }
   }
 
-  /** What is looked at, as an address of the page says it; what the run does not have is left to its beginning. */
-  #looked(run, params) {
-    // an empty page shows its example where the gates have something to keep and to forget, which is at its end
-    const end = params.source || params.t ? undefined : run.first + run.steps - 1;
-    const address = params.at ? still(run, params.at) : first_address(run, { t: end });
-    const given = step_of(address);
-    const at = { t: Number(params.t ?? given?.t ?? run.first), b: Number(params.row ?? given?.b ?? 0), scope: params.scope };
-    return { address, of: params.of && has(run, params.of) ? params.of : run.target, ...place_of(run, address, { ...this.state, ...at }) };
+  async #pin_again(text) {
+    const { source } = this.state;
+    const { pinned, fault = null } = await this.#pin_of(text);
+    if (this.state.source === source) this.#set({ pinned, fault }, pinned ? "replace" : "");
   }
 
   // -- a run arrives -----------------------------------------------------------------------------------------------
@@ -86,16 +91,16 @@ export class Session extends EventTarget {
   /** Shows a run once the numbers that are looked at are there, so that the page changes at once and not piecemeal. */
   async #arrive(run, ticket, change = {}, moved = "") {
     const next = this.#fitted(run, change);
-    const premises = this.#premises.get(run) ?? (await this.runs.view(run, "premises", this.premises_params(run, next))).premises;
-    this.#premises.set(run, premises);
+    await this.#given(run);
     await Promise.allSettled([
       this.runs.view(run, "step", this.step_params(next)),
       this.runs.view(run, `at/${next.address}`, this.at_params(next)),
     ]);
+    const premises = await this.#given(run); // there already, unless those of another unit are wanted by now
     if (ticket !== this.#ticket) return;
     const { run: before, drawn, commit } = this.state;
     const { address, t, b, scope, unit, of } = this.#fitted(run, change); // somebody may have looked elsewhere meanwhile
-    const place = { address, t, b, scope, unit, of, ...this.#visited(address) };
+    const place = { address, t, b, scope, unit, of, ...trail(this.state, address) };
     const picture = before && same_cell(before, run) ? drawn : run;
     this.#set({ before, ...change, ...place, run, premises, drawn: picture, busy: false, fault: null, commit: commit + 1 }, moved);
     this.#shown = { run, entries: this.state.entries, index: this.state.index };
@@ -105,6 +110,15 @@ export class Session extends EventTarget {
   #restore(change) {
     const { run, ...history } = this.#shown ?? {};
     this.#set({ ...history, ...(run && { premises: this.#premises.get(run) ?? this.state.premises }), busy: false, ...change });
+  }
+
+  /** The premises of a run: of a large one, those of the unit that is wanted once they are there. */
+  async #given(run) {
+    if (this.#premises.has(run)) return this.#premises.get(run);
+    const { unit_row } = this.state;
+    const { premises } = await this.runs.view(run, "premises", run.live ? {} : { unit: unit_row });
+    if (run.live) this.#premises.set(run, premises);
+    return run.live || unit_row === this.state.unit_row ? premises : this.#given(run);
   }
 
   /** The state with what is looked at as a run has it. */
@@ -134,46 +148,22 @@ export class Session extends EventTarget {
     return { layer, direction, language: this.settings.language, notation: this.settings.notation };
   }
 
-  premises_params(run, state = this.state) {
-    return run.live ? {} : { unit: state.unit_row };
-  }
-
   // -- looking -----------------------------------------------------------------------------------------------------
-
-  #visited(address, replace = false) {
-    const { visited, visit } = this.state;
-    if (visited[visit] === address) return { visited, visit };
-    const kept = visited.slice(0, replace ? Math.max(visit, 0) : visit + 1);
-    return { visited: [...kept, address], visit: kept.length };
-  }
 
   /** Looks at a number; `quiet` while keys move over many givens: no trail of them is left, and the step stays. */
   select(address, { quiet = false } = {}) {
-    if (!address || address === this.state.address) return;
-    const where = quiet ? null : step_of(address);
-    this.#set({ address, ...place_of(this.state.run, address, { ...this.state, ...where }), ...this.#visited(address, quiet) }, quiet ? "replace" : "push");
+    if (address && address !== this.state.address) this.#set(at_number(this.state, address, quiet), quiet ? "replace" : "push");
   }
 
   /** Back (-1) or forward (1) through the numbers that were looked at. */
   visit(way) {
-    const { visited, visit, run } = this.state;
-    const address = visited[visit + way];
-    if (address) this.#set({ address, visit: visit + way, ...place_of(run, address, { ...this.state, ...step_of(address) }) }, "replace");
+    const place = visited(this.state, way);
+    if (place) this.#set(place, "replace");
   }
 
   /** Goes to a step, layer, row or unit; the number that is looked at comes along where it has one there. */
   look(change) {
-    const next = { ...this.state, ...change };
-    const { run, address } = this.state;
-    next.t = Math.min(Math.max(next.t, run.first), run.first + run.steps - 1);
-    const line = line_of(address);
-    let moved = input_at(address, next);
-    if (line) {
-      const found = run.stages.find((one) => one.scope === next.scope)?.lines.find((one) => one.name === line.name);
-      if (found) moved = line_address(next.scope, next.t, next.b, line.name, Math.min(next.unit, found.width - 1));
-      else moved = first_address(run, next);
-    }
-    this.#set({ t: next.t, b: next.b, scope: next.scope, unit: next.unit, address: moved, ...this.#visited(moved, true) }, "replace");
+    this.#set(elsewhere(this.state, change), "replace");
   }
 
   /** Which value gradients are of. */
@@ -184,10 +174,14 @@ export class Session extends EventTarget {
   /** Of a large model: the unit whose weights are shown. */
   async rows_of(unit_row) {
     const { run } = this.state;
-    const { premises } = await this.runs.view(run, "premises", this.premises_params(run, { unit_row }));
-    if (this.state.run !== run) return;
-    this.#premises.set(run, premises);
-    this.#set({ unit_row, premises });
+    this.#set({ unit_row });
+    const stale = () => this.state.run !== run || this.state.unit_row !== unit_row;
+    try {
+      const premises = await this.#given(run);
+      if (!stale()) this.#set({ premises });
+    } catch (error) {
+      if (!stale()) this.#set({ fault: { where: "givens", error, retry: () => this.rows_of(unit_row) } });
+    }
   }
 
   // -- editing -----------------------------------------------------------------------------------------------------
@@ -238,14 +232,15 @@ export class Session extends EventTarget {
 
   /** Back to the equations of the source; values of weights that only the others read go with them. */
   async first_equations() {
-    const { entries, index, source } = this.state;
-    const { arithmetic } = this.settings;
-    const base = await this.runs.make({ source, edits: [], equations: null, arithmetic });
+    const { source } = this.state;
+    const base = await this.runs.make({ source, edits: [], equations: null, arithmetic: this.settings.arithmetic });
+    if (this.state.source !== source) return;
+    this.#settle();
+    const { entries, index } = this.state; // with what was changed while that run was made
     const known = new Set(base.premises.map((one) => one.address));
     const edits = entries[index].edits.filter(({ address }) => known.has(address) || known.has(array_of(address)));
-    const kept = { edits, equations: null };
-    this.#set({ entries: [...entries.slice(0, index + 1), kept] });
-    return this.undo(1);
+    this.#set({ entries: [...entries.slice(0, index + 1), { edits, equations: null }] });
+    await this.#again(index + 1, "push");
   }
 
   /** A number while it is dragged: one request at a time, and of the values that come meanwhile the last one. */
