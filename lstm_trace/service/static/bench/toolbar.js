@@ -27,12 +27,15 @@ function Save({ run, settings, said }) {
   const [title, setTitle] = useState(run.title);
   const [tags, setTags] = useState("");
   const [answer, setAnswer] = useState({});
+  const shown = useRef(run);
+  shown.current = run;
   useEffect(() => { setTitle(run.title); setAnswer({}); }, [run]);
   const save = async (event) => {
     event.preventDefault();
     setAnswer({ busy: true });
     const wanted = { run: run.id, title, tags: tagsOf(tags) };
-    setAnswer(await post("/library/runs", wanted).then((item) => ({ item }), (error) => ({ error })));
+    const found = await post("/library/runs", wanted).then((item) => ({ item }), (error) => ({ error }));
+    if (shown.current === run) setAnswer(found); // else it is the answer for another run than the one beside it
   };
   return html`<details class="menu" id="save"><summary class="button">${said("bench.save")}</summary>
     <form class="sheet" onSubmit=${save}>
