@@ -219,3 +219,17 @@ def test_of_two_units_the_one_that_was_wanted_last_is_shown(opened: Opening) -> 
     settled(page)
     assert cell(page, "0/forward/W_hi[8,0]").count() == 1
     assert page.locator("#unit-row").input_value() == "8"
+
+
+def test_what_is_typed_goes_where_it_was_begun_while_steps_are_played(opened: Opening) -> None:
+    page = opened("#bench?source=blank:lstm/60/1/2&at=0/forward/25/0/h_t[0]")  # 40 of the 60 steps stand in the grid
+    page.click("#play")
+    cell(page, "25/0/x_t[0]").click()
+    page.keyboard.type("7")
+    page.locator('#step-shown:text-is("t = 27")').wait_for()
+    page.keyboard.type(".5")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"edits=25/0/x_t\[0\]=7\.5(&|$)"))
+    page.click("#play")
+    settled(page)
+    assert cell(page, "25/0/x_t[0]").inner_text() == "7.5"
