@@ -1,5 +1,5 @@
 import { html, useState } from "../../vendor/standalone.module.js";
-import { breakable, Markup } from "../../markup.js";
+import { Markup } from "../../markup.js";
 import { Fault } from "../../parts.js";
 import { useView } from "../hooks.js";
 import { broken } from "./breaking.js";
@@ -63,7 +63,6 @@ function Formula({ formula, pick, label, speak, counted }) {
       number.setAttribute("role", "link");
       number.setAttribute("aria-label", `${number.textContent}, ${speak(number.dataset.address)}`);
     }
-    breakable(math);
   };
   const chosen = (event) => {
     const number = event.target.closest("[data-address]");
