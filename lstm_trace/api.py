@@ -125,7 +125,8 @@ def diff(
         ulps: tolerance in units in the last place. Without any tolerance the rounding bound decides.
 
     Returns:
-        `same`, `first`, `lines`, and `to_frame()`.
+        `verdict` (`same`, `different`, or `inconclusive` where the rounding bound is not finite), `same`, `first`,
+        `lines`, and `to_frame()`.
 
     Raises:
         OptionError: for a tolerance that is not a finite number of at least 0.
