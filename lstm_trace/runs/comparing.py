@@ -21,7 +21,8 @@ from ..verification.measures import LineDifference
 from ..verification.verify import verify
 from .asked import Question
 from .kept import opened
-from .reading import dumped, place
+from .reading import place
+from .replies import as_json
 
 
 def compared(
@@ -39,7 +40,7 @@ def compared(
         "first": None if found.first is None else _first(found.first),
         "lines": [_line(d, places.get((d.scope, d.line))) for d in found.lines],
     }
-    return dumped(said)
+    return as_json(said)
 
 
 def _first(found: LineDifference) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str 
         "largest": float(finite.max(initial=0.0)),
         "left_out": len(found) - len(shown),
     }
-    return dumped(said)
+    return as_json(said)
 
 
 def explained(path: str, against: str | None, asked: Question, most: int) -> bytes:
@@ -93,7 +94,7 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
         "text": printable("\n".join(found.sentences)),
         "more": [{"title": part.title, **_table(part, most)} for part in found.more],
     }
-    return dumped(said)
+    return as_json(said)
 
 
 def _table(found: Explanation, most: int) -> dict[str, Any]:
@@ -130,4 +131,4 @@ def verified(path: str) -> bytes:
         for failure in found.failures
     ]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
-    return dumped({"verdict": found.status, "text": "\n".join(told(found)), "checked": checked, "failures": failures})
+    return as_json({"verdict": found.status, "text": "\n".join(told(found)), "checked": checked, "failures": failures})

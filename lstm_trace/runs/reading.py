@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,6 +32,7 @@ from ..trace.trace import Trace
 from . import describing
 from .errors import NoArrowError
 from .kept import opened
+from .replies import as_json
 
 #: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
 _ROOM = 4
@@ -61,11 +61,6 @@ class Part(NamedTuple):
     t: str | None = None
     unit: str | None = None
     batch: int | None = None
-
-
-def dumped(data: Any) -> bytes:
-    """JSON. What is not finite has become a word before."""
-    return json.dumps(data, allow_nan=False).encode()
 
 
 def span(given: str | None, what: str, there: range) -> range:
@@ -110,7 +105,7 @@ def values(path: str, part: Part, most: int) -> bytes:
             some = array[at, rows.start : rows.stop, units.start : units.stop]
             places = {"t": list(fit), "b": list(rows), "unit": list(units)}
             found.append({"scope": stage.scope, "line": name, **places, "values": to_list(some)})
-    return dumped({"values": found, "left_out": left})
+    return as_json({"values": found, "left_out": left})
 
 
 def table(path: str, part: Part) -> bytes:
@@ -145,7 +140,7 @@ def premises(path: str, unit: int | None, most: int) -> bytes:
             found.append({**said, "row": row, "values": to_list(array[row : row + 1])})
         else:
             found.append({**said, "values": to_list(array) if array.size <= most else None})
-    return dumped({"premises": found})
+    return as_json({"premises": found})
 
 
 def step(
@@ -187,7 +182,7 @@ def step(
         texts(name, units)
         lines.append({"name": name, "values": to_list(array[at, batch, units]), "units": units})
     picture = drawing(trace, stage, values.style, look)
-    return dumped(
+    return as_json(
         {
             "t": t,
             "b": batch,
@@ -237,20 +232,20 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
         f'height="{tall:.0f}" role="group">\n<g>{found.shapes}</g>\n<g>{found.texts({})}</g>\n</svg>'
     )
     spots = [{"key": spot.key, "line": spot.line, "kind": spot.kind} for spot in found.flow.spots]
-    return dumped({"svg": svg, "width": wide, "height": tall, "description": found.description, "spots": spots})
+    return as_json({"svg": svg, "width": wide, "height": tall, "description": found.description, "spots": spots})
 
 
 def at(path: str, address: str, of: str | None, look: Look) -> bytes:
     """One value with its equation, operands, readers and gradient."""
     trace = opened(path)
     found = derivation(trace, address, of, look.notation, look.language, style(trace, look), look.count_from, {})
-    return dumped(found.record())
+    return as_json(found.record())
 
 
 def symbols(path: str, look: Look) -> bytes:
     """What the lines of each stage and the premises are called in a notation. Raises OptionError."""
     trace = opened(path)
-    return dumped(describing.named(trace, looked_at(trace, look)))
+    return as_json(describing.named(trace, looked_at(trace, look)))
 
 
 def looked_at(trace: Trace, look: Look) -> Trace:
