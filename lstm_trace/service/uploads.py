@@ -11,6 +11,7 @@ from typing import BinaryIO
 from anyio import CancelScope, to_thread
 from fastapi import Request
 
+from ..base.os_errors import reason
 from ..errors import FileError
 from ..runs import inspecting
 from ..store.files import Part
@@ -72,7 +73,7 @@ def _copy(source: Path | BinaryIO, new: Part) -> None:
             shutil.copyfileobj(file, new, _GATHERED)
     except OSError as error:
         name = source if isinstance(source, Path) else "the run"
-        raise FileError(f"{name}: {(error.strerror or type(error).__name__).lower()}") from None
+        raise FileError(f"{name}: {reason(error, paths=False)}") from None
 
 
 async def add_files(held: Held, files: Iterable[str]) -> None:
