@@ -28,7 +28,23 @@ from .replies import as_json
 def compared(
     paths: tuple[str, str], ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None
 ) -> bytes:
-    """b compared with a: the answer of `lstm-trace diff`, the first difference, and every line."""
+    """b compared with a, as `lstm-trace diff` does.
+
+    Args:
+        paths: of the traces of a, the reference, and b.
+        ids: of the two runs, for the reply.
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+        ulps: tolerance in units in the last place; without any the rounding bound decides.
+
+    Returns:
+        JSON as `comparison_models.Diff` describes it: the verdict, the first difference, and every line.
+
+    Raises:
+        DroppedRunError: where a trace is no longer there, or damaged.
+        OptionError: for a tolerance that is not a finite number of at least 0.
+        ShapeError: where the two have no value in common.
+    """
     a, b = map(opened, paths)
     found = compare(a, b, Tolerance(rtol, atol, ulps))
     places = {(change.scope, change.line): change for change in changes(a, b)}
@@ -62,7 +78,24 @@ def _line(found: LineDifference, at: Change | None) -> dict[str, Any]:
 
 
 def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str | None, batch: int, most: int) -> bytes:
-    """|b - a| of a line by step and unit; of a map of more than `most` numbers the first steps."""
+    """|b - a| of a line by step and unit.
+
+    Args:
+        paths: of the traces of a, the reference, and b.
+        line: its name.
+        layer: from 0; None where there is one, or for the first.
+        direction: `forward`, `reverse` or `joined`; None likewise.
+        batch: which sequence, from 0.
+        most: numbers of the map; of a larger one there are the first steps.
+
+    Returns:
+        JSON as `comparison_models.DiffMap` describes it, with the values [t][unit] and the largest of all steps.
+
+    Raises:
+        DroppedRunError: where a trace is no longer there, or damaged.
+        MissingError: for a layer, direction or line that one of them does not have.
+        ShapeError: for a sequence that one of them does not have, and where they have no step in common.
+    """
     a, b = map(opened, paths)
     scope = place(a, layer, direction).scope
     found = gap(a, b, line, scope, batch)
@@ -104,7 +137,7 @@ def _table(found: Explanation, most: int) -> dict[str, Any]:
 
 def _split(trace: Trace, other: Trace | None, of: str | None, given: dict[str, Any]) -> Explanation:
     if given:
-        raise OptionError(f"attribution has no option {', '.join(given)}; it reads of and against")
+        raise OptionError(f"attribution has no option {', '.join(given)}; it takes of and against")
     if other is None or of is None:
         raise OptionError("attribution splits the difference of one value from another run: give of and against")
     return difference(other, trace, of)
@@ -114,7 +147,7 @@ def _explained(trace: Trace, other: Trace | None, asked: Question, given: dict[s
     if other is not None and asked.how != "contribution":
         raise OptionError(f"against is for attribution and contribution, not for {asked.how}")
     if other is not None and "baseline" in given:
-        raise OptionError("against is a baseline itself: leave baseline away")
+        raise OptionError("against is a baseline itself: omit baseline")
     return explanation(trace, asked.of, asked.how, **given, **({} if other is None else {"baseline": other}))
 
 

@@ -109,7 +109,10 @@ def values(path: str, part: Part, most: int) -> bytes:
 
 
 def table(path: str, part: Part) -> bytes:
-    """The same as a stream of Arrow, all of it, in the long shape. Raises NoArrowError without pyarrow."""
+    """The values of some lines as a stream of Arrow, all of them, a row for each number.
+
+    Raises NoArrowError without pyarrow.
+    """
     trace = opened(path)
     steps = span(part.t, "t", trace.span)
     unit = None if part.unit is None else int(part.unit) if part.unit.isdecimal() else -1
@@ -148,8 +151,24 @@ def step(
 ) -> bytes:
     """One step of one layer and direction: all that a page shows of it.
 
-    unit: of lines of more than `live` units the one that is shown, beside the first ones if None; and the one whose
-    values stand in the picture, where that has no room for all.
+    Args:
+        path: of the trace of the run.
+        layer: from 0; None where there is one, or for the first.
+        direction: `forward`, `reverse` or `joined`; None likewise.
+        t: the position in the input; negative ones count from the end.
+        batch: which sequence, from 0.
+        unit: of lines of more than `live` units the one that is shown, beside the first ones if None; and the one whose
+            values stand in the picture, where that has no room for all.
+        live: units of a line that is shown whole.
+        look: how numbers and names are shown.
+
+    Returns:
+        JSON as `run_models.Step` describes it.
+
+    Raises:
+        DroppedRunError: where the trace is no longer there, or damaged.
+        MissingError: for a layer, direction, step or sequence that the run does not have.
+        OptionError: for a language, notation or number of digits that does not exist.
     """
     whole = opened(path)
     trace = looked_at(whole, look)
