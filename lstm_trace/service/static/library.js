@@ -1,9 +1,9 @@
 import { html, useEffect, useRef, useState } from "./vendor/standalone.module.js";
 import { get, part, patch, remove } from "./api.js";
-import { allExamples } from "./compare/picker.js";
-import { useLoaded, useSettled } from "./compare/loaded.js";
+import { allExamples } from "./shared/picker.js";
+import { useLoaded, useSettled } from "./shared/loaded.js";
 import { Confirm } from "./library/confirm.js";
-import { titleOf } from "./library/describe.js";
+import { titleOf } from "./shared/describe.js";
 import { ExampleRow, ItemRow } from "./library/rows.js";
 import { Uploads } from "./library/upload.js";
 import { Choice, Fault } from "./parts.js";

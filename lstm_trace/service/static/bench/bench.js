@@ -1,5 +1,5 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
-import { benchRuns } from "../compare/bench_runs.js";
+import { benchRuns } from "../shared/bench_runs.js";
 import { Fault, kept } from "../parts.js";
 import { arithmeticName, cellName } from "../words.js";
 import { Equations } from "./equations/equations.js";

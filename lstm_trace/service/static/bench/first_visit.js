@@ -1,6 +1,6 @@
 import { html, useState } from "../vendor/standalone.module.js";
+import { line_address } from "../shared/addresses.js";
 import { answers } from "./state/fitting.js";
-import { line_address } from "./state/places.js";
 import { by_touch } from "./hooks.js";
 import { Symbol } from "./symbols.js";
 

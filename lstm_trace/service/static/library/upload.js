@@ -1,11 +1,9 @@
 import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { send } from "../api.js";
 import { Fault, Progress } from "../parts.js";
-import { bytes, sizes, tagsOf, titleOf } from "./describe.js";
+import { bytes, sizes, tagsOf, titleOf } from "../shared/describe.js";
 
 // Files on their way into the library: each is inspected first, and kept only if it is wanted.
-
-const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""));
 
 /** One file after the other: the server computes two things at once, and the page wants to stay usable. */
 let line = Promise.resolve();
@@ -35,7 +33,7 @@ function Upload({ file, limit, done, kept, said }) {
     }
     inTurn(async () => {
       if (stop.current.signal.aborted) return;
-      const answer = await send(`/inspections?${query({ label: file.name })}`, file, options);
+      const answer = await send("/inspections", { label: file.name }, file, options);
       setFound(answer);
       setTitle(answer.title ?? "");
       setBusy(false);
@@ -47,7 +45,7 @@ function Upload({ file, limit, done, kept, said }) {
     event.preventDefault();
     setBusy(true);
     setError(null);
-    send(`/library?${query({ label: file.name, title: title.trim(), tags: tagsOf(tags).join(",") })}`, file, options)
+    send("/library", { label: file.name, title: title.trim(), tags: tagsOf(tags).join(",") }, file, options)
       .then((item) => { kept(item); if (item.new) done(); else { setThere(item); setBusy(false); } }, failed);
   };
   return html`<li class="panel upload" aria-busy=${busy}>

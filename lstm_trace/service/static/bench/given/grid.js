@@ -1,8 +1,9 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
 import { parsed, rowsOf } from "../../reading.js";
-import { brief, drag_rate, full, tidy } from "../state/numbers.js";
+import { brief, full } from "../../shared/numbers.js";
 import { spoken } from "../spoken.js";
 import { Symbol } from "../symbols.js";
+import { drag_rate, tidy } from "./dragging.js";
 import { Entry } from "./entry.js";
 
 // A grid of numbers that are edited where they stand: by typing, by dragging, or by pasting a block.

@@ -4,9 +4,10 @@ import { Fault } from "../../parts.js";
 import { useView } from "../hooks.js";
 import { broken } from "./breaking.js";
 import { spoken } from "../spoken.js";
-import { full, signed, value_of } from "../state/numbers.js";
+import { full, rounded, signed, value_of } from "../../shared/numbers.js";
+import { line_address, line_of } from "../../shared/addresses.js";
 import { answers } from "../state/fitting.js";
-import { has, line_address, line_of } from "../state/places.js";
+import { has } from "../state/places.js";
 import { minus, Prose } from "../symbols.js";
 
 // The number that is looked at: what it is, where it comes from, where it goes.
@@ -99,7 +100,7 @@ function Compared({ at, older, pinned, said }) {
     ${was !== null && was !== undefined && !Object.is(was, now) && html`<p class="was" id="was"><span class="label">${said("bench.before")}</span>
       <span class="number">${full(was)}</span> → <span class="number">${full(now)}</span></p>`}
     ${kept !== null && kept !== undefined && html`<p class="kept" id="against-a"><span class="label">${said("bench.in_a")}</span>
-      <span class="number">${full(kept)}</span> <span class="label">Δ</span> <span class="number" id="delta">${signed(now - kept, 6)}</span></p>`}
+      <span class="number">${full(kept)}</span> <span class="label">Δ</span> <span class="number" id="delta">${signed(now - kept, (gap) => rounded(gap, 6))}</span></p>`}
   </div>`;
 }
 

@@ -1,4 +1,5 @@
-import { cell_of, entry, has, input_of, line_address, line_of, stored, with_entry } from "./places.js";
+import { line_address, line_of } from "../../shared/addresses.js";
+import { cell_of, entry, has, input_of, stored, with_entry } from "./places.js";
 
 // What of a state fits a run: where to look first, which picture still serves, premises after an edit.
 

@@ -1,5 +1,5 @@
 import { html } from "../../vendor/standalone.module.js";
-import { line_address } from "../state/places.js";
+import { line_address } from "../../shared/addresses.js";
 import { Symbol } from "../symbols.js";
 
 const LISTED = 12;

@@ -1,6 +1,6 @@
 import { html, useRef, useState } from "../../vendor/standalone.module.js";
 import { spoken, unit_name } from "../spoken.js";
-import { full, signed, value_of } from "../state/numbers.js";
+import { full, rounded, signed, value_of } from "../../shared/numbers.js";
 import { axis_of } from "../state/labels.js";
 import { spot_address } from "../state/places.js";
 import { minus, Symbol } from "../symbols.js";
@@ -22,7 +22,7 @@ export function by_name(step, stage) {
 export function history_of({ now, was, kept, said }) {
   const texts = [];
   if (was !== undefined && !Object.is(value_of(was), value_of(now))) texts.push(`${said("bench.before")} ${full(was)} → ${full(now)}`);
-  if (kept !== undefined) texts.push(`${said("bench.in_a")} ${full(kept)}, Δ ${signed(value_of(now) - value_of(kept), 6)}`);
+  if (kept !== undefined) texts.push(`${said("bench.in_a")} ${full(kept)}, Δ ${signed(value_of(now) - value_of(kept), (gap) => rounded(gap, 6))}`);
   return texts;
 }
 
@@ -58,15 +58,15 @@ function Cell({ address, words, span, now, text, was, kept, state, pick, stop, s
     <button type="button" class=${classes} data-address=${address} tabindex=${stop ? 0 : -1} aria-pressed=${address === state.address} title=${[`${words} = ${full(now)}`, ...texts].join("\n")}
       aria-label=${[`${words}: ${text}`, ...texts].join(", ")} onClick=${() => pick(address)}>
       ${text}</button>
-    ${delta !== null && html`<span class=${`delta${delta ? "" : " none"}`}>${delta ? signed(delta, decimals(text)) : "±0"}</span>`}
+    ${delta !== null && html`<span class=${`delta${delta ? "" : " none"}`}>${delta ? signed(delta, (gap) => rounded(gap, decimals(text))) : "±0"}</span>`}
   </td>`;
 }
 
 /** stage: the lines as they are addressed; named: as the notation calls them. */
 export function StepTable({ state, at, stage, named, step, values, before, pinned, count, pick, said }) {
   const { run, t, b } = at;
-  const rounded = new Map(step?.lines.map((line) => [line.name, new Map(line.units.map((unit, k) => [unit, step.shown[line.name]?.[k]]))]));
-  const text = (name, unit) => minus((rounded.has(name) ? rounded.get(name).get(unit) : step?.shown[name]?.[unit]) ?? full(values.get(name).get(unit)));
+  const printed = new Map(step?.lines.map((line) => [line.name, new Map(line.units.map((unit, k) => [unit, step.shown[line.name]?.[k]]))]));
+  const text = (name, unit) => minus((printed.has(name) ? printed.get(name).get(unit) : step?.shown[name]?.[unit]) ?? full(values.get(name).get(unit)));
   // of a large cell the step has one unit of each line; the states, which it has in full, are shown at that unit too
   const shown = run.live ? stage.lines.concat(Object.keys({ ...stage.inputs, ...stage.states }).map((name) => ({ name }))).map((line) => values.get(line.name) ?? new Map()) : stage.lines.map((line) => values.get(line.name) ?? new Map());
   const units = [...new Set(shown.flatMap((line) => [...line.keys()]))].sort((one, two) => one - two);
