@@ -2,7 +2,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor
 import { parsed, rowsOf } from "../../reading.js";
 import { brief, full } from "../../shared/numbers.js";
 import { spoken } from "../spoken.js";
-import { Symbol } from "../symbols.js";
+import { SymbolText } from "../symbols.js";
 import { drag_rate, tidy } from "./dragging.js";
 import { Entry } from "./entry.js";
 
@@ -150,7 +150,7 @@ export function Grid({ id, symbol, name, rows: offered, columns, layout, count, 
   };
 
   // the symbol of a vector stands before its numbers, that of a matrix where its rows and columns meet
-  const named = html`<${Symbol} text=${symbol} />`;
+  const named = html`<${SymbolText} text=${symbol} />`;
   const vector = height === 1 && rows[0].label === "";
   return html`<figure class="grid" id=${id}>
     <div class="scroll"><table role="grid" ref=${table} aria-label=${name} aria-rowcount=${height} aria-colcount=${width} onKeyDown=${keyed} onPaste=${pasted}>
