@@ -125,7 +125,8 @@ def diff(
         ulps: tolerance in units in the last place. Without any tolerance the rounding bound decides.
 
     Returns:
-        `same`, `first`, `lines`, and `to_frame()`.
+        `verdict` (`same`, `different`, or `inconclusive` where the rounding bound is not finite), `same`, `first`,
+        `lines`, and `to_frame()`.
 
     Raises:
         OptionError: for a tolerance that is not a finite number of at least 0.
@@ -302,7 +303,8 @@ def derivation(
     """
     from .one_value import derivation as found
 
-    return found.derivation(trace, address, of, notation, language, digits, count_from, options)
+    chosen: dict[str, Any] = {"notation": notation, "language": language, "digits": digits, "count_from": count_from}
+    return found.derivation(trace, address, of=of, **chosen, **options)
 
 
 __all__ = [

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError
+from lstm_trace.remote import RemoteRun, ServiceError
 
 from .support.serving import serving
 
@@ -65,6 +71,59 @@ def test_downloads_are_files(service: lt.api.Client, tmp_path: Path) -> None:
     run.download("problem.yaml", tmp_path / "p.yaml")
     assert lt.diff(lt.run(tmp_path / "p.yaml"), run.trace()).same
     assert "Frage" in run.download("report.md", language="de").decode() or b"##" in run.download("report.md")
+
+
+@contextmanager
+def answering(answers: dict[str, tuple[int, bytes]], cut: int = 0) -> Iterator[tuple[lt.api.Client, list[Any]]]:
+    """A server with these answers, each a status and a body; and what it is asked. cut: bytes that it leaves out."""
+    asked: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.removeprefix("/api/v1")
+            asked.append((path, self.headers["Prefer"]))
+            status, body = answers.get(path, (404, b'{"detail": "not here"}'))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: len(body) - cut])
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield lt.client(f"http://127.0.0.1:{server.server_port}"), asked
+        finally:
+            server.shutdown()
+
+
+def test_a_trace_is_sent_as_it_is_kept(tmp_path: Path) -> None:
+    """And nothing is built of it, which the time limit of the server would stop; a job is followed to its file."""
+    here = lt.run(lt.prepare(PROBLEM))
+    here.save(tmp_path / "t.safetensors")
+    kept = (tmp_path / "t.safetensors").read_bytes()
+    answers = {
+        "/runs/r/download/trace.json": (422, b'{"detail": "the computation took more than 10 s"}'),
+        "/runs/r/download/trace.safetensors": (202, b'{"id": "j"}'),
+        "/jobs/j": (200, json.dumps({"state": "done", "result": {"href": "/api/v1/jobs/j/result"}}).encode()),
+        "/jobs/j/result": (200, kept),
+    }
+    with answering(answers) as (client, asked):
+        found = RemoteRun(client, {"id": "r"}).trace()
+        assert RemoteRun(client, {"id": "r"}).download("trace.safetensors") == kept
+    assert asked[0] == ("/runs/r/download/trace.safetensors", "respond-async")
+    assert [path for path, _ in asked[1:3]] == ["/jobs/j", "/jobs/j/result"]
+    assert lt.diff(here, found, atol=0).same
+    np.testing.assert_array_equal(found["c_t"], here["c_t"])
+
+
+def test_a_file_that_is_cut_off_is_none(tmp_path: Path) -> None:
+    answers = {"/runs/r/download/report.md": (200, bytes(3_000_000))}
+    with answering(answers, cut=1) as (client, _), pytest.raises(ServiceError, match="no answer"):
+        RemoteRun(client, {"id": "r"}).download("report.md", tmp_path / "report.md")
+    assert not (tmp_path / "report.md").exists()
 
 
 def test_a_library(service: lt.api.Client, tmp_path: Path) -> None:

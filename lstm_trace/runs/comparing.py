@@ -15,7 +15,7 @@ from ..tables.explanation import Explanation
 from ..tables.explanations import explanation
 from ..tables.verification import told
 from ..trace.trace import Trace
-from ..verification.compare import Comparison, Tolerance, compare
+from ..verification.compare import Tolerance, compare
 from ..verification.gaps import Change, changes, gap
 from ..verification.measures import LineDifference
 from ..verification.verify import verify
@@ -34,19 +34,12 @@ def compared(
     said = {
         "a": ids[0],
         "b": ids[1],
-        "verdict": _verdict(found),
+        "verdict": found.verdict,
         "text": printable("\n".join(diff.verdict(found))),
         "first": None if found.first is None else _first(found.first),
         "lines": [_line(d, places.get((d.scope, d.line))) for d in found.lines],
     }
     return dumped(said)
-
-
-def _verdict(found: Comparison) -> str:
-    if not found.same:
-        return "different"
-    sure = not found.tolerance.is_bound or all(np.isfinite(d.bound) for d in found.lines)
-    return "same" if sure else "inconclusive"
 
 
 def _first(found: LineDifference) -> dict[str, Any]:
@@ -63,9 +56,8 @@ def _first(found: LineDifference) -> dict[str, Any]:
 def _line(found: LineDifference, at: Change | None) -> dict[str, Any]:
     """at: where its largest difference is, if there is one."""
     t, b, unit = (None, None, None) if at is None else (at.t, at.b, at.unit)
-    verdict = "different" if found.differing else "same" if np.isfinite(found.bound) else "inconclusive"
     sizes = {"largest": word(found.max_abs), "bound": word(found.bound)}
-    return {"scope": found.scope, "line": found.line, **sizes, "t": t, "b": b, "unit": unit, "verdict": verdict}
+    return {"scope": found.scope, "line": found.line, **sizes, "t": t, "b": b, "unit": unit, "verdict": found.verdict}
 
 
 def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str | None, batch: int, most: int) -> bytes:

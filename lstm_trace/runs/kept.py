@@ -152,10 +152,9 @@ def opened(path: str) -> Trace:
     raise gone(Path(path).stem)
 
 
-def checked(path: str) -> str:
-    """The path of a run, once its trace is known to be whole. Raises as `opened` does."""
+def check(path: str) -> None:
+    """Make sure that the trace of a run is whole. Raises as `opened` does."""
     opened(path)
-    return path
 
 
 @contextmanager

@@ -48,30 +48,39 @@ HEADED, REPORT = ("title", "count_from"), tuple(ReportOptions.model_fields)
 
 
 class File(NamedTuple):
-    """What makes a file, and the options that it reads."""
+    """What makes a file (None: it is kept as it is), and the options that it reads."""
 
-    make: Callable[[Trace, Options], bytes]
+    make: Callable[[Trace, Options], bytes] | None
     options: tuple[str, ...] = ()
 
 
-def download(path: str, file: str, options: Options) -> tuple[bytes | Path, str]:
-    """The content of a file of a run, or where it is, and the name under which it is saved.
+def download(path: str, file: str, options: Options) -> tuple[bytes | None, str]:
+    """A file of a run.
 
-    Raises MissingError for a file that there is not, OptionError for an option that it does not read.
+    Args:
+        path: of the trace of the run.
+        file: one of `FILES`.
+        options: some of those that the file reads.
+
+    Returns:
+        Its content, None for the trace itself; and the name under which it is saved.
+
+    Raises:
+        MissingError: for a file that does not exist.
+        OptionError: for an option that the file does not read, or a value that it does not have.
     """
     if file not in FILES:
         raise MissingError(f"there is no file {file!r}{nearest(file, FILES, 'there are')}")
     known = FILES[file].options
     surplus = [name for name in options if name not in known]
     if surplus:
-        reads = ", ".join(known) or "none"
-        raise OptionError(
-            f"{file}: there is no option {', '.join(surplus)}{nearest(surplus[0], known)}; it reads {reads}"
-        )
+        takes = f"it takes {', '.join(known)}" if known else "it takes no options"
+        raise OptionError(f"{file}: there is no option {', '.join(surplus)}{nearest(surplus[0], known)}; {takes}")
     trace, options = _headed(opened(path), options)
     stem = file.partition(".")[0]
     name = f"{_named(trace.header.title)}{'' if stem in ('problem', 'run') else f'-{stem}'}{Path(file).suffix}"
-    return (Path(path) if file == "trace.safetensors" else FILES[file].make(trace, options)), name
+    make = FILES[file].make
+    return None if make is None else make(trace, options), name
 
 
 def _headed(trace: Trace, options: Options) -> tuple[Trace, Options]:
@@ -166,7 +175,7 @@ FILES: dict[str, File] = {
     "report.typ": _report("typ"),
     "report.ipynb": File(_notebook, REPORT),
     "trace.json": File(_saved),
-    "trace.safetensors": File(lambda trace, _: b""),
+    "trace.safetensors": File(None),
     "values.csv": _table(".csv", "digits"),
     "values.xlsx": _table(".xlsx", "digits", *HEADED),
     "values.parquet": _table(".parquet"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,9 +61,21 @@ class Made(NamedTuple):
 
 
 def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> Made:
-    """The run of a spec; what it is of, where that is an item of the library which is not given.
+    """The run of a spec.
 
-    Raises LstmTraceError.
+    Args:
+        body: the spec as JSON (`asked.Spec`).
+        folder: of the runs.
+        bounds: of its runs.
+        item: what the spec is of, where that is a file of the library; found by who calls.
+
+    Returns:
+        The run; or what is wanted, an item that was not given: the call is to be repeated with it.
+
+    Raises:
+        NotJsonError: for a body that is none.
+        OptionError, FileError, CellError: with what is wrong in the spec.
+        TooLargeError: for a run that would hold more values than the bounds allow, before it is made.
     """
     spec = read(Spec, body)
     named = [name for name in SOURCES if getattr(spec, name) is not None]
@@ -80,7 +93,24 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
 
 
 def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Made:
-    """The run of another one's spec with more edits, other equations or another arithmetic; else as `make`."""
+    """The run of another one's spec with more edits, other equations or another arithmetic.
+
+    Where that run is there already, nothing is computed; but equations after edits need a run of the source, which says
+    what of the edits these equations still have.
+
+    Args:
+        body: the changes as JSON (`asked.Edits`).
+        path: of the trace of the run that is changed; it stays as it is.
+        bounds: of the runs.
+        item: what that run is of, as in `make`; needed for other equations and another arithmetic alone.
+
+    Returns:
+        The run, or the item that is wanted, as `make`; the reply says which lines have changed.
+
+    Raises:
+        DroppedRunError: for a run that is no longer there.
+        LstmTraceError: as `make`.
+    """
     said, before, parent = read(Edits, body), record(path).recipe, Path(path)
     more = {one.address: to_list(one.value) for one in said.edits}
     kept = {address: value for address, value in before.edits.items() if address not in more}
@@ -91,13 +121,13 @@ def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Ma
     spec = validate(Spec, before.source, "the source").model_copy(update=others)
     if wanted := _wanted(spec, item):
         return Made(wanted=wanted)
-    base = _ran(spec, bounds, item)
-    if "equations" in others:  # earlier edits of what these do not have go, as their weights do
-        known = _known(base, spec.equations) | more.keys()
+    base = cache(lambda: _ran(spec, bounds, item))
+    if "equations" in others and kept:  # earlier edits of what these do not have go, as their weights do
+        known = _known(base(), spec.equations) | more.keys()
         kept = {place: value for place, value in recipe.edits.items() if {place, line_name(place)} & known}
         recipe = recipe._replace(edits=kept)
     recipe = recipe._replace(source=_source(spec))
-    return _made(recipe, parent.parent, bounds, lambda: _edited(base, recipe.edits, spec.equations, bounds), parent)
+    return _made(recipe, parent.parent, bounds, lambda: _edited(base(), recipe.edits, spec.equations, bounds), parent)
 
 
 def remake(_: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Made:

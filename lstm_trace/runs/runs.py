@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -23,6 +22,12 @@ Call = Callable[..., Awaitable[Any]]
 #: How often a run is made again for one request: the runs of others may push it out each time.
 TRIES = 5
 _ID = re.compile(r"[0-9a-f]{32}")
+
+
+class RunId(str):
+    """The id of a run, among the arguments of `Runs.call`."""
+
+    __slots__ = ()
 
 
 class Runs:
@@ -53,13 +58,25 @@ class Runs:
             return path
         raise gone(run) if any(path.with_suffix(end).exists() for end in (".json", ".gone")) else _unknown(run)
 
-    async def ready(self, run: str) -> str:
-        """The same of a run that may have been dropped: it is made again, if enough is known. Raises LstmTraceError."""
+    async def ready(self, run: str, told: Told | None = None) -> str:
+        """Where the trace of a run is that may have been dropped: then it is made again, if enough is known.
+
+        Args:
+            run: its id.
+            told: hears how far it is made.
+
+        Returns:
+            The path.
+
+        Raises:
+            UnknownRunError, DroppedRunError: where there is no run of that id, or nobody knows what it was made of.
+            LstmTraceError: what making it again raises.
+        """
         try:
             return str(self.path(run))
         except DroppedRunError:
             place = str(self.folder / f"{run}.safetensors")
-            await self._made(self._workers.call, running.remake, b"", place, None)
+            await self._made(self._workers.call, running.remake, b"", place, told)
             return place  # where it is dropped once more meanwhile, `call` and `open` notice
 
     async def open(self, run: str) -> BinaryIO:
@@ -70,29 +87,57 @@ class Runs:
         raise gone(run)
 
     async def call(self, function: Callable[..., Any], *args: Any, told: Told | None = None) -> Any:
-        """What `Workers.call` returns; runs whose paths are among the arguments, and whose files are damaged or were
-        dropped meanwhile, are made again. Raises what that raises, and LstmTraceError.
+        """What a function of runs returns, computed in a worker; runs that were dropped are made again before.
+
+        Args:
+            function: of a module, so that it can be pickled.
+            args: that can be pickled; in the place of a RunId, alone or in a tuple of them, the function gets the path
+                of the trace.
+            told: hears how far it is.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            LstmTraceError: as `ready`.
+            Exception: what `Workers.call` raises.
         """
         for _ in range(TRIES - 1):
-            with suppress(DroppedRunError):
-                return await self._workers.call(function, *args, told=told)
-            for place in (part for arg in args for part in (arg if isinstance(arg, tuple | list) else [arg])):
-                if isinstance(place, str) and os.path.dirname(place) == str(self.folder):
-                    await self.ready(Path(place).stem)
-        return await self._workers.call(function, *args, told=told)
+            ready = await self._ready(args, told)
+            with suppress(DroppedRunError):  # its file is damaged, or was dropped meanwhile
+                return await self._workers.call(function, *ready, told=told)
+        return await self._workers.call(function, *await self._ready(args, told), told=told)
 
     async def make(self, body: bytes, told: Told | None = None) -> running.Made:
-        """The run of a spec. Raises LstmTraceError.
+        """The run of a spec.
 
         Args:
             body: the spec as JSON.
             told: hears how far it is.
+
+        Returns:
+            The run, made now or before.
+
+        Raises:
+            LstmTraceError: with what is wrong in the spec.
         """
         return await self._made(self.call, running.make, body, str(self.folder), told)
 
     async def edit(self, run: str, body: bytes, told: Told | None = None) -> running.Made:
-        """A run with changes; arguments and errors are those of `make`, for its id those of `ready`."""
-        return await self._made(self.call, running.edit, body, await self.ready(run), told)
+        """The run of another one's spec with changes.
+
+        Args:
+            run: the id of the run that is changed; it stays as it is.
+            body: the changes as JSON.
+            told: hears how far it is.
+
+        Returns:
+            The new run, or the one that is there already.
+
+        Raises:
+            LstmTraceError: as `ready`, and with what is wrong in the changes.
+        """
+        return await self._made(self.call, running.edit, body, RunId(run), told)
 
     async def _made(
         self, by: Call, function: Callable[..., running.Made], body: bytes, place: str, told: Told | None
@@ -101,6 +146,18 @@ class Runs:
         found: running.Made = await call(told=told)
         if found.wanted:
             found = await call(await to_thread.run_sync(self._item, found.wanted), told=told)
+        return found
+
+    async def _ready(self, args: tuple[Any, ...], told: Told | None) -> list[Any]:
+        """Arguments with the path of each run that they name."""
+        found: list[Any] = []
+        for arg in args:
+            if isinstance(arg, RunId):
+                found.append(await self.ready(arg, told))
+            elif isinstance(arg, tuple) and any(isinstance(part, RunId) for part in arg):
+                found.append(tuple(await self._ready(arg, told)))
+            else:
+                found.append(arg)
         return found
 
     def _item(self, id: str) -> running.Item:

@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import anyio
 from anyio.abc import TaskGroup
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from ..errors import LstmTraceError
 from ..workers import Told
 from . import problems
+from .json_body import JSON
 from .settings import Limits
 
 State = Literal["running", "done", "failed", "cancelled"]
-JSON = "application/json"
 
 
 @dataclass(eq=False)
@@ -51,14 +50,14 @@ class Job:
         """Bytes of its reply, or of what was wrong, that are held in memory."""
         if self.error is not None:
             return len(str(self.error))
-        return 0 if self.reply is None or isinstance(self.reply, FileResponse) else len(self.reply.body)
+        return 0 if self.reply is None else len(self.reply.body)
 
     def told(self, done: int, of: int) -> None:
         """Hear how far it is."""
         self.progress = min(done / of, 1.0) if of > 0 else None
 
     def text(self) -> bytes:
-        """What GET of its address replies; the result, where it is JSON, stands there as it is."""
+        """What GET of its address replies; the result stands there as it is, where it is JSON and no file."""
         seconds = (time.monotonic() if self.ended is None else self.ended) - self.started
         record: dict[str, Any] = {"id": self.id, "href": self.href, "state": self.state, "progress": self.progress}
         record["seconds"] = round(seconds, 3)
@@ -67,7 +66,7 @@ class Job:
         text = json.dumps(record).encode()
         if self.reply is None:
             return text
-        if self.size and self.reply.media_type == JSON:
+        if self.reply.media_type == JSON and "content-disposition" not in self.reply.headers:
             return text[:-1] + b', "result": ' + bytes(self.reply.body) + b"}"
         return text[:-1] + b', "result": ' + json.dumps({"href": f"{self.href}/result"}).encode() + b"}"
 
@@ -76,7 +75,7 @@ class Jobs:
     """Answers requests by what workers compute, at once or by a job. A context.
 
     Args:
-        call: as `Workers.call`: computes.
+        call: `Runs.call`, or what computes as it does.
         limits: when a reply is a job, and how many are kept.
     """
 
@@ -95,35 +94,23 @@ class Jobs:
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
 
-    async def reply(
-        self,
-        function: Callable[..., bytes | Path],
-        *args: Any,
-        status: int = 200,
-        media: str = JSON,
-        headers: Mapping[str, str] | None = None,
-    ) -> Response:
+    async def reply(self, function: Callable[..., bytes], *args: Any, media: str = JSON) -> Response:
         """The reply that `function(*args)` makes in a worker, or 202 where that takes longer than a second.
 
         Args:
-            function: of a module; returns the content of the reply, or the path of a file that has it.
-            args: that can be pickled.
-            status: of the reply.
+            function: of a module; returns the content of the reply.
+            args: as `Runs.call` takes them.
             media: its type.
-            headers: more of its headers.
 
         Returns:
             The reply.
 
         Raises:
-            Exception: what `Workers.call` raises, within the first second.
+            Exception: what `Runs.call` raises, within the first second.
         """
 
         async def work(told: Told) -> Response:
-            content = await self.call(function, *args, told=told)
-            if isinstance(content, Path):
-                return FileResponse(content, status, headers, media)
-            return Response(content, status, headers, media)
+            return Response(await self.call(function, *args, told=told), media_type=media)
 
         return await self.follow(work)
 
@@ -131,7 +118,8 @@ class Jobs:
         """The reply that `work` makes, or 202 where that takes longer than a second; then it goes on as a job.
 
         Args:
-            work: called with what hears how far it is (`told` of `Workers.call`).
+            work: called with what hears how far it is (`told` of `Runs.call`); its reply holds its whole content, or
+                can be sent more than once.
 
         Returns:
             The reply.

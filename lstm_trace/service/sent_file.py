@@ -3,27 +3,56 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from typing import BinaryIO
+from urllib.parse import quote
 
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 _CHUNK = 1 << 20
 
 
-def sent_file(file: BinaryIO, media: str, headers: Mapping[str, str]) -> StreamingResponse:
+def attachment(name: str) -> dict[str, str]:
+    """The header of a file that is saved under a name (RFC 6266).
+
+    >>> attachment("Größe 1/2.csv")
+    {'Content-Disposition': "attachment; filename*=UTF-8''Gr%C3%B6%C3%9Fe%201%2F2.csv"}
+    """
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+
+
+def sent_file(file: BinaryIO, media: str, name: str) -> StreamingResponse:
     """The reply with an open file, which it closes.
 
     Args:
         file: at its beginning.
         media: its type.
-        headers: more of the reply's.
+        name: under which it is saved.
 
     Returns:
         The reply.
     """
     length = str(os.fstat(file.fileno()).st_size)
-    return StreamingResponse(_chunks(file), media_type=media, headers={**headers, "Content-Length": length})
+    return StreamingResponse(_chunks(file), media_type=media, headers={**attachment(name), "Content-Length": length})
+
+
+class LaterFile(Response):
+    """The reply with a file that is opened when it is sent: a job may keep it for minutes, and send it twice.
+
+    Args:
+        opened: gives the file, at its beginning.
+        media: its type.
+        name: under which it is saved.
+    """
+
+    def __init__(self, opened: Callable[[], Awaitable[BinaryIO]], media: str, name: str) -> None:
+        super().__init__(media_type=media, headers=attachment(name))
+        self._opened, self._media, self._name = opened, media, name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it. Raises what opening it raises, before anything is sent."""
+        await sent_file(await self._opened(), self._media, self._name)(scope, receive, send)
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

@@ -90,6 +90,7 @@ def _workers(limits: Limits) -> Workers:
         seconds=limits.seconds,
         way="start the server with a larger --seconds",
         memory=limits.worker_bytes,
+        smaller="trace fewer steps, units or lines",
     )
 
 

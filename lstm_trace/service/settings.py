@@ -53,6 +53,7 @@ class Limits(BaseModel):
     run_bytes: int = Field(default=1_000 * _MB, gt=0, description="of the runs that are kept")
     live_units: int = Field(default=64, gt=0, description="units of the widest line of a run that is shown whole")
     listed: int = Field(default=10_000, gt=0, description="rows of a table in one reply")
+    mapped: int = Field(default=1_000_000, gt=0, description="numbers of a map of differences in one reply")
     items: int = Field(default=100_000, gt=0, description="items of the library")
     retry_after: int = Field(
         default=1, gt=0, description="seconds to wait after a reply 429, as its header Retry-After says"

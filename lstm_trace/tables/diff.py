@@ -50,7 +50,7 @@ def frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """In words: same or different, the first value that differs, and whose fault it is; then premises and notes."""
+    """In words: the verdict; the first value that differs, and whose fault it is; then premises and notes."""
     bound = max((d.bound for d in comparison.lines), default=0.0)
     rule = f"the rounding bound (at most {bound:.2g} in one line)" if comparison.tolerance.is_bound else "the tolerance"
     count = sum(d.values for d in comparison.lines)
@@ -58,7 +58,8 @@ def verdict(comparison: Comparison) -> list[str]:
     if first is None or first.first is None or first.first_values is None:
         though = ", although inputs or weights differ" if comparison.premises else ""
         those = f"all {count:,} common values agree" if count != 1 else "the one common value agrees"
-        told = [f"same: {those} within {rule}{though}"]
+        unsure = [d for d in comparison.lines if d.verdict == "inconclusive"]
+        told = [f"inconclusive: {_unsure(those, unsure)}" if unsure else f"same: {those} within {rule}{though}"]
     else:
         a, b = first.first_values
         told = [f"different: first at {first.first} (in computing order): a has {a!r}, b has {b!r}"]
@@ -66,6 +67,15 @@ def verdict(comparison: Comparison) -> list[str]:
     told += [f"input or weight: {premise}" for premise in comparison.premises]
     told += [f"note: {note}" for note in comparison.notes]
     return told
+
+
+def _unsure(those: str, lines: list[LineDifference]) -> str:
+    """Why nothing follows from it that no value differs."""
+    more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+    return (
+        f"{those}, but the rounding bound of {lines[0].scope}/{lines[0].line}{more} is not finite (a value overflowed, "
+        "or could not be derived). Compare inputs that do not overflow, or give a tolerance (rtol, atol or ulps)"
+    )
 
 
 def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:

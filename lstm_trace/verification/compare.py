@@ -25,7 +25,7 @@ from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
 from .differences import Gap, Spread, find_gaps
 from .gaps import spacing
-from .measures import LineDifference, Measure, SumMeasure
+from .measures import LineDifference, Measure, SumMeasure, Verdict
 from .rederive import coarse
 from .sums import sum_gaps
 
@@ -78,9 +78,18 @@ class Comparison:
     shapes: tuple[str, ...] = ()
 
     @property
+    def verdict(self) -> Verdict:
+        """Whether every value that both have agrees; inconclusive where none differs, and the bound of a line is not
+        finite. What else differs is reported beside it.
+        """
+        if self.first is not None:
+            return "different"
+        return "inconclusive" if any(d.verdict == "inconclusive" for d in self.lines) else "same"
+
+    @property
     def same(self) -> bool:
-        """Whether every value that both have agrees; what else differs is reported beside it."""
-        return self.first is None
+        """Whether the verdict is "same"."""
+        return self.verdict == "same"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -112,7 +121,7 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         measures[place].add(gap, mask, steps)
     order = {scope: k for k, scope in enumerate(a.scopes)}
     made = sorted(measures.values(), key=lambda measure: order[measure.stage.scope])  # sums behind their stage's lines
-    found = [measure.result(b.first) for measure in made]
+    found = [measure.result(b.first, tolerance.is_bound) for measure in made]
     firsts = [(m.order, d) for m, d in zip(made, found, strict=True) if d.first]
     first = min(firsts, key=lambda item: (order[item[1].scope], *item[0]))[1] if firsts else None
     if tolerance.is_bound:
@@ -122,10 +131,18 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
 
 
 @np.errstate(all="ignore")
-def agree(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> bool:
-    """Whether `compare` would call them the same; it stops at the first value that differs."""
+def judge(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Verdict:
+    """The verdict of `compare` alone; it stops at the first value that differs.
+
+    Raises ShapeError where they have no value in common.
+    """
     a, b = side_by_side(a, b)
-    return not any(mask is not None and mask.any() for *_, mask in _judged(a, b, tolerance, bool(premises(a, b))))
+    sure = True
+    for *_, gap, mask in _judged(a, b, tolerance, bool(premises(a, b))):
+        if mask is not None and mask.any():
+            return "different"
+        sure = sure and (not tolerance.is_bound or bool(np.isfinite(gap.bound())))
+    return "same" if sure else "inconclusive"
 
 
 def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[tuple[Stage, slice, Gap, Array | None]]:
@@ -171,8 +188,12 @@ def _some(trace: Trace) -> str:
 
 
 def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Array:
-    """Which values differ by more than a tolerance that was given; dtype: whose units in the last place count."""
+    """Which values differ by more than a tolerance that was given; dtype: whose units in the last place count.
+
+    The same infinity is the same within any; no tolerance excuses what is no number on one side alone.
+    """
     limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * gap.a.size.values
     if tolerance.ulps is not None:
         limit = np.maximum(limit, tolerance.ulps * spacing(gap.a.size.values, dtype))
-    return np.asarray(~(gap.size.each <= limit))
+    size = gap.size.each
+    return np.asarray((size > 0) & ~((size <= limit) & np.isfinite(size)))

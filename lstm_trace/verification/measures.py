@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ..trace.trace import Trace
 from .differences import Gap
 from .gaps import apart, spacing
 from .propagation import Known
+
+#: Of a comparison, and of each of its lines. Inconclusive: no value differs, and rounding may explain anything.
+Verdict = Literal["same", "different", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class LineDifference:
     value of each side, the local error there, how far a's value is from its own derivation, whether a premise that
     differs is why, and what rounding explains there. equations: a's and b's of this line, or of a line that it was
     derived through, where they differ. through: the named lines that are not in both, by which b's was derived.
-    bound: the most that rounding explains of any value of the line.
+    bound: the most that rounding explains of any value of the line; by_bound: whether that decides what differs.
     atol, rtol: the smallest of each, alone, with which the line would have passed. by_step: largest |b - a| of each.
     """
 
@@ -53,7 +56,15 @@ class LineDifference:
     equations: tuple[str, str] | None
     through: tuple[str, ...]
     bound: float
+    by_bound: bool
     by_step: tuple[float, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the line is the same; inconclusive where rounding decides, and its bound is not finite."""
+        if self.differing:
+            return "different"
+        return "inconclusive" if self.by_bound and not np.isfinite(self.bound) else "same"
 
     @property
     def atol(self) -> float:
@@ -151,8 +162,8 @@ class Measure:
         visit = len(self._by_step) - 1 - t if self.stage.backwards else t
         return visit, self.stage.cell.lines.index(self._gap.line)
 
-    def result(self, begin: int) -> LineDifference:
-        """All of it. begin: the position in the input of the first step."""
+    def result(self, begin: int, by_bound: bool) -> LineDifference:
+        """All of it. begin: the position in the input of the first step; by_bound: whether rounding decides."""
         stage, gap = self.stage, self._gap
         first = self._first
         norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
@@ -181,6 +192,7 @@ class Measure:
             equations=gap.equations,
             through=gap.through,
             bound=self._most["limit"] or 0.0,
+            by_bound=by_bound,
             by_step=tuple(self._by_step.tolist()),
         )
 

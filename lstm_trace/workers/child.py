@@ -22,11 +22,11 @@ from .telling import heard_by
 DEBUG = "LSTM_TRACE_DEBUG"
 
 
-def main(memory: int, warm: str) -> NoReturn:
+def main(memory: int, warm: str, smaller: str) -> NoReturn:
     """Serve calls from standard input until it ends.
 
     memory: bytes that may be allocated. warm: `module:function`, called before the first call, so that none waits
-    for imports.
+    for imports. smaller: what makes a computation smaller, for the message where memory runs out.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, which ends us
     inbox, outbox = _taken_streams()
@@ -39,7 +39,7 @@ def main(memory: int, warm: str) -> NoReturn:
     threading.Thread(target=_read, args=(inbox, calls), daemon=True).start()
     send(outbox, READY)
     while True:
-        kind, reply = _answer(calls.get(), outbox)
+        kind, reply = _answer(calls.get(), outbox, smaller)
         try:
             send(outbox, kind, reply)
         except OSError:  # the server has gone
@@ -76,7 +76,7 @@ def _read(inbox: IO[bytes], calls: queue.SimpleQueue[bytes]) -> None:
         os._exit(0)
 
 
-def _answer(call: bytes, outbox: IO[bytes]) -> tuple[bytes, bytes]:
+def _answer(call: bytes, outbox: IO[bytes], smaller: str) -> tuple[bytes, bytes]:
     """The kind and the content of the reply to a call."""
     heard_by(lambda done, of: send(outbox, TOLD, pickled((done, of))))
     try:
@@ -85,7 +85,7 @@ def _answer(call: bytes, outbox: IO[bytes]) -> tuple[bytes, bytes]:
     except LstmTraceError as error:
         return ERROR, pickled(_shortened(error))
     except MemoryError:
-        return ERROR, pickled(TooLargeError("not enough memory; trace fewer steps, rows or lines"))
+        return ERROR, pickled(TooLargeError(f"not enough memory{smaller and f'; {smaller}'}"))
     except Exception as error:
         return ERROR, _carried(error)
     except BaseException as error:  # raised in the server, SystemExit would end that

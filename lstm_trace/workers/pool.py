@@ -33,8 +33,9 @@ class Workers:
         at_once: how many compute at the same time.
         waiting: how many more may wait for their turn.
         wait_seconds: how long one waits for its turn.
-        seconds: how long a computation may take. way: how more are allowed, for the message to who needs them.
+        seconds: how long a computation may take. way: how to allow more, for the message where it takes longer.
         memory: bytes that a process may allocate.
+        smaller: what makes a computation smaller, for the messages where it needs too much time or memory.
     """
 
     def __init__(
@@ -47,9 +48,11 @@ class Workers:
         seconds: float = 10.0,
         way: str = "",
         memory: int = 4_000_000_000,
+        smaller: str = "",
     ) -> None:
         self.warm, self.at_once, self.most_waiting = warm, at_once, waiting
-        self.wait_seconds, self.seconds, self.way, self.memory = wait_seconds, seconds, way, memory
+        self.wait_seconds, self.seconds, self.way = wait_seconds, seconds, way
+        self.memory, self.smaller = memory, smaller
         self.waiting = 0
         self._stopped = False
         self._turns = anyio.Semaphore(at_once, fast_acquire=True)
@@ -61,7 +64,7 @@ class Workers:
     def start(self) -> None:
         """Start the processes that are not there; calls that come before they are warm wait for that."""
         while len(self._all) < self.at_once:
-            self._all.add(process := Process(self.memory, self.warm))
+            self._all.add(process := Process(self.memory, self.warm, self.smaller))
             self._idle.append(process)
 
     async def until_warm(self) -> None:
@@ -163,13 +166,13 @@ class Workers:
             if not done:
                 with anyio.CancelScope(shield=True):
                     await self._end(process)
+        advice = ", or ".join(filter(None, (self.smaller, self.way)))
         raise TooLongError(
-            f"the computation took more than {self.seconds:g} s and was stopped; trace fewer steps, units or lines"
-            + (f", or {self.way}" if self.way else "")
+            f"the computation took more than {self.seconds:g} s and was stopped{advice and f'; {advice}'}"
         )
 
     async def _new(self) -> Process:
-        process = await to_thread.run_sync(Process, self.memory, self.warm, limiter=self._threads)
+        process = await to_thread.run_sync(Process, self.memory, self.warm, self.smaller, limiter=self._threads)
         self._all.add(process)
         return process
 

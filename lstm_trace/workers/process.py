@@ -26,11 +26,11 @@ class Process:
     """A process that computes. The methods block; one thread calls at a time, and any may `kill`.
 
     memory: bytes that it may allocate. warm: `module:function`, called before the first call. ready: whether it has
-    been.
+    been. smaller: what makes a computation smaller, for the messages where memory runs out.
     """
 
-    def __init__(self, memory: int, warm: str = "") -> None:
-        main = f"from {__package__}.child import main; main({memory}, {warm!r})"
+    def __init__(self, memory: int, warm: str = "", smaller: str = "") -> None:
+        main = f"from {__package__}.child import main; main({memory}, {warm!r}, {smaller!r})"
         # -P: the current folder is no place for modules unless it is one for the server. A session of its own: Ctrl-C
         # in the terminal reaches the server alone
         self._child = subprocess.Popen(  # noqa: S603 - our own Python and code
@@ -44,6 +44,7 @@ class Process:
         assert self._child.stdout is not None
         self._to, self._from = self._child.stdin, self._child.stdout
         self._called = threading.Lock()
+        self._smaller = smaller
         self.ready = False
 
     @property
@@ -100,7 +101,7 @@ class Process:
         with suppress(subprocess.TimeoutExpired):  # its pipe is closed, so it has ended but for an instant
             if self._child.wait(1) == -getattr(signal, "SIGBUS", 0):
                 return "since a file became shorter while it was read; ask again, with a whole file"
-        return "most often because memory ran out; trace fewer steps, units or lines"
+        return f"most often because memory ran out{self._smaller and f'; {self._smaller}'}"
 
     def kill(self) -> None:
         """Kill the process; whoever waits for it gets DiedError."""

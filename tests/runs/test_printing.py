@@ -24,7 +24,7 @@ from ..support.kept_runs import Kept
 
 def content(kept: Kept, run: Any, file: str, **options: Any) -> bytes:
     found, _ = printing.download(kept.path(run), file, options)
-    return found.read_bytes() if isinstance(found, Path) else found
+    return Path(kept.path(run)).read_bytes() if found is None else found
 
 
 @pytest.fixture
@@ -129,9 +129,9 @@ def test_a_workbook_counts_as_it_is_told(kept: Kept, run: Any, tmp_path: Path, f
         ("report.md", {"digits": 99}, OptionError, "digits"),
         ("report.html", {"count_from": 2}, OptionError, "expected 0 or 1"),
         ("problem.yaml", {"count_from": 2}, OptionError, "expected 0 or 1"),
-        ("values.parquet", {"digits": 3}, OptionError, "it reads none"),
+        ("values.parquet", {"digits": 3}, OptionError, "it takes no options"),
         ("problem.yaml", {"language": "de"}, OptionError, "there is no option language"),
-        ("values.csv", {"language": "de"}, OptionError, "it reads digits"),
+        ("values.csv", {"language": "de"}, OptionError, "it takes digits"),
     ],
 )
 def test_what_is_not_there_is_said(

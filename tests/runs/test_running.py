@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import lstm_trace as lt
 from lstm_trace.errors import CellError, FileError, LstmTraceError, MissingError, OptionError, TooLargeError
 from lstm_trace.examples import examples, text
+from lstm_trace.model.model import Model
 from lstm_trace.runs import describing, running
 from lstm_trace.runs.errors import NotJsonError
 from lstm_trace.runs.kept import Bounds
@@ -115,6 +116,29 @@ def test_another_arithmetic_and_back(kept: Kept) -> None:
     both = kept.edit(by_hand, {"b_f[1]": 0.5})
     assert both["arithmetic"] == "by-hand-2"
     assert kept.make(**kept.spec(both))["id"] == both["id"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"arithmetic": "float16"}, {"arithmetic": None}, {"equations": "z = W_xi @ x_t\nh_t = tanh(z)\noutput: h_t"}],
+)
+def test_a_run_that_is_there_is_not_computed_again(
+    kept: Kept, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = kept.make(example="three-steps", arithmetic="by-hand-2")
+    body, ran = json.dumps({"edits": [], **change}).encode(), []
+    run_of_model = Model.run
+
+    def counted(self: Model, *args: Any, **more: Any) -> lt.Trace:
+        ran.append(self)
+        return run_of_model(self, *args, **more)
+
+    monkeypatch.setattr(Model, "run", counted)
+    first = running.edit(body, kept.path(run), BOUNDS)
+    assert (first.new, len(ran) > 0) == (True, True)
+    ran.clear()
+    again = running.edit(body, kept.path(run), BOUNDS)
+    assert (again.new, again.id, again.reply, ran) == (False, first.id, first.reply, [])
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -15,7 +15,7 @@ from lstm_trace.runs.errors import DroppedRunError, UnknownRunError
 
 pytest.importorskip("anyio")
 
-from lstm_trace.runs.runs import Runs
+from lstm_trace.runs.runs import RunId, Runs
 
 from ..support.kept_runs import BOUNDS
 
@@ -144,10 +144,19 @@ async def test_a_run_that_is_dropped_before_it_is_read_is_made_again(tmp_path: P
     path = runs.path(made.id)
     content = path.read_bytes()
     if times < 5:
-        assert await runs.call(Path.read_bytes, str(path)) == content
+        assert await runs.call(Path.read_bytes, RunId(made.id)) == content
     else:
         with pytest.raises(DroppedRunError):
-            await runs.call(Path.read_bytes, str(path))
+            await runs.call(Path.read_bytes, RunId(made.id))
+
+
+async def test_arguments_have_the_paths_of_the_runs_that_they_name(runs: Runs) -> None:
+    made = await runs.make(b'{"example": "q22"}')
+    path = str(runs.path(made.id))
+    runs.path(made.id).unlink()
+    found = await runs.call(lambda *args: args, (RunId(made.id), RunId(made.id)), RunId(made.id), made.id, (1, "a"))
+    assert found == ((path, path), path, made.id, (1, "a"))
+    assert runs.path(made.id).exists()
 
 
 async def test_a_run_is_opened_before_it_can_be_dropped(runs: Runs) -> None:

@@ -20,9 +20,10 @@ anyio = pytest.importorskip("anyio")
 pytest.importorskip("fastapi")
 
 from starlette.exceptions import HTTPException  # noqa: E402
-from starlette.responses import FileResponse, Response  # noqa: E402
+from starlette.responses import Response  # noqa: E402
 
 from lstm_trace.service.jobs import Jobs  # noqa: E402
+from lstm_trace.service.sent_file import attachment  # noqa: E402
 from lstm_trace.service.settings import Limits  # noqa: E402
 from lstm_trace.workers import Workers  # noqa: E402
 
@@ -61,13 +62,10 @@ async def begun(jobs: Jobs, *call: Any, **options: Any) -> str:
     return str(found["id"])
 
 
-def test_what_is_quick_is_answered_at_once(tmp_path: Path) -> None:
+def test_what_is_quick_is_answered_at_once() -> None:
     async def test(jobs: Jobs) -> None:
-        reply = await jobs.reply(calls.told_json, '{"a": 1}', status=201, headers={"X-Own": "yes"})
-        assert (reply.status_code, reply.body, reply.media_type) == (201, b'{"a": 1}', "application/json")
-        assert reply.headers["x-own"] == "yes"
-        file = await jobs.reply(calls.written, str(tmp_path / "f"), media="application/octet-stream")
-        assert isinstance(file, FileResponse)
+        reply = await jobs.reply(calls.told_json, '{"a": 1}')
+        assert (reply.status_code, reply.body, reply.media_type) == (200, b'{"a": 1}', "application/json")
         with pytest.raises(LstmTraceError, match="found too late"):
             await jobs.reply(calls.raise_after, 0.0)
         assert not jobs._kept
@@ -77,7 +75,7 @@ def test_what_is_quick_is_answered_at_once(tmp_path: Path) -> None:
 
 def test_what_takes_longer_is_followed() -> None:
     async def test(jobs: Jobs) -> None:
-        id = await begun(jobs, calls.told_json, '{"a": [1, "NaN"]}', 1.0, status=201)
+        id = await begun(jobs, calls.told_json, '{"a": [1, "NaN"]}', 1.0)
         found = read(jobs, id)
         assert (found["state"], found["progress"], "result" in found) == ("running", None, False)
         assert 0.15 < found["seconds"] < 1.5
@@ -87,7 +85,7 @@ def test_what_takes_longer_is_followed() -> None:
         assert (found["state"], found["progress"], found["result"]) == ("done", 1.0, {"a": [1, "NaN"]})
         assert 0.95 < found["seconds"] < 5
         assert read(jobs, id)["seconds"] == found["seconds"]
-        assert (jobs.result(id).status_code, jobs.result(id).body) == (201, b'{"a": [1, "NaN"]}')
+        assert (jobs.result(id).status_code, jobs.result(id).body) == (200, b'{"a": [1, "NaN"]}')
         jobs.cancel(id)
         with pytest.raises(HTTPException, match="there is no job of this id"):
             jobs.find(id)
@@ -100,6 +98,21 @@ def test_a_result_that_is_no_json_has_an_address() -> None:
         id = await begun(jobs, calls.told_json, "# Title", 1.0, media="text/markdown")
         assert (await ended(jobs, id))["result"] == {"href": f"/api/v1/jobs/{id}/result"}
         assert jobs.result(id).body == b"# Title"
+
+    with_jobs(test)
+
+
+def test_a_file_is_not_shown_within_a_record() -> None:
+    async def work(told: Any) -> Response:
+        await anyio.sleep(0.5)
+        return Response(b'{"a": 1}', 201, attachment("a.json"), "application/json")
+
+    async def test(jobs: Jobs) -> None:
+        id = json.loads(bytes((await jobs.follow(work)).body))["id"]
+        assert (await ended(jobs, id))["result"] == {"href": f"/api/v1/jobs/{id}/result"}
+        reply = jobs.result(id)
+        assert (reply.status_code, reply.body) == (201, b'{"a": 1}')
+        assert reply.headers["content-disposition"] == "attachment; filename*=UTF-8''a.json"
 
     with_jobs(test)
 

@@ -117,11 +117,6 @@ def told_json(text: str, seconds: float = 0.0) -> bytes:
     return text.encode()
 
 
-def written(path: str) -> Path:
-    Path(path).write_bytes(b"\x00binary")
-    return Path(path)
-
-
 def raise_after(seconds: float) -> NoReturn:
     time.sleep(seconds)
     raise LstmTraceError("found too late")

@@ -14,7 +14,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification import differences
-from lstm_trace.verification.compare import Comparison, Tolerance, agree, compare
+from lstm_trace.verification.compare import Comparison, Tolerance, compare, judge
 
 from .test_compare import changed
 from .test_compare_cells import CELLS, stacked
@@ -68,7 +68,7 @@ def test_blocks_of_any_length_tell_the_same(name: str, monkeypatch: pytest.Monke
 def test_whether_they_agree_is_what_compare_says(name: str) -> None:
     a, b = PAIRS[name]() if name in PAIRS else (traced({}), traced({}))
     for tolerance in (Tolerance(), Tolerance(atol=1e-4), Tolerance(rtol=1e3, atol=1e3)):
-        assert agree(a, b, tolerance) is compare(a, b, tolerance).same
+        assert judge(a, b, tolerance) == compare(a, b, tolerance).verdict
 
 
 def test_whether_they_agree_is_settled_by_the_first_value_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,9 +81,9 @@ def test_whether_they_agree_is_settled_by_the_first_value_that_differs(monkeypat
         return lines(self, stage, steps, *more)
 
     monkeypatch.setattr(differences.Derivation, "lines", counted)
-    assert not agree(traced({}), changed(traced({}), "0/forward", "i_t", 1e-3))
+    assert judge(traced({}), changed(traced({}), "0/forward", "i_t", 1e-3)) == "different"
     assert {scope for scope, _ in blocks} == {"0/forward"}
-    assert agree(traced({}), traced({}))
+    assert judge(traced({}), traced({})) == "same"
     assert len({(scope, steps.start) for scope, steps in blocks}) == 4 * 6
 
 

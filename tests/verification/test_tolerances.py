@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import lstm_trace as lt
+from lstm_trace.cli import main
+from lstm_trace.verification.compare import Tolerance, judge
 
 CELL = {"equations": "h_t = b * x_t"}
 
@@ -59,3 +64,41 @@ def test_traces_of_other_steps_say_which_are_compared() -> None:
     found = lt.diff(whole, whole.at(steps=slice(0, 2)))
     assert "a has 4 steps, b has 2; the first 2 are compared" in found.notes
     assert lt.diff(later, later).notes == ()
+
+
+def overflowed() -> lt.Trace:
+    """One line whose value 4e600 is infinite in float64, and one whose bound is finite again: tanh(inf) = 1."""
+    cell = {"equations": "p = W @ x_t\nh_t = tanh(p)\noutput: h_t"}
+    return lt.run({"W": [[2e300]]}, [[2e300], [1.0]], cell=cell)
+
+
+def test_a_bound_that_is_not_finite_is_inconclusive() -> None:
+    a = overflowed()
+    found = lt.diff(a, a)
+    assert (found.verdict, found.same, found.first) == ("inconclusive", False, None)
+    assert {line.line: line.verdict for line in found.lines} == {"p": "inconclusive", "h_t": "same"}
+    assert judge(a, a) == "inconclusive"
+    b = overflowed()
+    b["h_t"][1] += 0.1
+    assert lt.diff(a, b).verdict == judge(a, b) == "different"
+
+
+def test_a_tolerance_needs_no_bound() -> None:
+    a = overflowed()
+    found = lt.diff(a, a, atol=0)
+    assert {found.verdict, *(line.verdict for line in found.lines)} == {"same"}
+    assert judge(a, a, Tolerance(atol=0)) == "same"
+
+
+def test_the_command_is_as_sure_as_its_exit_code(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.json")
+    overflowed().save(path)
+    for more in ([], ["--attribute", "0/h_t[0]"]):
+        assert CliRunner().invoke(main, ["diff", path, path, *more]).exit_code == 1
+    run = CliRunner().invoke(main, ["diff", path, path])
+    assert "- inconclusive: all 4 common values agree, but the rounding bound of 0/forward/p is not" in run.stdout
+    assert "- same" not in run.stdout
+    data = json.loads(CliRunner().invoke(main, ["diff", path, path, "--format", "json"]).stdout)
+    assert data["same"] is False
+    within = CliRunner().invoke(main, ["diff", path, path, "--atol", "0"])
+    assert (within.exit_code, within.stdout[:20]) == (0, "# Difference\n\n- same")

@@ -87,8 +87,8 @@ def test_errors_of_ours_arrive_as_they_are() -> None:
         ("exit", RuntimeError, "SystemExit: 3"),
         ("interrupt", RuntimeError, "KeyboardInterrupt"),
         ("unpicklable", TypeError, "cannot pickle"),
-        ("memory", TooLargeError, "not enough memory; trace fewer steps"),
-        ("die", DiedError, "ended without an answer, most often because memory ran out"),
+        ("memory", TooLargeError, "not enough memory; ask for less$"),
+        ("die", DiedError, "ended without an answer, most often because memory ran out; ask for less$"),
         ("cut file", DiedError, "ended without an answer, since a file became shorter while it was read"),
     ],
 )
@@ -101,7 +101,7 @@ def test_whatever_a_call_does_the_next_one_is_answered(kind: str, error: type[Ba
         for _ in range(2):
             assert await workers.call(calls.double, 4) == 8
 
-    with_workers(test, at_once=1)
+    with_workers(test, at_once=1, smaller="ask for less")
 
 
 def test_what_is_printed_within_a_call_is_no_answer(capfd: pytest.CaptureFixture[str]) -> None:
@@ -115,17 +115,25 @@ def test_what_is_printed_within_a_call_is_no_answer(capfd: pytest.CaptureFixture
     assert "and by the system" in err
 
 
-def test_a_computation_that_takes_too_long_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("advice", "said"),
+    [
+        ({}, ""),
+        ({"smaller": "ask for less"}, "; ask for less"),
+        ({"smaller": "ask for less", "way": "wait for longer"}, "; ask for less, or wait for longer"),
+    ],
+)
+def test_a_computation_that_takes_too_long_is_killed(tmp_path: Path, advice: dict[str, str], said: str) -> None:
     async def test(workers: Workers) -> None:
         began = time.monotonic()
-        with pytest.raises(TooLongError, match=r"took more than 0\.4 s and was stopped; trace fewer steps"):
+        with pytest.raises(TooLongError, match=rf"took more than 0\.4 s and was stopped{said}$"):
             await workers.call(calls.spin, str(tmp_path / "pid"))
         assert 0.4 <= time.monotonic() - began < 10
         assert gone(read_pid(tmp_path / "pid"))
         assert await workers.call(calls.double, 4) == 8  # by another process; its imports are not counted
         assert await workers.call(calls.pid) != read_pid(tmp_path / "pid")
 
-    with_workers(test, at_once=1, seconds=0.4)
+    with_workers(test, at_once=1, seconds=0.4, **advice)
 
 
 def test_a_computation_nobody_waits_for_is_killed(tmp_path: Path) -> None:

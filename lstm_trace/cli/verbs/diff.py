@@ -47,7 +47,8 @@ def command(
     B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
     stored can be given for one side: --name-a, --layout-b, --gate-order-b, …
 
-    Exit codes: 0 all common values agree within the tolerance, 1 a value differs, 2 error.
+    Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
+    rounding bound is not finite), 2 error.
     """
     from ...base.files import format_of, written
     from ...report.report import SUFFIXES as WORKED
@@ -55,7 +56,7 @@ def command(
     from ...tables.attribution import difference
     from ...tables.explanation import SUFFIXES
     from ...trace.files.external_values import is_external, read_external
-    from ...verification.compare import Tolerance, agree, compare
+    from ...verification.compare import Tolerance, compare, judge
     from ..model_options import of_side, opened_two, opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
@@ -73,12 +74,12 @@ def command(
     else:
         reference, other = opened_two(a, b, given)
     if attribute is not None:
-        same, told = agree(reference, other, tolerance), difference(reference, other, attribute)
+        verdict, told = judge(reference, other, tolerance), difference(reference, other, attribute)
         made: Iterator[bytes] | Iterator[str] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
     else:
         found = compare(reference, other, tolerance)
-        same, made = found.same, iter([view.render(found, chosen)])
-    conclude(0 if same else 1)
+        verdict, made = found.verdict, iter([view.render(found, chosen)])
+    conclude(0 if verdict == "same" else 1)
     with written(output, "wb" if chosen == "pdf" else "w") as file:
         file.writelines(made)
     for remark in remarks:

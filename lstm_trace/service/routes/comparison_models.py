@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from ...runs.asked import Body
+from ...verification.measures import Verdict
 from .run_models import Number
 
 
@@ -46,7 +47,7 @@ class LineDiff(BaseModel):
     t: int | None
     b: int | None
     unit: int | None
-    verdict: str
+    verdict: Verdict
 
 
 class Diff(BaseModel):
@@ -54,7 +55,7 @@ class Diff(BaseModel):
 
     a: str
     b: str
-    verdict: Literal["same", "different", "inconclusive"]
+    verdict: Verdict
     text: str
     first: FirstDifference | None
     lines: list[LineDiff]

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Response
 
 from ...runs import comparing
 from ...runs.asked import Question
-from ..held import Held, Service
+from ...runs.runs import RunId
+from ..held import Service
 from ..json_body import JsonRoute
 from .comparison_models import Diff, DiffMap, Explained, Named, Pair, Verified
 from .views import Batch, Direction, Layer
@@ -21,9 +22,7 @@ Run = Annotated[str, Query(max_length=100, description="id of a run")]
 async def diff(service: Service, body: Pair) -> Response:
     """Compare b with a, the reference, as `lstm-trace diff` does."""
     tolerance = body.rtol, body.atol, body.ulps
-    return await service.jobs.reply(
-        comparing.compared, await _paths(service, body.a, body.b), (body.a, body.b), *tolerance
-    )
+    return await service.jobs.reply(comparing.compared, _runs(body.a, body.b), (body.a, body.b), *tolerance)
 
 
 @router.get("/diffs/map", response_model=DiffMap)
@@ -37,23 +36,22 @@ async def diff_map(
     batch: Batch = 0,
 ) -> Response:
     """|b - a| of one line, by step and unit."""
-    paths, most = await _paths(service, a, b), 100 * service.settings.limits.listed
-    return await service.jobs.reply(comparing.mapped, paths, line, layer, direction, batch, most)
+    most = service.settings.limits.mapped
+    return await service.jobs.reply(comparing.mapped, _runs(a, b), line, layer, direction, batch, most)
 
 
 @router.post("/explanations", response_model=Explained)
 async def explain(service: Service, body: Question) -> Response:
     """Explain a value, as `lstm-trace explain` and `diff --attribute` do."""
-    against = None if body.against is None else await service.runs.ready(body.against)
-    path, most = await service.runs.ready(body.run), service.settings.limits.listed
-    return await service.jobs.reply(comparing.explained, path, against, body, most)
+    against = None if body.against is None else RunId(body.against)
+    return await service.jobs.reply(comparing.explained, RunId(body.run), against, body, service.settings.limits.listed)
 
 
 @router.post("/verifications", response_model=Verified)
 async def verify(service: Service, body: Named) -> Response:
     """Derive every line again from its operands, as `lstm-trace verify` does."""
-    return await service.jobs.reply(comparing.verified, await service.runs.ready(body.run))
+    return await service.jobs.reply(comparing.verified, RunId(body.run))
 
 
-async def _paths(service: Held, a: str, b: str) -> tuple[str, str]:
-    return await service.runs.ready(a), await service.runs.ready(b)
+def _runs(a: str, b: str) -> tuple[RunId, RunId]:
+    return RunId(a), RunId(b)

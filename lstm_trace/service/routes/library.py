@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
@@ -12,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from ...errors import FileError
 from ...runs import kept
+from ...runs.runs import RunId
 from ...store.labels import as_label, checked_tags, checked_title
 from ..held import Held, Service
 from ..json_body import JsonRoute
@@ -88,7 +88,7 @@ async def upload_model(
 @router.post("/library/runs", status_code=201, responses={200: {"model": KeptRun, "description": _THERE}})
 async def keep_run(service: Service, reply: Response, body: RunToKeep) -> KeptRun:
     """Keep the trace of a run; the same trace is kept once."""
-    await service.runs.call(kept.checked, await service.runs.ready(body.run))
+    await service.runs.call(kept.check, RunId(body.run))
     label = re.sub(r"[/\\]", "-", body.title or "run") + ".safetensors"
     item, new = await add_copy(service, await service.runs.open(body.run), label, body.title, body.tags)
     reply.status_code = 201 if new else 200
@@ -118,9 +118,7 @@ def delete(service: Service, item: str) -> Response:
 def file(service: Service, item: str) -> StreamingResponse:
     """The file of an item, as it was uploaded."""
     found, content = service.store.item(item), service.store.open(item)
-    return sent_file(
-        content, OCTETS, {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(found['label'], safe='')}"}
-    )
+    return sent_file(content, OCTETS, found["label"])
 
 
 async def _kept(

@@ -24,6 +24,7 @@ from ..json_body import JsonRoute
 from ..settings import Limits
 from .meta_models import CellKind, CellText, Choices, Equations, Example, Health, JobRecord
 
+# What reads files is a plain function, which FastAPI calls in another thread: other requests do not wait for it.
 router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRoute)
 
 #: The number of decimals that exercises round to, and a common fixed-point format of chips.
@@ -43,25 +44,25 @@ async def limits(service: Service) -> Any:
 
 
 @router.get("/cells", response_model=list[CellKind])
-async def cells() -> Any:
+def cells() -> Any:
     """The cells that have a name, with their options."""
     return _cells()
 
 
 @router.get("/examples", response_model=list[Example])
-async def list_examples() -> Any:
+def list_examples() -> Any:
     """The problems that ship with the package."""
     return _examples()
 
 
 @router.get("/examples/{name}", response_model=dict[str, Any])
-async def example(name: str) -> Any:
+def example(name: str) -> Any:
     """One of them as a problem, as `POST /runs` takes it."""
     return read_data(f"{name}.yaml", text(name).encode())
 
 
 @router.get("/choices", response_model=Choices)
-async def choices() -> Any:
+def choices() -> Any:
     """Languages, notations, arithmetics, and files with the options that each reads."""
     return {
         "languages": [{"code": code, "name": words(code).word("language")} for code in languages()],

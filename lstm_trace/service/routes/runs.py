@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from ...runs import running
 from ...runs.asked import Edits, Spec
+from ...runs.runs import RunId
 from ...workers import Told
 from ..description import documented
 from ..held import Held, Service
@@ -40,13 +41,13 @@ async def edit(request: Request, service: Service, id: str) -> Response:
 @router.get("/runs/{id}", response_model=Run)
 async def run(service: Service, id: str) -> Response:
     """What is said of a run."""
-    return await service.jobs.reply(running.reply, await service.runs.ready(id))
+    return await service.jobs.reply(running.reply, RunId(id))
 
 
 @router.get("/runs/{id}/spec", response_model=dict[str, Any])
 async def spec(service: Service, id: str) -> Response:
     """What `POST /runs` makes the run from again, elsewhere too: an example as its problem, with every edit."""
-    return await service.jobs.reply(running.spec, await service.runs.ready(id))
+    return await service.jobs.reply(running.spec, RunId(id))
 
 
 async def _made(request: Request, service: Held, make: Callable[[bytes, Told], Awaitable[running.Made]]) -> Response:

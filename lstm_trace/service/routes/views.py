@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 
 from ...runs import reading
 from ...runs.reading import Look, Part
+from ...runs.runs import RunId
 from ..held import Service
 from ..json_body import JsonRoute
 from .run_models import At, Picture, Premises, Step, Symbols, Values
@@ -38,7 +39,7 @@ Looked = Annotated[Look, Depends(look)]
 async def premises(service: Service, id: str, unit: Unit = None) -> Response:
     """What is given: the input, weights, initial states and supplied lines, with their values."""
     most = service.settings.limits.listed
-    return await service.jobs.reply(reading.premises, await service.runs.ready(id), unit, most)
+    return await service.jobs.reply(reading.premises, RunId(id), unit, most)
 
 
 @router.get("/values", response_model=Values, responses={200: {"content": {ARROW: {}}}})
@@ -54,10 +55,10 @@ async def values(
     accept: Annotated[str, Header()] = "",
 ) -> Response:
     """Values of lines as JSON, of many the first ones; as a stream of Arrow, where that is accepted, all of them."""
-    path, part = await service.runs.ready(id), Part(tuple(line or ()), layer, direction, t, unit, batch)
+    run, part = RunId(id), Part(tuple(line or ()), layer, direction, t, unit, batch)
     if ARROW in accept:
-        return await service.jobs.reply(reading.table, path, part, media=ARROW)
-    return await service.jobs.reply(reading.values, path, part, service.settings.limits.listed)
+        return await service.jobs.reply(reading.table, run, part, media=ARROW)
+    return await service.jobs.reply(reading.values, run, part, service.settings.limits.listed)
 
 
 @router.get("/step", response_model=Step)
@@ -72,8 +73,8 @@ async def step(
     unit: Unit = None,
 ) -> Response:
     """All that a page shows of one step of one layer and direction."""
-    live, path = service.settings.limits.live_units, await service.runs.ready(id)
-    return await service.jobs.reply(reading.step, path, layer, direction, t, batch, unit, live, look)
+    live = service.settings.limits.live_units
+    return await service.jobs.reply(reading.step, RunId(id), layer, direction, t, batch, unit, live, look)
 
 
 @router.get("/picture", response_model=Picture)
@@ -81,13 +82,13 @@ async def picture(
     service: Service, id: str, look: Looked, layer: Layer = None, direction: Direction = None
 ) -> Response:
     """The drawing of the cell, with empty texts where the values of a step go."""
-    return await service.jobs.reply(reading.picture, await service.runs.ready(id), layer, direction, look)
+    return await service.jobs.reply(reading.picture, RunId(id), layer, direction, look)
 
 
 @router.get("/symbols", response_model=Symbols)
 async def symbols(service: Service, id: str, look: Looked) -> Response:
     """What lines and premises are called in a notation; one that joins two products has lines of its own."""
-    return await service.jobs.reply(reading.symbols, await service.runs.ready(id), look)
+    return await service.jobs.reply(reading.symbols, RunId(id), look)
 
 
 @router.get("/at/{address:path}", response_model=At)
@@ -99,4 +100,4 @@ async def at(
     of: Annotated[str | None, Query(max_length=400, description="address of a value to take the gradient of")] = None,
 ) -> Response:
     """One value: its equation in symbols and numbers, what it is made of, what reads it, its gradient."""
-    return await service.jobs.reply(reading.at, await service.runs.ready(id), address, of, look)
+    return await service.jobs.reply(reading.at, RunId(id), address, of, look)

@@ -110,12 +110,11 @@ export const send = (path, params, blob, options) =>
 
 /** A file to keep, with the name that the server gives it. @param {string} url @param {Options} [options] */
 export async function file(url, { signal, onProgress } = {}) {
-  const reply = await asked("GET", url, { signal, headers: { accept: "*/*" } });
+  const reply = await asked("GET", url, { signal, headers: { accept: "*/*", prefer: "respond-async" } });
   if (!reply.ok) return read(reply);
   if (reply.status === 202) {
     const result = await followed(await reply.json(), { signal, onProgress });
-    if (!result?.href) return { blob: new Blob([typeof result === "string" ? result : JSON.stringify(result)]), label: "" };
-    return file(result.href, { signal, onProgress });
+    return file(result.href, { signal });
   }
   const said = reply.headers.get("content-disposition") ?? "";
   const [, coded] = /filename\*=UTF-8''([^;]+)/i.exec(said) ?? [];

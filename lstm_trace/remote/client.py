@@ -1,56 +1,31 @@
-"""A client of the service: runs, values and answers of a server as Python objects; standard library alone."""
+"""Runs, values and answers of a server as Python objects."""
 
 from __future__ import annotations
 
-import json
 import tempfile
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.client import HTTPException
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .base.arrays import Array, as_plain, to_array
-from .base.files import written
-from .errors import FileError, LstmTraceError
-from .trace.argument_types import checked
-from .trace.files import trace_file
-from .trace.trace import Trace
-
-#: Seconds to wait for an answer; the server ends a computation long before.
-PATIENCE = 60.0
-#: How often a request that the server was too busy for is sent again.
-TRIES = 20
-
-
-class ServiceError(LstmTraceError):
-    """What the server says is wrong, or that there is no server. status: of HTTP; 0 where there was no answer."""
-
-    def __init__(self, status: int, *problems: str) -> None:
-        super().__init__(*problems)
-        self.status = status
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ServiceError, (self.status, *self.problems)
+from ..base.arrays import Array, to_array
+from ..base.files import written
+from ..errors import FileError
+from ..trace.argument_types import checked
+from ..trace.files import trace_file
+from ..trace.trace import Trace
+from .connection import Connection, ServiceError, quoted
 
 
 @checked
 @dataclass(frozen=True)
-class Client:
+class Client(Connection):
     """A server. Made by `lstm_trace.client`.
 
     url: of the server. token: the one that it was started with, if any.
     """
-
-    url: str
-    token: str | None = field(default=None, repr=False)
 
     def health(self) -> Any:
         """The state of the server, with its version."""
@@ -126,70 +101,6 @@ class Client:
         """
         with self._answer("DELETE", f"/library/{quoted(item)}"):
             pass
-
-    def _json(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
-        """The answer as data; of a job, when it is done."""
-        with self._answer(method, path, body, query) as answer:
-            found = json.loads(answer.read() or b"null")
-            status = answer.status
-        return self._finished(found["id"]) if status == 202 else found
-
-    def _finished(self, job: str) -> Any:
-        pause = 0.05
-        while True:
-            found = self._json("GET", f"/jobs/{quoted(job)}")
-            if found["state"] == "done":
-                return found["result"]
-            if found["state"] != "running":
-                problem = found.get("problem") or {"detail": f"the job was {found['state']}"}
-                raise _refused(problem.get("status", 0), problem)
-            time.sleep(pause)
-            pause = min(2 * pause, 1.0)
-
-    @contextmanager
-    def _answer(
-        self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None
-    ) -> Iterator[Any]:
-        headers = {"Accept": "application/json"}
-        if isinstance(body, bytes):
-            headers["Content-Type"] = "application/octet-stream"
-        elif body is not None:
-            body = json.dumps(as_plain(body), allow_nan=False).encode()
-            headers["Content-Type"] = "application/json"
-        if self.token is not None:
-            headers["Authorization"] = f"Bearer {self.token}"
-        asked = urllib.parse.urlencode({k: v for k, v in (query or {}).items() if v not in (None, "")}, doseq=True)
-        url = f"{self.url.rstrip('/')}/api/v1{path}{'?' if asked else ''}{asked}"
-        if not url.startswith(("http://", "https://")):
-            raise ServiceError(0, f"{self.url!r} is no address of a server; expected http://… or https://…")
-        for n in range(TRIES):
-            request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310
-            try:
-                with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
-                    yield answer
-                    return
-            except urllib.error.HTTPError as error:
-                with error:
-                    if error.code == 429 and n < TRIES - 1:
-                        time.sleep(min(float(error.headers.get("Retry-After") or 1), 10.0))
-                        continue
-                    raise _refused(error.code, _document(error.read())) from None
-            except (OSError, HTTPException) as error:
-                reason = getattr(error, "reason", error)
-                if body is not None and isinstance(reason, ConnectionError):
-                    self._check_size(len(body))
-                raise ServiceError(
-                    0, f"{self.url}: no answer ({reason}); is the server running? lstm-trace serve starts one"
-                ) from None
-
-    def _check_size(self, size: int) -> None:
-        """Raise ServiceError for a body that is too large: the server refuses it unread, and closes the connection."""
-        try:
-            most = int(self.limits()["body_bytes"])
-        except ServiceError:
-            return
-        if size > most:
-            raise ServiceError(413, f"the body has {size:,} bytes, and {self.url} reads at most {most:,}")
 
 
 @checked
@@ -289,38 +200,27 @@ class RemoteRun:
             path: where to write it too; nowhere if None.
             options: of a report: language, notation, digits, ….
         """
-        with self.client._answer("GET", f"/runs/{self.id}/download/{quoted(file)}", query=options) as answer:
-            content: bytes = answer.read()
+        content = b"".join(self.client._parts(self._place(file), options))
         if path is not None:
             with written(path, "wb") as target:
                 target.write(content)
         return content
 
     def trace(self) -> Trace:
-        """The trace, with every value, for everything that `lstm_trace` does with one."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "trace.json"
-            path.write_bytes(self.download("trace.json"))
+        """The trace, with every value, for everything that `lstm_trace` does with one.
+
+        Returns:
+            The trace; its arrays are read from a file of their own, so it may be larger than memory.
+
+        Raises:
+            ServiceError: with what the server says.
+        """
+        # the arrays go on to read the file once its name is removed; on Windows neither is removed while they do
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            path = Path(folder) / "trace.safetensors"
+            with written(path, "wb") as target:
+                target.writelines(self.client._parts(self._place(path.name)))
             return trace_file.load(path)
 
-
-def quoted(text: str) -> str:
-    """A text as a part of a path: only the slashes of an address stay.
-
-    >>> quoted("0/forward/W_xi @ x_t[0]")
-    '0/forward/W_xi%20%40%20x_t%5B0%5D'
-    """
-    return urllib.parse.quote(text, safe="/")
-
-
-def _document(content: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"detail": content[:500].decode("utf-8", "replace")}
-
-
-def _refused(status: int, problem: Mapping[str, Any]) -> ServiceError:
-    told = problem.get("problems") or [problem.get("detail") or problem.get("title") or f"the server said {status}"]
-    return ServiceError(int(status), *map(str, told))
+    def _place(self, file: str) -> str:
+        return f"/runs/{self.id}/download/{quoted(file)}"
