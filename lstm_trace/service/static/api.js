@@ -104,9 +104,9 @@ export const post = (path, body, options) => request("POST", href(path), { ...op
 export const patch = (path, body, options) => request("PATCH", href(path), { ...options, ...json(body) });
 /** @param {string} path @param {Options} [options] */
 export const remove = (path, options) => request("DELETE", href(path), options);
-/** A file's bytes. @param {string} path with its query @param {Blob} blob @param {Options} [options] */
-export const send = (path, blob, options) =>
-  request("POST", `${BASE}${path}`, { ...options, body: blob, headers: { "content-type": "application/octet-stream" } });
+/** A file's bytes. @param {string} path @param {object} params @param {Blob} blob @param {Options} [options] */
+export const send = (path, params, blob, options) =>
+  request("POST", href(path, params), { ...options, body: blob, headers: { "content-type": "application/octet-stream" } });
 
 /** A file to keep, with the name that the server gives it. @param {string} url @param {Options} [options] */
 export async function file(url, { signal, onProgress } = {}) {

@@ -1,9 +1,9 @@
 import { html, useEffect, useRef, useState } from "./vendor/standalone.module.js";
 import { get, part, patch, remove } from "./api.js";
-import { allExamples } from "./compare/picker.js";
-import { useLoaded, useSettled } from "./compare/loaded.js";
+import { allExamples } from "./shared/picker.js";
+import { useLoaded, useSettled } from "./shared/loaded.js";
 import { Confirm } from "./library/confirm.js";
-import { titleOf } from "./library/describe.js";
+import { titleOf } from "./shared/describe.js";
 import { ExampleRow, ItemRow } from "./library/rows.js";
 import { Uploads } from "./library/upload.js";
 import { Choice, Fault } from "./parts.js";
@@ -79,7 +79,7 @@ export function Library({ params, go, settings, said, active = true }) {
     setVersion((before) => before + 1);
     requestAnimationFrame(() => heading.current?.focus()); // once the dialog is gone
   };
-  const kept = (item) => {
+  const added = (item) => {
     if (item.new) setNews(said("library.kept", { name: titleOf(item, said) }));
     setVersion((before) => before + 1);
   };
@@ -88,7 +88,7 @@ export function Library({ params, go, settings, said, active = true }) {
   const filtered = search || kind || tag;
   const empty = listed.value && items.length === 0 && kind !== "example";
   return html`<div class="library-head"><h1 ref=${heading} tabindex="-1">${said("library.heading")}</h1>
-      <${Uploads} limit=${limit} kept=${kept} active=${active} said=${said} /></div>
+      <${Uploads} limit=${limit} added=${added} active=${active} said=${said} /></div>
     <p class="unseen" role="status">${news}</p>
     <div class="filters row-of" role="search">
       <label class="field search"><span class="unseen">${said("library.search")}</span>

@@ -57,8 +57,11 @@ function useWords(language, first) {
   const [said, setSaid] = useState(() => first);
   useEffect(() => {
     let wanted = true;
-    words(language).then((found) => wanted && setSaid(() => found), () => {}); // without a server it stays as it is
-    return () => { wanted = false; };
+    const load = () => words(language).then((found) => wanted && setSaid(() => found), () => {}); // without a server it stays as it is
+    const back = ({ detail: here }) => here && load();
+    load();
+    presence.addEventListener("change", back);
+    return () => { wanted = false; presence.removeEventListener("change", back); };
   }, [language]);
   useEffect(() => { document.documentElement.lang = said.language; }, [said]);
   return said;
@@ -88,21 +91,22 @@ function Settings({ settings, set, choices, used, said }) {
   const arithmetic = (name) => [name, arithmeticName(said, name)];
   // a problem may name an arithmetic of its own: then full precision has to be asked for
   const plain = used || settings.arithmetic === "float64" ? [["float64", exact]] : [];
-  const kept = (list, value) => (list.some(([key]) => key === value) ? list : [...list, [value, value]]);
+  /** The options, and what is set where they lack it. */
+  const with_present = (list, value) => (list.some(([key]) => key === value) ? list : [...list, [value, value]]);
   const digits = ["", "2", "3", "4", "6", "8", "12"];
   return html`<details class="menu settings" id="settings">
     <summary class="button">${said("shell.settings")}</summary>
     <div class="sheet">
       <${Choice} id="setting-language" label=${said("shell.language")} value=${settings.language}
-        options=${kept(choices.languages.map(({ code, name }) => [code, name]), settings.language)} onChange=${(value) => set({ language: value })} />
+        options=${with_present(choices.languages.map(({ code, name }) => [code, name]), settings.language)} onChange=${(value) => set({ language: value })} />
       <${Choice} id="setting-notation" label=${said("shell.notation")} value=${settings.notation}
-        options=${kept(choices.notations.map(notation), settings.notation)} onChange=${(value) => set({ notation: value })} />
+        options=${with_present(choices.notations.map(notation), settings.notation)} onChange=${(value) => set({ notation: value })} />
       <${Choice} id="setting-digits" label=${said("shell.digits")} value=${settings.digits}
-        options=${kept(digits.map((d) => [d, d || said("shell.usual")]), settings.digits)} onChange=${(value) => set({ digits: value })} />
+        options=${with_present(digits.map((d) => [d, d || said("shell.usual")]), settings.digits)} onChange=${(value) => set({ digits: value })} />
       <${Choice} id="setting-count" label=${said("shell.count")} value=${settings.count_from}
         options=${["", "0", "1"].map((n) => [n, n || said("shell.as_given")])} onChange=${(value) => set({ count_from: value })} />
       <${Choice} id="setting-arithmetic" label=${said("shell.arithmetic")} value=${settings.arithmetic}
-        options=${kept([["", given], ...plain, ...choices.arithmetics.map(arithmetic)], settings.arithmetic)}
+        options=${with_present([["", given], ...plain, ...choices.arithmetics.map(arithmetic)], settings.arithmetic)}
         onChange=${(value) => set({ arithmetic: value })} />
     </div>
   </details>`;

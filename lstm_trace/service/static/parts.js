@@ -4,8 +4,8 @@ import { presence } from "./api.js";
 // Small pieces that every tab is made of.
 
 /** A component that is drawn again only when one of its properties is another one. */
-export const kept = (Drawn) =>
-  class Kept extends Component {
+export const memo = (Drawn) =>
+  class Memo extends Component {
     shouldComponentUpdate(next) {
       return Object.keys({ ...this.props, ...next }).some((name) => !Object.is(this.props[name], next[name]));
     }

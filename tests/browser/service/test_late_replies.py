@@ -233,3 +233,17 @@ def test_what_is_typed_goes_where_it_was_begun_while_steps_are_played(opened: Op
     page.click("#play")
     settled(page)
     assert cell(page, "25/0/x_t[0]").inner_text() == "7.5"
+
+
+def test_of_what_is_kept_that_unused_for_longest_goes_first(page: Page) -> None:
+    left = page.evaluate(
+        """async () => {
+            const { Latest } = await import("/static/bench/state/latest.js");
+            const kept = new Latest(2);
+            kept.set("a", 1).set("b", 2);
+            kept.get("a");
+            kept.set("c", 3);
+            return [...kept];
+        }"""
+    )
+    assert left == [["a", 1], ["c", 3]]

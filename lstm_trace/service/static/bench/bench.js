@@ -1,6 +1,6 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
-import { benchRuns } from "../compare/bench_runs.js";
-import { Fault, kept } from "../parts.js";
+import { benchRuns } from "../shared/bench_runs.js";
+import { Fault, memo } from "../parts.js";
 import { arithmeticName, cellName } from "../words.js";
 import { Equations } from "./equations/equations.js";
 import { FirstVisit } from "./first_visit.js";
@@ -19,10 +19,10 @@ import { Prose } from "./symbols.js";
 import { Toolbar } from "./toolbar.js";
 
 // large parts of the page, drawn again when what they show has changed and not at each step of a run on its way
-const KeptPicture = kept(Picture);
-const KeptTable = kept(StepTable);
-const KeptNumber = kept(NumberPanel);
-const KeptBar = kept(NumberBar);
+const MemoPicture = memo(Picture);
+const MemoTable = memo(StepTable);
+const MemoNumber = memo(NumberPanel);
+const MemoBar = memo(NumberBar);
 
 const NARROW = 2; // numbers in a row up to which the sentences of a step find room beside its table
 
@@ -107,7 +107,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
             <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
           <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} said=${said} />
           <${Fault} error=${view.error} retry=${view.retry} said=${said} />
-          <${KeptPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} />
+          <${MemoPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} />
           <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
         </section>
         ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
@@ -115,11 +115,11 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
           <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}
         <section class="panel table-panel" aria-labelledby="table-title">
           <h2 id="table-title">${said("bench.table")}</h2>
-          <${KeptTable} state=${tabled} at=${at} stage=${seen} named=${symbols} step=${view.data} ...${marks} count=${count} pick=${pick} said=${said} />
+          <${MemoTable} state=${tabled} at=${at} stage=${seen} named=${symbols} step=${view.data} ...${marks} count=${count} pick=${pick} said=${said} />
         </section>
         <${Equations} key=${state.source} session=${session} state=${state} stage=${stage} said=${said} />
       </div>
-      <aside class="panel number-panel" aria-labelledby="number-title"><${KeptNumber} session=${session} state=${numbered} settings=${settings} said=${said} count=${count} /></aside>
+      <aside class="panel number-panel" aria-labelledby="number-title"><${MemoNumber} session=${session} state=${numbered} settings=${settings} said=${said} count=${count} /></aside>
     </div>
-    <${KeptBar} session=${session} state=${numbered} settings=${settings} said=${said} />`;
+    <${MemoBar} session=${session} state=${numbered} settings=${settings} said=${said} />`;
 }

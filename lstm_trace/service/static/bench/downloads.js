@@ -4,7 +4,7 @@ import { Fault, Progress } from "../parts.js";
 
 // What can be taken away: the problem, its report in each format, its values, and a program that gives them again.
 
-/** Formats and the file that each is; those that the server names come first. */
+/** What each group of files has, in its order; what the server offers beside these comes last, as `other`. */
 const FILES = {
   problem: ["problem.yaml"],
   report: ["report.html", "report.pdf", "report.md", "report.txt", "report.tex", "report.typ", "report.ipynb"],

@@ -1,8 +1,8 @@
 import { html, useState } from "../vendor/standalone.module.js";
+import { line_address } from "../shared/addresses.js";
 import { answers } from "./state/fitting.js";
-import { line_address } from "./state/places.js";
 import { by_touch } from "./hooks.js";
-import { Symbol } from "./symbols.js";
+import { SymbolText } from "./symbols.js";
 
 // Three lines for whoever is here for the first time.
 
@@ -25,7 +25,7 @@ export function FirstVisit({ run, pick, said }) {
       <li>${said(touch ? "bench.first.change.touch" : "bench.first.change")}</li>
       <li>${said(asked.length ? "bench.first.answer" : "bench.first.table")}${asked.map((one) => {
         const address = line_address(one.scope, one.t, one.b, one.name, one.unit ?? 0);
-        return html` <a key=${address} href="#" data-address=${address} onClick=${(event) => { event.preventDefault(); pick(address); }}><${Symbol} text=${symbol(one)} /></a>`;
+        return html` <a key=${address} href="#" data-address=${address} onClick=${(event) => { event.preventDefault(); pick(address); }}><${SymbolText} text=${symbol(one)} /></a>`;
       })}</li>
     </ul>
     <button type="button" id="first-visit-close" onClick=${() => { keep(); setShown(false); }}>${said("bench.first.close")}</button>

@@ -1,5 +1,6 @@
+import { line_of } from "../shared/addresses.js";
 import { axes_of, axis_of, labels_of } from "./state/labels.js";
-import { cell_of, line_of } from "./state/places.js";
+import { cell_of } from "./state/places.js";
 
 // Numbers in words, for tooltips and for readers: `W_xi, unit 2, input 1`. Their addresses are for programs. Where the
 // rows and the columns of a matrix are units, both say which they are: `W_hi, unit 2 (row), unit 1 (column)`.

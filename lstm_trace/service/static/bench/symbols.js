@@ -11,7 +11,7 @@ const pieces = (text) =>
   });
 
 /** A symbol. */
-export const Symbol = ({ text }) => html`<span class="symbol">${pieces(text.replaceAll("-", "−"))}</span>`;
+export const SymbolText = ({ text }) => html`<span class="symbol">${pieces(text.replaceAll("-", "−"))}</span>`;
 
 /** A sentence with symbols and numbers in it. */
 export const Prose = ({ text }) => html`<span class="prose">${pieces(minus(text))}</span>`;

@@ -1,8 +1,9 @@
 import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { get, post } from "../api.js";
-import { tagsOf } from "../library/describe.js";
 import { Fault } from "../parts.js";
 import { written } from "../route.js";
+import { tagsOf } from "../shared/describe.js";
+import { allExamples } from "../shared/picker.js";
 import { Downloads } from "./downloads.js";
 import { Blank } from "./given/blank.js";
 
@@ -16,7 +17,7 @@ function useSources() {
   const [cells, setCells] = useState([]);
   const library = () => get("/library", { limit: KEPT }).then(({ items: found }) => setItems(found), () => setItems([]));
   useEffect(() => {
-    get("/examples").then(setExamples, () => {});
+    allExamples().then(setExamples, () => {});
     get("/cells").then(setCells, () => {});
     library();
   }, []);

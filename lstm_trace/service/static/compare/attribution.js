@@ -1,16 +1,16 @@
 import { html } from "../vendor/standalone.module.js";
 import { get, post } from "../api.js";
 import { Fault } from "../parts.js";
-import { parts } from "./address.js";
-import { full, number, signed } from "./figures.js";
-import { useLoaded } from "./loaded.js";
+import { line_of } from "../shared/addresses.js";
+import { useLoaded } from "../shared/loaded.js";
+import { full, signed, value_of } from "../shared/numbers.js";
 import { Split } from "./split.js";
 
 // The chosen value: what A and B have there, and which weights and inputs made the difference.
 
 /** The value of a run at an address. */
 async function valueAt(run, at, signal) {
-  const { layer, direction, t, b, line, unit } = parts(at);
+  const { layer, direction, t, b, name: line, unit } = line_of(at);
   const reply = await get(`/runs/${run}/values`, { line, layer, direction, t, unit, batch: b }, { signal });
   return reply.values[0].values.flat(2)[0];
 }
@@ -23,7 +23,7 @@ export function Chosen({ a, b, at, link, said }) {
   const values = useLoaded(`${a} ${b} ${at}`, (signal) => Promise.all([a, b].map((run) => valueAt(run, at, signal))));
   const split = useLoaded(`${a} ${b} ${at}`, (signal) => post("/explanations", { run: b, how: "attribution", of: at, against: a }, { signal }));
   const [of_a, of_b] = values.value ?? ["", ""];
-  const difference = number(of_b) - number(of_a);
+  const difference = value_of(of_b) - value_of(of_a);
   const rows = [["compare.value_a", full(of_a)], ["compare.value_b", full(of_b)], ["compare.difference", signed(difference)]];
   return html`<section class="panel chosen-value" aria-labelledby="chosen" aria-busy=${values.loading || split.loading}>
     <div class="head"><h2 id="chosen">${said("compare.chosen")} <code class="chosen-address">${at}</code></h2>${link}</div>

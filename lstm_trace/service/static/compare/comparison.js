@@ -1,17 +1,18 @@
 import { html, useEffect } from "../vendor/standalone.module.js";
 import { get, post } from "../api.js";
 import { Choice, Fault, Progress } from "../parts.js";
-import { address, parts } from "./address.js";
+import { address_of, line_address, line_of } from "../shared/addresses.js";
+import { useLoaded } from "../shared/loaded.js";
+import { value_of } from "../shared/numbers.js";
 import { Chosen } from "./attribution.js";
-import { number } from "./figures.js";
 import { Lines } from "./lines.js";
-import { useLoaded } from "./loaded.js";
 import { DifferenceMap } from "./map/map.js";
 import { Tolerance, Verdict } from "./verdict.js";
 
 // Two runs side by side: verdict, map, chosen value, table by line.
 
-const name = ({ scope, line }) => `${scope}/${line}`;
+/** A line by its place, whether an address names it or the server does. */
+const place = ({ scope, line, name = line }) => `${scope}/${name}`;
 
 /** What can be done about an error, as the end of a key of the words. */
 function hint({ status, type = "" }) {
@@ -21,34 +22,35 @@ function hint({ status, type = "" }) {
 
 /** The value that is looked at: of the address of the page, else the first that differs, else the furthest. */
 function chosenOf(params, found) {
-  const known = (at) => at && found.lines.some((line) => name(line) === name(at));
-  if (known(parts(params.at))) return params.at;
-  if (known(parts(found.first?.address))) return found.first.address;
-  const furthest = found.lines.reduce((best, line) => (!best || number(line.largest) > number(best.largest) || best.t === null ? line : best), null);
-  return furthest && furthest.t !== null ? address(furthest) : "";
+  for (const address of [params.at, found.first?.address]) {
+    const at = line_of(address);
+    if (at && found.lines.some((line) => place(line) === place(at))) return line_address(at.scope, at.t, at.b, at.name, at.unit);
+  }
+  const furthest = found.lines.reduce((best, line) => (!best || value_of(line.largest) > value_of(best.largest) || best.t === null ? line : best), null);
+  return furthest && furthest.t !== null ? address_of(furthest) : "";
 }
 
 /** The line of the map: of the address of the page, else that of the chosen value, else the output of the last layer. */
 function lineOf(params, found, at, run) {
-  const listed = (text) => found.lines.find((line) => name(line) === text);
-  const of_value = parts(at), last = run.stages.at(-1), output = `${last.scope}/${last.output}`;
-  return listed(params.line) ?? (of_value && listed(name(of_value))) ?? listed(output) ?? found.lines.at(-1);
+  const listed = (text) => found.lines.find((line) => place(line) === text);
+  const of_value = line_of(at), last = run.stages.at(-1), output = `${last.scope}/${last.output}`;
+  return listed(params.line) ?? (of_value && listed(place(of_value))) ?? listed(output) ?? found.lines.at(-1);
 }
 
 function MapPanel({ a, b, lines, shown, params, at, batch, set, first, said }) {
   const row = Math.min(Number(params.batch) || 0, batch - 1);
-  const chosen = parts(at);
+  const chosen = line_of(at);
   const query = { a: a.id, b: b.id, line: shown.line, layer: shown.scope.split("/")[0], direction: shown.scope.split("/")[1], batch: row };
   const { value: map, error, loading } = useLoaded(JSON.stringify(query), (signal) => get("/diffs/map", query, { signal }));
-  const here = map && chosen && name(chosen) === `${map.scope}/${map.line}` && chosen.b === row;
+  const here = map && chosen && place(chosen) === `${map.scope}/${map.line}` && chosen.b === row;
   const cell = here ? { step: map.steps.indexOf(chosen.t), unit: chosen.unit } : null;
   const scale = params.scale === "linear" ? "linear" : "log";
-  const choose = ({ step, unit }) => set({ at: address({ ...map, t: map.steps[step], b: row, unit }), line: `${map.scope}/${map.line}`, batch: row || "" });
+  const choose = ({ step, unit }) => set({ at: address_of({ ...map, t: map.steps[step], b: row, unit }), line: `${map.scope}/${map.line}`, batch: row || "" });
   return html`<section class="panel map-panel" aria-labelledby="map" aria-busy=${loading}>
     <div class="head">
       <h2 id="map">${said("compare.map.title")}</h2>
       <div class="row-of">
-        <${Choice} id="map-line" label=${said("compare.line")} value=${name(shown)} options=${lines.map((line) => [name(line), name(line)])} onChange=${(line) => set({ line })} />
+        <${Choice} id="map-line" label=${said("compare.line")} value=${place(shown)} options=${lines.map((line) => [place(line), place(line)])} onChange=${(line) => set({ line })} />
         ${batch > 1 && html`<${Choice} id="map-batch" label=${said("compare.batch")} value=${String(row)}
           options=${Array.from({ length: batch }, (_, k) => [String(k), String(k + first)])} onChange=${(to) => set({ batch: to === "0" ? "" : to })} />`}
         <${Choice} id="map-scale" label=${said("compare.scale")} value=${scale} options=${["log", "linear"].map((kind) => [kind, said(`compare.scale.${kind}`)])}
@@ -79,8 +81,8 @@ export function Comparison({ a, b, params, set, link, lost, first, said }) {
   if (!found) return html`${form}${loading && html`<${Progress} label=${said("compare.comparing")} progress=${null} said=${said} />`}`;
   const at = chosenOf(params, found);
   const shown = lineOf(params, found, at, a);
-  const begins = parts(found.first?.address);
-  const choose = (to) => set({ at: to, line: name(parts(to)), batch: parts(to).b || "" });
+  const begins = line_of(found.first?.address);
+  const choose = (to) => set({ at: to, line: place(line_of(to)), batch: line_of(to).b || "" });
   const show = () => { choose(found.first.address); document.getElementById("map")?.scrollIntoView({ block: "nearest" }); };
   return html`<div class="comparison" aria-busy=${loading}>
     ${form}
@@ -90,7 +92,7 @@ export function Comparison({ a, b, params, set, link, lost, first, said }) {
         <${MapPanel} a=${a} b=${b} lines=${found.lines} shown=${shown} params=${params} at=${at} batch=${Math.min(a.batch, b.batch)} set=${set} first=${first} said=${said} />
         ${at ? html`<${Chosen} a=${a.id} b=${b.id} at=${at} link=${link(at, "open-chosen")} said=${said} />` : html`<p class="panel quiet-text">${said("compare.choose_value")}</p>`}
       </div>
-      <${Lines} lines=${found.lines} shown=${shown} begins=${begins ? name(begins) : ""} choose=${choose} show=${(line) => set({ line: name(line) })} first=${first} said=${said} />
+      <${Lines} lines=${found.lines} shown=${shown} begins=${begins ? place(begins) : ""} choose=${choose} show=${(line) => set({ line: place(line) })} first=${first} said=${said} />
     </div>`}
   </div>`;
 }

@@ -1,8 +1,8 @@
 import { html, useState } from "../vendor/standalone.module.js";
 import { TextFile } from "../parts.js";
 import { rowsOf } from "../reading.js";
-import { Picker } from "./picker.js";
-import { asSources } from "./bench_runs.js";
+import { asSources } from "../shared/bench_runs.js";
+import { Picker } from "../shared/picker.js";
 
 // A set of weights computes nothing without an input x: where to take it from.
 

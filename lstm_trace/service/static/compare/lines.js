@@ -1,11 +1,11 @@
 import { html, useState } from "../vendor/standalone.module.js";
-import { address } from "./address.js";
-import { number, short } from "./figures.js";
+import { address_of } from "../shared/addresses.js";
+import { short, value_of } from "../shared/numbers.js";
+import { SIGNS } from "./verdict.js";
 
 // The table by line, in computing order: where a difference begins, and how it grows.
 
 const BAR = 56, LEAST_DECADES = 2; // the width of a bar, and how many powers of ten it shows at least
-const MARKS = { same: "=", different: "≠", inconclusive: "?" };
 
 /** How many powers of ten lie between the smallest and the largest difference, with a bit of bar for the smallest. */
 function decadesOf(differences) {
@@ -15,7 +15,7 @@ function decadesOf(differences) {
 
 /** A difference as a length, by powers of ten. */
 function Bar({ value, most, decades }) {
-  const x = number(value);
+  const x = value_of(value);
   const part = x > 0 && most > 0 ? Math.max(0.02, 1 + Math.log10(x / most) / decades) : Number.isNaN(x) ? 1 : 0;
   return html`<svg class="bar" width=${BAR} height="8" aria-hidden="true"><rect width=${Math.min(1, part) * BAR} height="8" rx="1" /></svg>`;
 }
@@ -30,9 +30,9 @@ const placed = (line) => line.t !== null;
  */
 export function Lines({ lines, shown, begins, choose, show, first, said }) {
   const [all, setAll] = useState(false);
-  const differing = lines.filter((line) => number(line.largest) !== 0);
+  const differing = lines.filter((line) => value_of(line.largest) !== 0);
   const listed = all || differing.length === 0 ? lines : differing;
-  const finite = differing.map((line) => number(line.largest)).filter(Number.isFinite);
+  const finite = differing.map((line) => value_of(line.largest)).filter(Number.isFinite);
   const most = Math.max(0, ...finite), decades = decadesOf(finite);
   const scopes = new Set(lines.map((line) => line.scope)).size;
   return html`<section class="panel by-line" aria-labelledby="by-line">
@@ -52,11 +52,11 @@ export function Lines({ lines, shown, begins, choose, show, first, said }) {
       <tbody>${listed.map((line) => {
         const here = line.scope === shown.scope && line.line === shown.line;
         return html`<tr key=${`${line.scope}/${line.line}`} class=${here ? "shown" : ""}>
-          <th scope="row"><span class=${`mark ${line.verdict}`} title=${said(`compare.verdict.${line.verdict}`)}>${MARKS[line.verdict]}<span class="unseen"> ${said(`compare.verdict.${line.verdict}`)}</span></span>
+          <th scope="row"><span class=${`mark ${line.verdict}`} title=${said(`compare.verdict.${line.verdict}`)}>${SIGNS[line.verdict]}<span class="unseen"> ${said(`compare.verdict.${line.verdict}`)}</span></span>
             ${scopes > 1 && html`<span class="quiet-text">${line.scope}/</span>`}<code>${line.line}</code>${begins === `${line.scope}/${line.line}` && html` <span class="tag begins" title=${said("compare.is_first_about")}>${said("compare.is_first")}</span>`}</th>
           <td class="number" title=${said("compare.bound_is", { bound: short(line.bound) })}>${short(line.largest)}</td>
           <td class="bars"><${Bar} value=${line.largest} most=${most} decades=${decades} /></td>
-          <td class="left"><button type="button" class="quiet where" aria-current=${here ? "true" : undefined} onClick=${() => (placed(line) ? choose(address(line)) : show(line))}
+          <td class="left"><button type="button" class="quiet where" aria-current=${here ? "true" : undefined} onClick=${() => (placed(line) ? choose(address_of(line)) : show(line))}
             >${placed(line) ? said("compare.step_unit", { t: line.t + first, unit: line.unit + first }) : said("compare.show_line")}<span class="unseen"> ${said("compare.of_line", { line: line.line })}</span></button></td>
         </tr>`;
       })}</tbody>

@@ -1,11 +1,11 @@
 import { html } from "../vendor/standalone.module.js";
 import { Fault } from "../parts.js";
+import { asSources } from "../shared/bench_runs.js";
+import { useLoaded } from "../shared/loaded.js";
+import { full } from "../shared/numbers.js";
+import { Picker } from "../shared/picker.js";
 import { arithmeticName, cellName } from "../words.js";
-import { asSources } from "./bench_runs.js";
 import { InputChooser, inputName } from "./input.js";
-import { full } from "./figures.js";
-import { useLoaded } from "./loaded.js";
-import { Picker } from "./picker.js";
 import { NeedsInput, runOf } from "./sources.js";
 
 // One side of a comparison: what was chosen, and for a set of weights its input.

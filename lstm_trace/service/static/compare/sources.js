@@ -1,6 +1,7 @@
 // From a source in the URL ("example:q22", "item:3f…", "run:9a…") to a run of the service.
 
-import { get, post } from "../api.js";
+import { get, part, post } from "../api.js";
+import { parted, specification } from "../shared/sources.js";
 
 /** Weights without an input: a model, or a problem that leaves x to whoever runs it. */
 export class NeedsInput extends Error {
@@ -25,11 +26,6 @@ function once(key, make) {
   return known.get(key);
 }
 
-const split = (source) => {
-  const colon = source.indexOf(":");
-  return [source.slice(0, colon), source.slice(colon + 1)];
-};
-
 /** x of a run in the order in which it was given, and which order that is: (T, I), (T, B, I) or (B, T, I). */
 async function inputOf(run) {
   const { premises } = await get(`/runs/${run.id}/premises`);
@@ -51,14 +47,15 @@ async function input(x, other, item) {
   return inputOf(run);
 }
 
-async function make(kind, name, x, other) {
+async function make(source, x, other) {
+  const [kind, name] = parted(source);
   if (kind === "run") {
-    const at = `/runs/${encodeURIComponent(name)}`;
+    const at = `/runs/${part(name)}`;
     const [run, { edits = [] }] = await Promise.all([get(at), get(`${at}/spec`)]);
     return { ...run, edits };
   }
-  if (kind === "example") return post("/runs", { example: name });
-  const item = await get(`/library/${encodeURIComponent(name)}`);
+  if (kind !== "item") return post("/runs", await specification(source));
+  const item = await get(`/library/${part(name)}`);
   const whole = item.kind !== "model" && item.sizes.T !== undefined;
   if (!whole && !x) throw new NeedsInput(item);
   const spec = { [item.kind === "model" ? "model" : "item"]: name, ...(whole ? {} : await input(x, other, item)) };
@@ -73,7 +70,6 @@ async function make(kind, name, x, other) {
  * @throws {NeedsInput} where x is needed and empty
  */
 export function runOf(source, x = "", other = { source: "", x: "" }) {
-  const [kind, name] = split(source);
   const key = JSON.stringify([source, x, x === "other" ? other : null]);
-  return once(key, () => make(kind, name, x, other));
+  return once(key, () => make(source, x, other));
 }

@@ -1,5 +1,5 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
-import { number, short, signed } from "./figures.js";
+import { short, signed, value_of } from "../shared/numbers.js";
 
 // A difference in its parts: a row for each matrix, vector and input, which opens to its entries.
 
@@ -19,7 +19,7 @@ function block_of({ kind, layer, direction, name }) {
 
 /** The blocks with their entries, each largest first; that of rounding has none. */
 function blocks_of(found) {
-  const with_amount = (row) => ({ ...row, amount: number(row.contribution), share: number(row.share) });
+  const with_amount = (row) => ({ ...row, amount: value_of(row.contribution), share: value_of(row.share) });
   const blocks = records(found.more.find((table) => table.columns[0] === "block")).map((row) => ({ ...with_amount(row), entries: [] }));
   const named = new Map(blocks.map((block) => [block.block, block]));
   for (const entry of records(found)) named.get(block_of(entry))?.entries.push(with_amount(entry));

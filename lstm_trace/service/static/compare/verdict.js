@@ -1,9 +1,9 @@
 import { html, useEffect, useState } from "../vendor/standalone.module.js";
-import { full, short, signed } from "./figures.js";
+import { full, short, signed } from "../shared/numbers.js";
 
 // What the comparison found: the verdict in a word, the command line's text, the first difference, the tolerance.
 
-const SIGNS = { same: "=", different: "≠", inconclusive: "?" };
+export const SIGNS = { same: "=", different: "≠", inconclusive: "?" };
 
 /** The text of the command line is long where much differs; its first line is the verdict itself. */
 function Text({ text, said }) {

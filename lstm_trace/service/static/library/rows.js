@@ -1,7 +1,7 @@
 import { html, useLayoutEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { href, part } from "../api.js";
 import { Fault } from "../parts.js";
-import { bytes, sizes, tagsOf, titleOf, when } from "./describe.js";
+import { bytes, sizes, tagsOf, titleOf, when } from "../shared/describe.js";
 
 // The rows of the library: items, with what can be done with them, and the examples, which are only read.
 

@@ -1,11 +1,9 @@
 import { html, useEffect, useRef, useState } from "../vendor/standalone.module.js";
 import { send } from "../api.js";
 import { Fault, Progress } from "../parts.js";
-import { bytes, sizes, tagsOf, titleOf } from "./describe.js";
+import { bytes, sizes, tagsOf, titleOf } from "../shared/describe.js";
 
 // Files on their way into the library: each is inspected first, and kept only if it is wanted.
-
-const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""));
 
 /** One file after the other: the server computes two things at once, and the page wants to stay usable. */
 let line = Promise.resolve();
@@ -16,7 +14,7 @@ function inTurn(work) {
 }
 
 /** One file: inspected when it comes. */
-function Upload({ file, limit, done, kept, said }) {
+function Upload({ file, limit, done, added, said }) {
   const [found, setFound] = useState(null);
   const [error, setError] = useState(null);
   const [progress, setProgress] = useState(null);
@@ -35,7 +33,7 @@ function Upload({ file, limit, done, kept, said }) {
     }
     inTurn(async () => {
       if (stop.current.signal.aborted) return;
-      const answer = await send(`/inspections?${query({ label: file.name })}`, file, options);
+      const answer = await send("/inspections", { label: file.name }, file, options);
       setFound(answer);
       setTitle(answer.title ?? "");
       setBusy(false);
@@ -47,8 +45,8 @@ function Upload({ file, limit, done, kept, said }) {
     event.preventDefault();
     setBusy(true);
     setError(null);
-    send(`/library?${query({ label: file.name, title: title.trim(), tags: tagsOf(tags).join(",") })}`, file, options)
-      .then((item) => { kept(item); if (item.new) done(); else { setThere(item); setBusy(false); } }, failed);
+    send("/library", { label: file.name, title: title.trim(), tags: tagsOf(tags).join(",") }, file, options)
+      .then((item) => { added(item); if (item.new) done(); else { setThere(item); setBusy(false); } }, failed);
   };
   return html`<li class="panel upload" aria-busy=${busy}>
     <div class="head"><h3>${file.name} <span class="quiet-text">${bytes(file.size, said)}</span></h3>
@@ -72,9 +70,9 @@ const files = (event) => Array.from(event.dataTransfer?.types ?? []).includes("F
 
 /**
  * The button for files, the whole page as a place to drop them, and the files that are under way.
- * @param {{limit: number, kept: (item: object) => void, active: boolean}} props
+ * @param {{limit: number, added: (item: object) => void, active: boolean}} props
  */
-export function Uploads({ limit, kept, active, said }) {
+export function Uploads({ limit, added, active, said }) {
   const [waiting, setWaiting] = useState([]);
   const [over, setOver] = useState(false);
   const count = useRef(0);
@@ -99,6 +97,6 @@ export function Uploads({ limit, kept, active, said }) {
       <input class="unseen" id="upload" type="file" multiple onChange=${chosen} />
       <span class="quiet-text">${said(over ? "library.upload.drop" : "library.upload.about", { limit: bytes(limit, said) })}</span>
     </div>
-    ${waiting.length > 0 && html`<ul class="uploads">${waiting.map(({ key, file }) => html`<${Upload} key=${key} file=${file} limit=${limit} kept=${kept}
+    ${waiting.length > 0 && html`<ul class="uploads">${waiting.map(({ key, file }) => html`<${Upload} key=${key} file=${file} limit=${limit} added=${added}
       done=${() => setWaiting((before) => before.filter((one) => one.key !== key))} said=${said} />`)}</ul>`}`;
 }

@@ -1,14 +1,12 @@
 import { html, useEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
 import { post } from "../../api.js";
-import { parameter_shapes } from "../state/sources.js";
+import { parameter_shapes, zeros } from "../../shared/blank.js";
 import { Missing } from "./missing.js";
 import { renamed } from "./slips.js";
 
 // The equations of the cell as text that can be changed: checked while it is typed, run when it is applied.
 
 const PAUSE = 300; // milliseconds after the last key before a text is checked
-
-const zeros = ([first, ...rest]) => Array.from({ length: first }, () => (rest.length ? zeros(rest) : 0));
 
 /** Checks a text; what is said about it belongs to that text alone. */
 function useCheck(text, wanted) {

@@ -1,10 +1,11 @@
 import { html, useState } from "../../vendor/standalone.module.js";
 import { Choice } from "../../parts.js";
 import { cellName } from "../../words.js";
+import { LIVE_UNITS } from "../state/fitting.js";
 
 // A problem of zeros to begin with: which cell, how large.
 
-const MOST = 64; // steps, inputs or units of a problem that is filled by hand; the bench is live up to as many units
+const MOST = LIVE_UNITS; // steps, inputs or units of a problem that is filled by hand
 
 const sized = (text) => /^\d+$/.test(text.trim()) && Number(text) >= 1 && Number(text) <= MOST;
 

@@ -5,7 +5,7 @@ import { Input } from "./input.js";
 import { Premise } from "./premise.js";
 import { by_touch } from "../hooks.js";
 import { edited, same_grids } from "../state/fitting.js";
-import { Symbol } from "../symbols.js";
+import { SymbolText } from "../symbols.js";
 
 // What is given: the input, the states before the first step, and the weights by gate, as grids that can be edited.
 
@@ -16,7 +16,7 @@ function Weights({ premises, run, ...rest }) {
   const gates = [...new Set(premises.map((one) => one.gate))].sort((one, two) => (one === "") - (two === ""));
   const small = premises.reduce((sum, one) => sum + one.shape.reduce((all, n) => all * n, 1), 0) <= OPEN;
   return gates.map((gate, k) => html`<details key=${`${run.cell.kind} ${gate}`} class="gate" open=${small || k === 0} id=${`gate-${gate || "other"}`}>
-    <summary><span class="gate-name">${gate_name(run, gate, said)}</span>${gate && html` <${Symbol} text=${letter(run, gate)} />`}</summary>
+    <summary><span class="gate-name">${gate_name(run, gate, said)}</span>${gate && html` <${SymbolText} text=${letter(run, gate)} />`}</summary>
     <p class="quiet-text gate-about">${gate_about(run, gate, said)}</p>
     <div class="side">${premises.filter((one) => one.gate === gate).map((one) => html`<${Premise} key=${one.address} premise=${one} ...${rest} />`)}</div>
   </details>`);

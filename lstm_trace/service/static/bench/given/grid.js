@@ -1,8 +1,9 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
 import { parsed, rowsOf } from "../../reading.js";
-import { brief, drag_rate, full, tidy } from "../state/numbers.js";
+import { brief, full } from "../../shared/numbers.js";
 import { spoken } from "../spoken.js";
-import { Symbol } from "../symbols.js";
+import { SymbolText } from "../symbols.js";
+import { drag_rate, tidy } from "./dragging.js";
 import { Entry } from "./entry.js";
 
 // A grid of numbers that are edited where they stand: by typing, by dragging, or by pasting a block.
@@ -149,7 +150,7 @@ export function Grid({ id, symbol, name, rows: offered, columns, layout, count, 
   };
 
   // the symbol of a vector stands before its numbers, that of a matrix where its rows and columns meet
-  const named = html`<${Symbol} text=${symbol} />`;
+  const named = html`<${SymbolText} text=${symbol} />`;
   const vector = height === 1 && rows[0].label === "";
   return html`<figure class="grid" id=${id}>
     <div class="scroll"><table role="grid" ref=${table} aria-label=${name} aria-rowcount=${height} aria-colcount=${width} onKeyDown=${keyed} onPaste=${pasted}>

@@ -1,8 +1,8 @@
 import { html } from "../../vendor/standalone.module.js";
 import { axes_of, axis_of, labels_of } from "../state/labels.js";
 import { cell_of, entry, premise_address, stored } from "../state/places.js";
-import { kept } from "../../parts.js";
-import { Symbol } from "../symbols.js";
+import { memo } from "../../parts.js";
+import { SymbolText } from "../symbols.js";
 import { Grid } from "./grid.js";
 
 // One array that is given, as a grid.
@@ -37,16 +37,16 @@ function laid(premise, { run, b, t }, count) {
   };
 }
 
-const KeptGrid = kept(function Laid({ premise, layout, b, t, count, ...rest }) {
+const MemoGrid = memo(function Laid({ premise, layout, b, t, count, ...rest }) {
   const { rows, columns } = laid(premise, { run: layout, b, t }, count);
   return html`<${Grid} id=${`grid-${premise.address}`} symbol=${premise.symbol} name=${rest.said(`bench.grid.${premise.kind}`, { name: premise.name })} rows=${rows} columns=${columns} layout=${layout} count=${count} ...${rest} />`;
 });
 
 /** A grid is given only what concerns it, so that it is drawn again when that changes. */
 export function Premise({ premise, layout, marks, count, longer, session, state, said }) {
-  if (!premise.values) return html`<p class="quiet-text"><${Symbol} text=${premise.symbol} /> ${said("bench.too_large", { shape: premise.shape.join(" × ") })}</p>`;
+  if (!premise.values) return html`<p class="quiet-text"><${SymbolText} text=${premise.symbol} /> ${said("bench.too_large", { shape: premise.shape.join(" × ") })}</p>`;
   const own = (address) => cell_of(address)?.array === premise.address;
   const { rejected } = state;
-  return html`<${KeptGrid} premise=${premise} layout=${layout} b=${state.b} t=${layout.steps > ROWS ? state.t : 0} count=${count} longer=${longer} session=${session} said=${said}
+  return html`<${MemoGrid} premise=${premise} layout=${layout} b=${state.b} t=${layout.steps > ROWS ? state.t : 0} count=${count} longer=${longer} session=${session} said=${said}
     chosen=${own(state.address) ? state.address : ""} rejected=${rejected && own(rejected.address) ? rejected : null} marks=${[...marks].filter(own).join(" ")} />`;
 }

@@ -1,7 +1,7 @@
 import { html } from "../../vendor/standalone.module.js";
 import { Markup } from "../../markup.js";
 import { useView } from "../hooks.js";
-import { brief, value_of } from "../state/numbers.js";
+import { brief, value_of } from "../../shared/numbers.js";
 import { has } from "../state/places.js";
 
 // On narrow screens, where what is given, the picture and the number lie below one another: a bar that stays in sight,

@@ -4,9 +4,10 @@ import { Fault } from "../../parts.js";
 import { useView } from "../hooks.js";
 import { broken } from "./breaking.js";
 import { spoken } from "../spoken.js";
-import { full, signed, value_of } from "../state/numbers.js";
+import { full, rounded, signed, value_of } from "../../shared/numbers.js";
+import { line_address, line_of } from "../../shared/addresses.js";
 import { answers } from "../state/fitting.js";
-import { has, line_address, line_of } from "../state/places.js";
+import { has } from "../state/places.js";
 import { minus, Prose } from "../symbols.js";
 
 // The number that is looked at: what it is, where it comes from, where it goes.
@@ -23,7 +24,7 @@ function targets(run, of) {
 }
 
 /** An address of a line in few characters: the name and unit, and the step; the place where there are several. */
-function brief(run, address, count) {
+function short_address(run, address, count) {
   const line = line_of(address);
   if (!line) return address;
   const width = run.stages.find((stage) => stage.scope === line.scope)?.lines.find((one) => one.name === line.name)?.width;
@@ -99,7 +100,7 @@ function Compared({ at, older, pinned, said }) {
     ${was !== null && was !== undefined && !Object.is(was, now) && html`<p class="was" id="was"><span class="label">${said("bench.before")}</span>
       <span class="number">${full(was)}</span> → <span class="number">${full(now)}</span></p>`}
     ${kept !== null && kept !== undefined && html`<p class="kept" id="against-a"><span class="label">${said("bench.in_a")}</span>
-      <span class="number">${full(kept)}</span> <span class="label">Δ</span> <span class="number" id="delta">${signed(now - kept, 6)}</span></p>`}
+      <span class="number">${full(kept)}</span> <span class="label">Δ</span> <span class="number" id="delta">${signed(now - kept, (gap) => rounded(gap, 6))}</span></p>`}
   </div>`;
 }
 
@@ -144,10 +145,10 @@ export function NumberPanel({ session, state, count, said }) {
       <p class="quiet-text">${said(of ? "bench.target_about" : "bench.no_target")}</p>
       ${of && html`<label class="field tall" for="target"><span class="label">${said("bench.target")}</span>
         <select id="target" value=${of} onChange=${(event) => session.aim(event.target.value)}>
-          ${targets(run, of).map((one) => html`<option key=${one} value=${one} selected=${one === of}>${brief(run, one, count)}</option>`)}
+          ${targets(run, of).map((one) => html`<option key=${one} value=${one} selected=${one === of}>${short_address(run, one, count)}</option>`)}
         </select></label>`}
-      ${of && html`<p class="slope-is">${target?.address === of && (of === at.address || target.symbol.text !== at.symbol.text) ? html`<${Markup} text=${slope(target, at)} otherwise=${said("bench.gradient_is")} />` : html`<span>∂ (${brief(run, of, count)}) / ∂ (${brief(run, at.address, count)})</span>`} <span class="relation">=</span> <output class="number" id="gradient">${gradient ? full(gradient.value) : "—"}</output></p>`}
-      ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: brief(run, gradient.of, count), change: full(Number((0.01 * value_of(gradient.value)).toPrecision(2))) })}</p>`}
+      ${of && html`<p class="slope-is">${target?.address === of && (of === at.address || target.symbol.text !== at.symbol.text) ? html`<${Markup} text=${slope(target, at)} otherwise=${said("bench.gradient_is")} />` : html`<span>∂ (${short_address(run, of, count)}) / ∂ (${short_address(run, at.address, count)})</span>`} <span class="relation">=</span> <output class="number" id="gradient">${gradient ? full(gradient.value) : "—"}</output></p>`}
+      ${gradient && Number.isFinite(value_of(gradient.value)) && html`<p class="quiet-text">${said("bench.gradient_means", { of: short_address(run, gradient.of, count), change: full(Number((0.01 * value_of(gradient.value)).toPrecision(2))) })}</p>`}
       ${at.kind === "line" && at.address !== of && html`<button type="button" id="make-target" onClick=${() => session.aim(at.address)}>${said("bench.make_target")}</button>`}
     </section>
     <p class="copy"><code>${at.address}</code> <button title=${said("bench.copy_about")} type="button" class="quiet" id="copy-address" onClick=${copy}>${copied === address ? said("bench.copied") : said("bench.copy")}</button></p>`;

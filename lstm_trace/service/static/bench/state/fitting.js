@@ -1,6 +1,10 @@
-import { cell_of, entry, has, input_of, line_address, line_of, stored, with_entry } from "./places.js";
+import { line_address, line_of } from "../../shared/addresses.js";
+import { cell_of, entry, has, input_of, stored, with_entry } from "./places.js";
 
 // What of a state fits a run: where to look first, which picture still serves, premises after an edit.
+
+/** Units of a line up to which all of a run is shown, unless the server has another limit: `live_units` of /limits. */
+export const LIVE_UNITS = 64;
 
 /** Units of a line that stand in the picture side by side. */
 export const ROOM = 3;

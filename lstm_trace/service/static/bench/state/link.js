@@ -1,5 +1,6 @@
+import { line_of } from "../../shared/addresses.js";
 import { first_address } from "./fitting.js";
-import { input_of, line_of } from "./places.js";
+import { input_of } from "./places.js";
 
 // A state of the bench in the address of the page, and back. Edits are written `address=value;address=value`.
 

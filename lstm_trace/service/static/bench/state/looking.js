@@ -1,5 +1,6 @@
+import { line_address, line_of } from "../../shared/addresses.js";
 import { first_address, input_at, place_of, step_of, still } from "./fitting.js";
-import { has, line_address, line_of } from "./places.js";
+import { has } from "./places.js";
 
 // Where the bench looks: changes of its state for another number, step, layer, row or unit.
 

@@ -1,22 +1,12 @@
-// Addresses of numbers: `layer/direction/t/b/line[j]`, `layer/direction/W_xi[j,k]`, `t/b/x_t[k]`, `layer/direction/b/h0[j]`.
+import { line_address, line_of } from "../../shared/addresses.js";
 
-const LINE = /^(\d+)\/([\w-]+)\/(\d+)\/(\d+)\/(.+?)(?:\[(\d+)\])?$/;
-
-/** The parts of an address of a line; null for that of a premise. */
-export function line_of(address) {
-  const found = LINE.exec(address ?? "");
-  if (!found) return null;
-  const [, layer, direction, t, b, name, unit] = found;
-  return { scope: `${layer}/${direction}`, layer: Number(layer), direction, t: Number(t), b: Number(b), name, unit: Number(unit ?? 0) };
-}
+// Addresses of what is given, `layer/direction/W_xi[j,k]`, `t/b/x_t[k]`, `layer/direction/b/h0[j]`, and where numbers stand.
 
 /** The step and row of an address of an input, `t/b/x_t[k]`. */
 export function input_of(address) {
   const found = /^(\d+)\/(\d+)\/([^/]+)\[(\d+)\]$/.exec(address ?? "");
   return found && { t: Number(found[1]), b: Number(found[2]), name: found[3], unit: Number(found[4]) };
 }
-
-export const line_address = (scope, t, b, name, unit) => `${scope}/${t}/${b}/${name}[${unit}]`;
 
 /** The array's address and the indices within it, as the grids hold it, of an address of one premise's number. */
 export function cell_of(address) {

@@ -1,6 +1,6 @@
 import { get, part, post } from "../../api.js";
+import { specification } from "../../shared/sources.js";
 import { Latest } from "./latest.js";
-import { specification } from "./sources.js";
 
 // Runs as the server keeps them. A run never changes, so what was read of it can be kept; one that the server has
 // dropped meanwhile (it keeps the latest ones) is made again from its specification.

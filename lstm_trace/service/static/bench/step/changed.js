@@ -1,6 +1,6 @@
 import { html } from "../../vendor/standalone.module.js";
-import { line_address } from "../state/places.js";
-import { Symbol } from "../symbols.js";
+import { line_address } from "../../shared/addresses.js";
+import { SymbolText } from "../symbols.js";
 
 const LISTED = 12;
 
@@ -14,6 +14,6 @@ export function Changed({ run, before, pick, said }) {
   return html`<details class="menu changes"><summary class="button">${said("bench.changed_lines", { n: list.length })}</summary>
     <div class="sheet"><p class="row-of">${shown.map((one) => {
       const address = line_address(one.scope, one.t, one.b, one.line, one.unit);
-      return html`<a key=${address} href="#" data-address=${address} onClick=${(event) => { event.preventDefault(); pick(address); }}><${Symbol} text=${about(one)?.symbol ?? one.line} /></a>`;
+      return html`<a key=${address} href="#" data-address=${address} onClick=${(event) => { event.preventDefault(); pick(address); }}><${SymbolText} text=${about(one)?.symbol ?? one.line} /></a>`;
     })}</p></div></details>`;
 }

@@ -1,11 +1,12 @@
 import { html, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
 import { Markup } from "../../markup.js";
 import { Fault } from "../../parts.js";
+import { line_of } from "../../shared/addresses.js";
 import { useView } from "../hooks.js";
 import { spoken, unit_name } from "../spoken.js";
 import { ROOM } from "../state/fitting.js";
 import { axis_of } from "../state/labels.js";
-import { line_of, spot_address } from "../state/places.js";
+import { spot_address } from "../state/places.js";
 import { differs, history_of } from "./table.js";
 
 // The picture of the cell with the values of a step; every spot of it leads to the number behind it.

@@ -1,9 +1,10 @@
 import { html, useRef, useState } from "../../vendor/standalone.module.js";
 import { spoken, unit_name } from "../spoken.js";
-import { full, signed, value_of } from "../state/numbers.js";
+import { full, rounded, signed, value_of } from "../../shared/numbers.js";
+import { LIVE_UNITS } from "../state/fitting.js";
 import { axis_of } from "../state/labels.js";
 import { spot_address } from "../state/places.js";
-import { minus, Symbol } from "../symbols.js";
+import { minus, SymbolText } from "../symbols.js";
 
 // All numbers of a step as a table, each with what it was before and how far it is from the pinned run.
 
@@ -22,7 +23,7 @@ export function by_name(step, stage) {
 export function history_of({ now, was, kept, said }) {
   const texts = [];
   if (was !== undefined && !Object.is(value_of(was), value_of(now))) texts.push(`${said("bench.before")} ${full(was)} → ${full(now)}`);
-  if (kept !== undefined) texts.push(`${said("bench.in_a")} ${full(kept)}, Δ ${signed(value_of(now) - value_of(kept), 6)}`);
+  if (kept !== undefined) texts.push(`${said("bench.in_a")} ${full(kept)}, Δ ${signed(value_of(now) - value_of(kept), (gap) => rounded(gap, 6))}`);
   return texts;
 }
 
@@ -58,24 +59,24 @@ function Cell({ address, words, span, now, text, was, kept, state, pick, stop, s
     <button type="button" class=${classes} data-address=${address} tabindex=${stop ? 0 : -1} aria-pressed=${address === state.address} title=${[`${words} = ${full(now)}`, ...texts].join("\n")}
       aria-label=${[`${words}: ${text}`, ...texts].join(", ")} onClick=${() => pick(address)}>
       ${text}</button>
-    ${delta !== null && html`<span class=${`delta${delta ? "" : " none"}`}>${delta ? signed(delta, decimals(text)) : "±0"}</span>`}
+    ${delta !== null && html`<span class=${`delta${delta ? "" : " none"}`}>${delta ? signed(delta, (gap) => rounded(gap, decimals(text))) : "±0"}</span>`}
   </td>`;
 }
 
 /** stage: the lines as they are addressed; named: as the notation calls them. */
 export function StepTable({ state, at, stage, named, step, values, before, pinned, count, pick, said }) {
   const { run, t, b } = at;
-  const rounded = new Map(step?.lines.map((line) => [line.name, new Map(line.units.map((unit, k) => [unit, step.shown[line.name]?.[k]]))]));
-  const text = (name, unit) => minus((rounded.has(name) ? rounded.get(name).get(unit) : step?.shown[name]?.[unit]) ?? full(values.get(name).get(unit)));
+  const printed = new Map(step?.lines.map((line) => [line.name, new Map(line.units.map((unit, k) => [unit, step.shown[line.name]?.[k]]))]));
+  const text = (name, unit) => minus((printed.has(name) ? printed.get(name).get(unit) : step?.shown[name]?.[unit]) ?? full(values.get(name).get(unit)));
   // of a large cell the step has one unit of each line; the states, which it has in full, are shown at that unit too
   const shown = run.live ? stage.lines.concat(Object.keys({ ...stage.inputs, ...stage.states }).map((name) => ({ name }))).map((line) => values.get(line.name) ?? new Map()) : stage.lines.map((line) => values.get(line.name) ?? new Map());
   const units = [...new Set(shown.flatMap((line) => [...line.keys()]))].sort((one, two) => one - two);
   const symbols = new Map(named.lines.map((line) => [line.name, line]));
-  const widest = units.slice(0, 64);
+  const columns = units.slice(0, Math.max(LIVE_UNITS, ...stage.lines.map((line) => line.width))); // an input may have more
   // vectors that a notation alone sets one after the other stand above by themselves
   const joined = new Set(named.lines.filter((line) => line.op === "concat" && !stage.lines.some((one) => one.name === line.name)).map((line) => line.name));
   const groups = grouped(named, values, joined).map((group) => ({
-    ...group, labels: widest.map((unit) => unit_name(run, group.axis, run.live ? group.width : run.names?.[group.axis]?.length, unit, count, said)),
+    ...group, labels: columns.map((unit) => unit_name(run, group.axis, run.live ? group.width : run.names?.[group.axis]?.length, unit, count, said)),
   }));
   // Tab stops at one row; up and down go through the rows, left and right through the steps as everywhere
   const table = useRef(null);
@@ -97,15 +98,15 @@ export function StepTable({ state, at, stage, named, step, values, before, pinne
     <table id="step-table" ref=${table} onKeyDown=${keyed} onFocusIn=${(event) => setRow(event.target.closest("tr")?.dataset.line ?? "")}>
       <caption class="unseen">${said("bench.table")}</caption>
       ${groups.map(({ axis, names: lines, labels, width }, k) => html`<tbody key=${`${axis} ${k}`}>
-        <tr class="heads"><th scope="col" class="left">${k === 0 ? said("bench.line") : ""}</th>${widest.map((unit, column) => html`<th key=${unit} scope="col">${!run.live || unit < width ? labels[column] : ""}</th>`)}</tr>
+        <tr class="heads"><th scope="col" class="left">${k === 0 ? said("bench.line") : ""}</th>${columns.map((unit, column) => html`<th key=${unit} scope="col">${!run.live || unit < width ? labels[column] : ""}</th>`)}</tr>
         ${lines.map((name) => {
           const [line, about] = [values.get(name), symbols.get(name)];
           return html`<tr key=${name} class=${about ? (about.assigned ? "assigned" : "part") : "given"} data-line=${name}>
-            <th scope="row"><${Symbol} text=${about?.symbol ?? given_symbol(name)} /></th>
-            ${(line.size === 1 && width > 1 ? [0] : widest).map((unit) => {
+            <th scope="row"><${SymbolText} text=${about?.symbol ?? given_symbol(name)} /></th>
+            ${(line.size === 1 && width > 1 ? [0] : columns).map((unit) => {
               const address = line.has(unit) ? spot_address(run, stage, name, t, b, unit) : null;
               // a number by itself stands below no unit
-              return html`<${Cell} key=${unit} address=${address} words=${address && spoken(run, address, { count, said })} span=${line.size === 1 && width > 1 ? widest.length : 1} now=${line.get(unit)} text=${line.has(unit) && text(name, unit)}
+              return html`<${Cell} key=${unit} address=${address} words=${address && spoken(run, address, { count, said })} span=${line.size === 1 && width > 1 ? columns.length : 1} now=${line.get(unit)} text=${line.has(unit) && text(name, unit)}
                 was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} state=${state} pick=${pick} stop=${name === current} said=${said} />`;
             })}
           </tr>`;

@@ -1,6 +1,6 @@
 // A map as numbers and as pixels: which cell of the canvas shows which unit at which step.
 
-import { number } from "../figures.js";
+import { value_of } from "../../shared/numbers.js";
 
 const LARGEST_CELL = { width: 44, height: 22 }; // CSS pixels: of a map of few steps and units
 const HEIGHT = 330; // CSS pixels that a map of many units fills, as long as a unit has a pixel of the screen
@@ -9,7 +9,7 @@ const TALLEST = 16384; // pixels of the screen: browsers refuse larger canvases
 /** The values of a reply, step by step, in one array; NaN and infinities arrive as strings. */
 export function valuesOf({ values, units }) {
   const flat = new Float64Array(values.length * units);
-  values.forEach((row, t) => row.forEach((value, unit) => { flat[t * units + unit] = Math.abs(number(value)); }));
+  values.forEach((row, t) => row.forEach((value, unit) => { flat[t * units + unit] = Math.abs(value_of(value)); }));
   return flat;
 }
 

@@ -1,6 +1,6 @@
 import { html, useLayoutEffect, useRef } from "../../vendor/standalone.module.js";
 import { colours, marks } from "./colours.js";
-import { short } from "../figures.js";
+import { short } from "../../shared/numbers.js";
 
 // What the colours of a map mean.
 

@@ -1,6 +1,6 @@
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
 import { colourOf, colours, scaleOf } from "./colours.js";
-import { short } from "../figures.js";
+import { short } from "../../shared/numbers.js";
 import { draw, gridOf, largest, stepAt, ticks, valuesOf } from "./grid.js";
 import { Legend } from "./legend.js";
 import { MapTable } from "./table.js";

@@ -1,5 +1,5 @@
 import { html, useState } from "../../vendor/standalone.module.js";
-import { short } from "../figures.js";
+import { short } from "../../shared/numbers.js";
 
 // The map for those who do not see it: all its numbers where they are few, otherwise the largest.
 

@@ -1,11 +1,9 @@
-import { get, part } from "../../api.js";
+import { get } from "../api.js";
 
-// What a bench can start from, written as in addresses of the page: `example:q22`, `item:<id>`, `run:<id>`,
-// `blank:<cell>/<steps>/<inputs>/<units>`, with `/biases` where the gates have some.
+// A problem in which every number is zero, to begin with.
 
-const STEPS = 3; // of zeros, for a model that has no input of its own
-
-const zeros = (...shape) => (shape.length ? Array.from({ length: shape[0] }, () => zeros(...shape.slice(1))) : 0);
+/** Nested lists of zeros. @param {number[]} shape */
+export const zeros = ([first, ...rest]) => (first === undefined ? 0 : Array.from({ length: first }, () => zeros(rest)));
 
 /** Parameters that equations read, each with the shape that its use suggests. */
 export function parameter_shapes(equations, inputs, units) {
@@ -26,7 +24,7 @@ export function parameter_shapes(equations, inputs, units) {
 const biases_of = (equations, units) => Object.fromEntries([...equations.matchAll(/^\s*z_(\w+)\s*=/gm)].map(([, gate]) => [`b_${gate}`, [units]]));
 
 /** A problem in which every number is zero. */
-async function blank(text) {
+export async function blank(text) {
   const [kind, ...sizes] = text.split("/");
   const biases = sizes[3] === "biases";
   const [steps = 3, inputs = 2, units = 2] = sizes.slice(0, 3).map(Number);
@@ -34,22 +32,6 @@ async function blank(text) {
   const cell = cells.find((one) => one.name === kind) ?? cells[0];
   const shapes = { ...parameter_shapes(cell.equations, inputs, units), ...(biases && biases_of(cell.equations, units)) };
   const weights = {};
-  for (const [name, shape] of Object.entries(shapes)) weights[name] = zeros(...shape);
-  return { problem: { title: "", cell: cell.name, weights, x: zeros(steps, inputs) } };
-}
-
-async function item(id) {
-  const kept = await get(`/library/${part(id)}`);
-  if (kept.kind !== "model") return { item: id };
-  return { model: id, x: zeros(STEPS, 1, kept.sizes?.I ?? 1) };
-}
-
-/** The part of a run's specification that says where it comes from. */
-export async function specification(source) {
-  const [kind, rest = ""] = source.split(/:(.*)/s);
-  if (kind === "example") return { example: rest };
-  if (kind === "item") return item(rest);
-  if (kind === "blank") return blank(rest);
-  if (kind === "run") return get(`/runs/${part(rest)}/spec`);
-  return { example: source };
+  for (const [name, shape] of Object.entries(shapes)) weights[name] = zeros(shape);
+  return { problem: { title: "", cell: cell.name, weights, x: zeros([steps, inputs]) } };
 }

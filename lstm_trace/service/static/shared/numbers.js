@@ -1,9 +1,9 @@
-// Numbers as they are shown and dragged.
+// Numbers as they are shown: a few digits in tables, all of them where one value is looked at.
 
 const SPECIAL = { NaN: "NaN", Infinity: "∞", "-Infinity": "−∞" };
 
-/** A number of a reply: finite ones are numbers, the others texts. */
-export const value_of = (given) => (typeof given === "string" ? Number(given) : given);
+/** A number of a reply, in which infinities and NaN are texts; NaN where there is none. */
+export const value_of = (given) => (given === null || given === undefined ? NaN : Number(given));
 
 /** With a minus sign; the point is a point in every language, as it is in reports. */
 const dressed = (text) => text.replace(/^-/, "−").replace("e-", "e−").replace("e+", "e");
@@ -34,23 +34,15 @@ export function rounded(given, digits = 4) {
   return dressed(number.toFixed(digits));
 }
 
-/** A difference, with its sign. */
-export function signed(number, digits = 4) {
-  const text = rounded(number, digits);
-  return number > 0 ? `+${text}` : text;
+/** A number with a few significant digits, short enough for a table. */
+export function short(given, digits = 3) {
+  const number = value_of(given);
+  if (!Number.isFinite(number)) return SPECIAL[String(number)];
+  if (number === 0) return "0";
+  const size = Math.abs(number);
+  const plain = size >= 1e-4 && size < 1e6;
+  return dressed(plain ? String(Number(number.toPrecision(digits))) : number.toExponential(digits - 1).replace(/\.?0*e/, "e"));
 }
 
-const hundredth = (size) => (size < 0.1 ? 0.001 : 10 ** (Math.floor(Math.log10(size)) - 2)); // of the leading digit's place
-
-/**
- * How fast a number changes when it is dragged: by `step` for each `pixels`. A zero has no digit to go by: it follows
- * the largest number beside it, and moves by a hundredth for each pixel at least.
- * @param {number[]} beside numbers of its grid
- */
-export function drag_rate(number, beside) {
-  if (number !== 0) return { step: hundredth(Math.abs(number)), pixels: 3 };
-  return { step: Math.max(0.01, ...beside.map(Math.abs).filter(Number.isFinite).map(hundredth)), pixels: 1 };
-}
-
-/** A sum of a number and steps, without the digits that binary fractions leave behind. */
-export const tidy = (number, step) => Number(number.toFixed(Math.max(0, Math.min(15, 2 - Math.floor(Math.log10(step))))));
+/** A difference, with its sign. @param {(given: any) => string} [shown] how its size is written */
+export const signed = (given, shown = full) => (value_of(given) > 0 ? "+" : "") + shown(given);
