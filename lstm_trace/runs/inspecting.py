@@ -25,6 +25,7 @@ from ..examples import text
 from ..model.problem import prepare_problem, read_problem
 from ..printable import printable
 from ..report.languages.strings import words
+from ..store.errors import LostFileError
 from ..store.labels import as_label
 from ..trace.files import trace_file, trace_json
 from ..trace.files.tensor_header import is_tensors
@@ -74,6 +75,8 @@ def alone(path: str, name: str) -> Iterator[str]:
     with leftovers.folder(rooms / "look", ".look") as room:
         try:
             os.link(source, Path(room, name))  # a symbolic link would lead readers to the file's own folder
+        except FileNotFoundError:
+            raise LostFileError(f"{name}: the file was deleted meanwhile") from None
         except OSError:  # a disk without links
             shutil.copyfile(source, Path(room, name))
         with chdir(room):

@@ -87,6 +87,7 @@ class Jobs:
     async def __aenter__(self) -> Jobs:
         """Begin to take jobs."""
         await self._tasks.__aenter__()
+        self._tasks.start_soon(self._tidy)
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -191,6 +192,12 @@ class Jobs:
         job.ended = time.monotonic()
         job.finished.set()
         self._forget()
+
+    async def _tidy(self) -> None:
+        """Drop what is too old while nobody asks for anything: replies may be large."""
+        while True:
+            await anyio.sleep(self.limits.job_seconds)
+            self._forget()
 
     def _forget(self) -> None:
         """Drop finished jobs that are too old, and the oldest where they are too many or too large."""

@@ -20,6 +20,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import LstmTraceError
 from lstm_trace.runs.inspecting import inspect
+from lstm_trace.store.errors import LostFileError
 
 from .. import ROOT
 
@@ -187,6 +188,11 @@ def test_what_cannot_be_read_is_refused_in_the_readers_words(tmp_path: Path, cas
             assert path not in text
         if label == "mine":
             assert text.startswith(f"mine{suffix}")
+
+
+def test_a_file_that_is_deleted_meanwhile_is_said_to_be(tmp_path: Path) -> None:
+    with pytest.raises(LostFileError, match=r"^a\.yaml: the file was deleted meanwhile$"):
+        inspect(str(tmp_path / "gone.yaml"), "a.yaml")
 
 
 @pytest.mark.parametrize("label", LABELS)

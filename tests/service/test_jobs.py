@@ -273,3 +273,13 @@ def test_what_runs_at_the_end_is_stopped(tmp_path: Path) -> None:
     began = time.monotonic()
     with_jobs(test, seconds=60)
     assert time.monotonic() - began < 30
+
+
+def test_what_is_too_old_goes_while_nobody_asks() -> None:
+    async def test(jobs: Jobs) -> None:
+        await jobs._kept[await begun(jobs, calls.told_json, '"1"', 0.02)].finished.wait()
+        with anyio.fail_after(10):
+            while jobs._kept:
+                await anyio.sleep(0.02)
+
+    with_jobs(test, reply_within=0, job_seconds=0.05)
