@@ -303,7 +303,8 @@ def derivation(
     """
     from .one_value import derivation as found
 
-    return found.derivation(trace, address, of, notation, language, digits, count_from, options)
+    chosen: dict[str, Any] = {"notation": notation, "language": language, "digits": digits, "count_from": count_from}
+    return found.derivation(trace, address, of=of, **chosen, **options)
 
 
 __all__ = [

@@ -25,7 +25,6 @@ _CALLED = re.compile(r"\b([a-z_]+)\(")
 _WORD = re.compile(r"\b[a-z]+0?\b(?!\()")
 #: Characters of a value without a name that a name made for it has.
 MOST_CHARACTERS = 40
-_REDUCTIONS = ("max", "sum", "mean")
 
 
 def adjoint(
@@ -243,9 +242,9 @@ def _narrow(cell: Cell) -> set[str]:
     narrow = set(cell.states)
     while True:
         for line in cell.lines:
-            alike = not line.product and line.op not in ("concat", "slice")  # as wide as what it reads
-            one = line.op in _REDUCTIONS or (line.op == "slice" and line.constants[1] - line.constants[0] == 1)
-            if one or (alike and narrow.issuperset(line.reads)):
+            op = OPS[line.op]
+            one = op.reduces or (op.width == "slice" and line.constants[1] - line.constants[0] == 1)
+            if one or (op.width == "same" and narrow.issuperset(line.reads)):
                 narrow.add(line.name)
             else:
                 narrow.discard(line.name)

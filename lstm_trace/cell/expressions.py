@@ -11,7 +11,7 @@ from ..errors import nearest
 from .composites import BUILT_IN, Functions
 from .lines import Function, Line, Operand, expression
 from .ops import FUNCTIONS, OPS
-from .syntax import DEEP, FOREIGN, Fault, Place, operator_offset, signed, syntax
+from .syntax import DEEP, FOREIGN, GRAMMAR, TYPED, Fault, Place, operator_offset, signed, syntax
 
 #: Operations within each other, a sum being one; see `MAX_LEVELS`.
 MAX_DEPTH = 100
@@ -84,7 +84,7 @@ class Builder:
         values = [self._operand(part, text) for part in parts]
         moving = [value for value in values if isinstance(value, str) and not self._weight(value)]
         if not moving or not all(isinstance(value, str) for value in values):  # a bias may stand in a product
-            raise Fault("only values that the cell computes or is fed are gathered", self._column(node, text))
+            raise Fault("only values that the cell computes or is fed are gathered", self._at(node.col_offset, text))
         yield from map(str, values)
 
     @staticmethod
@@ -106,15 +106,15 @@ class Builder:
 
     def _place(self, offset: int, text: str) -> int:
         """The column of an offset in UTF-8; of all within a call, that of the call."""
-        return self.start + len(text.encode()[:offset].decode()) if self.call is None else self.call
+        return self._at(offset, text) if self.call is None else self.call
 
-    def _column(self, node: ast.expr, text: str) -> int:
-        return self.start + len(text.encode()[: node.col_offset].decode())
+    def _at(self, offset: int, text: str) -> int:
+        return self.start + len(text.encode()[:offset].decode())
 
     def _operand(self, node: ast.expr, text: str) -> Operand:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise Fault(DEEP, self._column(node, text))
+            raise Fault(DEEP, self._at(node.col_offset, text))
         line = self._line(node, text)
         self.depth -= 1
         operand = self._named(line, node, text) if isinstance(line, Line) else line
@@ -134,7 +134,7 @@ class Builder:
         """The (unnamed) line or the plain operand that `node` stands for."""
         while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd):
             node = node.operand
-        column = self._column(node, text)
+        column = self._at(node.col_offset, text)
         self.functions.operations += bool(self.open)
         if self.functions.operations > MAX_OPERATIONS or self.functions.names > MAX_NAMES:
             raise Fault(_MANY, column)
@@ -179,8 +179,8 @@ class Builder:
             case ast.Subscript():
                 return self._slice(node, text, column)
         kind = type(getattr(node, "op", node)).__name__
-        grammar = "names, numbers, + - * / @ > <, z[2:5], functions"
-        raise Fault(f"{FOREIGN.get(kind, kind)} is not in the grammar ({grammar})", column)
+        message = f"{FOREIGN.get(kind, kind)} is not in the grammar ({GRAMMAR})"
+        raise Fault(message, self._at(operator_offset(node, text), text))
 
     def _sum(self, node: ast.expr, text: str) -> Line:
         terms: list[tuple[float, ast.expr]] = []
@@ -257,7 +257,8 @@ class Builder:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         function = None if name in FUNCTIONS else self.functions.find(name)
         if function is None and name not in FUNCTIONS:
-            said = nearest(name, (*sorted(FUNCTIONS), *sorted({*BUILT_IN, *self.functions})), "there are")
+            known = (*sorted(FUNCTIONS), *sorted({*BUILT_IN, *self.functions}))
+            said = f"; it is typed {TYPED[name]}" if name in TYPED else nearest(name, known, "there are")
             quoted = name or ast.get_source_segment(text, node.func) or ""  # as it was written, and not all of it
             raise Fault(f"unknown function {quoted if len(quoted) <= 40 else quoted[:39] + '…'!r}{said}", column)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
@@ -319,7 +320,7 @@ class Builder:
     def _number(self, node: ast.expr, text: str) -> float:
         value = self._line(node, text)
         if not isinstance(value, float):
-            raise Fault("a number is expected here", self._column(node, text))
+            raise Fault("a number is expected here", self._at(node.col_offset, text))
         return value
 
 

@@ -41,6 +41,11 @@ class Op:
     constants: tuple[tuple[str, float | None], ...] = ()
 
     @property
+    def reduces(self) -> bool:
+        """Whether its value is one number, however many units it reads."""
+        return self.width == "one"
+
+    @property
     def signature(self) -> str:
         """What a call of the function looks like: `clip(a, low, high)`."""
         operands = ["a", "b", "c"][: self.arity] if self.arity else ["a", "…"]

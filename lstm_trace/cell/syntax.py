@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from typing import NamedTuple
 
+GRAMMAR = "names, numbers, + - * / @ > <, z[2:5], functions"
 #: How the parts of Python's grammar that are not in ours are written.
 FOREIGN = {
     "Pow": "**", "Mod": "%", "FloorDiv": "//", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LShift": "<<",
@@ -14,6 +16,8 @@ FOREIGN = {
     "IfExp": "if … else", "Attribute": "a dot between names", "Lambda": "lambda",
     "Tuple": "a comma here", "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text",
 }  # fmt: skip
+#: Signs that are printed, and how they are typed.
+TYPED = {"⊙": "*", "∘": "*", "×": "* or @", "÷": "/", "−": "-", "σ": "sigmoid"}
 DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
 #: Levels of Python's own tree, which has one for each term of a sum. Fewer than its stack has room for: what is read
 #: once is read again, wherever that is.
@@ -37,7 +41,20 @@ class Place(NamedTuple):
             begin = max(min(column - _WIDE // 2, len(row) - _WIDE), 0)
             row = ("…" if begin else "") + row[begin : begin + _WIDE] + ("…" if begin + _WIDE < len(row) else "")
             column += (1 if begin else 0) - begin
-        return f"{place}: {message}\n    {row}\n    {' ' * column}^"
+        return f"{place}: {message}\n    {row}\n    {_as_wide(row[:column])}^"
+
+
+def _as_wide(text: str) -> str:
+    """Blanks that are as wide as a text in letters of one width: tabs for tabs, Chinese blanks for wide characters.
+
+    >>> _as_wide("a\\t変")
+    ' \\t\\u3000'
+    """
+    wide = {"W": "\u3000", "F": "\u3000"}
+    return "".join(
+        c if c == "\t" else "" if unicodedata.combining(c) else wide.get(unicodedata.east_asian_width(c), " ")
+        for c in text
+    )
 
 
 def pointed(message: str, places: Mapping[str, Place], line: str, operand: str = "") -> str:
@@ -63,8 +80,10 @@ def syntax(text: str, start: int) -> ast.expr:
             warnings.simplefilter("ignore")  # Python's advice on its own syntax ('1or x') is not for us
             tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        column = start + min(max((error.offset or 1) - 1, 0), len(text))
-        raise Fault(f"this cannot be read as an equation ({error.msg.split(';')[0]})", column) from None
+        at = min(max((error.offset or 1) - 1, 0), len(text))
+        sign = text[at : at + 1]
+        why = f"{sign} is typed {TYPED[sign]}" if sign in TYPED else error.msg.split(";")[0]
+        raise Fault(f"this cannot be read as an equation ({why})", start + at) from None
     except (RecursionError, MemoryError, ValueError):
         raise Fault(DEEP, start) from None
     level: list[ast.AST] = [tree]

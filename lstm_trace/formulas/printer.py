@@ -255,7 +255,7 @@ def _single(node: Node) -> bool:
     """Whether a formula is clearly one number."""
     if isinstance(node, Sum):
         return all(map(_single, node.terms))
-    return isinstance(node, Num) or (isinstance(node, Call) and node.op in OPS and OPS[node.op].width == "one")
+    return isinstance(node, Num) or (isinstance(node, Call) and node.op in OPS and OPS[node.op].reduces)
 
 
 def _quotient(p: Printer, f: Format, node: Quot) -> str:

@@ -38,10 +38,8 @@ def about(writing: Writing, place: Place) -> str:
 def where(writing: Writing, place: Place) -> str:
     """Layer, direction, step, sequence and unit in words; of a weight the units that it goes from and to."""
     trace, stage = writing.trace, place.stage(writing.trace)
-    found = [writing.where(stage, place.t, place.b)]
-    initial = place.kind(trace) == "initial"
-    if initial:
-        found = [writing.where(stage, None, place.b)]
+    t = None if place.kind(trace) == "initial" else place.t
+    found = [writing.where(stage, t, place.b)]
     width = place.array(trace).shape
     if not place.scope:
         found.append(writing.unit(place.unit[0], width[0], "x"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple, cast
 
 from ..base.arrays import Array
 from ..cell.lines import Line
-from ..cell.network import VALID, Stage
+from ..cell.network import VALID, Stage, X
 from ..errors import MissingError
 from ..trace.address import STATE, line_name
 from ..trace.addresses import Key, origin
@@ -48,6 +49,16 @@ class Place(NamedTuple):
             return "line"
         return "initial" if self.name in stage.cell.states else "given"
 
+    def read_as(self, trace: Trace) -> tuple[Stage | None, str]:
+        """The stage and the name by which it is printed: its own; those of the first that reads it for x."""
+        if self.scope:
+            return self.stage(trace), self.name
+        return next(readers_of_x(trace), (None, "x_t"))
+
+    def is_single(self, trace: Trace) -> bool:
+        """Whether its array has no other number, so that it needs no index."""
+        return bool(self.array(trace).size == 1)
+
     def address(self, trace: Trace) -> str:
         """The full address."""
         return full(trace, self)
@@ -68,6 +79,11 @@ class Place(NamedTuple):
         if values is None:
             raise MissingError(f"{self.scope}/{self.name} was not recorded")
         return cast(Array, values[trace.index(self.t or 0), self.b])
+
+
+def readers_of_x(trace: Trace) -> Iterator[tuple[Stage, str]]:
+    """The stages that read x, which has none of its own, each with the name by which it does."""
+    return ((stage, name) for stage in trace.stages for name, source in stage.sources.items() if source == X)
 
 
 def place_of(trace: Trace, key: Key) -> Place:

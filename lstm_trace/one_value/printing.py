@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ..base.markup import escape
-from ..cell.network import Stage, X
+from ..cell.network import Stage
 from ..formulas.mathml import MATHML, MathML
 from ..formulas.plain import Plain, raised
 from ..formulas.tex import Tex
@@ -91,22 +91,32 @@ class Writing(Naming):
         return self.plain.number(with_comma(number.shown) if self.values.style.comma else number.shown)
 
     def symbol(self, stage: Stage | None, name: str, t: int | None, index: Sequence[int], single: bool) -> Node:
-        """The symbol of one number as a stage reads it; single: whether its array has no other."""
-        if stage is None:  # x, which has no stage of its own: as the first one that reads it has it
-            stage = next((one for one in self.trace.stages if X in one.sources.values()), None)
+        """The symbol of one number as a stage reads it.
+
+        Args:
+            stage: that stage; None where there is none, whose name is printed as it is.
+            name: by which the stage reads it.
+            t: the step, a position in the input; None for a parameter.
+            index: the unit, or the row and column.
+            single: whether its array has no other number: it is printed without an index.
+
+        Returns:
+            A formula to be printed.
+        """
         node = value(name, (stage or self.trace.stages[0]).cell)
         if stage is not None and t is not None:
             node = self.at(stage, t, node)
         return node if single else Index(node, ",".join(str(self.words.nth(k)) for k in index))
 
+    def symbol_of(self, place: Place) -> Node:
+        """The symbol of the number at a place."""
+        stage, name = place.read_as(self.trace)
+        return self.symbol(stage, name, place.t, place.unit, place.is_single(self.trace))
+
     def number(self, place: Place) -> Num:
         """The number at a place, as it is shown."""
-        if not place.scope:
-            for stage in self.trace.stages:
-                for name, source in stage.sources.items():
-                    if source == "x":
-                        return self.values.num(stage.scope, name, place.t, place.b, place.unit)
-        if place.kind(self.trace) == "sum" or place.stage(self.trace) is None:
+        stage, name = place.read_as(self.trace)
+        if stage is None or place.kind(self.trace) == "sum":
             recorded = place.array(self.trace)[place.unit]
             return Num(self.values.style.show(recorded, place.name), recorded, tuple(place))
-        return self.values.num(place.scope, place.name, place.t, place.b, place.unit)
+        return self.values.num(stage.scope, name, place.t, place.b, place.unit)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from ..cell.lines import Line
-from ..cell.network import Stage, X
+from ..cell.network import Stage
 from ..cell.ops import OPS
 from ..trace.trace import Trace
-from .places import Place
+from .places import Place, readers_of_x
 
 #: A value under a name that a stage reads it by, at a step; None for a parameter, which every step reads.
 _Known = tuple[Stage, str, int | None]
@@ -42,10 +42,8 @@ def _known(trace: Trace, place: Place) -> Iterator[_Known]:
         yield from ((stage, place.name, None) for stage in trace.stages if stage.owner == place.scope)
         return
     if not place.scope:
-        for stage in trace.stages:
-            for name, source in stage.sources.items():
-                if source == X:
-                    yield from _passed(trace, stage, name, place.t)
+        for stage, name in readers_of_x(trace):
+            yield from _passed(trace, stage, name, place.t)
         return
     yield from _passed(trace, trace.stage(place.scope), place.name, place.t)
 
@@ -73,14 +71,14 @@ def _units(trace: Trace, stage: Stage, line: Line, name: str, index: tuple[int, 
             row = index[0] if line.op == "matvec" else index[1]
             return range(row, row + 1)
         return range(width)
-    shape = OPS[line.op].width
+    op = OPS[line.op]
     (unit,) = index
-    if shape == "one":
+    if op.reduces:
         return range(1)
-    if shape == "slice":
+    if op.width == "slice":
         begin, end = map(int, line.constants)
         return range(unit - begin, unit - begin + 1) if begin <= unit < end else range(0)
-    if shape == "concat":
+    if op.width == "concat":
         at, found = 0, []
         for operand in line.operands:
             values = trace.operand(stage.scope, operand, slice(0, 1))

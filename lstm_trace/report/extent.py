@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ..cell.network import Stage, forward_stages
+from ..cell.ops import OPS
 from ..formulas.numbers import Style
 from ..formulas.values import Values
 from ..trace.rows import Selection
@@ -119,7 +120,7 @@ def _narrowed(shown: View, stages: tuple[Stage, ...]) -> dict[str, bool]:
     terms = [
         values.shape[-1]
         for stage, line in lines
-        if (line.product or line.op in ("sum", "mean", "max"))
+        if (line.product or OPS[line.op].reduces)
         and (values := shown.values.array(stage.scope, line.operands[line.summed])) is not None
     ]
     matrices = [

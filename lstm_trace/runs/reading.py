@@ -257,7 +257,8 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
 def at(path: str, address: str, of: str | None, look: Look) -> bytes:
     """One value with its equation, operands, readers and gradient."""
     trace = opened(path)
-    found = derivation(trace, address, of, look.notation, look.language, style(trace, look), look.count_from, {})
+    how = {"notation": look.notation, "language": look.language, "count_from": look.count_from}
+    found = derivation(trace, address, of=of, digits=style(trace, look), **how)
     return as_json(found.record())
 
 

@@ -77,12 +77,12 @@ class Store:
             new: from `part`.
             facts: what `runs.inspecting.inspect` found: kind, title, cell, sizes, suffix.
             label: the client's name of the file.
-            title: that of the facts by default, or else the label.
+            title: that of the facts by default, or else the label; of a file that is there already it stays as it is.
             tags: up to 20.
 
         Returns:
-            The item, with the id of `new`; or the item that has this file already and whole, with the tags of both,
-            and with the title if it is another than the file has by itself.
+            The item, with the id of `new`; or the item that has this file already, with the tags of both and whole
+            again if it was not.
 
         Raises:
             OptionError: for a title or tag that is not kept. TooLargeError: where the store is full. StoreError.
@@ -108,9 +108,9 @@ class Store:
         with self.database.writing() as connection:
             self.database.lock(connection)  # until the end of the transaction nobody else keeps the same file
             if old := self._same(connection, new.sha256, suffix):
-                target.unlink()
+                target.replace(self._file(old))  # that one may be missing or damaged; where it is not, they are equal
                 more = checked_tags([*self._tags(connection, [old.id])[old.id], *named])
-                return self._changed(connection, old, old.title if title in (own, label) else title, more)
+                return self._changed(connection, old, old.title, more)
             if _count(connection) >= self.most_items:
                 target.unlink()
                 raise TooLargeError(f"the library holds {self.most_items:,} items, the most that it keeps; delete some")
@@ -136,7 +136,7 @@ class Store:
             row = self._row(connection, id)
         try:
             file = open(self._file(row), "rb")  # noqa: SIM115 - the caller closes it
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             raise LostFileError(
                 f"the file of {row.label!r} is missing in the folder of the library; upload it again"
             ) from None
@@ -199,13 +199,9 @@ class Store:
         return found
 
     def _same(self, connection: Connection, sha256: str, suffix: str) -> Row[Any] | None:
-        """The first item with these bytes that are read by this suffix, locked, if its file is there and whole."""
+        """The first item that was kept of these bytes, read by this suffix, locked."""
         asked = ITEMS.select().where(ITEMS.c.sha256 == sha256, ITEMS.c.suffix == suffix).with_for_update()
-        for row in connection.execute(asked.order_by(ITEMS.c.created, ITEMS.c.id)):
-            with suppress(OSError):
-                if self._file(row).stat().st_size == row.bytes:
-                    return row
-        return None
+        return connection.execute(asked.order_by(ITEMS.c.created, ITEMS.c.id)).first()
 
     def _changed(self, connection: Connection, old: Row[Any], title: str, tags: Sequence[str] | None) -> Item:
         """An item of which title and tags have been changed; None leaves the tags."""

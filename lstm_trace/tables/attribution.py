@@ -140,6 +140,10 @@ def _leaders(found: Split) -> Iterable[str]:
     if len(steps) > 1 and any(row[3] for row in steps):
         step = max(steps, key=lambda row: abs(row[3]))
         yield f"the step that contributed most is t = {step[0]}: {step[3]:+.6g}"
+    timed = {name for name, kind in found.kinds.items() if kind in ("parameter", "input", "given")}
+    rest = [f"{name} {part:+.6g}" for name, part in _blocks(found) if part and name not in timed]
+    if rest:
+        yield f"of no step: {', '.join(rest)}"
 
 
 def _blocks(found: Split) -> list[tuple[str, float]]:

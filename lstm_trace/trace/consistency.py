@@ -264,7 +264,7 @@ def _partly(
             expected, fits = int(line.constants[1] - line.constants[0]), True
             if fault := beyond_the_end(line, reads[0] or int(line.constants[1])):
                 yield fault
-        elif OPS[line.op].width == "one":
+        elif OPS[line.op].reduces:
             expected, fits = 1, True
         elif OPS[line.op].width == "concat":
             expected, fits = sum(widths) if whole else None, True

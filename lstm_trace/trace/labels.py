@@ -61,10 +61,10 @@ def readout(cell: Cell) -> frozenset[str]:
     single = {"valid"}  # one number for all units
     for line in cell.lines:
         reads = [name for name in line.reads if name in beside and name not in single]
-        width = OPS[line.op].width
-        if width == "one" or (width == "same" and not reads and set(line.reads) <= single):
+        op = OPS[line.op]
+        if op.reduces or (op.width == "same" and not reads and set(line.reads) <= single):
             single.add(line.name)
-        elif width == "same":
+        elif op.width == "same":
             for name in reads:
                 beside[root(name)] = root(line.name)
     roots = {root(line.name) for line in cell.lines if line.product is not None and line.name not in inner}

@@ -282,7 +282,7 @@ def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
             total = total + np.where(limit == 0, 0.0, spread)  # nothing is spread, however steep: sqrt at 0
     if line.op == "where":  # nor which of two values is chosen, where the condition can be 0
         total = total + np.where((reach[0] > 0) & (np.abs(read[0]) <= reach[0]), np.abs(read[1] - read[2]), 0.0)
-    if op.width == "one":
+    if op.reduces:
         return np.sum(total, axis=-1, keepdims=True)
     if line.op in _SQUASHING:
         low, middle, high = (op.array(near, line.constants) for near in around)

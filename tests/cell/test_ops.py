@@ -81,6 +81,12 @@ def test_a_matrix_multiplies_from_the_right() -> None:
     within(OPS["vecmat"].array([x[0, 0], w], ()), oracle.vecmat(numbers(x[0, 0]), w.tolist()))  # of a parameter too
 
 
+def test_a_reduction_makes_one_number_of_its_units() -> None:
+    assert [name for name, op in OPS.items() if op.reduces] == ["max", "sum", "mean"]
+    for name, right in {"max": 4.0, "sum": 6.0, "mean": 1.5}.items():
+        assert OPS[name].array([np.array([[2.0, 4.0, -1.0, 1.0]])], ()).tolist() == [[right]]
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_a_comparison_is_one_or_nothing(dtype: Any) -> None:
     a = np.array([0.5, 0.5, -0.0, np.nextafter(dtype(1), dtype(2)), np.nan, np.inf, -np.inf], dtype)

@@ -138,13 +138,13 @@ def test_the_same_file_is_kept_once(client: Any, served: tuple[Any, Path]) -> No
     )
     assert {**again, "inspect": ""} == {**first, "new": False, "tags": ["exam", "spring"], "inspect": ""}
     assert again["inspect"].startswith("copy.yaml: a problem\n")
-    assert put(client, Q22, "q22.yaml", 200, title="Ours")["title"] == "Ours"
+    assert put(client, Q22, "q22.yaml", 200, title="Ours")["title"] == "Mine"
     assert client.get("/library").json()["total"] == 1
     assert names(served) == {f"{first['id']}.yaml"}
     (served[1] / f"{first['id']}.yaml").unlink()
-    other = put(client, Q22, "q22.yaml")
-    assert (other["new"], other["id"] != first["id"]) == (True, True)
-    assert put(client, Q22, "q22.yaml", 200)["id"] == other["id"]
+    assert client.get(f"/library/{first['id']}").json()["missing"]
+    assert put(client, Q22, "q22.yaml", 200)["id"] == first["id"]
+    assert client.get(f"/library/{first['id']}/file").content == Q22
 
 
 def test_the_same_model_is_kept_once_by_either_address(client: Any) -> None:

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..lines import Cell, Line
+from ..ops import OPS
 
 Key = tuple[str, int]  # (name, axis); values and vectors have axis 0 only, a matrix 0 (rows) and 1 (columns)
-#: Operations whose result is one number, however many units they read.
-REDUCTIONS = ("max", "sum", "mean")
 
 
 @dataclass
@@ -71,7 +70,7 @@ def _pass(
             kinds[line.name] = size == 1 if size else None
         elif line.op == "slice":
             kinds[line.name] = line.constants[1] - line.constants[0] == 1
-        elif line.op in REDUCTIONS:
+        elif OPS[line.op].reduces:
             kinds[line.name] = True
         elif line.op == "concat":
             kinds[line.name] = False if len(line.operands) > 1 or False in reads else reads[0] if reads else True
@@ -97,7 +96,7 @@ def unified(cell: Cell, kinds: Mapping[str, bool | None]) -> Classes:
             own = int(line.op == "vecmat")  # the axis of the matrix that the result has
             classes.join((matrix, 1 - own), (vector, 0))
             classes.join((line.name, 0), (matrix, own))
-        elif line.op not in (*REDUCTIONS, "concat", "slice"):
+        elif OPS[line.op].width == "same":
             for name in line.reads:
                 if kinds.get(name) is False or kinds[line.name] is True:
                     classes.join((line.name, 0), (name, 0))

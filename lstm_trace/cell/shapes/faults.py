@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..lines import Cell, Line
+from ..ops import OPS
 from ..syntax import pointed
-from .classes import REDUCTIONS, Classes, Key, unified
+from .classes import Classes, Key, unified
 
 
 def reader(cell: Cell, name: str, computed: set[str]) -> str:
@@ -62,7 +63,7 @@ def contradictions(
                 if fault := beyond_the_end(line, reads[0]):
                     yield pointed(fault, cell.places, line.name)
                 continue
-            elif line.op in REDUCTIONS:
+            elif OPS[line.op].reduces:
                 width, fits = 1, True
             elif line.op == "concat":
                 width, fits = sum(reads), True

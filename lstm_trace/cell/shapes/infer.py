@@ -33,10 +33,21 @@ def infer(
 ) -> Sizes:
     """Infer the width of every line in `computed`.
 
-    parameters: shapes of the parameters; one that is missing is no evidence. widths: inputs and states whose width is
-    known, with the words that say from where. bound: sizes known elsewhere ('T=50 B=1'), for messages; advice: a last
-    sentence. Lines that are not computed still say which sizes are equal, so that H is one size for an asked gate too.
-    Raises ShapeError with one message for each array that does not fit.
+    Lines that are not computed still say which sizes are equal, so that H is one size for an asked gate too.
+
+    Args:
+        cell: the cell.
+        computed: the names of the lines that are computed.
+        parameters: shapes of the parameters; one that is missing is no evidence.
+        widths: inputs and states whose width is known, with the words that say from where ('from x').
+        bound: sizes known elsewhere ('T=50 B=1'), for messages.
+        advice: a last sentence of the messages.
+
+    Returns:
+        The width of every computed line and every state, and the shape of every given parameter.
+
+    Raises:
+        ShapeError: with one message for each array, or line, that does not fit.
     """
     names = set(computed)
     raise_all(ShapeError, ranks(cell, parameters, names))

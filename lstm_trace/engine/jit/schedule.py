@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...cell.lines import Line
+from ...cell.ops import OPS
 from .functions import ELEMENTWISE
 
 #: Operations over all units of one operand, the joining of operands side by side, and a part of one.
@@ -115,7 +116,7 @@ def declined(task: Task) -> str | None:
     for line in task.lines:
         if line.op not in (*ELEMENTWISE, *ACROSS, *PRODUCTS):
             return f"line `{line.name}`: {line.op} is not compiled"
-        if not line.reads or (line.op in ACROSS[:3] and len(line.operands) != len(line.reads)):
+        if not line.reads or (OPS[line.op].reduces and len(line.operands) != len(line.reads)):
             return f"line `{line.name}` reads a number only"
         if line.product and len(task.shapes.get(line.product[0], ())) != 2:
             return f"line `{line.name}`: the matrix is no parameter"

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from ...cell.lines import Line
@@ -69,6 +71,46 @@ class Chains:
             yield first
 
 
+@dataclass(eq=False)
+class _Group:
+    """Lines that one call computes. own: these lines; needs: those that they need, through any others; as bits."""
+
+    lines: list[Line]
+    own: int
+    needs: int
+
+
+@dataclass
+class Groups:
+    """The groups so far, by the name of each of their lines."""
+
+    of: dict[str, _Group] = field(default_factory=dict)
+
+    def add(self, line: Line, reads: Sequence[str]) -> None:
+        """Begin with a line by itself; those that it reads are there already."""
+        read = [self.of[name] for name in reads if name in self.of]
+        needs = reduce(or_, (one.own | one.needs for one in read), 0)
+        self.of[line.name] = _Group([line], 1 << len(self.of), needs)
+
+    def can_follow(self, a: Line, b: Line) -> bool:
+        """Whether `a` ends a group and `b` begins another, and neither group needs the other. Once no, always no."""
+        one, two = self.of[a.name], self.of[b.name]
+        apart = one is not two and not (one.needs & two.own or two.needs & one.own)
+        return apart and one.lines[-1] is a and two.lines[0] is b
+
+    def merge(self, a: Line, b: Line) -> list[Line]:
+        """Let the group of `b` follow that of `a`; the lines of both."""
+        one, two = self.of[a.name], self.of[b.name]
+        one.lines += two.lines
+        one.own |= two.own
+        one.needs |= two.needs
+        self.of.update((line.name, one) for line in two.lines)
+        for other in self.of.values():
+            if other.needs & one.own:
+                other.needs |= one.own | one.needs
+        return one.lines
+
+
 class _Pair(NamedTuple):
     """How two lines could follow each other: the kind of each operand position, the neighbours that it needs."""
 
@@ -86,33 +128,27 @@ def fuse(
     are equally many steps away from the states find each other before others do.
     """
     chains = Chains()
-    group = {line.name: [line] for line in lines}
-    reads = {line.name: line.reads for line in lines}  # a third of the time of a large plan, if asked each time
+    groups = Groups()
     kinds: dict[str, tuple[str, ...]] = {}  # of the groups with more than one line, by the name of each of them
     depth: dict[str, int] = {}
     for line in lines:
-        depth[line.name] = 1 + max((depth.get(name, 0) for name in reads[line.name]), default=0)
+        groups.add(line, reads := line.reads)
+        depth[line.name] = 1 + max((depth.get(name, 0) for name in reads), default=0)
     for level in (True, False):
         later: dict[object, list[Line]] = {}  # lines that could be siblings, from the last one back
         for line in reversed(lines):
             column = columns[line.name]
             key = column.area, line.op, line.constants, column.width, len(line.operands), level and depth[line.name]
             siblings = later.setdefault(key, [])
-            pairs = [(a, b, _pair(a, b, columns, parameters)) for x in siblings for a, b in ((line, x), (x, line))]
-            fits = [(a, b, pair) for a, b, pair in pairs if pair is not None]
+            pairs = [(a, b) for x in siblings for a, b in ((line, x), (x, line)) if groups.can_follow(a, b)]
+            fits = [(a, b, pair) for a, b in pairs if (pair := _pair(a, b, columns, parameters)) is not None]
             for a, b, pair in sorted(fits, key=lambda fit: (_apart(fit), -chains.settled(fit[2].links))):
-                one, two = group[a.name], group[b.name]
-                if one is two or one[-1] is not a or two[0] is not b:
-                    continue
                 if any(kinds.get(x.name, pair.kinds) != pair.kinds for x in (a, b)):
                     continue
-                if _depends(one, two, group, reads) or _depends(two, one, group, reads) or not chains.join(pair.links):
-                    continue
-                both = one + two
-                group.update((x.name, both) for x in both)
-                kinds.update((x.name, pair.kinds) for x in both)
+                if groups.can_follow(a, b) and chains.join(pair.links):  # some have found others meanwhile
+                    kinds.update((x.name, pair.kinds) for x in groups.merge(a, b))
             siblings.append(line)
-    return _ordered(lines, group), chains
+    return _ordered(lines, {name: group.lines for name, group in groups.of.items()}), chains
 
 
 def _apart(fit: tuple[Line, Line, _Pair]) -> bool:
@@ -150,26 +186,6 @@ def _pair(a: Line, b: Line, columns: Mapping[str, Column], parameters: frozenset
             kinds.append("each")
             links.append((here.line, there.line))
     return _Pair(tuple(kinds), tuple(links))
-
-
-def _depends(
-    one: list[Line], two: list[Line], group: Mapping[str, list[Line]], reads: Mapping[str, tuple[str, ...]]
-) -> bool:
-    """Whether a line of `one` needs, through any other group, a line of `two`."""
-    goal = id(two)
-    seen = {id(one)}
-    open_groups = [one]
-    while open_groups:
-        for line in open_groups.pop():
-            for name in reads[line.name]:
-                there = group.get(name)
-                if there is None or id(there) in seen:
-                    continue
-                if id(there) == goal:
-                    return True
-                seen.add(id(there))
-                open_groups.append(there)
-    return False
 
 
 def _ordered(lines: Sequence[Line], group: Mapping[str, list[Line]]) -> list[list[Line]]:

@@ -104,12 +104,21 @@ def _call(node: Call) -> Node:
     """What is made of the entries of vectors by these: the sum of numbers, their mean, one vector of several."""
     if node.op == "concat" and all(isinstance(arg, Vec | Num) for arg in node.args):
         return Vec(tuple(entry for arg in node.args for entry in (arg.entries if isinstance(arg, Vec) else (arg,))))
-    if node.op not in ("sum", "mean", "max") or not isinstance(vector := node.args[0], Vec):
+    if node.op not in REDUCED or not isinstance(vector := node.args[0], Vec):
         return node
-    if node.op == "max":
-        return Call("max", vector.entries)
-    total = Sum((1.0,) * len(vector.entries), vector.entries)
-    return total if node.op == "sum" else Quot(total, number(len(vector.entries)))
+    return REDUCED[node.op](vector.entries)
+
+
+def _total(entries: tuple[Node, ...]) -> Node:
+    return Sum((1.0,) * len(entries), entries)
+
+
+#: What a reduction makes of the entries of a vector.
+REDUCED: dict[str, Callable[[tuple[Node, ...]], Node]] = {
+    "max": lambda entries: Call("max", entries),
+    "sum": _total,
+    "mean": lambda entries: Quot(_total(entries), number(len(entries))),
+}
 
 
 _RULES: dict[type, Callable[[Any], Node]] = {

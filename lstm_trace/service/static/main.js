@@ -149,7 +149,18 @@ function Page({ first }) {
 }
 
 const page = document.getElementById("page");
-words(read(location.hash).settings.language).then((first) => {
-  page.replaceChildren();
-  render(html`<${Page} first=${first} />`, page);
-});
+
+/** Without any words: nothing is there in which another language could be said. */
+const Wordless = () => html`<div class="fault" role="alert" id="wordless">
+  <div>The page could not be loaded: the server does not answer, or not as it should. Is lstm-trace serve still running?</div>
+  <button type="button" onClick=${begin}>Try again</button></div>`;
+
+function begin() {
+  words(read(location.hash).settings.language).then(
+    (first) => render(html`<${Page} first=${first} />`, page),
+    () => render(html`<${Wordless} />`, page),
+  );
+}
+
+page.replaceChildren();
+begin();

@@ -25,19 +25,6 @@ export function element(text) {
   return document.importNode(root, true);
 }
 
-/** Cuts a formula in front of each sign of a sum, so that a line can break there: browsers break no MathML. */
-export function breakable(math) {
-  const row = math.children.length === 1 && math.firstElementChild.localName === "mrow" ? math.firstElementChild : math;
-  const pieces = [];
-  for (const node of [...row.children]) {
-    const sign = node.localName === "mo" && /^[+−=]$/.test(node.textContent);
-    if (sign) node.setAttribute("form", "infix"); // at the beginning of a piece it would stand without space
-    if (pieces.length === 0 || (sign && pieces.at(-1).children.length > 0)) pieces.push(math.cloneNode(false));
-    pieces.at(-1).append(node);
-  }
-  math.replaceWith(...pieces);
-}
-
 /**
  * Markup of the server in a span.
  * @param {{text: string, otherwise?: string, ready?: (element: Element) => void}} props

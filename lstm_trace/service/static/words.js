@@ -5,10 +5,16 @@ const LANGUAGES = ["de", "en", "es", "fr", "zh"];
 
 const files = new Map();
 
+async function read(url) {
+  const reply = await fetch(url);
+  if (!reply.ok) throw new Error(`${url}: ${reply.status}`); // a problem document is no language
+  return reply.json();
+}
+
 /** The texts of a file, fetched once. */
 function texts(code) {
   if (!files.has(code)) {
-    const found = fetch(new URL(`./words/${code}.json`, import.meta.url)).then((reply) => reply.json());
+    const found = read(new URL(`./words/${code}.json`, import.meta.url));
     files.set(code, found);
     found.catch(() => files.delete(code)); // asked for again, once the server is back
   }

@@ -167,3 +167,21 @@ def test_a_fault_is_found(opened: Opening) -> None:
     ):
         assert expected in text
     assert nameless(page) == ["<button></button>"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("at", "act"), [(BENCH, opened_menu("save")), ("#library", nothing)], ids=["bench", "library"])
+def test_what_is_under_the_pointer_can_be_read(
+    opened: Opening, stored: dict[str, str], at: str, act: Callable[[Page], None], scheme: str
+) -> None:
+    page = opened(at, dark=scheme == "dark")
+    page.wait_for_load_state("networkidle")
+    act(page)
+    looks: set[str] = set()
+    for one in page.locator("button:enabled:visible, .button:visible, nav a:visible").all():
+        if (look := str(one.evaluate("e => [e.tagName, e.className, e.ariaPressed].join()"))) in looks:
+            continue  # another one that looks like it was pointed at
+        looks.add(look)
+        one.hover()
+        assert not [fault for fault in faults(page) if "contrast" in fault], look
+    assert any("main" in look for look in looks)

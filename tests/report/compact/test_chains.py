@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 
 import lstm_trace as lt
+from lstm_trace.cell.ops import OPS
 from lstm_trace.examples import examples, text
+from lstm_trace.report.compact.tidy import REDUCED
 from lstm_trace.trace.trace import Trace
 
 from ...support.chain_reader import Printed, chains, value
@@ -258,6 +260,10 @@ def test_a_chain_alone_in_its_display_is_aligned() -> None:
             for formula in found:
                 rest = re.sub(r"\\begin\{bmatrix\}.*?\\end\{bmatrix\}", "", formula, flags=re.S)
                 assert "&" not in rest or rest.startswith((r"\begin{aligned}", "\\boxed{\n\\begin{aligned}")), formula
+
+
+def test_every_reduction_is_written_out() -> None:
+    assert set(REDUCED) == {name for name, op in OPS.items() if op.reduces}
 
 
 def test_a_number_for_all_units_serves_a_chosen_one() -> None:

@@ -1,4 +1,5 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/standalone.module.js";
+import { presence } from "../api.js";
 import { Session } from "./state/session.js";
 
 /** The session of a bench, kept in step with the address of the page. */
@@ -41,15 +42,17 @@ const NOTHING = { data: null, error: null, run: null };
 /**
  * A part of a run. What is there already is there at once, without a second drawing; while another one is on its way
  * the one before stays, so that nothing jumps.
- * @returns {{data: any, error: any, run: object | null}} run: of which the data are
+ * @returns {{data: any, error: any, run: object | null, retry: () => void}} run: of which the data are; retry: asks
+ *   once more for what could not be read, as happens by itself once a server answers that did not
  */
 export function useView(session, run, path, params) {
   const [, redraw] = useState(null);
+  const [attempt, setAttempt] = useState(0);
   const shown = useRef(NOTHING);
   const key = run && path ? `${run.id} ${path} ${JSON.stringify(params)}` : "";
   const ready = key ? session.runs.ready(run, path, params) : null;
   if (!key) shown.current = NOTHING;
-  else if (ready && shown.current.data !== ready) shown.current = { data: ready, error: null, run };
+  else if (ready && (shown.current.data !== ready || shown.current.error)) shown.current = { data: ready, error: null, run };
   useLayoutEffect(() => {
     if (!key || ready) return undefined;
     let wanted = true;
@@ -62,8 +65,16 @@ export function useView(session, run, path, params) {
       },
     );
     return () => { wanted = false; };
-  }, [key]);
-  return shown.current;
+  }, [key, attempt]);
+  const retry = () => {
+    if (shown.current.error) setAttempt((before) => before + 1);
+  };
+  useEffect(() => {
+    const back = ({ detail: here }) => here && shown.current.error?.status === 0 && retry();
+    presence.addEventListener("change", back);
+    return () => presence.removeEventListener("change", back);
+  }, []);
+  return { ...shown.current, retry };
 }
 
 /** Some properties of a state as an object that stays the same as long as they do. */

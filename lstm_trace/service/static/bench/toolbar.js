@@ -27,12 +27,15 @@ function Save({ run, settings, said }) {
   const [title, setTitle] = useState(run.title);
   const [tags, setTags] = useState("");
   const [answer, setAnswer] = useState({});
+  const shown = useRef(run);
+  shown.current = run;
   useEffect(() => { setTitle(run.title); setAnswer({}); }, [run]);
   const save = async (event) => {
     event.preventDefault();
     setAnswer({ busy: true });
     const wanted = { run: run.id, title, tags: tagsOf(tags) };
-    setAnswer(await post("/library/runs", wanted).then((item) => ({ item }), (error) => ({ error })));
+    const found = await post("/library/runs", wanted).then((item) => ({ item }), (error) => ({ error }));
+    if (shown.current === run) setAnswer(found); // else it is the answer for another run than the one beside it
   };
   return html`<details class="menu" id="save"><summary class="button">${said("bench.save")}</summary>
     <form class="sheet" onSubmit=${save}>
@@ -82,6 +85,8 @@ export function Toolbar({ session, state, settings, choices, go, said }) {
         <${Save} run=${run} settings=${settings} said=${said} />
       </div>`}
     <span class="busy" role="status" aria-label=${busy ? said("bench.busy") : ""} data-busy=${String(busy)}></span>
+    ${fault?.where === "pinned" && html`<div class="whole"><p class="bad">${said("bench.pin_failed")}</p>
+      <${Fault} id="pinned-fault" error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} /></div>`}
     ${fault?.where === "source" && html`<div class="whole"><${Fault} id="source-fault" error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} />
       ${!run && (entries[index].edits.length > 0 || entries[index].equations) && html`<button type="button" id="without-edits" onClick=${() => open(source)}>${said("bench.without_edits")}</button>`}</div>`}
   </div>`;

@@ -18,9 +18,9 @@ const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
  *   longer: takes a block with more rows than there are; chosen: the address that is looked at, rejected: what the server refused,
  *   marks: addresses that the last edit changed, each only where it is of this grid
  */
-export function Grid({ id, symbol, name, rows, columns, layout, count, longer, chosen, rejected: refused, marks, session, said }) {
+export function Grid({ id, symbol, name, rows: offered, columns, layout, count, longer, chosen, rejected: refused, marks, session, said }) {
   const [at, setAt] = useState([0, 0]);
-  const [typed, setTyped] = useState(null); // the text of the cell that is edited
+  const [opening, setTyped] = useState(null); // the address of the cell that is edited, and its text
   const [fault, setFault] = useState(null);
   const table = useRef(null);
   const wants_focus = useRef(false);
@@ -28,6 +28,12 @@ export function Grid({ id, symbol, name, rows, columns, layout, count, longer, c
   const tapped = useRef(false); // whether a finger or a pen began what now ends as a click
   const rest = useRef(0);
   const begun = useRef(false); // whether the key that opened the field is the first of its text
+  // the rows of a long input go along with the steps that are played, but not from under whoever types in one of them
+  const still = useRef({});
+  if (opening === null || still.current.layout !== layout) still.current = { rows: offered, layout };
+  const { rows } = still.current;
+  const of_address = (address) => rows.flatMap((row) => row.cells).find((one) => one.address === address);
+  const typed = opening && of_address(opening.address) ? opening : null;
   const height = rows.length;
   const width = columns.length;
   const here = rows[at[0]]?.cells[at[1]] ? at : [0, 0];
@@ -55,11 +61,11 @@ export function Grid({ id, symbol, name, rows, columns, layout, count, longer, c
     look(cell(...to).address, true);
   };
   const put = (edits) => { setFault(null); session.edit(edits); };
-  const opened = (r, c) => { begun.current = false; setTyped(full(cell(r, c).value)); };
+  const opened = (r, c) => { begun.current = false; setTyped({ address: cell(r, c).address, text: full(cell(r, c).value) }); };
   /** Takes what was typed; where it is no number, it stays and says so. */
   const take = (text, [dr, dc] = [0, 0]) => {
     const [r, c] = here;
-    const { address, value } = cell(r, c);
+    const { address, value } = of_address(typed.address);
     const number = parsed(text);
     setTyped(null);
     if (number === null && text.trim() !== "") {
@@ -103,7 +109,7 @@ export function Grid({ id, symbol, name, rows, columns, layout, count, longer, c
     else if (event.key === "End") { event.preventDefault(); move(r, width - 1); }
     else if (event.key === "Enter" || event.key === "F2") { event.preventDefault(); opened(r, c); }
     else if (event.key === "Delete" || event.key === "Backspace") { event.preventDefault(); put([{ address: cell(r, c).address, value: 0 }]); }
-    else if (/^[\d.,+\-−]$/.test(event.key)) { event.preventDefault(); begun.current = true; setTyped(event.key); }
+    else if (/^[\d.,+\-−]$/.test(event.key)) { event.preventDefault(); begun.current = true; setTyped({ address: cell(r, c).address, text: event.key }); }
   };
   const typing = (event) => {
     event.stopPropagation();
@@ -112,7 +118,7 @@ export function Grid({ id, symbol, name, rows, columns, layout, count, longer, c
     else if (event.key === "Tab") { event.preventDefault(); take(event.target.value, [0, event.shiftKey ? -1 : 1]); wants_focus.current = true; }
   };
   const pressed = (event, r, c) => {
-    if (event.button !== 0 || (typed !== null && here[0] === r && here[1] === c)) return;
+    if (event.button !== 0 || typed?.address === cell(r, c).address) return;
     if (typed !== null) document.activeElement.blur(); // takes what was typed elsewhere in the grid
     const number = Number(cell(r, c).value);
     drag.current = { x: event.clientX, pointer: event.pointerId, number, address: cell(r, c).address, on: false, ...drag_rate(number, rows.flatMap((row) => row.cells.map((one) => Number(one.value)))) };
@@ -137,7 +143,7 @@ export function Grid({ id, symbol, name, rows, columns, layout, count, longer, c
 
   /** A tap opens the field: a screen has no keys with which typing could begin, and shows some for a field alone. */
   const clicked = (r, c) => {
-    if (!tapped.current || (typed !== null && here[0] === r && here[1] === c)) return;
+    if (!tapped.current || typed?.address === cell(r, c).address) return;
     tapped.current = false;
     opened(r, c);
   };
@@ -158,8 +164,8 @@ export function Grid({ id, symbol, name, rows, columns, layout, count, longer, c
           return html`<td key=${c} role="gridcell" tabindex=${current && typed === null ? 0 : -1} data-place=${`${r},${c}`} data-address=${one.address}
             class=${`number${one.address === chosen ? " chosen" : ""}${changed.has(one.address) ? " edited" : ""}`} aria-description=${changed.has(one.address) ? said("bench.edited") : undefined} aria-selected=${one.address === chosen} aria-invalid=${wrong ? "true" : undefined} aria-label=${`${called}: ${text}`}
             title=${text.length > 7 ? text : undefined} onPointerDown=${(event) => pressed(event, r, c)} onPointerMove=${moved} onPointerUp=${released} onPointerCancel=${released} onClick=${() => clicked(r, c)} onDblClick=${() => opened(r, c)}>
-            ${current && typed !== null
-              ? html`<${Entry} text=${typed} whole=${!begun.current} label=${called} keyed=${typing} left=${(value) => take(value)} />`
+            ${typed?.address === one.address
+              ? html`<${Entry} text=${typed.text} whole=${!begun.current} label=${called} keyed=${typing} left=${(value) => take(value)} />`
               : html`<span>${wrong ? text : brief(one.value)}</span>`}</td>`;
         })}
       </tr>`)}</tbody>

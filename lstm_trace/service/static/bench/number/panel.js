@@ -1,5 +1,5 @@
 import { html, useState } from "../../vendor/standalone.module.js";
-import { breakable, Markup } from "../../markup.js";
+import { Markup } from "../../markup.js";
 import { Fault } from "../../parts.js";
 import { useView } from "../hooks.js";
 import { broken } from "./breaking.js";
@@ -63,7 +63,6 @@ function Formula({ formula, pick, label, speak, counted }) {
       number.setAttribute("role", "link");
       number.setAttribute("aria-label", `${number.textContent}, ${speak(number.dataset.address)}`);
     }
-    breakable(math);
   };
   const chosen = (event) => {
     const number = event.target.closest("[data-address]");
@@ -108,7 +107,7 @@ export function NumberPanel({ session, state, count, said }) {
   const { run, address, of, before, pinned, visited, visit } = state;
   const where = (other) => (other && has(other, address) ? other : null);
   const aimed = (other) => ({ ...session.at_params(), of: other && has(other, of) ? of : undefined });
-  const { data: at, error } = useView(session, run, `at/${address}`, session.at_params());
+  const { data: at, error, retry } = useView(session, run, `at/${address}`, session.at_params());
   const { data: older } = useView(session, where(before), `at/${address}`, aimed(before));
   const { data: kept } = useView(session, where(pinned?.run), `at/${address}`, aimed(pinned?.run));
   const { data: target } = useView(session, run, of ? `at/${of}` : "", session.at_params());
@@ -119,13 +118,13 @@ export function NumberPanel({ session, state, count, said }) {
     <button type="button" class="icon" disabled=${visit <= 0} onClick=${() => session.visit(-1)} aria-label=${said("bench.back")} title=${said("bench.back")}>←</button>
     <button type="button" class="icon" disabled=${visit >= visited.length - 1} onClick=${() => session.visit(1)} aria-label=${said("bench.forward_number")} title=${said("bench.forward_number")}>→</button>
   </div>`;
-  if (!at) return html`<div class="head"><h2 id="number-title">${said("bench.number")}</h2>${arrows}</div><${Fault} error=${error} said=${said} />`;
+  if (!at) return html`<div class="head"><h2 id="number-title">${said("bench.number")}</h2>${arrows}</div><${Fault} error=${error} retry=${retry} said=${said} />`;
   const of_older = older?.address === at.address ? older : null;
   const of_kept = kept?.address === at.address ? kept : null;
   const gradient = at.gradient;
   return html`
     <div class="head"><h2 id="number-title">${said("bench.number")}</h2>${arrows}</div>
-    <${Fault} error=${error} said=${said} />
+    <${Fault} error=${error} retry=${retry} said=${said} />
     <p class="value" data-address=${at.address}>
       <${Markup} text=${at.symbol.mathml} otherwise=${at.symbol.text} /> <span class="relation">=</span>
       <output class="number" id="value">${full(at.value)}</output>

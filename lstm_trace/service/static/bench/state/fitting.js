@@ -2,6 +2,12 @@ import { cell_of, entry, has, input_of, line_address, line_of, stored, with_entr
 
 // What of a state fits a run: where to look first, which picture still serves, premises after an edit.
 
+/** Units of a line that stand in the picture side by side. */
+export const ROOM = 3;
+
+/** Whether a line has more units than the picture has room for: then it shows the one that is chosen. */
+export const wide = (run) => run.stages.some((stage) => stage.lines.some((line) => line.width > ROOM));
+
 /** What is looked at first: the first unit of the output that was asked for, at the first step; where the directions
  *  of a layer merely meet there is nothing to see, so that the first cell is shown then. */
 export function first_address(run, at = {}) {

@@ -1,3 +1,6 @@
+import { first_address } from "./fitting.js";
+import { input_of, line_of } from "./places.js";
+
 // A state of the bench in the address of the page, and back. Edits are written `address=value;address=value`.
 
 /** Edits as a text. @param {{address: string, value: any}[]} edits */
@@ -48,4 +51,21 @@ export function joined(edits, more, within) {
     all = [...kept, edit];
   }
   return all;
+}
+
+/** A state of the bench as parameters of the page's address; what is as it would be without them is left out. */
+export function params_of({ source, entries, index, run, t, b, scope, address, of, pinned }) {
+  const { edits, equations } = entries[index];
+  const params = { source, edits: edits_text(edits), equations };
+  if (run) {
+    const line = line_of(address), input = input_of(address);
+    if (address !== first_address(run)) params.at = address;
+    if (!line && t !== (input?.t ?? run.first)) params.t = t;
+    if (!line && scope !== run.stages[0].scope) params.scope = scope;
+    if (!line && b !== (input?.b ?? 0)) params.row = b;
+    if (of !== run.target) params.of = of;
+    if (pinned) params.a = run_text(pinned.wanted);
+  }
+  const said = Object.entries(params).filter(([, value]) => value !== null && value !== "" && value !== undefined);
+  return Object.fromEntries(said.map(([name, value]) => [name, String(value)]));
 }

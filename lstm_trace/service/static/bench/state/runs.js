@@ -1,17 +1,19 @@
 import { get, part, post } from "../../api.js";
+import { Latest } from "./latest.js";
 import { specification } from "./sources.js";
 
 // Runs as the server keeps them. A run never changes, so what was read of it can be kept; one that the server has
 // dropped meanwhile (it keeps the latest ones) is made again from its specification.
 
 const VIEWS = 400; // replies that are kept
+const RUNS = 100; // that are kept, with what makes them: a drag makes several in a second, and each may hold a large problem
 
 export class Runs {
   #specifications = new Map(); // source to what makes it
-  #made = new Map(); // text of a specification to the run
-  #views = new Map(); // path to a reply that is on its way or there
+  #made = new Latest(RUNS); // text of a specification to the run
+  #views = new Latest(VIEWS); // path to a reply that is on its way or there
   #ready = new WeakMap(); // what came of such a reply
-  #whole = new Map(); // id to the specification that makes it
+  #whole = new WeakMap(); // a run to the specification that makes it
 
   async #base(source) {
     if (!this.#specifications.has(source)) this.#specifications.set(source, await specification(source));
@@ -36,9 +38,7 @@ export class Runs {
   /** The run that is wanted, made where it is not there yet. */
   async make(wanted, options) {
     const spec = await this.#specify(wanted);
-    const key = JSON.stringify(spec);
-    if (!this.#made.has(key)) this.keep(spec, await post("/runs", spec, options));
-    return this.#made.get(key);
+    return this.#made.get(JSON.stringify(spec)) ?? this.#keep(spec, await post("/runs", spec, options));
   }
 
   /** The run after some edits of another one: quicker than a run from the beginning, and it says what changed. */
@@ -46,18 +46,18 @@ export class Runs {
     const spec = await this.#specify(wanted);
     const known = this.#made.get(JSON.stringify(spec));
     if (known) return known;
+    if (this.#whole.get(run)?.arithmetic !== spec.arithmetic) return this.make(wanted, options); // one that was set meanwhile
     try {
-      const made = await post(`/runs/${part(run.id)}/edits`, { edits }, options);
-      return this.keep(spec, made);
+      return this.#keep(spec, await post(`/runs/${part(run.id)}/edits`, { edits }, options));
     } catch (error) {
       if (error.status !== 410 && error.status !== 404) throw error;
       return this.make(wanted, options);
     }
   }
 
-  keep(spec, run) {
+  #keep(spec, run) {
     this.#made.set(JSON.stringify(spec), run);
-    this.#whole.set(run.id, spec);
+    this.#whole.set(run, spec);
     return run;
   }
 
@@ -70,7 +70,6 @@ export class Runs {
     reply = this.#read(run, path, params);
     this.#views.set(key, reply);
     reply.then((found) => this.#ready.set(reply, found), () => this.#views.delete(key));
-    if (this.#views.size > VIEWS) this.#views.delete(this.#views.keys().next().value);
     return reply;
   }
 
@@ -84,7 +83,7 @@ export class Runs {
     try {
       return await get(`/runs/${part(run.id)}${at}`, params);
     } catch (error) {
-      const spec = this.#whole.get(run.id);
+      const spec = this.#whole.get(run);
       if (!spec || (error.status !== 410 && error.status !== 404)) throw error;
       const again = await post("/runs", spec);
       return get(`/runs/${part(again.id)}${at}`, params);

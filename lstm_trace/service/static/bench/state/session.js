@@ -1,6 +1,7 @@
-import { edits_of, edits_text, joined, run_of, run_text } from "./link.js";
-import { added, first_address, input_at, overlaid, place_of, same_cell, step_of, still } from "./fitting.js";
-import { cell_of, has, input_of, line_address, line_of } from "./places.js";
+import { added, overlaid, place_of, same_cell, still, wide } from "./fitting.js";
+import { edits_of, edits_text, joined, params_of, run_of, run_text } from "./link.js";
+import { at_number, elsewhere, opened_at, trail, visited } from "./looking.js";
+import { cell_of, has } from "./places.js";
 import { Runs } from "./runs.js";
 
 // What the bench is doing: the source, the edits and their history, the run that they give, what it is compared with,
@@ -12,9 +13,6 @@ const FIRST = "example:three-steps";
 const array_of = (address) => cell_of(address)?.array ?? "";
 const same = (a, b) => edits_text(a.edits) === edits_text(b.edits) && (a.equations ?? null) === (b.equations ?? null);
 
-/** Whether a line has more units than the picture has room for: then it shows the one that is chosen. */
-const wide = (run) => run?.stages.some((stage) => stage.lines.some((line) => line.width > 3)) ?? false;
-
 const START = {
   source: "", entries: [{ edits: [], equations: null }], index: 0, run: null, before: null, drawn: null, premises: [], unit_row: 0, pinned: null,
   busy: false, fault: null, rejected: null, commit: 0, t: 0, b: 0, scope: "", unit: 0, address: "", of: "", visited: [], visit: -1,
@@ -25,7 +23,7 @@ export class Session extends EventTarget {
   settings = {};
   state = START;
   #ticket = 0;
-  #shown = null; // the run on show, and the history that gave it
+  #shown = null; // the run on show, and the history that gave it; null until the source has one
   #drag = null; // where a drag began, and the value that is still to be sent
   #premises = new WeakMap(); // of each run, edits included
 
@@ -43,18 +41,7 @@ export class Session extends EventTarget {
 
   /** The state as parameters of the page's address. */
   params() {
-    const { source, entries, index, run, t, b, scope, address, of, pinned } = this.state;
-    const here = entries[index];
-    const params = { source, edits: edits_text(here.edits), equations: here.equations };
-    if (run) {
-      if (address !== first_address(run)) params.at = address;
-      if (!line_of(address) && t !== (input_of(address)?.t ?? run.first)) params.t = t;
-      if (!line_of(address) && scope !== run.stages[0].scope) params.scope = scope;
-      if (!line_of(address) && b !== (input_of(address)?.b ?? 0)) params.row = b;
-      if (of !== run.target) params.of = of;
-      if (pinned) params.a = run_text(pinned.wanted);
-    }
-    return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== null && value !== "" && value !== undefined).map(([key, value]) => [key, String(value)]));
+    return params_of(this.state);
   }
 
   /** Opens what an address says: another source, or another state of this one. */
@@ -63,6 +50,8 @@ export class Session extends EventTarget {
     const source = params.source || FIRST;
     const other = source !== this.state.source;
     const ticket = ++this.#ticket;
+    this.#settle();
+    if (other) this.#shown = null;
     const found = other ? -1 : this.state.entries.findIndex((one) => same(one, entry));
     const entries = other ? [entry] : found < 0 ? [...this.state.entries.slice(0, this.state.index + 1), entry] : this.state.entries;
     const change = { source, entries, index: found < 0 ? entries.length - 1 : found, busy: true, fault: null, rejected: null };
@@ -70,29 +59,31 @@ export class Session extends EventTarget {
     try {
       const run = await this.runs.make(this.wanted());
       if (ticket !== this.#ticket) return;
-      await this.#arrive(run, ticket, { ...this.#looked(run, params), pinned: await this.#pinned(params.a) });
+      const { pinned, fault } = await this.#pin_of(params.a);
+      await this.#arrive(run, ticket, { ...opened_at(this.state, run, params), pinned });
+      if (ticket === this.#ticket && fault) this.#set({ fault });
     } catch (error) {
-      if (ticket !== this.#ticket) return;
-      const { run, ...kept } = (!other && this.#shown) || {};
-      this.#set({ ...kept, busy: false, fault: { where: "source", error, retry: () => this.open(params) } });
+      if (ticket === this.#ticket) this.#restore({ fault: { where: "source", error, retry: () => this.open(params) } });
     }
   }
 
-  async #pinned(text) {
+  /** The run that an address pins as A; where it cannot be made, why. */
+  async #pin_of(text) {
     const wanted = text ? run_of(text) : null;
-    if (!wanted) return null;
-    if (this.state.pinned && run_text(this.state.pinned.wanted) === text) return this.state.pinned;
-    return { wanted, run: await this.runs.make(wanted) };
+    if (!wanted) return { pinned: null };
+    const { pinned } = this.state;
+    if (pinned && run_text(pinned.wanted) === text) return { pinned };
+    try {
+      return { pinned: { wanted, run: await this.runs.make(wanted) } };
+    } catch (error) {
+      return { pinned: null, fault: { where: "pinned", error, retry: () => this.#pin_again(text) } };
+    }
   }
 
-  /** What is looked at, as an address of the page says it; what the run does not have is left to its beginning. */
-  #looked(run, params) {
-    // an empty page shows its example where the gates have something to keep and to forget, which is at its end
-    const end = params.source || params.t ? undefined : run.first + run.steps - 1;
-    const address = params.at ? still(run, params.at) : first_address(run, { t: end });
-    const given = step_of(address);
-    const at = { t: Number(params.t ?? given?.t ?? run.first), b: Number(params.row ?? given?.b ?? 0), scope: params.scope };
-    return { address, of: params.of && has(run, params.of) ? params.of : run.target, ...place_of(run, address, { ...this.state, ...at }) };
+  async #pin_again(text) {
+    const { source } = this.state;
+    const { pinned, fault = null } = await this.#pin_of(text);
+    if (this.state.source === source) this.#set({ pinned, fault }, pinned ? "replace" : "");
   }
 
   // -- a run arrives -----------------------------------------------------------------------------------------------
@@ -100,19 +91,34 @@ export class Session extends EventTarget {
   /** Shows a run once the numbers that are looked at are there, so that the page changes at once and not piecemeal. */
   async #arrive(run, ticket, change = {}, moved = "") {
     const next = this.#fitted(run, change);
-    const premises = this.#premises.get(run) ?? (await this.runs.view(run, "premises", this.premises_params(run, next))).premises;
-    this.#premises.set(run, premises);
+    await this.#given(run);
     await Promise.allSettled([
       this.runs.view(run, "step", this.step_params(next)),
       this.runs.view(run, `at/${next.address}`, this.at_params(next)),
     ]);
+    const premises = await this.#given(run); // there already, unless those of another unit are wanted by now
     if (ticket !== this.#ticket) return;
     const { run: before, drawn, commit } = this.state;
     const { address, t, b, scope, unit, of } = this.#fitted(run, change); // somebody may have looked elsewhere meanwhile
-    const place = { address, t, b, scope, unit, of, ...this.#visited(address) };
+    const place = { address, t, b, scope, unit, of, ...trail(this.state, address) };
     const picture = before && same_cell(before, run) ? drawn : run;
     this.#set({ before, ...change, ...place, run, premises, drawn: picture, busy: false, fault: null, commit: commit + 1 }, moved);
     this.#shown = { run, entries: this.state.entries, index: this.state.index };
+  }
+
+  /** Everything as the run on show has it, after what could not be run; without one, only nothing is under way. */
+  #restore(change) {
+    const { run, ...history } = this.#shown ?? {};
+    this.#set({ ...history, ...(run && { premises: this.#premises.get(run) ?? this.state.premises }), busy: false, ...change });
+  }
+
+  /** The premises of a run: of a large one, those of the unit that is wanted once they are there. */
+  async #given(run) {
+    if (this.#premises.has(run)) return this.#premises.get(run);
+    const { unit_row } = this.state;
+    const { premises } = await this.runs.view(run, "premises", run.live ? {} : { unit: unit_row });
+    if (run.live) this.#premises.set(run, premises);
+    return run.live || unit_row === this.state.unit_row ? premises : this.#given(run);
   }
 
   /** The state with what is looked at as a run has it. */
@@ -130,7 +136,7 @@ export class Session extends EventTarget {
 
   step_params(state = this.state) {
     const [layer, direction] = state.scope.split("/");
-    return { layer, direction, t: state.t, batch: state.b, unit: wide(state.run) ? state.unit : undefined, ...this.#asked() };
+    return { layer, direction, t: state.t, batch: state.b, unit: state.run && wide(state.run) ? state.unit : undefined, ...this.#asked() };
   }
 
   at_params(state = this.state) {
@@ -142,46 +148,22 @@ export class Session extends EventTarget {
     return { layer, direction, language: this.settings.language, notation: this.settings.notation };
   }
 
-  premises_params(run, state = this.state) {
-    return run.live ? {} : { unit: state.unit_row };
-  }
-
   // -- looking -----------------------------------------------------------------------------------------------------
-
-  #visited(address, replace = false) {
-    const { visited, visit } = this.state;
-    if (visited[visit] === address) return { visited, visit };
-    const kept = visited.slice(0, replace ? Math.max(visit, 0) : visit + 1);
-    return { visited: [...kept, address], visit: kept.length };
-  }
 
   /** Looks at a number; `quiet` while keys move over many givens: no trail of them is left, and the step stays. */
   select(address, { quiet = false } = {}) {
-    if (!address || address === this.state.address) return;
-    const where = quiet ? null : step_of(address);
-    this.#set({ address, ...place_of(this.state.run, address, { ...this.state, ...where }), ...this.#visited(address, quiet) }, quiet ? "replace" : "push");
+    if (address && address !== this.state.address) this.#set(at_number(this.state, address, quiet), quiet ? "replace" : "push");
   }
 
   /** Back (-1) or forward (1) through the numbers that were looked at. */
   visit(way) {
-    const { visited, visit, run } = this.state;
-    const address = visited[visit + way];
-    if (address) this.#set({ address, visit: visit + way, ...place_of(run, address, { ...this.state, ...step_of(address) }) }, "replace");
+    const place = visited(this.state, way);
+    if (place) this.#set(place, "replace");
   }
 
   /** Goes to a step, layer, row or unit; the number that is looked at comes along where it has one there. */
   look(change) {
-    const next = { ...this.state, ...change };
-    const { run, address } = this.state;
-    next.t = Math.min(Math.max(next.t, run.first), run.first + run.steps - 1);
-    const line = line_of(address);
-    let moved = input_at(address, next);
-    if (line) {
-      const found = run.stages.find((one) => one.scope === next.scope)?.lines.find((one) => one.name === line.name);
-      if (found) moved = line_address(next.scope, next.t, next.b, line.name, Math.min(next.unit, found.width - 1));
-      else moved = first_address(run, next);
-    }
-    this.#set({ t: next.t, b: next.b, scope: next.scope, unit: next.unit, address: moved, ...this.#visited(moved, true) }, "replace");
+    this.#set(elsewhere(this.state, change), "replace");
   }
 
   /** Which value gradients are of. */
@@ -192,62 +174,79 @@ export class Session extends EventTarget {
   /** Of a large model: the unit whose weights are shown. */
   async rows_of(unit_row) {
     const { run } = this.state;
-    const { premises } = await this.runs.view(run, "premises", this.premises_params(run, { unit_row }));
-    if (this.state.run !== run) return;
-    this.#premises.set(run, premises);
-    this.#set({ unit_row, premises });
+    this.#set({ unit_row });
+    const stale = () => this.state.run !== run || this.state.unit_row !== unit_row;
+    try {
+      const premises = await this.#given(run);
+      if (!stale()) this.#set({ premises });
+    } catch (error) {
+      if (!stale()) this.#set({ fault: { where: "givens", error, retry: () => this.rows_of(unit_row) } });
+    }
   }
 
   // -- editing -----------------------------------------------------------------------------------------------------
 
+  /** Where an edit begins: the history up to now, and the run on show, which may not have its last edits yet. */
+  #start() {
+    const { entries, index } = this.state;
+    return { history: entries.slice(0, index + 1), shown: this.#shown };
+  }
+
+  /** The history from there on with one more entry. @param {string | null} [equations] new ones */
+  #continued({ history }, edits, equations = history.at(-1).equations) {
+    const entry = { edits: joined(history.at(-1).edits, edits, array_of), equations };
+    return { entries: [...history, entry], index: history.length };
+  }
+
   /**
    * Runs with some more edits. The history has them at once, so that the next ones build on them while this run is on
    * its way; where the server refuses them, everything is again as the run on show has it.
-   * @param {object[]} edits @param {{equations?: string | null, live?: boolean}} [how] equations: new ones
+   * @param {object[]} edits @param {{equations?: string | null, drag?: object}} [how] equations: new ones; drag: whose value it is
    */
-  async edit(edits, { equations, live = false } = {}) {
-    const { entries, index } = this.state;
-    const drag = live ? this.#drag : null;
-    const from = drag ?? { index, run: this.#shown.run };
-    const base = entries[from.index];
-    const entry = { edits: joined(base.edits, edits, array_of), equations: equations === undefined ? base.equations : equations };
+  async edit(edits, { equations, drag } = {}) {
+    if (!drag) this.#settle();
+    const from = drag ?? this.#start();
+    if (!from.shown) return null; // another source is being opened
+    const { run: base } = from.shown;
+    const history = this.#continued(from, edits, equations);
+    const entry = history.entries.at(-1);
     const ticket = ++this.#ticket;
-    const more = drag ? edits : added(this.#shown.entries[this.#shown.index], entry);
+    const more = added(from.shown.entries[from.shown.index], entry);
     const quick = more?.every(({ value }) => typeof value === "number") ?? false;
-    const premises = quick && from.run.live ? more.reduce((all, one) => overlaid(from.run, all, one), this.#premises.get(from.run)) : null;
-    const history = { entries: [...entries.slice(0, from.index + 1), entry], index: from.index + 1 };
+    const premises = quick && base.live ? more.reduce((all, one) => overlaid(base, all, one), this.#premises.get(base)) : null;
     this.#set({ ...history, busy: true, rejected: null, fault: null, ...(premises && { premises }) });
     try {
       const wanted = this.wanted(entry);
-      const run = quick ? await this.runs.change(from.run, more, wanted) : await this.runs.make(wanted);
+      const run = quick ? await this.runs.change(base, more, wanted) : await this.runs.make(wanted);
       if (premises) this.#premises.set(run, premises);
-      await this.#arrive(run, ticket, drag ? { before: drag.run } : {}, live ? "" : "push");
+      await this.#arrive(run, ticket, drag ? { before: base } : {}, drag ? "" : "push");
       return null;
     } catch (error) {
       if (ticket !== this.#ticket) return error;
       const rejected = error.status === 422 && edits.length && equations === undefined ? { address: edits[0].address, value: edits[0].value, message: error.message } : null;
       const fault = equations !== undefined || rejected ? null : { where: "givens", error, retry: () => this.edit(edits, { equations }) };
-      const { run, ...kept } = this.#shown;
-      this.#set({ ...kept, busy: false, premises: this.#premises.get(run), rejected, fault });
+      this.#restore({ rejected, fault });
       return error;
     }
   }
 
   /** Back to the equations of the source; values of weights that only the others read go with them. */
   async first_equations() {
-    const { entries, index, source } = this.state;
-    const { arithmetic } = this.settings;
-    const base = await this.runs.make({ source, edits: [], equations: null, arithmetic });
+    const { source } = this.state;
+    const base = await this.runs.make({ source, edits: [], equations: null, arithmetic: this.settings.arithmetic });
+    if (this.state.source !== source) return;
+    this.#settle();
+    const { entries, index } = this.state; // with what was changed while that run was made
     const known = new Set(base.premises.map((one) => one.address));
     const edits = entries[index].edits.filter(({ address }) => known.has(address) || known.has(array_of(address)));
-    const kept = { edits, equations: null };
-    this.#set({ entries: [...entries.slice(0, index + 1), kept] });
-    return this.undo(1);
+    this.#set({ entries: [...entries.slice(0, index + 1), { edits, equations: null }] });
+    await this.#again(index + 1, "push");
   }
 
   /** A number while it is dragged: one request at a time, and of the values that come meanwhile the last one. */
   async drag(address, value) {
-    this.#drag ??= { index: this.state.index, run: this.state.run, running: false };
+    if (this.#drag?.over) this.#settle();
+    this.#drag ??= this.#start();
     const drag = this.#drag;
     drag.next = { address, value };
     if (drag.running) return;
@@ -255,7 +254,7 @@ export class Session extends EventTarget {
     while (drag.next) {
       const { next } = drag;
       drag.next = null;
-      await this.edit([next], { live: true });
+      await this.edit([next], { drag });
     }
     drag.running = false;
     if (drag.over) this.#dropped(drag);
@@ -270,11 +269,22 @@ export class Session extends EventTarget {
   }
 
   #dropped(drag) {
-    if (this.#drag === drag) this.#drag = null;
+    if (this.#drag !== drag) return; // something else was done meanwhile, and began with what was dragged
+    this.#drag = null;
     this.#set({}, "push");
   }
 
+  /** Ends a drag before something else is done: a value of it that was still to be sent is the history's as it is. */
+  #settle() {
+    const drag = this.#drag;
+    this.#drag = null;
+    if (!drag?.next) return;
+    this.#set(this.#continued(drag, [drag.next]));
+    drag.next = null;
+  }
+
   async undo(way = -1) {
+    this.#settle();
     const index = this.state.index + way;
     if (this.state.entries[index]) await this.#again(index, "push");
   }
@@ -287,20 +297,20 @@ export class Session extends EventTarget {
       const run = await this.runs.make(this.wanted());
       if (ticket === this.#ticket) await this.#arrive(run, ticket, {}, moved);
     } catch (error) {
-      if (ticket !== this.#ticket) return;
-      const { run, ...kept } = this.#shown;
-      this.#set({ ...kept, busy: false, fault: { where: "source", error, retry: () => this.#again(index, moved) } });
+      if (ticket === this.#ticket) this.#restore({ fault: { where: "source", error, retry: () => this.#again(index, moved) } });
     }
   }
 
   rerun() {
+    this.#settle();
     return this.#again(this.state.index, "replace");
   }
 
   // -- the run that is kept beside ---------------------------------------------------------------------------------
 
   pin() {
-    this.#set({ pinned: { wanted: this.wanted(), run: this.state.run } }, "push");
+    const { run, entries, index } = this.#shown;
+    this.#set({ pinned: { wanted: this.wanted(entries[index]), run } }, "push");
   }
 
   unpin() {

@@ -3,13 +3,13 @@ import { Markup } from "../../markup.js";
 import { Fault } from "../../parts.js";
 import { useView } from "../hooks.js";
 import { spoken, unit_name } from "../spoken.js";
+import { ROOM } from "../state/fitting.js";
 import { axis_of } from "../state/labels.js";
 import { line_of, spot_address } from "../state/places.js";
 import { differs, history_of } from "./table.js";
 
 // The picture of the cell with the values of a step; every spot of it leads to the number behind it.
 
-const ROOM = 3; // units of a line that stand in the picture side by side
 const LEAST = 0.62; // of its size: smaller, a picture could not be read
 
 /** Puts the texts and marks of a step into the picture that is there. */
@@ -70,7 +70,7 @@ const same_line = (one, two) => one.replace(/\[[\d,]*\]$/, "") === (two ?? "").r
 export function Picture({ session, state, at, stage, step, values, before, pinned, pick, said, large, count }) {
   const [wider, setWider] = useState(false);
   const place = useRef(null);
-  const { data, error } = useView(session, state.drawn, "picture", session.picture_params());
+  const { data, error, retry } = useView(session, state.drawn, "picture", session.picture_params());
   useLayoutEffect(() => {
     const svg = place.current?.querySelector("svg");
     if (svg && data && step) written(svg, { spots: data.spots, texts: step.texts, values, before, pinned, state, at, stage, count, said });
@@ -88,7 +88,7 @@ export function Picture({ session, state, at, stage, step, values, before, pinne
     event.preventDefault();
     pick(spot.dataset.address);
   };
-  if (error) return html`<${Fault} error=${error} said=${said} />`;
+  if (error) return html`<${Fault} error=${error} retry=${retry} said=${said} />`;
   return html`<div class=${`scroll picture${large ? " large" : ""}`} ref=${place} onClick=${chosen} onKeyDown=${chosen}>
     ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} ready=${(svg) => sized(svg, data.width)} />` : html`<p class="waiting">${said("shell.loading")}</p>`}
   </div>
