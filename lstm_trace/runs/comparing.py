@@ -13,7 +13,7 @@ from ..tables import diff
 from ..tables.attribution import difference
 from ..tables.explanation import Explanation
 from ..tables.explanations import explanation
-from ..tables.verification import told
+from ..tables.verification import messages
 from ..trace.trace import Trace
 from ..verification.compare import Tolerance, compare
 from ..verification.gaps import Change, changes, gap
@@ -164,4 +164,6 @@ def verified(path: str) -> bytes:
         for failure in found.failures
     ]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
-    return as_json({"verdict": found.status, "text": "\n".join(told(found)), "checked": checked, "failures": failures})
+    return as_json(
+        {"verdict": found.status, "text": "\n".join(messages(found)), "checked": checked, "failures": failures}
+    )

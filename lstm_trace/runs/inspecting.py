@@ -99,13 +99,20 @@ def _facts(name: str) -> Facts:
 def _model(name: str) -> Facts:
     found = read_model(name)
     check_any(found, name)
-    told = records(found)
-    usable = [record for record in told if "refused" not in record]
+    described = records(found)
+    usable = [record for record in described if "refused" not in record]
     first = usable[0]
     more = f" ({counted(len(usable), 'LSTM')})" if len(usable) > 1 else ""
     sizes = first["sizes"] | {"layers": first["layers"], "directions": len(first["directions"])}
     cell = _cell("lstm", first["options"]) + more
-    return {"kind": "model", "text": listing(name, found), "title": "", "cell": cell, "sizes": sizes, "found": told}
+    return {
+        "kind": "model",
+        "text": listing(name, found),
+        "title": "",
+        "cell": cell,
+        "sizes": sizes,
+        "found": described,
+    }
 
 
 def _problem(name: str, content: bytes) -> Facts:

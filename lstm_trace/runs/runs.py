@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from anyio import to_thread
 
 from ..store.store import Store
-from ..workers import Told, Workers
+from ..workers import Progress, Workers
 from . import running
 from .errors import DroppedRunError, UnknownRunError
 from .kept import Bounds, gone, is_there
@@ -58,12 +58,12 @@ class Runs:
             return path
         raise gone(run) if any(path.with_suffix(end).exists() for end in (".json", ".gone")) else _unknown(run)
 
-    async def ready(self, run: str, told: Told | None = None) -> str:
+    async def ready(self, run: str, progress: Progress | None = None) -> str:
         """Where the trace of a run is that may have been dropped: then it is made again, if enough is known.
 
         Args:
             run: its id.
-            told: hears how far it is made.
+            progress: hears how far it is made.
 
         Returns:
             The path.
@@ -76,7 +76,7 @@ class Runs:
             return str(self.path(run))
         except DroppedRunError:
             place = str(self.folder / f"{run}.safetensors")
-            await self._made(self._workers.call, running.remake, b"", place, told)
+            await self._made(self._workers.call, running.remake, b"", place, progress)
             return place  # where it is dropped once more meanwhile, `call` and `open` notice
 
     async def open(self, run: str) -> BinaryIO:
@@ -86,14 +86,14 @@ class Runs:
                 return await to_thread.run_sync(open, await self.ready(run), "rb")
         raise gone(run)
 
-    async def call(self, function: Callable[..., Any], *args: Any, told: Told | None = None) -> Any:
+    async def call(self, function: Callable[..., Any], *args: Any, progress: Progress | None = None) -> Any:
         """What a function of runs returns, computed in a worker; runs that were dropped are made again before.
 
         Args:
             function: of a module, so that it can be pickled.
             args: that can be pickled; in the place of a RunId, alone or in a tuple of them, the function gets the path
                 of the trace.
-            told: hears how far it is.
+            progress: hears how far it is.
 
         Returns:
             What the function returns.
@@ -103,17 +103,17 @@ class Runs:
             Exception: what `Workers.call` raises.
         """
         for _ in range(TRIES - 1):
-            ready = await self._ready(args, told)
+            ready = await self._ready(args, progress)
             with suppress(DroppedRunError):  # its file is damaged, or was dropped meanwhile
-                return await self._workers.call(function, *ready, told=told)
-        return await self._workers.call(function, *await self._ready(args, told), told=told)
+                return await self._workers.call(function, *ready, progress=progress)
+        return await self._workers.call(function, *await self._ready(args, progress), progress=progress)
 
-    async def make(self, body: bytes, told: Told | None = None) -> running.Made:
+    async def make(self, body: bytes, progress: Progress | None = None) -> running.Made:
         """The run of a spec.
 
         Args:
             body: the spec as JSON.
-            told: hears how far it is.
+            progress: hears how far it is.
 
         Returns:
             The run, made now or before.
@@ -121,15 +121,15 @@ class Runs:
         Raises:
             LstmTraceError: with what is wrong in the spec.
         """
-        return await self._made(self.call, running.make, body, str(self.folder), told)
+        return await self._made(self.call, running.make, body, str(self.folder), progress)
 
-    async def edit(self, run: str, body: bytes, told: Told | None = None) -> running.Made:
+    async def edit(self, run: str, body: bytes, progress: Progress | None = None) -> running.Made:
         """The run of another one's spec with changes.
 
         Args:
             run: the id of the run that is changed; it stays as it is.
             body: the changes as JSON.
-            told: hears how far it is.
+            progress: hears how far it is.
 
         Returns:
             The new run, or the one that is there already.
@@ -137,25 +137,25 @@ class Runs:
         Raises:
             LstmTraceError: as `ready`, and with what is wrong in the changes.
         """
-        return await self._made(self.call, running.edit, body, RunId(run), told)
+        return await self._made(self.call, running.edit, body, RunId(run), progress)
 
     async def _made(
-        self, by: Call, function: Callable[..., running.Made], body: bytes, place: str, told: Told | None
+        self, by: Call, function: Callable[..., running.Made], body: bytes, place: str, progress: Progress | None
     ) -> running.Made:
         call = partial(by, function, body, place, self.bounds)
-        found: running.Made = await call(told=told)
+        found: running.Made = await call(progress=progress)
         if found.wanted:
-            found = await call(await to_thread.run_sync(self._item, found.wanted), told=told)
+            found = await call(await to_thread.run_sync(self._item, found.wanted), progress=progress)
         return found
 
-    async def _ready(self, args: tuple[Any, ...], told: Told | None) -> list[Any]:
+    async def _ready(self, args: tuple[Any, ...], progress: Progress | None) -> list[Any]:
         """Arguments with the path of each run that they name."""
         found: list[Any] = []
         for arg in args:
             if isinstance(arg, RunId):
-                found.append(await self.ready(arg, told))
+                found.append(await self.ready(arg, progress))
             elif isinstance(arg, tuple) and any(isinstance(part, RunId) for part in arg):
-                found.append(tuple(await self._ready(arg, told)))
+                found.append(tuple(await self._ready(arg, progress)))
             else:
                 found.append(arg)
         return found

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ..errors import LstmTraceError
-from ..workers import Told
+from ..workers import Progress
 from . import problems
 from .json_body import JSON
 from .settings import Limits
@@ -52,7 +52,7 @@ class Job:
             return len(str(self.error))
         return 0 if self.reply is None else len(self.reply.body)
 
-    def told(self, done: int, of: int) -> None:
+    def report(self, done: int, of: int) -> None:
         """Hear how far it is."""
         self.progress = min(done / of, 1.0) if of > 0 else None
 
@@ -91,7 +91,7 @@ class Jobs:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        """Cancel what still runs. What was raised within goes on as it is: the group of tasks, told, would wrap it."""
+        """Cancel what still runs. What was raised within goes on as it is: its group of tasks would wrap it."""
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
 
@@ -110,16 +110,16 @@ class Jobs:
             Exception: what `Runs.call` raises, within the first second.
         """
 
-        async def work(told: Told) -> Response:
-            return Response(await self.call(function, *args, told=told), media_type=media)
+        async def work(progress: Progress) -> Response:
+            return Response(await self.call(function, *args, progress=progress), media_type=media)
 
         return await self.follow(work)
 
-    async def follow(self, work: Callable[[Told], Awaitable[Response]]) -> Response:
+    async def follow(self, work: Callable[[Progress], Awaitable[Response]]) -> Response:
         """The reply that `work` makes, or 202 where that takes longer than a second; then it goes on as a job.
 
         Args:
-            work: called with what hears how far it is (`told` of `Runs.call`); its reply holds its whole content, or
+            work: called with what hears how far it is, `progress` of `Runs.call`; its reply holds its whole content, or
                 can be sent more than once.
 
         Returns:
@@ -174,10 +174,10 @@ class Jobs:
         else:
             del self._kept[id]
 
-    async def _carry_out(self, job: Job, work: Callable[[Told], Awaitable[Response]]) -> None:
+    async def _carry_out(self, job: Job, work: Callable[[Progress], Awaitable[Response]]) -> None:
         try:
             with job.scope:
-                job.reply = await work(job.told)
+                job.reply = await work(job.report)
                 job.state, job.progress = "done", 1.0
         except Exception as error:
             job.state = "failed"

@@ -14,7 +14,7 @@ SHOWN = 12
 WIDTH = 80
 
 
-def told(result: Verification, premises: bool = False) -> list[str]:
+def messages(result: Verification, premises: bool = False) -> list[str]:
     """The verdict, each failure, and what the check started from. premises: one by one."""
     held = counted(result.verified, "value")
     rows = [

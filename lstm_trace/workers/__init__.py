@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .pool import Workers
-from .telling import Told, tell
+from .telling import Progress, tell
 
-__all__ = ["Told", "Workers", "tell"]
+__all__ = ["Progress", "Workers", "tell"]

@@ -15,7 +15,7 @@ from pkgutil import resolve_name
 from typing import IO, NoReturn
 
 from ..errors import LstmTraceError, TooLargeError, shortened
-from .frames import CALL, ERROR, READY, RESULT, TOLD, pickled, receive, send
+from .frames import CALL, ERROR, PROGRESS, READY, RESULT, pickled, receive, send
 from .telling import heard_by
 
 #: Set to anything, it lets warnings of libraries through, as on the command line.
@@ -78,7 +78,7 @@ def _read(inbox: IO[bytes], calls: queue.SimpleQueue[bytes]) -> None:
 
 def _answer(call: bytes, outbox: IO[bytes], smaller: str) -> tuple[bytes, bytes]:
     """The kind and the content of the reply to a call."""
-    heard_by(lambda done, of: send(outbox, TOLD, pickled((done, of))))
+    heard_by(lambda done, of: send(outbox, PROGRESS, pickled((done, of))))
     try:
         function, args = loads(call)  # noqa: S301 - written by the server, whose child this is
         return RESULT, pickled(function(*args))

@@ -10,7 +10,7 @@ import struct
 from typing import IO, Any
 
 _HEAD = struct.Struct("<cQ")
-READY, CALL, TOLD, RESULT, ERROR = b"Y", b"C", b"T", b"R", b"E"
+READY, CALL, PROGRESS, RESULT, ERROR = b"Y", b"C", b"T", b"R", b"E"
 
 
 def pickled(value: Any) -> bytes:

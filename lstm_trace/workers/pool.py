@@ -17,7 +17,7 @@ from anyio import to_thread
 from .errors import BusyError, DiedError, TooLongError
 from .frames import pickled
 from .process import Process
-from .telling import Told
+from .telling import Progress
 
 R = TypeVar("R")
 #: A worker that occupies more bytes after a call is replaced: memory that was freed in pieces does not come back.
@@ -87,7 +87,7 @@ class Workers:
         """Stop."""
         await self.stop()
 
-    async def call(self, function: Callable[..., R], *args: Any, told: Told | None = None) -> R:
+    async def call(self, function: Callable[..., R], *args: Any, progress: Progress | None = None) -> R:
         """What `function(*args)` returns, computed in a worker.
 
         Where the task that waits is cancelled, the computation is killed.
@@ -95,7 +95,7 @@ class Workers:
         Args:
             function: of a module, so that it can be pickled.
             args: that can be pickled.
-            told: hears how far it is, in another thread: see `tell`.
+            progress: hears how far it is, in another thread: see `tell`.
 
         Returns:
             What the function returns.
@@ -108,7 +108,7 @@ class Workers:
         """
         call = pickled((function, args))
         async with self._turn(), self._process() as process:
-            result: R = await self._answer(process, call, told)
+            result: R = await self._answer(process, call, progress)
             return result
 
     @asynccontextmanager
@@ -147,13 +147,13 @@ class Workers:
             finally:  # where none could be started, the next call tries again
                 self._idle.append(process)
 
-    async def _answer(self, process: Process, call: bytes, told: Told | None) -> Any:
+    async def _answer(self, process: Process, call: bytes, progress: Progress | None) -> Any:
         """The answer of a process, which is killed where nobody waits for it any longer."""
         done = False
         try:
             with anyio.move_on_after(self.seconds):
                 answer = await to_thread.run_sync(
-                    process.call, call, told, abandon_on_cancel=True, limiter=self._threads
+                    process.call, call, progress, abandon_on_cancel=True, limiter=self._threads
                 )
                 done = True
                 return answer

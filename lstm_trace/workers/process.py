@@ -13,8 +13,8 @@ from pickle import loads
 from typing import Any
 
 from .errors import DiedError
-from .frames import CALL, READY, RESULT, TOLD, receive, send
-from .telling import Told
+from .frames import CALL, PROGRESS, READY, RESULT, receive, send
+from .telling import Progress
 
 #: Libraries that start threads of their own read one of these before their first product. Two workers on two cores
 #: with two threads each were seen to take three times as long as with one.
@@ -77,7 +77,7 @@ class Process:
             assert kind == READY
             self.ready = True
 
-    def call(self, call: bytes, told: Told | None) -> Any:
+    def call(self, call: bytes, progress: Progress | None) -> Any:
         """What a call, a pickled function and its arguments, returns.
 
         Raises what the function raised, or DiedError where the process ended meanwhile.
@@ -85,9 +85,9 @@ class Process:
         with self._called:
             try:
                 send(self._to, CALL, call)
-                while (frame := receive(self._from))[0] == TOLD:
-                    if told is not None:
-                        told(*loads(frame[1]))  # noqa: S301 - written by our own child
+                while (frame := receive(self._from))[0] == PROGRESS:
+                    if progress is not None:
+                        progress(*loads(frame[1]))  # noqa: S301 - written by our own child
             except (EOFError, OSError):
                 raise DiedError(f"the process that computed this ended without an answer, {self._why()}") from None
         kind, content = frame

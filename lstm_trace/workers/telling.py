@@ -1,4 +1,4 @@
-"""How far a computation is: told within a worker, heard by whoever called it."""
+"""How far a computation is: said within a worker, heard by whoever called it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 #: Called with what is done and what there is in all.
-Told = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 #: Seconds between two messages: a person sees no more.
 PAUSE = 0.1
 
-_hearer: Told | None = None
+_hearer: Progress | None = None
 _next = 0.0
 
 
@@ -27,7 +27,7 @@ def tell(done: int, of: int) -> None:
         _hearer(done, of)
 
 
-def heard_by(hearer: Told | None) -> None:
+def heard_by(hearer: Progress | None) -> None:
     """Let `tell` speak to `hearer` from now on."""
     global _hearer, _next
     _hearer, _next = hearer, 0.0

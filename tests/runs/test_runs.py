@@ -30,7 +30,7 @@ def anyio_backend() -> str:
 class Here:
     """Calls functions where it is."""
 
-    async def call(self, function: Callable[..., Any], *args: Any, told: Any = None) -> Any:
+    async def call(self, function: Callable[..., Any], *args: Any, progress: Any = None) -> Any:
         return function(*args)
 
 
@@ -128,7 +128,7 @@ class Dropping(Here):
     def __init__(self, times: int) -> None:
         self.times = times
 
-    async def call(self, function: Callable[..., Any], *args: Any, told: Any = None) -> Any:
+    async def call(self, function: Callable[..., Any], *args: Any, progress: Any = None) -> Any:
         if function is Path.read_bytes and self.times:
             self.times -= 1
             Path(args[0]).unlink()

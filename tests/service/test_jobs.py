@@ -103,7 +103,7 @@ def test_a_result_that_is_no_json_has_an_address() -> None:
 
 
 def test_a_file_is_not_shown_within_a_record() -> None:
-    async def work(told: Any) -> Response:
+    async def work(progress: Any) -> Response:
         await anyio.sleep(0.5)
         return Response(b'{"a": 1}', 201, attachment("a.json"), "application/json")
 
@@ -119,8 +119,8 @@ def test_a_file_is_not_shown_within_a_record() -> None:
 
 def test_progress_is_shown() -> None:
     async def test(jobs: Jobs) -> None:
-        async def work(told: Any) -> Response:
-            return Response(await jobs.call(calls.tell_steps, 20, 0.05, told=told))
+        async def work(progress: Any) -> Response:
+            return Response(await jobs.call(calls.tell_steps, 20, 0.05, progress=progress))
 
         reply = await jobs.follow(work)
         id = json.loads(bytes(reply.body))["id"]
@@ -151,7 +151,7 @@ def test_a_job_that_fails_has_the_problem() -> None:
 
 
 def test_an_unexpected_failure_is_logged_and_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    async def work(told: Any) -> Response:
+    async def work(progress: Any) -> Response:
         await anyio.sleep(1.0)
         raise ZeroDivisionError("secret")
 
@@ -175,7 +175,7 @@ def test_a_failure_keeps_nothing_of_the_request(later: bool) -> None:
         body = Sent()
         bodies.append(weakref.ref(body))
 
-        async def work(told: Any) -> Response:
+        async def work(progress: Any) -> Response:
             await anyio.sleep(0.5 if later else 0)
             await jobs.call(calls.raise_after, 0.0)
             return Response(repr(body))

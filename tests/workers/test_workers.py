@@ -223,7 +223,7 @@ def test_progress_is_heard_and_not_too_often() -> None:
     heard: list[tuple[int, int]] = []
 
     async def test(workers: Workers) -> None:
-        assert await workers.call(calls.tell_steps, 50, 0.01, told=lambda *steps: heard.append(steps)) == "told"
+        assert await workers.call(calls.tell_steps, 50, 0.01, progress=lambda *steps: heard.append(steps)) == "told"
 
     with_workers(test, at_once=1)
     assert heard[0] == (1, 50)

@@ -17,8 +17,8 @@ def command(trace: str, premises: bool) -> None:
     initial states, given lines) are what the check starts from; they are listed, not verified.
     """
     from ... import load, verify
-    from ...tables.verification import told
+    from ...tables.verification import messages
 
     result = verify(load(trace))
     conclude(0 if result.status == "verified" else 1)
-    echo("\n".join(told(result, premises)))
+    echo("\n".join(messages(result, premises)))

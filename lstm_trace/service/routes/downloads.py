@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Response
 from ...runs import printing
 from ...runs.asked import ReportOptions
 from ...runs.runs import RunId
-from ...workers import Told
+from ...workers import Progress
 from ..held import Service
 from ..json_body import JsonRoute
 from ..sent_file import LaterFile, attachment
@@ -33,8 +33,8 @@ async def download(
     """
     given = options.model_dump(exclude_none=True)
 
-    async def work(told: Told | None = None) -> Response:
-        content, name = await service.runs.call(printing.download, RunId(id), file, given, told=told)
+    async def work(progress: Progress | None = None) -> Response:
+        content, name = await service.runs.call(printing.download, RunId(id), file, given, progress=progress)
         media = printing.MEDIA[Path(file).suffix]
         if content is None:
             return LaterFile(lambda: service.runs.open(id), media, name)

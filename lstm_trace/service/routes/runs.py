@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from ...runs import running
 from ...runs.asked import Edits, Spec
 from ...runs.runs import RunId
-from ...workers import Told
+from ...workers import Progress
 from ..description import documented
 from ..held import Held, Service
 from ..json_body import JSON, JsonRoute, check_media
@@ -35,7 +35,7 @@ async def make(request: Request, service: Service) -> Response:
 async def edit(request: Request, service: Service, id: str) -> Response:
     """Make another run with changes; the one that is changed stays as it is."""
     service.runs.check(id)  # before the body is read
-    return await _made(request, service, lambda body, told: service.runs.edit(id, body, told))
+    return await _made(request, service, lambda body, progress: service.runs.edit(id, body, progress))
 
 
 @router.get("/runs/{id}", response_model=Run)
@@ -50,13 +50,15 @@ async def spec(service: Service, id: str) -> Response:
     return await service.jobs.reply(running.spec, RunId(id))
 
 
-async def _made(request: Request, service: Held, make: Callable[[bytes, Told], Awaitable[running.Made]]) -> Response:
+async def _made(
+    request: Request, service: Held, make: Callable[[bytes, Progress], Awaitable[running.Made]]
+) -> Response:
     """The reply with a run that a body describes; a worker reads the body, which may have millions of numbers."""
     check_media(request, JSON)
     body = await request.body()
 
-    async def work(told: Told) -> Response:
-        made = await make(body, told)
+    async def work(progress: Progress) -> Response:
+        made = await make(body, progress)
         return Response(made.reply, 201 if made.new else 200, {"Location": f"/api/v1/runs/{made.id}"}, JSON)
 
     return await service.jobs.follow(work)

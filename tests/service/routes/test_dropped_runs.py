@@ -37,7 +37,7 @@ def anyio_backend() -> str:
 class Dropping:
     """Calls functions where it is, and drops a run once its file is named and before it can be sent."""
 
-    async def call(self, function: Callable[..., Any], *args: Any, told: Any = None) -> Any:
+    async def call(self, function: Callable[..., Any], *args: Any, progress: Any = None) -> Any:
         found = function(*args)
         if function is printing.download:
             Path(args[0]).unlink()
@@ -47,10 +47,10 @@ class Dropping:
 class Slow:
     """Calls functions where it is, and takes a while to make a run again, or a file of it."""
 
-    async def call(self, function: Callable[..., Any], *args: Any, told: Any = None) -> Any:
+    async def call(self, function: Callable[..., Any], *args: Any, progress: Any = None) -> Any:
         if function in (running.remake, printing.download):
-            if told is not None:
-                told(1, 4)
+            if progress is not None:
+                progress(1, 4)
             await anyio.sleep(0.5)
         return function(*args)
 
