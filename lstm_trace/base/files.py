@@ -18,6 +18,7 @@ import yaml
 
 from ..errors import FileError
 from .leftovers import part
+from .os_errors import reason
 from .text_limits import check_room, check_toml
 
 #: Bytes of text that are read; what is larger belongs in a binary file.
@@ -37,7 +38,7 @@ def read_bytes(path: str | Path, instead: str = "") -> bytes:
         with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as stream:  # of no known size
             content: bytes = stream.read(MAX_TEXT + 1)
     except OSError as error:
-        raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise FileError(f"{path}: {reason(error)}") from None
     if len(content) > MAX_TEXT:
         more = f"; {instead}" if instead else ""
         raise FileError(f"{path}: more than {MAX_TEXT:,} bytes; texts up to that are read{more}")
@@ -303,7 +304,7 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         except OSError as error:
             if error.errno is None or (error.filename and str(error.filename) != str(path)):  # it is not of this file
                 raise
-            raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+            raise FileError(f"{path}: {reason(error)}") from None
         return
     target = destination(path)  # a link stays, what it leads to is written
     try:
@@ -320,4 +321,4 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         elsewhere = error.filename and Path(error.filename).parent != target.parent
         if error.errno is None or elsewhere:  # it is not of this file
             raise
-        raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise FileError(f"{path}: {reason(error)}") from None

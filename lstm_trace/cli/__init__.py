@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from .. import __version__
+from ..base.os_errors import reason
 from ..errors import LstmTraceError, nearest, shortened
 from ..printable import message
 from . import streams
@@ -107,7 +108,7 @@ class _Group(click.Group):
             fail("not enough memory; trace fewer steps, rows or lines")
         except OSError as error:
             streams.discard()
-            fail(f"{error.filename or 'output'}: {(error.strerror or str(error)).lower()}")
+            fail(f"{error.filename or 'output'}: {reason(error)}")
         except Exception as error:  # a fault of ours; exit code 1 would be a verdict
             fail(_unexpected(error))
         return code if isinstance(code, int) else 0

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base.arrays import Array, to_array
 from ..base.files import written
+from ..base.os_errors import reason
 from ..errors import FileError
 from ..trace.argument_types import checked
 from ..trace.files import trace_file
@@ -91,7 +92,7 @@ class Client(Connection):
             with open(path, "rb") as file:
                 return self._json("POST", "/library", file.read(), query)
         except OSError as error:
-            raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+            raise FileError(f"{path}: {reason(error)}") from None
 
     def remove(self, item: str) -> None:
         """Delete an item of the library.

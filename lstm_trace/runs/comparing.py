@@ -21,13 +21,30 @@ from ..verification.measures import LineDifference
 from ..verification.verify import verify
 from .asked import Question
 from .kept import opened
-from .reading import dumped, place
+from .reading import place
+from .replies import as_json
 
 
 def compared(
     paths: tuple[str, str], ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None
 ) -> bytes:
-    """b compared with a: the answer of `lstm-trace diff`, the first difference, and every line."""
+    """b compared with a, as `lstm-trace diff` does.
+
+    Args:
+        paths: of the traces of a, the reference, and b.
+        ids: of the two runs, for the reply.
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+        ulps: tolerance in units in the last place; without any the rounding bound decides.
+
+    Returns:
+        JSON as `comparison_models.Diff` describes it: the verdict, the first difference, and every line.
+
+    Raises:
+        DroppedRunError: where a trace is no longer there, or damaged.
+        OptionError: for a tolerance that is not a finite number of at least 0.
+        ShapeError: where the two have no value in common.
+    """
     a, b = map(opened, paths)
     found = compare(a, b, Tolerance(rtol, atol, ulps))
     places = {(change.scope, change.line): change for change in changes(a, b)}
@@ -39,7 +56,7 @@ def compared(
         "first": None if found.first is None else _first(found.first),
         "lines": [_line(d, places.get((d.scope, d.line))) for d in found.lines],
     }
-    return dumped(said)
+    return as_json(said)
 
 
 def _first(found: LineDifference) -> dict[str, Any]:
@@ -61,7 +78,24 @@ def _line(found: LineDifference, at: Change | None) -> dict[str, Any]:
 
 
 def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str | None, batch: int, most: int) -> bytes:
-    """|b - a| of a line by step and unit; of a map of more than `most` numbers the first steps."""
+    """|b - a| of a line by step and unit.
+
+    Args:
+        paths: of the traces of a, the reference, and b.
+        line: its name.
+        layer: from 0; None where there is one, or for the first.
+        direction: `forward`, `reverse` or `joined`; None likewise.
+        batch: which sequence, from 0.
+        most: numbers of the map; of a larger one there are the first steps.
+
+    Returns:
+        JSON as `comparison_models.DiffMap` describes it, with the values [t][unit] and the largest of all steps.
+
+    Raises:
+        DroppedRunError: where a trace is no longer there, or damaged.
+        MissingError: for a layer, direction or line that one of them does not have.
+        ShapeError: for a sequence that one of them does not have, and where they have no step in common.
+    """
     a, b = map(opened, paths)
     scope = place(a, layer, direction).scope
     found = gap(a, b, line, scope, batch)
@@ -76,7 +110,7 @@ def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str 
         "largest": float(finite.max(initial=0.0)),
         "left_out": len(found) - len(shown),
     }
-    return dumped(said)
+    return as_json(said)
 
 
 def explained(path: str, against: str | None, asked: Question, most: int) -> bytes:
@@ -93,7 +127,7 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
         "text": printable("\n".join(found.sentences)),
         "more": [{"title": part.title, **_table(part, most)} for part in found.more],
     }
-    return dumped(said)
+    return as_json(said)
 
 
 def _table(found: Explanation, most: int) -> dict[str, Any]:
@@ -103,7 +137,7 @@ def _table(found: Explanation, most: int) -> dict[str, Any]:
 
 def _split(trace: Trace, other: Trace | None, of: str | None, given: dict[str, Any]) -> Explanation:
     if given:
-        raise OptionError(f"attribution has no option {', '.join(given)}; it reads of and against")
+        raise OptionError(f"attribution has no option {', '.join(given)}; it takes of and against")
     if other is None or of is None:
         raise OptionError("attribution splits the difference of one value from another run: give of and against")
     return difference(other, trace, of)
@@ -113,7 +147,7 @@ def _explained(trace: Trace, other: Trace | None, asked: Question, given: dict[s
     if other is not None and asked.how != "contribution":
         raise OptionError(f"against is for attribution and contribution, not for {asked.how}")
     if other is not None and "baseline" in given:
-        raise OptionError("against is a baseline itself: leave baseline away")
+        raise OptionError("against is a baseline itself: omit baseline")
     return explanation(trace, asked.of, asked.how, **given, **({} if other is None else {"baseline": other}))
 
 
@@ -130,4 +164,4 @@ def verified(path: str) -> bytes:
         for failure in found.failures
     ]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
-    return dumped({"verdict": found.status, "text": "\n".join(told(found)), "checked": checked, "failures": failures})
+    return as_json({"verdict": found.status, "text": "\n".join(told(found)), "checked": checked, "failures": failures})

@@ -11,12 +11,12 @@ from ..cell.network import Stage, forward_stages
 from ..cell.parse import parse
 from ..formulas.plain import Plain
 from ..formulas.tree import value as symbol
-from ..printable import json_text
 from ..report.content import notations
 from ..report.languages.strings import words
 from ..trace.address import INITIAL
 from ..trace.labels import axis
 from ..trace.trace import Trace
+from .replies import as_json
 
 
 def equations(text: str) -> bytes:
@@ -29,7 +29,7 @@ def equations(text: str) -> bytes:
         "states": cell.states,
         "output": cell.output,
     }
-    return json_text(found).encode()
+    return as_json(found)
 
 
 def described(trace: Trace, live: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ class UnknownRunError(LstmTraceError):
 
 
 class DroppedRunError(LstmTraceError):
-    """There was a run of that id, and not enough is known to make it again."""
+    """There is a run of that id, but its trace was dropped or damaged; it may be made again (`Runs.ready`)."""
 
 
 class RunFolderError(LstmTraceError):

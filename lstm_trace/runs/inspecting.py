@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def alone(path: str, name: str) -> Iterator[str]:
     It lies in a folder `.rooms` beside the file, so that the file can be linked and need not be copied. What a worker
     that was killed leaves there, the next one removes.
     """
-    before, source = Path.cwd(), os.path.realpath(path)
+    source = os.path.realpath(path)
     rooms = Path(source).parent / ROOMS
     rooms.mkdir(mode=0o700, exist_ok=True)
     with leftovers.folder(rooms / "look", ".look") as room:
@@ -76,11 +76,8 @@ def alone(path: str, name: str) -> Iterator[str]:
             os.link(source, Path(room, name))  # a symbolic link would lead readers to the file's own folder
         except OSError:  # a disk without links
             shutil.copyfile(source, Path(room, name))
-        os.chdir(room)
-        try:
+        with chdir(room):
             yield name
-        finally:
-            os.chdir(before)
 
 
 def _facts(name: str) -> Facts:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from .. import __version__
 from ..base.files import written
+from ..base.os_errors import reason
 from ..errors import FileError
 from ..trace.files import trace_file
 from ..trace.trace import Trace
@@ -88,7 +89,7 @@ class Record(NamedTuple):
 
 def is_there(path: Path) -> bool:
     """Whether the run whose trace is at `path` is kept; it then counts as used. Raises RunFolderError."""
-    with _told("the run cannot be used", path):
+    with _as_folder_error("the run cannot be used", path):
         try:
             os.utime(path)
         except FileNotFoundError:
@@ -99,7 +100,7 @@ def is_there(path: Path) -> bool:
 def record(path: str | Path) -> Record:
     """What stands beside the trace at `path`. Raises DroppedRunError, also for what is damaged, and RunFolderError."""
     text = Path(path).with_suffix(".json")
-    with _told("the run cannot be read", path), suppress(FileNotFoundError, IsADirectoryError):
+    with _as_folder_error("the run cannot be read", path), suppress(FileNotFoundError, IsADirectoryError):
         *rows, digest = text.read_bytes().split(b"\n")
         if digest == _digest(text.stem, rows):
             source, edits, made, reply = rows
@@ -112,7 +113,7 @@ def record(path: str | Path) -> Record:
 
 def save(path: Path, trace: Trace) -> None:
     """Write the trace of a run. Raises RunFolderError."""
-    with _told("the run cannot be kept", path):
+    with _as_folder_error("the run cannot be kept", path):
         if path.is_dir():
             _remove(path)
         trace_file.save(trace, path)
@@ -123,7 +124,7 @@ def keep(path: Path, trace: Trace, found: Record) -> None:
 
     Raises RunFolderError.
     """
-    with _told("the run cannot be kept", path):
+    with _as_folder_error("the run cannot be kept", path):
         made = json.dumps({"item": found.recipe.item, "parent": found.parent, "seal": _seal(path)}).encode()
         rows = [found.recipe.source, json.dumps(dict(found.recipe.edits)).encode(), made, found.reply]
         with written(path.with_suffix(".json"), "wb") as file:
@@ -138,7 +139,7 @@ def opened(path: str) -> Trace:
 
     Raises DroppedRunError, also for a file that is damaged or another run's, and RunFolderError.
     """
-    with _told("the run cannot be read", path):
+    with _as_folder_error("the run cannot be read", path):
         there = _identity(path)
         if path in _open and there in (None, _open[path][1]):
             _open.move_to_end(path)
@@ -158,15 +159,15 @@ def check(path: str) -> None:
 
 
 @contextmanager
-def _told(what: str, path: str | Path) -> Iterator[None]:
+def _as_folder_error(what: str, path: str | Path) -> Iterator[None]:
     """Raise a RunFolderError for what the file system says of the run at `path`; a client hears no path of ours."""
     try:
         yield
     except OSError as error:
-        raise RunFolderError(f"{what}: {(error.strerror or type(error).__name__).lower()}") from None
+        raise RunFolderError(f"{what}: {reason(error, paths=False)}") from None
     except FileError as error:
         if isinstance(cause := error.__context__, OSError):
-            raise RunFolderError(f"{what}: {(cause.strerror or type(cause).__name__).lower()}") from None
+            raise RunFolderError(f"{what}: {reason(cause, paths=False)}") from None
         raise FileError(*(problem.replace(str(path), "the run") for problem in error.problems)) from None
 
 

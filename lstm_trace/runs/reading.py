@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,6 +32,7 @@ from ..trace.trace import Trace
 from . import describing
 from .errors import NoArrowError
 from .kept import opened
+from .replies import as_json
 
 #: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
 _ROOM = 4
@@ -61,11 +61,6 @@ class Part(NamedTuple):
     t: str | None = None
     unit: str | None = None
     batch: int | None = None
-
-
-def dumped(data: Any) -> bytes:
-    """JSON. What is not finite has become a word before."""
-    return json.dumps(data, allow_nan=False).encode()
 
 
 def span(given: str | None, what: str, there: range) -> range:
@@ -110,11 +105,14 @@ def values(path: str, part: Part, most: int) -> bytes:
             some = array[at, rows.start : rows.stop, units.start : units.stop]
             places = {"t": list(fit), "b": list(rows), "unit": list(units)}
             found.append({"scope": stage.scope, "line": name, **places, "values": to_list(some)})
-    return dumped({"values": found, "left_out": left})
+    return as_json({"values": found, "left_out": left})
 
 
 def table(path: str, part: Part) -> bytes:
-    """The same as a stream of Arrow, all of it, in the long shape. Raises NoArrowError without pyarrow."""
+    """The values of some lines as a stream of Arrow, all of them, a row for each number.
+
+    Raises NoArrowError without pyarrow.
+    """
     trace = opened(path)
     steps = span(part.t, "t", trace.span)
     unit = None if part.unit is None else int(part.unit) if part.unit.isdecimal() else -1
@@ -145,7 +143,7 @@ def premises(path: str, unit: int | None, most: int) -> bytes:
             found.append({**said, "row": row, "values": to_list(array[row : row + 1])})
         else:
             found.append({**said, "values": to_list(array) if array.size <= most else None})
-    return dumped({"premises": found})
+    return as_json({"premises": found})
 
 
 def step(
@@ -153,8 +151,24 @@ def step(
 ) -> bytes:
     """One step of one layer and direction: all that a page shows of it.
 
-    unit: of lines of more than `live` units the one that is shown, beside the first ones if None; and the one whose
-    values stand in the picture, where that has no room for all.
+    Args:
+        path: of the trace of the run.
+        layer: from 0; None where there is one, or for the first.
+        direction: `forward`, `reverse` or `joined`; None likewise.
+        t: the position in the input; negative ones count from the end.
+        batch: which sequence, from 0.
+        unit: of lines of more than `live` units the one that is shown, beside the first ones if None; and the one whose
+            values stand in the picture, where that has no room for all.
+        live: units of a line that is shown whole.
+        look: how numbers and names are shown.
+
+    Returns:
+        JSON as `run_models.Step` describes it.
+
+    Raises:
+        DroppedRunError: where the trace is no longer there, or damaged.
+        MissingError: for a layer, direction, step or sequence that the run does not have.
+        OptionError: for a language, notation or number of digits that does not exist.
     """
     whole = opened(path)
     trace = looked_at(whole, look)
@@ -187,7 +201,7 @@ def step(
         texts(name, units)
         lines.append({"name": name, "values": to_list(array[at, batch, units]), "units": units})
     picture = drawing(trace, stage, values.style, look)
-    return dumped(
+    return as_json(
         {
             "t": t,
             "b": batch,
@@ -237,7 +251,7 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
         f'height="{tall:.0f}" role="group">\n<g>{found.shapes}</g>\n<g>{found.texts({})}</g>\n</svg>'
     )
     spots = [{"key": spot.key, "line": spot.line, "kind": spot.kind} for spot in found.flow.spots]
-    return dumped({"svg": svg, "width": wide, "height": tall, "description": found.description, "spots": spots})
+    return as_json({"svg": svg, "width": wide, "height": tall, "description": found.description, "spots": spots})
 
 
 def at(path: str, address: str, of: str | None, look: Look) -> bytes:
@@ -245,13 +259,13 @@ def at(path: str, address: str, of: str | None, look: Look) -> bytes:
     trace = opened(path)
     how = {"notation": look.notation, "language": look.language, "count_from": look.count_from}
     found = derivation(trace, address, of=of, digits=style(trace, look), **how)
-    return dumped(found.record())
+    return as_json(found.record())
 
 
 def symbols(path: str, look: Look) -> bytes:
     """What the lines of each stage and the premises are called in a notation. Raises OptionError."""
     trace = opened(path)
-    return dumped(describing.named(trace, looked_at(trace, look)))
+    return as_json(describing.named(trace, looked_at(trace, look)))
 
 
 def looked_at(trace: Trace, look: Look) -> Trace:

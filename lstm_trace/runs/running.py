@@ -23,7 +23,6 @@ from ..model.edit import edit as change
 from ..model.model import Model
 from ..model.problem import read_problem
 from ..model.sources import prepare
-from ..printable import json_text
 from ..store.labels import as_label
 from ..trace.address import INITIAL, line_name
 from ..trace.files import trace_file
@@ -37,6 +36,7 @@ from .describing import described
 from .errors import DroppedRunError
 from .inspecting import alone
 from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record, save
+from .replies import as_json
 
 #: Fields that say how a source is run; another one makes its run anew.
 CHANGES = ("equations", "arithmetic")
@@ -180,7 +180,7 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
         save(path, trace)
         said = {"id": path.stem, "href": f"/api/v1/runs/{path.stem}", **described(trace, bounds.live)}
         said |= {"bytes": path.stat().st_size, "seconds": round(time.perf_counter() - began, 6)}
-        keep(path, trace, Record(recipe, above, json_text(said).encode()))
+        keep(path, trace, Record(recipe, above, as_json(said)))
         drop(folder, bounds)
         there = opened(str(path)), record(path)
     trace, found = there

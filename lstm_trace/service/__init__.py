@@ -1,1 +1,1 @@
-"""The service: a bench in the browser and an API, for models and problems of one's own. No arithmetic stands here."""
+"""The service: a bench in the browser and an API, for your own models and problems. It does no arithmetic itself."""

@@ -25,8 +25,8 @@ from .uploads import add_files
 
 ROUTERS = (meta.router, library.router, runs.router, views.router, comparisons.router, downloads.router)
 _DESCRIPTION = (
-    "Every value that an LSTM computes, of one's own model: runs, edits, differences, explanations, proofs. Numbers "
-    'are in full; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are problem '
+    "Every value that an LSTM computes, of your model too: runs, edits, differences, explanations, verifications. "
+    'Numbers are in full; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are problem '
     "documents (RFC 9457) with the message of the command line. docs/service.md has examples."
 )
 

@@ -140,7 +140,7 @@ def _redirected(scope: Scope, cookie: str) -> ASGIApp:
 
 
 def _add_headers(headers: MutableHeaders, path: str) -> None:
-    """Set the headers of safety; a reply of the API is not kept unless its route says so."""
+    """Set the security headers; a reply of the API is not kept unless its route says so."""
     for name, value in HEADERS.items():
         headers[name] = value
     if path.startswith("/api/"):

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import uvicorn
 
+from ..base.os_errors import reason
 from ..errors import OptionError
 from ..workers import Workers
 from .settings import Limits, Settings
@@ -144,7 +145,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
                 f"port {port} of {host} is in use, perhaps by another lstm-trace serve; choose {named}--port 0 for any "
                 "that is free"
             ) from None
-        said = (error.strerror or str(error)).lower()
+        said = reason(error)
         raise OptionError(f"cannot listen on port {port} of {host}: {said}; choose another --port or --host") from None
     with listener:
         yield listener

@@ -83,7 +83,7 @@ class Settings:
         return is_loopback(self.host)
 
     def check(self) -> None:
-        """Raise OptionError for a host that others can reach without a token, and for a token that is none."""
+        """Raise OptionError for a host that others can reach without a token, and for an invalid token."""
         if self.token is None:
             if not self.loopback:
                 raise OptionError(

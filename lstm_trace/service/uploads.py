@@ -11,6 +11,7 @@ from typing import BinaryIO
 from anyio import CancelScope, to_thread
 from fastapi import Request
 
+from ..base.os_errors import reason
 from ..errors import FileError
 from ..runs import inspecting
 from ..store.files import Part
@@ -54,10 +55,20 @@ async def inspected(held: Held, path: Path, label: str) -> inspecting.Facts:
 async def add_copy(
     held: Held, source: Path | BinaryIO, label: str, title: str = "", tags: Iterable[str] = ()
 ) -> tuple[Item, bool]:
-    """Keep a copy of a file of this machine, or of an open one, which is closed; else as `Store.keep`.
+    """Keep a copy of a file of this machine.
+
+    Args:
+        held: what the service holds.
+        source: where the file is, or the open file, which is closed.
+        label: its name, whose suffix says how it is read.
+        title: by default the one in the file, or its name.
+        tags: words or phrases.
 
     Returns:
-        The item, and whether it is new. Raises LstmTraceError.
+        The item, and whether it is new.
+
+    Raises:
+        LstmTraceError: where the file cannot be read, is no problem, trace or model, or cannot be kept.
     """
     with await to_thread.run_sync(held.store.part) as new:
         await to_thread.run_sync(_copy, source, new)
@@ -72,7 +83,7 @@ def _copy(source: Path | BinaryIO, new: Part) -> None:
             shutil.copyfileobj(file, new, _GATHERED)
     except OSError as error:
         name = source if isinstance(source, Path) else "the run"
-        raise FileError(f"{name}: {(error.strerror or type(error).__name__).lower()}") from None
+        raise FileError(f"{name}: {reason(error, paths=False)}") from None
 
 
 async def add_files(held: Held, files: Iterable[str]) -> None:

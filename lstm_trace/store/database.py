@@ -42,7 +42,7 @@ class Database:
         self._open = False
         self.engine = self._engine()
         try:
-            with self.told():
+            with self.as_store_error():
                 if self.is_sqlite:
                     self._use_write_ahead_log()
                 with self.writing() as connection:
@@ -65,14 +65,18 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state. Raises StoreError."""
         options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
-        with self.told(), self.engine.connect().execution_options(**options) as connection, connection.begin():
+        with (
+            self.as_store_error(),
+            self.engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is kept whole, unless something is raised within. Raises StoreError."""
         with (
-            self.told(),
+            self.as_store_error(),
             self.engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection,
             connection.begin(),
         ):
@@ -84,7 +88,7 @@ class Database:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def as_store_error(self) -> Iterator[None]:
         """Raise a StoreError for what a database says when it cannot be used."""
         try:
             yield

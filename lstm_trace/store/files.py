@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
+from ..base.os_errors import reason
 from ..errors import TooLargeError
 from ..weights.read import READERS
 from .errors import StoreError
@@ -44,7 +45,7 @@ class Part:
         self.path = folder / f".{self.id}.part"
         self.bytes = 0
         self._most, self._hash = most, hashlib.sha256()
-        with told(_KEPT):
+        with as_store_error(_KEPT):
             self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 - closed with the context
 
     def __enter__(self) -> Self:
@@ -70,14 +71,14 @@ class Part:
             raise TooLargeError(f"the file has more than {self._most:,} bytes, the most that is accepted")
         self._hash.update(content)
         left = memoryview(content)
-        with told(_KEPT):
+        with as_store_error(_KEPT):
             while left:
                 left = left[self._file.write(left) :]
 
     def placed(self, suffix: str) -> Path:
         """The file under its own name, on the disk. Raises StoreError."""
         target = self.path.with_name(f"{self.id}{suffix}")
-        with told(_KEPT):
+        with as_store_error(_KEPT):
             os.fsync(self._file.fileno())
             self._file.close()
             os.replace(self.path, target)
@@ -86,12 +87,12 @@ class Part:
 
 
 @contextmanager
-def told(what: object) -> Iterator[None]:
+def as_store_error(what: object) -> Iterator[None]:
     """Raise a StoreError for what the file system says. what: begins the message; a client hears no path."""
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{what}: {(error.strerror or type(error).__name__).lower()}") from None
+        raise StoreError(f"{what}: {reason(error, paths=False)}") from None
 
 
 def claim(folder: Path, store: str) -> None:
@@ -102,7 +103,7 @@ def claim(folder: Path, store: str) -> None:
     mark = folder / MARK
     if folder.is_file():
         raise StoreError(f"{folder}: expected the folder of the library's files, found a file; name another folder")
-    with told(folder):
+    with as_store_error(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not mark.exists():
             new = folder / f"{MARK}.{uuid4()}"
@@ -115,7 +116,7 @@ def claim(folder: Path, store: str) -> None:
 
 def sweep(folder: Path, rows: Callable[[], set[str]]) -> list[str]:
     """Remove what killed servers left. rows: gives the ids of all items. Returns those whose file is missing."""
-    with told(folder):
+    with as_store_error(folder):
         before, found = time.time() - OLD, _listed(folder)
         ids = rows()  # after the folder was read: what has come in between is no leftover
         for name in [name for name, own in found.items() if own not in ids]:

@@ -22,8 +22,6 @@ from .tables import ITEMS, STORE, TAGS
 
 #: Items that are kept, unless the caller says otherwise.
 MOST_ITEMS = 100_000
-_CHUNK = 1 << 20
-
 
 #: A file that is kept, as the API shows it. missing: its row is there, its file is not: removed, or elsewhere.
 Item = dict[str, Any]

@@ -12,9 +12,9 @@ from ..cell import secant
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
 from ..cell.network import GIVEN, VALID, Stage, X, forward_stages, scope_and_name
-from ..cell.ops import OPS
 from ..cell.shapes.faults import beyond_the_end
 from ..cell.shapes.infer import infer
+from ..cell.shapes.widths import fitted
 from ..cell.variants import Padding, directed, joined, masked, of_direction
 from ..errors import LstmTraceError
 from .adjoints import shape_faults, sources_faults
@@ -253,24 +253,9 @@ def _partly(
     wide |= {name: width for name, (width, _) in known.items()}
     for line in stage.lines:
         reads = [wide.get(operand) if isinstance(operand, str) else 1 for operand in line.operands]
-        widths = [width for width in reads if width is not None]
-        whole = len(widths) == len(reads)
-        expected: int | None
-        if line.product:
-            rows, columns = shapes.get(line.product[0], (None, None))
-            expected, inner = (rows, columns) if line.op == "matvec" else (columns, rows)
-            fits = inner is None or reads[line.summed] in (None, inner)
-        elif line.op == "slice":
-            expected, fits = int(line.constants[1] - line.constants[0]), True
-            if fault := beyond_the_end(line, reads[0] or int(line.constants[1])):
-                yield fault
-        elif OPS[line.op].reduces:
-            expected, fits = 1, True
-        elif OPS[line.op].width == "concat":
-            expected, fits = sum(widths) if whole else None, True
-        else:
-            most = max(widths, default=1)
-            expected, fits = most if whole or most > 1 else None, set(widths) <= {1, most}
+        expected, fits = fitted(line, reads, shapes)
+        if line.op == "slice" and (fault := beyond_the_end(line, reads[0] or int(line.constants[1]))):
+            yield fault
         if not fits:
             parts = (f"{name}: {wide[name]}" for name in line.reads if name in wide)
             sizes = f" ({', '.join(parts)})"

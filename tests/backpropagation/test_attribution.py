@@ -38,15 +38,16 @@ def pairs(name: str, count: int) -> list[Split]:
 @pytest.mark.parametrize("name", CELLS)
 def test_parts_add_up(name: str) -> None:
     """50 steps, 2 layers, both directions, every cell; 200 pairs in all, with a difference above 1e-3."""
-    found = [s for s in pairs(name, 24) if abs(s.difference) > 1e-3]
+    found = [s for s in pairs(name, 16) if abs(s.difference) > 1e-3]
     assert len(found) * len(CELLS) >= PAIRS
     for one in found:
-        assert abs(one.residual) <= 1e-12 * max(1, one.size)
+        most = 1e-12 * max(1, one.size)
+        assert abs(one.residual) <= most
         assert not one.local
         assert all(np.isfinite(part).all() for part in one.parts.values())
         for place, by_step in one.by_step.items():
             total = one.parts[place].sum()
-            assert by_step.sum() == pytest.approx(total, rel=1e-9, abs=1e-12 * max(1, one.size))
+            assert by_step.sum() == pytest.approx(total, rel=1e-9, abs=most)
     kinds = set(found[0].kinds.values())
     assert kinds == {"parameter", "state", "input", "lengths"}
     assert all(any(np.any(s.parts[k]) for k, v in s.kinds.items() if v == "parameter") for s in found)

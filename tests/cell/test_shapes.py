@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace.cell.kinds.lstm import LSTM
+from lstm_trace.cell.ops import OPS
 from lstm_trace.cell.parse import parse
 from lstm_trace.cell.shapes.infer import infer
+from lstm_trace.cell.shapes.widths import RULES, fitted
 from lstm_trace.errors import LstmTraceError, ShapeError
 
 from ..support.equations import without_equation
@@ -47,6 +49,25 @@ def test_every_line_gets_its_width() -> None:
     assert set(found.widths) == {*cell.by_name, "h_prev", "c_prev"}
     assert set(found.widths.values()) == {3}
     assert found.shapes == shapes
+
+
+def test_every_width_rule_has_its_row() -> None:
+    assert set(RULES) == {op.width for op in OPS.values()}
+
+
+@pytest.mark.parametrize(
+    ("text", "reads", "width", "fits"),
+    [
+        ("W @ x_t", [None, 3], 2, True), ("W @ x_t", [None, None], 2, True), ("W @ x_t", [None, 2], 2, False),
+        ("x_t @ W", [2, None], 3, True), ("x_t @ W", [3, None], 3, False), ("V @ x_t", [None, 3], None, True),
+        ("x_t * v", [3, 1], 3, True), ("x_t * v", [3, 2], 3, False), ("x_t * v", [3, None], 3, True),
+        ("x_t * v", [1, None], None, True), ("x_t * v", [1, 1], 1, True), ("sum(x_t)", [None], 1, True),
+        ("concat(x_t, v)", [3, 2], 5, True), ("concat(x_t, v)", [3, None], None, True), ("x_t[1:3]", [None], 2, True),
+    ],
+)  # fmt: skip
+def test_a_line_is_as_wide_as_what_it_reads_says(text: str, reads: list[Any], width: int | None, fits: bool) -> None:
+    line = parse(f"h_t = {text}").lines[-1]
+    assert fitted(line, reads, {"W": (2, 3)}) == (width, fits)
 
 
 def test_projection_has_two_widths() -> None:

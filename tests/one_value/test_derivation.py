@@ -20,6 +20,7 @@ from lstm_trace.base.files import read_data
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
 from lstm_trace.examples import examples, text
 from lstm_trace.report.languages import languages
+from lstm_trace.report.options import options_of
 from lstm_trace.trace.address import INITIAL
 
 from ..support.walk_cases import CELLS, H, I, case, weights
@@ -90,7 +91,9 @@ TRACES: dict[str, Any] = {
 def test_operands_and_readers_are_two_ways_of_saying_the_same(name: str) -> None:
     trace = TRACES[name]()
     plain = trace.header.arithmetic is None
-    found = {address: lt.derivation(trace, address) for address in (*every_line(trace), *every_premise(trace))}
+    style = options_of("md").numbers([trace])  # that of a report, found once
+    addresses = (*every_line(trace), *every_premise(trace))
+    found = {address: lt.derivation(trace, address, digits=style) for address in addresses}
     reads: dict[str, set[str]] = {}
     for address, one in found.items():
         assert one.address == address
@@ -98,7 +101,7 @@ def test_operands_and_readers_are_two_ways_of_saying_the_same(name: str) -> None
         assert (one.kind == "line") == (one.verified.verdict == "verified") == (one.equation is not None)
         for operand in one.operands:
             reads.setdefault(operand.address, set()).add(address)
-            other = found.get(operand.address) or lt.derivation(trace, operand.address)
+            other = found.get(operand.address) or lt.derivation(trace, operand.address, digits=style)
             assert (operand.value, operand.shown) == (other.value, other.shown)
             assert other.address == operand.address
         assert one.operands_left_out == 0

@@ -201,7 +201,6 @@ def traces() -> Iterator[Trace]:
     for loss in ("squared_error", "cross_entropy"):
         yield problem(f"L = {loss}(x_t, target)", [1.0, 2.0], {"target": [0.0, 1.0]})
     yield problem("input: u_t\nh_t = tanh(u_t)\noutput: h_t", [[0.0]] * 3, given={"u_t": [[1.0]] * 3})
-    yield from (case() for case in CASES.values())
 
 
 def last(trace: Trace) -> str:
@@ -217,6 +216,7 @@ def shown() -> Iterator[object]:
         if trace.steps * len(trace.stages) < 5:
             yield trace.report("md", detail="summary")
             yield gradient(trace, last(trace)).render("md")
+    yield from (case().report("text") for case in CASES.values())
     yield lt.sheet([lt.run({"W_xi": [[0.5]]}, [1.0], ask="W_xi @ x_t")] * 2).report("md")
     yield gradient(q22(), seed=[[1.0, 1.0]]).render("md")
     yield gradient(q22(), "h_t[0]", equations=True).render("md")
@@ -271,7 +271,7 @@ def single() -> Iterator[object]:
         )
         addresses += [f"{trace.span[0]}/0/x_t[0]"] if trace.x is not None else []
         for address in addresses:
-            yield lt.derivation(trace, address)
+            yield lt.derivation(trace, address, digits=4)
 
 
 def splits() -> Iterator[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..lines import Cell, Line
-from ..ops import OPS
 from ..syntax import pointed
 from .classes import Classes, Key, unified
+from .widths import fitted
 
 
 def reader(cell: Cell, name: str, computed: set[str]) -> str:
@@ -54,21 +54,13 @@ def contradictions(
             continue
         reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
         if len(reads) == len(line.operands):  # else an operand is missing, which is reported elsewhere
-            if line.product:
-                rows, columns = shapes[line.product[0]]
-                width, inner = (rows, columns) if line.op == "matvec" else (columns, rows)
-                fits = inner == wide[line.product[1]]
-            elif line.op == "slice":
-                wide[line.name] = int(line.constants[1] - line.constants[0])
+            width, fits = fitted(line, reads, shapes)
+            assert width is not None  # for all that it reads is known
+            if line.op == "slice":
+                wide[line.name] = width
                 if fault := beyond_the_end(line, reads[0]):
                     yield pointed(fault, cell.places, line.name)
                 continue
-            elif OPS[line.op].reduces:
-                width, fits = 1, True
-            elif line.op == "concat":
-                width, fits = sum(reads), True
-            else:
-                width, fits = max(reads), set(reads) <= {1, max(reads)}
             if not fits or width != found[line.name]:
                 parts = ", ".join(f"{name}: {wide[name]}" for name in dict.fromkeys(line.reads))
                 fault = f"line `{line.name}`: the widths of its operands do not fit ({parts})"

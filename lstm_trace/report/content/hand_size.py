@@ -56,7 +56,12 @@ def style(traces: Sequence[Trace]) -> Style:
         return Style(noted, given=max(DIGITS, noted))
     if any(trace.header.arithmetic is not None or not hand_size(trace, Selection()) for trace in traces):
         return Style(DIGITS)
-    return Style(min(FEW, key=lambda digits: sum(_astray(trace, digits) for trace in traces)))
+    astray = []
+    for digits in FEW:
+        astray.append(sum(_astray(trace, digits) for trace in traces))
+        if not astray[-1]:
+            break
+    return Style(FEW[astray.index(min(astray))])
 
 
 def _astray(trace: Trace, digits: int) -> int:

@@ -1,4 +1,4 @@
-"""The replies of runs, views and comparisons, for the description of the API."""
+"""The replies of runs and views, for the description of the API."""
 
 from __future__ import annotations
 

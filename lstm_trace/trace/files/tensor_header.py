@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
+from ...base.os_errors import reason
 from ...errors import FileError
 from ..trace import Trace
 from .schema import FORMAT, Manifest, validate
@@ -116,7 +117,7 @@ def read_header(path: str | Path) -> tuple[Manifest, dict[str, Tensor]]:
                 raise FileError(f"{path}: not a .safetensors file, or its beginning is missing")
             content = file.read(length)
     except OSError as error:
-        raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise FileError(f"{path}: {reason(error)}") from None
     try:
         header = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:

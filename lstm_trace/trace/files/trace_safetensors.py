@@ -14,6 +14,7 @@ import numpy as np
 from ...base.arrays import Array, to_truths
 from ...base.files import destination, written
 from ...base.free_memory import amount
+from ...base.os_errors import reason
 from ...cell.network import scope_and_name
 from ...errors import FileError, raise_all, within
 from ..trace import Trace
@@ -109,7 +110,7 @@ def begun(trace: Trace, lines: Shapes, path: str | Path) -> Iterator[tuple[FileI
     try:
         free = shutil.disk_usage(destination(path).parent).free
     except OSError as error:
-        raise FileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise FileError(f"{path}: {reason(error)}") from None
     if size > free:
         raise FileError(f"{path}: the trace would need {amount(size)} and {amount(free)} of the disk are free")
     with written(path, "wb") as buffered:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...base.extras import missing
+from ...base.os_errors import reason
 from ...errors import FileError, MissingError
 from ..guards import afford, checked_shape, entries, told
 from .fold import NotConstant
@@ -80,8 +81,7 @@ class Tensors:
                 file.seek(offset)
                 return file.read(length)
         except OSError as error:
-            said = (error.strerror or str(error)).lower()
-            raise FileError(f"{what}: its external data {facts['location']!r}: {said}") from None
+            raise FileError(f"{what}: its external data {facts['location']!r}: {reason(error)}") from None
 
     def _inside(self, location: str, what: str) -> Path:
         """The path of external data. Raises FileError where it would leave the model's folder."""
