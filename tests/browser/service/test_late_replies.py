@@ -104,6 +104,25 @@ def test_an_edit_after_a_drag_that_is_on_its_way_stays(page: Page) -> None:
     undone_to_the_beginning(page, 1)
 
 
+def test_of_two_edits_on_their_way_the_later_can_be_tried_without_the_other(page: Page) -> None:
+    page.watched.expected.append("status of 4")  # type: ignore[attr-defined]
+    held = Held(page, "**/runs/*/edits", "POST")
+    typed(page, XI, "0.5")
+    held.arrive()
+    typed(page, XO, "0.25")
+    held.arrive(2)
+    assert held.waiting[1].request.post_data_json["edits"][0]["address"] == XI
+    held.waiting.pop(1).fulfill(status=422, json={"title": "Refused", "detail": "W_xi[0,0] is refused"})
+    held.end()
+    fault = page.locator(".givens .fault").filter(has_text="W_xi[0,0] is refused")
+    assert cell(page, XO).get_attribute("aria-invalid") is None
+    agrees(page, problem())
+    fault.get_by_role("button", name="Try again").click()
+    page.wait_for_url(re.compile(r"edits=0/forward/W_xo\[0,0\]=0\.25(&|$)"))
+    settled(page)
+    agrees(page, edited(W_xo=0.25))
+
+
 def test_an_edit_before_the_first_equations_are_back_stays(opened: Opening) -> None:
     page = opened("#bench?source=example:three-steps")
     page.locator("#equations summary").click()

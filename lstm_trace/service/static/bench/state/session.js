@@ -223,7 +223,8 @@ export class Session extends EventTarget {
       return null;
     } catch (error) {
       if (ticket !== this.#ticket) return error;
-      const rejected = error.status === 422 && edits.length && equations === undefined ? { address: edits[0].address, value: edits[0].value, message: error.message } : null;
+      const alone = !more || more.length <= edits.length; // else it may be an edit before these, still on its way, that was refused
+      const rejected = error.status === 422 && alone && edits.length && equations === undefined ? { address: edits[0].address, value: edits[0].value, message: error.message } : null;
       const fault = equations !== undefined || rejected ? null : { where: "givens", error, retry: () => this.edit(edits, { equations }) };
       this.#restore({ rejected, fault });
       return error;
