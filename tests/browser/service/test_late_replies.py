@@ -111,7 +111,7 @@ def test_of_two_edits_on_their_way_the_later_can_be_tried_without_the_other(page
     held.arrive()
     typed(page, XO, "0.25")
     held.arrive(2)
-    assert held.waiting[1].request.post_data_json["edits"][0]["address"] == XI
+    assert f'"{XI}"' in str(held.waiting[1].request.post_data)
     held.waiting.pop(1).fulfill(status=422, json={"title": "Refused", "detail": "W_xi[0,0] is refused"})
     held.end()
     fault = page.locator(".givens .fault").filter(has_text="W_xi[0,0] is refused")
