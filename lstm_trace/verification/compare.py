@@ -79,8 +79,8 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether every value that both have agrees; inconclusive where none differs, and the bound of a line is not
-        finite. What else differs is reported beside it.
+        """Whether every value that both have agrees; inconclusive where they agree but for rounding, and the bound of
+        that is not finite. What else differs is reported beside it.
         """
         if self.first is not None:
             return "different"
@@ -141,7 +141,8 @@ def judge(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Verdict:
     for *_, gap, mask in _judged(a, b, tolerance, bool(premises(a, b))):
         if mask is not None and mask.any():
             return "different"
-        sure = sure and (not tolerance.is_bound or bool(np.isfinite(gap.bound())))
+        exact = not gap.size.most or not tolerance.is_bound
+        sure = sure and (exact or bool(np.isfinite(gap.bound())))
     return "same" if sure else "inconclusive"
 
 

@@ -61,10 +61,11 @@ class LineDifference:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the line is the same; inconclusive where rounding decides, and its bound is not finite."""
+        """Whether the line is the same; inconclusive where rounding has to explain something, by no finite bound."""
         if self.differing:
             return "different"
-        return "inconclusive" if self.by_bound and not np.isfinite(self.bound) else "same"
+        explained = self.by_bound and self.max_abs > 0
+        return "inconclusive" if explained and not np.isfinite(self.bound) else "same"
 
     @property
     def atol(self) -> float:

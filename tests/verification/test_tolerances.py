@@ -72,33 +72,42 @@ def overflowed() -> lt.Trace:
     return lt.run({"W": [[2e300]]}, [[2e300], [1.0]], cell=cell)
 
 
+def rounded() -> lt.Trace:
+    """The same with another last digit in the line that overflows."""
+    trace = overflowed()
+    trace["p"][1] = np.nextafter(trace["p"][1], 0)
+    return trace
+
+
 def test_a_bound_that_is_not_finite_is_inconclusive() -> None:
-    a = overflowed()
-    found = lt.diff(a, a)
+    a, b = overflowed(), rounded()
+    found = lt.diff(a, b)
     assert (found.verdict, found.same, found.first) == ("inconclusive", False, None)
     assert {line.line: line.verdict for line in found.lines} == {"p": "inconclusive", "h_t": "same"}
-    assert judge(a, a) == "inconclusive"
-    b = overflowed()
+    assert judge(a, b) == "inconclusive"
+    assert lt.diff(a, a).verdict == judge(a, a) == "same"  # there is nothing to explain
     b["h_t"][1] += 0.1
     assert lt.diff(a, b).verdict == judge(a, b) == "different"
 
 
 def test_a_tolerance_needs_no_bound() -> None:
-    a = overflowed()
-    found = lt.diff(a, a, atol=0)
+    a, b = overflowed(), rounded()
+    found = lt.diff(a, b, atol=1e290)
     assert {found.verdict, *(line.verdict for line in found.lines)} == {"same"}
-    assert judge(a, a, Tolerance(atol=0)) == "same"
+    assert judge(a, b, Tolerance(atol=1e290)) == "same"
+    assert lt.diff(a, a, atol=0).verdict == "same"
 
 
 def test_the_command_is_as_sure_as_its_exit_code(tmp_path: Path) -> None:
-    path = str(tmp_path / "a.json")
+    path, other = str(tmp_path / "a.json"), str(tmp_path / "b.json")
     overflowed().save(path)
-    for more in ([], ["--attribute", "0/h_t[0]"]):
-        assert CliRunner().invoke(main, ["diff", path, path, *more]).exit_code == 1
-    run = CliRunner().invoke(main, ["diff", path, path])
+    rounded().save(other)
+    for more in ([], ["--attribute", "1/h_t[0]"]):
+        assert CliRunner().invoke(main, ["diff", path, other, *more]).exit_code == 1
+    run = CliRunner().invoke(main, ["diff", path, other])
     assert "- inconclusive: all 4 common values agree, but the rounding bound of 0/forward/p is not" in run.stdout
     assert "- same" not in run.stdout
-    data = json.loads(CliRunner().invoke(main, ["diff", path, path, "--format", "json"]).stdout)
+    data = json.loads(CliRunner().invoke(main, ["diff", path, other, "--format", "json"]).stdout)
     assert data["same"] is False
-    within = CliRunner().invoke(main, ["diff", path, path, "--atol", "0"])
+    within = CliRunner().invoke(main, ["diff", path, other, "--atol", "1e290"])
     assert (within.exit_code, within.stdout[:20]) == (0, "# Difference\n\n- same")

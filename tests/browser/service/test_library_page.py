@@ -224,3 +224,21 @@ def test_nothing_runs_out_of_the_window(opened: Opening, stored: dict[str, str],
     first = row(page, "Before").bounding_box()
     assert first is not None
     assert (first["height"] > 100) == (width == 390)  # a card on a narrow screen
+
+
+def test_a_report_has_the_title_of_the_item_or_one_that_is_typed(
+    opened: Opening, stored: dict[str, str], tmp_path: Path
+) -> None:
+    page = opened(f"#bench?source=item:{stored['Before']}")
+    page.locator("h1:text-is('Before')").wait_for()
+    page.locator("#downloads > summary").click()
+
+    def heading() -> str:
+        with page.expect_download() as download:
+            page.locator("#download-report-md").click()
+        download.value.save_as(tmp_path / "report.md")
+        return (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()[0]
+
+    assert heading() == "# Before"
+    page.get_by_label("Title on the sheet").fill("Quiz 3")
+    assert heading() == "# Quiz 3"

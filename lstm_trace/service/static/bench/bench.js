@@ -88,7 +88,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
   const numbered = useSome(state, ["run", "address", "of", "before", "pinned", "visited", "visit", "index"]);
   const premises = useMemo(() => named.premises(state.premises), [named, state.premises]);
   const symbols = useMemo(() => named.stage(seen), [named, seen]);
-  const toolbar = html`<${Toolbar} session=${session} state=${state} settings=${settings} choices=${choices} go=${go} said=${said} />`;
+  const toolbar = html`<${Toolbar} session=${session} state=${state} title=${item_title || run?.title || ""} settings=${settings} choices=${choices} go=${go} said=${said} />`;
   if (!run) return html`${toolbar}${fault ? null : html`<p class="waiting">${said("shell.loading")}</p>`}`;
   const count = settings.count_from === "" ? run.count_from : Number(settings.count_from);
   const shared = { session, state, said };

@@ -1,4 +1,4 @@
-import { html, useState } from "../vendor/standalone.module.js";
+import { html, useEffect, useState } from "../vendor/standalone.module.js";
 import { file, href, part } from "../api.js";
 import { Fault, Progress } from "../parts.js";
 
@@ -15,15 +15,20 @@ const FILES = {
 /** Files whose numbers `digits` would round for good, where elsewhere they are only shown so. */
 const IN_FULL = ["values.csv"];
 
-export function Downloads({ run, settings, choices, said }) {
+/** @param {{run: object, title: string}} props title: that stands above the bench, until another is typed here */
+export function Downloads({ run, title: usual, settings, choices, said }) {
   const [state, setState] = useState({});
+  const [typed, setTyped] = useState(null);
+  const title = typed ?? usual;
+  useEffect(() => setTyped(null), [usual]);
   const formats = choices.formats ?? [];
   const offered = formats.map((one) => one.file);
   // the settings of the page, as far as the server says that the file reads them
   const query = (name) => {
     const read = formats.find((one) => one.file === name)?.options ?? [];
     const sent = ["language", "notation", "digits", "count_from"].filter((option) => read.includes(option) && !(option === "digits" && IN_FULL.includes(name)));
-    return Object.fromEntries(sent.map((option) => [option, settings[option]]));
+    const headed = read.includes("title") && title.trim() && title !== run.title ? { title: title.trim() } : {};
+    return { ...Object.fromEntries(sent.map((option) => [option, settings[option]])), ...headed };
   };
   const load = async (event, name) => {
     event.preventDefault();
@@ -46,6 +51,7 @@ export function Downloads({ run, settings, choices, said }) {
   const groups = [...Object.entries(FILES).map(([group, names]) => [group, shown(names)]), ["other", others]].filter(([, names]) => names.length);
   return html`<details class="menu" id="downloads"><summary class="button">${said("bench.downloads")}</summary>
     <div class="sheet">
+      <label class="field tall" for="download-title"><span class="label">${said("bench.download.title")}</span><input id="download-title" type="text" value=${title} onInput=${(event) => setTyped(event.target.value)} /></label>
       ${groups.map(([group, names]) => html`<div key=${group} class="files"><span class="label">${said(`bench.download.${group}`)}</span>
         <span class="row-of">${names.map((name) => html`<a key=${name} id=${`download-${name.replace(".", "-")}`} href=${href(`/runs/${part(run.id)}/download/${part(name)}`, query(name))} download onClick=${(event) => load(event, name)}>${name}</a>`)}</span></div>`)}
       ${state.stop && html`<${Progress} label=${said("bench.preparing", { name: state.name })} progress=${state.progress} cancel=${() => state.stop.abort()} said=${said} />`}

@@ -48,7 +48,7 @@ function Save({ run, settings, said }) {
     </form></details>`;
 }
 
-export function Toolbar({ session, state, settings, choices, go, said }) {
+export function Toolbar({ session, state, title, settings, choices, go, said }) {
   const { run, source, entries, index, pinned, busy, fault } = state;
   const { examples, items, cells, library } = useSources();
   const blank = useRef(null);
@@ -82,7 +82,7 @@ export function Toolbar({ session, state, settings, choices, go, said }) {
           : html`<button type="button" id="pin" onClick=${() => session.pin()} title=${said("bench.pin_hint")}>${said("bench.pin")}</button>`}
       </div>
       <div class="row-of taken">
-        <${Downloads} run=${run} settings=${settings} choices=${choices} said=${said} />
+        <${Downloads} run=${run} title=${title} settings=${settings} choices=${choices} said=${said} />
         <${Save} run=${run} settings=${settings} said=${said} />
       </div>`}
     <span class="busy" role="status" aria-label=${busy ? said("bench.busy") : ""} data-busy=${String(busy)}></span>
