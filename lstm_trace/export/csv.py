@@ -22,9 +22,9 @@ from ..base.arrays import Array
 from ..base.files import written
 from ..formulas.numbers import EXACT, Style
 from ..printable import printable
-from ..report.content.worked_rows import WorkedRow, worked_rows
 from ..tables.frames import WIDE, WORKED, wide_names, with_valid
 from ..trace.rows import LONG, Entry, Part
+from ..view.worked_rows import WorkedRow, worked_rows
 from .writers import DIALECTS, Dialect, Job
 
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.

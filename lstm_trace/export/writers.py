@@ -12,11 +12,11 @@ from typing import Any
 from ..base.files import format_of
 from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
-from ..report.content.checks import check_style
-from ..report.content.worked_rows import WorkedRow, worked_rows
 from ..tables.frames import WIDE, WORKED, check_shape, long_columns, wide_columns, wide_names, with_valid
 from ..trace.rows import LONG, Part, Selection, parts
 from ..trace.trace import Trace
+from ..view.checks import check_style
+from ..view.worked_rows import WorkedRow, worked_rows
 from .suffixes import WRITERS, Writer
 
 

@@ -9,11 +9,11 @@ from ..cell.network import VALID, Stage
 from ..formulas.blocks import Text
 from ..formulas.tree import Sym, value
 from ..formulas.whole import on_paper
-from ..report.content.line_groups import is_gate
+from ..languages.strings import capital
 from ..report.in_words.gates import gates
 from ..report.in_words.saying import percent
-from ..report.languages.strings import capital
 from ..trace.labels import readout
+from ..view.line_groups import is_gate
 from .places import Place
 from .printing import Writing
 

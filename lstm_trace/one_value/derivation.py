@@ -10,8 +10,8 @@ from ..base.arrays import word
 from ..errors import OptionError, nearest, raise_all
 from ..formulas.tree import Node, Num
 from ..formulas.values import Values
+from ..languages.strings import words
 from ..report.content import notations
-from ..report.languages.strings import words
 from ..report.options import STYLE, options_of
 from ..trace.trace import Trace
 from .about import about, where

@@ -14,11 +14,11 @@ from ..formulas.plain import Plain, raised
 from ..formulas.tex import Tex
 from ..formulas.tree import Index, Node, Num, value
 from ..formulas.values import Values
-from ..report.content.decimal_comma import with_comma
+from ..languages.strings import Words
 from ..report.content.gradient_symbols import gradient_symbols
-from ..report.content.naming import Naming
-from ..report.languages.strings import Words
 from ..trace.trace import Trace
+from ..view.decimal_comma import with_comma
+from ..view.naming import Naming
 from .places import Place, place_of
 
 XMLNS = "http://www.w3.org/1998/Math/MathML"

@@ -10,7 +10,7 @@ from math import ceil, floor, log10
 import numpy as np
 
 from ..base.arrays import Array
-from ..report.languages.strings import Words
+from ..languages.strings import Words
 
 #: The largest number.
 LARGEST = float(np.finfo(np.float64).max)

@@ -12,12 +12,12 @@ from itertools import groupby
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.columns import cells
 from ..base.markup import escape
 from ..formulas.numbers import show
 from ..formulas.plain import number
-from ..report.diagram.marked_text import spans, text_width
-from ..report.formats.text import cells
 from .chart import Chart, Curve, Panel
+from .marked_text import spans, text_width
 
 #: Width of the picture; of what it has left of, between and right of the panels.
 WIDE, _LEFT, _BETWEEN, _RIGHT = 840.0, 58.0, 52.0, 16.0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..base.arrays import Array
 from ..base.files import format_of, written
 
 if TYPE_CHECKING:
@@ -19,20 +19,25 @@ SUFFIXES = {".svg": "svg"}
 
 @dataclass(frozen=True, repr=False)
 class Figure:
-    """A picture. title: what it shows, in a line. caption: the sentences below it."""
+    """A picture.
 
+    kind: its name in `kinds.KINDS`. title: what it shows, in a line. caption: the sentences below it. drawing, frame,
+    specification: make the SVG, the frame of the values and the Vega-Lite specification, when they are asked for.
+    """
+
+    kind: str
     title: str
     caption: str
-    text: str
-    steps: range
-    columns: Mapping[str, Array]
+    drawing: Callable[[], str]
+    frame: Callable[[], pd.DataFrame]
+    specification: Callable[[pd.DataFrame], dict[str, Any]] | None = None
 
     def __repr__(self) -> str:
         return f"<Figure {self.title!r}: svg(), save('x.svg'), data>"
 
     def svg(self) -> str:
         """The picture as SVG: one element, which may stand in a file of its own or in a page."""
-        return self.text
+        return self._svg
 
     def save(self, path: str | Path) -> None:
         """Write the picture to a file.
@@ -45,14 +50,16 @@ class Figure:
         """
         format_of(path, SUFFIXES, "pictures", "svg", "; a browser or Inkscape makes other formats of it")
         with written(path) as file:
-            file.write(self.text + "\n")
+            file.write(self._svg + "\n")
 
-    @property
+    @cached_property
+    def _svg(self) -> str:
+        return self.drawing()
+
+    @cached_property
     def data(self) -> pd.DataFrame:
-        """The curves as a frame: a row for each step, a column for each curve; NaN at padding."""
-        import pandas as pd
-
-        return pd.DataFrame(dict(self.columns), index=pd.Index(self.steps, name="t"))
+        """The values that are drawn."""
+        return self.frame()
 
     def _repr_svg_(self) -> str:
-        return self.text
+        return self._svg

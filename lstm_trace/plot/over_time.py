@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,16 +16,19 @@ from ..cell.network import Stage, forward_stages
 from ..errors import MissingError
 from ..formulas.plain import Plain
 from ..formulas.tree import heading
-from ..report.content.line_groups import is_gate, opens
-from ..report.content.view import View
-from ..report.diagram.marked_text import MarkedPlain
-from ..report.extent import view
 from ..trace.argument_types import checked, misfit
 from ..trace.rows import Selection
 from ..trace.trace import Trace
+from ..view.extent import view
+from ..view.line_groups import is_gate, opens
+from ..view.view import View
 from .chart import Chart, Curve, Panel, Row
 from .drawing import drawn
 from .figure import Figure
+
+if TYPE_CHECKING:
+    import pandas as pd
+from .marked_text import MarkedPlain
 
 #: So many units have room in a picture.
 MOST = 8
@@ -63,7 +67,7 @@ def over_time(
     if trace.header.title:
         title = trace.header.title + words.aside(title)
     chart = Chart(title, trace.span[chosen.window(trace)], tuple(kept), names, " ".join(notes), words)
-    return Figure(title, chart.caption, drawn(chart), chart.steps, _columns(kept))
+    return Figure("unit", title, chart.caption, partial(drawn, chart), partial(_frame, chart.steps, kept))
 
 
 def _rows(shown: View, stage: Stage, b: int) -> Iterator[Row]:
@@ -142,13 +146,16 @@ def _kind(shown: View, rows: Sequence[Row]) -> str:
     return "plot.states" if there <= {name for cell in cells for name in _states(cell)} else "plot.candidates"
 
 
-def _columns(rows: Sequence[Row]) -> dict[str, Array]:
-    """The values of the curves, by what they are called in a wide table; several stages by their scope too."""
-    return {
+def _frame(steps: range, rows: Sequence[Row]) -> pd.DataFrame:
+    """A row for each step and a column for each curve, called as in a wide table; NaN at padding."""
+    import pandas as pd
+
+    columns = {
         f"{row.scope}/{curve.line}[{row.unit}]" if row.scope else f"{curve.line}[{row.unit}]": curve.values
         for row in rows
         for curve in row.curves
     }
+    return pd.DataFrame(columns, index=pd.Index(steps, name="t"))
 
 
 def _nothing(shown: View) -> str:

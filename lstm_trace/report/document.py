@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..errors import OptionError
 from ..formulas.blocks import Body, Heading
-from .content.view import View
+from ..view.view import View
 from .formats.levels import lowered
 from .options import Options
 from .sections.sections import blocks

@@ -6,11 +6,11 @@ import os
 from pathlib import PurePath
 from urllib.parse import quote
 
+from ..languages.strings import words
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .diagram.diagram import caption, diagram
 from .formats.markdown import heading, literal
-from .languages.strings import words
 
 
 def illustrated(

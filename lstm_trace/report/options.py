@@ -12,8 +12,8 @@ from ..formulas.numbers import Style
 from ..trace.argument_types import checked
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from .content import hand_size
-from .content.view import Detail
+from ..view import hand_size
+from ..view.view import Detail
 from .formats.levels import Level, level_of
 from .formats.markdown import MATH
 

@@ -9,11 +9,11 @@ from typing import Any
 from ..backpropagation.training import Training
 from ..errors import Faults, OptionError, within
 from ..trace.trace import Trace
+from ..view.extent import view
+from ..view.view import View
 from .content import notations
-from .content.view import View
 from .content.way_back import on_paper, way_back
 from .document import bodies, check_part, title, titled
-from .extent import view
 from .formats import latex, markdown, text, typst
 from .formats.line_breaking import FULL
 from .options import Options, check, options_of

@@ -11,8 +11,8 @@ from ..cell.network import Stage, forward_stages
 from ..cell.parse import parse
 from ..formulas.plain import Plain
 from ..formulas.tree import value as symbol
+from ..languages.strings import words
 from ..report.content import notations
-from ..report.languages.strings import words
 from ..trace.address import INITIAL
 from ..trace.labels import axis
 from ..trace.trace import Trace

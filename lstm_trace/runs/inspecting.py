@@ -22,9 +22,9 @@ from ..cell.network import forward_stages
 from ..cell.variants import named
 from ..errors import FileError, counted
 from ..examples import text
+from ..languages.strings import words
 from ..model.problem import prepare_problem, read_problem
 from ..printable import printable
-from ..report.languages.strings import words
 from ..store.errors import LostFileError
 from ..store.labels import as_label
 from ..trace.files import trace_file, trace_json

@@ -18,17 +18,17 @@ from ..formulas.blocks import Items
 from ..formulas.numbers import Style
 from ..formulas.plain import Plain, number
 from ..formulas.values import Values
+from ..languages.strings import words
 from ..one_value.derivation import derivation
 from ..report.content import notations
 from ..report.diagram import diagram, spot_values
-from ..report.extent import view
 from ..report.formats import text
 from ..report.in_words.section import in_words, remembered
-from ..report.languages.strings import words
 from ..report.options import options_of
 from ..trace.address import positions
 from ..trace.rows import Selection
 from ..trace.trace import Trace
+from ..view.extent import view
 from . import describing
 from .errors import NoArrowError
 from .kept import opened

@@ -12,7 +12,7 @@ from ..base import conveniences
 from ..base.arrays import Array, word
 from ..errors import OptionError
 from ..printable import json_text, printable
-from ..report.content.excerpt import excerpt
+from ..view.excerpt import excerpt
 from .entries import Entries
 from .row_styles import CSV, JSON, RowStyle
 

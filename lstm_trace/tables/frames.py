@@ -91,7 +91,7 @@ def frame(
     if flat and shape != "wide":
         raise OptionError(f"flat=True is for the shape wide; the places of {shape} are columns as they are")
     if shape == "worked":
-        from ..report.content.worked_rows import WorkedRow, worked_rows
+        from ..view.worked_rows import WorkedRow, worked_rows
 
         rows = worked_rows(trace, selection, padding=padding)
         return pd.DataFrame(rows, columns=list(WorkedRow._fields))[list(with_valid(WORKED, padding))]

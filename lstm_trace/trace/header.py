@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..cell.variants import Merge, Padding
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,9 @@ class Header:
     is printed, in TeX. imported: what was done to the weights at import. batched, batch_first: the layout in
     which the input was given. notes: what the author wrote below the title. plan: which plan computed it. arithmetic:
     other than that of dtype, if any. agreement: what was compared with a framework's own result, and how far it was
-    off. count_from: 0 or 1, from which a report counts steps, units and layers; addresses count from 0.
+    off. step_labels: of each row of the batch what its steps are called (tokens, characters, dates), by the
+    position in the input; of one row only, where all rows have the same. count_from: 0 or 1, from which a report
+    counts steps, units and layers; addresses count from 0.
     """
 
     title: str = ""
@@ -42,3 +41,4 @@ class Header:
     arithmetic: str | None = None
     agreement: tuple[str, ...] = ()
     count_from: int = 0
+    step_labels: tuple[tuple[str, ...], ...] = ()

@@ -26,6 +26,18 @@ def labels(trace: Trace, of: Axis, width: int) -> Sequence[str]:
     return found if len(found) == width else ()
 
 
+def step_labels(trace: Trace, b: int = 0) -> Sequence[str]:
+    """What the recorded steps of row `b` are called: a label for each step of `trace.span`; none where it has none.
+
+    A label may be empty, of padding for example, and may hold any character: spaces and line breaks too.
+    """
+    rows = trace.header.step_labels
+    if not rows:
+        return ()
+    row = rows[b if len(rows) > 1 else 0]
+    return [row[t] if t < len(row) else "" for t in trace.span]
+
+
 def axis(trace: Trace, stage: Stage, name: str) -> Axis:
     """What the units of a line or input of `stage` are: inputs (`x`), outputs of a readout (`y`), or hidden units.
 

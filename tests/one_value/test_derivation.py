@@ -19,7 +19,7 @@ import lstm_trace as lt
 from lstm_trace.base.files import read_data
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
 from lstm_trace.examples import examples, text
-from lstm_trace.report.languages import languages
+from lstm_trace.languages import languages
 from lstm_trace.report.options import options_of
 from lstm_trace.trace.address import INITIAL
 

@@ -14,8 +14,8 @@ from lstm_trace.cell.kinds import KINDS
 from lstm_trace.cell.kinds.kind import Kind
 from lstm_trace.cell.lines import Cell
 from lstm_trace.cell.variants import named
-from lstm_trace.report.content.line_groups import _LEADING, gated, is_gate
-from lstm_trace.report.languages import languages
+from lstm_trace.languages import languages
+from lstm_trace.view.line_groups import _LEADING, gated, is_gate
 
 from ..cell.test_options import NEEDED, OTHER_VALUES
 from .test_languages import strings

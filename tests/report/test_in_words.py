@@ -11,8 +11,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.examples import examples
-from lstm_trace.report.languages import languages
-from lstm_trace.report.languages.strings import words
+from lstm_trace.languages import languages
+from lstm_trace.languages.strings import words
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT

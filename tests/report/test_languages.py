@@ -22,8 +22,8 @@ from lstm_trace.backpropagation.attribution import secants
 from lstm_trace.cell.network import GIVEN, VALID
 from lstm_trace.engine.rerun import in_arithmetic, rerun
 from lstm_trace.errors import OptionError
-from lstm_trace.report.languages import languages
-from lstm_trace.report.languages.strings import words
+from lstm_trace.languages import languages
+from lstm_trace.languages.strings import words
 from lstm_trace.report.report import course
 from lstm_trace.tables.gradient import gradient
 from lstm_trace.trace.address import INITIAL
@@ -37,7 +37,7 @@ from ..verification.test_verify import traced
 from .test_backward import every
 from .test_report import lstm, q22
 
-FILES = ROOT / "lstm_trace" / "report" / "languages"
+FILES = ROOT / "lstm_trace" / "languages"
 
 
 def strings(language: str) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def test_a_file_more_is_a_language_more(tmp_path: Path) -> None:
         "back.solution": "Indietro nel tempo",
     }
     lines = [f"{json.dumps(key)} = {json.dumps(text)}\n" for key, text in stub.items()]
-    (package / "report" / "languages" / "it.toml").write_text("".join(lines), encoding="utf-8")
+    (package / "languages" / "it.toml").write_text("".join(lines), encoding="utf-8")
     problem = str(ROOT / "lstm_trace" / "examples" / "q22.yaml")
     options = ["--language", "it", "-o"]
     calls = [["report", problem, *options, f"r{suffix}"] for suffix in (".md", ".txt", ".html", ".tex", ".typ", ".pdf")]

@@ -12,9 +12,9 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.errors import OptionError
 from lstm_trace.examples import examples, text
+from lstm_trace.languages import languages
+from lstm_trace.languages.strings import words
 from lstm_trace.report.content.notations import NOTATIONS, applied
-from lstm_trace.report.languages import languages
-from lstm_trace.report.languages.strings import words
 
 from .test_report import lstm, q22
 
@@ -251,7 +251,7 @@ def _said(report: str) -> str:
 
 
 def test_chinese_fits_the_terminal() -> None:
-    from lstm_trace.report.formats.text import cells
+    from lstm_trace.base.columns import cells
 
     report = lstm().report("text", language="zh", width=60)
     assert max(map(cells, report.splitlines())) <= 60

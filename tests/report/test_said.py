@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.report.languages import languages
+from lstm_trace.languages import languages
 from lstm_trace.tables.explanations import explanation
 
 from ..formulas.test_formulas import FORMATS, own, visible

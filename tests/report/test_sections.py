@@ -9,9 +9,9 @@ import pytest
 
 from lstm_trace.formulas.blocks import Block, Derivation, Heading, Para, Row
 from lstm_trace.formulas.tree import Sym, number
-from lstm_trace.report.content.view import View
 from lstm_trace.report.report import PRINTERS
 from lstm_trace.report.sections import sections
+from lstm_trace.view.view import View
 
 from ..formulas.test_formulas import visible
 from ..support.page_reader import Page

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from lstm_trace import service
-from lstm_trace.report.languages import languages
-from lstm_trace.report.languages.strings import words
+from lstm_trace.languages import languages
+from lstm_trace.languages.strings import words
 
 from .. import ROOT
 

@@ -19,11 +19,11 @@ import lstm_trace as lt
 from lstm_trace.backpropagation.attribution import split
 from lstm_trace.backpropagation.gradients import backward
 from lstm_trace.backpropagation.run import line_gradients
-from lstm_trace.report.content.excerpt import largest
 from lstm_trace.tables import attribution, attribution_frame, entries, gradient
 from lstm_trace.tables.entries import Entries, Grid, every, largest_first
 from lstm_trace.tables.explanation import SHOWN, Explanation
 from lstm_trace.tables.explanations import explanation
+from lstm_trace.view.excerpt import largest
 
 from ..verification.test_verify import traced
 

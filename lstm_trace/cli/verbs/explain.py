@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...report.languages import languages
+from ...languages import languages
 from ..model_options import input_options, layout_options
 from ..options import (
     FORMAT,

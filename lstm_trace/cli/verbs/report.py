@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...report.languages import languages
+from ...languages import languages
 from ..options import (
     FORMAT,
     arithmetic_options,

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from ...cell.lines import Cell, Line, Operand
 from ...cell.network import Stage
-from ..content.line_groups import Group
-from ..content.view import View
+from ...view.line_groups import Group
+from ...view.view import View
 
 
 class Cut(NamedTuple):

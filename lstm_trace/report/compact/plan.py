@@ -8,8 +8,8 @@ from ...cell.lines import Line, Operand
 from ...cell.network import Stage
 from ...formulas.plain import Plain
 from ...formulas.tree import SYMBOLIC, Call, Node, Sum, number, value
-from ..content.line_groups import Group
-from ..content.view import View
+from ...view.line_groups import Group
+from ...view.view import View
 from .cuts import Cut, cuts, operands
 from .stages import Parts, Stages
 from .width import widths

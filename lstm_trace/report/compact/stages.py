@@ -18,7 +18,7 @@ from ...cell.network import VALID
 from ...formulas.scalar import SCALAR, Terms
 from ...formulas.tree import SYMBOLIC, Call, Mat, Node, Num, Sum, number, value
 from ...formulas.whole import on_paper
-from ..content.view import Place, View
+from ...view.view import Place, View
 from .cuts import Cut
 from .tidy import alike, tidy
 from .zeros import Zeros

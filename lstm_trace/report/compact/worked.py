@@ -9,9 +9,9 @@ import numpy as np
 from ...cell.lines import Line
 from ...formulas.blocks import Block, Chain, Chains, Para, Row, Text
 from ...formulas.tree import Sym
-from ..content.line_groups import Group, titled
+from ...view.line_groups import Group, titled
+from ...view.view import Place, View
 from ..content.value_blocks import chain, symbol, vectors
-from ..content.view import Place, View
 from .cuts import Cut
 from .plan import plan, written
 from .stages import Stages

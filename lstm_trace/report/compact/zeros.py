@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...cell.lines import Line, Operand
-from ..content.view import Place, View
+from ...view.view import Place, View
 
 _PRODUCTS = ("matvec", "vecmat", "mul")
 

@@ -20,10 +20,10 @@ from ...formulas.blocks import Block, Derivation, Para, Row
 from ...formulas.plain import Plain
 from ...formulas.symbols import GATES, Symbol, distinct
 from ...formulas.tree import Mat, Sym
+from ...languages.strings import words
 from ...trace.address import line_name
 from ...trace.rows import Selection
 from ...trace.trace import Trace
-from ..languages.strings import words
 
 
 def _pytorch(letters: Mapping[str, str]) -> dict[str, Symbol]:

@@ -7,7 +7,7 @@ from ...formulas.blocks import Text
 from ...formulas.plain import Plain
 from ...formulas.tree import Sym, heading
 from ...trace.address import Address
-from .view import View
+from ...view.view import View
 
 
 def wanted(shown: View) -> list[tuple[Stage, Address]]:

@@ -10,7 +10,7 @@ from ...formulas.blocks import Premises, Row, Table, Text
 from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, heading, kept, value
 from ...formulas.whole import whole
 from ...trace.labels import axis, labels
-from .view import TABLE, Place, View
+from ...view.view import TABLE, Place, View
 from .way_back import Back
 
 

@@ -15,11 +15,11 @@ from ...cell.secant import Side, names, read_by
 from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
 from ...trace.trace import Trace
+from ...view.hand_size import ROWS, SCALARS, VECTORS
+from ...view.line_groups import Group
+from ...view.view import UNITS, Detail, Place, View
 from .gradient_symbols import gradient_symbols
-from .hand_size import ROWS, SCALARS, VECTORS
-from .line_groups import Group
 from .live import Live
-from .view import UNITS, Detail, Place, View
 
 #: Rows that the sum behind one unit of a state or input takes, or a row with several vectors.
 WRAPPED = 6

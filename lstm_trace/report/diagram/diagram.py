@@ -15,11 +15,11 @@ from ...formulas.plain import Plain
 from ...formulas.printer import RIGHT
 from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
+from ...languages.strings import Words, words
+from ...plot.marked_text import MarkedPlain, cut_to_room, spans, text_width
 from ...trace.trace import Trace
-from ..languages.strings import Words, words
 from . import placement
 from .graph import Edge, Flow, Spot, flow, reached
-from .marked_text import MarkedPlain, cut_to_room, spans, text_width
 from .spot_values import DIGITS, shown, widths
 
 _BOX, _CIRCLE, _SOURCE = 74.0, 68.0, 46.0  # heights

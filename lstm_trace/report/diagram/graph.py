@@ -16,7 +16,7 @@ from ...cell.ops import OPS
 from ...formulas.symbols import FUNCTIONS
 from ...formulas.symbols import sign as function_sign
 from ...formulas.tree import Node, Sym, heading, number, value
-from ..content.line_groups import Group, groups, is_gate
+from ...view.line_groups import Group, groups, is_gate
 
 #: So many operations are drawn one by one; beyond, each group of lines is one box.
 MOST = 16

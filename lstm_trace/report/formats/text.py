@@ -7,10 +7,10 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from ...base.columns import cells
 from ...formulas.blocks import (
     Body,
     Boxed,
@@ -52,16 +52,6 @@ class Printer:
     def node(self, node: Node) -> str:
         """A formula on one line."""
         return "⋮" if isinstance(node, Dots) and node.way == "down" else self.plain(node)
-
-
-def cells(text: str) -> int:
-    """Columns that a text takes in a terminal: a tilde over a letter takes none, a wide letter two."""
-    return len(text) if text.isascii() else sum(map(_columns, text))
-
-
-@lru_cache(4096)
-def _columns(letter: str) -> int:
-    return 0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def render(bodies: Sequence[Body], width: int = 80) -> str:

@@ -15,7 +15,7 @@ from ...cell.network import Stage, X
 from ...formulas.tree import Node, Num
 from ...formulas.tree import value as symbol
 from ...trace.labels import Axis, axis, labels
-from ..content.view import View
+from ...view.view import View
 
 #: So many units and sequences are described one by one, and more of them where there is a single step; of more, `FEW`.
 CASES, CASES_OF_A_STEP, FEW = 4, 6, 3

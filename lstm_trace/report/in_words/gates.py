@@ -9,7 +9,7 @@ import numpy as np
 
 from ...cell.lines import Cell, Line, Operand
 from ...explanation.memory import terms
-from ..content.line_groups import gated, multiplied
+from ...view.line_groups import gated, multiplied
 from .cases import Course, Told
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ...formulas.blocks import Text
 from ...formulas.numbers import decimal
 from ...formulas.tree import Num
-from ..languages.strings import Words, capital
+from ...languages.strings import Words, capital
 from .cases import STEPS, Case, Course, Told
 
 
@@ -104,7 +104,7 @@ class Saying:
 def percent(words: Words, value: Any) -> str:
     """A number between 0 and 1 in percent; none and all only where it is just that.
 
-    >>> from ..languages.strings import words
+    >>> from ...languages.strings import words
     >>> percent(words("en"), 0.25), percent(words("en"), 0.001)
     ('25\xa0%', 'less than 1\xa0%')
     """

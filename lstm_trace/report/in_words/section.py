@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...formulas.blocks import Block, Heading, Items, Para, Text
+from ...languages.strings import capital
 from ...trace.labels import axis, readout
-from ..content.view import View
-from ..languages.strings import capital
+from ...view.view import View
 from . import gates, readouts, states
 from .cases import FEW, Told
 from .saying import Saying

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ...base.markup import escape
 from ...formulas.values import Values
-from ..content.view import View
+from ...view.view import View
 from ..diagram import diagram, spot_values
 from ..sections.sections import Part, parts
 from .html import asset, folded, stepped

@@ -19,9 +19,9 @@ from ...cell.network import Stage
 from ...formulas.numbers import Style
 from ...formulas.plain import Plain, number
 from ...formulas.tree import heading
+from ...languages.strings import Words
 from ...trace.trace import Trace
-from ..content.line_groups import is_gate
-from ..languages.strings import Words
+from ...view.line_groups import is_gate
 
 #: So many columns and rows a map has; beyond, each field is a mean.
 STEPS, UNITS = 60, 16

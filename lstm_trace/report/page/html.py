@@ -16,10 +16,10 @@ from ...base.markup import escape
 from ...formulas.blocks import Block, Heading, Para
 from ...formulas.tree import heading
 from ...formulas.values import Values
+from ...languages.strings import Words
 from ...trace.labels import axis, labels
-from ..content.view import View
+from ...view.view import View
 from ..diagram import diagram, spot_values
-from ..languages.strings import Words
 from ..sections.sections import Part, parts
 from . import heatmap
 from .html_blocks import Printer

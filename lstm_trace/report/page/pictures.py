@@ -9,10 +9,10 @@ from functools import cached_property
 from ...base.markup import escape
 from ...cell.network import Stage
 from ...formulas.values import Values
+from ...languages.strings import Words
 from ...printable import json_text
-from ..content.view import Place, View
+from ...view.view import Place, View
 from ..diagram import diagram, spot_values
-from ..languages.strings import Words
 from .html_blocks import Printer
 
 #: So many pictures stand beside the worked steps; beyond, the first one alone (and the slider, where scripts run).

@@ -11,11 +11,11 @@ from ...formulas.blocks import Block, Boxed, Code, Derivation, Heading, Para, Pr
 from ...formulas.numbers import DIGITS, Style
 from ...formulas.tree import Num, Vec
 from ...formulas.values import Values
+from ...languages.strings import capital
 from ...trace.address import Address
+from ...view.view import Place, View
 from ..content.requested import name_of, wanted
 from ..content.value_blocks import beside, by_step
-from ..content.view import Place, View
-from ..languages.strings import capital
 
 
 def answers(shown: View) -> Iterator[Block]:

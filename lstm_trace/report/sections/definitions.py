@@ -10,7 +10,7 @@ from ...cell.ops import OPS
 from ...cell.parse import definition
 from ...formulas.blocks import Block, Derivation, Para, Row, Text
 from ...formulas.tree import Call, Fn, Holds, Index, Neg, Node, Prod, Quot, Sum, Sym, formula, number, written_out
-from ..languages.strings import Words
+from ...languages.strings import Words
 
 Constants = tuple[float, ...]
 _Z = Sym("z")

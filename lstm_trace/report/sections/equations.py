@@ -8,9 +8,9 @@ from ...cell.lines import Cell, Line
 from ...cell.network import Stage
 from ...formulas.blocks import Block, Chain, Chains, Derivation, Heading, Para, Row
 from ...formulas.tree import Node, Sym, formula
+from ...view.view import View
 from ..compact.cuts import Cut
 from ..compact.plan import in_symbols, plan
-from ..content.view import View
 from .definitions import definitions
 
 #: Name and formula to how it is printed; layers that have an equation in common have it once.

@@ -10,13 +10,13 @@ from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...formulas.blocks import Block, Heading, Para, Premises, Text
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
+from ...languages.strings import capital
 from ...trace.labels import axis, labels
+from ...view.view import TABLE, UNITS, View
 from ..compact.plan import written
 from ..compact.width import widths
 from ..content.requested import name_of, wanted
 from ..content.value_blocks import beside, by_step, read, vectors
-from ..content.view import TABLE, UNITS, View
-from ..languages.strings import capital
 
 #: Values that belong together: symbol, sign, vector or matrix.
 Given = tuple[tuple[Node, str, Node], ...]

@@ -12,11 +12,11 @@ from ...cell.network import Stage, X
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text
 from ...formulas.tree import Dots, Mat, MatVec, Node, Num, Prod, Sym, Transposed, Vec, kept, value
 from ...formulas.whole import total
+from ...languages.strings import capital
 from ...trace.address import INITIAL
-from ..content.excerpt import excerpt, left_out
-from ..content.view import TABLE, UNITS, Place, View
+from ...view.excerpt import excerpt, left_out
+from ...view.view import TABLE, UNITS, Place, View
 from ..content.way_back import Back, made_for
-from ..languages.strings import capital
 from .solution import continued
 
 #: So many terms of a sum over steps are written out; so many rows of matrices.

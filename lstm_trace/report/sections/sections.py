@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ...formulas.blocks import Block, Heading
-from ..content.decimal_comma import with_comma
-from ..content.view import View
+from ...view.decimal_comma import with_comma
+from ...view.view import View
 from ..content.way_back import Back
 from ..in_words.section import in_words
 from .answers import answers

@@ -13,8 +13,8 @@ from ...formulas.blocks import Block, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sum, Sym
 from ...formulas.whole import times, total
 from ...trace.address import INITIAL
-from ..content.excerpt import excerpt
-from ..content.view import TABLE, UNITS, View
+from ...view.excerpt import excerpt
+from ...view.view import TABLE, UNITS, View
 from ..content.way_back import Back
 from .gradients import left
 

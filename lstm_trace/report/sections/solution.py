@@ -11,11 +11,11 @@ from ...cell.network import scope_and_name
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import Dots, Node, Num, Sym
 from ...formulas.whole import on_paper
+from ...languages.strings import capital
+from ...view.line_groups import titled
+from ...view.view import Place, View
 from ..compact.worked import opening, worked
-from ..content.line_groups import titled
 from ..content.value_blocks import chain, formulas, read, result, symbol, units_beside, vectors
-from ..content.view import Place, View
-from ..languages.strings import capital
 
 
 def solution(shown: View) -> Iterator[Block]:

@@ -14,9 +14,9 @@ from ...formulas.blocks import Block, Derivation, Heading, Para, Row, Table, Tex
 from ...formulas.tex import Tex
 from ...formulas.tree import Dots, Gradient, Mat, MatVec, Node, Num, Prod, Sym, Vec, formula, kept
 from ...formulas.values import Values
+from ...languages.strings import capital
 from ...trace.trace import Trace
-from ..content.view import UNITS, View
-from ..languages.strings import capital
+from ...view.view import UNITS, View
 from .gradients import gradients
 from .solution import solution
 from .way_back import way_back

@@ -8,11 +8,11 @@ from ...cell.lines import Line
 from ...cell.network import Stage
 from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import Baseline, Holds, Index, Node, Num, Sum, Sym, value
-from ..content.line_groups import Group, titled
+from ...languages.strings import capital
+from ...view.line_groups import Group, titled
+from ...view.view import Place, View
 from ..content.value_blocks import chain, result, vectors
-from ..content.view import Place, View
 from ..content.way_back import Back, Gradients, comes_back, made_for
-from ..languages.strings import capital
 from .gradients import summed
 from .passed_back import passed_back
 from .solution import rounding, units

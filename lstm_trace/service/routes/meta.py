@@ -13,9 +13,9 @@ from ...base.files import read_data
 from ...cell.arithmetic import FORMATS
 from ...cell.kinds import KINDS
 from ...examples import examples, text
+from ...languages import languages
+from ...languages.strings import words
 from ...report.content.notations import NOTATIONS
-from ...report.languages import languages
-from ...report.languages.strings import words
 from ...runs import describing
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lstm_trace.report.languages import languages
+from lstm_trace.languages import languages
 
 from ... import ROOT
 from .conftest import Opening

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ....cell.network import GIVEN, VALID, Stage, X
-from ....report.content.line_groups import Group, groups
+from ....view.line_groups import Group, groups
 from ..sheets import Book, Grid
 from .chains import GAP, Chain, Piece, chains
 from .columns import Slot, Widths, packed, shared

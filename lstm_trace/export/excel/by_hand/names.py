@@ -9,11 +9,11 @@ from ....cell.network import Stage
 from ....formulas.plain import PLAIN, raised
 from ....formulas.printer import Printer
 from ....formulas.tree import value
+from ....languages.strings import Words, words
 from ....printable import printable
-from ....report.content.naming import Naming
-from ....report.languages.strings import Words, words
 from ....trace.labels import axis, labels
 from ....trace.trace import Trace
+from ....view.naming import Naming
 
 #: Texts, and whether each stands lower.
 Runs = tuple[tuple[str, bool], ...]

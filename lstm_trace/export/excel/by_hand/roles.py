@@ -5,7 +5,7 @@ from __future__ import annotations
 from ....cell.lines import Cell, Line
 from ....cell.network import Stage
 from ....cell.ops import OPS
-from ....report.content.line_groups import is_gate
+from ....view.line_groups import is_gate
 
 #: In the order of the legend.
 ROLES = ("weight", "input", "state", "product", "sum", "gate", "candidate", "cell", "output", "other")

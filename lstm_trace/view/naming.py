@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ...cell.network import ADJOINT, Stage, forward_stages, layer_and_direction
-from ...formulas.blocks import Text
-from ...formulas.tree import Node, at_step
-from ...trace.labels import Axis, axis, labels
-from ...trace.trace import Trace
+from ..cell.network import ADJOINT, Stage, forward_stages, layer_and_direction
+from ..formulas.blocks import Text
+from ..formulas.tree import Node, at_step
 from ..languages.strings import Words
+from ..trace.labels import Axis, axis, labels
+from ..trace.trace import Trace
 
 
 class Naming:

@@ -6,9 +6,9 @@ import re
 from dataclasses import replace
 from unicodedata import combining, east_asian_width
 
-from ...base.markup import escape
-from ...formulas.plain import PLAIN, Plain, raised
-from ...formulas.user_tex import WORDS
+from ..base.markup import escape
+from ..formulas.plain import PLAIN, Plain, raised
+from ..formulas.user_tex import WORDS
 
 #: Characters of a formula in a box; longer ones are cut.
 ROOM = 30

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from ...errors import OptionError, nearest
-from ...formulas.blocks import Inline, Text
+from ..errors import OptionError, nearest
+from ..formulas.blocks import Inline, Text
 from . import languages
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...cell.lines import Cell, Line
-from ...cell.network import Stage
-from ...cell.ops import OPS
-from ...formulas.blocks import Heading
-from ...formulas.tree import heading
-from ...trace.labels import axis
+from ..cell.lines import Cell, Line
+from ..cell.network import Stage
+from ..cell.ops import OPS
+from ..formulas.blocks import Heading
+from ..formulas.tree import heading
+from ..trace.labels import axis
 
 if TYPE_CHECKING:
     from .view import Place, View

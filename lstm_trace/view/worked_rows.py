@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ...formulas.numbers import Style
-from ...formulas.plain import Plain
-from ...formulas.tree import Node, formula, heading
-from ...formulas.values import Values
-from ...trace.rows import Selection, parts
-from ...trace.trace import Trace
+from ..formulas.numbers import Style
+from ..formulas.plain import Plain
+from ..formulas.tree import Node, formula, heading
+from ..formulas.values import Values
+from ..trace.rows import Selection, parts
+from ..trace.trace import Trace
 from .decimal_comma import with_comma
 
 #: So many terms of a sum are written out; the first ones and the last where there are more.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from ...formulas.numbers import Shown
-from ...formulas.tree import Call, number
+from ..formulas.numbers import Shown
+from ..formulas.tree import Call, number
 
 
 def with_comma(part: Any) -> Any:

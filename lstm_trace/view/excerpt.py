@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...base.arrays import Array
+from ..base.arrays import Array
 
 #: Where sizes add up, the rows that are shown hold so much of the sum before smaller ones are left out.
 ENOUGH = 0.999

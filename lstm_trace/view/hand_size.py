@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...cell.arithmetic import decimals as rounded_to
-from ...formulas.numbers import DIGITS, Style
-from ...trace.reads import derived
-from ...trace.rows import Selection
-from ...trace.trace import Trace
+from ..base.arrays import Array
+from ..cell.arithmetic import decimals as rounded_to
+from ..formulas.numbers import DIGITS, Style
+from ..trace.reads import derived
+from ..trace.rows import Selection
+from ..trace.trace import Trace
 
 #: The largest matrix that is written out with its numbers, (rows, columns); so many numbers are computed one by one.
 MATRIX, SCALARS = (4, 6), 400

@@ -9,12 +9,12 @@ from ..cell.network import Stage, forward_stages
 from ..cell.ops import OPS
 from ..formulas.numbers import Style
 from ..formulas.values import Values
+from ..languages.strings import words
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from .content.checks import check_selection, check_style
-from .content.hand_size import ROWS, SCALARS, VECTORS, hand_size
-from .content.view import UNITS, Detail, View, lines_of
-from .languages.strings import words
+from .checks import check_selection, check_style
+from .hand_size import ROWS, SCALARS, VECTORS, hand_size
+from .view import UNITS, Detail, View, lines_of
 
 T = TypeVar("T")
 

@@ -7,24 +7,24 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ...base.arrays import Array
-from ...cell.lines import Line
-from ...cell.network import VALID, Stage, forward_stages
-from ...errors import MissingError
-from ...formulas.blocks import Block
-from ...formulas.tree import Node, formula, kept, written_out
-from ...formulas.values import Values
-from ...trace.address import Address
-from ...trace.rows import Selection
-from ...trace.trace import Trace
+from ..base.arrays import Array
+from ..cell.lines import Line
+from ..cell.network import VALID, Stage, forward_stages
+from ..errors import MissingError
+from ..formulas.blocks import Block
+from ..formulas.tree import Node, formula, kept, written_out
+from ..formulas.values import Values
 from ..languages.strings import Words
+from ..trace.address import Address
+from ..trace.rows import Selection
+from ..trace.trace import Trace
 from .hand_size import matrices_fit
 from .line_groups import Group, groups
 from .naming import Naming
 from .worked_rows import TERMS
 
 if TYPE_CHECKING:
-    from ...backpropagation.training import Training
+    from ..backpropagation.training import Training
 
 Detail = Literal["scalar", "compact", "vector", "summary"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ...errors import MissingError, nearest
-from ...formulas.numbers import Style
-from ...trace.address import INITIAL
-from ...trace.rows import Selection, parts
-from ...trace.trace import Trace
+from ..errors import MissingError, nearest
+from ..formulas.numbers import Style
+from ..trace.address import INITIAL
+from ..trace.rows import Selection, parts
+from ..trace.trace import Trace
 
 
 def check_selection(trace: Trace, chosen: Selection) -> None:

@@ -1,0 +1,16 @@
+"""How many columns of a terminal a text takes."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+
+def cells(text: str) -> int:
+    """Columns that a text takes in a terminal: a tilde over a letter takes none, a wide letter two."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+@lru_cache(4096)
+def _columns(letter: str) -> int:
+    return 0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
