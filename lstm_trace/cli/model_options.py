@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import hold_option
+
 if TYPE_CHECKING:
     from ..model.model import Model
     from ..trace.trace import Trace
@@ -49,8 +51,9 @@ STORED = tuple(flag.split("/")[0].removeprefix("--").replace("-", "_") for flag,
 
 
 def input_options(command: Command) -> Command:
-    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--mask`, `--batch-first`."""
+    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--mask`, `--batch-first`, `--hold`."""
     for option in (
+        hold_option,
         click.option("--batch-first/--time-first", default=None, help="x is (B, T, I), or (T, B, I)."),
         click.option("--mask", type=_FILE, help="1 at valid steps, 0 at padding: (T, B), or (B, T) as x."),
         click.option("--lengths", type=_FILE, help="Length of each sequence in the batch."),
@@ -126,7 +129,7 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     """
     from dataclasses import replace
 
-    from ..model.input_files import read_input
+    from ..model.input_files import read_holds, read_input
     from ..model.sources import prepare
     from ..weights.read import is_model
 
@@ -154,6 +157,8 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     for name in ("h0", "c0", "lengths", "mask"):
         if given.get(name):
             arguments[name] = read_input(given[name]).values
+    if given.get("hold"):
+        arguments["hold"] = read_holds(given["hold"])
     if given.get("batch_first") is not None:
         arguments["batch_first"] = given["batch_first"]
     padded = (
@@ -170,20 +175,24 @@ def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = Fals
 
     if _is_run(source, given):
         return traced(source, given, allow_nonfinite)
-    return opened(source, allow_nonfinite)
+    return opened(source, allow_nonfinite, hold=given.get("hold"))
 
 
 def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
-    """The traces of two sources, one x for both; an option is for those that can have it, or for the side it names."""
+    """The traces of two sources, one x for both; an option is for those that can have it, or for the side it names.
+
+    What is held is held in the second: the first is the reference.
+    """
     from .options import opened
 
     pair = (a, b)
     sides = [of_side(pair, given, at) for at in range(2)]
+    sides[1]["hold"] = given.get("hold")
     with _names_of_two(pair):
         ready = [prepared(s, mine) if _is_run(s, mine) else None for s, mine in zip(pair, sides, strict=True)]
     _one_layout(pair, [found for found in ready if found is not None])
-    for source, found in zip(pair, ready, strict=True):
-        yield opened(source) if found is None else with_bar(*found)
+    for source, mine, found in zip(pair, sides, ready, strict=True):
+        yield opened(source, hold=mine.get("hold")) if found is None else with_bar(*found)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ def spare_inputs(command: click.Command, callback: Command | None, /, **given: A
         if isinstance(parameter.type, click.Path) and (value := given.get(str(parameter.name))) is not None:
             files = outputs if isinstance(parameter.type, OutputPath) else inputs
             files += [value] if isinstance(value, str) else value
+    inputs += (given.get("hold") and [value for value in given["hold"].values() if value != "-"]) or []
     if outputs:
         from ..base.files import spare
 
@@ -72,6 +73,29 @@ def output_option(help: str = "Write here instead of standard output.") -> Calla
 def nonfinite_option(command: Command) -> Command:
     """`--allow-nonfinite`."""
     return click.option("--allow-nonfinite", is_flag=True, help="Accept NaN and infinity in weights.")(command)
+
+
+def hold_option(command: Command) -> Command:
+    """`--hold ADDRESS=VALUE`, repeatable: lines held at other values, by address."""
+    return click.option(
+        "--hold",
+        multiple=True,
+        metavar="ADDRESS=VALUE",
+        callback=_holds,
+        help="Hold a line at a number, a multiple (*0.5) or a trace's values (repeatable; docs/interventions.md).",
+    )(command)
+
+
+def _holds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in values:
+        address, mark, value = (part.strip() for part in text.partition("="))
+        if not (address and mark and value):
+            raise click.BadParameter(f"expected ADDRESS=VALUE, as in c_t[3]=0, found {text!r}", ctx, param)
+        if address in found:
+            raise click.BadParameter(f"{address!r} is held twice; hold each value once", ctx, param)
+        found[address] = value
+    return found
 
 
 def selection_options(command: Command) -> Command:
@@ -177,8 +201,13 @@ def number_options(command: Command) -> Command:
     return found
 
 
-def opened(source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None) -> Trace:
-    """The trace in a file, or of the problem in it; before: see `model.sources.open_source`."""
+def opened(
+    source: str,
+    allow_nonfinite: bool = False,
+    before: Callable[[Model], None] | None = None,
+    hold: Mapping[str, str] | None = None,
+) -> Trace:
+    """The trace in a file, or of the problem in it; before, hold: see `model.sources.open_source`."""
     from ..model.sources import open_source
 
-    return open_source(source, allow_nonfinite, before)
+    return open_source(source, allow_nonfinite, before, hold)

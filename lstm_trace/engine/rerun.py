@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.arithmetic import named
-from ..cell.network import GIVEN, Stage, X
+from ..cell.network import GIVEN, Stage, X, forward_stages
 from ..errors import MissingError, ShapeError, raise_all
+from ..trace.holds.held import as_hold, plain
+from ..trace.holds.values import Holds, applied, resolved
 from ..trace.operands import sizes
 from ..trace.sums import with_sums
 from ..trace.trace import Trace
@@ -71,6 +74,25 @@ def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
     """The run of `trace` again from its premises, in another arithmetic (None: in float64). Raises as `rerun` does."""
     header = replace(trace.header, dtype="float64", arithmetic=named(arithmetic))
     return rerun(replace(trace, header=header), x=trace.x)
+
+
+def with_holds(trace: Trace, hold: Mapping[str, Any]) -> Trace:
+    """The run of `trace` again, without its adjoints, with lines held at other values beside those that are held.
+
+    hold: values by address, as `Model.run` has it; that of an address that is held already takes its place. Raises as
+    `rerun` does, and for an address or value that does not fit.
+    """
+    base = plain(replace(trace, stages=forward_stages(trace.stages)))
+    asked = {**as_hold(trace), **hold}
+    holds = resolved(asked, base.stages, base.span, base.batch, sizes(base), trace.header.dtype)
+    return rerun(replace(held(base, holds), header=replace(base.header, agreement=())))
+
+
+def held(trace: Trace, holds: Holds) -> Trace:
+    """A trace without holds with the equations and premises of one that has them; its lines are not computed."""
+    scopes = dict.fromkeys((*trace.given, *holds.given))
+    given = {scope: {**trace.given.get(scope, {}), **holds.given.get(scope, {})} for scope in scopes}
+    return replace(trace, stages=applied(trace.stages, holds.lines), given=given, memory=None)
 
 
 def _plan(trace: Trace, work: Work) -> str:

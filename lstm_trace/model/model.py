@@ -21,7 +21,7 @@ from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
 from ..engine.plan_choice import Choice, check_choice, choose, plan_texts
 from ..engine.recording import EVERYTHING, Record, read_record
-from ..engine.request import ModelSpec, Request, lay_out
+from ..engine.request import ModelSpec, Request, lay_out, requested
 from ..engine.required import require_padded
 from ..engine.reuse import MOST_KEPT, Pool
 from ..engine.run import Job, Progress, Writing, by_plan
@@ -32,6 +32,7 @@ from ..errors import Faults, OptionError, within
 from ..trace.address import STATE
 from ..trace.argument_types import checked, listed
 from ..trace.header import Header
+from ..trace.holds.values import resolved
 from ..trace.trace import Trace
 from ..weights.found import Defaults
 
@@ -92,6 +93,7 @@ class Model:
         *,
         initial: Mapping[str, Any] | None = None,
         given: Mapping[str, Any] | None = None,
+        hold: Mapping[str, Any] | None = None,
         lengths: Any = None,
         mask: Any = None,
         batch_first: bool | None = None,
@@ -111,6 +113,8 @@ class Model:
             c0: as h0.
             initial: other carried states by name.
             given: lines supplied instead of computed, by name or `layer/direction/name`.
+            hold: lines held at other values than their own (docs/interventions.md), by address: `c_t`, `5..9/f_t[3]`,
+                `1/forward/h_t[0..3]`, with a number, `"*0.5"` for a multiple, an array, or a trace whose values they take.
             lengths: (B,) whole numbers. At padding every state is held (docs/options.md, `padding`).
             mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding in
                 front and gaps too. Lengths or mask, not both.
@@ -139,11 +143,11 @@ class Model:
             spare(out, [self.source] if self.source else [])
         if (other := self.defaults.arithmetic if arithmetic is None else arithmetic) is not None:
             model, plan = self._in(other, plan, out)
-            arguments = {"initial": initial, "given": given, "lengths": lengths, "mask": mask, "progress": progress}
-            arguments |= {"batch_first": batch_first, "ask": ask, "record": record, "out": out}
+            arguments = {"initial": initial, "given": given, "hold": hold, "lengths": lengths, "mask": mask}
+            arguments |= {"batch_first": batch_first, "ask": ask, "record": record, "out": out, "progress": progress}
             return model.run(x, h0, c0, **arguments, plan=plan)
         call = None
-        others = (h0, c0, initial, given, lengths, mask, ask, record)
+        others = (h0, c0, initial, given, hold, lengths, mask, ask, record)
         check_choice(plan)
         plain = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and all(other is None for other in others)
         if plain and plan != "lines" and self._alone:
@@ -156,11 +160,22 @@ class Model:
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
             fed = self._fed(x, states, given or {}, lengths, mask, batch_first)
+            fed = self._holding(fed, ask, hold)
             job = self._job(fed, ask, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
                 with nullcontext() if out is None else Writing(out):
                     return job.trace(out, progress)
         return run_to_file(job, out, progress)  # what is wrong with it is no fault of the source
+
+    def _holding(self, fed: RunInputs, ask: Sequence[str] | str | None, hold: Mapping[str, Any] | None) -> RunInputs:
+        """The arrays of a run, with those that hold lines at other values."""
+        asked = {**self.defaults.hold, **(hold or {})}
+        if not asked:
+            return fed
+        work = self._work(fed, self._asked(ask))  # without: the lines that there are, and their widths
+        stages = self.stages(bool(fed.padded), fed.given)
+        steps = range(fed.steps)
+        return replace(fed, holds=resolved(asked, stages, steps, fed.batch, work.widths, self.header.dtype))
 
     def _job(
         self,
@@ -201,7 +216,8 @@ class Model:
     def _alone(self) -> bool:
         """Whether a run over an x hangs on x only."""
         base = self.defaults
-        return not (base.initial or base.given or base.lengths is not None or base.mask is not None)
+        held = base.given or base.hold
+        return not (base.initial or held or base.lengths is not None or base.mask is not None)
 
     def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
         """The run that made `out`, over another x of the same shape, from zero states: without a check or a copy."""
@@ -281,20 +297,7 @@ class Model:
 
     def _work(self, fed: RunInputs, ask: tuple[str, ...], record: Record = EVERYTHING) -> Work:
         """What to compute, from the cache where the same was asked before."""
-        request = Request(
-            fed.steps,
-            fed.batch,
-            None if fed.x is None else fed.x.shape[2],
-            fed.padded,
-            ask,
-            tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
-            tuple(
-                (s, n, a.shape[-1])
-                for n, here in fed.initial.items()
-                for s, a in zip(self._scopes(), here, strict=True)
-            ),
-            record,
-        )
+        request = requested(fed, ask, record, self._scopes())
         work = self._works.get(request)
         if work is None:
             if len(self._works) >= MOST_KEPT:

@@ -78,6 +78,26 @@ Mask = Annotated[
     WithJsonSchema({"type": "array", "items": {"anyOf": [_TRUTH, {"type": "array", "items": _TRUTH}]}}),
 ]
 Length = Annotated[int, BeforeValidator(to_length)]
+
+
+def to_held(value: Any) -> Any:
+    """What a line is held at as it stands in a problem: a text (`*0.5`, the path of a trace), or numbers."""
+    if isinstance(value, str) or value is None or isinstance(value, bool):
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError(
+                f"expected a number, '*0.5' for a multiple, or the path of a trace; found {describe(value)}"
+            )
+        return value
+    array = to_array(value)
+    return float(array) if not array.ndim else array
+
+
+Held = Annotated[
+    Any,
+    BeforeValidator(to_held),
+    PlainSerializer(lambda value: value if isinstance(value, str) else to_list(value), return_type=Any),
+    WithJsonSchema({"anyOf": [{"type": "string"}, *_nested(3)["anyOf"]]}),
+]
 ByScope = dict[str, dict[str, Weight]]
 CountFrom = Annotated[
     Literal[0, 1],
@@ -149,6 +169,10 @@ class Problem(_Strict):
     c0: States | None = Field(None, validation_alias=AliasChoices("c0", "c_prev"))
     initial: dict[str, States] = Field(default_factory=dict, description="initial values of other carried states")
     given: dict[str, Numbers] = Field(default_factory=dict, description="lines supplied instead of computed")
+    hold: dict[str, Held] = Field(
+        default_factory=dict,
+        description="lines held at other values, by address: a number, '*0.5' for a multiple, arrays, a trace's path",
+    )
     lengths: list[Length] | None = None
     mask: Mask | None = Field(None, description="1 at valid steps, (T,) or (T, B); lengths or mask, not both")
     batch_first: bool = False
