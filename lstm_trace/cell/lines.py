@@ -264,8 +264,8 @@ class Cell:
     def text(self) -> str:
         """The cell as equations; `parse` of it gives an equal cell."""
         if self.plain is not None:
-            rows = {"hold": self.held, "scale": self.scaled}
-            return self.plain.text + "".join(f"{key}: {', '.join(names)}\n" for key, names in rows.items() if names)
+            said = {"hold": self.held, "scale": self.scaled}
+            return self.plain.text + "".join(f"{key}: {', '.join(names)}\n" for key, names in said.items() if names)
         rows = [f"{name} = {right}" for name, right in self.equations.items()]
         if self.inputs != ("x_t",):
             rows.insert(0, f"input: {', '.join(self.inputs)}")

@@ -11,7 +11,7 @@ from ..cell.network import GIVEN, VALID, Stage, X, restrict, scope_and_name
 from ..cell.shapes.infer import infer
 from ..errors import Faults, MissingError, raise_all, within
 from ..trace.address import STATE, Address
-from ..trace.holds.values import applied
+from ..trace.holds.values import Lines, applied
 from ..trace.labels import readout
 from .inputs import RunInputs
 from .recording import EVERYTHING, Record, recorded, stored_steps
@@ -34,7 +34,7 @@ class Request(NamedTuple):
     given: tuple[tuple[str, str, int], ...]
     initial: tuple[tuple[str, str, int], ...]
     record: Record = EVERYTHING
-    holds: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = ()
+    holds: Lines = ()
     at: tuple[tuple[str, str, int], ...] = ()
 
 

@@ -273,7 +273,7 @@ def _written(trace: Trace, equations: str, extra: str) -> tuple[str, str]:
     """
     cell = parse(equations)
     if cell.plain is not None:  # a stage's equations; what it holds stands beside them
-        cell, equations = cell.plain, cell.plain.text
+        return _written(trace, cell.plain.text, extra)
     if halves := [name for name in cell.inputs if name in ("y_forward", "y_reverse")]:
         raise CellError(
             f"the equations read {' and '.join(halves)}: they join the two directions, as the option merge says; "

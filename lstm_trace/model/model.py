@@ -113,8 +113,8 @@ class Model:
             c0: as h0.
             initial: other carried states by name.
             given: lines supplied instead of computed, by name or `layer/direction/name`.
-            hold: lines held at other values than their own (docs/interventions.md), by address: `c_t`, `5..9/f_t[3]`,
-                `1/forward/h_t[0..3]`, with a number, `"*0.5"` for a multiple, an array, or a trace whose values they take.
+            hold: lines held at other values than their own, by address (docs/interventions.md): `c_t`, `5..9/f_t[3]`; at
+                a number, `"*0.5"` for a multiple, an array, or a trace whose values they take.
             lengths: (B,) whole numbers. At padding every state is held (docs/options.md, `padding`).
             mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding in
                 front and gaps too. Lengths or mask, not both.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -77,6 +77,10 @@ def as_number(text: str) -> float | Scale | None:
     return found if digits == text.strip() else Scale(found)
 
 
+#: (scope, lines that are held, lines that are scaled) of the stages that have any.
+Lines = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
+
+
 @dataclass(frozen=True)
 class Holds:
     """The lines that are held and scaled, by scope, and the arrays that say where and at what, by scope and name."""
@@ -86,12 +90,10 @@ class Holds:
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
     @property
-    def lines(self) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
-        """(scope, held, scaled) of every stage that has any."""
+    def lines(self) -> Lines:
+        """The lines of every stage that has any."""
         scopes = dict.fromkeys((*self.held, *self.scaled))
-        return tuple(
-            (scope, *(tuple(sorted(part.get(scope, ()))) for part in (self.held, self.scaled))) for scope in scopes
-        )
+        return tuple((s, tuple(sorted(self.held.get(s, ()))), tuple(sorted(self.scaled.get(s, ())))) for s in scopes)
 
     @property
     def widths(self) -> tuple[tuple[str, str, int], ...]:
@@ -103,9 +105,9 @@ class Holds:
 NO_HOLDS = Holds()
 
 
-def applied(stages: Sequence[Stage], lines: Iterable[tuple[str, Iterable[str], Iterable[str]]]) -> tuple[Stage, ...]:
-    """The stages with lines that can be held or scaled, in place of those that they have by now; see `Holds.lines`."""
-    wanted = {scope: (tuple(held), tuple(scaled)) for scope, held, scaled in lines}
+def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
+    """The stages with lines that can be held or scaled, in place of those that they have by now."""
+    wanted = {scope: names for scope, *names in lines}
     return tuple(_applied(stage, *wanted.get(stage.scope, ((), ()))) for stage in stages)
 
 
@@ -194,19 +196,18 @@ class _Board:
 
     def holds(self) -> Holds:
         """All that was put."""
-        held: dict[str, set[str]] = {}
-        scaled: dict[str, set[str]] = {}
+        lines: dict[str, dict[str, frozenset[str]]] = {"hold": {}, "scale": {}}
         for (scope, line), here in self.arrays.items():
-            for kind, part in (("hold", held), ("scale", scaled)):
+            for kind, part in lines.items():
                 if kind in here:
-                    part.setdefault(scope, set()).add(line)
-        found = Holds(*({scope: frozenset(names) for scope, names in part.items()} for part in (held, scaled)))
+                    part[scope] = part.get(scope, frozenset()) | {line}
+        found = Holds(lines["hold"], lines["scale"])
         given: dict[str, dict[str, Array]] = {}
         for stage in applied(tuple(self.stages.values()), found.lines):
             for line, names in names_of(stage.cell).items():
                 for kind, array in self.arrays[stage.scope, line].items():
                     given.setdefault(stage.scope, {})[getattr(names, kind)] = array
-        return Holds(found.held, found.scaled, given)
+        return replace(found, given=given)
 
 
 def _fitted(text: str, array: Array, shape: tuple[int, int, int]) -> Array:
