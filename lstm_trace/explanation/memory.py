@@ -13,11 +13,17 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.holds import names_of
 from ..cell.lines import Cell, Line, Operand
 from ..cell.network import Stage
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
+from ..trace.holds.held import plain_stage
 from ..trace.trace import Trace
+
+
+#: Begins what is put in the place of a value that is held.
+HOLD = "hold of "
 
 
 class Recurrence(NamedTuple):
@@ -150,7 +156,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
     needed line was not recorded.
     """
     address = trace.locate(of)
-    stage = trace.stage(address.scope)
+    stage = plain_stage(trace.stage(address.scope))
     rule = recurrence(stage.cell, address.line)
     t, b = 0 if address.t is None else trace.index(address.t), address.b or 0
     width = trace.lines[stage.scope][address.line].shape[2]
@@ -168,7 +174,11 @@ def ledger(trace: Trace, of: str) -> Ledger:
     parts = [*found.writes, *([(f"clip of {rule.total}", found.cut)] if found.cut is not None else [])]
     for s in found.order:
         if not found.past[s]:
-            rows += [(trace.span[s], name, float(values[s] * found.since[s])) for name, values in parts]
+            rows += [
+                (trace.span[s], name, float(values[s] * found.since[s]))
+                for name, values in parts
+                if values[s] or not name.startswith(HOLD)  # most steps are not held
+            ]
     value = float(trace.lines[stage.scope][address.line][t, b, j])
     total = float(sum(part for _, _, part in rows))
     address = address._replace(unit=(j,))
@@ -192,6 +202,12 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int) 
     cut = None
     if rule.clip is not None:
         cut = _values(trace, stage, rule.clip, b, j) - _values(trace, stage, rule.total, b, j)
+    for name in dict.fromkeys((rule.total, rule.carried)):
+        if (found := _held(trace, stage, name, b, j)) is not None:
+            factor, put = found
+            keep, writes = keep * factor, tuple((source, values * factor) for source, values in writes)
+            cut = None if cut is None or name == rule.total else cut * factor
+            writes += ((f"{HOLD}{name}", put),)
     start = trace.operand(stage.scope, rule.state, slice(order[0], order[0] + 1))
     if start is None:
         raise MissingError(f"the initial value of {rule.state} was not recorded")
@@ -200,6 +216,20 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int) 
     if trace.first and not stage.backwards:  # only some steps were recorded
         origin = f"{rule.state} at {trace.first}"
     return Flow(order, past, keep, writes, cut, _products(keep, order), first, origin)
+
+
+def _held(trace: Trace, stage: Stage, name: str, b: int, j: int) -> tuple[Array, Array] | None:
+    """At each step what a line that can be held keeps of its own value, and what is put in its place."""
+    names = names_of(trace.stage(stage.scope).cell).get(name)
+    if names is None:
+        return None
+    given = {n: _values(trace, stage, n, b, j) for n in names if n in trace.given.get(stage.scope, {})}
+    factor, put = np.ones(trace.steps), np.zeros(trace.steps)
+    if names.scale in given:
+        factor = np.where(given[names.scale], given[names.by], factor)
+    if names.hold in given:
+        factor, put = np.where(given[names.hold], 0.0, factor), np.where(given[names.hold], given[names.to], put)
+    return factor, put
 
 
 def _products(keep: Array, order: Sequence[int]) -> dict[int, float]:

@@ -18,6 +18,7 @@ from ..cell.network import Stage
 from ..cell.ops import OPS
 from ..errors import OptionError
 from ..trace.address import Address
+from ..trace.holds.held import plain
 from ..trace.trace import Trace
 from .memory import recurrence
 
@@ -74,7 +75,7 @@ def behaviour(trace: Trace, low: float = LOW, high: float = HIGH) -> Behaviour:
 
 def _activities(trace: Trace, low: float, high: float) -> Iterator[Activity]:
     inside = trace.valid[:, :, 0] != 0
-    for stage, line, values in trace.recorded():
+    for stage, line, values in plain(trace).recorded():
         if not line.squashed and line.op != "tanh":
             continue
         gates = _keeping(stage)

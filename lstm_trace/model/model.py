@@ -113,8 +113,8 @@ class Model:
             c0: as h0.
             initial: other carried states by name.
             given: lines supplied instead of computed, by name or `layer/direction/name`.
-            hold: lines held at other values than their own, by address (docs/interventions.md): `c_t`, `5..9/f_t[3]`; at
-                a number, `"*0.5"` for a multiple, an array, or a trace whose values they take.
+            hold: lines held at other values, by address (docs/interventions.md): `c_t`, `5..9/f_t[3]`; at a number,
+                `"*0.5"` for a multiple, an array, or a trace whose values they take.
             lengths: (B,) whole numbers. At padding every state is held (docs/options.md, `padding`).
             mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding in
                 front and gaps too. Lengths or mask, not both.
@@ -173,9 +173,8 @@ class Model:
         if not asked:
             return fed
         work = self._work(fed, self._asked(ask))  # without: the lines that there are, and their widths
-        stages = self.stages(bool(fed.padded), fed.given)
-        steps = range(fed.steps)
-        return replace(fed, holds=resolved(asked, stages, steps, fed.batch, work.widths, self.header.dtype))
+        sizes = range(fed.steps), fed.batch, work.widths, self.header.dtype
+        return replace(fed, holds=resolved(asked, self.stages(bool(fed.padded), fed.given), *sizes))
 
     def _job(
         self,
@@ -216,8 +215,7 @@ class Model:
     def _alone(self) -> bool:
         """Whether a run over an x hangs on x only."""
         base = self.defaults
-        held = base.given or base.hold
-        return not (base.initial or held or base.lengths is not None or base.mask is not None)
+        return not (base.initial or base.given or base.hold) and base.lengths is None and base.mask is None
 
     def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
         """The run that made `out`, over another x of the same shape, from zero states: without a check or a copy."""

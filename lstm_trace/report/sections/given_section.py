@@ -17,6 +17,7 @@ from ..compact.plan import written
 from ..compact.width import widths
 from ..content.requested import name_of, wanted
 from ..content.value_blocks import beside, by_step, read, vectors
+from .held import held
 
 #: Values that belong together: symbol, sign, vector or matrix.
 Given = tuple[tuple[Node, str, Node], ...]
@@ -158,11 +159,13 @@ def _sequence(shown: View) -> Iterator[Block]:
     """Input, lengths or mask, states and supplied lines."""
     if shown.single:
         yield from _start(shown)
+        yield from held(shown)
     else:
         yield from _input(shown)
         yield from _padding(shown)
         yield from _states(shown)
         yield from _supplied(shown)
+        yield from held(shown)
 
 
 def _start(shown: View) -> Iterator[Block]:
