@@ -50,4 +50,5 @@ def held_symbols(trace: Trace) -> dict[str, Symbol]:
             printed = value(line, plain)
             found[names.free] = Symbol(node=Baseline(printed))
             found[names.hold] = found[names.scale] = Symbol(node=Call(HELD, (printed,)))
+            found |= {name: Symbol(name=name) for name in (names.to, names.by)}
     return found
