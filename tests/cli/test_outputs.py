@@ -42,7 +42,7 @@ PAIRS = [
 def test_the_commands_that_write_are_known_by_their_options() -> None:
     assert {verb for verb, _, _ in PAIRS} == {"run", "report", "export", "diff", "explain"}
     assert {name for verb, name, _ in PAIRS if verb == "explain"} == {
-        "source", "seed", "baseline", "input", "h0", "c0", "lengths", "mask",
+        "source", "seed", "baseline", "input", "h0", "c0", "lengths", "mask", "tokens",
     }  # fmt: skip
     for verb in VERBS:
         for parameter in command(verb).params:  # what is called a file, and is no path, would not be looked at
