@@ -26,7 +26,7 @@ class RunInputs:
     x: (T, B, I) or None; lengths: (B,) or None; mask: (T, B), True at the valid steps, or None where there are lengths
     or all steps are valid; initial: for each state its (B, width) for every scope in order; given: supplied lines
     (T, B, width) by scope and name; holds: the lines that are held, with their arrays. batched: whether the caller's
-    arrays had a batch axis.
+    arrays had a batch axis. step_labels: see `Header`.
     """
 
     steps: int
@@ -38,11 +38,17 @@ class RunInputs:
     initial: Mapping[str, list[Array]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     holds: Holds = NO_HOLDS
+    step_labels: tuple[tuple[str, ...], ...] = ()
 
     @property
     def padded(self) -> str:
         """What says which steps are padding: `lengths`, `mask`, or nothing."""
         return "lengths" if self.lengths is not None else "mask" if self.mask is not None else ""
+
+    @property
+    def valid(self) -> Array | None:
+        """(T, B), True at the valid steps; None where all are."""
+        return self.mask if self.lengths is None else np.arange(self.steps)[:, None] < self.lengths
 
 
 def fed(

@@ -21,7 +21,6 @@ from ..trace.address import INITIAL, Address
 from ..trace.holds.held import plain_stage
 from ..trace.trace import Trace
 
-
 #: Begins what is put in the place of a value that is held.
 HOLD = "hold of "
 

@@ -13,13 +13,12 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.files import spare
-from ..cell.arithmetic import named
 from ..cell.lines import Cell
 from ..cell.network import Stage, extent, stack
 from ..cell.shapes.infer import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
-from ..engine.plan_choice import Choice, check_choice, choose, plan_texts
+from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
 from ..engine.recording import EVERYTHING, Record, read_record
 from ..engine.request import ModelSpec, Request, lay_out, requested
 from ..engine.required import require_padded
@@ -28,13 +27,14 @@ from ..engine.run import Job, Progress, Writing, by_plan
 from ..engine.storing import InMemory
 from ..engine.stream import run_to_file
 from ..engine.work import Work
-from ..errors import Faults, OptionError, within
+from ..errors import Faults, within
 from ..trace.address import STATE
 from ..trace.argument_types import checked, listed
 from ..trace.header import Header
 from ..trace.holds.values import resolved
 from ..trace.trace import Trace
 from ..weights.found import Defaults
+from .tokens.rows import step_rows
 
 #: Options of the network, beside those of its cell.
 NETWORK = ("merge", "padding", "direction")
@@ -96,6 +96,7 @@ class Model:
         hold: Mapping[str, Any] | None = None,
         lengths: Any = None,
         mask: Any = None,
+        tokens: Any = None,
         batch_first: bool | None = None,
         ask: Sequence[str] | str | None = None,
         record: Any = None,
@@ -118,6 +119,8 @@ class Model:
             lengths: (B,) whole numbers. At padding every state is held (docs/options.md, `padding`).
             mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding in
                 front and gaps too. Lengths or mask, not both.
+            tokens: what the steps are called (docs/labels.md): T labels, or a list of them for each row where rows
+                differ, or one text of T characters. A row may have labels of its valid steps only.
             batch_first: x is (B, T, I).
             ask: names or addresses of the lines that are requested; all lines if empty.
             record: what is stored of all that is computed: names of lines, or {"lines": …, "layers": …, "steps": …},
@@ -144,10 +147,10 @@ class Model:
         if (other := self.defaults.arithmetic if arithmetic is None else arithmetic) is not None:
             model, plan = self._in(other, plan, out)
             arguments = {"initial": initial, "given": given, "hold": hold, "lengths": lengths, "mask": mask}
-            arguments |= {"batch_first": batch_first, "ask": ask, "record": record, "out": out, "progress": progress}
-            return model.run(x, h0, c0, **arguments, plan=plan)
+            arguments |= {"batch_first": batch_first, "ask": ask, "record": record, "out": out, "tokens": tokens}
+            return model.run(x, h0, c0, **arguments, plan=plan, progress=progress)
         call = None
-        others = (h0, c0, initial, given, hold, lengths, mask, ask, record)
+        others = (h0, c0, initial, given, hold, lengths, mask, ask, record, tokens)
         check_choice(plan)
         plain = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and all(other is None for other in others)
         if plain and plan != "lines" and self._alone:
@@ -159,7 +162,7 @@ class Model:
                     return self._again(x, batch_first, out, progress)
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
-            fed = self._fed(x, states, given or {}, lengths, mask, batch_first)
+            fed = self._fed(x, states, given or {}, lengths, mask, batch_first, tokens)
             fed = self._holding(fed, ask, hold)
             job = self._job(fed, ask, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
@@ -193,6 +196,7 @@ class Model:
             ask=asked or self._answer(work),
             padding=self.padding if fed.padded else None,
             batched=fed.batched,
+            step_labels=fed.step_labels,
             batch_first=self.defaults.batch_first if batch_first is None else batch_first,
             plan=choose(plan, work, self.weights, self.header.dtype),
         )
@@ -200,22 +204,16 @@ class Model:
 
     def _in(self, arithmetic: str, plan: Choice, out: Any) -> tuple[Model, Choice]:
         """This model with float64 weights, whose runs use another arithmetic, and its plan."""
-        header = replace(self.header, dtype="float64", arithmetic=named(arithmetic))
-        if header.arithmetic is not None and (plan in ("compiled", "planned") or isinstance(out, str | Path)):
-            leave = "leave plan= away, and write the trace with save"
-            raise OptionError(f"in the arithmetic {arithmetic} a run goes line by line, in memory: {leave}")
-        weights = {s: {n: array.astype(np.float64) for n, array in here.items()} for s, here in self.weights.items()}
-        for array in (array for here in weights.values() for array in here.values()):
-            array.flags.writeable = False
+        header, weights, plan = in_arithmetic(self.header, self.weights, arithmetic, plan, isinstance(out, str | Path))
         defaults = replace(self.defaults, arithmetic=None)
-        model = replace(self, header=header, weights=weights, defaults=defaults, _works={}, _pool=Pool())
-        return model, plan if header.arithmetic is None else "lines"
+        return replace(self, header=header, weights=weights, defaults=defaults, _works={}, _pool=Pool()), plan
 
     @cached_property
     def _alone(self) -> bool:
         """Whether a run over an x hangs on x only."""
         base = self.defaults
-        return not (base.initial or base.given or base.hold) and base.lengths is None and base.mask is None
+        said = base.initial or base.given or base.hold
+        return not (said or any(v is not None for v in (base.lengths, base.mask, base.tokens)))
 
     def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
         """The run that made `out`, over another x of the same shape, from zero states: without a check or a copy."""
@@ -230,31 +228,24 @@ class Model:
         by_plan(out, work, self.weights, self._pool, InMemory(out, work, out.memory.slabs), progress)
         return out
 
-    def plans(
-        self,
-        x: Any = None,
-        h0: Any = None,
-        c0: Any = None,
-        *,
-        lengths: Any = None,
-        mask: Any = None,
-        batch_first: bool | None = None,
-    ) -> dict[str, str]:
+    def plans(self, x: Any = None, h0: Any = None, c0: Any = None, **others: Any) -> dict[str, str]:
         """By `layer/direction`, the plan that `auto` runs, and numpy's plan in words: what leaves the loop, what is one
         call.
 
-        Args: those of `run` of the same names.
+        Args: those of `run` of the same names; others: lengths, mask, batch_first, hold and tokens.
         """
-        _, work = self.laid_out(x, h0, c0, lengths=lengths, mask=mask, batch_first=batch_first)
+        _, work = self.laid_out(x, h0, c0, **others)
         return plan_texts(work, self.weights, self.header.dtype)
 
-    def laid_out(self, x: Any = None, h0: Any = None, c0: Any = None, **others: Any) -> tuple[RunInputs, Work]:
+    def laid_out(
+        self, x: Any = None, h0: Any = None, c0: Any = None, hold: Mapping[str, Any] | None = None, **others: Any
+    ) -> tuple[RunInputs, Work]:
         """The arrays of a run, and what it would compute and store (`Work.numbers`); nothing is computed.
 
         Args: those of `plans`. Raises what `run` raises for them.
         """
         with within(self.defaults.where):
-            fed = self._fed(x, _named_states(h0, c0), {}, **others)
+            fed = self._holding(self._fed(x, _named_states(h0, c0), {}, **others), None, hold)
             return fed, self._work(fed, self.defaults.ask)
 
     def _asked(self, ask: Sequence[str] | str | None) -> tuple[str, ...]:
@@ -268,9 +259,10 @@ class Model:
         lengths: Any = None,
         mask: Any = None,
         batch_first: bool | None = None,
+        tokens: Any = None,
     ) -> RunInputs:
         """The arrays of a run, the problem's own where the caller gives none; see `engine.inputs.fed`."""
-        base, faults = self.defaults, Faults()
+        base, faults, found = self.defaults, Faults(), None
         if lengths is None and mask is None:
             lengths, mask = base.lengths, base.mask
         with faults.gather():
@@ -290,6 +282,12 @@ class Model:
         if base.where:  # a file says it all at once; from Python a model may get its lengths in another run
             with faults.gather():
                 require_padded(self.padding, lengths is not None or mask is not None)
+        named = "tokens"
+        if tokens is None and (x is None or base.x is None):  # the problem's labels are those of its own input
+            tokens, named = base.tokens, "names.t"
+        if tokens is not None and found is not None:
+            with faults.gather():
+                found = replace(found, step_labels=step_rows(tokens, found.steps, found.batch, found.valid, named))
         faults.tell()
         return found
 

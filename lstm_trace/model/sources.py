@@ -25,6 +25,7 @@ from .input_files import read_holds
 from .model import Model
 from .prepare import named_by_framework, prepare_arrays, prepare_file, prepare_found
 from .problem import LARGER, prepare_problem, read_problem
+from .tokens.rows import readable, with_tokens
 
 Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module is of its framework's class
 
@@ -122,6 +123,7 @@ def open_source(
     path: str | Path,
     allow_nonfinite: bool = False,
     before: Callable[[Model], None] | None = None,
+    tokens: Any = None,
     hold: Mapping[str, Any] | None = None,
 ) -> Trace:
     """The trace in a file, or the trace of the problem in it: the content says which.
@@ -130,6 +132,7 @@ def open_source(
         path: a trace or problem file; `-` is standard input.
         allow_nonfinite: accept NaN and infinity in the weights.
         before: called with a problem's model before it is traced, to refuse what a long run would be in vain for.
+        tokens: what the steps are called, as for `Model.run`; None leaves the labels that the file has.
         hold: lines held at other values, by address, as `Model.run` has it; a text may be the path of a trace. A
             trace is run again with them.
 
@@ -140,21 +143,22 @@ def open_source(
         FileError: for a model file, an empty file, or one that cannot be read.
         LstmTraceError: for a problem that cannot be traced.
     """
+    tokens = None if tokens is None else readable(tokens)
     if is_model(path):
         raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
     held = read_holds(hold or {})
     if is_tensors(path):
-        return _held(trace_file.load(path), held, path)
+        return _labelled(_held(trace_file.load(path), held, path), tokens)
     content = read_bytes(path, f"{trace_json.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
     if trace_json.looks_like_one(content):
-        return _held(trace_file.load(path, content), held, path)
+        return _labelled(_held(trace_file.load(path, content), held, path), tokens)
     problem = read_problem(path, content)
     model = _with_holds(prepare_problem(problem, str(path), allow_nonfinite), path)
     if before is not None:
         before(model)
-    return model.run(hold=held)
+    return model.run(hold=held, tokens=tokens)
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:
@@ -170,3 +174,7 @@ def _with_holds(model: Model, path: str | Path) -> Model:
 def _held(trace: Trace, hold: Mapping[str, Any], path: str | Path) -> Trace:
     with within(str(path)):
         return with_holds(trace, hold) if hold else trace
+
+
+def _labelled(trace: Trace, tokens: Any) -> Trace:
+    return trace if tokens is None else with_tokens(trace, tokens)

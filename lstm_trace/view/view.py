@@ -107,7 +107,7 @@ class View(Naming):
         return None if self.everything else MORE if self.chosen.unit is not None else TERMS
 
     @cached_property
-    def plans(self) -> dict[str, Any]:
+    def plans(self) -> dict[tuple[str, tuple[str, ...]], Any]:
         """What `compact.plan` found for the stages of this view: it is asked for at every step, and always the same."""
         return {}
 

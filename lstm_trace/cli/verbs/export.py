@@ -15,6 +15,7 @@ from ..options import (
     output_option,
     selection_options,
     source_argument,
+    tokens_option,
 )
 from ..progress import Bar
 
@@ -37,6 +38,7 @@ from ..progress import Bar
 @click.option("--values", is_flag=True, help="Plain numbers in .xlsx, instead of formulas.")
 @selection_options
 @hold_option
+@tokens_option
 @nonfinite_option
 def command(
     source: str,
@@ -50,6 +52,7 @@ def command(
     values: bool,
     hold: dict[str, str],
     allow_nonfinite: bool,
+    tokens: str | None,
     **selection: Any,
 ) -> None:
     """Write the values of SOURCE (a trace, or a problem that is traced first) as a table.
@@ -68,7 +71,7 @@ def command(
     chosen, style = Selection(**selection), Style(digits[0], lines=digits[1])
     writer = check(output, shape, with_inputs, dialect, values, padding, style)  # before a long run, as the next lines
     before = (lambda model: refuse(model, chosen, not values, padding)) if writer.workbook else None
-    trace = opened(source, allow_nonfinite, before, hold)
+    trace = opened(source, allow_nonfinite, before, tokens, hold)
     if gradient_of is not None:
         trace = backward(trace, of=gradient_of)
     job = Job(trace, shape, chosen, with_inputs, dialect, values, padding, style)
