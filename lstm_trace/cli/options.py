@@ -41,7 +41,7 @@ def spare_inputs(command: click.Command, callback: Command | None, /, **given: A
         if isinstance(parameter.type, click.Path) and (value := given.get(str(parameter.name))) is not None:
             files = outputs if isinstance(parameter.type, OutputPath) else inputs
             files += [value] if isinstance(value, str) else value
-    inputs += (given.get("hold") and [value for value in given["hold"].values() if value != "-"]) or []
+    inputs += [*(given.get("hold") or {}).values(), *filter(None, [given.get("to")])]  # which may be traces
     if outputs:
         from ..base.files import spare
 
@@ -124,10 +124,10 @@ def place_options(command: Command) -> Command:
 
 
 def name_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """Names of lines: split at the commas that stand outside parentheses."""
+    """Names of lines: split at the commas that stand outside parentheses and brackets."""
     if value is None:
         return None
-    names = tuple(part.strip() for part in re.split(r",(?![^(]*\))", value) if part.strip())
+    names = tuple(part.strip() for part in re.split(r",(?![^(]*\))(?![^\[]*\])", value) if part.strip())
     if not names:
         raise click.BadParameter(f"expected names of lines with commas between, found {value!r}", ctx, param)
     return names

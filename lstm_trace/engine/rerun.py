@@ -61,6 +61,13 @@ def row_seconds(trace: Trace) -> float:
     return trace.steps * sum(work.row_seconds(stage, weights) for stage in trace.stages)
 
 
+def rows_alone(trace: Trace) -> bool:
+    """Whether a row of a batch has the bits of a run of its own: where every stage is compiled."""
+    work, weights = _work(trace), _weights(trace)
+    compiled = _plan(trace, work) == "compiled"
+    return compiled and all(work.task(stage, weights, trace.header.dtype) is not None for stage in trace.stages)
+
+
 def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
     """The run of `trace` again from its premises, in another arithmetic (None: in float64). Raises as `rerun` does."""
     header = replace(trace.header, dtype="float64", arithmetic=named(arithmetic))

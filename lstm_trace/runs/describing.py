@@ -16,6 +16,7 @@ from ..report.content import notations
 from ..trace.address import INITIAL
 from ..trace.labels import axis
 from ..trace.trace import Trace
+from ..view.held import held_symbols
 from .replies import as_json
 
 
@@ -96,7 +97,7 @@ def _stage(trace: Trace, stage: Stage) -> dict[str, Any]:
 
 
 def _lines(trace: Trace, stage: Stage) -> list[dict[str, Any]]:
-    plain, cell = Plain(trace.header.symbols), stage.cell
+    plain, cell = Plain({**held_symbols(trace), **trace.header.symbols}), stage.cell
     recorded = trace.lines.get(stage.scope, {})
     return [
         {

@@ -143,7 +143,7 @@ def resolved(
         with faults.gather():
             found, what = places(text, stages, span, batch, widths), read_value(text, value)
             for place in found:
-                board.put(at, place, what, widths[place.scope][place.line], len(found) > 1)
+                board.put(at, place, what, widths[place.scope][place.line])
     faults.tell()
     return board.holds()
 
@@ -159,12 +159,12 @@ class _Board:
         self.owner: dict[tuple[str, str], Array] = {}
         self.arrays: dict[tuple[str, str], dict[str, Array]] = {}
 
-    def put(self, at: int, place: Place, value: Value, width: int, several: bool) -> None:
+    def put(self, at: int, place: Place, value: Value, width: int) -> None:
         """Hold the values of a place. Raises OptionError, ShapeError, MissingError."""
         key, shape = (place.scope, place.line), (len(self.span), self.batch, width)
         steps = [t - self.span.start for t in place.steps]
         where = np.ix_(steps, place.rows, place.units)
-        numbers = self._numbers(self.texts[at], place, value, width, several)
+        found = numbers(self.texts[at], place, value, self.span, self.batch, width, self.dtype)
         owner = self.owner.setdefault(key, np.full(shape, -1, np.int32))
         taken = np.argwhere(owner[where] >= 0)
         if len(taken):
@@ -178,21 +178,7 @@ class _Board:
         for kind in kinds:
             here.setdefault(kind, np.zeros(shape, self.dtype))
         here[kinds[0]][where] = 1
-        here[kinds[1]][where] = numbers
-
-    def _numbers(self, text: str, place: Place, value: Value, width: int, several: bool) -> Array:
-        """What the values of a place are held at, or multiplied by."""
-        if isinstance(value, Trace):
-            return _of_trace(text, place, value, self.span, self.batch, width)
-        if isinstance(value, float | Scale):
-            numbers: Array = np.float64(value.factor if isinstance(value, Scale) else value)
-        else:
-            numbers = _fitted(text, value, (len(place.steps), len(place.rows), len(place.units)))
-        with np.errstate(over="ignore"):
-            found = numbers.astype(self.dtype)
-        if not np.isfinite(found).all():
-            raise OptionError(f"hold {text!r}: {numbers.flat[0]:g} is too large for {self.dtype}")
-        return found
+        here[kinds[1]][where] = found
 
     def holds(self) -> Holds:
         """All that was put."""
@@ -208,6 +194,24 @@ class _Board:
                 for kind, array in self.arrays[stage.scope, line].items():
                     given.setdefault(stage.scope, {})[getattr(names, kind)] = array
         return replace(found, given=given)
+
+
+def numbers(text: str, place: Place, value: Value, span: range, batch: int, width: int, dtype: np.dtype[Any]) -> Array:
+    """What the values of a place are held at, or multiplied by, (steps, rows, units) or one number for all.
+
+    span, batch, width: of the line. Raises ShapeError, MissingError, OptionError, with the address `text`.
+    """
+    if isinstance(value, Trace):
+        return _of_trace(text, place, value, span, batch, width)
+    if isinstance(value, float | Scale):
+        given: Array = np.float64(value.factor if isinstance(value, Scale) else value)
+    else:
+        given = _fitted(text, value, (len(place.steps), len(place.rows), len(place.units)))
+    with np.errstate(over="ignore"):
+        found = given.astype(dtype)
+    if not np.isfinite(found).all():
+        raise OptionError(f"hold {text!r}: {given.flat[0]:g} is too large for {dtype}")
+    return found
 
 
 def _fitted(text: str, array: Array, shape: tuple[int, int, int]) -> Array:
