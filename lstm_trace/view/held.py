@@ -17,10 +17,14 @@ from ..trace.holds.held import plain_stage, status
 from ..trace.trace import Trace
 
 
-def held_at(trace: Trace, stage: Stage, t: int, b: int) -> frozenset[str]:
-    """The lines of which some values are held at step t of row b."""
-    here = {line: status(trace, stage, line, t, b) for line in names_of(stage.cell)}
-    return frozenset(line for line, found in here.items() if found is not None and any(part.any() for part in found))
+def held_at(trace: Trace, stage: Stage, t: int, b: int, unit: int | None = None) -> frozenset[str]:
+    """The lines of which some values, or this unit, are held at step t of row b."""
+    found = set()
+    for line in names_of(stage.cell):
+        held = status(trace, stage, line, t, b)
+        if held is not None and (held.any() if unit is None else unit < held.size and held[unit]):
+            found.add(line)
+    return frozenset(found)
 
 
 def with_held(stage: Stage, held: frozenset[str]) -> Stage:

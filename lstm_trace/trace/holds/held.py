@@ -39,6 +39,13 @@ class Entry(NamedTuple):
             parts += [_span(self.steps), _span(self.rows)]
         return "/".join([*parts, self.line]) + _bracket(self.units)
 
+    @property
+    def said(self) -> str:
+        """What it is held at, in words."""
+        if isinstance(self.value, Scale):
+            return f"{str(self.value)[1:]} times its own value"
+        return f"{self.value:g}" if isinstance(self.value, float) else "given values"
+
 
 def _span(numbers: range) -> str:
     return f"{numbers[0]}..{numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
@@ -64,16 +71,11 @@ def _runs(numbers: Any) -> list[range]:
     return found
 
 
-def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> tuple[Array, Array] | None:
-    """Which units of a line are held, and which scaled, at a step of a row; None where the line cannot be held."""
-    names = names_of(stage.cell).get(line)
-    if names is None:
-        return None
-    given = trace.given.get(stage.scope, {})
-    width = next(given[n].shape[-1] for n in names if n in given)
-    none = np.zeros(width, bool)
-    held, scaled = (given[n][trace.index(t), b] != 0 if n in given else none for n in (names.hold, names.scale))
-    return held, scaled & ~held
+def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> Array | None:
+    """Which units of a line are held or scaled at a step of a row; None where none can be, or where is not known."""
+    names, given = names_of(stage.cell).get(line), trace.given.get(stage.scope, {})
+    there = [given[n][trace.index(t), b] != 0 for n in (names.hold, names.scale) if n in given] if names else []
+    return np.any(there, axis=0) if there else None
 
 
 def entries(trace: Trace) -> Iterator[Entry]:
