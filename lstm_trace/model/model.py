@@ -180,14 +180,9 @@ class Model:
         return replace(fed, holds=resolved(asked, self.stages(bool(fed.padded), fed.given), *sizes))
 
     def _job(
-        self,
-        fed: RunInputs,
-        ask: Sequence[str] | str | None,
-        record: Record,
-        batch_first: bool | None,
-        plan: Choice,
+        self, fed: RunInputs, ask: Sequence[str] | str | None, record: Record, batch_first: bool | None, plan: Choice,
         call: Any,
-    ) -> Job:
+    ) -> Job:  # fmt: skip
         """A run, checked and laid out."""
         asked = self._asked(ask)
         work = self._work(fed, asked, record)
@@ -228,13 +223,17 @@ class Model:
         by_plan(out, work, self.weights, self._pool, InMemory(out, work, out.memory.slabs), progress)
         return out
 
-    def plans(self, x: Any = None, h0: Any = None, c0: Any = None, **others: Any) -> dict[str, str]:
+    def plans(
+        self, x: Any = None, h0: Any = None, c0: Any = None, *, hold: Mapping[str, Any] | None = None,
+        lengths: Any = None, mask: Any = None, tokens: Any = None, batch_first: bool | None = None,
+    ) -> dict[str, str]:  # fmt: skip
         """By `layer/direction`, the plan that `auto` runs, and numpy's plan in words: what leaves the loop, what is one
         call.
 
-        Args: those of `run` of the same names; others: lengths, mask, batch_first, hold and tokens.
+        Args: those of `run` of the same names.
         """
-        _, work = self.laid_out(x, h0, c0, **others)
+        others = {"lengths": lengths, "mask": mask, "tokens": tokens, "batch_first": batch_first}
+        _, work = self.laid_out(x, h0, c0, hold, **others)
         return plan_texts(work, self.weights, self.header.dtype)
 
     def laid_out(

@@ -34,10 +34,12 @@ def places(
     """The values that an address names, of every layer and direction that it can mean.
 
     Layer, direction, step, row and units may be left out, for all of them. Steps and rows may be ranges, `5..9` with
-    both ends, units `[3]`, `[3..7]`, or `[1,4..6]`. Of the parts that are given the first that a value can be is
-    meant, from layer to row; the reading that leaves out only what there is one of comes first.
+    both ends, units `[3]`, `[3..7]`, or `[1,4..6]`. A part that is given is the first that it can be, from layer to row,
+    of those of which there are several: in one layer `0/c_t` is step 0, in two it is layer 0.
     widths: of the lines that are computed, by scope. Raises MissingError, saying what is wrong with the address.
     """
+    if not isinstance(text, str):
+        raise MissingError(f"hold {text!r}: expected an address, as in 'c_t' or '5..9/f_t[3]'")
     *parts, name = (part.strip() for part in text.strip().split("/"))
     name, chosen = _units(text, name)
     scopes = [stage.scope for stage in stages if name in _lines(stage)]
@@ -99,17 +101,18 @@ def _range(text: str, part: str) -> range | None:
 
 def _meant(text: str, parts: list[str], extents: Mapping[str, Sequence[int | str]]) -> dict[str, Sequence[int | str]]:
     """Of each part of an address the values that are meant, in order."""
-    required = [part for part, there in extents.items() if len(there) > 1]
+    several = {part for part, there in extents.items() if len(there) > 1}
     ranges = [_range(text, part) for part in parts]
-    for must in (required, []):
-        for chosen in alignments(PARTS, len(parts), must):
-            meant = dict(extents)
-            for key, part, numbers in zip(chosen, parts, ranges, strict=True):
-                one = numbers is not None and (key in ("t", "b") or len(numbers) == 1)
-                values: Sequence[int | str] = numbers if one and numbers is not None else [part]
-                meant[key] = values if values[0] in extents[key] and values[-1] in extents[key] else ()
-            if all(meant.values()):
-                return meant
+    # first what leaves out only what there is one of, then what names as little of that as can be
+    ways = sorted(alignments(PARTS, len(parts), []), key=lambda way: (not several <= {*way}, len({*way} - several)))
+    for way in ways:
+        meant = dict(extents)
+        for key, part, found in zip(way, parts, ranges, strict=True):
+            one = found is not None and (key in ("t", "b") or len(found) == 1)
+            values: Sequence[int | str] = found if one and found is not None else [part]
+            meant[key] = values if values[0] in extents[key] and values[-1] in extents[key] else ()
+        if all(meant.values()):
+            return meant
     wanted = ", ".join(f"{part} {_there(values)}" for part, values in extents.items())
     raise MissingError(
         f"hold {text!r} is not an address here; expected layer/direction/t/b/line[j], of which all but the line may be "
