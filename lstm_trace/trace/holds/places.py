@@ -34,7 +34,7 @@ def places(
     """The values that an address names, of every layer and direction that it can mean.
 
     Layer, direction, step, row and units may be left out, for all of them. Steps and rows may be ranges, `5..9` with
-    both ends, units `[3]`, `[3..7]`, or `[1,4..6]`. A part that is given is the first that it can be, from layer to row,
+    both ends, units `[3]`, `[3..7]`, or `[1,4..6]`. A part that is given is the first that it can be, layer to row,
     of those of which there are several: in one layer `0/c_t` is step 0, in two it is layer 0.
     widths: of the lines that are computed, by scope. Raises MissingError, saying what is wrong with the address.
     """
