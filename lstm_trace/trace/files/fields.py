@@ -73,7 +73,7 @@ def to_held(value: Any) -> Any:
 Held = Annotated[
     Any,
     BeforeValidator(to_held),
-    PlainSerializer(lambda value: value if isinstance(value, str) else to_list(value), return_type=Any),
+    PlainSerializer(lambda value: value if isinstance(value, str | float) else to_list(value), return_type=Any),
     WithJsonSchema({"anyOf": [{"type": "string"}, *_nested(3)["anyOf"]]}),
 ]
 CountFrom = Annotated[

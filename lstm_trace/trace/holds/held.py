@@ -15,7 +15,7 @@ from ..trace import Trace
 from .values import Scale
 
 #: So many different values of one line are told each with its place; of more, that they differ.
-FEW = 8
+FEW = 4
 
 
 class Entry(NamedTuple):
