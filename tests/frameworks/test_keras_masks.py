@@ -166,7 +166,7 @@ def test_other_backends_have_another_rule(backend: str) -> None:
     ("first", "said"),
     [
         (layers.Masking(-1.0, name="gone"), "Masking 'gone', where all inputs are -1.0"),
-        (layers.Embedding(9, 4, mask_zero=True, name="words"), "Embedding 'words' with mask_zero, where the index is 0"),
+        (layers.Embedding(9, 4, mask_zero=True, name="w"), "Embedding 'w' with mask_zero, where the index is 0"),
         (layers.Embedding(9, 4), ""),
     ],
 )
