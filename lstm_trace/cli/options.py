@@ -76,8 +76,12 @@ def nonfinite_option(command: Command) -> Command:
 
 def selection_options(command: Command) -> Command:
     """`--line`, `--layer`, `--direction`, `--steps`, `--batch`, `--unit`: which part of a trace is meant."""
+    return place_options(click.option("--unit", type=click.IntRange(min=0), help="Only this unit (from 0).")(command))
+
+
+def place_options(command: Command) -> Command:
+    """The options of a selection but for the unit, of which some commands take several."""
     for option in (
-        click.option("--unit", type=click.IntRange(min=0), help="Only this unit (from 0)."),
         click.option("--batch", type=click.IntRange(min=0), help="Only this batch element (from 0)."),
         click.option(
             "--steps", "--t", "steps", callback=step_slice, help="Only these steps: A:B, A: or :B (B excluded), or T."
