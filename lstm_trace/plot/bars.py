@@ -109,13 +109,14 @@ def shared(steps: int) -> int:
 
 
 def focus(sizes: Array) -> slice:
-    """Of many steps the places between which all is but for the `REST` of it; all of them where they are few."""
+    """Of many steps the places between which all is but for the `REST` of it; all where that spares less than half."""
     steps, whole = len(sizes), float(sizes.sum())
     if steps <= WHOLE or not 0 < whole < np.inf:
         return slice(0, steps)
     before, behind = (np.cumsum(part) <= REST / 2 * whole for part in (sizes, sizes[::-1]))
     first, last = int(before.sum()), steps - int(behind.sum())
-    return slice(max(min(first, last - LEAST), 0), max(last, min(LEAST, steps)))
+    first, last = max(min(first, last - LEAST), 0), max(last, LEAST)
+    return slice(first, last) if last - first <= steps / 2 else slice(0, steps)
 
 
 def left_out(words: Words, steps: range, shown: slice, values: Sequence[tuple[str, Array]]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...backpropagation.attribution import Split
 from ...base.arrays import Array
 from ...explanation.account import Account, Step, account
 from ...trace.argument_types import checked
@@ -47,9 +48,7 @@ def figure(trace: Trace, told: Account, language: str = "en") -> Figure:
     if without is not None:
         measures["occlusion"] = _values(found, told.steps, "occlusion")
     names = {name: words.word(f"plot.contribution.{name}") for name in measures}
-    value, baseline, difference = (shown_number(n, 6) for n in (split.value, split.baseline, split.difference))
-    baseline = f"({baseline})" if baseline.startswith("−") else baseline
-    caption = [words.word("plot.contribution.sum", value=value, baseline=baseline, difference=difference)]
+    caption = list(_sum(found, split))
     for name, values in measures.items():
         caption += _largest(found, name, values)
     caption += _states(found, told)
@@ -81,6 +80,16 @@ def figure(trace: Trace, told: Account, language: str = "en") -> Figure:
         lambda data: specification(chart),
         language,
     )
+
+
+def _sum(found: Subject, split: Split) -> Iterator[str]:
+    """What the shares add up to, where it is known."""
+    if not np.isfinite([split.total, split.difference]).all():
+        yield found.words.word("plot.gaps")
+        return
+    value, baseline, difference = (shown_number(n, 6) for n in (split.value, split.baseline, split.difference))
+    baseline = f"({baseline})" if baseline.startswith("−") else baseline
+    yield found.words.word("plot.contribution.sum", value=value, baseline=baseline, difference=difference)
 
 
 def _values(found: Subject, steps: Sequence[Step], name: str) -> Array:

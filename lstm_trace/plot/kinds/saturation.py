@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Panels side by side; what is free between them, above and below one.
-_ACROSS, _BETWEEN, _ABOVE, _BELOW = 3, 40.0, 24.0, 44.0
+_ACROSS, _BETWEEN, _ABOVE, _BELOW = 3, 40.0, 10.0, 46.0
 #: Units that are named in a panel, of each end; the radius of a point of one unit, and where there are many.
 _NAMED, _RADIUS, _SMALL, _MANY = 2, 4.0, 2.5, 64
 
@@ -108,16 +108,7 @@ def _drawn(found: Subject, title: str, caption: str, panels: Sequence[_Panel]) -
 def _panel(found: Subject, panel: _Panel, left: float, top: float, side: float) -> str:
     """The triangle in which all points lie, the points, and in the free corner the units nearest to its ends."""
     words, bottom = found.words, top + side
-    where = f'<tspan class="where">  {escape(panel.place)}</tspan>' if panel.place else ""
-    parts = [
-        text(
-            "label",
-            left,
-            top - 8,
-            spans(panel.symbol) + (f'<tspan class="where">  {escape(where)}</tspan>' if where else ""),
-        ),
-        f'<path class="floor" d="M{left:.1f} {top:.1f}V{bottom:.1f}H{left + side:.1f}z"/>',
-    ]
+    parts = [f'<path class="floor" d="M{left:.1f} {top:.1f}V{bottom:.1f}H{left + side:.1f}z"/>']
     for mark in (0.0, 0.5, 1.0):
         x, y, shown = left + side * mark, bottom - side * mark, shown_number(mark)
         parts += [text("mark", x, bottom + 16, shown), text("mark end", left - 6, y + 4, shown)]
@@ -136,8 +127,11 @@ def _panel(found: Subject, panel: _Panel, left: float, top: float, side: float) 
             f'<circle class="dot" cx="{left + side * x:.2f}" cy="{bottom - side * y:.2f}" '
             f'r="{radius * len(units) ** 0.5:.2f}"><title>{escape(said)}</title></circle>'
         )
-    for k, line in enumerate(_extremes(found, panel)):
-        parts.append(text("named", left + side, top + 12 + k * (LINE - 3), escape(line)))
+    corner, y = left + side, top + 12
+    parts.append(text("label end", corner, y, spans(panel.symbol)))
+    for line in (*([panel.place] if panel.place else []), *_extremes(found, panel)):
+        y += LINE - 3
+        parts.append(text("named", corner, y, escape(line)))
     return f"<g>{''.join(parts)}</g>\n"
 
 
