@@ -213,8 +213,28 @@ def number_options(command: Command) -> Command:
     return found
 
 
-def opened(source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None) -> Trace:
-    """The trace in a file, or of the problem in it; before: see `model.sources.open_source`."""
-    from ..model.sources import open_source
+def tokens_option(command: Command) -> Command:
+    """`--tokens FILE`: what the steps are called."""
+    return click.option(
+        "--tokens",
+        type=click.Path(allow_dash=True),
+        help="What the steps are called: a label a line, or one text of T characters (docs/labels.md).",
+    )(command)
 
-    return open_source(source, allow_nonfinite, before)
+
+def opened(
+    source: str,
+    allow_nonfinite: bool = False,
+    before: Callable[[Model], None] | None = None,
+    tokens: str | None = None,
+) -> Trace:
+    """The trace in a file, or of the problem in it; before: see `model.sources.open_source`.
+
+    tokens: a file with labels of its steps.
+    """
+    from ..model.sources import open_source
+    from ..model.tokens.read import read_tokens
+
+    if source == tokens == "-":
+        raise click.UsageError("standard input, -, can be read once only")
+    return open_source(source, allow_nonfinite, before, None if tokens is None else read_tokens(tokens))

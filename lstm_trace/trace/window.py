@@ -94,8 +94,11 @@ def rows(trace: Trace, which: slice | Array) -> Trace:
 
     every = slice(None)
     kept = np.arange(trace.batch)[which]
+    labels = trace.header.step_labels
+    chosen = labels if len(labels) < 2 else tuple(labels[b] for b in kept.tolist())
     return replace(
         trace,
+        header=replace(trace.header, step_labels=chosen),
         batch=len(kept),
         x=None if trace.x is None else trace.x[:, which],
         lengths=None if trace.lengths is None else trace.lengths[which],
@@ -113,7 +116,9 @@ def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:
     steps = slice(trace.index(span.start), trace.index(span.stop))
     return replace(
         trace,
-        header=replace(trace.header, ask=tuple(text for text in trace.header.ask if _within(trace, text, span))),
+        header=replace(
+            trace.header.until(span.stop), ask=tuple(t for t in trace.header.ask if _within(trace, t, span))
+        ),
         first=span.start,
         steps=len(span),
         x=None if trace.x is None else trace.x[steps],
