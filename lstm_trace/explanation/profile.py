@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.gates import is_gate
 from ..cell.network import Stage, forward_stages
 from ..errors import MissingError, OptionError
 from ..trace.argument_types import checked
@@ -18,6 +17,7 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import profile_frames
 from .described import Described, Moves, carried, computed, described, moves
+from .gates import is_gate
 from .memory import Recurrence, recurrence
 from .saturation import Activity, NotFinite, behaviour
 from .tokens import Follows, follows

@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.gates import is_gate
 from ..cell.lines import Line
 from ..cell.network import Stage
 from ..cell.ops import OPS
 from ..errors import OptionError
 from ..trace.address import Address
 from ..trace.trace import Trace
+from .gates import is_gate
 from .memory import recurrence
 
 LOW, HIGH = 0.1, 0.9

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..cell.gates import is_gate as is_gate  # what is shown of a cell asks it here
-from ..cell.gates import opens as opens
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage
 from ..cell.ops import OPS
+from ..explanation.gates import is_gate as is_gate  # what is shown of a cell asks it here
+from ..explanation.gates import opens as opens
 from ..formulas.blocks import Heading
 from ..formulas.tree import heading
 from ..trace.labels import axis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .lines import Cell, Line
+from ..cell.lines import Cell, Line
 
 
 def is_gate(line: Line, cell: Cell) -> bool:
