@@ -53,6 +53,13 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """Lines that stand as they are: commands for a shell."""
+
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Row:
     """One row of a derivation: what it is about, then (sign, formula) pairs; the sign `:` follows a word.
 
@@ -100,7 +107,7 @@ class Boxed:
     blocks: tuple[Premises | Derivation | Table | Para, ...]
 
 
-Block = Heading | Para | Items | Table | Derivation | Premises | Chains | Boxed
+Block = Heading | Para | Items | Table | Listing | Derivation | Premises | Chains | Boxed
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from ...formulas.blocks import (
     Derivation,
     Heading,
     Items,
+    Listing,
     Para,
     Premises,
     Table,
@@ -177,6 +178,13 @@ def _table(p: _Printer, block: Table) -> str:
     return "\n\n".join(tables)
 
 
+def _listing(p: _Printer, block: Listing) -> str:
+    indent = r"\ "
+    rows = (indent * (len(row) - len(row.lstrip())) + literal(row.lstrip()) for row in block.rows)
+    body = " \\\\\n".join(rows)
+    return f"{{\\footnotesize\\ttfamily\\raggedright\\noindent\n{body}\\par}}"
+
+
 def _derivation(p: _Printer, block: Derivation) -> str:
     lines = [
         (r" \\*" + "\n").join(
@@ -274,6 +282,7 @@ LATEX: dict[type, Callable[[_Printer, Any], str]] = {
     Para: lambda p, block: p.text(block.text),
     Items: _items,
     Table: _table,
+    Listing: _listing,
     Derivation: _derivation,
     Premises: _premises,
     Chains: _chains,
