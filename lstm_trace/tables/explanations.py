@@ -182,7 +182,7 @@ WAYS: dict[str, Callable[..., Explanation]] = {
 READS: dict[str, tuple[str, ...]] = {
     "memory": ("of",),
     "gradient": ("of", "seed", *WORKED, "equations"),
-    "contribution": ("of", "baseline", "points", *(name for name in WORKED if name != "arithmetic")),
+    "contribution": ("of", "baseline", "points", "occlusion", *(name for name in WORKED if name != "arithmetic")),
     "gates": ("low", "high"),
     "training": ("of", "rate", "updates", "optimizer", "parameters", "constants", *WORKED),
 }

@@ -53,6 +53,11 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
     "--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50, fewer for a large trace)."
 )
 @click.option(
+    "--occlusion",
+    metavar="RUNS",
+    help="contribution: how many steps are occluded: all, none, or a number (as many as a second or two allows).",
+)
+@click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), help="training: the learning rate (0.1; adam 0.001)."
 )
 @click.option("--updates", type=click.IntRange(1, 1000), help="training: how many updates (1).")
@@ -147,6 +152,7 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, which all belong to the explanation `how`."""
     from ...model.input_files import read_input
     from ...tables.explanations import READS, misplaced
+    from ...trace.address import whole
 
     known = {name for names in READS.values() for name in names}
     chosen: dict[str, Any] = {"of": None}
@@ -164,6 +170,9 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
         chosen["constants"] = dict(map(_constant, chosen["constants"]))
     if "seed" in chosen:
         chosen["seed"] = read_input(chosen["seed"]).values
+    if "occlusion" in chosen:
+        number = whole(chosen["occlusion"])
+        chosen["occlusion"] = chosen["occlusion"] if number is None else number
     if "baseline" in chosen:
         chosen["baseline"] = _baseline(chosen["baseline"])
     return chosen

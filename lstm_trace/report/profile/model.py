@@ -16,7 +16,8 @@ def model(c: Cells) -> Iterator[Block]:
     """How large it is, how it was computed, and over what the numbers are."""
     trace, words, found = c.found.trace, c.shown.words, c.found
     sizes = sum(values.size for part in trace.parameters.values() for values in part.values())
-    yield Para(words.text("profile.size", n=f"{sizes:,}".replace(",", "\u202f"), dtype=trace.header.dtype, plan=Code(trace.header.plan)))
+    count = f"{sizes:,}".replace(",", "\u202f")  # a space between thousands is read in every language
+    yield Para(words.text("profile.size", n=count, dtype=trace.header.dtype, plan=Code(trace.header.plan)))
     yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
     if trace.batch > 1 or trace.padded:
         key = "profile.rows" if len(found.rows) > 1 else "profile.row"
