@@ -114,10 +114,12 @@ Block = Heading | Para | Items | Table | Listing | Derivation | Premises | Chain
 class Body:
     """The blocks of one report, or one of several in a document, with the symbols that its author gave to names.
 
-    compact: whether vectors stand as columns in a line of text. tight: whether paper is to be saved.
+    compact: whether vectors stand as columns in a line of text. tight: whether paper is to be saved. small: whether it
+    is set small, so that a page holds it.
     """
 
     blocks: tuple[Block, ...]
     own: Mapping[str, Any] = field(default_factory=dict)
     compact: bool = False
     tight: bool = False
+    small: bool = False

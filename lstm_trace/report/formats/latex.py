@@ -112,7 +112,8 @@ def render(bodies: Sequence[Body]) -> str:
     several, tight = len(bodies) > 1, all(body.tight for body in bodies)
     body = "\n\n".join(_together(text) if several else text for text in map(_body, bodies))
     wide = [rf"\setcounter{{MaxMatrixCols}}{{{n}}}" for n in most_columns(body)]
-    preamble = "\n".join([*document_class(tight), *(TOGETHER if several else ()), *wide, *packages(body)])
+    small = [r"\AtBeginDocument{\small}"] if all(body.small for body in bodies) else []
+    preamble = "\n".join([*document_class(tight), *small, *(TOGETHER if several else ()), *wide, *packages(body)])
     return f"{preamble}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 

@@ -12,7 +12,7 @@ from ...view.excerpt import largest
 from .cells import Cells
 
 #: So many steps stand in the table; in one without bounds.
-STEPS, ALL = 8, 100
+STEPS, ALL = 6, 100
 
 Event = tuple[StageProfile, int, int]
 

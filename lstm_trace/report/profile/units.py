@@ -28,13 +28,14 @@ def units(c: Cells) -> Iterator[Block]:
     if not states and not rows:
         return
     yield Heading(2, c.shown.said("profile.units"))
-    if remembered := long_memories(c.found):
-        yield Para(c.shown.said("profile.memory", n=c.found.longest), leads=True)
-        yield c.table(("unit", "half", "kept", "largest", "at"), [_kept(c, unit) for unit in _some(c, remembered)])
-    if large := large_values(c.found):
+    if states:
+        remembered = [*_some(c, long_memories(c.found))]
+        known = {_key(unit) for unit in remembered}
+        large = [unit for unit in _some(c, large_values(c.found)) if _key(unit) not in known]
         names: list[Text] = [(Code(name),) for name in dict.fromkeys(state.name for _, state in states)]
-        yield Para(words.text("profile.largest", lines=words.listed(names)), leads=True)
-        yield c.table(("unit", "half", "kept", "largest", "at"), [_kept(c, unit) for unit in _some(c, large)])
+        key = "profile.memory" if remembered else "profile.largest"
+        yield Para(words.text(key, lines=words.listed(names), n=str(c.found.longest)), leads=True)
+        yield c.table(("unit", "half", "kept", "largest", "at"), [_kept(c, unit) for unit in (*remembered, *large)])
     if following := followers(c.found):
         yield Para(c.shown.said("profile.follows"), leads=True)
         yield c.table(("unit", "follows", "high", "low"), [_follows(c, unit) for unit in _some(c, following)])
@@ -44,6 +45,11 @@ def units(c: Cells) -> Iterator[Block]:
 
 def _some(c: Cells, found: Sequence[Unit]) -> Sequence[Unit]:
     return found if c.shown.everything else found[:UNITS]
+
+
+def _key(unit: Unit) -> tuple[str, str, int]:
+    part, line, j = unit
+    return part.stage.scope, line.name, j
 
 
 def long_memories(found: Profile) -> list[Unit]:
@@ -113,13 +119,10 @@ def _lists(c: Cells) -> Iterator[Text]:
     if outputs:
         dead = [c.unit(line.name, part, j) for part, line in outputs for j in np.flatnonzero(part.dead).tolist()]
         yield words.text("profile.dead", share=c.share(DEAD), units=c.units(dead))
-    for state, key in (("dead", "profile.shut"), ("open", "profile.open")):
-        those = [
-            c.unit(name, part, unit.unit)
-            for part in c.found.parts
-            for name, every in part.gates.items()
-            for unit in every
-            if unit.state == state
-        ]
-        if any(part.gates for part in c.found.parts):
-            yield words.text(key, units=c.units(those))
+    gates = [(part, name, unit) for part in c.found.parts for name, every in part.gates.items() for unit in every]
+    if gates:
+        shut, wide = (
+            c.units([c.unit(name, part, unit.unit) for part, name, unit in gates if unit.state == state])
+            for state in ("dead", "open")
+        )
+        yield words.text("profile.always", shut=shut, open=wide)
