@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +76,12 @@ def nonfinite_option(command: Command) -> Command:
 
 def selection_options(command: Command) -> Command:
     """`--line`, `--layer`, `--direction`, `--steps`, `--batch`, `--unit`: which part of a trace is meant."""
+    return place_options(click.option("--unit", type=click.IntRange(min=0), help="Only this unit (from 0).")(command))
+
+
+def place_options(command: Command) -> Command:
+    """The options of a selection but for the unit, of which some commands take several."""
     for option in (
-        click.option("--unit", type=click.IntRange(min=0), help="Only this unit (from 0)."),
         click.option("--batch", type=click.IntRange(min=0), help="Only this batch element (from 0)."),
         click.option(
             "--steps", "--t", "steps", callback=step_slice, help="Only these steps: A:B, A: or :B (B excluded), or T."
@@ -93,6 +97,38 @@ def selection_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def baseline_options(command: Command) -> Command:
+    """`--baseline` and `--occlusion` of a contribution, as texts: `against` reads them."""
+    for option in (
+        click.option(
+            "--occlusion",
+            metavar="RUNS",
+            help="contribution: how many steps are occluded: all, none, or a number (what a second or two allows).",
+        ),
+        click.option(
+            "--baseline",
+            type=click.Path(allow_dash=True),
+            metavar="BASELINE",
+            help="contribution: zero-input (default), zero-state, a batch element, or a file.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def against(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the texts of `baseline_options` mean, as far as they were given: a trace for a file, numbers for numbers."""
+    from ..trace.address import whole
+
+    found: dict[str, Any] = {}
+    for name in ("baseline", "occlusion"):
+        if (text := given.get(name)) is not None:
+            number = whole(text)
+            is_file = name == "baseline" and number is None and text not in ("zero-input", "zero-state")
+            found[name] = opened(text) if is_file else text if number is None else number
+    return found
 
 
 def name_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -177,8 +213,28 @@ def number_options(command: Command) -> Command:
     return found
 
 
-def opened(source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None) -> Trace:
-    """The trace in a file, or of the problem in it; before: see `model.sources.open_source`."""
-    from ..model.sources import open_source
+def tokens_option(command: Command) -> Command:
+    """`--tokens FILE`: what the steps are called."""
+    return click.option(
+        "--tokens",
+        type=click.Path(allow_dash=True),
+        help="What the steps are called: a label a line, or one text of T characters (docs/labels.md).",
+    )(command)
 
-    return open_source(source, allow_nonfinite, before)
+
+def opened(
+    source: str,
+    allow_nonfinite: bool = False,
+    before: Callable[[Model], None] | None = None,
+    tokens: str | None = None,
+) -> Trace:
+    """The trace in a file, or of the problem in it; before: see `model.sources.open_source`.
+
+    tokens: a file with labels of its steps.
+    """
+    from ..model.sources import open_source
+    from ..model.tokens.read import read_tokens
+
+    if source == tokens == "-":
+        raise click.UsageError("standard input, -, can be read once only")
+    return open_source(source, allow_nonfinite, before, None if tokens is None else read_tokens(tokens))

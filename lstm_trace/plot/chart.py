@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, floor, log10
@@ -10,6 +10,8 @@ from math import ceil, floor, log10
 import numpy as np
 
 from ..base.arrays import Array
+from ..formulas.numbers import show
+from ..formulas.plain import number
 from ..languages.strings import Words
 
 #: The largest number.
@@ -52,6 +54,10 @@ class Row:
         """The curves of all panels."""
         return tuple(curve for panel in self.panels for curve in panel.curves)
 
+    def title(self, words: Words) -> str:
+        """Where it is, and its unit, in words."""
+        return words.word("list").join(part for part in (self.place, self.named) if part)
+
     @property
     def reach(self) -> float:
         """The largest range of a curve."""
@@ -61,7 +67,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Chart:
-    """Rows of panels. names: headings of the kinds of panels. caption: sentences below."""
+    """Rows of panels. names: headings of the kinds of panels. caption: sentences below. labels_of_steps: or none.
+
+    powers: whether the values are logarithms, of which the powers of ten are shown.
+    """
 
     title: str
     steps: range
@@ -69,6 +78,8 @@ class Chart:
     names: Mapping[str, str]
     caption: str
     words: Words
+    labels_of_steps: Sequence[str] = ()
+    powers: bool = False
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -92,14 +103,13 @@ class Chart:
         panels = (panel for row in self.rows for panel in row.panels if panel.kind == kind)
         every = np.concatenate([curve.values for panel in panels for curve in panel.curves])
         finite = every[np.isfinite(every)]
+        if self.powers:
+            return decades(float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         return marks(min(float(finite.min(initial=0.0)), 0.0), max(float(finite.max(initial=0.0)), 0.0))
 
-    @cached_property
-    def times(self) -> list[int]:
-        """The steps that have a mark."""
-        n = len(self.steps)
-        every = next(size for size in _sizes(1) if n / size <= 10)
-        return [t for t in self.steps if self.words.nth(t) % every == 0] or [self.steps[0]]
+    def shown(self, value: float, digits: int = 4) -> str:
+        """A value as a text."""
+        return number(show(10.0**value if self.powers else value, digits))
 
 
 def marks(low: float, high: float) -> tuple[float, ...]:
@@ -118,5 +128,14 @@ def marks(low: float, high: float) -> tuple[float, ...]:
     return tuple(min(max(k * size, -LARGEST), LARGEST) for k in range(first, last + 1))
 
 
-def _sizes(least: int) -> list[int]:
-    return [factor * 10**power for power in range(12) for factor in (least, 2, 5)]
+def decades(low: float, high: float) -> tuple[float, ...]:
+    """Whole numbers at equal distances that reach from `low` to `high`, two to six of them.
+
+    >>> decades(-3.2, 0.5), decades(-120.0, 1.0), decades(2.0, 2.0)
+    ((-4.0, -3.0, -2.0, -1.0, 0.0, 1.0), (-150.0, -100.0, -50.0, 0.0, 50.0), (2.0, 3.0))
+    """
+    for size in (1, 2, 5, 10, 20, 50, 100, 200, 500):
+        first, last = floor(low / size), max(ceil(high / size), floor(low / size) + 1)
+        if last - first <= 5:
+            break
+    return tuple(float(k * size) for k in range(first, last + 1))

@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from ...export.suffixes import WRITERS
-from ..options import digits_option, nonfinite_option, opened, output_option, selection_options, source_argument
+from ..options import (
+    digits_option,
+    nonfinite_option,
+    opened,
+    output_option,
+    selection_options,
+    source_argument,
+    tokens_option,
+)
 from ..progress import Bar
 
 
@@ -28,6 +36,7 @@ from ..progress import Bar
               "(L): every line of the way back; live in .xlsx.")  # fmt: skip
 @click.option("--values", is_flag=True, help="Plain numbers in .xlsx, instead of formulas.")
 @selection_options
+@tokens_option
 @nonfinite_option
 def command(
     source: str,
@@ -40,6 +49,7 @@ def command(
     gradient_of: str | None,
     values: bool,
     allow_nonfinite: bool,
+    tokens: str | None,
     **selection: Any,
 ) -> None:
     """Write the values of SOURCE (a trace, or a problem that is traced first) as a table.
@@ -58,7 +68,7 @@ def command(
     chosen, style = Selection(**selection), Style(digits[0], lines=digits[1])
     writer = check(output, shape, with_inputs, dialect, values, padding, style)  # before a long run, as the next lines
     before = (lambda model: refuse(model, chosen, not values, padding)) if writer.workbook else None
-    trace = opened(source, allow_nonfinite, before)
+    trace = opened(source, allow_nonfinite, before, tokens)
     if gradient_of is not None:
         trace = backward(trace, of=gradient_of)
     job = Job(trace, shape, chosen, with_inputs, dialect, values, padding, style)
