@@ -140,7 +140,7 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
 
 def carried(cell: Cell) -> list[str]:
     """What a cell carries to its next step; where padding holds it, the line that it computes for it."""
-    names = []
+    names, cell = [], cell.plain or cell
     for _, target in cell.carry:
         line = cell.by_name.get(target)
         names.append(str(line.operands[1]) if line is not None and line.op == "where" else target)

@@ -179,9 +179,8 @@ class Model:
         asked = {**self.defaults.hold, **(hold or {})}
         if not asked:
             return fed
-        work = self._work(
-            fed, self.defaults.ask if ask is None else listed("ask", ask)
-        )  # without: the lines that there are, and their widths
+        question = self.defaults.ask if ask is None else listed("ask", ask)
+        work = self._work(fed, question)  # as it is without: the lines that there are, and their widths
         sizes = range(fed.steps), fed.batch, work.widths, self.header.dtype
         return replace(fed, holds=resolved(asked, self.stages(bool(fed.padded), fed.given), *sizes))
 

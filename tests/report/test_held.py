@@ -113,3 +113,17 @@ def test_one_number() -> None:
         assert one.equation is not None
         assert one.equation.text == equation
     assert held.verified.verdict == "verified"
+
+
+def test_a_profile_and_pictures_have_the_lines_of_the_cell() -> None:
+    trace = run({"1/c_t[0]": 0.25, "f_t": "*0.5"})
+    profile = said(trace, detail="profile")
+    assert "f_t = 0.5 f_t⁰" in profile
+    assert re.search(r"f_t 0\.\d+ ", profile.partition("Gates")[2]), "f_t is a gate as it is without"
+    assert "free" not in profile
+    frame = trace.plot().data
+    assert {"f_t[0]", "c_t[1]"} <= {*frame.columns}
+    assert not [name for name in frame.columns if "free" in name]
+    assert frame["c_t[0]"].iloc[1] == 0.25
+    assert "free" not in trace.plot().svg()
+    assert trace.plot.gradient("2/h_t[0]").data["line"].unique().tolist() == ["h_t", "c_t"]

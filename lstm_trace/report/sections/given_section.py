@@ -15,9 +15,9 @@ from ...trace.labels import axis, labels
 from ...view.view import TABLE, UNITS, View
 from ..compact.plan import written
 from ..compact.width import widths
+from ..content.held import held
 from ..content.requested import name_of, wanted
 from ..content.value_blocks import beside, by_step, read, vectors
-from .held import held
 
 #: Values that belong together: symbol, sign, vector or matrix.
 Given = tuple[tuple[Node, str, Node], ...]

@@ -66,6 +66,12 @@ def test_what_is_alike_is_said_in_one_address(hold: Any, addresses: list[str]) -
     assert [entry.address for entry in entries(run(hold))] == addresses
 
 
+def test_of_what_is_held_and_scaled_at_once_the_hold_counts() -> None:
+    trace = run({"s_t[0]": 1.0, "1/s_t[1]": "*2"})
+    trace.given["0/forward"]["scale_s_t"][2, 0, 0] = 1.0  # as nobody asks for it, but a file may have it
+    assert as_hold(trace) == {"0/forward/s_t[0]": 1.0, "0/forward/1/0..1/s_t[1]": "*2"}
+
+
 def test_parts_of_a_trace_keep_what_is_held_there() -> None:
     trace = run({"1..2/1/s_t[0]": 5.0})
     assert [*as_hold(trace.at(steps=slice(2, 4)))] == ["0/forward/2/1/s_t[0]"]
