@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ from ..errors import OptionError, counted, nearest, raise_all
 from ..explanation.memory import Ledger, ledger
 from ..explanation.saturation import HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
 from ..trace.argument_types import checked
-from ..trace.labels import axis, labels
+from ..trace.labels import axis, step_labels
+from ..trace.labels import labels as axis_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gradient, training
-from .explanation import Explanation
+from .explanation import STEP_LABEL, Explanation, step_named
 
 #: So many units, or ranges of units, are named in a sentence.
 NAMED = 12
@@ -29,14 +30,16 @@ def memory(trace: Trace, of: str) -> Explanation:
     """
     account = ledger(trace, of)
     total = sum(abs(part) for _, _, part in account.rows) or 1.0
+    row = account.address.b
+    labels = dict(zip(trace.span, step_labels(trace, 0 if row is None else row), strict=False))
     rows = [
-        (step, source, part, abs(part) / total, done)
+        (step, *([labels.get(step)] if labels else []), source, part, abs(part) / total, done)  # type: ignore[arg-type]
         for (step, source, part), done in zip(account.rows, _running(account), strict=True)
     ]
     return Explanation(
         title=f"Memory of {account.address}",
-        sentences=tuple(_told(account)),
-        columns=("step", "source", "part", "share", "running"),
+        sentences=tuple(_told(account, labels)),
+        columns=("step", *([STEP_LABEL] if labels else []), "source", "part", "share", "running"),
         rows=rows,
         notes=(
             "`part`: what the step wrote, times the product of the gates since. `share`: its size among all parts. "
@@ -54,14 +57,14 @@ def _running(account: Ledger) -> Iterator[float]:
         yield total
 
 
-def _told(account: Ledger) -> Iterator[str]:
+def _told(account: Ledger, labels: Mapping[int, str]) -> Iterator[str]:
     rule = account.recurrence
     yield f"{account.address} = {account.value!r}; the parts add up to it, residual {account.residual:.2g}"
     gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
     added = ", ".join(str(name) for _, name in rule.writes) or "nothing"
     yield f"each step keeps {gates} of {rule.state} and adds {added}"
     largest = max(account.rows, key=lambda row: abs(row[2]))
-    where = "the initial value" if largest[0] is None else f"step {largest[0]}"
+    where = "the initial value" if largest[0] is None else f"step {step_named(largest[0], labels.get(largest[0]))}"
     yield f"the largest part, {largest[2]:.6g}, comes from {where} ({largest[1]})"
     if account.half_life is None:
         gates = "its gate leaves" if account.steps == 1 else "their gates leave"
@@ -102,7 +105,7 @@ def _summary(found: Behaviour, trace: Trace) -> Iterator[str]:
     lines = dict.fromkeys((u.scope, u.line) for u in found.units)
     for scope, line in lines:
         units = [u for u in found.units if (u.scope, u.line) == (scope, line)]
-        names = labels(trace, axis(trace, trace.stage(scope), line), len(units))
+        names = axis_labels(trace, axis(trace, trace.stage(scope), line), len(units))
         left = sum(u.left for u in units) / len(units)
         right = sum(u.right for u in units) / len(units)
         text = f"{scope}/{line}: {_percent(left)} of its values are left-saturated, {_percent(right)} right-saturated"

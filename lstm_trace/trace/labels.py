@@ -48,7 +48,11 @@ def step_label(trace: Trace, t: int, b: int | None = None, most: int = MOST) -> 
         b: the row of the batch; None for all rows, which may not have the same label there.
         most: columns of the text at most.
     """
-    rows = trace.header.step_labels
+    return label_at(trace.header.step_labels, t, b, most)
+
+
+def label_at(rows: Sequence[Sequence[str]], t: int, b: int | None, most: int = MOST) -> str:
+    """As `step_label`, of the rows of labels in a header."""
     if not rows or (b is None and len(rows) > 1):
         return ""
     row = rows[b if b is not None and len(rows) > 1 else 0]
