@@ -11,7 +11,7 @@ from .columns import cells
 MOST = 24
 #: Marks on one letter that are shown; a file may hold thousands.
 _MARKS = 4
-_SIGNS = {" ": "␠", "\n": "⏎", "\t": "⇥", "\x7f": "␡"}
+_SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥"}  # signs that most fonts have
 #: Letters without a shape, beside those that Unicode calls formats, separators and controls.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f\u17b4\u17b5")
 _JOINERS = "\u200c\u200d"
@@ -26,7 +26,7 @@ def visible(label: str, most: int = MOST) -> str:
     on a dotted circle. After letters that run from right to left comes a mark that ends this.
 
     >>> visible("word"), visible(" the"), visible("\n"), visible("a\x1b\u200b"), visible("\u0301"), visible("k" * 30)
-    ('word', '␠the', '⏎', 'a␛\\u200b', '◌́', 'kkkkkkkkkkkkkkkkkkkkkkk…')
+    ('word', '␣the', '⏎', 'a\\x1b\\u200b', '◌́', 'kkkkkkkkkkkkkkkkkkkkkkk…')
     """
     if label.isascii() and label.isprintable() and len(label) <= most and label == label.strip():
         return label
@@ -63,10 +63,12 @@ def _piece(letter: str, inside: bool) -> str:
     if letter in _SIGNS:
         return _SIGNS[letter]
     number, category = ord(letter), unicodedata.category(letter)
-    if number < 0x20:
-        return chr(0x2400 + number)
     if letter in _JOINERS and inside:
         return letter
     if category in ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp") or letter in _BLANK or number & 0xFFFE == 0xFFFE:
-        return f"\\u{number:04x}" if number < 1 << 16 else f"\\U{number:08x}"
-    return f"\\u{number:04x}" if 0xFDD0 <= number <= 0xFDEF else letter
+        return _escape(number)
+    return _escape(number) if 0xFDD0 <= number <= 0xFDEF else letter
+
+
+def _escape(number: int) -> str:
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 1 << 16 else f"\\U{number:08x}"
