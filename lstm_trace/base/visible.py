@@ -11,7 +11,7 @@ from .columns import cells
 MOST = 24
 #: Marks on one letter that are shown; a file may hold thousands.
 _MARKS = 4
-_SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥"}  # signs that most fonts have
+_SIGNS = {" ": "␣", "\n": "↵", "\t": "⇥"}  # signs that most fonts have
 #: Letters without a shape, beside those that Unicode calls formats, separators and controls.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f\u17b4\u17b5")
 _JOINERS = "\u200c\u200d"
@@ -26,7 +26,7 @@ def visible(label: str, most: int = MOST) -> str:
     on a dotted circle. After letters that run from right to left comes a mark that ends this.
 
     >>> visible("word"), visible(" the"), visible("\n"), visible("a\x1b\u200b"), visible("\u0301"), visible("k" * 30)
-    ('word', '␣the', '⏎', 'a\\x1b\\u200b', '◌́', 'kkkkkkkkkkkkkkkkkkkkkkk…')
+    ('word', '␣the', '↵', 'a\\x1b\\u200b', '◌́', 'kkkkkkkkkkkkkkkkkkkkkkk…')
     """
     if label.isascii() and label.isprintable() and len(label) <= most and label == label.strip():
         return label
