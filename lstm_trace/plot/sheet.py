@@ -104,7 +104,8 @@ def label_text(label: str) -> str:
 
 def step_in_words(words: Words, t: int, label: str = "") -> str:
     """A step, with its label where it has one."""
-    return words.word("step.short", t=words.nth(t)) + (words.aside(label_text(label)) if label else "")
+    step = words.word("step.short", t=words.nth(t))
+    return words.word("step.named", step=step, name=label_text(label)) if label else step
 
 
 def round_steps(steps: range, words: Words, most: int) -> list[int]:
