@@ -19,8 +19,8 @@ from ..trace.labels import step_labels
 from ..trace.operands import total
 from ..trace.trace import Trace
 from .attribution_frame import COLUMNS, grids
-from .entries import Entries, largest_first
-from .explanation import STEP_LABEL, Explanation, step_named
+from .entries import STEP_LABEL, Entries, largest_first
+from .explanation import Explanation, step_named
 
 #: The formats of the worked solution.
 WORKED = ("text", "html", "tex", "typ")
@@ -71,9 +71,9 @@ def difference(a: Trace, b: Trace, of: str) -> Contributions:
     return Contributions(
         title=f"Difference of {found.of}",
         sentences=(*_totals(found, "a", "b"), *_leaders(found, over)),
-        columns=COLUMNS,
-        rows=_entries(found, {}),
-        shown=("address", "contribution"),
+        columns=_columns(b),
+        rows=_entries(found, b, {}),
+        shown=_shown(b, "contribution"),
         notes=(_NOTE,),
         more=(_by_block(found), _by_step(over)),
         ranked=("contribution",),
@@ -98,7 +98,7 @@ def value(
         base, row = baseline_of(trace, baseline, of)  # anew: a baseline has as many lines as the trace
         return secants(base, trace, of, row)
 
-    columns = COLUMNS + tuple(found.others) + (() if found.occlusion is None else ("occlusion",))
+    columns = _columns(trace, *found.others, *([] if found.occlusion is None else ["occlusion"]))
     return Contributions(
         title=f"Contributions to {found.split.of}",
         sentences=(
@@ -108,8 +108,8 @@ def value(
             *_experiments(found),
         ),
         columns=columns,
-        rows=_entries(found.split, found.others, found.occlusion),
-        shown=("address", "contribution", *found.others),
+        rows=_entries(found.split, trace, found.others, found.occlusion),
+        shown=_shown(trace, "contribution", *found.others),
         notes=(_NOTE, *found.unmeasured, *([] if found.occlusion is None else [_OCCLUSION])),
         more=(_by_block(found.split), _by_step(found.steps)),
         ranked=("contribution", *found.others),
@@ -190,10 +190,22 @@ def _by_step(steps: Sequence[Step]) -> Explanation:
     return Explanation("By step", (), columns, rows, ranked=ranked, timed=True)
 
 
-def _entries(found: Split, others: Mapping[str, Shares], occlusion: Occlusion | None = None) -> Entries:
+def _columns(trace: Trace, *others: str) -> tuple[str, ...]:
+    """The columns of all entries, with the labels of the steps behind what says which."""
+    at = COLUMNS.index("batch") + 1
+    return (*COLUMNS[:at], *([STEP_LABEL] if trace.header.step_labels else []), *COLUMNS[at:], *others)
+
+
+def _shown(trace: Trace, *measures: str) -> tuple[str, ...]:
+    """The columns of the table of entries."""
+    return ("address", *([STEP_LABEL] if trace.header.step_labels else []), *measures)
+
+
+def _entries(found: Split, trace: Trace, others: Mapping[str, Shares], occlusion: Occlusion | None = None) -> Entries:
     """One row for each entry that is not 0 by every measure, the largest contribution first."""
     measures = ("contribution", *others)
     parts = {name: other.parts for name, other in others.items()}
     partial = {} if occlusion is None else {"occlusion": occlusion.parts(found)}
-    columns = (*COLUMNS, *others, *partial)
-    return Entries(columns, lambda: [largest_first(list(grids(found, parts, partial)), measures)])
+    labels = trace.header.step_labels
+    columns = _columns(trace, *others, *partial)
+    return Entries(columns, lambda: [largest_first(list(grids(found, parts, partial, labels)), measures)])

@@ -16,7 +16,7 @@ from ..base.visible import visible
 from ..errors import OptionError
 from ..printable import json_text, printable
 from ..view.excerpt import excerpt
-from .entries import Entries
+from .entries import STEP_LABEL, Entries
 from .row_styles import CSV, JSON, RowStyle
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ SHOWN = 40
 SPEAKING = ("address", "block", "source", "direction")
 #: The first cell of a line that stands for rows which are left out.
 DOTS = "⋮"
-#: The column with the labels of the steps: files have them as they are, tables as they can be seen.
-STEP_LABEL = "token"
 #: What Markdown takes for its own.
 _MARKED = re.compile(r"([\\`*_\[\]<|])")
 

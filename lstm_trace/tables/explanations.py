@@ -17,7 +17,8 @@ from ..trace.labels import labels as axis_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gradient, training
-from .explanation import STEP_LABEL, Explanation, step_named
+from .entries import STEP_LABEL
+from .explanation import Explanation, step_named
 
 #: So many units, or ranges of units, are named in a sentence.
 NAMED = 12

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from dataclasses import replace
@@ -115,6 +117,26 @@ def test_contributions_name_the_steps() -> None:
     assert steps.columns[:2] == ("t", "token")
     assert [row[1] for row in steps.rows] == ROWS[1]
     assert re.search(r"contributed most is t = \d \(‘i[ts]’\)|contributed most is t = 2:", found.markdown())
+
+
+@pytest.mark.parametrize("how", ["contribution", "gradient"])
+def test_a_table_of_entries_has_a_column_with_them(how: str) -> None:
+    nasty = ['a,"b"%s', "line\nbreak", "=1+1 %d"]
+    trace = lt.run(WEIGHTS, X, tokens=[nasty, ROWS[1]])
+    for b, words in enumerate((nasty, ROWS[1])):
+        found = explanation(trace, f"2/{b}/c_t[0]", how)
+        at, place = found.columns.index("token"), found.columns.index("address")
+        step = re.compile(r"^(?:0/forward/)?(\d)/\d/")
+        expected = [words[int(m[1])] if (m := step.match(row[place])) else None for row in found.rows]
+        assert len({*expected} - {None}) == T
+        assert [row[at] for row in found.rows] == expected
+        assert [row["token"] for row in json.loads(found.json())["rows"]] == expected
+        assert [row["token"] or None for row in csv.DictReader(io.StringIO(found.csv()))] == [
+            word or None for word in expected
+        ]
+        frame = found.to_frame()
+        assert [None if word != word else word for word in frame["token"]] == expected
+    assert "token" not in explanation(PLAIN, "2/c_t[0]", how).columns
 
 
 def test_a_comparison_names_the_first_step_that_differs() -> None:
