@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, word
+from ..base.columns import cells as columns
 from ..base.visible import visible
 from ..errors import OptionError
 from ..printable import json_text, printable
@@ -146,7 +147,7 @@ class Explanation:
         texts = [names, *(list(map(partial(_shown, digits), names, line)) for line in lines)]
         whole = [line for line in lines if line[0] != DOTS]
         numeric = [all(isinstance(line[k], int | float | None) for line in whole) for k in range(len(names))]
-        widths = [max(3, *(len(text) for text in column)) for column in zip(*texts, strict=True)]
+        widths = [max(3, *map(columns, column)) for column in zip(*texts, strict=True)]
         rule = [
             f"{'-' * (wide + 1)}:" if right else "-" * (wide + 2) for wide, right in zip(widths, numeric, strict=True)
         ]
@@ -234,7 +235,8 @@ def _shown(digits: int, name: str, value: Any) -> str:
 
 
 def _aligned(text: str, wide: int, right: bool) -> str:
-    return text.rjust(wide) if right else text.ljust(wide)
+    room = " " * (wide - columns(text))
+    return room + text if right else text + room
 
 
 def _cell(text: str) -> str:
