@@ -66,7 +66,7 @@ BLUNT = 0.01
 class Comparison:
     """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only; premises: those
     that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
-    of the first line that differs, where they have another shape in b.
+    of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
     """
 
     lines: tuple[LineDifference, ...]
@@ -76,6 +76,7 @@ class Comparison:
     tolerance: Tolerance
     first_step: int = 0
     shapes: tuple[str, ...] = ()
+    step_labels: tuple[tuple[str, ...], ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -139,7 +140,8 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in made]))
     shapes = () if first is None else reshaped(a, b, first.scope, first.line)
-    return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes)
+    labels = a.header.step_labels or b.header.step_labels
+    return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes, labels)
 
 
 @np.errstate(all="ignore")
