@@ -28,6 +28,7 @@ from .model.exercises import (
 from .model.model import Model
 from .model.problem_of import problem
 from .model.sources import open_source, prepare, run
+from .model.tokens.rows import with_tokens
 from .trace.argument_types import checked
 from .trace.files import trace_file
 from .trace.trace import Trace
@@ -312,5 +313,5 @@ __all__ = [
     "adjoint", "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
     "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "derivation", "diff",
     "edit", "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem", "run",
-    "secants", "sheet", "train", "verify",
+    "secants", "sheet", "train", "verify", "with_tokens",
 ]  # fmt: skip

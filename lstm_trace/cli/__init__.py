@@ -29,6 +29,7 @@ VERBS = {
     "run": "Trace a problem or a model, and write the trace.",
     "report": "Write the worked solution of a problem or a trace.",
     "show": "Show values in the terminal, as a table.",
+    "plot": "Draw gates, states, weights or a comparison.",
     "export": "Write values as CSV, Parquet or a spreadsheet.",
     "verify": "Derive every line of a trace again from its operands.",
     "diff": "Compare two traces, problems or models.",

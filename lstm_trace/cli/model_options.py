@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from .options import opened, tokens_option
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 _FILE = click.Path(allow_dash=True)
 #: Keywords that `input_options` and `layout_options` give to a command.
-INPUTS = ("input", "key", "h0", "c0", "lengths", "mask", "batch_first")
+INPUTS = ("input", "key", "h0", "c0", "lengths", "mask", "batch_first", "tokens", "token_column")
 _STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--name", {"help": "Name of the LSTM (see lstm-trace inspect)."}),
     ("--layout", {"help": "How the weights are stored: pytorch, keras, onnx, tf1, … (docs/layouts.md)."}),
@@ -49,8 +51,10 @@ STORED = tuple(flag.split("/")[0].removeprefix("--").replace("-", "_") for flag,
 
 
 def input_options(command: Command) -> Command:
-    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--mask`, `--batch-first`."""
+    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--mask`, `--batch-first`, `--tokens`, `--token-column`."""
     for option in (
+        click.option("--token-column", metavar="NAME", help="Column of --input with the labels of the steps."),
+        tokens_option,
         click.option("--batch-first/--time-first", default=None, help="x is (B, T, I), or (T, B, I)."),
         click.option("--mask", type=_FILE, help="1 at valid steps, 0 at padding: (T, B), or (B, T) as x."),
         click.option("--lengths", type=_FILE, help="Length of each sequence in the batch."),
@@ -128,6 +132,7 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
 
     from ..model.input_files import read_input
     from ..model.sources import prepare
+    from ..model.tokens.read import read_tokens
     from ..weights.read import is_model
 
     model_file = is_model(source)
@@ -139,6 +144,7 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
         raise click.UsageError(f"{source} is a model: give its input with --input X")
     if given.get("key") and not given.get("input"):
         raise click.UsageError("--key says which array of --input: give --input X, or leave it out")
+    column = _token_column(source, given)
     model = prepare(
         source,
         name=given.get("name") or "",
@@ -148,12 +154,14 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     )
     arguments: dict[str, Any] = {}
     if given.get("input"):
-        arguments["x"], names = read_input(given["input"], given.get("key"))
+        arguments["x"], names, arguments["tokens"] = read_input(given["input"], given.get("key"), column)
         if names:
             model = replace(model, header=replace(model.header, names={**model.header.names, "x": names}))
     for name in ("h0", "c0", "lengths", "mask"):
         if given.get(name):
             arguments[name] = read_input(given[name]).values
+    if given.get("tokens") is not None:
+        arguments["tokens"] = read_tokens(given["tokens"])
     if given.get("batch_first") is not None:
         arguments["batch_first"] = given["batch_first"]
     padded = (
@@ -164,26 +172,34 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     return model, arguments
 
 
+def _token_column(source: str, given: Mapping[str, Any]) -> str | None:
+    """The column with the labels of the steps. Raises click.UsageError where options contradict each other."""
+    column: str | None = given.get("token_column")
+    if column is not None and not given.get("input"):
+        raise click.UsageError("--token-column names a column of --input: give --input X, or leave it out")
+    if column is not None and given.get("tokens") is not None:
+        raise click.UsageError("--tokens and --token-column both say what the steps are called: leave one of them out")
+    if given.get("tokens") == "-" in (source, given.get("input")):
+        raise click.UsageError("standard input, -, can be read once only")
+    return column
+
+
 def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
     """The trace in a file; of the problem in it; or of the model in it over its input."""
-    from .options import opened
-
     if _is_run(source, given):
         return traced(source, given, allow_nonfinite)
-    return opened(source, allow_nonfinite)
+    return opened(source, allow_nonfinite, tokens=given.get("tokens"))
 
 
 def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
     """The traces of two sources, one x for both; an option is for those that can have it, or for the side it names."""
-    from .options import opened
-
     pair = (a, b)
     sides = [of_side(pair, given, at) for at in range(2)]
     with _names_of_two(pair):
         ready = [prepared(s, mine) if _is_run(s, mine) else None for s, mine in zip(pair, sides, strict=True)]
     _one_layout(pair, [found for found in ready if found is not None])
-    for source, found in zip(pair, ready, strict=True):
-        yield opened(source) if found is None else with_bar(*found)
+    for source, found, mine in zip(pair, ready, sides, strict=True):
+        yield opened(source, tokens=mine.get("tokens")) if found is None else with_bar(*found)
 
 
 @contextmanager
@@ -202,12 +218,15 @@ def _names_of_two(pair: tuple[str, str]) -> Iterator[None]:
 
 
 def _is_run(source: str, given: dict[str, Any]) -> bool:
-    """Whether a source is a model, or a problem with options; click.UsageError for a trace with options."""
+    """Whether a source is a model, or a problem with options; click.UsageError for a trace with other than labels."""
     from ..trace.files.trace_file import is_trace
     from ..weights.read import is_model
 
     chosen = [name for name in (*INPUTS, *STORED) if given.get(name) is not None]
     if chosen and is_trace(source):
+        chosen = [name for name in chosen if name != "tokens"]
+        if not chosen:
+            return False
         option = chosen[0].replace("_", "-")
         raise click.UsageError(f"{source} is a trace: its weights and its input are in it; leave --{option} out")
     return bool(chosen) or is_model(source)
@@ -226,7 +245,7 @@ def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, 
         raise click.UsageError(f"--{option}-{side} is for a model, and {source} is none; leave it out")
     common = {name: given.get(name) for name in (*INPUTS, *STORED)}
     if is_trace(source) and not (is_trace(other) or is_external(other)):
-        common = {}
+        common = {"tokens": common["tokens"]}
     elif not is_model(source) and is_model(other):
         common = {name: value for name, value in common.items() if name in INPUTS}
     return {**common, **own}

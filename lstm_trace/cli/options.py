@@ -76,8 +76,12 @@ def nonfinite_option(command: Command) -> Command:
 
 def selection_options(command: Command) -> Command:
     """`--line`, `--layer`, `--direction`, `--steps`, `--batch`, `--unit`: which part of a trace is meant."""
+    return place_options(click.option("--unit", type=click.IntRange(min=0), help="Only this unit (from 0).")(command))
+
+
+def place_options(command: Command) -> Command:
+    """The options of a selection but for the unit, of which some commands take several."""
     for option in (
-        click.option("--unit", type=click.IntRange(min=0), help="Only this unit (from 0)."),
         click.option("--batch", type=click.IntRange(min=0), help="Only this batch element (from 0)."),
         click.option(
             "--steps", "--t", "steps", callback=step_slice, help="Only these steps: A:B, A: or :B (B excluded), or T."
@@ -177,8 +181,28 @@ def number_options(command: Command) -> Command:
     return found
 
 
-def opened(source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None) -> Trace:
-    """The trace in a file, or of the problem in it; before: see `model.sources.open_source`."""
-    from ..model.sources import open_source
+def tokens_option(command: Command) -> Command:
+    """`--tokens FILE`: what the steps are called."""
+    return click.option(
+        "--tokens",
+        type=click.Path(allow_dash=True),
+        help="What the steps are called: a label a line, or one text of T characters (docs/labels.md).",
+    )(command)
 
-    return open_source(source, allow_nonfinite, before)
+
+def opened(
+    source: str,
+    allow_nonfinite: bool = False,
+    before: Callable[[Model], None] | None = None,
+    tokens: str | None = None,
+) -> Trace:
+    """The trace in a file, or of the problem in it; before: see `model.sources.open_source`.
+
+    tokens: a file with labels of its steps.
+    """
+    from ..model.sources import open_source
+    from ..model.tokens.read import read_tokens
+
+    if source == tokens == "-":
+        raise click.UsageError("standard input, -, can be read once only")
+    return open_source(source, allow_nonfinite, before, None if tokens is None else read_tokens(tokens))

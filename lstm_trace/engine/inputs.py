@@ -24,7 +24,7 @@ class RunInputs:
 
     x: (T, B, I) or None; lengths: (B,) or None; mask: (T, B), True at the valid steps, or None where there are lengths
     or all steps are valid; initial: for each state its (B, width) for every scope in order; given: supplied lines
-    (T, B, width) by scope and name. batched: whether the caller's arrays had a batch axis.
+    (T, B, width) by scope and name. batched: whether the caller's arrays had a batch axis. step_labels: see `Header`.
     """
 
     steps: int
@@ -35,11 +35,17 @@ class RunInputs:
     mask: Array | None = None
     initial: Mapping[str, list[Array]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    step_labels: tuple[tuple[str, ...], ...] = ()
 
     @property
     def padded(self) -> str:
         """What says which steps are padding: `lengths`, `mask`, or nothing."""
         return "lengths" if self.lengths is not None else "mask" if self.mask is not None else ""
+
+    @property
+    def valid(self) -> Array | None:
+        """(T, B), True at the valid steps; None where all are."""
+        return self.mask if self.lengths is None else np.arange(self.steps)[:, None] < self.lengths
 
 
 def fed(

@@ -12,6 +12,7 @@ from ..cell.shapes.infer import infer
 from ..errors import Faults, MissingError, raise_all, within
 from ..trace.address import STATE, Address
 from ..trace.labels import readout
+from .inputs import RunInputs
 from .recording import EVERYTHING, Record, recorded, stored_steps
 from .required import require, require_places
 from .targets import beyond, wanted
@@ -29,6 +30,20 @@ class Request(NamedTuple):
     given: tuple[tuple[str, str, int], ...]
     initial: tuple[tuple[str, str, int], ...]
     record: Record = EVERYTHING
+
+
+def requested(fed: RunInputs, ask: tuple[str, ...], record: Record, scopes: Sequence[str]) -> Request:
+    """What is requested with the arrays of one run. scopes: those of the cells, in the order of the initial states."""
+    return Request(
+        fed.steps,
+        fed.batch,
+        None if fed.x is None else fed.x.shape[2],
+        fed.padded,
+        ask,
+        tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
+        tuple((s, n, a.shape[-1]) for n, here in fed.initial.items() for s, a in zip(scopes, here, strict=True)),
+        record,
+    )
 
 
 class ModelSpec(NamedTuple):

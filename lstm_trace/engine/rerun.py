@@ -54,6 +54,8 @@ def rerun(
         values = [(a, 1) for here in new.given.values() for a in here.values()]
         values += [(a, 0) for here in new.initial.values() for a in here.values()]
         new = replace(new, batch=next((a.shape[axis] for a, axis in values), trace.batch))
+    if len(trace.header.step_labels) > 1 and new.batch != trace.batch:  # whose rows these are is not known
+        new = replace(new, header=replace(new.header, step_labels=()))
     _require(new)
     _check(trace, new)
     work = _work(new)

@@ -181,7 +181,7 @@ class Job:
                 value = np.zeros((work.batch, width), dtype) if rows is None else rows[order[stage.scope]]
                 initial.setdefault(stage.scope, {})[state] = value
         return Trace(
-            header=header,
+            header=header.until(work.steps),
             stages=work.stages,
             steps=work.steps,
             batch=work.batch,

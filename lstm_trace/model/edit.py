@@ -81,6 +81,8 @@ def edit(
     if equations is not None:
         _replace_cell(data, *_written(trace, equations, data.get("extra", "")))
     _apply(data, changes.larger)
+    if "x" in changes.larger and "names" in data:
+        data["names"] = _fitted(data["names"], data["x"], trace)
     model = prepare(data, allow_nonfinite=True)
     if before is not None:
         before(model)
@@ -249,6 +251,16 @@ class Changes:
         yield from dict.fromkeys(INITIAL.get(name, name) for here in trace.initial.values() for name in here)
         yield from dict.fromkeys(name for here in trace.given.values() for name in here)
         yield from [trace.padded] if trace.padded else []
+
+
+def _fitted(names: dict[str, Any], x: Any, trace: Trace) -> dict[str, Any]:
+    """The labels with those of the steps and rows of another x: steps that are new have none."""
+    shape = np.shape(x)
+    steps, batch = (shape[1], shape[0]) if len(shape) == 3 and trace.header.batch_first else (*shape, 1)[:2]
+    rows = [list(row[:steps]) + [""] * (steps - len(row)) for row in trace.header.step_labels]
+    if len(rows) > 1:
+        rows = rows[:batch] + [[""] * steps for _ in range(batch - len(rows))]
+    return {**names, "t": rows} if rows else names
 
 
 def _apply(data: dict[str, Any], larger: Mapping[str, Any]) -> None:

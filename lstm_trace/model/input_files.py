@@ -1,9 +1,10 @@
-"""Input sequences, initial states and lengths from files: .npy, .npz, .csv, .tsv, .parquet, .json."""
+"""Input sequences, initial states, lengths and labels from files: .npy, .npz, .csv, .tsv, .parquet, .json."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ import numpy as np
 from ..base.arrays import to_array
 from ..base.extras import missing
 from ..base.files import read_bytes, read_data
+from ..base.labels import written
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest
 from ..weights.formats.npz import load_npy, members
 from ..weights.guards import afford, archive, told
@@ -23,34 +25,37 @@ SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".json")
 
 
 class Input(NamedTuple):
-    """An array from a file, and the names of its columns where the file has them."""
+    """An array from a file, the names of its columns where the file has them, and the labels of its steps."""
 
     values: Any
     names: tuple[str, ...] = ()
+    tokens: Any = None
 
 
-def read_input(path: str | Path, key: str | None = None) -> Input:
+def read_input(path: str | Path, key: str | None = None, token_column: str | None = None) -> Input:
     """The array in a file; a table gives a row for each step and a column for each input.
 
-    key: which array of several (.npz, a JSON mapping), or which columns of a table, with commas between. '-' reads
+    key: which array of several (.npz, a JSON mapping), or which columns of a table, with commas between. token_column:
+    the array or column with the labels of the steps, which is no input; its dates and numbers become texts. '-' reads
     JSON from standard input. Raises FileError, MissingError (which arrays there are), OptionError (a key where nothing
     has a name), ShapeError.
     """
     suffix = Path(path).suffix.lower() if str(path) != "-" else ".json"
     if suffix == ".npy":
-        _nameless(key, path)
+        _nameless(key, token_column, path)
         return Input(_numbers(load_npy(path), str(path)))
     if suffix == ".npz":
         with archive(path) as opened:
             arrays = members(path, opened)
-            name = _chosen(list(arrays), key, path)
-            return Input(_numbers(np.asarray(arrays[name]), f"{path}: {name}"))
+            name = _chosen([name for name in arrays if name != token_column], key, path)
+            values = _numbers(np.asarray(arrays[name]), f"{path}: {name}")
+            return Input(values, (), _tokens(arrays, token_column, path))
     if suffix in (".csv", ".tsv"):
-        return _columns(_csv(path, "\t" if suffix == ".tsv" else ","), key, path)
+        return _csv(path, "\t" if suffix == ".tsv" else ",", key, token_column)
     if suffix == ".parquet":
-        return _columns(_parquet(path), key, path)
+        return _parquet(path, key, token_column)
     if suffix == ".json":
-        return Input(_json(path, key))
+        return _json(path, key, token_column)
     raise FileError(f"{path}: arrays are read from {', '.join(SUFFIXES)}")
 
 
@@ -63,11 +68,35 @@ def _chosen(names: Sequence[str], key: str | None, path: Any) -> str:
     raise MissingError(f"{path}: {problem}; choose one with --key: {', '.join(names[:12])}")
 
 
-def _nameless(key: str | None, path: Any) -> None:
-    if key is not None:
-        raise OptionError(
-            f"{path}: --key {key} chooses among names, and the file is one array without any; leave it out"
-        )
+def _nameless(key: str | None, token_column: str | None, path: Any) -> None:
+    for option, name in (("--key", key), ("--token-column", token_column)):
+        if name is not None:
+            raise OptionError(
+                f"{path}: {option} {name} chooses among names, and the file is one array without any; leave it out"
+            )
+
+
+def _tokens(arrays: Any, name: str | None, path: Any) -> Any:
+    """The labels in one of several arrays. Raises MissingError, ShapeError."""
+    if name is None:
+        return None
+    if name not in arrays:
+        raise _no_labels(name, list(arrays), path, "array")
+    values = arrays[name]
+    return _labels(np.asarray(values) if hasattr(values, "dtype") else values, name, path)
+
+
+def _no_labels(name: str, known: Sequence[str], path: Any, what: str) -> MissingError:
+    there = ", ".join(known[:12]) or "no names"
+    return MissingError(f"{path}: no {what} {name!r} for --token-column{nearest(name, known)}; there are {there}")
+
+
+def _labels(values: Any, name: str, path: Any) -> list[Any]:
+    """Labels of the steps. Raises ShapeError for what is no text, number or date."""
+    try:
+        return written(values)
+    except ValueError as error:
+        raise ShapeError(f"{path}: {name}: {error}") from None
 
 
 def _numbers(values: Any, where: str) -> Any:
@@ -76,22 +105,24 @@ def _numbers(values: Any, where: str) -> Any:
     return values
 
 
-def _json(path: str | Path, key: str | None) -> Any:
-    data = read_data(path, read_bytes(path, LARGER))
+def _json(path: str | Path, key: str | None, token_column: str | None) -> Input:
+    data, tokens = read_data(path, read_bytes(path, LARGER)), None
     if isinstance(data, dict):
-        name = _chosen([str(k) for k in data], key or ("x" if "x" in data else None), path)
+        tokens = _tokens(data, token_column, path)
+        names = [str(k) for k in data if k != token_column]
+        name = _chosen(names, key or ("x" if "x" in names else None), path)
         data, where = data[name], f"{path}: {name}"
     else:
-        _nameless(key, path)
+        _nameless(key, token_column, path)
         where = str(path)
     try:
-        return to_array(data)
+        return Input(to_array(data), (), tokens)
     except ValueError as error:
         raise ShapeError(f"{where}: {error}") from None
 
 
-def _csv(path: str | Path, separator: str) -> tuple[list[str], Any]:
-    """Names of the columns (none without a heading) and the numbers, a row for each step."""
+def _csv(path: str | Path, separator: str, key: str | None, token_column: str | None) -> Input:
+    """The numbers, a row for each step; the names of the columns are those of a heading."""
     try:
         text = read_bytes(path, LARGER).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -100,22 +131,27 @@ def _csv(path: str | Path, separator: str) -> tuple[list[str], Any]:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
     except csv.Error as error:
         raise FileError(f"{path}: {error}") from None
-    heading = rows.pop(0) if rows and not all(map(_is_number, rows[0])) else []
+    heading = [name.strip() for name in rows.pop(0)] if rows and not all(map(_is_number, rows[0])) else []
     if not rows:
         raise FileError(f"{path}: no rows of numbers")
     width = len(heading or rows[0])
-    values = np.empty((len(rows), width))
+    fed = _fed(heading, key, token_column, path)
+    columns = list(range(width)) if fed is None else [heading.index(name) for name in fed]
+    values = np.empty((len(rows), len(columns)))
     for at, row in enumerate(rows):
         line = at + 1 + bool(heading)
         if len(row) != width:
             raise ShapeError(f"{path}: row {line} has {len(row)} columns where the first has {width}")
-        wrong = next((k for k, cell in enumerate(row) if not _is_number(cell)), None)
+        wrong = next((k for k in columns if not _is_number(row[k])), None)
         if wrong is not None:
             name = heading[wrong] if heading else f"column {wrong + 1}"
-            hint = "; a decimal comma? write a point" if "," in row[wrong] else ""
+            hint = "; a decimal comma? write a point" if re.fullmatch(r"\s*[-+]?[\d.]*,\d+\s*", row[wrong]) else ""
+            if not hint and heading and not any(_is_number(other[wrong]) for other in rows if len(other) == width):
+                hint = f"; labels of the steps? --token-column {name!r}"
             raise ShapeError(f"{path}: row {line}, {name}: expected a number, found {row[wrong]!r}{hint}")
-        values[at] = [float(cell) for cell in row]
-    return [name.strip() for name in heading], values
+        values[at] = [float(row[k]) for k in columns]
+    labels = None if token_column is None else [row[heading.index(token_column)] for row in rows]
+    return Input(values, tuple(fed or ()), labels)
 
 
 def _is_number(text: str) -> bool:
@@ -126,7 +162,27 @@ def _is_number(text: str) -> bool:
     return "_" not in text
 
 
-def _parquet(path: str | Path) -> tuple[list[str], Any]:
+def _fed(names: Sequence[str], key: str | None, token_column: str | None, path: Any) -> list[str] | None:
+    """The columns of a table that are input; None for all of a table whose columns have no names."""
+    if token_column is not None and token_column not in names:
+        raise _no_labels(token_column, names, path, "column")
+    if key is None:
+        return [name for name in names if name != token_column] or None
+    wanted = [part.strip() for part in key.split(",")]
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise MissingError(
+            f"{path}: no column {missing[0]!r}{nearest(missing[0], names)}; there are {', '.join(names) or 'no names'}"
+        )
+    if token_column in wanted:
+        raise OptionError(
+            f"{path}: --key and --token-column both name {token_column}: a column is input, or holds the labels of the "
+            "steps"
+        )
+    return wanted
+
+
+def _parquet(path: str | Path, key: str | None, token_column: str | None) -> Input:
     try:
         import pyarrow.lib
         import pyarrow.parquet as parquet
@@ -135,7 +191,8 @@ def _parquet(path: str | Path) -> tuple[list[str], Any]:
     with told(path, pyarrow.lib.ArrowException, ValueError, TypeError):
         opened = parquet.ParquetFile(path)
         schema = opened.schema_arrow
-        wrong = [f"{f.name} ({f.type})" for f in schema if not _is_numeric(f.type)]
+        fed = _fed(schema.names, key, token_column, path) or []
+        wrong = [f"{f.name} ({f.type})" for f in schema if f.name in fed and not _is_numeric(f.type)]
         if wrong:
             raise ShapeError(f"{path}: columns that are not numbers: {', '.join(wrong[:6])}; choose others with --key")
         groups = [opened.metadata.row_group(at) for at in range(opened.metadata.num_row_groups)]
@@ -144,28 +201,17 @@ def _parquet(path: str | Path) -> tuple[list[str], Any]:
             sum(group.total_byte_size for group in groups),
             str(path),
         )
-        table = opened.read()
-        nulls = [name for name in table.column_names if table.column(name).null_count]
+        table = opened.read([*fed, *([] if token_column is None else [token_column])])
+        nulls = [name for name in fed if table.column(name).null_count]
         if nulls:
             raise ShapeError(f"{path}: {nulls[0]} has {table.column(nulls[0]).null_count} empty cells")
-        columns = [table.column(name).to_numpy() for name in table.column_names]
-        return table.column_names, np.stack(columns, axis=-1) if columns else np.empty((0, 0))
+        columns = [table.column(name).to_numpy() for name in fed]
+        labels = None if token_column is None else table.column(token_column).to_pylist()
+        values = np.stack(columns, axis=-1) if columns else np.empty((0, 0))
+        return Input(values, tuple(fed), None if labels is None else _labels(labels, str(token_column), path))
 
 
 def _is_numeric(kind: Any) -> bool:
     import pyarrow.types as types
 
     return bool(types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind))
-
-
-def _columns(table: tuple[list[str], Any], key: str | None, path: Any) -> Input:
-    names, values = table
-    if key is None:
-        return Input(values, tuple(names))
-    wanted = [part.strip() for part in key.split(",")]
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        raise MissingError(
-            f"{path}: no column {missing[0]!r}{nearest(missing[0], names)}; there are {', '.join(names) or 'no names'}"
-        )
-    return Input(values[:, [names.index(name) for name in wanted]], tuple(wanted))

@@ -21,7 +21,7 @@ from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
 from ..engine.plan_choice import Choice, check_choice, choose, plan_texts
 from ..engine.recording import EVERYTHING, Record, read_record
-from ..engine.request import ModelSpec, Request, lay_out
+from ..engine.request import ModelSpec, Request, lay_out, requested
 from ..engine.required import require_padded
 from ..engine.reuse import MOST_KEPT, Pool
 from ..engine.run import Job, Progress, Writing, by_plan
@@ -34,6 +34,7 @@ from ..trace.argument_types import checked, listed
 from ..trace.header import Header
 from ..trace.trace import Trace
 from ..weights.found import Defaults
+from .tokens.rows import step_rows
 
 #: Options of the network, beside those of its cell.
 NETWORK = ("merge", "padding", "direction")
@@ -94,6 +95,7 @@ class Model:
         given: Mapping[str, Any] | None = None,
         lengths: Any = None,
         mask: Any = None,
+        tokens: Any = None,
         batch_first: bool | None = None,
         ask: Sequence[str] | str | None = None,
         record: Any = None,
@@ -114,6 +116,8 @@ class Model:
             lengths: (B,) whole numbers. At padding every state is held (docs/options.md, `padding`).
             mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding in
                 front and gaps too. Lengths or mask, not both.
+            tokens: what the steps are called (docs/labels.md): T labels, or a list of them for each row where rows
+                differ, or one text of T characters. A row may have labels of its valid steps only.
             batch_first: x is (B, T, I).
             ask: names or addresses of the lines that are requested; all lines if empty.
             record: what is stored of all that is computed: names of lines, or {"lines": …, "layers": …, "steps": …},
@@ -140,10 +144,10 @@ class Model:
         if (other := self.defaults.arithmetic if arithmetic is None else arithmetic) is not None:
             model, plan = self._in(other, plan, out)
             arguments = {"initial": initial, "given": given, "lengths": lengths, "mask": mask, "progress": progress}
-            arguments |= {"batch_first": batch_first, "ask": ask, "record": record, "out": out}
+            arguments |= {"batch_first": batch_first, "ask": ask, "record": record, "out": out, "tokens": tokens}
             return model.run(x, h0, c0, **arguments, plan=plan)
         call = None
-        others = (h0, c0, initial, given, lengths, mask, ask, record)
+        others = (h0, c0, initial, given, lengths, mask, ask, record, tokens)
         check_choice(plan)
         plain = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and all(other is None for other in others)
         if plain and plan != "lines" and self._alone:
@@ -155,7 +159,7 @@ class Model:
                     return self._again(x, batch_first, out, progress)
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
-            fed = self._fed(x, states, given or {}, lengths, mask, batch_first)
+            fed = self._fed(x, states, given or {}, lengths, mask, batch_first, tokens)
             job = self._job(fed, ask, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
                 with nullcontext() if out is None else Writing(out):
@@ -179,6 +183,7 @@ class Model:
             ask=asked or self._answer(work),
             padding=self.padding if fed.padded else None,
             batched=fed.batched,
+            step_labels=fed.step_labels,
             batch_first=self.defaults.batch_first if batch_first is None else batch_first,
             plan=choose(plan, work, self.weights, self.header.dtype),
         )
@@ -201,7 +206,7 @@ class Model:
     def _alone(self) -> bool:
         """Whether a run over an x hangs on x only."""
         base = self.defaults
-        return not (base.initial or base.given or base.lengths is not None or base.mask is not None)
+        return not (base.initial or base.given or any(v is not None for v in (base.lengths, base.mask, base.tokens)))
 
     def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
         """The run that made `out`, over another x of the same shape, from zero states: without a check or a copy."""
@@ -254,9 +259,10 @@ class Model:
         lengths: Any = None,
         mask: Any = None,
         batch_first: bool | None = None,
+        tokens: Any = None,
     ) -> RunInputs:
         """The arrays of a run, the problem's own where the caller gives none; see `engine.inputs.fed`."""
-        base, faults = self.defaults, Faults()
+        base, faults, found = self.defaults, Faults(), None
         if lengths is None and mask is None:
             lengths, mask = base.lengths, base.mask
         with faults.gather():
@@ -276,25 +282,18 @@ class Model:
         if base.where:  # a file says it all at once; from Python a model may get its lengths in another run
             with faults.gather():
                 require_padded(self.padding, lengths is not None or mask is not None)
+        named = "tokens"
+        if tokens is None and (x is None or base.x is None):  # the problem's labels are those of its own input
+            tokens, named = base.tokens, "names.t"
+        if tokens is not None and found is not None:
+            with faults.gather():
+                found = replace(found, step_labels=step_rows(tokens, found.steps, found.batch, found.valid, named))
         faults.tell()
         return found
 
     def _work(self, fed: RunInputs, ask: tuple[str, ...], record: Record = EVERYTHING) -> Work:
         """What to compute, from the cache where the same was asked before."""
-        request = Request(
-            fed.steps,
-            fed.batch,
-            None if fed.x is None else fed.x.shape[2],
-            fed.padded,
-            ask,
-            tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
-            tuple(
-                (s, n, a.shape[-1])
-                for n, here in fed.initial.items()
-                for s, a in zip(self._scopes(), here, strict=True)
-            ),
-            record,
-        )
+        request = requested(fed, ask, record, self._scopes())
         work = self._works.get(request)
         if work is None:
             if len(self._works) >= MOST_KEPT:

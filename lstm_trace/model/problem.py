@@ -128,12 +128,13 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         batch_first=problem.batch_first,
         ask=tuple(problem.ask),
         arithmetic=named(problem.arithmetic),
+        tokens=problem.names.get("t"),
         where=where,
     )
     header = Header(
         title=problem.title,
         notes=problem.notes,
-        names={str(key): labels for key, labels in problem.names.items()},
+        names={str(key): labels for key, labels in problem.names.items() if key != "t"},
         symbols=problem.symbols,
         count_from=problem.count_from,
         imported=imported,

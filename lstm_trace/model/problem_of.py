@@ -18,7 +18,7 @@ from ..cell.variants import directed, named, of_direction
 from ..errors import CellError, LstmTraceError, MissingError, raise_all
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
-from ..trace.labels import readout
+from ..trace.labels import readout, step_labels
 from ..trace.trace import Trace
 
 
@@ -69,7 +69,7 @@ def problem(trace: Trace) -> dict[str, Any]:
         "arithmetic": header.arithmetic,
         "extra": extra,
         "ask": asked if any(stage.computed is not None for stage in stages) else [],
-        "names": labels,
+        "names": {**labels, **_step_labels(trace)},
         "symbols": dict(header.symbols),
         "count_from": header.count_from,
     }
@@ -257,6 +257,12 @@ def _given(trace: Trace, stages: Sequence[Stage]) -> Mapping[str, Any]:
         for name, values in trace.given.get(stage.scope, {}).items():
             found[name if len(stages) == 1 else f"{stage.scope}/{name}"] = to_list(trace.outward(values))
     return found
+
+
+def _step_labels(trace: Trace) -> dict[str, Any]:
+    """The labels of the steps: a list, or one for each row."""
+    rows = [list(step_labels(trace, b)) for b in range(len(trace.header.step_labels))]
+    return {"t": rows if len(rows) > 1 else rows[0]} if rows else {}
 
 
 def _labelled(trace: Trace, stages: Sequence[Stage], key: str) -> bool:

@@ -23,6 +23,7 @@ from .build import build
 from .model import Model
 from .prepare import named_by_framework, prepare_arrays, prepare_file, prepare_found
 from .problem import LARGER, prepare_problem, read_problem
+from .tokens.rows import readable, with_tokens
 
 Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module is of its framework's class
 
@@ -117,7 +118,10 @@ def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
 
 @checked
 def open_source(
-    path: str | Path, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None
+    path: str | Path,
+    allow_nonfinite: bool = False,
+    before: Callable[[Model], None] | None = None,
+    tokens: Any = None,
 ) -> Trace:
     """The trace in a file, or the trace of the problem in it: the content says which.
 
@@ -125,6 +129,7 @@ def open_source(
         path: a trace or problem file; `-` is standard input.
         allow_nonfinite: accept NaN and infinity in the weights.
         before: called with a problem's model before it is traced, to refuse what a long run would be in vain for.
+        tokens: what the steps are called, as for `Model.run`; None leaves the labels that the file has.
 
     Returns:
         The trace.
@@ -133,17 +138,22 @@ def open_source(
         FileError: for a model file, an empty file, or one that cannot be read.
         LstmTraceError: for a problem that cannot be traced.
     """
+    tokens = None if tokens is None else readable(tokens)
     if is_model(path):
         raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
     if is_tensors(path):
-        return trace_file.load(path)
+        return _labelled(trace_file.load(path), tokens)
     content = read_bytes(path, f"{trace_json.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
     if trace_json.looks_like_one(content):
-        return trace_file.load(path, content)
+        return _labelled(trace_file.load(path, content), tokens)
     problem = read_problem(path, content)
     model = prepare_problem(problem, str(path), allow_nonfinite)
     if before is not None:
         before(model)
-    return model.run()
+    return model.run(tokens=tokens)
+
+
+def _labelled(trace: Trace, tokens: Any) -> Trace:
+    return trace if tokens is None else with_tokens(trace, tokens)

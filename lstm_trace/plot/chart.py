@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, floor, log10
@@ -52,6 +52,10 @@ class Row:
         """The curves of all panels."""
         return tuple(curve for panel in self.panels for curve in panel.curves)
 
+    def title(self, words: Words) -> str:
+        """Where it is, and its unit, in words."""
+        return words.word("list").join(part for part in (self.place, self.named) if part)
+
     @property
     def reach(self) -> float:
         """The largest range of a curve."""
@@ -61,7 +65,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Chart:
-    """Rows of panels. names: headings of the kinds of panels. caption: sentences below."""
+    """Rows of panels. names: headings of the kinds of panels. caption: sentences below. labels_of_steps: or none."""
 
     title: str
     steps: range
@@ -69,6 +73,7 @@ class Chart:
     names: Mapping[str, str]
     caption: str
     words: Words
+    labels_of_steps: Sequence[str] = ()
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -94,13 +99,6 @@ class Chart:
         finite = every[np.isfinite(every)]
         return marks(min(float(finite.min(initial=0.0)), 0.0), max(float(finite.max(initial=0.0)), 0.0))
 
-    @cached_property
-    def times(self) -> list[int]:
-        """The steps that have a mark."""
-        n = len(self.steps)
-        every = next(size for size in _sizes(1) if n / size <= 10)
-        return [t for t in self.steps if self.words.nth(t) % every == 0] or [self.steps[0]]
-
 
 def marks(low: float, high: float) -> tuple[float, ...]:
     """Round numbers at equal distances that reach from `low` to `high`, three to six of them.
@@ -116,7 +114,3 @@ def marks(low: float, high: float) -> tuple[float, ...]:
         if last - first <= 5:
             break
     return tuple(min(max(k * size, -LARGEST), LARGEST) for k in range(first, last + 1))
-
-
-def _sizes(least: int) -> list[int]:
-    return [factor * 10**power for power in range(12) for factor in (least, 2, 5)]

@@ -6,7 +6,6 @@ The picture has a ground of its own, so that it can be read in a page that is li
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 from itertools import groupby
 
 import numpy as np
@@ -18,11 +17,12 @@ from ..formulas.numbers import show
 from ..formulas.plain import number
 from .chart import Chart, Curve, Panel
 from .marked_text import spans, text_width
+from .sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, shown_number, step_marks
 
-#: Width of the picture; of what it has left of, between and right of the panels.
-WIDE, _LEFT, _BETWEEN, _RIGHT = 840.0, 58.0, 52.0, 16.0
-#: Heights: of a panel, of the only one, of the name above it, below it, of a line of text.
-_TALL, _ALONE, _NAME, _GAP, _LINE = 84.0, 190.0, 17.0, 12.0, 18.0
+#: What is left free between panels; where the legends stand.
+_BETWEEN, _TOP = 52.0, HEAD + 14.2
+#: Heights: of a panel, of the only one, of the name above it, below it.
+_TALL, _ALONE, _NAME, _GAP = 84.0, 190.0, 17.0, 12.0
 #: Steps up to which each value is a point that can be pointed at, and beyond which several share a place.
 POINTS, PLACES = 25, 160
 #: Strokes that the style sheet has: three for gates, then a dotted one for a candidate and a bold one for a state.
@@ -33,17 +33,7 @@ def drawn(chart: Chart) -> str:
     """The SVG of a chart."""
     picture = _Picture(chart)
     body = "".join(picture.parts())
-    tall = picture.bottom
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="lstm-plot" role="img" viewBox="0 0 {WIDE:.0f} {tall:.0f}" '
-        f'width="{WIDE:.0f}" height="{tall:.0f}">\n<title>{escape(chart.title)}</title>\n'
-        f"<desc>{escape(_described(chart))}</desc>\n<style>{_style()}</style>\n"
-        f'<rect class="paper" width="100%" height="100%" rx="6"/>\n{body}</svg>'
-    )
-
-
-def _style() -> str:
-    return (files(__package__) / "plot.css").read_text(encoding="utf-8")
+    return document(chart.title, chart.caption, _described(chart), body, picture.bottom)
 
 
 def _described(chart: Chart) -> str:
@@ -54,7 +44,7 @@ def _described(chart: Chart) -> str:
             finite = curve.values[np.isfinite(curve.values)]
             if finite.size:
                 least, most = (number(show(value, 4)) for value in (finite.min(), finite.max()))
-                where = chart.words.word("list").join(part for part in (row.place, row.named) if part)
+                where = row.title(chart.words)
                 told.append(chart.words.word("plot.curve", name=curve.told, where=where, least=least, most=most))
     return " ".join([*told, chart.caption]).strip()
 
@@ -65,9 +55,9 @@ class _Picture:
     def __init__(self, chart: Chart) -> None:
         self.chart = chart
         columns = len(chart.kinds)
-        self.wide = (WIDE - _LEFT - _RIGHT - _BETWEEN * (columns - 1)) / columns
+        self.wide = (WIDE - LEFT - RIGHT - _BETWEEN * (columns - 1)) / columns
         self.tall = _ALONE if len(chart.rows) == 1 else _TALL
-        self.left = {kind: _LEFT + k * (self.wide + _BETWEEN) for k, kind in enumerate(chart.kinds)}
+        self.left = {kind: LEFT + k * (self.wide + _BETWEEN) for k, kind in enumerate(chart.kinds)}
         self.scales = {kind: chart.scale(kind) for kind in chart.kinds}
         self.stroke = {
             name: k % STROKES
@@ -89,26 +79,23 @@ class _Picture:
 
     def parts(self) -> Iterator[str]:
         """Everything from top to bottom."""
-        y = 14.0 + _LINE * 0.6
-        yield f'<text class="title" x="{_LEFT:.0f}" y="{y:.1f}">{escape(self.chart.title)}</text>\n'
-        y += _LINE * 1.3
-        y += max([self._legend_rows(kind) for kind in self.chart.kinds]) * _LINE
-        yield from (self._legend(kind, 14.0 + _LINE * 1.9) for kind in self.chart.kinds)
+        y = _TOP + max([self._legend_rows(kind) for kind in self.chart.kinds]) * LINE
+        yield from (self._legend(kind, _TOP) for kind in self.chart.kinds)
         for row in self.chart.rows:
-            name = self.chart.words.word("list").join(part for part in (row.place, row.named) if part)
-            yield f'<text class="unit" x="{_LEFT:.0f}" y="{y + _NAME - 5:.1f}">{escape(name)}</text>\n'
+            name = row.title(self.chart.words)
+            yield f'<text class="unit" x="{LEFT:.0f}" y="{y + _NAME - 5:.1f}">{escape(name)}</text>\n'
             y += _NAME
             for panel in row.panels:
                 if panel.kind in self.left:
                     yield self._panel(panel, y, name)
             y += self.tall + _GAP
         y -= _GAP
-        yield from (self._times(kind, y) for kind in self.chart.kinds)
-        y += 28
-        for line in _wrapped(self.chart.caption):
-            yield f'<text class="note" x="{_LEFT:.0f}" y="{y + 8:.1f}">{escape(line)}</text>\n'
-            y += _LINE - 2
-        self.bottom = y + 8
+        below = 0.0
+        for kind in self.chart.kinds:
+            marked, tall = self._times(kind, y)
+            below = max(below, tall)
+            yield marked
+        self.bottom = y + below + 10
 
     # -- legend ------------------------------------------------------------------------------------------------------
 
@@ -130,7 +117,7 @@ class _Picture:
         left = self.left[kind]
         text = f'<text class="kind" x="{left:.1f}" y="{y + 4:.1f}">{escape(self.chart.names[kind])}</text>'
         for name, label, at, row in self._places(kind):
-            x, level = left + at, y + row * _LINE
+            x, level = left + at, y + row * LINE
             text += f'<path class="c{self.stroke[name]}" d="M{x:.1f} {level:.1f}h24"/>'
             text += f'<text class="label" x="{x + 29:.1f}" y="{level + 4:.1f}">{spans(label)}</text>'
         return f"<g>{text}</g>\n"
@@ -147,7 +134,7 @@ class _Picture:
             if mark not in (scale[0], scale[-1]):
                 way = f"M{left:.1f} {y:.1f}h{self.wide:.1f}"
                 text += f'<path class="{"zero" if abs(mark) < step / 2 else "rule"}" d="{way}"/>'
-            label = number(show(mark, 6)).removesuffix(".0").replace("-", "−")
+            label = shown_number(mark, 6)
             text += f'<text class="mark end" x="{left - 6:.1f}" y="{y + 4:.1f}">{label}</text>'
         return f"<g>{text}{''.join(self._curve(curve, kind, top, name) for curve in panel.curves)}</g>\n"
 
@@ -177,15 +164,10 @@ class _Picture:
             f"<title>{escape(said)}</title></circle>"
         )
 
-    def _times(self, kind: str, y: float) -> str:
-        """The marks of the steps, below the last row."""
-        text = ""
-        for t in self.chart.times:
-            x, shown = self.x(kind, self.chart.steps.index(t)), self.chart.words.nth(t)
-            text += f'<path class="rule" d="M{x:.1f} {y:.1f}v4"/>'
-            text += f'<text class="mark" x="{x:.1f}" y="{y + 16:.1f}">{shown}</text>'
-        name = f'<text class="mark" x="{self.left[kind] - 9:.1f}" y="{y + 16:.1f}"><tspan class="m">t</tspan></text>'
-        return f"<g>{text}{name}</g>\n"
+    def _times(self, kind: str, y: float) -> tuple[str, float]:
+        """The marks and labels of the steps, below the last row."""
+        chart, left = self.chart, self.left[kind]
+        return step_marks(chart.words, chart.steps, chart.labels_of_steps, lambda k: self.x(kind, k), y, left)
 
 
 def _thinned(values: Array, places: list[int]) -> list[int]:
@@ -197,12 +179,3 @@ def _thinned(values: Array, places: list[int]) -> list[int]:
         here = values[part]
         kept += sorted({part[0], part[-1], part[int(here.argmin())], part[int(here.argmax())]})
     return kept
-
-
-def _wrapped(text: str, room: int = 118) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if len(lines[-1]) + len(word) > room:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines if text else []

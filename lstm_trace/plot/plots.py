@@ -1,17 +1,19 @@
-"""What `trace.plot` is: call it for gates and states over time; other pictures are its methods."""
+"""What `trace.plot` is: call it for gates and states over time; the other pictures are its methods."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..trace.trace import Trace
 from .figure import Figure
+from .table import maker
 
 
 @dataclass(frozen=True)
 class Plots:
-    """The pictures of a trace.
+    """The pictures of a trace: each method makes one, whose `data` has the values behind it.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0], [2.0]], ask="i_t", given={"h_t": [0.0]})
@@ -46,14 +48,42 @@ class Plots:
             language: of the words in the picture.
 
         Returns:
-            A picture that a notebook shows, with `svg()`, `save(path)` and `data`.
+            A picture that a notebook shows, with `svg()`, `html()`, `to_vega()`, `save(path)` and `data`.
 
         Raises:
             MissingError: for a selection that is not there.
         """
-        from .over_time import over_time
+        return self.unit(unit, lines, layer, direction, batch, steps, language)
 
-        return over_time(self.trace, unit, lines, layer, direction, batch, steps, language)
+    def unit(
+        self,
+        unit: int | Sequence[int] | None = None,
+        lines: Sequence[str] | str | None = None,
+        layer: int | None = None,
+        direction: str | None = None,
+        batch: int | None = None,
+        steps: slice | int | None = None,
+        language: str = "en",
+    ) -> Figure:
+        """The trajectory of a unit, or of several: what `trace.plot()` draws.
+
+        Args:
+            unit: one or several; all if None, of many the 8 that change most.
+            lines: names of lines; gates, candidates, states and the output if None.
+            layer: from 0; all if None.
+            direction: `forward`, `reverse`, `joined`; both that compute if None.
+            batch: the sequence; the first if None.
+            steps: a step, or a slice of steps.
+            language: of the words in the picture.
+
+        Raises:
+            MissingError: for a selection that is not there.
+        """
+        return self._made("unit", unit, lines, layer, direction, batch, steps, language)
+
+    def _made(self, kind: str, *values: Any) -> Figure:
+        """The picture of a kind of the table."""
+        return maker(kind)(self.trace, *values)
 
 
 def plots(trace: Trace) -> Plots:

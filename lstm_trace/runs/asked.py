@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.files import read_json
 from ..errors import FileError
-from ..trace.files.schema import LayoutSpec, Length, Mask, Numbers, Problem, validate
+from ..trace.files.fields import Length, Mask, Numbers
+from ..trace.files.schema import LayoutSpec, Problem, validate
 from .errors import NotJsonError
 
 B = TypeVar("B", bound=BaseModel)

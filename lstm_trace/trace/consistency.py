@@ -45,6 +45,7 @@ def faults(trace: Trace) -> list[str]:
         problems.append(f"inputs.mask has shape {trace.mask.shape}; expected (T, B) = {lead}")
     if trace.mask is not None and trace.lengths is not None:
         problems.append("inputs has lengths and a mask; expected one of them")
+    problems += _label_faults(trace)
     problems += _strays(trace, before)
     for part, shape in (("initial", (trace.batch,)), ("given", lead), ("lines", lead)):
         for scope, values in getattr(trace, part).items():
@@ -59,6 +60,16 @@ def faults(trace: Trace) -> list[str]:
                 elif part == "lines" and name not in (before[scope].computed or before[scope].cell.by_name):
                     problems.append(f"lines {scope}/{name}: it is not among the lines that were computed")
     return problems or [*_claims(trace), *_widths(trace)] or [*shape_faults(trace)]
+
+
+def _label_faults(trace: Trace) -> Iterator[str]:
+    """Labels of steps or rows that the trace does not have."""
+    rows = trace.header.step_labels
+    if len(rows) not in (0, 1, trace.batch):
+        yield f"names.t has {len(rows)} rows; expected one, or one for each of the B = {trace.batch}"
+    most = max(map(len, rows), default=0)
+    if most > trace.span.stop:
+        yield f"names.t has a row of {most} labels; expected {trace.span.stop} at most, one for each step"
 
 
 def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:

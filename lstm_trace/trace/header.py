@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..cell.variants import Merge, Padding
@@ -42,3 +42,9 @@ class Header:
     agreement: tuple[str, ...] = ()
     count_from: int = 0
     step_labels: tuple[tuple[str, ...], ...] = ()
+
+    def until(self, stop: int) -> Header:
+        """The header with labels of the steps before `stop` alone."""
+        if all(len(row) <= stop for row in self.step_labels):
+            return self
+        return replace(self, step_labels=tuple(row[:stop] for row in self.step_labels))

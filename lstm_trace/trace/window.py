@@ -91,8 +91,10 @@ def rows(trace: Trace, which: slice) -> Trace:
         return {scope: {name: values[at] for name, values in here.items()} for scope, here in arrays.items()}
 
     every = slice(None)
+    labels = trace.header.step_labels
     return replace(
         trace,
+        header=trace.header if len(labels) < 2 else replace(trace.header, step_labels=labels[which]),
         batch=len(range(trace.batch)[which]),
         x=None if trace.x is None else trace.x[:, which],
         lengths=None if trace.lengths is None else trace.lengths[which],
@@ -110,7 +112,9 @@ def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:
     steps = slice(trace.index(span.start), trace.index(span.stop))
     return replace(
         trace,
-        header=replace(trace.header, ask=tuple(text for text in trace.header.ask if _within(trace, text, span))),
+        header=replace(
+            trace.header.until(span.stop), ask=tuple(t for t in trace.header.ask if _within(trace, t, span))
+        ),
         first=span.start,
         steps=len(span),
         x=None if trace.x is None else trace.x[steps],

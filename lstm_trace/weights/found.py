@@ -28,7 +28,8 @@ SAYING = {
 class Defaults:
     """What a problem file fixes beside the weights; an argument of `run` takes its place.
 
-    arithmetic: another one than that of the weights' dtype. where: the file's name, for messages.
+    arithmetic: another one than that of the weights' dtype. tokens: labels of the steps of x. where: the file's name,
+    for messages.
     """
 
     x: Array | None = None
@@ -39,6 +40,7 @@ class Defaults:
     batch_first: bool = False
     ask: tuple[str, ...] = ()
     arithmetic: str | None = None
+    tokens: Any = None
     where: str = ""
 
 

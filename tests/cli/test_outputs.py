@@ -40,9 +40,9 @@ PAIRS = [
 
 
 def test_the_commands_that_write_are_known_by_their_options() -> None:
-    assert {verb for verb, _, _ in PAIRS} == {"run", "report", "export", "diff", "explain"}
+    assert {verb for verb, _, _ in PAIRS} == {"run", "report", "export", "diff", "explain", "plot"}
     assert {name for verb, name, _ in PAIRS if verb == "explain"} == {
-        "source", "seed", "baseline", "input", "h0", "c0", "lengths", "mask",
+        "source", "seed", "baseline", "input", "h0", "c0", "lengths", "mask", "tokens",
     }  # fmt: skip
     for verb in VERBS:
         for parameter in command(verb).params:  # what is called a file, and is no path, would not be looked at
@@ -61,7 +61,8 @@ def call(verb: str, name: str, option: str, source: str, output: str) -> list[st
             arguments.append(source if parameter.name == name else "other.json")
         elif parameter.name == name:
             arguments += [parameter.opts[0], source]
-    return [*arguments, *(["--how", "memory", "--of", "0/h_t[0]"] if verb == "explain" else [])]
+    more = {"explain": ["--how", "memory", "--of", "0/h_t[0]"], "plot": ["--kind", "unit"]}
+    return [*arguments, *more.get(verb, [])]
 
 
 WAYS = ("the same name", "another spelling", "a symbolic link", "a hard link", "an open file")

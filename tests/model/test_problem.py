@@ -231,8 +231,8 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "option padding changes nothing without lengths or a mask: give lengths or mask, or leave it out; "
         "found 'repeat'"]),
     (gate(names={"q": ["a"], "H": ["b"]}), [
-        "names.q: expected 'x', 'h' or 'y', found the text 'q'",
-        "names.H: expected 'x', 'h' or 'y', found the text 'H'"]),
+        "names.q: expected 'x', 'h', 'y' or 't', found the text 'q'",
+        "names.H: expected 'x', 'h', 'y' or 't', found the text 'H'"]),
     (gate(names={"x": ["hours"], "h": ["a", "b"]}), [
         "names.x has 1 label; expected one for each of the I = 2 inputs",
         "names.h has 2 labels; expected one for each unit of a line, and lines have 3"]),

@@ -203,6 +203,11 @@ def traces() -> Iterator[Trace]:
     yield problem("input: u_t\nh_t = tanh(u_t)\noutput: h_t", [[0.0]] * 3, given={"u_t": [[1.0]] * 3})
 
 
+def running(steps: int) -> Trace:
+    """A cell of few lines over many steps."""
+    return problem("f_t = sigmoid(x_t)\nc_t = f_t * c_prev + x_t\ncarry: c_prev <- c_t", np.ones((steps, 8)))
+
+
 def last(trace: Trace) -> str:
     """The address of the first unit of the output of the last step."""
     return f"{trace.stages[-1].scope}/{trace.span[-1]}/0/{trace.stages[-1].cell.output}[0]"
@@ -238,11 +243,12 @@ def shown() -> Iterator[object]:
     for steps in (slice(1, 2), slice(1, 3)):
         yield whole.at(steps=steps).report("md")
     yield replace(whole, header=replace(whole.header, imported=("it was transposed",))).report("md", notation="joined")
-    yield whole.plot()
-    yield whole.plot(lines="z_i")
-    yield stacked(layers=2, width=8, directions=("forward",)).plot(batch=0)
-    yield lt.run({}, [[1.0], [np.inf]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"}).plot()
-    yield lt.run(ROOT / "lstm_trace" / "examples" / "rnn-softmax.yaml").plot()
+    yield whole.plot().svg()
+    yield running(6_000).plot().to_vega()
+    yield whole.plot(lines="z_i").svg()
+    yield stacked(layers=2, width=8, directions=("forward",)).plot(batch=0).svg()
+    yield lt.run({}, [[1.0], [np.inf]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"}).plot().svg()
+    yield lt.run(ROOT / "lstm_trace" / "examples" / "rnn-softmax.yaml").plot().svg()
     for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
         yield in_arithmetic(q22(), arithmetic).report("md")
 

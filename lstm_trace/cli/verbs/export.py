@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from ...export.suffixes import WRITERS
-from ..options import digits_option, nonfinite_option, opened, output_option, selection_options, source_argument
+from ..options import (
+    digits_option,
+    nonfinite_option,
+    opened,
+    output_option,
+    selection_options,
+    source_argument,
+    tokens_option,
+)
 from ..progress import Bar
 
 
@@ -34,6 +42,7 @@ from ..progress import Bar
               "(L): every line of the way back; live in .xlsx.")  # fmt: skip
 @click.option("--values", is_flag=True, help="Plain numbers in .xlsx, instead of formulas.")
 @selection_options
+@tokens_option
 @nonfinite_option
 def command(
     source: str,
@@ -50,6 +59,7 @@ def command(
     gradient_of: str | None,
     values: bool,
     allow_nonfinite: bool,
+    tokens: str | None,
     **selection: Any,
 ) -> None:
     """Write the values of SOURCE (a trace, or a problem that is traced first) as a table.
@@ -73,7 +83,7 @@ def command(
     }  # fmt: skip
     writer = check(output, **options)  # before a long run, as the next lines
     before = (lambda model: refuse(model, chosen, not values, padding)) if writer.workbook else None
-    trace = opened(source, allow_nonfinite, before)
+    trace = opened(source, allow_nonfinite, before, tokens)
     if gradient_of is not None:
         trace = backward(trace, of=gradient_of)
     job = Job(trace, selection=chosen, **options)

@@ -15,6 +15,7 @@ from ..options import (
     opened,
     output_option,
     selection_options,
+    tokens_option,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
 @number_options
 @arithmetic_options
 @selection_options
+@tokens_option
 @nonfinite_option
 def command(
     sources: tuple[str, ...],
@@ -90,6 +92,7 @@ def command(
     heading: str | None,
     allow_nonfinite: bool,
     arithmetic: str | None,
+    tokens: str | None,
     style: dict[str, Any],
     **selection: Any,
 ) -> None:
@@ -108,6 +111,8 @@ def command(
     from ...report.options import options_of
     from ...report.report import SUFFIXES, pdf_of, reports
 
+    if tokens is not None and len(sources) > 1:
+        raise click.UsageError("--tokens says what the steps of one SOURCE are called; give one, or names.t in each")
     if sources.count("-") > 1:
         raise click.UsageError("standard input, -, can be read once only")
     picture = f"{os.path.splitext(output)[0]}.svg"
@@ -137,7 +142,7 @@ def command(
     options |= {"math": math, **style, **selection}
     asked = options_of(chosen, **options)
     check_part(chosen, asked)  # before a long run would be in vain
-    traces = _traces(sources, allow_nonfinite, arithmetic)
+    traces = _traces(sources, allow_nonfinite, arithmetic, tokens)
     if chosen == "pdf":
         made = pdf_of(traces, sources, **options)
         with written(output, "wb") as file:
@@ -155,7 +160,7 @@ def command(
                 drawing.write(svg)
 
 
-def _traces(sources: tuple[str, ...], allow_nonfinite: bool, arithmetic: str | None) -> list[Trace]:
+def _traces(sources: tuple[str, ...], allow_nonfinite: bool, arithmetic: str | None, tokens: str | None) -> list[Trace]:
     """The trace of each source. Raises LstmTraceError with the faults of all of them."""
     from ...engine.rerun import in_arithmetic
     from ...errors import Faults, within
@@ -163,7 +168,7 @@ def _traces(sources: tuple[str, ...], allow_nonfinite: bool, arithmetic: str | N
     found, faults = [], Faults()
     for source in sources:
         with faults.gather():
-            trace = opened(source, allow_nonfinite)
+            trace = opened(source, allow_nonfinite, tokens=tokens)
             with within(source if len(sources) > 1 else ""):
                 found.append(trace if arithmetic is None else in_arithmetic(trace, arithmetic))
     faults.tell()

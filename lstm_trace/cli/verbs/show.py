@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..options import nonfinite_option, opened, selection_options, source_argument
+from ..options import nonfinite_option, opened, selection_options, source_argument, tokens_option
 
 
 @click.command("show")
@@ -14,8 +14,11 @@ from ..options import nonfinite_option, opened, selection_options, source_argume
 @click.option("--digits", type=click.IntRange(0, 17), default=6, show_default=True, help="Decimals (display only).")
 @click.option("--all", "everything", is_flag=True, help="Show all rows instead of one screenful.")
 @selection_options
+@tokens_option
 @nonfinite_option
-def command(source: str, digits: int, everything: bool, allow_nonfinite: bool, **selection: Any) -> None:
+def command(
+    source: str, digits: int, everything: bool, allow_nonfinite: bool, tokens: str | None, **selection: Any
+) -> None:
     """Show the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
     A row is a line at a step, a column is a unit; where the units do not fit, their min, mean and max. By default no
@@ -33,7 +36,7 @@ def command(source: str, digits: int, everything: bool, allow_nonfinite: bool, *
     from ...trace.rows import Selection
 
     width, height = shutil.get_terminal_size()
-    trace = opened(source, allow_nonfinite)
+    trace = opened(source, allow_nonfinite, tokens=tokens)
     found = table(trace, Selection(**selection), width, None if everything else height, digits)
     console = Screen(width=width, highlight=False)
     for part in draw(found):

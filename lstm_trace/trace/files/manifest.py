@@ -39,11 +39,17 @@ def manifest(trace: Trace) -> Manifest:
         steps=trace.steps,
         batch=trace.batch,
         stages=stages,
-        names={k: list(v) for k, v in header.names.items()},
+        names=_names(header),
         symbols=dict(header.symbols),
         **plain,
         **lists,
     )
+
+
+def _names(header: Header) -> dict[str, Any]:
+    """The labels of all axes; of steps in a list for each row."""
+    names: dict[str, Any] = {key: list(labels) for key, labels in header.names.items()}
+    return {**names, "t": list(map(list, header.step_labels))} if header.step_labels else names
 
 
 def readable(trace: Trace, where: str) -> Manifest:
@@ -73,7 +79,8 @@ def from_manifest(file: Manifest, where: str) -> tuple[Header, tuple[Stage, ...]
     header = Header(
         kind=file.cell.kind,
         options=file.cell.options,
-        names=file.names,
+        names={key: labels for key, labels in file.names.items() if key != "t"},
+        step_labels=tuple(map(tuple, file.names.get("t", ()))),
         symbols=file.symbols,
         **plain,
         **lists,

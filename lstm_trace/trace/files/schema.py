@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from ...base.arrays import WORDS, describe, to_array, to_arrays, to_list, to_truths
-from ...cell.arithmetic import KNOWN, named
+from ...base.arrays import describe
 from ...cell.kinds import KINDS
 from ...cell.variants import Merge, Padding
-from ...errors import FileError, OptionError, nearest
+from ...errors import FileError, nearest
+from .fields import (
+    ArithmeticName,
+    AxisLabels,
+    ByScope,
+    CountFrom,
+    Length,
+    Mask,
+    Numbers,
+    States,
+    by_axis,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -32,73 +32,6 @@ MOST_COUNTED = 2**53 - 1
 HINTS = 100
 #: What is said of a trace where a problem or model was expected.
 TRACED = "a trace, computed already; report, show, export, verify, explain and diff read it"
-_NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
-
-
-def _nested(depth: int) -> dict[str, Any]:
-    forms: list[dict[str, Any]] = [_NUMBER]
-    for _ in range(depth):
-        forms.append({"type": "array", "items": forms[-1]})
-    return {"anyOf": forms[1:] if depth > 2 else forms}
-
-
-def to_length(value: Any) -> Any:
-    """A length as it stands in a problem: pydantic would read true and "1" as 1."""
-    if isinstance(value, bool | str):
-        raise ValueError(f"expected a whole number, found {describe(value)}")
-    return value
-
-
-Numbers = Annotated[
-    Any,
-    BeforeValidator(to_array),
-    PlainSerializer(to_list, return_type=Any),
-    WithJsonSchema(_nested(3)),
-]
-#: Initial states: layers that differ in width have an array each.
-States = Annotated[
-    Any,
-    BeforeValidator(to_arrays),
-    PlainSerializer(
-        lambda states: [to_list(a) for a in states] if isinstance(states, list) else to_list(states), return_type=Any
-    ),
-    WithJsonSchema(_nested(3)),
-]
-Weight = Annotated[
-    Any,
-    BeforeValidator(to_array),
-    PlainSerializer(to_list, return_type=Any),
-    WithJsonSchema(_nested(2)),
-]
-_TRUTH = {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}]}
-Mask = Annotated[
-    Any,
-    BeforeValidator(to_truths),
-    PlainSerializer(lambda mask: mask.astype(int).tolist(), return_type=Any),
-    WithJsonSchema({"type": "array", "items": {"anyOf": [_TRUTH, {"type": "array", "items": _TRUTH}]}}),
-]
-Length = Annotated[int, BeforeValidator(to_length)]
-ByScope = dict[str, dict[str, Weight]]
-CountFrom = Annotated[
-    Literal[0, 1],
-    BeforeValidator(to_length),
-    Field(description="from which number reports count steps, units and layers; addresses count from 0"),
-]
-
-
-def to_arithmetic(name: str) -> str:
-    """The name of an arithmetic, which there is."""
-    try:
-        return named(name) or name
-    except OptionError as error:  # pydantic tells the place of a ValueError
-        raise ValueError(str(error)) from None
-
-
-ArithmeticName = Annotated[
-    str,
-    AfterValidator(to_arithmetic),
-    Field(description=f"in which the problem is computed, other than float64: {KNOWN}"),
-]
 
 
 class _Strict(BaseModel):
@@ -156,9 +89,9 @@ class Problem(_Strict):
     arithmetic: ArithmeticName | None = None
     extra: str = Field("", description="equations added to the cell, a readout or a loss for example")
     ask: list[str] = Field(default_factory=list, description="names or addresses of the requested lines")
-    names: dict[Literal["x", "h", "y"], list[str]] = Field(
+    names: Annotated[dict[Literal["x", "h", "y", "t"], AxisLabels], AfterValidator(by_axis)] = Field(
         default_factory=dict,
-        description="labels of inputs, hidden units, outputs of a readout: {x: […], h: […], y: […]}",
+        description="labels of inputs, hidden units, outputs of a readout, steps: {x: […], h: […], y: […], t: […]}",
     )
     symbols: dict[str, str] = Field(default_factory=dict, description="TeX symbols of own names")
     count_from: CountFrom = 0
@@ -207,7 +140,7 @@ class Manifest(_Strict):
     merge: Merge = "concat"
     padding: Padding | None = None
     ask: list[str] = Field(default_factory=list)
-    names: dict[str, list[str]] = Field(default_factory=dict)
+    names: Annotated[dict[str, AxisLabels], AfterValidator(by_axis)] = Field(default_factory=dict)
     symbols: dict[str, str] = Field(default_factory=dict)
     count_from: CountFrom = 0
     imported: list[str] = Field(default_factory=list)

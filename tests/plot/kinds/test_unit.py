@@ -18,8 +18,8 @@ from lstm_trace.plot.chart import marks
 from lstm_trace.plot.figure import Figure
 from lstm_trace.trace.trace import Trace
 
-from .. import ROOT
-from ..support.table_cases import stacked
+from ... import ROOT
+from ...support.table_cases import stacked
 
 SVG = "{http://www.w3.org/2000/svg}"
 EXAMPLES = ROOT / "lstm_trace" / "examples"
@@ -324,9 +324,9 @@ def test_save_and_show(tmp_path: Path) -> None:
     figure.save(tmp_path / "p.svg")
     assert (tmp_path / "p.svg").read_text("utf-8") == figure.svg() + "\n"
     assert figure._repr_svg_() == figure.svg()
-    with pytest.raises(FileError, match=r"p\.png: pictures are written as \.svg, not \.png; a browser or Inkscape"):
-        figure.save(tmp_path / "p.png")
-    assert not (tmp_path / "p.png").exists()
+    with pytest.raises(FileError, match=r"p\.gif: pictures are written as \.svg, \.png, \.html, \.htm, \.json, not"):
+        figure.save(tmp_path / "p.gif")
+    assert not (tmp_path / "p.gif").exists()
     assert len(repr(figure)) < 120
 
 

@@ -1,0 +1,73 @@
+"""`lstm-trace plot`: a picture of a trace, as SVG, PNG, page or Vega-Lite specification."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...languages import languages
+from ..model_options import INPUTS, STORED, input_options, layout_options
+from ..options import FORMAT, nonfinite_option, output_option, place_options, source_argument
+
+if TYPE_CHECKING:
+    from ...plot.figure import Figure
+
+#: The kinds of pictures: the keys of `plot.table.KINDS`, which imports pictures and numpy with them.
+KINDS = ("unit",)
+#: Options whose keyword is another word.
+_OPTION = {"lines": "line"}
+
+
+def units(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """The units of `3,5,7`."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", value):
+        raise click.BadParameter(f"expected units (from 0) with commas between, found {value!r}", ctx, param)
+    return tuple(map(int, value.split(",")))
+
+
+@click.command("plot")
+@source_argument
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="Which picture.")
+@output_option("Write here: .svg, .png (needs [pdf]), .html or .json (Vega-Lite); SVG to standard output if not given.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["svg", "png", "html", "json"]),
+    help="Output format, if the suffix does not determine it.",
+)
+@place_options
+@click.option("--unit", callback=units, metavar="N,…", help="Only these units (from 0).")
+@click.option("--language", type=click.Choice(languages()), help="Language of the words in the picture (en).")
+@input_options
+@layout_options
+@nonfinite_option
+def command(source: str, kind: str, output: str, form: str | None, allow_nonfinite: bool, **given: Any) -> None:
+    """Draw SOURCE, a trace or problem (or a model with --input).
+
+    \b
+    unit       gates, candidate and states of a unit over time
+    """
+    from ...base.files import format_of
+    from ...plot.figure import SUFFIXES
+
+    form = form or format_of(output, SUFFIXES, "pictures", "svg", FORMAT)
+    figure = _figure(source, kind, allow_nonfinite, given)
+    figure.save(output, form)
+
+
+def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]) -> Figure:
+    """The picture. Raises click.UsageError for an option that belongs to another kind, before anything is read."""
+    from ...plot.table import maker, options
+    from ..model_options import opened_with
+
+    given["lines"] = given.pop("only")
+    own = {name: value for name, value in given.items() if name not in (*INPUTS, *STORED) and value is not None}
+    if foreign := [name for name in own if name not in options(kind)]:
+        name = foreign[0]
+        ways = " and ".join(other for other in KINDS if name in options(other))
+        raise click.UsageError(f"--{_OPTION.get(name, name)} belongs to --kind {ways}, not to --kind {kind}")
+    return maker(kind)(opened_with(source, given, allow_nonfinite), **own)

@@ -1,0 +1,169 @@
+"""Labels of steps as they are given, in lists or in the text of a file, to a row of labels for each sequence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...base.arrays import Array
+from ...base.labels import half, written
+from ...errors import ShapeError, counted, raise_all
+from ...trace.argument_types import checked
+from ...trace.trace import Trace
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TokenText:
+    """The text of a file with labels: which of its forms it has, the number of steps says. where: the file's name."""
+
+    where: str
+    text: str
+
+
+def step_rows(
+    tokens: Any, steps: int, batch: int, valid: Array | None = None, named: str = "tokens"
+) -> tuple[Row, ...]:
+    """A row of T labels for each sequence, or one where all have the same.
+
+    tokens: T labels, the same for all rows; a list of them for each row; a text of T characters; a `TokenText`. At
+    padding a row may have labels or none: it has T, or as many as it has valid steps. valid: (T, B), True at the
+    valid steps; None where all are. named: what messages call the labels. Raises ShapeError.
+    """
+    known = _Steps(steps, batch, valid)
+    if isinstance(tokens, TokenText):
+        return _of_text(tokens, known)
+    labels = readable(tokens, named)
+    rows = labels if labels and isinstance(labels[0], list) else [labels]
+    raise_all(ShapeError, known.faults(rows, named, "character" if isinstance(tokens, str) else "label"))
+    return known.placed(rows)
+
+
+def readable(tokens: Any, named: str = "tokens") -> Any:
+    """The labels as texts, in a list or in a list for each row; a `TokenText` as it is. Raises ShapeError."""
+    if isinstance(tokens, str | TokenText):
+        return list(tokens) if isinstance(tokens, str) else tokens
+    try:
+        return written(tokens)
+    except ValueError as error:
+        raise ShapeError(f"{named}: {error}") from None
+
+
+@checked
+def with_tokens(trace: Trace, tokens: Any) -> Trace:
+    """The trace with labels of its steps, in place of those that it may have.
+
+    Args:
+        trace: any trace.
+        tokens: as for `Model.run`, T being the last step of the trace, and one more.
+
+    Returns:
+        A trace with the same arrays.
+
+    Raises:
+        ShapeError: for more or fewer labels than steps.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")
+    >>> lt.with_tokens(trace, ["sun"]).header.step_labels
+    (('sun',),)
+    """
+    valid = trace.valid[:, :, 0] > 0 if trace.padded and not trace.first else None
+    rows = step_rows(tokens, trace.span.stop, trace.batch, valid)
+    return replace(trace, header=replace(trace.header, step_labels=rows), memory=None)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The steps and rows that labels are for."""
+
+    steps: int
+    batch: int
+    inside: Array | None
+
+    def fits(self, row: Sequence[str], b: int | None) -> bool:
+        """Whether a row has a label for each step of sequence `b`, or for each that is valid; None: of every one."""
+        return len(row) == self.steps or (b is not None and len(row) == self.valid(b))
+
+    def valid(self, b: int) -> int:
+        """The number of valid steps of a sequence."""
+        return self.steps if self.inside is None else int(self.inside[:, b].sum())
+
+    def alone(self) -> int | None:
+        """The only sequence, if there is one."""
+        return 0 if self.batch == 1 else None
+
+    def placed(self, rows: Sequence[Sequence[str]]) -> tuple[Row, ...]:
+        """The labels of rows that fit, by step."""
+        return tuple(self._placed(row, b) for b, row in enumerate(rows))
+
+    def _placed(self, row: Sequence[str], b: int) -> Row:
+        if len(row) == self.steps or self.inside is None:
+            return tuple(row)
+        labels = iter(row)
+        return tuple(next(labels) if valid else "" for valid in self.inside[:, b])
+
+    def faults(self, rows: Sequence[Sequence[str]], of: str, noun: str) -> Iterator[str]:
+        """What does not fit, in words. of: what the labels stand in."""
+        for row in rows:
+            for label in row:
+                if wrong := half(label):
+                    yield f"{of}: {wrong} is half of a character; write the character itself"
+        if len(rows) not in (1, self.batch):
+            yield f"{of} has {counted(len(rows), 'row')} of labels; expected one for each of the B = {self.batch} rows"
+            return
+        single = len(rows) == 1
+        for b, row in enumerate(rows):
+            if self.fits(row, self.alone() if single else b):
+                continue
+            place = of if single else f"{of}[{b}]"
+            least = self.valid(b) if not single or self.batch == 1 else self.steps
+            valid = f", or for each of the {counted(least, 'valid step')}" if least != self.steps else ""
+            hint = ""
+            if single and self.batch > 1 and len(row) == self.batch:
+                hint = f"; for a label of its own in each of the B = {self.batch} rows give a list of lists"
+            yield (
+                f"{place} has {counted(len(row), noun)}; expected one for each of the T = {self.steps} steps"
+                f"{valid}{hint}"
+            )
+
+
+def _of_text(tokens: TokenText, known: _Steps) -> tuple[Row, ...]:
+    """The labels in the text of a file: the first of its forms that fits; see docs/labels.md. Raises ShapeError."""
+    forms = list(_forms(tokens.text, known))
+    for rows in forms:
+        if not any(known.faults(rows, tokens.where, "label")):
+            return known.placed(rows)
+    lines, text = _lines(tokens.text), _body(tokens.text)
+    many = f" and B = {known.batch} sequences" if known.batch > 1 else ""
+    other = " (or a block of lines for each sequence, with blank lines between)" if many else ""
+    raise ShapeError(
+        f"{tokens.where} has {counted(len(lines), 'line')} and {counted(len(text), 'character')}, and the input has "
+        f"T = {known.steps} steps{many}: write a label for each step, one a line{other}, or one text of "
+        f"{counted(known.steps, 'character')}"
+    )
+
+
+def _forms(text: str, known: _Steps) -> Iterator[list[list[str]]]:
+    """What a text may mean: lines; blocks of lines, lines of characters; one text of characters."""
+    lines = _lines(text)
+    yield [lines]
+    if known.batch > 1:
+        blocks = [block.split("\n") for block in re.split(r"\n(?:[ \t]*\n)+", text.strip("\n")) if block]
+        for rows in (blocks, [list(line) for line in lines]):
+            if len(rows) == known.batch:
+                yield rows
+    yield [list(text)]
+    yield [list(_body(text))]
+
+
+def _body(text: str) -> str:
+    """The text without the end of its last line."""
+    return text.removesuffix("\n")
+
+
+def _lines(text: str) -> list[str]:
+    return _body(text).split("\n")

@@ -1,0 +1,44 @@
+"""A picture as a page of its own: one file that loads nothing; a policy in its head allows only what is in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+
+from ..base.markup import escape
+from .sheet import bare
+
+
+def whole(title: str, caption: str, language: str, body: str, script: str = "") -> str:
+    """The page. body: HTML, or the SVG of a picture. script: name of a file of the folder `scripts`, or none."""
+    style, code = asset("page.css"), asset(script) if script else ""
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"  # no
+        + (f"; script-src '{_hash(code)}'" if code else "")  # other script than this runs
+    )
+    note = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return (
+        f'<!doctype html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<meta name="generator" content="lstm-trace">\n'
+        f'<link rel="icon" href="data:,">\n<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n'
+        f"<body>\n<h1>{escape(title)}</h1>\n<figure>{framed(body)}{note}</figure>\n"
+        + (f"<script>{code}</script>\n" if code else "")
+        + "</body>\n</html>\n"
+    )
+
+
+def framed(body: str) -> str:
+    """A picture without its title and caption, which can be moved sideways on a narrow screen; other HTML as it is."""
+    return f'<div class="scroll">{bare(body)}</div>' if body.startswith("<svg") else body
+
+
+def asset(name: str) -> str:
+    """The text of a style sheet or script of this folder."""
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

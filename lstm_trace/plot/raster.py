@@ -1,0 +1,36 @@
+"""A picture as PNG, by the `typst` package that the extra `[pdf]` has: it draws SVG itself, with its text."""
+
+from __future__ import annotations
+
+import re
+
+from ..base.extras import missing
+from ..errors import OptionError
+
+#: Pixels of the PNG for one of the picture; fewer where the picture is so large that the file would be.
+SHARP, LARGE = 2.0, 3_000_000
+
+
+def png(svg: str) -> bytes:
+    """The PNG of a picture of `sheet.document`, in its light colours. Raises OptionError without the package."""
+    try:
+        import typst
+    except ImportError:
+        raise OptionError(missing("PNG", "typst", "write .svg or .html")) from None
+    wide, tall = map(float, re.findall(r'viewBox="0 0 (\d+) (\d+)"', svg)[0])
+    scale = min(SHARP, max((LARGE / (wide * tall)) ** 0.5, 1.0))
+    page = (
+        f"#set page(width: {wide}pt, height: {tall}pt, margin: 0pt)\n"
+        f'#image(bytes(sys.inputs.svg), format: "svg", width: {wide}pt)'
+    )
+    made: bytes = typst.compile(page.encode(), format="png", ppi=72 * scale, sys_inputs={"svg": light(svg)})
+    return made
+
+
+def light(svg: str) -> str:
+    """A picture whose style sheet has no variables and no conditions, as renderers other than browsers need it."""
+    sheet = re.findall(r"<style>(.*?)</style>", svg, re.S)[0]
+    plain = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", sheet)
+    variables = dict(re.findall(r"(--[\w-]+):([^;}]+)", plain))
+    plain = re.sub(r"var\((--[\w-]+)\)", lambda found: variables[found[1]], plain)
+    return svg.replace(sheet, re.sub(r"--[\w-]+:[^;}]+;?", "", plain), 1)

@@ -1,0 +1,163 @@
+"""What every picture has: the ground, a title, its caption in lines below, marks of the steps with their labels.
+
+A picture has a ground of its own, so that it can be read in a page that is light or dark, and print. Heights and widths
+are pixels of a picture that is shown at its own size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+
+from ..base.columns import cells
+from ..base.markup import escape
+from ..formulas.numbers import show
+from ..formulas.plain import number
+from ..languages.strings import Words
+from ..printable import printable
+
+#: Width of a picture, and what is left free left and right of its panels.
+WIDE, LEFT, RIGHT = 840.0, 58.0, 16.0
+#: Height of the title, from where a body begins; of a line of the caption; of a line of text.
+HEAD, NOTE, LINE = 34.0, 16.0, 18.0
+#: Characters of a label of a step at most.
+LABEL = 14
+#: Height of the marks of the steps; how wide a character of a mark is.
+_MARKS, _CHARACTER = 18.0, 6.2
+_SIGNS = str.maketrans({" ": "␣", "\n": "↵", "\r": "↵", "\t": "⇥", "\u00a0": "␣", "\u3000": "␣"})
+
+
+def document(title: str, caption: str, told: str, body: str, bottom: float, wide: float = WIDE) -> str:
+    """A picture as SVG.
+
+    Args:
+        title: stands above it.
+        caption: sentences below it.
+        told: it in words, for who cannot see it.
+        body: SVG between y = HEAD and `bottom`.
+        bottom: where the caption begins.
+        wide: width.
+    """
+    notes, tall = "", bottom
+    for line in wrapped(caption, int((wide - LEFT) / 6.6)):
+        notes += f'<text class="note" x="{LEFT:.0f}" y="{tall + 8:.1f}">{escape(line)}</text>\n'
+        tall += NOTE
+    tall += 8
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="lstm-plot" role="img" viewBox="0 0 {wide:.0f} {tall:.0f}" '
+        f'width="{wide:.0f}" height="{tall:.0f}" data-body="{HEAD:.0f} {bottom - HEAD:.0f}">\n'
+        f"<title>{escape(title)}</title>\n<desc>{escape(told)}</desc>\n<style>{style()}</style>\n"
+        f'<rect class="paper" width="100%" height="100%" rx="6"/>\n'
+        f'<text class="title" x="{LEFT:.0f}" y="24.8">{escape(title)}</text>\n{body}{notes}</svg>'
+    )
+
+
+def bare(svg: str) -> str:
+    """A picture of `document` without its title and its caption, for a page that has them as text."""
+    top, tall = re.findall(r'data-body="(\d+) (\d+)"', svg)[0]
+    svg = re.sub(r'viewBox="0 0 (\d+) \d+" width="\d+" height="\d+"',
+                 rf'viewBox="0 {top} \1 {tall}" width="\1" height="{tall}"', svg, count=1)  # fmt: skip
+    svg = re.sub(r'<text class="(?:title|note)".*?</text>\n', "", svg)
+    return svg.replace('<rect class="paper" width', f'<rect class="paper" y="{top}" width', 1)
+
+
+def style() -> str:
+    """The style sheet of the pictures."""
+    return (files(__package__) / "plot.css").read_text(encoding="utf-8")
+
+
+def text(kind: str, x: float, y: float, content: str) -> str:
+    """A text. kind: its class. content: SVG, escaped where it is text."""
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{content}</text>'
+
+
+def shown_number(value: object, digits: int = 4) -> str:
+    """A number as a picture has it, with a minus that is as wide as a plus."""
+    return number(show(value, digits)).removesuffix(".0").replace("-", "−")
+
+
+def wrapped(content: str, room: int = 118) -> list[str]:
+    """A text in lines of at most `room` columns."""
+    lines = [""]
+    for word in content.split():
+        if cells(lines[-1]) + cells(word) >= room and lines[-1]:
+            lines.append("")
+        while cells(word) > room:  # Chinese has no spaces
+            at = next(k for k in range(len(word), 0, -1) if cells(word[:k]) <= room)
+            lines[-1:] = [f"{lines[-1]} {word[:at]}".strip(), ""]
+            word = word[at:]
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines if content.strip() else []
+
+
+# -- steps -----------------------------------------------------------------------------------------------------------
+
+
+def label_text(label: str) -> str:
+    """The label of a step as it can be seen: with signs for spaces and line breaks, and not too long.
+
+    >>> label_text(" the"), label_text("\\n"), label_text("incomprehensibility")
+    ('␣the', '↵', 'incomprehensi…')
+    """
+    seen = printable(label.translate(_SIGNS))
+    return seen if len(seen) <= LABEL else f"{seen[: LABEL - 1]}…"
+
+
+def round_steps(steps: range, words: Words, most: int) -> list[int]:
+    """The steps that get a mark: those with a round number, at most about `most`."""
+    every = next(size for size in sizes(1) if len(steps) / size <= most)
+    return [t for t in steps if words.nth(t) % every == 0] or [steps[0]]
+
+
+def sizes(least: int) -> list[int]:
+    """1, 2, 5, 10, …, times `least`."""
+    return [factor * 10**power for power in range(12) for factor in (least, 2, 5)]
+
+
+def step_marks(
+    words: Words,
+    steps: range,
+    labels: Sequence[str],
+    x: Callable[[int], float],
+    y: float,
+    left: float,
+    most: int = 10,
+) -> tuple[str, float]:
+    """The marks of the steps below a panel, with the labels of as many as have room.
+
+    Args:
+        words: of the picture.
+        steps: that the panel has.
+        labels: of the steps, or none.
+        x: where a step stands, by its place in `steps`.
+        y: the lower end of the panel.
+        left: where the name of the axis ends.
+        most: how many numbers there are.
+
+    Returns:
+        SVG, and its height.
+    """
+    parts = [text("mark", left - 9, y + 16, '<tspan class="m">t</tspan>')]
+    for t in round_steps(steps, words, most):
+        at = x(steps.index(t))
+        parts.append(f'<path class="rule" d="M{at:.1f} {y:.1f}v4"/>{text("mark", at, y + 16, str(words.nth(t)))}')
+    if not any(labels):
+        return f"<g>{''.join(parts)}</g>\n", _MARKS
+    told, tall = _labels([label_text(label) for label in labels], x, y + _MARKS + 2)
+    return f"<g>{''.join(parts)}</g>\n<g>{told}</g>\n", _MARKS + tall
+
+
+def _labels(labels: Sequence[str], x: Callable[[int], float], y: float) -> tuple[str, float]:
+    """Labels upright where they have room beside each other, else turned; every second, third, … of too many."""
+    pitch = x(1) - x(0) if len(labels) > 1 else 100.0
+    widest = max(map(cells, labels))
+    if widest * _CHARACTER + 3 <= pitch:
+        return "".join(text("mark step", x(k), y + 11, escape(label)) for k, label in enumerate(labels) if label), 16.0
+    every = max(1, -(-11 // max(pitch, 0.01)))
+    found = ""
+    for k in range(0, len(labels), int(every)):
+        if labels[k]:
+            at = f"{x(k) + 4:.1f} {y + 4:.1f}"
+            found += f'<text class="mark end step" transform="translate({at}) rotate(-90)">{escape(labels[k])}</text>'
+    return found, widest * _CHARACTER + 8

@@ -1,0 +1,172 @@
+"""What a picture over time is of: stages, lines, steps and the row of the batch, as they were chosen; their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.lines import Cell, Line
+from ..cell.network import Stage, forward_stages
+from ..errors import MissingError
+from ..formulas.plain import Plain
+from ..formulas.tree import heading
+from ..languages.strings import Words
+from ..trace.labels import axis, step_labels
+from ..trace.rows import Selection
+from ..trace.trace import Trace
+from ..view.extent import view
+from ..view.line_groups import is_gate, opens
+from ..view.view import View
+from .marked_text import MarkedPlain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A part of a trace that is drawn. shown: its stages, and the language. row: of the batch. asked: if given."""
+
+    shown: View
+    row: int
+    asked: bool
+
+    @property
+    def trace(self) -> Trace:
+        """The whole trace."""
+        return self.shown.trace
+
+    @property
+    def words(self) -> Words:
+        """The language."""
+        return self.shown.words
+
+    @cached_property
+    def window(self) -> slice:
+        """Where the steps lie in the arrays."""
+        return self.shown.chosen.window(self.trace)
+
+    @property
+    def steps(self) -> range:
+        """The steps: their positions in the input."""
+        return self.trace.span[self.window]
+
+    @cached_property
+    def labels(self) -> Sequence[str]:
+        """The labels of the steps, or none."""
+        return step_labels(self.trace, self.row)[self.window]
+
+    @cached_property
+    def valid(self) -> Array:
+        """(steps,): whether a step is none of padding."""
+        return self.trace.valid[self.window, self.row, 0] != 0
+
+    def lines(self, stage: Stage, candidates: bool = True) -> list[Line]:
+        """The chosen lines of a stage; if none were chosen its gates, candidates (if wanted) and states."""
+        lines = self.shown.lines(stage)
+        if self.shown.chosen.names is not None:
+            return lines
+        if stage.direction == "joined" and self.shown.chosen.direction is None:
+            return []
+        wanted = told(stage.cell) if candidates else gates(stage.cell) | carried(stage.cell)
+        return [line for line in lines if line.name in wanted] or [line for line in lines if line.assigned]
+
+    def values(self, stage: Stage, line: Line) -> Array:
+        """(steps, width): the values of a line."""
+        return np.asarray(self.trace.lines[stage.scope][line.name][self.window, self.row], np.float64)
+
+    def is_gate(self, stage: Stage, line: Line) -> bool:
+        """Whether a line lies between 0 and 1."""
+        return is_gate(line, stage.cell)
+
+    def column(self, stage: Stage, line: Line, j: int) -> str:
+        """What the values of a unit are called in a frame, as in a wide table."""
+        name = f"{line.name}[{j}]"
+        return f"{stage.scope}/{name}" if len(self.shown.stages) > 1 else name
+
+    def symbol(self, stage: Stage, line: Line) -> str:
+        """The symbol of a line, marked (see `marked_text`)."""
+        return MarkedPlain(self.trace.header.symbols)(heading(line, stage.cell)).replace("-", "−")
+
+    def told(self, stage: Stage, line: Line) -> str:
+        """The symbol of a line as plain text."""
+        return Plain(self.trace.header.symbols)(heading(line, stage.cell))
+
+    def unit(self, stage: Stage, line: Line, j: int) -> str:
+        """A unit in words."""
+        return self.shown.unit(
+            j, self.trace.lines[stage.scope][line.name].shape[-1], axis(self.trace, stage, line.name)
+        )
+
+    def titled(self, key: str, **fields: object) -> str:
+        """The title of the trace, and what the picture shows of it."""
+        what = self.words.word(key, **fields)
+        title = self.trace.header.title
+        return title + self.words.aside(what) if title else what
+
+    @property
+    def notes(self) -> list[str]:
+        """What a caption says of the choice."""
+        if self.asked or self.trace.batch == 1:
+            return []
+        return [self.words.word("plot.row", row=self.shown.row(self.row))]
+
+    @property
+    def nothing(self) -> MissingError:
+        """The error that there is nothing to draw."""
+        if not any(self.shown.lines(stage) for stage in self.shown.stages):
+            return MissingError("there is nothing to draw: the trace has no line that was recorded at each step")
+        return MissingError(
+            "there is nothing to draw: all steps of the selection are padding, or no value is a finite number"
+        )
+
+    def frame(self, columns: dict[str, Any]) -> pd.DataFrame:
+        """A row for each step, with its label where there are labels, and the columns that are given."""
+        import pandas as pd
+
+        named = {"label": list(self.labels), **columns} if any(self.labels) else columns
+        return pd.DataFrame(named, index=pd.Index(self.steps, name="t"))
+
+
+def subject(
+    trace: Trace,
+    lines: Sequence[str] | str | None = None,
+    layer: int | None = None,
+    direction: str | None = None,
+    batch: int | None = None,
+    steps: Any = None,
+    language: str = "en",
+) -> Subject:
+    """What is drawn of a trace. Raises MissingError for a selection that is not there."""
+    row = 0 if batch is None else batch
+    chosen = Selection(lines, layer, direction, steps, row)
+    shown = view(trace, "summary", 4, chosen, True, language)
+    stages = forward_stages(trace.stages) if direction is None else trace.stages  # those of gradients where it says so
+    shown = replace(shown, stages=tuple(stage for stage in stages if chosen.places(stage)))
+    return Subject(shown, row, batch is not None)
+
+
+def carried(cell: Cell) -> set[str]:
+    """What is carried; where padding holds it, what the cell computes for it."""
+    lines = [cell.by_name[name] for name in cell.states.values() if name in cell.by_name]  # others were supplied
+    return {str(line.operands[1]) if line.op == "where" and not line.assigned else line.name for line in lines}
+
+
+def gates(cell: Cell) -> set[str]:
+    """The gates that have a name."""
+    return {line.name for line in cell.lines if is_gate(line, cell)}
+
+
+def told(cell: Cell) -> set[str]:
+    """Gates and what they let through, where that has a name; what is carried. A readout has no units of the cell."""
+    every = {line.name for line in cell.lines if opens(line, cell)}
+    names = {*carried(cell), *every}
+    for line in cell.lines:
+        if line.op == "mul" and every & set(line.operands):
+            names |= set(map(str, line.operands))
+    return {name for name in names if name in cell.by_name and cell.by_name[name].assigned}

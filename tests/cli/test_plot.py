@@ -1,0 +1,57 @@
+"""`lstm-trace plot`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lstm_trace.cli import main
+from lstm_trace.cli.verbs.plot import KINDS
+from lstm_trace.plot import table
+
+from .. import ROOT
+
+EXAMPLE = str(ROOT / "lstm_trace" / "examples" / "three-steps.yaml")
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["plot", *arguments])
+
+
+def test_the_kinds_are_those_of_the_table() -> None:
+    assert list(KINDS) == list(table.KINDS)
+    listed = invoke("--help").output.partition("\n\n")[2]
+    assert all(f"\n  {kind} " in listed for kind in KINDS)
+
+
+def test_svg_on_standard_output_and_files_by_their_suffix(tmp_path: Path) -> None:
+    shown = invoke(EXAMPLE, "--kind", "unit", "--unit", "1", "--line", "f_t,h_t")
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("<svg")
+    assert "unit 2 (wet)" in shown.stdout
+    assert "unit 1 (bright)" not in shown.stdout
+    for name in ("p.svg", "p.html", "p.json"):
+        result = invoke(EXAMPLE, "--kind", "unit", "-o", str(tmp_path / name))
+        assert (result.exit_code, result.output) == (0, "")
+    assert json.loads((tmp_path / "p.json").read_text("utf-8"))["$schema"]
+    assert invoke(EXAMPLE, "--kind", "unit", "--format", "json").stdout == (tmp_path / "p.json").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--kind", "unti"], "'--kind': 'unti' is not"),
+        (["--kind", "unit", "-o", "p.gif"], "p.gif: pictures are written as .svg, .png, .html, .htm, .json, not .gif"),
+        (["--kind", "unit", "--unit", "a"], "expected units (from 0) with commas between, found 'a'"),
+        (["--kind", "unit", "--unit", "9"], "no unit 9 to draw: there are 0 to 1"),
+        (["--kind", "unit", "--line", "q_t"], "no line 'q_t'"),
+        ([], "Missing option '--kind'"),
+    ],
+)
+def test_what_is_refused(arguments: list[str], message: str) -> None:
+    result = invoke(EXAMPLE, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr

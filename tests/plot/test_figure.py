@@ -1,0 +1,256 @@
+"""What every picture is saved as: SVG, a page, a PNG, a Vega-Lite specification."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from inspect import signature
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import FileError, OptionError
+from lstm_trace.plot import raster, sheet, table, vega
+from lstm_trace.plot.figure import Figure
+from lstm_trace.plot.plots import Plots
+from lstm_trace.plot.png import encoded
+from lstm_trace.trace.trace import Trace
+
+from .. import ROOT
+
+EXAMPLES = ROOT / "lstm_trace" / "examples"
+LABELS = ("the", " cat", "\n", "<b>", "中文", "x" * 40)
+
+
+def lstm(steps: int = 6, units: int = 3, labels: tuple[str, ...] = (), **options: Any) -> Trace:
+    draw = np.random.default_rng(5)
+    weights = {}
+    for g in "ifco":
+        weights |= {f"W_x{g}": draw.normal(size=(units, 2)), f"W_h{g}": draw.normal(size=(units, units))}
+    trace = lt.run(weights, draw.normal(size=(steps, 2)) * 2, **options)
+    return replace(trace, header=replace(trace.header, title="A < B", step_labels=(labels,) if labels else ()))
+
+
+@pytest.fixture(scope="module")
+def figure() -> Figure:
+    return lstm(labels=LABELS).plot()
+
+
+# -- the four formats ------------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_each_format(figure: Figure, tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    for name in ("p.svg", "p.html", "p.json", "p.png", "P.HTM"):
+        figure.save(tmp_path / name)
+    assert (tmp_path / "p.svg").read_text("utf-8") == figure.svg() + "\n"
+    assert (tmp_path / "p.html").read_text("utf-8") == (tmp_path / "P.HTM").read_text("utf-8") == figure.html()
+    assert json.loads((tmp_path / "p.json").read_text("utf-8")) == figure.to_vega()
+    content = (tmp_path / "p.png").read_bytes()
+    wide, tall = map(float, re.findall(r'viewBox="0 0 (\d+) (\d+)"', figure.svg())[0])
+    assert content.startswith(b"\x89PNG")
+    assert struct.unpack(">II", content[16:24]) == (2 * wide, 2 * tall)
+    figure.save(tmp_path / "plain", format="svg")
+    assert (tmp_path / "plain").read_text("utf-8").startswith("<svg")
+
+
+def test_what_is_refused(figure: Figure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FileError, match=r"p\.pdf: pictures are written as \.svg, \.png, \.html, \.htm, \.json, not"):
+        figure.save(tmp_path / "p.pdf")
+    with pytest.raises(OptionError, match="no format 'gif'; expected svg, png, html or json"):
+        figure.save(tmp_path / "p", format="gif")
+    monkeypatch.setitem(sys.modules, "typst", None)
+    with pytest.raises(OptionError, match=r"PNG needs the package typst.*not installed.*or write \.svg or \.html"):
+        figure.save(tmp_path / "p.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_page_loads_nothing_and_says_title_and_caption_once() -> None:
+    page = lstm(12, 12).plot().html()
+    assert page.startswith("<!doctype html>")
+    assert not re.findall(r"(?:src|href)=\"(?!data:|#)[^\"]*\"|url\(|@import", page.replace("http://www.w3.org", ""))
+    assert "default-src 'none'" in page
+    assert page.count("A &lt; B (Gates and states over time)") == 3  # head, heading, and the title of the SVG
+    assert page.count("Of 12 units the 8 whose values change most are shown.") == 2  # text, and what the SVG says
+    assert "<figcaption>Of 12 units" in page
+    assert 'class="title"' not in page
+    assert "prefers-color-scheme:dark" in page
+
+
+def test_a_picture_in_a_page_is_as_high_as_its_body(figure: Figure) -> None:
+    whole, bare = figure.svg(), sheet.bare(figure.svg())
+    top, tall = map(int, re.findall(r'data-body="(\d+) (\d+)"', whole)[0])
+    assert f'viewBox="0 {top} 840 {tall}" width="840" height="{tall}"' in bare
+    ElementTree.fromstring(bare)  # noqa: S314 - our own
+    for kept in ('class="panel"', 'class="kind"', 'class="mark"'):
+        assert bare.count(kept) == whole.count(kept) > 0
+
+
+def test_png_needs_no_style_that_only_browsers_know(figure: Figure) -> None:
+    light = raster.light(figure.svg())
+    sheet_text = re.findall(r"<style>(.*?)</style>", light, re.S)[0]
+    assert "var(" not in sheet_text
+    assert "@media" not in sheet_text
+    assert "--" not in sheet_text
+    assert ".lstm-plot .paper{fill:#fff}" in sheet_text
+    assert sheet_text.count("{") == sheet_text.count("}") > 20
+
+
+# -- Vega-Lite -------------------------------------------------------------------------------------------------------
+
+#: What the schema of version 5 knows of what we write.
+TYPES = {"quantitative", "ordinal", "nominal", "temporal"}
+CHANNELS = {"x", "y", "x2", "y2", "color", "row", "column", "tooltip", "size", "opacity", "text", "order", "detail",
+            "xOffset", "strokeDash", "shape", "facet"}  # fmt: skip
+MARKS = {"line", "rect", "bar", "point", "text", "rule", "area", "circle"}
+VIEWS = ("vconcat", "hconcat", "concat", "layer", "spec")
+
+
+def units(found: dict[str, Any], data: Any = None) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Every single view of a specification, with the values that it sees."""
+    data = found.get("data", data)
+    inner = [view for key in VIEWS if key in found for view in ([found[key]] if key == "spec" else found[key])]
+    for view in inner:
+        yield from units(view, data)
+    if not inner:
+        yield found, data
+
+
+def check(found: dict[str, Any]) -> None:
+    """A specification has what the schema of Vega-Lite 5 asks for, and its fields are columns of its values."""
+    json.dumps(found, allow_nan=False)
+    assert found["$schema"] == "https://vega.github.io/schema/vega-lite/v5.json"
+    assert found["title"]["text"]
+    seen = 0
+    for view, data in units(found):
+        mark = view["mark"] if isinstance(view["mark"], str) else view["mark"]["type"]
+        assert mark in MARKS
+        assert set(view["encoding"]) <= CHANNELS
+        values = data["values"]
+        seen += len(values)
+        for channel in view["encoding"].values():
+            for one in channel if isinstance(channel, list) else [channel]:
+                if "field" in one:
+                    assert one["type"] in TYPES
+                    name = one["field"].replace("\\", "")
+                    assert all(name in row for row in values), name
+                else:
+                    assert set(one) & {"value", "datum", "aggregate", "condition"}
+    assert 0 < seen <= vega.MOST + 2_000
+
+
+def test_the_specification_has_the_values(figure: Figure) -> None:
+    found = figure.to_vega()
+    check(found)
+    seen = {}
+    for view, data in units(found):
+        unit = int(re.findall(r"\d+", view["title"])[-1])
+        seen |= {(row["line"], unit, row["t"]): row["value"] for row in data["values"]}
+    for name in ("i_t", "f_t", "o_t", "c_tilde", "c_t", "h_t"):
+        for j in range(3):
+            column = figure.data[f"{name}[{j}]"]
+            assert [seen[name, j, t] for t in range(6)] == column.tolist()
+    assert len(seen) == 6 * 3 * 6
+
+
+def test_a_long_specification_keeps_the_ends_and_says_so() -> None:
+    figure = lstm(4_000, 4).plot()
+    found = figure.to_vega()
+    check(found)
+    said = re.findall(r"Of every (\d+) steps, a curve has the lowest and the highest value", str(found["title"]))
+    size = int(said[0])
+    for view, data in units(found):
+        unit = int(re.findall(r"\d+", view["title"])[-1])
+        for name in {row["line"] for row in data["values"]}:
+            whole = figure.data[f"{name}[{unit}]"].to_numpy()
+            rows = {row["t"]: row["value"] for row in data["values"] if row["line"] == name}
+            for at in range(0, 4_000, size):
+                here = [rows[t] for t in range(at, min(at + size, 4_000)) if t in rows]
+                assert (min(here), max(here)) == (whole[at : at + size].min(), whole[at : at + size].max())
+
+
+def test_what_is_no_number_is_null() -> None:
+    trace = lt.run({}, [[1.0], [np.nan], [2.0]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"})
+    found = trace.plot().to_vega()
+    check(found)
+    assert [row["value"] for row in next(units(found))[1]["values"]] == [1.0, None, None]
+
+
+# -- labels of steps -------------------------------------------------------------------------------------------------
+
+
+def test_labels_of_steps_stand_below_and_in_the_frame(figure: Figure) -> None:
+    assert figure.data["label"].tolist() == list(LABELS)
+    root = ElementTree.fromstring(figure.svg())  # noqa: S314 - our own
+    seen = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text") if "step" in str(e.get("class"))]
+    assert seen == ["the", "␣cat", "↵", "<b>", "中文", "x" * 13 + "…"] * 2  # below both panels
+    assert "label" not in lstm().plot().data
+
+
+def test_labels_that_are_many_or_long_are_turned_and_left_out() -> None:
+    words, where = lt.run(EXAMPLES / "q22.yaml").plot, dict[int, float]()
+    assert words
+    from lstm_trace.languages.strings import words as strings
+
+    for n, pitch, turned, kept in ((5, 40, False, 5), (5, 12, True, 5), (50, 4, True, 17)):
+        where = {k: 50 + k * pitch for k in range(n)}
+        svg, tall = sheet.step_marks(strings(), range(n), ["word"] * n, where.__getitem__, 10.0, 40.0)
+        assert ("rotate(-90)" in svg) == turned
+        assert svg.count(">word<") == kept
+        assert tall > 18
+    assert sheet.step_marks(strings(), range(n), [], where.__getitem__, 10.0, 40.0)[1] == 18
+
+
+# -- our own PNG -----------------------------------------------------------------------------------------------------
+
+
+def decoded(content: bytes) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The pixels and the palette of a PNG of palette colours, read by its specification."""
+    chunks, at = {}, 8
+    while at < len(content):
+        size, kind = struct.unpack(">I4s", content[at : at + 8])
+        data = content[at + 8 : at + 8 + size]
+        assert struct.unpack(">I", content[at + 8 + size : at + 12 + size])[0] == zlib.crc32(kind + data)
+        chunks[kind] = data
+        at += 12 + size
+    wide, tall, depth, colour, *_ = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    assert (depth, colour) == (8, 3)
+    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(tall, wide + 1)
+    assert not rows[:, 0].any()
+    return rows[:, 1:], np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)
+
+
+def test_pixels_are_read_back() -> None:
+    draw = np.random.default_rng(1)
+    for shape in ((1, 1), (3, 7), (40, 2)):
+        pixels, palette = draw.integers(0, 256, shape), draw.integers(0, 256, (256, 3))
+        found, colours = decoded(encoded(pixels, palette))
+        assert (found == pixels).all()
+        assert (colours == palette).all()
+
+
+# -- the table of kinds ----------------------------------------------------------------------------------------------
+
+
+def test_every_kind_is_a_method_with_the_same_options() -> None:
+    for kind in table.KINDS:
+        method = list(signature(getattr(Plots, kind)).parameters)[1:]
+        assert method == list(table.options(kind)), kind
+        assert (getattr(Plots, kind).__doc__ or "").count("Args:") == 1
+    with pytest.raises(OptionError, match="no kind of picture 'unti'"):
+        table.maker("unti")
+
+
+def test_lines_of_a_caption() -> None:
+    assert sheet.wrapped("") == []
+    assert sheet.wrapped("one two three", 8) == ["one two", "three"]
+    assert sheet.wrapped("中文字符中文字符", 8) == ["中文字符", "中文字符"]
