@@ -38,21 +38,21 @@ def selected(
     Raises OptionError where pyarrow is missing, MissingError for a selection that is not there.
     """
     check(shape, with_inputs, all_lines, names, title)
-    schema, tables = arrow(
+    _, tables = arrow(
         Table(trace, shape, Selection(**selection), with_inputs, padding, all_lines, names, title),
         "to_arrow", "use to_frame",
     )  # fmt: skip
     import pyarrow as pa
 
-    return pa.concat_tables([schema.empty_table(), *tables])
+    return pa.concat_tables(tables)
 
 
 def arrow(
-    table: Table, what: str, instead: str = "write .csv", values: int = PIECE, worked: int = WORKED_PIECE
+    table: Table, what: str, instead: str = "write .csv", values: int | None = None, worked: int | None = None
 ) -> tuple[Any, Iterator[Any]]:
     """The schema of a table, and its pieces as tables of Arrow.
 
-    what: it is for, to begin the message. instead: what to do without pyarrow, to end it. values, worked: as `pieces`.
+    what: it is for, to begin the message. instead: what to do without pyarrow, to end it. values, worked: in a piece.
     Raises OptionError where pyarrow is missing, MissingError for a selection that is not there.
     """
     try:
@@ -65,7 +65,7 @@ def arrow(
         found = [_column(pa, columns.get(field.name), field.type, len(columns["t"])) for field in schema]
         return pa.table(found, schema=schema)
 
-    return schema, map(printed, pieces(table, values, worked))
+    return schema, map(printed, pieces(table, values or PIECE, worked or WORKED_PIECE))
 
 
 def _schema(pa: Any, table: Table) -> Any:

@@ -136,11 +136,11 @@ class Table:
     @cached_property
     def whole(self) -> dict[str, Any]:
         """The type of each column of whole numbers."""
-        most = {"layer": 0, "t": self.trace.span.stop, "batch": self.trace.batch, "unit": 0, VALID: 1}
+        largest = {"layer": 0, "t": self.trace.span.stop - 1, "batch": self.trace.batch - 1, "unit": 0, VALID: 1}
         for part in self.parts():
-            most["layer"] = max(most["layer"], part.layer or 0)
-            most["unit"] = max(most["unit"], *(entry.units.stop for entry in part.lines))
-        return {name: np.result_type(kind, np.min_scalar_type(-most[name] - 1)) for name, kind in WHOLE.items()}
+            largest["layer"] = max(largest["layer"], part.layer or 0)
+            largest["unit"] = max(largest["unit"], *(entry.units[-1] for entry in part.lines))
+        return {name: np.result_type(kind, np.min_scalar_type(-largest[name] - 1)) for name, kind in WHOLE.items()}
 
 
 def code_type(texts: Sequence[str]) -> Any:
