@@ -21,8 +21,9 @@ from ...trace.address import INITIAL
 from ...trace.rows import Selection, parts
 from ...trace.trace import Trace
 
-#: Rows of headings above the first step, and columns (batch row, t) left of the first value.
-TOP, LEFT = 5, 2
+#: Rows of headings above the first step, and columns left of the first value: batch row, t, and labels of steps.
+TOP = 5
+PLACES = ("row", "t", "token")
 BY_HAND, README, INPUTS, START, CHECK = "By hand", "Read me", "Inputs", "Initial states", "Check"
 
 
@@ -81,7 +82,7 @@ class Grid:
     @property
     def width(self) -> int:
         """Number of columns."""
-        return LEFT + sum(block.width for block in self.blocks.values())
+        return max(block.columns.stop for block in self.blocks.values())
 
     @cached_property
     def lines(self) -> tuple[Block, ...]:
@@ -151,6 +152,11 @@ class Book:
         return slice(self.rows.start, self.rows.stop)
 
 
+def left(trace: Trace) -> int:
+    """How many columns stand left of the first value."""
+    return len(PLACES) if trace.header.step_labels else len(PLACES) - 1
+
+
 def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool = False) -> Book:
     """Lay the selection out. padding: keep it where the cells are numbers; formulas need all steps.
 
@@ -208,7 +214,7 @@ def _blocks(
     outside += [name for name in stage.cell.states if name in read]
     outside += [VALID] if padded and VALID not in outside else []
     blocks: dict[str, Block] = {}
-    at = LEFT
+    at = left(trace)
     for name in outside:
         values = trace.operand(stage.scope, name, _probe(stage, window))
         if values is not None:

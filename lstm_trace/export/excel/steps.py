@@ -7,10 +7,13 @@ from typing import NamedTuple, Protocol
 
 from ...base.arrays import Array
 from ...cell.network import VALID
+from ...trace.labels import step_labels
 from .cells import Cells
 from .page import Page, units
-from .sheets import LEFT, TOP, Block, Book
+from .sheets import PLACES, TOP, Block, Book, left
 
+#: Characters that the column of labels shows at most.
+WIDEST = 24
 #: Steps whose numbers are read at once.
 PIECE = 64
 
@@ -47,7 +50,7 @@ def headings(page: Page, title: str, note: str, blocks: Sequence[tuple[Block, Se
         page.across(2, block.first, block.width, block.name, "name")
     for block, _ in blocks:
         page.across(3, block.first, block.width, block.heading, "heading")
-    for at, text in enumerate(("row", "t")[:left]):
+    for at, text in enumerate(PLACES[:left]):
         page.write(4, at, text, "unit")
     for block, named in blocks:
         page.block(4, block.first, units(block.width, named), "unit")
@@ -67,17 +70,22 @@ def write_steps(
     """A row for each step of each row of the batch."""
     blocks = [columns.block for columns in found]
     lines = sum(block.width for block in blocks if block.kind == "line")
-    headings(page, title, note, [(columns.block, columns.labels) for columns in found], LEFT)
+    headings(page, title, note, [(columns.block, columns.labels) for columns in found], left(book.trace))
     for block, named, *_ in found:
         longest = max(
             [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in named)]
         )
         page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
     page.worksheet.set_column(0, 1, 5, None, {})
+    tokens = [step_labels(book.trace, b)[book.window] for b in book.rows]
+    if any(tokens):
+        page.worksheet.set_column(2, 2, min(max(len(text) for row in tokens for text in row) + 2, WIDEST))
     back, edge = (1, len(book.steps) - 1) if backward else (-1, 0)
     for row, i, k, values in _values(book, found):
         page.write(row, 0, book.rows[i], "place")
         page.write(row, 1, book.steps[k], "place")
+        if tokens[i]:
+            page.write(row, 2, tokens[i][k], "place")
         for columns, numbers in zip(found, values, strict=True):
             formulas = columns.cells.at(row, k == edge, back, i)
             page.block(row, columns.block.first, numbers, columns.live if formulas else columns.style, formulas)

@@ -12,7 +12,7 @@ from ...cell.network import VALID
 from ...errors import OptionError
 from ...trace.labels import axis, labels
 from ..writers import Job
-from . import check, givens, totals
+from . import check, givens, scales, totals
 from .by_hand.charts import Arranged
 from .by_hand.compared import compared
 from .by_hand.formulas import edited
@@ -89,6 +89,7 @@ def _layer(book: Book, grid: Grid, page: Page, job: Job, elsewhere: Elsewhere) -
             )
         )
     write_steps(book, page, title(grid), note, found, backward, job.progress)
+    scales.write(book, grid, page)
     for block in blocks:
         if block.kind == "given" and book.live:
             name = book.ranges[grid.stage.scope, block.name]
