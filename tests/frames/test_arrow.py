@@ -61,8 +61,9 @@ def test_long_has_every_row(pa: Any) -> None:
     assert list(zip(*trace.to_arrow().to_pydict().values(), strict=True)) == list(expected(trace))
 
 
-def test_it_shares_no_memory_with_the_trace(pa: Any) -> None:
-    trace = lt.run({"w": [1.0, 2.0]}, [[1.0], [2.0]], cell={"equations": "h_t = x_t * w\noutput: h_t"})
+@pytest.mark.parametrize("units", [1, 2])
+def test_it_shares_no_memory_with_the_trace(pa: Any, units: int) -> None:
+    trace = lt.run({"w": [1.0, 2.0][:units]}, [[1.0], [2.0]], cell={"equations": "h_t = x_t * w\noutput: h_t"})
     for shape in ("long", "wide"):
         found = trace.to_arrow(shape)
         before = found.to_pylist()
