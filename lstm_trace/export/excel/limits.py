@@ -14,6 +14,7 @@ from ...errors import MissingError, TooLargeError
 from ...model.model import Model
 from ...trace.rows import Selection
 from ...trace.trace import Trace
+from . import one_unit
 from .sheets import TOP, Book, lay_out, left
 
 #: What a sheet holds (Excel 2007 and later, LibreOffice), and how many sheets a person can still find the way in.
@@ -33,7 +34,8 @@ def size(book: Book) -> tuple[int, int, int]:
     columns += [grid.width for grid in book.grids.values()]
     columns += [1 + (table.values.shape[1] if table.values.ndim == 2 else 1) for table in tables]
     with_tables = sum(1 for part in (book.tables, book.totals) for found in part.values() if found)
-    return max(rows), max(columns), 4 + len(book.grids) + with_tables + sum(1 for g in book.grids.values() if g.lines)
+    more = sum(bool(grid.lines) + one_unit.has(book, grid) for grid in book.grids.values())
+    return max(rows), max(columns), 4 + len(book.grids) + with_tables + more
 
 
 def cells(book: Book) -> tuple[int, int]:
@@ -42,6 +44,7 @@ def cells(book: Book) -> tuple[int, int]:
     each = places + _inputs(book)
     for grid in book.grids.values():
         each += grid.width + places + sum(block.width for block in grid.lines)
+        each += places + len(one_unit.lines(grid)) if one_unit.has(book, grid) else 0
     weights = sum(table.values.size for found in book.tables.values() for table in found)
     return each, weights + 2 * sum(table.values.size for found in book.totals.values() for table in found)
 

@@ -6,7 +6,7 @@ result; only a carried state looks at the row before (after, in the reverse dire
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, count
@@ -18,6 +18,7 @@ from ...base.arrays import Array
 from ...cell.lines import expression
 from ...cell.network import ADJOINT, GIVEN, VALID, Stage, X, layer_and_direction, scope_and_name
 from ...trace.address import INITIAL
+from ...trace.labels import step_labels
 from ...trace.rows import Selection, parts
 from ...trace.trace import Trace
 
@@ -140,6 +141,11 @@ class Book:
         """The parameters that a stage reads."""
         scope = grid.stage.owner if grid.stage.owner in self.tables else grid.stage.scope
         return {table.name: table for table in self.tables[scope]}
+
+    @cached_property
+    def tokens(self) -> list[Sequence[str]]:
+        """The labels of the steps that are shown, for each row; none where steps have none."""
+        return [step_labels(self.trace, b)[self.window] for b in self.rows if self.trace.header.step_labels]
 
     @property
     def window(self) -> slice:

@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 
 from ...base.arrays import Array
 from ...cell.network import VALID
-from ...trace.labels import step_labels
 from .cells import Cells
 from .page import Page, units
 from .sheets import PLACES, TOP, Block, Book, left
@@ -77,15 +76,11 @@ def write_steps(
         )
         page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
     page.worksheet.set_column(0, 1, 5, None, {})
-    tokens = [step_labels(book.trace, b)[book.window] for b in book.rows]
-    if any(tokens):
-        page.worksheet.set_column(2, 2, min(max(len(text) for row in tokens for text in row) + 2, WIDEST))
+    if book.tokens:
+        page.worksheet.set_column(2, 2, min(max(len(text) for row in book.tokens for text in row) + 2, WIDEST))
     back, edge = (1, len(book.steps) - 1) if backward else (-1, 0)
-    for row, i, k, values in _values(book, found):
-        page.write(row, 0, book.rows[i], "place")
-        page.write(row, 1, book.steps[k], "place")
-        if tokens[i]:
-            page.write(row, 2, tokens[i][k], "place")
+    for row, i, k, values in rows(book, found):
+        places(book, page, row, i, k)
         for columns, numbers in zip(found, values, strict=True):
             formulas = columns.cells.at(row, k == edge, back, i)
             page.block(row, columns.block.first, numbers, columns.live if formulas else columns.style, formulas)
@@ -100,7 +95,15 @@ def write_steps(
         page.shown(TOP, book.height - 1, runs, valid)
 
 
-def _values(book: Book, found: Sequence[Columns]) -> Iterator[tuple[int, int, int, list[list[float]]]]:
+def places(book: Book, page: Page, row: int, i: int, k: int) -> None:
+    """The cells on the left of a row: of the i-th row of the batch and the k-th step."""
+    page.write(row, 0, book.rows[i], "place")
+    page.write(row, 1, book.steps[k], "place")
+    if book.tokens:
+        page.write(row, 2, book.tokens[i][k], "place")
+
+
+def rows(book: Book, found: Sequence[Columns]) -> Iterator[tuple[int, int, int, list[list[float]]]]:
     """(row, position in the batch, position in the steps, the numbers of each block) of every row, in order."""
     row = TOP
     for i in range(len(book.rows)):
