@@ -78,7 +78,8 @@ def _wide(job: Job, dialect: Dialect, columns: Sequence[str]) -> Iterator[tuple[
             for head, values in zip(_heads(job, piece, dialect), piece.values, strict=True):
                 cells = _numbers(values, dialect, job.digits, piece.lines)
                 if own != names:
-                    cells = [[*cells, ""][column] for column in order]
+                    cells.append("")
+                    cells = [cells[column] for column in order]
                 rows.append(head + dialect.separator.join(cells))
             yield len(rows), "".join(rows)
 
