@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.files import read_json
 from ..errors import FileError
-from ..trace.files.fields import Held, Length, Mask, Numbers
+from ..trace.files.fields import AxisLabels, Held, Length, Mask, Numbers
 from ..trace.files.schema import LayoutSpec, Problem, validate
 from .errors import NotJsonError
 
@@ -57,6 +57,7 @@ class Spec(Edits):
     hold: dict[str, Held] | None = Field(
         None, description="lines held at other values, by address: a number, '*0.5' for a multiple, or arrays"
     )
+    tokens: AxisLabels | None = Field(None, description="what the steps are called, or a list of that for each row")
     batch_first: bool | None = None
     layout: str | LayoutSpec | None = Field(None, description="how the arrays of a model are stored")
 

@@ -24,6 +24,7 @@ from ..model.edit import edit as change
 from ..model.model import Model
 from ..model.problem import prepare_problem, read_problem
 from ..model.sources import prepare
+from ..model.tokens.rows import with_tokens
 from ..store.labels import as_label
 from ..trace.address import INITIAL, line_name
 from ..trace.files import trace_file
@@ -209,7 +210,8 @@ def _names(cells: Iterable[Cell]) -> set[str]:
 
 def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     """The run of a spec's source, a problem or a file of the library, in the arithmetic that it names."""
-    given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first", "hold")}
+    names = ("x", "h0", "c0", "lengths", "mask", "batch_first", "hold", "tokens")
+    given = {name: getattr(spec, name) for name in names}
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
     if item is None:
         return _traced(prepare(spec.problem), given, spec.arithmetic, bounds)
@@ -220,11 +222,12 @@ def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
             else:  # in a problem a hold may name a file, which this does not open
                 model = prepare_problem(read_problem(name), name)
             return _traced(model, given, spec.arithmetic, bounds)
-        hold = given.pop("hold") or {}
+        hold, tokens = given.pop("hold") or {}, given.pop("tokens")
         surplus = [what for what, value in given.items() if value is not None]
         if surplus:
             raise OptionError(f"{name}: a trace has its own {', '.join(surplus)}; change them by edits")
         trace = trace_file.load(name)
+    trace = trace if tokens is None else with_tokens(trace, tokens)
     check(sum(a.size for here in trace.lines.values() for a in here.values()), bounds)
     trace = with_holds(trace, hold) if hold else trace
     return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)

@@ -8,10 +8,12 @@ from itertools import islice
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.visible import visible
 from ..cell.network import scope_and_name
 from ..errors import LstmTraceError, ShapeError, counted
 from ..trace.address import INITIAL
 from ..trace.holds.held import entries, plain_stage
+from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from ..trace.window import between, rows
 from .rederive import coarse, differing, held
@@ -80,6 +82,7 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
         yield "sums over all steps and rows (gradients of parameters) are not compared: these are not the same"
     if (held_a := _held(a)) != (held_b := _held(b)):
         yield from (f"{side} holds {text or 'nothing'}" for side, text in (("a", held_a), ("b", held_b)))
+    yield from _other_labels(a, b)
     for scope in dict.fromkeys((*a.scopes, *b.scopes)):
         if scope not in a.scopes or scope not in b.scopes:
             yield f"{scope} is only in {'a' if scope in a.scopes else 'b'}"
@@ -122,6 +125,18 @@ def _of_holds(trace: Trace, place: str) -> set[str]:
         return set()
     cell, plain = stage.cell, stage.cell.plain
     return {*cell.by_name, *cell.inputs} - {*plain.by_name, *plain.inputs}
+
+
+def _other_labels(a: Trace, b: Trace) -> Iterator[str]:
+    """The first step that a and b call by two names: they may be runs over two texts."""
+    if not (a.header.step_labels and b.header.step_labels):
+        return
+    for row in range(min(a.batch, b.batch)):
+        for t, (one, two) in enumerate(zip(step_labels(a, row), step_labels(b, row), strict=False)):
+            if one != two and a.first == b.first:
+                where = f" of row {row}" if a.batch > 1 else ""
+                yield f"step {a.first + t}{where} is called ‘{visible(one)}’ in a, ‘{visible(two)}’ in b"
+                return
 
 
 def premises(a: Trace, b: Trace) -> list[str]:
