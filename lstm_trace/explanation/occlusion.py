@@ -142,14 +142,31 @@ class Occlusion:
 
     value: of the run in which nothing is replaced; it is the recorded one but for rounding. steps: (T,), 0 where the
     input is the same, or comes too late for the value; NaN at padding, and where no run was made. states: by address
-    (`0/forward/h0`). made: how many runs, of how many.
+    (`0/forward/h0`). lost: of everything that can be replaced (see `Variants`); there: of what a run was made.
+    valid: (T,), which steps are no padding.
     """
 
     value: float
     steps: Array
     states: Mapping[str, float]
-    made: int
-    possible: int
+    lost: Array
+    there: Array
+    valid: Array
+
+    @property
+    def possible(self) -> int:
+        """How many runs there can be."""
+        return len(self.lost)
+
+    @property
+    def made(self) -> int:
+        """How many runs there were."""
+        return int(np.count_nonzero(self.there))
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was replaced in turn."""
+        return bool(self.there.all())
 
     def parts(self, split: Split) -> dict[str, Array]:
         """By address arrays in the shapes of a split: an entry has what its step or initial state has as a whole.
@@ -178,10 +195,12 @@ def occlusion(variants: Variants, shares: Array, runs: Runs = "auto") -> Occlusi
     *without, value = variants.values(replaced)
     lost = np.full(len(variants), np.nan)
     lost[which] = value - np.array(without)
+    there = np.zeros(len(variants), bool)
+    there[which] = True
     steps = np.where(variants.valid, 0.0, np.nan)
     steps[variants.first + variants.steps] = lost[: len(variants.steps)]
     states = dict(zip(_places(variants), lost[len(variants.steps) :].tolist(), strict=True))
-    return Occlusion(float(value), steps, states, len(which), len(variants))
+    return Occlusion(float(value), steps, states, lost, there, variants.valid)
 
 
 def shares_of(variants: Variants, split: Split) -> Array:

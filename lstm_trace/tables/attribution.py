@@ -17,6 +17,7 @@ from ..explanation.occlusion import Occlusion, Runs
 from ..report.report import pdf, report
 from ..trace.operands import total
 from ..trace.trace import Trace
+from . import experiments
 from .attribution_frame import COLUMNS, grids
 from .entries import Entries, largest_first
 from .explanation import Explanation
@@ -26,10 +27,6 @@ WORKED = ("text", "html", "tex", "typ")
 _NOTE = (
     "A contribution is a part of value − baseline value. The contributions add up; a product is split in equal halves "
     "between its factors, and other complete splits exist (docs/attribution.md)."
-)
-_OCCLUSION = (
-    "`occlusion`: the value less the value when all inputs of the step, or the initial state, are the baseline's "
-    "instead, each by a run. In a table of entries it is that of the whole step."
 )
 
 
@@ -73,7 +70,7 @@ def difference(a: Trace, b: Trace, of: str) -> Contributions:
         rows=_entries(found, {}),
         shown=("address", "contribution"),
         notes=(_NOTE,),
-        more=(_by_block(found), _by_step(tuple(steps(found)))),
+        more=(_by_block(found), _by_step(tuple(steps(found)), timed=True)),
         ranked=("contribution",),
         worked=lambda: secants(a, b, of),
     )
@@ -103,13 +100,13 @@ def value(
             *_totals(found.split, "the baseline", "the trace"),
             *_leaders(found.split),
             *_gaps(found, points == "auto"),
-            *_experiments(found),
+            *experiments.sentences(found),
         ),
         columns=columns,
         rows=_entries(found.split, found.others, found.occlusion),
         shown=("address", "contribution", *found.others),
-        notes=(_NOTE, *found.unmeasured, *([] if found.occlusion is None else [_OCCLUSION])),
-        more=(_by_block(found.split), _by_step(found.steps)),
+        notes=(_NOTE, *found.unmeasured, *experiments.notes(found)),
+        more=(_by_block(found.split), *experiments.tables(found), _by_step(found.ranked, found.faithfulness is None)),
         ranked=("contribution", *found.others),
         worked=worked,
         options=options,
@@ -122,22 +119,6 @@ def _gaps(found: Account, automatic: bool) -> Iterator[str]:
         if automatic and found.points < POINTS and name == "integrated_gradients":
             text += f" ({counted(found.points, 'point')} of the path instead of {POINTS}, for a trace of this size)"
         yield text
-
-
-def _experiments(found: Account) -> Iterator[str]:
-    without = found.occlusion
-    if without is None:
-        return
-    lost = [(step.occlusion, step) for step in found.steps if step.occlusion]
-    if lost:
-        most, step = max(lost, key=lambda item: abs(item[0]))
-        yield f"occlusion: the step without which the value changes most is t = {step.t}: {most:+.6g}"
-    if without.made < without.possible:
-        half = -(-without.made // 2)
-        yield (
-            f"occlusion of {without.made} of {without.possible} steps and states, for a trace of this size: those "
-            f"with the {half} largest contributions and {without.made - half} drawn at random (--occlusion all: of all)"
-        )
 
 
 def _totals(found: Split, a: str, b: str) -> Iterable[str]:
@@ -179,13 +160,13 @@ def _by_block(found: Split) -> Explanation:
     return Explanation("By block", (), ("block", "contribution", "share"), rows, ranked=("contribution",))
 
 
-def _by_step(steps: Sequence[Step]) -> Explanation:
-    """The steps; of their columns those alone in which there is something."""
+def _by_step(steps: Sequence[Step], timed: bool) -> Explanation:
+    """The steps; of their columns those alone in which there is something. timed: whether time is their order."""
     ranked = ("together", "parameters", "inputs")
     empty = {name for name in ("label", "occlusion") if all(getattr(step, name) is None for step in steps)}
     columns = tuple(name for name in Step._fields if name not in empty)
     rows = [tuple(getattr(step, name) for name in columns) for step in steps]
-    return Explanation("By step", (), columns, rows, ranked=ranked, timed=True)
+    return Explanation("By step", (), columns, rows, ranked=ranked, timed=timed)
 
 
 def _entries(found: Split, others: Mapping[str, Shares], occlusion: Occlusion | None = None) -> Entries:
