@@ -20,15 +20,22 @@ from .occlusion import Occlusion, Runs, Variants, check_runs, occlusion, shares_
 class Step(NamedTuple):
     """What came in at a step: through the parameters that differ, and the inputs; and what the value loses without it.
 
-    t: None for an initial state, of which label is the address. label: what the step is called, if anything. occlusion:
-    None at padding, and where no run was made.
+    label: what the step is called, if anything. occlusion: None at padding, and where no run was made.
     """
 
-    t: int | None
+    t: int
     label: str | None
     parameters: float
     inputs: float
     together: float
+    occlusion: float | None
+
+
+class State(NamedTuple):
+    """What an initial state brought, and what the value loses without it."""
+
+    place: str
+    share: float
     occlusion: float | None
 
 
@@ -46,23 +53,23 @@ class Account:
     others: dict[str, Shares]
     points: int
     steps: tuple[Step, ...]
-    states: tuple[Step, ...]
+    states: tuple[State, ...]
     occlusion: Occlusion | None
     faithfulness: Faithfulness | None
     wanted: int = 0
     unmeasured: tuple[str, ...] = ()
 
     @property
-    def ranked(self) -> tuple[Step, ...]:
+    def ranked(self) -> tuple[Step | State, ...]:
         """The steps and states in the order that is more faithful; in that of time where this was not measured.
 
         Padding comes last.
         """
-        every, faith = (*self.steps, *self.states), self.faithfulness
+        every: list[Step | State] = [*self.steps, *self.states]
+        faith = self.faithfulness
         if faith is None or self.occlusion is None:
-            return every
-        by = [step.inputs if faith.best == "contribution" else step.occlusion for step in every]
-        scores = np.array(by, np.float64) * (-1.0 if faith.moves < 0 else 1.0)
+            return tuple(every)
+        scores = np.array([_score(row, faith.best) for row in every], np.float64) * (-1.0 if faith.moves < 0 else 1.0)
         scores[: len(self.steps)][~self.occlusion.valid] = np.nan
         return tuple(every[k] for k in ordered(scores))
 
@@ -126,10 +133,15 @@ def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] 
         yield Step(found.first + t, label, *brought, None if np.isnan(lost[t]) else float(lost[t]))
 
 
-def states(found: Split, without: Occlusion | None = None) -> Iterator[Step]:
+def _score(row: Step | State, order: str) -> float | None:
+    if order == "occlusion":
+        return row.occlusion
+    return row.inputs if isinstance(row, Step) else row.share
+
+
+def states(found: Split, without: Occlusion | None = None) -> Iterator[State]:
     """The initial states of a split that differ, or have a share."""
     for place, part in found.parts.items():
         lost = None if without is None else without.states.get(place)
         if found.kinds[place] == "state" and (part.any() or lost is not None):
-            share = float(part.sum())
-            yield Step(None, place, 0.0, share, share, None if lost is None or np.isnan(lost) else lost)
+            yield State(place, float(part.sum()), None if lost is None or np.isnan(lost) else lost)

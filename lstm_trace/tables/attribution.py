@@ -11,13 +11,13 @@ import numpy as np
 from ..backpropagation.attribution import Split, secants, split
 from ..base.arrays import Array
 from ..errors import OptionError, counted
-from ..explanation.account import Account, Step, account, steps
+from ..explanation.account import Account, State, Step, account, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
+from ..explanation.faithfulness import BINS, Faithfulness, Score
 from ..explanation.occlusion import Occlusion, Runs
 from ..report.report import pdf, report
 from ..trace.operands import total
 from ..trace.trace import Trace
-from . import experiments
 from .attribution_frame import COLUMNS, grids
 from .entries import Entries, largest_first
 from .explanation import Explanation
@@ -27,6 +27,17 @@ WORKED = ("text", "html", "tex", "typ")
 _NOTE = (
     "A contribution is a part of value − baseline value. The contributions add up; a product is split in equal halves "
     "between its factors, and other complete splits exist (docs/attribution.md)."
+)
+_OCCLUSION = (
+    "`occlusion`: the value less the value when all inputs of the step, or the initial state, are the baseline's "
+    "instead, each by a run. In a table of entries it is that of the whole step."
+)
+_BINS = ", ".join(map(str, BINS[:-1])) + f" and {BINS[-1]} %"
+_FAITHFUL = (
+    f"`comprehensiveness`: how far the value moves towards the baseline's as the first {_BINS} of the steps (and "
+    "initial states) of an order are taken away, on average; large is good. `sufficiency`: how far it moves if only "
+    "they are kept; small is good (ERASER, DeYoung et al. 2020). `sd`: the standard deviation. An order begins with "
+    "the largest on the side of the value."
 )
 
 
@@ -100,13 +111,13 @@ def value(
             *_totals(found.split, "the baseline", "the trace"),
             *_leaders(found.split),
             *_gaps(found, points == "auto"),
-            *experiments.sentences(found),
+            *_experiments(found),
         ),
         columns=columns,
         rows=_entries(found.split, found.others, found.occlusion),
         shown=("address", "contribution", *found.others),
-        notes=(_NOTE, *found.unmeasured, *experiments.notes(found)),
-        more=(_by_block(found.split), *experiments.tables(found), _by_step(found.ranked, found.faithfulness is None)),
+        notes=(_NOTE, *found.unmeasured, *_meanings(found)),
+        more=(_by_block(found.split), *_scores(found), _by_step(found.ranked, found.faithfulness is None)),
         ranked=("contribution", *found.others),
         worked=worked,
         options=options,
@@ -119,6 +130,78 @@ def _gaps(found: Account, automatic: bool) -> Iterator[str]:
         if automatic and found.points < POINTS and name == "integrated_gradients":
             text += f" ({counted(found.points, 'point')} of the path instead of {POINTS}, for a trace of this size)"
         yield text
+
+
+def _experiments(found: Account) -> Iterator[str]:
+    """What the experiments found, and whether the split agrees with them."""
+    without, faith = found.occlusion, found.faithfulness
+    if without is None:
+        return
+    every: list[Step | State] = [*found.steps, *found.states]
+    lost = [(row.occlusion, row) for row in every if row.occlusion]
+    if lost:
+        most, row = max(lost, key=lambda item: abs(item[0]))
+        place = f"step t = {row.t}" if isinstance(row, Step) else row.place
+        yield f"occlusion: the value changes most without {place}: {most:+.6g}"
+    if without.made < without.possible:
+        half = -(-without.made // 2)
+        yield (
+            f"occlusion of {without.made} of {without.possible} steps and states, for a trace of this size: those "
+            f"with the {half} largest contributions and {without.made - half} drawn at random (--occlusion all: of all)"
+        )
+    if faith is not None:
+        yield from _faithful(faith)
+    elif found.wanted:
+        yield (
+            f"faithfulness was not measured: of a trace of this size it takes long ({found.wanted} runs); "
+            f"--occlusion {without.made} measures it all the same"
+        )
+
+
+def _faithful(faith: Faithfulness) -> Iterator[str]:
+    best, drawn = faith.orders[faith.best], faith.mean
+    others = [f"{score.comprehensiveness:+.4g} by {name}" for name, score in faith.orders.items() if name != faith.best]
+    others.append(f"{drawn.comprehensiveness:+.4g} ± {faith.spread.comprehensiveness:.2g} at random")
+    yield (
+        f"faithfulness: taking away the first steps by {faith.best} moves the value by {best.comprehensiveness:+.4g} "
+        f"towards the baseline's ({', '.join(others)}); the steps are sorted by {faith.best}"
+    )
+    if len(faith.orders) > 1 and faith.disagree:
+        first = f"{faith.common} of their first {faith.top} are" if faith.top > 1 else "their first step is "
+        same = "the same" if faith.common or faith.top > 1 else "not the same"
+        yield (
+            "split and experiment disagree: the rank correlation of contributions and occlusion is "
+            f"{faith.correlation:.2f}, and {first.strip()} {same}"
+        )
+    if faith.misleading:
+        yield (
+            "the largest contributions move the value less than steps drawn at random: they add up to the value, and "
+            "do not say on which steps it depends"
+        )
+
+
+def _meanings(found: Account) -> Iterator[str]:
+    """What the columns mean."""
+    if found.occlusion is not None:
+        yield _OCCLUSION
+    if found.faithfulness is not None:
+        yield _FAITHFUL
+
+
+def _scores(found: Account) -> Iterator[Explanation]:
+    """The scores of each order."""
+    faith = found.faithfulness
+    if faith is None:
+        return
+    rows: list[tuple[str, Score, Score | None]] = [(name, score, None) for name, score in faith.orders.items()]
+    rows.append((f"random, mean of {len(faith.drawn)}", faith.mean, faith.spread))
+    columns = ("order", "comprehensiveness", "sufficiency", "comprehensiveness_sd", "sufficiency_sd")
+    yield Explanation(
+        "Faithfulness",
+        (),
+        columns,
+        [(name, *score, *((None, None) if spread is None else spread)) for name, score, spread in rows],
+    )
 
 
 def _totals(found: Split, a: str, b: str) -> Iterable[str]:
@@ -160,13 +243,19 @@ def _by_block(found: Split) -> Explanation:
     return Explanation("By block", (), ("block", "contribution", "share"), rows, ranked=("contribution",))
 
 
-def _by_step(steps: Sequence[Step], timed: bool) -> Explanation:
-    """The steps; of their columns those alone in which there is something. timed: whether time is their order."""
+def _by_step(rows: Sequence[Step | State], timed: bool) -> Explanation:
+    """The steps, and the states: their address is their label. Columns without anything are left out.
+
+    timed: whether time is the order.
+    """
+    cells = [
+        row if isinstance(row, Step) else (None, row.place, 0.0, row.share, row.share, row.occlusion) for row in rows
+    ]
+    there = [k for k, name in enumerate(Step._fields) if any(row[k] is not None for row in cells)]
+    columns = tuple(Step._fields[k] for k in there)
+    table = [tuple(row[k] for k in there) for row in cells]
     ranked = ("together", "parameters", "inputs")
-    empty = {name for name in ("label", "occlusion") if all(getattr(step, name) is None for step in steps)}
-    columns = tuple(name for name in Step._fields if name not in empty)
-    rows = [tuple(getattr(step, name) for name in columns) for step in steps]
-    return Explanation("By step", (), columns, rows, ranked=ranked, timed=timed)
+    return Explanation("By step", (), columns, table, ranked=ranked, timed=timed)
 
 
 def _entries(found: Split, others: Mapping[str, Shares], occlusion: Occlusion | None = None) -> Entries:

@@ -11,7 +11,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.explanation import faithfulness as module
-from lstm_trace.explanation.account import Account, account
+from lstm_trace.explanation.account import Account, State, Step, account
 from lstm_trace.explanation.faithfulness import BINS, Faithfulness, rank_correlation
 from lstm_trace.model.input_files import read_input
 from lstm_trace.tables.explanations import explanation
@@ -66,7 +66,7 @@ def test_against_a_plain_loop(seed: int) -> None:
     assert faith.moves == pytest.approx(found.split.difference, rel=1e-12)
     best = max(faith.orders, key=lambda name: faith.orders[name].comprehensiveness)
     assert faith.best == best
-    ranked = [step.t for step in found.ranked]
+    ranked = [step.t for step in found.ranked if isinstance(step, Step)]
     assert ranked[:11] == sorted(range(11), key=lambda t: -side * scores[best][t])  # type: ignore[operator]
     assert ranked[11] == 11, "padding comes last"
 
@@ -103,7 +103,7 @@ def test_the_side_of_the_value_decides(sign: float) -> None:
     found = account(lt.run({}, x, cell=cell), "5/h_t[0]")
     faith = found.faithfulness
     assert faith is not None
-    assert [step.t for step in found.ranked] == [1, 3, 0, 4, 5, 2]
+    assert [step.t for step in found.ranked if isinstance(step, Step)] == [1, 3, 0, 4, 5, 2]
     first = [8.0] * 3 + [12.0, 13.0]  # 1, 1, 1, 2 and 3 steps of six
     assert faith.orders["contribution"].comprehensiveness == np.mean(first)
     assert faith.orders["contribution"].sufficiency == np.mean(11.75 - np.array(first))
@@ -148,7 +148,7 @@ def test_few_steps_have_no_order() -> None:
     _, trace = case("plain", 63, steps=4)
     found = account(trace, "1/joined/3/1/y_t[1]")
     assert found.faithfulness is None
-    assert [step.t for step in found.ranked] == [0, 1, 2, 3]
+    assert found.ranked == found.steps
     assert "faithfulness" not in explanation(trace, "1/joined/3/1/y_t[1]", "contribution").markdown().lower()
 
 
@@ -157,7 +157,7 @@ def test_initial_states_are_steps_too() -> None:
     found = account(trace, OF, 0)
     assert found.faithfulness is not None
     assert found.faithfulness.count == 6 + 6
-    places = [step.label for step in found.ranked if step.t is None]
+    places = [row.place for row in found.ranked if isinstance(row, State)]
     assert {p for p, kind in found.split.kinds.items() if kind == "state"} - set(places) == {
         "1/forward/h0", "1/forward/c0",
     }, "what the value does not depend on is left out"  # fmt: skip
