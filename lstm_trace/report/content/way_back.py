@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...base.arrays import Array
 from ...cell.lines import Line, Operand
 from ...cell.network import Scope, Stage
 from ...cell.secant import Side, names, read_by
 from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
+from ...trace.operands import total
 from ...trace.trace import Trace
 from ...view.hand_size import ROWS, SCALARS, VECTORS
 from ...view.line_groups import Group
@@ -25,10 +27,15 @@ from .live import Live
 WRAPPED = 6
 
 
+#: Terms of a sum that are written out.
+FEW = 6
+
+
 class Target(NamedTuple):
     """What L is: one value where step, row and unit are given, else a sum of a line's values, each by its weight.
 
-    weighted: whether a weight is not 1.
+    weighted: whether a weight is not 1. parts: every stage and line that has weights, with these. few: the units of one
+    line at one step, each with its sign, where L is the sum of some.
     """
 
     stage: Stage
@@ -37,6 +44,8 @@ class Target(NamedTuple):
     b: int | None = None
     unit: int | None = None
     weighted: bool = False
+    parts: tuple[tuple[Stage, str, Array], ...] = ()
+    few: tuple[tuple[float, int], ...] = ()
 
 
 class Gradients(NamedTuple):
@@ -84,13 +93,26 @@ class Back(View):
     def value_and_baseline(self) -> tuple[Num, Num]:
         """Of a split what L is, and what it is in the baseline."""
         found = self.target
-        back = next(s for s in self.trace.stages if s.is_adjoint and s.owner == found.stage.scope)
-        base = names(found.stage.active)["base", found.line]
-        numbers = [
-            self.values.num(scope, name, found.t, found.b, (found.unit or 0,))
-            for scope, name in ((found.stage.scope, found.line), (back.scope, base))
-        ]
-        return numbers[0], numbers[1]
+        places = []
+        for stage, line, weights in found.parts:
+            back = next(s for s in self.trace.stages if s.is_adjoint and s.owner == stage.scope)
+            places.append(((stage.scope, line), (back.scope, names(stage.active)["base", line]), weights))
+        if found.t is not None and found.unit is not None:
+            own, base, _ = places[0]
+            one, other = (self.values.num(scope, name, found.t, found.b, (found.unit,)) for scope, name in (own, base))
+            return one, other
+        return self._weighted((own, w) for own, _, w in places), self._weighted((base, w) for _, base, w in places)
+
+    def _weighted(self, places: Iterable[tuple[tuple[str, str], Array]]) -> Num:
+        """A sum of values, each times its weight."""
+        values = ((self.trace.operand(*place), weights) for place, weights in places)
+        found = total(weights * here for here, weights in values if here is not None)
+        return Num(self.values.style.show(found), found)
+
+    @property
+    def worth(self) -> Num:
+        """What L is, of a sum of values."""
+        return self._weighted(((stage.scope, line), weights) for stage, line, weights in self.target.parts)
 
     def slope(self, of: Node, through: str = "") -> Gradient:
         """The symbol of a gradient, or secant."""
@@ -188,10 +210,16 @@ def target(trace: Trace) -> Target:
                     weights = trace.given[stage.scope][name]
                     found.append((trace.stage(stage.owner), made_for(stage)[line.name], weights))
     stage, name, weights = found[0]
-    if len(found) == 1 and np.count_nonzero(weights) == 1 and weights.sum() == 1:
-        t, b, unit = (int(at[0]) for at in np.nonzero(weights))
-        return Target(stage, name, trace.span[t], b, unit)
-    return Target(stage, name, weighted=len(found) > 1 or weights.shape[-1] > 1 or not (weights == 1).all())
+    parts = tuple(found)
+    if len(found) == 1 and 0 < np.count_nonzero(weights) <= FEW and (np.abs(weights[weights != 0]) == 1).all():
+        (t, *others), (b, *rows), units = (at.tolist() for at in np.nonzero(weights))
+        few = tuple((float(weights[t, b, unit]), unit) for unit in units)
+        if len(units) == 1 and few[0][0] == 1:
+            return Target(stage, name, trace.span[t], b, units[0], parts=parts)
+        if {t} == {t, *others} and {b} == {b, *rows} and weights.shape[-1] > 1:
+            return Target(stage, name, trace.span[t], b, weighted=True, parts=parts, few=few)
+    weighted = len(found) > 1 or weights.shape[-1] > 1 or not (weights == 1).all()
+    return Target(stage, name, weighted=weighted, parts=parts)
 
 
 def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
