@@ -12,9 +12,9 @@ from ..base.arrays import Array
 from ..cell.network import Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import line_name
-from ..trace.combination import Term, ends, is_sum, terms
 from ..trace.operands import sizes, total
 from ..trace.trace import Trace
+from .combination import Term, ends, is_sum, terms
 
 #: Weightings by scope and line, (T, B, width), that are being put together.
 Weightings = dict[str, dict[str, Array]]
@@ -122,7 +122,7 @@ class Target:
 
 
 def target(trace: Trace, text: str) -> Target:
-    """Read what is explained: the address of one value, or a sum of some (see `trace.combination`).
+    """Read what is explained: the address of one value, or a sum of some (see `combination`).
 
     What is a value of the trace is that, whatever signs its name has. Raises MissingError, OptionError.
     """

@@ -22,8 +22,8 @@ BINS = (1, 5, 10, 20, 50)
 #: Orders drawn at random; fewer, but not less than `FEWEST`, where that takes too long. Of fewer steps than `LEAST`
 #: every order is much the same.
 DRAWS, FEWEST, LEAST = 20, 3, 5
-#: Percent of the steps that are compared with each other, and the rank correlation and part of those steps that are in
-#: common below which two orders disagree.
+#: Percent of the steps that are compared with each other (at least two), and the rank correlation and the part of
+#: those steps in common below which two orders disagree.
 TOP, CORRELATED, COMMON = 10, 0.5, 0.5
 
 
@@ -107,7 +107,7 @@ def faithfulness(variants: Variants, scores: Mapping[str, Array], draws: int = D
     draw = np.random.default_rng(SEED)
     drawn = [draw.permutation(count) for _ in range(draws)]
     found = _scores(variants, [*orders.values(), *drawn], float(value), side)
-    top = first_of(TOP, count)
+    top = max(first_of(TOP, count), 2)
     pair = list(orders.values())
     common = len(np.intersect1d(pair[0][:top], pair[-1][:top]))
     correlation = rank_correlation(*scores.values()) if len(pair) == 2 else np.nan

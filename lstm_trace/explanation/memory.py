@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..backpropagation.combination import is_sum
 from ..base.arrays import Array
 from ..cell.lines import Cell, Line, Operand
 from ..cell.network import Stage
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
-from ..trace.combination import is_sum
 from ..trace.trace import Trace
 
 

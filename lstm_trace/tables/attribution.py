@@ -15,7 +15,7 @@ from ..explanation.account import Account, State, Step, account, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
 from ..explanation.faithfulness import BINS, Faithfulness, Score
 from ..explanation.occlusion import Occlusion, Runs
-from ..report.report import pdf, report
+from ..report import report
 from ..trace.operands import total
 from ..trace.trace import Trace
 from .attribution_frame import COLUMNS, grids
@@ -45,16 +45,17 @@ _FAITHFUL = (
 class Contributions(Explanation):
     """A split as a table; in the formats of a report that are no tables the worked solution.
 
-    worked: makes the trace with the slopes between both. options: those of a report.
+    worked: makes the trace with the slopes between both. options: those of a report. told: what experiments say.
     """
 
     worked: Callable[[], Trace] | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    told: Account | None = None
 
     def pieces(self, form: str) -> Iterator[str]:
         """`md`, `csv`, `json`, or the worked solution in `WORKED`. Raises OptionError, MissingError."""
         if form in WORKED:
-            return iter([report(self._solution(), form, alone="back", **self.options)])
+            return iter([report.split(self._solution(), self.told, form, alone="back", **self.options)])
         if self.options:
             names = ", ".join(self.options)
             raise OptionError(f"{names}: of the worked solution of a split, and {form} is its table; "
@@ -63,7 +64,7 @@ class Contributions(Explanation):
 
     def pdf(self) -> bytes:
         """The worked solution as a PDF. Raises OptionError without the extra `[pdf]`."""
-        return pdf(self._solution(), alone="back", **self.options)
+        return report.split_pdf(self._solution(), self.told, alone="back", **self.options)
 
     def _solution(self) -> Trace:
         assert self.worked is not None
@@ -121,6 +122,7 @@ def value(
         ranked=("contribution", *found.others),
         worked=worked,
         options=options,
+        told=found,
     )
 
 
@@ -167,11 +169,9 @@ def _faithful(faith: Faithfulness) -> Iterator[str]:
         f"towards the baseline's ({', '.join(others)}); the steps are sorted by {faith.best}"
     )
     if len(faith.orders) > 1 and faith.disagree:
-        first = f"{faith.common} of their first {faith.top} are" if faith.top > 1 else "their first step is "
-        same = "the same" if faith.common or faith.top > 1 else "not the same"
         yield (
             "split and experiment disagree: the rank correlation of contributions and occlusion is "
-            f"{faith.correlation:.2f}, and {first.strip()} {same}"
+            f"{faith.correlation:.2f}, and {faith.common} of their first {faith.top} are the same"
         )
     if faith.misleading:
         yield (

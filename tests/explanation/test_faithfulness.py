@@ -141,7 +141,8 @@ def test_a_split_and_an_experiment_that_disagree(burmese: lt.Trace) -> None:
     assert found.faithfulness.disagree
     text = explanation(burmese, "7/y_t[3]", "contribution").markdown()
     correlation = f"{found.faithfulness.correlation:.2f}"
-    assert f"disagree: the rank correlation of contributions and occlusion is {correlation}, and their first" in text
+    said = f"the rank correlation of contributions and occlusion is {correlation}, and 1 of their first 2 are the same"
+    assert f"split and experiment disagree: {said}" in text
 
 
 def test_few_steps_have_no_order() -> None:

@@ -4,8 +4,8 @@
     term        = ADDRESS | "sum" "(" ADDRESS ")"
     sign        = "+" | "-", with a space before it, or behind a bracket
 
-The text is parsed, never evaluated. In `sum(…)` a step and a unit may be ranges, `5..9/h_t[0..3]`, or `*` for all, which
-they are too where they are left out.
+The text is parsed, never evaluated. In `sum(…)` a step and a unit may be ranges, `5..9/h_t[0..3]`, or `*` for all, as
+they are where they are left out.
 """
 
 from __future__ import annotations
