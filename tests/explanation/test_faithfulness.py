@@ -163,7 +163,7 @@ def test_initial_states_are_steps_too() -> None:
         "1/forward/h0", "1/forward/c0",
     }, "what the value does not depend on is left out"  # fmt: skip
     rows = explanation(trace, OF, "contribution", baseline=0).data()["more"][-1]["rows"]
-    assert {row["label"] for row in rows if row["t"] is None} == set(places)
+    assert {row["token"] for row in rows if row["t"] is None} == set(places)
 
 
 def measured(trace: lt.Trace, **how: Any) -> Faithfulness | None:
@@ -208,11 +208,11 @@ def test_a_label_stands_beside_its_step(burmese: lt.Trace) -> None:
     labels = tuple("ab| d\nfghijkl")
     named = replace(burmese, header=replace(burmese.header, step_labels=(labels,)))
     found: Account = account(named, "5/y_t[6]", points=1)
-    assert [step.label for step in found.steps] == list(labels)
+    assert [step.token for step in found.steps] == list(labels)
     text = explanation(named, "5/y_t[6]", "contribution").markdown()
     table = text.partition("## By step")[2].partition("## Entries")[0]
     rows = {row.split("|", 2)[1].strip(): row for row in table.splitlines() if row.startswith("|")}
     assert "| b " in rows["1"]
     assert "\\|" in rows["2"]
-    assert '" "' in rows["3"]
-    assert '"\\n"' in rows["5"]
+    assert "| ␣ " in rows["3"]
+    assert "| ↵ " in rows["5"]

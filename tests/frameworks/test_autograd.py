@@ -154,4 +154,4 @@ def test_captum_takes_steps_away(of: str) -> None:
     occluded = attr.Occlusion(value).attribute(rows, (1, 3), baselines=theirs)[0, :, 0]
     ours = [step.occlusion for step in account(trace, of, baseline).steps]
     np.testing.assert_allclose(ours, ablated.detach().numpy(), rtol=1e-10, atol=1e-14)
-    np.testing.assert_allclose(ours, occluded.detach().numpy(), rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(ours, occluded.detach().numpy(), rtol=1e-6)  # captum gives these in float32

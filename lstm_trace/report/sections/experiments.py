@@ -31,7 +31,7 @@ def experiments(shown: View) -> Iterator[Block]:
 
 def _steps(shown: View, told: Account) -> Table:
     rows = told.ranked
-    labelled = any(isinstance(row, Step) and row.label is not None for row in rows)
+    labelled = any(isinstance(row, Step) and row.token is not None for row in rows)
     head: list[Text] = [(Sym("t"),), *([shown.said("experiments.label")] if labelled else [])]
     head += [shown.said("experiments.share"), shown.said("experiments.lost")]
     sizes = [abs(_share(row)) for row in rows]
@@ -43,7 +43,7 @@ def _steps(shown: View, told: Account) -> Table:
         row = rows[entry]
         cells: list[Text] = [(str(shown.words.nth(row.t)) if isinstance(row, Step) else row.place,)]
         if labelled:
-            cells.append((label_text(row.label or "") if isinstance(row, Step) else "",))
+            cells.append((label_text(row.token or "") if isinstance(row, Step) else "",))
         lost: Text = ("",) if row.occlusion is None else (_num(shown, row.occlusion),)
         body.append((*cells, (_num(shown, _share(row)),), lost))
     return Table(tuple(head), tuple(body), 1 + labelled)
