@@ -13,7 +13,7 @@ from ..errors import OptionError
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .contribution import Baseline, Pair, Shares, affordable, baseline_of, check_points
-from .faithfulness import DRAWS, FEWEST, LEAST, Faithfulness, draws_afforded, faithfulness, ordered, runs_needed
+from .faithfulness import FEWEST, LEAST, Faithfulness, draws_afforded, faithfulness, ordered, runs_needed
 from .occlusion import Occlusion, Runs, Variants, check_runs, occlusion, shares_of
 
 
@@ -110,7 +110,7 @@ def account(
         without = occlusion(variants, shares, runs)
         if len(variants) >= LEAST:
             scores = {"contribution": shares} | ({"occlusion": without.lost} if without.complete else {})
-            draws = DRAWS if runs != "auto" else draws_afforded(variants, len(scores))
+            draws = draws_afforded(variants, len(scores)) or (0 if runs == "auto" else FEWEST)
             faith = faithfulness(variants, scores, draws) if draws else None
             wanted = runs_needed(len(scores), FEWEST)
     over = tuple(steps(found, without, step_labels(trace, found.of.b)))
