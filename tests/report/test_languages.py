@@ -31,6 +31,7 @@ from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
 from ..formulas.test_formulas import own
+from ..support.profile_cases import CASES as PROFILES
 from ..support.table_cases import stacked
 from ..support.words_cases import CASES
 from ..verification.test_verify import traced
@@ -249,6 +250,9 @@ def shown() -> Iterator[object]:
     yield stacked(layers=2, width=8, directions=("forward",)).plot(batch=0).svg()
     yield lt.run({}, [[1.0], [np.inf]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"}).plot().svg()
     yield lt.run(ROOT / "lstm_trace" / "examples" / "rnn-softmax.yaml").plot().svg()
+    for case in ("planted", "deep", "rnn", "hidden", "broken", "dead", "stack"):
+        yield PROFILES[case]().report("md", detail="profile")
+    yield PROFILES["stack"]().report("md", batch=1)
     for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
         yield in_arithmetic(q22(), arithmetic).report("md")
 

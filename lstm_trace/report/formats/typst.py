@@ -216,7 +216,7 @@ def _table(p: _Printer, block: Table) -> str:
 
 def _listing(p: _Printer, block: Listing) -> str:
     rows = (f"#raw({string(row)})" for row in block.rows)
-    return "#block[" + " \\\n".join(rows) + "]"
+    return "#block[#set text(size: 0.9em)\n#set par(leading: 0.45em)\n" + " \\\n".join(rows) + "]"
 
 
 def _derivation(p: _Printer, block: Derivation) -> str:

@@ -17,12 +17,13 @@ def model(c: Cells) -> Iterator[Block]:
     trace, words, found = c.found.trace, c.shown.words, c.found
     sizes = sum(values.size for part in trace.parameters.values() for values in part.values())
     count = f"{sizes:,}".replace(",", "\u202f")  # a space between thousands is read in every language
-    yield Para(words.text("profile.size", n=count, dtype=trace.header.dtype, plan=Code(trace.header.plan)))
-    yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
+    text = words.text("profile.size", n=count, dtype=trace.header.dtype, plan=Code(trace.header.plan))
     if trace.batch > 1 or trace.padded:
         key = "profile.rows" if len(found.rows) > 1 else "profile.row"
         fields = {"steps": words.count("steps", found.counted), "rows": len(found.rows)}
-        yield Para(c.shown.said(key, row=c.shown.row(found.rows.start), **fields))
+        text = (*text, *c.shown.said(key, row=c.shown.row(found.rows.start), **fields))
+    yield Para(text)
+    yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
     if found.not_finite is not None:
         bad = found.not_finite
         yield Para(words.text("profile.infinite", address=Code(str(bad.address)), value=f"{bad.value:g}"))
