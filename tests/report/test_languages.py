@@ -250,9 +250,8 @@ def shown() -> Iterator[object]:
     yield stacked(layers=2, width=8, directions=("forward",)).plot(batch=0).svg()
     yield lt.run({}, [[1.0], [np.inf]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"}).plot().svg()
     yield lt.run(ROOT / "lstm_trace" / "examples" / "rnn-softmax.yaml").plot().svg()
-    for case in ("planted", "deep", "rnn", "hidden", "broken", "dead", "stack"):
-        yield PROFILES[case]().report("md", detail="profile")
-    yield PROFILES["stack"]().report("md", batch=1)
+    yield from (case().report("md", detail="profile", batch=0) for case in PROFILES.values())
+    yield from (PROFILES[case]().report("md") for case in ("deep", "stack"))
     for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
         yield in_arithmetic(q22(), arithmetic).report("md")
 
