@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line
-from ..cell.network import Stage
+from ..cell.network import Stage, layer_and_direction
 from ..cell.ops import OPS
 from ..errors import OptionError
 from ..trace.address import Address
@@ -45,6 +45,10 @@ class Activity(NamedTuple):
     memory: float | None
 
 
+#: Of the table of all activities.
+COLUMNS = ("layer", "direction", *Activity._fields[1:])
+
+
 class NotFinite(NamedTuple):
     """The first value, in computing order, that is NaN or infinite, and the operands that it came from."""
 
@@ -63,6 +67,11 @@ class Behaviour:
     not_finite: NotFinite | None
     low: float
     high: float
+
+    @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The activities as a table, with the columns `COLUMNS`."""
+        return [(*layer_and_direction(unit.scope), *unit[1:]) for unit in self.units]
 
 
 def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | None = None) -> Behaviour:

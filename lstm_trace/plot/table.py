@@ -16,6 +16,10 @@ from .figure import Figure
 #: Name of a kind to `module:function` below `kinds/`.
 KINDS = {
     "unit": "unit:trajectories",
+    "memory": "memory:memory",
+    "saturation": "saturation:saturation",
+    "gradient": "gradient:gradient",
+    "contribution": "contribution:contribution",
 }
 
 
@@ -31,3 +35,9 @@ def maker(kind: str) -> Callable[..., Figure]:
 def options(kind: str) -> tuple[str, ...]:
     """The names of the options of a kind."""
     return tuple(signature(maker(kind)).parameters)[1:]
+
+
+def required(kind: str) -> tuple[str, ...]:
+    """The names of the options that a kind cannot do without."""
+    found = list(signature(maker(kind)).parameters.values())[1:]
+    return tuple(option.name for option in found if option.default is option.empty)

@@ -9,8 +9,9 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import MissingError, OptionError
-from lstm_trace.explanation.memory import ledger
+from lstm_trace.explanation.memory import Ledger, ledger
 from lstm_trace.explanation.saturation import behaviour
+from lstm_trace.tables.explanations import explanation
 
 from ..verification.test_verify import traced
 
@@ -26,7 +27,7 @@ def test_the_ledger_adds_up(options: dict[str, Any], lengths: list[int] | None) 
             for b in range(2):
                 for j in range(5):
                     account = ledger(trace, f"{scope}/{t}/{b}/c_t[{j}]")
-                    parts = [abs(part) for _, _, part in account.rows]
+                    parts = [abs(row.part) for row in account.rows]
                     assert abs(account.residual) <= 20 * np.finfo(float).eps * sum(parts)
                     assert account.value == trace.lines[scope]["c_t"][t, b, j]
 
@@ -36,10 +37,10 @@ def test_rows_by_hand() -> None:
     trace = lt.run({}, given=given, c0=[8.0], ask="c_t")
     account = ledger(trace, "2/c_t[0]")
     assert account.rows == (
-        (None, "c0", 8.0 * 0.5 * 0.25),
-        (0, "i_t * c_tilde", 2.0 * 0.25),
-        (1, "i_t * c_tilde", 2.0),
-        (2, "i_t * c_tilde", -0.25),
+        (None, "c0", 8.0, 8.0 * 0.5 * 0.25, 1 / 3.75, 1.0),
+        (0, "i_t * c_tilde", 2.0, 2.0 * 0.25, 0.5 / 3.75, 1.5),
+        (1, "i_t * c_tilde", 2.0, 2.0, 2 / 3.75, 3.5),
+        (2, "i_t * c_tilde", -0.25, -0.25, 0.25 / 3.75, 3.25),
     )
     assert account.value == 3.25
     assert account.half_life == 2  # 1.0, then 1.0 * 0.25
@@ -58,7 +59,7 @@ def test_a_gru_has_a_ledger_and_a_plain_rnn_has_none() -> None:
     weights = {"W_z": rng.normal(size=(2, 3)), "U_z": rng.normal(size=(2, 2)), "W_h": rng.normal(size=(2, 3))}
     trace = lt.run(weights, rng.normal(size=(4, 3)), cell={"equations": gru}, h0=[0.5, -0.5])
     account = ledger(trace, "3/h_t[1]")
-    assert [name for _, name, _ in account.rows[:2]] == ["h0", "(1 - z_t) * tanh(W_h @ x_t)"]
+    assert [row.source for row in account.rows[:2]] == ["h0", "(1 - z_t) * tanh(W_h @ x_t)"]
     assert abs(account.residual) < 1e-15
     rnn = lt.run({"W": [[0.5]]}, [[1.0]], cell={"equations": "h_t = tanh(W @ x_t + h_prev)\ncarry: h_prev <- h_t"})
     with pytest.raises(OptionError, match="is not a sum of"):
@@ -73,7 +74,11 @@ def test_a_gate_that_all_units_share(gate: str) -> None:
     trace = lt.run({"a": [0.5]} if gate == "a" else {}, x, cell=cell, initial={"c_prev": [4.0, 8.0, 16.0]})
     for j, c0 in enumerate((4.0, 8.0, 16.0)):
         account = ledger(trace, f"1/c_t[{j}]")
-        assert account.rows == ((None, "c0", c0 * 0.25), (0, "x_t", x[0, j] * 0.5), (1, "x_t", x[1, j]))
+        assert [row[:4] for row in account.rows] == [
+            (None, "c0", c0, c0 * 0.25),
+            (0, "x_t", x[0, j], x[0, j] * 0.5),
+            (1, "x_t", x[1, j], x[1, j]),
+        ]
         assert account.residual == 0
 
 
@@ -106,3 +111,51 @@ def test_the_first_value_that_is_not_finite() -> None:
     assert found.operands == (("W_xi", 1e200), ("x_t", 1e200))
     assert not found.premise
     assert behaviour(traced({})).not_finite is None
+
+
+#: Row 0: padding in front and a gap; row 1: no valid step.
+MASK = np.array([[0, 0], [1, 0], [0, 0], [1, 0], [0, 0]], bool)
+
+
+def parts(account: Ledger) -> tuple[tuple[int | None, str, float], ...]:
+    return tuple((row.step, row.source, row.part) for row in account.rows)
+
+
+def test_padding_keeps_everything_and_is_no_step() -> None:
+    """By hand, with f = 1/2 and i·c̃ = 1 at the valid steps: c goes 8 → 5 → 3.5."""
+    ones = np.ones((5, 2, 1))
+    given = {"f_t": 0.5 * ones, "i_t": ones, "c_tilde": ones}
+    trace = lt.run({}, given=given, c0=[[8.0], [6.0]], ask="c_t", mask=MASK)
+    held = "where(valid, c_t, c_prev)"
+    whole = ((None, "c0", 2.0), (1, "i_t * c_tilde", 0.5), (3, "i_t * c_tilde", 1.0))
+    for t in (3, 4):  # the last valid step, and the state that is held after it
+        account = ledger(trace, f"{t}/0/{held}[0]")
+        assert (parts(account), account.value, account.residual) == (whole, 3.5, 0.0)
+        assert (account.half_life, account.steps) == (1, 2)
+    assert parts(ledger(trace, "3/0/c_t[0]")) == whole
+    assert parts(ledger(trace, f"2/0/{held}[0]")) == ((None, "c0", 4.0), (1, "i_t * c_tilde", 1.0))
+    empty = ledger(trace, f"4/1/{held}[0]")
+    assert (parts(empty), empty.half_life, empty.steps) == (((None, "c0", 6.0),), None, 0)
+    # what a line computes at padding has an account too: of itself and what was held
+    assert parts(ledger(trace, "2/0/c_t[0]")) == (
+        (None, "c0", 2.0),
+        (1, "i_t * c_tilde", 0.5),
+        (2, "i_t * c_tilde", 1.0),
+    )
+
+
+def test_half_lives_count_valid_steps() -> None:
+    ones = np.ones((5, 2, 1))
+    trace = lt.run({}, given={"f_t": 0.8 * ones, "i_t": ones, "c_tilde": ones}, c0=[[8.0], [6.0]], ask="c_t", mask=MASK)
+    account = ledger(trace, "3/0/c_t[0]")
+    assert (account.half_life, account.steps) == (None, 2)  # 0.8² > 1/2, over five steps of the input
+
+
+def test_padding_is_said() -> None:
+    ones = np.ones((5, 2, 1))
+    trace = lt.run({}, given={"f_t": ones, "i_t": ones, "c_tilde": ones}, c0=[[8.0], [6.0]], ask="c_t", mask=MASK)
+    said = "step 2 is padding in sequence 0: the states are held there"
+    for of, there in (("2/0/c_t[0]", True), ("3/0/c_t[0]", False)):
+        assert (said in explanation(trace, of, how="memory").markdown()) == there
+    nothing = explanation(trace, "4/1/where(valid, c_t, c_prev)[0]", how="memory").markdown()
+    assert "no step before it is valid: it is the initial value" in nothing
