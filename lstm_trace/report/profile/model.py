@@ -6,10 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...errors import MissingError
 from ...explanation.saturation import HIGH, LOW
-from ...formulas.blocks import Block, Code, Heading, Para, Text
+from ...formulas.blocks import Block, Code, Heading, Illustrated, Para, Text
+from ...plot.figure import Figure
+from ...plot.kinds.saturation import saturation
 from ...view.view import TABLE
 from .cells import EMPTY, Cells
+
+#: Of so many layers and directions the gates are drawn.
+PICTURED = 2
 
 
 def model(c: Cells) -> Iterator[Block]:
@@ -45,8 +51,21 @@ def gates(c: Cells) -> Iterator[Block]:
         shut, wide = (sum(unit.state == state for unit in units) for state in ("dead", "open"))
         shares = (c.share(left),), (c.share(right),)
         rows.append((c.line(name, part), c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
-    yield c.table(("gate", "mean", "left", "right", "shut", "open"), rows)
+    table = c.table(("gate", "mean", "left", "right", "shut", "open"), rows)
+    figure = _saturation(c)
+    yield table if figure is None else Illustrated(table, figure.svg, figure.caption)
     yield from _more(c, len(every) - most)
+
+
+def _saturation(c: Cells) -> Figure | None:
+    """The picture of all gates; none of many layers, which would take pages, and of one row of a batch."""
+    chosen = c.shown.chosen
+    if len(c.found.parts) > PICTURED or len(c.found.rows) < c.found.trace.batch:
+        return None
+    try:
+        return saturation(c.found.trace, LOW, HIGH, None, chosen.layer, chosen.direction, c.shown.words.language)
+    except MissingError:  # there is no gate that lies between 0 and 1
+        return None
 
 
 def layers(c: Cells) -> Iterator[Block]:
