@@ -11,9 +11,11 @@ import numpy as np
 from ..base.arrays import word
 from ..cell.network import layer_and_direction
 from ..printable import json_text, printable
+from ..trace.labels import label_at
 from ..trace.sums import GATHERED
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference
+from .explanation import marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +64,10 @@ def verdict(comparison: Comparison) -> list[str]:
         told = [f"inconclusive: {_unsure(those, unsure)}" if unsure else f"same: {those} within {rule}{though}"]
     else:
         a, b = first.first_values
-        told = [f"different: first at {first.first} (in computing order): a has {a!r}, b has {b!r}"]
+        t, row = first.first.t, first.first.b
+        label = "" if t is None else label_at(comparison.step_labels, t, row)
+        called = f"; step {t} is ‘{label}’" if label else ""
+        told = [f"different: first at {first.first} (in computing order{called}): a has {a!r}, b has {b!r}"]
         told.append(_fault(first, abs(b - a), comparison))
     told += [f"input or weight: {premise}" for premise in comparison.premises]
     told += [f"note: {note}" for note in comparison.notes]
@@ -143,7 +148,7 @@ def _map(comparison: Comparison) -> list[str]:
     size = -(-steps // MAP_COLUMNS)
     groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
     begin = comparison.first_step
-    heads = tuple(str(begin + g[0]) if len(g) == 1 else f"{begin + g[0]}–{begin + g[-1]}" for g in groups)
+    heads = tuple(_head(comparison, begin + g[0]) if len(g) == 1 else f"{begin + g[0]}–{begin + g[-1]}" for g in groups)
     if size > 1:
         heads = ("at t", *heads)
         said = f"Largest |b − a| of each line, the step t at which it is, and the largest in each {size} steps."
@@ -156,6 +161,12 @@ def _map(comparison: Comparison) -> list[str]:
             cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
             out.append("| " + " | ".join([f"`{d.scope}/{d.line}`", *cells]) + " |")
     return out if any(d.max_abs > 0 and d.by_step for d in comparison.lines) else []
+
+
+def _head(comparison: Comparison, t: int) -> str:
+    """A step as the head of a column."""
+    label = label_at(comparison.step_labels, t, None)
+    return f"{t} {marked(label)}" if label else str(t)
 
 
 def as_json(comparison: Comparison) -> str:
