@@ -17,6 +17,7 @@ from ...formulas.blocks import Block, Heading, Para
 from ...formulas.tree import heading
 from ...formulas.values import Values
 from ...languages.strings import Words
+from ...plot import sheet
 from ...trace.labels import axis, labels
 from ...view.view import View
 from ..diagram import diagram, spot_values
@@ -110,7 +111,8 @@ def _printed(body: str, shown: View, lower: int = 0) -> str:
 
 def _whole(words: Words, title: str, body: str) -> str:
     """The page round its body. Style and script are named by their hashes: no other runs, and nothing is fetched."""
-    style, script = asset("blocks.css") + asset("report.css") + diagram.style(), asset("report.js")
+    style = asset("blocks.css") + asset("report.css") + diagram.style() + sheet.style()
+    script = asset("report.js")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"

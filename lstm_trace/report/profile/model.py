@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...cell.network import forward_stages
 from ...errors import MissingError
 from ...explanation.saturation import HIGH, LOW
 from ...formulas.blocks import Block, Code, Heading, Illustrated, Para, Text
 from ...plot.figure import Figure
 from ...plot.kinds.saturation import saturation
+from ...trace.rows import Selection
+from ...trace.trace import Trace
 from ...view.view import TABLE
 from .cells import EMPTY, Cells
 
@@ -52,18 +55,18 @@ def gates(c: Cells) -> Iterator[Block]:
         shares = (c.share(left),), (c.share(right),)
         rows.append((c.line(name, part), c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
     table = c.table(("gate", "mean", "left", "right", "shut", "open"), rows)
-    figure = _saturation(c)
+    figure = gates_drawn(c.found.trace, c.shown.chosen, c.shown.words.language)
     yield table if figure is None else Illustrated(table, figure.svg, figure.caption)
     yield from _more(c, len(every) - most)
 
 
-def _saturation(c: Cells) -> Figure | None:
+def gates_drawn(trace: Trace, chosen: Selection, language: str) -> Figure | None:
     """The picture of all gates; none of many layers, which would take pages, and of one row of a batch."""
-    chosen = c.shown.chosen
-    if len(c.found.parts) > PICTURED or len(c.found.rows) < c.found.trace.batch:
+    stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and chosen.places(stage)]
+    if len(stages) > PICTURED or (chosen.batch is not None and trace.batch > 1):
         return None
     try:
-        return saturation(c.found.trace, LOW, HIGH, None, chosen.layer, chosen.direction, c.shown.words.language)
+        return saturation(trace, LOW, HIGH, None, chosen.layer, chosen.direction, language)
     except MissingError:  # there is no gate that lies between 0 and 1
         return None
 
