@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..trace.labels import label_at
 from ..trace.sums import GATHERED
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference
+from . import divergence
 from .explanation import marked
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ COLUMNS = (
 )  # fmt: skip
 #: Steps that the error map shows side by side; more are put together, the largest of each group shown.
 MAP_COLUMNS = 16
+
+#: So many premises that differ are named.
+PREMISES = 8
 
 _MEANING = (
     "`local` is the line's own error (recomputed by a's equation from b's operands), `inherited` the error of its "
@@ -44,10 +48,12 @@ def rows(comparison: Comparison) -> Iterator[tuple[Any, ...]]:
         )  # fmt: skip
 
 
-def frame(comparison: Comparison) -> pd.DataFrame:
-    """The rows as a pandas frame."""
+def frame(comparison: Comparison, of: Literal["lines", "units"] = "lines") -> pd.DataFrame:
+    """The rows as a pandas frame; of units: `divergence.COLUMNS`."""
     import pandas as pd
 
+    if of == "units":
+        return pd.DataFrame(list(divergence.rows(comparison)), columns=list(divergence.COLUMNS))
     return pd.DataFrame(list(rows(comparison)), columns=list(COLUMNS))
 
 
@@ -69,7 +75,10 @@ def verdict(comparison: Comparison) -> list[str]:
         called = f"; step {t} is ‘{label}’" if label else ""
         told = [f"different: first at {first.first} (in computing order{called}): a has {a!r}, b has {b!r}"]
         told.append(_fault(first, abs(b - a), comparison))
-    told += [f"input or weight: {premise}" for premise in comparison.premises]
+        told += divergence.sentences(comparison)
+    told += [f"input or weight: {premise}" for premise in comparison.premises[:PREMISES]]
+    if len(comparison.premises) > PREMISES:
+        told.append(f"input or weight: {len(comparison.premises) - PREMISES} more differ")
     told += [f"note: {note}" for note in comparison.notes]
     return told
 
@@ -115,6 +124,9 @@ def _through(names: tuple[str, ...]) -> str:
 def markdown(comparison: Comparison) -> str:
     """Verdict, table of measures, and the map of errors by layer, line and step."""
     out = ["# Difference", "", *(f"- {_plain(row)}" for row in verdict(comparison)), ""]
+    if comparison.units:
+        head, units = divergence.table(comparison)
+        out += ["## Units", "", *_table(head), *(f"| {' | '.join(map(_plain, row))} |" for row in units), ""]
     if any(d.max_abs > 0 or d.differing for d in comparison.lines):
         out += ["## By line", ""]
         out += _table(("line", "differ", "max abs", "max rel", "ulp", "local", "inherited", "cosine", "SNR dB"))
@@ -177,6 +189,7 @@ def as_json(comparison: Comparison) -> str:
         "verdict": verdict(comparison),
         "premises": list(comparison.premises),
         "notes": list(comparison.notes),
+        **divergence.as_data(comparison),
         "lines": [
             {**{k: word(v) for k, v in zip(COLUMNS, row, strict=True)}, "by_step": list(map(word, d.by_step))}
             for row, d in zip(rows(comparison), comparison.lines, strict=True)

@@ -45,18 +45,19 @@ def command(
     """Compare B with A (the reference): traces, problems, or models with --input.
 
     B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
-    stored can be given for one side: --name-a, --layout-b, --gate-order-b, …
+    stored can be given for one side: --name-a, --layout-b, --gate-order-b, … What --hold names is held in B.
 
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
     """
     from ...base.files import format_of, written
+    from ...explanation.divergence import compared
     from ...report.report import SUFFIXES as WORKED
     from ...tables import diff as view
     from ...tables.attribution import difference
     from ...tables.explanation import SUFFIXES
     from ...trace.files.external_values import is_external, read_external
-    from ...verification.compare import Tolerance, compare, judge
+    from ...verification.compare import Tolerance, judge
     from ..model_options import of_side, opened_two, opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
@@ -68,6 +69,8 @@ def command(
     chosen = form or format_of(output, suffixes, "comparisons", "md", FORMAT)
     remarks: list[str] = []
     if is_external(b):
+        if given["hold"]:
+            raise click.UsageError(f"--hold holds lines of a run, and {b} has values that another program computed")
         of_side((a, b), given, 1)  # what is said of b alone is refused
         reference = opened_with(a, of_side((a, b), given, 0))
         other, remarks = read_external(b, reference)
@@ -77,7 +80,7 @@ def command(
         verdict, told = judge(reference, other, tolerance), difference(reference, other, attribute)
         made: Iterator[bytes] | Iterator[str] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
     else:
-        found = compare(reference, other, tolerance)
+        found = compared(reference, other, tolerance)
         verdict, made = found.verdict, iter([view.render(found, chosen)])
     conclude(0 if verdict == "same" else 1)
     with written(output, "wb" if chosen == "pdf" else "w") as file:

@@ -15,6 +15,7 @@ from ...plot.kinds.saturation import saturation
 from ...trace.rows import Selection
 from ...trace.trace import Trace
 from ...view.view import TABLE
+from ..content.held import held
 from .cells import EMPTY, Cells
 
 #: Of so many layers and directions the gates are drawn.
@@ -32,6 +33,7 @@ def model(c: Cells) -> Iterator[Block]:
         fields = {"steps": words.count("steps", found.counted), "rows": len(found.rows)}
         text = (*text, *c.shown.said(key, row=c.shown.row(found.rows.start), **fields))
     yield Para(text)
+    yield from held(c.shown)
     yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
     if found.not_finite is not None:
         bad = found.not_finite
