@@ -12,7 +12,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.errors import MissingError
 from lstm_trace.explanation.half_life import PIECE
-from lstm_trace.explanation.profile import DEAD, Profile, profile
+from lstm_trace.explanation.profile.profile import DEAD, Profile, profile
 from lstm_trace.trace.trace import Trace
 
 from ..support.planted import BRACKETS, LENGTH, VOWELS, planted, text

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...explanation.described import Described
-from ...explanation.profile import DEAD, Profile, StageProfile
+from ...explanation.profile.profile import DEAD, Profile, StageProfile
 from ...formulas.blocks import Block, Code, Heading, Items, Para, Text
 from ...view.excerpt import largest
 from .cells import EMPTY, Cells, tokens

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..trace.labels import axis, labels, step_labels
-from .saturation import Activity
+from ...trace.labels import axis, labels, step_labels
+from ..saturation import Activity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .described import Described
+    from ..described import Described
     from .profile import Profile, StageProfile
 
 UNITS = (
