@@ -77,7 +77,7 @@ def _activities(trace: Trace, low: float, high: float) -> Iterator[Activity]:
     for stage, line, values in trace.recorded():
         if not line.squashed and line.op != "tanh":
             continue
-        gates = _keeping(stage)
+        gates = keeping(stage)
         for unit in range(values.shape[2]):
             here = np.asarray(values[:, :, unit], np.float64)[inside]
             place = here if line.squashed else (here + 1) / 2
@@ -98,7 +98,7 @@ def _activities(trace: Trace, low: float, high: float) -> Iterator[Activity]:
             )
 
 
-def _keeping(stage: Stage) -> set[str]:
+def keeping(stage: Stage) -> set[str]:
     """Names of the lines that multiply a carried state in the sum that replaces it."""
     names: set[str] = set()
     for line in stage.cell.lines:

@@ -55,6 +55,37 @@ class Plots:
         """
         return self.unit(unit, lines, layer, direction, batch, steps, language)
 
+    def states(
+        self,
+        unit: int | Sequence[int] | None = None,
+        lines: Sequence[str] | str | None = None,
+        layer: int | None = None,
+        direction: str | None = None,
+        batch: int | None = None,
+        steps: slice | int | None = None,
+        order: str | None = None,
+        language: str = "en",
+    ) -> Figure:
+        """Gates and states of every unit over time: a row of pixels for each unit, a column for each step.
+
+        Args:
+            unit: one or several; all if None.
+            lines: names of lines; gates and states if None.
+            layer: from 0; all if None.
+            direction: `forward`, `reverse`, `joined`; both that compute if None.
+            batch: the sequence; the first if None.
+            steps: a step, or a slice of steps.
+            order: of the units: `index`; `cluster`, those whose state moves together side by side (Friendly 2002,
+                Corrgrams); `memory`, the longest first; `activity`, those first whose state is first at half of its
+                largest size. If None, `cluster` for more than 16 units.
+            language: of the words in the picture.
+
+        Raises:
+            MissingError: for a selection that is not there.
+            OptionError: for an order that there is not, or that the cell does not have.
+        """
+        return self._made("states", unit, lines, layer, direction, batch, steps, order, language)
+
     def unit(
         self,
         unit: int | Sequence[int] | None = None,

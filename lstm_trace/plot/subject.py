@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..errors import MissingError
 from ..formulas.plain import Plain
 from ..formulas.tree import heading
 from ..languages.strings import Words
+from ..trace.argument_types import misfit
 from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
@@ -149,6 +151,14 @@ def subject(
     stages = forward_stages(trace.stages) if direction is None else trace.stages  # those of gradients where it says so
     shown = replace(shown, stages=tuple(stage for stage in stages if chosen.places(stage)))
     return Subject(shown, row, batch is not None)
+
+
+def chosen_units(unit: Any) -> tuple[int, ...]:
+    """The units that an argument names. Raises OptionError for what is no whole number."""
+    wanted = tuple(unit) if isinstance(unit, Iterable) else (unit,)
+    if not all(isinstance(j, Integral) and not isinstance(j, bool) for j in wanted):
+        raise misfit("unit", "a whole number, or a list of them", unit)
+    return tuple(map(int, wanted))
 
 
 def carried(cell: Cell) -> set[str]:

@@ -15,6 +15,7 @@ from .figure import Figure
 
 #: Name of a kind to `module:function` below `kinds/`.
 KINDS = {
+    "states": "states:states",
     "unit": "unit:trajectories",
 }
 

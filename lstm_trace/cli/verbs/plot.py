@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ...plot.figure import Figure
 
 #: The kinds of pictures: the keys of `plot.table.KINDS`, which imports pictures and numpy with them.
-KINDS = ("unit",)
+KINDS = ("states", "unit")
 #: Options whose keyword is another word.
 _OPTION = {"lines": "line"}
 
@@ -41,6 +41,11 @@ def units(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
 )
 @place_options
 @click.option("--unit", callback=units, metavar="N,…", help="Only these units (from 0).")
+@click.option(
+    "--order",
+    type=click.Choice(["index", "cluster", "memory", "activity"]),
+    help="states: order of the units (cluster for more than 16).",
+)
 @click.option("--language", type=click.Choice(languages()), help="Language of the words in the picture (en).")
 @input_options
 @layout_options
@@ -49,6 +54,7 @@ def command(source: str, kind: str, output: str, form: str | None, allow_nonfini
     """Draw SOURCE, a trace or problem (or a model with --input).
 
     \b
+    states     gates and states of every unit over time
     unit       gates, candidate and states of a unit over time
     """
     from ...base.files import format_of
