@@ -13,6 +13,7 @@ from .backpropagation.of_cell import adjoint
 from .backpropagation.training import train
 from .base.arrays import describe
 from .errors import LstmTraceError, OptionError
+from .explanation.profile import profile
 from .mistakes.identify import Identification
 from .mistakes.identify import identify as search_readings
 from .model.capture import Traces, capture
@@ -312,6 +313,6 @@ __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification",
     "adjoint", "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
     "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "derivation", "diff",
-    "edit", "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem", "run",
-    "secants", "sheet", "train", "verify", "with_tokens",
+    "edit", "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem",
+    "profile", "run", "secants", "sheet", "train", "verify", "with_tokens",
 ]  # fmt: skip

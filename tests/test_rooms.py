@@ -17,10 +17,10 @@ ROOMS = (
     "printable", "errors", "base", "examples", "cell", "cell.kinds", "cell.variants", "cell.network", "trace",
     "trace.files", "engine.plan", "engine.jit", "engine", "weights", "weights.formats", "weights.onnx",
     "weights.live", "model", "verification", "backpropagation", "explanation", "mistakes", "formulas",
-    "languages", "view", "plot", "report.content", "report.in_words", "report.compact", "report.sections",
-    "report.formats", "report.diagram", "report.page", "report", "one_value", "tables", "export", "export.excel",
-    "workers", "store", "runs", "service", "service.routes", "service.app", "service.server", "remote", "api", "cli",
-    "cli.verbs",
+    "languages", "view", "plot", "report.content", "report.in_words", "report.compact", "report.profile",
+    "report.sections", "report.formats", "report.diagram", "report.page", "report", "one_value", "tables", "export",
+    "export.excel", "workers", "store", "runs", "service", "service.routes", "service.app", "service.server", "remote",
+    "api", "cli", "cli.verbs",
 )  # fmt: skip
 #: The page of the service; what others wrote keeps the size that it was published in.
 PAGE, VENDORED = PACKAGE / "service" / "static", PACKAGE / "service" / "static" / "vendor"

@@ -16,7 +16,7 @@ from ..trace.argument_types import checked
 from ..trace.operands import one_row, sizes
 from ..trace.trace import Trace
 from .mapping import by_address
-from .run import extended
+from .run import Visit, extended
 from .stages import adjoint_stages, seed_names
 
 #: Weightings by scope and line, (T, B, width), that are being put together.
@@ -111,8 +111,11 @@ def forward(trace: Trace) -> Trace:
     return replace(trace, stages=stages, initial=initial, given=given, lines=lines, sums={}, memory=None)
 
 
-def walked(trace: Trace, weights: Weightings, record: bool) -> Trace:
-    """The trace with its adjoint stages run. weights: as `weighting` gives them. record: keep every adjoint line."""
+def walked(trace: Trace, weights: Weightings, record: bool, visit: Visit | None = None) -> Trace:
+    """The trace with its adjoint stages run. weights: as `weighting` gives them. record: keep every adjoint line.
+
+    visit: is shown every gradient, some steps at a time.
+    """
     stages = adjoint_stages(trace.stages, weights, sizes(trace))
     dtype = trace.header.dtype
     given = {
@@ -123,7 +126,7 @@ def walked(trace: Trace, weights: Weightings, record: bool) -> Trace:
         for stage in stages
         if stage.owner in weights
     }
-    return extended(trace, stages, given, record)
+    return extended(trace, stages, given, record, visit)
 
 
 def weighting(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +97,38 @@ def place_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def baseline_options(command: Command) -> Command:
+    """`--baseline` and `--occlusion` of a contribution, as texts: `against` reads them."""
+    for option in (
+        click.option(
+            "--occlusion",
+            metavar="RUNS",
+            help="contribution: how many steps are occluded: all, none, or a number (what a second or two allows).",
+        ),
+        click.option(
+            "--baseline",
+            type=click.Path(allow_dash=True),
+            metavar="BASELINE",
+            help="contribution: zero-input (default), zero-state, a batch element, or a file.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def against(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the texts of `baseline_options` mean, as far as they were given: a trace for a file, numbers for numbers."""
+    from ..trace.address import whole
+
+    found: dict[str, Any] = {}
+    for name in ("baseline", "occlusion"):
+        if (text := given.get(name)) is not None:
+            number = whole(text)
+            is_file = name == "baseline" and number is None and text not in ("zero-input", "zero-state")
+            found[name] = opened(text) if is_file else text if number is None else number
+    return found
 
 
 def name_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from .plan_choice import CHOICES, choose
 from .reuse import Pool
 from .run import by_definition, by_plan
 from .storing import InMemory, check_memory, empty_lines
-from .work import Weights, Work
+from .work import Lines, Weights, Work
 
 Premises = Mapping[str, Mapping[str, Array]]
 
@@ -38,6 +39,42 @@ def rerun(
     may be another one where x, initial, given and lengths (or the mask) all have it. The given trace is not changed.
     Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
     """
+    new = _with(trace, x, initial, given, parameters, lengths, mask)
+    return with_sums(_run(new, _work(new)))
+
+
+def values_at(trace: Trace, window: range, record: Mapping[str, Iterable[str]], **premises: Any) -> Lines:
+    """Some lines of a run with other premises, at some steps; no other values are kept.
+
+    window: indices of the trace's arrays. record: the lines by scope. premises: as in `rerun`, which raises the same.
+    """
+    new = _with(trace, **premises)
+    recorded = {stage.scope: tuple(record.get(stage.scope, ())) for stage in new.stages}
+    return _run(new, replace(_work(new), window=window, recorded=recorded)).lines
+
+
+def row_seconds(trace: Trace) -> float:
+    """What compiled code takes to run one row of a trace again, roughly; it depends on sizes alone."""
+    work, weights = _work(trace), _weights(trace)
+    return trace.steps * sum(work.row_seconds(stage, weights) for stage in trace.stages)
+
+
+def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
+    """The run of `trace` again from its premises, in another arithmetic (None: in float64). Raises as `rerun` does."""
+    header = replace(trace.header, dtype="float64", arithmetic=named(arithmetic))
+    return rerun(replace(trace, header=header), x=trace.x)
+
+
+def _with(
+    trace: Trace,
+    x: Array | None = None,
+    initial: Premises | None = None,
+    given: Premises | None = None,
+    parameters: Premises | None = None,
+    lengths: Array | None = None,
+    mask: Array | None = None,
+) -> Trace:
+    """The trace with other premises, and its lines as they were. Raises what `rerun` does."""
     dtype = np.dtype(trace.header.dtype)
     x = trace.x if x is None else np.array(x, dtype)
     new = replace(
@@ -58,7 +95,12 @@ def rerun(
         new = replace(new, header=replace(new.header, step_labels=()))
     _require(new)
     _check(trace, new)
-    work = _work(new)
+    return new
+
+
+def _run(new: Trace, work: Work) -> Trace:
+    """The trace with what its run stores as its lines. Raises TooLargeError."""
+    dtype = np.dtype(new.header.dtype)
     check_memory(work, dtype)
     plan = _plan(new, work)
     new = replace(new, header=replace(new.header, plan=plan), lines=empty_lines(work, dtype), memory=None)
@@ -66,13 +108,7 @@ def rerun(
         by_definition(new, work, InMemory(new, work, {}))
     else:
         by_plan(new, work, _weights(new), Pool(), InMemory(new, work, {}))
-    return with_sums(new)
-
-
-def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
-    """The run of `trace` again from its premises, in another arithmetic (None: in float64). Raises as `rerun` does."""
-    header = replace(trace.header, dtype="float64", arithmetic=named(arithmetic))
-    return rerun(replace(trace, header=header), x=trace.x)
+    return new
 
 
 def _plan(trace: Trace, work: Work) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -35,16 +36,30 @@ class Recurrence(NamedTuple):
     mask: str | None
 
 
+class Entry(NamedTuple):
+    """What one step wrote: step (None: the initial value), what wrote it, what it was then, and its part of the value.
+
+    share: the part's size among all parts. running: the sum of the parts so far.
+    """
+
+    step: int | None
+    source: str
+    written: float
+    part: float
+    share: float
+    running: float
+
+
 @dataclass(frozen=True)
 class Ledger:
-    """The account of one value: rows (step, what wrote it, part), which add up to `value` but for `residual`.
+    """The account of one value: rows whose parts add up to `value` but for `residual`.
 
     half_life: the fewest latest steps whose gates multiply to a half or less; None if all of them together do not.
     """
 
     address: Address
     recurrence: Recurrence
-    rows: tuple[tuple[int | None, str, float], ...]
+    rows: tuple[Entry, ...]
     value: float
     residual: float
     half_life: int | None
@@ -98,7 +113,7 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
             if line and line.op == "where" and line.operands[1:] == (name, candidate):
                 state, mask = candidate, str(line.operands[0])
     if state is None:
-        known = ", ".join(_carried(cell)) or "none"
+        known = ", ".join(carried(cell)) or "none"
         raise OptionError(f"{name} is not carried to the next step, so it has no memory; carried lines: {known}")
     if name in cell.inputs:
         raise OptionError(f"{name} is supplied here, not computed, so what it keeps is unknown")
@@ -118,7 +133,8 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
     return Recurrence(state, name, keeps, writes, line.name, clip, mask)
 
 
-def _carried(cell: Cell) -> list[str]:
+def carried(cell: Cell) -> list[str]:
+    """What a cell carries to its next step; where padding holds it, the line that it computes for it."""
     names = []
     for _, target in cell.carry:
         line = cell.by_name.get(target)
@@ -162,17 +178,25 @@ def ledger(trace: Trace, of: str) -> Ledger:
         raise MissingError(f"{of}: {there}")
     found = flow(trace, stage, rule, t, b, j)
     start = found.order[0]
-    rows: list[tuple[int | None, str, float]] = [
-        (None, found.origin, float(found.first * found.keep[start] * found.since[start]))
+    rows: list[tuple[int | None, str, float, float]] = [
+        (None, found.origin, found.first, float(found.first * found.keep[start] * found.since[start]))
     ]
     parts = [*found.writes, *([(f"clip of {rule.total}", found.cut)] if found.cut is not None else [])]
     for s in found.order:
         if not found.past[s]:
-            rows += [(trace.span[s], name, float(values[s] * found.since[s])) for name, values in parts]
+            written = ((name, float(values[s])) for name, values in parts)
+            rows += [(trace.span[s], name, new, new * found.since[s]) for name, new in written]
     value = float(trace.lines[stage.scope][address.line][t, b, j])
-    total = float(sum(part for _, _, part in rows))
+    entries = _entries(rows)
     address = address._replace(unit=(j,))
-    return Ledger(address, rule, tuple(rows), value, value - total, _half_life(found), len(found.order))
+    left = value - entries[-1].running
+    return Ledger(address, rule, entries, value, left, _half_life(found), len(found.order))
+
+
+def _entries(rows: Sequence[tuple[int | None, str, float, float]]) -> tuple[Entry, ...]:
+    size = sum(abs(part) for *_, part in rows) or 1.0
+    running = accumulate(part for *_, part in rows)
+    return tuple(Entry(*row, abs(row[3]) / size, done) for row, done in zip(rows, running, strict=True))
 
 
 def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int) -> Flow:

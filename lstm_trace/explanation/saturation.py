@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line
-from ..cell.network import Stage
+from ..cell.network import Stage, layer_and_direction
 from ..cell.ops import OPS
 from ..errors import OptionError
 from ..trace.address import Address
 from ..trace.trace import Trace
+from .gates import is_gate
 from .memory import recurrence
 
 LOW, HIGH = 0.1, 0.9
@@ -44,6 +45,10 @@ class Activity(NamedTuple):
     memory: float | None
 
 
+#: Of the table of all activities.
+COLUMNS = ("layer", "direction", *Activity._fields[1:])
+
+
 class NotFinite(NamedTuple):
     """The first value, in computing order, that is NaN or infinite, and the operands that it came from."""
 
@@ -63,24 +68,33 @@ class Behaviour:
     low: float
     high: float
 
+    @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The activities as a table, with the columns `COLUMNS`."""
+        return [(*layer_and_direction(unit.scope), *unit[1:]) for unit in self.units]
 
-def behaviour(trace: Trace, low: float = LOW, high: float = HIGH) -> Behaviour:
-    """Measure every sigmoid-like and tanh line, unit by unit. Raises OptionError unless 0 <= low < high <= 1."""
+
+def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | None = None) -> Behaviour:
+    """Measure every gate and tanh line, unit by unit. batch: one row; all rows if None.
+
+    Raises OptionError unless 0 <= low < high <= 1.
+    """
     if not 0 <= low < high <= 1:
         raise OptionError(f"the thresholds must satisfy 0 <= low < high <= 1; found {low} and {high}")
-    units = tuple(_activities(trace, low, high))
+    units = tuple(_activities(trace, low, high, slice(None) if batch is None else slice(batch, batch + 1)))
     return Behaviour(units, first_not_finite(trace), low, high)
 
 
-def _activities(trace: Trace, low: float, high: float) -> Iterator[Activity]:
-    inside = trace.valid[:, :, 0] != 0
+def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[Activity]:
+    inside = trace.valid[:, rows, 0] != 0
     for stage, line, values in trace.recorded():
-        if not line.squashed and line.op != "tanh":
+        gate = line.squashed or is_gate(line, stage.cell)
+        if not gate and line.op != "tanh":
             continue
         gates = keeping(stage)
         for unit in range(values.shape[2]):
-            here = np.asarray(values[:, :, unit], np.float64)[inside]
-            place = here if line.squashed else (here + 1) / 2
+            here = np.asarray(values[:, rows, unit], np.float64)[inside]
+            place = here if gate else (here + 1) / 2
             if not here.size:
                 continue
             state = "dead" if place.max() <= low else "open" if place.min() >= high else ""
@@ -93,7 +107,7 @@ def _activities(trace: Trace, low: float, high: float) -> Iterator[Activity]:
                 float(here.max()),
                 float((place < low).mean()),
                 float((place > high).mean()),
-                state if line.squashed else "",
+                state if gate else "",
                 _length(here) if line.name in gates else None,
             )
 

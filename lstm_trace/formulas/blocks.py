@@ -53,6 +53,13 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """Lines that stand as they are: commands for a shell."""
+
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Row:
     """One row of a derivation: what it is about, then (sign, formula) pairs; the sign `:` follows a word.
 
@@ -100,17 +107,19 @@ class Boxed:
     blocks: tuple[Premises | Derivation | Table | Para, ...]
 
 
-Block = Heading | Para | Items | Table | Derivation | Premises | Chains | Boxed
+Block = Heading | Para | Items | Table | Listing | Derivation | Premises | Chains | Boxed
 
 
 @dataclass(frozen=True)
 class Body:
     """The blocks of one report, or one of several in a document, with the symbols that its author gave to names.
 
-    compact: whether vectors stand as columns in a line of text. tight: whether paper is to be saved.
+    compact: whether vectors stand as columns in a line of text. tight: whether paper is to be saved. small: whether it
+    is set small, so that a page holds it.
     """
 
     blocks: tuple[Block, ...]
     own: Mapping[str, Any] = field(default_factory=dict)
     compact: bool = False
     tight: bool = False
+    small: bool = False

@@ -10,6 +10,8 @@ from math import ceil, floor, log10
 import numpy as np
 
 from ..base.arrays import Array
+from ..formulas.numbers import show
+from ..formulas.plain import number
 from ..languages.strings import Words
 
 #: The largest number.
@@ -65,7 +67,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Chart:
-    """Rows of panels. names: headings of the kinds of panels. caption: sentences below. labels_of_steps: or none."""
+    """Rows of panels. names: headings of the kinds of panels. caption: sentences below. labels_of_steps: or none.
+
+    powers: whether the values are logarithms, of which the powers of ten are shown.
+    """
 
     title: str
     steps: range
@@ -74,6 +79,7 @@ class Chart:
     caption: str
     words: Words
     labels_of_steps: Sequence[str] = ()
+    powers: bool = False
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -97,7 +103,13 @@ class Chart:
         panels = (panel for row in self.rows for panel in row.panels if panel.kind == kind)
         every = np.concatenate([curve.values for panel in panels for curve in panel.curves])
         finite = every[np.isfinite(every)]
+        if self.powers:
+            return decades(float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         return marks(min(float(finite.min(initial=0.0)), 0.0), max(float(finite.max(initial=0.0)), 0.0))
+
+    def shown(self, value: float, digits: int = 4) -> str:
+        """A value as a text."""
+        return number(show(10.0**value if self.powers else value, digits))
 
 
 def marks(low: float, high: float) -> tuple[float, ...]:
@@ -114,3 +126,16 @@ def marks(low: float, high: float) -> tuple[float, ...]:
         if last - first <= 5:
             break
     return tuple(min(max(k * size, -LARGEST), LARGEST) for k in range(first, last + 1))
+
+
+def decades(low: float, high: float) -> tuple[float, ...]:
+    """Whole numbers at equal distances that reach from `low` to `high`, two to six of them.
+
+    >>> decades(-3.2, 0.5), decades(-120.0, 1.0), decades(2.0, 2.0)
+    ((-4.0, -3.0, -2.0, -1.0, 0.0, 1.0), (-150.0, -100.0, -50.0, 0.0, 50.0), (2.0, 3.0))
+    """
+    for size in (1, 2, 5, 10, 20, 50, 100, 200, 500):
+        first, last = floor(low / size), max(ceil(high / size), floor(low / size) + 1)
+        if last - first <= 5:
+            break
+    return tuple(float(k * size) for k in range(first, last + 1))

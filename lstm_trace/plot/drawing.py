@@ -13,16 +13,15 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.columns import cells
 from ..base.markup import escape
-from ..formulas.numbers import show
-from ..formulas.plain import number
+from ..formulas.plain import raised
 from .chart import Chart, Curve, Panel
 from .marked_text import spans, text_width
 from .sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, shown_number, step_marks
 
 #: What is left free between panels; where the legends stand.
 _BETWEEN, _TOP = 52.0, HEAD + 14.2
-#: Heights: of a panel, of the only one, of the name above it, below it.
-_TALL, _ALONE, _NAME, _GAP = 84.0, 190.0, 17.0, 12.0
+#: Heights: of a panel, of one of two, of the only one, of the name above it, below it.
+_TALL, _TWO, _ALONE, _NAME, _GAP = 84.0, 130.0, 190.0, 17.0, 12.0
 #: Steps up to which each value is a point that can be pointed at, and beyond which several share a place.
 POINTS, PLACES = 25, 160
 #: Strokes that the style sheet has: three for gates, then a dotted one for a candidate and a bold one for a state.
@@ -43,7 +42,7 @@ def _described(chart: Chart) -> str:
         for curve in row.curves:
             finite = curve.values[np.isfinite(curve.values)]
             if finite.size:
-                least, most = (number(show(value, 4)) for value in (finite.min(), finite.max()))
+                least, most = (chart.shown(value) for value in (finite.min(), finite.max()))
                 where = row.title(chart.words)
                 told.append(chart.words.word("plot.curve", name=curve.told, where=where, least=least, most=most))
     return " ".join([*told, chart.caption]).strip()
@@ -56,13 +55,13 @@ class _Picture:
         self.chart = chart
         columns = len(chart.kinds)
         self.wide = (WIDE - LEFT - RIGHT - _BETWEEN * (columns - 1)) / columns
-        self.tall = _ALONE if len(chart.rows) == 1 else _TALL
+        self.tall = {1: _ALONE, 2: _TWO}.get(len(chart.rows), _TALL)
         self.left = {kind: LEFT + k * (self.wide + _BETWEEN) for k, kind in enumerate(chart.kinds)}
         self.scales = {kind: chart.scale(kind) for kind in chart.kinds}
         self.stroke = {
             name: k % STROKES
             for kind, names in chart.labels.items()
-            for k, name in enumerate(names, 0 if kind == "gates" else 3 if len(names) > 1 else 4)
+            for k, name in enumerate(names, 0 if kind != "values" else 3 if len(names) > 1 else 4)
         }
         self.bottom = 0.0
 
@@ -134,7 +133,7 @@ class _Picture:
             if mark not in (scale[0], scale[-1]):
                 way = f"M{left:.1f} {y:.1f}h{self.wide:.1f}"
                 text += f'<path class="{"zero" if abs(mark) < step / 2 else "rule"}" d="{way}"/>'
-            label = shown_number(mark, 6)
+            label = f"10{raised(shown_number(mark))}" if self.chart.powers else shown_number(mark, 6)
             text += f'<text class="mark end" x="{left - 6:.1f}" y="{y + 4:.1f}">{label}</text>'
         return f"<g>{text}{''.join(self._curve(curve, kind, top, name) for curve in panel.curves)}</g>\n"
 
@@ -157,7 +156,7 @@ class _Picture:
 
     def _point(self, curve: Curve, kind: str, top: float, name: str, k: int) -> str:
         x, y = self.x(kind, k), self.y(kind, top, float(curve.values[k]))
-        shown = number(show(curve.values[k], 4)).replace("-", "−")
+        shown = self.chart.shown(curve.values[k]).replace("-", "−")
         said = f"{curve.told}, {name}, t = {self.chart.words.nth(self.chart.steps[k])}: {shown}"
         return (
             f'<circle class="p{self.stroke[curve.line]}" cx="{x:.1f}" cy="{y:.1f}" r="2.6">'

@@ -112,6 +112,93 @@ class Plots:
         """
         return self._made("unit", unit, lines, layer, direction, batch, steps, language)
 
+    def memory(self, of: str, language: str = "en") -> Figure:
+        """The memory of a carried value: bars for what each step wrote, and for what the gates since have left of it.
+
+        Args:
+            of: address of the value, for example `3/c_t[1]`.
+            language: of the words in the picture.
+
+        Returns:
+            A picture whose `data` are the rows of `lt.explain(trace, of, "memory")`.
+
+        Raises:
+            OptionError: where the value is no sum of what was kept and what was written.
+            MissingError: for a value that is not there.
+        """
+        return self._made("memory", of, language)
+
+    def saturation(
+        self,
+        low: float = 0.1,
+        high: float = 0.9,
+        lines: Sequence[str] | str | None = None,
+        layer: int | None = None,
+        direction: str | None = None,
+        language: str = "en",
+    ) -> Figure:
+        """How often each gate is shut and open (Karpathy et al. 2015, figure 3): a point for each unit.
+
+        Args:
+            low: a gate below it is shut, from 0 to 1.
+            high: a gate above it is open, from 0 to 1.
+            lines: names of gates, or of tanh lines, whose place between -1 and 1 counts; all gates if None.
+            layer: from 0; all if None.
+            direction: `forward`, `reverse`; both if None.
+            language: of the words in the picture.
+
+        Returns:
+            A picture whose `data` are the rows of `lt.explain(trace, how="gates")` for these lines.
+
+        Raises:
+            OptionError: unless 0 <= low < high <= 1.
+            MissingError: for a selection that is not there, or has no gate.
+        """
+        return self._made("saturation", low, high, lines, layer, direction, language)
+
+    def gradient(self, of: str | None = None, batch: int | None = None, language: str = "en") -> Figure:
+        """How far a gradient reaches back: its size with respect to what each layer carries, at each step.
+
+        Args:
+            of: address of a value; of a vector at a step (`5/h_t`), whose Jacobian is measured; or the name of a loss.
+                If None, the sum of what the top layer gives out last, in each of its directions.
+            batch: the sequence, where the address does not say it; the first if None.
+            language: of the words in the picture.
+
+        Returns:
+            A picture, on a logarithmic scale, whose `data` has the size for each layer, direction, line and step: the
+            2-norm of the gradient, or the Frobenius norm of the Jacobian.
+
+        Raises:
+            MissingError: for a value that is not there, or a line that the way back needs and that was not recorded.
+            TooLargeError: for a Jacobian that would take minutes.
+        """
+        return self._made("gradient", of, batch, language)
+
+    def contribution(
+        self,
+        of: str,
+        baseline: Trace | str | int = "zero-input",
+        occlusion: str | int = "auto",
+        language: str = "en",
+    ) -> Figure:
+        """What each step contributed to a value: its share of the exact split, beside the exact occlusion of the step.
+
+        Args:
+            of: address of the value, for example `3/h_t[1]`.
+            baseline: `zero-input`, `zero-state`, another sequence of the batch, or a trace.
+            occlusion: `all`, `none`, or how many steps; `auto`: as many as a second or two allows.
+            language: of the words in the picture.
+
+        Returns:
+            A picture whose `data` is the table by step of the explanation `contribution`.
+
+        Raises:
+            OptionError: for what is no baseline.
+            MissingError: for a value that is not there, or a line that was not recorded.
+        """
+        return self._made("contribution", of, baseline, occlusion, language)
+
     def _made(self, kind: str, *values: Any) -> Figure:
         """The picture of a kind of the table."""
         return maker(kind)(self.trace, *values)

@@ -104,6 +104,11 @@ def label_text(label: str) -> str:
     return seen if len(seen) <= LABEL else f"{seen[: LABEL - 1]}…"
 
 
+def step_in_words(words: Words, t: int, label: str = "") -> str:
+    """A step, with its label where it has one."""
+    return words.word("step.short", t=words.nth(t)) + (words.aside(label_text(label)) if label else "")
+
+
 def round_steps(steps: range, words: Words, most: int) -> list[int]:
     """The steps that get a mark: those with a round number, at most about `most`."""
     every = next(size for size in sizes(1) if len(steps) / size <= most)

@@ -17,6 +17,7 @@ from ..errors import MissingError
 from ..formulas.plain import Plain
 from ..formulas.tree import heading
 from ..languages.strings import Words
+from ..trace.address import Address
 from ..trace.argument_types import misfit
 from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
@@ -25,6 +26,7 @@ from ..view.extent import view
 from ..view.line_groups import is_gate, opens
 from ..view.view import View
 from .marked_text import MarkedPlain
+from .sheet import step_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,6 +106,19 @@ class Subject:
         return self.shown.unit(
             j, self.trace.lines[stage.scope][line.name].shape[-1], axis(self.trace, stage, line.name)
         )
+
+    def value(self, at: Address) -> str:
+        """A value in words: its symbol, its unit, and where it is."""
+        stage = self.trace.stage(at.scope)
+        line = stage.cell.by_name[at.line]
+        several = at.unit is not None and self.trace.lines[at.scope][at.line].shape[-1] > 1
+        unit = self.unit(stage, line, at.unit[0]) if at.unit is not None and several else ""
+        parts = (self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
+        return self.words.word("list").join(part for part in parts if part)
+
+    def step(self, t: int) -> str:
+        """A step in words, with its label where it has one."""
+        return step_in_words(self.words, t, self.labels[t - self.steps[0]] if self.labels else "")
 
     def titled(self, key: str, **fields: object) -> str:
         """The title of the trace, and what the picture shows of it."""

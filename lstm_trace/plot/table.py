@@ -17,6 +17,10 @@ from .figure import Figure
 KINDS = {
     "states": "states:states",
     "unit": "unit:trajectories",
+    "memory": "memory:memory",
+    "saturation": "saturation:saturation",
+    "gradient": "gradient:gradient",
+    "contribution": "contribution:contribution",
 }
 
 
@@ -32,3 +36,9 @@ def maker(kind: str) -> Callable[..., Figure]:
 def options(kind: str) -> tuple[str, ...]:
     """The names of the options of a kind."""
     return tuple(signature(maker(kind)).parameters)[1:]
+
+
+def required(kind: str) -> tuple[str, ...]:
+    """The names of the options that a kind cannot do without."""
+    found = list(signature(maker(kind)).parameters.values())[1:]
+    return tuple(option.name for option in found if option.default is option.empty)

@@ -56,7 +56,13 @@ def section_level(chosen: Options) -> int:
 def bodies(views: Sequence[View], chosen: Options) -> list[Body]:
     """The reports as blocks, with headings at the levels at which they stand in the document."""
     found = [
-        Body(tuple(blocks(shown)), shown.trace.header.symbols, shown.detail == "compact", shown.tight)
+        Body(
+            tuple(blocks(shown)),
+            shown.trace.header.symbols,
+            shown.detail == "compact",
+            shown.tight,
+            shown.profile is not None,
+        )
         for shown in views
     ]
     above = len(found) > 1 and (chosen.title or not chosen.fragment)

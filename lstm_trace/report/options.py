@@ -26,8 +26,9 @@ STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "c
 class Options:
     """What a report shows, and how.
 
-    detail: `scalar` (each term of each unit), `compact` (a chain for each gate, with matrices filled in), `vector`,
-    `summary` (gates and states only); None chooses by size, and on paper `compact` before `scalar`.
+    detail: `profile` (what matters in a trained model), or worked steps: `scalar` (each term of each unit), `compact`
+    (a chain for each gate, with matrices filled in), `vector`, `summary` (gates and states only); None chooses by size
+    (see `profiled.is_profile`), and on paper `compact` before `scalar`.
     digits: decimals, or a `Style`, for display only; by size if None. style: more fields of that style. selection:
     lines, layer, direction, steps, row, unit. everything: no dots. width: columns of a text report (80), or characters
     in a row of a LaTeX fragment (66). language: of headings and sentences. notation: a preset of symbols
@@ -52,6 +53,14 @@ class Options:
     heading: int | str | None = None
     count_from: Literal[0, 1] | None = None
     math: str | None = None
+
+    @property
+    def of_steps(self) -> list[str]:
+        """The options, as they are called, that only worked steps have."""
+        given = {name: getattr(self.selection, name) is not None for name in ("only", "steps", "unit")}
+        given["everything"] = self.everything
+        given["notation"] = self.notation != "exercise"
+        return [name for name, is_given in given.items() if is_given]
 
     @property
     def level(self) -> Level:

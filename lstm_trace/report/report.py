@@ -17,6 +17,7 @@ from .document import bodies, check_part, title, titled
 from .formats import latex, markdown, text, typst
 from .formats.line_breaking import FULL
 from .options import Options, check, options_of
+from .profiled import is_profile, profiled
 from .rendered import Report
 from .sections.training import symbols
 
@@ -91,21 +92,26 @@ def report(trace: Trace, format: str = "md", **options: Any) -> Report:
 def reports(traces: Sequence[Trace], format: str = "md", sources: Sequence[str] = (), **options: Any) -> Report:
     """The worked solutions of several traces in one document. Format, options and errors as for `report`.
 
-    Each has its title as its heading. title: that of the document. sources: what a message calls each of several.
+    Each has its title as its heading. title: that of the document. sources: their files, what a message calls each of
+    several and a command all of them.
     """
     if format == "pdf":
         raise OptionError("a PDF is not text: trace.pdf() gives its bytes, sheet.pdf() those of several reports")
     check("format", format, tuple(PRINTERS))
     chosen = options_of(format, **options)
     check_part(format, chosen)
-    chosen = replace(chosen, digits=chosen.numbers(traces)) if traces else chosen
+    worked = [trace for trace in traces if not is_profile(trace, chosen)]
+    alike = replace(chosen, digits=chosen.numbers(worked)) if worked else chosen
     names = sources or [trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)]
     views, faults = [], Faults()
-    for trace, name in zip(traces, names, strict=True):
+    for n, (trace, name) in enumerate(zip(traces, names, strict=True)):
         with faults.gather(), within(name if len(names) > 1 else ""):
-            views.append(shown(trace, chosen, format))
+            if is_profile(trace, chosen):
+                views.append(profiled(trace, chosen, sources[n] if sources else "", paper=format in PAPER))
+            else:
+                views.append(shown(trace, alike, format))
     faults.tell()
-    return _printed(titled(views, chosen), format, chosen)
+    return _printed(titled(views, alike), format, alike)
 
 
 def _printed(views: Sequence[View], format: str, chosen: Options) -> Report:
@@ -115,6 +121,8 @@ def _printed(views: Sequence[View], format: str, chosen: Options) -> Report:
 
 def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
+    if chosen.detail == "profile":
+        raise OptionError("a profile is of a run; gradients and updates have worked steps: choose another detail")
     if chosen.count_from is not None:
         trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)

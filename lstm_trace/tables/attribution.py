@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +11,9 @@ import numpy as np
 from ..backpropagation.attribution import Split, secants, split
 from ..base.arrays import Array
 from ..errors import OptionError, counted
-from ..explanation.contribution import POINTS, Baseline, Pair, Shares, affordable, baseline_of, check_points
+from ..explanation.account import Account, Step, account, steps
+from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
+from ..explanation.occlusion import Occlusion, Runs
 from ..report.report import pdf, report
 from ..trace.operands import total
 from ..trace.trace import Trace
@@ -24,6 +26,10 @@ WORKED = ("text", "html", "tex", "typ")
 _NOTE = (
     "A contribution is a part of value − baseline value. The contributions add up; a product is split in equal halves "
     "between its factors, and other complete splits exist (docs/attribution.md)."
+)
+_OCCLUSION = (
+    "`occlusion`: the value less the value when all inputs of the step, or the initial state, are the baseline's "
+    "instead, each by a run. In a table of entries it is that of the whole step."
 )
 
 
@@ -67,60 +73,71 @@ def difference(a: Trace, b: Trace, of: str) -> Contributions:
         rows=_entries(found, {}),
         shown=("address", "contribution"),
         notes=(_NOTE,),
-        more=(_by_block(found), _by_step(found)),
+        more=(_by_block(found), _by_step(tuple(steps(found)))),
         ranked=("contribution",),
         worked=lambda: secants(a, b, of),
     )
 
 
-@np.errstate(all="ignore")
 def value(
     trace: Trace,
     of: str,
     baseline: Baseline = "zero-input",
     points: int | Literal["auto"] = "auto",
+    occlusion: Runs = "auto",
     **options: Any,
 ) -> Contributions:
-    """A value against a baseline, split exactly over inputs, steps and states; gradient x input and integrated
-    gradients stand beside it. points: of the path of integrated gradients; `auto`: 50, fewer for a large trace.
-    options: see `Contributions`.
+    """A value against a baseline, split exactly over inputs, steps and states; gradient x input, integrated gradients
+    and occlusion stand beside it. points, occlusion: see `account`. options: see `Contributions`.
     """
-    if points != "auto":
-        check_points(points)
-    count = affordable(trace) if points == "auto" else points
-    base, row = baseline_of(trace, baseline, of)
-    found = split(base, trace, of, row)
-    pair = Pair.of_traces(trace, base, row, of)
-    del base  # all its lines
-    others: dict[str, Shares] = {"gradient_x_input": pair.gradient_times_input()}
-    notes = [_NOTE]
-    try:
-        others["integrated_gradients"] = pair.integrated_gradients(count)
-    except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
-        notes.append(f"No integrated gradients: {error}.")
-    gaps = [
-        f"{name.replace('_', ' ')}: the contributions leave {other.gap:.3g} unexplained"
-        for name, other in others.items()
-    ]
-    if points == "auto" and count < POINTS and "integrated_gradients" in others:
-        gaps[-1] += f" ({counted(count, 'point')} of the path instead of {POINTS}, for a trace of this size)"
+    found = account(trace, of, baseline, points, occlusion)
 
     def worked() -> Trace:
         base, row = baseline_of(trace, baseline, of)  # anew: a baseline has as many lines as the trace
         return secants(base, trace, of, row)
 
+    columns = COLUMNS + tuple(found.others) + (() if found.occlusion is None else ("occlusion",))
     return Contributions(
-        title=f"Contributions to {found.of}",
-        sentences=(*_totals(found, "the baseline", "the trace"), *_leaders(found), *gaps),
-        columns=(*COLUMNS, *others),
-        rows=_entries(found, {name: other.parts for name, other in others.items()}),
-        shown=("address", "contribution", *others),
-        notes=tuple(notes),
-        more=(_by_block(found), _by_step(found)),
-        ranked=("contribution", *others),
+        title=f"Contributions to {found.split.of}",
+        sentences=(
+            *_totals(found.split, "the baseline", "the trace"),
+            *_leaders(found.split),
+            *_gaps(found, points == "auto"),
+            *_experiments(found),
+        ),
+        columns=columns,
+        rows=_entries(found.split, found.others, found.occlusion),
+        shown=("address", "contribution", *found.others),
+        notes=(_NOTE, *found.unmeasured, *([] if found.occlusion is None else [_OCCLUSION])),
+        more=(_by_block(found.split), _by_step(found.steps)),
+        ranked=("contribution", *found.others),
         worked=worked,
         options=options,
     )
+
+
+def _gaps(found: Account, automatic: bool) -> Iterator[str]:
+    for name, other in found.others.items():
+        text = f"{name.replace('_', ' ')}: the contributions leave {other.gap:.3g} unexplained"
+        if automatic and found.points < POINTS and name == "integrated_gradients":
+            text += f" ({counted(found.points, 'point')} of the path instead of {POINTS}, for a trace of this size)"
+        yield text
+
+
+def _experiments(found: Account) -> Iterator[str]:
+    without = found.occlusion
+    if without is None:
+        return
+    lost = [(step.occlusion, step) for step in found.steps if step.occlusion]
+    if lost:
+        most, step = max(lost, key=lambda item: abs(item[0]))
+        yield f"occlusion: the step without which the value changes most is t = {step.t}: {most:+.6g}"
+    if without.made < without.possible:
+        half = -(-without.made // 2)
+        yield (
+            f"occlusion of {without.made} of {without.possible} steps and states, for a trace of this size: those "
+            f"with the {half} largest contributions and {without.made - half} drawn at random (--occlusion all: of all)"
+        )
 
 
 def _totals(found: Split, a: str, b: str) -> Iterable[str]:
@@ -136,10 +153,10 @@ def _leaders(found: Split) -> Iterable[str]:
     told = [f"{name} {part:+.6g}" for name, part in parts if part]
     if told:
         yield f"largest: {', '.join(told)}"
-    steps = _by_step(found).rows
-    if len(steps) > 1 and any(row[3] for row in steps):
-        step = max(steps, key=lambda row: abs(row[3]))
-        yield f"the step that contributed most is t = {step[0]}: {step[3]:+.6g}"
+    over = list(steps(found))
+    if len(over) > 1 and any(step.together for step in over):
+        step = max(over, key=lambda step: abs(step.together))
+        yield f"the step that contributed most is t = {step.t}: {step.together:+.6g}"
     timed = {name for name, kind in found.kinds.items() if kind in ("parameter", "input", "given")}
     rest = [f"{name} {part:+.6g}" for name, part in _blocks(found) if part and name not in timed]
     if rest:
@@ -162,23 +179,19 @@ def _by_block(found: Split) -> Explanation:
     return Explanation("By block", (), ("block", "contribution", "share"), rows, ranked=("contribution",))
 
 
-def _by_step(found: Split) -> Explanation:
-    """What came in at each step: through the parameters used there, and the inputs read there."""
-    steps = max((len(values) for values in found.by_step.values()), default=0)
-    inputs = [(name, part) for name, part in found.parts.items() if found.kinds[name] in ("input", "given")]
-    steps = max([steps, *(len(part) for _, part in inputs)])
-    through = np.zeros(steps)
-    read = np.zeros(steps)
-    for values in found.by_step.values():
-        through[: len(values)] += values
-    for _, part in inputs:
-        read[: len(part)] += part.reshape(len(part), -1).sum(axis=1)
-    rows = [(found.first + t, float(through[t]), float(read[t]), float(through[t] + read[t])) for t in range(steps)]
-    columns = ("t", "parameters", "inputs", "together")
-    return Explanation("By step", (), columns, rows, ranked=("together", "parameters", "inputs"), timed=True)
+def _by_step(steps: Sequence[Step]) -> Explanation:
+    """The steps; of their columns those alone in which there is something."""
+    ranked = ("together", "parameters", "inputs")
+    empty = {name for name in ("label", "occlusion") if all(getattr(step, name) is None for step in steps)}
+    columns = tuple(name for name in Step._fields if name not in empty)
+    rows = [tuple(getattr(step, name) for name in columns) for step in steps]
+    return Explanation("By step", (), columns, rows, ranked=ranked, timed=True)
 
 
-def _entries(found: Split, others: Mapping[str, Mapping[str, Array]]) -> Entries:
+def _entries(found: Split, others: Mapping[str, Shares], occlusion: Occlusion | None = None) -> Entries:
     """One row for each entry that is not 0 by every measure, the largest contribution first."""
     measures = ("contribution", *others)
-    return Entries((*COLUMNS, *others), lambda: [largest_first(list(grids(found, others)), measures)])
+    parts = {name: other.parts for name, other in others.items()}
+    partial = {} if occlusion is None else {"occlusion": occlusion.parts(found)}
+    columns = (*COLUMNS, *others, *partial)
+    return Entries(columns, lambda: [largest_first(list(grids(found, parts, partial)), measures)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,11 +52,15 @@ def _runs(split: Split) -> Iterator[Run]:
             yield every([grid])
 
 
-def grids(split: Split, others: Mapping[str, Mapping[str, Array]] | None = None) -> Iterator[Grid]:
+def grids(
+    split: Split,
+    others: Mapping[str, Mapping[str, Array]] | None = None,
+    partial: Mapping[str, Mapping[str, Array]] | None = None,
+) -> Iterator[Grid]:
     """Every array of the split.
 
     others: parts by other measures, by column and address; what is in none of their parts is 0. They do not measure
-    what is local, nor rounding.
+    what is local, nor rounding. partial: likewise, but empty where there is no part, or NaN in it.
     """
     for place, part in split.parts.items():
         scope, name = scope_and_name(place)
@@ -63,15 +68,24 @@ def grids(split: Split, others: Mapping[str, Mapping[str, Array]] | None = None)
         name = {"input": "x_t", "lengths": "valid", "mask": "valid"}.get(kind, name)
         nothing = np.broadcast_to(0.0, part.shape)
         beside = {column: found.get(place, nothing) for column, found in (others or {}).items()}
+        some = {column: found[place] for column, found in (partial or {}).items() if place in found}
         axes = _AXES.get(kind, ("unit", "input"))[: part.ndim]
-        yield _grid(split, kind, scope, name, axes, {"contribution": part, **beside})
+        yield _grid(split, kind, scope, name, axes, {"contribution": part, **beside}, some)
     for place, part in split.local.items():
         yield _grid(split, "local", *scope_and_name(place), _STEPS, {"contribution": part})
     if split.rounding:
         yield Grid("rounding", (), {"kind": "rounding"}, {"contribution": np.array(split.rounding)})
 
 
-def _grid(split: Split, kind: str, scope: str, name: str, axes: tuple[str, ...], values: Mapping[str, Array]) -> Grid:
+def _grid(
+    split: Split,
+    kind: str,
+    scope: str,
+    name: str,
+    axes: tuple[str, ...],
+    values: Mapping[str, Array],
+    partial: Mapping[str, Array] = MappingProxyType({}),
+) -> Grid:
     """`0/forward/W_xi[0,1]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`."""
     begin = {"t": split.first, "batch": split.of.b}  # the arrays hold one row of the batch: the one of the value
     shape = values["contribution"].shape
@@ -83,4 +97,4 @@ def _grid(split: Split, kind: str, scope: str, name: str, axes: tuple[str, ...],
     if scope:
         fixed["layer"], fixed["direction"] = layer_and_direction(scope)
     address = f"{lead}{before}{name.replace('%', '%%')}[{after}]"
-    return Grid(address, tuple(zip(axes, numbers, strict=True)), fixed, values)
+    return Grid(address, tuple(zip(axes, numbers, strict=True)), fixed, {**values, **partial}, frozenset(partial))

@@ -31,13 +31,15 @@ class Grid:
 
     address: that of an entry, with `%d` for its number along each axis: `0/forward/%d/%d/h_t[%d]`.
     axes: for each axis its column and its numbers. fixed: what all entries have in common, by column.
-    values: the arrays by column. A column that a grid does not have is empty.
+    values: the arrays by column. A column that a grid does not have is empty; partial: the columns that are empty
+    where they are NaN.
     """
 
     address: str
     axes: tuple[tuple[str, range], ...]
     fixed: Mapping[str, str | int]
     values: Mapping[str, Array]
+    partial: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -163,7 +165,7 @@ class Entries(Sequence[tuple[Any, ...]]):
                 template, names = grid.template(self.columns, style)
                 numbers, index = grid.at(places)
                 cells = {name: numbers[name].tolist() for name in numbers}
-                cells |= {name: style.floats(_values(grid, name, index, inside.size)) for name in grid.values}
+                cells |= {name: _texts(grid, name, index, inside.size, style) for name in grid.values}
                 rows[inside] = list(map(template.__mod__, zip(*(cells[name] for name in names), strict=True)))
             yield style.between.join(rows.tolist())
 
@@ -215,7 +217,7 @@ class Entries(Sequence[tuple[Any, ...]]):
         for grid, inside, places in _groups(run, order):
             numbers, index = grid.at(places)
             cells: dict[str, Iterable[Any]] = {name: column.tolist() for name, column in numbers.items()}
-            cells |= {name: _values(grid, name, index, inside.size).tolist() for name in grid.values}
+            cells |= {name: _cells(grid, name, index, inside.size) for name in grid.values}
             cells[ADDRESS] = _addresses(grid, numbers, inside.size)
             columns = [cells.get(name, [grid.fixed.get(name)] * inside.size) for name in self.columns]
             for row, values in zip(inside.tolist(), zip(*columns, strict=True), strict=True):
@@ -234,6 +236,17 @@ def _groups(run: Run, order: Array) -> Iterator[tuple[Grid, Array, Array]]:
 
 def _values(grid: Grid, name: str, index: tuple[Array, ...], rows: int) -> Array:
     return np.broadcast_to(np.asarray(grid.values[name][index], np.float64), (rows,))
+
+
+def _cells(grid: Grid, name: str, index: tuple[Array, ...], rows: int) -> list[float | None]:
+    found: list[float | None] = _values(grid, name, index, rows).tolist()
+    return [None if value != value else value for value in found] if name in grid.partial else found
+
+
+def _texts(grid: Grid, name: str, index: tuple[Array, ...], rows: int, style: RowStyle) -> list[Any]:
+    if name in grid.partial:
+        return [style.cell(value) for value in _cells(grid, name, index, rows)]
+    return style.floats(_values(grid, name, index, rows))
 
 
 def _addresses(grid: Grid, numbers: Mapping[str, Array], rows: int) -> list[str]:

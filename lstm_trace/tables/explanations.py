@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..cell.network import layer_and_direction
 from ..errors import OptionError, counted, nearest, raise_all
-from ..explanation.memory import Ledger, ledger
-from ..explanation.saturation import HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
+from ..explanation.memory import Entry, Ledger, ledger
+from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
 from ..trace.argument_types import checked
 from ..trace.labels import axis, labels
 from ..trace.rows import Selection
@@ -28,30 +27,18 @@ def memory(trace: Trace, of: str) -> Explanation:
     Raises OptionError where the carry is not a sum of (gate * previous) and other terms.
     """
     account = ledger(trace, of)
-    total = sum(abs(part) for _, _, part in account.rows) or 1.0
-    rows = [
-        (step, source, part, abs(part) / total, done)
-        for (step, source, part), done in zip(account.rows, _running(account), strict=True)
-    ]
     return Explanation(
         title=f"Memory of {account.address}",
         sentences=tuple(_told(account)),
-        columns=("step", "source", "part", "share", "running"),
-        rows=rows,
+        columns=Entry._fields,
+        rows=account.rows,
         notes=(
-            "`part`: what the step wrote, times the product of the gates since. `share`: its size among all parts. "
-            "`running`: the sum so far; the last is the value.",
+            "`written`: what the step wrote. `part`: what the gates since have left of it. "
+            "`share`: its size among all parts. `running`: the sum so far; the last is the value.",
         ),
         ranked=("part", "share"),
         timed=True,
     )
-
-
-def _running(account: Ledger) -> Iterator[float]:
-    total = 0.0
-    for _, _, part in account.rows:
-        total += part
-        yield total
 
 
 def _told(account: Ledger) -> Iterator[str]:
@@ -60,9 +47,9 @@ def _told(account: Ledger) -> Iterator[str]:
     gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
     added = ", ".join(str(name) for _, name in rule.writes) or "nothing"
     yield f"each step keeps {gates} of {rule.state} and adds {added}"
-    largest = max(account.rows, key=lambda row: abs(row[2]))
-    where = "the initial value" if largest[0] is None else f"step {largest[0]}"
-    yield f"the largest part, {largest[2]:.6g}, comes from {where} ({largest[1]})"
+    largest = max(account.rows, key=lambda row: abs(row.part))
+    where = "the initial value" if largest.step is None else f"step {largest.step}"
+    yield f"the largest part, {largest.part:.6g}, comes from {where} ({largest.source})"
     if account.half_life is None:
         gates = "its gate leaves" if account.steps == 1 else "their gates leave"
         yield f"half-life: more than {counted(account.steps, 'step')} ({gates} more than a half)"
@@ -80,8 +67,8 @@ def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
     return Explanation(
         title="Gates",
         sentences=tuple(_summary(found, trace)),
-        columns=("layer", "direction", *Activity._fields[1:]),
-        rows=[(*layer_and_direction(u.scope), *u[1:]) for u in found.units],
+        columns=COLUMNS,
+        rows=found.rows,
         notes=(
             f"`left`, `right`: share of values below {low:g} and above {high:g} (tanh: of its way from −1 to 1). "
             "`memory`: steps after which 1/e of what was stored is left, −1 / mean(log f). CSV and JSON have the "
@@ -182,7 +169,7 @@ WAYS: dict[str, Callable[..., Explanation]] = {
 READS: dict[str, tuple[str, ...]] = {
     "memory": ("of",),
     "gradient": ("of", "seed", *WORKED, "equations"),
-    "contribution": ("of", "baseline", "points", *(name for name in WORKED if name != "arithmetic")),
+    "contribution": ("of", "baseline", "points", "occlusion", *(name for name in WORKED if name != "arithmetic")),
     "gates": ("low", "high"),
     "training": ("of", "rate", "updates", "optimizer", "parameters", "constants", *WORKED),
 }

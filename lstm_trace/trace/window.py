@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..base.arrays import Array
 from ..cell.network import GIVEN, scope_and_name
 from ..errors import MissingError
@@ -83,26 +85,28 @@ def between(trace: Trace, span: range) -> Trace:
     return cut(trace, span, initial, _some(trace.lines, steps))
 
 
-def rows(trace: Trace, which: slice) -> Trace:
-    """The trace of some rows of the batch; arrays are views. What was gathered over all rows is left out."""
+def rows(trace: Trace, which: slice | Array) -> Trace:
+    """The trace of some rows of the batch: views of a slice, copies of chosen ones. Sums over all rows are left out."""
 
     def part(arrays: Mapping[str, Mapping[str, Array]], *lead: slice) -> Premises:
-        at = (*lead, which)
+        at: Any = (*lead, which)
         return {scope: {name: values[at] for name, values in here.items()} for scope, here in arrays.items()}
 
     every = slice(None)
+    kept = np.arange(trace.batch)[which]
     labels = trace.header.step_labels
+    chosen = labels if len(labels) < 2 else tuple(labels[b] for b in kept.tolist())
     return replace(
         trace,
-        header=trace.header if len(labels) < 2 else replace(trace.header, step_labels=labels[which]),
-        batch=len(range(trace.batch)[which]),
+        header=replace(trace.header, step_labels=chosen),
+        batch=len(kept),
         x=None if trace.x is None else trace.x[:, which],
         lengths=None if trace.lengths is None else trace.lengths[which],
         mask=None if trace.mask is None else trace.mask[:, which],
         initial=part(trace.initial),
         given=part(trace.given, every),
         lines=part(trace.lines, every),
-        sums=trace.sums if range(trace.batch)[which] == range(trace.batch) else {},
+        sums=trace.sums if np.array_equal(kept, np.arange(trace.batch)) else {},
         memory=None,
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.arithmetic import decimals as rounded_to
+from ..cell.network import forward_stages
 from ..formulas.numbers import DIGITS, Style
 from ..trace.reads import derived
 from ..trace.rows import Selection
@@ -18,6 +19,8 @@ from ..trace.trace import Trace
 MATRIX, SCALARS = (4, 6), 400
 #: So many vectors are shown one by one; so many rows of a calculation, whatever the detail, of which a page has 50.
 VECTORS, ROWS = 300, 600
+#: A model is trained, and not worked out by hand, whose cells have more units, or which reads more steps.
+TRAINED = 16
 #: Decimals of a problem of hand size: the first of these with which every printed line follows from the printed ones,
 #: or else the one with which most do.
 FEW = (4, 5)
@@ -39,6 +42,13 @@ def hand_size(trace: Trace, chosen: Selection) -> bool:
     )  # fmt: skip
     steps, rows = range(trace.steps)[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
     return len(steps) * len(rows) * sum(widths) <= SCALARS
+
+
+def trained(trace: Trace) -> bool:
+    """Whether a trace is that of a trained model: of cells with more than 16 units, or over more than 16 steps."""
+    stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry]
+    widths = (values.shape[-1] for stage in stages for values in trace.initial.get(stage.scope, {}).values())
+    return bool(stages) and max(trace.steps, *widths) > TRAINED
 
 
 def matrices_fit(trace: Trace) -> bool:

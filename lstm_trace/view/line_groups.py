@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage
 from ..cell.ops import OPS
+from ..explanation.gates import is_gate as is_gate  # what is shown of a cell asks it here
+from ..explanation.gates import opens as opens
 from ..formulas.blocks import Heading
 from ..formulas.tree import heading
 from ..trace.labels import axis
@@ -28,21 +30,6 @@ class Group(NamedTuple):
 
     leader: Line | None
     lines: tuple[Line, ...]
-
-
-def is_gate(line: Line, cell: Cell) -> bool:
-    """Whether a line squashes into (0, 1), or is one minus such a line, and has a name."""
-    return line.assigned and opens(line, cell)
-
-
-def opens(line: Line, cell: Cell) -> bool:
-    """Whether a line squashes into (0, 1), or is one minus such a line; its name does not matter."""
-    if line.squashed:
-        return True
-    if line.op != "add" or line.constants != (1.0, -1.0) or line.operands[0] != 1.0:
-        return False
-    other = cell.by_name.get(str(line.operands[1]))
-    return other is not None and other.squashed
 
 
 def gated(line: Line, cell: Cell) -> str | None:

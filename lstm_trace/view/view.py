@@ -25,8 +25,9 @@ from .worked_rows import TERMS
 
 if TYPE_CHECKING:
     from ..backpropagation.training import Training
+    from ..explanation.profile import Profile
 
-Detail = Literal["scalar", "compact", "vector", "summary"]
+Detail = Literal["scalar", "compact", "vector", "summary", "profile"]
 
 #: So many units of a line, rows and columns of a matrix; in a summary; terms of a sum where one unit was chosen.
 UNITS, FEWER, MORE = 8, 5, 16
@@ -50,7 +51,8 @@ class View(Naming):
     keys of the table of words. notes: what the notation needs said, after the equations. back: the way back, where the
     trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
     some updates of the weights, with a view of each of their traces. paper: whether it goes on pages of paper.
-    printed: of a page on the screen what it prints, where that is another view. breadth: the part of a line of A4 that
+    printed: of a page on the screen what it prints, where that is another view. profile: shown instead of worked steps;
+    source: the name of the trace in commands. breadth: the part of a line of A4 that
     there is for a formula.
     """
 
@@ -70,17 +72,20 @@ class View(Naming):
     course: tuple[Training, tuple[View, ...]] | None = None
     paper: bool = False
     printed: View | None = None
+    profile: Profile | None = None
+    source: str = "SOURCE"
     breadth: float = 1.0
 
     @property
     def title(self) -> str:
         """The author's title, or what a report is."""
-        return self.trace.header.title or self.words.word("untitled")
+        untitled = "untitled" if self.profile is None else "profile.untitled"
+        return self.trace.header.title or self.words.word(untitled)
 
     @property
     def tight(self) -> bool:
         """Whether it is set so that few pages of paper are needed."""
-        return self.paper and self.detail in ("compact", "summary")
+        return self.paper and self.detail in ("compact", "summary", "profile")
 
     @property
     def single(self) -> bool:

@@ -26,7 +26,7 @@ def test_the_ledger_adds_up(options: dict[str, Any], lengths: list[int] | None) 
             for b in range(2):
                 for j in range(5):
                     account = ledger(trace, f"{scope}/{t}/{b}/c_t[{j}]")
-                    parts = [abs(part) for _, _, part in account.rows]
+                    parts = [abs(row.part) for row in account.rows]
                     assert abs(account.residual) <= 20 * np.finfo(float).eps * sum(parts)
                     assert account.value == trace.lines[scope]["c_t"][t, b, j]
 
@@ -36,10 +36,10 @@ def test_rows_by_hand() -> None:
     trace = lt.run({}, given=given, c0=[8.0], ask="c_t")
     account = ledger(trace, "2/c_t[0]")
     assert account.rows == (
-        (None, "c0", 8.0 * 0.5 * 0.25),
-        (0, "i_t * c_tilde", 2.0 * 0.25),
-        (1, "i_t * c_tilde", 2.0),
-        (2, "i_t * c_tilde", -0.25),
+        (None, "c0", 8.0, 8.0 * 0.5 * 0.25, 1 / 3.75, 1.0),
+        (0, "i_t * c_tilde", 2.0, 2.0 * 0.25, 0.5 / 3.75, 1.5),
+        (1, "i_t * c_tilde", 2.0, 2.0, 2 / 3.75, 3.5),
+        (2, "i_t * c_tilde", -0.25, -0.25, 0.25 / 3.75, 3.25),
     )
     assert account.value == 3.25
     assert account.half_life == 2  # 1.0, then 1.0 * 0.25
@@ -58,7 +58,7 @@ def test_a_gru_has_a_ledger_and_a_plain_rnn_has_none() -> None:
     weights = {"W_z": rng.normal(size=(2, 3)), "U_z": rng.normal(size=(2, 2)), "W_h": rng.normal(size=(2, 3))}
     trace = lt.run(weights, rng.normal(size=(4, 3)), cell={"equations": gru}, h0=[0.5, -0.5])
     account = ledger(trace, "3/h_t[1]")
-    assert [name for _, name, _ in account.rows[:2]] == ["h0", "(1 - z_t) * tanh(W_h @ x_t)"]
+    assert [row.source for row in account.rows[:2]] == ["h0", "(1 - z_t) * tanh(W_h @ x_t)"]
     assert abs(account.residual) < 1e-15
     rnn = lt.run({"W": [[0.5]]}, [[1.0]], cell={"equations": "h_t = tanh(W @ x_t + h_prev)\ncarry: h_prev <- h_t"})
     with pytest.raises(OptionError, match="is not a sum of"):
@@ -73,7 +73,11 @@ def test_a_gate_that_all_units_share(gate: str) -> None:
     trace = lt.run({"a": [0.5]} if gate == "a" else {}, x, cell=cell, initial={"c_prev": [4.0, 8.0, 16.0]})
     for j, c0 in enumerate((4.0, 8.0, 16.0)):
         account = ledger(trace, f"1/c_t[{j}]")
-        assert account.rows == ((None, "c0", c0 * 0.25), (0, "x_t", x[0, j] * 0.5), (1, "x_t", x[1, j]))
+        assert [row[:4] for row in account.rows] == [
+            (None, "c0", c0, c0 * 0.25),
+            (0, "x_t", x[0, j], x[0, j] * 0.5),
+            (1, "x_t", x[1, j], x[1, j]),
+        ]
         assert account.residual == 0
 
 

@@ -64,14 +64,19 @@ MARKS = {"line", "rect", "bar", "point", "text", "rule", "area", "circle"}
 VIEWS = ("vconcat", "hconcat", "concat", "layer", "spec")
 
 
-def views(found: dict[str, Any], data: Any = None) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Every single view of a specification, with the values that it sees."""
+def units(found: dict[str, Any], data: Any = None) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Every single view of a specification, with the data that it sees."""
     data = found.get("data", data)
     inner = [view for key in VIEWS if key in found for view in ([found[key]] if key == "spec" else found[key])]
     for view in inner:
-        yield from views(view, data)
+        yield from units(view, data)
     if not inner:
-        yield found, data["values"]
+        yield found, data
+
+
+def views(found: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Every single view of a specification, with its values."""
+    yield from ((view, data["values"]) for view, data in units(found))
 
 
 def check(found: dict[str, Any]) -> None:
@@ -85,10 +90,10 @@ def check(found: dict[str, Any]) -> None:
         assert mark in MARKS
         assert set(view["encoding"]) <= CHANNELS
         seen += len(values)
-        for channel in view["encoding"].values():
+        for at, channel in view["encoding"].items():
             for one in channel if isinstance(channel, list) else [channel]:
                 if "field" in one:
-                    assert one["type"] in TYPES
+                    assert one.get("type") in (TYPES if at not in ("x2", "y2") else {None})
                     name = one["field"].replace("\\", "")
                     assert all(name in row for row in values), name
                 else:

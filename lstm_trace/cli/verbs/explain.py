@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,14 +12,12 @@ from ..model_options import input_options, layout_options
 from ..options import (
     FORMAT,
     arithmetic_options,
+    baseline_options,
     nonfinite_option,
     number_options,
     output_option,
     selection_options,
 )
-
-if TYPE_CHECKING:
-    from ...trace.trace import Trace
 
 #: Options whose keyword is another word.
 _OPTION = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
@@ -44,14 +42,9 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
     help="Output format, if the suffix does not determine it; those of a report for gradient, contribution, training.",
 )
 @click.option(
-    "--baseline",
-    type=click.Path(allow_dash=True),
-    metavar="BASELINE",
-    help="contribution: zero-input (default), zero-state, a batch element, or a file.",
-)
-@click.option(
     "--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50, fewer for a large trace)."
 )
+@baseline_options
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), help="training: the learning rate (0.1; adam 0.001)."
 )
@@ -147,6 +140,7 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, which all belong to the explanation `how`."""
     from ...model.input_files import read_input
     from ...tables.explanations import READS, misplaced
+    from ..options import against
 
     known = {name for names in READS.values() for name in names}
     chosen: dict[str, Any] = {"of": None}
@@ -164,9 +158,7 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
         chosen["constants"] = dict(map(_constant, chosen["constants"]))
     if "seed" in chosen:
         chosen["seed"] = read_input(chosen["seed"]).values
-    if "baseline" in chosen:
-        chosen["baseline"] = _baseline(chosen["baseline"])
-    return chosen
+    return chosen | against(chosen)
 
 
 def _needs_problem(source: str) -> None:
@@ -193,13 +185,3 @@ def _constant(text: str) -> tuple[str, float]:
         return name.strip(), float(value if mark else "none")
     except ValueError:
         raise click.UsageError(f"--constant {text!r}: expected NAME=NUMBER, as in momentum=0.5") from None
-
-
-def _baseline(text: str) -> str | int | Trace:
-    from ...trace.address import whole
-    from ..options import opened
-
-    if text in ("zero-input", "zero-state"):
-        return text
-    row = whole(text)
-    return opened(text) if row is None else row

@@ -9,13 +9,13 @@ import click
 
 from ...languages import languages
 from ..model_options import INPUTS, STORED, input_options, layout_options
-from ..options import FORMAT, nonfinite_option, output_option, place_options, source_argument
+from ..options import FORMAT, against, baseline_options, nonfinite_option, output_option, place_options, source_argument
 
 if TYPE_CHECKING:
     from ...plot.figure import Figure
 
 #: The kinds of pictures: the keys of `plot.table.KINDS`, which imports pictures and numpy with them.
-KINDS = ("states", "unit")
+KINDS = ("states", "unit", "memory", "saturation", "gradient", "contribution")
 #: Options whose keyword is another word.
 _OPTION = {"lines": "line"}
 
@@ -40,6 +40,10 @@ def units(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     help="Output format, if the suffix does not determine it.",
 )
 @place_options
+@click.option("--of", help="Address of the value, for example 3/h_t[1]; memory, contribution and gradient.")
+@click.option("--low", type=click.FloatRange(0, 1), help="saturation: a gate below it is shut (0.1).")
+@click.option("--high", type=click.FloatRange(0, 1), help="saturation: a gate above it is open (0.9).")
+@baseline_options
 @click.option("--unit", callback=units, metavar="N,…", help="Only these units (from 0).")
 @click.option(
     "--order",
@@ -54,8 +58,12 @@ def command(source: str, kind: str, output: str, form: str | None, allow_nonfini
     """Draw SOURCE, a trace or problem (or a model with --input).
 
     \b
-    states     gates and states of every unit over time
-    unit       gates, candidate and states of a unit over time
+    states        gates and states of every unit over time
+    unit          gates, candidate and states of a unit over time
+    memory        what each step wrote into a carried value, and what is left of it
+    saturation    how often each gate is shut and open, a point for each unit
+    gradient      how far a gradient reaches back
+    contribution  what each step contributed to a value, beside exact occlusion
     """
     from ...base.files import format_of
     from ...plot.figure import SUFFIXES
@@ -67,7 +75,7 @@ def command(source: str, kind: str, output: str, form: str | None, allow_nonfini
 
 def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]) -> Figure:
     """The picture. Raises click.UsageError for an option that belongs to another kind, before anything is read."""
-    from ...plot.table import maker, options
+    from ...plot.table import maker, options, required
     from ..model_options import opened_with
 
     given["lines"] = given.pop("only")
@@ -76,4 +84,6 @@ def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]
         name = foreign[0]
         ways = " and ".join(other for other in KINDS if name in options(other))
         raise click.UsageError(f"--{_OPTION.get(name, name)} belongs to --kind {ways}, not to --kind {kind}")
-    return maker(kind)(opened_with(source, given, allow_nonfinite), **own)
+    if "of" in required(kind) and "of" not in own:
+        raise click.UsageError(f"--kind {kind} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
+    return maker(kind)(opened_with(source, given, allow_nonfinite), **{**own, **against(own)})

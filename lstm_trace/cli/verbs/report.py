@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 @click.option("--format", "format_", help="md, text, html, tex, typ or pdf; without -o text in a terminal, else md.")
 @click.option(
     "--detail",
-    type=click.Choice(["scalar", "compact", "vector", "summary"]),
-    help="Every term of every unit; one chain for each gate with the matrices filled in; vectors; or gates and states "
-    "only. If not given: by size and format, compact on paper.",
+    type=click.Choice(["profile", "scalar", "compact", "vector", "summary"]),
+    help="What matters in a trained model; or worked steps: every term of every unit; one chain for each gate with the "
+    "matrices filled in; vectors; gates and states only. If not given: profile for more than 16 units or steps, else "
+    "by size and format, compact on paper.",
 )
 @click.option(
     "--math",

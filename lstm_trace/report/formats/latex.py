@@ -24,6 +24,7 @@ from ...formulas.blocks import (
     Derivation,
     Heading,
     Items,
+    Listing,
     Para,
     Premises,
     Table,
@@ -111,7 +112,8 @@ def render(bodies: Sequence[Body]) -> str:
     several, tight = len(bodies) > 1, all(body.tight for body in bodies)
     body = "\n\n".join(_together(text) if several else text for text in map(_body, bodies))
     wide = [rf"\setcounter{{MaxMatrixCols}}{{{n}}}" for n in most_columns(body)]
-    preamble = "\n".join([*document_class(tight), *(TOGETHER if several else ()), *wide, *packages(body)])
+    small = [r"\AtBeginDocument{\small}"] if all(body.small for body in bodies) else []
+    preamble = "\n".join([*document_class(tight), *small, *(TOGETHER if several else ()), *wide, *packages(body)])
     return f"{preamble}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
@@ -175,6 +177,13 @@ def _table(p: _Printer, block: Table) -> str:
             inner = "\n".join([head, r"\hline", *rows[at : at + LONG]])
             tables.append(f"\\begin{{tabular}}{{{'r' * len(shown)}}}\n{inner}\n\\end{{tabular}}")
     return "\n\n".join(tables)
+
+
+def _listing(p: _Printer, block: Listing) -> str:
+    indent = r"\ "
+    rows = (indent * (len(row) - len(row.lstrip())) + literal(row.lstrip()) for row in block.rows)
+    body = " \\\\\n".join(rows)
+    return f"{{\\footnotesize\\ttfamily\\raggedright\\noindent\n{body}\\par}}"
 
 
 def _derivation(p: _Printer, block: Derivation) -> str:
@@ -274,6 +283,7 @@ LATEX: dict[type, Callable[[_Printer, Any], str]] = {
     Para: lambda p, block: p.text(block.text),
     Items: _items,
     Table: _table,
+    Listing: _listing,
     Derivation: _derivation,
     Premises: _premises,
     Chains: _chains,

@@ -21,6 +21,7 @@ from ...formulas.blocks import (
     Derivation,
     Heading,
     Items,
+    Listing,
     Para,
     Premises,
     Table,
@@ -201,8 +202,12 @@ def _math(p: _Printer, lines: list[str], gap: str) -> str:
 def _aligned(p: _Printer, block: Block) -> str:
     """A block as in a terminal, where columns stand under columns."""
     text = TEXT[type(block)](TextPrinter(p.plain, ROOM), block)
+    return _fenced(text)
+
+
+def _fenced(text: str, language: str = "") -> str:
     fence = "`" * max([3, *(1 + len(run) for run in re.findall("`+", text))])
-    return f"{fence}\n{text}\n{fence}"
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
@@ -210,10 +215,12 @@ MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
     Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
     Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
     Table: _table,
+    Listing: lambda p, block: _fenced("\n".join(map(printable, block.rows)), "sh"),
     Derivation: _derivation,
     Premises: _premises,
     Chains: _chains,
     Boxed: _boxed,
 }
 #: The same where there is no math: what is made of formulas stands in blocks of code.
-_WITHOUT_MATH = {kind: p if kind in (Heading, Para, Items, Table) else _aligned for kind, p in MARKDOWN.items()}
+_WORDS = (Heading, Para, Items, Table, Listing)
+_WITHOUT_MATH = {kind: p if kind in _WORDS else _aligned for kind, p in MARKDOWN.items()}

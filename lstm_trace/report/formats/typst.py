@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...base.extras import missing
@@ -21,6 +21,7 @@ from ...formulas.blocks import (
     Derivation,
     Heading,
     Items,
+    Listing,
     Para,
     Premises,
     Row,
@@ -83,6 +84,8 @@ _TIGHT = """\
 #show heading.where(level: 2): set text(size: 0.95em)
 #show table: set block(breakable: false)
 """
+#: Smaller letters, and less space within tables.
+_SMALL, _INSET = "#set text(size: 9pt)\n", "2.6pt"
 _CLOSE = """\
 #let given(..args) = block({
   set text(..edges)
@@ -117,6 +120,7 @@ class _Printer:
     tight: bool
     part: Level | None
     room: int
+    inset: str = "4pt"
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -141,6 +145,7 @@ def render(bodies: Sequence[Body], language: str = "en") -> str:
     above, below, height = ("1em", "0.55em", "26.7cm") if tight else ("1.6em", "0.9em", "25.7cm")
     spaces = {"above": above, "below": below}
     head = _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang, **spaces) + _DEFINED
+    head += _SMALL if all(body.small for body in bodies) else ""
     head += (_TIGHT + _CLOSE if tight else "") + (_TOGETHER.replace("HEIGHT", height) if several else "")
     return f"{head}\n{body}\n"
 
@@ -154,6 +159,7 @@ def fragment(bodies: Sequence[Body], part: Level, room: int | None = None) -> st
 def _body(body: Body, part: Level | None = None, room: int | None = None) -> str:
     size = (widths if body.tight else sizes)(Plain(body.own))
     printer = _Printer(TypstMath(body.own), size, body.tight, part, room or (FULL if body.tight else ROOM))
+    printer = replace(printer, inset=_INSET) if body.small else printer
     return "\n\n".join(BLOCKS[type(block)](printer, block) for block in body.blocks)
 
 
@@ -204,8 +210,13 @@ def _table(p: _Printer, block: Table) -> str:
     for shown in columns(block, p.size, WIDE):
         head, *rows = [", ".join(row[k] for k in shown) for row in cells]
         inner = ",\n  ".join([f"table.header({head})", "table.hline(stroke: 0.5pt)", *rows])
-        tables.append(f"#table(columns: {len(shown)}, align: right, stroke: none, inset: 4pt,\n  {inner},\n)")
+        tables.append(f"#table(columns: {len(shown)}, align: right, stroke: none, inset: {p.inset},\n  {inner},\n)")
     return "\n\n".join(tables)
+
+
+def _listing(p: _Printer, block: Listing) -> str:
+    rows = (f"#raw({string(row)})" for row in block.rows)
+    return "#block[" + " \\\n".join(rows) + "]"
 
 
 def _derivation(p: _Printer, block: Derivation) -> str:
@@ -289,6 +300,7 @@ BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
     Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
     Table: _table,
+    Listing: _listing,
     Derivation: _derivation,
     Premises: _premises,
     Chains: _chains,

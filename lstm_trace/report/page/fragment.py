@@ -43,7 +43,7 @@ def fragment(shown: View, plain: str) -> str:
 def _drawn(shown: View) -> str:
     values = Values(shown.trace, replace(shown.values.style, digits=spot_values.DIGITS, significant=None, lines={}))
     printer = Printer(shown.trace, shown.trace.header.symbols, linked=False, lower=_DEEPER)
-    found = Page(shown, printer, values, pictures(shown, values))
+    found = Page(shown, printer, values, {} if shown.profile is not None else pictures(shown, values))
     return "\n".join(_section(found, part) for part in parts(shown))
 
 

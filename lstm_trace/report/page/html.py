@@ -80,7 +80,7 @@ def _drawn(shown: View, mark: str = "", lower: int = 0) -> _Drawn:
     """What is shown; mark, lower: see `Printer`."""
     values = Values(shown.trace, replace(shown.values.style, digits=spot_values.DIGITS, significant=None, lines={}))
     printer = Printer(shown.trace, shown.trace.header.symbols, mark=mark, lower=lower)
-    found = Page(shown, printer, values, pictures(shown, values, mark))
+    found = Page(shown, printer, values, {} if shown.profile is not None else pictures(shown, values, mark))
     first, *rest = parts(shown)
     top = "".join(map(printer, first.blocks))
     main: list[str] = []

@@ -10,7 +10,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...base.markup import escape
-from ...formulas.blocks import Boxed, Chain, Chains, Code, Derivation, Heading, Items, Para, Premises, Row, Table, Text
+from ...formulas.blocks import (
+    Boxed,
+    Chain,
+    Chains,
+    Code,
+    Derivation,
+    Heading,
+    Items,
+    Listing,
+    Para,
+    Premises,
+    Row,
+    Table,
+    Text,
+)
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
@@ -216,6 +230,7 @@ HTML: dict[type, Callable[[Printer, Any], str]] = {
     Para: lambda p, block: f"<p{' class=leads' if block.leads else ''}>{p.text(block.text)}</p>\n",
     Items: lambda p, block: f"<ul>{''.join(f'<li>{p.text(row)}</li>' for row in block.rows)}</ul>\n",
     Table: _table,
+    Listing: lambda p, block: scrolled(f"<pre>{escape(chr(10).join(block.rows))}</pre>"),
     Derivation: _derivation,
     Premises: _premises,
     Chains: _chains,

@@ -26,11 +26,15 @@ ROOM = 95
 MATRIX_ROWS = 150
 
 
-def given(shown: View) -> Iterator[Block]:
-    """What kind of problem it is, its weights, states and input, and what is wanted."""
+def introduction(shown: View) -> Iterator[Block]:
+    """What kind of problem it is, and what was done to its weights at import."""
     yield Para(_intro(shown))
     if notes := shown.trace.header.imported:
         yield Para(shown.said("imported", what=shown.words.word("semicolon").join(notes)))
+
+
+def given(shown: View) -> Iterator[Block]:
+    """Its weights, states and input, and what is wanted."""
     premises = [*_sequence(shown), *_parameters(shown)]
     if premises:
         yield Heading(2, shown.said("given"))

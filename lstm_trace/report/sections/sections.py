@@ -10,10 +10,11 @@ from ...view.decimal_comma import with_comma
 from ...view.view import View
 from ..content.way_back import Back
 from ..in_words.section import in_words
+from ..profile.section import profile
 from .answers import answers
 from .author_notes import author_notes
 from .equations import equations
-from .given_section import given
+from .given_section import given, introduction
 from .gradients import by_size, gradients
 from .shares import shares
 from .solution import solution
@@ -23,6 +24,7 @@ from .way_back import adjoint, opening, title, way_back
 #: Name to the blocks of a section. By the name a format knows what it arranges in its own way, as the page does.
 SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "author_notes": lambda shown: author_notes(shown.trace.header.notes),
+    "introduction": introduction,
     "given": given,
     "equations": equations,
     "solution": solution,
@@ -34,9 +36,14 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "by_size": by_size,
     "shares": shares,
     "training": training,
+    "profile": profile,
 }
-#: Those of the way back alone, and of its equations.
-ALONE = {"back": ("equations", "way_back", "gradients", "by_size", "shares"), "equations": ("equations", "adjoint")}
+#: Those of a profile, of the way back alone, and of its equations.
+ALONE = {
+    "profile": ("author_notes", "introduction", "profile"),
+    "back": ("equations", "way_back", "gradients", "by_size", "shares"),
+    "equations": ("equations", "adjoint"),
+}
 
 
 @dataclass
@@ -53,8 +60,9 @@ def parts(shown: View) -> list[Part]:
     found = [Part("title", Heading(1, (shown.title,)))]
     if shown.alone and isinstance(shown.back, Back):
         found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back)])]
+    alone = "profile" if shown.profile is not None else shown.alone
     for name, section in SECTIONS.items():
-        if shown.alone and name not in ALONE[shown.alone]:
+        if alone and name not in ALONE[alone]:
             continue
         for block in map(with_comma, section(shown)) if shown.values.style.comma else section(shown):
             if isinstance(block, Heading) and block.level == 2:

@@ -1,0 +1,96 @@
+"""A value against a baseline: its exact split, the measures in common use, and the experiments that check it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ..backpropagation.attribution import Split, split
+from ..errors import OptionError
+from ..trace.labels import step_labels
+from ..trace.trace import Trace
+from .contribution import Baseline, Pair, Shares, affordable, baseline_of, check_points
+from .occlusion import Occlusion, Runs, Variants, check_runs, occlusion, shares_of
+
+
+class Step(NamedTuple):
+    """What came in at a step: through the parameters that differ, and the inputs; and what the value loses without it.
+
+    label: what the step is called, if anything. occlusion: None at padding, and where no run was made.
+    """
+
+    t: int
+    label: str | None
+    parameters: float
+    inputs: float
+    together: float
+    occlusion: float | None
+
+
+@dataclass(frozen=True)
+class Account:
+    """What inputs, steps and states brought to a value.
+
+    others: gradient x input and integrated gradients, by column. points: of the path of these. steps: in the order of
+    time. occlusion: None where it was not asked for, or nothing can be replaced. unmeasured: why a measure is missing.
+    """
+
+    split: Split
+    others: dict[str, Shares]
+    points: int
+    steps: tuple[Step, ...]
+    occlusion: Occlusion | None
+    unmeasured: tuple[str, ...] = ()
+
+
+@np.errstate(all="ignore")
+def account(
+    trace: Trace,
+    of: str,
+    baseline: Baseline = "zero-input",
+    points: int | Literal["auto"] = "auto",
+    runs: Runs = "auto",
+) -> Account:
+    """Split a value against a baseline, and check the split by experiments.
+
+    points: of the path of integrated gradients; `auto`: 50, fewer for a large trace. runs: how many steps are
+    occluded; `auto`: all that a second or two allows.
+    Raises OptionError for what is no baseline or number, and the errors of `split`.
+    """
+    check_runs(runs)
+    if points != "auto":
+        check_points(points)
+    count = affordable(trace) if points == "auto" else points
+    base, row = baseline_of(trace, baseline, of)
+    found = split(base, trace, of, row)
+    pair = Pair.of_traces(trace, base, row, of)
+    del base  # all its lines
+    others = {"gradient_x_input": pair.gradient_times_input()}
+    unmeasured = []
+    try:
+        others["integrated_gradients"] = pair.integrated_gradients(count)
+    except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
+        unmeasured.append(f"No integrated gradients: {error}.")
+    variants = None if runs == "none" else Variants.of(pair)
+    without = occlusion(variants, shares_of(variants, found), runs) if variants else None
+    labels = step_labels(trace, found.of.b)
+    return Account(found, others, count, tuple(steps(found, without, labels)), without, tuple(unmeasured))
+
+
+def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] = ()) -> Iterator[Step]:
+    """The steps of a split, in the order of time."""
+    inputs = [part for name, part in found.parts.items() if found.kinds[name] in ("input", "given")]
+    count = max(map(len, (*found.by_step.values(), *inputs)), default=0)
+    through, read = np.zeros(count), np.zeros(count)
+    for values in found.by_step.values():
+        through[: len(values)] += values
+    for part in inputs:
+        read[: len(part)] += part.reshape(len(part), -1).sum(axis=1)
+    lost = np.full(count, np.nan) if without is None else without.steps
+    for t in range(count):
+        label = labels[t] if t < len(labels) else None
+        brought = float(through[t]), float(read[t]), float(through[t] + read[t])
+        yield Step(found.first + t, label, *brought, None if np.isnan(lost[t]) else float(lost[t]))

@@ -1,0 +1,236 @@
+"""The profile of a trained model: what each unit of each layer and direction did over a trace, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.network import Stage, forward_stages
+from ..errors import MissingError, OptionError
+from ..trace.argument_types import checked
+from ..trace.rows import Selection
+from ..trace.trace import Trace
+from . import profile_frames
+from .described import Described, Moves, carried, computed, described, moves
+from .gates import is_gate
+from .memory import Recurrence, recurrence
+from .saturation import Activity, NotFinite, behaviour
+from .tokens import Follows, follows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: A unit is dead whose output moves less than this share of what the output of the unit that moves most does.
+DEAD = 0.05
+
+
+@dataclass(frozen=True)
+class StageProfile:
+    """The profile of one layer and direction.
+
+    gates: of each unit of each gate (of a cell without gates: of its tanh lines), in computing order. states: the
+    carried lines, those with a memory of their own. output: what the next layer sees; one of `states` where the cell
+    carries it as its memory. moves: of the first of them that was recorded. follows: how far its units follow the
+    labels of the steps.
+    """
+
+    stage: Stage
+    gates: dict[str, tuple[Activity, ...]]
+    states: tuple[Described, ...]
+    output: Described | None
+    moves: Moves | None
+    follows: Follows | None
+
+    @property
+    def lines(self) -> tuple[Described, ...]:
+        """The lines that are described, each once."""
+        others = () if self.output is None or self.output in self.states else (self.output,)
+        return (*self.states, *others)
+
+    @property
+    def memory(self) -> Described | None:
+        """The first carried line of which it is known what it keeps."""
+        return next((state for state in self.states if state.kept is not None), None)
+
+    @property
+    def forgets(self) -> Array | None:
+        """The share of units that keep less than half of what they hold, at each step: (T, B), NaN at padding."""
+        return None if self.memory is None or self.memory.kept is None else self.memory.kept.forgets
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """What a layer or direction is compared by; NaN for what was not recorded.
+
+        The mean of each gate by its name; the shares of values of all gates that are left- and right-saturated; the
+        median and the largest half-life of a unit; the mean size of the output; how many units it has, and how many of
+        them are dead.
+        """
+        every = [unit for units in self.gates.values() for unit in units]
+        kept = None if self.memory is None else self.memory.kept
+        times = np.array([np.nan]) if kept is None else kept.half_life
+        known = times[~np.isnan(times)]
+        return {
+            **{name: _mean([unit.mean for unit in units]) for name, units in self.gates.items()},
+            "left": _mean([unit.left for unit in every]),
+            "right": _mean([unit.right for unit in every]),
+            "half_life": float(np.median(known)) if known.size else np.nan,
+            "longest": float(np.max(known)) if known.size else np.nan,
+            "output": np.nan if self.output is None else _mean(self.output.size.tolist()),
+            "units": len(self.dead) if self.output is not None else max((len(s.mean) for s in self.states), default=0),
+            "dead": int(self.dead.sum()),
+        }
+
+    @cached_property
+    def dead(self) -> Array:
+        """Whether each unit of the output is dead, (H,): see DEAD."""
+        if self.output is None:
+            return np.zeros(0, bool)
+        span = self.output.range
+        return span <= DEAD * np.max(span[np.isfinite(span)], initial=0.0)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the units of a trained model did: `parts` for each layer and direction.
+
+    rows: of the batch, over which all of it is. counted: their valid steps; longest: those of the longest row.
+    missing: `scope/line` of what was not recorded. not_finite: the first value that is no finite number.
+    """
+
+    trace: Trace
+    parts: tuple[StageProfile, ...]
+    rows: range
+    counted: int
+    longest: int
+    missing: tuple[str, ...]
+    not_finite: NotFinite | None
+
+    @property
+    def valid(self) -> Array:
+        """Whether each step of each of the rows is valid, (T, B)."""
+        found: Array = self.trace.valid[:, self.rows.start : self.rows.stop, 0] != 0
+        return found
+
+    @cached_property
+    def gates(self) -> pd.DataFrame:
+        """A row for each unit of each gate: mean, least, most, shares of saturated values, state, memory."""
+        return profile_frames.gates(self)
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """A row for each unit of each carried line and of the output: its range, where it is largest, half-life, ….
+
+        `half_life`: valid steps for each time that half of what it holds was lost, infinite where it never was. `kept`:
+        the mean of what it keeps from step to step. `dead`: of the output. `follows`: see `tokens.Follows.share`.
+        """
+        return profile_frames.units(self)
+
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """A row for each valid step: how far the states of a layer and direction went, and what is typical.
+
+        `change`: ‖c_t − c_{t−1}‖; `times`: by its median; `forgets`: the share of units that keep less than half;
+        `unit`: that which went furthest, from `before` to `after`.
+        """
+        return profile_frames.steps(self)
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """A row for each layer and direction: see `StageProfile.summary`."""
+        return profile_frames.layers(self)
+
+
+@checked
+def profile(trace: Trace, layer: int | None = None, direction: str | None = None, batch: int | None = None) -> Profile:
+    """What matters in the trace of a trained model, unit by unit and step by step (docs/report.md).
+
+    Args:
+        trace: the trace.
+        layer: from 0; all if None.
+        direction: `forward` or `reverse`; both if None.
+        batch: the sequence, from 0; all if None.
+
+    Returns:
+        A `Profile` with the frames `units` (range, half-life, dead or not), `steps` (how far the states went), `layers`
+        (compared) and `gates` (saturation). All of it is over valid steps; padding does not count.
+
+    Raises:
+        MissingError: where no cell carries a state, and for a selection that is not there.
+
+    >>> import lstm_trace as lt
+    >>> cell = {"equations": "c_t = f * c_prev + x_t\\ncarry: c_prev <- c_t\\noutput: c_t"}
+    >>> found = profile(lt.run({"f": [1.0, 0.5]}, [[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]], cell=cell))
+    >>> found.units[["line", "unit", "largest", "half_life"]]
+      line  unit  largest  half_life
+    0  c_t     0      2.0        inf
+    1  c_t     1      1.5        1.0
+    """
+    chosen = Selection(None, layer, direction, None, batch)
+    rows = chosen.rows(trace)
+    stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and chosen.places(stage)]
+    if not stages:
+        there = [s.scope for s in trace.stages if s.cell.carry]
+        wanted = " in the selection" if there else ""
+        raise MissingError(
+            f"a profile describes cells that carry a state from step to step; there is none{wanted}"
+            + (f", but in {', '.join(there)}" if there else "")
+        )
+    found = behaviour(trace, batch=batch)
+    valid = trace.valid[:, rows, 0] != 0
+    parts = tuple(_part(trace, stage, rows, found.units) for stage in stages)
+    lacking = tuple(f"{stage.scope}/{name}" for stage in stages for name in _lacking(trace, stage))
+    longest = int(valid.sum(axis=0).max(initial=0))
+    return Profile(trace, parts, range(trace.batch)[rows], int(valid.sum()), longest, lacking, found.not_finite)
+
+
+def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) -> StageProfile:
+    memories = dict(_memories(stage))
+    names = [*memories] or carried(stage)
+    there = [name for name in names if name in trace.lines.get(stage.scope, {})]
+    states = tuple(described(trace, stage, name, rows, memories.get(name)) for name in there)
+    output = computed(stage, stage.cell.output)
+    shown = next((state for state in states if state.name == output), None)
+    if shown is None and output in trace.lines.get(stage.scope, {}):
+        shown = described(trace, stage, output, rows, None)
+    own = [unit for unit in units if unit.scope == stage.scope]
+    cell = stage.cell
+    squashed = [line.name for line in cell.lines if is_gate(line, cell)]
+    squashed = squashed or [line.name for line in cell.lines if line.assigned and line.op == "tanh"]
+    gates = {name: tuple(unit for unit in own if unit.line == name) for name in squashed}
+    first = next((d for d in (*states, shown) if d is not None), None)
+    moved = None if first is None else moves(trace, stage, first.name, rows)
+    followed = None if first is None else follows(trace, stage.scope, first.name, first.mean, rows)
+    return StageProfile(stage, {k: v for k, v in gates.items() if v}, states, shown, moved, followed)
+
+
+def _memories(stage: Stage) -> Iterator[tuple[str, Recurrence]]:
+    """The carried lines that are a sum of (gate * before) and other terms; of those with the same gates the first."""
+    seen = set()
+    for name in carried(stage):
+        try:
+            rule = recurrence(stage.cell, name)
+        except OptionError:
+            continue
+        if rule.keeps not in seen:
+            seen.add(rule.keeps)
+            yield name, rule
+
+
+def _lacking(trace: Trace, stage: Stage) -> Iterator[str]:
+    """The lines of a stage that a profile reads and that were not recorded."""
+    cell = stage.cell
+    wanted = {*carried(stage), computed(stage, cell.output)} | {line.name for line in cell.lines if is_gate(line, cell)}
+    wanted |= {str(gate) for _, rule in _memories(stage) for _, gate in rule.keeps if isinstance(gate, str)}
+    recorded = trace.lines.get(stage.scope, {})
+    yield from (line.name for line in cell.lines if line.name in wanted and line.name not in recorded)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The mean of those that are numbers; NaN where none is."""
+    known = [value for value in values if not np.isnan(value)]
+    return sum(known) / len(known) if known else float("nan")

@@ -1,0 +1,222 @@
+"""Occlusion: the value less the value without a step, against loops of single runs and a network written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.engine.rerun import rerun, row_seconds
+from lstm_trace.errors import OptionError
+from lstm_trace.explanation import occlusion as module
+from lstm_trace.explanation.account import Account, account
+from lstm_trace.tables.explanations import explanation
+from lstm_trace.trace.operands import one_row
+
+from ..support import plain_lstm
+from ..support.walk_cases import CELLS, case
+
+OF = "1/joined/2/1/y_t[1]"
+Taken = dict[str, np.ndarray]
+
+
+def traced(seed: int, plan: str = "auto", **how: Any) -> tuple[dict[str, Any], lt.Trace]:
+    """Two bidirectional layers, T = 5, B = 2."""
+    told, _ = case("plain", seed, steps=5)
+    told |= how
+    model = lt.prepare(told.pop("source"), cell=told.pop("cell"))
+    return told, model.run(**told, plan=plan)
+
+
+def written_out(trace: lt.Trace, x: np.ndarray, initial: dict[str, np.ndarray]) -> np.ndarray:
+    """The top layer's output for row 1 with other premises."""
+    weights = {f"{scope}/{name}": value for scope, here in trace.parameters.items() for name, value in here.items()}
+    return plain_lstm.outputs(weights, x, initial, trace.valid[:, 1, 0] != 0)
+
+
+def states(trace: lt.Trace, b: int) -> dict[str, np.ndarray]:
+    return {
+        f"{scope}/{short}": here[name][b]
+        for scope, here in trace.initial.items()
+        for name, short in (("h_prev", "h0"), ("c_prev", "c0"))
+    }
+
+
+@pytest.mark.parametrize("padding", [{}, {"lengths": [5, 4]}, {"mask": [[1, 0], [1, 1], [0, 1], [1, 1], [1, 1]]}])
+@pytest.mark.parametrize("baseline", ["zero-input", "zero-state", 0])
+def test_against_a_network_that_is_written_out(baseline: Any, padding: dict[str, Any]) -> None:
+    _, trace = traced(31, **padding)
+    found = account(trace, OF, baseline)
+    x, own = trace.x[:, 1], states(trace, 1)
+    base = {"zero-input": (x * 0, own), "zero-state": (x, {k: v * 0 for k, v in own.items()})}.get(
+        baseline, (trace.x[:, 0], states(trace, 0))
+    )
+    value = written_out(trace, x, own)[2, 1]
+    assert value == pytest.approx(trace.output[2, 1, 1], rel=1e-13)
+    expected: list[float | None] = []
+    for t in range(5):
+        other = x.copy()
+        other[t] = base[0][t]
+        expected.append(value - written_out(trace, other, own)[2, 1] if trace.valid[t, 1] else None)
+    told = [step.occlusion for step in found.steps]
+    assert [step is None for step in told] == [step is None for step in expected]
+    np.testing.assert_allclose(np.array(told, float), np.array(expected, float), rtol=1e-9, atol=1e-15)
+    assert found.occlusion is not None
+    if baseline == "zero-input":
+        assert found.occlusion.states == {}
+        return
+    lost = {place: value - written_out(trace, x, own | {place: base[1][place]})[2, 1] for place in own}
+    assert {**dict.fromkeys(own, 0.0), **found.occlusion.states} == pytest.approx(lost, rel=1e-9, abs=1e-15)
+    assert {place for place, value in lost.items() if not value} == {"1/reverse/h0", "1/reverse/c0"}
+    assert found.occlusion.possible == (6 if baseline == "zero-state" else 6 + int(trace.valid[:, 1].sum()))
+
+
+@pytest.mark.parametrize("name", ["plain", "projection", "gru", "slstm"])
+def test_a_batch_has_the_bits_of_single_runs(name: str) -> None:
+    """By the compiled plan."""
+    pytest.importorskip("llvmlite", reason="the extra jit is not installed")
+    told, _ = case(name, 32, steps=5, lengths=[5, 4], layers=1)
+    model = lt.prepare(told.pop("source"), cell=told.pop("cell"))
+    trace = model.run(**told, plan="compiled")
+    found = account(trace, "0/joined/2/1/y_t[1]")
+    one = one_row(trace, 1)
+    assert found.occlusion is not None
+    assert found.occlusion.value == trace.output[2, 1, 1]
+    for t, lost in enumerate(found.occlusion.steps[:4]):
+        x = np.array(one.x)
+        x[t] = 0
+        single = rerun(one, x=x)
+        assert single.header.plan == "compiled"
+        assert lost == trace.output[2, 1, 1] - single.output[2, 0, 1], t
+    assert found.occlusion.steps[:3].all()
+    assert np.isnan(found.occlusion.steps[4])
+
+
+@pytest.mark.parametrize("plan", ["planned", "lines"])
+@pytest.mark.parametrize("name", ["plain", "peephole", "gru", "layer norm"])
+def test_numpy_may_round_a_batch_otherwise(name: str, plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """8 ulp of the largest value: products of one row and of several are added up in other orders."""
+    monkeypatch.setattr("lstm_trace.engine.plan_choice.installed", lambda: False)
+    told, _ = case(name, 33, steps=5)
+    model = lt.prepare(told.pop("source"), cell=told.pop("cell"))
+    trace = model.run(**told, plan=plan)
+    found = account(trace, OF)
+    one = one_row(trace, 1)
+    for step in found.steps:
+        x = np.array(one.x)
+        x[step.t] = 0
+        expected = trace.output[2, 1, 1] - rerun(one, x=x).output[2, 0, 1]
+        assert step.occlusion == pytest.approx(expected, rel=0, abs=8 * np.finfo(float).eps)
+
+
+def test_batches_of_any_size_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llvmlite", reason="the extra jit is not installed")
+    told, _ = case("plain", 34, layers=1, both=False)
+    model = lt.prepare(told.pop("source"), cell=told.pop("cell"))
+    trace = model.run(**told, plan="compiled")
+    of = "2/1/h_t[0]"
+    whole = account(trace, of, 0)
+    for name, value in (("MOST_ROWS", 3), ("AT_ONCE", 1)):
+        monkeypatch.setattr(module, name, value)
+        found = account(trace, of, 0)
+        assert (found.steps, found.occlusion.states) == (whole.steps, whole.occlusion.states)  # type: ignore[union-attr]
+
+
+def test_what_comes_too_late_for_the_value_is_exactly_nothing() -> None:
+    _, trace = case("plain", 35, steps=6, both=False)
+    found = account(trace, "1/forward/3/0/c_t[2]")
+    assert [bool(step.occlusion) for step in found.steps] == [True] * 4 + [False] * 2
+    assert [step.occlusion for step in found.steps[4:]] == [0.0, 0.0]
+    assert found.occlusion is not None
+    assert found.occlusion.possible == 4
+    _, both = case("plain", 35, steps=6)
+    reverse = account(both, "0/reverse/3/0/c_t[2]")
+    assert [bool(step.occlusion) for step in reverse.steps] == [False] * 3 + [True] * 3
+
+
+def test_a_part_of_a_trace_counts_its_own_steps() -> None:
+    told, _ = case("plain", 36, steps=6, both=False)
+    model = lt.prepare(told.pop("source"), cell=told.pop("cell"))
+    whole = model.run(**told)
+    part = whole.at(steps=range(2, 6))
+    one, all_steps = account(part, "1/forward/4/1/h_t[0]"), account(whole, "1/forward/4/1/h_t[0]")
+    assert [step.t for step in one.steps] == [2, 3, 4, 5]
+    for mine, theirs in zip(one.steps, all_steps.steps[2:], strict=True):
+        assert mine.occlusion == pytest.approx(theirs.occlusion, rel=1e-12, abs=1e-16)
+
+
+def test_a_state_a_premise_and_supplied_lines() -> None:
+    """c_prev at step 2 is c_t of step 1; c0 itself is no value of a run; a supplied line is a step's input."""
+    _, trace = case("plain", 37, steps=4, both=False)
+    before = account(trace, "1/forward/2/1/c_prev[1]", 0)
+    carried = account(trace, "1/forward/1/1/c_t[1]", 0)
+    assert [s.occlusion for s in before.steps] == [s.occlusion for s in carried.steps]
+    assert account(trace, "1/forward/0/1/c_prev[1]", 0).occlusion is None
+    gates = {"f_t": [[0.5], [0.25], [0.75]], "i_t": [[1.0], [0.5], [2.0]], "c_tilde": [[2.0], [-1.0], [0.5]]}
+    other = {**gates, "f_t": [[0.5], [1.0], [0.75]], "c_tilde": [[2.0], [3.0], [1.5]]}
+    one, base = (lt.run({}, given=given, c0=[4.0], ask="c_t") for given in (gates, other))
+    found = account(one, "2/c_t[0]", base)
+    value = ((4 * 0.5 + 2) * 0.25 - 0.5) * 0.75 + 1
+    assert found.split.value == value
+    without_1 = ((4 * 0.5 + 2) * 1.0 + 0.5 * 3) * 0.75 + 1
+    without_2 = ((4 * 0.5 + 2) * 0.25 - 0.5) * 0.75 + 2 * 1.5
+    assert [step.occlusion for step in found.steps] == [0.0, value - without_1, value - without_2]
+
+
+@pytest.mark.parametrize(("runs", "made"), [(1, 1), (4, 4), (5, 5), ("all", 11), (99, 11)])
+def test_fewer_runs_are_of_the_largest_shares_and_drawn_ones(runs: Any, made: int) -> None:
+    _, trace = traced(38)
+    whole, found = account(trace, OF, 0, runs="all"), account(trace, OF, 0, runs=runs)
+    assert found.occlusion is not None
+    assert (found.occlusion.made, found.occlusion.possible) == (made, 11)
+    there = [step for step in found.steps if step.occlusion is not None]
+    lost = {**{step.t: step.occlusion for step in there}, **found.occlusion.states}
+    assert sum(not np.isnan(value) for value in lost.values()) == made
+    assert whole.occlusion is not None
+    everything = {**{step.t: step.occlusion for step in whole.steps}, **whole.occlusion.states}
+    for place, value in lost.items():
+        assert np.isnan(value) or value == pytest.approx(everything[place], rel=1e-12, abs=1e-16)
+    for largest in sorted(sizes(found), key=lambda place: -abs(sizes(found)[place]))[: -(-made // 2)]:
+        assert not np.isnan(lost.get(largest, np.nan)), "the largest shares are always among them"
+
+
+def sizes(found: Account) -> dict[Any, float]:
+    shares: dict[Any, float] = {step.t: step.inputs for step in found.steps}
+    return shares | {p: float(a.sum()) for p, a in found.split.parts.items() if found.split.kinds[p] == "state"}
+
+
+def test_a_large_trace_has_fewer_runs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, trace = traced(39)
+    monkeypatch.setattr(module, "AFFORDED", 3.5 * row_seconds(trace))
+    found = account(trace, OF)
+    assert found.occlusion is not None
+    assert 3 <= found.occlusion.made < found.occlusion.possible == 5
+    assert account(trace, OF, runs="none").occlusion is None
+    text = explanation(trace, OF, "contribution").markdown()
+    assert (
+        f"occlusion of {found.occlusion.made} of 5 steps and states, for a trace of this size: those with the" in text
+    )
+
+
+@pytest.mark.parametrize("runs", ["some", 0, -1, 2.5, True, None])
+def test_what_is_no_number_of_runs_is_refused(runs: Any) -> None:
+    _, trace = traced(40)
+    with pytest.raises(OptionError, match="occlusion must be auto, all, none, or how many steps, at least 1; found"):
+        lt.explain(trace, OF, occlusion=runs)
+
+
+def test_the_frame_has_the_step_in_each_of_its_entries() -> None:
+    """Empty for padding and for parameters."""
+    told, trace = traced(41, lengths=[5, 4])
+    other = lt.run(case("plain", 42)[0]["source"], told["x"] * 0.5, initial=told["initial"], lengths=[5, 4],
+                   cell=CELLS["plain"])  # fmt: skip
+    found = account(trace, OF, other)
+    frame = lt.explain(trace, OF, baseline=other)
+    inputs = frame[frame.kind == "input"]
+    assert len(inputs) == 4 * 3
+    expected = [found.steps[int(t)].occlusion for t in inputs.t]
+    assert inputs.occlusion.tolist() == expected
+    assert frame[frame.kind == "parameter"].occlusion.isna().all()
+    assert "occlusion" not in lt.explain(trace, OF, occlusion="none")
