@@ -153,6 +153,14 @@ def step_marks(
     return f"<g>{''.join(parts)}</g>\n<g>{told}</g>\n", _MARKS + tall
 
 
+def column_names(labels: Sequence[str], x: Callable[[int], float], y: float) -> tuple[str, float]:
+    """The names of columns below a panel that ends at y, of as many as have room: SVG, and its height."""
+    if not any(labels):
+        return "", 0.0
+    told, tall = _labels([label_text(label) for label in labels], x, y + 2)
+    return f"<g>{told}</g>\n", tall + 2
+
+
 def _labels(labels: Sequence[str], x: Callable[[int], float], y: float) -> tuple[str, float]:
     """Labels upright where they have room beside each other, else turned; every second, third, … of too many."""
     pitch = x(1) - x(0) if len(labels) > 1 else 100.0

@@ -22,9 +22,12 @@
   };
   const maps = await Promise.all(images.map(read));
   const level = (k, row, column) => maps[k].levels[row * (maps[k].wide + 1) + column + 1];
-  const value = (k, n) => panels[k].low * (1 - (n - 2) / 253) + panels[k].high * ((n - 2) / 253);
+  const value = (k, n) => {
+    const { low, high, log } = panels[k], share = (n - 2) / 253;
+    return log ? 10 ** (Math.log10(low) * (1 - share) + Math.log10(high) * share) : low * (1 - share) + high * share;
+  };
   const shown = (number) => String(Number(number.toPrecision(3))).replace("-", "−");
-  const told = (k, n) => (n === 0 ? words["is.padding"] : n === 1 ? words["is.broken"] : shown(value(k, n)));
+  const told = (k, n) => (n === 0 ? words["is.padding"] : n === 1 ? words["is.broken"] : `${panels[k].log && n === 2 ? "≤ " : ""}${shown(value(k, n))}`);
   const time = (column) => {
     const from = column * every, to = Math.min(from + every, steps) - 1;
     const named = labels.slice(from, to + 1).filter((label) => label.trim()).slice(0, 4).join(" ");
@@ -66,9 +69,9 @@
     here.forEach(([panel, at, mine], n) => {
       const top = 8 + n * (TALL + APART), { wide } = maps[at];
       const x = (column) => LEFT + ((column + 0.5) / wide) * WIDE;
-      const y = (number) => top + TALL * (1 - (number / 2 - panel.low / 2) / (panel.high / 2 - panel.low / 2));
+      const y = (share) => top + TALL * (1 - share);
       make("rect", { class: "panel", x: LEFT, y: top, width: WIDE, height: TALL }, svg);
-      if (panel.low < 0) make("path", { class: "zero", d: `M${LEFT} ${y(0)}h${WIDE}` }, svg);
+      if (panel.low < 0) make("path", { class: "zero", d: `M${LEFT} ${y(0.5)}h${WIDE}` }, svg);
       make("text", { class: "label", x: 4, y: top + TALL / 2 + 5 }, svg, panel.line);
       make("text", { class: "mark end", x: LEFT - 5, y: top + 9 }, svg, shown(panel.high));
       make("text", { class: "mark end", x: LEFT - 5, y: top + TALL }, svg, shown(panel.low));
@@ -76,7 +79,7 @@
       for (let column = 0; column < wide; column += 1) {
         const found = level(at, mine, column);
         if (found < 2) { pen = "M"; continue; }
-        d += `${pen}${x(column).toFixed(1)} ${y(value(at, found)).toFixed(1)}`;
+        d += `${pen}${x(column).toFixed(1)} ${y((found - 2) / 253).toFixed(1)}`;
         if (pen === "M") d += "h.01";
         pen = "L";
       }

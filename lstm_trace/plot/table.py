@@ -17,10 +17,13 @@ from .figure import Figure
 KINDS = {
     "states": "states:states",
     "unit": "unit:trajectories",
+    "text": "text:text_of",
     "memory": "memory:memory",
     "saturation": "saturation:saturation",
     "gradient": "gradient:gradient",
     "contribution": "contribution:contribution",
+    "weights": "weights:weights",
+    "diff": "diff:diff",
 }
 
 

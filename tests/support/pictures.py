@@ -99,3 +99,21 @@ def check(found: dict[str, Any]) -> None:
                 else:
                     assert set(one) & {"value", "datum", "aggregate", "condition"}
     assert 0 < seen <= vega.MOST + 2_000
+
+
+# -- every string of a picture ---------------------------------------------------------------------------------------
+
+
+def shown() -> Iterator[object]:
+    """Pictures in which every string of theirs is shown."""
+    whole = lstm(9, 20)
+    for order in ("index", "cluster", "memory", "activity"):
+        yield whole.plot.states(order=order).html()
+    yield lstm(6, 2, batch=2, lengths=[4, 6]).plot.states().svg()
+    broken = lt.run({}, [[1.0], [np.inf]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"})
+    yield (broken.plot().svg(), broken.plot.states().svg())
+    x = np.linspace(-1, 1, 400)[:, None] ** 99
+    yield lt.run({}, x, cell={"equations": "s_t = 1 * x_t\ncarry: s_prev <- s_t\noutput: s_t"}).plot.states().svg()
+    for units, steps in ((1, 30_000), (30_000, 1), (300, 300)):
+        cell = {"equations": "s_t = W @ x_t\ncarry: s_prev <- s_t\noutput: s_t"}
+        yield lt.run({"W": np.ones((units, 1))}, np.ones((steps, 1)), cell=cell).plot.states(order="index").to_vega()

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import floor, log10
+from math import ceil, floor, log10
 
 import numpy as np
 
 from ...base.arrays import Array
+from ...languages.strings import Words
+from ..sheet import shown_number
 
 #: Numbers of colours: of padding (transparent, so that the ground is seen), of what is no finite number, the first and
 #: the number of those of a scale.
@@ -35,6 +37,7 @@ class Scale:
 
     two: whether it has two colours, which meet in the middle. logarithmic: whether equal factors look alike. beyond:
     how many of the `count` values lie outside, and have the colours of its ends; most: the largest size of a value.
+    gate: whether values are far if they are far from the middle, and not from 0.
     """
 
     low: float
@@ -44,6 +47,7 @@ class Scale:
     beyond: int = 0
     count: int = 0
     most: float = 0.0
+    gate: bool = False
 
     def levels(self, values: Array, there: Array | bool = True) -> Array:
         """The numbers of the colours of values. there: False for padding."""
@@ -65,10 +69,16 @@ class Scale:
         """Places along the scale before they are brought between its ends."""
         return np.log10(np.maximum(values, self.low)) if self.logarithmic else values
 
+    def clipped(self, words: Words, name: str) -> str:
+        """That the colours of what is called `name` end before its values do."""
+        share, reach, most = 100 * self.beyond / self.count, self.high, self.most
+        told = (shown_number(value, digits) for value, digits in ((reach, 3), (share, 2), (most, 3)))
+        return words.word("plot.clipped", name=name, **dict(zip(("reach", "share", "most"), told, strict=True)))
+
     @property
     def middle(self) -> float:
         """The number of the colour from which a value is far: the middle of a gate or state, the lower end of sizes."""
-        return FIRST if self.logarithmic or not (self.two or self.high == 1.0) else FIRST + (LEVELS - 1) / 2
+        return FIRST + (LEVELS - 1) / 2 if self.two or self.gate else FIRST
 
     @property
     def palette(self) -> Array:
@@ -78,7 +88,7 @@ class Scale:
 
 def gate() -> Scale:
     """From 0, closed, to 1, open."""
-    return Scale(0.0, 1.0)
+    return Scale(0.0, 1.0, gate=True)
 
 
 def symmetric(values: Array) -> Scale:
@@ -98,7 +108,7 @@ def sizes(values: Array) -> Scale:
     most, least = float(found.max(initial=0.0)), float(found.min(initial=np.inf))
     if most <= _LEAST or log10(most) - log10(least) < APART:
         return Scale(0.0, most if most > _LEAST else 1.0, count=int(found.size), most=most)
-    low = max(10.0 ** floor(log10(least)), 10.0 ** (log10(most) - DECADES))
+    low = max(10.0 ** floor(log10(least)), 10.0 ** ceil(log10(most) - DECADES))
     return Scale(max(low, _LEAST), most, logarithmic=True, count=int(found.size), most=most)
 
 

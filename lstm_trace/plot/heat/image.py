@@ -10,7 +10,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.columns import cells
 from ...base.markup import escape
-from ..marked_text import spans
+from ..marked_text import spans, text_width
 from ..sheet import shown_number, text
 from .colours import FIRST, LEVELS, Scale, extremes
 from .png import data_uri, encoded
@@ -33,6 +33,11 @@ class Heat:
     scale: Scale
     levels: Array
 
+    @property
+    def heading(self) -> str:
+        """Its label as SVG."""
+        return spans(self.label)
+
     def image(self, x: float, y: float, wide: float, tall: float) -> str:
         """The image at a place."""
         png = encoded(self.levels, self.scale.palette)
@@ -50,11 +55,13 @@ class Heat:
             low, high = f"≤ {low}", f"≥ {high}"
         elif scale.logarithmic:
             low = f"≤ {low}"
+        taken = text_width(self.label, 15) + 6.2 * (cells(low) + cells(high)) + 24
+        bar = float(np.clip(wide - taken, 24.0, _BAR))
         level = np.arange(FIRST, FIRST + LEVELS, dtype=np.uint8)[None]
-        at = right - 7 - 6.2 * cells(high) - _BAR
-        image = Heat("", scale, level).image(at, y + 5, _BAR, _THICK).replace(' class="heat"', ' class="scale"')
+        at = right - 7 - 6.2 * cells(high) - bar
+        image = Heat("", scale, level).image(at, y + 5, bar, _THICK).replace(' class="heat"', ' class="scale"')
         return (
-            text("label", x, y + 15, spans(self.label))
+            text("label", x, y + 15, self.heading)
             + f'<text class="mark end" x="{at - 5:.1f}" y="{y + 13:.1f}">{low}</text>{image}'
             + f'<text class="mark end" x="{right:.1f}" y="{y + 13:.1f}">{high}</text>'
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from ...cell.network import Stage
 from ...printable import json_text
 from ...trace.labels import axis, labels
 from .. import vega
-from ..figure import Live
+from ..figure import Figure, Live
 from ..sheet import HEAD, LEFT, LINE, RIGHT, WIDE, bare, document, shown_number, step_marks, text
 from ..subject import Subject
 from .colours import Scale
@@ -28,14 +29,19 @@ _NARROW, _BETWEEN, _GAP = 11.0, 52.0, 10.0
 
 
 class Panel(NamedTuple):
-    """A line of a stage. units: in the order in which they are drawn. values: (units, steps). by: of the order."""
+    """A line of a stage.
+
+    units: in the order in which they are drawn. values: (units, steps). by: the line that they are ordered by. marked:
+    the place of a step that is marked.
+    """
 
     stage: Stage
     line: Line
     units: Array
     values: Array
     scale: Scale
-    by: str
+    by: str = ""
+    marked: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,10 +70,24 @@ def shared(found: Subject, size: tuple[int, int]) -> list[str]:
     return [found.words.word(key, units=rows, steps=columns)]
 
 
+def figure(kind: str, picture: Picture) -> Figure:
+    """The picture of a kind."""
+    return Figure(
+        kind,
+        picture.title,
+        picture.caption,
+        partial(_drawn, picture),
+        partial(_frame, picture),
+        partial(_specification, picture),
+        picture.found.words.language,
+        partial(_live, picture),
+    )
+
+
 # -- the drawing -----------------------------------------------------------------------------------------------------
 
 
-def drawn(picture: Picture) -> str:
+def _drawn(picture: Picture) -> str:
     found = picture.found
     n = len(found.steps)
     half = (WIDE - LEFT - RIGHT - _BETWEEN) / 2
@@ -100,6 +120,10 @@ def _map(picture: Picture, panel: Panel, x: float, y: float, whole: float, marke
     top = y + ABOVE
     body = heat.above(x, y, max(wide, 260.0)) + heat.image(x, top, wide, tall * len(panel.units))
     body += names(_names(found, panel), x, top, tall)
+    if panel.marked is not None:
+        at = x + (panel.marked + 0.5) * wide / n
+        line = f"M{at:.1f} {top:.1f}v{tall * len(panel.units):.1f}"
+        body += f'<path class="tip" d="M{at - 4:.1f} {top - 6:.1f}h8l-4 6z"/><path class="first" d="{line}"/>'
     below = 0.0
     if marked:
         bottom = top + tall * len(panel.units)
@@ -145,7 +169,7 @@ def _said(found: Subject, panel: Panel) -> str:
 # -- what is behind it -----------------------------------------------------------------------------------------------
 
 
-def frame(picture: Picture) -> pd.DataFrame:
+def _frame(picture: Picture) -> pd.DataFrame:
     """A row for each step, a column for each unit of each line in the order that is drawn; NaN at padding."""
     found = picture.found
     there = found.valid
@@ -158,7 +182,7 @@ def frame(picture: Picture) -> pd.DataFrame:
     )
 
 
-def specification(picture: Picture, data: pd.DataFrame) -> dict[str, Any]:
+def _specification(picture: Picture, data: pd.DataFrame) -> dict[str, Any]:
     """A panel of rectangles for each line."""
     found = picture.found
     largest = max(len(panel.units) for panel in picture.panels)
@@ -193,7 +217,7 @@ def specification(picture: Picture, data: pd.DataFrame) -> dict[str, Any]:
 
 def _fields(found: Subject, panel: Panel, size: tuple[int, int]) -> list[dict[str, Any]]:
     """The values of a panel, of each block that furthest from the middle of the scale; none of padding."""
-    middle = 0.5 if not panel.scale.two else 0.0
+    middle = 0.5 if panel.scale.gate else 0.0
     rows = []
     for at in range(0, len(panel.units), size[0]):
         for t in range(0, len(found.steps), size[1]):
@@ -208,7 +232,7 @@ def _fields(found: Subject, panel: Panel, size: tuple[int, int]) -> list[dict[st
 # -- the page --------------------------------------------------------------------------------------------------------
 
 
-def live(picture: Picture, svg: str) -> Live:
+def _live(picture: Picture, svg: str) -> Live:
     """The page: what is pointed at is told, and the unit of a row that is clicked is drawn below."""
     found, words = picture.found, picture.found.words
     panels = [
@@ -216,6 +240,7 @@ def live(picture: Picture, svg: str) -> Live:
             "line": found.told(panel.stage, panel.line),
             "place": found.shown.place(panel.stage),
             "stage": panel.stage.scope,
+            "log": panel.scale.logarithmic,
             "low": panel.scale.low,
             "high": panel.scale.high,
             "units": [found.unit(panel.stage, panel.line, int(j)) for j in panel.units[:: picture.size[0]]],

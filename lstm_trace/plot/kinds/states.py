@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from ..figure import Figure
 from ..heat.colours import gate, symmetric
 from ..heat.image import room
 from ..heat.order import ORDERS, ordered
-from ..heat.panels import Panel, Picture, drawn, frame, live, shared, specification
-from ..sheet import shown_number
+from ..heat.panels import Panel, Picture, figure, shared
 from ..subject import Subject, chosen_units, subject
 
 #: Units up to which they stand in their own order, if no other is asked for.
@@ -47,17 +45,7 @@ def states(
     largest = max(len(panel.units) for panel in panels)
     size = room(largest, len(found.steps), len(panels))
     caption = " ".join([*found.notes, *_notes(found, panels, order), *shared(found, size)])
-    picture = Picture(found, tuple(panels), size, found.titled("plot.states.title"), caption)
-    return Figure(
-        "states",
-        picture.title,
-        caption,
-        partial(drawn, picture),
-        partial(frame, picture),
-        partial(specification, picture),
-        language,
-        partial(live, picture),
-    )
+    return figure("states", Picture(found, tuple(panels), size, found.titled("plot.states.title"), caption))
 
 
 def _panels(found: Subject, stage: Stage, unit: Any, order: str | None) -> list[Panel]:
@@ -104,17 +92,8 @@ def _notes(found: Subject, panels: Sequence[Panel], order: str | None) -> list[s
         notes.append(words.word(f"plot.order.{order or 'cluster'}", line=line))
     for panel in panels:
         if panel.scale.beyond:
-            share = panel.scale.beyond / panel.scale.count
-            place = words.aside(found.shown.place(panel.stage))
-            notes.append(
-                words.word(
-                    "plot.clipped",
-                    name=found.told(panel.stage, panel.line) + place,
-                    reach=shown_number(panel.scale.high, 3),
-                    share=shown_number(100 * share, 2),
-                    most=shown_number(panel.scale.most, 3),
-                )
-            )
+            place = found.words.aside(found.shown.place(panel.stage))
+            notes.append(panel.scale.clipped(words, found.told(panel.stage, panel.line) + place))
     if not found.valid.all():
         notes.append(words.word("plot.padding"))
     if any(not np.isfinite(panel.values[:, found.valid]).all() for panel in panels):
