@@ -1,11 +1,11 @@
 "use strict";
 // Everything here adds to a picture that works without it. The numbers are read from the images themselves: a PNG of ours
 // has a byte for each field, 0 for padding, 1 for no number, and 2 to 255 along the scale.
-(async () => {
-  const $ = (selector, root = document) => root.querySelector(selector);
-  const { panels, steps, first, every, labels, words } = JSON.parse($("#data").textContent);
-  const images = [...document.querySelectorAll(".live image.heat")];
-  const pop = $("#pop"), below = $("#unit");
+document.querySelectorAll(".heatmaps").forEach(async (whole) => {
+  const $ = (selector, root = whole) => root.querySelector(selector);
+  const { panels, steps, first, every, labels, words } = JSON.parse($("script").textContent);
+  const images = [...whole.querySelectorAll("image.heat")];
+  const pop = $(".pointed"), below = $(".trajectory");
   const NS = "http://www.w3.org/2000/svg";
 
   const read = async (image) => {
@@ -63,7 +63,7 @@
     const name = panels[k].units[row];
     const here = panels.map((panel, at) => [panel, at, panel.units.indexOf(name)]).filter(([panel, , at]) => at >= 0 && panel.stage === panels[k].stage);
     const tall = here.length * (TALL + APART) + 26;
-    $("h2", below).textContent = [panels[k].place, name].filter(Boolean).join(", ");
+    $("p", below).textContent = [panels[k].place, name].filter(Boolean).join(", ");
     const svg = document.createElementNS(NS, "svg");
     Object.entries({ class: "lstm-plot", viewBox: `0 0 840 ${tall}`, width: 840, height: tall, role: "img" }).forEach(([key, one]) => svg.setAttribute(key, one));
     here.forEach(([panel, at, mine], n) => {
@@ -115,4 +115,4 @@
       event.preventDefault();
     });
   });
-})();
+});

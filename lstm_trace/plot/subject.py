@@ -71,13 +71,15 @@ class Subject:
         return self.trace.valid[self.window, self.row, 0] != 0
 
     def lines(self, stage: Stage, candidates: bool = True) -> list[Line]:
-        """The chosen lines of a stage; if none were chosen its gates, candidates (if wanted) and states."""
+        """The chosen lines of a stage; if none were chosen its gates, candidates or the output, and states."""
         lines = self.shown.lines(stage)
         if self.shown.chosen.names is not None:
             return lines
         if stage.direction == "joined" and self.shown.chosen.direction is None:
             return []
-        wanted = told(stage.cell) if candidates else gates(stage.cell) | carried(stage.cell)
+        cell = stage.cell
+        output = {line.name for line in lines if line.name == cell.output and line.assigned and line.op != "where"}
+        wanted = told(cell) if candidates else gates(cell) | carried(cell) | output
         return [line for line in lines if line.name in wanted] or [line for line in lines if line.assigned]
 
     def values(self, stage: Stage, line: Line) -> Array:

@@ -18,7 +18,7 @@ WORDS = 2.5
 #: Colours of a terminal, of 256, from weak to strong: above and below 0; black letters can be read on all of them.
 _ABOVE, _BELOW = (189, 153, 111, 69), (224, 217, 209, 208)
 #: How padding (grey) and what is no number (reversed) are set off.
-_SPECIAL = {"x": "48;5;250;38;5;16", "?": "7"}
+_SPECIAL = {"x": "48;5;250;38;5;16", "#": "7"}
 _BLOCKS = "░▒▓█"
 
 
@@ -92,7 +92,7 @@ def _level(share: float, valid: bool) -> int | str:
     """-4 to 4, or the sign of padding or of what is no number."""
     if not valid:
         return "x"
-    return "?" if not np.isfinite(share) else int(np.rint(share * 4))
+    return "#" if not np.isfinite(share) else int(np.rint(share * 4))
 
 
 def _low(scale: Scale) -> str:

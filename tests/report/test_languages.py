@@ -156,7 +156,7 @@ def test_a_split_in_a_language(language: str) -> None:
 # -- every string is shown -------------------------------------------------------------------------------------------
 
 
-#: Steps and units of maps whose fields are means of steps, of units, of both.
+#: Steps and units of traces of which not everything is shown.
 SIZES = [(100, 2), (5, 40), (100, 40)]
 
 

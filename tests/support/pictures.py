@@ -117,3 +117,27 @@ def shown() -> Iterator[object]:
     for units, steps in ((1, 30_000), (30_000, 1), (300, 300)):
         cell = {"equations": "s_t = W @ x_t\ncarry: s_prev <- s_t\noutput: s_t"}
         yield lt.run({"W": np.ones((units, 1))}, np.ones((steps, 1)), cell=cell).plot.states(order="index").to_vega()
+    yield from (*_texts(), *_differences(), *_weights())
+
+
+def _texts() -> Iterator[object]:
+    padded = lstm(6, 2, batch=2, lengths=[4, 6])
+    cell = {"equations": "s_t = 1 * x_t\ncarry: s_prev <- s_t\noutput: s_t"}
+    for trace in (padded, lt.run({}, [[1.0], [np.nan]], cell=cell)):
+        figure = trace.plot.text()
+        assert figure.terminal is not None
+        yield (figure.svg(), figure.html(), figure.terminal(80, False))
+
+
+def _differences() -> Iterator[object]:
+    whole = lstm(6, 2, batch=2, lengths=[4, 6])
+    near = lt.run(whole.parameters["0/forward"], whole.x * (1 + 1e-9), lengths=[4, 6])
+    near.lines["0/forward"]["h_t"][2, 0, 0] = np.nan
+    yield whole.plot.diff(near).svg()
+    yield whole.plot.diff(whole).svg()
+
+
+def _weights() -> Iterator[object]:
+    wide = lstm(1, 200)
+    yield wide.plot.weights().to_vega()
+    yield wide.plot.weights("W_xi", against=wide).svg()

@@ -38,13 +38,13 @@ class Heat:
         """Its label as SVG."""
         return spans(self.label)
 
-    def image(self, x: float, y: float, wide: float, tall: float) -> str:
-        """The image at a place."""
+    def image(self, x: float, y: float, wide: float, tall: float, more: str = "") -> str:
+        """The image at a place. more: attributes."""
         png = encoded(self.levels, self.scale.palette)
         place = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}"'
         return (
             f'<rect class="padded" {place}/><image class="heat" {place} preserveAspectRatio="none" '
-            f'style="image-rendering:pixelated" href="{data_uri(png)}"/>'
+            f'image-rendering="pixelated"{more} href="{data_uri(png)}"/>'
         )
 
     def above(self, x: float, y: float, wide: float) -> str:
@@ -85,12 +85,12 @@ def _cut(name: str, room: int) -> str:
     return name if cells(name) <= room else f"{name[: room - 1]}…"
 
 
-def room(rows: int, columns: int, maps: int) -> tuple[int, int]:
-    """How many rows and columns share a pixel, so that all maps of a picture are no larger than MOST.
+def room(rows: int, columns: int, maps: int, pixels: int | None = None) -> tuple[int, int]:
+    """How many rows and columns share a pixel, so that all maps of a picture have no more than `pixels`, or MOST.
 
     Columns give way first, as long as there are twice as many as rows; then both.
     """
-    most = max(MOST // max(maps, 1), 1)
+    most = max((pixels or MOST) // max(maps, 1), 1)
     tall = wide = 1
     while -(-rows // tall) * -(-columns // wide) > most:
         if -(-columns // wide) >= 256 or -(-rows // tall) < 256:

@@ -24,6 +24,8 @@ from .image import ABOVE, COLUMN, Heat, names, reduced, row_height
 if TYPE_CHECKING:
     import pandas as pd
 
+#: What makes pages with such pictures answer: a file of this room.
+SCRIPT = "states.js"
 #: Panels stand side by side where each step has so much room then; between them is so much, and below them.
 _NARROW, _BETWEEN, _GAP = 11.0, 52.0, 10.0
 
@@ -115,29 +117,32 @@ def _map(picture: Picture, panel: Panel, x: float, y: float, whole: float, marke
     """A panel, and its height. marked: whether the steps are below it."""
     found, heat = picture.found, picture.heat(panel)
     n = len(found.steps)
+    rows, columns = heat.levels.shape
     wide = min(whole, n * COLUMN)
-    tall = row_height(len(panel.units))
+    pitch = wide / (columns * picture.size[1])  # of a step; the last column may have fewer
+    tall = row_height(len(panel.units)) * picture.size[0]
     top = y + ABOVE
-    body = heat.above(x, y, max(wide, 260.0)) + heat.image(x, top, wide, tall * len(panel.units))
-    body += names(_names(found, panel), x, top, tall)
+    place = f' data-first="{found.steps[0]}" data-pitch="{pitch:.5g}"'
+    body = heat.above(x, y, max(wide, 260.0)) + heat.image(x, top, wide, tall * rows, place)
+    body += names(_names(found, panel)[:: picture.size[0]], x, top, tall)
     if panel.marked is not None:
-        at = x + (panel.marked + 0.5) * wide / n
-        line = f"M{at:.1f} {top:.1f}v{tall * len(panel.units):.1f}"
+        at = x + (panel.marked + 0.5) * pitch
+        line = f"M{at:.1f} {top:.1f}v{tall * rows:.1f}"
         body += f'<path class="tip" d="M{at - 4:.1f} {top - 6:.1f}h8l-4 6z"/><path class="first" d="{line}"/>'
     below = 0.0
     if marked:
-        bottom = top + tall * len(panel.units)
+        bottom = top + tall * rows
         svg, below = step_marks(
             found.words,
             found.steps,
             found.labels,
-            lambda k: x + (k + 0.5) * wide / n,
+            lambda k: x + (k + 0.5) * pitch,
             bottom,
             x,
             max(2, int(wide // 36)),
         )
         body += svg
-    return f"<g>{body}</g>\n", ABOVE + tall * len(panel.units) + below
+    return f"<g>{body}</g>\n", ABOVE + tall * rows + below
 
 
 def _names(found: Subject, panel: Panel) -> list[str]:
@@ -234,6 +239,11 @@ def _fields(found: Subject, panel: Panel, size: tuple[int, int]) -> list[dict[st
 
 def _live(picture: Picture, svg: str) -> Live:
     """The page: what is pointed at is told, and the unit of a row that is clicked is drawn below."""
+    return Live(interactive(picture, svg), SCRIPT)
+
+
+def interactive(picture: Picture, svg: str) -> str:
+    """A picture for a page that has SCRIPT: HTML."""
     found, words = picture.found, picture.found.words
     panels = [
         {
@@ -257,9 +267,9 @@ def _live(picture: Picture, svg: str) -> Live:
     }
     content = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
     hint = escape(words.word("plot.click"))
-    return Live(
-        f'<p class="hint">{hint}</p><div class="scroll live">{bare(svg)}</div>'
-        f'<div id="unit" aria-live="polite" hidden><h2></h2><div class="scroll"></div></div>'
-        f'<div id="pop" role="tooltip" hidden></div><script type="application/json" id="data">{content}</script>',
-        "states.js",
+    return (
+        f'<div class="heatmaps"><p class="hint">{hint}</p><div class="scroll">{bare(svg)}</div>'
+        '<div class="trajectory" aria-live="polite" hidden><p></p><div class="scroll"></div></div>'
+        '<div class="pointed" role="tooltip" hidden></div>'
+        f'<script type="application/json">{content}</script></div>'
     )

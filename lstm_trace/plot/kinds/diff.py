@@ -87,9 +87,7 @@ def size(a: Array, b: Array) -> Array:
 def _apart(found: Subject, unit: Any) -> MissingError:
     names = sorted({line.name for stage in found.shown.stages for line in found.lines(stage, candidates=False)})
     of = "" if unit is None else f" of unit {', '.join(map(str, chosen_units(unit)))}"
-    return MissingError(
-        f"there is nothing to compare{of}: no line of {', '.join(names)} is in both with the same width"
-    )
+    return MissingError(f"there is nothing to compare{of}: none of {', '.join(names)} is in both with the same width")
 
 
 def _notes(found: Subject, panels: Sequence[Panel]) -> list[str]:

@@ -36,16 +36,20 @@ def states(
     language: str = "en",
 ) -> Figure:
     """Gates and states of all units over time; see `plots.Plots.states`."""
-    found = subject(trace, lines, layer, direction, batch, steps, language)
+    return figure("states", picture(subject(trace, lines, layer, direction, batch, steps, language), unit, order))
+
+
+def picture(found: Subject, unit: Any = None, order: str | None = None, most: int | None = None) -> Picture:
+    """What is drawn of a subject, in images of at most so many pixels; see `states`."""
     if order is not None and order not in ORDERS:
         raise OptionError(f"there is no order {order!r}{nearest(order, ORDERS, 'expected')}")
     panels = [panel for stage in found.shown.stages for panel in _panels(found, stage, unit, order)]
     if not any(np.isfinite(panel.values[:, found.valid]).any() for panel in panels):
         raise found.nothing
     largest = max(len(panel.units) for panel in panels)
-    size = room(largest, len(found.steps), len(panels))
+    size = room(largest, len(found.steps), len(panels), most)
     caption = " ".join([*found.notes, *_notes(found, panels, order), *shared(found, size)])
-    return figure("states", Picture(found, tuple(panels), size, found.titled("plot.states.title"), caption))
+    return Picture(found, tuple(panels), size, found.titled("plot.states.title"), caption)
 
 
 def _panels(found: Subject, stage: Stage, unit: Any, order: str | None) -> list[Panel]:

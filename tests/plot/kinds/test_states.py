@@ -120,10 +120,10 @@ def test_labels_names_and_escapes() -> None:
     assert "second" in texts
     page = figure.html()
     assert "<b>" not in page
-    data = json.loads(re.findall(r'id="data">(.*?)</script>', page)[0])
+    data = json.loads(re.findall(r'type="application/json">(.*?)</script>', page)[0])
     assert data["panels"][0]["units"] == ["unit 0 (<b>&)", "unit 1 (second)"]
     labelled = lstm(3, labels=("</script>", "b", "c"))
-    assert "</script>" not in re.findall(r'id="data">(.*?)</script>', labelled.plot.states().html())[0]
+    assert "</script>" not in re.findall(r'type="application/json">(.*?)</script>', labelled.plot.states().html())[0]
     assert labelled.plot.states().data["label"].tolist() == ["</script>", "b", "c"]
 
 
