@@ -21,7 +21,9 @@ from safetensors.numpy import save_file
 
 SECONDS, MEGABYTES = 10.0, 1024
 
-#: What is measured, by words; {…} are files of `made`, {out} is an empty folder. `y` is of the top layer's output.
+#: Files of `made`, and their suffixes.
+NAMES = {**dict.fromkeys(("model", "model2", "small", "trace", "other"), "safetensors"), "x": "npy", "y": "npy"}
+#: What is measured, by words; {…} are those files, {out} is an empty folder.
 COMMANDS = (
     "run {model} --input {x} -o {out}/t.safetensors",
     "run {model} --input {x} --by-plan planned -o {out}/t.safetensors",
@@ -53,12 +55,12 @@ COMMANDS = (
     "explain {trace} --how gradient --of 1/forward/1999/0/h_t[3] --format text -o {out}/g.txt",
     "explain {trace} --how contribution --of 1/forward/1999/0/h_t[3] -o {out}/c.md",
     "explain {trace} --how contribution --of 1/forward/1999/0/h_t[3] -o {out}/c.csv",
-    "identify --weights {model} --input {x} --output {y}",
+    "identify --weights {small} --input {x} --output {y}",
 )
 
 
 def made(folder: Path, steps: int, units: int) -> dict[str, str]:
-    """Two models that differ a little, an input, the traces of both, and the output of the first."""
+    """Two models that differ a little, an input, the traces of both; and one layer by itself with its output."""
     rng = np.random.default_rng(0)
     weights = {}
     for layer in range(2):
@@ -67,9 +69,7 @@ def made(folder: Path, steps: int, units: int) -> dict[str, str]:
             sizes = {"weight_ih": (4 * units, width), "weight_hh": (4 * units, units), "bias_ih": (4 * units,)}
             for name, size in (sizes | {"bias_hh": (4 * units,)}).items():
                 weights[f"{name}_l{layer}{end}"] = (rng.normal(size=size) * units**-0.5).astype(np.float32)
-    paths = {name: str(folder / name) for name in ("model", "model2", "trace", "other")}
-    paths = {name: f"{path}.safetensors" for name, path in paths.items()}
-    paths |= {name: str(folder / f"{name}.npy") for name in "xy"}
+    paths = {name: str(folder / f"{name}.{suffix}") for name, suffix in NAMES.items()}
     save_file(weights, paths["model"])
     save_file({k: v + rng.normal(size=v.shape).astype(np.float32) * 1e-3 for k, v in weights.items()}, paths["model2"])
     np.save(paths["x"], rng.normal(size=(steps, units)).astype(np.float32))
@@ -79,7 +79,8 @@ def made(folder: Path, steps: int, units: int) -> dict[str, str]:
             raise SystemExit(said)
     import lstm_trace as lt
 
-    np.save(paths["y"], lt.load(paths["trace"]).output)
+    save_file({k: v for k, v in weights.items() if k.endswith("_l0")}, paths["small"])
+    np.save(paths["y"], lt.run(paths["small"], np.load(paths["x"])).output)
     return paths
 
 
@@ -108,8 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        names = ("model", "model2", "trace", "other")
-        there = {n: str(folder / f"{n}.safetensors") for n in names} | {n: str(folder / f"{n}.npy") for n in "xy"}
+        there = {name: str(folder / f"{name}.{suffix}") for name, suffix in NAMES.items()}
         paths = there if all(map(os.path.exists, there.values())) else made(folder, given.steps, given.units)
         print(f"{'CPU s':>6} {'MB':>6}  command")
         for command in COMMANDS:

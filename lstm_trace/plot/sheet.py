@@ -12,20 +12,19 @@ from importlib.resources import files
 
 from ..base.columns import cells
 from ..base.markup import escape
+from ..base.visible import visible
 from ..formulas.numbers import show
 from ..formulas.plain import number
 from ..languages.strings import Words
-from ..printable import printable
 
 #: Width of a picture, and what is left free left and right of its panels.
 WIDE, LEFT, RIGHT = 840.0, 58.0, 16.0
 #: Height of the title, from where a body begins; of a line of the caption; of a line of text.
 HEAD, NOTE, LINE = 34.0, 16.0, 18.0
-#: Characters of a label of a step at most.
+#: Columns of a label of a step at most.
 LABEL = 14
 #: Height of the marks of the steps; how wide a character of a mark is.
 _MARKS, _CHARACTER = 18.0, 6.2
-_SIGNS = str.maketrans({" ": "␣", "\n": "↵", "\r": "↵", "\t": "⇥", "\u00a0": "␣", "\u3000": "␣"})
 
 
 def document(title: str, caption: str, told: str, body: str, bottom: float, wide: float = WIDE) -> str:
@@ -94,19 +93,10 @@ def wrapped(content: str, room: int = 118) -> list[str]:
 # -- steps -----------------------------------------------------------------------------------------------------------
 
 
-def label_text(label: str) -> str:
-    """The label of a step as it can be seen: with signs for spaces and line breaks, and not too long.
-
-    >>> label_text(" the"), label_text("\\n"), label_text("incomprehensibility")
-    ('␣the', '↵', 'incomprehensi…')
-    """
-    seen = printable(label.translate(_SIGNS))
-    return seen if len(seen) <= LABEL else f"{seen[: LABEL - 1]}…"
-
-
 def step_in_words(words: Words, t: int, label: str = "") -> str:
     """A step, with its label where it has one."""
-    return words.word("step.short", t=words.nth(t)) + (words.aside(label_text(label)) if label else "")
+    step = words.word("step.short", t=words.nth(t))
+    return words.word("step.named", step=step, name=visible(label, LABEL)) if label else step
 
 
 def round_steps(steps: range, words: Words, most: int) -> list[int]:
@@ -149,7 +139,7 @@ def step_marks(
         parts.append(f'<path class="rule" d="M{at:.1f} {y:.1f}v4"/>{text("mark", at, y + 16, str(words.nth(t)))}')
     if not any(labels):
         return f"<g>{''.join(parts)}</g>\n", _MARKS
-    told, tall = _labels([label_text(label) for label in labels], x, y + _MARKS + 2)
+    told, tall = _labels([visible(label, LABEL) for label in labels], x, y + _MARKS + 2)
     return f"<g>{''.join(parts)}</g>\n<g>{told}</g>\n", _MARKS + tall
 
 
@@ -157,7 +147,7 @@ def column_names(labels: Sequence[str], x: Callable[[int], float], y: float) -> 
     """The names of columns below a panel that ends at y, of as many as have room: SVG, and its height."""
     if not any(labels):
         return "", 0.0
-    told, tall = _labels([label_text(label) for label in labels], x, y + 2)
+    told, tall = _labels([visible(label, LABEL) for label in labels], x, y + 2)
     return f"<g>{told}</g>\n", tall + 2
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.columns import cells
+from ..base.visible import visible
 from ..printable import printable
 from .heat.colours import Scale
-from .sheet import label_text, shown_number
+from .sheet import LABEL, shown_number
 
 #: Columns of words from which they are set apart by spaces.
 WORDS = 2.5
@@ -32,7 +33,7 @@ class Tokens:
     @property
     def shown(self) -> tuple[str, ...]:
         """The parts with signs for line breaks and tabs; spaces as such where none are set between the parts."""
-        seen = map(label_text, self.labels)
+        seen = [visible(label, LABEL) for label in self.labels]
         return tuple(seen) if self.spaced else tuple(one.replace("␣", " ") for one in seen)
 
     def lines(self, widths: Sequence[float], room: float) -> Iterator[list[int]]:
