@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -69,3 +69,9 @@ CASES: dict[str, Callable[[], Trace]] = {
     "window": lambda: planted(120).at(steps=slice(40, 90)),
     "padding": lambda: stacked(20, 2, 1, 3, lengths=[0, 0]),
 }
+
+
+def shown() -> Iterator[str]:
+    """Profiles in which every string of theirs is shown."""
+    yield from (case().report("md", detail="profile", batch=0) for case in CASES.values())
+    yield from (CASES[case]().report("md") for case in ("deep", "stack"))
