@@ -179,7 +179,8 @@ def ablation(
     """
     found = ablated(trace, of, over, only, to)
     each = {"units": "unit", "steps": "t", "lines": ""}[over]
-    named = ("label",) if any(_called(trace, found, effect) for effect in found.effects) else ()
+    label = STEP_LABEL if over == "steps" else "label"
+    named = (label,) if any(_called(trace, found, effect) for effect in found.effects) else ()
     columns = ("layer", "direction", "line", *((each,) if each else ()), *named, "value", "effect")
     several = len({(effect.scope, effect.line) for effect in found.effects}) > 1
     rows = [
