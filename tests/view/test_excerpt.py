@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.tables.diff import markdown
+from lstm_trace.tables.comparison.diff import markdown
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.tables.gradient import gradient
 from lstm_trace.trace.trace import Trace

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..base.arrays import word
-from ..cell.network import layer_and_direction
-from ..explanation.divergence import FROM
-from ..verification.compare import Comparison
-from ..verification.measures import OutputDifference, UnitDifference, UnitShare
+from ...base.arrays import word
+from ...cell.network import layer_and_direction
+from ...explanation.divergence import FROM
+from ...verification.compare import Comparison
+from ...verification.measures import OutputDifference, UnitDifference, UnitShare
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Columns of the table of units, one row for each that differs.
 COLUMNS = (
@@ -26,12 +29,20 @@ def rows(comparison: Comparison) -> Iterator[tuple[Any, ...]]:
         yield (*layer_and_direction(u.scope), u.unit, u.name, u.line, *numbers)
 
 
+def frame(comparison: Comparison) -> pd.DataFrame:
+    """The rows as a pandas frame."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows(comparison)), columns=list(COLUMNS))
+
+
 def sentences(comparison: Comparison) -> Iterator[str]:
     """Which units go apart, what the output does, and whose weights explain it."""
     if comparison.units:
         far = sum(unit.since is not None for unit in comparison.units)
-        count = f"{far:,} go" if far > 1 else "one goes" if far else "none goes"
-        yield f"units: {count} apart by more than {FROM:.0%} of its range; furthest {_unit(comparison.units[0])}"
+        count = f"{far:,} units go" if far > 1 else "one unit goes" if far else "no unit goes"
+        whose = "their ranges" if far > 1 else "its range"
+        yield f"{count} apart by more than {FROM:.0%} of {whose}; furthest {_unit(comparison.units[0])}"
     if comparison.output is not None:
         yield from _output(comparison.output)
 
