@@ -66,8 +66,9 @@ BLUNT = 0.01
 class Comparison:
     """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only; premises: those
     that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
-    of the first line that differs, where they have another shape in b. units, output: which units go apart, the
-    furthest first, and what becomes of the output; `lt.diff` and `lstm-trace diff` find them where a value differs.
+    of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
+    units, output: which units go apart, the furthest first, and what becomes of the output; `lt.diff` and
+    `lstm-trace diff` find them where a value differs.
     """
 
     lines: tuple[LineDifference, ...]
@@ -77,6 +78,7 @@ class Comparison:
     tolerance: Tolerance
     first_step: int = 0
     shapes: tuple[str, ...] = ()
+    step_labels: tuple[tuple[str, ...], ...] = ()
     units: tuple[UnitDifference, ...] = ()
     output: OutputDifference | None = None
 
@@ -147,7 +149,8 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in made]))
     shapes = () if first is None else reshaped(a, b, first.scope, first.line)
-    return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes)
+    labels = a.header.step_labels or b.header.step_labels
+    return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes, labels)
 
 
 @np.errstate(all="ignore")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,9 +11,11 @@ import numpy as np
 from ...base.arrays import word
 from ...cell.network import layer_and_direction
 from ...printable import json_text, printable
+from ...trace.labels import label_at
 from ...trace.sums import GATHERED
 from ...verification.compare import Comparison
 from ...verification.measures import LineDifference
+from ..explanation import marked
 from . import units
 
 if TYPE_CHECKING:
@@ -68,7 +70,10 @@ def verdict(comparison: Comparison) -> list[str]:
         told = [f"inconclusive: {_unsure(those, unsure)}" if unsure else f"same: {those} within {rule}{though}"]
     else:
         a, b = first.first_values
-        told = [f"different: first at {first.first} (in computing order): a has {a!r}, b has {b!r}"]
+        t, row = first.first.t, first.first.b
+        label = "" if t is None else label_at(comparison.step_labels, t, row)
+        called = f"; step {t} is ‘{label}’" if label else ""
+        told = [f"different: first at {first.first} (in computing order{called}): a has {a!r}, b has {b!r}"]
         told.append(_fault(first, abs(b - a), comparison))
         told += units.sentences(comparison)
     told += [f"input or weight: {premise}" for premise in comparison.premises[:PREMISES]]
@@ -140,8 +145,8 @@ def markdown(comparison: Comparison) -> str:
     """Verdict, table of measures, and the map of errors by layer, line and step."""
     out = ["# Difference", "", *(f"- {_plain(row)}" for row in verdict(comparison)), ""]
     for part in sections(comparison):
-        out += [f"## {part.heading}", "", *([part.before, ""] if part.before else []), _marked(part.head)]
-        out += ["|---" + "|---:" * (len(part.head) - 1) + "|", *map(_marked, part.rows)]
+        out += [f"## {part.heading}", "", *([part.before, ""] if part.before else []), _cells(map(marked, part.head))]
+        out += ["|---" + "|---:" * (len(part.head) - 1) + "|", *map(_cells, part.rows)]
         out += ["", part.after, ""] if part.after else [""]
     return printable("\n".join(out).rstrip("\n")) + "\n"
 
@@ -150,7 +155,7 @@ def _plain(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _marked(cells: Sequence[str]) -> str:
+def _cells(cells: Iterable[str]) -> str:
     return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
 
 
@@ -170,7 +175,7 @@ def _map(comparison: Comparison) -> Iterator[Section]:
     size = -(-steps // MAP_COLUMNS)
     groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
     begin = comparison.first_step
-    heads = tuple(str(begin + g[0]) if len(g) == 1 else f"{begin + g[0]}–{begin + g[-1]}" for g in groups)
+    heads = tuple(_head(comparison, begin + g[0]) if len(g) == 1 else f"{begin + g[0]}–{begin + g[-1]}" for g in groups)
     if size > 1:
         heads = ("at t", *heads)
         said = f"Largest |b − a| of each line, the step t at which it is, and the largest in each {size} steps."
@@ -184,6 +189,12 @@ def _map(comparison: Comparison) -> Iterator[Section]:
             rows.append((f"`{d.scope}/{d.line}`", *cells))
     if rows:
         yield Section("By step", said, ("line", *heads), rows)
+
+
+def _head(comparison: Comparison, t: int) -> str:
+    """A step as the head of a column."""
+    label = label_at(comparison.step_labels, t, None)
+    return f"{t} {label}" if label else str(t)
 
 
 def as_json(comparison: Comparison) -> str:

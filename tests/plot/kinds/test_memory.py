@@ -124,8 +124,8 @@ def test_labels_of_steps_and_languages() -> None:
     trace = lstm(3, batch=1)
     trace = replace(trace, header=replace(trace.header, step_labels=(("the", " cat", "<s>"),)))
     figure = trace.plot.memory("2/c_t[0]", language="de")
-    assert figure.title == "Gedächtnis von c_t, Einheit 0, Schritt t = 2"
-    assert "Schritt 1 (␣cat)" in figure.caption
+    assert figure.title == "Gedächtnis von c_t, Einheit 0, Schritt t = 2 („<s>“)"
+    assert "Schritt 1 („␣cat“)" in figure.caption
     assert "&lt;s&gt;" in figure.svg()
     assert "<s>" not in figure.svg()
 
