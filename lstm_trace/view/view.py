@@ -19,6 +19,7 @@ from ..trace.address import Address
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .hand_size import matrices_fit
+from .held import held_at, with_held
 from .line_groups import Group, groups
 from .naming import Naming
 from .worked_rows import TERMS
@@ -111,7 +112,7 @@ class View(Naming):
         return None if self.everything else MORE if self.chosen.unit is not None else TERMS
 
     @cached_property
-    def plans(self) -> dict[str, Any]:
+    def plans(self) -> dict[tuple[str, tuple[str, ...]], Any]:
         """What `compact.plan` found for the stages of this view: it is asked for at every step, and always the same."""
         return {}
 
@@ -119,11 +120,25 @@ class View(Naming):
     def places(self) -> tuple[Place, ...]:
         """Where values are shown, in computing order: the reverse direction from the last step down."""
         return tuple(
-            Place(stage, t, b)
+            Place(self._at(stage, t, b), t, b)
             for stage in self.stages
             for t in (reversed(self.steps) if stage.backwards else self.steps)
             for b in self.rows
         )
+
+    def _at(self, stage: Stage, t: int, b: int) -> Stage:
+        """A stage as it is shown at a place, the same object wherever that is the same."""
+        whole = self.trace.stage(stage.scope)
+        if whole.cell.plain is None:
+            return stage
+        held = held_at(self.trace, whole, t, b)
+        if (stage.scope, held) not in self._stages:
+            self._stages[stage.scope, held] = with_held(whole, held) if held else stage
+        return self._stages[stage.scope, held]
+
+    @cached_property
+    def _stages(self) -> dict[tuple[str, frozenset[str]], Stage]:
+        return {}
 
     @cached_property
     def asked(self) -> tuple[Address, ...]:

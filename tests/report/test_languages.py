@@ -233,6 +233,8 @@ def shown() -> Iterator[object]:
     yield gradient(lt.run({"W": [[3.0]]}, [[0.5], [1.0]], cell=own), "e_t").render("md")
     loss = lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml", ask=[])
     yield course(lt.train(loss, of="L", updates=2), "md")
+    held = {"0/c_t[0]": 0.5, "1/f_t": "*0.5", "tanh(c_t)": np.arange(6.0).reshape(3, 2)}
+    yield lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held).report("md", detail="vector")
     both = stacked(lengths=[4, 1])
     yield gradient(both, last(both)).render("md")
     yield gradient(both, seed=np.ones_like(both.output)).render("md")
@@ -284,6 +286,8 @@ def single() -> Iterator[object]:
 def splits() -> Iterator[str]:
     """Where matrices differ and units compete, directions read one input, a value is not what its equation gives."""
     yield secants(every(0), every(1), "2/h_t[0]").report("md", alone="back")
+    held = {"0/c_t[0]": 0.5, "1/f_t": "*0.5", "tanh(c_t)": np.arange(6.0).reshape(3, 2)}
+    yield lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held).report("md", detail="vector")
     both = stacked(lengths=[4, 1])
     yield secants(rerun(both, x=0.5 * both.x), both, last(both)).report("md")
     wrong = rerun(every(0), x=every(0).x)
