@@ -146,7 +146,7 @@ def markdown(comparison: Comparison) -> str:
     out = ["# Difference", "", *(f"- {_plain(row)}" for row in verdict(comparison)), ""]
     for part in sections(comparison):
         out += [f"## {part.heading}", "", *([part.before, ""] if part.before else []), _cells(map(marked, part.head))]
-        out += ["|---" + "|---:" * (len(part.head) - 1) + "|", *map(_cells, part.rows)]
+        out += ["|---" + "|---:" * (len(part.head) - 1) + "|", *(_cells(map(_plain, row)) for row in part.rows)]
         out += ["", part.after, ""] if part.after else [""]
     return printable("\n".join(out).rstrip("\n")) + "\n"
 
@@ -156,7 +156,7 @@ def _plain(text: str) -> str:
 
 
 def _cells(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"
 
 
 def _row(d: LineDifference) -> tuple[str, ...]:
