@@ -14,7 +14,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from ..backpropagation.gradients import Value, forward, one_value
+from ..backpropagation.gradients import forward
+from ..backpropagation.target import Value, one_value
 from ..base.arrays import Array, describe
 from ..cell.holds import names_of
 from ..cell.network import Stage, restrict

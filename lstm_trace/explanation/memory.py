@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..backpropagation.combination import is_sum
 from ..base.arrays import Array
 from ..cell.holds import names_of
 from ..cell.lines import Cell, Line, Operand
@@ -170,7 +171,12 @@ def ledger(trace: Trace, of: str) -> Ledger:
     Raises OptionError where the cell's carry is not a sum of (gate * previous) and other terms, MissingError where a
     needed line was not recorded.
     """
-    address = trace.locate(of)
+    try:
+        address = trace.locate(of)
+    except MissingError:
+        if is_sum(of):
+            raise OptionError(f"memory is the ledger of one value, not of a sum; found {of!r}") from None
+        raise
     stage = plain_stage(trace.stage(address.scope))
     rule = recurrence(stage.cell, address.line)
     t, b = 0 if address.t is None else trace.index(address.t), address.b or 0

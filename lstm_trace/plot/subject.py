@@ -115,6 +115,13 @@ class Subject:
         parts = (self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
         return self.words.word("list").join(part for part in parts if part)
 
+    def explained(self, text: str) -> str:
+        """What is explained in words: a value, or a sum as it is written."""
+        try:
+            return self.value(self.trace.locate(text))
+        except MissingError:
+            return text
+
     def step(self, t: int) -> str:
         """A step in words, with its label where it has one."""
         return step_in_words(self.words, t, self.labels[t - self.steps[0]] if self.labels else "")

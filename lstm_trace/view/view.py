@@ -26,6 +26,7 @@ from .worked_rows import TERMS
 
 if TYPE_CHECKING:
     from ..backpropagation.training import Training
+    from ..explanation.account import Account
     from ..explanation.profile import Profile
 
 Detail = Literal["scalar", "compact", "vector", "summary", "profile"]
@@ -51,10 +52,10 @@ class View(Naming):
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
     keys of the table of words. notes: what the notation needs said, after the equations. back: the way back, where the
     trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
-    some updates of the weights, with a view of each of their traces. paper: whether it goes on pages of paper.
-    printed: of a page on the screen what it prints, where that is another view. profile: shown instead of worked steps;
-    source: the name of the trace in commands. breadth: the part of a line of A4 that
-    there is for a formula.
+    some updates of the weights, with a view of each of their traces. told: of a split, what experiments say. paper:
+    whether it goes on pages of paper. printed: of a page on the screen what it prints, where that is another view.
+    profile: shown instead of worked steps; source: the name of the trace in commands. breadth: the part of a line of A4
+    that there is for a formula.
     """
 
     trace: Trace
@@ -71,6 +72,7 @@ class View(Naming):
     back: View | None = None
     alone: str = ""
     course: tuple[Training, tuple[View, ...]] | None = None
+    told: Account | None = None
     paper: bool = False
     printed: View | None = None
     profile: Profile | None = None
