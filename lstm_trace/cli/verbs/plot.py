@@ -42,7 +42,7 @@ def units(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     help="Output format, if the suffix does not determine it.",
 )
 @place_options
-@click.option("--of", help="Address of the value, for example 3/h_t[1]; memory, contribution and gradient.")
+@click.option("--of", help="memory, gradient, contribution: address of the value, as 3/h_t[1]; weights: names.")
 @click.option("--low", type=click.FloatRange(0, 1), help="saturation: a gate below it is shut (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="saturation: a gate above it is open (0.9).")
 @baseline_options
