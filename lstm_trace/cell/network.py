@@ -12,6 +12,7 @@ from functools import cached_property
 from ..errors import MissingError, OptionError, nearest
 from .lines import Cell, Line
 from .variants import Merge, Padding, extended, joined, masked
+from .variants import supplied as fed
 
 Scope = str  # `layer/direction`
 X, VALID, GIVEN = "x", "valid", "given"  # sources that are no other stage's line
@@ -201,7 +202,7 @@ def _sources(cell: Cell, sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def _supply(stage: Stage, names: Iterable[str]) -> Stage:
-    cell = stage.cell.supplied(names)
+    cell = fed(stage.cell, names)
     return replace(stage, cell=cell, sources={**stage.sources, **dict.fromkeys(names, GIVEN)})
 
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..backpropagation.gradients import Weightings, forward, loss_of, one_value, walked, weighting
+from ..backpropagation.gradients import forward, walked, weighting
+from ..backpropagation.target import Weightings, loss_of, target
 from ..base.arrays import Array
 from ..cell.network import Stage
 from ..errors import MissingError, TooLargeError
@@ -93,7 +94,7 @@ def _weighted(trace: Trace, of: str | None, batch: int) -> tuple[str, int, Weigh
         return "", batch, _last(trace, batch)
     if loss_of(trace, of) is not None:
         return of, batch, weighting(trace, of=of)
-    value = one_value(trace, of)
+    value = target(trace, of)
     return str(value), value.b, weighting(trace, of=of)
 
 

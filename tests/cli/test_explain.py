@@ -24,6 +24,7 @@ OF = {
     "memory": "0/forward/3/1/c_t[2]",
     "gradient": "0/forward/3/1/h_t[2]",
     "contribution": "1/reverse/0/1/h_t[2]",
+    "ablation": "1/reverse/0/1/h_t[2]",
 }
 
 

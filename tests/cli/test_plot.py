@@ -50,7 +50,7 @@ def test_svg_on_standard_output_and_files_by_their_suffix(tmp_path: Path) -> Non
         (["--kind", "unit", "--line", "q_t"], "no line 'q_t'"),
         ([], "Missing option '--kind'"),
         (["--kind", "text", "--order", "memory"], "--order belongs to --kind states, not to --kind text"),
-        (["--kind", "weights", "--batch", "0"], "--batch belongs to --kind states, unit, text and diff, not to"),
+        (["--kind", "weights", "--batch", "0"], "--batch belongs to --kind states, unit, text, gradient and diff, not"),
         (["--kind", "diff"], "--kind diff needs a second trace: --against OTHER"),
         (["--kind", "diff", "--against", "none.yaml"], "none.yaml"),
         (["--kind", "weights", "--of", "W_xq"], "no weight 'W_xq'; did you mean 'W_xi'"),

@@ -68,7 +68,7 @@ def _what(found: Subject, measured: Norms) -> str:
         return found.words.word("plot.gradient.last")
     if "/" not in measured.of:
         return measured.of  # a loss, at all steps
-    return found.value(found.trace.locate(measured.of))
+    return found.explained(measured.of)
 
 
 def _rows(found: Subject, measured: Norms) -> Iterator[tuple[str, Row]]:
