@@ -7,8 +7,8 @@ import re
 from ..base.extras import missing
 from ..errors import OptionError
 
-#: Pixels of the PNG along one of the picture; one alone where a picture has more pixels than LARGE. It is a whole number,
-#: so that the rows of a heat map are of one height.
+#: Pixels of the PNG along one of the picture; one alone where a picture has more pixels than LARGE. They are whole
+#: numbers, so that the rows of a heat map are of one height.
 SHARP, LARGE = 2, 1_500_000
 
 
