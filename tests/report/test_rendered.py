@@ -94,7 +94,7 @@ def test_ipython_gets_all_three() -> None:
 
 def above_maps(page: str) -> str:
     """A page without its last section, that of the heat maps, and without what is printed in its place."""
-    return page.partition('<figure class="heat">')[0].partition('<div class="paper">')[0]
+    return page.partition('<div class="heatmaps">')[0].partition('<div class="paper">')[0]
 
 
 def formulas(html: str) -> list[str]:
