@@ -54,7 +54,7 @@ def command(source: str, kind: str, output: str, form: str | None, allow_nonfini
 
     \b
     unit          gates, candidate and states of a unit over time
-    memory        what each step wrote into a carried value, and what is left of it
+    memory        what each step wrote into a carried value, and what is left
     saturation    how often each gate is shut and open, a point for each unit
     gradient      how far a gradient reaches back
     contribution  what each step contributed to a value, beside exact occlusion
