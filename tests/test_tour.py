@@ -9,6 +9,8 @@ import pytest
 
 from docs import tour
 
+from .support.last_digits import same
+
 PAGE = tour.PAGE.read_text("utf-8")
 #: What is left of the page without blocks, pictures and links.
 PROSE = re.sub(r"```.*?```|!\[.*?\)|\]\(.*?\)", "", PAGE, flags=re.S)
@@ -28,20 +30,6 @@ def lines(text: str) -> list[str]:
     """The lines of a text; letters in quotes in order: those at which a unit is saturated are in that of rounding."""
     text = re.sub(r'"[^"\n]*"(?: "[^"\n]*")+', lambda found: " ".join(sorted(found[0].split())), text)
     return [" ".join(line.split()) for line in text.splitlines()]
-
-
-#: A number: with a sign or decimals, or in a count.
-NUMBER = r"[-−]?\d+(?:\.\d+(?:e[-+]\d+)?)?"
-
-
-def same(found: str, expected: str, off: float) -> bool:
-    """Whether two texts are the same but for the last digits of numbers: those depend on the plan and the processor."""
-    if re.split(NUMBER, found) != re.split(NUMBER, expected):
-        return False
-    pairs = zip(
-        *([float(n.replace("−", "-")) for n in re.findall(NUMBER, text)] for text in (found, expected)), strict=True
-    )
-    return all(a == pytest.approx(b, rel=1e-4, abs=off) for a, b in pairs)
 
 
 def test_what_it_shows_is_printed(blocks: list[tour.Block]) -> None:
@@ -82,8 +70,6 @@ def test_its_pictures_are_those_that_it_draws(blocks: list[tour.Block], folder: 
     drawn = {path.name: path.read_text("utf-8") for path in folder.glob("*.svg")}
     assert sorted(drawn) == sorted(kept)
     for name, picture in drawn.items():  # coordinates have one decimal
-        assert same(*(re.sub('base64,[^"]*', "", one) for one in (picture, kept[name])), 0.101), (
-            f"{name}: `make images` draws it anew"
-        )
+        assert same(picture, kept[name], 0.101), f"{name}: `make images` draws it anew"
     assert set(re.findall(r"\(images/tour/(.*?)\)", PAGE)) == set(kept)
     assert sum(map(len, kept.values())) < 200_000
