@@ -61,6 +61,16 @@ def bare(svg: str) -> str:
     return svg.replace('<rect class="paper" width', f'<rect class="paper" y="{top}" width', 1)
 
 
+def size_of(svg: str) -> tuple[float, float]:
+    """Width and height of a picture of `document`, whole or bare.
+
+    >>> size_of('<svg viewBox="0 46 640 300" width="640" height="300">')
+    (640.0, 300.0)
+    """
+    wide, tall = re.findall(r' width="(\d+)" height="(\d+)"', svg)[0]
+    return float(wide), float(tall)
+
+
 def style() -> str:
     """The style sheet of the pictures."""
     return (files(__package__) / "plot.css").read_text(encoding="utf-8")

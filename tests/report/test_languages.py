@@ -33,7 +33,7 @@ from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
 from ..formulas.test_formulas import own
-from ..support import pictures
+from ..support import pictures, profile_cases
 from ..support.table_cases import stacked
 from ..support.words_cases import CASES
 from ..verification.test_verify import traced
@@ -256,6 +256,7 @@ def shown() -> Iterator[object]:
     yield stacked(layers=2, width=8, directions=("forward",)).plot(batch=0).svg()
     yield lt.run({}, [[1.0], [np.inf]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"}).plot().svg()
     yield lt.run(ROOT / "lstm_trace" / "examples" / "rnn-softmax.yaml").plot().svg()
+    yield from profile_cases.shown()
     for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
         yield in_arithmetic(q22(), arithmetic).report("md")
 

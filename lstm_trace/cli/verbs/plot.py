@@ -69,7 +69,7 @@ def command(source: str, kind: str, output: str, form: str | None, allow_nonfini
     states        gates and states of every unit over time
     unit          gates, candidate and states of a unit over time
     text          the text of the steps, coloured by a unit
-    memory        what each step wrote into a carried value, and what is left of it
+    memory        what each step wrote into a carried value, and what is left
     saturation    how often each gate is shut and open, a point for each unit
     gradient      how far a gradient reaches back
     contribution  what each step contributed to a value, beside exact occlusion
