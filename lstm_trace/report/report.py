@@ -135,7 +135,9 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
         found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
     if not back:
         return found
-    found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone)
+    found = replace(
+        view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone, pictured=tuple(chosen.pictured)
+    )
     return replace(found, back=way_back(found, chosen.detail))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,9 @@ from ..errors import OptionError, counted
 from ..explanation.account import Account, Step, account, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
 from ..explanation.occlusion import Occlusion, Runs
-from ..report.report import pdf, report
+from ..plot.kinds.contribution import figure as contribution_picture
+from ..report import explained
+from ..report.report import report
 from ..trace.operands import total
 from ..trace.trace import Trace
 from .attribution_frame import COLUMNS, grids
@@ -43,19 +46,22 @@ class Contributions(Explanation):
     worked: Callable[[], Trace] | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
-    def pieces(self, form: str) -> Iterator[str]:
+    def pieces(self, form: str, file: str = "") -> Iterator[str]:
         """`md`, `csv`, `json`, or the worked solution in `WORKED`. Raises OptionError, MissingError."""
         if form in WORKED:
-            return iter([report(self._solution(), form, alone="back", **self.options)])
+            try:
+                solution = self._solution()
+            except OptionError as error:  # it needs float64; picture and tables do not
+                without = replace(self, notes=(*self.notes, f"Without worked steps: {error}."))
+                return super(Contributions, without).pieces(form)
+            before = explained.before_worked(self.figure, form)
+            before += (*self.more[-1].table(),) if before else ()
+            return iter([report(solution, form, alone="back", **self.options, pictured=before)])
         if self.options:
             names = ", ".join(self.options)
             raise OptionError(f"{names}: of the worked solution of a split, and {form} is its table; "
                               f"write it as {', '.join(WORKED)} or pdf")  # fmt: skip
-        return super().pieces(form)
-
-    def pdf(self) -> bytes:
-        """The worked solution as a PDF. Raises OptionError without the extra `[pdf]`."""
-        return pdf(self._solution(), alone="back", **self.options)
+        return super().pieces(form, file)
 
     def _solution(self) -> Trace:
         assert self.worked is not None
@@ -111,6 +117,7 @@ def value(
         notes=(_NOTE, *found.unmeasured, *([] if found.occlusion is None else [_OCCLUSION])),
         more=(_by_block(found.split), _by_step(found.steps)),
         ranked=("contribution", *found.others),
+        figure=cache(partial(contribution_picture, trace, found, options.get("language", "en"))),
         worked=worked,
         options=options,
     )

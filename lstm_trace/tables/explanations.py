@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from ..errors import OptionError, counted, nearest, raise_all
 from ..explanation.memory import Entry, Ledger, ledger
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
+from ..plot.kinds.memory import memory as memory_picture
+from ..plot.kinds.saturation import saturation as saturation_picture
 from ..trace.argument_types import checked
 from ..trace.labels import axis, labels
 from ..trace.rows import Selection
@@ -38,6 +41,7 @@ def memory(trace: Trace, of: str) -> Explanation:
         ),
         ranked=("part", "share"),
         timed=True,
+        figure=cache(partial(memory_picture, trace, of)),
     )
 
 
@@ -80,6 +84,7 @@ def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
         ),
         ranked=("left", "right"),
         adds=False,
+        figure=cache(partial(saturation_picture, trace, low, high)),
     )
 
 

@@ -23,6 +23,7 @@ from ...formulas.blocks import (
     Items,
     Listing,
     Para,
+    Picture,
     Premises,
     Row,
     Table,
@@ -31,6 +32,8 @@ from ...formulas.blocks import (
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
+from ...plot.raster import light
+from ...plot.sheet import bare
 from ...printable import printable
 from ..compact.width import widths
 from .levels import DEEPEST, Level
@@ -295,6 +298,14 @@ def _boxed(p: _Printer, block: Boxed) -> str:
     return "#boxed[\n" + "\n\n".join(parts) + "\n]"
 
 
+def _picture(p: _Printer, block: Picture) -> str:
+    """Drawn by Typst itself, in its light colours, with the caption below."""
+    svg = (
+        light(bare(block.svg)).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "")
+    )  # all else in it is escaped
+    return f'#image(bytes("{svg}"), format: "svg", width: 100%)\n\n{p.text((block.caption,))}'
+
+
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: _heading,
     Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
@@ -305,4 +316,5 @@ BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Premises: _premises,
     Chains: _chains,
     Boxed: _boxed,
+    Picture: _picture,
 }

@@ -17,6 +17,8 @@ from ...formulas.blocks import Block, Heading, Para
 from ...formulas.tree import heading
 from ...formulas.values import Values
 from ...languages.strings import Words
+from ...languages.strings import words as strings
+from ...plot.sheet import style as plot_style
 from ...trace.labels import axis, labels
 from ...view.view import View
 from ..diagram import diagram, spot_values
@@ -108,9 +110,18 @@ def _printed(body: str, shown: View, lower: int = 0) -> str:
     return f'<div class="screen">{body}</div>\n{_paper(shown.printed, lower)}'
 
 
+def document(blocks: Sequence[Block], title: str, language: str) -> str:
+    """Blocks as a page of their own. title: of the page."""
+    printer = Printer(None, linked=False)
+    return _whole(strings(language), title, f"<main>\n{''.join(map(printer, blocks))}</main>")
+
+
 def _whole(words: Words, title: str, body: str) -> str:
     """The page round its body. Style and script are named by their hashes: no other runs, and nothing is fetched."""
+    own = f"<style>{plot_style()}</style>"
     style, script = asset("blocks.css") + asset("report.css") + diagram.style(), asset("report.js")
+    if own in body:  # once, and not within the pictures: the policy names the style by its hash
+        body, style = body.replace(own, ""), style + plot_style()
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"

@@ -20,6 +20,7 @@ from ...formulas.blocks import (
     Items,
     Listing,
     Para,
+    Picture,
     Premises,
     Row,
     Table,
@@ -28,6 +29,7 @@ from ...formulas.blocks import (
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
+from ...plot.sheet import bare
 from ...trace.addresses import address, origin
 from ...trace.trace import Trace
 from ..compact.width import widths
@@ -48,7 +50,7 @@ class Printer:
     whether numbers have names and links at all.
     """
 
-    trace: Trace
+    trace: Trace | None
     own: Mapping[str, str] = field(default_factory=dict)
     made: dict[Key, tuple[str, Any]] = field(default_factory=dict)
     making: bool = False
@@ -74,7 +76,7 @@ class Printer:
 
     def named(self, node: Num) -> tuple[str, str]:
         """(attributes, link) of a number: one of them is empty, both where it is made nowhere on the page."""
-        if not node.key or not self.linked:
+        if not node.key or not self.linked or self.trace is None:
             return "", ""
         key = origin(self.trace, node.key)
         known = self.made.get(key)
@@ -88,6 +90,7 @@ class Printer:
 
     def told(self, key: Key) -> str:
         """The address of a number; of a gradient what it is the gradient of."""
+        assert self.trace is not None
         scope, name, *place = key
         if not scope or not (stage := self.trace.stage(scope)).cell.gradient:
             return address(self.trace, key)
@@ -225,6 +228,11 @@ def _boxed(p: Printer, block: Boxed) -> str:
     return f'<div class="boxed">{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
 
 
+def _picture(p: Printer, block: Picture) -> str:
+    note = f"<figcaption>{escape(block.caption)}</figcaption>" if block.caption else ""
+    return f'<figure class="plot">{scrolled(bare(block.svg))}{note}</figure>\n'
+
+
 HTML: dict[type, Callable[[Printer, Any], str]] = {
     Heading: _heading,
     Para: lambda p, block: f"<p{' class=leads' if block.leads else ''}>{p.text(block.text)}</p>\n",
@@ -235,4 +243,5 @@ HTML: dict[type, Callable[[Printer, Any], str]] = {
     Premises: _premises,
     Chains: _chains,
     Boxed: _boxed,
+    Picture: _picture,
 }
