@@ -36,7 +36,7 @@ def before_worked(figure: Drawing | None, form: str, file: str = "") -> tuple[Bl
     """What stands before a worked solution: its picture below a heading, in the formats that can have it."""
     there = pictured(figure, file) if form in HOLDING or file else ()
     found = drawn(figure) if there else None
-    return () if found is None else (Heading(2, (words(found.language).word("plot.section"),)), *there)
+    return () if found is None else (Heading(2, (words(found.language, 0).word("plot.section"),)), *there)
 
 
 def in_markdown(figure: Drawing | None, file: str) -> list[str]:

@@ -300,9 +300,7 @@ def _boxed(p: _Printer, block: Boxed) -> str:
 
 def _picture(p: _Printer, block: Picture) -> str:
     """Drawn by Typst itself, in its light colours, with the caption below."""
-    svg = (
-        light(bare(block.svg)).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "")
-    )  # all else in it is escaped
+    svg = light(bare(block.svg)).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "")
     return f'#image(bytes("{svg}"), format: "svg", width: 100%)\n\n{p.text((block.caption,))}'
 
 
