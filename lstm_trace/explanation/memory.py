@@ -6,7 +6,7 @@ c_t = sum over s <= t of (what step s wrote) x (product of the gates since) + c_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
@@ -24,7 +24,8 @@ from ..trace.trace import Trace
 class Recurrence(NamedTuple):
     """How a carried line is made: the sum, its terms that keep (sign, gate; None for 1) and that write (sign, name).
 
-    clip: the line that clips the sum, if any; mask: the condition under which the state is replaced, if any.
+    clip: the line that clips the sum, if any; mask: the condition under which the state is replaced, if any. held:
+    the line that is carried where there is such a condition: the old state where it does not hold.
     """
 
     state: str
@@ -34,6 +35,7 @@ class Recurrence(NamedTuple):
     total: str
     clip: str | None
     mask: str | None
+    held: str = ""
 
 
 class Entry(NamedTuple):
@@ -55,6 +57,7 @@ class Ledger:
     """The account of one value: rows whose parts add up to `value` but for `residual`.
 
     half_life: the fewest latest steps whose gates multiply to a half or less; None if all of them together do not.
+    steps: how many there are. Steps of padding, which keep everything, are none of them.
     """
 
     address: Address
@@ -104,14 +107,11 @@ def terms(
 
 def recurrence(cell: Cell, name: str) -> Recurrence:
     """How the carried line `name` is made. Raises OptionError, with the reason, where it is no such sum."""
-    pairs = {carried: state for state, carried in cell.carry}
-    mask = None
-    state = pairs.get(name)
-    if state is None:  # under padding the carried line is where(valid, c_t, c_prev)
-        for candidate, target in cell.carry:
-            line = cell.by_name.get(target)
-            if line and line.op == "where" and line.operands[1:] == (name, candidate):
-                state, mask = candidate, str(line.operands[0])
+    state, mask, held = next((s for s, target in cell.carry if target == name), None), None, ""
+    for candidate, target in cell.carry:  # where there is padding the carried line is where(valid, c_t, c_prev)
+        line = cell.by_name.get(target)
+        if line and line.op == "where" and line.operands[2] == candidate and name in (target, line.operands[1]):
+            state, mask, held, name = candidate, str(line.operands[0]), target, str(line.operands[1])
     if state is None:
         known = ", ".join(carried(cell)) or "none"
         raise OptionError(f"{name} is not carried to the next step, so it has no memory; carried lines: {known}")
@@ -130,7 +130,7 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
     for _, term in writes:
         if term == line.name and line.op != "add":
             raise OptionError(f"{name} is made by {line.op}, not by a sum with a term gate * {state}")
-    return Recurrence(state, name, keeps, writes, line.name, clip, mask)
+    return Recurrence(state, name, keeps, writes, line.name, clip, mask, held)
 
 
 def carried(cell: Cell) -> list[str]:
@@ -176,7 +176,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
     if j >= width:
         there = f"the units are 0 to {width - 1}" if width > 1 else "there is only unit 0"
         raise MissingError(f"{of}: {there}")
-    found = flow(trace, stage, rule, t, b, j)
+    found = flow(trace, stage, rule, t, b, j, address.line == rule.held)
     start = found.order[0]
     rows: list[tuple[int | None, str, float, float]] = [
         (None, found.origin, found.first, float(found.first * found.keep[start] * found.since[start]))
@@ -189,8 +189,8 @@ def ledger(trace: Trace, of: str) -> Ledger:
     value = float(trace.lines[stage.scope][address.line][t, b, j])
     entries = _entries(rows)
     address = address._replace(unit=(j,))
-    left = value - entries[-1].running
-    return Ledger(address, rule, entries, value, left, _half_life(found), len(found.order))
+    left, steps = value - entries[-1].running, sum(1 for _ in _latest(found))
+    return Ledger(address, rule, entries, value, left, _half_life(found), steps)
 
 
 def _entries(rows: Sequence[tuple[int | None, str, float, float]]) -> tuple[Entry, ...]:
@@ -199,8 +199,10 @@ def _entries(rows: Sequence[tuple[int | None, str, float, float]]) -> tuple[Entr
     return tuple(Entry(*row, abs(row[3]) / size, done) for row, done in zip(rows, running, strict=True))
 
 
-def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int) -> Flow:
+def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, held: bool = False) -> Flow:
     """What happened to unit `j` in row `b` up to the step that lies at `at` in the trace's arrays.
+
+    held: look at what is carried on from there: at padding the old state, not what was computed of it.
 
     Raises MissingError where a line that the recurrence needs was not recorded.
     """
@@ -210,7 +212,7 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int) 
         keep += sign * (1.0 if gate is None else _values(trace, stage, gate, b, j))
     order = tuple(range(at + 1)) if not stage.backwards else tuple(range(trace.steps - 1, at - 1, -1))
     past = valid == 0
-    past[at] = False  # the line itself is computed at padding too; only the carry is not
+    past[at] = past[at] and held  # the line itself is computed at padding too; only the carry is not
     keep = np.where(past, 1.0, keep)
     writes = tuple((str(name), sign * _values(trace, stage, name, b, j)) for sign, name in rule.writes)
     cut = None
@@ -235,10 +237,15 @@ def _products(keep: Array, order: Sequence[int]) -> dict[int, float]:
     return since
 
 
+def _latest(found: Flow) -> Iterator[int]:
+    """The steps at which something happened, from the last."""
+    return (s for s in reversed(found.order) if not found.past[s])
+
+
 def _half_life(found: Flow) -> int | None:
     """The first k at which the product of the latest k gates is a half or less."""
     product = 1.0
-    for k, s in enumerate(reversed(found.order), 1):
+    for k, s in enumerate(_latest(found), 1):
         product *= float(found.keep[s])
         if abs(product) <= 0.5:
             return k

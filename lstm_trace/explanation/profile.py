@@ -94,7 +94,7 @@ class StageProfile:
         return span <= DEAD * np.max(span[np.isfinite(span)], initial=0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Profile:
     """What the units of a trained model did: `parts` for each layer and direction.
 
@@ -109,6 +109,10 @@ class Profile:
     longest: int
     missing: tuple[str, ...]
     not_finite: NotFinite | None
+
+    def __repr__(self) -> str:
+        places = ", ".join(part.stage.scope for part in self.parts)
+        return f"<Profile of {self.trace.header.called}: {places}; frames layers, units, steps, gates>"
 
     @property
     def valid(self) -> Array:

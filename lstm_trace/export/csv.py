@@ -84,7 +84,8 @@ def _wide(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
             for head, values in zip(heads, piece.values, strict=True):
                 cells = _numbers(values, dialect, job.digits, piece.lines)
                 if own != names:
-                    cells = [[*cells, ""][column] for column in order]
+                    cells.append("")
+                    cells = [cells[column] for column in order]
                 rows.append(head + dialect.separator.join(cells))
             yield len(rows), header + "".join(rows)
             header = ""

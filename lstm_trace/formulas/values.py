@@ -12,7 +12,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.arithmetic import find, products
 from ..cell.lines import Line, Operand
-from ..cell.network import Stage, X, scope_and_name
+from ..cell.network import VALID, Stage, X, scope_and_name
 from ..trace.trace import Trace
 from .exact import Exact, ExactWalk, evaluate
 from .numbers import DIGITS, Style, fraction
@@ -186,6 +186,8 @@ class Values:
         source, of = scope_and_name(stage.sources.get(name, ""))
         if source:
             return self._premise((source, of, t, b, index))
+        if stage.sources.get(name) == VALID:  # what lengths or a mask say
+            return self.array(scope, name)
         return self.trace.x if stage.sources.get(name) == X else self.trace.given.get(scope, {}).get(name)
 
     def is_exact(self, result: Num) -> bool:

@@ -41,7 +41,7 @@ class Match(NamedTuple):
     error: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Identification:
     """What the search found. as_read: the reading that the file's names or layout mean, with its own error.
 
@@ -55,6 +55,15 @@ class Identification:
     undecided: Mapping[str, tuple[Any, ...]]
     tolerance: float
     tried: int
+
+    def __repr__(self) -> str:
+        best = f", the best off by {self.matches[0].error:.2g}" if self.matches else ""
+        return f"<Identification: {len(self.matches)} of {self.tried:,} readings fit{best}; print(…) has all>"
+
+    def __str__(self) -> str:
+        """What `lstm-trace identify` prints."""
+        text: str = conveniences.call("identification.text", self)
+        return text
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -41,7 +41,7 @@ NETWORK = ("merge", "padding", "direction")
 
 
 @checked
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
 
@@ -60,6 +60,10 @@ class Model:
     source: str = ""
     _works: dict[Request, Work] = field(default_factory=dict, repr=False, compare=False)
     _pool: Pool = field(default_factory=Pool, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        count = sum(array.size for here in self.weights.values() for array in here.values())
+        return f"<Model {self.header.called}: {', '.join(self._scopes())}; {count:,} weights, {self.header.dtype}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy has the same premises; machines and their memory it makes anew."""
@@ -176,7 +180,7 @@ class Model:
         call: Any,
     ) -> Job:
         """A run, checked and laid out."""
-        asked = self._asked(ask)
+        asked = self.defaults.ask if ask is None else listed("ask", ask)
         work = self._work(fed, asked, record)
         header = replace(
             self.header,
@@ -231,8 +235,7 @@ class Model:
         mask: Any = None,
         batch_first: bool | None = None,
     ) -> dict[str, str]:
-        """By `layer/direction`, the plan that `auto` runs, and numpy's plan in words: what leaves the loop, what is one
-        call.
+        """By `layer/direction`, the plan that `auto` runs, and numpy's plan in words: what leaves the loop.
 
         Args: those of `run` of the same names.
         """
@@ -247,9 +250,6 @@ class Model:
         with within(self.defaults.where):
             fed = self._fed(x, _named_states(h0, c0), {}, **others)
             return fed, self._work(fed, self.defaults.ask)
-
-    def _asked(self, ask: Sequence[str] | str | None) -> tuple[str, ...]:
-        return self.defaults.ask if ask is None else listed("ask", ask)
 
     def _fed(
         self,

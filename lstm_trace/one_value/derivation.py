@@ -41,7 +41,7 @@ class Reference:
         return {**vars(self), "symbol": self.symbol.record(), "value": word(self.value)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """One number of a trace.
 
@@ -70,6 +70,15 @@ class Derivation:
     readers_left_out: int
     verified: Verified
     gradient: Slope | None
+
+    def __repr__(self) -> str:
+        equation = f"{self.equation.text} {self.relation} " if self.equation is not None else ""
+        return f"<Derivation {self.address}: {equation}{self.shown}; print(…) has all>"
+
+    def __str__(self) -> str:
+        """The value with its equation and its numbers, in one line."""
+        formulas = [(self.relation, part.text) for part in (self.equation, self.substituted) if part is not None]
+        return " ".join([self.address, *(f"= {text}" for _, text in formulas), self.relation, self.shown])
 
     def record(self) -> dict[str, Any]:
         """As plain values, which JSON can hold: NaN and infinities are words."""

@@ -9,9 +9,9 @@ from typing import Any
 class Report(str):
     """A worked solution as text; a notebook shows it rendered, whatever its format is.
 
-    It is a `str`, for `print`, files and everything else. Jupyter asks for the rendering that it can show: a part of an
-    HTML page, Markdown with dollars round the formulas (where a notebook becomes LaTeX), or plain text. None of them is
-    made before.
+    It is a `str`, for `print`, files and everything but `repr`, which is short. Jupyter asks for the rendering that it
+    can show: a part of an HTML page, Markdown with dollars round the formulas (where a notebook becomes LaTeX), or
+    plain text. None of them is made before.
     """
 
     _render: Callable[[str], str]
@@ -21,6 +21,10 @@ class Report(str):
         made = super().__new__(cls, text)
         made._render = render
         return made
+
+    def __repr__(self) -> str:
+        lines = self.count("\n") + 1
+        return f"<Report of {lines:,} lines; print(…) shows it>"
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return str, (str(self),)  # stored and copied as the text; the trace behind it is not

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -54,7 +55,9 @@ def _told(account: Ledger) -> Iterator[str]:
     largest = max(account.rows, key=lambda row: abs(row.part))
     where = "the initial value" if largest.step is None else f"step {largest.step}"
     yield f"the largest part, {largest.part:.6g}, comes from {where} ({largest.source})"
-    if account.half_life is None:
+    if not account.steps:
+        yield "no step before it is valid: it is the initial value"
+    elif account.half_life is None:
         gates = "its gate leaves" if account.steps == 1 else "their gates leave"
         yield f"half-life: more than {counted(account.steps, 'step')} ({gates} more than a half)"
     else:
@@ -206,4 +209,20 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
     )
     if of is None and how in ("memory", "contribution", "training"):
         raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
-    return WAYS[how](trace, **options)
+    found = WAYS[how](trace, **options)
+    if said := _padding(trace, of):
+        found = replace(found, sentences=(*found.sentences, said))
+    return found
+
+
+def _padding(trace: Trace, of: str | None) -> str:
+    """What is said of a value at a step of padding."""
+    if of is None or not trace.padded:
+        return ""
+    address = trace.locate(of, every=True)
+    if address.t is None or address.b is None or trace.valid[trace.index(address.t), address.b, 0]:
+        return ""
+    return (
+        f"step {address.t} is padding in sequence {address.b}: the states are held there, and what the other lines "
+        "compute counts for nothing"
+    )

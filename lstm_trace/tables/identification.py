@@ -7,6 +7,7 @@ from typing import Any
 
 from ..mistakes.identify import Identification, Match
 from ..mistakes.interpretations import Reading
+from ..printable import printable
 from ..weights.layouts import LAYOUTS
 
 _CLIPPED = {"gates": "gate inputs", "cell": "the cell state", "output": "the cell state before its output activation"}
@@ -89,6 +90,11 @@ def sentences(found: Identification) -> Iterator[str]:
     if best.reading.batch_first:
         yield fact("batch_first", True)
     yield from _undecided(found, differences)
+
+
+def text(found: Identification) -> str:
+    """`sentences`, each in a line."""
+    return printable("\n".join(sentences(found)))
 
 
 def _subject(name: str) -> str:

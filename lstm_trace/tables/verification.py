@@ -6,6 +6,7 @@ import textwrap
 
 from ..cell.network import scope_and_name
 from ..errors import counted
+from ..printable import printable
 from ..verification.verify import Verification
 
 #: Entries of a list that are printed; the rest is counted.
@@ -41,6 +42,11 @@ def messages(result: Verification, premises: bool = False) -> list[str]:
     else:
         rows += _by_scope("premises, not verified: ", result.premises)
     return rows
+
+
+def text(result: Verification) -> str:
+    """`messages` as one text."""
+    return printable("\n".join(messages(result)))
 
 
 def _by_scope(label: str, names: tuple[str, ...]) -> list[str]:

@@ -43,6 +43,12 @@ class Header:
     count_from: int = 0
     step_labels: tuple[tuple[str, ...], ...] = ()
 
+    @property
+    def called(self) -> str:
+        """Title and cell, as the `repr` of a trace and of a model has them."""
+        title = self.title if len(self.title) <= 60 else f"{self.title[:59]}…"
+        return f"{title!r}, {self.kind}" if title else self.kind
+
     def until(self, stop: int) -> Header:
         """The header with labels of the steps before `stop` alone."""
         if all(len(row) <= stop for row in self.step_labels):

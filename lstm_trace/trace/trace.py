@@ -64,11 +64,10 @@ class Trace(Offers):
 
     def __repr__(self) -> str:
         held = sum(len(lines) for lines in self.lines.values())
-        title = f"{self.header.title!r}, " if self.header.title else ""
         places = ", ".join(self.scopes)
         window = f", steps {self.first} to {self.span[-1]}" if self.first else ""
         return (
-            f"<Trace {title}{self.header.kind}: {places}{window}; T={self.steps} B={self.batch}, "
+            f"<Trace {self.header.called}: {places}{window}; T={self.steps} B={self.batch}, "
             f"{counted(held, 'line')}, {self.header.dtype}>"
         )
 

@@ -19,7 +19,7 @@ from ..base import conveniences
 from ..base.arrays import Array, describe
 from ..cell.network import Stage
 from ..cell.options import is_number
-from ..errors import OptionError, ShapeError, raise_all
+from ..errors import OptionError, ShapeError, counted, raise_all
 from ..trace.sums import GATHERED
 from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
@@ -62,7 +62,7 @@ ROUNDING = Tolerance()
 BLUNT = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only; premises: those
     that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
@@ -90,6 +90,18 @@ class Comparison:
     def same(self) -> bool:
         """Whether the verdict is "same"."""
         return self.verdict == "same"
+
+    def __repr__(self) -> str:
+        lines = counted(len(self.lines), "line")
+        if self.first is None:
+            return f"<Comparison {self.verdict}: {lines}>"
+        differing = sum(line.differing > 0 for line in self.lines)
+        return f"<Comparison different: {differing} of {lines} differ, first at {self.first.first}; print(…) has all>"
+
+    def __str__(self) -> str:
+        """What `lstm-trace diff` prints."""
+        text: str = conveniences.call("comparison.text", self)
+        return text
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

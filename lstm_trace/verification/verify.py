@@ -16,6 +16,7 @@ from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
 from ..cell.network import Stage
+from ..errors import counted
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
 from ..trace.sums import held_throughout
@@ -34,7 +35,7 @@ class Unknown(NamedTuple):
     values: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """What `verify` found. verified, failed: numbers of values; premises are listed, not verified."""
 
@@ -51,6 +52,18 @@ class Verification:
         if self.failed:
             return "failed"
         return "inconclusive" if self.unknown or not self.verified else "verified"
+
+    def __repr__(self) -> str:
+        values = counted(self.verified, "value")
+        if self.status == "verified":
+            return f"<Verification verified: {values}>"
+        first = f", first {self.failures[0].address}" if self.failures else ""
+        return f"<Verification {self.status}: {values} verified, {self.failed:,} failed{first}; print(…) has all>"
+
+    def __str__(self) -> str:
+        """What `lstm-trace verify` prints."""
+        text: str = conveniences.call("verification.text", self)
+        return text
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

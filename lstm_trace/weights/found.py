@@ -44,7 +44,7 @@ class Defaults:
     where: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Found:
     """One LSTM of a model.
 
@@ -68,6 +68,14 @@ class Found:
     facts: Mapping[str, str] = field(default_factory=dict)
     stored: Layout | None = None
     refused: str = ""
+
+    def __repr__(self) -> str:
+        kind = f"{self.name!r}, {self.kind}" if self.name else self.kind
+        if self.refused:
+            return f"<Found {kind}: refused, {self.refused}>"
+        places = ", ".join(dict.fromkeys(scope_and_name(key)[0] for key in self.weights))
+        sizes = "".join(f"; {size} = {n}" for size, n in self.sizes().items())
+        return f"<Found {kind}: {places}{sizes}>"
 
     @property
     def layers(self) -> int:

@@ -9,8 +9,9 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import MissingError, OptionError
-from lstm_trace.explanation.memory import ledger
+from lstm_trace.explanation.memory import Ledger, ledger
 from lstm_trace.explanation.saturation import behaviour
+from lstm_trace.tables.explanations import explanation
 
 from ..verification.test_verify import traced
 
@@ -110,3 +111,51 @@ def test_the_first_value_that_is_not_finite() -> None:
     assert found.operands == (("W_xi", 1e200), ("x_t", 1e200))
     assert not found.premise
     assert behaviour(traced({})).not_finite is None
+
+
+#: Row 0: padding in front and a gap; row 1: no valid step.
+MASK = np.array([[0, 0], [1, 0], [0, 0], [1, 0], [0, 0]], bool)
+
+
+def parts(account: Ledger) -> tuple[tuple[int | None, str, float], ...]:
+    return tuple((row.step, row.source, row.part) for row in account.rows)
+
+
+def test_padding_keeps_everything_and_is_no_step() -> None:
+    """By hand, with f = 1/2 and i·c̃ = 1 at the valid steps: c goes 8 → 5 → 3.5."""
+    ones = np.ones((5, 2, 1))
+    given = {"f_t": 0.5 * ones, "i_t": ones, "c_tilde": ones}
+    trace = lt.run({}, given=given, c0=[[8.0], [6.0]], ask="c_t", mask=MASK)
+    held = "where(valid, c_t, c_prev)"
+    whole = ((None, "c0", 2.0), (1, "i_t * c_tilde", 0.5), (3, "i_t * c_tilde", 1.0))
+    for t in (3, 4):  # the last valid step, and the state that is held after it
+        account = ledger(trace, f"{t}/0/{held}[0]")
+        assert (parts(account), account.value, account.residual) == (whole, 3.5, 0.0)
+        assert (account.half_life, account.steps) == (1, 2)
+    assert parts(ledger(trace, "3/0/c_t[0]")) == whole
+    assert parts(ledger(trace, f"2/0/{held}[0]")) == ((None, "c0", 4.0), (1, "i_t * c_tilde", 1.0))
+    empty = ledger(trace, f"4/1/{held}[0]")
+    assert (parts(empty), empty.half_life, empty.steps) == (((None, "c0", 6.0),), None, 0)
+    # what a line computes at padding has an account too: of itself and what was held
+    assert parts(ledger(trace, "2/0/c_t[0]")) == (
+        (None, "c0", 2.0),
+        (1, "i_t * c_tilde", 0.5),
+        (2, "i_t * c_tilde", 1.0),
+    )
+
+
+def test_half_lives_count_valid_steps() -> None:
+    ones = np.ones((5, 2, 1))
+    trace = lt.run({}, given={"f_t": 0.8 * ones, "i_t": ones, "c_tilde": ones}, c0=[[8.0], [6.0]], ask="c_t", mask=MASK)
+    account = ledger(trace, "3/0/c_t[0]")
+    assert (account.half_life, account.steps) == (None, 2)  # 0.8² > 1/2, over five steps of the input
+
+
+def test_padding_is_said() -> None:
+    ones = np.ones((5, 2, 1))
+    trace = lt.run({}, given={"f_t": ones, "i_t": ones, "c_tilde": ones}, c0=[[8.0], [6.0]], ask="c_t", mask=MASK)
+    said = "step 2 is padding in sequence 0: the states are held there"
+    for of, there in (("2/0/c_t[0]", True), ("3/0/c_t[0]", False)):
+        assert (said in explanation(trace, of, how="memory").markdown()) == there
+    nothing = explanation(trace, "4/1/where(valid, c_t, c_prev)[0]", how="memory").markdown()
+    assert "no step before it is valid: it is the initial value" in nothing

@@ -159,3 +159,23 @@ def test_other_backends_have_another_rule(backend: str) -> None:
     done = subprocess.run(python, env=env, capture_output=True, text=True)  # noqa: S603  # our own text
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{backend} agrees"] * 32
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (layers.Masking(-1.0, name="gone"), "Masking 'gone', where all inputs are -1.0"),
+        (layers.Embedding(9, 4, mask_zero=True, name="w"), "Embedding 'w' with mask_zero, where the index is 0"),
+        (layers.Embedding(9, 4), ""),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_file_whose_model_masks_says_so(first: Any, said: str, suffix: str, tmp_path: Path) -> None:
+    """What is masked follows from the layer's input, which a run of one LSTM of the file does not see."""
+    entry = keras.Input((None, 4) if isinstance(first, layers.Masking) else (None,))
+    keras.Model(entry, layers.LSTM(3)(first(entry))).save(tmp_path / f"m.{suffix}")
+    notes = lt.prepare(tmp_path / f"m.{suffix}").header.imported
+    assert [note for note in notes if "masks steps" in note] == (
+        [f"the model masks steps ({said}); x alone does not say which: give mask (--mask)"] if said else []
+    )

@@ -198,7 +198,7 @@ def _remembered(told: Told, name: str, cases: Sequence[Case]) -> Iterator[Left]:
 def _left(told: Told, rule: Recurrence, case: Case) -> Left | None:
     trace, end = told.shown.trace, told.steps(case.row)[-1]
     try:
-        found = flow(trace, told.stage, rule, trace.index(end), *reversed(case))
+        found = flow(trace, told.stage, rule, trace.index(end), case.row, case.unit)
     except MissingError:
         return None
     steps = [s for s in found.order if not found.past[s]]

@@ -284,6 +284,9 @@ def by_size(shown: View) -> Iterator[Block]:
     found = by_address(back.trace)
     rows = [(name, float(np.abs(a).sum()), float(np.abs(a).max(initial=0.0))) for name, a in found.items() if a.any()]
     rows.sort(key=lambda row: -row[1])
+    if not rows:
+        yield Para(back.said("back.zero"))
+        return
     sizes = [size for _, size, _ in rows]
     entries = excerpt(sizes, len(rows) if back.everything else TABLE)
     yield Heading(2, back.said("back.blocks"))

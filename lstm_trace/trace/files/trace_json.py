@@ -21,6 +21,8 @@ from .schema import FORMAT, TraceFile, validate
 
 #: What to do with a text file that is too large.
 LARGER = "write the trace as .safetensors"
+#: More values than that are not written as text: 300 MB, which nobody reads and which take 10 seconds.
+MOST = 15_000_000
 
 
 def to_json(trace: Trace) -> str:
@@ -47,7 +49,10 @@ def to_json(trace: Trace) -> str:
 
 
 def save_json(trace: Trace, path: str | Path) -> None:
-    """Write a trace ('-' is standard output). Raises FileError for what `load_json` would refuse to read."""
+    """Write a trace ('-' is standard output). Raises FileError for a large one, and what `load_json` would refuse."""
+    count = sum(values.size for _, _, values in trace.recorded())
+    if count > MOST:
+        raise FileError(f"{path}: {count:,} values; a trace as JSON has at most {MOST:,}: {LARGER}, or record less")
     readable(assembled(trace, str(path)), str(path))
     text = to_json(trace)
     check_size(path, len(text.encode()), LARGER)

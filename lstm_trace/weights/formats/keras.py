@@ -21,7 +21,7 @@ from ..names import Array
 from ..unpack import unpack
 from .hdf5 import Tree, opened, parsed
 from .keras_arrays import grouped
-from .keras_config import Layer, called, layers
+from .keras_config import Layer, called, layers, masking
 from .keras_options import KerasFile, activations, layout_facts, network_options
 
 #: The HDF5 file within a `.keras` archive.
@@ -146,6 +146,8 @@ def _one(unit: _Unit, file: KerasFile, layout: Layout | None) -> Found:
         said.append(
             "go_backwards: Keras gives the outputs in the order of computing, the trace by position in the input"
         )
+    if masked := masking(file.config):
+        said.append(f"the model masks steps ({masked}); x alone does not say which: give mask (--mask)")
     said += [*assumed.values(), "x is (B, T, I), as Keras has it"]
     facts = {"layout": stored.name, **layout_facts(layer)}
     defaults = Defaults(batch_first=True)

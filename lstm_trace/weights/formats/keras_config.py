@@ -71,6 +71,16 @@ def layers(config: Any) -> dict[str, Layer]:
     return {layer.path: layer for layer in _walk(config, "", 0)}
 
 
+def masking(config: Mapping[str, Layer]) -> str:
+    """The layer that makes a model mask steps of its input, in words; empty where there is none."""
+    for layer in config.values():
+        if layer.kind == "Masking":
+            return f"Masking {layer.path!r}, where all inputs are {layer.config.get('mask_value', 0.0)}"
+        if layer.kind == "Embedding" and layer.config.get("mask_zero"):
+            return f"Embedding {layer.path!r} with mask_zero, where the index is 0"
+    return ""
+
+
 def _walk(config: Any, path: str, depth: int) -> Iterator[Layer]:
     inside = config.get("config") if isinstance(config, Mapping) else None
     if depth > 50:

@@ -197,3 +197,16 @@ def test_on_a_phone_nothing_sticks_out(opened: Opening, dark: bool) -> None:
     page = opened("#bench?source=example:three-steps", width=390, dark=dark)
     page.locator("#value").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+def test_padding_is_marked(opened: Opening) -> None:
+    """Sequence 1 of the example has fewer steps than sequence 0."""
+    page = opened("#bench?source=example:batch")
+    page.select_option("#row", "1")
+    shown = []
+    for t in range(int(page.locator("#step").get_attribute("max") or 0) + 1):
+        page.locator(f'#step-table [data-address="0/forward/{t}/1/i_t[0]"]').wait_for()
+        shown.append(page.locator("#padding").all_inner_texts())
+        page.locator("#step").press("ArrowRight")
+    lengths = problem("batch")["lengths"]
+    assert shown == [[] if t < lengths[1] else ["padding: the states are held"] for t in range(lengths[0])]

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
+import lstm_trace.trace.files.trace_json as trace_json
 from lstm_trace.errors import FileError, LstmTraceError
 from lstm_trace.trace.files.schema import json_schema
 from lstm_trace.trace.files.trace_file import load, save
@@ -439,3 +440,13 @@ def test_a_first_step_that_no_table_can_hold_is_refused(tmp_path: Path) -> None:
 
 def test_a_title_of_spaces_is_reported() -> None:
     assert load("t.json", damaged(lambda data: data.update(title=" "))).report("text")
+
+
+def test_a_large_trace_is_not_written_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace_json, "MOST", 20)
+    trace = lt.run({"W_xi": [[1.0]], "W_hi": [[1.0]]}, [[1.0], [2.0]], ask="i_t", given={"h_t": [[0.0], [0.0]]})
+    trace.save(tmp_path / "small.json")
+    larger = lt.run({"W_xi": [[1.0]], "W_hi": [[1.0]]}, np.ones((9, 1)), ask="i_t", given={"h_t": np.zeros((9, 1))})
+    with pytest.raises(FileError, match=r"36 values; a trace as JSON has at most 20: write the trace as .safetensors"):
+        larger.save(tmp_path / "large.json")
+    assert not (tmp_path / "large.json").exists()

@@ -32,8 +32,8 @@ async function inputOf(run) {
   const { values, shape } = premises.find((premise) => premise.address === "x");
   const spec = await get(`/runs/${run.id}/spec`);
   const made = { ...spec.problem, ...spec };
-  const lengths = made.lengths ? { lengths: made.lengths } : {};
-  return { x: values, ...(shape.length === 3 && { batch_first: run.batch_first }), ...lengths };
+  const [padding] = ["lengths", "mask"].filter((name) => made[name]); // a run has one of them at most
+  return { x: values, ...(shape.length === 3 && { batch_first: run.batch_first }), ...(padding && { [padding]: made[padding] }) };
 }
 
 /** x as a run wants it: pasted numbers as they are, the x of another source as that source has it. */

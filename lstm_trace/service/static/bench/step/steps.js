@@ -5,8 +5,8 @@ const BEAT = 900; // milliseconds for each step that is played: long enough to s
 
 const typing = (element) => element?.closest?.("input, textarea, select, [role=grid], dialog, details[open] > .sheet");
 
-/** Which step, layer and direction, row and unit are looked at. */
-export function Steps({ session, state, stage, count, active, said }) {
+/** Which step, layer and direction, row and unit are looked at. padding: whether this step is none of its sequence. */
+export function Steps({ session, state, stage, count, active, padding, said }) {
   const { run, t, b, scope, unit } = state;
   const [playing, setPlaying] = useState(false);
   const last = run.first + run.steps - 1;
@@ -48,6 +48,7 @@ export function Steps({ session, state, stage, count, active, said }) {
     <label class="field slider" for="step"><span class="label">${said("bench.step")}</span>
       <input id="step" type="range" min=${run.first} max=${last} value=${t} disabled=${run.steps === 1} aria-valuetext=${`t = ${t + count}`} onInput=${(event) => session.look({ t: Number(event.target.value) })} />
       <output class="number" for="step" id="step-shown">t = ${t + count}</output><span class="quiet-text">${said("bench.of_steps", { n: run.steps })}</span></label>
+    ${padding && html`<span class="quiet-text" id="padding">${said("bench.padding")}</span>`}
     ${run.stages.length > 1 && html`<${Choice} id="scope" label=${said("bench.place")} value=${scope} options=${run.stages.map((one) => [one.scope, place(one)])} onChange=${(value) => session.look({ scope: value })} />`}
     ${run.batch > 1 && html`<${Choice} id="row" label=${said("bench.row")} value=${String(b)} options=${Array.from({ length: run.batch }, (_, k) => [String(k), String(k + count)])} onChange=${(value) => session.look({ b: Number(value) })} />`}
     ${widest > 1 && html`<${Choice} id="unit" label=${said("bench.unit")} value=${String(unit)} options=${units} onChange=${(value) => session.look({ unit: Number(value) })} />`}
