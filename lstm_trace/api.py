@@ -13,6 +13,7 @@ from .backpropagation.of_cell import adjoint
 from .backpropagation.training import train
 from .base.arrays import describe
 from .errors import LstmTraceError, OptionError
+from .explanation.divergence import compared
 from .explanation.profile import profile
 from .mistakes.identify import Identification
 from .mistakes.identify import identify as search_readings
@@ -33,7 +34,7 @@ from .model.tokens.rows import with_tokens
 from .trace.argument_types import checked
 from .trace.files import trace_file
 from .trace.trace import Trace
-from .verification.compare import Comparison, Tolerance, compare
+from .verification.compare import Comparison, Tolerance
 from .verification.gaps import changes, gap
 from .verification.verify import Verification, verify
 from .weights.find import find
@@ -128,13 +129,14 @@ def diff(
 
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` where the rounding bound is not finite), `same`, `first`,
-        `lines`, and `to_frame()`.
+        `lines`, `units` (which go apart, the furthest first), `output` (what becomes of it, and whose weights explain
+        it), `to_frame()` and `to_frame("units")`.
 
     Raises:
         OptionError: for a tolerance that is not a finite number of at least 0.
         ShapeError: where the traces have no value in common.
     """
-    return compare(a, b, Tolerance(rtol, atol, ulps))
+    return compared(a, b, Tolerance(rtol, atol, ulps))
 
 
 @checked

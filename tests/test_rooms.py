@@ -17,7 +17,7 @@ ROOMS = (
     "printable", "errors", "base", "examples", "cell", "cell.kinds", "cell.variants", "cell.network", "trace",
     "trace.files", "engine.plan", "engine.jit", "engine", "weights", "weights.formats", "weights.onnx",
     "weights.live", "model", "verification", "backpropagation", "explanation", "mistakes", "formulas",
-    "languages", "view", "plot", "report.content", "report.in_words", "report.compact", "report.profile",
+    "languages", "view", "frames", "plot", "report.content", "report.in_words", "report.compact", "report.profile",
     "report.sections", "report.formats", "report.diagram", "report.page", "report", "one_value", "tables", "export",
     "export.excel", "workers", "store", "runs", "service", "service.routes", "service.app", "service.server", "remote",
     "api", "cli", "cli.verbs",

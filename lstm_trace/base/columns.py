@@ -17,5 +17,5 @@ def cells(text: str) -> int:
 
 @lru_cache(4096)
 def _columns(letter: str) -> int:
-    marked = unicodedata.category(letter) in ("Mn", "Me")  # vowels above and below letters, too
+    marked = unicodedata.category(letter) in ("Mn", "Me", "Cf")  # vowels above and below letters too, and joiners
     return 0 if marked else 2 if unicodedata.east_asian_width(letter) in "WF" else 1

@@ -19,11 +19,11 @@ from .occlusion import Occlusion, Runs, Variants, check_runs, occlusion, shares_
 class Step(NamedTuple):
     """What came in at a step: through the parameters that differ, and the inputs; and what the value loses without it.
 
-    label: what the step is called, if anything. occlusion: None at padding, and where no run was made.
+    token: what the step is called, if anything. occlusion: None at padding, and where no run was made.
     """
 
     t: int
-    label: str | None
+    token: str | None
     parameters: float
     inputs: float
     together: float

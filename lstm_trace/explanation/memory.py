@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..cell.lines import Cell, Line, Operand
 from ..cell.network import Stage
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
+from ..trace.labels import step_labels
 from ..trace.trace import Trace
 
 
@@ -191,6 +192,16 @@ def ledger(trace: Trace, of: str) -> Ledger:
     address = address._replace(unit=(j,))
     left, steps = value - entries[-1].running, sum(1 for _ in _latest(found))
     return Ledger(address, rule, entries, value, left, _half_life(found), steps)
+
+
+def table(trace: Trace, account: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The columns and rows of a ledger, with the labels of its steps (`token`) where they have any."""
+    labels = step_labels(trace, account.address.b or 0)
+    if not labels:
+        return Entry._fields, [*account.rows]
+    names = dict(zip(trace.span, labels, strict=True))
+    rows = [(row.step, None if row.step is None else names[row.step], *row[1:]) for row in account.rows]
+    return ("step", "token", *Entry._fields[1:]), rows
 
 
 def _entries(rows: Sequence[tuple[int | None, str, float, float]]) -> tuple[Entry, ...]:

@@ -7,13 +7,10 @@ written many at once by pydantic's JSON serializer, which gives the shortest tex
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, islice, repeat
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic_core import to_json
@@ -21,10 +18,9 @@ from pydantic_core import to_json
 from ..base.arrays import Array
 from ..base.files import written
 from ..formulas.numbers import EXACT, Style
+from ..frames.columns import Coded, Column, pieces, places
 from ..printable import printable
-from ..tables.frames import WIDE, WORKED, wide_names, with_valid
-from ..trace.rows import LONG, Entry, Part
-from ..view.worked_rows import WorkedRow, worked_rows
+from ..trace.rows import Entry, Part
 from .writers import DIALECTS, Dialect, Job
 
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
@@ -39,21 +35,23 @@ def write(job: Job, path: str | Path) -> None:
     dialect = DIALECTS[job.dialect]
     if Path(path).suffix.lower() == ".tsv":
         dialect = replace(dialect, separator="\t")
-    pieces = {"long": _long, "wide": _wide, "worked": _worked}[job.shape](job, dialect)
-    first = next(pieces)  # a selection that is not there is refused before a file is begun
+    names = job.columns  # a selection that is not there is refused before a file is begun
+    header = dialect.separator.join(_text(name, dialect) for name in names)
+    rows = {"long": _long, "wide": _wide, "worked": _worked}[job.shape](job, dialect, names)
+    count, first = next(rows)
     with written(path, "wb") as file:
         if dialect.bom:
             file.write("\ufeff".encode())
-        for rows, text in chain([first], pieces):
+        file.write(header.encode())
+        for number, text in chain([(count, first)], rows):
             file.write(text.encode())
-            job.progress(rows)
+            job.progress(number)
         file.write(dialect.newline.encode())
 
 
-def _long(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
+def _long(job: Job, dialect: Dialect, _: Sequence[str]) -> Iterator[tuple[int, str]]:
     """(rows, text) of each piece; a row begins with the newline that ends the one before."""
     sep = dialect.separator
-    header = sep.join(with_valid(LONG, job.padding))
     for part in job.parts():
         middles = [
             f"{_text(entry.line, dialect)}{sep}{entry.op}{sep}{unit}{sep}"
@@ -61,65 +59,61 @@ def _long(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
             for unit in entry.units
         ]
         for piece in part.pieces(PIECE):
-            heads = _heads(piece, dialect)
+            heads = _heads(job, piece, dialect)
             cells: list[str] = [""] * (3 * piece.size)
             cells[0::3] = chain.from_iterable(repeat(head, len(middles)) for head in heads)
             cells[1::3] = middles * len(heads)
             cells[2::3] = _numbers(piece.values, dialect, job.digits, piece.lines)
-            yield piece.size, header + "".join(cells)
-            header = ""
+            yield piece.size, "".join(cells)
 
 
-def _wide(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
-    there = list(job.parts())
-    names = wide_names(there)
-    header = dialect.separator.join([*with_valid(WIDE, job.padding), *(_text(name, dialect) for name in names)])
-    for part in there:
-        own = wide_names([part])
-        columns = {name: column for column, name in enumerate(own)}
-        order = [columns.get(name, len(own)) for name in names]  # the last stands for what this layer does not have
+def _wide(job: Job, dialect: Dialect, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
+    names = list(columns[len(job.places) :])
+    for part in job.parts():
+        own = job.of(part)
+        at = {name: column for column, name in enumerate(own)}
+        order = [at.get(name, len(own)) for name in names]  # the last stands for what this layer does not have
         for piece in part.pieces(PIECE):
-            heads = _heads(piece, dialect)
             rows = []
-            for head, values in zip(heads, piece.values, strict=True):
+            for head, values in zip(_heads(job, piece, dialect), piece.values, strict=True):
                 cells = _numbers(values, dialect, job.digits, piece.lines)
                 if own != names:
                     cells.append("")
                     cells = [cells[column] for column in order]
                 rows.append(head + dialect.separator.join(cells))
-            yield len(rows), header + "".join(rows)
-            header = ""
+            yield len(rows), "".join(rows)
 
 
-def _worked(job: Job, dialect: Dialect) -> Iterator[tuple[int, str]]:
+def _worked(job: Job, dialect: Dialect, names: Sequence[str]) -> Iterator[tuple[int, str]]:
     style = replace(job.digits, comma=dialect.decimal == ",")
-    rows = iter(worked_rows(job.trace, job.selection, style, padding=job.padding))
-    names = with_valid(WORKED, job.padding)
-    places = [WorkedRow._fields.index(name) for name in names[:-1]]
-    header = dialect.separator.join(names)
-    while some := list(islice(rows, WORKED_PIECE)):
-        text = io.StringIO()
-        writer = csv.writer(text, delimiter=dialect.separator, lineterminator=dialect.newline)
-        for row in some:
-            (number,) = _numbers(np.array([row.value]), dialect, job.digits, (Entry(row.line, "", range(1)),))
-            writer.writerow([*(_guarded(row[at], dialect) for at in places), number])
-        yield len(some), header + dialect.newline + text.getvalue().removesuffix(dialect.newline)
-        header = ""
+    for columns in pieces(job, worked=WORKED_PIECE, style=style):
+        lines = columns["line"]
+        assert isinstance(lines, Coded)
+        value = np.asarray(columns["value"])
+        entries = {text: (Entry(text, "", range(1)),) for text in lines.texts}
+        numbers = (
+            _numbers(value[at : at + 1], dialect, job.digits, entries[lines.texts[code]])[0]
+            for at, code in enumerate(lines.codes.tolist())
+        )
+        cells = [_texts(columns[name], dialect) for name in names[:-1]]
+        rows = (dialect.separator.join(row) for row in zip(*cells, numbers, strict=True))
+        yield len(value), "".join(dialect.newline + row for row in rows)
 
 
-def _heads(piece: Part, dialect: Dialect) -> list[str]:
-    """The beginning of a row, for each place: newline, layer, direction, t, batch, and whether it is no padding."""
-    sep = dialect.separator
-    layer = "" if piece.layer is None else piece.layer
-    begin = f"{dialect.newline}{layer}{sep}{piece.direction or ''}{sep}"
-    steps: Sequence[Any] = [""] if piece.steps is None else piece.steps
-    batch: Sequence[Any] = [""] if piece.batch is None else piece.batch
-    places = zip(*(axis.tolist() for axis in piece.places), strict=True)
-    heads = [f"{begin}{steps[at]}{sep}{batch[row]}{sep}" for at, row in places]
-    if piece.padding:
-        valid = [""] * len(heads) if piece.valid is None else piece.valid[piece.places].astype(int)
-        return [f"{head}{inside}{sep}" for head, inside in zip(heads, valid, strict=True)]
-    return heads
+def _heads(job: Job, piece: Part, dialect: Dialect) -> list[str]:
+    """The beginning of a row, for each place: newline, and the columns that say where it is."""
+    cells = [_texts(column, dialect) for column in places(job, piece).values()]
+    return [f"{dialect.newline}{dialect.separator.join(row)}{dialect.separator}" for row in zip(*cells, strict=True)]
+
+
+def _texts(column: Column, dialect: Dialect) -> list[str]:
+    """The cells of a column of texts or whole numbers."""
+    if isinstance(column, Coded):
+        texts = [*(_text(text, dialect) for text in column.texts), ""]  # the last stands for the code -1
+        return [texts[code] for code in column.codes.tolist()]
+    if isinstance(column, tuple):
+        return [_text(text, dialect) for text in column]
+    return ["" if number < 0 else str(number) for number in column.tolist()]
 
 
 def _numbers(values: Array, dialect: Dialect, style: Style = EXACT, lines: Sequence[Entry] = ()) -> list[str]:
@@ -145,16 +139,14 @@ def _rounded(values: Array, style: Style, lines: Sequence[Entry]) -> list[str]:
     ]
 
 
-def _guarded(cell: Any, dialect: Dialect) -> Any:
-    """A printable text, with ' before it where a spreadsheet would run it as a formula; numbers stay."""
-    if not isinstance(cell, str):
-        return cell
-    return f"'{printable(cell)}" if dialect.guard and cell.startswith(FORMULA) else printable(cell)
+def _guarded(text: str, dialect: Dialect) -> str:
+    """A printable text, with ' before it where a spreadsheet would run it as a formula."""
+    return f"'{printable(text)}" if dialect.guard and text.startswith(FORMULA) else printable(text)
 
 
 def _text(cell: str, dialect: Dialect) -> str:
     """A text cell, quoted where it must be (RFC 4180)."""
-    text = str(_guarded(cell, dialect))
+    text = _guarded(cell, dialect)
     if any(mark in text for mark in (dialect.separator, '"', "\n", "\r")):
         return '"' + text.replace('"', '""') + '"'
     return text

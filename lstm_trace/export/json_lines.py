@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic_core import to_json
 
 from ..base.files import written
+from ..frames.columns import Coded, Column, pieces
 from ..printable import printable
-from ..tables.frames import Coded
 from .writers import Job
 
 #: Values in a piece: what is held in memory at once.
@@ -23,7 +22,7 @@ def write(job: Job, path: str | Path) -> None:
     names = job.columns
     shown = [printable(name) for name in names]
     with written(path, "wb") as file:
-        for columns in job.pieces(PIECE, WORKED_PIECE):
+        for columns in pieces(job, PIECE, WORKED_PIECE):
             count = len(columns["t"])
             cells = [_cells(columns.get(name), count) for name in names]
             for row in zip(*cells, strict=True):
@@ -31,7 +30,7 @@ def write(job: Job, path: str | Path) -> None:
             job.progress(count)
 
 
-def _cells(column: Any, count: int) -> list[Any]:
+def _cells(column: Column | None, count: int) -> list[Any]:
     """A column as plain values, None (null) for an empty cell and where this piece does not have the column.
 
     A float is written as the shortest decimal that reads back to the last bit; float32 as the float64 that equals it.
@@ -42,6 +41,6 @@ def _cells(column: Any, count: int) -> list[Any]:
         texts = [*map(printable, column.texts), None]  # the last stands for the code -1
         return [texts[code] for code in column.codes.tolist()]
     if isinstance(column, tuple):
-        return [printable(c) if isinstance(c, str) else float(c) if isinstance(c, np.floating) else c for c in column]
+        return [printable(cell) for cell in column]
     cells: list[Any] = column.tolist()
     return [None if cell < 0 else cell for cell in cells] if column.dtype.kind == "i" else cells

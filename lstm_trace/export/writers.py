@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from importlib import import_module
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ..base.files import format_of
 from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
-from ..tables.frames import WIDE, WORKED, check_shape, long_columns, wide_columns, wide_names, with_valid
-from ..trace.rows import LONG, Part, Selection, parts
-from ..trace.trace import Trace
+from ..frames import options
+from ..frames.table import Table
 from ..view.checks import check_style
-from ..view.worked_rows import WorkedRow, worked_rows
 from .suffixes import WRITERS, Writer
 
 
@@ -45,52 +41,21 @@ DIALECTS = {
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a writer writes. progress is called with the number of rows after each piece.
+class Job(Table):
+    """What a writer writes: a table, and how. progress is called with the number of rows after each piece.
 
-    values: plain numbers in a spreadsheet, instead of formulas. padding: keep the steps that are no part of their
-    sequence, with a column `valid`. digits: decimals of the numbers in texts and of those that a spreadsheet shows.
+    values: plain numbers in a spreadsheet, instead of formulas. digits: decimals of the numbers in texts and of those
+    that a spreadsheet shows.
     """
 
-    trace: Trace
-    shape: str = "long"
-    selection: Selection = field(default_factory=Selection)
-    with_inputs: bool = False
     dialect: str = "plain"
     values: bool = False
-    padding: bool = False
     digits: Style = EXACT
     progress: Callable[[int], None] = lambda rows: None
 
-    @property
-    def rows(self) -> int:
-        """How many rows the table has, without its header. Raises MissingError for an empty selection."""
-        return sum(part.count if self.shape == "wide" else part.size for part in self.parts())
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the columns. Raises MissingError for an empty selection."""
-        there = list(self.parts())
-        shared = with_valid({"long": LONG, "wide": WIDE, "worked": WORKED}[self.shape], self.padding)
-        return (*shared, *wide_names(there)) if self.shape == "wide" else shared
-
-    def parts(self) -> Iterator[Part]:
-        """The rows, as parts of the trace. Raises MissingError for an empty selection."""
-        return parts(self.trace, self.selection, self.with_inputs, self.padding, self.shape != "long")
-
-    def pieces(self, values: int, worked: int) -> Iterator[dict[str, Any]]:
-        """The table in pieces of so many values (in the shape worked: rows), each as columns by name.
-
-        A column is an array (-1 in one of whole numbers: an empty cell), a `Coded`, or in the shape worked a tuple. A
-        column of the shape wide that a piece does not have is left out there.
-        """
-        if self.shape == "worked":
-            rows = iter(worked_rows(self.trace, self.selection, padding=self.padding))
-            while some := list(islice(rows, worked)):
-                yield dict(zip(WorkedRow._fields, zip(*some, strict=True), strict=True))
-        else:
-            made = long_columns if self.shape == "long" else wide_columns
-            yield from (made([piece]) for part in self.parts() for piece in part.pieces(values))
+#: The fields of a job that are requests, and can be refused before there is a trace.
+REQUESTS = tuple(field.name for field in fields(Job) if field.name not in ("trace", "selection", "progress"))
 
 
 def export(job: Job, path: str | Path) -> None:
@@ -99,7 +64,7 @@ def export(job: Job, path: str | Path) -> None:
     Raises FileError for an unknown suffix, OptionError for a shape or dialect that does not fit, MissingError for a
     selection that is not there.
     """
-    writer = check(path, job.shape, job.with_inputs, job.dialect, job.values, job.padding, job.digits)
+    writer = check(path, **{name: getattr(job, name) for name in REQUESTS})
     check_style(job.trace, job.digits)
     import_module(f".{writer.module}", __package__).write(job, path)
 
@@ -108,9 +73,12 @@ def check(
     path: str | Path,
     shape: str = "long",
     with_inputs: bool = False,
+    padding: bool = False,
+    all_lines: bool = False,
+    names: str = "plain",
+    title: bool | str = False,
     dialect: str = "plain",
     values: bool = False,
-    padding: bool = False,
     digits: Style = EXACT,
 ) -> Writer:
     """What is to write; raises what `export` does for a request that needs no trace to be refused."""
@@ -128,6 +96,8 @@ def check(
     if writer.workbook and (shape != "long" or with_inputs):
         what = f"shape {shape}" if shape != "long" else "with inputs"
         raise OptionError(f"{what} is for tables; {suffix} has a sheet for each layer, with its inputs: leave it out")
+    if writer.workbook and title is not False:
+        raise OptionError(f"a column of the title is for tables; {suffix} has it on its first sheet: leave it out")
     if writer.workbook and padding and not values:
         raise OptionError(
             f"--padding is for tables and --values; the formulas of {suffix} need every step, so padding is kept there "
@@ -141,7 +111,7 @@ def check(
     if digits.lines and writer.digits == "one":
         texts = _those(lambda w: w.digits == "lines")
         raise OptionError(f"--digits LINE=N is for {texts}; {suffix} takes one number for all values: --digits N")
-    check_shape(shape, with_inputs)
+    options.check(shape, with_inputs, all_lines, names, title)
     return writer
 
 

@@ -54,8 +54,8 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
 
     Args:
         model: a PyTorch or Keras model, or one LSTM.
-        arguments: of `Model.run`, for every trace: `ask`, `record`, `given`, `plan`, `arithmetic`, `progress`; the
-            others are those of each call.
+        arguments: of `Model.run`, for every trace: `ask`, `record`, `given`, `tokens`, `plan`, `arithmetic`,
+            `progress`; the others are those of each call.
 
     Returns:
         The traces, filled when the block is left. Each is compared with what the module returned, and
@@ -108,7 +108,7 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
 
 
 #: Arguments of `Model.run` that a capture passes on.
-_PASSED = ("ask", "record", "given", "plan", "arithmetic", "progress")
+_PASSED = ("ask", "record", "given", "tokens", "plan", "arithmetic", "progress")
 
 
 def _check(arguments: Mapping[str, Any]) -> None:

@@ -12,10 +12,10 @@ from importlib.resources import files
 
 from ..base.columns import cells
 from ..base.markup import escape
+from ..base.visible import visible
 from ..formulas.numbers import show
 from ..formulas.plain import number
 from ..languages.strings import Words
-from ..printable import printable
 
 #: Width of a picture, and what is left free left and right of its panels.
 WIDE, LEFT, RIGHT = 840.0, 58.0, 16.0
@@ -25,7 +25,6 @@ HEAD, NOTE, LINE = 34.0, 16.0, 18.0
 LABEL = 14
 #: Height of the marks of the steps; how wide a character of a mark is.
 _MARKS, _CHARACTER = 18.0, 6.2
-_SIGNS = str.maketrans({" ": "␣", "\n": "↵", "\r": "↵", "\t": "⇥", "\u00a0": "␣", "\u3000": "␣"})
 
 
 def document(title: str, caption: str, told: str, body: str, bottom: float, wide: float = WIDE) -> str:
@@ -95,18 +94,18 @@ def wrapped(content: str, room: int = 118) -> list[str]:
 
 
 def label_text(label: str) -> str:
-    """The label of a step as it can be seen: with signs for spaces and line breaks, and not too long.
+    """The label of a step as it can be seen, and not too long.
 
     >>> label_text(" the"), label_text("\\n"), label_text("incomprehensibility")
     ('␣the', '↵', 'incomprehensi…')
     """
-    seen = printable(label.translate(_SIGNS))
-    return seen if len(seen) <= LABEL else f"{seen[: LABEL - 1]}…"
+    return visible(label, LABEL)
 
 
 def step_in_words(words: Words, t: int, label: str = "") -> str:
     """A step, with its label where it has one."""
-    return words.word("step.short", t=words.nth(t)) + (words.aside(label_text(label)) if label else "")
+    step = words.word("step.short", t=words.nth(t))
+    return words.word("step.named", step=step, name=label_text(label)) if label else step
 
 
 def round_steps(steps: range, words: Words, most: int) -> list[int]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.files import read_json
 from ..errors import FileError
-from ..trace.files.fields import Length, Mask, Numbers
+from ..trace.files.fields import AxisLabels, Length, Mask, Numbers
 from ..trace.files.schema import LayoutSpec, Problem, validate
 from .errors import NotJsonError
 
@@ -54,6 +54,7 @@ class Spec(Edits):
     c0: Numbers | None = None
     lengths: list[Length] | None = None
     mask: Mask | None = None
+    tokens: AxisLabels | None = Field(None, description="what the steps are called, or a list of that for each row")
     batch_first: bool | None = None
     layout: str | LayoutSpec | None = Field(None, description="how the arrays of a model are stored")
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..base.arrays import as_plain, to_list, word
 from ..errors import OptionError
+from ..explanation import divergence
 from ..printable import printable
 from ..tables import diff
 from ..tables.attribution import difference
@@ -15,7 +16,7 @@ from ..tables.explanation import Explanation
 from ..tables.explanations import explanation
 from ..tables.verification import messages
 from ..trace.trace import Trace
-from ..verification.compare import Tolerance, compare
+from ..verification.compare import Tolerance
 from ..verification.gaps import Change, changes, gap
 from ..verification.measures import LineDifference
 from ..verification.verify import verify
@@ -46,7 +47,7 @@ def compared(
         ShapeError: where the two have no value in common.
     """
     a, b = map(opened, paths)
-    found = compare(a, b, Tolerance(rtol, atol, ulps))
+    found = divergence.compared(a, b, Tolerance(rtol, atol, ulps))
     places = {(change.scope, change.line): change for change in changes(a, b)}
     said = {
         "a": ids[0],

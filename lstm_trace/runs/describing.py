@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..base.arrays import Array
+from ..base.visible import visible
 from ..cell.network import Stage, forward_stages
 from ..cell.parse import parse
 from ..formulas.plain import Plain
@@ -14,9 +15,12 @@ from ..formulas.tree import value as symbol
 from ..languages.strings import words
 from ..report.content import notations
 from ..trace.address import INITIAL
-from ..trace.labels import axis
+from ..trace.labels import axis, step_labels
 from ..trace.trace import Trace
 from .replies import as_json
+
+#: Labels of steps that a page is told of at most, and the columns of one.
+LABELS, COLUMNS = 1 << 13, 16
 
 
 def equations(text: str) -> bytes:
@@ -54,6 +58,7 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
         "first": trace.first,
         "count_from": header.count_from,
         "names": {key: list(labels) for key, labels in header.names.items()},
+        "step_labels": _step_labels(trace),
         "symbols": dict(header.symbols),
         "imported": list(header.imported),
         "numbers": trace.steps * trace.batch * sum(widths),
@@ -75,6 +80,14 @@ def named(trace: Trace, printed: Trace) -> dict[str, Any]:
         "stages": [{"scope": stage.scope, "lines": _lines(printed, stage)} for stage in stages],
         "premises": {fields["address"]: fields["symbol"] for fields in own},
     }
+
+
+def _step_labels(trace: Trace) -> list[list[str]]:
+    """The labels of the steps that the trace holds, as they are shown, for each row or for all; none of very many."""
+    rows = len(trace.header.step_labels)
+    if rows * trace.steps > LABELS:
+        return []
+    return [[visible(label, COLUMNS) for label in step_labels(trace, b)] for b in range(rows)]
 
 
 def _stage(trace: Trace, stage: Stage) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from ..base.arrays import to_list
 from ..cell.network import Stage, forward_stages
 from ..errors import MissingError, OptionError
-from ..export.parquet import arrow
-from ..export.writers import Job
 from ..formulas.blocks import Items
 from ..formulas.numbers import Style
 from ..formulas.plain import Plain, number
 from ..formulas.values import Values
+from ..frames.arrow import arrow
+from ..frames.table import Table
 from ..languages.strings import words
 from ..one_value.derivation import derivation
 from ..report.content import notations
@@ -121,7 +121,7 @@ def table(path: str, part: Part) -> bytes:
     window = slice(steps.start, steps.stop)
     chosen = Selection(part.line or None, part.layer, part.direction, window, part.batch, unit)
     try:
-        schema, tables = arrow(Job(trace, selection=chosen, padding=True), "a stream of Arrow")
+        schema, tables = arrow(Table(trace, selection=chosen, padding=True), "a stream of Arrow")
     except OptionError as error:
         raise NoArrowError(*error.problems) from None
     import pyarrow as pa

@@ -23,6 +23,7 @@ from ..model.edit import edit as change
 from ..model.model import Model
 from ..model.problem import read_problem
 from ..model.sources import prepare
+from ..model.tokens.rows import with_tokens
 from ..store.labels import as_label
 from ..trace.address import INITIAL, line_name
 from ..trace.files import trace_file
@@ -207,7 +208,7 @@ def _names(cells: Iterable[Cell]) -> set[str]:
 
 def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     """The run of a spec's source, a problem or a file of the library, in the arithmetic that it names."""
-    given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first")}
+    given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first", "tokens")}
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
     if item is None:
         return _traced(prepare(spec.problem), given, spec.arithmetic, bounds)
@@ -215,10 +216,12 @@ def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
         if not is_trace(name):
             model = prepare(name, name=spec.name or "", layout=stored)
             return _traced(model, given, spec.arithmetic, bounds)
+        tokens = given.pop("tokens")
         surplus = [what for what, value in given.items() if value is not None]
         if surplus:
             raise OptionError(f"{name}: a trace has its own {', '.join(surplus)}; change them by edits")
         trace = trace_file.load(name)
+    trace = trace if tokens is None else with_tokens(trace, tokens)
     check(sum(a.size for here in trace.lines.values() for a in here.values()), bounds)
     return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)
 

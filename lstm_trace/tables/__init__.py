@@ -1,1 +1,1 @@
-"""Values, differences and explanations as tables: frames, the terminal, notebooks."""
+"""Values in the terminal; differences and explanations as frames, in the terminal, in notebooks."""

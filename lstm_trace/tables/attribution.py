@@ -18,11 +18,12 @@ from ..explanation.occlusion import Occlusion, Runs
 from ..plot.kinds.contribution import figure as contribution_picture
 from ..report import explained
 from ..report.report import report
+from ..trace.labels import step_labels
 from ..trace.operands import total
 from ..trace.trace import Trace
 from .attribution_frame import COLUMNS, grids
-from .entries import Entries, largest_first
-from .explanation import Explanation
+from .entries import STEP_LABEL, Entries, largest_first
+from .explanation import Explanation, step_named
 
 #: The formats of the worked solution.
 WORKED = ("text", "html", "tex", "typ")
@@ -72,14 +73,15 @@ class Contributions(Explanation):
 def difference(a: Trace, b: Trace, of: str) -> Contributions:
     """The difference of one value, b's minus a's, split exactly over parameters, inputs and states."""
     found = split(a, b, of)
+    over = tuple(steps(found, labels=step_labels(b, found.of.b or 0)))
     return Contributions(
         title=f"Difference of {found.of}",
-        sentences=(*_totals(found, "a", "b"), *_leaders(found)),
-        columns=COLUMNS,
-        rows=_entries(found, {}),
-        shown=("address", "contribution"),
+        sentences=(*_totals(found, "a", "b"), *_leaders(found, over)),
+        columns=_columns(b),
+        rows=_entries(found, b, {}),
+        shown=_shown(b, "contribution"),
         notes=(_NOTE,),
-        more=(_by_block(found), _by_step(tuple(steps(found)))),
+        more=(_by_block(found), _by_step(over)),
         ranked=("contribution",),
         worked=lambda: secants(a, b, of),
     )
@@ -102,18 +104,18 @@ def value(
         base, row = baseline_of(trace, baseline, of)  # anew: a baseline has as many lines as the trace
         return secants(base, trace, of, row)
 
-    columns = COLUMNS + tuple(found.others) + (() if found.occlusion is None else ("occlusion",))
+    columns = _columns(trace, *found.others, *([] if found.occlusion is None else ["occlusion"]))
     return Contributions(
         title=f"Contributions to {found.split.of}",
         sentences=(
             *_totals(found.split, "the baseline", "the trace"),
-            *_leaders(found.split),
+            *_leaders(found.split, found.steps),
             *_gaps(found, points == "auto"),
             *_experiments(found),
         ),
         columns=columns,
-        rows=_entries(found.split, found.others, found.occlusion),
-        shown=("address", "contribution", *found.others),
+        rows=_entries(found.split, trace, found.others, found.occlusion),
+        shown=_shown(trace, "contribution", *found.others),
         notes=(_NOTE, *found.unmeasured, *([] if found.occlusion is None else [_OCCLUSION])),
         more=(_by_block(found.split), _by_step(found.steps)),
         ranked=("contribution", *found.others),
@@ -138,7 +140,8 @@ def _experiments(found: Account) -> Iterator[str]:
     lost = [(step.occlusion, step) for step in found.steps if step.occlusion]
     if lost:
         most, step = max(lost, key=lambda item: abs(item[0]))
-        yield f"occlusion: the step without which the value changes most is t = {step.t}: {most:+.6g}"
+        named = step_named(step.t, step.token)
+        yield f"occlusion: the step without which the value changes most is t = {named}: {most:+.6g}"
     if without.made < without.possible:
         half = -(-without.made // 2)
         yield (
@@ -155,15 +158,14 @@ def _totals(found: Split, a: str, b: str) -> Iterable[str]:
         yield f"{local:.6g} of it comes from values that differ from their own equation (kind local)"
 
 
-def _leaders(found: Split) -> Iterable[str]:
+def _leaders(found: Split, over: Sequence[Step]) -> Iterable[str]:
     parts = sorted(_blocks(found), key=lambda item: -abs(item[1]))[:3]
     told = [f"{name} {part:+.6g}" for name, part in parts if part]
     if told:
         yield f"largest: {', '.join(told)}"
-    over = list(steps(found))
     if len(over) > 1 and any(step.together for step in over):
         step = max(over, key=lambda step: abs(step.together))
-        yield f"the step that contributed most is t = {step.t}: {step.together:+.6g}"
+        yield f"the step that contributed most is t = {step_named(step.t, step.token)}: {step.together:+.6g}"
     timed = {name for name, kind in found.kinds.items() if kind in ("parameter", "input", "given")}
     rest = [f"{name} {part:+.6g}" for name, part in _blocks(found) if part and name not in timed]
     if rest:
@@ -189,16 +191,28 @@ def _by_block(found: Split) -> Explanation:
 def _by_step(steps: Sequence[Step]) -> Explanation:
     """The steps; of their columns those alone in which there is something."""
     ranked = ("together", "parameters", "inputs")
-    empty = {name for name in ("label", "occlusion") if all(getattr(step, name) is None for step in steps)}
+    empty = {name for name in (STEP_LABEL, "occlusion") if all(getattr(step, name) is None for step in steps)}
     columns = tuple(name for name in Step._fields if name not in empty)
     rows = [tuple(getattr(step, name) for name in columns) for step in steps]
     return Explanation("By step", (), columns, rows, ranked=ranked, timed=True)
 
 
-def _entries(found: Split, others: Mapping[str, Shares], occlusion: Occlusion | None = None) -> Entries:
+def _columns(trace: Trace, *others: str) -> tuple[str, ...]:
+    """The columns of all entries, with the labels of the steps behind what says which."""
+    at = COLUMNS.index("batch") + 1
+    return (*COLUMNS[:at], *([STEP_LABEL] if trace.header.step_labels else []), *COLUMNS[at:], *others)
+
+
+def _shown(trace: Trace, *measures: str) -> tuple[str, ...]:
+    """The columns of the table of entries."""
+    return ("address", *([STEP_LABEL] if trace.header.step_labels else []), *measures)
+
+
+def _entries(found: Split, trace: Trace, others: Mapping[str, Shares], occlusion: Occlusion | None = None) -> Entries:
     """One row for each entry that is not 0 by every measure, the largest contribution first."""
     measures = ("contribution", *others)
     parts = {name: other.parts for name, other in others.items()}
     partial = {} if occlusion is None else {"occlusion": occlusion.parts(found)}
-    columns = (*COLUMNS, *others, *partial)
-    return Entries(columns, lambda: [largest_first(list(grids(found, parts, partial)), measures)])
+    labels = trace.header.step_labels
+    columns = _columns(trace, *others, *partial)
+    return Entries(columns, lambda: [largest_first(list(grids(found, parts, partial, labels)), measures)])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,11 +55,13 @@ def grids(
     split: Split,
     others: Mapping[str, Mapping[str, Array]] | None = None,
     partial: Mapping[str, Mapping[str, Array]] | None = None,
+    labels: Sequence[Sequence[str]] = (),
 ) -> Iterator[Grid]:
     """Every array of the split.
 
     others: parts by other measures, by column and address; what is in none of their parts is 0. They do not measure
-    what is local, nor rounding. partial: likewise, but empty where there is no part, or NaN in it.
+    what is local, nor rounding. partial: likewise, but empty where there is no part, or NaN in it. labels: of the
+    steps.
     """
     for place, part in split.parts.items():
         scope, name = scope_and_name(place)
@@ -70,9 +71,9 @@ def grids(
         beside = {column: found.get(place, nothing) for column, found in (others or {}).items()}
         some = {column: found[place] for column, found in (partial or {}).items() if place in found}
         axes = _AXES.get(kind, ("unit", "input"))[: part.ndim]
-        yield _grid(split, kind, scope, name, axes, {"contribution": part, **beside}, some)
+        yield _grid(split, kind, scope, name, axes, {"contribution": part, **beside}, some, labels)
     for place, part in split.local.items():
-        yield _grid(split, "local", *scope_and_name(place), _STEPS, {"contribution": part})
+        yield _grid(split, "local", *scope_and_name(place), _STEPS, {"contribution": part}, {}, labels)
     if split.rounding:
         yield Grid("rounding", (), {"kind": "rounding"}, {"contribution": np.array(split.rounding)})
 
@@ -84,7 +85,8 @@ def _grid(
     name: str,
     axes: tuple[str, ...],
     values: Mapping[str, Array],
-    partial: Mapping[str, Array] = MappingProxyType({}),
+    partial: Mapping[str, Array],
+    labels: Sequence[Sequence[str]],
 ) -> Grid:
     """`0/forward/W_xi[0,1]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`."""
     begin = {"t": split.first, "batch": split.of.b}  # the arrays hold one row of the batch: the one of the value
@@ -97,4 +99,6 @@ def _grid(
     if scope:
         fixed["layer"], fixed["direction"] = layer_and_direction(scope)
     address = f"{lead}{before}{name.replace('%', '%%')}[{after}]"
-    return Grid(address, tuple(zip(axes, numbers, strict=True)), fixed, {**values, **partial}, frozenset(partial))
+    return Grid(
+        address, tuple(zip(axes, numbers, strict=True)), fixed, {**values, **partial}, frozenset(partial), labels
+    )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..base.arrays import word
 from ..cell.network import layer_and_direction
 from ..printable import json_text, printable
+from ..trace.labels import label_at
 from ..trace.sums import GATHERED
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference
+from . import divergence
+from .explanation import marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +28,9 @@ COLUMNS = (
 )  # fmt: skip
 #: Steps that the error map shows side by side; more are put together, the largest of each group shown.
 MAP_COLUMNS = 16
+
+#: So many premises that differ are named.
+PREMISES = 8
 
 _MEANING = (
     "`local` is the line's own error (recomputed by a's equation from b's operands), `inherited` the error of its "
@@ -42,10 +48,12 @@ def rows(comparison: Comparison) -> Iterator[tuple[Any, ...]]:
         )  # fmt: skip
 
 
-def frame(comparison: Comparison) -> pd.DataFrame:
-    """The rows as a pandas frame."""
+def frame(comparison: Comparison, of: Literal["lines", "units"] = "lines") -> pd.DataFrame:
+    """The rows as a pandas frame; of units: `divergence.COLUMNS`."""
     import pandas as pd
 
+    if of == "units":
+        return pd.DataFrame(list(divergence.rows(comparison)), columns=list(divergence.COLUMNS))
     return pd.DataFrame(list(rows(comparison)), columns=list(COLUMNS))
 
 
@@ -62,9 +70,15 @@ def verdict(comparison: Comparison) -> list[str]:
         told = [f"inconclusive: {_unsure(those, unsure)}" if unsure else f"same: {those} within {rule}{though}"]
     else:
         a, b = first.first_values
-        told = [f"different: first at {first.first} (in computing order): a has {a!r}, b has {b!r}"]
+        t, row = first.first.t, first.first.b
+        label = "" if t is None else label_at(comparison.step_labels, t, row)
+        called = f"; step {t} is ‘{label}’" if label else ""
+        told = [f"different: first at {first.first} (in computing order{called}): a has {a!r}, b has {b!r}"]
         told.append(_fault(first, abs(b - a), comparison))
-    told += [f"input or weight: {premise}" for premise in comparison.premises]
+        told += divergence.sentences(comparison)
+    told += [f"input or weight: {premise}" for premise in comparison.premises[:PREMISES]]
+    if len(comparison.premises) > PREMISES:
+        told.append(f"input or weight: {len(comparison.premises) - PREMISES} more differ")
     told += [f"note: {note}" for note in comparison.notes]
     return told
 
@@ -110,6 +124,9 @@ def _through(names: tuple[str, ...]) -> str:
 def markdown(comparison: Comparison) -> str:
     """Verdict, table of measures, and the map of errors by layer, line and step."""
     out = ["# Difference", "", *(f"- {_plain(row)}" for row in verdict(comparison)), ""]
+    if comparison.units:
+        head, units = divergence.table(comparison)
+        out += ["## Units", "", *_table(head), *(f"| {' | '.join(map(_plain, row))} |" for row in units), ""]
     if any(d.max_abs > 0 or d.differing for d in comparison.lines):
         out += ["## By line", ""]
         out += _table(("line", "differ", "max abs", "max rel", "ulp", "local", "inherited", "cosine", "SNR dB"))
@@ -143,7 +160,7 @@ def _map(comparison: Comparison) -> list[str]:
     size = -(-steps // MAP_COLUMNS)
     groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
     begin = comparison.first_step
-    heads = tuple(str(begin + g[0]) if len(g) == 1 else f"{begin + g[0]}–{begin + g[-1]}" for g in groups)
+    heads = tuple(_head(comparison, begin + g[0]) if len(g) == 1 else f"{begin + g[0]}–{begin + g[-1]}" for g in groups)
     if size > 1:
         heads = ("at t", *heads)
         said = f"Largest |b − a| of each line, the step t at which it is, and the largest in each {size} steps."
@@ -158,6 +175,12 @@ def _map(comparison: Comparison) -> list[str]:
     return out if any(d.max_abs > 0 and d.by_step for d in comparison.lines) else []
 
 
+def _head(comparison: Comparison, t: int) -> str:
+    """A step as the head of a column."""
+    label = label_at(comparison.step_labels, t, None)
+    return f"{t} {marked(label)}" if label else str(t)
+
+
 def as_json(comparison: Comparison) -> str:
     """Verdict, rows and the map as JSON; infinities as words, as in our other files."""
 
@@ -166,6 +189,7 @@ def as_json(comparison: Comparison) -> str:
         "verdict": verdict(comparison),
         "premises": list(comparison.premises),
         "notes": list(comparison.notes),
+        **divergence.as_data(comparison),
         "lines": [
             {**{k: word(v) for k, v in zip(COLUMNS, row, strict=True)}, "by_step": list(map(word, d.by_step))}
             for row, d in zip(rows(comparison), comparison.lines, strict=True)

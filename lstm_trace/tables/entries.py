@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PIECE = 1 << 15
 #: The column of addresses.
 ADDRESS = "address"
+#: The column with the labels of the steps: files have them as they are, tables as they can be seen.
+STEP_LABEL = "token"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Grid:
     address: that of an entry, with `%d` for its number along each axis: `0/forward/%d/%d/h_t[%d]`.
     axes: for each axis its column and its numbers. fixed: what all entries have in common, by column.
     values: the arrays by column. A column that a grid does not have is empty; partial: the columns that are empty
-    where they are NaN.
+    where they are NaN. labels: of the steps, as a header has them; `STEP_LABEL` is empty where there is no step.
     """
 
     address: str
@@ -40,6 +42,7 @@ class Grid:
     fixed: Mapping[str, str | int]
     values: Mapping[str, Array]
     partial: frozenset[str] = frozenset()
+    labels: Sequence[Sequence[str]] = ()
 
     @property
     def size(self) -> int:
@@ -52,6 +55,14 @@ class Grid:
         numbers = (n.start + n.step * at for (_, n), at in zip(self.axes, index, strict=True))
         return dict(zip((name for name, _ in self.axes), numbers, strict=True)), index
 
+    def tokens(self, numbers: Mapping[str, Array]) -> list[str] | None:
+        """The labels of the steps of some entries, from their numbers along the axes."""
+        if not self.labels or "t" not in numbers:
+            return None
+        several = len(self.labels) > 1
+        rows = numbers["batch"].tolist() if several else [0] * len(numbers["t"])
+        return [self.labels[b][t] if t < len(self.labels[b]) else "" for t, b in zip(numbers["t"], rows, strict=True)]
+
     def template(self, columns: Sequence[str], style: RowStyle) -> tuple[str, list[str]]:
         """The text of a row with `%d` and `%s` for its numbers, and the names of those numbers in order."""
         cells: list[str] = []
@@ -61,7 +72,7 @@ class Grid:
             if column == ADDRESS:
                 cells.append(style.cell(self.address))
                 names += axes
-            elif column in axes or column in self.values:
+            elif column in axes or column in self.values or (column == STEP_LABEL and self.labels and "t" in axes):
                 cells.append("%s")
                 names.append(column)
             else:
@@ -166,6 +177,8 @@ class Entries(Sequence[tuple[Any, ...]]):
                 numbers, index = grid.at(places)
                 cells = {name: numbers[name].tolist() for name in numbers}
                 cells |= {name: _texts(grid, name, index, inside.size, style) for name in grid.values}
+                if (tokens := grid.tokens(numbers)) is not None:
+                    cells[STEP_LABEL] = list(map(style.text, tokens))
                 rows[inside] = list(map(template.__mod__, zip(*(cells[name] for name in names), strict=True)))
             yield style.between.join(rows.tolist())
 
@@ -200,6 +213,8 @@ class Entries(Sequence[tuple[Any, ...]]):
             numbers, index = grid.at(places)
             cells: dict[str, Any] = {**grid.fixed, **numbers}
             cells |= {name: grid.values[name][index] for name in grid.values}
+            if (tokens := grid.tokens(numbers)) is not None:
+                cells[STEP_LABEL] = np.array(tokens, object)
             if ADDRESS in found:
                 cells[ADDRESS] = _addresses(grid, numbers, inside.size)
             for name in found.keys() & cells.keys():
@@ -219,6 +234,8 @@ class Entries(Sequence[tuple[Any, ...]]):
             cells: dict[str, Iterable[Any]] = {name: column.tolist() for name, column in numbers.items()}
             cells |= {name: _cells(grid, name, index, inside.size) for name in grid.values}
             cells[ADDRESS] = _addresses(grid, numbers, inside.size)
+            if (tokens := grid.tokens(numbers)) is not None:
+                cells[STEP_LABEL] = tokens
             columns = [cells.get(name, [grid.fixed.get(name)] * inside.size) for name in self.columns]
             for row, values in zip(inside.tolist(), zip(*columns, strict=True), strict=True):
                 rows[row] = values

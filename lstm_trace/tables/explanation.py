@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, word
+from ..base.columns import cells as columns
+from ..base.visible import visible
 from ..errors import OptionError
 from ..formulas.blocks import Block, Heading, Items
 from ..printable import json_text, printable
 from ..report import explained
 from ..report.formats import typst
 from ..view.excerpt import excerpt
-from .entries import Entries
+from .entries import STEP_LABEL, Entries
 from .row_styles import CSV, JSON, RowStyle
 
 if TYPE_CHECKING:
@@ -32,6 +36,8 @@ SHOWN = 40
 SPEAKING = ("address", "block", "source", "direction")
 #: The first cell of a line that stands for rows which are left out.
 DOTS = "⋮"
+#: What Markdown takes for its own.
+_MARKED = re.compile(r"([\\`*_\[\]<|])")
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ class Explanation:
         for entry in entries:
             if isinstance(entry, int):
                 row = next(rows)
-                lines.append([row[k] for k in places])
+                lines.append([_seen(name, row[k]) for name, k in zip(names, places, strict=True)])
                 continue
             if self.adds:
                 sums = {name: float(column[entry.start : entry.stop].sum()) for name, column in ranked.items()}
@@ -167,17 +173,17 @@ class Explanation:
         row = self._take([gap[at]])[0]
         names = self.shown or self.columns
         names = names[: names.index(self.ranked[0])]
-        cells = [(name, row[self.columns.index(name)]) for name in names]
+        cells = [(name, _seen(name, row[self.columns.index(name)])) for name in names]
         texts = [str(v) if name in SPEAKING else f"{name} {v}" for name, v in cells if isinstance(v, int | str)]
         return f" ({', '.join(texts)})"
 
     def _table(self, digits: int, complete: str) -> list[str]:
         """complete: the suffix of the file that has every row."""
         names, lines, left = self.excerpt(SHOWN)
-        texts = [names, *([_shown(value, digits) for value in line] for line in lines)]
+        texts = [names, *(list(map(partial(_shown, digits), names, line)) for line in lines)]
         whole = [line for line in lines if line[0] != DOTS]
         numeric = [all(isinstance(line[k], int | float | None) for line in whole) for k in range(len(names))]
-        widths = [max(3, *(len(text) for text in column)) for column in zip(*texts, strict=True)]
+        widths = [max(3, *map(columns, column)) for column in zip(*texts, strict=True)]
         rule = [
             f"{'-' * (wide + 1)}:" if right else "-" * (wide + 2) for wide, right in zip(widths, numeric, strict=True)
         ]
@@ -248,8 +254,23 @@ class Explanation:
                 yield style.row(self.columns, [style.cell(value) for value in row])
 
 
-def _shown(value: Any, digits: int) -> str:
-    return _cell(_text(value, digits))
+def step_named(t: int, label: str | None) -> str:
+    """A step by its number, with its label where it has one: `3 (‘cat’)`."""
+    return f"{t} (‘{visible(label)}’)" if label else str(t)
+
+
+def marked(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return _MARKED.sub(r"\\\1", text)
+
+
+def _seen(name: str, value: Any) -> Any:
+    """A value as a table has it: of a label what is seen."""
+    return visible(value) if name == STEP_LABEL and isinstance(value, str) else value
+
+
+def _shown(digits: int, name: str, value: Any) -> str:
+    return marked(value) if name == STEP_LABEL and value is not None else _cell(_text(value, digits))
 
 
 def _text(value: Any, digits: int) -> str:
@@ -259,7 +280,8 @@ def _text(value: Any, digits: int) -> str:
 
 
 def _aligned(text: str, wide: int, right: bool) -> str:
-    return text.rjust(wide) if right else text.ljust(wide)
+    room = " " * (wide - columns(text))
+    return room + text if right else text + room
 
 
 def _cell(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 
 from ..errors import OptionError, counted, nearest, raise_all
-from ..explanation.memory import Entry, Ledger, ledger
+from ..explanation.memory import Ledger, ledger
+from ..explanation.memory import table as memory_table
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
 from ..plot.kinds.memory import memory as memory_picture
 from ..plot.kinds.saturation import saturation as saturation_picture
 from ..trace.argument_types import checked
-from ..trace.labels import axis, labels
+from ..trace.labels import axis, step_labels
+from ..trace.labels import labels as axis_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gradient, training
-from .explanation import Explanation
+from .explanation import Explanation, step_named
 
 #: So many units, or ranges of units, are named in a sentence.
 NAMED = 12
@@ -31,11 +33,13 @@ def memory(trace: Trace, of: str) -> Explanation:
     Raises OptionError where the carry is not a sum of (gate * previous) and other terms.
     """
     account = ledger(trace, of)
+    columns, rows = memory_table(trace, account)
+    labels: dict[int | None, str] = dict(zip(trace.span, step_labels(trace, account.address.b or 0), strict=False))
     return Explanation(
         title=f"Memory of {account.address}",
-        sentences=tuple(_told(account)),
-        columns=Entry._fields,
-        rows=account.rows,
+        sentences=tuple(_told(account, labels)),
+        columns=columns,
+        rows=rows,
         notes=(
             "`written`: what the step wrote. `part`: what the gates since have left of it. "
             "`share`: its size among all parts. `running`: the sum so far; the last is the value.",
@@ -46,14 +50,16 @@ def memory(trace: Trace, of: str) -> Explanation:
     )
 
 
-def _told(account: Ledger) -> Iterator[str]:
+def _told(account: Ledger, labels: Mapping[int | None, str]) -> Iterator[str]:
     rule = account.recurrence
     yield f"{account.address} = {account.value!r}; the parts add up to it, residual {account.residual:.2g}"
     gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
     added = ", ".join(str(name) for _, name in rule.writes) or "nothing"
     yield f"each step keeps {gates} of {rule.state} and adds {added}"
     largest = max(account.rows, key=lambda row: abs(row.part))
-    where = "the initial value" if largest.step is None else f"step {largest.step}"
+    where = (
+        "the initial value" if largest.step is None else f"step {step_named(largest.step, labels.get(largest.step))}"
+    )
     yield f"the largest part, {largest.part:.6g}, comes from {where} ({largest.source})"
     if not account.steps:
         yield "no step before it is valid: it is the initial value"
@@ -97,7 +103,7 @@ def _summary(found: Behaviour, trace: Trace) -> Iterator[str]:
     lines = dict.fromkeys((u.scope, u.line) for u in found.units)
     for scope, line in lines:
         units = [u for u in found.units if (u.scope, u.line) == (scope, line)]
-        names = labels(trace, axis(trace, trace.stage(scope), line), len(units))
+        names = axis_labels(trace, axis(trace, trace.stage(scope), line), len(units))
         left = sum(u.left for u in units) / len(units)
         right = sum(u.right for u in units) / len(units)
         text = f"{scope}/{line}: {_percent(left)} of its values are left-saturated, {_percent(right)} right-saturated"

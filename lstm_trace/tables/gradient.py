@@ -20,7 +20,7 @@ from ..plot.kinds.gradient import figure as gradient_picture
 from ..report import explained
 from ..report.report import PRINTERS, report
 from ..trace.trace import Trace
-from .entries import Entries, Grid, Run, every
+from .entries import STEP_LABEL, Entries, Grid, Run, every
 from .explanation import Explanation
 
 _COLUMNS = ("address", "kind", "gradient")
@@ -75,13 +75,14 @@ def gradient(
     found = by_address(back)
     blocks = [(name, float(np.abs(a).sum()), float(np.abs(a).max(initial=0.0))) for name, a in found.items()]
     blocks.sort(key=lambda row: -row[1])
+    columns = _COLUMNS if not trace.header.step_labels else ("address", STEP_LABEL, *_COLUMNS[1:])
     return Gradient(
         title=f"Gradient of {value or 'the weighted output'}",
         sentences=tuple(
             f"largest at {name}: {biggest:.6g} (sizes add up to {size:.6g})" for name, size, biggest in blocks[:3]
         ),
-        columns=_COLUMNS,
-        rows=Entries(_COLUMNS, lambda: [*_lines(trace, line_gradients(back)), _premises(found)]),
+        columns=columns,
+        rows=Entries(columns, lambda: [*_lines(trace, line_gradients(back)), _premises(found)]),
         more=(Explanation("By block", (), ("block", "sum of sizes", "largest"), blocks, ranked=("sum of sizes",)),),
         ranked=("gradient",),
         figure=cache(partial(gradient_picture, trace, of, language=options.get("language", "en"), output=seed)),
@@ -107,7 +108,8 @@ def _line(trace: Trace, stage: Stage, name: str, values: Array, steps: range) ->
     first, last = trace.index(min(steps)), trace.index(max(steps))
     axes = (("t", steps), ("batch", range(values.shape[1])), ("unit", range(values.shape[2])))
     address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[%d]"
-    return Grid(address, axes, {"kind": "line"}, {"gradient": values[first : last + 1][:: steps.step]})
+    cells = {"gradient": values[first : last + 1][:: steps.step]}
+    return Grid(address, axes, {"kind": "line"}, cells, labels=trace.header.step_labels)
 
 
 def _visited(lines: Sequence[Grid]) -> Run:

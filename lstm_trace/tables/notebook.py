@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..base.markup import escape
 from ..errors import counted
 from ..formulas.numbers import show
@@ -23,10 +25,10 @@ def trace(found: Trace) -> str:
     """What was traced, and every line with its size and its last values."""
     window = f" ({found.first} to {found.span[-1]} of the input)" if found.first else ""
     facts = f"T = {counted(found.steps, 'step')}{window}, B = {found.batch}, {found.header.dtype}"
-    rows = []
+    rows, valid = [], np.flatnonzero(found.valid[:, 0, 0])  # of row 0: what is padding is not shown
     for stage, line, values in found.recorded():
         if line.assigned:
-            last = values[0 if stage.backwards else -1, 0]
+            last = values[valid[:1] if stage.backwards else valid[-1:], 0].ravel()
             name = line.name if len(found.stages) == 1 else f"{stage.scope}/{line.name}"
             rows.append((name, line.op, " × ".join(map(str, values.shape)), _values(last)))
     title = found.header.title or f"Trace of {found.header.kind}"

@@ -16,13 +16,14 @@ from ..printable import json_text, printable
 class RowStyle(NamedTuple):
     """cell: the text of one value; row: that of a row, from its columns and its cells; between: what parts two rows.
 
-    floats: float64 values as what `%s` prints as the text that `cell` gives.
+    floats: float64 values as what `%s` prints as the text that `cell` gives; text: any text as it stands within a row.
     """
 
     cell: Callable[[Any], str]
     row: Callable[[Sequence[str], Sequence[str]], str]
     between: str
     floats: Callable[[Array], list[Any]]
+    text: Callable[[str], str]
 
 
 def _csv_cell(value: Any) -> str:
@@ -51,5 +52,9 @@ def _json_floats(values: Array) -> list[Any]:
     return values.tolist() if np.isfinite(values).all() else [_json_cell(value) for value in values.tolist()]
 
 
-CSV = RowStyle(_csv_cell, _csv_row, "", np.ndarray.tolist)
-JSON = RowStyle(_json_cell, _json_row, ",\n", _json_floats)
+def _csv_text(value: str) -> str:
+    return _csv_row((), [value, ""]).removesuffix(",\n")  # an empty text alone would be quoted
+
+
+CSV = RowStyle(_csv_cell, _csv_row, "", np.ndarray.tolist, _csv_text)
+JSON = RowStyle(_json_cell, _json_row, ",\n", _json_floats, json_text)

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.columns import cells as columns
 from ..cell.network import layer_and_direction
 from ..errors import counted
 from ..formulas.numbers import show
 from ..printable import printable
 from ..trace.address import line_name
-from ..trace.labels import axis
+from ..trace.labels import axis, step_label
 from ..trace.rows import Part, Selection, parts
 from ..trace.trace import Trace
 
@@ -25,6 +26,7 @@ MANY = 16
 AROUND = 6
 STATISTICS = ("units", "min", "mean", "max")
 _NAME, _SHORTEST, _LABEL = 32, 8, 10  # characters of a line's name at most, when cut, and of a unit's label
+_TOKEN = 16  # columns of a step's label at most
 _DECIMALS = 2  # as few as a narrow terminal makes them
 
 Place = tuple[int, str, int | None, int | None]  # layer, direction, t, batch; a sum over all steps has no t and batch
@@ -42,8 +44,11 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """What is printed, texts only. places: how many columns stand before the line's name. asked: rows that were
-    asked for. left_out: what there was no room for, in words; may be empty."""
+    """What is printed, texts only.
+
+    places: how many columns stand before the line's name; `token` has the labels of the steps. asked: rows that were
+    asked for. left_out: what there was no room for, in words; may be empty.
+    """
 
     title: str
     head: tuple[str, ...]
@@ -70,8 +75,12 @@ def table(
     )
     rows = list(_rows(kept, room))
     places = [k for k, numbers in enumerate(_numbers(there)) if len(numbers) > 1]
-    names = (*(PLACES[k] for k in places), "line")
-    left = [(*_place(rows, at, places), _cut(row.line, _NAME)) for at, row in enumerate(rows)]
+    tokens = [_tokens(trace, rows, at) for at in range(len(rows))] if trace.header.step_labels else [()] * len(rows)
+    names = (*(PLACES[k] for k in places), *(["token"] if trace.header.step_labels else []), "line")
+    left = [
+        (*_place(rows, at, places), *token, _cut(row.line, _NAME))
+        for at, (row, token) in enumerate(zip(rows, tokens, strict=True))
+    ]
     head, cells = _by_unit(trace, rows, digits)
     if not head or _over(width, names, left, head, cells) > 0:
         head, cells = _by_statistics(rows, digits)
@@ -84,7 +93,7 @@ def table(
         _cut(_title(trace), width),
         (*names, *head),
         tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
-        len(places),
+        len(names) - 1,
         frozenset(at for at, row in enumerate(rows) if row.line in asked),
         _left_out(there, rows),
     )
@@ -99,7 +108,9 @@ def draw(found: Table) -> Iterator[Any]:
     drawn = Drawn(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for at, name in enumerate(found.head):
         drawn.add_column(
-            Text(name), justify="left" if name == "direction" or at == found.places else "right", no_wrap=True
+            Text(name),
+            justify="left" if name in ("direction", "token") or at == found.places else "right",
+            no_wrap=True,
         )
     for at, row in enumerate(found.rows):
         drawn.add_row(*(Text(cell) for cell in row), style="bold" if at in found.asked else None)
@@ -205,6 +216,14 @@ def _place(rows: Sequence[Row], at: int, places: Sequence[int]) -> tuple[str, ..
     return tuple("" if here is None or here == above or here[k] is None else str(here[k]) for k in places)
 
 
+def _tokens(trace: Trace, rows: Sequence[Row], at: int) -> tuple[str]:
+    """The label of a row's step, empty where the row above has the same place."""
+    here = rows[at].place
+    if here is None or here[2] is None or (at and here == rows[at - 1].place):
+        return ("",)
+    return (step_label(trace, here[2], here[3], _TOKEN),)
+
+
 def _by_unit(trace: Trace, rows: Sequence[Row], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """A column for each unit, with its label where there is one; no columns when there are too many."""
     widths = {len(row.units) and row.units.stop for row in rows} - {0}
@@ -253,7 +272,7 @@ def _over(
 ) -> int:
     """How many characters the widest row, with two spaces between columns, has more than `width`."""
     rows = [(*names, *head), *((*a, *b) for a, b in zip(left, cells, strict=True))]
-    return sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)) - 2 - width
+    return sum(max(map(columns, column)) + 2 for column in zip(*rows, strict=True)) - 2 - width
 
 
 def _title(trace: Trace) -> str:

@@ -25,6 +25,7 @@ _SUCH = "a mapping, as in {'name': value}"
 KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "Array": ((np.ndarray,), "an array"),
     "bool": (_TRUTHS, "true or false"),
+    "bool | str": ((*_TRUTHS, str), "true or false, or a text"),
     "bool | None": ((*_TRUTHS, NoneType), "true or false"),
     "float": ((Real,), "a number"),
     "float | None": ((Real, NoneType), "a number"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Literal
 
+from ..base.visible import MOST, visible
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage, X
 from ..cell.ops import OPS
@@ -36,6 +37,26 @@ def step_labels(trace: Trace, b: int = 0) -> Sequence[str]:
         return ()
     row = rows[b if len(rows) > 1 else 0]
     return [row[t] if t < len(row) else "" for t in trace.span]
+
+
+def step_label(trace: Trace, t: int, b: int | None = None, most: int = MOST) -> str:
+    """What a step is called, as it is shown (see `base.visible`); empty where it has no label.
+
+    Args:
+        trace: which holds the step.
+        t: its position in the input.
+        b: the row of the batch; None for all rows, which may not have the same label there.
+        most: columns of the text at most.
+    """
+    return label_at(trace.header.step_labels, t, b, most)
+
+
+def label_at(rows: Sequence[Sequence[str]], t: int, b: int | None, most: int = MOST) -> str:
+    """As `step_label`, of the rows of labels in a header."""
+    if not rows or (b is None and len(rows) > 1):
+        return ""
+    row = rows[b if b is not None and len(rows) > 1 else 0]
+    return visible(row[t], most) if t < len(row) else ""
 
 
 def axis(trace: Trace, stage: Stage, name: str) -> Axis:

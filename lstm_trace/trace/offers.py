@@ -10,6 +10,8 @@ from .argument_types import checked
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+    import xarray as xr
 
     from ..plot.plots import Plots
     from ..report.rendered import Report
@@ -75,20 +77,83 @@ class Offers:
         with_inputs: bool = False,
         padding: bool = False,
         flat: bool = False,
+        all_lines: bool = False,
+        names: str = "plain",
+        title: bool | str = False,
         **selection: Any,
     ) -> pd.DataFrame:
-        """The values as a pandas frame: shape `long`, `wide` or `worked` (see `tables.frames.frame`).
+        """The values as a pandas frame; texts are ordered categoricals, whole numbers small (see `frames.frame.frame`).
 
         Args:
             shape: `long`, a row for each value; `wide`, for each step, which is its index; or `worked`, with formulas.
             with_inputs: parameters, inputs and initial states too (long only).
-            padding: keep the steps beyond a sequence's length, with a column `valid`, 1 or 0.
+            padding: keep the steps that are no part of their sequence, with a column `valid`, true or false.
             flat: layer, direction, t and batch as columns (wide only).
+            all_lines: columns for lines without a name of their own too, `W_xi @ x_t[0]` (wide only).
+            names: of the columns of the shape wide: `plain` (`c_t[0]`), or `safe` (`c_t_0`), letters, digits and _.
+            title: a first column with the trace's title, or with this text, to tell frames apart that are put together.
             selection: only, layer, direction, steps, batch, unit.
 
         Raises:
-            OptionError: for an unknown shape, or `flat` with another one than wide.
+            OptionError: for an unknown shape, or an option that has no meaning in it.
             MissingError: for a selection that is not there.
         """
-        frame: pd.DataFrame = conveniences.call("trace.to_frame", self, shape, with_inputs, padding, flat, **selection)
+        frame: pd.DataFrame = conveniences.call(
+            "trace.to_frame", self, shape, with_inputs, padding, flat, all_lines, names, title, **selection
+        )
         return frame
+
+    def to_arrow(
+        self,
+        shape: str = "long",
+        with_inputs: bool = False,
+        padding: bool = False,
+        all_lines: bool = False,
+        names: str = "plain",
+        title: bool | str = False,
+        **selection: Any,
+    ) -> pa.Table:
+        """The values as a table of Arrow, with the columns and types of `to_frame`; needs the extra `[parquet]`.
+
+        polars (`pl.from_arrow`), DuckDB and pyarrow take it as it is. The trace's manifest is in the metadata of the
+        schema, as JSON under `lstm_trace`.
+
+        Args:
+            shape: `long`, `wide` or `worked`, as in `to_frame`, whose options the others are; places are columns.
+            with_inputs: parameters, inputs and initial states too (long only).
+            padding: keep the steps that are no part of their sequence, with a column `valid`.
+            all_lines: columns for lines without a name of their own too (wide only).
+            names: `plain` or `safe` (wide only).
+            title: a first column with the trace's title, or with this text.
+            selection: only, layer, direction, steps, batch, unit.
+
+        Raises:
+            OptionError: for an unknown shape, an option that has no meaning in it, or without the extra.
+            MissingError: for a selection that is not there.
+        """
+        table: pa.Table = conveniences.call(
+            "trace.to_arrow", self, shape, with_inputs, padding, all_lines, names, title, **selection
+        )
+        return table
+
+    def to_xarray(self, padding: bool = False, all_lines: bool = False, **selection: Any) -> xr.Dataset:
+        """The values as an xarray Dataset: a variable for each line, by t, batch and unit; needs the extra `[xarray]`.
+
+        Args:
+            padding: keep the values of steps that are no part of their sequence; otherwise they are NaN. The coordinate
+                `valid` says which they are.
+            all_lines: variables for lines without a name of their own too.
+            selection: only, layer, direction, steps, batch, unit.
+
+        Returns:
+            Variables of dimensions (t, batch, unit), with layer and direction before them where there are several and
+            all have the line with as many units; otherwise a variable for each, `0/forward/c_t`. Lines of another
+            width have a dimension of their own, `unit_6`. The coordinate `token` has the labels of steps. The
+            attributes are the trace's title, and its manifest as JSON under `lstm_trace`.
+
+        Raises:
+            OptionError: without the extra.
+            MissingError: for a selection that is not there.
+        """
+        found: xr.Dataset = conveniences.call("trace.to_xarray", self, padding, all_lines, **selection)
+        return found

@@ -17,9 +17,6 @@ from .argument_types import checked, listed
 from .sums import GATHERED
 from .trace import Trace
 
-#: Columns of the long shape.
-LONG = ("layer", "direction", "t", "batch", "line", "op", "unit", "value")
-
 
 @checked
 @dataclass(frozen=True)

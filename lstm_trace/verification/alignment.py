@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.visible import visible
 from ..cell.network import scope_and_name
 from ..errors import LstmTraceError, ShapeError, counted
 from ..trace.address import INITIAL
+from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from ..trace.window import between, rows
 from .rederive import coarse, differing, held
@@ -73,6 +75,7 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
         yield f"a has {counted(a.batch, 'row')}, b has {b.batch}; {_compared(min(a.batch, b.batch))}"
     if (a.span, a.batch) != (b.span, b.batch) and a.sums and b.sums:
         yield "sums over all steps and rows (gradients of parameters) are not compared: these are not the same"
+    yield from _other_labels(a, b)
     for scope in dict.fromkeys((*a.scopes, *b.scopes)):
         if scope not in a.scopes or scope not in b.scopes:
             yield f"{scope} is only in {'a' if scope in a.scopes else 'b'}"
@@ -99,6 +102,18 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
                 yield f"{scope}/{name}: a has width {one_size[0]}, b has width {two_size[0]}"
             elif one_size != two_size:
                 yield f"{scope}/{name}: a has shape {one_size}, b has shape {two_size}"
+
+
+def _other_labels(a: Trace, b: Trace) -> Iterator[str]:
+    """The first step that a and b call by two names: they may be runs over two texts."""
+    if not (a.header.step_labels and b.header.step_labels):
+        return
+    for row in range(min(a.batch, b.batch)):
+        for t, (one, two) in enumerate(zip(step_labels(a, row), step_labels(b, row), strict=False)):
+            if one != two and a.first == b.first:
+                where = f" of row {row}" if a.batch > 1 else ""
+                yield f"step {a.first + t}{where} is called ‘{visible(one)}’ in a, ‘{visible(two)}’ in b"
+                return
 
 
 def premises(a: Trace, b: Trace) -> list[str]:

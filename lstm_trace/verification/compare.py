@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
 from .differences import Gap, Spread, find_gaps
 from .gaps import spacing
-from .measures import LineDifference, Measure, SumMeasure, Verdict
+from .measures import LineDifference, Measure, OutputDifference, SumMeasure, UnitDifference, Verdict
 from .rederive import coarse
 from .sums import sum_gaps
 
@@ -66,7 +66,9 @@ BLUNT = 0.01
 class Comparison:
     """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only; premises: those
     that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
-    of the first line that differs, where they have another shape in b.
+    of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
+    units, output: which units go apart, the furthest first, and what becomes of the output; `lt.diff` and
+    `lstm-trace diff` find them where a value differs.
     """
 
     lines: tuple[LineDifference, ...]
@@ -76,6 +78,9 @@ class Comparison:
     tolerance: Tolerance
     first_step: int = 0
     shapes: tuple[str, ...] = ()
+    step_labels: tuple[tuple[str, ...], ...] = ()
+    units: tuple[UnitDifference, ...] = ()
+    output: OutputDifference | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -108,9 +113,9 @@ class Comparison:
         html: str = conveniences.call("comparison.html", self)
         return html
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row for each line: see `tables.diff.COLUMNS`."""
-        frame: pd.DataFrame = conveniences.call("comparison.to_frame", self)
+    def to_frame(self, of: Literal["lines", "units"] = "lines") -> pd.DataFrame:
+        """A row for each line (`tables.diff.COLUMNS`), or for each unit that differs (`tables.divergence.COLUMNS`)."""
+        frame: pd.DataFrame = conveniences.call("comparison.to_frame", self, of)
         return frame
 
 
@@ -139,7 +144,8 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in made]))
     shapes = () if first is None else reshaped(a, b, first.scope, first.line)
-    return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes)
+    labels = a.header.step_labels or b.header.step_labels
+    return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes, labels)
 
 
 @np.errstate(all="ignore")

@@ -19,6 +19,53 @@ from .propagation import Known
 Verdict = Literal["same", "different", "inconclusive"]
 
 
+class UnitDifference(NamedTuple):
+    """One unit of a layer and direction, by the carried line or output in which it differs most.
+
+    most: the largest |b - a| at a valid step, `t` in row `b`, where it goes from `value` to `other`; share: that by the
+    range of the unit in both traces, so at most 1. since: the first step, as the direction visits them, at which the
+    unit is off by more than a hundredth of its range, in row `since_b`; None where it never is. name, label,
+    since_label: what the unit and those steps are called, where the traces say it.
+    """
+
+    scope: str
+    unit: int
+    line: str
+    most: float
+    share: float
+    value: float
+    other: float
+    t: int
+    b: int
+    since: int | None
+    since_b: int | None
+    name: str = ""
+    label: str = ""
+    since_label: str = ""
+
+
+class UnitShare(NamedTuple):
+    """What the weights and biases of one unit bring to a difference, by its exact split."""
+
+    scope: str
+    unit: int
+    share: float
+
+
+class OutputDifference(NamedTuple):
+    """What becomes of the output, or of the readout that was asked for: its largest |b - a| at a valid step, a's and
+    b's value there, and where it is largest at the last step of a row. shares: of that largest difference, by the units
+    whose weights differ; none where the weights are the same or there is no exact split, None where it would take long.
+    """
+
+    address: Address
+    most: float
+    values: tuple[float, ...]
+    end: Address
+    at_end: float
+    shares: tuple[UnitShare, ...] | None
+
+
 @dataclass(frozen=True)
 class LineDifference:
     """One line of one layer and direction over all steps, rows and units that both traces have; or one sum over all

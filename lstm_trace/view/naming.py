@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..cell.network import ADJOINT, Stage, forward_stages, layer_and_direction
 from ..formulas.blocks import Text
-from ..formulas.tree import Node, at_step
+from ..formulas.tree import Node, Sym, at_step
 from ..languages.strings import Words
-from ..trace.labels import Axis, axis, labels
+from ..trace.labels import Axis, axis, labels, step_label
 from ..trace.trace import Trace
 
 
@@ -37,9 +37,23 @@ class Naming:
             j -= size
         return self.unit(j, width, axis(self.trace, stage, name))
 
-    def step(self, t: int, short: bool = False) -> str:
-        """A step in words."""
-        return self.words.word("step.short" if short else "step", t=self.words.nth(t))
+    def step(self, t: int, short: bool = False, b: int | None = None) -> str:
+        """A step in words, with its label where there is one. b: the row whose label it is; None for all rows."""
+        text = self.words.word("step.short" if short else "step", t=self.words.nth(t))
+        label = step_label(self.trace, t, b)
+        return self.words.word("step.named", step=text, name=label) if label else text
+
+    def place_columns(self) -> list[Text]:
+        """The heads of a table's columns that say which step and row it is, as far as there are several."""
+        head: list[Text] = [(Sym("t"),)] if self.trace.steps > 1 else []
+        head += [self.said("column.label")] if self.trace.header.step_labels else []
+        return head + ([self.said("column.row")] if self.trace.batch > 1 else [])
+
+    def place_cells(self, t: int, b: int) -> list[Text]:
+        """Step and row in the columns of `place_columns`."""
+        cells: list[Text] = [(str(self.words.nth(t)),)] if self.trace.steps > 1 else []
+        cells += [(step_label(self.trace, t, b),)] if self.trace.header.step_labels else []
+        return cells + ([(str(self.words.nth(b)),)] if self.trace.batch > 1 else [])
 
     def row(self, b: int) -> str:
         """A sequence of the batch in words."""
@@ -81,8 +95,8 @@ class Naming:
     def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
         """Layer, direction, step and row in words, as far as there are several."""
         found = [self.place(stage)] if stage is not None else []
-        if t is not None and self.trace.span != range(1):
-            found.append(self.step(t))
+        if t is not None and (self.trace.span != range(1) or step_label(self.trace, t, b)):
+            found.append(self.step(t, b=b))
         if b is not None and self.trace.batch > 1:
             found.append(self.row(b))
         return self.words.word("list").join(part for part in found if part)

@@ -19,6 +19,7 @@ USERS = (
     "keras",
     "onnx",
     "parquet",
+    "xarray",
     "xlsx",
     "pdf",
     "jit",

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -144,13 +145,18 @@ def test_csv_has_no_character_that_acts_and_excel_no_formula(shape: str, dialect
     cell = {"equations": "c_t = -x_t * W + c_prev\ncarry: c_prev <- c_t\noutput: c_t"}
     trace = lt.run({**hostile(HOSTILE), "weights": {"W": [0.5, 2.0, 3.0]}, "cell": cell, "ask": [], "h0": None,
                     "c0": [1.0, 2.0, 3.0], "names": {}})  # fmt: skip
+    labels = (f"=1+{HOSTILE}", *('@b;,"c\n', "-d")[: trace.steps - 1])
+    trace = replace(trace, header=replace(trace.header, step_labels=(labels,)))
     path = tmp_path / "t.csv"
-    export(Job(trace, shape, dialect=dialect), path)
+    export(Job(trace, shape, dialect=dialect, title=True, all_lines=shape == "wide"), path)
     text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     assert not acting(text)
     rows = list(csv.reader(io.StringIO(text), delimiter=";" if dialect == "excel-eu" else ","))
     texts = [cell for row in rows for cell in row if cell and not re.fullmatch(r"-?[\d.,e+-]+", cell)]
     assert any("-x_t" in cell for cell in texts)
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert "owned" in rows[1][0]
+    assert "owned" in rows[1][rows[0].index("token")]
     if dialect != "plain":
         assert not [cell for cell in texts if cell[0] in "=+-@\t\r"]
 

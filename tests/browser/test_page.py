@@ -37,6 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source = found / f"{name}.yaml"
         source.write_text(example(name), encoding="utf-8")
         (found / f"{name}.html").write_text(lt.open_source(source).report("html"), encoding="utf-8")
+    labelled = lt.run(found / "three-steps.yaml", tokens=["sun", " rain", "<i>"])
+    (found / "labelled.html").write_text(labelled.report("html"), encoding="utf-8")
     several = lt.sheet([lt.open_source(found / f"{name}.yaml") for name in ("three-steps", "q22", "three-steps")])
     (found / "sheet.html").write_text(several.report("html"), encoding="utf-8")
     rng = np.random.default_rng(1)
@@ -100,6 +102,22 @@ def test_slider(driver: Browser, folder: Path) -> None:
     assert driver.run("document.querySelector('.bar output').textContent") == "2"  # counted from 1, as the example says
     driver.run("document.querySelector('[name=all]').click()")
     assert driver.run("[...document.querySelectorAll('.step')].some(e => e.hidden)") is False
+
+
+def test_the_slider_tells_the_label_of_the_step(driver: Browser, folder: Path) -> None:
+    driver.open(folder / "labelled.html")
+    told = "document.querySelector('.bar output').textContent"
+    assert driver.run(told) == "1 sun"
+    driver.run("document.querySelector('[name=t]').focus()")
+    for expected in ("2 ␣rain", "3 <i>"):
+        for kind in ("keyDown", "keyUp"):
+            driver.call(
+                "Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight", windowsVirtualKeyCode=39
+            )
+        assert driver.run(told) == expected
+    assert driver.run("document.querySelector('[name=t]').getAttribute('aria-valuetext')") == "t = 3 <i>"
+    assert driver.run("document.querySelector('.live figcaption').textContent") == "Step t = 3 (‘<i>’)"
+    assert not driver.complaints
 
 
 def test_each_of_several_has_its_own_slider(driver: Browser, folder: Path) -> None:

@@ -41,8 +41,8 @@ def test_types_and_manifest(tmp_path: Path, parquet: Any) -> None:
     export(Job(lt.run(QUESTION_19)), tmp_path / "x.parquet")
     schema = parquet.read_schema(tmp_path / "x.parquet")
     kinds = [str(field.type) for field in schema]
-    text = "dictionary<values=string, indices=int32, ordered=0>"
-    assert kinds == ["int64", text, "int64", "int64", text, text, "int64", "double"]
+    text = "dictionary<values=string, indices=int8, ordered=1>"
+    assert kinds == ["int16", text, "int32", "int32", text, text, "int16", "double"]
     about = json.loads(schema.metadata[b"lstm_trace"])
     assert about["format"].startswith("lstm-trace/")
     assert about["title"] == "Question 19"

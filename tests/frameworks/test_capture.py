@@ -98,6 +98,14 @@ def test_hooks_are_gone_and_nothing_is_kept() -> None:
     assert np.abs(traces[0].parameters["0/forward"]["W_hf"]).max() > 0
 
 
+def test_labels_of_steps() -> None:
+    module = grown(nn.LSTM(3, 2))
+    with lt.capture(module, tokens=["a", "b", "c", "d"]) as traces:
+        module(torch.randn(4, 3))
+    assert traces[0].header.step_labels == (("a", "b", "c", "d"),)
+    assert traces[0].header.agreement[0].startswith("agrees")
+
+
 def test_unbatched_and_batch_first() -> None:
     for shape, first in (((6, 3), True), ((2, 6, 3), True), ((6, 2, 3), False)):
         module = grown(nn.LSTM(3, 2, batch_first=first))

@@ -192,6 +192,7 @@ def traces() -> Iterator[Trace]:
     yield lt.run({name: gated[name] for name in ("W_xh", "W_hh")}, [1.0], cell="rnn")
     normal = {f"{name}_cell": [1.0] for name in ("gamma", "beta")}
     yield lt.run(square | normal, [1.0], options={"layer_norm_cell": True})
+    yield lt.run(square, np.ones((2, 1)), tokens=["sun", "rain"])
     yield lt.run(square, np.ones((3, 3, 1)), mask=[[1, 0, 1], [1, 0, 0], [0, 0, 1]])
     yield problem("a_t = sigmoid(x_t)\nb_t = sigmoid(-x_t)\ns_t = a_t * b_t\noutput: s_t", [[1.0, 2.0]])
     yield problem("a_t = x_t[0:1] * (x_t[1] > 0.5)\noutput: a_t", [[1.0, 2.0]])

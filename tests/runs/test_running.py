@@ -59,6 +59,34 @@ def test_the_same_spec_is_the_same_run(kept: Kept) -> None:
     assert other["id"] != first.id
 
 
+def test_labels_of_steps(kept: Kept) -> None:
+    run = kept.make(example="three-steps", tokens=["sun", " rain", "\n"])
+    assert loaded(kept, run).header.step_labels == (("sun", " rain", "\n"),)
+    assert run["step_labels"] == [["sun", "␣rain", "↵"]]
+    assert kept.make(**kept.spec(run))["id"] == run["id"]
+    assert kept.make(example="three-steps")["step_labels"] == []
+    edited = kept.edit(run, {"x": [[1, 0], [0, 0], [2, 1], [1, 1]]})
+    assert edited["step_labels"] == [["sun", "␣rain", "↵", ""]]
+    batch = kept.make(example="batch", tokens=[["a", "b", "c"], ["d", "e"], ["f"]])
+    assert batch["step_labels"] == [["a", "b", "c"], ["d", "e", ""], ["f", "", ""]]
+    for tokens, message in (
+        (["sun"], "tokens has 1 label; expected one for each of the T = 3 steps"),
+        ([1, 2, 3], "the request: tokens: expected text at [0], found 1; write it in quotes"),
+    ):
+        with pytest.raises(LstmTraceError) as error:
+            kept.make(example="three-steps", tokens=tokens)
+        assert message in str(error.value)
+
+
+def test_a_run_of_many_steps_is_described_without_their_labels(kept: Kept) -> None:
+    problem = {"weights": {"W_xi": [[1.0]], "W_hi": [[1.0]]}, "ask": ["i_t"], "given": {"h_t": [0.0]}}
+    many = 9000
+    problem |= {"x": [[1.0]] * many, "names": {"t": [str(t) for t in range(many)]}}
+    run = kept.make(problem=problem)
+    assert run["step_labels"] == []
+    assert loaded(kept, run).header.step_labels[0][-1] == "8999"
+
+
 def test_the_spec_of_a_run_makes_it_again(kept: Kept, tmp_path: Path) -> None:
     one = kept.edit(kept.make(example="three-steps"), {"W_xi[0,0]": 0.5, "x": [[1, 0], [0, 0], [2, 1], [1, 1]]})
     run = kept.edit(one, {"W_xi[0,0]": -1.5, "c0[1]": 2.0})

@@ -11,7 +11,6 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError
-from lstm_trace.tables.frames import frame
 from lstm_trace.trace.files.trace_file import load
 from lstm_trace.trace.files.trace_json import to_json
 
@@ -54,7 +53,7 @@ def test_each_line(name: str, kind: str) -> None:
         assert kind != "given" or found.status == "verified", address
         back.report("text", detail="vector")
         assert back.report("text", detail="summary")
-        assert len(frame(back, "worked")) == sum(array.size for _, _, array in back.recorded())
+        assert len(back.to_frame("worked")) == sum(array.size for _, _, array in back.recorded())
         last = trace.stages[-1]
         for how in ("memory", "gradient", "gates"):
             of = None if how == "gates" else f"{last.scope}/2/0/{last.cell.output}[0]"

@@ -15,8 +15,6 @@ from lstm_trace.backpropagation.run import line_gradients
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.explanation.contribution import contribution
-from lstm_trace.tables.frames import frame
-from lstm_trace.trace.rows import Selection
 
 from ..engine.test_out import weights
 
@@ -153,8 +151,8 @@ WINDOW = WHOLE.at(steps=SOME)
 
 @pytest.mark.parametrize("shape", ["long", "wide", "worked"])
 def test_tables(shape: str) -> None:
-    expected = frame(WHOLE, shape, Selection(steps=SOME))
-    found = frame(WINDOW, shape)
+    expected = WHOLE.to_frame(shape, steps=SOME)
+    found = WINDOW.to_frame(shape)
     assert list(found["t"].unique() if "t" in found else found.index.unique("t")) != [0, 1, 2, 3]
     assert found.equals(expected)
 

@@ -51,12 +51,13 @@ def command(
     rounding bound is not finite), 2 error.
     """
     from ...base.files import format_of, written
+    from ...explanation.divergence import compared
     from ...report.report import SUFFIXES as WORKED
     from ...tables import diff as view
     from ...tables.attribution import difference
     from ...tables.explanation import SUFFIXES
     from ...trace.files.external_values import is_external, read_external
-    from ...verification.compare import Tolerance, compare, judge
+    from ...verification.compare import Tolerance, judge
     from ..model_options import of_side, opened_two, opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
@@ -77,7 +78,7 @@ def command(
         verdict, told = judge(reference, other, tolerance), difference(reference, other, attribute)
         made: Iterator[bytes] | Iterator[str] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
     else:
-        found = compare(reference, other, tolerance)
+        found = compared(reference, other, tolerance)
         verdict, made = found.verdict, iter([view.render(found, chosen)])
     conclude(0 if verdict == "same" else 1)
     with written(output, "wb" if chosen == "pdf" else "w") as file:

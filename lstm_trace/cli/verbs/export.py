@@ -31,6 +31,12 @@ from ..progress import Bar
 @click.option("--dialect", type=click.Choice(["plain", "excel", "excel-eu"]), default="plain", show_default=True,
               help="excel: opens by a double click; excel-eu: with semicolon and decimal comma.")  # fmt: skip
 @click.option("--padding", is_flag=True, help="Keep steps beyond a sequence's length, with a column `valid` (1, or 0).")
+@click.option("--all-lines", is_flag=True, help="Columns for lines without a name of their own too, as W_xi @ x_t "
+              "(wide shape).")  # fmt: skip
+@click.option("--names", type=click.Choice(["plain", "safe"]), default="plain", show_default=True,
+              help="Columns of the wide shape: c_t[0], or c_t_0 for SQL, R, Stata and tables of Excel.")  # fmt: skip
+@click.option("--title-column", is_flag=True, help="A first column `title`, to tell stacked tables apart.")
+@click.option("--title", metavar="TEXT", help="Another text for that column than the title of SOURCE.")
 @digits_option("Decimals in .csv and .tsv, or of one line: c_t=6 (repeatable); decimals that .xlsx shows (6).")
 @click.option("--gradient-of", metavar="ADDRESS", help="With the gradient of one value (2/h_t[0]) or of a loss "
               "(L): every line of the way back; live in .xlsx.")  # fmt: skip
@@ -45,6 +51,10 @@ def command(
     with_inputs: bool,
     dialect: str,
     padding: bool,
+    all_lines: bool,
+    names: str,
+    title_column: bool,
+    title: str | None,
     digits: tuple[int | None, dict[str, int]],
     gradient_of: str | None,
     values: bool,
@@ -65,13 +75,18 @@ def command(
     from ...formulas.numbers import Style
     from ...trace.rows import Selection
 
-    chosen, style = Selection(**selection), Style(digits[0], lines=digits[1])
-    writer = check(output, shape, with_inputs, dialect, values, padding, style)  # before a long run, as the next lines
+    chosen = Selection(**selection)
+    options: dict[str, Any] = {
+        "shape": shape, "with_inputs": with_inputs, "padding": padding, "all_lines": all_lines, "names": names,
+        "title": title_column if title is None else title, "dialect": dialect, "values": values,
+        "digits": Style(digits[0], lines=digits[1]),
+    }  # fmt: skip
+    writer = check(output, **options)  # before a long run, as the next lines
     before = (lambda model: refuse(model, chosen, not values, padding)) if writer.workbook else None
     trace = opened(source, allow_nonfinite, before, tokens)
     if gradient_of is not None:
         trace = backward(trace, of=gradient_of)
-    job = Job(trace, shape, chosen, with_inputs, dialect, values, padding, style)
+    job = Job(trace, selection=chosen, **options)
     whole = replace(job, padding=padding or writer.workbook)  # a workbook may hold padding without being asked
     with Bar("writing", "rows", whole.rows) as bar:
         export(replace(job, progress=bar.advance), output)

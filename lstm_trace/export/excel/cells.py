@@ -10,7 +10,7 @@ from ...base.arrays import Array
 from ...cell.network import VALID, X, scope_and_name
 from .formulas import Ref, column, constant, formula, matrix, rounding, vector
 from .formulas import block as across
-from .sheets import INPUTS, LEFT, Block, Book, Grid, mask_at
+from .sheets import INPUTS, Block, Book, Grid, left, mask_at
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def _elsewhere(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
     """The same row of the inputs, or of the layer below."""
     source = grid.stage.sources[block.name]
     if source == X:
-        return tuple(f"{INPUTS}!{column(LEFT + j)}{{r}}" for j in range(block.width))
+        first = left(book.trace)
+        return tuple(f"{INPUTS}!{column(first + j)}{{r}}" for j in range(block.width))
     if source == VALID:
         edited = mask_at(book.grids)
         if edited is None:

@@ -9,7 +9,7 @@ from ...cell.network import X, layer_and_direction
 from ...trace.labels import axis, labels
 from .cells import Cells
 from .page import Page, units
-from .sheets import LEFT, TOP, Block, Book, Grid, Table
+from .sheets import TOP, Block, Book, Grid, Table, left
 from .steps import NONE, Columns, Formulas, headings, write_steps
 from .texts import TEXTS
 
@@ -46,13 +46,13 @@ def inputs(book: Book, page: Page, elsewhere: Elsewhere) -> None:
     """The input."""
     x = book.trace.x
     assert x is not None
-    block = Block("x_t", "given", LEFT, x.shape[-1], False, "the input")
+    block = Block("x_t", "given", left(book.trace), x.shape[-1], False, "the input")
     named = labels(book.trace, "x", block.width)
     found = copies(book, "", block._replace(name=X), elsewhere)
     values = x[book.window, book.batch]
     note = _NOTES["inputs" if isinstance(found, Cells) else "by_hand"]
     write_steps(book, page, "Inputs", note, [Columns(block, named, values, "input", "shown", found)])
-    page.named("x_t", TOP, LEFT, book.height - TOP, block.width)
+    page.named("x_t", TOP, block.first, book.height - TOP, block.width)
 
 
 def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:

@@ -14,7 +14,8 @@ from ...errors import MissingError, TooLargeError
 from ...model.model import Model
 from ...trace.rows import Selection
 from ...trace.trace import Trace
-from .sheets import LEFT, TOP, Book, lay_out
+from . import one_unit
+from .sheets import TOP, Book, lay_out, left
 
 #: What a sheet holds (Excel 2007 and later, LibreOffice), and how many sheets a person can still find the way in.
 ROWS, COLUMNS, SHEETS = 1_048_576, 16_384, 255
@@ -29,18 +30,21 @@ def size(book: Book) -> tuple[int, int, int]:
     """(rows, columns, sheets): the most rows and columns of any sheet."""
     tables = [table for part in (book.tables, book.totals) for found in part.values() for table in found]
     rows = [book.height, *(table.top + 2 + table.values.shape[0] for table in tables)]
-    columns = [LEFT + _inputs(book), 1 + sum(start.values.shape[-1] for start in book.starts)]
+    columns = [left(book.trace) + _inputs(book), 1 + sum(start.values.shape[-1] for start in book.starts)]
     columns += [grid.width for grid in book.grids.values()]
     columns += [1 + (table.values.shape[1] if table.values.ndim == 2 else 1) for table in tables]
     with_tables = sum(1 for part in (book.tables, book.totals) for found in part.values() if found)
-    return max(rows), max(columns), 4 + len(book.grids) + with_tables + sum(1 for g in book.grids.values() if g.lines)
+    more = sum(bool(grid.lines) + one_unit.has(book, grid) for grid in book.grids.values())
+    return max(rows), max(columns), 4 + len(book.grids) + with_tables + more
 
 
 def cells(book: Book) -> tuple[int, int]:
     """(cells of a step of one batch row, cells of all weights)."""
-    each = LEFT + _inputs(book)
+    places = left(book.trace)
+    each = places + _inputs(book)
     for grid in book.grids.values():
-        each += grid.width + LEFT + sum(block.width for block in grid.lines)
+        each += grid.width + places + sum(block.width for block in grid.lines)
+        each += places + len(one_unit.lines(grid)) if one_unit.has(book, grid) else 0
     weights = sum(table.values.size for found in book.tables.values() for table in found)
     return each, weights + 2 * sum(table.values.size for found in book.totals.values() for table in found)
 

@@ -148,6 +148,14 @@ class Page:
         self._rule(areas, "cell", "power", criteria="between", minimum=-least, maximum=least)
         self._rule(areas, "cell", "power", criteria="not between", minimum=-LARGE, maximum=LARGE)
 
+    def scaled(self, areas: Sequence[str], colours: Sequence[str], low: float, high: float) -> None:
+        """Colour the cells of some areas by their values: two colours from low to high, or three with that of 0."""
+        how: dict[str, Any] = {"type": f"{len(colours)}_color_scale", "multi_range": " ".join(areas)}
+        names, numbers = (("min", "max"), (low, high)) if len(colours) == 2 else (("min", "mid", "max"), (low, 0, high))
+        for name, number, colour in zip(names, numbers, colours, strict=True):
+            how |= {f"{name}_type": "num", f"{name}_value": number, f"{name}_color": colour}
+        self.worksheet.conditional_format(areas[0], how)
+
     def _rule(self, areas: Sequence[str], kind: str, look: str, **how: Any) -> None:
         how |= {"type": kind, "format": self.styles.rules[look], "multi_range": " ".join(areas)}
         self.worksheet.conditional_format(areas[0], how)

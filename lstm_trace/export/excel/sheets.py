@@ -6,7 +6,7 @@ result; only a carried state looks at the row before (after, in the reverse dire
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, count
@@ -18,11 +18,13 @@ from ...base.arrays import Array
 from ...cell.lines import expression
 from ...cell.network import ADJOINT, GIVEN, VALID, Stage, X, layer_and_direction, scope_and_name
 from ...trace.address import INITIAL
+from ...trace.labels import step_labels
 from ...trace.rows import Selection, parts
 from ...trace.trace import Trace
 
-#: Rows of headings above the first step, and columns (batch row, t) left of the first value.
-TOP, LEFT = 5, 2
+#: Rows of headings above the first step, and columns left of the first value: batch row, t, and labels of steps.
+TOP = 5
+PLACES = ("row", "t", "token")
 BY_HAND, README, INPUTS, START, CHECK = "By hand", "Read me", "Inputs", "Initial states", "Check"
 
 
@@ -81,7 +83,7 @@ class Grid:
     @property
     def width(self) -> int:
         """Number of columns."""
-        return LEFT + sum(block.width for block in self.blocks.values())
+        return max(block.columns.stop for block in self.blocks.values())
 
     @cached_property
     def lines(self) -> tuple[Block, ...]:
@@ -140,6 +142,11 @@ class Book:
         scope = grid.stage.owner if grid.stage.owner in self.tables else grid.stage.scope
         return {table.name: table for table in self.tables[scope]}
 
+    @cached_property
+    def tokens(self) -> list[Sequence[str]]:
+        """The labels of the steps that are shown, for each row; none where steps have none."""
+        return [step_labels(self.trace, b)[self.window] for b in self.rows if self.trace.header.step_labels]
+
     @property
     def window(self) -> slice:
         """Where the steps that are shown lie in the trace's arrays."""
@@ -149,6 +156,11 @@ class Book:
     def batch(self) -> slice:
         """The rows of the batch that are shown."""
         return slice(self.rows.start, self.rows.stop)
+
+
+def left(trace: Trace) -> int:
+    """How many columns stand left of the first value."""
+    return len(PLACES) if trace.header.step_labels else len(PLACES) - 1
 
 
 def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool = False) -> Book:
@@ -208,7 +220,7 @@ def _blocks(
     outside += [name for name in stage.cell.states if name in read]
     outside += [VALID] if padded and VALID not in outside else []
     blocks: dict[str, Block] = {}
-    at = LEFT
+    at = left(trace)
     for name in outside:
         values = trace.operand(stage.scope, name, _probe(stage, window))
         if values is not None:

@@ -9,8 +9,10 @@ from ...base.arrays import Array
 from ...cell.network import VALID
 from .cells import Cells
 from .page import Page, units
-from .sheets import LEFT, TOP, Block, Book
+from .sheets import PLACES, TOP, Block, Book, left
 
+#: Characters that the column of labels shows at most.
+WIDEST = 24
 #: Steps whose numbers are read at once.
 PIECE = 64
 
@@ -47,7 +49,7 @@ def headings(page: Page, title: str, note: str, blocks: Sequence[tuple[Block, Se
         page.across(2, block.first, block.width, block.name, "name")
     for block, _ in blocks:
         page.across(3, block.first, block.width, block.heading, "heading")
-    for at, text in enumerate(("row", "t")[:left]):
+    for at, text in enumerate(PLACES[:left]):
         page.write(4, at, text, "unit")
     for block, named in blocks:
         page.block(4, block.first, units(block.width, named), "unit")
@@ -67,17 +69,18 @@ def write_steps(
     """A row for each step of each row of the batch."""
     blocks = [columns.block for columns in found]
     lines = sum(block.width for block in blocks if block.kind == "line")
-    headings(page, title, note, [(columns.block, columns.labels) for columns in found], LEFT)
+    headings(page, title, note, [(columns.block, columns.labels) for columns in found], left(book.trace))
     for block, named, *_ in found:
         longest = max(
             [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in named)]
         )
         page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
     page.worksheet.set_column(0, 1, 5, None, {})
+    if book.tokens:
+        page.worksheet.set_column(2, 2, min(max(len(text) for row in book.tokens for text in row) + 2, WIDEST))
     back, edge = (1, len(book.steps) - 1) if backward else (-1, 0)
-    for row, i, k, values in _values(book, found):
-        page.write(row, 0, book.rows[i], "place")
-        page.write(row, 1, book.steps[k], "place")
+    for row, i, k, values in rows(book, found):
+        places(book, page, row, i, k)
         for columns, numbers in zip(found, values, strict=True):
             formulas = columns.cells.at(row, k == edge, back, i)
             page.block(row, columns.block.first, numbers, columns.live if formulas else columns.style, formulas)
@@ -92,7 +95,15 @@ def write_steps(
         page.shown(TOP, book.height - 1, runs, valid)
 
 
-def _values(book: Book, found: Sequence[Columns]) -> Iterator[tuple[int, int, int, list[list[float]]]]:
+def places(book: Book, page: Page, row: int, i: int, k: int) -> None:
+    """The cells on the left of a row: of the i-th row of the batch and the k-th step."""
+    page.write(row, 0, book.rows[i], "place")
+    page.write(row, 1, book.steps[k], "place")
+    if book.tokens:
+        page.write(row, 2, book.tokens[i][k], "place")
+
+
+def rows(book: Book, found: Sequence[Columns]) -> Iterator[tuple[int, int, int, list[list[float]]]]:
     """(row, position in the batch, position in the steps, the numbers of each block) of every row, in order."""
     row = TOP
     for i in range(len(book.rows)):

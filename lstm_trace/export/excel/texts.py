@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -13,10 +13,10 @@ from .sheets import BY_HAND, CHECK, INPUTS, README, START, Book
 TEXTS: dict[str, Any] = tomllib.loads((files(__package__) / "texts.toml").read_text(encoding="utf-8"))
 
 
-def sheets(book: Book, by_hand: bool) -> list[tuple[str, str, str]]:
+def sheets(book: Book, by_hand: bool, units: Collection[str] = ()) -> list[tuple[str, str, str]]:
     """(name, colour of its tab, what it holds) of every sheet, in order.
 
-    by_hand: whether it has the sheet "By hand".
+    by_hand: whether it has the sheet "By hand". units: the sheets of one unit.
     """
     grids = list(book.grids.items())
     checked = [grid for _, grid in grids if grid.lines]
@@ -28,6 +28,7 @@ def sheets(book: Book, by_hand: bool) -> list[tuple[str, str, str]]:
         *([(START, START, lengths, "")] if book.starts else []),
         *((grid.weights, "Weights", 0, "") for scope, grid in grids if book.tables.get(scope)),
         *((grid.sheet, grid.kind, book.live, "") for _, grid in grids),
+        *((name, "Unit", 0, "") for name in units),
         *((grid.totals, "Weight gradients", 0, "") for scope, grid in grids if book.totals.get(scope)),
         *([(CHECK, CHECK, 0, "")] if checked else []),
         *((grid.recorded, "Recorded", 0, grid.sheet) for grid in checked),
@@ -36,10 +37,10 @@ def sheets(book: Book, by_hand: bool) -> list[tuple[str, str, str]]:
     return [(name, tabs[kind][0], tabs[kind][1 + which].format(sheet=of)) for name, kind, which, of in found]
 
 
-def about(book: Book, left_out: str) -> Iterator[tuple[tuple[str, ...], str, str]]:
+def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """The rows of 'Read me': (texts, style of the first, sheet that it leads to).
 
-    left_out: why there is no sheet "By hand"; empty where there is.
+    left_out: why there is no sheet "By hand"; empty where there is. units: the sheets of one unit.
     """
     header, said, blank = book.trace.header, TEXTS["read_me"], ((), "text", "")
     computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
@@ -53,7 +54,7 @@ def about(book: Book, left_out: str) -> Iterator[tuple[tuple[str, ...], str, str
         yield (said["change"],), "name", ""
         yield blank
     yield ("Sheets",), "name", ""
-    yield from (((name, what), "text", name) for name, _, what in sheets(book, not left_out) if name != README)
+    yield from (((name, what), "text", name) for name, _, what in sheets(book, not left_out, units) if name != README)
     if left_out:
         yield (BY_HAND, said["left_out"].format(why=left_out)), "note", ""
     yield blank

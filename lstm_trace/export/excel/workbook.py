@@ -5,6 +5,7 @@ Rows are written in order and put on disk at once (XlsxWriter's `constant_memory
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ...cell.network import VALID
 from ...errors import OptionError
 from ...trace.labels import axis, labels
 from ..writers import Job
-from . import check, givens, totals
+from . import check, givens, one_unit, scales, totals
 from .by_hand.charts import Arranged
 from .by_hand.compared import compared
 from .by_hand.formulas import edited
@@ -43,14 +44,15 @@ def write(job: Job, path: str | Path) -> None:
     few = shown_digits(job.trace, asked)
     hand = by_hand(book, few)
     elsewhere = _nowhere if isinstance(hand, str) else partial(edited, hand.layout)
+    units = {one_unit.sheet(g): g for g in book.grids.values() if one_unit.has(book, g)}
     with workbook(path) as made:
         made.set_properties({"title": property_text(job.trace.header.title), "comments": "Written by lstm-trace"})
         styles = Styles(made, DIGITS if asked is None else asked)
-        own, there = {BY_HAND: Styles(made, few)}, sheets(book, by_hand=not isinstance(hand, str))
+        own, there = {BY_HAND: Styles(made, few)}, sheets(book, not isinstance(hand, str), units)
         pages = {name: Page(made, name, own.get(name, styles), tab) for name, tab, _ in there}
         if not isinstance(hand, str):
             write_by_hand(hand, pages[BY_HAND])
-        _read_me(book, pages[README], hand)
+        _read_me(book, pages[README], hand, units)
         if INPUTS in pages:
             givens.inputs(book, pages[INPUTS], elsewhere)
         if START in pages:
@@ -63,6 +65,8 @@ def write(job: Job, path: str | Path) -> None:
                 totals.write(book, grid, book.totals[scope], pages[grid.totals])
             if grid.recorded in pages:
                 _recorded(book, grid, pages[grid.recorded])
+        for name, grid in units.items():
+            one_unit.write(book, grid, pages[name])
         if CHECK in pages:
             check.write(book, pages[CHECK], () if isinstance(hand, str) else compared(hand.layout))
 
@@ -89,6 +93,7 @@ def _layer(book: Book, grid: Grid, page: Page, job: Job, elsewhere: Elsewhere) -
             )
         )
     write_steps(book, page, title(grid), note, found, backward, job.progress)
+    scales.write(book, grid, page)
     for block in blocks:
         if block.kind == "given" and book.live:
             name = book.ranges[grid.stage.scope, block.name]
@@ -114,8 +119,8 @@ def _style(grid: Grid, block: Block) -> str:
     return "result" if grid.stage.cell.by_name[block.name].assigned else "part"
 
 
-def _read_me(book: Book, page: Page, hand: Arranged | str) -> None:
-    for row, (texts, style, leads) in enumerate(about(book, hand if isinstance(hand, str) else "")):
+def _read_me(book: Book, page: Page, hand: Arranged | str, units: Collection[str]) -> None:
+    for row, (texts, style, leads) in enumerate(about(book, hand if isinstance(hand, str) else "", units)):
         for at, text in enumerate(texts):
             if at == 0 and leads:
                 page.link(row, 0, leads)

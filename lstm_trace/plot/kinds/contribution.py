@@ -151,4 +151,4 @@ def _frame(steps: Sequence[Step]) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame(list(steps), columns=list(Step._fields))
-    return frame.drop(columns=[name for name in ("label", "occlusion") if frame[name].isna().all()])
+    return frame.drop(columns=[name for name in ("token", "occlusion") if frame[name].isna().all()])

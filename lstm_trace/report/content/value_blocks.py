@@ -38,7 +38,8 @@ def beside(shown: View, stage: Stage, name: str) -> Premises | None:
     values = shown.values.array(stage.scope, name)
     if values is None or shown.words.count_from == 0 or len(shown.rows) > 1 or shown.chosen.unit is not None:
         return None
-    if labels(shown.trace, axis(shown.trace, stage, name), values.shape[-1]) or len(shown.steps) > TABLE:
+    named = labels(shown.trace, axis(shown.trace, stage, name), values.shape[-1]) or shown.trace.header.step_labels
+    if named or len(shown.steps) > TABLE:
         return None
     b = shown.rows[0]
     there = [t for t in shown.steps if name in stage.cell.inputs or shown.counts(t, b)]
@@ -58,11 +59,7 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
     of = axis(shown.trace, stage, name)
     named = labels(shown.trace, of, width) if of != "h" else ()
     columns = shown.indices(width) if name in stage.cell.by_name else kept(width, shown.units)
-    head: list[Text] = []
-    if shown.trace.steps > 1:
-        head.append((Sym("t"),))
-    if shown.trace.batch > 1:
-        head.append(shown.said("column.row"))
+    head = shown.place_columns()
     places = len(head)
     for k in columns:
         if k is None:
@@ -73,7 +70,7 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
             head.append((shown.unit(k, width, of),) if width > 1 else (value(name, stage.cell),))
     rows: list[tuple[Text, ...]] = []
     pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
-    nth, dots, before = shown.words.nth, tuple((Dots("down"),) for _ in head), None
+    dots, before = tuple((Dots("down"),) for _ in head), None
     for at in kept(len(pairs), None if shown.everything else TABLE):
         if at is None:
             rows.append(dots)
@@ -83,9 +80,8 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
         if "steps" in shown.cut and before is not None and t > before + 1:
             rows.append(dots)
         before = t
-        first = [(str(nth(t)),)] * (shown.trace.steps > 1) + [(str(nth(b)),)] * (shown.trace.batch > 1)
         cells = [(Dots(),) if k is None else (shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns]
-        rows.append((*first, *cells))
+        rows.append((*shown.place_cells(t, b), *cells))
     return Table(tuple(head), tuple(rows), places)
 
 

@@ -17,6 +17,7 @@ from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...languages.strings import Words, words
 from ...plot.marked_text import MarkedPlain, cut_to_room, spans, text_width
+from ...trace.labels import step_label
 from ...trace.trace import Trace
 from . import placement
 from .graph import Edge, Flow, Spot, flow, reached
@@ -289,7 +290,8 @@ def caption(trace: Trace, stage: Stage, t: int, b: int, said: Words) -> str:
     if len(forward_stages(trace.stages)) > 1:
         parts += [said.word("layer", n=said.nth(stage.layer)), said.word(f"direction.{stage.direction}")]
     if trace.steps > 1:
-        parts.append(said.word("step", t=said.nth(t)))
+        step, label = said.word("step", t=said.nth(t)), step_label(trace, t, b)
+        parts.append(said.word("step.named", step=step, name=label) if label else step)
     if trace.batch > 1:
         parts.append(said.word("row", b=said.nth(b)))
     return (trace.header.title or said.word("diagram")) + said.aside(said.word("list").join(parts))

@@ -10,7 +10,8 @@ from ...formulas.user_tex import GREEK
 #: Characters that T1 has not, and mathematics has.
 _MATH = {
     "≥": r"\geq", "≤": r"\leq", "≈": r"\approx", "←": r"\leftarrow", "→": r"\rightarrow", "⊙": r"\odot", "∞": r"\infty",
-    "−": "-", "×": r"\times", **{c: rf"\{name}" for name, c in GREEK.items()},
+    "−": "-", "×": r"\times", "␣": r"\text{\textvisiblespace}", "↵": r"\hookleftarrow", "⇥": r"\mapsto", "◌": r"\circ",
+    "\u200c": "{}", "\u200d": "{}", "\u200e": "{}", **{c: rf"\{name}" for name, c in GREEK.items()},
 }  # fmt: skip
 _KNOWN = set(map(chr, range(0xA0, 0x180))) - set("ĦħĸĿŀŉŦŧſ¤¦¨¯´¸") | set("–—‘’‚“”„†‡•…‹›€")
 

@@ -14,7 +14,7 @@ from ...cell.lines import Operand
 from ...cell.network import Stage, X
 from ...formulas.tree import Node, Num
 from ...formulas.tree import value as symbol
-from ...trace.labels import Axis, axis, labels
+from ...trace.labels import Axis, axis, labels, step_label
 from ...view.view import View
 
 #: So many units and sequences are described one by one, and more of them where there is a single step; of more, `FEW`.
@@ -173,12 +173,14 @@ class Told:
         return words.word(the, unit=unit) if units else words.word("the.row", row=row) if row else ""
 
     def when(self, t: int) -> str:
-        """A step in words."""
-        return self.shown.step(t, short=True)
+        """A step in words, with its label where all rows have the same."""
+        return self.shown.step(t, True, self.rows[0] if len(self.rows) == 1 else None)
 
     def step(self, t: int, row: int) -> str:
-        """A step in words, with the input that was there where it was one that has a label."""
-        words, trace, text = self.shown.words, self.shown.trace, self.when(t)
+        """A step in words, with its label, or with the input that was there where it was one that has a label."""
+        words, trace, text = self.shown.words, self.shown.trace, self.shown.step(t, True, row)
+        if step_label(trace, t, row):
+            return text
         if trace.x is None or X not in self.stage.sources.values():
             return text
         entries = trace.x[trace.index(t), row]

@@ -6,7 +6,7 @@ classes of the style sheet, so that they suit light and dark.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,12 +14,14 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.markup import escape
+from ...base.visible import visible
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...formulas.numbers import Style
 from ...formulas.plain import Plain, number
 from ...formulas.tree import heading
 from ...languages.strings import Words
+from ...trace.labels import step_labels
 from ...trace.trace import Trace
 from ...view.line_groups import is_gate
 
@@ -30,11 +32,16 @@ TITLED = 200
 #: Colours of a scale.
 LEVELS = 9
 _LEFT, _TOP, _LEGEND = 34.0, 4.0, 66.0
+#: Of a tick's text, the width of a letter, and the columns of a label at least.
+_LETTER, _SHORTEST = 6.4, 3
 
 
 @dataclass(frozen=True)
 class Map:
-    """A line of a stage for one row of the batch: values (units, steps), `bins` steps and units together in each."""
+    """A line of a stage for one row of the batch: values (units, steps), `bins` steps and units together in each.
+
+    tokens: the labels of the steps, if there are any.
+    """
 
     stage: Stage
     line: Line
@@ -46,6 +53,7 @@ class Map:
     sizes: tuple[int, int]
     first: int
     own: Mapping[str, Any]
+    tokens: Sequence[str] = ()
 
 
 def mapped(stage: Stage) -> list[Line]:
@@ -84,6 +92,7 @@ def heat(trace: Trace, stage: Stage, line: Line, b: int = 0) -> Map | None:
         whole.shape,
         trace.first,
         trace.header.symbols,
+        step_labels(trace, b),
     )
 
 
@@ -132,7 +141,7 @@ def svg(
     title = escape(_title(found, words, place, style, unit))
     fields = _fields(found, words, kind, wide, tall, style, unit)
     right, bottom = _LEFT + steps * wide, _TOP + units * tall
-    size = (right + _LEGEND, max(bottom + 20, 96))
+    size = (right + _LEGEND, max(bottom + (34 if found.tokens else 20), 96))
     cursor = f'<rect class="now" x="{_LEFT:g}" y="{_TOP - 2:g}" width="{wide:g}" height="{units * tall + 4:g}"/>'
     return (
         f'<svg class="map" viewBox="0 0 {size[0]:.0f} {size[1]:.0f}" width="{size[0]:.0f}" height="{size[1]:.0f}" '
@@ -180,7 +189,10 @@ def _fields(found: Map, words: Words, kind: str, wide: float, tall: float, style
 def _value(found: Map, words: Words, style: Style, unit: str, j: int, t: int) -> str:
     """The value of a field in words."""
     value = number(style.show(found.values[j, t]))
-    return words.word("map.value", t=words.nth(found.first + t), unit=words.word(unit, j=words.nth(j)), value=value)
+    step = str(words.nth(found.first + t))
+    if found.tokens and (label := visible(found.tokens[t])):
+        step = words.word("step.named", step=step, name=label)
+    return words.word("map.value", t=step, unit=words.word(unit, j=words.nth(j)), value=value)
 
 
 def _runs(there: Array) -> list[tuple[int, int]]:
@@ -202,6 +214,13 @@ def _axes(found: Map, words: Words, wide: float, tall: float, names: tuple[str, 
         f"{words.nth(found.first + t * found.bins[0])}</text>"
         for t in range(0, steps, every)
     ]
+    room = int(every * wide / _LETTER) - 1
+    if found.tokens and room >= _SHORTEST:
+        ticks += [
+            f'<text x="{_LEFT + (t + 0.5) * wide:.1f}" y="{_TOP + units * tall + 27:.1f}">'
+            f"{escape(visible(found.tokens[t * found.bins[0]], room))}</text>"
+            for t in range(0, steps, every)
+        ]
     labels = names if len(names) == found.sizes[1] and max(map(len, names), default=9) <= 5 else ()
     ticks += [
         f'<text class="end" x="{_LEFT - 5:.1f}" y="{_TOP + (j + 0.5) * tall + 4:.1f}">'

@@ -11,6 +11,7 @@ from ...cell.network import Stage
 from ...formulas.values import Values
 from ...languages.strings import Words
 from ...printable import json_text
+from ...trace.labels import step_label
 from ...view.view import Place, View
 from ..diagram import diagram, spot_values
 from .html_blocks import Printer
@@ -132,13 +133,16 @@ def step_bar(found: Page) -> str:
     }  # fmt: skip
     cells = {scope: ident for scope, (ident, _) in found.pictures.items()}
     data = {"steps": steps, "first": said.count_from, "cells": cells, "texts": texts}
+    tokens = {str(b): [step_label(shown.trace, t, b) for t in steps] for b in shown.rows}
+    data |= {"tokens": tokens} if shown.trace.header.step_labels else {}
     text = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
     places = [(stage.scope, shown.place(stage)) for stage in shown.stages]
     rows = [(str(b), shown.row(b)) for b in shown.rows]
     first = steps.index(found.places[0].t) if found.places[0].t in steps else 0
+    told = (str(said.nth(steps[first])), step_label(shown.trace, steps[first], shown.rows[0]))
     step = (
         f'<label>{escape(said.word("step.choose"))} t <input type="range" name="t" min="0" max="{len(steps) - 1}" '
-        f'value="{first}"></label> <output>{said.nth(steps[first])}</output>'
+        f'value="{first}"></label> <output>{escape(" ".join(filter(None, told)))}</output>'
         if len(steps) > 1
         else ""
     )

@@ -96,8 +96,10 @@
       const t = data.steps[range ? range.value : 0];
       const scope = chosen("s", Object.keys(data.cells)[0]);
       const row = chosen("b", Object.keys(data.texts[scope])[0]);
-      const told = `t = ${t + data.first}`;
-      if (output) output.textContent = t + data.first;
+      const token = data.tokens ? data.tokens[row][data.steps.indexOf(t)] : "";
+      const named = token ? `${t + data.first} ${token}` : t + data.first;
+      const told = `t = ${named}`;
+      if (output) output.textContent = named;
       if (range) range.setAttribute("aria-valuetext", told);
       let found = false;
       steps.forEach((step) => {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isinf, isnan
 
-from ...base.columns import cells as columns
+from ...base.visible import visible
 from ...explanation.profile import Profile, StageProfile
 from ...formulas.blocks import Code, Table, Text
 from ...formulas.tree import Num
@@ -116,15 +115,9 @@ def token(label: str) -> str:
     r"""A token in quotes, on one line and of a length that has room in a table.
 
     >>> print(token("the"), token(" \n"), token("a" * 30))
-    "the" " \n" "aaaaaaaaaa…"
+    "the" "␣↵" "aaaaaaaaa…"
     """
-    text = json.dumps(label, ensure_ascii=False)
-    if columns(text) <= TOKEN:
-        return text
-    kept = text[: TOKEN - 2]
-    while columns(kept) > TOKEN - 2:
-        kept = kept[:-1]
-    return kept.rstrip("\\") + '…"'
+    return f'"{visible(label, TOKEN - 2)}"'
 
 
 def tokens(found: Iterable[str], most: int = 5) -> str:

@@ -220,8 +220,7 @@ def _inputs(back: Back) -> Iterator[Block]:
     several = sum(X in s.sources.values() for s in shown.trace.stages if not s.cell.gradient) > 1
     yield Para(shown.words.text(back.key("inputs.more" if several else "inputs.one"), x=Sym("x_t")))
     columns = kept(x.shape[-1], None if shown.everything else UNITS)
-    first: list[Text] = [(Sym("t"),)] if shown.trace.steps > 1 else []
-    first += [shown.said("column.row")] if shown.trace.batch > 1 else []
+    first = shown.place_columns()
     symbol = Sym(lines[readers[0].scope][0])
     head = (*first, *(("…",) if k is None else (symbol, f"[{shown.words.nth(k)}]") for k in columns))
     rows: list[tuple[Text, ...]] = []
@@ -232,10 +231,9 @@ def _inputs(back: Back) -> Iterator[Block]:
             rows.append(tuple((Dots("down"),) for _ in head))
             continue
         t, b = reached[entry]
-        labels: list[Text] = [(str(shown.words.nth(t)),)] if shown.trace.steps > 1 else []
-        labels += [(str(shown.words.nth(b)),)] if shown.trace.batch > 1 else []
         at = shown.trace.index(t), b
-        rows.append((*labels, *((Dots(),) if k is None else (_shown(back, x[(*at, k)]),) for k in columns)))
+        cells = [(Dots(),) if k is None else (_shown(back, x[(*at, k)]),) for k in columns]
+        rows.append((*shown.place_cells(t, b), *cells))
     yield Table(head, tuple(rows), len(first))
     yield from left(back, sizes, entries)
 

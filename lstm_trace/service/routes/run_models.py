@@ -86,6 +86,9 @@ class Run(BaseModel):
     first: int
     count_from: int
     names: dict[str, list[str]]
+    step_labels: list[list[str]] = Field(
+        description="what the steps are called, as it is shown: a list for each sequence, or one; none of very many"
+    )
     symbols: dict[str, str]
     imported: list[str]
     numbers: int = Field(description="values that it holds")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 
 import lstm_trace as lt
 
+from ... import ROOT
 from .bench_page import agrees, cell, computed, number, on_page, pasted, problem, settled, typed
 from .conftest import Opening
+from .filling import kept
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -41,6 +44,25 @@ def test_a_number_that_is_typed_changes_everything_that_follows_from_it(page: Pa
     page.click("#undo")
     page.locator('td[data-address="0/forward/W_xi[0,0]"][aria-label$=": −1"]').wait_for()
     agrees(page, problem())
+
+
+def test_steps_have_their_labels(opened: Opening, empty: str, tmp_path: Path) -> None:
+    trace = lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", tokens=["sun", " rain", "<i>" * 99])
+    trace.save(tmp_path / "t.json")
+    item = kept(empty, tmp_path / "t.json")
+    try:
+        page = opened(f"#bench?source=item:{item}", at=empty)
+        page.locator("#step-table .num").first.wait_for()
+        page.locator("#step").press("ArrowRight")
+        page.locator("#step-shown:text-is('t = 2 ‘␣rain’')").wait_for()
+        labels = page.locator("[id='grid-x'] tbody th").all_inner_texts()
+        assert labels == ["t = 1 ‘sun’", "t = 2 ‘␣rain’", "t = 3 ‘<i><i><i><i><i>…’"]
+        page.locator("#step-table .num[aria-label*='t = 2 ‘␣rain’']").first.wait_for()
+        page.locator("#step").press("ArrowRight")
+        page.wait_for_function("document.querySelector('#step-shown').textContent.includes('<i>')")
+        assert page.locator("#step").get_attribute("aria-valuetext") == "t = 3 ‘<i><i><i><i><i>…’"
+    finally:
+        lt.client(empty).remove(item)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -53,6 +53,8 @@ def format_of(cell: Any, sheet: Any) -> str:
     areas = [area for area in sheet.conditional_formatting if cell.coordinate in area.sqref]
     found = sorted(((rule, area) for area in areas for rule in area.rules), key=lambda pair: pair[0].priority)
     for rule, area in found:
+        if rule.type == "colorScale":  # it changes the colour alone
+            continue
         first = str(area.sqref).split()[0].split(":")[0]
         if rule.type == "expression":
             applies = holds(rule.formula[0], first, cell, sheet)
@@ -130,7 +132,7 @@ def test_padding_is_grey_on_every_sheet_of_steps(tmp_path: Path) -> None:
         grey = set()
         for area in sheet.conditional_formatting:
             for rule in area.rules:
-                if rule.dxf.fill is not None and rule.dxf.numFmt is None:
+                if rule.type != "colorScale" and rule.dxf.fill is not None and rule.dxf.numFmt is None:
                     first = str(area.sqref).split(":")[0]
                     for row in sheet[str(area.sqref)]:
                         grey |= {cell.coordinate for cell in row if holds(rule.formula[0], first, cell, sheet)}
@@ -155,7 +157,7 @@ def test_without_padding_nothing_is_marked(tmp_path: Path, lengths: Any) -> None
         if sheet.title != "Check"
         for area in sheet.conditional_formatting
         for rule in area.rules
-        if rule.dxf.fill is not None
+        if rule.type != "colorScale" and rule.dxf.fill is not None
     ]
 
 

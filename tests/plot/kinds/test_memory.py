@@ -124,10 +124,12 @@ def test_labels_of_steps_and_languages() -> None:
     trace = lstm(3, batch=1)
     trace = replace(trace, header=replace(trace.header, step_labels=(("the", " cat", "<s>"),)))
     figure = trace.plot.memory("2/c_t[0]", language="de")
-    assert figure.title == "Gedächtnis von c_t, Einheit 0, Schritt t = 2"
-    assert "Schritt 1 (␣cat)" in figure.caption
+    assert figure.title == "Gedächtnis von c_t, Einheit 0, Schritt t = 2 („<s>“)"
+    assert "Schritt 1 („␣cat“)" in figure.caption
     assert "&lt;s&gt;" in figure.svg()
     assert "<s>" not in figure.svg()
+    assert figure.data.equals(lt.explain(trace, "2/c_t[0]", "memory"))
+    assert figure.data["token"].tolist()[1:] == ["the", " cat", "<s>"]
 
 
 def test_values_that_are_no_numbers_leave_gaps_and_that_is_said() -> None:

@@ -1,5 +1,5 @@
 import { line_of } from "../shared/addresses.js";
-import { axes_of, axis_of, labels_of } from "./state/labels.js";
+import { axes_of, axis_of, labels_of, step_name } from "./state/labels.js";
 import { cell_of } from "./state/places.js";
 
 // Numbers in words, for tooltips and for readers: `W_xi, unit 2, input 1`. Their addresses are for programs. Where the
@@ -16,7 +16,7 @@ const product = (name) => name.replaceAll(" @ ", " ");
 function place(run, { t, b, scope }, count, said) {
   const found = [];
   if (scope && run.stages.length > 1) found.push(scope.replace("/", ", "));
-  if (t !== undefined && run.steps > 1) found.push(`t = ${t + count}`);
+  if (t !== undefined && run.steps > 1) found.push(step_name(run, t, count, b));
   if (b !== undefined && run.batch > 1) found.push(`${said("bench.row")} ${b + count}`);
   return found;
 }

@@ -156,7 +156,7 @@ export function Grid({ id, symbol, name, rows: offered, columns, layout, count, 
     <div class="scroll"><table role="grid" ref=${table} aria-label=${name} aria-rowcount=${height} aria-colcount=${width} onKeyDown=${keyed} onPaste=${pasted}>
       ${(columns.length > 1 || !vector) && html`<thead><tr role="row"><td>${!vector && named}</td>${columns.map((label, c) => html`<th key=${c} scope="col">${label}</th>`)}</tr></thead>`}
       <tbody>${rows.map((row, r) => html`<tr key=${row.label} role="row">
-        <th scope="row">${vector ? named : row.label}</th>
+        <th scope="row" title=${row.label || undefined}>${vector ? named : row.label}</th>
         ${row.cells.map((one, c) => {
           const current = here[0] === r && here[1] === c;
           const wrong = rejected?.address === one.address;

@@ -1,5 +1,5 @@
 import { html } from "../../vendor/standalone.module.js";
-import { axes_of, axis_of, labels_of } from "../state/labels.js";
+import { axes_of, axis_of, labels_of, step_name } from "../state/labels.js";
 import { cell_of, entry, premise_address, stored } from "../state/places.js";
 import { memo } from "../../parts.js";
 import { SymbolText } from "../symbols.js";
@@ -22,7 +22,7 @@ function laid(premise, { run, b, t }, count) {
     const steps = across(Math.min(run.steps, ROWS)).map((k) => k + from + run.first);
     return {
       columns: labels(kind === "input" ? "x" : axis_of(stage, premise.name), wide),
-      rows: steps.map((at) => ({ label: `t = ${at + count}`, cells: across(wide).map((j) => cell([at, b, j])) })),
+      rows: steps.map((at) => ({ label: step_name(run, at, count, b), cells: across(wide).map((j) => cell([at, b, j])) })),
     };
   }
   if (kind === "initial") return { columns: labels("h", wide), rows: [{ label: "", cells: across(wide).map((j) => cell([b, j])) }] };

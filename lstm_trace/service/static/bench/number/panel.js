@@ -7,6 +7,7 @@ import { spoken } from "../spoken.js";
 import { full, rounded, signed, value_of } from "../../shared/numbers.js";
 import { line_address, line_of } from "../../shared/addresses.js";
 import { answers } from "../state/fitting.js";
+import { step_name } from "../state/labels.js";
 import { has } from "../state/places.js";
 import { minus, Prose } from "../symbols.js";
 
@@ -29,7 +30,7 @@ function short_address(run, address, count) {
   if (!line) return address;
   const width = run.stages.find((stage) => stage.scope === line.scope)?.lines.find((one) => one.name === line.name)?.width;
   const parts = [width === 1 ? line.name : `${line.name}[${line.unit + count}]`];
-  if (run.steps > 1) parts.push(`t = ${line.t + count}`);
+  if (run.steps > 1) parts.push(step_name(run, line.t, count, line.b));
   if (run.batch > 1) parts.push(`b = ${line.b + count}`);
   if (run.stages.length > 1) parts.push(line.scope);
   return parts.join(", ");

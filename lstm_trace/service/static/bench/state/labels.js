@@ -18,6 +18,13 @@ export function axes_of(stage, { name, gate }) {
   return [reader?.axis ?? "h", "h"];
 }
 
+/** A step by its number, with its label where it has one. b: the sequence whose label it is. */
+export function step_name(run, t, count, b = 0) {
+  const rows = run.step_labels ?? [];
+  const label = rows[rows.length > 1 ? b : 0]?.[t - run.first];
+  return label ? `t = ${t + count} ‘${label}’` : `t = ${t + count}`;
+}
+
 /** The problem's labels of an axis, where it gives them for so many. */
 export function labels_of(run, axis, width) {
   const found = run.names?.[axis];

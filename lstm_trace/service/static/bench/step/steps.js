@@ -1,5 +1,6 @@
 import { html, useEffect, useRef, useState } from "../../vendor/standalone.module.js";
 import { Choice } from "../../parts.js";
+import { step_name } from "../state/labels.js";
 
 const BEAT = 900; // milliseconds for each step that is played: long enough to see which numbers moved
 
@@ -46,8 +47,8 @@ export function Steps({ session, state, stage, count, active, padding, said }) {
       <button type="button" class="icon" id="play" onClick=${play} aria-pressed=${playing} aria-label=${playing ? said("bench.pause") : said("bench.play")} title=${playing ? said("bench.pause") : said("bench.play")}>${playing ? "❚❚" : "▶"}</button>
       <button type="button" class="icon" onClick=${() => go(1)} disabled=${t >= last} aria-label=${said("bench.step_after")} title=${said("bench.step_after")}>›</button>`}
     <label class="field slider" for="step"><span class="label">${said("bench.step")}</span>
-      <input id="step" type="range" min=${run.first} max=${last} value=${t} disabled=${run.steps === 1} aria-valuetext=${`t = ${t + count}`} onInput=${(event) => session.look({ t: Number(event.target.value) })} />
-      <output class="number" for="step" id="step-shown">t = ${t + count}</output><span class="quiet-text">${said("bench.of_steps", { n: run.steps })}</span></label>
+      <input id="step" type="range" min=${run.first} max=${last} value=${t} disabled=${run.steps === 1} aria-valuetext=${step_name(run, t, count, b)} onInput=${(event) => session.look({ t: Number(event.target.value) })} />
+      <output class="number" for="step" id="step-shown">${step_name(run, t, count, b)}</output><span class="quiet-text">${said("bench.of_steps", { n: run.steps })}</span></label>
     ${padding && html`<span class="quiet-text" id="padding">${said("bench.padding")}</span>`}
     ${run.stages.length > 1 && html`<${Choice} id="scope" label=${said("bench.place")} value=${scope} options=${run.stages.map((one) => [one.scope, place(one)])} onChange=${(value) => session.look({ scope: value })} />`}
     ${run.batch > 1 && html`<${Choice} id="row" label=${said("bench.row")} value=${String(b)} options=${Array.from({ length: run.batch }, (_, k) => [String(k), String(k + count)])} onChange=${(value) => session.look({ b: Number(value) })} />`}

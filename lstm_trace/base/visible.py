@@ -1,0 +1,74 @@
+"""Labels from files as they are shown: short, on one line, and with nothing in them that is not seen."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from .columns import cells
+
+#: Columns of a label at most, where nothing says otherwise.
+MOST = 24
+#: Marks on one letter that are shown; a file may hold thousands.
+_MARKS = 4
+_SIGNS = {" ": "␣", "\n": "↵", "\t": "⇥"}  # signs that most fonts have
+#: Letters without a shape, beside those that Unicode calls formats, separators and controls.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f\u17b4\u17b5")
+_JOINERS = "\u200c\u200d"
+
+
+@lru_cache(4096)
+def visible(label: str, most: int = MOST) -> str:
+    r"""A label of at most `most` columns, every character of which is seen.
+
+    White space is shown by its sign where nothing else would show it: at the ends, and as a break of the line. Controls
+    and what has no shape stand as escapes, joiners of letters within a word as they are. A mark without a letter stands
+    on a dotted circle. After letters that run from right to left comes a mark that ends this.
+
+    >>> visible("word"), visible(" the"), visible("\n"), visible("a\x1b\u200b"), visible("\u0301"), visible("k" * 30)
+    ('word', '␣the', '↵', 'a\\x1b\\u200b', '◌́', 'kkkkkkkkkkkkkkkkkkkkkkk…')
+    """
+    if label.isascii() and label.isprintable() and len(label) <= most and label == label.strip():
+        return label
+    start, stop = len(label) - len(label.lstrip(" ")), len(label.rstrip(" "))
+    shown: list[str] = []
+    room, marks, bound = most, 0, (most + 1) * (_MARKS + 1)
+    whole = len(label) <= bound
+    for at, letter in enumerate(label[:bound]):
+        piece = _piece(letter, start < at < stop - 1)
+        marked = piece == letter and unicodedata.category(letter)[0] == "M"
+        marks = marks + 1 if marked else 0
+        if marks > _MARKS:
+            whole = False
+            continue
+        shown.append(f"◌{letter}" if marked and not shown else piece)
+        room -= cells(shown[-1])
+        if room < 0:
+            whole = False
+            break
+    if not whole:
+        while shown and cells("".join(shown)) > most - 1:
+            shown.pop()
+        while shown and shown[-1] in _JOINERS:
+            shown.pop()
+        shown.append("…")
+    text = "".join(shown)
+    return f"{text}\u200e" if any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text) else text
+
+
+def _piece(letter: str, inside: bool) -> str:
+    """A letter as it is shown. inside: whether there are others before and after it."""
+    if letter == " " and inside:
+        return letter
+    if letter in _SIGNS:
+        return _SIGNS[letter]
+    number, category = ord(letter), unicodedata.category(letter)
+    if letter in _JOINERS and inside:
+        return letter
+    if category in ("Cc", "Cf", "Cs", "Zs", "Zl", "Zp") or letter in _BLANK or number & 0xFFFE == 0xFFFE:
+        return _escape(number)
+    return _escape(number) if 0xFDD0 <= number <= 0xFDEF else letter
+
+
+def _escape(number: int) -> str:
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 1 << 16 else f"\\U{number:08x}"

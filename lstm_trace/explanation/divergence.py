@@ -1,0 +1,206 @@
+"""Where two traces go apart, unit by unit: how far, from which step on, what it does to the output, and whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from ..backpropagation.attribution import Split, split
+from ..base.arrays import Array
+from ..cell.network import Stage, forward_stages, scope_and_name
+from ..errors import LstmTraceError
+from ..trace.address import Address
+from ..trace.labels import axis, labels, step_labels
+from ..trace.trace import Trace
+from ..verification.alignment import in_both, side_by_side
+from ..verification.compare import ROUNDING, Comparison, Tolerance, compare
+from ..verification.measures import OutputDifference, UnitDifference, UnitShare
+from .described import carried, computed
+from .half_life import pieces
+
+#: A unit has gone apart where it is off by more than this share of its range.
+FROM = 0.01
+#: Of larger traces the output is not split: that takes seconds, and as much memory again as the traces.
+MOST = 10_000_000
+
+
+def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
+    """`verification.compare`, and where the two differ, which units do and what becomes of the output."""
+    found = compare(a, b, tolerance)
+    if found.first is None:
+        return found
+    a, b = side_by_side(a, b)
+    return replace(found, units=tuple(units(a, b)), output=output(a, b))
+
+
+@np.errstate(all="ignore")
+def units(a: Trace, b: Trace) -> Iterator[UnitDifference]:
+    """Every unit of each layer and direction that differs, the furthest first, by the carried line or output in which
+    it does most.
+    """
+    common = in_both(a, b)
+    found: list[UnitDifference] = []
+    for stage in forward_stages(a.stages):
+        names = [*carried(stage), computed(stage, stage.cell.output)] if stage.cell.carry else []
+        best: dict[int, UnitDifference] = {}
+        for name in dict.fromkeys(name for name in names if name in common.get(stage.scope, ())):
+            for one in _line(a, b, stage, name):
+                if one.unit not in best or one.share > best[one.unit].share:
+                    best[one.unit] = one
+        found += best.values()
+    yield from sorted(found, key=lambda one: -one.share)
+
+
+def _valid(a: Trace, b: Trace) -> Array:
+    """Whether a step is part of its row in both, (T, B)."""
+    inside: Array = (a.valid[:, :, 0] != 0) & (b.valid[:, :, 0] != 0)
+    return inside
+
+
+def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifference]:
+    """The units of a line that differ at a valid step."""
+    one, two, valid = a.lines[stage.scope][name], b.lines[stage.scope][name], _valid(a, b)
+    width = one.shape[2]
+    low, high, most = np.full(width, np.inf), np.full(width, -np.inf), np.zeros(width)
+    at = np.zeros((width, 2), int)
+    blocks = list(pieces(a.steps, a.batch * width))
+    for steps in blocks:
+        t, row = np.nonzero(valid[steps])
+        if not len(t):
+            continue
+        ours, theirs = (np.asarray(values[steps], np.float64)[t, row] for values in (one, two))
+        for values in (ours, theirs):
+            finite = np.where(np.isfinite(values), values, 0.0)
+            low, high = np.minimum(low, finite.min(axis=0)), np.maximum(high, finite.max(axis=0))
+        size = _apart(ours, theirs)
+        where = np.argmax(size, axis=0)
+        here = size[where, np.arange(width)]
+        further = here > most
+        at[further] = np.stack([t + steps.start, row], axis=1)[where[further]]
+        most = np.maximum(most, here)
+    scale = np.where(high > low, high - low, 1.0)
+    first = _first(one, two, valid, FROM * scale, stage.backwards)
+    called = labels(a, axis(a, stage, name), width)
+    rows = [step_labels(a, row) for row in range(a.batch)] if a.header.step_labels else []
+    for j in map(int, np.flatnonzero(most > 0)):
+        step, b_row = (int(n) for n in at[j])
+        began, since_b = (int(n) for n in first[j])
+        yield UnitDifference(
+            scope=stage.scope,
+            unit=j,
+            line=name,
+            most=float(most[j]),
+            share=float(most[j] / scale[j]),
+            value=float(one[step, b_row, j]),
+            other=float(two[step, b_row, j]),
+            t=a.span[step],
+            b=b_row,
+            since=a.span[began] if began >= 0 else None,
+            since_b=since_b if began >= 0 else None,
+            name=called[j] if called else "",
+            label=rows[b_row][step] if rows else "",
+            since_label=rows[since_b][began] if rows and began >= 0 else "",
+        )
+
+
+def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) -> Array:
+    """For each unit (step, row) at which it is first further apart than `limit`, as the stage visits them; else -1."""
+    steps, batch, width = one.shape
+    found = np.full((width, 2), -1)
+    for block in pieces(steps, batch * width, backwards):
+        size = _apart(*(np.asarray(values[block], np.float64) for values in (one, two)))
+        far = (size > limit) & valid[block][:, :, None]
+        far = far[::-1] if backwards else far
+        flat = far.reshape(-1, width)
+        new = (found[:, 0] < 0) & flat.any(axis=0)
+        t, row = np.divmod(flat.argmax(axis=0), batch)
+        t = block.stop - 1 - t if backwards else block.start + t
+        found[new] = np.stack([t, row], axis=1)[new]
+        if (found[:, 0] >= 0).all():
+            break
+    return found
+
+
+@np.errstate(all="ignore")
+def output(a: Trace, b: Trace) -> OutputDifference | None:
+    """What becomes of the last line that was asked for: the output, or a readout. None where it is not in both."""
+    common = in_both(a, b)
+    asked = dict.fromkeys((str(address.scope), address.line) for address in a.asked())
+    there = [(scope, name) for scope, name in asked if name in common.get(scope, ())]
+    if not there:
+        return None
+    scope, name = there[-1]
+    stage, valid = a.stage(scope), _valid(a, b)
+    size = np.where(valid[:, :, None], _apart(a.lines[scope][name], b.lines[scope][name]), 0.0)
+    t, row, j = (int(n) for n in np.unravel_index(int(size.argmax()), size.shape))
+    ends = np.zeros_like(size)
+    for k in range(a.batch):  # the last step that is valid, as the stage visits them
+        steps = np.flatnonzero(valid[:, k])
+        if len(steps):
+            last = steps[0 if stage.backwards else -1]
+            ends[last, k] = size[last, k]
+    end = tuple(int(n) for n in np.unravel_index(int(ends.argmax()), ends.shape))
+    address = _address(a, stage, name, (t, row, j))
+    pair = tuple(float(values.lines[scope][name][t, row, j]) for values in (a, b))
+    shares = _owners(a, b, address) if size.any() else ()
+    return OutputDifference(
+        address, float(size[t, row, j]), pair, _address(a, stage, name, end), float(ends[end]), shares
+    )
+
+
+def _apart(one: Array, two: Array) -> Array:
+    """|two − one|: 0 where both are the same infinity or no number, infinite where one alone is none."""
+    size = np.abs(np.asarray(two, np.float64) - np.asarray(one, np.float64))
+    same = (one == two) | (np.isnan(one) & np.isnan(two))
+    return np.where(same, 0.0, np.where(np.isnan(size), np.inf, size))
+
+
+def _address(trace: Trace, stage: Stage, name: str, at: tuple[int, ...]) -> Address:
+    t, row, j = at
+    return Address(name, stage.layer, stage.direction, trace.span[t], row, (j,))
+
+
+def _owners(a: Trace, b: Trace, address: Address) -> tuple[UnitShare, ...] | None:
+    """The exact split of the difference of a value, by the units whose weights differ, the largest first; none where
+    weights are the same, and where there is no exact split; None for traces above `MOST`.
+    """
+    pairs = ((w, b.parameters.get(s, {}).get(n)) for s, here in a.parameters.items() for n, w in here.items())
+    same = all(two is not None and np.array_equal(one, two) for one, two in pairs)
+    if same:
+        return ()
+    if sum(values.size for _, _, values in a.recorded()) > MOST:
+        return None
+    try:
+        found = split(a, b, str(address))
+    except LstmTraceError:  # another model, another shape, or a line that was not recorded
+        return ()
+    return tuple(sorted(_by_unit(a, found), key=lambda one: -abs(one.share)))
+
+
+def _by_unit(trace: Trace, found: Split) -> Iterator[UnitShare]:
+    """What the weights of each unit share of a difference."""
+    sums: dict[str, Array] = {}
+    for place, part in found.parts.items():
+        scope, name = scope_and_name(place)
+        if found.kinds[place] != "parameter" or scope not in trace.scopes:
+            continue
+        stage = trace.stage(scope)
+        axis = _unit_axis(trace, stage, name)
+        if axis is None:
+            continue
+        own = part.sum(axis=1 - axis) if part.ndim == 2 else part
+        sums[scope] = sums.get(scope, 0.0) + own
+    for scope, shares in sums.items():
+        for j in np.flatnonzero(shares):
+            yield UnitShare(scope, int(j), float(shares[j]))
+
+
+def _unit_axis(trace: Trace, stage: Stage, name: str) -> int | None:
+    """Which axis of a parameter counts the hidden units that it belongs to; None where it belongs to none."""
+    array = trace.parameters[stage.scope][name]
+    width = next((v.shape[2] for line in carried(stage) if (v := trace.lines[stage.scope].get(line)) is not None), 0)
+    readers = [line for line in stage.cell.lines if name in line.operands]
+    axis = 1 if readers and all(line.op == "vecmat" for line in readers) and array.ndim == 2 else 0
+    return axis if array.ndim in (1, 2) and array.shape[axis] == width else None

@@ -1,0 +1,104 @@
+"""A sheet for one unit, which is chosen there: its gates and states at each step, and a chart of one sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...cell.network import VALID
+from .by_hand.roles import of_units, role
+from .by_hand.small import ENTRIES, STEPS
+from .cells import recorded
+from .formulas import column
+from .givens import title
+from .page import Page
+from .sheets import PLACES, TOP, Block, Book, Grid, left
+from .steps import Columns, places, rows
+from .texts import TEXTS
+
+#: Pixels of the chart.
+SIZE = {"width": 900, "height": 380}
+
+
+def lines(grid: Grid) -> list[Block]:
+    """The lines that the sheet shows: gates, then states, of as many units as most of them have."""
+    found = [grid.blocks[name] for name in of_units(grid.stage) if name in grid.blocks]
+    widest = max((block.width for block in found), default=0)
+    return [block for block in found if block.width == widest > 1 and block.kind == "line"]
+
+
+def sheet(grid: Grid) -> str:
+    """The name of the sheet."""
+    return f"Unit {grid.stage.owner.replace('/', ' ')}"
+
+
+def has(book: Book, grid: Grid) -> bool:
+    """Whether a layer is too large for the sheet "By hand", and has units to choose from, and steps to see."""
+    if not book.live or grid.stage.is_adjoint or len(book.steps) == 1:
+        return False
+    return any(block.width > ENTRIES or len(book.steps) > STEPS for block in lines(grid))
+
+
+def write(book: Book, grid: Grid, page: Page) -> None:
+    """The sheet; it begins with the unit whose state is largest."""
+    shown, first = lines(grid), left(book.trace)
+    inside = book.trace.valid[book.window, book.batch] != 0
+    values = [np.where(inside, recorded(book, grid, block), np.nan) for block in shown]
+    state = np.abs(np.where(np.isfinite(values[-1]), values[-1], 0.0))
+    unit = int(state.max(axis=(0, 1)).argmax())
+    right = first + len(shown) + 1
+    chosen = f"${column(right + 1)}$1"
+    page.write(0, 0, f"{title(grid)}: one unit", "title")
+    page.write(0, right, "unit", "name")
+    page.write(0, right + 1, unit, "input")
+    page.write(1, 0, TEXTS["notes"]["unit"].format(sheet=grid.sheet, last=shown[0].width - 1), "note")
+    for at, text in enumerate(PLACES[:first]):
+        page.write(4, at, text, "unit")
+    for at, block in enumerate(shown):
+        page.write(4, first + at, block.name, "unit")
+    here = [
+        Columns(block._replace(first=first + at, width=1), (), numbers[:, :, unit : unit + 1], "copy")
+        for at, (block, numbers) in enumerate(zip(shown, values, strict=True))
+    ]
+    padding = f"'{grid.sheet}'!{column(grid.blocks[VALID].first)}" if book.padded else ""
+    for row, i, k, numbers in rows(book, here):
+        places(book, page, row, i, k)
+        for at, (block, (number,)) in enumerate(zip(shown, numbers, strict=True)):
+            there = f"'{grid.sheet}'!{column(block.first)}{row + 1}:{column(block.columns[-1])}{row + 1}"
+            formula = f"INDEX({there},1,{chosen}+1)"
+            formula = f"IF({padding}{row + 1}=0,NA(),{formula})" if padding else formula
+            page.write(row, first + at, number, "copy", formula=formula)
+    page.shown(TOP, book.height - 1, [range(first, first + len(shown))])
+    page.worksheet.set_column(0, 1, 5)
+    page.worksheet.set_column(first, first + len(shown) - 1, page.styles.digits + 8)
+    page.worksheet.freeze_panes(TOP, first)
+    page.printed(TOP - 1, len(shown), first - 1)
+    count = {"validate": "integer", "criteria": "between", "minimum": 0, "maximum": shown[0].width - 1}
+    page.worksheet.data_validation(0, right + 1, 0, right + 1, count)
+    page.worksheet.insert_chart(TOP - 3, right, _chart(book, page, grid, shown, first), {"object_position": 3})
+
+
+def _chart(book: Book, page: Page, grid: Grid, shown: list[Block], first: int) -> Any:
+    """A line for each column: of the first sequence that has valid steps, from the first of these to the last."""
+    chart = page.workbook.add_chart({"type": "line"})
+    valid = book.trace.valid[book.window, book.batch, 0] != 0
+    sequence = int(valid.any(axis=0).argmax())
+    steps = np.flatnonzero(valid[:, sequence]) if valid.any() else np.arange(len(book.steps))
+    top, last = (TOP + sequence * len(book.steps) + int(steps[k]) for k in (0, -1))
+    alike = dict.fromkeys((role(grid.stage, block.name) for block in shown), 0)
+    for at, block in enumerate(shown, first):
+        kind = role(grid.stage, block.name)
+        shades = TEXTS["by_hand"]["lines"].get(kind, TEXTS["by_hand"]["entries"])
+        look = {"color": shades[alike[kind] % len(shades)]}
+        look |= {"width": 1.5, "dash_type": "dash"} if kind == "gate" else {"width": 2.25}
+        alike[kind] += 1
+        steps_at, values = [page.name, top, 1, last, 1], [page.name, top, at, last, at]
+        chart.add_series({"name": block.name, "categories": steps_at, "values": values, "line": look})
+    of = f", row {book.rows[sequence]}" if len(book.rows) > 1 else ""
+    chart.set_x_axis({"name": f"t{of}", "label_position": "low"})
+    chart.set_y_axis({"num_format": "0.0", "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}})
+    chart.set_legend({"position": "top"})
+    chart.set_size(SIZE)
+    chart.show_na_as_empty_cell()
+    return chart

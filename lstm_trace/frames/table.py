@@ -1,0 +1,148 @@
+"""A trace as a table: what is wanted, and the names and types of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.network import DIRECTIONS
+from ..errors import OptionError
+from ..printable import printable
+from ..trace.address import line_name
+from ..trace.labels import step_labels
+from ..trace.rows import Part, Selection, parts
+from ..trace.trace import Trace
+from .names import columns, safe_names
+
+#: What stands behind the place of a row; in the shape wide that is a column for each line and unit.
+BEHIND = {
+    "long": ("line", "op", "unit", "value"),
+    "worked": ("line", "unit", "symbol", "formula", "substituted", "value"),
+}
+#: Columns that are there where they are asked for, or, the token, where steps have labels.
+TITLE, TOKEN, VALID = "title", "token", "valid"
+#: The type of whole numbers; a larger one where a trace has more of them than fit.
+WHOLE = {"layer": np.int16, "t": np.int32, "batch": np.int32, "unit": np.int16, VALID: np.int8}
+#: Columns of few texts, whose order has no meaning; in the others it is that of computing.
+UNORDERED = (TITLE, TOKEN)
+#: Characters of a title, which stands in every row.
+LONGEST_TITLE = 200
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a trace.
+
+    shape: `long`, a row for each value; `wide`, for each step, with a column for each line and unit; `worked`, for each
+    value with its formula. with_inputs: premises too (long only). padding: keep the steps that are no part of their
+    sequence, with a column `valid`. all_lines: also those without a name of their own (wide only); otherwise these have
+    columns where `only` or the question names them, or where no line has a name. names: `safe` for columns that are
+    made of letters, digits and `_` (wide only). title: a first column, the trace's title or another text, by which
+    tables that were put together can be told apart.
+    """
+
+    trace: Trace
+    shape: str = "long"
+    selection: Selection = field(default_factory=Selection)
+    with_inputs: bool = False
+    padding: bool = False
+    all_lines: bool = False
+    names: str = "plain"
+    title: bool | str = False
+
+    def parts(self) -> Iterator[Part]:
+        """The rows, as parts of the trace. Raises MissingError for an empty selection."""
+        return parts(self.trace, self._chosen, self.with_inputs, self.padding, self.shape != "long")
+
+    @cached_property
+    def _chosen(self) -> Selection:
+        """The selection; in the shape wide of the lines that have a name or were asked for, if there are any."""
+        if self.shape != "wide" or self.all_lines or self.selection.only is not None:
+            return self.selection
+        asked = {line_name(name) for name in self.trace.header.ask}
+        recorded = (line for stage, line, _ in self.trace.recorded() if self.selection.places(stage))
+        named = tuple(dict.fromkeys(line.name for line in recorded if line.assigned or line.name in asked))
+        return replace(self.selection, only=named) if named else self.selection
+
+    @property
+    def rows(self) -> int:
+        """How many rows the table has, without its header. Raises MissingError for an empty selection."""
+        return sum(part.count if self.shape == "wide" else part.size for part in self.parts())
+
+    # -- columns -------------------------------------------------------------------------------------------------
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The columns that say where a row belongs."""
+        title, valid = (TITLE,) if self.title is not False else (), (VALID,) if self.padding else ()
+        token = (TOKEN,) if self.trace.header.step_labels else ()
+        return (*title, "layer", "direction", "t", *token, "batch", *valid)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns. Raises MissingError for an empty selection."""
+        return (*self.places, *(BEHIND.get(self.shape) or dict.fromkeys(n for p in self.parts() for n in self.of(p))))
+
+    def of(self, part: Part) -> list[str]:
+        """The columns that the values of a part have in the shape wide."""
+        return [name for entry in part.lines for name in columns(entry.line, entry.units, self._safe)]
+
+    @cached_property
+    def _safe(self) -> dict[str, str] | None:
+        return safe_names(self.trace) if self.names == "safe" else None
+
+    @cached_property
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """For each column of few texts those that occur; of lines and operations in computing order."""
+        found: dict[str, dict[str | None, None]] = {"direction": {}, "line": {}, "op": {}}
+        for part in self.parts():
+            found["direction"][part.direction] = None
+            found["line"] |= dict.fromkeys(entry.line for entry in part.lines)
+            found["op"] |= dict.fromkeys(entry.op for entry in part.lines)
+        directions = (name for name in DIRECTIONS if name in found["direction"])
+        return {
+            TITLE: (self._title,),
+            TOKEN: self.tokens[0],
+            "direction": tuple(directions),
+            **{name: tuple(text for text in found[name] if text is not None) for name in ("line", "op")},
+        }
+
+    @cached_property
+    def _title(self) -> str:
+        """The text of the column `title`, on one line. Raises OptionError where the trace has none."""
+        found = self.title if isinstance(self.title, str) else self.trace.header.title
+        text = " ".join(printable(found).split())
+        if self.title is True and not text:
+            raise OptionError("the trace has no title for a column of it: give one, --title TEXT (title='…')")
+        return text if len(text) <= LONGEST_TITLE else f"{text[: LONGEST_TITLE - 1]}…"
+
+    @cached_property
+    def tokens(self) -> tuple[tuple[str, ...], Array]:
+        """The labels of steps, each once, and which of them each step has: (T, B, or 1 where rows have the same).
+
+        The code -1 is an empty label.
+        """
+        rows = [step_labels(self.trace, b) for b in range(len(self.trace.header.step_labels))]
+        codes = {text: code for code, text in enumerate(dict.fromkeys(t for row in rows for t in row if t))}
+        texts = (text.encode("utf-8", "replace").decode() for text in codes)
+        at = np.array([[codes.get(text, -1) for text in row] for row in rows], np.int32).T
+        return tuple(texts), at
+
+    @cached_property
+    def whole(self) -> dict[str, Any]:
+        """The type of each column of whole numbers."""
+        largest = {"layer": 0, "t": self.trace.span.stop - 1, "batch": self.trace.batch - 1, "unit": 0, VALID: 1}
+        for part in self.parts():
+            largest["layer"] = max(largest["layer"], part.layer or 0)
+            largest["unit"] = max(largest["unit"], *(entry.units[-1] for entry in part.lines))
+        return {name: np.result_type(kind, np.min_scalar_type(-largest[name] - 1)) for name, kind in WHOLE.items()}
+
+
+def code_type(texts: Sequence[str]) -> Any:
+    """The type of a column that holds, for each row, which of these texts it has, or -1."""
+    return np.min_scalar_type(-max(len(texts), 1))

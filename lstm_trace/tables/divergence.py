@@ -1,0 +1,101 @@
+"""Which units of two traces go apart, and what becomes of the output: in sentences, as a table and as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..base.arrays import word
+from ..cell.network import layer_and_direction
+from ..explanation.divergence import FROM
+from ..verification.compare import Comparison
+from ..verification.measures import OutputDifference, UnitDifference, UnitShare
+
+#: Columns of the table of units, one row for each that differs.
+COLUMNS = (
+    "layer", "direction", "unit", "name", "line", "max_abs", "share", "a", "b", "t", "batch", "since", "since_batch",
+)  # fmt: skip
+#: So many units of each layer and direction stand in a text, and of all; and so many in a sentence.
+OF_EACH, OF_ALL, NAMED = 3, 12, 3
+
+
+def rows(comparison: Comparison) -> Iterator[tuple[Any, ...]]:
+    """One row of `COLUMNS` for each unit that differs, the furthest first."""
+    for u in comparison.units:
+        numbers = (u.most, u.share, u.value, u.other, u.t, u.b, u.since, u.since_b)
+        yield (*layer_and_direction(u.scope), u.unit, u.name, u.line, *numbers)
+
+
+def sentences(comparison: Comparison) -> Iterator[str]:
+    """Which units go apart, what the output does, and whose weights explain it."""
+    if comparison.units:
+        far = sum(unit.since is not None for unit in comparison.units)
+        count = f"{far:,} go" if far > 1 else "one goes" if far else "none goes"
+        yield f"units: {count} apart by more than {FROM:.0%} of its range; furthest {_unit(comparison.units[0])}"
+    if comparison.output is not None:
+        yield from _output(comparison.output)
+
+
+def _unit(unit: UnitDifference) -> str:
+    began = "" if unit.since is None else f", more than {FROM:.0%} from {_step(unit.since, unit.since_label)} on"
+    size = f"{unit.line} by {unit.most:.3g}, {_share(unit.share)} of its range"
+    return f"is {_called(unit)}: {size}, at {_step(unit.t, unit.label)}{began}"
+
+
+def _called(unit: UnitDifference | UnitShare) -> str:
+    name = f" ({unit.name})" if isinstance(unit, UnitDifference) and unit.name else ""
+    return f"unit {unit.unit}{name} of {unit.scope}"
+
+
+def _step(t: int, label: str) -> str:
+    return f"t = {t} “{label}”" if label else f"t = {t}"
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}" if share >= 0.001 else f"{share:.1g}"
+
+
+def _output(found: OutputDifference) -> Iterator[str]:
+    if not found.most:
+        yield f"output: {found.address.scope}/{found.address.line} is the same at every valid step"
+        return
+    a, b = found.values
+    text = f"output: {found.address} changes most, by {b - a:+.3g} (from {a:.6g} to {b:.6g})"
+    yield f"{text}; at the end at most {found.at_end:.3g}" + (f" ({found.end})" if found.at_end else "")
+    if found.shares is None:
+        yield f"an exact split of these {b - a:+.3g} over weights and inputs: --attribute '{found.address}'"
+    elif found.shares:
+        whole = b - a
+        first = [f"{_called(one)} {one.share:+.3g}" for one in found.shares[:NAMED]]
+        others = sum(one.share for one in found.shares[NAMED:])
+        first += [f"{len(found.shares) - NAMED:,} others {others:+.3g}"] if len(found.shares) > NAMED else []
+        rest = whole - sum(one.share for one in found.shares)
+        alone = abs(rest) <= 1e-3 * max(abs(whole), *(abs(one.share) for one in found.shares))
+        first += [] if alone else [f"all else {rest:+.3g}"]
+        yield f"of these {whole:+.3g} the weights of each unit bring, by an exact split: {', '.join(first)}"
+
+
+def table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The heading and the furthest units of each layer and direction, as texts."""
+    head = ("unit", "line", "largest b − a", "of its range", "at", f"more than {FROM:.0%} from")
+    seen: dict[str, int] = {}
+    shown: list[tuple[str, ...]] = []
+    for unit in comparison.units:
+        seen[unit.scope] = seen.get(unit.scope, 0) + 1
+        if seen[unit.scope] <= OF_EACH and len(shown) < OF_ALL:
+            since = "" if unit.since is None else _step(unit.since, unit.since_label)
+            size = f"{unit.other - unit.value:+.3g}"
+            shown.append((_called(unit), unit.line, size, _share(unit.share), _step(unit.t, unit.label), since))
+    return head, shown
+
+
+def as_data(comparison: Comparison) -> dict[str, Any]:
+    """Units and output as plain data."""
+    found = comparison.output
+    units = [{key: word(value) for key, value in zip(COLUMNS, row, strict=True)} for row in rows(comparison)]
+    if found is None:
+        return {"units": units, "output": None}
+    shares = [{"scope": one.scope, "unit": one.unit, "share": word(one.share)} for one in found.shares or ()]
+    a, b = map(word, found.values)
+    output = {"address": str(found.address), "a": a, "b": b, "max_abs": word(found.most), "shares": shares}
+    return {"units": units, "output": {**output, "end": str(found.end), "at_end": word(found.at_end)}}
