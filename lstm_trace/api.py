@@ -147,8 +147,9 @@ def explain(trace: Trace, of: str | None = None, how: str = "contribution", **op
         trace: the trace.
         of: the address of the value, for example `3/h_t[1]`; not for `gates`.
         how: `memory` (what each step wrote into a carried value), `gradient` (of the value, or of a weighting `seed`
-            of the output), `contribution` (against a `baseline`, split exactly) or `gates` (saturation and memory of
-            every unit).
+            of the output), `contribution` (against a `baseline`, split exactly), `gates` (saturation and memory of
+            every unit) or `ablation` (what the value becomes when each unit, step or line is held: `over`, `only`,
+            `to`).
         options: of that explanation.
 
     Returns:

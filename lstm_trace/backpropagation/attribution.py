@@ -26,10 +26,11 @@ from ..trace.sums import Values
 from ..trace.trace import Trace
 from ..verification.rounding import bound
 from .comparable import comparable
-from .gradients import Value, Weightings, add_value, forward, one_value
+from .gradients import forward
 from .premises import premises
 from .run import Visit, extended
 from .stages import adjoint_stages, seed_names
+from .target import Target, Weightings, target
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Split:
     0 for float64, where it is as small as the residual. first: the position in the input of the first step.
     """
 
-    of: Value
+    of: Target
     row: int
     value: float
     baseline: float
@@ -85,7 +86,8 @@ class Split:
 def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
     """Split the difference of the value at `of`, b's minus a's, over every premise; a is the baseline.
 
-    of: the address of one value of a line, in b; in a the same value, or that of the row `row` of its batch.
+    of: the address of one value of a line in b, or a sum of such (see `target`); in a the same value, or that of the
+    row `row` of its batch.
     Raises ShapeError with every reason why the traces cannot be compared value by value, and MissingError for a line
     that is needed and was not recorded.
     """
@@ -104,8 +106,9 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
         place = kind if one.kind == "valid" else one.place
         parts[place], kinds[place] = _shares(one.gradient, ours, theirs), kind
     rounding = total(told.rounding) if "float32" in (a.header.dtype, b.header.dtype) else 0.0
-    numbers = value._replace(b=0).read(trace), value._replace(b=0).read(base)
-    return Split(value, value.b if row is None else row, *numbers, parts, kinds, told.by_step, told.local, rounding,
+    numbers = value.read(trace), value.read(base)
+    named = target(forward(b), of)  # in its own row
+    return Split(named, named.b if row is None else row, *numbers, parts, kinds, told.by_step, told.local, rounding,
                  b.first)  # fmt: skip
 
 
@@ -150,19 +153,19 @@ def _exact(trace: Trace) -> bool:
     return trace.header.dtype == "float64" and trace.header.arithmetic is None
 
 
-def _pair(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Value, Trace, Trace]:
-    """The value, and the rows alone in which it and the baseline's stand: baseline, trace."""
+def _pair(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target, Trace, Trace]:
+    """The rows alone in which the value and the baseline's stand, and the value in these: value, baseline, trace."""
     a, b = forward(a), forward(b)
-    value = one_value(b, of)
+    value = target(b, of)
     there = value.b if row is None else row
     comparable(a, b, there)
-    return value, one_row(a, there), one_row(b, value.b)
+    return replace(value, b=0), one_row(a, there), one_row(b, value.b)
 
 
-def _walked(trace: Trace, base: Trace, value: Value, record: bool, visit: Visit | None = None) -> Trace:
+def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit | None = None) -> Trace:
     """The trace in float64 with the secants of one value. record: keep every line of theirs."""
     seeds: Weightings = {}
-    add_value(trace, seeds, value._replace(b=0))
+    value.weigh(trace, seeds)
     exact = _exact(trace)
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 

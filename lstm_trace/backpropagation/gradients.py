@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array, describe
-from ..cell.network import Stage, find, forward_stages, scope_and_name
+from ..cell.network import find, forward_stages, scope_and_name
 from ..errors import MissingError, OptionError, ShapeError, raise_all
-from ..trace.address import line_name
 from ..trace.argument_types import checked
 from ..trace.operands import one_row, sizes
 from ..trace.trace import Trace
 from .mapping import by_address
 from .run import Visit, extended
 from .stages import adjoint_stages, seed_names
-
-#: Weightings by scope and line, (T, B, width), that are being put together.
-Weightings = dict[str, dict[str, Array]]
+from .target import Weightings, add, loss_of, target
 
 
 @checked
@@ -34,8 +31,9 @@ def gradients(
         output: weights of `trace.output`, in its shape.
         h_n: weights of `trace.h_n`.
         c_n: weights of `trace.c_n`.
-        of: the address of one value of any line (`0/forward/3/0/c_t[1]`), with weight 1; or a line of one unit, a loss
-            for example, every value of it with weight 1. All that is given is added.
+        of: the address of one value of any line (`0/forward/3/0/c_t[1]`), with weight 1, or a sum of such values
+            (`3/h_t[0] - 3/h_t[1]`, `sum(3/h_t)`); or a line of one unit, a loss for example, every value of it with
+            weight 1. All that is given is added.
         seeds: weights of any lines by name (`c_t`, or `0/forward/c_t` where several layers have it), (T, B, width),
             or (T, width) where x had no rows.
 
@@ -143,20 +141,11 @@ def weighting(
     if of is not None:
         loss = loss_of(trace, of)
         if loss is None:
-            add_value(trace, found, one_value(trace, of))
+            target(trace, of).weigh(trace, found)
         else:
             stage, name = loss
-            _add(found, stage, name, np.ones((trace.steps, trace.batch, 1)))
+            add(found, stage, name, np.ones((trace.steps, trace.batch, 1)))
     return found
-
-
-def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:
-    """The stage and the name of a line of one unit that has several values; None where `text` does not name one."""
-    scope, name = scope_and_name(text)
-    stages = [s for s in trace.stages if name in s.cell.by_name and scope in ("", s.scope)]
-    if len(stages) != 1 or sizes(trace)[stages[0].scope][name] != 1 or trace.steps * trace.batch == 1:
-        return None
-    return stages[0], name
 
 
 def _add_lines(trace: Trace, found: Weightings, seeds: Any) -> None:
@@ -177,7 +166,7 @@ def _add_lines(trace: Trace, found: Weightings, seeds: Any) -> None:
         if given.shape != shape:
             problems.append(f"seeds: {text} has shape {given.shape}; expected (T, B, width) = {shape}")
         else:
-            _add(found, trace.stage(scopes[0]), name, given)
+            add(found, trace.stage(scopes[0]), name, given)
     raise_all(ShapeError, problems)
 
 
@@ -191,7 +180,7 @@ def _weights(trace: Trace, output: Any, h_n: Any, c_n: Any) -> Weightings:
             problems.append(f"output has shape {np.shape(output)}; expected {shape}, that of trace.output")
         else:
             last = trace.stages[-1]
-            _add(seeds, last, last.cell.output, _inward(trace, np.asarray(output)))
+            add(seeds, last, last.cell.output, _inward(trace, np.asarray(output)))
     for name, state, values in (("h_n", "h_prev", h_n), ("c_n", "c_prev", c_n)):
         if values is None:
             continue
@@ -204,62 +193,9 @@ def _weights(trace: Trace, output: Any, h_n: Any, c_n: Any) -> Weightings:
         for stage, value in zip(holders, rows, strict=True):
             whole = np.zeros((trace.steps, *value.shape))
             whole[0 if stage.backwards else -1] = value
-            _add(seeds, stage, stage.cell.states[state], whole)
+            add(seeds, stage, stage.cell.states[state], whole)
     raise_all(ShapeError, problems)
     return seeds
-
-
-class Value(NamedTuple):
-    """The place of one value of a line, cell input or state."""
-
-    scope: str
-    line: str
-    t: int
-    b: int
-    unit: int
-
-    def __str__(self) -> str:
-        return f"{self.scope}/{self.t}/{self.b}/{self.line}[{self.unit}]"
-
-    def read(self, trace: Trace) -> float:
-        """The recorded value. Raises MissingError."""
-        at = trace.index(self.t)
-        values = trace.operand(self.scope, self.line, slice(at, at + 1))
-        if values is None:
-            raise MissingError(f"{self.scope}/{self.line} was not recorded")
-        return float(values[0, self.b, self.unit])
-
-
-def one_value(trace: Trace, text: str) -> Value:
-    """Read the address of one value of a line, cell input or state; the unit may be left out where there is one.
-
-    Raises MissingError for anything else.
-    """
-    name = line_name(text)
-    carried = next((stage.cell.states[name] for stage in trace.stages if name in stage.cell.states), None)
-    if carried is None:
-        address = trace.locate(text)
-    else:  # a state has the steps of the line that it carries
-        at = text.rindex(name)
-        address = trace.locate(text[:at] + carried + text[at + len(name) :])
-    t, b, unit = address.t, address.b, address.unit
-    width = 0 if address.layer is None else sizes(trace)[address.scope].get(name, 0)
-    if t is None or b is None or not width:
-        raise MissingError(f"{text!r} is a premise, not computed: name a line, for example {_example(trace)}")
-    if unit is None and width > 1:
-        place = address._replace(line=name)
-        raise MissingError(f"{text!r} is {width} values: name one unit, from {place}[0] to {place}[{width - 1}]")
-    if unit is not None and (len(unit) > 1 or unit[0] >= width):
-        raise MissingError(f"{text!r}: {address.scope}/{name} has units 0 to {width - 1}")
-    return Value(address.scope, name, t, b, unit[0] if unit else 0)
-
-
-def add_value(trace: Trace, seeds: Weightings, value: Value, weights: Array | float = 1.0) -> None:
-    """Weigh one value; weights: one for each row of the batch to weigh that value in all rows."""
-    stage = trace.stage(value.scope)
-    whole = np.zeros((trace.steps, trace.batch, sizes(trace)[value.scope][value.line]))
-    whole[trace.index(value.t), value.b if np.ndim(weights) == 0 else slice(None), value.unit] = weights
-    _add(seeds, stage, value.line, whole)
 
 
 def _inward(trace: Trace, values: Array) -> Array:
@@ -267,13 +203,3 @@ def _inward(trace: Trace, values: Array) -> Array:
     if not trace.header.batched:
         return values[:, None]
     return np.swapaxes(values, 0, 1) if trace.header.batch_first else values
-
-
-def _add(seeds: Weightings, stage: Stage, name: str, values: Array) -> None:
-    here = seeds.setdefault(stage.scope, {})
-    here[name] = here[name] + values if name in here else values
-
-
-def _example(trace: Trace) -> str:
-    last = trace.stages[-1]
-    return f"{last.scope}/{trace.span[-1]}/0/{last.cell.output}[0]"

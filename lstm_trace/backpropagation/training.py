@@ -14,9 +14,10 @@ from ..model.sources import run
 from ..trace.argument_types import checked, listed
 from ..trace.trace import Trace
 from . import optimizers
-from .gradients import forward, loss_of, one_value, walked, weighting
+from .gradients import forward, walked, weighting
 from .mapping import by_address
 from .optimizers import Optimizer
+from .target import loss_of, target
 
 #: Updates that are kept whole, with every line of the way back.
 MOST_UPDATES = 1000
@@ -113,7 +114,7 @@ def loss(trace: Trace, of: str) -> float:
     trace = forward(trace)
     line = loss_of(trace, of)
     if line is None:
-        return one_value(trace, of).read(trace)
+        return target(trace, of).read(trace)
     stage, name = line
     values = trace.operand(stage.scope, name)
     if values is None:

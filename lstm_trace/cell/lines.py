@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from ..errors import MissingError, nearest
 from .ops import OPS
 from .syntax import Place
 
@@ -166,6 +165,8 @@ class Cell:
     functions: the composite functions that its equations define or call.
     sums: what is gathered over all steps. gradient: of an adjoint (see `adjoint`), pairs (line, state or sum of this
     cell, the value of the other that it is the gradient of). places: where an author wrote the lines and states.
+    plain: of a cell some of whose lines can be held at other values (see `holds`), the cell without that; held, scaled:
+    those lines.
     """
 
     lines: tuple[Line, ...]
@@ -176,6 +177,9 @@ class Cell:
     sums: tuple[Sum, ...] = ()
     gradient: tuple[tuple[str, str], ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+    plain: Cell | None = None
+    held: tuple[str, ...] = ()
+    scaled: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.text.rstrip()
@@ -259,6 +263,9 @@ class Cell:
     @cached_property
     def text(self) -> str:
         """The cell as equations; `parse` of it gives an equal cell."""
+        if self.plain is not None:
+            said = {"hold": self.held, "scale": self.scaled}
+            return self.plain.text + "".join(f"{key}: {', '.join(names)}\n" for key, names in said.items() if names)
         rows = [f"{name} = {right}" for name, right in self.equations.items()]
         if self.inputs != ("x_t",):
             rows.insert(0, f"input: {', '.join(self.inputs)}")
@@ -285,29 +292,6 @@ class Cell:
             elif carried and name in self.states:
                 open_names.append(self.states[name])
         return frozenset(found)
-
-    def supplied(self, names: Iterable[str]) -> Cell:
-        """The same cell with the lines `names` fed as inputs; lines that only they needed are gone.
-
-        A name may also be an input that the cell declares. Raises MissingError for any other.
-        """
-        given = tuple(names)
-        for name in given:
-            if name not in self.by_name and name not in self.inputs:
-                raise MissingError(
-                    f"given {name!r} is not a line of the cell{nearest(name, self.by_name, 'its lines are')}"
-                )
-        if not given:
-            return self
-        ends = [line.name for line in self.lines if line.name not in self.readers]
-        ends += [self.output, *self.states.values()]
-        fed = replace(
-            self,
-            lines=tuple(line for line in self.lines if line.name not in given),
-            inputs=tuple(dict.fromkeys((*self.inputs, *given))),
-        )
-        live = fed.closure(end for end in ends if end not in given)
-        return replace(fed, lines=tuple(fed.written(live)))
 
     def written(self, names: Iterable[str]) -> Iterator[Line]:
         """The lines `names` in the order in which the equations bring them."""

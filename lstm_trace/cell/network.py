@@ -12,6 +12,7 @@ from functools import cached_property
 from ..errors import MissingError, OptionError, nearest
 from .lines import Cell, Line
 from .variants import Merge, Padding, extended, joined, masked
+from .variants import supplied as fed
 
 Scope = str  # `layer/direction`
 X, VALID, GIVEN = "x", "valid", "given"  # sources that are no other stage's line
@@ -201,7 +202,7 @@ def _sources(cell: Cell, sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def _supply(stage: Stage, names: Iterable[str]) -> Stage:
-    cell = stage.cell.supplied(names)
+    cell = fed(stage.cell, names)
     return replace(stage, cell=cell, sources={**stage.sources, **dict.fromkeys(names, GIVEN)})
 
 
@@ -243,3 +244,12 @@ def find(stages: Sequence[Stage], name: str) -> list[str]:
         known = dict.fromkeys(n for s in stages for n in (*s.cell.by_name, *s.cell.inputs, *s.cell.states))
         raise MissingError(f"there is no line {name!r}{nearest(name, known, 'there are')}")
     return scopes
+
+
+def carried(cell: Cell) -> list[str]:
+    """What a cell carries to its next step; where padding holds it, the line that it computes for it."""
+    names, cell = [], cell.plain or cell
+    for _, target in cell.carry:
+        line = cell.by_name.get(target)
+        names.append(str(line.operands[1]) if line is not None and line.op == "where" else target)
+    return names

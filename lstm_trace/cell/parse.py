@@ -36,6 +36,7 @@ from ..errors import CellError, nearest, raise_all
 from . import composites
 from .composites import Functions, is_name
 from .expressions import Builder
+from .holds import HOLDS, with_holds
 from .lines import Cell, Line, Sum
 from .ops import FUNCTIONS
 from .syntax import DEEP, Fault, Place
@@ -43,7 +44,7 @@ from .syntax import DEEP, Fault, Place
 #: Longest text of equations that is read; the longest cell that ships has 2 KiB.
 MAX_TEXT = 64 * 1024
 
-_DECLARED = ("input", "carry", "sum", "gradient", "output")
+_DECLARED = ("input", "carry", "sum", "gradient", "output", *HOLDS)
 
 _Problems = list[tuple[int, str]]  # row number and message
 
@@ -143,7 +144,7 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     if len(cell.text) > MAX_TEXT:
         said = f"the equations have {len(cell.text)} characters as they are saved"
         raise CellError(f"{said}; at most {MAX_TEXT} are read")
-    return cell
+    return _held(cell, declared)
 
 
 _Equation = tuple[int, str, str, str, int]  # row number, row, name, right side, column of the right side
@@ -277,18 +278,13 @@ def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterato
             problems.append(_point(count, row, fault))
 
 
-def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
-    """What the composite function of the line `call` is: its value in terms of its arguments, and the lines within it.
-
-    Numbers that the call gives stand in place of their arguments.
-    """
-    functions = Functions({f.name: f for f in cell.functions})
-    name, *given = call.call
-    arguments = [*zip(functions[str(name)].arguments, given, strict=False)]  # those with default values may be left out
-    builder = Builder({}, tuple(a for a, o in arguments if o not in cell.parameters), set(), functions)
-    line = builder.called(str(name), tuple(a if isinstance(o, str) else o for a, o in arguments))
-    assert isinstance(line, Line)
-    return Cell(tuple(builder.lines.values())), line
+def _held(cell: Cell, declared: _Declared) -> Cell:
+    """The cell with what it declares that can be held. Raises CellError for what is no line."""
+    names = {key: tuple(name for name, _ in _split(declared[key][2])) for key in HOLDS if key in declared}
+    lost = [(key, name) for key, found in names.items() for name in found if name not in cell.by_name]
+    known = "its lines are"
+    raise_all(CellError, (f"{key}: {name!r} is no line{nearest(name, cell.by_name, known)}" for key, name in lost))
+    return with_holds(cell, *(names.get(key, ()) for key in HOLDS))
 
 
 def _matrices(lines: Iterable[Line]) -> _Problems:

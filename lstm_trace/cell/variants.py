@@ -7,10 +7,12 @@ from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from ..errors import OptionError, nearest, within
+from ..errors import CellError, MissingError, OptionError, nearest, within
+from .composites import Functions
+from .expressions import Builder
 from .kinds import KINDS
 from .kinds.kind import Bias
-from .lines import Cell
+from .lines import Cell, Line
 from .options import is_number, meant
 from .parse import parse
 
@@ -146,8 +148,48 @@ def extended(cell: Cell, extra: str) -> Cell:
     rows = [row for row in cell.text.splitlines() if not row.startswith("input:")]
     last = next(i for i, row in enumerate(rows) if row.startswith(("carry:", "output:")))
     whole = parse("\n".join([*rows[:last], extra, *rows[last:]]), first=1 - last, inputs=cell.inputs)
+    if whole.plain is not None:
+        raise CellError("the added equations have the row `hold:` or `scale:`; what is held stands beside the cell")
     added = {name: place for name, place in whole.places.items() if 0 < place.number <= len(extra.splitlines())}
     return replace(whole, places=added | dict(cell.places))
+
+
+def supplied(cell: Cell, names: Iterable[str]) -> Cell:
+    """The same cell with the lines `names` fed as inputs; lines that only they needed are gone.
+
+    A name may also be an input that the cell declares. Raises MissingError for any other.
+    """
+    given = tuple(names)
+    for name in given:
+        if name not in cell.by_name and name not in cell.inputs:
+            raise MissingError(
+                f"given {name!r} is not a line of the cell{nearest(name, cell.by_name, 'its lines are')}"
+            )
+    if not given:
+        return cell
+    ends = [line.name for line in cell.lines if line.name not in cell.readers]
+    ends += [cell.output, *cell.states.values()]
+    fed = replace(
+        cell,
+        lines=tuple(line for line in cell.lines if line.name not in given),
+        inputs=tuple(dict.fromkeys((*cell.inputs, *given))),
+    )
+    live = fed.closure(end for end in ends if end not in given)
+    return replace(fed, lines=tuple(fed.written(live)))
+
+
+def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
+    """What the composite function of the line `call` is: its value in terms of its arguments, and the lines within it.
+
+    Numbers that the call gives stand in place of their arguments.
+    """
+    functions = Functions({f.name: f for f in cell.functions})
+    name, *given = call.call
+    arguments = [*zip(functions[str(name)].arguments, given, strict=False)]  # those with default values may be left out
+    builder = Builder({}, tuple(a for a, o in arguments if o not in cell.parameters), set(), functions)
+    line = builder.called(str(name), tuple(a if isinstance(o, str) else o for a, o in arguments))
+    assert isinstance(line, Line)
+    return Cell(tuple(builder.lines.values())), line
 
 
 @lru_cache(maxsize=256)

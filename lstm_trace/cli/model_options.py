@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import opened, tokens_option
+from .options import hold_option, opened, tokens_option
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -51,8 +51,9 @@ STORED = tuple(flag.split("/")[0].removeprefix("--").replace("-", "_") for flag,
 
 
 def input_options(command: Command) -> Command:
-    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--mask`, `--batch-first`, `--tokens`, `--token-column`."""
+    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--mask`, `--batch-first`, `--hold`, `--tokens`, …"""
     for option in (
+        hold_option,
         click.option("--token-column", metavar="NAME", help="Column of --input with the labels of the steps."),
         tokens_option,
         click.option("--batch-first/--time-first", default=None, help="x is (B, T, I), or (T, B, I)."),
@@ -130,7 +131,7 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     """
     from dataclasses import replace
 
-    from ..model.input_files import read_input
+    from ..model.input_files import read_holds, read_input
     from ..model.sources import prepare
     from ..model.tokens.read import read_tokens
     from ..weights.read import is_model
@@ -160,6 +161,8 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     for name in ("h0", "c0", "lengths", "mask"):
         if given.get(name):
             arguments[name] = read_input(given[name]).values
+    if given.get("hold"):
+        arguments["hold"] = read_holds(given["hold"])
     if given.get("tokens") is not None:
         arguments["tokens"] = read_tokens(given["tokens"])
     if given.get("batch_first") is not None:
@@ -188,18 +191,23 @@ def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = Fals
     """The trace in a file; of the problem in it; or of the model in it over its input."""
     if _is_run(source, given):
         return traced(source, given, allow_nonfinite)
-    return opened(source, allow_nonfinite, tokens=given.get("tokens"))
+    return opened(source, allow_nonfinite, tokens=given.get("tokens"), hold=given.get("hold"))
 
 
 def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
-    """The traces of two sources, one x for both; an option is for those that can have it, or for the side it names."""
+    """The traces of two sources, one x for both; an option is for those that can have it, or for the side it names.
+
+    What is held is held in the second: the first is the reference.
+    """
     pair = (a, b)
     sides = [of_side(pair, given, at) for at in range(2)]
+    sides[1]["hold"] = given.get("hold")
     with _names_of_two(pair):
         ready = [prepared(s, mine) if _is_run(s, mine) else None for s, mine in zip(pair, sides, strict=True)]
     _one_layout(pair, [found for found in ready if found is not None])
     for source, found, mine in zip(pair, ready, sides, strict=True):
-        yield opened(source, tokens=mine.get("tokens")) if found is None else with_bar(*found)
+        given = {"tokens": mine.get("tokens"), "hold": mine.get("hold")}
+        yield opened(source, **given) if found is None else with_bar(*found)
 
 
 @contextmanager

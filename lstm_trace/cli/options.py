@@ -41,6 +41,7 @@ def spare_inputs(command: click.Command, callback: Command | None, /, **given: A
         if isinstance(parameter.type, click.Path) and (value := given.get(str(parameter.name))) is not None:
             files = outputs if isinstance(parameter.type, OutputPath) else inputs
             files += [value] if isinstance(value, str) else value
+    inputs += [*(given.get("hold") or {}).values(), *filter(None, [given.get("to")])]  # which may be traces
     if outputs:
         from ..base.files import spare
 
@@ -72,6 +73,29 @@ def output_option(help: str = "Write here instead of standard output.") -> Calla
 def nonfinite_option(command: Command) -> Command:
     """`--allow-nonfinite`."""
     return click.option("--allow-nonfinite", is_flag=True, help="Accept NaN and infinity in weights.")(command)
+
+
+def hold_option(command: Command) -> Command:
+    """`--hold ADDRESS=VALUE`, repeatable: lines held at other values, by address."""
+    return click.option(
+        "--hold",
+        multiple=True,
+        metavar="ADDRESS=VALUE",
+        callback=_holds,
+        help="Hold a line at a number, a multiple (*0.5) or a trace's values (repeatable; docs/interventions.md).",
+    )(command)
+
+
+def _holds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in values:
+        address, mark, value = (part.strip() for part in text.partition("="))
+        if not (address and mark and value):
+            raise click.BadParameter(f"expected ADDRESS=VALUE, as in c_t[3]=0, found {text!r}", ctx, param)
+        if address in found:
+            raise click.BadParameter(f"{address!r} is held twice; hold each value once", ctx, param)
+        found[address] = value
+    return found
 
 
 def selection_options(command: Command) -> Command:
@@ -132,10 +156,10 @@ def against(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def name_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """Names of lines: split at the commas that stand outside parentheses."""
+    """Names of lines: split at the commas that stand outside parentheses and brackets."""
     if value is None:
         return None
-    names = tuple(part.strip() for part in re.split(r",(?![^(]*\))", value) if part.strip())
+    names = tuple(part.strip() for part in re.split(r",(?![^(]*\))(?![^\[]*\])", value) if part.strip())
     if not names:
         raise click.BadParameter(f"expected names of lines with commas between, found {value!r}", ctx, param)
     return names
@@ -227,8 +251,9 @@ def opened(
     allow_nonfinite: bool = False,
     before: Callable[[Model], None] | None = None,
     tokens: str | None = None,
+    hold: Mapping[str, str] | None = None,
 ) -> Trace:
-    """The trace in a file, or of the problem in it; before: see `model.sources.open_source`.
+    """The trace in a file, or of the problem in it; before, hold: see `model.sources.open_source`.
 
     tokens: a file with labels of its steps.
     """
@@ -237,4 +262,4 @@ def opened(
 
     if source == tokens == "-":
         raise click.UsageError("standard input, -, can be read once only")
-    return open_source(source, allow_nonfinite, before, None if tokens is None else read_tokens(tokens))
+    return open_source(source, allow_nonfinite, before, None if tokens is None else read_tokens(tokens), hold)

@@ -12,6 +12,7 @@ from ..base.arrays import Array
 from ..cell.network import Stage, find, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
 from ..trace.address import STATE
+from ..trace.holds.values import NO_HOLDS, Holds
 from .input_arrays import checked_lengths, checked_mask, numbers, shortest
 
 #: States by their short names, for messages: {"h_prev": "h0", …}.
@@ -24,7 +25,8 @@ class RunInputs:
 
     x: (T, B, I) or None; lengths: (B,) or None; mask: (T, B), True at the valid steps, or None where there are lengths
     or all steps are valid; initial: for each state its (B, width) for every scope in order; given: supplied lines
-    (T, B, width) by scope and name. batched: whether the caller's arrays had a batch axis. step_labels: see `Header`.
+    (T, B, width) by scope and name; holds: the lines that are held, with their arrays. batched: whether the caller's
+    arrays had a batch axis. step_labels: see `Header`.
     """
 
     steps: int
@@ -35,6 +37,7 @@ class RunInputs:
     mask: Array | None = None
     initial: Mapping[str, list[Array]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    holds: Holds = NO_HOLDS
     step_labels: tuple[tuple[str, ...], ...] = ()
 
     @property

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
+
 from ..base.extras import missing
+from ..cell.arithmetic import named
 from ..cell.network import Stage
 from ..errors import OptionError, nearest
+from ..trace.header import Header
 from .jit.machine import installed
 from .work import Weights, Work
 
@@ -40,6 +45,23 @@ def choose(wanted: str, work: Work, weights: Weights, dtype: Any) -> str:
         return "lines" if wanted == "lines" else "planned"
     stages = [stage for stage in work.stages if wanted == "compiled" or seconds(work, stage, weights) >= LIMIT]
     return "planned" if all(work.task(stage, weights, dtype) is None for stage in stages) else "compiled"
+
+
+def in_arithmetic(
+    header: Header, weights: Weights, arithmetic: str, plan: Choice, to_file: bool
+) -> tuple[Header, Weights, Choice]:
+    """Header, weights and plan of a model whose runs use another arithmetic: in float64, line by line.
+
+    Raises OptionError for a plan that is asked for, and for a run to a file.
+    """
+    header = replace(header, dtype="float64", arithmetic=named(arithmetic))
+    if header.arithmetic is not None and (plan in ("compiled", "planned") or to_file):
+        leave = "leave plan= away, and write the trace with save"
+        raise OptionError(f"in the arithmetic {arithmetic} a run goes line by line, in memory: {leave}")
+    found = {s: {n: array.astype(np.float64) for n, array in here.items()} for s, here in weights.items()}
+    for array in (array for here in found.values() for array in here.values()):
+        array.flags.writeable = False
+    return header, found, plan if header.arithmetic is None else "lines"
 
 
 def plan_texts(work: Work, weights: Weights, dtype: Any) -> dict[str, str]:

@@ -11,6 +11,7 @@ from ..cell.network import GIVEN, VALID, Stage, X, restrict, scope_and_name
 from ..cell.shapes.infer import infer
 from ..errors import Faults, MissingError, raise_all, within
 from ..trace.address import STATE, Address
+from ..trace.holds.values import Lines, applied
 from ..trace.labels import readout
 from .inputs import RunInputs
 from .recording import EVERYTHING, Record, recorded, stored_steps
@@ -20,7 +21,10 @@ from .work import Weights, Work
 
 
 class Request(NamedTuple):
-    """All that the work of a run depends on, without a value. padded: `lengths`, `mask` or empty (see `RunInputs`)."""
+    """All that the work of a run depends on, without a value. padded: `lengths`, `mask` or empty (see `RunInputs`).
+
+    holds: the lines that are held or scaled; at: the arrays that say where and at what (see `trace.holds.values`).
+    """
 
     steps: int
     batch: int
@@ -30,10 +34,12 @@ class Request(NamedTuple):
     given: tuple[tuple[str, str, int], ...]
     initial: tuple[tuple[str, str, int], ...]
     record: Record = EVERYTHING
+    holds: Lines = ()
+    at: tuple[tuple[str, str, int], ...] = ()
 
 
 def requested(fed: RunInputs, ask: tuple[str, ...], record: Record, scopes: Sequence[str]) -> Request:
-    """What is requested with the arrays of one run. scopes: those of the cells, in the order of the initial states."""
+    """The request of a run over some arrays. scopes: those of the cells, in the order of the initial states."""
     return Request(
         fed.steps,
         fed.batch,
@@ -43,6 +49,8 @@ def requested(fed: RunInputs, ask: tuple[str, ...], record: Record, scopes: Sequ
         tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
         tuple((s, n, a.shape[-1]) for n, here in fed.initial.items() for s, a in zip(scopes, here, strict=True)),
         record,
+        fed.holds.lines,
+        fed.holds.widths,
     )
 
 
@@ -64,7 +72,7 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
     supplied: dict[str, list[str]] = {}
     for scope, name, _ in request.given:
         supplied.setdefault(scope, []).append(name)
-    stages = ground.stages(bool(request.padded), supplied)
+    stages = applied(ground.stages(bool(request.padded), supplied), request.holds)
     steps = request.steps
     faults = Faults()
     asked: list[tuple[str, Address]] = []
@@ -86,7 +94,7 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
             steps = min(steps, window.stop)
         window = window and range(window.start, min(window.stop, steps))
     with faults.gather():
-        fed = {place[:2] for place in request.given}
+        fed = {place[:2] for place in (*request.given, *request.at)}
         require(stages, ground.weights, request.width is not None, fed, ground.own)
     widths: dict[str, dict[str, int]] = {}
     with faults.gather():
@@ -134,7 +142,8 @@ def _known(
         elif source == VALID:
             known[name] = 1, f"from {request.padded}"
         elif source == GIVEN:
-            width = next((w for scope, given, w in request.given if (scope, given) == (stage.scope, name)), None)
+            fed = (*request.given, *request.at)
+            width = next((w for scope, given, w in fed if (scope, given) == (stage.scope, name)), None)
             if width is not None:
                 known[name] = width, "as given"
         elif "/" in source:

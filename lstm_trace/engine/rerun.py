@@ -10,8 +10,10 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.arithmetic import named
-from ..cell.network import GIVEN, Stage, X
+from ..cell.network import GIVEN, Stage, X, forward_stages
 from ..errors import MissingError, ShapeError, raise_all
+from ..trace.holds.held import as_hold, plain
+from ..trace.holds.values import Holds, applied, resolved
 from ..trace.operands import sizes
 from ..trace.sums import with_sums
 from ..trace.trace import Trace
@@ -57,6 +59,13 @@ def row_seconds(trace: Trace) -> float:
     """What compiled code takes to run one row of a trace again, roughly; it depends on sizes alone."""
     work, weights = _work(trace), _weights(trace)
     return trace.steps * sum(work.row_seconds(stage, weights) for stage in trace.stages)
+
+
+def rows_alone(trace: Trace) -> bool:
+    """Whether a row of a batch has the bits of a run of its own: where every stage is compiled."""
+    work, weights = _work(trace), _weights(trace)
+    compiled = _plan(trace, work) == "compiled"
+    return compiled and all(work.task(stage, weights, trace.header.dtype) is not None for stage in trace.stages)
 
 
 def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
@@ -109,6 +118,25 @@ def _run(new: Trace, work: Work) -> Trace:
     else:
         by_plan(new, work, _weights(new), Pool(), InMemory(new, work, {}))
     return new
+
+
+def with_holds(trace: Trace, hold: Mapping[str, Any]) -> Trace:
+    """The run of `trace` again, without its adjoints, with lines held at other values beside those that are held.
+
+    hold: values by address, as `Model.run` has it; that of an address that is held already takes its place. Raises as
+    `rerun` does, and for an address or value that does not fit.
+    """
+    base = plain(replace(trace, stages=forward_stages(trace.stages)))
+    asked = {**as_hold(trace), **hold}
+    holds = resolved(asked, base.stages, base.span, base.batch, sizes(base), trace.header.dtype)
+    return rerun(replace(held(base, holds), header=replace(base.header, agreement=())))
+
+
+def held(trace: Trace, holds: Holds) -> Trace:
+    """A trace without holds with the equations and premises of one that has them; its lines are not computed."""
+    scopes = dict.fromkeys((*trace.given, *holds.given))
+    given = {scope: {**trace.given.get(scope, {}), **holds.given.get(scope, {})} for scope in scopes}
+    return replace(trace, stages=applied(trace.stages, holds.lines), given=given, memory=None)
 
 
 def _plan(trace: Trace, work: Work) -> str:

@@ -190,9 +190,9 @@ class Job:
             parameters={s.scope: {n: weights[s.scope][n] for n in s.parameters} for s in work.stages if s.parameters},
             initial=initial,
             given={
-                stage.scope: {n: a[: work.steps] for n, a in fed.given[stage.scope].items()}
+                stage.scope: {n: a[: work.steps] for n, a in here.items()}
                 for stage in work.stages
-                if stage.scope in fed.given
+                if (here := {**fed.given.get(stage.scope, {}), **fed.holds.given.get(stage.scope, {})})
             },
             lines=lines,
             mask=None if fed.mask is None else fed.mask[: work.steps],

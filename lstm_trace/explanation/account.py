@@ -13,6 +13,7 @@ from ..errors import OptionError
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .contribution import Baseline, Pair, Shares, affordable, baseline_of, check_points
+from .faithfulness import FEWEST, LEAST, Faithfulness, draws_afforded, faithfulness, ordered, runs_needed
 from .occlusion import Occlusion, Runs, Variants, check_runs, occlusion, shares_of
 
 
@@ -30,20 +31,47 @@ class Step(NamedTuple):
     occlusion: float | None
 
 
+class State(NamedTuple):
+    """What an initial state brought, and what the value loses without it."""
+
+    place: str
+    share: float
+    occlusion: float | None
+
+
 @dataclass(frozen=True)
 class Account:
     """What inputs, steps and states brought to a value.
 
     others: gradient x input and integrated gradients, by column. points: of the path of these. steps: in the order of
-    time. occlusion: None where it was not asked for, or nothing can be replaced. unmeasured: why a measure is missing.
+    time. states: the initial states that differ from the baseline's. occlusion: None where it was not asked for, or
+    nothing can be replaced. faithfulness: None where there is little to put in order, or where it takes too long: so
+    many runs, `wanted`. unmeasured: why a measure is missing.
     """
 
     split: Split
     others: dict[str, Shares]
     points: int
     steps: tuple[Step, ...]
+    states: tuple[State, ...]
     occlusion: Occlusion | None
+    faithfulness: Faithfulness | None
+    wanted: int = 0
     unmeasured: tuple[str, ...] = ()
+
+    @property
+    def ranked(self) -> tuple[Step | State, ...]:
+        """The steps and states in the order that is more faithful; in that of time where this was not measured.
+
+        Padding comes last.
+        """
+        every: list[Step | State] = [*self.steps, *self.states]
+        faith = self.faithfulness
+        if faith is None or self.occlusion is None:
+            return tuple(every)
+        scores = np.array([_score(row, faith.best) for row in every], np.float64) * (-1.0 if faith.moves < 0 else 1.0)
+        scores[: len(self.steps)][~self.occlusion.valid] = np.nan
+        return tuple(every[k] for k in ordered(scores))
 
 
 @np.errstate(all="ignore")
@@ -57,7 +85,7 @@ def account(
     """Split a value against a baseline, and check the split by experiments.
 
     points: of the path of integrated gradients; `auto`: 50, fewer for a large trace. runs: how many steps are
-    occluded; `auto`: all that a second or two allows.
+    occluded; `auto`: as many as a second or two allows, and faithfulness is measured only where that is as quick.
     Raises OptionError for what is no baseline or number, and the errors of `split`.
     """
     check_runs(runs)
@@ -75,9 +103,18 @@ def account(
     except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
         unmeasured.append(f"No integrated gradients: {error}.")
     variants = None if runs == "none" else Variants.of(pair)
-    without = occlusion(variants, shares_of(variants, found), runs) if variants else None
-    labels = step_labels(trace, found.of.b)
-    return Account(found, others, count, tuple(steps(found, without, labels)), without, tuple(unmeasured))
+    without = faith = None
+    wanted = 0
+    if variants is not None:
+        shares = shares_of(variants, found)
+        without = occlusion(variants, shares, runs)
+        if len(variants) >= LEAST:
+            scores = {"contribution": shares} | ({"occlusion": without.lost} if without.complete else {})
+            draws = draws_afforded(variants, len(scores)) or (0 if runs == "auto" else FEWEST)
+            faith = faithfulness(variants, scores, draws) if draws else None
+            wanted = runs_needed(len(scores), FEWEST)
+    over = tuple(steps(found, without, step_labels(trace, found.of.b)))
+    return Account(found, others, count, over, tuple(states(found, without)), without, faith, wanted, tuple(unmeasured))
 
 
 def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] = ()) -> Iterator[Step]:
@@ -94,3 +131,17 @@ def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] 
         label = labels[t] if t < len(labels) else None
         brought = float(through[t]), float(read[t]), float(through[t] + read[t])
         yield Step(found.first + t, label, *brought, None if np.isnan(lost[t]) else float(lost[t]))
+
+
+def _score(row: Step | State, order: str) -> float | None:
+    if order == "occlusion":
+        return row.occlusion
+    return row.inputs if isinstance(row, Step) else row.share
+
+
+def states(found: Split, without: Occlusion | None = None) -> Iterator[State]:
+    """The initial states of a split that differ, or have a share."""
+    for place, part in found.parts.items():
+        lost = None if without is None else without.states.get(place)
+        if found.kinds[place] == "state" and (part.any() or lost is not None):
+            yield State(place, float(part.sum()), None if lost is None or np.isnan(lost) else lost)

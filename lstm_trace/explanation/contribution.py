@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 
 from ..backpropagation.attribution import Split, difference, split
-from ..backpropagation.gradients import Value, Weightings, add_value, forward, one_value, walked
+from ..backpropagation.gradients import forward, walked
 from ..backpropagation.premises import Premise, premises
+from ..backpropagation.target import Target, Weightings, target
 from ..base.arrays import Array, describe
 from ..engine.rerun import Premises, rerun
 from ..errors import OptionError
@@ -39,7 +40,7 @@ def baseline_of(trace: Trace, baseline: Baseline, of: str) -> tuple[Trace, int]:
 
     Raises OptionError for a baseline that there is not, MissingError for a premise that the trace does not have.
     """
-    trace, b = forward(trace), one_value(trace, of).b
+    trace, b = forward(trace), target(trace, of).b
     if isinstance(baseline, Trace):
         return baseline, b if baseline.batch > 1 else 0
     if baseline == "zero-input":
@@ -70,7 +71,7 @@ class Shares:
     gap: value minus baseline value minus the sum of the shares.
     """
 
-    of: Value
+    of: Target
     value: float
     baseline: float
     parts: dict[str, Array]
@@ -85,7 +86,7 @@ class Shares:
 class Pair:
     """A value in its own row of a trace, and the baseline of that row, of which only the premises are held."""
 
-    of: Value
+    of: Target
     one: Trace
     base: Trace
     value: float
@@ -94,8 +95,8 @@ class Pair:
     @classmethod
     def of_traces(cls, trace: Trace, base: Trace, row: int, of: str) -> Pair:
         """row: that of the baseline."""
-        value = one_value(trace, of)
-        place = value._replace(b=0)
+        value = target(trace, of)
+        place = replace(value, b=0)
         one, other = one_row(forward(trace), value.b), one_row(forward(base), row)
         return cls(place, one, replace(other, lines={}), place.read(one), place.read(other))
 
@@ -161,10 +162,10 @@ def check_points(points: int) -> None:
         raise OptionError(f"points must be at least 1, a whole number; found {describe(points)}")
 
 
-def _gradient(trace: Trace, place: Value, weights: Array | float = 1.0) -> Gradients:
+def _gradient(trace: Trace, place: Target, weights: Array | None = None) -> Gradients:
     """Weighted over the rows of the batch, which are added up."""
     seeds: Weightings = {}
-    add_value(trace, seeds, place, weights)
+    place.weigh(trace, seeds, weights)
     found = [p for p in premises(walked(trace, seeds, record=False)) if p.kind in _AXIS]
     return {p.place: (p, p.gradient.sum(axis=_AXIS[p.kind], keepdims=True)) for p in found}
 

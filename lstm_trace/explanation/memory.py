@@ -13,13 +13,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backpropagation.combination import is_sum
 from ..base.arrays import Array
+from ..cell.holds import names_of
 from ..cell.lines import Cell, Line, Operand
-from ..cell.network import Stage
+from ..cell.network import Stage, carried
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
+from ..trace.holds.held import plain_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
+
+#: Begins what is put in the place of a value that is held.
+HOLD = "hold of "
 
 
 class Recurrence(NamedTuple):
@@ -134,15 +140,6 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
     return Recurrence(state, name, keeps, writes, line.name, clip, mask, held)
 
 
-def carried(cell: Cell) -> list[str]:
-    """What a cell carries to its next step; where padding holds it, the line that it computes for it."""
-    names = []
-    for _, target in cell.carry:
-        line = cell.by_name.get(target)
-        names.append(str(line.operands[1]) if line is not None and line.op == "where" else target)
-    return names
-
-
 def _gate(cell: Cell, term: Operand, state: str) -> Operand | None:
     """The gate of a term gate * state; None for any other term."""
     line: Line | None = cell.by_name.get(term) if isinstance(term, str) else None
@@ -166,8 +163,13 @@ def ledger(trace: Trace, of: str) -> Ledger:
     Raises OptionError where the cell's carry is not a sum of (gate * previous) and other terms, MissingError where a
     needed line was not recorded.
     """
-    address = trace.locate(of)
-    stage = trace.stage(address.scope)
+    try:
+        address = trace.locate(of)
+    except MissingError:
+        if is_sum(of):
+            raise OptionError(f"memory is the ledger of one value, not of a sum; found {of!r}") from None
+        raise
+    stage = plain_stage(trace.stage(address.scope))
     rule = recurrence(stage.cell, address.line)
     t, b = 0 if address.t is None else trace.index(address.t), address.b or 0
     width = trace.lines[stage.scope][address.line].shape[2]
@@ -185,8 +187,9 @@ def ledger(trace: Trace, of: str) -> Ledger:
     parts = [*found.writes, *([(f"clip of {rule.total}", found.cut)] if found.cut is not None else [])]
     for s in found.order:
         if not found.past[s]:
-            written = ((name, float(values[s])) for name, values in parts)
-            rows += [(trace.span[s], name, new, new * found.since[s]) for name, new in written]
+            # of what is held, a row where it is: most steps are not
+            put = ((name, float(values[s])) for name, values in parts if values[s] or not name.startswith(HOLD))
+            rows += [(trace.span[s], name, new, new * found.since[s]) for name, new in put]
     value = float(trace.lines[stage.scope][address.line][t, b, j])
     entries = _entries(rows)
     address = address._replace(unit=(j,))
@@ -229,6 +232,12 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
     cut = None
     if rule.clip is not None:
         cut = _values(trace, stage, rule.clip, b, j) - _values(trace, stage, rule.total, b, j)
+    for name in dict.fromkeys((rule.total, rule.carried)):
+        if (found := _held(trace, stage, name, b, j)) is not None:
+            factor, put = found
+            keep, writes = keep * factor, tuple((source, values * factor) for source, values in writes)
+            cut = None if cut is None or name == rule.total else cut * factor
+            writes += ((f"{HOLD}{name}", put),)
     start = trace.operand(stage.scope, rule.state, slice(order[0], order[0] + 1))
     if start is None:
         raise MissingError(f"the initial value of {rule.state} was not recorded")
@@ -237,6 +246,20 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
     if trace.first and not stage.backwards:  # only some steps were recorded
         origin = f"{rule.state} at {trace.first}"
     return Flow(order, past, keep, writes, cut, _products(keep, order), first, origin)
+
+
+def _held(trace: Trace, stage: Stage, name: str, b: int, j: int) -> tuple[Array, Array] | None:
+    """At each step what a line that can be held keeps of its own value, and what is put in its place."""
+    names = names_of(trace.stage(stage.scope).cell).get(name)
+    if names is None:
+        return None
+    given = {n: _values(trace, stage, n, b, j) for n in names if n in trace.given.get(stage.scope, {})}
+    factor, put = np.ones(trace.steps), np.zeros(trace.steps)
+    if names.scale in given:
+        factor = np.where(given[names.scale], given[names.by], factor)
+    if names.hold in given:
+        factor, put = np.where(given[names.hold], 0.0, factor), np.where(given[names.hold], given[names.to], put)
+    return factor, put
 
 
 def _products(keep: Array, order: Sequence[int]) -> dict[int, float]:

@@ -6,7 +6,7 @@ compiled plan a row of a batch has the bits of a single run; numpy's products of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -14,8 +14,9 @@ from typing import Literal
 import numpy as np
 
 from ..backpropagation.attribution import Split
+from ..backpropagation.target import Part
 from ..base.arrays import Array, describe
-from ..cell.network import restrict
+from ..cell.network import X, restrict
 from ..engine.rerun import row_seconds, values_at
 from ..errors import OptionError
 from ..trace.address import INITIAL
@@ -42,15 +43,15 @@ SEED = 0
 class Variants:
     """Runs of a trace of one row, in which some of what differs from a baseline is as it is there.
 
-    trace: with the stages and steps alone that the value depends on; base: with the same steps. reads: the scope, line,
-    index of the step, and unit of the value. steps: indices of the valid steps whose input differs, x or what is
+    trace: with the stages and steps alone that the value depends on; base: with the same steps. reads: of which lines
+    the value is the sum. steps: indices of the valid steps whose input differs, x or what is
     supplied. states: the initial states that differ, by scope and name. What can be replaced is counted in that order.
     valid: of the whole trace the steps that are no padding; first: which of them is the first here.
     """
 
     trace: Trace
     base: Trace
-    reads: tuple[str, str, int, int]
+    reads: tuple[Part, ...]
     steps: Array
     states: tuple[tuple[str, str], ...]
     valid: Array
@@ -59,12 +60,12 @@ class Variants:
     @classmethod
     def of(cls, pair: Pair) -> Variants | None:
         """The runs of a pair; None for a value that is a premise, and where nothing differs that can be replaced."""
-        one, of = pair.one, pair.of
-        scope, line, t, unit = _made(one, of.scope, of.line, of.t, of.unit)
-        if not scope or line not in one.stage(scope).cell.by_name:
+        one = pair.one
+        reads = [_made(one, part) for part in pair.of.parts]
+        if any(not part.scope or part.line not in one.stage(part.scope).cell.by_name for part in reads):
             return None
         header = replace(one.header, plan="compiled" if one.header.plan == "compiled" else "auto", ask=())
-        trace = _reached(replace(one, header=header), scope, line, t)
+        trace = _reached(replace(one, header=header), reads)
         base = cut(pair.base, trace.span, pair.base.initial, {})
         differs = np.zeros(trace.steps, bool)
         for ours, theirs in _inputs(trace, base):
@@ -77,7 +78,8 @@ class Variants:
         )
         valid, first = one.valid[:, 0, 0] != 0, trace.first - one.first
         steps = np.flatnonzero(differs & valid[first:][: trace.steps])
-        found = cls(trace, base, (scope, line, trace.index(t), unit), steps, states, valid, first)
+        reads = [replace(part, steps=part.steps - first) for part in reads]
+        found = cls(trace, base, tuple(reads), steps, states, valid, first)
         return found if len(found) else None
 
     def __len__(self) -> int:
@@ -103,10 +105,16 @@ class Variants:
         """How many runs are one batch."""
         trace, widths = self.trace, sizes(self.trace)
         numbers = sum(widths[stage.scope][name] for stage in trace.stages for name in stage.inputs)
-        each = max(2 * numbers * trace.steps * np.dtype(trace.header.dtype).itemsize, 1)
+        numbers = 2 * numbers * trace.steps + len(self._window) * sum(widths[p.scope][p.line] for p in self.reads)
+        each = max(numbers * np.dtype(trace.header.dtype).itemsize, 1)
         batches = -(-runs // min(max(AT_ONCE // each, 1), MOST_ROWS))
         size = -(-runs // max(batches, 1))
         return max(size if size < ROUND else -(-size // ROUND) * ROUND, 1)
+
+    @cached_property
+    def _window(self) -> range:
+        """The steps from the first to the last of which the value is made."""
+        return range(min(int(p.steps[0]) for p in self.reads), max(int(p.steps[-1]) for p in self.reads) + 1)
 
     def _run(self, replaced: Array) -> Array:
         trace, base, rows = self.trace, self.base, len(replaced)
@@ -119,11 +127,13 @@ class Variants:
         for at, (scope, name) in enumerate(self.states, start=len(self.steps)):
             value = initial[scope][name]
             initial[scope][name] = np.where(replaced[:, at][:, None], base.initial[scope][name], value)
-        scope, line, t, unit = self.reads
+        record: dict[str, dict[str, None]] = {}
+        for part in self.reads:
+            record.setdefault(part.scope, {})[part.line] = None
         found = values_at(
             trace,
-            range(t, t + 1),
-            {scope: [line]},
+            self._window,
+            record,
             x=None if trace.x is None or base.x is None else np.where(there, base.x, trace.x),
             initial=initial,
             given={
@@ -133,7 +143,11 @@ class Variants:
             lengths=None if trace.lengths is None else np.repeat(trace.lengths, rows),
             mask=None if trace.mask is None else np.repeat(trace.mask, rows, axis=1),
         )
-        return found[scope][line][0, :, unit].astype(np.float64)
+        value = np.zeros(rows)
+        for part in self.reads:
+            inside = found[part.scope][part.line][part.steps - self._window.start]
+            value += part.sign * inside[:, :, part.units.start : part.units.stop].sum(axis=(0, 2), dtype=np.float64)
+        return value
 
 
 @dataclass(frozen=True)
@@ -142,14 +156,31 @@ class Occlusion:
 
     value: of the run in which nothing is replaced; it is the recorded one but for rounding. steps: (T,), 0 where the
     input is the same, or comes too late for the value; NaN at padding, and where no run was made. states: by address
-    (`0/forward/h0`). made: how many runs, of how many.
+    (`0/forward/h0`). lost: of everything that can be replaced (see `Variants`); there: of what a run was made.
+    valid: (T,), which steps are no padding.
     """
 
     value: float
     steps: Array
     states: Mapping[str, float]
-    made: int
-    possible: int
+    lost: Array
+    there: Array
+    valid: Array
+
+    @property
+    def possible(self) -> int:
+        """How many runs there can be."""
+        return len(self.lost)
+
+    @property
+    def made(self) -> int:
+        """How many runs there were."""
+        return int(np.count_nonzero(self.there))
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was replaced in turn."""
+        return bool(self.there.all())
 
     def parts(self, split: Split) -> dict[str, Array]:
         """By address arrays in the shapes of a split: an entry has what its step or initial state has as a whole.
@@ -178,10 +209,12 @@ def occlusion(variants: Variants, shares: Array, runs: Runs = "auto") -> Occlusi
     *without, value = variants.values(replaced)
     lost = np.full(len(variants), np.nan)
     lost[which] = value - np.array(without)
+    there = np.zeros(len(variants), bool)
+    there[which] = True
     steps = np.where(variants.valid, 0.0, np.nan)
     steps[variants.first + variants.steps] = lost[: len(variants.steps)]
     states = dict(zip(_places(variants), lost[len(variants.steps) :].tolist(), strict=True))
-    return Occlusion(float(value), steps, states, len(which), len(variants))
+    return Occlusion(float(value), steps, states, lost, there, variants.valid)
 
 
 def shares_of(variants: Variants, split: Split) -> Array:
@@ -229,33 +262,37 @@ def _inputs(trace: Trace, base: Trace) -> Iterator[tuple[Array, Array]]:
             yield value, base.given[scope][name]
 
 
-def _made(trace: Trace, scope: str, line: str, t: int, unit: int) -> tuple[str, str, int, int]:
-    """Where a value was made: in the step before, in a layer below, in one of the directions that are joined."""
-    scope, line, t, _, (unit,) = origin(trace, (scope, line, t, 0, (unit,)))
+def _made(trace: Trace, part: Part) -> Part:
+    """Where a single value was made: in the step before, in a layer below, in one of the directions that are joined."""
+    if len(part.steps) > 1 or len(part.units) > 1:
+        return part
+    t = trace.first + int(part.steps[0])
+    scope, line, t, _, (unit,) = origin(trace, (part.scope, part.line, t, 0, (part.units.start,)))
+    found = replace(part, scope=scope, line=line, steps=np.array([trace.index(t)]), units=range(unit, unit + 1))
     made = trace.stage(scope).cell.by_name.get(line) if scope else None
     if made is None or made.op != "concat":
-        return scope, line, t, unit
+        return found
     widths = sizes(trace)[scope]
-    for part in made.reads:
-        if unit < widths[part]:
+    for name in made.reads:
+        if unit < widths[name]:
             break
-        unit -= widths[part]
-    return _made(trace, scope, part, t, unit)
+        unit -= widths[name]
+    return _made(trace, replace(found, line=name, units=range(unit, unit + 1)))
 
 
-def _reached(trace: Trace, scope: str, line: str, t: int) -> Trace:
-    """The stages, lines and steps on which a value depends."""
-    stages = restrict(trace.stages, [(scope, line)], carried=True)
+def _reached(trace: Trace, reads: Sequence[Part]) -> Trace:
+    """The stages, lines and steps on which values depend."""
+    stages = restrict(trace.stages, [(part.scope, part.line) for part in reads], carried=True)
+    first, last = min(int(part.steps[0]) for part in reads), max(int(part.steps[-1]) for part in reads)
     span = trace.span
     if not any(stage.backwards for stage in stages):
-        span = range(span.start, t + 1)
+        span = span[: last + 1]
     elif all(stage.backwards for stage in stages):
-        span = range(t, span.stop)
+        span = span[first:]
     names = {stage.scope: (stage.states, stage.inputs) for stage in stages}
     initial, given = (
         {at: {n: v for n, v in part[at].items() if n in names[at][k]} for at in part if at in names}
         for k, part in enumerate((trace.initial, trace.given))
     )
-    reads = {stage.scope: set(stage.sources.values()) for stage in stages}
-    x = trace.x if any("x" in sources for sources in reads.values()) else None
+    x = trace.x if any(X in stage.sources.values() for stage in stages) else None
     return cut(replace(trace, stages=stages, x=x, given=given, lines={}), span, initial, {})

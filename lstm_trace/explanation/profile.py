@@ -13,6 +13,7 @@ from ..base.arrays import Array
 from ..cell.network import Stage, forward_stages
 from ..errors import MissingError, OptionError
 from ..trace.argument_types import checked
+from ..trace.holds.held import plain
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import profile_frames
@@ -174,7 +175,7 @@ def profile(trace: Trace, layer: int | None = None, direction: str | None = None
     0  c_t     0      2.0        inf
     1  c_t     1      1.5        1.0
     """
-    chosen = Selection(None, layer, direction, None, batch)
+    chosen, trace = Selection(None, layer, direction, None, batch), plain(trace)
     rows = chosen.rows(trace)
     stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and chosen.places(stage)]
     if not stages:

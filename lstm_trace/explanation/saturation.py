@@ -18,6 +18,7 @@ from ..cell.network import Stage, layer_and_direction
 from ..cell.ops import OPS
 from ..errors import OptionError
 from ..trace.address import Address
+from ..trace.holds.held import plain
 from ..trace.trace import Trace
 from .gates import is_gate
 from .memory import recurrence
@@ -87,7 +88,7 @@ def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | N
 
 def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[Activity]:
     inside = trace.valid[:, rows, 0] != 0
-    for stage, line, values in trace.recorded():
+    for stage, line, values in plain(trace).recorded():
         gate = line.squashed or is_gate(line, stage.cell)
         if not gate and line.op != "tanh":
             continue

@@ -18,7 +18,7 @@ from ..cell.ops import OPS
 from ..trace.trace import Trace
 from .numbers import Shown, fraction
 from .scalar import SCALAR, Terms
-from .tree import COMPARED, Call, Factors, Holds, Key, Neg, Node, Num, Prod, Quot, Square, Sum
+from .tree import COMPARED, HELD, Call, Factors, Holds, Key, Neg, Node, Num, Prod, Quot, Square, Sum
 
 Exact = Fraction | None
 
@@ -137,6 +137,8 @@ def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
     if isinstance(node, Neg):
         value = evaluate(node.of, leaf)
         return None if value is None else -value
+    if isinstance(node, Call) and node.op == HELD:
+        return None  # whether it is held does not stand there
     if isinstance(node, Call):
         constants = [fraction(c) for c in node.constants or _defaults(node.op)]
         if any(c is None for c in constants):

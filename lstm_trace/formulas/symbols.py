@@ -89,7 +89,7 @@ def sign(function: str) -> tuple[str, str]:
     if function in SLOPES:
         of = sign(SLOPES[function])
         return rf"\mathrm{{slope}}_{{{of[0]}}}", f"slope_{of[1]}"
-    name = PRINTED.get(function, function)
+    name = PRINTED.get(function, function).removesuffix("*")  # see `tree.HELD`
     return FUNCTIONS.get(function) or (rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}", name)
 
 

@@ -179,6 +179,9 @@ Node = (
 )  # fmt: skip
 
 
+#: What stands for a function in the call of a line some of whose values are held; no cell can define one of that name.
+HELD = "held*"
+
 #: The sign of a comparison to what it asks.
 COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt, "≤": operator.le, "≠": operator.ne, "=": operator.eq,
@@ -258,7 +261,7 @@ def _fed(name: str, functions: tuple[str, ...], matrices: frozenset[str]) -> Nod
 
 def written_out(line: Line, cell: Cell) -> Node | None:
     """What the call of a composite function stands for; None for any other line."""
-    return formula(line._replace(call=()), cell) if line.call else None
+    return formula(line._replace(call=()), cell) if line.call and line.call[0] != HELD else None
 
 
 def heading(line: Line, cell: Cell) -> Node:

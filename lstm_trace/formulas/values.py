@@ -18,7 +18,7 @@ from .exact import Exact, ExactWalk, evaluate
 from .numbers import DIGITS, Style, fraction
 from .scalar import SCALAR, Terms
 from .symbols import SLOPES
-from .tree import Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers
+from .tree import HELD, Call, Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers
 from .whole import on_paper
 
 #: Operations that compute nothing.
@@ -113,7 +113,8 @@ class Values:
         arrays = [self.array(stage.scope, operand) for operand in line.operands]
         if any(values is None for values in arrays):
             return None
-        return SCALAR[line.op](line, Terms(line, (t, b), unit, arrays, num, most))
+        found = SCALAR[line.op](line, Terms(line, (t, b), unit, arrays, num, most))
+        return Call(HELD, (found,)) if line.call[:1] == (HELD,) else found
 
     def scalar(
         self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None, whole: bool = False
@@ -121,7 +122,8 @@ class Values:
         """One unit of a line with its numbers substituted, the sign before its value, and its value; see `whole`."""
         result = self.num(stage.scope, line.name, t, b, (unit,))
         tree = (self.whole if whole else self.tree)(stage, line, t, b, unit, most)
-        return Scalar(unit, tree, self.relation(result, tree), result)
+        compared = None if line.call[:1] == (HELD,) else tree
+        return Scalar(unit, tree, self.relation(result, compared), result)
 
     def noted(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
         """The products of one unit of a dot product as a person noted them; None where none was rounded."""

@@ -112,7 +112,13 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
         raise OptionError(f"a cell given by equations has no option {', '.join(spec)}; write it into the equations")
     if not isinstance(equations, str):
         raise OptionError(f"a cell's equations are text; found {describe(equations)}")
-    return parse(equations), None, "equations", {}
+    cell = parse(equations)
+    if cell.plain is not None:
+        raise OptionError(
+            f"the equations have the row `hold:` or `scale:`; what is held stands beside the cell: "
+            f"hold: {{{(*cell.held, *cell.scaled)[0]}: 0}}"
+        )
+    return cell, None, "equations", {}
 
 
 def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:

@@ -284,6 +284,8 @@ def _written(trace: Trace, equations: str, extra: str) -> tuple[str, str]:
     cell's. extra: the equations that the last of several stages added so far; of a single one the text has them all.
     """
     cell = parse(equations)
+    if cell.plain is not None:  # a stage's equations; what it holds stands beside them
+        return _written(trace, cell.plain.text, extra)
     if halves := [name for name in cell.inputs if name in ("y_forward", "y_reverse")]:
         raise CellError(
             f"the equations read {' and '.join(halves)}: they join the two directions, as the option merge says; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,9 @@ from ..base.extras import missing
 from ..base.files import read_bytes, read_data
 from ..base.labels import written
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest
+from ..trace.files import trace_file
+from ..trace.holds.values import as_number
+from ..trace.trace import Trace
 from ..weights.formats.npz import load_npy, members
 from ..weights.guards import afford, archive, told
 
@@ -57,6 +60,26 @@ def read_input(path: str | Path, key: str | None = None, token_column: str | Non
     if suffix == ".json":
         return _json(path, key, token_column)
     raise FileError(f"{path}: arrays are read from {', '.join(SUFFIXES)}")
+
+
+def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, Any]:
+    """What is to be held, with a trace for each path of one. folder: the one that paths begin in.
+
+    Raises OptionError for a text that is neither a number, a multiple nor the path of a file; FileError for a file
+    that is no trace.
+    """
+    found: dict[str, Any] = {}
+    traces: dict[Path, Trace] = {}
+    for address, value in hold.items():
+        if isinstance(value, str) and as_number(value) is None:
+            path = Path(folder, value.strip())
+            if not path.is_file():
+                raise OptionError(f"hold {address!r}: {value!r} is no finite number, no multiple as *0.5, and no file")
+            if path not in traces:
+                traces[path] = trace_file.load(path)
+            value = traces[path]
+        found[address] = value
+    return found
 
 
 def _chosen(names: Sequence[str], key: str | None, path: Any) -> str:

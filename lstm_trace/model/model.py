@@ -13,13 +13,12 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.files import spare
-from ..cell.arithmetic import named
 from ..cell.lines import Cell
 from ..cell.network import Stage, extent, stack
 from ..cell.shapes.infer import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
-from ..engine.plan_choice import Choice, check_choice, choose, plan_texts
+from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
 from ..engine.recording import EVERYTHING, Record, read_record
 from ..engine.request import ModelSpec, Request, lay_out, requested
 from ..engine.required import require_padded
@@ -28,10 +27,11 @@ from ..engine.run import Job, Progress, Writing, by_plan
 from ..engine.storing import InMemory
 from ..engine.stream import run_to_file
 from ..engine.work import Work
-from ..errors import Faults, OptionError, within
+from ..errors import Faults, within
 from ..trace.address import STATE
 from ..trace.argument_types import checked, listed
 from ..trace.header import Header
+from ..trace.holds.values import resolved
 from ..trace.trace import Trace
 from ..weights.found import Defaults
 from .tokens.rows import step_rows
@@ -97,6 +97,7 @@ class Model:
         *,
         initial: Mapping[str, Any] | None = None,
         given: Mapping[str, Any] | None = None,
+        hold: Mapping[str, Any] | None = None,
         lengths: Any = None,
         mask: Any = None,
         tokens: Any = None,
@@ -117,6 +118,8 @@ class Model:
             c0: as h0.
             initial: other carried states by name.
             given: lines supplied instead of computed, by name or `layer/direction/name`.
+            hold: lines held at other values, by address (docs/interventions.md): `c_t`, `5..9/f_t[3]`; at a number,
+                `"*0.5"` for a multiple, an array, or a trace whose values they take.
             lengths: (B,) whole numbers. At padding every state is held (docs/options.md, `padding`).
             mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding in
                 front and gaps too. Lengths or mask, not both.
@@ -147,11 +150,11 @@ class Model:
             spare(out, [self.source] if self.source else [])
         if (other := self.defaults.arithmetic if arithmetic is None else arithmetic) is not None:
             model, plan = self._in(other, plan, out)
-            arguments = {"initial": initial, "given": given, "lengths": lengths, "mask": mask, "progress": progress}
+            arguments = {"initial": initial, "given": given, "hold": hold, "lengths": lengths, "mask": mask}
             arguments |= {"batch_first": batch_first, "ask": ask, "record": record, "out": out, "tokens": tokens}
-            return model.run(x, h0, c0, **arguments, plan=plan)
+            return model.run(x, h0, c0, **arguments, plan=plan, progress=progress)
         call = None
-        others = (h0, c0, initial, given, lengths, mask, ask, record, tokens)
+        others = (h0, c0, initial, given, hold, lengths, mask, ask, record, tokens)
         check_choice(plan)
         plain = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and all(other is None for other in others)
         if plain and plan != "lines" and self._alone:
@@ -164,21 +167,27 @@ class Model:
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
             fed = self._fed(x, states, given or {}, lengths, mask, batch_first, tokens)
+            fed = self._holding(fed, ask, hold)
             job = self._job(fed, ask, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
                 with nullcontext() if out is None else Writing(out):
                     return job.trace(out, progress)
         return run_to_file(job, out, progress)  # what is wrong with it is no fault of the source
 
+    def _holding(self, fed: RunInputs, ask: Sequence[str] | str | None, hold: Mapping[str, Any] | None) -> RunInputs:
+        """The arrays of a run, with those that hold lines at other values."""
+        asked = {**self.defaults.hold, **(hold or {})}
+        if not asked:
+            return fed
+        question = self.defaults.ask if ask is None else listed("ask", ask)
+        work = self._work(fed, question)  # as it is without: the lines that there are, and their widths
+        sizes = range(fed.steps), fed.batch, work.widths, self.header.dtype
+        return replace(fed, holds=resolved(asked, self.stages(bool(fed.padded), fed.given), *sizes))
+
     def _job(
-        self,
-        fed: RunInputs,
-        ask: Sequence[str] | str | None,
-        record: Record,
-        batch_first: bool | None,
-        plan: Choice,
+        self, fed: RunInputs, ask: Sequence[str] | str | None, record: Record, batch_first: bool | None, plan: Choice,
         call: Any,
-    ) -> Job:
+    ) -> Job:  # fmt: skip
         """A run, checked and laid out."""
         asked = self.defaults.ask if ask is None else listed("ask", ask)
         work = self._work(fed, asked, record)
@@ -195,22 +204,16 @@ class Model:
 
     def _in(self, arithmetic: str, plan: Choice, out: Any) -> tuple[Model, Choice]:
         """This model with float64 weights, whose runs use another arithmetic, and its plan."""
-        header = replace(self.header, dtype="float64", arithmetic=named(arithmetic))
-        if header.arithmetic is not None and (plan in ("compiled", "planned") or isinstance(out, str | Path)):
-            leave = "leave plan= away, and write the trace with save"
-            raise OptionError(f"in the arithmetic {arithmetic} a run goes line by line, in memory: {leave}")
-        weights = {s: {n: array.astype(np.float64) for n, array in here.items()} for s, here in self.weights.items()}
-        for array in (array for here in weights.values() for array in here.values()):
-            array.flags.writeable = False
+        header, weights, plan = in_arithmetic(self.header, self.weights, arithmetic, plan, isinstance(out, str | Path))
         defaults = replace(self.defaults, arithmetic=None)
-        model = replace(self, header=header, weights=weights, defaults=defaults, _works={}, _pool=Pool())
-        return model, plan if header.arithmetic is None else "lines"
+        return replace(self, header=header, weights=weights, defaults=defaults, _works={}, _pool=Pool()), plan
 
     @cached_property
     def _alone(self) -> bool:
         """Whether a run over an x hangs on x only."""
         base = self.defaults
-        return not (base.initial or base.given or any(v is not None for v in (base.lengths, base.mask, base.tokens)))
+        said = base.initial or base.given or base.hold
+        return not (said or any(v is not None for v in (base.lengths, base.mask, base.tokens)))
 
     def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
         """The run that made `out`, over another x of the same shape, from zero states: without a check or a copy."""
@@ -226,29 +229,26 @@ class Model:
         return out
 
     def plans(
-        self,
-        x: Any = None,
-        h0: Any = None,
-        c0: Any = None,
-        *,
-        lengths: Any = None,
-        mask: Any = None,
-        batch_first: bool | None = None,
-    ) -> dict[str, str]:
+        self, x: Any = None, h0: Any = None, c0: Any = None, *, hold: Mapping[str, Any] | None = None,
+        lengths: Any = None, mask: Any = None, tokens: Any = None, batch_first: bool | None = None,
+    ) -> dict[str, str]:  # fmt: skip
         """By `layer/direction`, the plan that `auto` runs, and numpy's plan in words: what leaves the loop.
 
         Args: those of `run` of the same names.
         """
-        _, work = self.laid_out(x, h0, c0, lengths=lengths, mask=mask, batch_first=batch_first)
+        others = {"lengths": lengths, "mask": mask, "tokens": tokens, "batch_first": batch_first}
+        _, work = self.laid_out(x, h0, c0, hold, **others)
         return plan_texts(work, self.weights, self.header.dtype)
 
-    def laid_out(self, x: Any = None, h0: Any = None, c0: Any = None, **others: Any) -> tuple[RunInputs, Work]:
+    def laid_out(
+        self, x: Any = None, h0: Any = None, c0: Any = None, hold: Mapping[str, Any] | None = None, **others: Any
+    ) -> tuple[RunInputs, Work]:
         """The arrays of a run, and what it would compute and store (`Work.numbers`); nothing is computed.
 
         Args: those of `plans`. Raises what `run` raises for them.
         """
         with within(self.defaults.where):
-            fed = self._fed(x, _named_states(h0, c0), {}, **others)
+            fed = self._holding(self._fed(x, _named_states(h0, c0), {}, **others), None, hold)
             return fed, self._work(fed, self.defaults.ask)
 
     def _fed(

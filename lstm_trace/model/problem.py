@@ -123,6 +123,7 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         x=problem.x,
         initial={STATE.get(name, name): value for name, value in states.items() if value is not None},
         given=problem.given,
+        hold=problem.hold,
         lengths=problem.lengths,
         mask=problem.mask,
         batch_first=problem.batch_first,

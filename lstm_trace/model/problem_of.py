@@ -18,6 +18,7 @@ from ..cell.variants import directed, named, of_direction
 from ..errors import CellError, LstmTraceError, MissingError, raise_all
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
+from ..trace.holds.held import as_hold, plain
 from ..trace.labels import readout, step_labels
 from ..trace.trace import Trace
 
@@ -46,6 +47,7 @@ def problem(trace: Trace) -> dict[str, Any]:
     >>> lt.run(lt.problem(trace))["i_t"] == trace["i_t"]
     array([[[ True]]])
     """
+    held, trace = as_hold(trace), plain(trace)
     stages = forward_stages(trace.stages)
     _require(trace, stages)
     header = trace.header
@@ -62,6 +64,7 @@ def problem(trace: Trace) -> dict[str, Any]:
         "x": _input(trace),
         **_states(trace, carried, scopes),
         "given": _given(trace, stages),
+        "hold": held,
         "lengths": None if trace.lengths is None else [int(n) for n in trace.lengths],
         "mask": None if trace.mask is None else trace.outward(trace.mask).astype(int).tolist(),
         "batch_first": header.batch_first,

@@ -10,7 +10,8 @@ from typing import Any
 from ..base.arrays import describe
 from ..base.files import read_bytes
 from ..engine.input_arrays import common_dtype
-from ..errors import FileError, OptionError
+from ..engine.rerun import with_holds
+from ..errors import FileError, OptionError, within
 from ..trace.argument_types import checked
 from ..trace.files import trace_file, trace_json
 from ..trace.files.schema import Problem, validate
@@ -20,6 +21,7 @@ from ..trace.trace import Trace
 from ..weights.live import as_array, framework, from_live, unpacked
 from ..weights.read import is_model
 from .build import build
+from .input_files import read_holds
 from .model import Model
 from .prepare import named_by_framework, prepare_arrays, prepare_file, prepare_found
 from .problem import LARGER, prepare_problem, read_problem
@@ -67,7 +69,7 @@ def prepare(
         if is_model(source):
             model = prepare_file(source, name or None, layout, cell, options, dtype, allow_nonfinite)
         else:
-            model = prepare_problem(read_problem(source), str(source), allow_nonfinite)
+            model = _with_holds(prepare_problem(read_problem(source), str(source), allow_nonfinite), source)
         return replace(model, source=str(source))
     if isinstance(source, Problem):
         return prepare_problem(source, allow_nonfinite=allow_nonfinite)
@@ -122,6 +124,7 @@ def open_source(
     allow_nonfinite: bool = False,
     before: Callable[[Model], None] | None = None,
     tokens: Any = None,
+    hold: Mapping[str, Any] | None = None,
 ) -> Trace:
     """The trace in a file, or the trace of the problem in it: the content says which.
 
@@ -130,6 +133,8 @@ def open_source(
         allow_nonfinite: accept NaN and infinity in the weights.
         before: called with a problem's model before it is traced, to refuse what a long run would be in vain for.
         tokens: what the steps are called, as for `Model.run`; None leaves the labels that the file has.
+        hold: lines held at other values, by address, as `Model.run` has it; a text may be the path of a trace. A
+            trace is run again with them.
 
     Returns:
         The trace.
@@ -141,18 +146,34 @@ def open_source(
     tokens = None if tokens is None else readable(tokens)
     if is_model(path):
         raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
+    held = read_holds(hold or {})
     if is_tensors(path):
-        return _labelled(trace_file.load(path), tokens)
+        return _labelled(_held(trace_file.load(path), held, path), tokens)
     content = read_bytes(path, f"{trace_json.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
     if trace_json.looks_like_one(content):
-        return _labelled(trace_file.load(path, content), tokens)
+        return _labelled(_held(trace_file.load(path, content), held, path), tokens)
     problem = read_problem(path, content)
-    model = prepare_problem(problem, str(path), allow_nonfinite)
+    model = _with_holds(prepare_problem(problem, str(path), allow_nonfinite), path)
     if before is not None:
         before(model)
-    return model.run(tokens=tokens)
+    return model.run(hold=held, tokens=tokens)
+
+
+def _with_holds(model: Model, path: str | Path) -> Model:
+    """The model of a problem file whose holds may be paths of traces, from the folder of the file on."""
+    hold = model.defaults.hold
+    if not any(isinstance(value, str) for value in hold.values()):
+        return model
+    with within(str(path)):
+        hold = read_holds(hold, Path(path).parent if str(path) != "-" else "")
+    return replace(model, defaults=replace(model.defaults, hold=hold))
+
+
+def _held(trace: Trace, hold: Mapping[str, Any], path: str | Path) -> Trace:
+    with within(str(path)):
+        return with_holds(trace, hold) if hold else trace
 
 
 def _labelled(trace: Trace, tokens: Any) -> Trace:

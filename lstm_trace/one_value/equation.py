@@ -8,8 +8,9 @@ from typing import Any
 from ..cell.lines import Line
 from ..cell.network import Stage
 from ..cell.ops import OPS
-from ..formulas.tree import Dots, Node, Num, formula, numbers, value, written_out
+from ..formulas.tree import HELD, Dots, Node, Num, formula, numbers, value, written_out
 from ..trace.trace import Trace
+from ..view.held import held_at, with_held
 from .places import Place
 from .printing import Formula, Writing
 
@@ -38,6 +39,9 @@ def equation(writing: Writing, place: Place, result: Num) -> Equation:
     stage, line = place.stage(writing.trace), place.line(writing.trace)
     if line is None or stage is None or place.t is None or place.b is None:
         return Equation()
+    shown = with_held(stage, held_at(writing.trace, stage, place.t, place.b, place.unit[0]))
+    if line.name in shown.cell.by_name:
+        stage, line = shown, shown.cell.by_name[line.name]
     symbols = _in_symbols(writing, stage, line, place.t)
     terms, long = _terms(writing.trace, stage, line)
     tree = writing.values.tree(stage, line, place.t, place.b, place.unit[0], SHORT if long else None)
@@ -46,7 +50,7 @@ def equation(writing: Writing, place: Place, result: Num) -> Equation:
     return Equation(
         symbols,
         None if tree is None else writing.formula(("", tree)),
-        writing.values.relation(result, tree),
+        writing.values.relation(result, None if line.call[:1] == (HELD,) else tree),
         None if whole is None else writing.formula(("", whole)),
         "" if whole is None else writing.values.relation(result, None if _dotted(whole) else whole),
         read,

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backpropagation.gradients import forward, loss_of, one_value, walked, weighting
+from ..backpropagation.gradients import forward, walked, weighting
+from ..backpropagation.target import loss_of
+from ..backpropagation.target import target as read
 from ..base.arrays import word
 from ..formulas.tree import Num
 from ..trace.operands import one_row
@@ -39,7 +41,7 @@ def slope(writing: Writing, place: Place, of: str) -> Slope:
     weights = weighting(trace, of=of)
     target, row = of, place.b  # a loss depends on every row
     if loss_of(trace, of) is None:
-        value = one_value(trace, of)
+        value = read(trace, of)
         target, row = str(value), value.b
         trace = one_row(trace, row)
         weights = {s: {n: v[:, row : row + 1] for n, v in here.items()} for s, here in weights.items()}

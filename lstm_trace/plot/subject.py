@@ -17,6 +17,7 @@ from ..formulas.plain import Plain
 from ..formulas.tree import heading
 from ..languages.strings import Words
 from ..trace.address import Address
+from ..trace.holds.held import plain
 from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
@@ -114,6 +115,13 @@ class Subject:
         parts = (self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
         return self.words.word("list").join(part for part in parts if part)
 
+    def explained(self, text: str) -> str:
+        """What is explained in words: a value, or a sum as it is written."""
+        try:
+            return self.value(self.trace.locate(text))
+        except MissingError:
+            return text
+
     def step(self, t: int) -> str:
         """A step in words, with its label where it has one."""
         return step_in_words(self.words, t, self.labels[t - self.steps[0]] if self.labels else "")
@@ -160,6 +168,7 @@ def subject(
     """What is drawn of a trace. Raises MissingError for a selection that is not there."""
     row = 0 if batch is None else batch
     chosen = Selection(lines, layer, direction, steps, row)
+    trace = plain(trace)  # values may be held; the lines are those that the cell has
     shown = view(trace, "summary", 4, chosen, True, language)
     stages = forward_stages(trace.stages) if direction is None else trace.stages  # those of gradients where it says so
     shown = replace(shown, stages=tuple(stage for stage in stages if chosen.places(stage)))

@@ -41,7 +41,7 @@ class Client(Connection):
 
         Args:
             source: a problem as a mapping; or None, with one of `example`, `item` and `model` among the others.
-            spec: further members of the request: x, h0, c0, lengths, mask, tokens, equations, arithmetic, edits
+            spec: further members of the request: x, h0, c0, lengths, mask, hold, tokens, equations, arithmetic, edits
                 (docs/service.md). Arrays are sent as lists.
 
         Returns:

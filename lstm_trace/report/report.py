@@ -8,6 +8,7 @@ from typing import Any
 
 from ..backpropagation.training import Training
 from ..errors import Faults, OptionError, within
+from ..explanation.account import Account
 from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.view import View
@@ -156,6 +157,15 @@ def course(done: Training, format: str = "md", **options: Any) -> Report:
     chosen = replace(chosen, digits=chosen.numbers(done.traces[:1]))
     views = tuple(_with_symbols(shown(trace, chosen), done) for trace in done.traces)
     return _printed([replace(views[0], course=(done, views))], format, chosen)
+
+
+def split(trace: Trace, told: Account | None, format: str = "md", **options: Any) -> Report:
+    """The worked solution of a split, which `trace` has, and what experiments say of it. Options as for `report`."""
+    check("format", format, tuple(PRINTERS))
+    chosen = options_of(format, **options)
+    check_part(format, chosen)
+    chosen = replace(chosen, digits=chosen.numbers([trace]))
+    return _printed([replace(shown(trace, chosen, format), told=told)], format, chosen)
 
 
 def _with_symbols(found: View, done: Training) -> View:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.files import read_json
 from ..errors import FileError
-from ..trace.files.fields import AxisLabels, Length, Mask, Numbers
+from ..trace.files.fields import AxisLabels, Held, Length, Mask, Numbers
 from ..trace.files.schema import LayoutSpec, Problem, validate
 from .errors import NotJsonError
 
@@ -54,6 +54,9 @@ class Spec(Edits):
     c0: Numbers | None = None
     lengths: list[Length] | None = None
     mask: Mask | None = None
+    hold: dict[str, Held] | None = Field(
+        None, description="lines held at other values, by address: a number, '*0.5' for a multiple, or arrays"
+    )
     tokens: AxisLabels | None = Field(None, description="what the steps are called, or a list of that for each row")
     batch_first: bool | None = None
     layout: str | LayoutSpec | None = Field(None, description="how the arrays of a model are stored")
@@ -63,11 +66,14 @@ class Question(Body):
     """An explanation that is asked for. against: the run that attribution, or a contribution, is against."""
 
     run: str = Field(max_length=100)
-    how: Literal["memory", "gradient", "contribution", "gates", "attribution"]
+    how: Literal["memory", "gradient", "contribution", "gates", "ablation", "attribution"]
     of: str | None = Field(None, max_length=400)
     against: str | None = Field(None, max_length=100)
     baseline: Literal["zero-input", "zero-state"] | int | None = None
     points: int | None = Field(None, ge=1, le=1000)
+    over: Literal["units", "steps", "lines"] | None = None
+    only: list[str] | None = Field(None, max_length=100, description="ablation: addresses of the lines that are held")
+    to: float | str | None = Field(None, description="ablation: at which number, or multiple ('*0.5')")
     low: float | None = Field(None, ge=0, le=1)
     high: float | None = Field(None, ge=0, le=1)
 

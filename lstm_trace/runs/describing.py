@@ -17,6 +17,7 @@ from ..report.content import notations
 from ..trace.address import INITIAL
 from ..trace.labels import axis, step_labels
 from ..trace.trace import Trace
+from ..view.held import held_symbols
 from .replies import as_json
 
 #: Labels of steps that a page is told of at most, and the columns of one.
@@ -109,7 +110,7 @@ def _stage(trace: Trace, stage: Stage) -> dict[str, Any]:
 
 
 def _lines(trace: Trace, stage: Stage) -> list[dict[str, Any]]:
-    plain, cell = Plain(trace.header.symbols), stage.cell
+    plain, cell = Plain({**held_symbols(trace), **trace.header.symbols}), stage.cell
     recorded = trace.lines.get(stage.scope, {})
     return [
         {

@@ -26,6 +26,7 @@ from ..report.formats import text
 from ..report.in_words.section import in_words, remembered
 from ..report.options import options_of
 from ..trace.address import positions
+from ..trace.holds.held import plain_stage
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
@@ -277,7 +278,7 @@ def looked_at(trace: Trace, look: Look) -> Trace:
 
 def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Picture:
     """The drawing of a stage; finding places for its parts takes some 20 ms, so that it is kept by all it shows."""
-    symbols = trace.header.symbols
+    symbols, stage = trace.header.symbols, plain_stage(stage)  # what is held changes the values, not the cell
     room = _room(stage, Values(trace), spot_values.DIGITS if style.digits is None else style.digits)
     key = stage.cell.text, stage.computed, look.language, trace.header.count_from
     return _drawn(_Drawn((stage.scope, *key, tuple(room.items()), tuple(symbols.items())), stage, symbols))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,13 +16,13 @@ from ..base.arrays import to_array, to_list, word
 from ..cell.lines import Cell
 from ..cell.network import forward_stages
 from ..cell.parse import parse
-from ..engine.rerun import in_arithmetic
+from ..engine.rerun import in_arithmetic, with_holds
 from ..errors import OptionError, TooLargeError
 from ..examples import text
 from ..model.edit import PADDED
 from ..model.edit import edit as change
 from ..model.model import Model
-from ..model.problem import read_problem
+from ..model.problem import prepare_problem, read_problem
 from ..model.sources import prepare
 from ..model.tokens.rows import with_tokens
 from ..store.labels import as_label
@@ -31,6 +32,7 @@ from ..trace.files.schema import LayoutSpec, validate
 from ..trace.files.trace_file import is_trace
 from ..trace.trace import Trace
 from ..verification.gaps import changes
+from ..weights.read import is_model
 from ..workers.telling import tell
 from .asked import SOURCES, Edits, Spec, read
 from .describing import described
@@ -208,21 +210,26 @@ def _names(cells: Iterable[Cell]) -> set[str]:
 
 def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     """The run of a spec's source, a problem or a file of the library, in the arithmetic that it names."""
-    given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first", "tokens")}
+    names = ("x", "h0", "c0", "lengths", "mask", "batch_first", "hold", "tokens")
+    given = {name: getattr(spec, name) for name in names}
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
     if item is None:
         return _traced(prepare(spec.problem), given, spec.arithmetic, bounds)
     with alone(item.path, as_label(item.label)) as name:  # no message, and no file, leads to others of the library
         if not is_trace(name):
-            model = prepare(name, name=spec.name or "", layout=stored)
+            if is_model(name):
+                model = prepare(name, name=spec.name or "", layout=stored)
+            else:  # in a problem a hold may name a file, which this does not open
+                model = prepare_problem(read_problem(name), name)
             return _traced(model, given, spec.arithmetic, bounds)
-        tokens = given.pop("tokens")
+        hold, tokens = given.pop("hold") or {}, given.pop("tokens")
         surplus = [what for what, value in given.items() if value is not None]
         if surplus:
             raise OptionError(f"{name}: a trace has its own {', '.join(surplus)}; change them by edits")
         trace = trace_file.load(name)
     trace = trace if tokens is None else with_tokens(trace, tokens)
     check(sum(a.size for here in trace.lines.values() for a in here.values()), bounds)
+    trace = with_holds(trace, hold) if hold else trace
     return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)
 
 
@@ -235,7 +242,10 @@ def _traced(model: Model, given: dict[str, Any], arithmetic: str | None, bounds:
     if x is not None and np.ndim(x) and np.size(x):  # a line that is given once is written out for every step and row
         widths = sum(np.shape(value)[-1] for value in model.defaults.given.values() if np.ndim(value) == 1)
         check(np.size(x) // np.shape(x)[-1] * widths, bounds)
-    check(model.laid_out(**given)[1].numbers, bounds)
+    without = replace(model, defaults=replace(model.defaults, hold={}))
+    check(without.laid_out(**{**given, "hold": None})[1].numbers, bounds)  # before arrays say where lines are held
+    fed, work = model.laid_out(**given)
+    check(work.numbers + sum(width for *_, width in fed.holds.widths) * fed.steps * fed.batch, bounds)
     return model.run(**given, arithmetic=arithmetic, progress=tell)
 
 

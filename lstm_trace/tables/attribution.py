@@ -12,12 +12,12 @@ import numpy as np
 from ..backpropagation.attribution import Split, secants, split
 from ..base.arrays import Array
 from ..errors import OptionError, counted
-from ..explanation.account import Account, Step, account, steps
+from ..explanation.account import Account, State, Step, account, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
+from ..explanation.faithfulness import BINS, Faithfulness, Score
 from ..explanation.occlusion import Occlusion, Runs
 from ..plot.kinds.contribution import figure as contribution_picture
-from ..report import explained
-from ..report.report import report
+from ..report import explained, report
 from ..trace.labels import step_labels
 from ..trace.operands import total
 from ..trace.trace import Trace
@@ -35,17 +35,25 @@ _OCCLUSION = (
     "`occlusion`: the value less the value when all inputs of the step, or the initial state, are the baseline's "
     "instead, each by a run. In a table of entries it is that of the whole step."
 )
+_BINS = ", ".join(map(str, BINS[:-1])) + f" and {BINS[-1]} %"
+_FAITHFUL = (
+    f"`comprehensiveness`: how far the value moves towards the baseline's as the first {_BINS} of the steps (and "
+    "initial states) of an order are taken away, on average; large is good. `sufficiency`: how far it moves if only "
+    "they are kept; small is good (ERASER, DeYoung et al. 2020). `sd`: the standard deviation. An order begins with "
+    "the largest on the side of the value."
+)
 
 
 @dataclass(frozen=True)
 class Contributions(Explanation):
     """A split as a table; in the formats of a report that are no tables the worked solution.
 
-    worked: makes the trace with the slopes between both. options: those of a report.
+    worked: makes the trace with the slopes between both. options: those of a report. told: what experiments say.
     """
 
     worked: Callable[[], Trace] | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    told: Account | None = None
 
     def pieces(self, form: str, file: str = "") -> Iterator[str]:
         """`md`, `csv`, `json`, or the worked solution in `WORKED`. Raises OptionError, MissingError."""
@@ -57,7 +65,7 @@ class Contributions(Explanation):
                 return super(Contributions, without).pieces(form)
             before = explained.before_worked(self.figure, form)
             before += (*self.more[-1].table(),) if before else ()
-            return iter([report(solution, form, alone="back", **self.options, pictured=before)])
+            return iter([report.split(solution, self.told, form, alone="back", **self.options, pictured=before)])
         if self.options:
             names = ", ".join(self.options)
             raise OptionError(f"{names}: of the worked solution of a split, and {form} is its table; "
@@ -81,7 +89,7 @@ def difference(a: Trace, b: Trace, of: str) -> Contributions:
         rows=_entries(found, b, {}),
         shown=_shown(b, "contribution"),
         notes=(_NOTE,),
-        more=(_by_block(found), _by_step(over)),
+        more=(_by_block(found), _by_step(over, timed=True)),
         ranked=("contribution",),
         worked=lambda: secants(a, b, of),
     )
@@ -116,12 +124,13 @@ def value(
         columns=columns,
         rows=_entries(found.split, trace, found.others, found.occlusion),
         shown=_shown(trace, "contribution", *found.others),
-        notes=(_NOTE, *found.unmeasured, *([] if found.occlusion is None else [_OCCLUSION])),
-        more=(_by_block(found.split), _by_step(found.steps)),
+        notes=(_NOTE, *found.unmeasured, *_meanings(found)),
+        more=(_by_block(found.split), *_scores(found), _by_step(found.ranked, found.faithfulness is None)),
         ranked=("contribution", *found.others),
         figure=cache(partial(contribution_picture, trace, found, options.get("language", "en"))),
         worked=worked,
         options=options,
+        told=found,
     )
 
 
@@ -134,20 +143,73 @@ def _gaps(found: Account, automatic: bool) -> Iterator[str]:
 
 
 def _experiments(found: Account) -> Iterator[str]:
-    without = found.occlusion
+    """What the experiments found, and whether the split agrees with them."""
+    without, faith = found.occlusion, found.faithfulness
     if without is None:
         return
-    lost = [(step.occlusion, step) for step in found.steps if step.occlusion]
+    every: list[Step | State] = [*found.steps, *found.states]
+    lost = [(row.occlusion, row) for row in every if row.occlusion]
     if lost:
-        most, step = max(lost, key=lambda item: abs(item[0]))
-        named = step_named(step.t, step.token)
-        yield f"occlusion: the step without which the value changes most is t = {named}: {most:+.6g}"
+        most, row = max(lost, key=lambda item: abs(item[0]))
+        place = f"step t = {step_named(row.t, row.token)}" if isinstance(row, Step) else row.place
+        yield f"occlusion: the value changes most without {place}: {most:+.6g}"
     if without.made < without.possible:
         half = -(-without.made // 2)
         yield (
             f"occlusion of {without.made} of {without.possible} steps and states, for a trace of this size: those "
             f"with the {half} largest contributions and {without.made - half} drawn at random (--occlusion all: of all)"
         )
+    if faith is not None:
+        yield from _faithful(faith)
+    elif found.wanted:
+        yield (
+            f"faithfulness was not measured: of a trace of this size it takes long ({found.wanted} runs); "
+            f"--occlusion {without.made} measures it all the same"
+        )
+
+
+def _faithful(faith: Faithfulness) -> Iterator[str]:
+    best, drawn = faith.orders[faith.best], faith.mean
+    others = [f"{score.comprehensiveness:+.4g} by {name}" for name, score in faith.orders.items() if name != faith.best]
+    others.append(f"{drawn.comprehensiveness:+.4g} ± {faith.spread.comprehensiveness:.2g} at random")
+    yield (
+        f"faithfulness: taking away the first steps by {faith.best} moves the value by {best.comprehensiveness:+.4g} "
+        f"towards the baseline's ({', '.join(others)}); the steps are sorted by {faith.best}"
+    )
+    if len(faith.orders) > 1 and faith.disagree:
+        yield (
+            "split and experiment disagree: the rank correlation of contributions and occlusion is "
+            f"{faith.correlation:.2f}, and {faith.common} of their first {faith.top} are the same"
+        )
+    if faith.misleading:
+        yield (
+            "the largest contributions move the value less than steps drawn at random: they add up to the value, and "
+            "do not say on which steps it depends"
+        )
+
+
+def _meanings(found: Account) -> Iterator[str]:
+    """What the columns mean."""
+    if found.occlusion is not None:
+        yield _OCCLUSION
+    if found.faithfulness is not None:
+        yield _FAITHFUL
+
+
+def _scores(found: Account) -> Iterator[Explanation]:
+    """The scores of each order."""
+    faith = found.faithfulness
+    if faith is None:
+        return
+    rows: list[tuple[str, Score, Score | None]] = [(name, score, None) for name, score in faith.orders.items()]
+    rows.append((f"random, mean of {len(faith.drawn)}", faith.mean, faith.spread))
+    columns = ("order", "comprehensiveness", "sufficiency", "comprehensiveness_sd", "sufficiency_sd")
+    yield Explanation(
+        "Faithfulness",
+        (),
+        columns,
+        [(name, *score, *((None, None) if spread is None else spread)) for name, score, spread in rows],
+    )
 
 
 def _totals(found: Split, a: str, b: str) -> Iterable[str]:
@@ -188,13 +250,19 @@ def _by_block(found: Split) -> Explanation:
     return Explanation("By block", (), ("block", "contribution", "share"), rows, ranked=("contribution",))
 
 
-def _by_step(steps: Sequence[Step]) -> Explanation:
-    """The steps; of their columns those alone in which there is something."""
+def _by_step(rows: Sequence[Step | State], timed: bool) -> Explanation:
+    """The steps, and the states: their address is their token. Columns without anything are left out.
+
+    timed: whether time is the order.
+    """
+    cells = [
+        row if isinstance(row, Step) else (None, row.place, 0.0, row.share, row.share, row.occlusion) for row in rows
+    ]
+    there = [k for k, name in enumerate(Step._fields) if any(row[k] is not None for row in cells)]
+    columns = tuple(Step._fields[k] for k in there)
+    table = [tuple(row[k] for k in there) for row in cells]
     ranked = ("together", "parameters", "inputs")
-    empty = {name for name in (STEP_LABEL, "occlusion") if all(getattr(step, name) is None for step in steps)}
-    columns = tuple(name for name in Step._fields if name not in empty)
-    rows = [tuple(getattr(step, name) for name in columns) for step in steps]
-    return Explanation("By step", (), columns, rows, ranked=ranked, timed=True)
+    return Explanation("By step", (), columns, table, ranked=ranked, timed=timed)
 
 
 def _columns(trace: Trace, *others: str) -> tuple[str, ...]:

@@ -285,6 +285,4 @@ def _aligned(text: str, wide: int, right: bool) -> str:
 
 
 def _cell(text: str) -> str:
-    """One line; a text that begins or ends with a space, or has several lines, in quotes."""
-    plain = text == text.strip() and len(text.splitlines()) < 2
-    return (text if plain else json_text(text)).replace("|", "\\|")
+    return text.replace("|", "\\|")

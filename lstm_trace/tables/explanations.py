@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..cell.network import layer_and_direction
 from ..errors import OptionError, counted, nearest, raise_all
+from ..explanation.ablation import Ablation, Effect, Over
+from ..explanation.ablation import ablation as ablated
 from ..explanation.memory import Ledger, ledger
 from ..explanation.memory import table as memory_table
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
@@ -18,6 +21,7 @@ from ..plot.kinds.saturation import saturation as saturation_picture
 from ..trace.argument_types import checked
 from ..trace.labels import axis, step_labels
 from ..trace.labels import labels as axis_labels
+from ..trace.operands import sizes
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gradient, training
@@ -167,6 +171,72 @@ def _not_finite(found: NotFinite) -> str:
     return f"not finite from {found.address} on: it is {found.value:g}; {cause} ({operands})"
 
 
+@checked
+def ablation(
+    trace: Trace, of: str, over: Over = "units", only: str | Sequence[str] | None = None, to: Any = 0.0
+) -> Explanation:
+    """What a value becomes when each unit, step or line in turn is held at another value; the largest change first.
+
+    Raises OptionError, MissingError, ShapeError, TooLargeError; see `explanation.ablation`.
+    """
+    found = ablated(trace, of, over, only, to)
+    each = {"units": "unit", "steps": "t", "lines": ""}[over]
+    named = ("label",) if any(_called(trace, found, effect) for effect in found.effects) else ()
+    columns = ("layer", "direction", "line", *((each,) if each else ()), *named, "value", "effect")
+    several = len({(effect.scope, effect.line) for effect in found.effects}) > 1
+    rows = [
+        (
+            *layer_and_direction(effect.scope),
+            effect.line,
+            *((effect.unit if over == "units" else effect.t,) if each else ()),
+            *((_called(trace, found, effect),) if named else ()),
+            effect.value,
+            effect.effect,
+        )
+        for effect in found.effects
+    ]
+    return Explanation(
+        title=f"Ablation of {found.of}",
+        sentences=tuple(_ablated(found)),
+        columns=columns,
+        rows=rows,
+        notes=(f"`value`: what {found.of} is then. `effect`: by how much that is more than without the hold.",),
+        shown=columns if several else columns[3:],
+        ranked=("effect",),
+        adds=False,
+    )
+
+
+def _called(trace: Trace, found: Ablation, effect: Effect) -> str:
+    """What a step, or a unit, is called."""
+    if effect.t is not None:
+        names = step_labels(trace, found.of.b)
+        return names[trace.index(effect.t)] if names else ""
+    if effect.unit is None:
+        return ""
+    stage = trace.stage(effect.scope)
+    width = sizes(trace)[effect.scope][effect.line]
+    names = axis_labels(trace, axis(trace, stage, effect.line), width)
+    return names[effect.unit] if names else ""
+
+
+def _ablated(found: Ablation) -> Iterator[str]:
+    yield f"{found.of} = {found.value!r}"
+    lines = list(dict.fromkeys(f"{e.scope}/{e.line}" for e in found.effects))
+    few = ", ".join(lines[:NAMED]) + (f" and {len(lines) - NAMED} more" if len(lines) > NAMED else "")
+    at = f"{found.to} its own value" if found.to.startswith("*") else found.to
+    what = {"units": f"a unit of {few} is held, over all steps,", "steps": f"{few} is held at one step"}
+    yield f"in each row {what.get(found.over, f'one of {few} is held, all of it,')} at {at}"
+    if found.effects:
+        first = found.effects[0]
+        where = f"{first.scope}/" + (f"{first.t}/" if first.t is not None else "") + first.line
+        where += f"[{first.unit}]" if first.unit is not None else ""
+        none = sum(not e.effect for e in found.effects)
+        yield f"the largest change, {first.effect:.6g}, comes of holding {where}"
+        if none:
+            yield f"{none} of {counted(len(found.effects), 'variant')} {'changes' if none == 1 else 'change'} nothing"
+
+
 #: Options of a worked solution: how it is shown, and which part of it.
 WORKED = (
     *("detail", "digits", "significant", "digits_of", "decimal_comma", "trim", "width", "everything", "language"),
@@ -177,6 +247,7 @@ WAYS: dict[str, Callable[..., Explanation]] = {
     "gradient": gradient.gradient,
     "contribution": attribution.value,
     "gates": gates,
+    "ablation": ablation,
     "training": training.training,
 }
 #: The options that each way reads; the others are refused.
@@ -185,6 +256,7 @@ READS: dict[str, tuple[str, ...]] = {
     "gradient": ("of", "seed", *WORKED, "equations"),
     "contribution": ("of", "baseline", "points", "occlusion", *(name for name in WORKED if name != "arithmetic")),
     "gates": ("low", "high"),
+    "ablation": ("of", "over", "only", "to"),
     "training": ("of", "rate", "updates", "optimizer", "parameters", "constants", *WORKED),
 }
 
@@ -213,7 +285,7 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
             for name, ways in wrong.items()
         ),
     )
-    if of is None and how in ("memory", "contribution", "training"):
+    if of is None and how in ("memory", "contribution", "ablation", "training"):
         raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
     found = WAYS[how](trace, **options)
     if said := _padding(trace, of):

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backpropagation.gradients import backward, loss_of, one_value
+from ..backpropagation.gradients import backward
 from ..backpropagation.mapping import by_address
 from ..backpropagation.run import line_gradients
+from ..backpropagation.target import loss_of, target
 from ..base.arrays import Array
 from ..cell.network import Stage
 from ..engine.rerun import in_arithmetic
@@ -71,7 +72,7 @@ def gradient(
     if arithmetic is not None:
         trace = in_arithmetic(trace, arithmetic)
     back = backward(trace, output=None if seed is None else np.asarray(seed), of=of)
-    value = of if of is None or loss_of(trace, of) else one_value(trace, of)
+    value = of if of is None or loss_of(trace, of) else target(trace, of)
     found = by_address(back)
     blocks = [(name, float(np.abs(a).sum()), float(np.abs(a).max(initial=0.0))) for name, a in found.items()]
     blocks.sort(key=lambda row: -row[1])

@@ -70,8 +70,8 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
     parts = [part for part in PARTS if part in extents]
     single = {part: extents[part][0] for part in parts if len(extents[part]) == 1}
     required = [part for part in parts if part not in single]
-    readings = list(_alignments(parts, len(given), required))
-    readings += [chosen for chosen in _alignments(parts, len(given), []) if chosen not in readings] if every else []
+    readings = list(alignments(parts, len(given), required))
+    readings += [chosen for chosen in alignments(parts, len(given), []) if chosen not in readings] if every else []
     for chosen in readings:
         values = {part: _value(part, text_) for part, text_ in zip(chosen, given, strict=True)}
         if all(values[part] in extents[part] for part in chosen):
@@ -83,7 +83,7 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
     )
 
 
-def _alignments(parts: Sequence[str], count: int, required: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def alignments(parts: Sequence[str], count: int, required: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Ways in which `count` given parts can stand for `parts`, so that all of `required` are among them."""
     for chosen in combinations(parts, count):
         if set(required) <= set(chosen):

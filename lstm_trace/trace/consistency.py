@@ -15,9 +15,10 @@ from ..cell.network import GIVEN, VALID, Stage, X, forward_stages, scope_and_nam
 from ..cell.shapes.faults import beyond_the_end
 from ..cell.shapes.infer import infer
 from ..cell.shapes.widths import fitted
-from ..cell.variants import Padding, directed, joined, masked, of_direction
+from ..cell.variants import Padding, directed, joined, masked, of_direction, supplied
 from ..errors import LstmTraceError
 from .adjoints import shape_faults, sources_faults
+from .holds.held import held_faults, plain_stage
 from .trace import Trace
 
 
@@ -59,7 +60,7 @@ def faults(trace: Trace) -> list[str]:
                     problems.append(f"lines {scope}/{name}: the cell has no such line")
                 elif part == "lines" and name not in (before[scope].computed or before[scope].cell.by_name):
                     problems.append(f"lines {scope}/{name}: it is not among the lines that were computed")
-    return problems or [*_claims(trace), *_widths(trace)] or [*shape_faults(trace)]
+    return problems or [*_claims(trace), *held_faults(trace), *_widths(trace)] or [*shape_faults(trace)]
 
 
 def _label_faults(trace: Trace) -> Iterator[str]:
@@ -112,7 +113,7 @@ def _claims(trace: Trace) -> Iterator[str]:
         yield from (f"cell: {problem}" for problem in error.problems)
         return
     top = max(stage.layer for stage in trace.stages)
-    for stage in forward_stages(trace.stages):
+    for stage in map(plain_stage, forward_stages(trace.stages)):
         problem = _unborne(stage, bases.get(stage.direction), trace, stage.layer == top)
         if problem:
             yield f"{stage.scope}: {problem}"
@@ -148,8 +149,8 @@ def _unborne(stage: Stage, base: Cell | None, trace: Trace, top: bool) -> str:
 
 def _unlike(cell: Cell, expected: Cell, said: str, top: bool) -> str:
     """The first equation in which a cell is not the one that it is said to be; lines may be supplied, or added."""
-    fed = expected.supplied(name for name in cell.inputs if name in expected.by_name).expanded
-    fed = fed.supplied(name for name in cell.inputs if name in fed.by_name)  # as earlier versions named it
+    fed = supplied(expected, (name for name in cell.inputs if name in expected.by_name)).expanded
+    fed = supplied(fed, (name for name in cell.inputs if name in fed.by_name))  # as earlier versions named it
     calls = expected.equations, cell.equations
     cell, expected = cell.expanded, expected.expanded
     for name in dict.fromkeys((*fed.equations, *cell.equations)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -11,10 +12,14 @@ from ..base.visible import visible
 from ..cell.network import scope_and_name
 from ..errors import LstmTraceError, ShapeError, counted
 from ..trace.address import INITIAL
+from ..trace.holds.held import entries, plain_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from ..trace.window import between, rows
 from .rederive import coarse, differing, held
+
+#: So many places that are held are named.
+FEW = 5
 
 
 def side_by_side(a: Trace, b: Trace) -> tuple[Trace, Trace]:
@@ -75,12 +80,14 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
         yield f"a has {counted(a.batch, 'row')}, b has {b.batch}; {_compared(min(a.batch, b.batch))}"
     if (a.span, a.batch) != (b.span, b.batch) and a.sums and b.sums:
         yield "sums over all steps and rows (gradients of parameters) are not compared: these are not the same"
+    if (held_a := _held(a)) != (held_b := _held(b)):
+        yield from (f"{side} holds {text or 'nothing'}" for side, text in (("a", held_a), ("b", held_b)))
     yield from _other_labels(a, b)
     for scope in dict.fromkeys((*a.scopes, *b.scopes)):
         if scope not in a.scopes or scope not in b.scopes:
             yield f"{scope} is only in {'a' if scope in a.scopes else 'b'}"
             continue
-        cells = [trace.stage(scope).cell for trace in (a, b)]
+        cells = [plain_stage(trace.stage(scope)).cell for trace in (a, b)]
         one, two = (cell.expanded.equations for cell in cells)
         if one != two:
             names = [n for n in dict.fromkeys((*one, *two)) if one.get(n) != two.get(n)]
@@ -90,8 +97,9 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
             sides = f"a: {one.get(name, 'none')}, b: {two.get(name, 'none')}"
             yield f"{scope}: the cells differ in {', '.join(names)} ({sides})"
         mine, yours = ({**trace.lines.get(scope, {}), **trace.sums.get(scope, {})} for trace in (a, b))
+        added = _of_holds(a, scope) | _of_holds(b, scope)
         for side, here, there in (("a", mine, yours), ("b", yours, mine)):
-            missing = [name for name in here if name not in there]
+            missing = [name for name in here if name not in there and name not in added]
             if missing:
                 yield f"{scope}: only in {side}: {_few(missing)}"
         for name in mine:
@@ -102,6 +110,21 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
                 yield f"{scope}/{name}: a has width {one_size[0]}, b has width {two_size[0]}"
             elif one_size != two_size:
                 yield f"{scope}/{name}: a has shape {one_size}, b has shape {two_size}"
+
+
+def _held(trace: Trace) -> str:
+    """What is held in a trace, in words."""
+    told = [f"{e.address} at {e.said}" for e in islice(entries(trace), FEW + 1)]
+    return ", ".join(told[:FEW]) + (", …" if len(told) > FEW else "")
+
+
+def _of_holds(trace: Trace, place: str) -> set[str]:
+    """The names that holds add to a stage. place: begins with its scope."""
+    stage = next((s for s in trace.stages if f"{place}/".startswith(f"{s.scope}/")), None)
+    if stage is None or stage.cell.plain is None:
+        return set()
+    cell, plain = stage.cell, stage.cell.plain
+    return {*cell.by_name, *cell.inputs} - {*plain.by_name, *plain.inputs}
 
 
 def _other_labels(a: Trace, b: Trace) -> Iterator[str]:
@@ -126,7 +149,7 @@ def premises(a: Trace, b: Trace) -> list[str]:
     alone: dict[tuple[str, str], list[str]] = {}  # by scope and side
     for place, one, two in _pairs(a, b):
         if one is None or two is None:
-            if one is not two:
+            if one is not two and scope_and_name(place)[1] not in _of_holds(a if two is None else b, place):
                 scope, name = scope_and_name(place)
                 alone.setdefault((scope, "a" if two is None else "b"), []).append(name)
             continue

@@ -10,6 +10,7 @@ from ..cell.ops import OPS
 from ..formulas.numbers import Style
 from ..formulas.values import Values
 from ..languages.strings import words
+from ..trace.holds.held import plain_stage
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .checks import check_selection, check_style
@@ -37,7 +38,8 @@ def view(
     """
     check_selection(trace, chosen)
     check_style(trace, digits)
-    stages = tuple(s for s in forward_stages(trace.stages) if chosen.places(s) and lines_of(trace, s, chosen))
+    plain = map(plain_stage, forward_stages(trace.stages))
+    stages = tuple(s for s in plain if chosen.places(s) and lines_of(trace, s, chosen))
     steps, batch = trace.span[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
     shown = View(
         trace, Values(trace, digits), words(language, trace.header.count_from), chosen, detail or "scalar", everything,

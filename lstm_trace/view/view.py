@@ -19,12 +19,14 @@ from ..trace.address import Address
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .hand_size import matrices_fit
+from .held import held_at, with_held
 from .line_groups import Group, groups
 from .naming import Naming
 from .worked_rows import TERMS
 
 if TYPE_CHECKING:
     from ..backpropagation.training import Training
+    from ..explanation.account import Account
     from ..explanation.profile import Profile
 
 Detail = Literal["scalar", "compact", "vector", "summary", "profile"]
@@ -50,10 +52,10 @@ class View(Naming):
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
     keys of the table of words. notes: what the notation needs said, after the equations. back: the way back, where the
     trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
-    some updates of the weights, with a view of each of their traces. paper: whether it goes on pages of paper.
-    printed: of a page on the screen what it prints, where that is another view. profile: shown instead of worked steps;
-    source: the name of the trace in commands. pictured: a section before the worked steps. breadth: the part of a line
-    of A4 that there is for a formula.
+    some updates of the weights, with a view of each of their traces. told: of a split, what experiments say. paper:
+    whether it goes on pages of paper. printed: of a page on the screen what it prints, where that is another view.
+    profile: shown instead of worked steps; source: the name of the trace in commands. pictured: a section before the
+    worked steps. breadth: the part of a line of A4 that there is for a formula.
     """
 
     trace: Trace
@@ -70,6 +72,7 @@ class View(Naming):
     back: View | None = None
     alone: str = ""
     course: tuple[Training, tuple[View, ...]] | None = None
+    told: Account | None = None
     paper: bool = False
     printed: View | None = None
     profile: Profile | None = None
@@ -112,7 +115,7 @@ class View(Naming):
         return None if self.everything else MORE if self.chosen.unit is not None else TERMS
 
     @cached_property
-    def plans(self) -> dict[str, Any]:
+    def plans(self) -> dict[tuple[str, tuple[str, ...]], Any]:
         """What `compact.plan` found for the stages of this view: it is asked for at every step, and always the same."""
         return {}
 
@@ -120,11 +123,25 @@ class View(Naming):
     def places(self) -> tuple[Place, ...]:
         """Where values are shown, in computing order: the reverse direction from the last step down."""
         return tuple(
-            Place(stage, t, b)
+            Place(self._at(stage, t, b), t, b)
             for stage in self.stages
             for t in (reversed(self.steps) if stage.backwards else self.steps)
             for b in self.rows
         )
+
+    def _at(self, stage: Stage, t: int, b: int) -> Stage:
+        """A stage as it is shown at a place, the same object wherever that is the same."""
+        whole = self.trace.stage(stage.scope)
+        if whole.cell.plain is None:
+            return stage
+        held = held_at(self.trace, whole, t, b)
+        if (stage.scope, held) not in self._stages:
+            self._stages[stage.scope, held] = with_held(whole, held) if held else stage
+        return self._stages[stage.scope, held]
+
+    @cached_property
+    def _stages(self) -> dict[tuple[str, frozenset[str]], Stage]:
+        return {}
 
     @cached_property
     def asked(self) -> tuple[Address, ...]:

@@ -35,6 +35,7 @@ class Defaults:
     x: Array | None = None
     initial: Mapping[str, Array] = field(default_factory=dict)
     given: Mapping[str, Array] = field(default_factory=dict)
+    hold: Mapping[str, Any] = field(default_factory=dict)
     lengths: Array | None = None
     mask: Any = None
     batch_first: bool = False

@@ -18,7 +18,7 @@ from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.ops import FUNCTIONS
 from lstm_trace.cell.options import apply
 from lstm_trace.cell.parse import parse
-from lstm_trace.cell.variants import extended, masked, named
+from lstm_trace.cell.variants import extended, masked, named, supplied
 from lstm_trace.errors import CellError, OptionError
 
 from .. import ROOT
@@ -207,7 +207,7 @@ def test_a_cell_means_the_same_whatever_the_table_says(monkeypatch: pytest.Monke
 
 
 def test_a_supplied_call_reads_back() -> None:
-    cell = named("lstm", {"output_activation": "silu"})[0].supplied(["silu(c_t)"])
+    cell = supplied(named("lstm", {"output_activation": "silu"})[0], ["silu(c_t)"])
     assert "sigmoid(c_t)" not in cell.by_name
     assert "input: x_t, silu(c_t)" in cell.text
     assert parse(cell.text) == cell
@@ -220,7 +220,7 @@ def test_arguments_are_read_as_if_they_were_written_there() -> None:
     assert cell.by_name["c - 0.5"].operands == ("c", 0.5)
     assert cell.by_name["f(-log_sigmoid(a))"].operands == ("log_sigmoid(a)", 2.0, "log_sigmoid(a)")
     for line in cell.lines:
-        fed = cell.supplied([line.name])
+        fed = supplied(cell, [line.name])
         assert parse(fed.text) == fed, line.name
 
 

@@ -11,6 +11,7 @@ from lstm_trace.cell.kinds.slstm import SLSTM
 from lstm_trace.cell.lines import Line
 from lstm_trace.cell.ops import FUNCTIONS, OPS
 from lstm_trace.cell.parse import MAX_TEXT, parse
+from lstm_trace.cell.variants import supplied
 from lstm_trace.errors import CellError, LstmTraceError
 
 from ..support.strategies import Case, cells
@@ -183,7 +184,7 @@ def test_a_supplied_line_without_a_name_survives_as_text() -> None:
     cell = parse("z_t = W @ x_t - (a + b * x_t)\nh_t = tanh(z_t) * (a + b * x_t)\noutput: h_t")
     for line in cell.lines:
         if line.name != "h_t":
-            fed = cell.supplied([line.name])
+            fed = supplied(cell, [line.name])
             assert parse(fed.text) == fed, line.name
 
 

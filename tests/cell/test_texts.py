@@ -14,6 +14,7 @@ import lstm_trace as lt
 from lstm_trace.cell.expressions import MAX_DEPTH
 from lstm_trace.cell.parse import MAX_TEXT, parse
 from lstm_trace.cell.syntax import MAX_LEVELS
+from lstm_trace.cell.variants import supplied
 from lstm_trace.errors import CellError, LstmTraceError
 
 from ..support.texts import texts
@@ -34,7 +35,7 @@ def test_every_text_reads_back_as_the_same_cell(text: str) -> None:
 def test_a_cell_with_supplied_lines_reads_back_too(text: str, data: st.DataObject) -> None:
     cell = parse(text)
     names = data.draw(st.lists(st.sampled_from([line.name for line in cell.lines]), max_size=3, unique=True))
-    fed = cell.supplied(names)
+    fed = supplied(cell, names)
     assert parse(fed.text) == fed
 
 
@@ -46,10 +47,10 @@ def test_a_trace_of_every_cell_is_saved_and_read_again(text: str, dtype: str, se
     matrices = {line.product[0] for line in cell.lines if line.product}
     weights = {name: rng.normal(size=(1, 1) if name in matrices else 1) for name in cell.parameters}
     initial = {state: rng.normal(size=(2, 1)) for state in cell.states}
-    supplied = {name: rng.normal(size=(3, 2, 1)) for name in cell.inputs if name != "x_t"}
+    given = {name: rng.normal(size=(3, 2, 1)) for name in cell.inputs if name != "x_t"}
     with np.errstate(all="ignore"):
         trace = lt.run(
-            weights, rng.normal(size=(3, 2, 1)), cell={"equations": text}, initial=initial, given=supplied,
+            weights, rng.normal(size=(3, 2, 1)), cell={"equations": text}, initial=initial, given=given,
             dtype=dtype, plan="lines",
         )  # fmt: skip
     assert set(trace.lines["0/forward"]) == set(cell.by_name)

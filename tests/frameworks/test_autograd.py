@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.explanation.account import account
 from lstm_trace.explanation.contribution import gradient_times_input, integrated_gradients
 
 torch = pytest.importorskip("torch")
@@ -132,3 +133,25 @@ def test_captum() -> None:
         ours = integrated_gradients(trace, of, points=points)
         np.testing.assert_allclose(ours.parts["x"][:, 0], theirs[0].detach().numpy(), rtol=1e-7, atol=1e-12)
     assert abs(integrated_gradients(trace, of, points=50).gap) < 1e-10
+
+
+@pytest.mark.parametrize("of", ["1/joined/4/0/y_t[2]", "1/joined/4/0/y_t[2] - 1/joined/4/0/y_t[5]"])
+def test_captum_takes_steps_away(of: str) -> None:
+    """Feature ablation with a feature for each step, and occlusion by a window of one step."""
+    attr = pytest.importorskip("captum.attr")
+    model, weights = network(4, 2, True, 3, 4, 0)
+    draw = np.random.default_rng(6)
+    x, base = draw.normal(size=(6, 1, 3)), draw.normal(size=(6, 1, 3))
+    trace, baseline = lt.run(weights, x), lt.run(weights, base)
+
+    def value(rows: Any) -> Any:
+        y = model(rows.transpose(0, 1))[0][4]
+        return y[:, 2] - y[:, 5] if "-" in of else y[:, 2]
+
+    rows, theirs = (torch.tensor(values).transpose(0, 1) for values in (x, base))
+    steps = torch.arange(6)[None, :, None].expand(1, 6, 3)
+    ablated = attr.FeatureAblation(value).attribute(rows, baselines=theirs, feature_mask=steps)[0, :, 0]
+    occluded = attr.Occlusion(value).attribute(rows, (1, 3), baselines=theirs)[0, :, 0]
+    ours = [step.occlusion for step in account(trace, of, baseline).steps]
+    np.testing.assert_allclose(ours, ablated.detach().numpy(), rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(ours, occluded.detach().numpy(), rtol=1e-6)  # captum gives these in float32

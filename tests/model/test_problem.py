@@ -248,8 +248,8 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "unknown key 'akk'; did you mean 'ask'?"]),
     (gate(weights={"W_xi": [[1, "a"], [3]], "W_hi": None, "W_xg": [[1]]}, colour="red"), [
         "weights.W_xi: the list is ragged: row 1 has 1 number where row 0 has 2",
-        "unknown key 'colour'; there are title, notes, cell, weights, layout, x, h0, c0, initial, given, lengths, "
-        "mask, batch_first, dtype, arithmetic, extra, ask, names, symbols, count_from"]),
+        "unknown key 'colour'; there are title, notes, cell, weights, layout, x, h0, c0, initial, given, hold, "
+        "lengths, mask, batch_first, dtype, arithmetic, extra, ask, names, symbols, count_from"]),
     (gate(x=["a", 1], weights={"W_hi": None}, given={"i_t": {"a": 1}}, ask=["0/i_t", "j_t"]), [
         "x: expected a number at [0], found the text 'a'", "given.i_t: expected a number, found a mapping"]),
     ({"weights": {"W_xi": [[1, 2], [3]], "W_hi": [["abc", 0], [0, "NaN"]], "W_hx": [[1]]}, "x": [], "ask": ["i_q"]}, [

@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
-from lstm_trace.backpropagation.gradients import add_value, one_value, walked
+from lstm_trace.backpropagation.gradients import walked
 from lstm_trace.backpropagation.run import line_gradients
+from lstm_trace.backpropagation.target import add_value, one_value
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cell.rules import DERIVATIVE
 from lstm_trace.cli import main

@@ -24,7 +24,9 @@ from lstm_trace.engine.rerun import in_arithmetic, rerun
 from lstm_trace.errors import OptionError
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
+from lstm_trace.model.input_files import read_input
 from lstm_trace.report.report import course
+from lstm_trace.tables.explanations import explanation
 from lstm_trace.tables.gradient import gradient
 from lstm_trace.trace.address import INITIAL
 from lstm_trace.trace.trace import Trace
@@ -134,12 +136,12 @@ def test_a_file_more_is_a_language_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize("language", languages())
 def test_a_gradient_in_a_language(language: str) -> None:
     said = words(language)
-    text = gradient(q22(), seed=[[1.0, 1.0]], language=language).render("md")
+    text = gradient(q22(), seed=[[1.0, 2.0]], language=language).render("md")
     assert text.startswith(f"# {said.word('back.title.sum')}\n")
     assert all(f"\n## {said.word(f'back.{key}')}\n" in text for key in ("solution", "sums", "blocks"))
     if language != "en":
         assert not re.search(r"\b(the|with|unit|step|given|gate)\b", text)
-    assert re.findall(r"\d+\.\d+", text) == re.findall(r"\d+\.\d+", gradient(q22(), seed=[[1.0, 1.0]]).render("md"))
+    assert re.findall(r"\d+\.\d+", text) == re.findall(r"\d+\.\d+", gradient(q22(), seed=[[1.0, 2.0]]).render("md"))
 
 
 @pytest.mark.parametrize("language", languages())
@@ -249,7 +251,7 @@ def shown() -> Iterator[object]:
             yield gradient(trace, last(trace)).render("md")
     yield from (case().report("text") for case in CASES.values())
     yield lt.sheet([lt.run({"W_xi": [[0.5]]}, [1.0], ask="W_xi @ x_t")] * 2).report("md")
-    yield gradient(q22(), seed=[[1.0, 1.0]]).render("md")
+    yield gradient(q22(), seed=[[1.0, 2.0]]).render("md")
     yield gradient(q22(), "h_t[0]", equations=True).render("md")
     yield gradient(lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml"), "L").render("md")
     yield from splits()
@@ -258,6 +260,8 @@ def shown() -> Iterator[object]:
     yield gradient(lt.run({"W": [[3.0]]}, [[0.5], [1.0]], cell=own), "e_t").render("md")
     loss = lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml", ask=[])
     yield course(lt.train(loss, of="L", updates=2), "md")
+    held = {"0/c_t[0]": 0.5, "1/f_t": "*0.5", "tanh(c_t)": np.arange(6.0).reshape(3, 2)}
+    yield lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held).report("md", detail="vector")
     both = stacked(lengths=[4, 1])
     yield gradient(both, last(both)).render("md")
     yield gradient(both, seed=np.ones_like(both.output)).render("md")
@@ -310,6 +314,13 @@ def single() -> Iterator[object]:
 def splits() -> Iterator[str]:
     """Where matrices differ and units compete, directions read one input, a value is not what its equation gives."""
     yield secants(every(0), every(1), "2/h_t[0]").report("md", alone="back")
+    held = {"0/c_t[0]": 0.5, "1/f_t": "*0.5", "tanh(c_t)": np.arange(6.0).reshape(3, 2)}
+    yield lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held).report("md", detail="vector")
+    yield secants(every(0), every(1), "2/h_t[0] - 1/h_t[1]").report("md", alone="back")
+    burmese = ROOT / "traces" / "unicode-burmese"
+    misleading = lt.run(burmese / "burmese.npz", read_input(burmese / "sentence.csv").values, dtype="float64")
+    named = replace(misleading, header=replace(misleading.header, step_labels=(tuple("abcdefghijklm"),)))
+    yield explanation(named, "5/y_t[6]", "contribution", points=1).render("text")
     both = stacked(lengths=[4, 1])
     yield secants(rerun(both, x=0.5 * both.x), both, last(both)).report("md")
     wrong = rerun(every(0), x=every(0).x)

@@ -168,7 +168,15 @@ def test_explain_writes_it(tmp_path: Path, suffix: str) -> None:
         assert found.startswith(b"%PDF")
     elif suffix == "txt":
         assert found.decode().startswith(HEAD)
-        assert found.decode().endswith(SHARES)
+        shares, _, experiments = found.decode().partition("\nChecked by experiment\n")
+        assert shares.endswith(SHARES)
+        rows = [row.split() for row in experiments.splitlines()[-3:]]
+        assert [row[0] for row in rows] == ["0", "1", "2"]
+        for t, (*_, share, lost) in enumerate(rows):
+            x = np.array([[2.0, 0.0], [0.0, 2.0], [0.0, 0.0]]) * (np.arange(3) != t)[:, None]
+            without = lt.run(PROBLEM, x).output[2, 0]
+            assert float(lost) == pytest.approx(0.19229846 - without, abs=1e-8)
+            assert share == {0: "0.29010295", 1: "-0.09780449", 2: "0.0"}[t]
     else:
         assert "slope" in found.decode()
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.backpropagation.gradients import add_value, one_value, walked
+from lstm_trace.backpropagation.gradients import walked
 from lstm_trace.backpropagation.run import line_gradients
+from lstm_trace.backpropagation.target import add_value, one_value
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.explanation.contribution import contribution

@@ -45,7 +45,7 @@ def command(
     """Compare B with A (the reference): traces, problems, or models with --input.
 
     B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
-    stored can be given for one side: --name-a, --layout-b, --gate-order-b, …
+    stored can be given for one side: --name-a, --layout-b, --gate-order-b, … What --hold names is held in B.
 
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
@@ -69,6 +69,8 @@ def command(
     chosen = form or format_of(output, suffixes, "comparisons", "md", FORMAT)
     remarks: list[str] = []
     if is_external(b):
+        if given["hold"]:
+            raise click.UsageError(f"--hold holds lines of a run, and {b} has values that another program computed")
         of_side((a, b), given, 1)  # what is said of b alone is refused
         reference = opened_with(a, of_side((a, b), given, 0))
         other, remarks = read_external(b, reference)

@@ -21,7 +21,7 @@ from ..options import (
 
 #: Options whose keyword is another word.
 _OPTION = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
-WAYS = ("memory", "gradient", "contribution", "gates", "training")
+WAYS = ("memory", "gradient", "contribution", "gates", "ablation", "training")
 #: The suffix of a problem with new weights.
 RESERVED = ("rate", "updates", "of", "trace", "optimizer", "only")
 PROBLEMS = {".yaml": "problem", ".yml": "problem"}
@@ -71,6 +71,8 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 )
 @click.option("--count-from", type=click.IntRange(0, 1), help="Of a report: count steps and units from 0 or 1.")
 @click.option("--all", "everything", is_flag=True, help="Of a report: do not truncate.")
+@click.option("--over", type=click.Choice(["units", "steps", "lines"]), help="ablation: what is held in turn (units).")
+@click.option("--to", help="ablation: a number (0), a multiple (*0.5), or a trace file, at which it is held.")
 @click.option("--low", type=click.FloatRange(0, 1), help="gates: a value below it is left-saturated (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="gates: a value above it is right-saturated (0.9).")
 @click.option("--no-picture", is_flag=True, help="Do not write a picture (x.svg) next to a Markdown file x.md.")
@@ -98,6 +100,7 @@ def command(
     gradient      back-propagation through time, line by line, and all gradients
     contribution  the value against a baseline, split over inputs and steps
     gates         saturation, dead units, memory length; the first NaN or infinity
+    ablation      what the value becomes when each unit, step or line is held
     training      forward, loss, back-propagation and updated weights; -o new.yaml
                   writes the problem with them
     """
@@ -153,7 +156,7 @@ def _beside(form: str, output: str, no_picture: bool) -> bool:
 
 def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, which all belong to the explanation `how`."""
-    from ...model.input_files import read_input
+    from ...model.input_files import read_holds, read_input
     from ...tables.explanations import READS, misplaced
     from ..options import against
 
@@ -173,6 +176,8 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
         chosen["constants"] = dict(map(_constant, chosen["constants"]))
     if "seed" in chosen:
         chosen["seed"] = read_input(chosen["seed"]).values
+    if "to" in chosen:
+        chosen["to"] = read_holds({"--to": chosen["to"]})["--to"]
     return chosen | against(chosen)
 
 

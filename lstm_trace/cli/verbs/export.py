@@ -9,6 +9,7 @@ import click
 from ...export.suffixes import WRITERS
 from ..options import (
     digits_option,
+    hold_option,
     nonfinite_option,
     opened,
     output_option,
@@ -42,6 +43,7 @@ from ..progress import Bar
               "(L): every line of the way back; live in .xlsx.")  # fmt: skip
 @click.option("--values", is_flag=True, help="Plain numbers in .xlsx, instead of formulas.")
 @selection_options
+@hold_option
 @tokens_option
 @nonfinite_option
 def command(
@@ -58,6 +60,7 @@ def command(
     digits: tuple[int | None, dict[str, int]],
     gradient_of: str | None,
     values: bool,
+    hold: dict[str, str],
     allow_nonfinite: bool,
     tokens: str | None,
     **selection: Any,
@@ -83,7 +86,7 @@ def command(
     }  # fmt: skip
     writer = check(output, **options)  # before a long run, as the next lines
     before = (lambda model: refuse(model, chosen, not values, padding)) if writer.workbook else None
-    trace = opened(source, allow_nonfinite, before, tokens)
+    trace = opened(source, allow_nonfinite, before, tokens, hold)
     if gradient_of is not None:
         trace = backward(trace, of=gradient_of)
     job = Job(trace, selection=chosen, **options)

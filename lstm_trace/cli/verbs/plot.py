@@ -73,7 +73,7 @@ def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]
     from ..model_options import opened_with
 
     given["lines"] = given.pop("only")
-    own = {name: value for name, value in given.items() if name not in (*INPUTS, *STORED) and value is not None}
+    own = {name: value for name, value in given.items() if name not in (*INPUTS, *STORED, "hold") and value is not None}
     if foreign := [name for name in own if name not in options(kind)]:
         name = foreign[0]
         ways = " and ".join(other for other in KINDS if name in options(other))

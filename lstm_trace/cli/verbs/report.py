@@ -10,6 +10,7 @@ from ...languages import languages
 from ..options import (
     FORMAT,
     arithmetic_options,
+    hold_option,
     nonfinite_option,
     number_options,
     opened,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 @number_options
 @arithmetic_options
 @selection_options
+@hold_option
 @tokens_option
 @nonfinite_option
 def command(
@@ -91,6 +93,7 @@ def command(
     title: str | None,
     fragment: bool,
     heading: str | None,
+    hold: dict[str, str],
     allow_nonfinite: bool,
     arithmetic: str | None,
     tokens: str | None,
@@ -143,7 +146,7 @@ def command(
     options |= {"math": math, **style, **selection}
     asked = options_of(chosen, **options)
     check_part(chosen, asked)  # before a long run would be in vain
-    traces = _traces(sources, allow_nonfinite, arithmetic, tokens)
+    traces = _traces(sources, allow_nonfinite, arithmetic, tokens=tokens, hold=hold)
     if chosen == "pdf":
         made = pdf_of(traces, sources, **options)
         with written(output, "wb") as file:
@@ -161,7 +164,7 @@ def command(
                 drawing.write(svg)
 
 
-def _traces(sources: tuple[str, ...], allow_nonfinite: bool, arithmetic: str | None, tokens: str | None) -> list[Trace]:
+def _traces(sources: tuple[str, ...], allow_nonfinite: bool, arithmetic: str | None, **others: Any) -> list[Trace]:
     """The trace of each source. Raises LstmTraceError with the faults of all of them."""
     from ...engine.rerun import in_arithmetic
     from ...errors import Faults, within
@@ -169,7 +172,7 @@ def _traces(sources: tuple[str, ...], allow_nonfinite: bool, arithmetic: str | N
     found, faults = [], Faults()
     for source in sources:
         with faults.gather():
-            trace = opened(source, allow_nonfinite, tokens=tokens)
+            trace = opened(source, allow_nonfinite, **others)
             with within(source if len(sources) > 1 else ""):
                 found.append(trace if arithmetic is None else in_arithmetic(trace, arithmetic))
     faults.tell()

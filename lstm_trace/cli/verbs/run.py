@@ -48,12 +48,17 @@ def command(
     is computed, and may be larger than memory.
     """
     from ...cell.arithmetic import named
-    from ...trace.files.trace_file import save, trace_format
-    from ..model_options import prepared, with_bar
+    from ...trace.files.trace_file import is_trace, save, trace_format
+    from ..model_options import opened_with, prepared, with_bar
 
     if by_plan is not None and plan_of is not None:
         raise click.UsageError("--plan-of TRACE names the plan: leave --by-plan out")
     kind = None if plan else trace_format(output)  # before a model is read
+    if given["hold"] and is_trace(source):
+        if plan or record or layers or steps or by_plan or plan_of or arithmetic:
+            raise click.UsageError(f"{source} is a trace, which --hold runs again as it was: leave other options out")
+        save(opened_with(source, given, allow_nonfinite), output)
+        return
     model, arguments = prepared(source, given, allow_nonfinite)
     other = named(model.defaults.arithmetic if arithmetic is None else arithmetic)
     if plan and other is not None:

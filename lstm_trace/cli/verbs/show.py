@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..options import nonfinite_option, opened, selection_options, source_argument, tokens_option
+from ..options import hold_option, nonfinite_option, opened, selection_options, source_argument, tokens_option
 
 
 @click.command("show")
@@ -14,10 +14,17 @@ from ..options import nonfinite_option, opened, selection_options, source_argume
 @click.option("--digits", type=click.IntRange(0, 17), default=6, show_default=True, help="Decimals (display only).")
 @click.option("--all", "everything", is_flag=True, help="Show all rows instead of one screenful.")
 @selection_options
+@hold_option
 @tokens_option
 @nonfinite_option
 def command(
-    source: str, digits: int, everything: bool, allow_nonfinite: bool, tokens: str | None, **selection: Any
+    source: str,
+    digits: int,
+    everything: bool,
+    hold: dict[str, str],
+    allow_nonfinite: bool,
+    tokens: str | None,
+    **selection: Any,
 ) -> None:
     """Show the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
@@ -36,7 +43,7 @@ def command(
     from ...trace.rows import Selection
 
     width, height = shutil.get_terminal_size()
-    trace = opened(source, allow_nonfinite, tokens=tokens)
+    trace = opened(source, allow_nonfinite, tokens=tokens, hold=hold)
     found = table(trace, Selection(**selection), width, None if everything else height, digits)
     console = Screen(width=width, highlight=False)
     for part in draw(found):

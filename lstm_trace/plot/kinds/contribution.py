@@ -43,7 +43,7 @@ def figure(trace: Trace, told: Account, language: str = "en") -> Figure:
     split, without = told.split, told.occlusion
     found = subject(trace, batch=split.of.b, language=language)
     words = found.words
-    title = found.titled("plot.contribution", what=found.value(trace.locate(str(split.of))))
+    title = found.titled("plot.contribution", what=found.explained(str(split.of)))
     measures = {"split": _values(found, told.steps, "together")}
     if without is not None:
         measures["occlusion"] = _values(found, told.steps, "occlusion")

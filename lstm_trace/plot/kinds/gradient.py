@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...backpropagation.norms import Norm, Norms, norms
 from ...base.arrays import Array
 from ...cell.network import Stage
 from ...errors import MissingError
-from ...explanation.gradient_norms import Norm, Norms, norms
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @checked
 def gradient(trace: Trace, of: str | None = None, batch: int | None = None, language: str = "en") -> Figure:
-    """The norm of a gradient over time; see `plots.Plots`. Raises what `explanation.gradient_norms.norms` does."""
+    """The norm of a gradient over time; see `plots.Plots`. Raises what `backpropagation.norms.norms` does."""
     return figure(trace, of, batch, language)
 
 
@@ -75,7 +75,7 @@ def _what(found: Subject, measured: Norms, weighted: bool) -> str:
         return found.words.word("plot.gradient.weighted" if weighted else "plot.gradient.last")
     if "/" not in measured.of:
         return measured.of  # a loss, at all steps
-    return found.value(found.trace.locate(measured.of))
+    return found.explained(measured.of)
 
 
 def _rows(found: Subject, measured: Norms) -> Iterator[tuple[str, Row]]:

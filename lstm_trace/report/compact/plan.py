@@ -26,16 +26,18 @@ def plan(shown: View, stage: Stage) -> Plan:
 
     The last place decides, where nothing is zero any more that was zero before the first step.
     """
-    if stage.scope not in shown.plans:
-        shown.plans[stage.scope] = _planned(shown, stage)
-    found: Plan = shown.plans[stage.scope]
+    key = stage.scope, tuple(line.name for line in stage.lines)  # what is held at a place has lines of its own there
+    if key not in shown.plans:
+        shown.plans[key] = _planned(shown, stage)
+    found: Plan = shown.plans[key]
     return found
 
 
 def _planned(shown: View, stage: Stage) -> Plan:
-    place = next((place for place in reversed(shown.places) if place.stage is stage), None)
-    if place is None:
+    places = [place for place in reversed(shown.places) if place.stage.scope == stage.scope]
+    if not places:
         return []
+    place = next((place for place in places if place.stage is stage), places[0]._replace(stage=stage))
     stages = Stages(shown, place, whole=True)
     size = widths(Plain(shown.trace.header.symbols))
     found = [(g, cuts(shown, g, stage)) for g in shown.grouped(stage) if not _handed_on(stage, g)]

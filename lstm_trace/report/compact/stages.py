@@ -16,7 +16,7 @@ from ...base.arrays import Array
 from ...cell.lines import Line, Operand
 from ...cell.network import VALID
 from ...formulas.scalar import SCALAR, Terms
-from ...formulas.tree import SYMBOLIC, Call, Mat, Node, Num, Sum, number, value
+from ...formulas.tree import HELD, SYMBOLIC, Call, Mat, Node, Num, Sum, number, value
 from ...formulas.whole import on_paper
 from ...view.view import Place, View
 from .cuts import Cut
@@ -146,6 +146,8 @@ class Stages:
         result = self._num(cut.line.name, unit)
         if left is None or not result.shown.finite:
             return values.relation(result, left) == "="
+        if isinstance(left, Call) and left.op == HELD:
+            return values.is_exact(result)
         right = result if k == cut.stages else self._of_unit(cut, k, unit)
         return right is not None and self._agree(left, right)
 
@@ -201,4 +203,5 @@ class Stages:
         if any(array is None for array in arrays):
             raise LookupError(line.name)
         terms: Callable[..., Node] = SCALAR[line.op]
-        return terms(line, Terms(line, (self.place.t, self.place.b), unit, arrays, num))
+        found = terms(line, Terms(line, (self.place.t, self.place.b), unit, arrays, num))
+        return Call(HELD, (found,)) if line.call[:1] == (HELD,) else found

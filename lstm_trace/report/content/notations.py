@@ -24,6 +24,7 @@ from ...languages.strings import words
 from ...trace.address import line_name
 from ...trace.rows import Selection
 from ...trace.trace import Trace
+from ...view.held import held_symbols
 
 
 def _pytorch(letters: Mapping[str, str]) -> dict[str, Symbol]:
@@ -85,6 +86,7 @@ def applied(
     """
     if notation not in NOTATIONS:
         raise OptionError(f"there is no notation {notation!r}{nearest(notation, NOTATIONS, 'there are')}")
+    trace = _printed(trace, {**held_symbols(trace), **trace.header.symbols})
     if notation == "exercise":
         alike = distinct((name for stage in trace.stages for name in _names(stage.cell)), trace.header.symbols)
         return _printed(trace, {**alike, **trace.header.symbols}), ()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ...cell.lines import Line, Operand
 from ...cell.network import Stage
 from ...formulas.blocks import Premises, Row, Table, Text
-from ...formulas.tree import SYMBOLIC, Dots, Node, Num, Sym, Vec, heading, kept, value
+from ...formulas.tree import HELD, SYMBOLIC, Call, Dots, Node, Num, Sym, Vec, heading, kept, value
 from ...formulas.whole import whole
 from ...trace.labels import axis, labels
 from ...view.view import TABLE, Place, View
@@ -158,7 +158,8 @@ def _substituted(shown: View, place: Place, line: Line) -> Node | None:
     if isinstance(shown, Back):
         tree = whole(line, stage.cell, lambda name: shown.width(stage, name), part)
         return None if isinstance(tree, Vec | Num) else tree
-    return SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
+    found = SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
+    return Call(HELD, (found,)) if line.call[:1] == (HELD,) else found
 
 
 def _sign(shown: View, vector: Vec) -> str:

@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...base.arrays import Array
 from ...cell.lines import Line, Operand
 from ...cell.network import Scope, Stage
 from ...cell.secant import Side, names, read_by
 from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
+from ...trace.operands import total
 from ...trace.trace import Trace
 from ...view.hand_size import ROWS, SCALARS, VECTORS
 from ...view.line_groups import Group
 from ...view.view import UNITS, Detail, Place, View
 from .gradient_symbols import gradient_symbols
 from .live import Live
+from .target import Target, made_for, seeded, target
 
 #: Rows that the sum behind one unit of a state or input takes, or a row with several vectors.
 WRAPPED = 6
-
-
-class Target(NamedTuple):
-    """What L is: one value where step, row and unit are given, else a sum of a line's values, each by its weight.
-
-    weighted: whether a weight is not 1.
-    """
-
-    stage: Stage
-    line: str
-    t: int | None = None
-    b: int | None = None
-    unit: int | None = None
-    weighted: bool = False
 
 
 class Gradients(NamedTuple):
@@ -84,13 +73,26 @@ class Back(View):
     def value_and_baseline(self) -> tuple[Num, Num]:
         """Of a split what L is, and what it is in the baseline."""
         found = self.target
-        back = next(s for s in self.trace.stages if s.is_adjoint and s.owner == found.stage.scope)
-        base = names(found.stage.active)["base", found.line]
-        numbers = [
-            self.values.num(scope, name, found.t, found.b, (found.unit or 0,))
-            for scope, name in ((found.stage.scope, found.line), (back.scope, base))
-        ]
-        return numbers[0], numbers[1]
+        places = []
+        for stage, line, weights in found.parts:
+            back = next(s for s in self.trace.stages if s.is_adjoint and s.owner == stage.scope)
+            places.append(((stage.scope, line), (back.scope, names(stage.active)["base", line]), weights))
+        if found.t is not None and found.unit is not None:
+            own, base, _ = places[0]
+            one, other = (self.values.num(scope, name, found.t, found.b, (found.unit,)) for scope, name in (own, base))
+            return one, other
+        return self._weighted((own, w) for own, _, w in places), self._weighted((base, w) for _, base, w in places)
+
+    def _weighted(self, places: Iterable[tuple[tuple[str, str], Array]]) -> Num:
+        """A sum of values, each times its weight."""
+        values = ((self.trace.operand(*place), weights) for place, weights in places)
+        found = total(weights * here for here, weights in values if here is not None)
+        return Num(self.values.style.show(found), found)
+
+    @property
+    def worth(self) -> Num:
+        """What L is, of a sum of values."""
+        return self._weighted(((stage.scope, line), weights) for stage, line, weights in self.target.parts)
 
     def slope(self, of: Node, through: str = "") -> Gradient:
         """The symbol of a gradient, or secant."""
@@ -164,34 +166,6 @@ def between(trace: Trace, stage: Stage) -> dict[str, tuple[Side, str]]:
     if stage.owner not in trace.scopes:
         return {}
     return read_by(trace.stage(stage.owner).active, trace.stage(stage.scope).cell)
-
-
-def made_for(stage: Stage) -> dict[str, str]:
-    """Each gradient of an adjoint stage with the value that it was made for; its terms may have the same."""
-    return dict(reversed(stage.cell.gradient))
-
-
-def seeded(trace: Trace) -> tuple[int, ...]:
-    """The rows of the batch of which a value has a weight."""
-    adjoints = [stage for stage in trace.stages if stage.cell.gradient]
-    weights = [trace.given[s.scope][n] for s in adjoints for n in s.weights]
-    return tuple(b for b in range(trace.batch) if any(w[:, b].any() for w in weights))
-
-
-def target(trace: Trace) -> Target:
-    """What L is, from the weights that the adjoint stages were given."""
-    found: list[tuple[Stage, str, np.ndarray]] = []
-    for stage in trace.stages:
-        for line in stage.cell.lines if stage.cell.gradient else ():
-            for name in line.reads:
-                if name in stage.weights and line.name in made_for(stage):
-                    weights = trace.given[stage.scope][name]
-                    found.append((trace.stage(stage.owner), made_for(stage)[line.name], weights))
-    stage, name, weights = found[0]
-    if len(found) == 1 and np.count_nonzero(weights) == 1 and weights.sum() == 1:
-        t, b, unit = (int(at[0]) for at in np.nonzero(weights))
-        return Target(stage, name, trace.span[t], b, unit)
-    return Target(stage, name, weighted=len(found) > 1 or weights.shape[-1] > 1 or not (weights == 1).all())
 
 
 def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:

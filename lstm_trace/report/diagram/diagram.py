@@ -17,6 +17,7 @@ from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...languages.strings import Words, words
 from ...plot.marked_text import MarkedPlain, cut_to_room, spans, text_width
+from ...trace.holds.held import plain
 from ...trace.labels import step_label
 from ...trace.trace import Trace
 from . import placement
@@ -270,6 +271,7 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
     >>> svg.startswith("<svg"), "0.182" in svg
     (True, True)
     """
+    trace = plain(trace)  # what is held changes the values, not the cell
     stage = trace.stages[0] if scope is None else trace.stage(scope)
     numbers = Values(trace, DIGITS)
     picture = Picture(stage, widths(stage, numbers), words(language, trace.header.count_from), trace.header.symbols)

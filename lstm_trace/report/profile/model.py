@@ -9,6 +9,7 @@ import numpy as np
 from ...explanation.saturation import HIGH, LOW
 from ...formulas.blocks import Block, Code, Heading, Para, Text
 from ...view.view import TABLE
+from ..content.held import held
 from .cells import EMPTY, Cells
 
 
@@ -18,6 +19,7 @@ def model(c: Cells) -> Iterator[Block]:
     sizes = sum(values.size for part in trace.parameters.values() for values in part.values())
     count = f"{sizes:,}".replace(",", "\u202f")  # a space between thousands is read in every language
     yield Para(words.text("profile.size", n=count, dtype=trace.header.dtype, plan=Code(trace.header.plan)))
+    yield from held(c.shown)
     yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
     if trace.batch > 1 or trace.padded:
         key = "profile.rows" if len(found.rows) > 1 else "profile.row"

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from ...cell.lines import Cell, Line
 from ...cell.ops import OPS
-from ...cell.parse import definition
+from ...cell.variants import definition
 from ...formulas.blocks import Block, Derivation, Para, Row, Text
-from ...formulas.tree import Call, Fn, Holds, Index, Neg, Node, Prod, Quot, Sum, Sym, formula, number, written_out
+from ...formulas.tree import HELD, Call, Fn, Holds, Index, Neg, Node, Prod, Quot, Sum, Sym, formula, number, written_out
 from ...languages.strings import Words
 
 Constants = tuple[float, ...]
@@ -75,7 +75,7 @@ def _formulas(line: Line, cell: Cell) -> Iterator[Row]:
     what = None if defined is None else defined(line.constants)
     if what is not None and not isinstance(what, Cases):
         yield Row((_call(line),), (("=", what),))
-    if line.call:
+    if line.call and line.call[0] != HELD:
         inner, value = definition(cell, line)
         whole = written_out(value, inner)
         assert whole is not None
@@ -91,7 +91,9 @@ def _told(lines: list[Line], words: Words) -> Iterator[Text]:
     for line in lines:
         defined = DEFINED.get(line.op)
         what = None if defined is None else defined(line.constants)
-        if isinstance(what, Cases):
+        if line.call[:1] == (HELD,):
+            yield words.text("is.held", symbol=Fn(HELD))
+        elif isinstance(what, Cases):
             yield words.text(
                 "is.cases",
                 left=_call(line),

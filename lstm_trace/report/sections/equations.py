@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...cell.lines import Cell, Line
 from ...cell.network import Stage
 from ...formulas.blocks import Block, Chain, Chains, Derivation, Heading, Para, Row
-from ...formulas.tree import Node, Sym, formula
+from ...formulas.tree import HELD, Node, Sym, formula
 from ...view.view import View
 from ..compact.cuts import Cut
 from ..compact.plan import in_symbols, plan
@@ -26,6 +26,9 @@ def equations(shown: View) -> Iterator[Block]:
     for stage in shown.stages:
         needed = stage.cell.closure((line.name for line in shown.lines(stage)), carried=False)
         used |= {line: stage.cell for line in stage.lines if line.name in needed}
+        used |= {
+            x: s.cell for s, *_ in shown.places if s.scope == stage.scope for x in s.lines if x.call[:1] == (HELD,)
+        }
         found.append((stage, (_of_chains if whole else _of_lines)(shown, stage, needed)))
     seen: set[tuple[str, Node]] = set()
     for _, own in found:

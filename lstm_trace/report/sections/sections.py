@@ -14,6 +14,7 @@ from ..profile.section import profile
 from .answers import answers
 from .author_notes import author_notes
 from .equations import equations
+from .experiments import experiments
 from .given_section import given, introduction
 from .gradients import by_size, gradients
 from .shares import shares
@@ -36,13 +37,14 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "gradients": gradients,
     "by_size": by_size,
     "shares": shares,
+    "experiments": experiments,
     "training": training,
     "profile": profile,
 }
 #: Those of a profile, of the way back alone, and of its equations.
 ALONE = {
     "profile": ("author_notes", "introduction", "profile"),
-    "back": ("pictured", "equations", "way_back", "gradients", "by_size", "shares"),
+    "back": ("pictured", "equations", "way_back", "gradients", "by_size", "shares", "experiments"),
     "equations": ("equations", "adjoint"),
 }
 

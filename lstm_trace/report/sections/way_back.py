@@ -11,8 +11,9 @@ from ...formulas.tree import Baseline, Holds, Index, Node, Num, Sum, Sym, value
 from ...languages.strings import capital
 from ...view.line_groups import Group, titled
 from ...view.view import Place, View
+from ..content.target import made_for
 from ..content.value_blocks import chain, result, vectors
-from ..content.way_back import Back, Gradients, comes_back, made_for
+from ..content.way_back import Back, Gradients, comes_back
 from .gradients import summed
 from .passed_back import passed_back
 from .solution import rounding, units
@@ -78,15 +79,20 @@ def title(back: Back) -> Text:
     found = back.target
     if back.between:
         return back.words.text("between.title", of=_named(back))
-    if found.weighted:
+    if found.weighted and not found.few:
         return back.words.text("back.title.sum")
     return back.words.text("back.title", of=_named(back))
 
 
 def _named(back: Back) -> Node:
-    """The symbol of what L is, with its unit where there are several."""
+    """The symbol of what L is, with its unit where there are several; of a sum of a few its terms."""
     stage, name, *_ = found = back.target
     symbol = value(name, stage.cell)
+    if found.few:
+        terms = tuple(Index(symbol, str(back.words.nth(unit))) for _, unit in found.few)
+        return Sum(tuple(sign for sign, _ in found.few), terms)
+    if found.weighted:
+        return Sym("L")
     if found.unit is None or back.width(stage, name) == 1:
         return symbol
     return Index(symbol, str(back.words.nth(found.unit)))
@@ -99,12 +105,24 @@ def opening(back: Back) -> Iterator[Block]:
         value_here, base = back.value_and_baseline
         gap = value_here.value - base.value
         shown = Num(back.values.style.show(gap), gap)
+        several = found.weighted and not found.few
         at = words.aside(back.where(found.stage, found.t, found.b))
         formula = Sum((1.0, -1.0), (value_here, base))
-        yield Para(words.text(
-            "between.value", line=_named(back), at=at, value=value_here, base=base, gap=Sym("ΔL"), formula=formula,
-            sign=back.values.between(formula, shown), difference=shown,
-        ))  # fmt: skip
+        shares: dict[str, Node] = {
+            "value": value_here,
+            "base": base,
+            "gap": Sym("ΔL"),
+            "formula": formula,
+            "difference": shown,
+        }
+        sign = back.values.between(formula, shown)
+        if several:
+            yield Para(words.text("between.weighted", sign=sign, **shares))
+        else:
+            yield Para(words.text("between.value", line=_named(back), at=at, sign=sign, **shares))
+    elif found.few:
+        at = words.aside(back.where(found.stage, found.t, found.b))
+        yield Para(words.text("back.value", line=_named(back), at=at, sign="≈", value=back.worth))
     elif found.unit is None or found.t is None:
         key = "back.sum" if found.weighted else "back.loss" if found.line == "L" else "back.total"
         yield Para(words.text(key, w=Sym(_weight(back)), line=value(found.line, found.stage.cell)))

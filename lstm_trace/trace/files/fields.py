@@ -58,6 +58,24 @@ Mask = Annotated[
 ]
 Length = Annotated[int, BeforeValidator(to_length)]
 ByScope = dict[str, dict[str, Weight]]
+
+
+def to_held(value: Any) -> Any:
+    """What a line is held at as it stands in a problem: a text (`*0.5`, the path of a trace), or numbers."""
+    if isinstance(value, str) or value is None or isinstance(value, bool):
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError(f"expected a number, '*0.5' for a multiple, or a trace's path; found {describe(value)}")
+        return value
+    array = to_array(value)
+    return float(array) if not array.ndim else array
+
+
+Held = Annotated[
+    Any,
+    BeforeValidator(to_held),
+    PlainSerializer(lambda value: value if isinstance(value, str | float) else to_list(value), return_type=Any),
+    WithJsonSchema({"anyOf": [{"type": "string"}, *_nested(3)["anyOf"]]}),
+]
 CountFrom = Annotated[
     Literal[0, 1],
     BeforeValidator(to_length),

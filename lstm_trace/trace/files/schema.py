@@ -16,6 +16,7 @@ from .fields import (
     AxisLabels,
     ByScope,
     CountFrom,
+    Held,
     Length,
     Mask,
     Numbers,
@@ -82,6 +83,10 @@ class Problem(_Strict):
     c0: States | None = Field(None, validation_alias=AliasChoices("c0", "c_prev"))
     initial: dict[str, States] = Field(default_factory=dict, description="initial values of other carried states")
     given: dict[str, Numbers] = Field(default_factory=dict, description="lines supplied instead of computed")
+    hold: dict[str, Held] = Field(
+        default_factory=dict,
+        description="lines held at other values, by address: a number, '*0.5' for a multiple, arrays, a trace's path",
+    )
     lengths: list[Length] | None = None
     mask: Mask | None = Field(None, description="1 at valid steps, (T,) or (T, B); lengths or mask, not both")
     batch_first: bool = False

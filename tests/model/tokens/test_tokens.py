@@ -137,7 +137,10 @@ def test_parts_of_a_trace_keep_them(tmp_path: Path) -> None:
     part.save(tmp_path / "part.json")
     assert labels(lt.load(tmp_path / "part.json")) == [row[1:3] for row in ROWS]
     assert labels(some_rows(trace, slice(1, 2))) == [ROWS[1]]
-    assert labels(MODEL.run(BATCH, tokens=ROWS, ask="1/0/h_t[0]")) == [row[:2] for row in ROWS]
+    asked = MODEL.run(BATCH, tokens=ROWS, ask="1/0/h_t[0]")
+    assert asked.header.step_labels == tuple(tuple(row[:2]) for row in ROWS)
+    asked.save(tmp_path / "asked.json")
+    assert labels(lt.load(tmp_path / "asked.json")) == [row[:2] for row in ROWS]
     assert labels(lt.backward(trace, of="2/1/h_t[0]")) == ROWS
 
 

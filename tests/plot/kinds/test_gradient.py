@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.backpropagation.norms import norms
 from lstm_trace.errors import MissingError
-from lstm_trace.explanation.gradient_norms import norms
 from lstm_trace.plot.chart import decades
 from lstm_trace.plot.figure import Figure
 from lstm_trace.plot.sheet import shown_number

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backpropagation.gradients import Weightings, forward, loss_of, one_value, walked, weighting
 from ..base.arrays import Array
-from ..cell.network import Stage
+from ..cell.network import Stage, carried
 from ..errors import MissingError, TooLargeError
 from ..trace.address import Address, line_name
 from ..trace.operands import one_row, sizes
 from ..trace.sums import Values
 from ..trace.trace import Trace
 from ..trace.window import rows
-from .memory import carried
+from .gradients import forward, walked, weighting
+from .target import Weightings, loss_of, target
 
 #: Values of the way back that are held at once, all rows of a Jacobian counted: some hundred megabytes.
 AT_ONCE = 1 << 24
@@ -95,7 +95,7 @@ def _weighted(trace: Trace, of: str | None, batch: int, output: Any) -> tuple[st
         return "", batch, _last(trace, batch)
     if loss_of(trace, of) is not None:
         return of, batch, weighting(trace, of=of)
-    value = one_value(trace, of)
+    value = target(trace, of)
     return str(value), value.b, weighting(trace, of=of)
 
 

@@ -1,0 +1,199 @@
+"""What is explained: one value of a trace, a signed sum of several, or a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.network import Stage, scope_and_name
+from ..errors import MissingError, OptionError
+from ..trace.address import line_name
+from ..trace.operands import sizes, total
+from ..trace.trace import Trace
+from .combination import Term, ends, is_sum, terms
+
+#: Weightings by scope and line, (T, B, width), that are being put together.
+Weightings = dict[str, dict[str, Array]]
+
+
+class Value(NamedTuple):
+    """The place of one value of a line, cell input or state."""
+
+    scope: str
+    line: str
+    t: int
+    b: int
+    unit: int
+
+    def __str__(self) -> str:
+        return f"{self.scope}/{self.t}/{self.b}/{self.line}[{self.unit}]"
+
+    def read(self, trace: Trace) -> float:
+        """The recorded value. Raises MissingError."""
+        at = trace.index(self.t)
+        values = trace.operand(self.scope, self.line, slice(at, at + 1))
+        if values is None:
+            raise MissingError(f"{self.scope}/{self.line} was not recorded")
+        return float(values[0, self.b, self.unit])
+
+
+def one_value(trace: Trace, text: str) -> Value:
+    """Read the address of one value of a line, cell input or state; the unit may be left out where there is one.
+
+    Raises MissingError for anything else.
+    """
+    name = line_name(text)
+    carried = next((stage.cell.states[name] for stage in trace.stages if name in stage.cell.states), None)
+    if carried is None:
+        address = trace.locate(text)
+    else:  # a state has the steps of the line that it carries
+        at = text.rindex(name)
+        address = trace.locate(text[:at] + carried + text[at + len(name) :])
+    t, b, unit = address.t, address.b, address.unit
+    width = 0 if address.layer is None else sizes(trace)[address.scope].get(name, 0)
+    if t is None or b is None or not width:
+        raise MissingError(f"{text!r} is a premise, not computed: name a line, for example {_example(trace)}")
+    if unit is None and width > 1:
+        place = address._replace(line=name)
+        raise MissingError(f"{text!r} is {width} values: name one unit, from {place}[0] to {place}[{width - 1}]")
+    if unit is not None and (len(unit) > 1 or unit[0] >= width):
+        raise MissingError(f"{text!r}: {address.scope}/{name} has units 0 to {width - 1}")
+    return Value(address.scope, name, t, b, unit[0] if unit else 0)
+
+
+def add_value(trace: Trace, seeds: Weightings, value: Value, weights: Array | float = 1.0) -> None:
+    """Weigh one value; weights: one for each row of the batch to weigh that value in all rows."""
+    stage = trace.stage(value.scope)
+    whole = np.zeros((trace.steps, trace.batch, sizes(trace)[value.scope][value.line]))
+    whole[trace.index(value.t), value.b if np.ndim(weights) == 0 else slice(None), value.unit] = weights
+    add(seeds, stage, value.line, whole)
+
+
+#: What the parts of an address are called.
+_WORDS = {"layer": "layer", "direction": "direction", "b": "batch element"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Values of one line that are added up, times `sign`: all at `steps` (indices, without padding), of `units`."""
+
+    sign: float
+    scope: str
+    line: str
+    steps: Array
+    units: range
+
+
+@dataclass(frozen=True)
+class Target:
+    """A sum of values of row `b` of the batch, named as it is read: one value, or `parts` with their signs."""
+
+    name: str
+    b: int
+    parts: tuple[Part, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def read(self, trace: Trace) -> float:
+        """The value in a trace. Raises MissingError for a line that was not recorded."""
+        return total(self._values(trace))
+
+    def _values(self, trace: Trace) -> Iterator[Array]:
+        for part in self.parts:
+            first, last = int(part.steps[0]), int(part.steps[-1])
+            values = trace.operand(part.scope, part.line, slice(first, last + 1))
+            if values is None:
+                raise MissingError(f"{part.scope}/{part.line} was not recorded")
+            inside = values[part.steps - first, self.b][:, part.units.start : part.units.stop]
+            yield part.sign * np.asarray(inside, np.float64)
+
+    def weigh(self, trace: Trace, seeds: Weightings, weights: Array | None = None) -> None:
+        """Add to `seeds` weights of 1 for its values; or those of its values in all rows, one weight for each row."""
+        rows = np.eye(trace.batch)[self.b] if weights is None else weights
+        for part in self.parts:
+            whole = np.zeros((trace.steps, trace.batch, sizes(trace)[part.scope][part.line]))
+            whole[part.steps, :, part.units.start : part.units.stop] = part.sign * rows[:, None]
+            add(seeds, trace.stage(part.scope), part.line, whole)
+
+
+def target(trace: Trace, text: str) -> Target:
+    """Read what is explained: the address of one value, or a sum of some (see `combination`).
+
+    What is a value of the trace is that, whatever signs its name has. Raises MissingError, OptionError.
+    """
+    try:
+        return _one(trace, one_value(trace, text))
+    except MissingError:
+        if not is_sum(text):
+            raise
+    found = terms(text)
+    parts = [_several(trace, term) if term.summed else _single(trace, term) for term in found]
+    rows = sorted({b for b, _, _ in parts})
+    if len(rows) > 1:
+        raise OptionError(f"{text!r} adds up values of the sequences {rows[0]} and {rows[1]}; an explanation is of one")
+    name = "".join(f"{' + ' if part.sign > 0 else ' - '}{said}" for _, said, part in parts)
+    name = name.removeprefix(" + ") if parts[0][2].sign > 0 else f"-{name.removeprefix(' - ')}"
+    return Target(name, rows[0], tuple(part for _, _, part in parts))
+
+
+def _one(trace: Trace, value: Value, sign: float = 1.0) -> Target:
+    steps = np.array([trace.index(value.t)])
+    return Target(str(value), value.b, (Part(sign, value.scope, value.line, steps, range(value.unit, value.unit + 1)),))
+
+
+def _single(trace: Trace, term: Term) -> tuple[int, str, Part]:
+    found = _one(trace, one_value(trace, term.address), term.sign)
+    return found.b, found.name, found.parts[0]
+
+
+def _several(trace: Trace, term: Term) -> tuple[int, str, Part]:
+    """All values that are no padding, at all steps and of all units that the address means."""
+    address, last = (trace.locate(text, every=True) for text in ends(term.address, trace.span))
+    if not any(address.line in stage.cell.by_name for stage in trace.stages):
+        raise MissingError(f"{term.address!r} is not computed: name a line, for example {_example(trace)}")
+    if address._replace(t=last.t, unit=last.unit) != last:
+        raise MissingError(f"sum({term.address}): a range is one of steps, or of units")
+    for part in ("layer", "direction", "b"):
+        if getattr(address, part) is None:
+            there = ", ".join(map(str, trace.extents(address.line)[part]))
+            raise MissingError(f"sum({term.address}): name one {_WORDS[part]}; there are {there}")
+    width = sizes(trace)[address.scope][address.line]
+    (first,), (end,) = address.unit or (0,), last.unit or (width - 1,)
+    if end >= width:
+        raise MissingError(f"{term.address!r}: {address.scope}/{address.line} has units 0 to {width - 1}")
+    begin, stop = (trace.first, trace.span.stop) if last.t is None else (address.t or 0, last.t + 1)
+    if first > end or begin >= stop:
+        raise MissingError(f"sum({term.address}): a range goes from its smallest number to its largest")
+    steps = np.arange(trace.index(begin), trace.index(stop))
+    steps = steps[trace.valid[steps, address.b or 0, 0] != 0] if len(steps) > 1 else steps
+    if not steps.size:
+        raise MissingError(f"sum({term.address}): all these steps of batch element {address.b} are padding")
+    over = "..".join(map(str, dict.fromkeys((trace.span[steps[0]], trace.span[steps[-1]]))))
+    inside = "" if end - first == width - 1 else f"[{'..'.join(map(str, dict.fromkeys((first, end))))}]"
+    said = f"sum({address.scope}/{over}/{address.b}/{address.line}{inside})"
+    return address.b or 0, said, Part(term.sign, address.scope, address.line, steps, range(first, end + 1))
+
+
+def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:
+    """The stage and the name of a line of one unit that has several values; None where `text` does not name one."""
+    scope, name = scope_and_name(text)
+    stages = [s for s in trace.stages if name in s.cell.by_name and scope in ("", s.scope)]
+    if len(stages) != 1 or sizes(trace)[stages[0].scope][name] != 1 or trace.steps * trace.batch == 1:
+        return None
+    return stages[0], name
+
+
+def add(seeds: Weightings, stage: Stage, name: str, values: Array) -> None:
+    """Add weights of a line, (T, B, width)."""
+    here = seeds.setdefault(stage.scope, {})
+    here[name] = here[name] + values if name in here else values
+
+
+def _example(trace: Trace) -> str:
+    last = trace.stages[-1]
+    return f"{last.scope}/{trace.span[-1]}/0/{last.cell.output}[0]"

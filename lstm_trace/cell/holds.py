@@ -1,0 +1,105 @@
+"""A cell some of whose lines can be held at other values than their own: an intervention in a run.
+
+A line that is held becomes a choice, at every step, row and unit, between what its equation gives and another value:
+
+    free_c_t = f_t * c_prev + i_t * c_tilde
+    c_t = where(hold_c_t, to_c_t, free_c_t)
+
+and what reads c_t reads the choice. `hold_c_t` (1 where it is held, 0 elsewhere) and `to_c_t` are inputs, so a run, its
+plans, `verify`, gradients and the spreadsheet need nothing for it. A line that is scaled becomes
+`where(scale_c_t, by_c_t * free_c_t, free_c_t)`. The text of such a cell is that of the cell without holds and a row
+`hold: c_t` or `scale: c_t`, since lines without a name of their own, `tanh(c_t)`, can be held too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from .lines import Cell, Line, expression
+
+#: The rows of the equations that name such lines.
+HOLDS = ("hold", "scale")
+#: Characters of a line without a name that the names made for it have.
+MOST_CHARACTERS = 40
+
+
+class Names(NamedTuple):
+    """The inputs that hold and scale a line, and the name of what its equation gives."""
+
+    hold: str
+    to: str
+    scale: str
+    by: str
+    free: str
+
+
+def names_of(cell: Cell) -> Mapping[str, Names]:
+    """Of every line that can be held or scaled its `Names`, which are no other value's.
+
+    cell: one with holds, or one without, which has none.
+    """
+    if cell.plain is None:
+        return {}
+    plain = cell.plain
+    taken = {*plain.by_name, *plain.inputs, *plain.states, *plain.parameters}
+    found = {}
+    for line in plain.lines:
+        if line.name in cell.held or line.name in cell.scaled:
+            stem = re.sub(r"\W+", "_", line.name).strip("_")[:MOST_CHARACTERS]
+            found[line.name] = _new(stem, taken)
+            taken |= set(found[line.name])
+    return found
+
+
+def _new(stem: str, taken: Iterable[str]) -> Names:
+    names, count = Names(*(f"{field}_{stem}" for field in Names._fields)), 1
+    while not set(names).isdisjoint(taken):
+        count += 1
+        names = Names(*(f"{field}_{stem}_{count}" for field in Names._fields))
+    return names
+
+
+def with_holds(cell: Cell, held: Iterable[str], scaled: Iterable[str] = ()) -> Cell:
+    """The cell with lines that can be held, and lines that can be scaled, in place of those that it has by now.
+
+    >>> from .parse import parse
+    >>> cell = with_holds(parse("c_t = 0.5 * c_prev + x_t\\ncarry: c_prev <- c_t\\noutput: c_t"), ["c_t"])
+    >>> [line.name for line in cell.lines], cell.by_name["c_t"].operands
+    (['0.5 * c_prev', 'free_c_t', 'c_t'], ('hold_c_t', 'to_c_t', 'free_c_t'))
+    """
+    plain = cell if cell.plain is None else cell.plain
+    names_held, names_scaled = ({*names} for names in (held, scaled))
+    order = [line.name for line in plain.lines]
+    if names_held.isdisjoint(order) and names_scaled.isdisjoint(order):
+        return plain
+    found = replace(
+        plain,
+        plain=plain,
+        held=tuple(name for name in order if name in names_held),
+        scaled=tuple(name for name in order if name in names_scaled),
+    )
+    names = names_of(found)
+    # a call of a composite function is no longer what it says where a line within it is held
+    open_calls = {name for name, inner in plain.within.items() if not names.keys().isdisjoint(inner)}
+    lines: list[Line] = []
+    inputs = list(plain.inputs)
+    for line in plain.lines:
+        own = line._replace(call=()) if line.name in open_calls else line
+        if line.name not in names:
+            lines.append(own)
+            continue
+        new, last = names[line.name], names[line.name].free
+        lines.append(own._replace(name=last))
+        if line.name in found.scaled:
+            inputs += [new.scale, new.by]
+            product = Line("", "mul", (new.by, new.free))
+            choice = Line("", "where", (new.scale, expression(product), new.free))
+            last = expression(choice) if line.name in found.held else line.name
+            lines += [product._replace(name=expression(product)), choice._replace(name=last)]
+        if line.name in found.held:
+            inputs += [new.hold, new.to]
+            lines.append(Line(line.name, "where", (new.hold, new.to, last)))
+    return replace(found, lines=tuple(lines), inputs=tuple(inputs))

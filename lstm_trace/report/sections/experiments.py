@@ -1,0 +1,76 @@
+"""Of a split, what experiments say of it: the value without each step, and how faithful an order of the steps is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...explanation.account import Account, State, Step
+from ...explanation.faithfulness import BINS, Faithfulness, Score
+from ...formulas.blocks import Block, Heading, Para, Table, Text
+from ...formulas.numbers import show
+from ...formulas.tree import Dots, Num, Sym
+from ...plot.sheet import label_text
+from ...view.excerpt import excerpt
+from ...view.view import TABLE, View
+
+
+def experiments(shown: View) -> Iterator[Block]:
+    """What L loses without each step, beside its share; the scores of the orders, and whether they agree."""
+    told = shown.told
+    if told is None or told.occlusion is None:
+        return
+    yield Heading(2, shown.said("experiments"))
+    yield Para(shown.said("experiments.occlusion"))
+    yield _steps(shown, told)
+    if told.occlusion.made < told.occlusion.possible:
+        made = {"made": told.occlusion.made, "possible": told.occlusion.possible}
+        yield Para((shown.words.word("plot.contribution.made", **made),))
+    if told.faithfulness is not None:
+        yield from _faithful(shown, told.faithfulness)
+
+
+def _steps(shown: View, told: Account) -> Table:
+    rows = told.ranked
+    labelled = any(isinstance(row, Step) and row.token is not None for row in rows)
+    head: list[Text] = [(Sym("t"),), *([shown.said("experiments.label")] if labelled else [])]
+    head += [shown.said("experiments.share"), shown.said("experiments.lost")]
+    sizes = [abs(_share(row)) for row in rows]
+    body: list[tuple[Text, ...]] = []
+    for entry in excerpt(sizes, len(rows) if shown.everything else TABLE, timed=told.faithfulness is None):
+        if isinstance(entry, range):
+            body.append(tuple((Dots("down"),) for _ in head))
+            continue
+        row = rows[entry]
+        cells: list[Text] = [(str(shown.words.nth(row.t)) if isinstance(row, Step) else row.place,)]
+        if labelled:
+            cells.append((label_text(row.token or "") if isinstance(row, Step) else "",))
+        lost: Text = ("",) if row.occlusion is None else (_num(shown, row.occlusion),)
+        body.append((*cells, (_num(shown, _share(row)),), lost))
+    return Table(tuple(head), tuple(body), 1 + labelled)
+
+
+def _share(row: Step | State) -> float:
+    return row.inputs if isinstance(row, Step) else row.share
+
+
+def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
+    said, word = shown.words.text, shown.words.word
+    percent = ", ".join(map(str, BINS))
+    best = word(f"experiments.order.{found.best}")
+    yield Para(said("experiments.faithful", percent=percent, order=best))
+    rows: list[tuple[Text, Score]] = [(shown.said(f"experiments.order.{name}"), s) for name, s in found.orders.items()]
+    rows.append(((word("experiments.order.random", n=len(found.drawn)),), found.mean))
+    yield Table(
+        (shown.said("experiments.order"), shown.said("experiments.away"), shown.said("experiments.kept")),
+        tuple((name, *((_num(shown, value),) for value in score)) for name, score in rows),
+    )
+    if len(found.orders) > 1 and found.disagree:
+        correlation = Num(show(found.correlation, 2), found.correlation)
+        common, top = str(found.common), str(found.top)
+        yield Para(said("experiments.disagree", correlation=correlation, common=common, top=top))
+    if found.misleading:
+        yield Para(shown.said("experiments.misleading"))
+
+
+def _num(shown: View, value: float) -> Num:
+    return Num(shown.values.style.show(value), value)

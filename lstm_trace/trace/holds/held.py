@@ -1,0 +1,181 @@
+"""What is held in a trace: read from its arrays, in the fewest addresses that say it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array, to_list
+from ...cell.holds import names_of
+from ...cell.network import Stage
+from ..trace import Trace
+from .values import Scale
+
+#: So many different values of one line are told each with its place; of more, that they differ.
+FEW = 4
+
+
+class Entry(NamedTuple):
+    """Values of one line that are held alike: at which steps, rows and units (None: all), and at what.
+
+    value: a number, a `Scale`, or an array (steps, rows, units) where they differ.
+    """
+
+    scope: str
+    line: str
+    steps: range | None
+    rows: range | None
+    units: tuple[int, ...] | None
+    value: Any
+
+    @property
+    def address(self) -> str:
+        """The address of what is held, as `lt.run(hold=)` reads it."""
+        parts = [self.scope]
+        if self.steps is not None and self.rows is not None:
+            parts += [_span(self.steps), _span(self.rows)]
+        return "/".join([*parts, self.line]) + _bracket(self.units)
+
+    @property
+    def said(self) -> str:
+        """What it is held at, in words."""
+        if isinstance(self.value, Scale):
+            return f"{str(self.value)[1:]} times its own value"
+        return f"{self.value:g}" if isinstance(self.value, float) else "given values"
+
+
+def _span(numbers: range) -> str:
+    return f"{numbers[0]}..{numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
+
+
+def _bracket(units: tuple[int, ...] | None) -> str:
+    """Units as they stand in an address.
+
+    >>> _bracket((1, 2, 3, 7)), _bracket(None)
+    ('[1..3,7]', '')
+    """
+    return "" if units is None else f"[{','.join(map(_span, _runs(units)))}]"
+
+
+def _runs(numbers: Any) -> list[range]:
+    """Rising numbers as ranges without gaps."""
+    found: list[range] = []
+    for n in map(int, numbers):
+        if found and n == found[-1].stop:
+            found[-1] = range(found[-1].start, n + 1)
+        else:
+            found.append(range(n, n + 1))
+    return found
+
+
+def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> Array | None:
+    """Which units of a line are held or scaled at a step of a row; None where none can be, or where is not known."""
+    names, given = names_of(stage.cell).get(line), trace.given.get(stage.scope, {})
+    there = [given[n][trace.index(t), b] != 0 for n in (names.hold, names.scale) if n in given] if names else []
+    return np.any(there, axis=0) if there else None
+
+
+def entries(trace: Trace) -> Iterator[Entry]:
+    """All that is held in a trace, line by line."""
+    for stage in trace.stages:
+        given = trace.given.get(stage.scope, {})
+        for line, names in names_of(stage.cell).items():
+            held = given[names.hold] != 0 if names.hold in given else None
+            if held is not None:
+                yield from _of_line(trace, stage.scope, line, held, given[names.to], scale=False)
+            if names.scale in given:
+                scaled = given[names.scale] != 0
+                scaled = scaled if held is None else scaled & ~held
+                yield from _of_line(trace, stage.scope, line, scaled, given[names.by], scale=True)
+
+
+def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[Entry]:
+    """The entries of one line: those of each value, where there are few, and blocks of steps, rows and units."""
+    found = np.unique(values[where])
+    few = scale or len(found) <= FEW
+    for value in found if few else (None,):
+        there = where & (values == value) if few else where
+        for steps, rows, units in _blocks(there):
+            array = values[np.ix_(steps, rows, units)]
+            one = array.flat[0].item()
+            said = Scale(one) if scale else one if few else array
+            first = trace.first
+            whole = len(steps) == trace.steps and len(rows) == trace.batch
+            yield Entry(
+                scope,
+                line,
+                None if whole else range(first + steps.start, first + steps.stop),
+                None if whole else rows,
+                None if len(units) == where.shape[-1] else tuple(map(int, units)),
+                said,
+            )
+
+
+def _blocks(where: Array) -> Iterator[tuple[range, range, Array]]:
+    """Blocks of neighbouring steps and rows, with units, that together are what a mask (T, B, width) has."""
+    units = np.flatnonzero(where.any(axis=(0, 1)))
+    patterns: dict[bytes, list[int]] = {}
+    for j in units:
+        patterns.setdefault(np.packbits(where[:, :, j]).tobytes(), []).append(int(j))
+    for alike in patterns.values():
+        plane = where[:, :, alike[0]]
+        columns: dict[bytes, list[int]] = {}
+        for b in np.flatnonzero(plane.any(axis=0)):
+            columns.setdefault(np.packbits(plane[:, b]).tobytes(), []).append(int(b))
+        for rows in columns.values():
+            for steps in _runs(np.flatnonzero(plane[:, rows[0]])):
+                for run in _runs(rows):
+                    yield steps, run, np.array(alike)
+
+
+def held_faults(trace: Trace) -> Iterator[str]:
+    """What is wrong with the arrays of a trace that say where lines are held."""
+    for stage in trace.stages:
+        given = trace.given.get(stage.scope, {})
+        for names in names_of(stage.cell).values():
+            for name in (names.hold, names.scale):
+                if name in given and not np.isin(given[name], (0, 1)).all():
+                    yield f"given {stage.scope}/{name} says where a line is held; expected 0 or 1 at every place"
+
+
+def as_hold(trace: Trace) -> dict[str, Any]:
+    """What is held in a trace, as `hold=` and a problem take it: values by address."""
+    found: dict[str, Any] = {}
+    for entry in entries(trace):
+        value = entry.value
+        found[entry.address] = str(value) if isinstance(value, Scale) else to_list(value) if _many(value) else value
+    return found
+
+
+def _many(value: Any) -> bool:
+    return not isinstance(value, float | int)
+
+
+def plain(trace: Trace) -> Trace:
+    """The trace with the equations of its cells as they are without holds, and without the values that these add.
+
+    The values of a held line are those at which it was held: for what reads the equations and cannot run them.
+    """
+    if all(stage.cell.plain is None for stage in trace.stages):
+        return trace
+    stages = tuple(map(plain_stage, trace.stages))
+    held = {stage.scope: set(stage.cell.inputs) for stage in stages}
+    lines = {
+        stage.scope: {n: a for n, a in trace.lines[stage.scope].items() if n in stage.cell.by_name}
+        for stage in stages
+        if stage.scope in trace.lines
+    }
+    given = {scope: {n: a for n, a in here.items() if n in held.get(scope, ())} for scope, here in trace.given.items()}
+    return replace(trace, stages=stages, lines=lines, given={s: h for s, h in given.items() if h}, memory=None)
+
+
+def plain_stage(stage: Stage) -> Stage:
+    """A stage without holds."""
+    cell = stage.cell.plain
+    if cell is None:
+        return stage
+    computed = None if stage.computed is None else tuple(n for n in stage.computed if n in cell.by_name)
+    return replace(stage, cell=cell, sources={n: stage.sources[n] for n in cell.inputs}, computed=computed)

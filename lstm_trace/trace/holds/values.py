@@ -1,0 +1,246 @@
+"""What a line is held at: a number, a multiple of its own value, an array, or the values of another trace."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array, describe, to_array
+from ...cell.holds import names_of, with_holds
+from ...cell.network import GIVEN, Stage
+from ...errors import Faults, MissingError, OptionError, ShapeError
+from ..trace import Trace
+from .places import Place, places
+
+#: What a value may be, for messages.
+KINDS = "a finite number, '*0.5' for a multiple of its own value, or a trace"
+
+
+class Scale(NamedTuple):
+    """A multiple of the value that the line has by its own equation."""
+
+    factor: float
+
+    def __str__(self) -> str:
+        return f"*{self.factor:g}" if float(f"{self.factor:g}") == self.factor else f"*{self.factor!r}"
+
+
+Value = float | Scale | Array | Trace
+
+
+def read_value(address: str, value: Any) -> Value:
+    """A value as it is given: a number, `'*0.5'`, an array or nested lists of finite numbers, or a trace.
+
+    Raises OptionError for anything else.
+
+    >>> read_value("c_t", 0), read_value("c_t", "*0.5")
+    (0.0, Scale(factor=0.5))
+    """
+    if isinstance(value, Scale | Trace):
+        return value
+    if isinstance(value, str):
+        number = as_number(value)
+        if number is not None:
+            return number
+    elif isinstance(value, Real) and not isinstance(value, bool | np.bool_):
+        if math.isfinite(value):
+            return float(value)
+    elif isinstance(value, list | tuple) or hasattr(value, "__array__"):
+        try:
+            array = to_array(value)
+        except ValueError as error:
+            raise OptionError(f"hold {address!r}: {error}") from None
+        if array.dtype.kind in "fiu" and array.size and np.isfinite(array).all():
+            return array
+        raise OptionError(f"hold {address!r}: expected finite numbers, found {describe(value)}")
+    raise OptionError(f"hold {address!r}: expected {KINDS}; found {describe(value)}")
+
+
+def as_number(text: str) -> float | Scale | None:
+    """The number, or the multiple, that a text is; None for another text.
+
+    >>> as_number("0.5"), as_number("* 2"), as_number("other.json"), as_number("nan")
+    (0.5, Scale(factor=2.0), None, None)
+    """
+    digits = text.strip().removeprefix("*")
+    try:
+        found = float(digits)
+    except ValueError:
+        return None
+    if not math.isfinite(found) or "_" in digits:
+        return None
+    return found if digits == text.strip() else Scale(found)
+
+
+#: (scope, lines that are held, lines that are scaled) of the stages that have any.
+Lines = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Holds:
+    """The lines that are held and scaled, by scope, and the arrays that say where and at what, by scope and name."""
+
+    held: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    scaled: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> Lines:
+        """The lines of every stage that has any."""
+        scopes = dict.fromkeys((*self.held, *self.scaled))
+        return tuple((s, tuple(sorted(self.held.get(s, ()))), tuple(sorted(self.scaled.get(s, ())))) for s in scopes)
+
+    @property
+    def widths(self) -> tuple[tuple[str, str, int], ...]:
+        """(scope, name, width) of every array."""
+        return tuple((s, n, a.shape[-1]) for s, here in self.given.items() for n, a in here.items())
+
+
+#: Where nothing is held.
+NO_HOLDS = Holds()
+
+
+def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
+    """The stages with lines that can be held or scaled, in place of those that they have by now."""
+    wanted = {scope: names for scope, *names in lines}
+    return tuple(_applied(stage, *wanted.get(stage.scope, ((), ()))) for stage in stages)
+
+
+def _applied(stage: Stage, held: tuple[str, ...], scaled: tuple[str, ...]) -> Stage:
+    if stage.cell.plain is None and not held and not scaled:
+        return stage
+    cell = with_holds(stage.cell, held, scaled)
+    sources = {name: stage.sources.get(name, GIVEN) for name in cell.inputs}
+    computed = stage.computed
+    if computed is not None:
+        added = set(cell.by_name) - set((cell.plain or cell).by_name)
+        there = set(computed)
+        computed = tuple(x.name for x in cell.lines if x.name in there or x.name in added)
+    return Stage(stage.layer, stage.direction, cell, sources, computed)
+
+
+def resolved(
+    asked: Mapping[str, Any],
+    stages: Sequence[Stage],
+    span: range,
+    batch: int,
+    widths: Mapping[str, Mapping[str, int]],
+    dtype: Any,
+) -> Holds:
+    """What is asked to be held, as arrays (T, B, width).
+
+    asked: values by address (see `read_value` and `places`). stages: of the run. span: its steps; widths: of its
+    lines, by scope. Raises one error with every fault: of an address, of a value, and where two hold the same.
+    """
+    faults = Faults()
+    board = _Board(tuple(asked), stages, span, batch, np.dtype(dtype))
+    for at, (text, value) in enumerate(asked.items()):
+        with faults.gather():
+            found, what = places(text, stages, span, batch, widths), read_value(text, value)
+            for place in found:
+                board.put(at, place, what, widths[place.scope][place.line])
+    faults.tell()
+    return board.holds()
+
+
+class _Board:
+    """Arrays that are filled with what is held."""
+
+    def __init__(
+        self, texts: tuple[str, ...], stages: Sequence[Stage], span: range, batch: int, dtype: np.dtype[Any]
+    ) -> None:
+        self.texts, self.span, self.batch, self.dtype = texts, span, batch, dtype
+        self.stages = {stage.scope: stage for stage in stages}
+        self.owner: dict[tuple[str, str], Array] = {}
+        self.arrays: dict[tuple[str, str], dict[str, Array]] = {}
+
+    def put(self, at: int, place: Place, value: Value, width: int) -> None:
+        """Hold the values of a place. Raises OptionError, ShapeError, MissingError."""
+        key, shape = (place.scope, place.line), (len(self.span), self.batch, width)
+        steps = [t - self.span.start for t in place.steps]
+        where = np.ix_(steps, place.rows, place.units)
+        found = numbers(self.texts[at], place, value, self.span, self.batch, width, self.dtype)
+        owner = self.owner.setdefault(key, np.full(shape, -1, np.int32))
+        taken = np.argwhere(owner[where] >= 0)
+        if len(taken):
+            t, b, j = (int(n) for n in taken[0])
+            first = self.texts[owner[where][t, b, j]]
+            value_at = f"{place.scope}/{place.steps[t]}/{place.rows[b]}/{place.line}[{place.units[j]}]"
+            raise OptionError(f"hold {self.texts[at]!r} and {first!r} both hold {value_at}; hold each value once")
+        owner[where] = at
+        kinds = ("scale", "by") if isinstance(value, Scale) else ("hold", "to")
+        here = self.arrays.setdefault(key, {})
+        for kind in kinds:
+            here.setdefault(kind, np.zeros(shape, self.dtype))
+        here[kinds[0]][where] = 1
+        here[kinds[1]][where] = found
+
+    def holds(self) -> Holds:
+        """All that was put."""
+        lines: dict[str, dict[str, frozenset[str]]] = {"hold": {}, "scale": {}}
+        for (scope, line), here in self.arrays.items():
+            for kind, part in lines.items():
+                if kind in here:
+                    part[scope] = part.get(scope, frozenset()) | {line}
+        found = Holds(lines["hold"], lines["scale"])
+        given: dict[str, dict[str, Array]] = {}
+        for stage in applied(tuple(self.stages.values()), found.lines):
+            for line, names in names_of(stage.cell).items():
+                for kind, array in self.arrays[stage.scope, line].items():
+                    given.setdefault(stage.scope, {})[getattr(names, kind)] = array
+        return replace(found, given=given)
+
+
+def numbers(text: str, place: Place, value: Value, span: range, batch: int, width: int, dtype: np.dtype[Any]) -> Array:
+    """What the values of a place are held at, or multiplied by, (steps, rows, units) or one number for all.
+
+    span, batch, width: of the line. Raises ShapeError, MissingError, OptionError, with the address `text`.
+    """
+    if isinstance(value, Trace):
+        return _of_trace(text, place, value, span, batch, width)
+    if isinstance(value, float | Scale):
+        given: Array = np.float64(value.factor if isinstance(value, Scale) else value)
+    else:
+        given = _fitted(text, value, (len(place.steps), len(place.rows), len(place.units)))
+    with np.errstate(over="ignore"):
+        found = given.astype(dtype)
+    if not np.isfinite(found).all():
+        raise OptionError(f"hold {text!r}: {given.flat[0]:g} is too large for {dtype}")
+    return found
+
+
+def _fitted(text: str, array: Array, shape: tuple[int, int, int]) -> Array:
+    """An array as (steps, rows, units) of a place: one number, one for each unit, (steps, units), or all three."""
+    steps, rows, units = shape
+    if array.size == 1:
+        return np.broadcast_to(array.reshape(1, 1, 1), shape)
+    if array.shape in ((units,), (1, 1, units)):
+        return np.broadcast_to(array.reshape(1, 1, units), shape)
+    if array.shape == (steps, units):
+        return np.broadcast_to(array[:, None], shape)
+    if array.shape != shape:
+        raise ShapeError(
+            f"hold {text!r} has a value of shape {array.shape}; expected a number, or (units,), (T, units) or "
+            f"(T, B, units) of what it holds: T = {steps}, B = {rows}, units = {units}"
+        )
+    return array
+
+
+def _of_trace(text: str, place: Place, other: Trace, span: range, batch: int, width: int) -> Array:
+    """The values of another trace at a place. Raises ShapeError, MissingError."""
+    if place.scope not in other.scopes or place.line not in other.lines.get(place.scope, {}):
+        raise MissingError(f"hold {text!r}: the trace that it takes its values from has no {place.scope}/{place.line}")
+    values = other.lines[place.scope][place.line]
+    sizes = [(other.span, span), (other.batch, batch), (values.shape[-1], width)]
+    if any(a != b for a, b in sizes):
+        said = [f"steps {s.start} to {s.stop - 1}, B = {b}, width {w}" for s, b, w in zip(*sizes, strict=True)]
+        raise ShapeError(
+            f"hold {text!r}: the trace that it takes its values from has another size: {place.scope}/{place.line} "
+            f"has {said[0]} there and {said[1]} here"
+        )
+    return values[np.ix_([t - span.start for t in place.steps], place.rows, place.units)]

@@ -1,0 +1,113 @@
+"""--hold and --how ablation as a user sees them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import lstm_trace as lt
+from lstm_trace.cli import main
+from lstm_trace.examples import text
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "q.yaml").write_text(text("three-steps"))
+    lt.run("q.yaml", ask=[]).save("t.json")
+    return tmp_path
+
+
+def out(*words: str) -> str:
+    done = CliRunner().invoke(main, [*words])
+    assert done.exit_code in (0, 1), done.output
+    return done.output
+
+
+def test_run_a_problem_and_run_a_trace_again(here: Path) -> None:
+    held = ["--hold", "c_t[0]=0", "--hold", "1..2/f_t = *0.5"]
+    out("run", "q.yaml", *held, "-o", "a.json")
+    out("run", "t.json", *held, "-o", "b.json")
+    a, b = lt.load("a.json"), lt.load("b.json")
+    assert not a["c_t"][..., 0].any()
+    assert np.array_equal(a["h_t"], b["h_t"])
+    assert "verified: 144 values" in out("verify", "a.json")
+    out("run", "q.yaml", "--hold", "c_t=a.json", "-o", "c.json")
+    assert np.array_equal(lt.load("c.json")["c_t"], a["c_t"])
+    out("run", "b.json", "--hold", "0/o_t=1", "-o", "d.safetensors")
+    assert not lt.load("d.safetensors")["c_t"][..., 0].any(), "what was held stays held"
+
+
+def test_every_verb_says_what_is_held(here: Path) -> None:
+    held = ["--hold", "c_t[0]=0.25"]
+    assert "Held: 0/forward/c_t[0] at 0.25." in out("show", "t.json", *held)
+    assert "Held instead of computed: c_t[1] = 0.25." in out("report", "q.yaml", *held, "--format", "text")
+    rows = [*csv.DictReader(io.StringIO(out("export", "q.yaml", *held)))]
+    assert {row["value"] for row in rows if (row["line"], row["unit"]) == ("c_t", "0")} == {"0.25"}
+    told = out("diff", "q.yaml", "t.json", *held)
+    assert "a holds nothing" in told
+    assert "b holds 0/forward/c_t[0] at 0.25" in told
+    assert "only in b" not in told
+    assert "hold of c_t" in out("explain", "q.yaml", "--how", "memory", "--of", "2/c_t[0]", *held)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run", "q.yaml", "--hold", "c_t", "-o", "n.json"], "expected ADDRESS=VALUE, as in c_t[3]=0, found 'c_t'"),
+        (["run", "q.yaml", "--hold", "c_t=", "-o", "n.json"], "expected ADDRESS=VALUE"),
+        (["run", "q.yaml", "--hold", "c_t=1", "--hold", "c_t=2", "-o", "n.json"], "'c_t' is held twice"),
+        (["run", "q.yaml", "--hold", "c_q=1", "-o", "n.json"], "there is no line 'c_q'; did you mean 'c_t'?"),
+        (["run", "q.yaml", "--hold", "5/c_t=1", "-o", "n.json"], "t 0 to 2"),
+        (["run", "q.yaml", "--hold", "c_t=none.json", "-o", "n.json"], "is no finite number, no multiple"),
+        (["run", "q.yaml", "--hold", "c_t=nan", "-o", "n.json"], "is no finite number, no multiple"),
+        (["run", "q.yaml", "--hold", "c_t=t.json", "-o", "t.json"], "t.json: this is an input, which would be lost"),
+        (["run", "t.json", "--hold", "c_t=1", "--plan"], "a trace, which --hold runs again as it was"),
+        (["show", "t.json", "--hold", "W_xi=1"], "W_xi is a weight"),
+        (["explain", "t.json", "--how", "ablation"], "--how ablation needs a value"),
+        (["explain", "t.json", "--how", "ablation", "--of", "2/h_t[0]", "--to", "x"], "'x' is no finite number"),
+        (["explain", "t.json", "--how", "ablation", "--of", "2/h_t[0]", "--line", "h_q"], "there is no line 'h_q'"),
+        (["explain", "t.json", "--how", "gates", "--over", "steps"], "--over belongs to --how ablation"),
+    ],
+)  # fmt: skip
+def test_one_message_and_exit_code_2(here: Path, words: list[str], told: str) -> None:
+    before = {path.name: path.read_bytes() for path in here.iterdir()}
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    assert not done.stdout
+    assert done.stderr.count("rror: ") == 1
+    assert told in done.stderr
+    assert {path.name: path.read_bytes() for path in here.iterdir()} == before
+
+
+def test_diff_of_other_values_holds_nothing(here: Path) -> None:
+    lt.load("t.json").to_frame().to_csv("v.csv", index=False)
+    done = CliRunner().invoke(main, ["diff", "q.yaml", "v.csv", "--hold", "c_t=0"])
+    assert done.exit_code == 2
+    assert "another program computed" in done.stderr
+
+
+def test_ablation_is_sorted_and_names_units_and_steps(here: Path) -> None:
+    told = out("explain", "t.json", "--how", "ablation", "--of", "2/h_t[1]")
+    assert "in each row a unit of 0/forward/c_t is held, over all steps, at 0" in told
+    assert told.index("wet") < told.index("bright")
+    trace = lt.load("t.json")
+    labels = (("mon", "tue", "wed"),)
+    replace(trace, header=replace(trace.header, step_labels=labels)).save("l.json")
+    found = json.loads(
+        out("explain", "l.json", "--how", "ablation", "--of", "2/h_t[1]", "--over", "steps", "--line", "f_t[0,1]",
+            "--to", "*0.5", "--format", "json")
+    )  # fmt: skip
+    assert [row["label"] for row in found["rows"]] == ["wed", "tue", "mon"]
+    assert [row["t"] for row in found["rows"]] == [2, 1, 0]
+    assert "at *0.5 its own value" in " ".join(found["sentences"])
+    frame = lt.explain(trace, "2/h_t[1]", "ablation", over="lines")
+    assert [*frame.columns] == ["layer", "direction", "line", "value", "effect"]
+    assert frame["effect"].abs().is_monotonic_decreasing

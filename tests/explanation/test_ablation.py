@@ -1,0 +1,141 @@
+"""Ablation against a loop of single runs, to the last bit; and memory where values are held."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.base.extras import missing
+from lstm_trace.errors import LstmTraceError, MissingError, OptionError, TooLargeError
+from lstm_trace.explanation import ablation as module
+from lstm_trace.explanation.ablation import Effect, ablation
+from lstm_trace.explanation.memory import ledger
+
+from ..support.held_lstm import random_network
+
+PLANS = ["lines", "planned", *(["compiled"] if not missing("", "llvmlite") else [])]
+WEIGHTS = random_network(8)
+X = np.random.default_rng(9).normal(size=(5, 2, 3))
+LENGTHS = [5, 4]
+OF, B = "1/forward/2/1/h_t[3]", 1
+
+
+def address(effect: Effect) -> str:
+    step = "" if effect.t is None else f"{effect.t}/0/"
+    return f"{effect.scope}/{step}{effect.line}" + ("" if effect.unit is None else f"[{effect.unit}]")
+
+
+def alone(plan: Any, hold: dict[str, Any] | None) -> float:
+    """The value in a run of its own."""
+    trace = lt.run(WEIGHTS, X[:, B : B + 1], lengths=LENGTHS[B:], hold=hold, plan=plan)
+    return float(trace.lines["1/forward"]["h_t"][2, 0, 3])
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("to", [0.0, "*0.5"])
+@pytest.mark.parametrize("over", ["units", "steps", "lines"])
+def test_it_is_a_loop_of_runs_to_the_last_bit(over: Any, to: Any, plan: Any) -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS, plan=plan)
+    found = ablation(trace, OF, over, to=to)
+    base = alone(plan, None)
+    assert found.value == base
+    for effect in found.effects:
+        assert effect.value == alone(plan, {address(effect): to}), address(effect)
+        assert effect.effect == effect.value - base
+    sizes = [abs(effect.effect) for effect in found.effects]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 0.01
+    scopes = {"0/forward", "0/reverse", "1/forward"}  # what the value depends on
+    assert {effect.scope for effect in found.effects} >= scopes
+    assert len(found.effects) == {"units": 12, "steps": 12, "lines": len(found.effects)}[over], "padding has no rows"
+
+
+@pytest.mark.parametrize("rows", [1, 8])
+def test_it_does_not_hang_on_how_many_run_at_once(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS, plan=PLANS[-1])
+    whole = ablation(trace, OF)
+    monkeypatch.setattr(module, "MOST_ROWS", rows)
+    assert ablation(trace, OF) == whole
+
+
+def test_chosen_lines_units_and_steps() -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS)
+    units = ablation(trace, OF, lines=["0/forward/h_t[1..2]", "1/f_t[0]"], to=0.25)
+    assert {address(e) for e in units.effects} == {"0/forward/h_t[1]", "0/forward/h_t[2]", "1/forward/f_t[0]"}
+    steps = ablation(trace, OF, "steps", "1/forward/1..2/tanh(c_t)[3]")
+    assert {(e.line, e.t) for e in steps.effects} == {("tanh(c_t)", 1), ("tanh(c_t)", 2)}
+    assert next(e for e in steps.effects if e.t == 2).value == 0.0
+    joined = ablation(trace, OF, "units", "0/joined/y_t")
+    assert len(joined.effects) == 8
+
+
+def test_values_of_another_trace() -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS, plan="lines")
+    other = lt.run(WEIGHTS, X[::-1].copy(), lengths=LENGTHS, plan="lines")
+    row = lt.run(WEIGHTS, X[::-1, B : B + 1].copy(), lengths=LENGTHS[B:], plan="lines")
+    for effect in ablation(trace, OF, "steps", "0/forward/c_t", to=other).effects:
+        assert abs(effect.value - alone("lines", {address(effect): row})) < 1e-15
+    assert not any(e.effect for e in ablation(row, "1/forward/2/h_t[3]", to=row).effects), (
+        "its own values change nothing"
+    )
+
+
+def test_what_the_trace_holds_already_stays_held() -> None:
+    hold: dict[str, Any] = {"0/reverse/3/c_t[1]": 2.0, "1/forward/f_t[0]": "*0.1"}
+    trace = lt.run(WEIGHTS, X[:, 1:], lengths=LENGTHS[1:], hold=hold, plan="lines")
+    for to in (0.0, "*0.5"):
+        for effect in ablation(trace, "1/forward/2/h_t[3]", lines=["0/reverse/c_t", "1/forward/f_t"], to=to).effects:
+            mine = {a: v for a, v in hold.items() if a.split("/")[-1] != address(effect).split("/")[-1]}
+            if (effect.line, effect.unit) == ("f_t", 0) and to == 0.0:
+                mine = {a: v for a, v in hold.items() if "f_t" not in a}
+            run = lt.run(WEIGHTS, X[:, 1:], lengths=LENGTHS[1:], hold={**mine, address(effect): to}, plan="lines")
+            assert effect.value == run.lines["1/forward"]["h_t"][2, 0, 3], address(effect)
+
+
+def test_a_cell_without_a_state_and_one_with_a_readout() -> None:
+    plain = lt.run({"V": np.eye(2) * 2}, [[1.0, 3.0]], cell={"equations": "q_t = V @ x_t\ns_t = sum(q_t)\noutput: s_t"})
+    assert [(e.line, e.effect) for e in ablation(plain, "s_t").effects] == [("s_t", -8.0)]
+    assert [(e.unit, e.effect) for e in ablation(plain, "s_t", lines="q_t").effects] == [(1, -6.0), (0, -2.0)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "arguments"),
+    [
+        (OptionError, "over must be one of units, steps, lines; found the text 'rows'", {"over": "rows"}),
+        (MissingError, "there is no line 'q_t'", {"lines": "q_t"}),
+        (MissingError, "there is no c_t[4]", {"lines": "0/c_t[4]"}),
+        (MissingError, "there is no line 'h_q'", {"lines": ["h_t", "h_q"]}),
+        (OptionError, "expected a finite number", {"to": "nan"}),
+        (MissingError, "name one unit", {"of": "1/forward/2/1/h_t"}),
+    ],
+)  # fmt: skip
+def test_errors(kind: type[LstmTraceError], told: str, arguments: dict[str, Any]) -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS)
+    with pytest.raises(kind) as error:
+        ablation(trace, **{"of": OF, **arguments})
+    assert told in str(error.value)
+
+
+def test_too_many_are_refused_before_they_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_SECONDS", 1e-5)
+    with pytest.raises(TooLargeError, match=r"12 runs of 5 steps would take some 0 s.*--line"):
+        ablation(lt.run(WEIGHTS, X, lengths=LENGTHS), OF)
+
+
+def test_the_memory_of_a_held_value_begins_where_it_is_held() -> None:
+    rng = np.random.default_rng(1)
+    shapes = {"W_x": (3, 2), "W_h": (3, 3), "b_": (3,)}
+    weights = {f"{n}{g}": rng.normal(size=shape) for n, shape in shapes.items() for g in "ifco"}
+    trace = lt.run(weights, rng.normal(size=(5, 2)), hold={"2/c_t[1]": 0.7, "3/c_t[1]": "*0.5", "f_t[1]": 0.9})
+    account = ledger(trace, "4/c_t[1]")
+    written = {(row.step, row.source): row.part for row in account.rows if row.part}
+    assert written[2, "hold of c_t"] == pytest.approx(0.7 * 0.9 * 0.5 * 0.9, rel=1e-15)
+    assert not {t for t, _ in written} & {None, 0, 1}
+    assert written[3, "i_t * c_tilde"] == pytest.approx(float(trace["i_t * c_tilde"][3, 0, 1]) * 0.5 * 0.9, rel=1e-15)
+    assert abs(account.residual) < 1e-16
+    gates = lt.explain(trace, how="gates")
+    assert "f_t" in set(gates["line"])
+    assert not {name for name in gates["line"] if "free" in name}

@@ -1,0 +1,218 @@
+"""Comprehensiveness and sufficiency of an order of the steps, against a plain loop; when the split misleads."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.explanation import faithfulness as module
+from lstm_trace.explanation.account import Account, State, Step, account
+from lstm_trace.explanation.faithfulness import BINS, Faithfulness, rank_correlation
+from lstm_trace.model.input_files import read_input
+from lstm_trace.tables.explanations import explanation
+
+from ..support import plain_lstm
+from ..support.walk_cases import case
+
+EXAMPLE = Path(__file__).parents[2] / "traces" / "unicode-burmese"
+OF = "1/joined/5/1/y_t[5]"
+
+
+def loop(trace: lt.Trace, order: list[int], side: float) -> tuple[float, float]:
+    """ERASER's two numbers for row 1, one run at a time; a step is replaced by zeros."""
+    weights = {f"{scope}/{name}": value for scope, here in trace.parameters.items() for name, value in here.items()}
+    initial = {
+        f"{scope}/{short}": here[name][1]
+        for scope, here in trace.initial.items()
+        for name, short in (("h_prev", "h0"), ("c_prev", "c0"))
+    }
+    valid = trace.valid[:, 1, 0] != 0
+
+    def value(without: set[int]) -> float:
+        x = np.array([row * 0 if t in without else row for t, row in enumerate(trace.x[:, 1])])
+        return float(plain_lstm.outputs(weights, x, initial, valid)[5, 5])
+
+    comprehensive, sufficient = [], []
+    for percent in BINS:
+        first = set(order[: max(math.ceil(percent / 100 * len(order)), 1)])
+        comprehensive.append(side * (value(set()) - value(first)))
+        sufficient.append(side * (value(set()) - value(set(order) - first)))
+    return sum(comprehensive) / len(BINS), sum(sufficient) / len(BINS)
+
+
+@pytest.mark.parametrize("seed", [61, 62])
+def test_against_a_plain_loop(seed: int) -> None:
+    _, trace = case("plain", seed, steps=12, lengths=[12, 11])
+    found = account(trace, OF)
+    faith = found.faithfulness
+    assert faith is not None
+    assert (faith.count, len(faith.drawn)) == (11, 20)
+    side = -1.0 if found.split.difference < 0 else 1.0
+    steps = found.steps[:11]
+    scores = {"contribution": [step.inputs for step in steps], "occlusion": [step.occlusion for step in steps]}
+    for name, numbers in scores.items():
+        order = sorted(range(11), key=lambda t: -side * numbers[t])  # type: ignore[operator]  # none is None here
+        assert faith.orders[name] == pytest.approx(loop(trace, order, side), rel=1e-9, abs=1e-14)
+    draw = np.random.default_rng(0)
+    drawn = [loop(trace, draw.permutation(11).tolist(), side) for _ in range(20)]
+    np.testing.assert_allclose(faith.drawn, drawn, rtol=1e-9, atol=1e-14)
+    assert faith.mean.comprehensiveness == pytest.approx(np.mean([c for c, _ in drawn]))
+    assert faith.spread.sufficiency == pytest.approx(np.std([s for _, s in drawn], ddof=1))
+    assert faith.moves == pytest.approx(found.split.difference, rel=1e-12)
+    best = max(faith.orders, key=lambda name: faith.orders[name].comprehensiveness)
+    assert faith.best == best
+    ranked = [step.t for step in found.ranked if isinstance(step, Step)]
+    assert ranked[:11] == sorted(range(11), key=lambda t: -side * scores[best][t])  # type: ignore[operator]
+    assert ranked[11] == 11, "padding comes last"
+
+
+def test_without_products_the_split_is_the_best_order() -> None:
+    """h = 0.5 h_prev + w x: contributions are occlusions, and no order beats theirs."""
+    cell = {"equations": "h_t = 0.5 * h_prev + W @ x_t\ncarry: h_prev <- h_t"}
+    x = np.random.default_rng(3).normal(size=(10, 2))
+    trace = lt.run({"W": [[1.0, -2.0]]}, x, cell=cell)
+    found = account(trace, "9/h_t[0]")
+    faith = found.faithfulness
+    assert faith is not None
+    for step in found.steps:
+        assert step.occlusion == pytest.approx(step.inputs, rel=1e-12, abs=1e-14)
+    assert faith.best == "contribution"
+    assert faith.orders["contribution"] == pytest.approx(faith.orders["occlusion"])
+    for score in faith.drawn:
+        assert score.comprehensiveness <= faith.orders["contribution"].comprehensiveness + 1e-12
+        assert score.sufficiency >= faith.orders["contribution"].sufficiency - 1e-12
+    assert faith.correlation == pytest.approx(1)
+    assert not faith.disagree
+    assert not faith.misleading
+    text = explanation(trace, "9/h_t[0]", "contribution").markdown()
+    assert "faithfulness: taking away the first steps by contribution moves the value by +" in text
+    assert "disagree" not in text
+    assert "drawn at random: they add up" not in text
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_side_of_the_value_decides(sign: float) -> None:
+    """A value below the baseline's: the order begins with what pulls it down, and large is good all the same."""
+    cell = {"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"}
+    x = sign * np.array([[1.0], [8.0], [-2.0], [4.0], [0.5], [0.25]])
+    found = account(lt.run({}, x, cell=cell), "5/h_t[0]")
+    faith = found.faithfulness
+    assert faith is not None
+    assert [step.t for step in found.ranked if isinstance(step, Step)] == [1, 3, 0, 4, 5, 2]
+    first = [8.0] * 3 + [12.0, 13.0]  # 1, 1, 1, 2 and 3 steps of six
+    assert faith.orders["contribution"].comprehensiveness == np.mean(first)
+    assert faith.orders["contribution"].sufficiency == np.mean(11.75 - np.array(first))
+    assert faith.moves == sign * 11.75
+
+
+@pytest.fixture(scope="module")
+def burmese() -> lt.Trace:
+    return lt.run(EXAMPLE / "burmese.npz", read_input(EXAMPLE / "sentence.csv").values)
+
+
+def test_a_trained_model_whose_split_misleads(burmese: lt.Trace) -> None:
+    """Taking away the steps with the largest shares moves the value less than random ones: it is said."""
+    found = account(burmese, "5/y_t[6]", points=1)
+    faith = found.faithfulness
+    assert faith is not None
+    assert faith.misleading
+    assert faith.best == "occlusion"
+    text = explanation(burmese, "5/y_t[6]", "contribution").markdown()
+    assert "the steps are sorted by occlusion" in text
+    assert "the largest contributions move the value less than steps drawn at random" in text
+    table = text.partition("## Faithfulness")[2].partition("## By step")[0]
+    assert [row.split("|")[1].strip() for row in table.splitlines() if row.startswith("| ")][1:] == [
+        "contribution", "occlusion", "random, mean of 20",
+    ]  # fmt: skip
+    by_step = text.partition("## By step")[2].partition("## Entries")[0]
+    lost = [float(row.split("|")[-2]) for row in [row for row in by_step.splitlines() if row.startswith("|")][2:]]
+    side = -1 if faith.moves < 0 else 1
+    assert lost == sorted(lost, key=lambda value: -side * value)
+
+
+def test_a_split_and_an_experiment_that_disagree(burmese: lt.Trace) -> None:
+    found = account(burmese, "7/y_t[3]", points=1)
+    assert found.faithfulness is not None
+    assert found.faithfulness.disagree
+    text = explanation(burmese, "7/y_t[3]", "contribution").markdown()
+    correlation = f"{found.faithfulness.correlation:.2f}"
+    said = f"the rank correlation of contributions and occlusion is {correlation}, and 1 of their first 2 are the same"
+    assert f"split and experiment disagree: {said}" in text
+
+
+def test_few_steps_have_no_order() -> None:
+    _, trace = case("plain", 63, steps=4)
+    found = account(trace, "1/joined/3/1/y_t[1]")
+    assert found.faithfulness is None
+    assert found.ranked == found.steps
+    assert "faithfulness" not in explanation(trace, "1/joined/3/1/y_t[1]", "contribution").markdown().lower()
+
+
+def test_initial_states_are_steps_too() -> None:
+    _, trace = case("plain", 64, steps=6)
+    found = account(trace, OF, 0)
+    assert found.faithfulness is not None
+    assert found.faithfulness.count == 6 + 6
+    places = [row.place for row in found.ranked if isinstance(row, State)]
+    assert {p for p, kind in found.split.kinds.items() if kind == "state"} - set(places) == {
+        "1/forward/h0", "1/forward/c0",
+    }, "what the value does not depend on is left out"  # fmt: skip
+    rows = explanation(trace, OF, "contribution", baseline=0).data()["more"][-1]["rows"]
+    assert {row["token"] for row in rows if row["t"] is None} == set(places)
+
+
+def measured(trace: lt.Trace, **how: Any) -> Faithfulness | None:
+    return account(trace, OF, **how).faithfulness
+
+
+def test_a_large_trace_has_fewer_draws_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, trace = case("plain", 65, steps=8)
+    seconds = module.Variants.of(pair_of(trace)).seconds  # type: ignore[union-attr]
+    for runs, draws in ((20 + 2 + 40.5, 4), (20 + 2 + 29.5, 0)):
+        monkeypatch.setattr(module, "AFFORDED", runs * seconds)
+        found = measured(trace)
+        assert (0 if found is None else len(found.drawn)) == draws
+    text = explanation(trace, OF, "contribution").markdown()
+    assert "faithfulness was not measured: of a trace of this size it takes long (52 runs); --occlusion 8" in text
+    asked = measured(trace, runs=8)
+    assert asked is not None
+    assert len(asked.drawn) == 3
+    some = measured(trace, runs=3)
+    assert some is not None
+    assert list(some.orders) == ["contribution"], "an order of some steps only is none"
+
+
+def pair_of(trace: lt.Trace) -> Any:
+    from lstm_trace.explanation.contribution import Pair, baseline_of
+
+    return Pair.of_traces(trace, *baseline_of(trace, "zero-input", OF), OF)
+
+
+def test_rank_correlation() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    draw = np.random.default_rng(8)
+    for _ in range(20):
+        a, b = draw.integers(0, 4, (2, 9)).astype(float)
+        assert rank_correlation(a, b) == pytest.approx(stats.spearmanr(a, b).statistic, nan_ok=True)
+    assert np.isnan(rank_correlation(np.ones(3), np.arange(3.0)))
+
+
+def test_a_label_stands_beside_its_step(burmese: lt.Trace) -> None:
+    from dataclasses import replace
+
+    labels = tuple("ab| d\nfghijkl")
+    named = replace(burmese, header=replace(burmese.header, step_labels=(labels,)))
+    found: Account = account(named, "5/y_t[6]", points=1)
+    assert [step.token for step in found.steps] == list(labels)
+    text = explanation(named, "5/y_t[6]", "contribution").markdown()
+    table = text.partition("## By step")[2].partition("## Entries")[0]
+    rows = {row.split("|", 2)[1].strip(): row for row in table.splitlines() if row.startswith("|")}
+    assert "| b " in rows["1"]
+    assert "\\|" in rows["2"]
+    assert "| ␣ " in rows["3"]
+    assert "| ↵ " in rows["5"]

@@ -1,0 +1,122 @@
+"""Holds in what is asked of a run: kept, edited, read, compared, and no file of the server opened for one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+import lstm_trace as lt
+from lstm_trace.errors import LstmTraceError, MissingError, OptionError, TooLargeError
+from lstm_trace.examples import text
+from lstm_trace.runs import comparing, reading, running
+from lstm_trace.runs.asked import Question
+from lstm_trace.runs.kept import Bounds
+from lstm_trace.runs.reading import Look
+
+from ..support.kept_runs import BOUNDS, Kept
+
+HOLD = {"c_t[0]": 0.5, "1..2/f_t": "*0.25", "2/h_t": [0.1, 0.2]}
+
+
+def loaded(kept: Kept, run: Any) -> lt.Trace:
+    return lt.load(kept.path(run))
+
+
+def test_a_run_holds_as_python_does(kept: Kept) -> None:
+    run = kept.make(example="three-steps", hold=HOLD)
+    found, mine = loaded(kept, run), lt.run(yaml.safe_load(text("three-steps")), hold=HOLD)
+    assert found.stages == mine.stages
+    assert np.array_equal(found["h_t"], mine["h_t"])
+    assert kept.make(example="three-steps", hold=HOLD)["id"] == run["id"]
+    assert kept.make(example="three-steps")["id"] != run["id"]
+    assert kept.make(**kept.spec(run))["id"] == run["id"]
+    symbols = {line["name"]: line["symbol"] for line in run["stages"][0]["lines"]}
+    assert (symbols["c_t"], symbols["free_c_t"]) == ("c_t", "c_t⁰")
+    edited = kept.edit(run, {"W_xi[0,0]": 2.0})
+    assert (loaded(kept, edited)["c_t"][..., 0] == 0.5).all()
+
+
+def test_its_steps_pictures_and_numbers_can_be_read(kept: Kept) -> None:
+    path = kept.path(kept.make(example="three-steps", hold=HOLD))
+    for t in range(3):
+        assert json.loads(reading.step(path, None, None, t, 0, None, 64, Look()))
+    assert json.loads(comparing.verified(path))["verdict"] == "verified"
+
+
+def test_the_equations_of_its_stage_are_taken_back(kept: Kept) -> None:
+    run = kept.make(example="three-steps", hold={"c_t[0]": 0.5})
+    equations = run["stages"][0]["equations"]
+    assert equations.endswith("hold: c_t\n")
+    other = kept.make(
+        example="three-steps", hold={"c_t[0]": 0.5}, equations=equations.replace("o_t * tanh", "o_t + tanh")
+    )
+    trace = loaded(kept, other)
+    assert (trace["c_t"][..., 0] == 0.5).all()
+    assert np.array_equal(trace["h_t"], trace["o_t"] + trace["tanh(c_t)"])
+
+
+def test_a_trace_of_the_library_is_run_again(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.mktemp("files") / "0.safetensors"
+    lt.run(yaml.safe_load(text("three-steps"))).save(file)
+    item = running.Item("t", str(file), "1" * 64, "kept.safetensors")
+    run = kept.make(item, item="t", hold={"c_t[0]": 0.5})
+    assert (loaded(kept, run)["c_t"][..., 0] == 0.5).all()
+    with pytest.raises(OptionError, match="a trace has its own x"):
+        kept.make(item, item="t", x=[[1.0, 2.0]], hold={"c_t[0]": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("hold", "kind", "told"),
+    [
+        ({"c_q": 0}, MissingError, "there is no line 'c_q'"),
+        ({"9/c_t": 0}, MissingError, "t 0 to 2"),
+        ({"c_t": "*x"}, OptionError, "expected a finite number"),
+        ({"c_t": True}, LstmTraceError, "found true"),
+        ({"c_t": 0, "f_t": 1, "0/c_t": 2}, OptionError, "both hold"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(kept: Kept, hold: Any, kind: type[LstmTraceError], told: str) -> None:
+    with pytest.raises(kind, match=told):
+        kept.make(example="three-steps", hold=hold)
+
+
+def test_no_hold_opens_a_file(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("files")
+    secret = folder / "secret.json"
+    lt.run(yaml.safe_load(text("three-steps"))).save(secret)
+    problem = yaml.safe_load(text("three-steps")) | {"hold": {"c_t": str(secret)}}
+    (folder / "q.yaml").write_text(yaml.safe_dump(problem))
+    item = running.Item("p", str(folder / "q.yaml"), "3" * 64, "q.yaml")
+    for make in (
+        lambda: kept.make(example="three-steps", hold={"c_t": str(secret)}),
+        lambda: kept.make(problem=problem),
+        lambda: kept.make(item, item="p"),
+    ):
+        with pytest.raises(OptionError, match=r"expected a finite number, .*found the text"):
+            make()
+
+
+def test_holds_count_as_values_of_the_run(tmp_path: Path) -> None:
+    numbers = lt.run(yaml.safe_load(text("three-steps"))).lines["0/forward"]
+    size = sum(array.size for array in numbers.values())
+    small = Kept(tmp_path, BOUNDS._replace(values=size + 6))
+    small.make(example="three-steps")
+    with pytest.raises(TooLargeError):
+        small.make(example="three-steps", hold={"c_t": 0})
+    assert isinstance(small.bounds, Bounds)
+
+
+def test_an_ablation_is_that_of_the_command_line(kept: Kept) -> None:
+    run = kept.make(example="three-steps")
+    asked = Question(run=run["id"], how="ablation", of="2/h_t[0]", over="units", only=["h_t"], to="*0.5")
+    found = json.loads(comparing.explained(kept.path(run), None, asked, 100))
+    mine = lt.explain(loaded(kept, run), "2/h_t[0]", "ablation", only="h_t", to="*0.5")
+    assert found["columns"] == [*mine.columns]
+    assert [row[-1] for row in found["rows"]] == mine["effect"].tolist()
+    with pytest.raises(OptionError, match="expected a finite number"):
+        comparing.explained(kept.path(run), None, asked.model_copy(update={"to": "/etc/passwd"}), 100)
