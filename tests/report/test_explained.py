@@ -50,7 +50,7 @@ def test_a_page_has_picture_and_table_and_loads_nothing(folder: Path, how: str) 
     assert explain(how, "-o", "x.html").exit_code == 0
     page = (folder / "x.html").read_text("utf-8")
     _, said, column = WAYS[how]
-    assert page.count('class="lstm-plot"') == 1
+    assert page.count('<figure class="plot">') == 1
     assert f"<figcaption>{said}" in page
     assert column is None or re.search(f"<th[^>]*>{column}</th>", page)
     assert page.count("<style>") == 1  # the policy allows one, by its hash

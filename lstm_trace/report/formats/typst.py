@@ -20,6 +20,7 @@ from ...formulas.blocks import (
     Code,
     Derivation,
     Heading,
+    Illustrated,
     Items,
     Listing,
     Para,
@@ -33,7 +34,7 @@ from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
 from ...plot.raster import light
-from ...plot.sheet import bare
+from ...plot.sheet import bare, size_of
 from ...printable import printable
 from ..compact.width import widths
 from .levels import DEEPEST, Level
@@ -41,6 +42,9 @@ from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, s
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 80
+
+#: Centimetres that a picture beside a table has at most, in width and in height.
+BESIDE = 11.0, 4.5
 
 _PREAMBLE = """\
 #set document(title: {title}, date: none)
@@ -217,9 +221,22 @@ def _table(p: _Printer, block: Table) -> str:
     return "\n\n".join(tables)
 
 
+def _illustrated(p: _Printer, block: Illustrated) -> str:
+    """The picture to the right of the table."""
+    wide, tall = size_of(bare(svg := block.drawing()))
+    width = f"{min(BESIDE[0], BESIDE[1] * wide / tall):.2f}cm"
+    return f"#grid(columns: 2, column-gutter: 1.6em, align: top,\n[{_table(p, block.table)}],\n{_image(svg, width)})"
+
+
+def _image(svg: str, width: str) -> str:
+    """A picture, drawn by Typst itself in its light colours."""
+    text = light(bare(svg)).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "")
+    return f'image(bytes("{text}"), format: "svg", width: {width})'
+
+
 def _listing(p: _Printer, block: Listing) -> str:
     rows = (f"#raw({string(row)})" for row in block.rows)
-    return "#block[" + " \\\n".join(rows) + "]"
+    return "#block[#set text(size: 0.9em)\n#set par(leading: 0.45em)\n" + " \\\n".join(rows) + "]"
 
 
 def _derivation(p: _Printer, block: Derivation) -> str:
@@ -298,21 +315,16 @@ def _boxed(p: _Printer, block: Boxed) -> str:
     return "#boxed[\n" + "\n\n".join(parts) + "\n]"
 
 
-def _picture(p: _Printer, block: Picture) -> str:
-    """Drawn by Typst itself, in its light colours, with the caption below."""
-    svg = light(bare(block.svg)).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "")
-    return f'#image(bytes("{svg}"), format: "svg", width: 100%)\n\n{p.text((block.caption,))}'
-
-
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: _heading,
     Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
     Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
     Table: _table,
+    Illustrated: _illustrated,
     Listing: _listing,
     Derivation: _derivation,
     Premises: _premises,
     Chains: _chains,
     Boxed: _boxed,
-    Picture: _picture,
+    Picture: lambda p, block: f"#{_image(block.svg, '100%')}\n\n{p.text((block.caption,))}",
 }

@@ -15,7 +15,7 @@ from lstm_trace.plot.chart import decades
 from lstm_trace.plot.figure import Figure
 from lstm_trace.plot.sheet import shown_number
 
-from ..test_figure import check, units
+from ...support.pictures import check, units
 from .picture_reader import SVG, caption, lstm, marks, root
 
 RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
