@@ -63,16 +63,6 @@ def test_an_unknown_suffix_is_refused_with_the_list(folder: Path, name: str, out
     assert [path.name for path in folder.iterdir()] == ["q22.yaml"]
 
 
-@pytest.mark.parametrize("name", ["diff"])
-def test_a_page_is_not_written_as_markdown(folder: Path, name: str) -> None:
-    result = invoke(*WRITERS[name][0], "-o", "x.html")
-    assert result.exit_code == 2
-    assert result.stderr.endswith("not .html; choose one with --format\n")
-    assert not (folder / "x.html").exists()
-    assert invoke(*WRITERS[name][0], "-o", "x.html", "--format", "md").exit_code == 0  # it was said
-    assert (folder / "x.html").read_text(encoding="utf-8").startswith("# ")
-
-
 @pytest.mark.parametrize("name", WRITERS)
 def test_refused_before_anything_is_read(name: str) -> None:
     command, known = WRITERS[name]
