@@ -61,6 +61,8 @@ class Contributions(Explanation):
             try:
                 solution = self._solution()
             except OptionError as error:  # it needs float64; picture and tables do not
+                if self.figure is None:
+                    raise
                 without = replace(self, notes=(*self.notes, f"Without worked steps: {error}."))
                 return super(Contributions, without).pieces(form)
             before = explained.before_worked(self.figure, form)
