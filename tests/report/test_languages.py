@@ -262,7 +262,8 @@ def shown() -> Iterator[object]:
     loss = lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml", ask=[])
     yield course(lt.train(loss, of="L", updates=2), "md")
     held = {"0/c_t[0]": 0.5, "1/f_t": "*0.5", "tanh(c_t)": np.arange(6.0).reshape(3, 2)}
-    yield lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held).report("md", detail="vector")
+    trace = lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held)
+    yield replace(trace, header=replace(trace.header, count_from=0)).report("md", detail="vector")
     both = stacked(lengths=[4, 1])
     yield gradient(both, last(both)).render("md")
     yield gradient(both, seed=np.ones_like(both.output)).render("md")
@@ -318,7 +319,8 @@ def splits() -> Iterator[str]:
     """Where matrices differ and units compete, directions read one input, a value is not what its equation gives."""
     yield secants(every(0), every(1), "2/h_t[0]").report("md", alone="back")
     held = {"0/c_t[0]": 0.5, "1/f_t": "*0.5", "tanh(c_t)": np.arange(6.0).reshape(3, 2)}
-    yield lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held).report("md", detail="vector")
+    trace = lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held)
+    yield replace(trace, header=replace(trace.header, count_from=0)).report("md", detail="vector")
     yield secants(every(0), every(1), "2/h_t[0] - 1/h_t[1]").report("md", alone="back")
     burmese = ROOT / "traces" / "unicode-burmese"
     misleading = lt.run(burmese / "burmese.npz", read_input(burmese / "sentence.csv").values, dtype="float64")
