@@ -47,7 +47,7 @@ def run(folder: Path) -> Iterator[Block]:
 
 
 def _command(source: str) -> tuple[str, int]:
-    ran = CliRunner().invoke(main, shlex.split(source, comments=True)[1:])
+    ran = CliRunner().invoke(main, shlex.split(source.replace("\\\n", ""), comments=True)[1:])
     return ran.output, ran.exit_code
 
 
