@@ -178,20 +178,21 @@ def test_the_unit_of_a_class_follows_the_tokens() -> None:
     assert units.follows[BRACKETS] < 0.3
 
 
-def test_the_share_that_tokens_say() -> None:
+@pytest.mark.parametrize("line", ["c_t", "h_t"])
+def test_the_share_that_tokens_say(line: str) -> None:
     """The adjusted R² of a regression on the tokens, by its definition."""
     draw = np.random.default_rng(9)
     trace = stacked(9, 3, 1, 3, ("forward",), lengths=[9, 8, 4])
     labels = tuple(tuple(draw.choice(list("abcd")) for _ in range(9)) for _ in range(3))
     labels = (("q", *labels[0][1:]), *labels[1:])  # a token that comes once says nothing
     trace = replace(trace, header=replace(trace.header, step_labels=labels))
-    found = profile(trace).units.query("line == 'c_t'").follows.tolist()
+    found = profile(trace).units.query("line == @line").follows.tolist()
     places = [(t, b) for b in range(3) for t in range([9, 8, 4][b])]
     for j in range(3):
         by_token: dict[str, list[float]] = {}
         for t, b in places:
             if labels[b][t] != "q":
-                by_token.setdefault(labels[b][t], []).append(float(trace["c_t"][t, b, j]))
+                by_token.setdefault(labels[b][t], []).append(float(trace[line][t, b, j]))
         every = [value for values in by_token.values() for value in values]
         mean = sum(every) / len(every)
         within = sum((v - sum(values) / len(values)) ** 2 for values in by_token.values() for v in values)
