@@ -13,7 +13,6 @@ from .backpropagation.of_cell import adjoint
 from .backpropagation.training import train
 from .base.arrays import describe
 from .errors import LstmTraceError, OptionError
-from .explanation.divergence import compared
 from .explanation.profile.profile import profile
 from .mistakes.identify import Identification
 from .mistakes.identify import identify as search_readings
@@ -31,6 +30,7 @@ from .model.model import Model
 from .model.problem_of import problem
 from .model.sources import open_source, prepare, run
 from .model.tokens.rows import with_tokens
+from .tables.comparison.divergence import compared
 from .trace.argument_types import checked
 from .trace.files import trace_file
 from .trace.trace import Trace
@@ -130,7 +130,7 @@ def diff(
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` where the rounding bound is not finite), `same`, `first`,
         `lines`, `units` (which go apart, the furthest first), `output` (what becomes of it, and whose weights explain
-        it), `to_frame()` and `to_frame("units")`.
+        it), `to_frame()` and `units_frame()`.
 
     Raises:
         OptionError: for a tolerance that is not a finite number of at least 0.

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..cell.network import layer_and_direction
 from ..errors import OptionError, counted, nearest, raise_all
-from ..explanation.ablation import Ablation, Effect, Over
-from ..explanation.ablation import ablation as ablated
+from ..explanation.experiments.ablation import Ablation, Effect, Over
+from ..explanation.experiments.ablation import ablation as ablated
 from ..explanation.memory import Entry, Ledger, ledger
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
 from ..trace.argument_types import checked
@@ -175,7 +175,7 @@ def ablation(
 ) -> Explanation:
     """What a value becomes when each unit, step or line in turn is held at another value; the largest change first.
 
-    Raises OptionError, MissingError, ShapeError, TooLargeError; see `explanation.ablation`.
+    Raises OptionError, MissingError, ShapeError, TooLargeError; see `explanation.experiments.ablation`.
     """
     found = ablated(trace, of, over, only, to)
     each = {"units": "unit", "steps": "t", "lines": ""}[over]

@@ -10,12 +10,12 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.base.extras import missing
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, TooLargeError
-from lstm_trace.explanation import ablation as module
-from lstm_trace.explanation import trials
-from lstm_trace.explanation.ablation import Effect, ablation
+from lstm_trace.explanation.experiments import ablation as module
+from lstm_trace.explanation.experiments import trials
+from lstm_trace.explanation.experiments.ablation import Effect, ablation
 from lstm_trace.explanation.memory import ledger
 
-from ..support.held_lstm import random_network
+from ...support.held_lstm import random_network
 
 PLANS = ["lines", "planned", *(["compiled"] if not missing("", "llvmlite") else [])]
 WEIGHTS = random_network(8)

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backpropagation.target import Part
-from ..base.arrays import Array
-from ..engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
-from ..trace.addresses import origin
-from ..trace.operands import sizes, total
-from ..trace.trace import Trace
+from ...backpropagation.target import Part
+from ...base.arrays import Array
+from ...engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
+from ...trace.addresses import origin
+from ...trace.operands import sizes, total
+from ...trace.trace import Trace
 
 #: Bytes of the arrays of the runs that are made at once, and how many those are at most.
 AT_ONCE, MOST_ROWS = 1 << 27, 512

@@ -12,16 +12,16 @@ from typing import Literal
 
 import numpy as np
 
-from ..backpropagation.attribution import Split
-from ..backpropagation.target import Part
-from ..base.arrays import Array, describe
-from ..cell.network import Stage, X, restrict
-from ..engine.rerun import by_its_plan, rows_alone
-from ..errors import OptionError
-from ..trace.address import INITIAL
-from ..trace.trace import Trace
-from ..trace.window import cut
-from .contribution import Pair
+from ...backpropagation.attribution import Split
+from ...backpropagation.target import Part
+from ...base.arrays import Array, describe
+from ...cell.network import Stage, X, restrict
+from ...engine.rerun import by_its_plan, rows_alone
+from ...errors import OptionError
+from ...trace.address import INITIAL
+from ...trace.trace import Trace
+from ...trace.window import cut
+from ..contribution import Pair
 from .trials import Rows, Trials, computed, made
 
 #: How many runs: as many as `AFFORDED` allows, all, none, or a number.
