@@ -114,7 +114,7 @@ class Occlusion:
     value: of the run in which nothing is replaced; it is the recorded one but for rounding. steps: (T,), 0 where the
     input is the same, or comes too late for the value; NaN at padding, and where no run was made. states: by address
     (`0/forward/h0`). lost: of everything that can be replaced (see `Variants`); there: of what a run was made.
-    valid: (T,), which steps are no padding.
+    valid: (T,), which steps are no padding. seconds: what one run takes, roughly.
     """
 
     value: float
@@ -123,6 +123,7 @@ class Occlusion:
     lost: Array
     there: Array
     valid: Array
+    seconds: float
 
     @property
     def possible(self) -> int:
@@ -171,7 +172,7 @@ def occlusion(variants: Variants, shares: Array, runs: Runs = "auto") -> Occlusi
     steps = np.where(variants.valid, 0.0, np.nan)
     steps[variants.first + variants.steps] = lost[: len(variants.steps)]
     states = dict(zip(_places(variants), lost[len(variants.steps) :].tolist(), strict=True))
-    return Occlusion(float(value), steps, states, lost, there, variants.valid)
+    return Occlusion(float(value), steps, states, lost, there, variants.valid, variants.seconds)
 
 
 def shares_of(variants: Variants, split: Split) -> Array:

@@ -229,10 +229,12 @@ def test_a_large_trace_has_fewer_runs_and_says_so(monkeypatch: pytest.MonkeyPatc
     assert found.occlusion is not None
     assert 3 <= found.occlusion.made < found.occlusion.possible == 5
     assert account(trace, OF, runs="none").occlusion is None
+    largest = max(found.steps, key=lambda step: abs(step.occlusion or 0.0))
     text = explanation(trace, OF, "contribution").markdown()
-    assert (
-        f"occlusion of {found.occlusion.made} of 5 steps and states, for a trace of this size: those with the" in text
-    )
+    made = found.occlusion.made
+    assert f"without step t = {largest.t}, of the {made} that were measured: {largest.occlusion:+.6g}" in text
+    assert f"occlusion was measured for {made} of 5 steps and states only: those with the 2 largest" in text
+    assert "--occlusion all measures every one (about 1 s), --occlusion N as many as you name" in text
 
 
 @pytest.mark.parametrize("runs", ["some", 0, -1, 2.5, True, None])
