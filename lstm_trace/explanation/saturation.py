@@ -20,7 +20,7 @@ from ..errors import OptionError
 from ..trace.address import Address
 from ..trace.holds.held import plain
 from ..trace.trace import Trace
-from .memory import recurrence
+from .recurrence import recurrence
 
 LOW, HIGH = 0.1, 0.9
 
