@@ -187,6 +187,22 @@ def _token_column(source: str, given: Mapping[str, Any]) -> str | None:
     return column
 
 
+def weights_of(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Model | None:
+    """The model in a file for which no input is given; None for other sources."""
+    from ..model.sources import prepare
+    from ..weights.read import is_model
+
+    if not is_model(source) or given.get("input"):
+        return None
+    return prepare(
+        source,
+        name=given.get("name") or "",
+        layout=stored_layout(given),
+        options=asked_options(given) or None,
+        allow_nonfinite=allow_nonfinite,
+    )
+
+
 def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
     """The trace in a file; of the problem in it; or of the model in it over its input."""
     if _is_run(source, given):

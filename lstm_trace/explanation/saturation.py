@@ -92,7 +92,7 @@ def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[
         gate = line.squashed or is_gate(line, stage.cell)
         if not gate and line.op != "tanh":
             continue
-        gates = _keeping(stage)
+        gates = keeping(stage)
         for unit in range(values.shape[2]):
             here = np.asarray(values[:, rows, unit], np.float64)[inside]
             place = here if gate else (here + 1) / 2
@@ -113,7 +113,7 @@ def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[
             )
 
 
-def _keeping(stage: Stage) -> set[str]:
+def keeping(stage: Stage) -> set[str]:
     """Names of the lines that multiply a carried state in the sum that replaces it."""
     names: set[str] = set()
     for line in stage.cell.lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,18 @@ class Table:
     head: tuple[Text, ...]
     rows: tuple[tuple[Text, ...], ...]
     places: int = 1
+
+
+@dataclass(frozen=True)
+class Illustrated:
+    """A table with a picture beside it, which formats without pictures leave out.
+
+    drawing: makes the SVG, whose first style sheet is its own. caption: what it shows, as text.
+    """
+
+    table: Table
+    drawing: Callable[[], str]
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -107,7 +119,7 @@ class Boxed:
     blocks: tuple[Premises | Derivation | Table | Para, ...]
 
 
-Block = Heading | Para | Items | Table | Listing | Derivation | Premises | Chains | Boxed
+Block = Heading | Para | Items | Table | Illustrated | Listing | Derivation | Premises | Chains | Boxed
 
 
 @dataclass(frozen=True)

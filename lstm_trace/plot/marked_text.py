@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from unicodedata import combining, east_asian_width
+from unicodedata import category, east_asian_width
 
 from ..base.markup import escape
 from ..formulas.plain import PLAIN, Plain, raised
@@ -61,7 +61,7 @@ class MarkedPlain(Plain):
 
 def _advance(c: str) -> float:
     """About how wide a character is, in ems; a Chinese one fills its square."""
-    if c in MARKS or combining(c):
+    if c in MARKS or category(c) in ("Mn", "Me"):
         return 0.0
     if east_asian_width(c) in "WF":
         return 1.0

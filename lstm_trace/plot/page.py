@@ -12,7 +12,7 @@ from .sheet import bare
 
 def whole(title: str, caption: str, language: str, body: str, script: str = "") -> str:
     """The page. body: HTML, or the SVG of a picture. script: name of a file of the folder `scripts`, or none."""
-    style, code = asset("page.css"), asset(script) if script else ""
+    style, code = asset("page.css") + asset("states.css"), asset(script) if script else ""
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"  # no
         + (f"; script-src '{_hash(code)}'" if code else "")  # other script than this runs

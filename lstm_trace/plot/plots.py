@@ -55,6 +55,37 @@ class Plots:
         """
         return self.unit(unit, lines, layer, direction, batch, steps, language)
 
+    def states(
+        self,
+        unit: int | Sequence[int] | None = None,
+        lines: Sequence[str] | str | None = None,
+        layer: int | None = None,
+        direction: str | None = None,
+        batch: int | None = None,
+        steps: slice | int | None = None,
+        order: str | None = None,
+        language: str = "en",
+    ) -> Figure:
+        """Gates and states of every unit over time: a row of pixels for each unit, a column for each step.
+
+        Args:
+            unit: one or several; all if None.
+            lines: names of lines; gates and states if None.
+            layer: from 0; all if None.
+            direction: `forward`, `reverse`, `joined`; both that compute if None.
+            batch: the sequence; the first if None.
+            steps: a step, or a slice of steps.
+            order: of the units: `index`; `cluster`, those whose state moves together side by side (Friendly 2002,
+                Corrgrams); `memory`, the longest first; `activity`, those first whose state is first at half of its
+                largest size. If None, `cluster` for more than 16 units.
+            language: of the words in the picture.
+
+        Raises:
+            MissingError: for a selection that is not there.
+            OptionError: for an order that there is not, or that the cell does not have.
+        """
+        return self._made("states", unit, lines, layer, direction, batch, steps, order, language)
+
     def unit(
         self,
         unit: int | Sequence[int] | None = None,
@@ -167,6 +198,93 @@ class Plots:
             MissingError: for a value that is not there, or a line that was not recorded.
         """
         return self._made("contribution", of, baseline, occlusion, language)
+
+    def text(
+        self,
+        unit: int | Sequence[int] | None = None,
+        lines: Sequence[str] | str | None = None,
+        layer: int | None = None,
+        direction: str | None = None,
+        batch: int | None = None,
+        steps: slice | int | None = None,
+        language: str = "en",
+    ) -> Figure:
+        """The text of the steps, coloured by the value of a unit; of several units one below the other.
+
+        Args:
+            unit: one or several; if None the one whose values change most.
+            lines: names of lines; the output if None.
+            layer: from 0; all if None.
+            direction: `forward`, `reverse`, `joined`; both that compute if None.
+            batch: the sequence; the first if None.
+            steps: a step, or a slice of steps.
+            language: of the words in the picture.
+
+        Returns:
+            A picture whose page has the text as text. Where steps have no labels, it is their numbers.
+
+        Raises:
+            MissingError: for a selection that is not there.
+            OptionError: for more than 20,000 steps of units.
+        """
+        return self._made("text", unit, lines, layer, direction, batch, steps, language)
+
+    def weights(
+        self,
+        of: str | None = None,
+        layer: int | None = None,
+        direction: str | None = None,
+        against: Any = None,
+        language: str = "en",
+    ) -> Figure:
+        """The weights as heat maps, a field for each entry; of matrices their norms.
+
+        Args:
+            of: names of weights with commas between, `W_hi` or `0/forward/W_hi`; all if None.
+            layer: from 0; all if None.
+            direction: `forward` or `reverse`; both if None.
+            against: another trace or model, whose weights are subtracted.
+            language: of the words in the picture.
+
+        Returns:
+            A picture; its `data` has a row for each entry.
+
+        Raises:
+            MissingError: for weights that are not there.
+            ShapeError: where those of the other have other shapes.
+        """
+        return self._made("weights", of, layer, direction, against, language)
+
+    def diff(
+        self,
+        against: Trace,
+        unit: int | Sequence[int] | None = None,
+        lines: Sequence[str] | str | None = None,
+        layer: int | None = None,
+        direction: str | None = None,
+        batch: int | None = None,
+        steps: slice | int | None = None,
+        language: str = "en",
+    ) -> Figure:
+        """Where this trace and another differ: the size of each difference, unit by step.
+
+        Args:
+            against: the other trace, of the same steps and rows.
+            unit: one or several; all if None.
+            lines: names of lines; gates and states if None.
+            layer: from 0; all if None.
+            direction: `forward`, `reverse`, `joined`; both that compute if None.
+            batch: the sequence; the first if None.
+            steps: a step, or a slice of steps.
+            language: of the words in the picture.
+
+        Returns:
+            A picture on which the first step that differs is marked; colours are logarithmic where sizes are far apart.
+
+        Raises:
+            MissingError: for a selection that is not there, or where nothing is in both.
+        """
+        return self._made("diff", against, unit, lines, layer, direction, batch, steps, language)
 
     def _made(self, kind: str, *values: Any) -> Figure:
         """The picture of a kind of the table."""

@@ -21,7 +21,7 @@ from ..languages.strings import Words
 WIDE, LEFT, RIGHT = 840.0, 58.0, 16.0
 #: Height of the title, from where a body begins; of a line of the caption; of a line of text.
 HEAD, NOTE, LINE = 34.0, 16.0, 18.0
-#: Characters of a label of a step at most.
+#: Columns of a label of a step at most.
 LABEL = 14
 #: Height of the marks of the steps; how wide a character of a mark is.
 _MARKS, _CHARACTER = 18.0, 6.2
@@ -61,6 +61,16 @@ def bare(svg: str) -> str:
     return svg.replace('<rect class="paper" width', f'<rect class="paper" y="{top}" width', 1)
 
 
+def size_of(svg: str) -> tuple[float, float]:
+    """Width and height of a picture of `document`, whole or bare.
+
+    >>> size_of('<svg viewBox="0 46 640 300" width="640" height="300">')
+    (640.0, 300.0)
+    """
+    wide, tall = re.findall(r' width="(\d+)" height="(\d+)"', svg)[0]
+    return float(wide), float(tall)
+
+
 def style() -> str:
     """The style sheet of the pictures."""
     return (files(__package__) / "plot.css").read_text(encoding="utf-8")
@@ -93,19 +103,10 @@ def wrapped(content: str, room: int = 118) -> list[str]:
 # -- steps -----------------------------------------------------------------------------------------------------------
 
 
-def label_text(label: str) -> str:
-    """The label of a step as it can be seen, and not too long.
-
-    >>> label_text(" the"), label_text("\\n"), label_text("incomprehensibility")
-    ('␣the', '↵', 'incomprehensi…')
-    """
-    return visible(label, LABEL)
-
-
 def step_in_words(words: Words, t: int, label: str = "") -> str:
     """A step, with its label where it has one."""
     step = words.word("step.short", t=words.nth(t))
-    return words.word("step.named", step=step, name=label_text(label)) if label else step
+    return words.word("step.named", step=step, name=visible(label, LABEL)) if label else step
 
 
 def round_steps(steps: range, words: Words, most: int) -> list[int]:
@@ -148,8 +149,16 @@ def step_marks(
         parts.append(f'<path class="rule" d="M{at:.1f} {y:.1f}v4"/>{text("mark", at, y + 16, str(words.nth(t)))}')
     if not any(labels):
         return f"<g>{''.join(parts)}</g>\n", _MARKS
-    told, tall = _labels([label_text(label) for label in labels], x, y + _MARKS + 2)
+    told, tall = _labels([visible(label, LABEL) for label in labels], x, y + _MARKS + 2)
     return f"<g>{''.join(parts)}</g>\n<g>{told}</g>\n", _MARKS + tall
+
+
+def column_names(labels: Sequence[str], x: Callable[[int], float], y: float) -> tuple[str, float]:
+    """The names of columns below a panel that ends at y, of as many as have room: SVG, and its height."""
+    if not any(labels):
+        return "", 0.0
+    told, tall = _labels([visible(label, LABEL) for label in labels], x, y + 2)
+    return f"<g>{told}</g>\n", tall + 2
 
 
 def _labels(labels: Sequence[str], x: Callable[[int], float], y: float) -> tuple[str, float]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..formulas.plain import Plain
 from ..formulas.tree import heading
 from ..languages.strings import Words
 from ..trace.address import Address
+from ..trace.argument_types import misfit
 from ..trace.holds.held import plain
 from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
@@ -70,13 +72,15 @@ class Subject:
         return self.trace.valid[self.window, self.row, 0] != 0
 
     def lines(self, stage: Stage, candidates: bool = True) -> list[Line]:
-        """The chosen lines of a stage; if none were chosen its gates, candidates (if wanted) and states."""
+        """The chosen lines of a stage; if none were chosen its gates, candidates or the output, and states."""
         lines = self.shown.lines(stage)
         if self.shown.chosen.names is not None:
             return lines
         if stage.direction == "joined" and self.shown.chosen.direction is None:
             return []
-        wanted = told(stage.cell) if candidates else gates(stage.cell) | carried(stage.cell)
+        cell = stage.cell
+        output = {line.name for line in lines if line.name == cell.output and line.assigned and line.op != "where"}
+        wanted = told(cell) if candidates else gates(cell) | carried(cell) | output
         return [line for line in lines if line.name in wanted] or [line for line in lines if line.assigned]
 
     def values(self, stage: Stage, line: Line) -> Array:
@@ -173,6 +177,14 @@ def subject(
     stages = forward_stages(trace.stages) if direction is None else trace.stages  # those of gradients where it says so
     shown = replace(shown, stages=tuple(stage for stage in stages if chosen.places(stage)))
     return Subject(shown, row, batch is not None)
+
+
+def chosen_units(unit: Any) -> tuple[int, ...]:
+    """The units that an argument names. Raises OptionError for what is no whole number."""
+    wanted = tuple(unit) if isinstance(unit, Iterable) else (unit,)
+    if not all(isinstance(j, Integral) and not isinstance(j, bool) for j in wanted):
+        raise misfit("unit", "a whole number, or a list of them", unit)
+    return tuple(map(int, wanted))
 
 
 def carried(cell: Cell) -> set[str]:

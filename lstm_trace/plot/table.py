@@ -15,11 +15,15 @@ from .figure import Figure
 
 #: Name of a kind to `module:function` below `kinds/`.
 KINDS = {
+    "states": "states:states",
     "unit": "unit:trajectories",
+    "text": "text:text_of",
     "memory": "memory:memory",
     "saturation": "saturation:saturation",
     "gradient": "gradient:gradient",
     "contribution": "contribution:contribution",
+    "weights": "weights:weights",
+    "diff": "diff:diff",
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .heat.colours import Scale
 from .sheet import wrapped
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ def whole(title: str, caption: str, found: Mapping[str, Any]) -> dict[str, Any]:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame as JSON holds them; null for what is no finite number."""
-    columns = [(str(name), list(map(_plain, frame[name].tolist()))) for name in frame]
+    columns = [(str(name), list(map(plain, frame[name].tolist()))) for name in frame]
     names = [name for name, _ in columns]
     return [dict(zip(names, row, strict=True)) for row in zip(*(values for _, values in columns), strict=True)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON holds it."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -45,6 +47,12 @@ def field(name: str, kind: str, title: str | None = None, **more: Any) -> dict[s
     """An encoding of a field. name: of the column. kind: `quantitative`, `ordinal` or `nominal`."""
     escaped = name.replace("\\", "\\\\").replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")
     return {"field": escaped, "type": kind, **({"title": title} if title is not None else {}), **more}
+
+
+def colour(scale: Scale) -> dict[str, Any]:
+    """The scale of an encoding by colour: what lies beyond has the colour of the end."""
+    kind = {"type": "log"} if scale.logarithmic else {}
+    return {**kind, "domain": [scale.low, scale.high], "clamp": True, "scheme": "blueorange" if scale.two else "blues"}
 
 
 def shared(steps: int, series: int) -> int:
@@ -65,7 +73,7 @@ def curves(frame: pd.DataFrame, names: Mapping[str, str], size: int, y: dict[str
     for column, name in names.items():
         values = frame[column].to_numpy(np.float64)
         kept = range(len(values)) if size == 1 else _ends(values, size)
-        rows += [{"t": int(frame.index[k]), "line": name, "value": _plain(float(values[k]))} for k in kept]
+        rows += [{"t": int(frame.index[k]), "line": name, "value": plain(float(values[k]))} for k in kept]
     return {
         "data": {"values": rows},
         "mark": {"type": "line", "point": len(frame) <= POINTS, "tooltip": True},

@@ -1,4 +1,4 @@
-"""A report in Markdown with the picture of the cell beside it, as a file of its own that the text refers to."""
+"""A report in Markdown with a picture beside it, of the cell or of the gates: a file that the text refers to."""
 
 from __future__ import annotations
 
@@ -11,6 +11,22 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .diagram.diagram import caption, diagram
 from .formats.markdown import heading, literal
+from .profile.model import gates_drawn
+
+
+def with_gates(text: str, trace: Trace, path: str, selection: Selection, language: str, level: int) -> tuple[str, str]:
+    """The profile `text` with the picture of its gates, and the picture; arguments as for `illustrated`."""
+    said = words(language)
+    before, found, after = text.partition(f"\n{heading(level, said.word('profile.gates'))}\n\n")
+    figure = gates_drawn(trace, selection, language) if found else None
+    if figure is None:
+        return text, ""
+    return f"{before}{found}![{literal(figure.title)}]({_reference(path)})\n\n{after}", figure.svg() + "\n"
+
+
+def _reference(path: str) -> str:
+    """How the text beside a file refers to it."""
+    return quote(os.fsencode(PurePath(path).name))
 
 
 def illustrated(
@@ -38,7 +54,7 @@ def illustrated(
     b = range(trace.batch)[selection.rows(trace)][0]
     said = words(language, trace.header.count_from)
     name = literal(caption(trace, stage, t, b, said))
-    image = f"{heading(level, said.word('diagram'))}\n\n![{name}]({quote(os.fsencode(PurePath(path).name))})\n\n"
+    image = f"{heading(level, said.word('diagram'))}\n\n![{name}]({_reference(path)})\n\n"
     section = heading(level, said.word("solution"))
     before, found, after = text.partition(f"\n{section}\n")
     whole = f"{before}\n{image}{section}\n{after}" if found else f"{text}\n{image}"

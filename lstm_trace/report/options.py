@@ -19,6 +19,8 @@ from .formats.markdown import MATH
 
 #: Option of a report to the field of the style that it sets.
 STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
+#: What a report may be: a profile, or worked steps in some detail.
+DETAILS = ("profile", "worked", *get_args(Detail))
 
 
 @checked
@@ -27,8 +29,8 @@ class Options:
     """What a report shows, and how.
 
     detail: `profile` (what matters in a trained model), or worked steps: `scalar` (each term of each unit), `compact`
-    (a chain for each gate, with matrices filled in), `vector`, `summary` (gates and states only); None chooses by size
-    (see `profiled.is_profile`), and on paper `compact` before `scalar`.
+    (a chain for each gate, matrices filled in), `vector`, `summary` (gates and states only), or `worked`, the one of
+    these that fits, on paper `compact` before `scalar`; None is `profile` or `worked` (see `profiled.is_profile`).
     digits: decimals, or a `Style`, for display only; by size if None. style: more fields of that style. selection:
     lines, layer, direction, steps, row, unit. everything: no dots. width: columns of a text report (80), or characters
     in a row of a LaTeX fragment (66). language: of headings and sentences. notation: a preset of symbols
@@ -39,7 +41,7 @@ class Options:
     are marked in Markdown (`formats.markdown.MATH`); `github` if None.
     """
 
-    detail: Detail | None = None
+    detail: Detail | Literal["profile", "worked"] | None = None
     digits: int | Style | None = None
     style: Mapping[str, Any] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
@@ -53,6 +55,11 @@ class Options:
     heading: int | str | None = None
     count_from: Literal[0, 1] | None = None
     math: str | None = None
+
+    @property
+    def steps_in(self) -> Detail | None:
+        """The detail of worked steps; None where their number decides."""
+        return None if self.detail is None or self.detail == "profile" or self.detail == "worked" else self.detail
 
     @property
     def of_steps(self) -> list[str]:
@@ -81,7 +88,7 @@ def options_of(format: str, **given: Any) -> Options:
     Raises OptionError for an unknown detail, and for one that the format does not have.
     """
     if given.get("detail") is not None:
-        check("detail", given["detail"], get_args(Detail))
+        check("detail", given["detail"], DETAILS)
     if given.get("math") is not None:
         check("math", given["math"], tuple(MATH))
         if format != "md":

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..cell.network import forward_stages
 from ..errors import OptionError
-from ..explanation.profile import profile
+from ..explanation.profile.profile import profile
 from ..formulas.numbers import Style
 from ..trace.trace import Trace
 from ..view.extent import view
@@ -53,7 +53,7 @@ def profiled(trace: Trace, chosen: Options, source: str, **how: Any) -> View:
         trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
     found = profile(trace, part.layer, part.direction, part.batch)
     shown = view(trace, "summary", _numbers(trace, chosen), part, chosen.everything, chosen.language, **how)
-    shown = replace(shown, detail="profile", profile=found, source=source or shown.source, cut=frozenset())
+    shown = replace(shown, profile=found, source=source or shown.source, cut=frozenset())
     return replace(shown, printed=replace(shown, paper=True))
 
 

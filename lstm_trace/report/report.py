@@ -122,22 +122,20 @@ def _printed(views: Sequence[View], format: str, chosen: Options) -> Report:
 
 def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
-    if chosen.detail == "profile":
-        raise OptionError("a profile is of a run; gradients and updates have worked steps: choose another detail")
     if chosen.count_from is not None:
         trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
     trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
-    parts = chosen.detail, chosen.numbers([trace]), chosen.selection, chosen.everything, chosen.language
+    parts = chosen.steps_in, chosen.numbers([trace]), chosen.selection, chosen.everything, chosen.language
     back = any(stage.cell.gradient for stage in trace.stages)
     found = replace(
         view(trace, *parts, paper=format in PAPER and not back), notes=notes, breadth=_breadth(chosen, format)
     )
-    if format == "html" and chosen.detail is None and not back:
+    if format == "html" and chosen.steps_in is None and not back:
         found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
     if not back:
         return found
     found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone)
-    return replace(found, back=way_back(found, chosen.detail))
+    return replace(found, back=way_back(found, chosen.steps_in))
 
 
 def _breadth(chosen: Options, format: str) -> float:
@@ -152,6 +150,8 @@ def course(done: Training, format: str = "md", **options: Any) -> Report:
     check("format", format, tuple(PRINTERS))
     chosen = options_of(format, **options)
     check_part(format, chosen)
+    if chosen.detail == "profile":
+        raise OptionError("a profile is of a run; updates of weights have worked steps: choose another detail")
     chosen = replace(chosen, digits=chosen.numbers(done.traces[:1]))
     views = tuple(_with_symbols(shown(trace, chosen), done) for trace in done.traces)
     return _printed([replace(views[0], course=(done, views))], format, chosen)

@@ -27,9 +27,9 @@ from .worked_rows import TERMS
 if TYPE_CHECKING:
     from ..backpropagation.training import Training
     from ..explanation.account import Account
-    from ..explanation.profile import Profile
+    from ..explanation.profile.profile import Profile
 
-Detail = Literal["scalar", "compact", "vector", "summary", "profile"]
+Detail = Literal["scalar", "compact", "vector", "summary"]
 
 #: So many units of a line, rows and columns of a matrix; in a summary; terms of a sum where one unit was chosen.
 UNITS, FEWER, MORE = 8, 5, 16
@@ -88,7 +88,7 @@ class View(Naming):
     @property
     def tight(self) -> bool:
         """Whether it is set so that few pages of paper are needed."""
-        return self.paper and self.detail in ("compact", "summary", "profile")
+        return self.paper and self.detail in ("compact", "summary")
 
     @property
     def single(self) -> bool:

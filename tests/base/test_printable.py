@@ -96,7 +96,7 @@ def test_pictures_are_xml_and_pages_are_closed(text: str) -> None:
     assert len(title.text) > len(text)
     page = Page(trace.report("html"))
     assert page.every("h1")[0].text.startswith("Title ")
-    maps = re.findall(r'<svg class="map".*?</svg>', trace.report("html"), re.S)
+    maps = re.findall(r'<svg xmlns="http://www.w3.org/2000/svg" class="lstm-plot".*?</svg>', trace.report("html"), re.S)
     assert maps
     for drawn in maps:
         ElementTree.fromstring(drawn)  # noqa: S314

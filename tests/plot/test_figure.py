@@ -6,12 +6,8 @@ import json
 import re
 import struct
 import sys
-import zlib
-from collections.abc import Iterator
-from dataclasses import replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -19,25 +15,16 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, OptionError
-from lstm_trace.plot import raster, sheet, table, vega
+from lstm_trace.plot import raster, sheet, table
 from lstm_trace.plot.figure import Figure
+from lstm_trace.plot.heat.png import encoded
 from lstm_trace.plot.plots import Plots
-from lstm_trace.plot.png import encoded
-from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
+from ..support.pictures import check, decoded, lstm, views
 
 EXAMPLES = ROOT / "lstm_trace" / "examples"
 LABELS = ("the", " cat", "\n", "<b>", "中文", "x" * 40)
-
-
-def lstm(steps: int = 6, units: int = 3, labels: tuple[str, ...] = (), **options: Any) -> Trace:
-    draw = np.random.default_rng(5)
-    weights = {}
-    for g in "ifco":
-        weights |= {f"W_x{g}": draw.normal(size=(units, 2)), f"W_h{g}": draw.normal(size=(units, units))}
-    trace = lt.run(weights, draw.normal(size=(steps, 2)) * 2, **options)
-    return replace(trace, header=replace(trace.header, title="A < B", step_labels=(labels,) if labels else ()))
 
 
 @pytest.fixture(scope="module")
@@ -107,54 +94,14 @@ def test_png_needs_no_style_that_only_browsers_know(figure: Figure) -> None:
 
 # -- Vega-Lite -------------------------------------------------------------------------------------------------------
 
-#: What the schema of version 5 knows of what we write.
-TYPES = {"quantitative", "ordinal", "nominal", "temporal"}
-CHANNELS = {"x", "y", "x2", "y2", "color", "row", "column", "tooltip", "size", "opacity", "text", "order", "detail",
-            "xOffset", "strokeDash", "shape", "facet"}  # fmt: skip
-MARKS = {"line", "rect", "bar", "point", "text", "rule", "area", "circle"}
-VIEWS = ("vconcat", "hconcat", "concat", "layer", "spec")
-
-
-def units(found: dict[str, Any], data: Any = None) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Every single view of a specification, with the values that it sees."""
-    data = found.get("data", data)
-    inner = [view for key in VIEWS if key in found for view in ([found[key]] if key == "spec" else found[key])]
-    for view in inner:
-        yield from units(view, data)
-    if not inner:
-        yield found, data
-
-
-def check(found: dict[str, Any]) -> None:
-    """A specification has what the schema of Vega-Lite 5 asks for, and its fields are columns of its values."""
-    json.dumps(found, allow_nan=False)
-    assert found["$schema"] == "https://vega.github.io/schema/vega-lite/v5.json"
-    assert found["title"]["text"]
-    seen = 0
-    for view, data in units(found):
-        mark = view["mark"] if isinstance(view["mark"], str) else view["mark"]["type"]
-        assert mark in MARKS
-        assert set(view["encoding"]) <= CHANNELS
-        values = data["values"]
-        seen += len(values)
-        for at, channel in view["encoding"].items():
-            for one in channel if isinstance(channel, list) else [channel]:
-                if "field" in one:
-                    assert one.get("type") in (TYPES if at not in ("x2", "y2") else {None})
-                    name = one["field"].replace("\\", "")
-                    assert all(name in row for row in values), name
-                else:
-                    assert set(one) & {"value", "datum", "aggregate", "condition"}
-    assert 0 < seen <= vega.MOST + 2_000
-
 
 def test_the_specification_has_the_values(figure: Figure) -> None:
     found = figure.to_vega()
     check(found)
     seen = {}
-    for view, data in units(found):
+    for view, values in views(found):
         unit = int(re.findall(r"\d+", view["title"])[-1])
-        seen |= {(row["line"], unit, row["t"]): row["value"] for row in data["values"]}
+        seen |= {(row["line"], unit, row["t"]): row["value"] for row in values}
     for name in ("i_t", "f_t", "o_t", "c_tilde", "c_t", "h_t"):
         for j in range(3):
             column = figure.data[f"{name}[{j}]"]
@@ -168,11 +115,11 @@ def test_a_long_specification_keeps_the_ends_and_says_so() -> None:
     check(found)
     said = re.findall(r"Of every (\d+) steps, a curve has the lowest and the highest value", str(found["title"]))
     size = int(said[0])
-    for view, data in units(found):
+    for view, values in views(found):
         unit = int(re.findall(r"\d+", view["title"])[-1])
-        for name in {row["line"] for row in data["values"]}:
+        for name in {row["line"] for row in values}:
             whole = figure.data[f"{name}[{unit}]"].to_numpy()
-            rows = {row["t"]: row["value"] for row in data["values"] if row["line"] == name}
+            rows = {row["t"]: row["value"] for row in values if row["line"] == name}
             for at in range(0, 4_000, size):
                 here = [rows[t] for t in range(at, min(at + size, 4_000)) if t in rows]
                 assert (min(here), max(here)) == (whole[at : at + size].min(), whole[at : at + size].max())
@@ -182,7 +129,7 @@ def test_what_is_no_number_is_null() -> None:
     trace = lt.run({}, [[1.0], [np.nan], [2.0]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"})
     found = trace.plot().to_vega()
     check(found)
-    assert [row["value"] for row in next(units(found))[1]["values"]] == [1.0, None, None]
+    assert [row["value"] for row in next(views(found))[1]] == [1.0, None, None]
 
 
 # -- labels of steps -------------------------------------------------------------------------------------------------
@@ -211,22 +158,6 @@ def test_labels_that_are_many_or_long_are_turned_and_left_out() -> None:
 
 
 # -- our own PNG -----------------------------------------------------------------------------------------------------
-
-
-def decoded(content: bytes) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """The pixels and the palette of a PNG of palette colours, read by its specification."""
-    chunks, at = {}, 8
-    while at < len(content):
-        size, kind = struct.unpack(">I4s", content[at : at + 8])
-        data = content[at + 8 : at + 8 + size]
-        assert struct.unpack(">I", content[at + 8 + size : at + 12 + size])[0] == zlib.crc32(kind + data)
-        chunks[kind] = data
-        at += 12 + size
-    wide, tall, depth, colour, *_ = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
-    assert (depth, colour) == (8, 3)
-    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(tall, wide + 1)
-    assert not rows[:, 0].any()
-    return rows[:, 1:], np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)
 
 
 def test_pixels_are_read_back() -> None:

@@ -89,10 +89,10 @@ def test_the_page_and_its_maps_count_alike() -> None:
     assert "<output>1</output>" in page
     assert '"first":1' in page
     assert 'data-t="0"' in page  # an address
-    ticks = re.findall(r"<text x=[^>]*>(\d)</text>", page)
+    ticks = re.findall(r'<text class="mark"[^>]*>(\d)</text>', page)
     assert {"1", "3"} <= set(ticks)
     assert "0" not in ticks
-    assert "t = 1, unit 1:" in page
+    assert page.count('"units":["unit 1 (bright)","unit 2 (wet)"]') == 5
     assert "unit 0" not in page
 
 

@@ -26,12 +26,12 @@ from lstm_trace.formulas.tree import Sym
 from lstm_trace.model.problem import prepare_problem, read_problem
 from lstm_trace.report.diagram.graph import SIGNS
 from lstm_trace.report.formats.markdown import MARKDOWN
-from lstm_trace.report.page import heatmap
 from lstm_trace.report.page.html_blocks import HTML, Printer
 from lstm_trace.trace.trace import Trace
 
 from ..support.page_reader import Page, numbers
 from ..support.page_reader import number as read_number
+from ..support.pictures import images
 
 GATES = "ifco"
 
@@ -102,7 +102,7 @@ def test_every_number_reads_back(detail: str, digits: int) -> None:
 
 def test_every_number_of_a_stack_reads_back() -> None:
     trace = large()
-    page = Page(trace.report("html"))
+    page = Page(trace.report("html", detail="worked"))
     check_numbers(trace, page, 5000)
     check_numbers(trace, Page(trace.report("html", layer=1, direction="reverse", detail="scalar", steps=3)), 500)
 
@@ -171,9 +171,9 @@ def test_structure(name: str) -> None:
     for link in page.every("a") + page.every("use"):
         assert link.attributes["href"][1:] in ids
     for svg in page.every("svg"):
-        label = svg.attributes.get("aria-label", "") or " ".join(
-            page.by_id[i].text for i in svg.attributes["aria-labelledby"].split()
-        )
+        named = svg.attributes.get("aria-labelledby", "").split()
+        label = svg.attributes.get("aria-label", "") or " ".join(page.by_id[i].text for i in named)
+        label = label or next(title.text for title in page.every("title") if title.parent is svg)
         assert len(label) > 10
     for cell in page.every("th"):
         assert cell.attributes["scope"] in ("col", "row")
@@ -199,9 +199,9 @@ def test_nothing_is_fetched(name: str) -> None:
 
 def test_length() -> None:
     assert len(problem("q22").report("html").encode()) < 200_000
-    assert len(large().report("html").encode()) < 2_000_000
+    assert len(large().report("html", detail="worked").encode()) < 2_000_000
     long = lt.run(weights(12, 5), np.random.default_rng(4).normal(size=(400, 5)))
-    html = long.report("html")
+    html = long.report("html", detail="worked")
     assert len(html.encode()) < 2_000_000
     assert "Left out here: " in html
     assert len(long.report("html", detail="scalar").encode()) < 2_000_000
@@ -232,14 +232,14 @@ def test_hostile_text_stays_text() -> None:
     }
     trace = lt.run(source)
     page = Page(trace.report("html", detail="scalar"))
-    assert len(page.every("script")) == 2
+    assert len(page.every("script")) == 3  # texts of the slider, names of the map, the page's own
     assert page.every("img") == []
     assert page.every("title")[0].text == EVIL
     assert page.every("h1")[0].text == EVIL
     assert "α" in page.every("math")[0].text + page.every("math")[1].text
     assert "<script>alert" not in trace._repr_html_()
     svg = Page("<p></p>" + lt.run(source).report("html", steps=0))
-    assert len(svg.every("script")) == 2
+    assert len(svg.every("script")) == 3
     data = [e for e in page.elements if "data-a" in e.attributes]
     assert data
 
@@ -278,39 +278,31 @@ def test_number(value: float, text: str) -> None:
 # -- heat maps -------------------------------------------------------------------------------------------------------
 
 
-def test_map_levels() -> None:
+def test_a_map_has_the_values_of_its_line() -> None:
+    """As in `plot.kinds.states`, whose tests read every pixel; one that is no number has a colour of its own."""
     trace = lt.run({"W_x": [[1.0], [-3.0]]}, [[1.0], [-0.5], [0.0]], cell={"equations": "h_t = W_x @ x_t"})
-    stage = trace.stages[0]
-    found = heatmap.heat(trace, stage, stage.cell.by_name["h_t"])
-    assert found is not None
-    assert heatmap.limits(found) == (-3.0, 3.0)
-    # eight steps of 0.75 from -3 to 3: 1 is 5.33, -0.5 is 3.33, 0 is 4; -3 is 0, 1.5 is 6
-    assert heatmap.levels(found).tolist() == [[5, 3, 4], [0, 6, 4]]
+    ((pixels, _),) = images(trace.report("html"))
+    # from -3, which is 2, to 3, which is 255: 1 is 2 + 253 * 4 / 6
+    assert pixels.tolist() == [[171, 107, 128], [2, 192, 128]]
+    trace.lines["0/forward"]["h_t"][1, 0, 0] = np.nan
+    page = trace.report("html")
+    Page(page)
+    assert images(page)[0][0].tolist() == [[171, 1, 128], [2, 192, 128]]
+    assert "Magenta: not a finite number." in page
+    trace.lines["0/forward"]["h_t"][:] = np.inf
+    page = trace.report("html")
+    Page(page)
+    assert not images(page)
 
 
-def test_map_is_binned() -> None:
-    trace = lt.run(weights(40, 2), np.random.default_rng(1).normal(size=(150, 2)), ask="c_t")
-    stage = trace.stages[0]
-    found = heatmap.heat(trace, stage, stage.cell.by_name["f_t"])
-    assert found is not None
-    assert found.bins == (3, 3)
-    assert found.values.shape == (14, 50)
-    assert found.values[1, 2] == pytest.approx(trace["f_t"][6:9, 0, 3:6].mean())
-    assert found.values[-1, -1] == pytest.approx(trace["f_t"][147:, 0, 39:].mean())
-
-
-def test_map_of_values_that_are_not_finite() -> None:
-    cell = {"equations": "h_t = x_t / 1 \n output: h_t"}
-    trace = lt.run({}, [[1.0], [2.0]], cell=cell)
-    trace.lines["0/forward"]["h_t"][1] = np.nan
-    stage = trace.stages[0]
-    found = heatmap.heat(trace, stage, stage.cell.by_name["h_t"])
-    assert found is not None
-    assert heatmap.levels(found).tolist() == [[8, -1]]
-    Page(trace.report("html"))
-    trace.lines["0/forward"]["h_t"][0] = np.inf
-    assert heatmap.heat(trace, stage, stage.cell.by_name["h_t"]) is None
-    Page(trace.report("html"))
+def test_maps_of_a_long_trace_are_small_and_say_how() -> None:
+    trace = lt.run(weights(40, 2), np.random.default_rng(1).normal(size=(3_000, 2)), ask="c_t")
+    page = trace.report("html")
+    maps = images(page)
+    assert [pixels.shape[0] for pixels, _ in maps] == [40] * len(maps)  # every unit has a row
+    assert sum(pixels.size for pixels, _ in maps) <= 350_000
+    assert re.findall(r"Each field is of \d+ steps: their value that is furthest from the middle", page)
+    assert "Columns are steps t, rows are units." in page
 
 
 # -- command line ----------------------------------------------------------------------------------------------------

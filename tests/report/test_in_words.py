@@ -168,7 +168,7 @@ def test_nothing_is_left_in_english(language: str) -> None:
 
 def test_of_many_units_the_most_telling_are_described() -> None:
     trace = cell("lstm", units=64, inputs=3, steps=50)
-    text = said(trace)
+    text = said(trace, detail="worked")
     furthest = sorted(np.argsort(-np.abs(trace["c_t"][-1, 0]))[:3].tolist())
     assert text.startswith("Described here: of 64 units, the 3 whose c_t is furthest from zero at the last step. - Of")
     assert sorted({int(j) for j in re.findall(r"unit (\d+)", text)}) == furthest

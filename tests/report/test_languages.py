@@ -33,6 +33,7 @@ from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
 from ..formulas.test_formulas import own
+from ..support import pictures, profile_cases
 from ..support.table_cases import stacked
 from ..support.words_cases import CASES
 from ..verification.test_verify import traced
@@ -157,7 +158,7 @@ def test_a_split_in_a_language(language: str) -> None:
 # -- every string is shown -------------------------------------------------------------------------------------------
 
 
-#: Steps and units of maps whose fields are means of steps, of units, of both.
+#: Steps and units of traces of which not everything is shown.
 SIZES = [(100, 2), (5, 40), (100, 40)]
 
 
@@ -248,12 +249,14 @@ def shown() -> Iterator[object]:
     for steps in (slice(1, 2), slice(1, 3)):
         yield whole.at(steps=steps).report("md")
     yield replace(whole, header=replace(whole.header, imported=("it was transposed",))).report("md", notation="joined")
+    yield from pictures.shown()
     yield whole.plot().svg()
     yield running(6_000).plot().to_vega()
     yield whole.plot(lines="z_i").svg()
     yield stacked(layers=2, width=8, directions=("forward",)).plot(batch=0).svg()
     yield lt.run({}, [[1.0], [np.inf]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"}).plot().svg()
     yield lt.run(ROOT / "lstm_trace" / "examples" / "rnn-softmax.yaml").plot().svg()
+    yield from profile_cases.shown()
     for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
         yield in_arithmetic(q22(), arithmetic).report("md")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +127,12 @@ def test_a_map_on_the_page_has_the_labels_of_its_line() -> None:
     problem = {**example(), "cell": {"equations": RNN}, "weights": weights, "x": np.eye(3).tolist()}
     problem |= {"extra": "", "given": {}, "names": {"h": ["hot", "cold", "wet"], "y": ["go", "stay", "ask"]}}
     page = lt.run(problem).report("html")
-    maps = {part.split("</title>")[0].split(">")[-1].split(":")[0]: part for part in page.split('<svg class="map"')[1:]}
+    maps = {
+        re.findall(r"<tspan[^>]*>(\w)", part)[0]: part
+        for part in page.partition('class="heatmaps"')[2].split('<text class="label"')[1:]
+    }
     assert {name: [word for word in ("hot", "stay") if f">{word}<" in part] for name, part in maps.items()} == {
-        "h_t": ["hot"], "p_t": ["stay"]
+        "h": ["hot"], "p": ["stay"]
     }  # fmt: skip
 
 

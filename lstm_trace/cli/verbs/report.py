@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 @click.option("--format", "format_", help="md, text, html, tex, typ or pdf; without -o text in a terminal, else md.")
 @click.option(
     "--detail",
-    type=click.Choice(["profile", "scalar", "compact", "vector", "summary"]),
-    help="What matters in a trained model; or worked steps: every term of every unit; one chain for each gate with the "
-    "matrices filled in; vectors; gates and states only. If not given: profile for more than 16 units or steps, else "
-    "by size and format, compact on paper.",
+    type=click.Choice(["profile", "worked", "scalar", "compact", "vector", "summary"]),
+    help="What matters in a trained model; or worked steps, as many as fit; by every term of every unit; one chain for "
+    "each gate with the matrices filled in; vectors; gates and states only. If not given: profile for more than 16 "
+    "units or steps, else worked.",
 )
 @click.option(
     "--math",
@@ -100,11 +100,14 @@ def command(
     style: dict[str, Any],
     **selection: Any,
 ) -> None:
-    """Write the worked solution of each SOURCE (a trace, or a problem that is traced first), in one document.
+    """Write the worked solution, or the profile, of each SOURCE (a trace or a problem) in one document.
 
     Every line with its symbol, its formula, numbers substituted, and the result; = where that is exact, ≈ where it is
     rounded. It ends with the answers that were asked for, and one sentence for each gate. With --by-hand or
     --arithmetic everything is computed again like that, and each answer stands beside its value in full precision.
+
+    A trained model, with more than 16 units or steps, has its profile instead: what its gates and units do, the most
+    eventful steps, and commands that open one of them.
     """
     import os
     import shutil
@@ -113,6 +116,7 @@ def command(
     from ...base.files import format_of, is_device, spare, written
     from ...report.document import check_part, section_level
     from ...report.options import options_of
+    from ...report.profiled import is_profile
     from ...report.report import SUFFIXES, pdf_of, reports
 
     if tokens is not None and len(sources) > 1:
@@ -154,9 +158,13 @@ def command(
         return
     text, svg = str(reports(traces, chosen, sources, **options)), ""
     if illustrate:
-        from ...report.illustrated import illustrated
+        from ...report.illustrated import illustrated, with_gates
 
-        text, svg = illustrated(text, traces[0], picture, asked.selection, language, notation, section_level(asked))
+        level = section_level(asked)
+        if is_profile(traces[0], asked):
+            text, svg = with_gates(text, traces[0], picture, asked.selection, language, level)
+        else:
+            text, svg = illustrated(text, traces[0], picture, asked.selection, language, notation, level)
     with written(output) as file:
         file.write(text)
         if svg:  # while the report has not appeared yet: where one cannot be written, neither appears

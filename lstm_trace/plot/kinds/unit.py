@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +12,13 @@ from ...base.arrays import Array
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError
-from ...trace.argument_types import checked, misfit
+from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
 from ..chart import Chart, Curve, Panel, Row
 from ..drawing import drawn
 from ..figure import Figure
-from ..subject import Subject, carried, subject, told
+from ..subject import Subject, carried, chosen_units, subject, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,9 +91,7 @@ def _curve(found: Subject, stage: Stage, line: Line, values: Array) -> Curve:
 
 
 def _of_units(rows: list[Row], unit: Any) -> list[Row]:
-    wanted = list(unit) if isinstance(unit, Iterable) else [unit]
-    if not all(isinstance(j, Integral) for j in wanted):
-        raise misfit("unit", "a whole number, or a list of them", unit)
+    wanted = chosen_units(unit)
     missing = [j for j in wanted if j not in {row.unit for row in rows}]
     if missing:
         last = max((row.unit for row in rows), default=0)

@@ -20,6 +20,7 @@ from ...formulas.blocks import (
     Code,
     Derivation,
     Heading,
+    Illustrated,
     Items,
     Listing,
     Para,
@@ -215,6 +216,7 @@ MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
     Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
     Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
     Table: _table,
+    Illustrated: lambda p, block: _table(p, block.table),
     Listing: lambda p, block: _fenced("\n".join(map(printable, block.rows)), "sh"),
     Derivation: _derivation,
     Premises: _premises,
@@ -222,5 +224,5 @@ MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
     Boxed: _boxed,
 }
 #: The same where there is no math: what is made of formulas stands in blocks of code.
-_WORDS = (Heading, Para, Items, Table, Listing)
+_WORDS = (Heading, Para, Items, Table, Illustrated, Listing)
 _WITHOUT_MATH = {kind: p if kind in _WORDS else _aligned for kind, p in MARKDOWN.items()}

@@ -20,6 +20,7 @@ from ...formulas.blocks import (
     Code,
     Derivation,
     Heading,
+    Illustrated,
     Items,
     Listing,
     Para,
@@ -31,6 +32,8 @@ from ...formulas.blocks import (
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
+from ...plot.raster import light
+from ...plot.sheet import bare, size_of
 from ...printable import printable
 from ..compact.width import widths
 from .levels import DEEPEST, Level
@@ -38,6 +41,9 @@ from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, s
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 80
+
+#: Centimetres that a picture beside a table has at most, in width and in height.
+BESIDE = 11.0, 4.5
 
 _PREAMBLE = """\
 #set document(title: {title}, date: none)
@@ -214,9 +220,22 @@ def _table(p: _Printer, block: Table) -> str:
     return "\n\n".join(tables)
 
 
+def _illustrated(p: _Printer, block: Illustrated) -> str:
+    """The picture to the right of the table."""
+    svg = light(bare(block.drawing()))
+    wide, tall = size_of(svg)
+    scale = min(BESIDE[0] / wide, BESIDE[1] / tall)
+    size = f"width: {scale * wide:.2f}cm, height: {scale * tall:.2f}cm"
+    return (
+        "#grid(columns: 2, column-gutter: 1.6em, align: top,\n"
+        f"[{_table(p, block.table)}],\n"
+        f'image(bytes({string(svg)}), format: "svg", {size}))'
+    )
+
+
 def _listing(p: _Printer, block: Listing) -> str:
     rows = (f"#raw({string(row)})" for row in block.rows)
-    return "#block[" + " \\\n".join(rows) + "]"
+    return "#block[#set text(size: 0.9em)\n#set par(leading: 0.45em)\n" + " \\\n".join(rows) + "]"
 
 
 def _derivation(p: _Printer, block: Derivation) -> str:
@@ -300,6 +319,7 @@ BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
     Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
     Table: _table,
+    Illustrated: _illustrated,
     Listing: _listing,
     Derivation: _derivation,
     Premises: _premises,

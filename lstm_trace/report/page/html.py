@@ -7,29 +7,34 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.resources import files
+from itertools import accumulate
 from typing import NamedTuple
 
 from ...base.markup import escape
+from ...errors import MissingError
 from ...formulas.blocks import Block, Heading, Para
-from ...formulas.tree import heading
 from ...formulas.values import Values
 from ...languages.strings import Words
-from ...trace.labels import axis, labels
+from ...plot import page as plot_page
+from ...plot import sheet
+from ...plot.heat import panels
+from ...plot.kinds import states
+from ...plot.subject import Subject
 from ...view.view import View
 from ..diagram import diagram, spot_values
 from ..sections.sections import Part, parts
-from . import heatmap
 from .html_blocks import Printer
 from .pictures import STILLS, Page, Section, cell, pictures, shown_steps, step_bar, still
 
 #: A page may be so many times as long as paper, since it folds; the longest that stays within LARGEST characters.
 FOLDED = (5, 3, 2, 1)
 LARGEST = 1_800_000
-#: So many maps are drawn.
-MAPS = 24
+#: So many maps are drawn, of so many pixels in all: their part of the page weighs 0.5 MB at most.
+MAPS, PIXELS = 24, 350_000
 
 
 def page(views: Sequence[View], title: str) -> str:
@@ -110,7 +115,8 @@ def _printed(body: str, shown: View, lower: int = 0) -> str:
 
 def _whole(words: Words, title: str, body: str) -> str:
     """The page round its body. Style and script are named by their hashes: no other runs, and nothing is fetched."""
-    style, script = asset("blocks.css") + asset("report.css") + diagram.style(), asset("report.js")
+    style = asset("blocks.css") + asset("report.css") + diagram.style() + sheet.style() + plot_page.asset("states.css")
+    script = asset("report.js") + plot_page.asset(panels.SCRIPT).removeprefix('"use strict";\n')
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -203,41 +209,22 @@ def _steps(found: Page, part: Part) -> str:
 
 
 def _maps(found: Page) -> Iterator[Section]:
-    """Heat maps of gates and states over all steps, for the first row that is shown."""
+    """Gates and states of every unit over all steps, for the first row that is shown: the picture `states`."""
     shown, words = found.shown, found.shown.words
     if shown.trace.steps < 2 or not shown.rows:
         return
-    body: list[str] = []
-    drawn = left = 0
-    for stage in shown.stages:
-        lines = [line for line in heatmap.mapped(stage) if shown.chosen.has(line.name)]
-        maps = [m for line in lines if (m := heatmap.heat(shown.trace, stage, line, shown.rows[0])) is not None]
-        if drawn and drawn + len(maps) > MAPS:
-            left += 1
-            continue
-        place = shown.place(stage)
-        figures = [_map(found, m, f"map{found.printer.mark}{drawn + k}", place) for k, m in enumerate(maps)]
-        drawn += len(maps)
-        if figures:
-            title = found.printer.head(3, escape(place[:1].upper() + place[1:])) if place else ""
-            body.append(f'{title}<div class="maps">{"".join(figures)}</div>\n')
-    if left:
-        body.append(f"<p>{escape(words.count('map.more', left))}</p>\n")
-    if body:
-        head = escape(words.word("over.time"))
-        yield head, f"{found.printer.head(2, head)}\n<p>{escape(words.word('map.axes'))}</p>\n{''.join(body)}"
-
-
-def _map(found: Page, drawn: heatmap.Map, ident: str, place: str) -> str:
-    words, p = found.shown.words, found.printer
-    key = "map.gate" if drawn.gate else "map.state"
-    text = p.text(words.text(key, name=heading(drawn.line, drawn.stage.cell)))
-    binned = ""
-    if drawn.bins != (1, 1):
-        steps, units = drawn.bins
-        key = "map.binned" if steps > 1 < units else "map.binned.steps" if steps > 1 else "map.binned.units"
-        binned = " " + escape(words.word(key, steps=steps, units=units))
-    of = axis(found.shown.trace, drawn.stage, drawn.line.name)
-    named = tuple(labels(found.shown.trace, of, drawn.sizes[1]))
-    picture = heatmap.svg(drawn, words, ident, place, named, found.values.style, "output" if of == "y" else "unit")
-    return f'<figure class="heat"><div class="scroll">{picture}</div><figcaption>{text}{binned}</figcaption></figure>'
+    subject = Subject(shown, shown.rows[0], True)
+    counts = [len(subject.lines(stage, candidates=False)) for stage in shown.stages]
+    kept = [stage for stage, so_far in zip(shown.stages, accumulate(counts), strict=True) if so_far <= MAPS]
+    left = len(shown.stages) - len(kept)
+    few = replace(shown, stages=tuple(kept or shown.stages[:1]))
+    try:
+        drawn = states.picture(Subject(few, shown.rows[0], True), most=PIXELS)
+    except MissingError:  # nothing that is a finite number
+        return
+    svg = re.sub(r"<style>.*?</style>\n", "", panels.figure("states", drawn).svg(), count=1, flags=re.S)
+    more = f" {words.count('map.more', left)}" if left and kept else ""
+    head = escape(words.word("over.time"))
+    caption = escape(f"{words.word('map.axes')} {drawn.caption}{more}".strip())
+    figure = f"<figure>{panels.interactive(drawn, svg)}<figcaption>{caption}</figcaption></figure>"
+    yield head, f"{found.printer.head(2, head)}\n{figure}"

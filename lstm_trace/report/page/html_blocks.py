@@ -5,6 +5,7 @@ All text is escaped; a name or title of a problem cannot become markup.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +18,7 @@ from ...formulas.blocks import (
     Code,
     Derivation,
     Heading,
+    Illustrated,
     Items,
     Listing,
     Para,
@@ -28,6 +30,7 @@ from ...formulas.blocks import (
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
+from ...plot.sheet import bare
 from ...trace.addresses import address, origin
 from ...trace.trace import Trace
 from ..compact.width import widths
@@ -35,6 +38,7 @@ from ..formats.line_breaking import FULL, laid_out, sizes, with_names
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
+_STYLE = re.compile(r"<style>.*?</style>\n", re.DOTALL)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -151,6 +155,15 @@ def _cell(p: Printer, cell: Text) -> str:
     return f"<td>{p.text(cell)}</td>"
 
 
+def _illustrated(p: Printer, block: Illustrated) -> str:
+    """The table, and the picture as a part of the page, whose style sheet has that of pictures."""
+    svg = scrolled(_STYLE.sub("", bare(block.drawing())))
+    return (
+        f'<div class="beside"><div>{_table(p, block.table)}</div>'
+        f"<figure>{svg}<figcaption>{escape(block.caption)}</figcaption></figure></div>"
+    )
+
+
 def scrolled(body: str) -> str:
     """A wide part that scrolls by itself, with the keyboard too."""
     return f'<div class="scroll" role="group" tabindex="0">{body}</div>'
@@ -230,6 +243,7 @@ HTML: dict[type, Callable[[Printer, Any], str]] = {
     Para: lambda p, block: f"<p{' class=leads' if block.leads else ''}>{p.text(block.text)}</p>\n",
     Items: lambda p, block: f"<ul>{''.join(f'<li>{p.text(row)}</li>' for row in block.rows)}</ul>\n",
     Table: _table,
+    Illustrated: _illustrated,
     Listing: lambda p, block: scrolled(f"<pre>{escape(chr(10).join(block.rows))}</pre>"),
     Derivation: _derivation,
     Premises: _premises,

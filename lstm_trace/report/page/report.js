@@ -83,6 +83,16 @@
     spot.setAttribute("aria-label", `${spot.dataset.said}: ${$("text", spot).textContent}`);
   });
 
+  // -- the mark of the step on a heat map ---------------------------------------------------------------------------
+  const now_of = (map) => {
+    if (map.nextElementSibling && map.nextElementSibling.matches(".now")) return map.nextElementSibling;
+    const now = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    const place = { class: "now", y: map.getAttribute("y"), height: map.getAttribute("height"), width: Math.max(map.dataset.pitch, 1.5) };
+    Object.entries(place).forEach(([key, value]) => now.setAttribute(key, value));
+    map.after(now);
+    return now;
+  };
+
   // -- the slider ---------------------------------------------------------------------------------------------------
   // of each of several reports on a page; what it gives shows a step
   const slider = (report) => {
@@ -120,9 +130,9 @@
         const names = [...$$("select", bar).map((e) => e.selectedOptions[0].textContent), range ? told : ""];
         $("figcaption", figure).textContent = step ? $("summary", step).textContent : names.filter(Boolean).join(", ");
       });
-      $$(".map", report).forEach((map) => {
-        const { left, wide, bin } = map.dataset;
-        $(".now", map).setAttribute("x", +left + Math.floor(t / +bin) * +wide);
+      $$("image.heat", report).forEach((map) => {
+        const now = now_of(map), { first, pitch } = map.dataset;
+        now.setAttribute("x", +map.getAttribute("x") + (t - first) * pitch);
       });
     };
     // a link to a number in a step that is not shown shows that step

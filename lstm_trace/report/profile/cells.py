@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isinf, isnan
 
 from ...base.visible import visible
-from ...explanation.profile import Profile, StageProfile
+from ...explanation.profile.profile import Profile, StageProfile
 from ...formulas.blocks import Code, Table, Text
 from ...formulas.tree import Num
 from ...trace.address import Address

@@ -26,7 +26,8 @@ def closer(c: Cells) -> Iterator[Block]:
 def _commands(c: Cells) -> Iterator[tuple[str, list[str]]]:
     """What a command shows, as the key of its words, and its arguments."""
     source = c.shown.source
-    unit = next(iter(long_memories(c.found) or large_values(c.found)), None)
+    units = long_memories(c.found) or large_values(c.found)
+    unit = units[0] if units and c.found.counted else None
     if unit is not None:
         part, line, j = unit
         b = int(line.at[j, 1])
@@ -68,11 +69,17 @@ def _row(c: Cells, b: int) -> list[str]:
 
 def _wrapped(arguments: list[str]) -> Iterator[str]:
     """A command as a shell reads it, over several lines where it is long."""
+    words: list[str] = []
+    for text in arguments:
+        if text.startswith("-") or not words or not words[-1].startswith("-"):
+            words.append(shlex.quote(text))
+        else:  # an option and its value stay together
+            words[-1] += f" {shlex.quote(text)}"
     line = "lstm-trace"
-    for text in map(shlex.quote, arguments):
-        if len(line) + len(text) + 1 > WIDTH and text.startswith("-"):
+    for word in words:
+        if len(line) + len(word) + 3 > WIDTH and word.startswith("-"):
             yield f"{line} \\"
-            line = f"    {text}"
+            line = f"    {word}"
         else:
-            line += f" {text}"
+            line += f" {word}"
     yield line

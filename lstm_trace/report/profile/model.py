@@ -6,11 +6,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...cell.network import forward_stages
+from ...errors import MissingError
 from ...explanation.saturation import HIGH, LOW
-from ...formulas.blocks import Block, Code, Heading, Para, Text
+from ...formulas.blocks import Block, Code, Heading, Illustrated, Para, Text
+from ...plot.figure import Figure
+from ...plot.kinds.saturation import saturation
+from ...trace.rows import Selection
+from ...trace.trace import Trace
 from ...view.view import TABLE
 from ..content.held import held
 from .cells import EMPTY, Cells
+
+#: Of so many layers and directions the gates are drawn.
+PICTURED = 2
 
 
 def model(c: Cells) -> Iterator[Block]:
@@ -18,13 +27,14 @@ def model(c: Cells) -> Iterator[Block]:
     trace, words, found = c.found.trace, c.shown.words, c.found
     sizes = sum(values.size for part in trace.parameters.values() for values in part.values())
     count = f"{sizes:,}".replace(",", "\u202f")  # a space between thousands is read in every language
-    yield Para(words.text("profile.size", n=count, dtype=trace.header.dtype, plan=Code(trace.header.plan)))
-    yield from held(c.shown)
-    yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
+    text = words.text("profile.size", n=count, dtype=trace.header.dtype, plan=Code(trace.header.plan))
     if trace.batch > 1 or trace.padded:
         key = "profile.rows" if len(found.rows) > 1 else "profile.row"
         fields = {"steps": words.count("steps", found.counted), "rows": len(found.rows)}
-        yield Para(c.shown.said(key, row=c.shown.row(found.rows.start), **fields))
+        text = (*text, *c.shown.said(key, row=c.shown.row(found.rows.start), **fields))
+    yield Para(text)
+    yield from held(c.shown)
+    yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
     if found.not_finite is not None:
         bad = found.not_finite
         yield Para(words.text("profile.infinite", address=Code(str(bad.address)), value=f"{bad.value:g}"))
@@ -46,8 +56,21 @@ def gates(c: Cells) -> Iterator[Block]:
         shut, wide = (sum(unit.state == state for unit in units) for state in ("dead", "open"))
         shares = (c.share(left),), (c.share(right),)
         rows.append((c.line(name, part), c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
-    yield c.table(("gate", "mean", "left", "right", "shut", "open"), rows)
+    table = c.table(("gate", "mean", "left", "right", "shut", "open"), rows)
+    figure = gates_drawn(c.found.trace, c.shown.chosen, c.shown.words.language)
+    yield table if figure is None else Illustrated(table, figure.svg, figure.caption)
     yield from _more(c, len(every) - most)
+
+
+def gates_drawn(trace: Trace, chosen: Selection, language: str) -> Figure | None:
+    """The picture of all gates; none of many layers, which would take pages, and of one row of a batch."""
+    stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and chosen.places(stage)]
+    if len(stages) > PICTURED or (chosen.batch is not None and trace.batch > 1):
+        return None
+    try:
+        return saturation(trace, LOW, HIGH, None, chosen.layer, chosen.direction, language)
+    except MissingError:  # there is no gate that lies between 0 and 1
+        return None
 
 
 def layers(c: Cells) -> Iterator[Block]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...explanation.described import Described
-from ...explanation.profile import DEAD, Profile, StageProfile
+from ...explanation.profile.profile import DEAD, Profile, StageProfile
 from ...formulas.blocks import Block, Code, Heading, Items, Para, Text
 from ...view.excerpt import largest
 from .cells import EMPTY, Cells, tokens
@@ -68,7 +68,7 @@ def large_values(found: Profile) -> list[Unit]:
     lines = [(part, state) for part in found.parts for state in part.states]
     if not lines:
         return []
-    sizes = np.concatenate([np.abs(state.largest) for _, state in lines])
+    sizes = np.abs(np.concatenate([state.largest for _, state in lines]))
     order = largest(np.nan_to_num(sizes, nan=-1.0), len(sizes))
     return _placed(lines, order[~np.isnan(sizes[order])])
 

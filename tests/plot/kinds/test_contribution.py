@@ -12,8 +12,8 @@ from lstm_trace.plot.kinds.contribution import _opposed
 from lstm_trace.plot.sheet import shown_number
 from lstm_trace.trace.trace import Trace
 
+from ...support.pictures import check, units
 from ...support.table_cases import stacked
-from ..test_figure import check, units
 from .picture_reader import SVG, Panel, caption, lstm, marks, panels, root
 
 

@@ -14,7 +14,7 @@ from lstm_trace.explanation.gradient_norms import norms
 from lstm_trace.plot.chart import decades
 from lstm_trace.plot.figure import Figure
 
-from ..test_figure import check, units
+from ...support.pictures import check, units
 from .picture_reader import SVG, caption, lstm, marks, root
 
 RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")

@@ -13,7 +13,7 @@ from lstm_trace.plot.figure import Figure
 from lstm_trace.plot.sheet import shown_number
 from lstm_trace.trace.trace import Trace
 
-from ..test_figure import check, units
+from ...support.pictures import check, units
 from .picture_reader import Panel, caption, lstm, marks, panels
 
 C0 = [[[0.5, -0.75, 1.0], [-1.0, 0.25, 0.5]], [[2.0, 0.5, -0.5], [1.0, 1.5, -2.0]]]

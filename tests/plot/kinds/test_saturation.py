@@ -12,7 +12,7 @@ from lstm_trace.errors import LstmTraceError, MissingError, OptionError
 from lstm_trace.plot.figure import Figure
 from lstm_trace.trace.trace import Trace
 
-from ..test_figure import check, units
+from ...support.pictures import check, units
 from .picture_reader import SVG, caption, lstm, root
 
 GATES = ("i_t", "f_t", "o_t")

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.arrays import Array
-from ..cell.network import Stage, forward_stages
-from ..errors import MissingError, OptionError
-from ..trace.argument_types import checked
-from ..trace.holds.held import plain
-from ..trace.rows import Selection
-from ..trace.trace import Trace
-from . import profile_frames
-from .described import Described, Moves, carried, computed, described, moves
-from .gates import is_gate
-from .memory import Recurrence, recurrence
-from .saturation import Activity, NotFinite, behaviour
+from ...base.arrays import Array
+from ...cell.network import Stage, forward_stages
+from ...errors import MissingError, OptionError
+from ...trace.argument_types import checked
+from ...trace.holds.held import plain
+from ...trace.rows import Selection
+from ...trace.trace import Trace
+from ..described import Described, Moves, carried, computed, described, moves
+from ..gates import is_gate
+from ..memory import Recurrence, recurrence
+from ..saturation import Activity, NotFinite, behaviour
+from . import frames
 from .tokens import Follows, follows
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Profile:
     @cached_property
     def gates(self) -> pd.DataFrame:
         """A row for each unit of each gate: mean, least, most, shares of saturated values, state, memory."""
-        return profile_frames.gates(self)
+        return frames.gates(self)
 
     @cached_property
     def units(self) -> pd.DataFrame:
@@ -133,7 +133,7 @@ class Profile:
         `half_life`: valid steps for each time that half of what it holds was lost, infinite where it never was. `kept`:
         the mean of what it keeps from step to step. `dead`: of the output. `follows`: see `tokens.Follows.share`.
         """
-        return profile_frames.units(self)
+        return frames.units(self)
 
     @cached_property
     def steps(self) -> pd.DataFrame:
@@ -142,12 +142,12 @@ class Profile:
         `change`: ‖c_t − c_{t−1}‖; `times`: by its median; `forgets`: the share of units that keep less than half;
         `unit`: that which went furthest, from `before` to `after`.
         """
-        return profile_frames.steps(self)
+        return frames.steps(self)
 
     @cached_property
     def layers(self) -> pd.DataFrame:
         """A row for each layer and direction: see `StageProfile.summary`."""
-        return profile_frames.layers(self)
+        return frames.layers(self)
 
 
 @checked

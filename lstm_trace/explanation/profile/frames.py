@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..trace.labels import axis, labels, step_labels
-from .saturation import Activity
+from ...trace.labels import axis, labels, step_labels
+from ..saturation import Activity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .described import Described
+    from ..described import Described
     from .profile import Profile, StageProfile
+
+UNITS = (
+    *("layer", "direction", "line", "unit", "label", "mean", "least", "most", "largest", "t", "batch"),
+    *("half_life", "kept", "dead", "follows"),
+)
+STEPS = (
+    *("layer", "direction", "t", "batch", "label", "change", "times", "forgets", "line", "unit", "before", "after"),
+)
 
 
 def gates(found: Profile) -> pd.DataFrame:
@@ -31,9 +40,14 @@ def gates(found: Profile) -> pd.DataFrame:
 
 def units(found: Profile) -> pd.DataFrame:
     """A row for each unit of each carried line and of the output."""
+    return _joined(UNITS, [_units(found, part, line) for part in found.parts for line in part.lines])
+
+
+def _joined(columns: Sequence[str], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The frames below one another; where there is none, one without rows."""
     import pandas as pd
 
-    return pd.concat([_units(found, part, line) for part in found.parts for line in part.lines], ignore_index=True)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))
 
 
 def _units(found: Profile, part: StageProfile, line: Described) -> pd.DataFrame:
@@ -59,7 +73,7 @@ def _units(found: Profile, part: StageProfile, line: Described) -> pd.DataFrame:
         "dead": part.dead if line is part.output else np.zeros(width, bool),
         "follows": part.follows.share if part.follows is not None and line is part.lines[0] else nothing,
     }
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns)[list(UNITS)]
 
 
 def steps(found: Profile) -> pd.DataFrame:
@@ -88,8 +102,8 @@ def steps(found: Profile) -> pd.DataFrame:
             "before": part.moves.before[at],
             "after": part.moves.after[at],
         }
-        frames.append(pd.DataFrame(columns))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        frames.append(pd.DataFrame(columns)[list(STEPS)])
+    return _joined(STEPS, frames)
 
 
 def layers(found: Profile) -> pd.DataFrame:

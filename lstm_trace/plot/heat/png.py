@@ -11,7 +11,7 @@ import zlib
 
 import numpy as np
 
-from ..base.arrays import Array
+from ...base.arrays import Array
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

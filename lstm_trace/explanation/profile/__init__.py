@@ -1,0 +1,1 @@
+"""The profile of a trained model: what its units, steps and layers did, in numbers."""

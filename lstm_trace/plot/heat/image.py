@@ -1,0 +1,105 @@
+"""A heat map: a matrix as one image of a pixel for each number, with names beside it and its scale above it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...base.columns import cells
+from ...base.markup import escape
+from ..marked_text import spans, text_width
+from ..sheet import shown_number, text
+from .colours import FIRST, LEVELS, Scale, extremes
+from .png import data_uri, encoded
+
+#: Height of what stands above a map; of a row at most; of all rows about, where there is room for less than one each.
+ABOVE, ROW, ROWS = 22.0, 18.0, 240.0
+#: Width of a column at most; pixels between names of rows.
+COLUMN, _APART = 40.0, 11.0
+#: Width and height of the drawing of a scale.
+_BAR, _THICK = 110.0, 9.0
+#: So many pixels all maps of a picture have at most: a file of them weighs less than 2 MB.
+MOST = 1_400_000
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A map. label: above it, marked (`marked_text`). levels: (rows, columns), numbers of colours of the scale."""
+
+    label: str
+    scale: Scale
+    levels: Array
+
+    @property
+    def heading(self) -> str:
+        """Its label as SVG."""
+        return spans(self.label)
+
+    def image(self, x: float, y: float, wide: float, tall: float, more: str = "") -> str:
+        """The image at a place. more: attributes."""
+        png = encoded(self.levels, self.scale.palette)
+        place = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}"'
+        return (
+            f'<rect class="padded" {place}/><image class="heat" {place} preserveAspectRatio="none" '
+            f'image-rendering="pixelated"{more} href="{data_uri(png)}"/>'
+        )
+
+    def above(self, x: float, y: float, wide: float) -> str:
+        """Its label and its scale, in a line of height ABOVE that begins at y."""
+        scale, right = self.scale, x + wide
+        low, high = (shown_number(end, 3) for end in (scale.low, scale.high))
+        if scale.beyond:
+            low, high = f"≤ {low}", f"≥ {high}"
+        elif scale.logarithmic:
+            low = f"≤ {low}"
+        taken = text_width(self.label, 15) + 6.2 * (cells(low) + cells(high)) + 24
+        bar = float(np.clip(wide - taken, 24.0, _BAR))
+        level = np.arange(FIRST, FIRST + LEVELS, dtype=np.uint8)[None]
+        at = right - 7 - 6.2 * cells(high) - bar
+        image = Heat("", scale, level).image(at, y + 5, bar, _THICK).replace(' class="heat"', ' class="scale"')
+        return (
+            text("label", x, y + 15, self.heading)
+            + f'<text class="mark end" x="{at - 5:.1f}" y="{y + 13:.1f}">{low}</text>{image}'
+            + f'<text class="mark end" x="{right:.1f}" y="{y + 13:.1f}">{high}</text>'
+        )
+
+
+def row_height(rows: int) -> float:
+    """The height of each of so many rows."""
+    return float(np.clip(ROWS // max(rows, 1), 1.0, ROW))
+
+
+def names(labels: Sequence[str], x: float, y: float, tall: float, room: int = 8) -> str:
+    """The names of as many rows as have room, left of a map. x: where they end. tall: of a row."""
+    every = max(1, int(-(-_APART // tall)))
+    return "".join(
+        text("mark end", x - 5, y + (k + 0.5) * tall + 4, escape(_cut(labels[k], room)))
+        for k in range(0, len(labels), every)
+    )
+
+
+def _cut(name: str, room: int) -> str:
+    return name if cells(name) <= room else f"{name[: room - 1]}…"
+
+
+def room(rows: int, columns: int, maps: int, pixels: int | None = None) -> tuple[int, int]:
+    """How many rows and columns share a pixel, so that all maps of a picture have no more than `pixels`, or MOST.
+
+    Columns give way first, as long as there are twice as many as rows; then both.
+    """
+    most = max((pixels or MOST) // max(maps, 1), 1)
+    tall = wide = 1
+    while -(-rows // tall) * -(-columns // wide) > most:
+        if -(-columns // wide) >= 256 or -(-rows // tall) < 256:
+            wide += 1
+        else:
+            tall += 1
+    return tall, wide
+
+
+def reduced(levels: Array, scale: Scale, size: tuple[int, int]) -> Array:
+    """The colours of blocks of so many rows and columns."""
+    return extremes(levels, *size, scale.middle)

@@ -1,0 +1,128 @@
+"""Where two traces differ: a row of pixels for each unit, a column for each step, the size of b − a as colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...cell.lines import Line
+from ...cell.network import Stage
+from ...errors import MissingError
+from ...trace.argument_types import checked
+from ...trace.trace import Trace
+from ..figure import Figure
+from ..heat.colours import sizes
+from ..heat.image import room
+from ..heat.panels import Panel, Picture, figure, shared
+from ..sheet import shown_number
+from ..subject import Subject, chosen_units, subject
+
+
+@checked
+def diff(
+    trace: Trace,
+    against: Trace,
+    unit: Any = None,
+    lines: Sequence[str] | str | None = None,
+    layer: int | None = None,
+    direction: str | None = None,
+    batch: int | None = None,
+    steps: Any = None,
+    language: str = "en",
+) -> Figure:
+    """The sizes of differences, unit by step; see `plots.Plots.diff`."""
+    found = subject(trace, lines, layer, direction, batch, steps, language)
+    _check(trace, against)
+    panels = []
+    for stage in found.shown.stages:
+        for line in found.lines(stage, candidates=False):
+            panels += _panels(found, against, stage, line, unit)
+    if not panels:
+        raise _apart(found, unit)
+    inside = np.concatenate([panel.values[:, found.valid].ravel() for panel in panels])
+    scale = sizes(inside)
+    panels = [panel._replace(scale=scale) for panel in panels]
+    size = room(max(len(panel.units) for panel in panels), len(found.steps), len(panels))
+    caption = " ".join([*found.notes, *_notes(found, panels), *shared(found, size)])
+    return figure("diff", Picture(found, tuple(panels), size, found.titled("plot.diff"), caption))
+
+
+def _check(a: Trace, b: Trace) -> None:
+    """Raise MissingError where the two have other steps or rows."""
+    if a.span != b.span or a.batch != b.batch:
+        said = [f"steps {t.span.start} to {t.span.stop - 1} and {t.batch} rows" for t in (a, b)]
+        raise MissingError(
+            f"the two traces have to have the same steps and rows: one has {said[0]}, the other {said[1]}"
+        )
+
+
+def _panels(found: Subject, other: Trace, stage: Stage, line: Line, unit: Any) -> list[Panel]:
+    """The panel of a line that both have with the same width; else none."""
+    theirs = other.lines.get(stage.scope, {}).get(line.name)
+    mine = found.values(stage, line)
+    if theirs is None or theirs.shape[-1] != mine.shape[1]:
+        return []
+    apart = size(mine, np.asarray(theirs[found.window, found.row], np.float64))
+    units = np.arange(mine.shape[1])
+    if unit is not None:
+        units = units[np.isin(units, chosen_units(unit))]
+    if not len(units):
+        return []
+    differs = np.flatnonzero((apart[:, units] != 0).any(axis=1) & found.valid)  # NaN is one, too
+    first = int(differs[-1 if stage.backwards else 0]) if len(differs) else None
+    return [Panel(stage, line, units, apart[:, units].T, sizes(apart[:0]), marked=first)]
+
+
+def size(a: Array, b: Array) -> Array:
+    """|b − a|; 0 where both are the same infinity, or no numbers at all; infinite where one alone is none."""
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.abs(b - a)
+    return np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))
+
+
+def _apart(found: Subject, unit: Any) -> MissingError:
+    names = sorted({line.name for stage in found.shown.stages for line in found.lines(stage, candidates=False)})
+    of = "" if unit is None else f" of unit {', '.join(map(str, chosen_units(unit)))}"
+    return MissingError(f"there is nothing to compare{of}: none of {', '.join(names)} is in both with the same width")
+
+
+def _notes(found: Subject, panels: Sequence[Panel]) -> list[str]:
+    """Where they differ first, the largest difference, and what the colours mean."""
+    words, scale = found.words, panels[0].scale
+    inside = [np.where(found.valid, panel.values, 0.0) for panel in panels]
+    if not any(values.any() for values in inside):
+        return [words.word("plot.diff.none")]
+    notes = []
+    firsts = [panel for panel in panels if panel.marked is not None]
+    order = [(-p.marked if p.stage.backwards else p.marked) if p.marked is not None else 0 for p in firsts]
+    first = firsts[int(np.argmin(order))] if len({p.stage.backwards for p in firsts}) == 1 else firsts[0]
+    notes.append(words.word("plot.diff.first", where=_where(found, first, first.marked or 0)))
+    tops = [float(np.where(np.isfinite(values), values, -1.0).max()) for values in inside]
+    top = int(np.argmax(tops))
+    at = int(np.where(np.isfinite(inside[top]), inside[top], -1.0).max(axis=0).argmax())
+    if tops[top] > 0:
+        notes.append(words.word("plot.diff.most", most=shown_number(tops[top]), where=_where(found, panels[top], at)))
+    if scale.logarithmic:
+        notes.append(words.word("plot.logarithmic", low=shown_number(scale.low, 3)))
+    if any(not np.isfinite(values).all() for values in inside):
+        notes.append(words.word("plot.diff.broken"))
+    if not found.valid.all():
+        notes.append(words.word("plot.padding"))
+    return notes
+
+
+def _where(found: Subject, panel: Panel, at: int) -> str:
+    """The line, unit and step of the largest difference of a step, in words."""
+    values = panel.values[:, at]
+    j = int(np.where(np.isnan(values), np.inf, values).argmax())
+    parts = (
+        found.told(panel.stage, panel.line),
+        found.shown.place(panel.stage),
+        found.unit(panel.stage, panel.line, int(panel.units[j])),
+        found.step(found.steps[at]),
+    )
+    return found.words.word("list").join(part for part in parts if part)

@@ -1,0 +1,105 @@
+"""Gates and states over time, of every unit: a row of pixels for each unit, a column for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...cell.network import Stage
+from ...errors import MissingError, OptionError, nearest
+from ...trace.argument_types import checked
+from ...trace.trace import Trace
+from ..figure import Figure
+from ..heat.colours import gate, symmetric
+from ..heat.image import room
+from ..heat.order import ORDERS, ordered
+from ..heat.panels import Panel, Picture, figure, shared
+from ..subject import Subject, chosen_units, subject
+
+#: Units up to which they stand in their own order, if no other is asked for.
+FEW = 16
+
+
+@checked
+def states(
+    trace: Trace,
+    unit: Any = None,
+    lines: Sequence[str] | str | None = None,
+    layer: int | None = None,
+    direction: str | None = None,
+    batch: int | None = None,
+    steps: Any = None,
+    order: str | None = None,
+    language: str = "en",
+) -> Figure:
+    """Gates and states of all units over time; see `plots.Plots.states`."""
+    return figure("states", picture(subject(trace, lines, layer, direction, batch, steps, language), unit, order))
+
+
+def picture(found: Subject, unit: Any = None, order: str | None = None, most: int | None = None) -> Picture:
+    """What is drawn of a subject, in images of at most so many pixels; see `states`."""
+    if order is not None and order not in ORDERS:
+        raise OptionError(f"there is no order {order!r}{nearest(order, ORDERS, 'expected')}")
+    panels = [panel for stage in found.shown.stages for panel in _panels(found, stage, unit, order)]
+    if not any(np.isfinite(panel.values[:, found.valid]).any() for panel in panels):
+        raise found.nothing
+    largest = max(len(panel.units) for panel in panels)
+    size = room(largest, len(found.steps), len(panels), most)
+    caption = " ".join([*found.notes, *_notes(found, panels, order), *shared(found, size)])
+    return Picture(found, tuple(panels), size, found.titled("plot.states.title"), caption)
+
+
+def _panels(found: Subject, stage: Stage, unit: Any, order: str | None) -> list[Panel]:
+    """The lines of a stage; units of one width are in one order."""
+    orders: dict[int, tuple[Array, str]] = {}
+    panels = []
+    for line in found.lines(stage, candidates=False):
+        values = found.values(stage, line).T
+        width = len(values)
+        if width not in orders:
+            orders[width] = _order(found, stage, width, order)
+        units, by = orders[width]
+        if unit is not None:
+            wanted = chosen_units(unit)
+            units = units[np.isin(units, wanted)]
+        scale = gate() if found.is_gate(stage, line) else symmetric(values[units][:, found.valid])
+        if len(units):
+            panels.append(Panel(stage, line, units, values[units], scale, by))
+    if unit is not None and (missing := set(chosen_units(unit)) - {int(j) for p in panels for j in p.units}):
+        raise MissingError(f"no unit {min(missing)} to draw: {stage.scope} has 0 to {max(orders, default=1) - 1}")
+    return panels
+
+
+def _order(found: Subject, stage: Stage, width: int, order: str | None) -> tuple[Array, str]:
+    """The units of lines that have so many, and the line by which they are ordered, if any."""
+    how = order or ("cluster" if width > FEW else "index")
+    if how == "index":
+        return np.arange(width), ""
+    try:
+        units, by = ordered(found, stage, how)
+    except OptionError:
+        if order is not None:
+            raise
+        return np.arange(width), ""
+    return (units, by) if len(units) == width else (np.arange(width), "")
+
+
+def _notes(found: Subject, panels: Sequence[Panel], order: str | None) -> list[str]:
+    """The order, and what the colours do not show."""
+    words = found.words
+    notes = []
+    if by := next((panel for panel in panels if panel.by), None):
+        line = found.told(by.stage, by.stage.cell.by_name[by.by])
+        notes.append(words.word(f"plot.order.{order or 'cluster'}", line=line))
+    for panel in panels:
+        if panel.scale.beyond:
+            place = found.words.aside(found.shown.place(panel.stage))
+            notes.append(panel.scale.clipped(words, found.told(panel.stage, panel.line) + place))
+    if not found.valid.all():
+        notes.append(words.word("plot.padding"))
+    if any(not np.isfinite(panel.values[:, found.valid]).all() for panel in panels):
+        notes.append(words.word("plot.broken"))
+    return notes

@@ -1,0 +1,312 @@
+"""The text of the steps, coloured by the value of a unit; of several units one text below the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...base.columns import cells
+from ...base.markup import escape
+from ...cell.lines import Line
+from ...cell.network import Stage
+from ...errors import MissingError, OptionError
+from ...printable import printable
+from ...trace.argument_types import checked
+from ...trace.trace import Trace
+from .. import vega
+from ..figure import Figure, Live
+from ..heat.colours import Scale, gate, symmetric
+from ..marked_text import spans, text_width
+from ..sheet import HEAD, LEFT, RIGHT, WIDE, document, shown_number, text, wrapped
+from ..subject import Subject, chosen_units, subject
+from ..tokens import Tokens, strength, terminal, tokens
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: So many parts of texts are drawn at most.
+MOST = 20_000
+#: Heights: of what stands above a text, of a line of it, below it; size of letters; width of the drawing of a scale.
+_ABOVE, _TALL, _BELOW, _SIZE, _BAR = 24.0, 25.0, 14.0, 15.0, 110.0
+#: Parts in a line of a specification.
+_IN_LINE = 24
+
+
+class Panel(NamedTuple):
+    """The values of a unit of a line, (steps,), NaN at padding."""
+
+    stage: Stage
+    line: Line
+    unit: int
+    values: Array
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is drawn. told: the caption in a terminal."""
+
+    found: Subject
+    panels: tuple[Panel, ...]
+    tokens: Tokens
+    title: str
+    caption: str
+    told: str
+
+    def named(self, panel: Panel) -> str:
+        """Where a panel is from, in words."""
+        found = self.found
+        parts = (found.shown.place(panel.stage), found.unit(panel.stage, panel.line, panel.unit))
+        return found.words.word("list").join(part for part in parts if part)
+
+    def value(self, panel: Panel, k: int) -> str:
+        """The value at a place in words."""
+        words = self.found.words
+        value = panel.values[k]
+        shown = shown_number(value) if np.isfinite(value) else words.word("plot.is.broken")
+        shown = shown if self.found.valid[k] else words.word("plot.is.padding")
+        return f"t = {words.nth(self.found.steps[k])}: {shown}"
+
+
+@checked
+def text_of(
+    trace: Trace,
+    unit: Any = None,
+    lines: Sequence[str] | str | None = None,
+    layer: int | None = None,
+    direction: str | None = None,
+    batch: int | None = None,
+    steps: Any = None,
+    language: str = "en",
+) -> Figure:
+    """The text of the steps, coloured by units; see `plots.Plots.text`."""
+    found = subject(trace, lines, layer, direction, batch, steps, language)
+    every = [panel for stage in found.shown.stages for panel in _panels(found, stage)]
+    if not any(np.isfinite(panel.values).any() for panel in every):
+        raise found.nothing
+    panels, notes = _chosen(found, every, unit)
+    if len(panels) * len(found.steps) > MOST:
+        raise OptionError(
+            f"{len(found.steps):,} steps of {len(panels):,} units are too many for a text ({MOST:,} parts at most); "
+            "choose some of them by steps and unit"
+        )
+    words = found.words
+    notes += [note for panel in panels for note in _beyond(found, panel)]
+    signs = [key for key, there in (("padding", not found.valid.all()), ("broken", _broken(found, panels))) if there]
+    shown = tokens(found.labels, [words.nth(t) for t in found.steps])
+    notes = [*found.notes, *notes]
+    caption, told = (
+        " ".join([*notes, *(words.word(f"plot.{where}.{key}") for key in signs)]) for where in ("text", "terminal")
+    )
+    texts = Texts(found, tuple(panels), shown, found.titled("plot.text"), caption, told)
+    return Figure(
+        "text",
+        texts.title,
+        texts.caption,
+        partial(_drawn, texts),
+        partial(_frame, texts),
+        partial(_specification, texts),
+        language,
+        partial(_live, texts),
+        partial(_terminal, texts),
+    )
+
+
+def _panels(found: Subject, stage: Stage) -> list[Panel]:
+    """Every unit of the chosen lines of a stage; if none were chosen of its output."""
+    lines = found.lines(stage)
+    if found.shown.chosen.names is None:
+        lines = [line for line in lines if line.name == stage.cell.output] or lines[-1:]
+    panels = []
+    for line in lines:
+        values = np.where(found.valid[:, None], found.values(stage, line), np.nan)
+        scale = gate() if found.is_gate(stage, line) else None
+        panels += [
+            Panel(stage, line, j, values[:, j], scale or symmetric(values[:, j])) for j in range(values.shape[1])
+        ]
+    return panels
+
+
+def _chosen(found: Subject, every: Sequence[Panel], unit: Any) -> tuple[list[Panel], list[str]]:
+    """The panels of the units that were asked for; else of the one whose values change most, and that this is so."""
+    if unit is not None:
+        wanted = chosen_units(unit)
+        panels = [panel for panel in every if panel.unit in wanted]
+        if missing := set(wanted) - {panel.unit for panel in panels}:
+            last = max(panel.unit for panel in every)
+            raise MissingError(f"no unit {min(missing)} to show: there are 0 to {last}")
+        return panels, []
+    finite = [panel.values[np.isfinite(panel.values)] for panel in every]
+    reach = [float(values.max() / 2 - values.min() / 2) if values.size else -1.0 for values in finite]
+    best = every[int(np.argmax(reach))]
+    panels = [panel for panel in every if (panel.stage, panel.unit) == (best.stage, best.unit)]
+    units = len({(panel.stage.scope, panel.unit) for panel in every})
+    return panels, [found.words.word("plot.most.one", n=units)] if units > 1 else []
+
+
+def _broken(found: Subject, panels: Sequence[Panel]) -> bool:
+    """Whether a value is no finite number."""
+    return any(not np.isfinite(panel.values[found.valid]).all() for panel in panels)
+
+
+def _beyond(found: Subject, panel: Panel) -> list[str]:
+    scale = panel.scale
+    if not scale.beyond:
+        return []
+    name = f"{found.told(panel.stage, panel.line)}[{found.words.nth(panel.unit)}]"
+    return [scale.clipped(found.words, name)]
+
+
+# -- the drawing -----------------------------------------------------------------------------------------------------
+
+
+def _drawn(texts: Texts) -> str:
+    found, y = texts.found, HEAD
+    shown = texts.tokens.shown
+    gap = 5.0 if texts.tokens.spaced else 0.0
+    widths = [max(text_width(label, _SIZE), 8.0) + 3 for label in shown]
+    parts, told = [], []
+    for panel in texts.panels:
+        parts.append(_heading(texts, panel, y))
+        y += _ABOVE
+        strengths = strength(panel.scale, panel.values)
+        for line in texts.tokens.lines([wide + gap for wide in widths], WIDE - LEFT - RIGHT):
+            x = LEFT
+            for k in line:
+                parts.append(_token(texts, panel, k, shown[k], strengths[k], x, y, widths[k]))
+                x += widths[k] + gap
+            y += _TALL
+        y += _BELOW
+        finite = panel.values[np.isfinite(panel.values)]
+        if finite.size:
+            least, most = (shown_number(v) for v in (finite.min(), finite.max()))
+            where = texts.named(panel)
+            name = found.told(panel.stage, panel.line)
+            told.append(found.words.word("plot.curve", name=name, where=where, least=least, most=most))
+    return document(texts.title, texts.caption, " ".join([*told, texts.caption]), "".join(parts), y)
+
+
+def _heading(texts: Texts, panel: Panel, y: float) -> str:
+    """The line and unit, and the scale at the right end."""
+    found, scale = texts.found, panel.scale
+    symbol = found.symbol(panel.stage, panel.line)
+    low, high = ends(scale)
+    right = WIDE - RIGHT
+    x = right - 7 - 6.2 * cells(high) - _BAR
+    parts = [text("label", LEFT, y + 15, spans(symbol))]
+    parts.append(text("unit", LEFT + text_width(symbol, 15) + 10, y + 15, escape(texts.named(panel))))
+    n = 22
+    for k in range(n):
+        share = (k + 0.5) / n
+        parts.append(_ground(share * 2 - 1 if scale.two else share, x + k * _BAR / n, y + 5, _BAR / n, 9.0))
+    parts.append(f'<rect class="frame" x="{x:.1f}" y="{y + 5:.1f}" width="{_BAR:.0f}" height="9"/>')
+    parts += [text("mark end", x - 5, y + 14, low), text("mark end", right, y + 14, high)]
+    return "".join(parts)
+
+
+def _ground(share: float, x: float, y: float, wide: float, tall: float) -> str:
+    kind = "above" if share >= 0 else "below"
+    return (
+        f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}" '
+        f'fill-opacity="{abs(share):.3f}"/>'
+    )
+
+
+def _token(texts: Texts, panel: Panel, k: int, label: str, share: float, x: float, y: float, wide: float) -> str:
+    """A part of the text on its colour; on grey at padding, and in a box where its value is no number."""
+    place = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="21"'
+    if not texts.found.valid[k]:
+        ground = f'<rect class="padded" {place}/>'
+    else:
+        ground = f'<rect class="box" {place}/>' if np.isnan(share) else _ground(share, x, y, wide, 21.0)
+    said = escape(texts.value(panel, k))
+    return f"<g>{ground}{text('token', x + wide / 2, y + 15.5, escape(label))}<title>{said}</title></g>\n"
+
+
+def ends(scale: Scale) -> tuple[str, str]:
+    """The ends of a scale as they are written beside it."""
+    low, high = (shown_number(end, 3) for end in (scale.low, scale.high))
+    return (f"≤ {low}", f"≥ {high}") if scale.beyond else (low, high)
+
+
+# -- the page and the terminal ---------------------------------------------------------------------------------------
+
+
+def _live(texts: Texts, svg: str) -> Live:
+    """The texts as text, which can be selected; a part says its value where it is pointed at."""
+    return Live("".join(_paragraph(texts, panel) for panel in texts.panels))
+
+
+def _paragraph(texts: Texts, panel: Panel) -> str:
+    strengths = strength(panel.scale, panel.values)
+    low, high = ends(panel.scale)
+    name = escape(texts.found.told(panel.stage, panel.line))
+    kind = "two" if panel.scale.two else "one"
+    spans = []
+    for k, label in enumerate(texts.tokens.labels):
+        if not texts.found.valid[k]:
+            how = 'class="padded"'
+        elif np.isnan(strengths[k]):
+            how = 'class="box"'
+        else:
+            side = "above" if strengths[k] >= 0 else "below"
+            how = f'class="{side}" style="--a:{100 * abs(strengths[k]):.1f}%"'
+        inner = f"<i>↵</i>{escape(label)}" if "\n" in label else escape(label)
+        spans.append(f'<span {how} title="{escape(texts.value(panel, k))}">{inner}</span>')
+    content = (" " if texts.tokens.spaced else "").join(spans)
+    return (
+        f'<h2 class="over"><span>{name}, {escape(texts.named(panel))}</span>'
+        f'<span class="ends">{low} <b class="{kind}"></b> {high}</span></h2>\n<p class="tokens">{content}</p>\n'
+    )
+
+
+def _terminal(texts: Texts, width: int, colours: bool) -> str:
+    found = texts.found
+    lines = []
+    for panel in texts.panels:
+        lines.append(printable(f"{found.told(panel.stage, panel.line)}, {texts.named(panel)}"))
+        lines += terminal(texts.tokens, strength(panel.scale, panel.values), found.valid, panel.scale, width, colours)
+        lines.append("")
+    return "\n".join([*lines, *map(printable, wrapped(texts.told, width))]).rstrip() + "\n"
+
+
+# -- what is behind it -----------------------------------------------------------------------------------------------
+
+
+def _frame(texts: Texts) -> pd.DataFrame:
+    """A row for each step, a column for each unit; NaN at padding."""
+    found = texts.found
+    return found.frame({found.column(p.stage, p.line, p.unit): p.values for p in texts.panels})
+
+
+def _specification(texts: Texts, data: pd.DataFrame) -> dict[str, Any]:
+    """For each unit a grid of fields with the parts of the text in them."""
+    shown = texts.tokens.shown
+    views = []
+    for panel in texts.panels:
+        rows = [
+            {"t": t, "line": k // _IN_LINE, "place": k % _IN_LINE, "label": shown[k], "value": vega.plain(float(v))}
+            for k, (t, v) in enumerate(zip(texts.found.steps, panel.values, strict=True))
+        ]
+        x, y = (vega.field(name, "ordinal", axis=None) for name in ("place", "line"))
+        colour = vega.field("value", "quantitative", panel.line.name, scale=vega.colour(panel.scale))
+        views.append(
+            {
+                "title": f"{panel.line.name}, {texts.named(panel)}",
+                "data": {"values": rows},
+                "width": 720,
+                "layer": [
+                    {
+                        "mark": {"type": "rect", "tooltip": {"content": "data"}},
+                        "encoding": {"x": x, "y": y, "color": colour},
+                    },
+                    {"mark": "text", "encoding": {"x": x, "y": y, "text": vega.field("label", "nominal")}},
+                ],
+            }
+        )
+    return {"vconcat": views, "resolve": {"scale": {"color": "independent"}}}

@@ -1,0 +1,128 @@
+"""A text whose parts are coloured by a value each: where lines end, how strong a colour is, and it in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..base.columns import cells
+from ..base.visible import visible
+from ..printable import printable
+from .heat.colours import Scale
+from .sheet import LABEL, shown_number
+
+#: Columns of words from which they are set apart by spaces.
+WORDS = 2.5
+#: Colours of a terminal, of 256, from weak to strong: above and below 0; black letters can be read on all of them.
+_ABOVE, _BELOW = (189, 153, 111, 69), (224, 217, 209, 208)
+#: How padding (grey) and what is no number (reversed) are set off.
+_SPECIAL = {"x": "48;5;250;38;5;16", "#": "7"}
+_BLOCKS = "░▒▓█"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Parts of a text. labels: as they are; spaced: whether spaces are set between them."""
+
+    labels: tuple[str, ...]
+    spaced: bool
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The parts with signs for line breaks and tabs; spaces as such where none are set between the parts."""
+        seen = [visible(label, LABEL) for label in self.labels]
+        return tuple(seen) if self.spaced else tuple(one.replace("␣", " ") for one in seen)
+
+    def lines(self, widths: Sequence[float], room: float) -> Iterator[list[int]]:
+        """The places of the parts in each line. widths: of the parts, with what is between them."""
+        line: list[int] = []
+        used = 0.0
+        for k, wide in enumerate(widths):
+            if line and used + wide > room:
+                yield line
+                line, used = [], 0.0
+            line.append(k)
+            used += wide
+            if "\n" in self.labels[k]:
+                yield line
+                line, used = [], 0.0
+        if line:
+            yield line
+
+
+def tokens(labels: Sequence[str], steps: Sequence[int]) -> Tokens:
+    """The text of some steps: their labels, or their numbers where they have none."""
+    if not any(labels):
+        return Tokens(tuple(map(str, steps)), True)
+    wide = float(np.mean([cells(printable(label)) for label in labels if label]))
+    return Tokens(tuple(labels), wide >= WORDS and not any(c.isspace() for label in labels for c in label))
+
+
+def strength(scale: Scale, values: Array) -> Array:
+    """-1 to 1 for values from the lower to the upper end of a scale, 0 for its middle; NaN for no number.
+
+    Of a scale of one colour it is 0 to 1.
+    """
+    finite = np.isfinite(values)
+    at = np.clip(np.where(finite, values, 0.0), scale.low, scale.high)
+    share = at / scale.high if scale.two else (at - scale.low) / (scale.high - scale.low)
+    return np.where(finite, share, np.nan)
+
+
+def terminal(found: Tokens, strengths: Array, valid: Array, scale: Scale, width: int, colours: bool) -> Iterator[str]:
+    """The lines that a terminal shows: with colours behind the parts, or with marks below them."""
+    gap = " " if found.spaced else ""
+    levels = [_level(share, there) for share, there in zip(strengths, valid, strict=True)]
+    yield f"{_low(scale)} {_ramp(scale, colours)} {_high(scale)}"
+    margin = 0 if colours else 2
+    for line in found.lines([cells(label + gap) for label in found.shown], width - margin):
+        if colours:
+            yield gap.join(_coloured(found.shown[k], levels[k]) for k in line)
+            continue
+        yield " " * margin + gap.join(found.shown[k] for k in line).rstrip()
+        for sign, mark in ((1, "+"), (-1, "−")):
+            marks = "".join(_mark(found.shown[k], levels[k], sign) + " " * len(gap) for k in line).rstrip()
+            if marks:
+                yield f"{mark} {marks}"
+
+
+def _level(share: float, valid: bool) -> int | str:
+    """-4 to 4, or the sign of padding or of what is no number."""
+    if not valid:
+        return "x"
+    return "#" if not np.isfinite(share) else int(np.rint(share * 4))
+
+
+def _low(scale: Scale) -> str:
+    return f"≤ {shown_number(scale.low, 3)}" if scale.beyond else shown_number(scale.low, 3)
+
+
+def _high(scale: Scale) -> str:
+    return f"≥ {shown_number(scale.high, 3)}" if scale.beyond else shown_number(scale.high, 3)
+
+
+def _ramp(scale: Scale, colours: bool) -> str:
+    """The scale, from its lower to its upper end."""
+    levels = range(-4 if scale.two else 0, 5)
+    if colours:
+        return "".join(_coloured(" ", level) for level in levels)
+    return "".join(_BLOCKS[abs(level) - 1] if level else " " for level in levels)
+
+
+def _coloured(label: str, level: int | str) -> str:
+    if level == 0:
+        return label
+    if isinstance(level, str):
+        return f"\x1b[{_SPECIAL[level]}m{label}\x1b[0m"
+    return f"\x1b[48;5;{(_ABOVE if level > 0 else _BELOW)[abs(level) - 1]};38;5;16m{label}\x1b[0m"
+
+
+def _mark(label: str, level: int | str, sign: int) -> str:
+    """What stands below a part, in the row of values above 0 (sign 1) or below."""
+    wide = cells(label)
+    if isinstance(level, str):
+        return (level if sign > 0 else " ") * wide
+    return (_BLOCKS[level * sign - 1] if level * sign > 0 else " ") * wide

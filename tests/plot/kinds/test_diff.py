@@ -1,0 +1,104 @@
+"""Where two traces differ: sizes as numpy has them, the first step, and the largest."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import LstmTraceError, MissingError
+from lstm_trace.trace.trace import Trace
+
+from ...support.pictures import check, images, lstm
+from ...support.table_cases import stacked
+
+LINES = ("i_t", "f_t", "o_t", "c_t", "h_t")
+
+
+def changed(trace: Trace, t: int, by: float, line: str = "f_t", row: int = 0, unit: int = 1) -> Trace:
+    """A copy in which one value is another."""
+    lines = {scope: {name: array.copy() for name, array in here.items()} for scope, here in trace.lines.items()}
+    scope = next(iter(lines))
+    lines[scope][line][t, row, unit] += by
+    return replace(trace, lines=lines)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0])
+def test_the_sizes_of_all_differences(scale: float) -> None:
+    a = lstm(7, 4)
+    b = lt.run(a.parameters["0/forward"], a.x + scale * np.random.default_rng(1).normal(size=a.x.shape))
+    figure = a.plot.diff(b)
+    drawn = images(figure.svg())
+    every = np.stack([np.abs(b[line][:, 0] - a[line][:, 0]) for line in LINES])
+    log = np.log10(every[every > 0].max() / every[every > 0].min()) >= 2
+    assert ("Colours are logarithmic" in figure.caption) == log
+    low = float(re.findall("up to ([^,]*),", figure.caption)[0].replace("−", "-")) if log else 0.0
+    for (pixels, _), line, apart in zip(drawn, LINES, every, strict=True):
+        assert (figure.data[[f"{line}[{j}]" for j in range(4)]].to_numpy() == apart).all()
+        top = np.log10(every.max()) if log else every.max()
+        bottom = np.log10(low) if log else 0.0
+        share = ((np.log10(np.maximum(apart, low)) if log else apart) - bottom) / (top - bottom)
+        assert np.abs(pixels.T - 2 - share * 253).max() <= 0.51
+    place = np.unravel_index(every.argmax(), every.shape)
+    said = f"in {LINES[int(place[0])]}, unit {place[2]}, step {place[1]}."
+    assert f"The largest difference is {every.max():.4g}"[:28] in figure.caption or "e−" in figure.caption
+    assert said in figure.caption
+    check(figure.to_vega())
+    assert a.plot.diff(b).data.equals(b.plot.diff(a).data)
+
+
+def test_the_first_step_is_marked_and_told() -> None:
+    trace = lstm(9, 3)
+    figure = trace.plot.diff(changed(trace, 4, 0.125))
+    assert "They differ first, where the mark is, in f_t, unit 1, step 4." in figure.caption
+    svg = figure.svg()
+    marks = re.findall(r'<path class="first" d="M([\d.]+) ', svg)
+    assert len(marks) == 1  # the other lines do not differ
+    x, wide = map(float, re.findall(r'<image class="heat" x="([\d.]+)"[^>]* width="([\d.]+)"', svg)[1])
+    assert float(marks[0]) == pytest.approx(x + 4.5 * wide / 9, abs=0.1)
+    assert figure.data["f_t[1]"].tolist() == pytest.approx([0, 0, 0, 0, 0.125, 0, 0, 0, 0])
+
+
+def test_of_a_reverse_direction_the_first_step_is_that_which_it_visits_first() -> None:
+    a = stacked(steps=6, lengths=[6, 4])
+    b = stacked(steps=6, lengths=[6, 4])
+    for t in (1, 3):
+        b.lines["1/reverse"]["c_t"][t, 1, 2] += 1.0
+    b.lines["1/reverse"]["c_t"][5, 1, 2] += 1.0  # padding
+    figure = a.plot.diff(b, batch=1, layer=1, direction="reverse")
+    assert "where the mark is, in c_t, layer 1, reverse, unit 2, step 3." in figure.caption
+    assert "Grey: padding." in figure.caption
+    assert figure.data["c_t[2]"].isna().tolist() == [False] * 4 + [True] * 2
+
+
+def test_no_difference_and_numbers_that_are_none() -> None:
+    trace = lstm(5, 2)
+    assert trace.plot.diff(trace).caption == "There is no difference."
+    assert not trace.plot.diff(trace).data.to_numpy().any()
+    a, b = changed(trace, 1, np.nan), changed(trace, 2, np.inf)
+    assert a.plot.diff(a).caption == b.plot.diff(b).caption == "There is no difference."
+    figure = a.plot.diff(b)
+    assert "Magenta: not a finite number in one of the two." in figure.caption
+    assert "f_t, unit 1, step 1" in figure.caption
+    assert images(figure.svg())[1][0][1].tolist() == [2, 1, 1, 2, 2]
+    check(figure.to_vega())
+
+
+@pytest.mark.parametrize(
+    ("other", "options", "message"),
+    [
+        (lstm(4, 3), {}, "the same steps and rows: one has steps 0 to 5 and 1 rows, the other steps 0 to 3 and 1 rows"),
+        (lstm(6, 3, batch=2), {}, "the other steps 0 to 5 and 2 rows"),
+        (lstm(6, 4), {}, "nothing to compare: none of c_t, f_t, h_t, i_t, o_t is in both with the same width"),
+        (lstm(6, 3), {"unit": 7}, "nothing to compare of unit 7"),
+        (lstm(6, 3), {"lines": "q_t"}, "no line 'q_t'"),
+    ],
+)
+def test_what_is_refused(other: Trace, options: dict[str, Any], message: str) -> None:
+    error: type[LstmTraceError] = MissingError
+    with pytest.raises(error, match=message):
+        lstm().plot.diff(other, **options)

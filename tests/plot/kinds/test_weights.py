@@ -1,0 +1,135 @@
+"""Weights as heat maps: every entry reads back, and norms are those of numpy's own definitions."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import LstmTraceError, MissingError, ShapeError
+from lstm_trace.plot.figure import Figure
+from lstm_trace.plot.heat.colours import symmetric
+from lstm_trace.plot.kinds.weights import weights
+
+from ... import ROOT
+from ...support.pictures import check, images, lstm, views
+from ...support.table_cases import stacked
+
+EXAMPLES = ROOT / "lstm_trace" / "examples"
+MODEL = ROOT / "traces" / "unicode-burmese" / "burmese.npz"
+
+
+def entries(figure: Figure) -> dict[tuple[int, str, str], np.ndarray[Any, Any]]:
+    """The matrices of the frame, by layer, direction and name."""
+    found = {}
+    for key, part in figure.data.groupby(["layer", "direction", "weight"], sort=False, observed=True):
+        values = np.full((part["row"].max() + 1, part["column"].max() + 1), np.nan)
+        values[part["row"], part["column"]] = part["value"]
+        found[key] = values
+    return found
+
+
+def test_every_entry_reads_back() -> None:
+    trace = stacked()
+    figure = trace.plot.weights()
+    found = entries(figure)
+    wanted = [(scope, name) for scope in trace.scopes if "joined" not in scope for name in trace.parameters[scope]]
+    assert [(f"{layer}/{direction}", name) for layer, direction, name in found] == wanted
+    drawn = images(figure.svg())
+    assert len(drawn) == len(found)
+    for (pixels, _), (key, values) in zip(drawn, found.items(), strict=True):
+        scope = f"{key[0]}/{key[1]}"
+        theirs = trace.parameters[scope][key[2]]
+        assert (values == theirs.reshape(values.shape)).all()
+        alike = [array for array in trace.parameters[scope].values() if array.shape == theirs.shape]
+        reach = symmetric(np.concatenate([array.ravel() for array in alike])).high
+        share = (np.clip(values, -reach, reach) + reach) / (2 * reach)
+        assert np.abs(pixels - 2 - share * 253).max() <= 0.5 + 1e-9
+
+
+def test_norms() -> None:
+    trace = lstm(2, 4)
+    svg = trace.plot.weights("W_hf,W_xi").svg()
+    found = dict(re.findall(r"σ₁ ([\d.]+)(?:  ρ ([\d.]+))?", svg))
+    hidden, inner = trace.parameters["0/forward"]["W_hf"], trace.parameters["0/forward"]["W_xi"]
+    largest = [np.sqrt(np.linalg.eigvalsh(w.T @ w).max()) for w in (hidden, inner)]
+    radius = max(abs(root) for root in np.roots(np.poly(hidden)))
+    assert list(map(float, found)) == pytest.approx(largest, abs=5e-4)
+    assert float(next(iter(found.values()))) == pytest.approx(radius, abs=5e-4)
+    assert list(found.values())[1] == ""
+
+
+def test_labels_of_rows_and_columns() -> None:
+    svg = lt.run(EXAMPLES / "three-steps.yaml").plot.weights("W_xi").svg()
+    for name in ("bright", "wet", "sun", "rain"):
+        assert svg.count(f">{name}<") == 1
+    plain = lstm(1, 2).plot.weights("W_xi").svg()
+    assert plain.count(">0<") == plain.count(">1<") == 2
+
+
+def test_what_two_differ_by() -> None:
+    a, b = stacked(), stacked(steps=5)
+    other = b.parameters["1/forward"]["W_hc"].copy()
+    other[1, 2] += 0.25
+    b.parameters["1/forward"]["W_hc"] = other
+    found = entries(b.plot.weights(layer=1, direction="forward", against=a))
+    assert found[1, "forward", "W_hc"][1, 2] == pytest.approx(0.25)
+    assert sum(np.count_nonzero(values) for values in found.values()) == 1
+    assert "Weights less those of the other" in b.plot.weights(against=a).svg()
+
+
+def test_a_model_needs_no_input() -> None:
+    model = lt.prepare(MODEL)
+    figure = weights(model, of="W_hi")
+    assert [key[:2] for key in entries(figure)] == [(0, "forward"), (0, "reverse")]
+    assert "Layer 0, reverse" in figure.svg()
+    trace = model.run(np.zeros((2, 12)))
+    assert (weights(model).data == trace.plot.weights().data).all(axis=None)
+    assert not weights(model, against=trace).data["value"].any()
+
+
+def test_the_specification_and_large_matrices() -> None:
+    figure = lstm(1, 4).plot.weights("W_xo,W_ho")
+    found = figure.to_vega()
+    check(found)
+    for (view, values), wanted in zip(views(found), entries(figure).values(), strict=True):
+        read = {(row["row"], row["column"]): row["value"] for row in values}
+        assert read == dict(np.ndenumerate(wanted)), view
+    large = lstm(1, 200).plot.weights()
+    check(large.to_vega())
+    assert re.findall(r"Each field is of \d+ rows and \d+ columns", str(large.to_vega()["title"]))
+    assert len(large.svg()) < 1_000_000
+
+
+@pytest.mark.parametrize("example", ["gru", "q19", "rnn-softmax", "custom-cell", "readout"])
+def test_any_cell(example: str) -> None:
+    figure = lt.run(EXAMPLES / f"{example}.yaml").plot.weights()
+    assert len(images(figure.svg())) == len(entries(figure)) > 0
+    check(figure.to_vega())
+
+
+def test_strange_weights() -> None:
+    trace = lstm(1, 2)
+    trace.parameters["0/forward"]["W_hi"] = np.array([[np.nan, np.inf], [1e308, -1e308]])
+    figure = trace.plot.weights("W_hi")
+    assert [pixels.tolist() for pixels, _ in images(figure.svg())] == [[[1, 1], [255, 2]]]
+    assert figure.caption == "Magenta: not a finite number."
+    check(figure.to_vega())
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"of": "W_xq"}, MissingError, "no weight 'W_xq'; did you mean 'W_xi'"),
+        ({"layer": 2}, MissingError, "layer 2 has no weights; there are 0/forward"),
+        ({"direction": "reverse"}, MissingError, "reverse has no weights; there are 0/forward"),
+        ({"against": lstm(1, 4)}, ShapeError, r"0/forward/W_xi has shape \(3, 2\), and in the other \(4, 2\)"),
+        ({"against": lt.run(EXAMPLES / "gru.yaml")}, MissingError, "the other has no 0/forward/W_xi"),
+    ],
+)
+def test_what_is_not_there(options: dict[str, Any], error: type[LstmTraceError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        lstm().plot.weights(**options)

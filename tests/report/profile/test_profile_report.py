@@ -1,0 +1,267 @@
+"""The profile as a person reads it: what it names is there, its commands run, and trained models have it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import lstm_trace as lt
+from lstm_trace.cli import main
+from lstm_trace.engine.rerun import in_arithmetic
+from lstm_trace.errors import MissingError, OptionError
+from lstm_trace.explanation.profile.profile import profile
+from lstm_trace.trace.trace import Trace
+
+from ...support.planted import BRACKETS, LENGTH, VOWELS, planted, text
+from ...support.profile_cases import CASES, cell
+from ...support.table_cases import stacked
+
+HEADS = "unit", "half-life", "kept", "largest", "at step"
+
+
+def tables(report: str) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """The tables of a text report: the heads of their columns, and the cells, by at least two spaces between them."""
+    rows: list[list[str]] = []
+    for line in [*report.splitlines(), ""]:
+        if line.startswith("  ") and not line.startswith(("  #", "  lstm-trace", "      --")):
+            rows.append(re.split(r"\s{2,}", line.strip()))
+        elif rows:
+            yield rows[0], rows[1:]
+            rows = []
+
+
+def table(report: str, head: str) -> list[list[str]]:
+    """The rows of the table that has a column."""
+    return next(rows for heads, rows in tables(report) if head in heads)
+
+
+def commands(report: str) -> list[list[str]]:
+    """The commands at the end of a text report."""
+    tail = report.partition("\nLook closer\n")[2].partition("\n\n")[2]
+    return [shlex.split(row) for row in tail.replace("\\\n", " ").splitlines() if row.strip().startswith("lstm-trace")]
+
+
+# -- what it says -----------------------------------------------------------------------------------------------------
+
+
+def test_the_planted_units_are_named() -> None:
+    """Three questions, three rows: which unit counts, which one knows where the line began, which one knows a class."""
+    report = planted().report("text")
+    read = text()
+    depths = np.cumsum([(c == "(") - (c == ")") for c in read])
+    first, second, *_ = table(report, "half-life")
+    at = int(np.argmax(depths))
+    assert first == [f"c_t[{BRACKETS}]", f"> {len(read)}", ">99\u00a0%", f"{depths.max():.2f}", f'{at} "("']
+    assert second[0] == f"c_t[{LENGTH}]"
+    assert float(second[1]) == pytest.approx(len(read) / read.count("\n"), rel=0.01)
+    vowels = table(report, "R²")[0]
+    assert vowels[:2] == [f"c_t[{VOWELS}]", "100\u00a0%"]
+    assert sorted(re.findall('"(.)"', vowels[2])) == list("aeiou")
+    assert not set(re.findall('"(.)"', vowels[3])) & set("aeiou")
+
+
+def test_every_number_is_that_of_the_frames() -> None:
+    trace = CASES["stack"]()
+    report, found = trace.report("text"), profile(trace)
+    units = found.units.set_index(["layer", "direction", "line", "unit"])
+    for name, half, kept, largest, at in table(report, "half-life"):
+        layer, direction, line, unit = re.fullmatch(r"(\d)/(\w+)/(\w+)\[(\d+)\]", name).groups()  # type: ignore[union-attr]
+        row = units.loc[(int(layer), direction, line, int(unit))]
+        assert half == ("> 20" if row.half_life == np.inf else f"{row.half_life:#.3g}".rstrip("."))
+        assert kept == f"{round(100 * row.kept)}\u00a0%"
+        assert float(largest) == pytest.approx(row.largest, rel=5e-3)
+        assert at == f"{row.t} (sequence {row.batch})"
+    steps = found.steps.sort_values("times", ascending=False, kind="stable")
+    shown = table(report, "forgets")
+    assert len(shown) == 6
+    for (step, change, forgets, name, before, after), row in zip(shown, steps.itertuples(), strict=False):
+        assert step == f"{row.t} (sequence {row.batch})"
+        assert name == f"{row.layer}/{row.direction}/{row.t}/{row.batch}/c_t[{row.unit}]"
+        assert trace.locate(name).unit == (row.unit,)
+        assert (float(change), float(before), float(after)) == pytest.approx(
+            (row.times, row.before, row.after), rel=5e-3
+        )
+        assert forgets == f"{round(100 * row.forgets)}\u00a0%"
+    gates = found.gates.groupby(["layer", "direction", "line"], sort=False).mean(numeric_only=True)
+    rows = table(report, "gate")
+    assert len(rows) == len(gates) == 12
+    for (name, mean, left, right, *_), (place, row) in zip(rows, gates.iterrows(), strict=True):
+        assert name == "/".join(map(str, place))  # type: ignore[arg-type]
+        assert float(mean) == pytest.approx(row["mean"], rel=5e-3)
+        assert (left, right) == (f"{round(100 * row.left)}\u00a0%", f"{round(100 * row.right)}\u00a0%")
+    for (place, *cells), row in zip(table(report, "longest"), found.layers.itertuples(), strict=True):
+        assert place == f"{row.layer}/{row.direction}"
+        assert [float(cell) for cell in cells[:3]] == pytest.approx([row.i_t, row.f_t, row.o_t], rel=5e-3)
+        assert float(cells[5]) == pytest.approx(row.half_life, rel=5e-3)
+        assert float(cells[7]) == pytest.approx(row.output, rel=5e-3)
+
+
+def test_what_the_model_is() -> None:
+    report = " ".join(CASES["stack"]().report("text").split())
+    weights = sum(v.size for part in CASES["stack"]().parameters.values() for v in part.values())
+    assert (
+        "An LSTM cell with 4 units reads 20 steps of 5 numbers, for a batch of 3 sequences, in 2 layers of two"
+        in report
+    )
+    assert f"{weights:,}".replace(",", " ") + " parameters in float64; execution plan:" in report
+    assert "All numbers are over 27 steps, the valid ones of 3 sequences." in report
+    assert "the valid ones of sequence 1." in " ".join(CASES["stack"]().report("text", batch=1).split())
+
+
+def test_what_is_missing_is_said() -> None:
+    report = " ".join(CASES["hidden"]().report("text").split())
+    assert (
+        "Not recorded, so that nothing is said of it here: 0/forward/i_t, 0/forward/f_t, 0/forward/o_t, 0/forward/c_t."
+        in report
+    )
+    assert "half-life" not in report
+    assert all(row[2].endswith("]") for row in table(CASES["hidden"]().report("text"), "change"))
+    broken = " ".join(CASES["broken"]().report("text").split())
+    assert "forward/5/1/c_t[0] is nan: the first value that is not a finite number." in broken
+
+
+def test_many_names_are_few() -> None:
+    report = " ".join(CASES["dead"]().report("text").split())
+    assert (
+        "as that of the most active one: h_t[0], h_t[1], h_t[2], h_t[3], h_t[4], h_t[5], h_t[6], h_t[7] and 12 more."
+        in report
+    )
+    assert "always open: i_t[25], i_t[26], i_t[27], i_t[28], i_t[29]." in report
+    whole = " ".join(CASES["dead"]().report("text", detail="profile", everything=True).split())
+    assert "h_t[17], h_t[18], h_t[19]." in whole
+    assert "Rows left out here: 2. --detail profile --all shows them." in CASES["deep"]().report("text")
+
+
+# -- it leads on ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", ["planted", "stack", "mask", "gru", "rnn", "own", "window", "one-step"])
+def test_its_commands_run(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    CASES[case]().save("it's a trace.safetensors")
+    found = CliRunner().invoke(main, ["report", "it's a trace.safetensors", "--format", "text"])
+    asked = commands(found.output)
+    assert {words[1] for words in asked} >= {"plot", "report", "explain", "verify"}
+    for words in asked:
+        assert words[2] == "it's a trace.safetensors"
+        result = CliRunner().invoke(main, words[1:])
+        assert result.exit_code == 0, (words, result.output)
+        assert "Half-life" not in result.output  # worked steps, and not the profile again
+    assert any(path.suffix == ".svg" for path in tmp_path.iterdir())
+
+
+def test_without_a_file_the_source_is_a_word() -> None:
+    assert all(words[2] == "SOURCE" for words in commands(planted(60).report("text")))
+
+
+# -- every format, language and case ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("format", ["text", "md", "tex", "typ", "html"])
+def test_every_case_in_every_format(case: str, format: str) -> None:
+    trace = CASES[case]()
+    report = trace.report(format, detail="profile")
+    assert "Eventful steps" in report or case in ("gates", "nothing", "padding")
+    assert len(report) < 400_000
+    if format == "text":
+        for line in report.splitlines():
+            assert len(line) <= 80 or case == "labelled", line
+        assert "nan" not in report or case == "broken"
+    if format == "html":
+        assert not re.search("<b>|\u202e", report)
+    assert trace.report(format, detail="profile", language="zh") != report
+
+
+@pytest.mark.parametrize("case", ["planted", "mask", "gru", "labelled"])
+def test_one_page_of_paper(case: str) -> None:
+    typst = pytest.importorskip("typst")
+    pages = typst.compile(CASES[case]().report("typ").encode(), format="svg")
+    assert not isinstance(pages, list) or len(pages) == 1
+
+
+def test_short_in_a_terminal() -> None:
+    assert len(planted().report("text").splitlines()) <= 85
+    assert len(CASES["stack"]().report("text").splitlines()) <= 95
+
+
+def test_digits_comma_and_counting() -> None:
+    report = planted(60).report("text", digits=1, decimal_comma=True, count_from=1)
+    plain = planted(60).report("text")
+    assert re.search(r"\d,\d  ", report)
+    first, same = table(report, "half-life")[0], table(plain, "half-life")[0]
+    assert int(first[-1].split()[0]) == int(same[-1].split()[0]) + 1
+    assert first[0] == same[0]  # addresses count from 0
+
+
+# -- when it is the report --------------------------------------------------------------------------------------------
+
+
+def is_profile(report: str) -> bool:
+    return "Look closer" in report
+
+
+@pytest.mark.parametrize(("steps", "units", "expected"), [(16, 16, False), (17, 2, True), (1, 17, True), (2, 4, False)])
+def test_the_report_of_a_trained_model(steps: int, units: int, expected: bool) -> None:
+    trace = stacked(steps, 1, 1, units, ("forward",))
+    for format in ("text", "md", "typ", "html"):
+        assert is_profile(trace.report(format)) == expected
+    assert is_profile(trace.report("text", detail="profile"))
+    assert not is_profile(trace.report("text", detail="worked"))
+
+
+WORKED: list[dict[str, Any]] = [
+    {"unit": 1}, {"steps": 3}, {"steps": slice(0, 2)}, {"only": "c_t"}, {"everything": True}, {"notation": "pytorch"},
+    {"detail": "summary"}, {"detail": "vector"}, {"detail": "scalar"}, {"detail": "compact"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", WORKED)
+def test_options_of_worked_steps(options: dict[str, Any]) -> None:
+    trace = stacked(18, 1, 1, 3, ("forward",))
+    assert not is_profile(trace.report("text", **options))
+    assert is_profile(trace.report("text", layer=0, direction="forward", batch=0, digits=3, language="en"))
+
+
+def test_worked_steps_of_other_traces() -> None:
+    trace = stacked(18, 1, 1, 3, ("forward",))
+    assert not is_profile(in_arithmetic(trace, "bfloat16").report("text"))
+    assert not is_profile(lt.backward(trace, of="17/h_t[0]").report("text"))
+    assert not is_profile(cell("lstm", "ifco", ask="5/0/h_t[0]").report("text"))
+    assert not is_profile(cell("lstm", "ifco", ask="c_t").report("text"))
+    assert is_profile(cell("lstm", "ifco", ask="h_t").report("text"))
+    still = lt.run({"W": np.ones((20, 2))}, np.ones((20, 2)), cell={"equations": "y_t = W @ x_t\noutput: y_t"})
+    assert not is_profile(still.report("text"))
+    with pytest.raises(MissingError, match="a profile describes cells that carry a state"):
+        still.report(detail="profile")
+
+
+def test_a_profile_refuses_options_of_worked_steps() -> None:
+    trace = stacked(18, 1, 1, 3, ("forward",))
+    with pytest.raises(OptionError, match="steps, unit belong to worked steps: leave them out, or choose another"):
+        trace.report(detail="profile", unit=1, steps=2)
+    with pytest.raises(OptionError, match="there is no detail 'profil'; did you mean 'profile'"):
+        trace.report(detail="profil")
+
+
+def test_a_part_of_the_model() -> None:
+    trace: Trace = CASES["stack"]()
+    report = trace.report("text", layer=1, direction="reverse", batch=0)
+    assert {row[0] for row in table(report, "half-life")} <= {f"1/reverse/c_t[{j}]" for j in range(4)}
+    assert "Layers and directions" not in report
+    assert all(words[words.index("--direction") + 1] == "reverse" for words in commands(report) if "--unit" in words)
+
+
+def test_several_in_one_document() -> None:
+    """Each has its own commands; a problem of hand size beside them keeps its numbers."""
+    small = stacked(2, 1, 1, 2, ("forward",))
+    report = lt.sheet([planted(60), small]).report("text")
+    assert report.count("Look closer") == 1
+    assert small.report("text").partition("Solution")[2].splitlines()[4] in report
