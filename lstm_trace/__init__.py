@@ -30,10 +30,11 @@ conveniences.AT |= {
     "trace.html": "lstm_trace.tables.notebook:trace",
     "verification.html": "lstm_trace.tables.notebook:verification",
     "verification.text": "lstm_trace.tables.verification:text",
-    "comparison.text": "lstm_trace.tables.diff:markdown",
+    "comparison.text": "lstm_trace.tables.comparison.diff:markdown",
     "identification.text": "lstm_trace.tables.identification:text",
     "comparison.html": "lstm_trace.tables.notebook:comparison",
-    "comparison.to_frame": "lstm_trace.tables.diff:frame",
+    "comparison.units_frame": "lstm_trace.tables.comparison.units:frame",
+    "comparison.to_frame": "lstm_trace.tables.comparison.diff:frame",
     "explanation.html": "lstm_trace.tables.notebook:explanation",
     "identification.html": "lstm_trace.tables.notebook:identification",
 }

@@ -130,7 +130,7 @@ def diff(
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` where the rounding bound is not finite), `same`, `first`,
         `lines`, `units` (which go apart, the furthest first), `output` (what becomes of it, and whose weights explain
-        it), `to_frame()` and `to_frame("units")`.
+        it), `to_frame()` and `units_frame()`.
 
     Raises:
         OptionError: for a tolerance that is not a finite number of at least 0.

@@ -12,7 +12,7 @@ from ..base.arrays import Array
 from ..cell.network import Stage, forward_stages, scope_and_name
 from ..errors import LstmTraceError
 from ..trace.address import Address
-from ..trace.labels import axis, labels, step_labels
+from ..trace.labels import axis, labels
 from ..trace.trace import Trace
 from ..verification.alignment import in_both, side_by_side
 from ..verification.compare import ROUNDING, Comparison, Tolerance, compare
@@ -83,7 +83,6 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
     scale = np.where(high > low, high - low, 1.0)
     first = _first(one, two, valid, FROM * scale, stage.backwards)
     called = labels(a, axis(a, stage, name), width)
-    rows = [step_labels(a, row) for row in range(a.batch)] if a.header.step_labels else []
     for j in map(int, np.flatnonzero(most > 0)):
         step, b_row = (int(n) for n in at[j])
         began, since_b = (int(n) for n in first[j])
@@ -100,8 +99,6 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
             since=a.span[began] if began >= 0 else None,
             since_b=since_b if began >= 0 else None,
             name=called[j] if called else "",
-            label=rows[b_row][step] if rows else "",
-            since_label=rows[since_b][began] if rows and began >= 0 else "",
         )
 
 

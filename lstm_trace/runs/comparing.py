@@ -10,8 +10,8 @@ from ..base.arrays import as_plain, to_list, word
 from ..errors import OptionError
 from ..explanation import divergence
 from ..printable import printable
-from ..tables import diff
 from ..tables.attribution import difference
+from ..tables.comparison import diff
 from ..tables.explanation import Explanation
 from ..tables.explanations import explanation
 from ..tables.verification import messages

@@ -38,7 +38,7 @@ def trace(found: Trace) -> str:
 
 def comparison(found: Comparison) -> str:
     """The verdict, and the lines that differ most."""
-    from .diff import verdict
+    from .comparison.diff import verdict
 
     differing = sorted((d for d in found.lines if d.max_abs), key=lambda d: -d.max_abs)
     rows = [

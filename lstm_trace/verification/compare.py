@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -113,9 +113,14 @@ class Comparison:
         html: str = conveniences.call("comparison.html", self)
         return html
 
-    def to_frame(self, of: Literal["lines", "units"] = "lines") -> pd.DataFrame:
-        """A row for each line (`tables.diff.COLUMNS`), or for each unit that differs (`tables.divergence.COLUMNS`)."""
-        frame: pd.DataFrame = conveniences.call("comparison.to_frame", self, of)
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each line: see `tables.comparison.diff.COLUMNS`."""
+        frame: pd.DataFrame = conveniences.call("comparison.to_frame", self)
+        return frame
+
+    def units_frame(self) -> pd.DataFrame:
+        """One row for each unit that differs, the furthest first: see `tables.comparison.units.COLUMNS`."""
+        frame: pd.DataFrame = conveniences.call("comparison.units_frame", self)
         return frame
 
 

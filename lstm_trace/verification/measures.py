@@ -24,8 +24,8 @@ class UnitDifference(NamedTuple):
 
     most: the largest |b - a| at a valid step, `t` in row `b`, where it goes from `value` to `other`; share: that by the
     range of the unit in both traces, so at most 1. since: the first step, as the direction visits them, at which the
-    unit is off by more than a hundredth of its range, in row `since_b`; None where it never is. name, label,
-    since_label: what the unit and those steps are called, where the traces say it.
+    unit is off by more than a hundredth of its range, in row `since_b`; None where it never is. name: what the
+    unit is called, where the traces say it.
     """
 
     scope: str
@@ -40,8 +40,6 @@ class UnitDifference(NamedTuple):
     since: int | None
     since_b: int | None
     name: str = ""
-    label: str = ""
-    since_label: str = ""
 
 
 class UnitShare(NamedTuple):

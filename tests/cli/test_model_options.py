@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.tables import diff as view
+from lstm_trace.tables.comparison import diff as view
 
 I, H = 2, 3  # noqa: E741
 

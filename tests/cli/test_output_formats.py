@@ -60,7 +60,7 @@ def test_an_unknown_suffix_is_refused_with_the_list(folder: Path, name: str, out
     assert [path.name for path in folder.iterdir()] == ["q22.yaml"]
 
 
-@pytest.mark.parametrize("name", ["diff", "explain"])
+@pytest.mark.parametrize("name", ["explain"])
 def test_a_page_is_not_written_as_markdown(folder: Path, name: str) -> None:
     result = invoke(*WRITERS[name][0], "-o", "x.html")
     assert result.exit_code == 2

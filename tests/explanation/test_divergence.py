@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.explanation import divergence
-from lstm_trace.tables import diff as shown
+from lstm_trace.tables.comparison import diff as shown
 
 T, B, WIDTH, H = 14, 2, 3, 6
 #: Before this step input 2 is zero, so that its weights do nothing.
@@ -59,8 +60,7 @@ def test_the_unit_that_was_changed_is_found_by_name() -> None:
     found = lt.diff(a, b)
     first = found.units[0]
     assert (first.scope, first.unit, first.name) == ("0/forward", UNIT, "u4")
-    assert (first.since, first.since_b, first.since_label) == (FROM, 0, "w7")
-    assert first.label == f"w{first.t}"
+    assert (first.since, first.since_b) == (FROM, 0)
     assert all(unit.since is None or unit.since > FROM for unit in found.units[1:])
     assert found.output is not None
     (share,) = found.output.shares or ()  # one weight differs, so that the whole difference is this unit's
@@ -68,8 +68,9 @@ def test_the_unit_that_was_changed_is_found_by_name() -> None:
     assert (share.scope, share.unit) == ("0/forward", UNIT)
     assert share.share == pytest.approx(two - one, abs=1e-14)
     text = shown.markdown(found)
+    assert f"of its range, at t = {first.t} ‘w{first.t}’, more" in text
     assert f"furthest is unit 4 (u4) of 0/forward: {first.line} by {first.most:.3g}" in text
-    assert "more than 1% from t = 7 “w7” on" in text
+    assert "more than 1% from t = 7 ‘w7’ on" in text
     assert f"of these {two - one:+.3g} the weights of each unit bring, by an exact split: unit 4 of 0/forward" in text
 
 
@@ -180,7 +181,7 @@ def test_values_that_are_no_numbers() -> None:
 
 def test_units_as_a_frame_and_as_json() -> None:
     found = lt.diff(lt.run(weights(), X), lt.run(planted(weights()), X))
-    frame = found.to_frame("units")
+    frame = found.units_frame()
     assert list(frame["unit"]) == [one.unit for one in found.units]
     assert frame["since"].iloc[0] == FROM
     data = json.loads(shown.as_json(found))
@@ -196,7 +197,31 @@ def test_the_command(tmp_path: Path) -> None:
         lt.run(model, X).save(tmp_path / f"{name}.json")
     done = CliRunner().invoke(main, ["diff", str(tmp_path / "a.json"), str(tmp_path / "b.json")])
     assert done.exit_code == 1
-    assert "go apart by more than 1% of its range; furthest is unit 4 of 0/forward" in done.stdout
+    assert "apart by more than 1% of " in done.stdout
+    assert "; furthest is unit 4 of 0/forward: " in done.stdout
     assert "| unit 4 of 0/forward |" in done.stdout
     head = done.stdout.partition("## By line")[0]
     assert len(head.splitlines()) < 22
+
+
+def test_a_page_of_its_own(tmp_path: Path) -> None:
+    """It loads nothing, runs nothing, and foreign text in it is text."""
+    for name, model in (("a", weights()), ("b", planted(weights()))):
+        trace = lt.run(model, X)
+        names = {"h": tuple("<script>x</script>" if j == UNIT else f"u{j}" for j in range(H))}
+        labels = (tuple(f"<b>{t}" for t in range(T)),)
+        header = replace(trace.header, names=names, step_labels=labels)
+        replace(trace, header=header).save(tmp_path / f"{name}.json")
+    page = tmp_path / "d.html"
+    done = CliRunner().invoke(main, ["diff", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "-o", str(page)])
+    assert done.exit_code == 1, done.stderr
+    text = page.read_text()
+    assert "<h1>Difference of a.json and b.json</h1>" in text
+    called = "unit 4 (&lt;script&gt;x&lt;/script&gt;) of 0/forward"
+    assert f"furthest is {called}: " in text
+    assert f"<td>{called}</td>" in text
+    assert "<script" not in text
+    assert "<b>" not in text
+    assert not re.findall(r"""(?:src|href)=["'](?!data:,)""", text)
+    refused = CliRunner().invoke(main, ["diff", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "-o", "d.pdf"])
+    assert refused.exit_code == 2

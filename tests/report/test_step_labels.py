@@ -154,7 +154,7 @@ def test_a_comparison_names_the_first_step_that_differs() -> None:
 
 
 def _markdown(found: Any) -> str:
-    from lstm_trace.tables.diff import render
+    from lstm_trace.tables.comparison.diff import render
 
     return render(found, "md")
 

@@ -14,7 +14,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.engine.jit.machine import installed
-from lstm_trace.tables import diff as view
+from lstm_trace.tables.comparison import diff as view
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import compare
 

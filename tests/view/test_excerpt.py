@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.tables.diff import markdown
+from lstm_trace.tables.comparison.diff import markdown
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.tables.gradient import gradient
 from lstm_trace.trace.trace import Trace
@@ -98,8 +98,8 @@ def test_memory_shows_the_step_that_matters() -> None:
     assert str(PLANTED) in steps
     assert steps.count("⋮") == 2
     row = rows[steps.index(str(PLANTED))]
-    assert float(row[2]) > 0.7
-    total = sum(float(row[2]) for row in rows)  # with the sums of the gaps
+    assert float(row[3]) > 0.7
+    total = sum(float(row[3]) for row in rows)  # with the sums of the gaps
     assert total == pytest.approx(planted().lines["0/forward"]["c_t"][LAST, 0, 0], rel=1e-5)
     assert max(map(len, (line for line in text.splitlines() if line.startswith("|")))) <= 80
 
@@ -116,8 +116,8 @@ def test_memory_says_what_was_left_out() -> None:
     shown = {row[0] for row in cells(text, "step")}
     gone = [row for row in found.rows if row[0] is not None and str(row[0]) not in shown]
     assert int(said[1].replace(",", "")) == len(gone) == LAST + 1 - (len(shown) - 2)
-    assert float(said[2]) == pytest.approx(sum(row[2] for row in gone), rel=1e-2)
-    step, source, part = max(((row[0], row[1], abs(row[2])) for row in gone), key=lambda row: row[2])
+    assert float(said[2]) == pytest.approx(sum(row[3] for row in gone), rel=1e-2)
+    step, source, part = max(((row[0], row[1], abs(row[3])) for row in gone), key=lambda row: row[2])
     assert float(said[3]) == pytest.approx(part, rel=1e-2)
     assert (int(said[4]), said[5]) == (step, source)
     assert len(list(csv.reader(io.StringIO(found.csv())))) == LAST + 3

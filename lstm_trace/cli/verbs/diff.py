@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,13 +16,13 @@ from ..options import FORMAT, conclude, echo, output_option
 @click.argument("a", type=click.Path(allow_dash=True))
 @click.argument("b", type=click.Path(allow_dash=True))
 @output_option(
-    "Write here: .md, .csv or .json (--attribute: as a report too); Markdown to standard output if not given."
+    "Write here: .md, .html, .csv or .json (--attribute: as a report too); Markdown to standard output if not given."
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["md", "csv", "json", "text", "html", "tex", "typ", "pdf"]),
-    help="Output format, if the suffix does not determine it; beyond md, csv and json with --attribute.",
+    help="Output format, if the suffix does not determine it; beyond md, html, csv and json with --attribute.",
 )
 @click.option("--rtol", type=float, help="Relative tolerance.")
 @click.option("--atol", type=float, help="Absolute tolerance.")
@@ -53,8 +54,8 @@ def command(
     from ...base.files import format_of, written
     from ...explanation.divergence import compared
     from ...report.report import SUFFIXES as WORKED
-    from ...tables import diff as view
     from ...tables.attribution import difference
+    from ...tables.comparison import diff as view
     from ...tables.explanation import SUFFIXES
     from ...trace.files.external_values import is_external, read_external
     from ...verification.compare import Tolerance, judge
@@ -63,9 +64,10 @@ def command(
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
     tolerance = Tolerance(rtol, atol, ulps)
-    if attribute is None and form not in (None, *SUFFIXES.values()):
+    pages = SUFFIXES | {".html": "html", ".htm": "html"}
+    if attribute is None and form not in (None, *pages.values()):
         raise click.UsageError(f"--format {form} writes the worked solution of a split; it needs --attribute ADDRESS")
-    suffixes = SUFFIXES if attribute is None else SUFFIXES | WORKED
+    suffixes = pages if attribute is None else SUFFIXES | WORKED
     chosen = form or format_of(output, suffixes, "comparisons", "md", FORMAT)
     remarks: list[str] = []
     if is_external(b):
@@ -81,7 +83,8 @@ def command(
         made: Iterator[bytes] | Iterator[str] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
     else:
         found = compared(reference, other, tolerance)
-        verdict, made = found.verdict, iter([view.render(found, chosen)])
+        title = f"Difference of {Path(a).name} and {Path(b).name}"
+        verdict, made = found.verdict, iter([view.render(found, chosen, title)])
     conclude(0 if verdict == "same" else 1)
     with written(output, "wb" if chosen == "pdf" else "w") as file:
         file.writelines(made)

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError
-from lstm_trace.tables import diff as view
+from lstm_trace.tables.comparison import diff as view
 from lstm_trace.trace.files.external_values import read_external
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import compare

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import word
-from ..cell.network import layer_and_direction
-from ..printable import json_text, printable
-from ..trace.labels import label_at
-from ..trace.sums import GATHERED
-from ..verification.compare import Comparison
-from ..verification.measures import LineDifference
-from . import divergence
-from .explanation import marked
+from ...base.arrays import word
+from ...cell.network import layer_and_direction
+from ...printable import json_text, printable
+from ...trace.labels import label_at
+from ...trace.sums import GATHERED
+from ...verification.compare import Comparison
+from ...verification.measures import LineDifference
+from ..explanation import marked
+from . import units
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ...plot.figure import Figure
 
 #: Columns of the table, one row for each line of each layer and direction.
 COLUMNS = (
@@ -48,12 +50,10 @@ def rows(comparison: Comparison) -> Iterator[tuple[Any, ...]]:
         )  # fmt: skip
 
 
-def frame(comparison: Comparison, of: Literal["lines", "units"] = "lines") -> pd.DataFrame:
-    """The rows as a pandas frame; of units: `divergence.COLUMNS`."""
+def frame(comparison: Comparison) -> pd.DataFrame:
+    """The rows as a pandas frame."""
     import pandas as pd
 
-    if of == "units":
-        return pd.DataFrame(list(divergence.rows(comparison)), columns=list(divergence.COLUMNS))
     return pd.DataFrame(list(rows(comparison)), columns=list(COLUMNS))
 
 
@@ -75,7 +75,7 @@ def verdict(comparison: Comparison) -> list[str]:
         called = f"; step {t} is ‘{label}’" if label else ""
         told = [f"different: first at {first.first} (in computing order{called}): a has {a!r}, b has {b!r}"]
         told.append(_fault(first, abs(b - a), comparison))
-        told += divergence.sentences(comparison)
+        told += units.sentences(comparison)
     told += [f"input or weight: {premise}" for premise in comparison.premises[:PREMISES]]
     if len(comparison.premises) > PREMISES:
         told.append(f"input or weight: {len(comparison.premises) - PREMISES} more differ")
@@ -121,40 +121,55 @@ def _through(names: tuple[str, ...]) -> str:
     return f", and at {', '.join(names[:5])}{more}: not in both, derived by a's equations"
 
 
+class Section(NamedTuple):
+    """A table with its heading: texts of the cells, what is said before and after it."""
+
+    heading: str
+    before: str
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    after: str = ""
+
+
+def sections(comparison: Comparison) -> Iterator[Section]:
+    """The units that go apart, the measures of each line, and the map of differences by line and step."""
+    if comparison.units:
+        yield Section("Units", "", *units.table(comparison))
+    if any(d.max_abs > 0 or d.differing for d in comparison.lines):
+        head = ("line", "differ", "max abs", "max rel", "ulp", "local", "inherited", "cosine", "SNR dB")
+        yield Section("By line", "", head, [_row(d) for d in comparison.lines], _MEANING)
+        yield from _map(comparison)
+
+
 def markdown(comparison: Comparison) -> str:
     """Verdict, table of measures, and the map of errors by layer, line and step."""
     out = ["# Difference", "", *(f"- {_plain(row)}" for row in verdict(comparison)), ""]
-    if comparison.units:
-        head, units = divergence.table(comparison)
-        out += ["## Units", "", *_table(head), *(f"| {' | '.join(map(_plain, row))} |" for row in units), ""]
-    if any(d.max_abs > 0 or d.differing for d in comparison.lines):
-        out += ["## By line", ""]
-        out += _table(("line", "differ", "max abs", "max rel", "ulp", "local", "inherited", "cosine", "SNR dB"))
-        out += [_row(d) for d in comparison.lines]
-        out += ["", _MEANING, ""]
-        out += _map(comparison)
-    return printable("\n".join(out)) + "\n"
+    for part in sections(comparison):
+        out += [f"## {part.heading}", "", *([part.before, ""] if part.before else []), _cells(map(marked, part.head))]
+        out += ["|---" + "|---:" * (len(part.head) - 1) + "|", *(_cells(map(_plain, row)) for row in part.rows)]
+        out += ["", part.after, ""] if part.after else [""]
+    return printable("\n".join(out).rstrip("\n")) + "\n"
 
 
 def _plain(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _table(names: tuple[str, ...]) -> list[str]:
-    return ["| " + " | ".join(names) + " |", "|---" + "|---:" * (len(names) - 1) + "|"]
+def _cells(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
-def _row(d: LineDifference) -> str:
+def _row(d: LineDifference) -> tuple[str, ...]:
     numbers = (d.max_abs, d.max_rel, d.max_ulp, d.local, d.inherited)
     cells = [f"`{d.scope}/{d.line}`", f"{d.differing}/{d.values}", *(_short(n) for n in numbers)]
-    return "| " + " | ".join([*cells, f"{d.cosine:.6f}", "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"]) + " |"
+    return (*cells, f"{d.cosine:.6f}", "∞" if math.isinf(d.snr) else f"{d.snr:.1f}")
 
 
 def _short(value: float | None) -> str:
     return "?" if value is None else "0" if value == 0 else f"{value:.2g}"
 
 
-def _map(comparison: Comparison) -> list[str]:
+def _map(comparison: Comparison) -> Iterator[Section]:
     """The largest |b - a| of each line at each step, or in groups of steps with the step of the largest of all."""
     steps = max((len(d.by_step) for d in comparison.lines), default=0)
     size = -(-steps // MAP_COLUMNS)
@@ -166,19 +181,20 @@ def _map(comparison: Comparison) -> list[str]:
         said = f"Largest |b − a| of each line, the step t at which it is, and the largest in each {size} steps."
     else:
         said = "Largest |b − a| of each line at each step t."
-    out = ["## By step", "", said, "", *_table(("line", *heads))]
+    rows = []
     for d in comparison.lines:
         if d.max_abs > 0 and d.by_step:
             cells = [str(begin + int(np.argmax(d.by_step)))] if size > 1 else []
             cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
-            out.append("| " + " | ".join([f"`{d.scope}/{d.line}`", *cells]) + " |")
-    return out if any(d.max_abs > 0 and d.by_step for d in comparison.lines) else []
+            rows.append((f"`{d.scope}/{d.line}`", *cells))
+    if rows:
+        yield Section("By step", said, ("line", *heads), rows)
 
 
 def _head(comparison: Comparison, t: int) -> str:
     """A step as the head of a column."""
     label = label_at(comparison.step_labels, t, None)
-    return f"{t} {marked(label)}" if label else str(t)
+    return f"{t} {label}" if label else str(t)
 
 
 def as_json(comparison: Comparison) -> str:
@@ -189,7 +205,7 @@ def as_json(comparison: Comparison) -> str:
         "verdict": verdict(comparison),
         "premises": list(comparison.premises),
         "notes": list(comparison.notes),
-        **divergence.as_data(comparison),
+        **units.as_data(comparison),
         "lines": [
             {**{k: word(v) for k, v in zip(COLUMNS, row, strict=True)}, "by_step": list(map(word, d.by_step))}
             for row, d in zip(rows(comparison), comparison.lines, strict=True)
@@ -198,8 +214,12 @@ def as_json(comparison: Comparison) -> str:
     return json_text(data, indent=1) + "\n"
 
 
-def render(comparison: Comparison, form: str) -> str:
-    """`md`, `csv` or `json`."""
+def render(comparison: Comparison, form: str, title: str = "Difference", figures: Iterable[Figure] = ()) -> str:
+    """`md`, `html`, `csv` or `json`."""
+    if form == "html":
+        from .page import page
+
+        return page(verdict(comparison), sections(comparison), title, figures)
     if form == "csv":
         return printable(frame(comparison).to_csv(index=False, lineterminator="\n"))
     return as_json(comparison) if form == "json" else markdown(comparison)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..base.arrays import word
-from ..cell.network import layer_and_direction
-from ..explanation.divergence import FROM
-from ..verification.compare import Comparison
-from ..verification.measures import OutputDifference, UnitDifference, UnitShare
+from ...base.arrays import word
+from ...base.visible import visible
+from ...cell.network import layer_and_direction
+from ...explanation.divergence import FROM
+from ...trace.labels import label_at
+from ...verification.compare import Comparison
+from ...verification.measures import OutputDifference, UnitDifference, UnitShare
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Columns of the table of units, one row for each that differs.
 COLUMNS = (
@@ -26,29 +31,43 @@ def rows(comparison: Comparison) -> Iterator[tuple[Any, ...]]:
         yield (*layer_and_direction(u.scope), u.unit, u.name, u.line, *numbers)
 
 
+def frame(comparison: Comparison) -> pd.DataFrame:
+    """The rows as a pandas frame."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows(comparison)), columns=list(COLUMNS))
+
+
 def sentences(comparison: Comparison) -> Iterator[str]:
     """Which units go apart, what the output does, and whose weights explain it."""
     if comparison.units:
         far = sum(unit.since is not None for unit in comparison.units)
-        count = f"{far:,} go" if far > 1 else "one goes" if far else "none goes"
-        yield f"units: {count} apart by more than {FROM:.0%} of its range; furthest {_unit(comparison.units[0])}"
+        count = f"{far:,} units go" if far > 1 else "one unit goes" if far else "no unit goes"
+        whose = "their ranges" if far > 1 else "its range"
+        yield f"{count} apart by more than {FROM:.0%} of {whose}; furthest {_unit(comparison, comparison.units[0])}"
     if comparison.output is not None:
         yield from _output(comparison.output)
 
 
-def _unit(unit: UnitDifference) -> str:
-    began = "" if unit.since is None else f", more than {FROM:.0%} from {_step(unit.since, unit.since_label)} on"
+def _unit(comparison: Comparison, unit: UnitDifference) -> str:
+    since = _since(comparison, unit)
+    began = f", more than {FROM:.0%} from {since} on" if since else ""
     size = f"{unit.line} by {unit.most:.3g}, {_share(unit.share)} of its range"
-    return f"is {_called(unit)}: {size}, at {_step(unit.t, unit.label)}{began}"
+    return f"is {_called(unit)}: {size}, at {_step(comparison, unit.t, unit.b)}{began}"
 
 
 def _called(unit: UnitDifference | UnitShare) -> str:
-    name = f" ({unit.name})" if isinstance(unit, UnitDifference) and unit.name else ""
+    name = f" ({visible(unit.name)})" if isinstance(unit, UnitDifference) and unit.name else ""
     return f"unit {unit.unit}{name} of {unit.scope}"
 
 
-def _step(t: int, label: str) -> str:
-    return f"t = {t} “{label}”" if label else f"t = {t}"
+def _since(comparison: Comparison, unit: UnitDifference) -> str:
+    return "" if unit.since is None else _step(comparison, unit.since, unit.since_b)
+
+
+def _step(comparison: Comparison, t: int, b: int | None) -> str:
+    label = label_at(comparison.step_labels, t, b)
+    return f"t = {t} ‘{label}’" if label else f"t = {t}"
 
 
 def _share(share: float) -> str:
@@ -83,9 +102,8 @@ def table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ...]
     for unit in comparison.units:
         seen[unit.scope] = seen.get(unit.scope, 0) + 1
         if seen[unit.scope] <= OF_EACH and len(shown) < OF_ALL:
-            since = "" if unit.since is None else _step(unit.since, unit.since_label)
-            size = f"{unit.other - unit.value:+.3g}"
-            shown.append((_called(unit), unit.line, size, _share(unit.share), _step(unit.t, unit.label), since))
+            size, at = f"{unit.other - unit.value:+.3g}", _step(comparison, unit.t, unit.b)
+            shown.append((_called(unit), unit.line, size, _share(unit.share), at, _since(comparison, unit)))
     return head, shown
 
 

@@ -1,0 +1,1 @@
+"""Two traces compared, as Markdown, frames, JSON and a page."""
