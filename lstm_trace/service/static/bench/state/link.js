@@ -55,7 +55,7 @@ export function joined(edits, more, within) {
 }
 
 /** A state of the bench as parameters of the page's address; what is as it would be without them is left out. */
-export function params_of({ source, entries, index, run, t, b, scope, address, of, pinned }) {
+export function params_of({ source, entries, index, run, t, b, scope, address, of, pinned, plot, order }) {
   const { edits, equations } = entries[index];
   const params = { source, edits: edits_text(edits), equations };
   if (run) {
@@ -65,6 +65,8 @@ export function params_of({ source, entries, index, run, t, b, scope, address, o
     if (!line && scope !== run.stages[0].scope) params.scope = scope;
     if (!line && b !== (input?.b ?? 0)) params.row = b;
     if (of !== run.target) params.of = of;
+    if (plot) params.plot = plot;
+    if (plot && order) params.order = order;
     if (pinned) params.a = run_text(pinned.wanted);
   }
   const said = Object.entries(params).filter(([, value]) => value !== null && value !== "" && value !== undefined);

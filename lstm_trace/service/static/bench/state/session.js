@@ -15,7 +15,7 @@ const same = (a, b) => edits_text(a.edits) === edits_text(b.edits) && (a.equatio
 
 const START = {
   source: "", entries: [{ edits: [], equations: null }], index: 0, run: null, before: null, drawn: null, premises: [], unit_row: 0, pinned: null,
-  busy: false, fault: null, rejected: null, commit: 0, t: 0, b: 0, scope: "", unit: 0, address: "", of: "", visited: [], visit: -1,
+  busy: false, fault: null, rejected: null, commit: 0, plot: "", order: "", t: 0, b: 0, scope: "", unit: 0, address: "", of: "", visited: [], visit: -1,
 };
 
 export class Session extends EventTarget {
@@ -164,6 +164,11 @@ export class Session extends EventTarget {
   /** Goes to a step, layer, row or unit; the number that is looked at comes along where it has one there. */
   look(change) {
     this.#set(elsewhere(this.state, change), "replace");
+  }
+
+  /** Which picture is drawn of the whole run, and in which order its units are. */
+  draw(change) {
+    this.#set(change, "push");
   }
 
   /** Which value gradients are of. */
