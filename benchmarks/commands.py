@@ -55,6 +55,11 @@ COMMANDS = (
     "explain {trace} --how gradient --of 1/forward/1999/0/h_t[3] --format text -o {out}/g.txt",
     "explain {trace} --how contribution --of 1/forward/1999/0/h_t[3] -o {out}/c.md",
     "explain {trace} --how contribution --of 1/forward/1999/0/h_t[3] -o {out}/c.csv",
+    "plot {trace} --kind saturation -o {out}/p.svg",
+    "plot {trace} --kind unit --unit 3 --layer 1 --direction forward -o {out}/p.svg",
+    "plot {trace} --kind memory --of 1/forward/1999/0/c_t[3] -o {out}/p.svg",
+    "plot {trace} --kind gradient --of 1/forward/1999/0/h_t[3] -o {out}/p.svg",
+    "plot {trace} --kind contribution --of 1/forward/1999/0/h_t[3] -o {out}/p.svg",
     "identify --weights {small} --input {x} --output {y}",
 )
 

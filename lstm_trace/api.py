@@ -13,7 +13,6 @@ from .backpropagation.of_cell import adjoint
 from .backpropagation.training import train
 from .base.arrays import describe
 from .errors import LstmTraceError, OptionError
-from .explanation.divergence import compared
 from .explanation.profile.profile import profile
 from .mistakes.identify import Identification
 from .mistakes.identify import identify as search_readings
@@ -31,6 +30,7 @@ from .model.model import Model
 from .model.problem_of import problem
 from .model.sources import open_source, prepare, run
 from .model.tokens.rows import with_tokens
+from .tables.comparison.divergence import compared
 from .trace.argument_types import checked
 from .trace.files import trace_file
 from .trace.trace import Trace

@@ -18,6 +18,8 @@ Command = Callable[..., Any]
 _FILE = click.Path(allow_dash=True)
 #: Keywords that `input_options` and `layout_options` give to a command.
 INPUTS = ("input", "key", "h0", "c0", "lengths", "mask", "batch_first", "tokens", "token_column")
+#: What may be in the file of the input too, under these names.
+BESIDE = ("h0", "c0", "lengths", "mask")
 _STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--name", {"help": "Name of the LSTM (see lstm-trace inspect)."}),
     ("--layout", {"help": "How the weights are stored: pytorch, keras, onnx, tf1, … (docs/layouts.md)."}),
@@ -155,12 +157,16 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     )
     arguments: dict[str, Any] = {}
     if given.get("input"):
-        arguments["x"], names, arguments["tokens"] = read_input(given["input"], given.get("key"), column)
+        others = tuple(name for name in BESIDE if given.get(name) == given["input"])
+        read = read_input(given["input"], given.get("key"), column, others=others)
+        arguments["x"], names, arguments["tokens"] = read
         if names:
             model = replace(model, header=replace(model.header, names={**model.header.names, "x": names}))
-    for name in ("h0", "c0", "lengths", "mask"):
+    for name in BESIDE:
         if given.get(name):
-            arguments[name] = read_input(given[name]).values
+            values = read_input(given[name], role=name).values
+            column_alone = name == "mask" and getattr(arguments.get("x"), "ndim", 3) < 3 and values.shape[1:] == (1,)
+            arguments[name] = values[:, 0] if column_alone else values
     if given.get("hold"):
         arguments["hold"] = read_holds(given["hold"])
     if given.get("tokens") is not None:

@@ -13,8 +13,8 @@ from ..errors import OptionError
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .contribution import Baseline, Pair, Shares, affordable, baseline_of, check_points
+from .experiments.occlusion import Occlusion, Runs, Variants, check_runs, occlusion, shares_of
 from .faithfulness import FEWEST, LEAST, Faithfulness, draws_afforded, faithfulness, ordered, runs_needed
-from .occlusion import Occlusion, Runs, Variants, check_runs, occlusion, shares_of
 
 
 class Step(NamedTuple):

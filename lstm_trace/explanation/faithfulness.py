@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from .occlusion import AFFORDED, SEED, Variants
+from .experiments.occlusion import AFFORDED, SEED, Variants
 
 #: Percent of the steps that are taken away, or kept: ERASER's.
 BINS = (1, 5, 10, 20, 50)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,30 +35,54 @@ class Input(NamedTuple):
     tokens: Any = None
 
 
-def read_input(path: str | Path, key: str | None = None, token_column: str | None = None) -> Input:
+class Wanted(NamedTuple):
+    """What is read of a file that has several arrays or columns.
+
+    role: what it is for, which is its name where no `key` is given: x, h0, mask, …. key: which array, or which columns
+    of a table, with commas between. token_column: the array or column with the labels of the steps. others: names of
+    arrays and columns that are read for something else, and are no input.
+    """
+
+    role: str = "x"
+    key: str | None = None
+    token_column: str | None = None
+    others: tuple[str, ...] = ()
+
+    def among(self, names: Iterable[str]) -> list[str]:
+        """Those that may be meant."""
+        return [name for name in names if name != self.token_column and name not in self.others]
+
+
+def read_input(
+    path: str | Path,
+    key: str | None = None,
+    token_column: str | None = None,
+    role: str = "x",
+    others: tuple[str, ...] = (),
+) -> Input:
     """The array in a file; a table gives a row for each step and a column for each input.
 
-    key: which array of several (.npz, a JSON mapping), or which columns of a table, with commas between. token_column:
-    the array or column with the labels of the steps, which is no input; its dates and numbers become texts. '-' reads
+    key, token_column, role, others: see `Wanted`. Dates and numbers among the labels of steps become texts. '-' reads
     JSON from standard input. Raises FileError, MissingError (which arrays there are), OptionError (a key where nothing
     has a name), ShapeError.
     """
     suffix = Path(path).suffix.lower() if str(path) != "-" else ".json"
+    wanted = Wanted(role, key, token_column, others)
     if suffix == ".npy":
         _nameless(key, token_column, path)
         return Input(_numbers(load_npy(path), str(path)))
     if suffix == ".npz":
         with archive(path) as opened:
             arrays = members(path, opened)
-            name = _chosen([name for name in arrays if name != token_column], key, path)
+            name = _chosen(list(arrays), wanted, path)
             values = _numbers(np.asarray(arrays[name]), f"{path}: {name}")
             return Input(values, (), _tokens(arrays, token_column, path))
     if suffix in (".csv", ".tsv"):
-        return _csv(path, "\t" if suffix == ".tsv" else ",", key, token_column)
+        return _csv(path, "\t" if suffix == ".tsv" else ",", wanted)
     if suffix == ".parquet":
-        return _parquet(path, key, token_column)
+        return _parquet(path, wanted)
     if suffix == ".json":
-        return _json(path, key, token_column)
+        return _json(path, wanted)
     raise FileError(f"{path}: arrays are read from {', '.join(SUFFIXES)}")
 
 
@@ -82,13 +106,20 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
     return found
 
 
-def _chosen(names: Sequence[str], key: str | None, path: Any) -> str:
+def _chosen(there: Sequence[str], wanted: Wanted, path: Any) -> str:
+    """The name of one of several arrays. Raises MissingError."""
+    names, key = wanted.among(there), wanted.key
+    if key is None and wanted.role in names:
+        return wanted.role
     if key is not None and key in names:
         return key
     if key is None and len(names) == 1:
         return names[0]
+    listed = ", ".join(names[:12])
+    if wanted.role != "x":
+        raise MissingError(f"{path}: several arrays, and none is called {wanted.role}: {listed}")
     problem = f"no array {key!r}{nearest(key, names)}" if key is not None else "several arrays"
-    raise MissingError(f"{path}: {problem}; choose one with --key: {', '.join(names[:12])}")
+    raise MissingError(f"{path}: {problem}; choose one with --key: {listed}")
 
 
 def _nameless(key: str | None, token_column: str | None, path: Any) -> None:
@@ -128,15 +159,14 @@ def _numbers(values: Any, where: str) -> Any:
     return values
 
 
-def _json(path: str | Path, key: str | None, token_column: str | None) -> Input:
+def _json(path: str | Path, wanted: Wanted) -> Input:
     data, tokens = read_data(path, read_bytes(path, LARGER)), None
     if isinstance(data, dict):
-        tokens = _tokens(data, token_column, path)
-        names = [str(k) for k in data if k != token_column]
-        name = _chosen(names, key or ("x" if "x" in names else None), path)
+        tokens = _tokens(data, wanted.token_column, path)
+        name = _chosen([str(k) for k in data], wanted, path)
         data, where = data[name], f"{path}: {name}"
     else:
-        _nameless(key, token_column, path)
+        _nameless(wanted.key, wanted.token_column, path)
         where = str(path)
     try:
         return Input(to_array(data), (), tokens)
@@ -144,7 +174,7 @@ def _json(path: str | Path, key: str | None, token_column: str | None) -> Input:
         raise ShapeError(f"{where}: {error}") from None
 
 
-def _csv(path: str | Path, separator: str, key: str | None, token_column: str | None) -> Input:
+def _csv(path: str | Path, separator: str, wanted: Wanted) -> Input:
     """The numbers, a row for each step; the names of the columns are those of a heading."""
     try:
         text = read_bytes(path, LARGER).decode("utf-8-sig")
@@ -158,7 +188,8 @@ def _csv(path: str | Path, separator: str, key: str | None, token_column: str | 
     if not rows:
         raise FileError(f"{path}: no rows of numbers")
     width = len(heading or rows[0])
-    fed = _fed(heading, key, token_column, path)
+    token_column = wanted.token_column
+    fed = _fed(heading, wanted, path)
     columns = list(range(width)) if fed is None else [heading.index(name) for name in fed]
     values = np.empty((len(rows), len(columns)))
     for at, row in enumerate(rows):
@@ -185,12 +216,15 @@ def _is_number(text: str) -> bool:
     return "_" not in text
 
 
-def _fed(names: Sequence[str], key: str | None, token_column: str | None, path: Any) -> list[str] | None:
+def _fed(names: Sequence[str], asked: Wanted, path: Any) -> list[str] | None:
     """The columns of a table that are input; None for all of a table whose columns have no names."""
+    key, token_column = asked.key, asked.token_column
     if token_column is not None and token_column not in names:
         raise _no_labels(token_column, names, path, "column")
+    if key is None and asked.role != "x" and asked.role in names:
+        return [asked.role]
     if key is None:
-        return [name for name in names if name != token_column] or None
+        return asked.among(names) or None
     wanted = [part.strip() for part in key.split(",")]
     missing = [name for name in wanted if name not in names]
     if missing:
@@ -205,7 +239,8 @@ def _fed(names: Sequence[str], key: str | None, token_column: str | None, path: 
     return wanted
 
 
-def _parquet(path: str | Path, key: str | None, token_column: str | None) -> Input:
+def _parquet(path: str | Path, wanted: Wanted) -> Input:
+    token_column = wanted.token_column
     try:
         import pyarrow.lib
         import pyarrow.parquet as parquet
@@ -214,7 +249,7 @@ def _parquet(path: str | Path, key: str | None, token_column: str | None) -> Inp
     with told(path, pyarrow.lib.ArrowException, ValueError, TypeError):
         opened = parquet.ParquetFile(path)
         schema = opened.schema_arrow
-        fed = _fed(schema.names, key, token_column, path) or []
+        fed = _fed(schema.names, wanted, path) or []
         wrong = [f"{f.name} ({f.type})" for f in schema if f.name in fed and not _is_numeric(f.type)]
         if wrong:
             raise ShapeError(f"{path}: columns that are not numbers: {', '.join(wrong[:6])}; choose others with --key")

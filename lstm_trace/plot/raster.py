@@ -7,8 +7,9 @@ import re
 from ..base.extras import missing
 from ..errors import OptionError
 
-#: Pixels of the PNG for one of the picture; fewer where the picture is so large that the file would be.
-SHARP, LARGE = 2.0, 3_000_000
+#: Pixels of the PNG along one of the picture; one alone where a picture has more pixels than LARGE. They are whole
+#: numbers, so that the rows of a heat map are of one height.
+SHARP, LARGE = 2, 1_500_000
 
 
 def png(svg: str) -> bytes:
@@ -18,7 +19,7 @@ def png(svg: str) -> bytes:
     except ImportError:
         raise OptionError(missing("PNG", "typst", "write .svg or .html")) from None
     wide, tall = map(float, re.findall(r'viewBox="0 0 (\d+) (\d+)"', svg)[0])
-    scale = min(SHARP, max((LARGE / (wide * tall)) ** 0.5, 1.0))
+    scale = SHARP if wide * tall <= LARGE else 1
     page = (
         f"#set page(width: {wide}pt, height: {tall}pt, margin: 0pt)\n"
         f'#image(bytes(sys.inputs.svg), format: "svg", width: {wide}pt)'

@@ -8,10 +8,9 @@ import numpy as np
 
 from ..base.arrays import as_plain, to_list, word
 from ..errors import OptionError
-from ..explanation import divergence
 from ..printable import printable
 from ..tables.attribution import difference
-from ..tables.comparison import diff
+from ..tables.comparison import diff, divergence, units
 from ..tables.explanation import Explanation
 from ..tables.explanations import explanation
 from ..tables.verification import messages
@@ -54,6 +53,7 @@ def compared(
         "b": ids[1],
         "verdict": found.verdict,
         "text": printable("\n".join(diff.verdict(found))),
+        "units": [printable(sentence) for sentence in units.sentences(found)],
         "first": None if found.first is None else _first(found.first),
         "lines": [_line(d, places.get((d.scope, d.line))) for d in found.lines],
     }

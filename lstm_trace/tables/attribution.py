@@ -13,8 +13,8 @@ from ..base.arrays import Array
 from ..errors import OptionError, counted
 from ..explanation.account import Account, State, Step, account, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
+from ..explanation.experiments.occlusion import Occlusion, Runs
 from ..explanation.faithfulness import BINS, Faithfulness, Score
-from ..explanation.occlusion import Occlusion, Runs
 from ..report import report
 from ..trace.labels import step_labels
 from ..trace.operands import total

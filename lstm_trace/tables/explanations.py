@@ -10,8 +10,8 @@ import numpy as np
 
 from ..cell.network import layer_and_direction
 from ..errors import OptionError, counted, nearest, raise_all
-from ..explanation.ablation import Ablation, Effect, Over
-from ..explanation.ablation import ablation as ablated
+from ..explanation.experiments.ablation import Ablation, Effect, Over
+from ..explanation.experiments.ablation import ablation as ablated
 from ..explanation.memory import Entry, Ledger, ledger
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
 from ..trace.argument_types import checked
@@ -175,11 +175,12 @@ def ablation(
 ) -> Explanation:
     """What a value becomes when each unit, step or line in turn is held at another value; the largest change first.
 
-    Raises OptionError, MissingError, ShapeError, TooLargeError; see `explanation.ablation`.
+    Raises OptionError, MissingError, ShapeError, TooLargeError; see `explanation.experiments.ablation`.
     """
     found = ablated(trace, of, over, only, to)
     each = {"units": "unit", "steps": "t", "lines": ""}[over]
-    named = ("label",) if any(_called(trace, found, effect) for effect in found.effects) else ()
+    label = STEP_LABEL if over == "steps" else "label"
+    named = (label,) if any(_called(trace, found, effect) for effect in found.effects) else ()
     columns = ("layer", "direction", "line", *((each,) if each else ()), *named, "value", "effect")
     several = len({(effect.scope, effect.line) for effect in found.effects}) > 1
     rows = [
@@ -223,8 +224,9 @@ def _ablated(found: Ablation) -> Iterator[str]:
     lines = list(dict.fromkeys(f"{e.scope}/{e.line}" for e in found.effects))
     few = ", ".join(lines[:NAMED]) + (f" and {len(lines) - NAMED} more" if len(lines) > NAMED else "")
     at = f"{found.to} its own value" if found.to.startswith("*") else found.to
-    what = {"units": f"a unit of {few} is held, over all steps,", "steps": f"{few} is held at one step"}
-    yield f"in each row {what.get(found.over, f'one of {few} is held, all of it,')} at {at}"
+    some = few if len(lines) == 1 else f"one of {few}"
+    what = {"units": f"a unit of {few} is held, over all steps,", "steps": f"{some} is held at one step"}
+    yield f"in each row {what.get(found.over, f'{some} is held, all of it,')} at {at}"
     if found.effects:
         first = found.effects[0]
         where = f"{first.scope}/" + (f"{first.t}/" if first.t is not None else "") + first.line

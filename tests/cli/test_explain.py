@@ -107,7 +107,7 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
         (["--how", "memory", "--of", OF["memory"], "--points", "50"], "--points belongs to --how contribution, not to"),
         (
             ["--how", "gates", "--of", OF["memory"]],
-            "--of belongs to --how memory and gradient and contribution and training, not to",
+            "--of belongs to --how memory and gradient and contribution and ablation and training, not to",
         ),
         (["--how", "gates", "--seed", "nope.npy"], "--seed belongs to --how gradient, not to --how gates"),
         (["--how", "gates", "--baseline", "0"], "--baseline belongs to --how contribution, not to --how gates"),

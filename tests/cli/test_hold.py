@@ -105,7 +105,7 @@ def test_ablation_is_sorted_and_names_units_and_steps(here: Path) -> None:
         out("explain", "l.json", "--how", "ablation", "--of", "2/h_t[1]", "--over", "steps", "--line", "f_t[0,1]",
             "--to", "*0.5", "--format", "json")
     )  # fmt: skip
-    assert [row["label"] for row in found["rows"]] == ["wed", "tue", "mon"]
+    assert [row["token"] for row in found["rows"]] == ["wed", "tue", "mon"]
     assert [row["t"] for row in found["rows"]] == [2, 1, 0]
     assert "at *0.5 its own value" in " ".join(found["sentences"])
     frame = lt.explain(trace, "2/h_t[1]", "ablation", over="lines")

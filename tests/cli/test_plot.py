@@ -49,9 +49,33 @@ def test_svg_on_standard_output_and_files_by_their_suffix(tmp_path: Path) -> Non
         (["--kind", "unit", "--unit", "9"], "no unit 9 to draw: there are 0 to 1"),
         (["--kind", "unit", "--line", "q_t"], "no line 'q_t'"),
         ([], "Missing option '--kind'"),
+        (["--kind", "text", "--order", "memory"], "--order belongs to --kind states, not to --kind text"),
+        (["--kind", "weights", "--batch", "0"], "--batch belongs to --kind states, unit, text, gradient and diff, not"),
+        (["--kind", "diff"], "--kind diff needs a second trace: --against OTHER"),
+        (["--kind", "diff", "--against", "none.yaml"], "none.yaml"),
+        (["--kind", "weights", "--of", "W_xq"], "no weight 'W_xq'; did you mean 'W_xi'"),
     ],
 )
 def test_what_is_refused(arguments: list[str], message: str) -> None:
     result = invoke(EXAMPLE, *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
+
+
+def test_text_in_the_terminal() -> None:
+    shown = invoke(EXAMPLE, "--kind", "text", "--unit", "1")
+    assert shown.stdout == (
+        "h_t, unit 2 (wet)\n−0.556 █▓▒░ ░▒▓█ 0.556\n  1 2 3\n+   █ ▒\n"
+    )  # there is no terminal that has colours
+    assert invoke(EXAMPLE, "--kind", "text", "--format", "svg").stdout.startswith("<svg")
+
+
+def test_two_sources(tmp_path: Path) -> None:
+    same = invoke(EXAMPLE, "--kind", "diff", "--against", EXAMPLE)
+    assert "There is no difference." in same.stdout
+    assert "Weights less those of the other" in invoke(EXAMPLE, "--kind", "weights", "--against", EXAMPLE).stdout
+    model = str(ROOT / "traces" / "unicode-burmese" / "burmese.npz")
+    assert "Layer 0, reverse" in invoke(model, "--kind", "weights", "--of", "W_hi").stdout  # without an input
+    refused = invoke(model, "--kind", "weights", "--against", EXAMPLE)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "0/forward/W_xi has shape (12, 12), and in the other (2, 2)" in refused.stderr

@@ -286,3 +286,51 @@ def test_answers_leave_padding_out_and_say_so(format: str) -> None:
     value = f"{trace['h_t'][tuple(np.argwhere(~MASK.astype(bool))[0])][0]:.8f}".lstrip("-")
     assert value not in answers
     assert value in padded
+
+
+FLAT = {key.rsplit("/", 1)[1]: value for key, value in weights(1, False).items()}
+
+
+def test_one_file_with_the_input_and_its_mask(tmp_path: Path) -> None:
+    model, data, out = (str(tmp_path / name) for name in ("m.npz", "data.npz", "t.json"))
+    np.savez(model, **FLAT)
+    h0 = np.ones((1, B, H))
+    np.savez(data, x=X, mask=MASK, h0=h0, others=np.ones(3))
+    done = CliRunner().invoke(
+        main, ["run", model, "--input", data, "--time-first", "--mask", data, "--h0", data, "-o", out]
+    )
+    assert done.exit_code == 0, done.stderr
+    trace = lt.load(out)
+    np.testing.assert_array_equal(trace.mask, MASK)
+    np.testing.assert_array_equal(trace.x, X)
+    np.testing.assert_array_equal(trace.initial["0/forward"]["h_prev"], h0[0])
+    np.savez(data, x=X, valid=MASK)
+    done = CliRunner().invoke(main, ["run", model, "--input", data, "--mask", data, "-o", out])
+    assert done.exit_code == 2
+    assert f"{data}: several arrays, and none is called mask: x, valid" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+def test_a_table_with_a_column_of_the_mask(suffix: str, tmp_path: Path) -> None:
+    """The column is the mask, and no input."""
+    pd = pytest.importorskip("pandas")
+    model, out, table = (str(tmp_path / name) for name in ("m.npz", "t.json", f"x.{suffix}"))
+    np.savez(model, **FLAT)
+    frame = pd.DataFrame({"a": X[:, 1, 0], "mask": MASK[:, 1].astype(int), "b": X[:, 1, 1], "c": X[:, 1, 2]})
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+        frame.to_parquet(table)
+    else:
+        frame.to_csv(table, index=False, sep="," if suffix == "csv" else "\t")
+    done = CliRunner().invoke(main, ["run", model, "--input", table, "--mask", table, "-o", out])
+    assert done.exit_code == 0, done.stderr
+    trace = lt.load(out)
+    np.testing.assert_array_equal(trace.mask, MASK[:, 1:2])
+    np.testing.assert_array_equal(trace.x[:, 0], X[:, 1])
+    assert tuple(trace.header.names["x"]) == ("a", "b", "c")
+    np.savetxt(tmp_path / "column.csv", MASK[:, 1])  # one column without a heading
+    done = CliRunner().invoke(
+        main, ["run", model, "--input", table, "--key", "a,b,c", "--mask", str(tmp_path / "column.csv"), "-o", out]
+    )
+    assert done.exit_code == 0, done.stderr
+    assert lt.diff(trace, lt.load(out)).same

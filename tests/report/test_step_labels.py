@@ -74,8 +74,8 @@ def test_the_page_has_it_at_the_slider_and_on_the_maps() -> None:
     data = json.loads(re.search(r'<script type="application/json" class="texts">(.*?)</script>', html, re.S)[1])  # type: ignore[index]
     assert data["tokens"] == {"0": ["the", "␣cat", "<b>|x_1|</b>"], "1": ["it", "is", ""]}
     assert "<output>0 the</output>" in html
-    assert re.search(r'<text x="[\d.]+" y="[\d.]+">␣cat</text>', html)
-    assert "<title>t = 1 (‘␣cat’), unit 0: " in html
+    assert re.search(r'<text class="mark (?:end )?step" [^>]*>␣cat</text>', html)
+    assert '"labels":["the","␣cat","\\u003cb>|x_1|\\u003c/b>"]' in html
     assert '"tokens"' not in str(PLAIN.report("html"))
 
 

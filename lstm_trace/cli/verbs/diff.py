@@ -52,10 +52,10 @@ def command(
     rounding bound is not finite), 2 error.
     """
     from ...base.files import format_of, written
-    from ...explanation.divergence import compared
     from ...report.report import SUFFIXES as WORKED
     from ...tables.attribution import difference
     from ...tables.comparison import diff as view
+    from ...tables.comparison.divergence import compared
     from ...tables.explanation import SUFFIXES
     from ...trace.files.external_values import is_external, read_external
     from ...verification.compare import Tolerance, judge

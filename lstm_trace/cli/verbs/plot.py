@@ -42,7 +42,7 @@ def units(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     help="Output format, if the suffix does not determine it.",
 )
 @place_options
-@click.option("--of", help="Address of the value, for example 3/h_t[1]; memory, contribution and gradient.")
+@click.option("--of", help="memory, gradient, contribution: address of the value, as 3/h_t[1]; weights: names.")
 @click.option("--low", type=click.FloatRange(0, 1), help="saturation: a gate below it is shut (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="saturation: a gate above it is open (0.9).")
 @baseline_options
@@ -69,7 +69,7 @@ def command(source: str, kind: str, output: str, form: str | None, allow_nonfini
     states        gates and states of every unit over time
     unit          gates, candidate and states of a unit over time
     text          the text of the steps, coloured by a unit
-    memory        what each step wrote into a carried value, and what is left of it
+    memory        what each step wrote into a carried value, and what is left
     saturation    how often each gate is shut and open, a point for each unit
     gradient      how far a gradient reaches back
     contribution  what each step contributed to a value, beside exact occlusion

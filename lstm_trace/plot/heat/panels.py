@@ -10,13 +10,28 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.markup import escape
+from ...base.visible import visible
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...printable import json_text
 from ...trace.labels import axis, labels
 from .. import vega
 from ..figure import Figure, Live
-from ..sheet import HEAD, LEFT, LINE, RIGHT, WIDE, bare, document, of_units, over_time, shown_number, step_marks, text
+from ..sheet import (
+    HEAD,
+    LABEL,
+    LEFT,
+    LINE,
+    RIGHT,
+    WIDE,
+    bare,
+    document,
+    of_units,
+    over_time,
+    shown_number,
+    step_marks,
+    text,
+)
 from ..subject import Subject
 from .colours import Scale
 from .image import ABOVE, COLUMN, Heat, names, reduced, row_height
@@ -264,7 +279,7 @@ def interactive(picture: Picture, svg: str) -> str:
         "steps": len(found.steps),
         "first": words.nth(found.steps[0]),
         "every": picture.size[1],
-        "labels": list(found.labels),
+        "labels": [visible(label, LABEL) for label in found.labels],
         "words": {key: words.word(f"plot.{key}") for key in ("is.padding", "is.broken")},
     }
     content = json_text(data, separators=(",", ":")).replace("<", "\\u003c")

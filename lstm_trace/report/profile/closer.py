@@ -4,43 +4,59 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from ...formulas.blocks import Block, Heading, Listing
+from ...trace.labels import step_labels
 from .cells import Cells
 from .steps import events
-from .units import Unit, large_values, long_memories
+from .units import Unit, followers, large_values, long_memories
 
 #: A command goes on in the next line where it would be longer.
 WIDTH = 78
 
 
+class _Command(NamedTuple):
+    """What a command shows, as the key of its words, its arguments, and the unit that is named, if any."""
+
+    key: str
+    arguments: list[str]
+    unit: str = ""
+
+
 def closer(c: Cells) -> Iterator[Block]:
     """A command for each thing to look at, each below a comment that says what it shows."""
     rows: list[str] = []
-    for key, arguments in _commands(c):
-        rows += [f"# {c.shown.words.word(f'profile.command.{key}')}", *_wrapped(arguments)]
+    for command in _commands(c):
+        said = c.shown.words.word(f"profile.command.{command.key}", unit=command.unit)
+        rows += [f"# {said}", *_wrapped(command.arguments)]
     yield Heading(2, c.shown.said("profile.closer"))
     yield Listing(tuple(rows))
 
 
-def _commands(c: Cells) -> Iterator[tuple[str, list[str]]]:
-    """What a command shows, as the key of its words, and its arguments."""
+def _commands(c: Cells) -> Iterator[_Command]:
+    """The commands in their order; those for which the trace has what they need."""
     source = c.shown.source
     units = long_memories(c.found) or large_values(c.found)
-    unit = units[0] if units and c.found.counted else None
-    if unit is not None:
-        part, line, j = unit
-        b = int(line.at[j, 1])
-        at = _place(c, part.stage.layer, part.stage.direction, b)
-        yield "unit", ["plot", source, "--kind", "unit", *at, "--unit", str(j), "-o", f"unit-{j}.svg"]
-        yield "worked", ["report", source, *at, "--unit", str(j)]
+    if units and c.found.counted:
+        unit = units[0]
+        _, line, j = unit
+        b, at = int(line.at[j, 1]), _place(c, unit)
+        yield _Command("unit", ["plot", source, "--kind", "unit", *at, "--unit", str(j), "-o", f"unit-{j}.svg"])
+        yield _Command("worked", ["report", source, *at, "--unit", str(j)])
         if line.kept is not None:
-            yield "memory", ["explain", source, "--how", "memory", "--of", _address(c, unit, _last(c, unit, b), b)]
+            yield _Command(
+                "memory", ["explain", source, "--how", "memory", "--of", _address(c, unit, _last(c, unit, b), b)]
+            )
+        if any(step_labels(c.found.trace, b)):
+            told = (followers(c.found) or units)[0]
+            chosen = ["--line", told[1].name, "--unit", str(told[2])]
+            yield _Command("text", ["plot", source, "--kind", "text", *_place(c, told), *chosen], _address(c, told))
     if event := next(iter(events(c.found, 1)), None):
         step = str(c.found.trace.span[event[1]])
-        yield "step", ["report", source, *_row(c, event[2]), "--steps", step]
-    yield "gates", ["explain", source, "--how", "gates"]
-    yield "verify", ["verify", source]
+        yield _Command("step", ["report", source, *_row(c, event[2]), "--steps", step])
+    yield _Command("gates", ["explain", source, "--how", "gates"])
+    yield _Command("verify", ["verify", source])
 
 
 def _last(c: Cells, unit: Unit, b: int) -> int:
@@ -49,18 +65,19 @@ def _last(c: Cells, unit: Unit, b: int) -> int:
     return int(inside[0] if unit[0].stage.backwards else inside[-1])
 
 
-def _address(c: Cells, unit: Unit, t: int, b: int) -> str:
+def _address(c: Cells, unit: Unit, t: int | None = None, b: int | None = None) -> str:
     part, line, j = unit
     return str(c.address(line.name, part, t, b)._replace(unit=(j,)))
 
 
-def _place(c: Cells, layer: int, direction: str, b: int) -> list[str]:
-    """The options for a layer, a direction and a row, as far as there are several."""
+def _place(c: Cells, unit: Unit) -> list[str]:
+    """The options for a unit's layer and direction, and for the row in which it is largest, where there are several."""
+    part, line, j = unit
     trace = c.found.trace
     stages = [stage for stage in trace.stages if stage.cell.carry]
-    layers = ["--layer", str(layer)] if len({stage.layer for stage in stages}) > 1 else []
-    ways = ["--direction", direction] if len({stage.direction for stage in stages}) > 1 else []
-    return [*layers, *ways, *_row(c, b)]
+    layers = ["--layer", str(part.stage.layer)] if len({stage.layer for stage in stages}) > 1 else []
+    ways = ["--direction", part.stage.direction] if len({stage.direction for stage in stages}) > 1 else []
+    return [*layers, *ways, *_row(c, int(line.at[j, 1]))]
 
 
 def _row(c: Cells, b: int) -> list[str]:

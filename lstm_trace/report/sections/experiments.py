@@ -10,7 +10,6 @@ from ...explanation.faithfulness import BINS, Faithfulness, Score
 from ...formulas.blocks import Block, Heading, Para, Table, Text
 from ...formulas.numbers import show
 from ...formulas.tree import Dots, Num, Sym
-from ...plot.sheet import LABEL
 from ...view.excerpt import excerpt
 from ...view.view import TABLE, View
 
@@ -44,7 +43,7 @@ def _steps(shown: View, told: Account) -> Table:
         row = rows[entry]
         cells: list[Text] = [(str(shown.words.nth(row.t)) if isinstance(row, Step) else row.place,)]
         if labelled:
-            cells.append((visible(row.token or "", LABEL) if isinstance(row, Step) else "",))
+            cells.append((visible(row.token or "") if isinstance(row, Step) else "",))
         lost: Text = ("",) if row.occlusion is None else (_num(shown, row.occlusion),)
         body.append((*cells, (_num(shown, _share(row)),), lost))
     return Table(tuple(head), tuple(body), 1 + labelled)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ...base.arrays import word
 from ...base.visible import visible
 from ...cell.network import layer_and_direction
-from ...explanation.divergence import FROM
 from ...trace.labels import label_at
 from ...verification.compare import Comparison
 from ...verification.measures import OutputDifference, UnitDifference, UnitShare
+from .divergence import FROM
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -396,7 +396,7 @@ def test_commands_put_labels_to_a_trace(folder: Path) -> None:
          "x.csv: row 2, date: expected a number, found '2024-01-01'; labels of the steps? --token-column 'date'"),
         (["m.npz", "--input", "x.npy", "--token-column", "date"], "--token-column date chooses among names"),
         (["m.npz", "--input", "xs.npz", "--token-column", "word"],
-         "xs.npz: several arrays; choose one with --key: x, words"),
+         "xs.npz: no array 'word' for --token-column; did you mean 'words'?"),
         (["m.npz", "--input", "xs.npz", "--key", "x", "--token-column", "word"],
          "xs.npz: no array 'word' for --token-column; did you mean 'words'?"),
         (["p.json", "--token-column", "date"], "--token-column names a column of --input: give --input X"),

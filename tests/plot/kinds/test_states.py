@@ -153,7 +153,15 @@ def test_the_size_of_a_large_trace() -> None:
     assert len(figure.html()) < 1_000_000
     found = figure.to_vega()
     check(found)
-    assert re.findall(r"Each field is of \d+ steps and \d+ units", str(found["title"]["subtitle"]))
+    ((steps, units),) = re.findall(r"Each field is of (\d+) steps and (\d+) units", str(found["title"]["subtitle"]))
+    for (view, values), line in zip(views(found), (*GATES, "c_t", "h_t"), strict=True):
+        order = [int(name[len(line) + 1 : -1]) for name in columns(figure)[line]]
+        middle = 0.5 if line in GATES else 0.0
+        for row in values[:: max(len(values) // 50, 1)]:
+            at = order.index(row["unit"])
+            block = trace[line][row["t"] : row["t"] + int(steps), 0][:, order[at : at + int(units)]]
+            assert row["value"] in block, view["title"]
+            assert abs(row["value"] - middle) == np.abs(block - middle).max()
 
 
 def test_the_specification_has_the_values() -> None:

@@ -13,18 +13,18 @@ from typing import Literal
 
 import numpy as np
 
-from ..backpropagation.attribution import Split
-from ..backpropagation.target import Part
-from ..base.arrays import Array, describe
-from ..cell.network import X, restrict
-from ..engine.rerun import row_seconds, values_at
-from ..errors import OptionError
-from ..trace.address import INITIAL
-from ..trace.addresses import origin
-from ..trace.operands import sizes
-from ..trace.trace import Trace
-from ..trace.window import cut
-from .contribution import Pair
+from ...backpropagation.attribution import Split
+from ...backpropagation.target import Part
+from ...base.arrays import Array, describe
+from ...cell.network import X, restrict
+from ...engine.rerun import row_seconds, values_at
+from ...errors import OptionError
+from ...trace.address import INITIAL
+from ...trace.addresses import origin
+from ...trace.operands import sizes
+from ...trace.trace import Trace
+from ...trace.window import cut
+from ..contribution import Pair
 
 #: How many runs: as many as `AFFORDED` allows, all, none, or a number.
 Runs = Literal["auto", "all", "none"] | int

@@ -10,13 +10,13 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.engine.rerun import rerun, row_seconds
 from lstm_trace.errors import OptionError
-from lstm_trace.explanation import occlusion as module
 from lstm_trace.explanation.account import Account, account
+from lstm_trace.explanation.experiments import occlusion as module
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.operands import one_row
 
-from ..support import plain_lstm
-from ..support.walk_cases import CELLS, case
+from ...support import plain_lstm
+from ...support.walk_cases import CELLS, case
 
 OF = "1/joined/2/1/y_t[1]"
 Taken = dict[str, np.ndarray]

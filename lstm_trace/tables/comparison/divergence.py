@@ -7,18 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..backpropagation.attribution import Split, split
-from ..base.arrays import Array
-from ..cell.network import Stage, forward_stages, scope_and_name
-from ..errors import LstmTraceError
-from ..trace.address import Address
-from ..trace.labels import axis, labels
-from ..trace.trace import Trace
-from ..verification.alignment import in_both, side_by_side
-from ..verification.compare import ROUNDING, Comparison, Tolerance, compare
-from ..verification.measures import OutputDifference, UnitDifference, UnitShare
-from .described import carried, computed
-from .half_life import pieces
+from ...backpropagation.attribution import Split, split
+from ...base.arrays import Array
+from ...cell.network import Stage, forward_stages, scope_and_name
+from ...errors import LstmTraceError
+from ...explanation.described import carried, computed
+from ...explanation.half_life import pieces
+from ...trace.address import Address
+from ...trace.labels import axis, labels
+from ...trace.trace import Trace
+from ...verification.alignment import in_both, side_by_side
+from ...verification.compare import ROUNDING, Comparison, Tolerance, compare
+from ...verification.measures import OutputDifference, UnitDifference, UnitShare
 
 #: A unit has gone apart where it is off by more than this share of its range.
 FROM = 0.01

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.explanation import divergence
 from lstm_trace.tables.comparison import diff as shown
+from lstm_trace.tables.comparison import divergence
 
 T, B, WIDTH, H = 14, 2, 3, 6
 #: Before this step input 2 is zero, so that its weights do nothing.

@@ -10,11 +10,11 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.base.extras import missing
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, TooLargeError
-from lstm_trace.explanation import ablation as module
-from lstm_trace.explanation.ablation import Effect, ablation
+from lstm_trace.explanation.experiments import ablation as module
+from lstm_trace.explanation.experiments.ablation import Effect, ablation
 from lstm_trace.explanation.memory import ledger
 
-from ..support.held_lstm import random_network
+from ...support.held_lstm import random_network
 
 PLANS = ["lines", "planned", *(["compiled"] if not missing("", "llvmlite") else [])]
 WEIGHTS = random_network(8)
@@ -131,7 +131,7 @@ def test_the_memory_of_a_held_value_begins_where_it_is_held() -> None:
     weights = {f"{n}{g}": rng.normal(size=shape) for n, shape in shapes.items() for g in "ifco"}
     trace = lt.run(weights, rng.normal(size=(5, 2)), hold={"2/c_t[1]": 0.7, "3/c_t[1]": "*0.5", "f_t[1]": 0.9})
     account = ledger(trace, "4/c_t[1]")
-    written = {(t, source): part for t, source, part in account.rows if part}
+    written = {(row.step, row.source): row.part for row in account.rows if row.part}
     assert written[2, "hold of c_t"] == pytest.approx(0.7 * 0.9 * 0.5 * 0.9, rel=1e-15)
     assert not {t for t, _ in written} & {None, 0, 1}
     assert written[3, "i_t * c_tilde"] == pytest.approx(float(trace["i_t * c_tilde"][3, 0, 1]) * 0.5 * 0.9, rel=1e-15)

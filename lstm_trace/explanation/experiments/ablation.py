@@ -14,18 +14,18 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from ..backpropagation.gradients import forward
-from ..backpropagation.target import Value, one_value
-from ..base.arrays import Array, describe
-from ..cell.holds import names_of
-from ..cell.network import Stage, restrict
-from ..engine.rerun import row_seconds, rows_alone, values_at
-from ..errors import Faults, OptionError, TooLargeError, counted
-from ..trace.holds.held import plain
-from ..trace.holds.places import Place, places
-from ..trace.holds.values import Lines, Scale, applied, numbers, read_value
-from ..trace.operands import one_row, sizes
-from ..trace.trace import Trace
+from ...backpropagation.gradients import forward
+from ...backpropagation.target import Value, one_value
+from ...base.arrays import Array, describe
+from ...cell.holds import names_of
+from ...cell.network import Stage, restrict
+from ...engine.rerun import row_seconds, rows_alone, values_at
+from ...errors import Faults, OptionError, TooLargeError, counted
+from ...trace.holds.held import plain
+from ...trace.holds.places import Place, places
+from ...trace.holds.values import Lines, Scale, applied, numbers, read_value
+from ...trace.operands import one_row, sizes
+from ...trace.trace import Trace
 
 Over = Literal["units", "steps", "lines"]
 
