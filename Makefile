@@ -54,7 +54,7 @@ format: .venv/lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-golden: .venv/test traces schemas ## every kept output: tests/golden, docs/notebook.ipynb, traces and schemas
+golden: .venv/test traces schemas ## every kept output: tests/golden, notebooks of docs, traces and schemas
 	$(BIN)/python -m tests.golden.make
 	$(BIN)/python -m docs.notebook
 
@@ -64,7 +64,7 @@ schemas: .venv/core ## JSON Schemas from the pydantic models
 traces: .venv/core ## every example problem with its trace, report and CSV
 	$(BIN)/python traces/make.py
 
-images: .venv/test ## the pictures of the README; that of the page needs Chromium
+images: .venv/test ## the pictures of README and tour; that of the page needs Chromium
 	$(BIN)/python -m docs.images.make
 
 docs: .venv/docs ## the documentation as a site, in build/docs

@@ -34,9 +34,9 @@ default_role, smartquotes = "code", False
 MADE = Path(__file__).parent / "made"
 #: Files at the top of the repository that are pages of the site.
 TOP = {f"{name}.md": name.lower() for name in ("README", "ARCHITECTURE", "CONTRIBUTING", "CHANGELOG")}
-#: A notebook is a page as well, with the outputs that it keeps; it can be downloaded.
-NOTEBOOK = "docs/notebook.ipynb"
-html_extra_path = ["notebook.ipynb"]
+#: A notebook is a page as well, by this name, with the outputs that it keeps; it can be downloaded.
+NOTEBOOKS = {"docs/notebook.ipynb": "notebook", "docs/tour.ipynb": "tour-notebook"}
+html_extra_path = [Path(path).name for path in NOTEBOOKS]
 REFERENCE = {"commands": "Commands", "python": "Python"}
 
 
@@ -57,7 +57,7 @@ def linked(text: str, here: str) -> str:
             return match[0]
         path = (ROOT / here / target).resolve().relative_to(ROOT).as_posix()
         inside = Path(path).parts[0] == "docs" and (mark or path.endswith(".md"))
-        made = {**TOP, NOTEBOOK: "notebook"}
+        made = {**TOP, **NOTEBOOKS}
         if not inside and path not in made:
             return words
         page = path.removeprefix("docs/") if inside else f"{MADE.name}/{made[path]}.md"
@@ -117,13 +117,13 @@ def python() -> str:
     return "\n".join(rows)
 
 
-def notebook() -> str:
-    """The notebook as Markdown, with what its cells show."""
+def notebook(path: str) -> str:
+    """A notebook as Markdown, with what its cells show."""
     style = ".shown{overflow-x:auto}.shown table{border-collapse:collapse}.shown :is(td,th){padding:.2em .7em}"
     style += ".shown .lstm-plot{min-width:40rem}"
-    link = '<a href="../notebook.ipynb" download>Download this notebook</a>'
+    link = f'<a href="../{Path(path).name}" download>Download this notebook</a>'
     rows = [f"```{{raw}} html\n<style>{style}</style>\n<p>{link}</p>\n```"]
-    for cell in json.loads((ROOT / NOTEBOOK).read_text("utf-8"))["cells"]:
+    for cell in json.loads((ROOT / path).read_text("utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             rows.append(linked(re.sub(r"\]\((?=[\w-]+\.md)", "](docs/", source), ""))
@@ -168,7 +168,7 @@ def setup(app: Any) -> None:
     """Make what is made, and watch what is read."""
     MADE.mkdir(exist_ok=True)
     pages = {f"{TOP[name]}.md": linked((ROOT / name).read_text("utf-8"), "") for name in TOP}
-    pages["notebook.md"] = notebook()
+    pages |= {f"{name}.md": notebook(path) for path, name in NOTEBOOKS.items()}
     for name, text in {**pages, "commands.md": commands(), "python.rst": python()}.items():
         if not (MADE / name).exists() or (MADE / name).read_text("utf-8") != text:
             (MADE / name).write_text(text, encoding="utf-8")

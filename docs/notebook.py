@@ -1,4 +1,4 @@
-"""Runs the notebook beside this file and keeps its outputs in it: `python -m docs.notebook`. Jupyter is not needed.
+"""Runs the notebooks beside this file and keeps their outputs in them: `python -m docs.notebook`, without Jupyter.
 
 What a cell shows is what Jupyter would show: `tests/test_notebook.py` compares the two where Jupyter is installed.
 """
@@ -15,14 +15,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-NOTEBOOK = Path(__file__).parent / "notebook.ipynb"
+NOTEBOOKS = tuple(Path(__file__).with_name(name) for name in ("notebook.ipynb", "tour.ipynb"))
 #: What an object may say of itself, by the method that Jupyter calls.
 _METHODS = {"_repr_html_": "text/html", "_repr_markdown_": "text/markdown", "_repr_svg_": "image/svg+xml"}
 
 
-def read() -> dict[str, Any]:
-    """The notebook as it is kept."""
-    found: dict[str, Any] = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+def read(path: Path) -> dict[str, Any]:
+    """A notebook as it is kept."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
@@ -103,11 +103,12 @@ def _lines(text: str) -> list[str]:
     return text.splitlines(keepends=True)
 
 
-def write(notebook: dict[str, Any]) -> None:
+def write(notebook: dict[str, Any], path: Path) -> None:
     """Keep a notebook, as Jupyter writes it."""
     text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True)
-    NOTEBOOK.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    write(run(read()))
+    for notebook in NOTEBOOKS:
+        write(run(read(notebook)), notebook)

@@ -1,10 +1,11 @@
-"""Make the pictures of the README with our own commands: `make images`. The pages are drawn where there is Chromium."""
+"""Make the pictures of README and tour with our own commands: `make images`. Pages need Chromium to be drawn."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
+from docs import tour
 from lstm_trace.cli import main
 from lstm_trace.examples import text
 from tests.browser.chromium import PROGRAM, browser
@@ -50,3 +51,4 @@ def make(folder: Path) -> None:
 
 if __name__ == "__main__":
     make(HERE)
+    tour.make(tour.PICTURES)

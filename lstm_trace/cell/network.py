@@ -244,3 +244,12 @@ def find(stages: Sequence[Stage], name: str) -> list[str]:
         known = dict.fromkeys(n for s in stages for n in (*s.cell.by_name, *s.cell.inputs, *s.cell.states))
         raise MissingError(f"there is no line {name!r}{nearest(name, known, 'there are')}")
     return scopes
+
+
+def carried(cell: Cell) -> list[str]:
+    """What a cell carries to its next step; where padding holds it, the line that it computes for it."""
+    names, cell = [], cell.plain or cell
+    for _, target in cell.carry:
+        line = cell.by_name.get(target)
+        names.append(str(line.operands[1]) if line is not None and line.op == "where" else target)
+    return names

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,10 +17,11 @@ from ..backpropagation.combination import is_sum
 from ..base.arrays import Array
 from ..cell.holds import names_of
 from ..cell.lines import Cell, Line, Operand
-from ..cell.network import Stage
+from ..cell.network import Stage, carried
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
 from ..trace.holds.held import plain_stage
+from ..trace.labels import step_labels
 from ..trace.trace import Trace
 
 #: Begins what is put in the place of a value that is held.
@@ -139,15 +140,6 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
     return Recurrence(state, name, keeps, writes, line.name, clip, mask, held)
 
 
-def carried(cell: Cell) -> list[str]:
-    """What a cell carries to its next step; where padding holds it, the line that it computes for it."""
-    names, cell = [], cell.plain or cell
-    for _, target in cell.carry:
-        line = cell.by_name.get(target)
-        names.append(str(line.operands[1]) if line is not None and line.op == "where" else target)
-    return names
-
-
 def _gate(cell: Cell, term: Operand, state: str) -> Operand | None:
     """The gate of a term gate * state; None for any other term."""
     line: Line | None = cell.by_name.get(term) if isinstance(term, str) else None
@@ -203,6 +195,16 @@ def ledger(trace: Trace, of: str) -> Ledger:
     address = address._replace(unit=(j,))
     left, steps = value - entries[-1].running, sum(1 for _ in _latest(found))
     return Ledger(address, rule, entries, value, left, _half_life(found), steps)
+
+
+def table(trace: Trace, account: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The columns and rows of a ledger, with the labels of its steps (`token`) where they have any."""
+    labels = step_labels(trace, account.address.b or 0)
+    if not labels:
+        return Entry._fields, [*account.rows]
+    names = dict(zip(trace.span, labels, strict=True))
+    rows = [(row.step, None if row.step is None else names[row.step], *row[1:]) for row in account.rows]
+    return ("step", "token", *Entry._fields[1:]), rows
 
 
 def _entries(rows: Sequence[tuple[int | None, str, float, float]]) -> tuple[Entry, ...]:

@@ -119,7 +119,20 @@ class Boxed:
     blocks: tuple[Premises | Derivation | Table | Para, ...]
 
 
-Block = Heading | Para | Items | Table | Illustrated | Listing | Derivation | Premises | Chains | Boxed
+@dataclass(frozen=True)
+class Picture:
+    """A picture, as SVG that may stand alone; formats that carry none have its caption.
+
+    file: what a document that refers to pictures calls the file beside it; empty where there is none.
+    """
+
+    svg: str
+    title: str
+    caption: str
+    file: str = ""
+
+
+Block = Heading | Para | Items | Table | Illustrated | Listing | Derivation | Premises | Chains | Boxed | Picture
 
 
 @dataclass(frozen=True)

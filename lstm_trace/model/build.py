@@ -156,7 +156,7 @@ def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
 
 
 #: A scope of weights; a key must not ask for millions of layers.
-_SCOPE = re.compile(r"(0|[1-9][0-9]{0,3})/(forward|reverse)")
+_SCOPE = re.compile(r"(0|[1-9][0-9]{0,3})/(forward|reverse|joined)")
 
 
 def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str, Array]]:
@@ -169,7 +169,9 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
             array = numbers(value, key)
             if not array.size:
                 raise ShapeError(f"{key} has shape {array.shape}, without a number")
-            found.setdefault(scope, {})[name] = array
+            if name in found.setdefault(scope, {}):
+                raise MissingError(f"the weight {name} is given for {scope} and where both directions meet; give one")
+            found[scope][name] = array
     with faults.gather():
         if len({"/" in key for key in weights}) > 1:
             raise MissingError("some weights have an address (0/forward/…) and some have not; give all of them one")
@@ -184,12 +186,12 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
 
 
 def _address(key: str, direction: str) -> tuple[str, str]:
-    """Scope and name of a weight. Raises MissingError."""
+    """Scope and name of a weight; one of a readout of both directions stands with the first. Raises MissingError."""
     scope, name = scope_and_name(key) if "/" in key else (f"0/{direction}", key)
     if not _SCOPE.fullmatch(scope):
         expected = "expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi"
         raise MissingError(f"the weight {key!r}: {expected}")
-    return scope, name
+    return scope.replace("joined", "forward"), name
 
 
 def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults) -> np.dtype[Any]:

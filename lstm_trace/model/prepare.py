@@ -80,10 +80,13 @@ def prepare_arrays(
 ) -> Model:
     """The model of arrays in the layout `stored`; None where their names say which it is.
 
-    Names of ours beside them (`W_hr`, `gamma_i`) are understood.
+    Names of ours beside them (`W_hr`, `gamma_i`) are understood, and those that the equations of `extra` read.
     """
+    extra = {**cell, **(options or {})}.get("extra") if isinstance(cell, Mapping) else (options or {}).get("extra")
+    read = set(re.findall(r"\w+", extra)) if isinstance(extra, str) else set()
+    beside = OURS | {key for key in arrays if scope_and_name(key)[1] in read}
     found = choose(
-        find(arrays, None if stored is None else layout(stored), keep=OURS, partial=True), name, "the arrays"
+        find(arrays, None if stored is None else layout(stored), keep=beside, partial=True), name, "the arrays"
     )
     return prepare_found(found, cell, options, dtype, name or "", allow_nonfinite)
 

@@ -157,7 +157,8 @@ def specification(chart: BarChart) -> dict[str, Any]:
     places = list(map(chart.where, columns))
     x = vega.field("step", "nominal", "t", sort=places, scale={"domain": places}, axis={"labelOverlap": True})
     names = {bar.name: bar.kind for panel in chart.panels for bar in panel.bars}
-    panels = []
+    panels, ends = [], [chart.scale[0], chart.scale[-1]]
+    legend = {} if chart.legend else {"legend": None}  # panels have their names above them
     for panel in chart.panels:
         rows = [
             {"step": chart.where(bar.column), "value": bar.value, "from": bar.base, "to": bar.base + bar.value,
@@ -171,9 +172,9 @@ def specification(chart: BarChart) -> dict[str, Any]:
             "mark": {"type": "bar", "tooltip": True},
             "encoding": {
                 "x": x,
-                "y": vega.field("from", "quantitative", ""),
+                "y": vega.field("from", "quantitative", "", scale={"domain": ends}),
                 "y2": {"field": "to"},
-                "color": vega.field("what", "nominal", "", sort=list(names)),
+                "color": vega.field("what", "nominal", "", sort=list(names), **legend),
                 "opacity": {
                     "condition": {"test": {"field": "what", "oneOf": [n for n, k in names.items() if "faint" in k]},
                                   "value": 0.3},

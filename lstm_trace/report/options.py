@@ -38,7 +38,7 @@ class Options:
     document; None is the problem's. fragment: a part of a document, as LaTeX's `\\input` takes it, whose highest
     heading is at the level `heading` (`levels.level_of`; None is `section`), or is left out where the title is empty.
     count_from: 0 or 1, from which steps, units and layers are counted; as the problem says if None. math: how formulas
-    are marked in Markdown (`formats.markdown.MATH`); `github` if None.
+    are marked in Markdown (`formats.markdown.MATH`); `github` if None. pictured: blocks before the worked steps.
     """
 
     detail: Detail | Literal["profile", "worked"] | None = None
@@ -55,6 +55,7 @@ class Options:
     heading: int | str | None = None
     count_from: Literal[0, 1] | None = None
     math: str | None = None
+    pictured: Sequence[Any] = ()
 
     @property
     def steps_in(self) -> Detail | None:

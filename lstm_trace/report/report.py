@@ -134,7 +134,9 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
         found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
     if not back:
         return found
-    found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone)
+    found = replace(
+        view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone, pictured=tuple(chosen.pictured)
+    )
     return replace(found, back=way_back(found, chosen.steps_in))
 
 
@@ -164,12 +166,6 @@ def split(trace: Trace, told: Account | None, format: str = "md", **options: Any
     check_part(format, chosen)
     chosen = replace(chosen, digits=chosen.numbers([trace]))
     return _printed([replace(shown(trace, chosen, format), told=told)], format, chosen)
-
-
-def split_pdf(trace: Trace, told: Account | None, **options: Any) -> bytes:
-    """The same as a PDF. Raises OptionError without the extra `[pdf]`."""
-    check_part("pdf", options_of("pdf", **options))
-    return typst.pdf(split(trace, told, "typ", **options))
 
 
 def _with_symbols(found: View, done: Training) -> View:

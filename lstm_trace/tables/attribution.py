@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +16,8 @@ from ..explanation.account import Account, State, Step, account, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
 from ..explanation.experiments.occlusion import Occlusion, Runs
 from ..explanation.faithfulness import BINS, Faithfulness, Score
-from ..report import report
+from ..plot.kinds.contribution import figure as contribution_picture
+from ..report import explained, report
 from ..trace.labels import step_labels
 from ..trace.operands import total
 from ..trace.trace import Trace
@@ -53,19 +55,24 @@ class Contributions(Explanation):
     options: dict[str, Any] = field(default_factory=dict)
     told: Account | None = None
 
-    def pieces(self, form: str) -> Iterator[str]:
+    def pieces(self, form: str, file: str = "") -> Iterator[str]:
         """`md`, `csv`, `json`, or the worked solution in `WORKED`. Raises OptionError, MissingError."""
         if form in WORKED:
-            return iter([report.split(self._solution(), self.told, form, alone="back", **self.options)])
+            try:
+                solution = self._solution()
+            except OptionError as error:  # it needs float64; picture and tables do not
+                if self.figure is None:
+                    raise
+                without = replace(self, notes=(*self.notes, f"Without worked steps: {error}."))
+                return super(Contributions, without).pieces(form)
+            before = explained.before_worked(self.figure, form)
+            before += (*self.more[-1].table(),) if before else ()
+            return iter([report.split(solution, self.told, form, alone="back", **self.options, pictured=before)])
         if self.options:
             names = ", ".join(self.options)
             raise OptionError(f"{names}: of the worked solution of a split, and {form} is its table; "
                               f"write it as {', '.join(WORKED)} or pdf")  # fmt: skip
-        return super().pieces(form)
-
-    def pdf(self) -> bytes:
-        """The worked solution as a PDF. Raises OptionError without the extra `[pdf]`."""
-        return report.split_pdf(self._solution(), self.told, alone="back", **self.options)
+        return super().pieces(form, file)
 
     def _solution(self) -> Trace:
         assert self.worked is not None
@@ -122,6 +129,7 @@ def value(
         notes=(_NOTE, *found.unmeasured, *_meanings(found)),
         more=(_by_block(found.split), *_scores(found), _by_step(found.ranked, found.faithfulness is None)),
         ranked=("contribution", *found.others),
+        figure=cache(partial(contribution_picture, trace, found, options.get("language", "en"))),
         worked=worked,
         options=options,
         told=found,

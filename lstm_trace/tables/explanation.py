@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,18 @@ from ..base.arrays import Array, word
 from ..base.columns import cells as columns
 from ..base.visible import visible
 from ..errors import OptionError
+from ..formulas.blocks import Block, Heading, Items
 from ..printable import json_text, printable
+from ..report import explained
+from ..report.formats import typst
 from ..view.excerpt import excerpt
 from .entries import STEP_LABEL, Entries
 from .row_styles import CSV, JSON, RowStyle
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..plot.figure import Figure
 
 #: File suffix to format.
 SUFFIXES = {".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json"}
@@ -44,6 +49,8 @@ class Explanation:
 
     Which rows of a long table are shown: ranked: the columns whose sizes decide, the first of them told of what is left
     out; timed: whether the rows run over time; adds: whether the values of `ranked` can be added up.
+
+    figure: makes the picture of it.
     """
 
     title: str
@@ -56,11 +63,16 @@ class Explanation:
     ranked: tuple[str, ...] = ()
     timed: bool = False
     adds: bool = True
+    figure: Callable[[], Figure] | None = field(default=None, repr=False, compare=False)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         html: str = conveniences.call("explanation.html", self)
         return html
+
+    def picture(self) -> Figure | None:
+        """The picture of it, where it has one and there is something to draw."""
+        return explained.drawn(self.figure)
 
     def to_frame(self) -> pd.DataFrame:
         """The rows as a pandas frame."""
@@ -70,13 +82,37 @@ class Explanation:
             return self.rows.frame()
         return pd.DataFrame(list(self.rows), columns=list(self.columns))
 
-    def markdown(self, digits: int = 6) -> str:
-        """Title, sentences and the table, long tables shortened; numbers with `digits` significant digits."""
+    def markdown(self, digits: int = 6, file: str = "") -> str:
+        """Title, sentences and the table, long tables shortened; numbers with `digits` significant digits.
+
+        file: what the text calls the file of the picture, which is beside it; the text has none if empty.
+        """
         out = [f"# {self.title}", "", *(f"- {_cell(sentence)}" for sentence in self.sentences), ""]
+        out += explained.in_markdown(self.figure, file)
         for part in self.more:
             out += [f"## {part.title}", "", *part._table(digits, "json"), ""]
         out += [*(["## Entries", ""] if self.more else []), *self._table(digits, "csv")]
         return printable("\n".join(out)) + "\n"
+
+    def blocks(self, digits: int = 6) -> Iterator[Block]:
+        """Title, sentences, picture and tables, of which long ones are shortened, for a document."""
+        yield Heading(1, (self.title,))
+        if self.sentences:
+            yield Items(tuple((sentence,) for sentence in self.sentences))
+        yield from explained.pictured(self.figure)
+        for part in self.more:
+            yield Heading(2, (part.title,))
+            yield from part.table(digits)
+        if self.more:
+            yield Heading(2, ("Entries",))
+        yield from self.table(digits)
+
+    def table(self, digits: int = 6) -> Iterator[Block]:
+        """The rows that matter, and what was left out."""
+        names, lines, left = self.excerpt(SHOWN)
+        rows = [[printable(_text(value, digits)) for value in line] for line in lines]
+        more = [f"{left}. A .csv or .json file has every row."] if left else []
+        yield from explained.table(names, rows, (*more, *self.notes))
 
     def excerpt(self, most: int) -> tuple[list[str], list[list[Any]], str]:
         """The columns that are shown, rows of their values in at most `most` lines, and what was left out in words.
@@ -174,18 +210,27 @@ class Explanation:
         found = {"title": self.title, "sentences": self.sentences, "notes": self.notes, "rows": rows}
         return found | ({"more": [part.data() for part in self.more]} if self.more else {})
 
-    def pieces(self, form: str) -> Iterator[str]:
+    def pdf(self) -> bytes:
+        """The document as a PDF. Raises OptionError without the extra `[pdf]`."""
+        return typst.pdf("".join(self.pieces("typ")))
+
+    def pieces(self, form: str, file: str = "") -> Iterator[str]:
         """The text of `render` a piece at a time: of millions of rows no more than some thousand are held.
 
-        Raises OptionError, at once, for a format that there is not.
+        file: in Markdown, see `markdown`. Raises OptionError, at once, for a format that there is not.
         """
-        forms = {"md": lambda: iter([self.markdown()]), "csv": self._csv, "json": self._json}
+        forms: dict[str, Callable[[], Iterator[str]]] = {
+            "md": lambda: iter([self.markdown(file=file)]),
+            "csv": self._csv,
+            "json": self._json,
+            **dict.fromkeys(explained.FORMATS, lambda: iter([explained.document(self.title, [*self.blocks()], form)])),
+        }
         if form not in forms:
             raise OptionError(f"unknown format {form!r}; there are {', '.join(forms)}")
         return forms[form]()
 
     def render(self, form: str) -> str:
-        """`md`, `csv` or `json`. Raises OptionError for another."""
+        """`md`, `csv`, `json`, or another format of a document. Raises OptionError where there is none."""
         return "".join(self.pieces(form))
 
     def _csv(self) -> Iterator[str]:
@@ -225,13 +270,13 @@ def _seen(name: str, value: Any) -> Any:
 
 
 def _shown(digits: int, name: str, value: Any) -> str:
+    return marked(value) if name == STEP_LABEL and value is not None else _cell(_text(value, digits))
+
+
+def _text(value: Any, digits: int) -> str:
     if value is None:
         return ""
-    if name == STEP_LABEL:
-        return marked(value)
-    if isinstance(value, float):
-        return f"{value + 0.0:.{digits}g}"  # -0.0 is 0 to a reader
-    return _cell(str(value))
+    return f"{value + 0.0:.{digits}g}" if isinstance(value, float) else str(value)  # -0.0 is 0 to a reader
 
 
 def _aligned(text: str, wide: int, right: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,11 @@ from ..cell.network import layer_and_direction
 from ..errors import OptionError, counted, nearest, raise_all
 from ..explanation.experiments.ablation import Ablation, Effect, Over
 from ..explanation.experiments.ablation import ablation as ablated
-from ..explanation.memory import Entry, Ledger, ledger
+from ..explanation.memory import Ledger, ledger
+from ..explanation.memory import table as memory_table
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
+from ..plot.kinds.memory import memory as memory_picture
+from ..plot.kinds.saturation import saturation as saturation_picture
 from ..trace.argument_types import checked
 from ..trace.labels import axis, step_labels
 from ..trace.labels import labels as axis_labels
@@ -34,15 +38,12 @@ def memory(trace: Trace, of: str) -> Explanation:
     Raises OptionError where the carry is not a sum of (gate * previous) and other terms.
     """
     account = ledger(trace, of)
-    row = account.address.b
-    labels: dict[int | None, str] = dict(zip(trace.span, step_labels(trace, 0 if row is None else row), strict=False))
-    rows: Sequence[tuple[Any, ...]] = account.rows
-    if labels:
-        rows = [(entry.step, labels.get(entry.step), *entry[1:]) for entry in account.rows]
+    columns, rows = memory_table(trace, account)
+    labels: dict[int | None, str] = dict(zip(trace.span, step_labels(trace, account.address.b or 0), strict=False))
     return Explanation(
         title=f"Memory of {account.address}",
         sentences=tuple(_told(account, labels)),
-        columns=("step", *([STEP_LABEL] if labels else []), *Entry._fields[1:]),
+        columns=columns,
         rows=rows,
         notes=(
             "`written`: what the step wrote. `part`: what the gates since have left of it. "
@@ -50,6 +51,7 @@ def memory(trace: Trace, of: str) -> Explanation:
         ),
         ranked=("part", "share"),
         timed=True,
+        figure=cache(partial(memory_picture, trace, of)),
     )
 
 
@@ -96,6 +98,7 @@ def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
         ),
         ranked=("left", "right"),
         adds=False,
+        figure=cache(partial(saturation_picture, trace, low, high)),
     )
 
 

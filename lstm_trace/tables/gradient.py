@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from ..base.arrays import Array
 from ..cell.network import Stage
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError
-from ..report.report import PRINTERS, pdf, report
+from ..plot.kinds.gradient import figure as gradient_picture
+from ..report import explained
+from ..report.report import PRINTERS, report
 from ..trace.trace import Trace
 from .entries import STEP_LABEL, Entries, Grid, Run, every
 from .explanation import Explanation
@@ -36,21 +39,18 @@ class Gradient(Explanation):
     back: Trace | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
-    def pieces(self, form: str) -> Iterator[str]:
+    def pieces(self, form: str, file: str = "") -> Iterator[str]:
         """`csv`, `json`, or a format of a report. Raises OptionError, MissingError for a wrong selection."""
         if form not in PRINTERS:
             return super().pieces(form)
         assert self.back is not None
-        return iter([report(self.back, form, **self.options)])
+        return iter(
+            [report(self.back, form, **self.options, pictured=explained.before_worked(self.figure, form, file))]
+        )
 
-    def markdown(self, digits: int = 8) -> str:
+    def markdown(self, digits: int = 8, file: str = "") -> str:
         """The worked solution."""
-        return self.render("md")
-
-    def pdf(self) -> bytes:
-        """The worked solution as a PDF. Raises OptionError without the extra `[pdf]`."""
-        assert self.back is not None
-        return pdf(self.back, **self.options)
+        return "".join(self.pieces("md", file))
 
 
 def gradient(
@@ -86,6 +86,7 @@ def gradient(
         rows=Entries(columns, lambda: [*_lines(trace, line_gradients(back)), _premises(found)]),
         more=(Explanation("By block", (), ("block", "sum of sizes", "largest"), blocks, ranked=("sum of sizes",)),),
         ranked=("gradient",),
+        figure=cache(partial(gradient_picture, trace, of, language=options.get("language", "en"), output=seed)),
         back=back,
         options={"alone": "equations" if equations else "back", **options},
     )

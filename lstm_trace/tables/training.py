@@ -12,7 +12,6 @@ from ..backpropagation.training import Training, train
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError, counted
 from ..model.problem import with_weights
-from ..report.formats import typst
 from ..report.report import PRINTERS, course
 from ..trace.trace import Trace
 from .entries import Entries, Grid, every
@@ -31,19 +30,15 @@ class Course(Explanation):
     done: Training | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
-    def pieces(self, form: str) -> Iterator[str]:
+    def pieces(self, form: str, file: str = "") -> Iterator[str]:
         """`csv`, `json`, or a format of a report. Raises OptionError, MissingError for a wrong selection."""
         if form not in PRINTERS:
             return super().pieces(form)
         return iter([course(self._done, form, **self.options)])
 
-    def markdown(self, digits: int = 8) -> str:
+    def markdown(self, digits: int = 8, file: str = "") -> str:
         """The worked solution."""
         return self.render("md")
-
-    def pdf(self) -> bytes:
-        """The worked solution as a PDF. Raises OptionError without the extra `[pdf]`."""
-        return typst.pdf(self.render("typ"))
 
     def problem(self, source: str) -> str:
         """The problem in the file `source` with the weights after the last update, as YAML. Raises FileError."""

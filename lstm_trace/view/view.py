@@ -54,8 +54,8 @@ class View(Naming):
     trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
     some updates of the weights, with a view of each of their traces. told: of a split, what experiments say. paper:
     whether it goes on pages of paper. printed: of a page on the screen what it prints, where that is another view.
-    profile: shown instead of worked steps; source: the name of the trace in commands. breadth: the part of a line of A4
-    that there is for a formula.
+    profile: shown instead of worked steps; source: the name of the trace in commands. pictured: a section before the
+    worked steps. breadth: the part of a line of A4 that there is for a formula.
     """
 
     trace: Trace
@@ -76,6 +76,7 @@ class View(Naming):
     paper: bool = False
     printed: View | None = None
     profile: Profile | None = None
+    pictured: tuple[Block, ...] = ()
     source: str = "SOURCE"
     breadth: float = 1.0
 

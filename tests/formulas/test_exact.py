@@ -13,7 +13,20 @@ from hypothesis import strategies as st
 import lstm_trace as lt
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.ops import OPS
-from lstm_trace.formulas.blocks import Block, Boxed, Chains, Derivation, Heading, Items, Para, Premises, Table
+from lstm_trace.formulas.blocks import (
+    Block,
+    Boxed,
+    Chains,
+    Derivation,
+    Heading,
+    Illustrated,
+    Items,
+    Listing,
+    Para,
+    Picture,
+    Premises,
+    Table,
+)
 from lstm_trace.formulas.exact import EXACT
 from lstm_trace.formulas.plain import Plain
 from lstm_trace.formulas.printer import BINDING, NODES
@@ -205,5 +218,5 @@ def test_tables_cover_the_operations_and_the_nodes() -> None:
     assert set(EXACT) == set(FUNCTIONS) - set(BUILT_IN) == set(DEFINED) == functions
     nodes = set(Node.__args__)
     assert set(NODES) == set(BINDING) == nodes
-    kinds = {Heading, Para, Items, Table, Derivation, Premises, Chains, Boxed}
+    kinds = {Heading, Para, Items, Table, Illustrated, Listing, Derivation, Premises, Chains, Boxed, Picture}
     assert set(MARKDOWN) == set(TEXT) == set(LATEX) == set(BLOCKS) == set(HTML) == set(Block.__args__) == kinds

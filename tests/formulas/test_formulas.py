@@ -110,8 +110,8 @@ def test_the_authors_symbols_stand_in_the_picture() -> None:
     assert '<tspan class="m">π</tspan><tspan class="s" dy="0.28em">t</tspan>' in picture
     assert ">score<" not in picture
     page = own(symbols=SYMBOLS).report("html")
-    maps = re.findall(r'<title id="map\d+">([^<:]*)', page)
-    assert "π_t⁽¹⁾" in maps
+    maps = page.partition("<title>Gates and states of every unit</title>")[2]
+    assert "π_t⁽¹⁾: 3 steps, 2 units" in maps.partition("</desc>")[0]
 
 
 def test_nothing_stands_in_typewriter() -> None:

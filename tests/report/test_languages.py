@@ -212,6 +212,31 @@ def running(steps: int) -> Trace:
     return problem("f_t = sigmoid(x_t)\nc_t = f_t * c_prev + x_t\ncarry: c_prev <- c_t", np.ones((steps, 8)))
 
 
+def explained() -> Iterator[object]:
+    """What is said in pictures of memory, saturation, gradients and contributions."""
+    both, cell = stacked(lengths=[4, 1]), "c_t = c_prev + x_t - 3 * (c_prev * x_t)\ncarry: c_prev <- c_t\noutput: c_t"
+    known = problem(cell, [[1.0], [0.5]])
+    foreign = {"0/forward": {**known.lines["0/forward"], "c_t": np.array([[[1.0]], [[7.0]]])}}
+    long = running(800)
+    yield both.plot.memory("0/forward/3/0/c_t[0]").svg()
+    yield replace(known, lines=foreign).plot.memory("1/c_t[0]").svg()
+    kept, halved = (
+        problem(f"c_t = {gate} * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t", np.ones((800, 1)))
+        for gate in (1, 0.5)
+    )
+    for trace in (kept, halved):
+        yield trace.plot.memory("799/c_t[0]").svg()
+    yield both.plot.saturation(0.4, 0.6).svg()
+    for of in (None, "0/forward/1/0/h_t"):
+        yield both.plot.gradient(of).svg()
+    yield long.plot.gradient("5/c_t").svg()
+    yield long.plot.gradient("5/c_t[0]").svg()
+    yield known.plot.contribution("1/c_t[0]").svg()
+    yield stacked(layers=1, c0=np.ones((2, 2, 3))).plot.contribution("0/forward/3/0/h_t[0]", "zero-state").svg()
+    yield halved.plot.contribution("799/c_t[0]", occlusion=9).svg()
+    yield gradient(q22(), seed=[[1.0, 1.0]]).render("html")
+
+
 def last(trace: Trace) -> str:
     """The address of the first unit of the output of the last step."""
     return f"{trace.stages[-1].scope}/{trace.span[-1]}/0/{trace.stages[-1].cell.output}[0]"
@@ -237,7 +262,8 @@ def shown() -> Iterator[object]:
     loss = lt.run(ROOT / "lstm_trace" / "examples" / "squared-error.yaml", ask=[])
     yield course(lt.train(loss, of="L", updates=2), "md")
     held = {"0/c_t[0]": 0.5, "1/f_t": "*0.5", "tanh(c_t)": np.arange(6.0).reshape(3, 2)}
-    yield lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held).report("md", detail="vector")
+    trace = lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held)
+    yield replace(trace, header=replace(trace.header, count_from=0)).report("md", detail="vector")
     both = stacked(lengths=[4, 1])
     yield gradient(both, last(both)).render("md")
     yield gradient(both, seed=np.ones_like(both.output)).render("md")
@@ -256,6 +282,7 @@ def shown() -> Iterator[object]:
     yield stacked(layers=2, width=8, directions=("forward",)).plot(batch=0).svg()
     yield lt.run({}, [[1.0], [np.inf]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"}).plot().svg()
     yield lt.run(ROOT / "lstm_trace" / "examples" / "rnn-softmax.yaml").plot().svg()
+    yield from explained()
     yield from profile_cases.shown()
     for arithmetic in ("by-hand-1", "by-hand-3", "bfloat16", "q4.4"):
         yield in_arithmetic(q22(), arithmetic).report("md")
@@ -292,7 +319,8 @@ def splits() -> Iterator[str]:
     """Where matrices differ and units compete, directions read one input, a value is not what its equation gives."""
     yield secants(every(0), every(1), "2/h_t[0]").report("md", alone="back")
     held = {"0/c_t[0]": 0.5, "1/f_t": "*0.5", "tanh(c_t)": np.arange(6.0).reshape(3, 2)}
-    yield lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held).report("md", detail="vector")
+    trace = lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held)
+    yield replace(trace, header=replace(trace.header, count_from=0)).report("md", detail="vector")
     yield secants(every(0), every(1), "2/h_t[0] - 1/h_t[1]").report("md", alone="back")
     burmese = ROOT / "traces" / "unicode-burmese"
     misleading = lt.run(burmese / "burmese.npz", read_input(burmese / "sentence.csv").values, dtype="float64")

@@ -208,6 +208,6 @@ def test_diff_writes_it(tmp_path: Path) -> None:
     assert text.endswith("ΔL = 0.19230 - 0 = 0.19230\n")
     assert run(*call, "--attribute", OF, "-o", str(tmp_path / "d.pdf"))[0] == 1
     assert (tmp_path / "d.pdf").read_bytes().startswith(b"%PDF")
-    code, text = run(*call, "--format", "html")
+    code, text = run(*call, "--format", "pdf")
     assert (code, text.count("\n")) == (2, 1)
-    assert "--format html writes the worked solution of a split; it needs --attribute ADDRESS" in text
+    assert "--format pdf writes the worked solution of a split; it needs --attribute ADDRESS" in text

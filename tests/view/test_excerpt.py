@@ -144,9 +144,8 @@ def test_half_life_in_words() -> None:
 def test_contributions_by_step_and_by_entry() -> None:
     text = explanation(planted(), f"{LAST}/h_t[0]", "contribution", points=2).markdown()
     steps = [row[0] for row in cells(text, "t")]
-    assert steps[:2] == ["0", "1"]
-    assert str(PLANTED) in steps
-    assert steps[-1] == str(LAST)
+    assert steps[0] == str(PLANTED)  # in the order that is more faithful
+    assert steps[-1] == "⋮"
     assert "`-o FILE.json` has every row." in text.partition("## Entries")[0]
     entries = cells(text.partition("## Entries")[2], "address")
     assert entries[0][0] == f"{PLANTED}/0/x_t[0]"

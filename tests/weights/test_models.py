@@ -114,6 +114,47 @@ def test_burmese_example() -> None:
     assert sum(path.stat().st_size for path in EXAMPLE.iterdir()) < 60_000
 
 
+THAI = ROOT / "traces" / "unicode-thai"
+
+
+def test_thai_example() -> None:
+    trace = lt.run(THAI / "thai.npz", read_input(THAI / "sentence.csv", None, "token").values)
+    expected = np.loadtxt(THAI / "expected.csv", delimiter=",")
+    np.testing.assert_allclose(trace.output, expected, rtol=0, atol=8 * np.finfo(np.float32).eps)
+    assert (trace.header.dtype, trace.steps) == ("float32", 73)
+    assert (THAI / "LICENSE").read_bytes() == (EXAMPLE / "LICENSE").read_bytes()
+    assert sum(path.stat().st_size for path in THAI.iterdir()) < 100_000
+
+
+@pytest.mark.parametrize("names", [("W_y", "b_y"), ("0/joined/W_y", "0/joined/b_y")])
+def test_a_readout_beside_a_model_of_keras_finds_the_words(names: tuple[str, str]) -> None:
+    """All lines as one batch; the dense layer is a line of the trace, computed again by numpy."""
+    lines = (THAI / "lines.txt").read_text("utf-8").splitlines()
+    letters = json.loads((THAI / "letters.json").read_text("utf-8"))
+    stored = dict(np.load(THAI / "thai.npz"))
+    texts = [line.replace("|", "") for line in lines]
+    x = np.zeros((max(map(len, texts)), len(texts), 20), np.float32)
+    for b, one in enumerate(texts):
+        x[: len(one), b] = stored["embedding"][[letters.index(c) if c in letters else -1 for c in one]]
+    readout = dict(zip(names, (stored["dense/kernel"].T, stored["dense/bias"]), strict=True))
+    model = lt.prepare({**stored, **readout}, layout="keras", cell={"kind": "lstm", "extra": "s_t = W_y @ y_t + b_y"})
+    trace = model.run(x, lengths=[len(one) for one in texts])
+    scores = trace.at(direction="joined")["y_t"].astype(float) @ stored["dense/kernel"] + stored["dense/bias"]
+    np.testing.assert_allclose(trace["s_t"], scores, rtol=0, atol=1e-4)
+    classes = trace["s_t"].argmax(axis=-1)
+    found = [
+        "".join(("|" if t and "bies"[classes[t, b]] in "bs" else "") + c for t, c in enumerate(one))
+        for b, one in enumerate(texts)
+    ]
+    assert (found, len(found)) == (lines, 46)
+
+
+def test_a_weight_of_a_readout_that_is_given_twice() -> None:
+    weights = {**np.load(THAI / "thai.npz"), "W_y": np.ones((2, 30)), "0/joined/W_y": np.ones((2, 30))}
+    with pytest.raises(MissingError, match="the weight W_y is given for 0/forward and where both directions meet"):
+        lt.prepare(weights, layout="keras", cell={"kind": "lstm", "extra": "s_t = W_y @ y_t"})
+
+
 # -- files of arrays -------------------------------------------------------------------------------------------------
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..model_options import input_options, layout_options_of_two
 from ..options import FORMAT, conclude, echo, output_option
+
+if TYPE_CHECKING:
+    from ...plot.figure import Figure
+    from ...trace.trace import Trace
 
 
 @click.command("diff")
@@ -83,10 +87,23 @@ def command(
         made: Iterator[bytes] | Iterator[str] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
     else:
         found = compared(reference, other, tolerance)
+        lines = list(dict.fromkeys(unit.line for unit in found.units))
+        figures = _pictured(reference, other, lines) if chosen == "html" and lines else []
         title = f"Difference of {Path(a).name} and {Path(b).name}"
-        verdict, made = found.verdict, iter([view.render(found, chosen, title)])
+        verdict, made = found.verdict, iter([view.render(found, chosen, title, figures)])
     conclude(0 if verdict == "same" else 1)
     with written(output, "wb" if chosen == "pdf" else "w") as file:
         file.writelines(made)
     for remark in remarks:
         echo(f"note: {remark}", err=True)
+
+
+def _pictured(a: Trace, b: Trace, lines: list[str]) -> list[Figure]:
+    """Where these lines differ, unit by step; nothing where they have no units in common."""
+    from ...errors import LstmTraceError
+    from ...plot.kinds.diff import diff
+
+    try:
+        return [diff(a, b, lines=lines)]
+    except LstmTraceError:  # other steps, rows or lines: the tables say what is compared
+        return []

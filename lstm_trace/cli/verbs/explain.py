@@ -22,8 +22,7 @@ from ..options import (
 #: Options whose keyword is another word.
 _OPTION = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
 WAYS = ("memory", "gradient", "contribution", "gates", "ablation", "training")
-#: Those that are written as a report too, and the suffix of a problem with new weights.
-REPORTS = ("gradient", "contribution", "training")
+#: The suffix of a problem with new weights.
 RESERVED = ("rate", "updates", "of", "trace", "optimizer", "only")
 PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 
@@ -33,13 +32,13 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 @click.option("--of", help="Address of the value, for example 3/h_t[1]; not for gates.")
 @click.option("--how", type=click.Choice(WAYS), required=True, help="Which explanation.")
 @output_option(
-    "Write here: .md, .csv, .json (gradient, contribution: as a report too); Markdown to standard output if not given."
+    "Write here: .md, .csv, .json, .html, .pdf, .txt, .tex or .typ; Markdown to standard output if not given."
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["md", "csv", "json", "text", "html", "tex", "typ", "pdf"]),
-    help="Output format, if the suffix does not determine it; those of a report for gradient, contribution, training.",
+    help="Output format, if the suffix does not determine it.",
 )
 @click.option(
     "--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50, fewer for a large trace)."
@@ -76,6 +75,7 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
 @click.option("--to", help="ablation: a number (0), a multiple (*0.5), or a trace file, at which it is held.")
 @click.option("--low", type=click.FloatRange(0, 1), help="gates: a value below it is left-saturated (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="gates: a value above it is right-saturated (0.9).")
+@click.option("--no-picture", is_flag=True, help="Do not write a picture (x.svg) next to a Markdown file x.md.")
 @number_options
 @arithmetic_options
 @selection_options
@@ -88,6 +88,7 @@ def command(
     how: str,
     output: str,
     form: str | None,
+    no_picture: bool,
     allow_nonfinite: bool,
     style: dict[str, Any],
     **given: Any,
@@ -103,12 +104,12 @@ def command(
     training      forward, loss, back-propagation and updated weights; -o new.yaml
                   writes the problem with them
     """
-    from ...base.files import format_of, written
+    import os
+
+    from ...base.files import format_of, spare, written
     from ...report.report import SUFFIXES as WORKED
-    from ...tables.attribution import Contributions
     from ...tables.explanation import SUFFIXES
     from ...tables.explanations import explanation
-    from ...tables.gradient import Gradient
     from ...tables.training import Course
     from ..model_options import opened_with
 
@@ -122,21 +123,35 @@ def command(
     if how == "training" and not form and Path(output).suffix in PROBLEMS:
         _needs_problem(source)
     arguments = _arguments(how, {"of": of, **style, **given})
-    suffixes = SUFFIXES | (WORKED if how in REPORTS else {}) | (PROBLEMS if how == "training" else {})
+    suffixes = SUFFIXES | WORKED | (PROBLEMS if how == "training" else {})
     chosen = form or format_of(output, suffixes, "explanations", "md", FORMAT)
     trace = opened_with(source, given, allow_nonfinite)
     found = explanation(trace, how=how, **arguments)
     if chosen == "problem" and isinstance(found, Course):
-        text = iter([found.problem(source)])
-    elif chosen == "pdf" and isinstance(found, Gradient | Course | Contributions):
+        solved = found.problem(source)
+        with written(output) as file:
+            file.write(solved)
+    elif chosen == "pdf":
         made = found.pdf()
         with written(output, "wb") as file:
             file.write(made)
-        return
     else:
-        text = found.pieces(chosen)
-    with written(output) as file:
-        file.writelines(text)
+        picture = os.path.splitext(output)[0] + ".svg" if _beside(chosen, output, no_picture) else ""
+        drawn = found.picture() if picture else None
+        if drawn is not None:
+            spare(picture, [source, output])
+        text = found.pieces(chosen, os.path.basename(picture) if drawn is not None else "")
+        with written(output) as file:
+            file.writelines(text)
+            if drawn is not None:  # while the text has not appeared yet: where one cannot be written, neither appears
+                drawn.save(picture)
+
+
+def _beside(form: str, output: str, no_picture: bool) -> bool:
+    """Whether a picture stands beside the text: beside a Markdown file, that is."""
+    from ...base.files import is_device
+
+    return form == "md" and output != "-" and not no_picture and not is_device(output)
 
 
 def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def _units(found: Profile, part: StageProfile, line: Described) -> pd.DataFrame:
         "half_life": nothing if line.kept is None else line.kept.half_life,
         "kept": nothing if line.kept is None else line.kept.mean,
         "dead": part.dead if line is part.output else np.zeros(width, bool),
-        "follows": part.follows.share if part.follows is not None and line is part.lines[0] else nothing,
+        "follows": part.follows[line.name].share if line.name in part.follows else nothing,
     }
     return pd.DataFrame(columns)[list(UNITS)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -36,8 +36,8 @@ class StageProfile:
 
     gates: of each unit of each gate (of a cell without gates: of its tanh lines), in computing order. states: the
     carried lines, those with a memory of their own. output: what the next layer sees; one of `states` where the cell
-    carries it as its memory. moves: of the first of them that was recorded. follows: how far its units follow the
-    labels of the steps.
+    carries it as its memory. moves: of the first of them that was recorded. follows: how far the units of each of the
+    `lines` follow the labels of the steps, by the line's name; empty where there are too few labels that come again.
     """
 
     stage: Stage
@@ -45,7 +45,7 @@ class StageProfile:
     states: tuple[Described, ...]
     output: Described | None
     moves: Moves | None
-    follows: Follows | None
+    follows: Mapping[str, Follows]
 
     @property
     def lines(self) -> tuple[Described, ...]:
@@ -207,10 +207,11 @@ def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) 
     squashed = [line.name for line in cell.lines if is_gate(line, cell)]
     squashed = squashed or [line.name for line in cell.lines if line.assigned and line.op == "tanh"]
     gates = {name: tuple(unit for unit in own if unit.line == name) for name in squashed}
-    first = next((d for d in (*states, shown) if d is not None), None)
-    moved = None if first is None else moves(trace, stage, first.name, rows)
-    followed = None if first is None else follows(trace, stage.scope, first.name, first.mean, rows)
-    return StageProfile(stage, {k: v for k, v in gates.items() if v}, states, shown, moved, followed)
+    every = {line.name: line for line in (*states, shown) if line is not None}
+    moved = moves(trace, stage, next(iter(every)), rows) if every else None
+    followed = {name: follows(trace, stage.scope, name, line.mean, rows) for name, line in every.items()}
+    known = {name: found for name, found in followed.items() if found is not None}
+    return StageProfile(stage, {k: v for k, v in gates.items() if v}, states, shown, moved, known)
 
 
 def _memories(stage: Stage) -> Iterator[tuple[str, Recurrence]]:

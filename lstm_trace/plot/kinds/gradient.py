@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...backpropagation.norms import Norm, Norms, norms
 from ...base.arrays import Array
 from ...cell.network import Stage
 from ...errors import MissingError
-from ...explanation.gradient_norms import Norm, Norms, norms
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
@@ -26,10 +26,17 @@ if TYPE_CHECKING:
 
 @checked
 def gradient(trace: Trace, of: str | None = None, batch: int | None = None, language: str = "en") -> Figure:
-    """The norm of a gradient over time; see `plots.Plots`. Raises what `explanation.gradient_norms.norms` does."""
-    measured = norms(trace, of, 0 if batch is None else batch)
+    """The norm of a gradient over time; see `plots.Plots`. Raises what `backpropagation.norms.norms` does."""
+    return figure(trace, of, batch, language)
+
+
+def figure(
+    trace: Trace, of: str | None = None, batch: int | None = None, language: str = "en", output: Any = None
+) -> Figure:
+    """The picture, also of a weighting of the output: see `norms`."""
+    measured = norms(trace, of, 0 if batch is None else batch, output)
     found = subject(trace, batch=measured.b if of is not None else batch, language=language)
-    words, what = found.words, _what(found, measured)
+    words, what = found.words, _what(found, measured, output is not None)
     title = found.titled("plot.gradient", what=what)
     rows = dict(_rows(found, measured))
     if not rows:
@@ -62,10 +69,10 @@ def gradient(trace: Trace, of: str | None = None, batch: int | None = None, lang
     )
 
 
-def _what(found: Subject, measured: Norms) -> str:
+def _what(found: Subject, measured: Norms, weighted: bool) -> str:
     """What the gradient is of, in words."""
     if not measured.of:
-        return found.words.word("plot.gradient.last")
+        return found.words.word("plot.gradient.weighted" if weighted else "plot.gradient.last")
     if "/" not in measured.of:
         return measured.of  # a loss, at all steps
     return found.explained(measured.of)

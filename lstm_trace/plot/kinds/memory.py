@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...base.arrays import Array
-from ...explanation.memory import Entry, Ledger, ledger
+from ...explanation.memory import Entry, Ledger, ledger, table
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from ..bars import Bar, BarChart, BarPanel, drawn, focus, left_out, shared, specification, summed
@@ -66,7 +66,7 @@ def memory(trace: Trace, of: str, language: str = "en") -> Figure:
         title,
         chart.caption,
         partial(drawn, chart),
-        partial(_frame, account),
+        partial(_frame, trace, account),
         lambda data: specification(chart),
         language,
     )
@@ -126,7 +126,8 @@ def _bars(
                         base[column, side] = base.get((column, side), 0.0) + part
 
 
-def _frame(account: Ledger) -> pd.DataFrame:
+def _frame(trace: Trace, account: Ledger) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(list(account.rows), columns=list(Entry._fields))
+    columns, rows = table(trace, account)
+    return pd.DataFrame(rows, columns=list(columns))

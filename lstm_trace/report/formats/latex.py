@@ -27,6 +27,7 @@ from ...formulas.blocks import (
     Items,
     Listing,
     Para,
+    Picture,
     Premises,
     Table,
     Text,
@@ -290,4 +291,5 @@ LATEX: dict[type, Callable[[_Printer, Any], str]] = {
     Premises: _premises,
     Chains: _chains,
     Boxed: _boxed,
+    Picture: lambda p, block: LATEX[Para](p, Para((block.caption,))),
 }

@@ -6,10 +6,12 @@ read; without math, formulas are plain text as in a terminal.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from ...formulas.blocks import (
     Block,
@@ -24,6 +26,7 @@ from ...formulas.blocks import (
     Items,
     Listing,
     Para,
+    Picture,
     Premises,
     Table,
     Text,
@@ -211,6 +214,11 @@ def _fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
+def image(block: Picture) -> str:
+    """What shows the file beside the document, which has the caption."""
+    return f"![{literal(block.title)}]({quote(os.fsencode(block.file))})"
+
+
 MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
     Heading: lambda p, block: heading(block.level, p.text(block.text)),
     Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
@@ -222,7 +230,8 @@ MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
     Premises: _premises,
     Chains: _chains,
     Boxed: _boxed,
+    Picture: lambda p, block: image(block) if block.file else p.text((block.caption,)),
 }
 #: The same where there is no math: what is made of formulas stands in blocks of code.
-_WORDS = (Heading, Para, Items, Table, Illustrated, Listing)
+_WORDS = (Heading, Para, Items, Table, Illustrated, Listing, Picture)
 _WITHOUT_MATH = {kind: p if kind in _WORDS else _aligned for kind, p in MARKDOWN.items()}

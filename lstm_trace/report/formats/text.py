@@ -23,6 +23,7 @@ from ...formulas.blocks import (
     Items,
     Listing,
     Para,
+    Picture,
     Premises,
     Row,
     Table,
@@ -268,4 +269,5 @@ TEXT: dict[type, Callable[[Printer, Any], str]] = {
     Premises: _premises,
     Chains: _chains,
     Boxed: _boxed,
+    Picture: lambda p, block: TEXT[Para](p, Para((block.caption,))),
 }

@@ -24,6 +24,7 @@ from ...formulas.blocks import (
     Items,
     Listing,
     Para,
+    Picture,
     Premises,
     Row,
     Table,
@@ -222,15 +223,15 @@ def _table(p: _Printer, block: Table) -> str:
 
 def _illustrated(p: _Printer, block: Illustrated) -> str:
     """The picture to the right of the table."""
-    svg = light(bare(block.drawing()))
-    wide, tall = size_of(svg)
-    scale = min(BESIDE[0] / wide, BESIDE[1] / tall)
-    size = f"width: {scale * wide:.2f}cm, height: {scale * tall:.2f}cm"
-    return (
-        "#grid(columns: 2, column-gutter: 1.6em, align: top,\n"
-        f"[{_table(p, block.table)}],\n"
-        f'image(bytes({string(svg)}), format: "svg", {size}))'
-    )
+    wide, tall = size_of(bare(svg := block.drawing()))
+    width = f"{min(BESIDE[0], BESIDE[1] * wide / tall):.2f}cm"
+    return f"#grid(columns: 2, column-gutter: 1.6em, align: top,\n[{_table(p, block.table)}],\n{_image(svg, width)})"
+
+
+def _image(svg: str, width: str) -> str:
+    """A picture, drawn by Typst itself in its light colours."""
+    text = light(bare(svg)).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "")
+    return f'image(bytes("{text}"), format: "svg", width: {width})'
 
 
 def _listing(p: _Printer, block: Listing) -> str:
@@ -325,4 +326,5 @@ BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Premises: _premises,
     Chains: _chains,
     Boxed: _boxed,
+    Picture: lambda p, block: f"#{_image(block.svg, '100%')}\n\n{p.text((block.caption,))}",
 }

@@ -19,6 +19,7 @@ from ...errors import MissingError
 from ...formulas.blocks import Block, Heading, Para
 from ...formulas.values import Values
 from ...languages.strings import Words
+from ...languages.strings import words as strings
 from ...plot import page as plot_page
 from ...plot import sheet
 from ...plot.heat import panels
@@ -111,6 +112,12 @@ def _printed(body: str, shown: View, lower: int = 0) -> str:
     if shown.printed is None:
         return body
     return f'<div class="screen">{body}</div>\n{_paper(shown.printed, lower)}'
+
+
+def document(blocks: Sequence[Block], title: str, language: str) -> str:
+    """Blocks as a page of their own. title: of the page."""
+    printer = Printer(None, linked=False)
+    return _whole(strings(language), title, f"<main>\n{''.join(map(printer, blocks))}</main>")
 
 
 def _whole(words: Words, title: str, body: str) -> str:

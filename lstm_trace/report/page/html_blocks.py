@@ -22,6 +22,7 @@ from ...formulas.blocks import (
     Items,
     Listing,
     Para,
+    Picture,
     Premises,
     Row,
     Table,
@@ -52,7 +53,7 @@ class Printer:
     whether numbers have names and links at all.
     """
 
-    trace: Trace
+    trace: Trace | None
     own: Mapping[str, str] = field(default_factory=dict)
     made: dict[Key, tuple[str, Any]] = field(default_factory=dict)
     making: bool = False
@@ -78,7 +79,7 @@ class Printer:
 
     def named(self, node: Num) -> tuple[str, str]:
         """(attributes, link) of a number: one of them is empty, both where it is made nowhere on the page."""
-        if not node.key or not self.linked:
+        if not node.key or not self.linked or self.trace is None:
             return "", ""
         key = origin(self.trace, node.key)
         known = self.made.get(key)
@@ -92,6 +93,7 @@ class Printer:
 
     def told(self, key: Key) -> str:
         """The address of a number; of a gradient what it is the gradient of."""
+        assert self.trace is not None
         scope, name, *place = key
         if not scope or not (stage := self.trace.stage(scope)).cell.gradient:
             return address(self.trace, key)
@@ -157,11 +159,16 @@ def _cell(p: Printer, cell: Text) -> str:
 
 def _illustrated(p: Printer, block: Illustrated) -> str:
     """The table, and the picture as a part of the page, whose style sheet has that of pictures."""
-    svg = scrolled(_STYLE.sub("", bare(block.drawing())))
+    svg = _drawn(block.drawing())
     return (
         f'<div class="beside"><div>{_table(p, block.table)}</div>'
         f"<figure>{svg}<figcaption>{escape(block.caption)}</figcaption></figure></div>"
     )
+
+
+def _drawn(svg: str) -> str:
+    """A picture as a part of the page, whose style sheet has that of pictures."""
+    return scrolled(_STYLE.sub("", bare(svg)))
 
 
 def scrolled(body: str) -> str:
@@ -238,6 +245,11 @@ def _boxed(p: Printer, block: Boxed) -> str:
     return f'<div class="boxed">{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
 
 
+def _picture(p: Printer, block: Picture) -> str:
+    note = f"<figcaption>{escape(block.caption)}</figcaption>" if block.caption else ""
+    return f'<figure class="plot">{_drawn(block.svg)}{note}</figure>\n'
+
+
 HTML: dict[type, Callable[[Printer, Any], str]] = {
     Heading: _heading,
     Para: lambda p, block: f"<p{' class=leads' if block.leads else ''}>{p.text(block.text)}</p>\n",
@@ -249,4 +261,5 @@ HTML: dict[type, Callable[[Printer, Any], str]] = {
     Premises: _premises,
     Chains: _chains,
     Boxed: _boxed,
+    Picture: _picture,
 }

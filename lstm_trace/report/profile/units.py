@@ -74,14 +74,19 @@ def large_values(found: Profile) -> list[Unit]:
 
 
 def followers(found: Profile) -> list[Unit]:
-    """The units of which the token of a step says most, beginning with the one of which it says the most."""
-    parts = [part for part in found.parts if part.follows is not None and part.lines]
-    shares = [part.follows.share for part in parts if part.follows is not None]
-    if not shares:
+    """The units of which the token of a step says most, beginning with the one of which it says the most.
+
+    A unit stands there once: with the line, c_t or h_t, of which the token says more.
+    """
+    lines = [(part, line) for part in found.parts for line in part.lines if line.name in part.follows]
+    if not lines:
         return []
-    every = np.nan_to_num(np.concatenate(shares), nan=-1.0)
+    every = np.nan_to_num(np.concatenate([part.follows[line.name].share for part, line in lines]), nan=-1.0)
     order = largest(every, len(every))
-    return _placed([(part, part.lines[0]) for part in parts], order[every[order] > 0])
+    best: dict[tuple[str, int, int], Unit] = {}
+    for part, line, j in _placed(lines, order[every[order] > 0]):
+        best.setdefault((part.stage.scope, len(line.mean), j), (part, line, j))  # a projection has other units
+    return [*best.values()]
 
 
 def _placed(lines: Lines, order: Array) -> list[Unit]:
@@ -103,13 +108,13 @@ def _kept(c: Cells, unit: Unit) -> tuple[Text, ...]:
 def _follows(c: Cells, unit: Unit) -> tuple[Text, ...]:
     """A unit with the share that tokens say, and the tokens above and below the middle of its range."""
     part, line, j = unit
-    assert part.follows is not None
-    means = part.follows.means[:, j]
+    found = part.follows[line.name]
+    means = found.means[:, j]
     middle = (means.max() + means.min()) / 2
     order = np.argsort(-means, kind="stable").tolist()
-    high = tokens(part.follows.tokens[k] for k in order if means[k] > middle)
-    low = tokens(part.follows.tokens[k] for k in reversed(order) if means[k] <= middle)
-    return c.unit(line.name, part, j), (c.share(float(part.follows.share[j])),), (high,), (low,)
+    high = tokens(found.tokens[k] for k in order if means[k] > middle)
+    low = tokens(found.tokens[k] for k in reversed(order) if means[k] <= middle)
+    return c.unit(line.name, part, j), (c.share(float(found.share[j])),), (high,), (low,)
 
 
 def _lists(c: Cells) -> Iterator[Text]:

@@ -26,6 +26,7 @@ from .way_back import adjoint, opening, title, way_back
 SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "author_notes": lambda shown: author_notes(shown.trace.header.notes),
     "introduction": introduction,
+    "pictured": lambda shown: shown.pictured,
     "given": given,
     "equations": equations,
     "solution": solution,
@@ -43,7 +44,7 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
 #: Those of a profile, of the way back alone, and of its equations.
 ALONE = {
     "profile": ("author_notes", "introduction", "profile"),
-    "back": ("equations", "way_back", "gradients", "by_size", "shares", "experiments"),
+    "back": ("pictured", "equations", "way_back", "gradients", "by_size", "shares", "experiments"),
     "equations": ("equations", "adjoint"),
 }
 

@@ -30,10 +30,11 @@ def page(said: Sequence[str], sections: Iterable[Section], title: str, figures: 
         said: the verdict, and what follows from it.
         sections: the tables.
         title: of the page.
-        figures: pictures, which stand before the tables.
+        figures: pictures, which stand below the first table.
     """
     items = "".join(f"<li>{_marked(text)}</li>" for text in said)
     drawn = "".join(_figure(figure) for figure in figures)
+    first, *others = [*map(_table, sections), ""]
     style = asset("page.css") + _STYLE
     return printable(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -41,7 +42,7 @@ def page(said: Sequence[str], sections: Iterable[Section], title: str, figures: 
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="generator" content="lstm-trace">\n'
         f'<link rel="icon" href="data:,">\n<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n'
-        f"<body>\n<h1>{escape(title)}</h1>\n<ul>{items}</ul>\n{drawn}{''.join(map(_table, sections))}</body>\n</html>\n"
+        f"<body>\n<h1>{escape(title)}</h1>\n<ul>{items}</ul>\n{first}{drawn}{''.join(others)}</body>\n</html>\n"
     )
 
 

@@ -55,8 +55,9 @@ def test_shares_and_occlusion_read_back() -> None:
 
 
 def test_the_rows_are_those_of_the_explanation() -> None:
-    trace = lstm(8, 3, 1)
+    trace = lstm(8, 3, 1, tokens=list("abcdefgh"))
     figure = trace.plot.contribution("6/h_t[2]")
+    assert figure.data["token"].tolist() == list("abcdefgh")
     from lstm_trace.tables.attribution import value
 
     table = next(part for part in value(trace, "6/h_t[2]").more if part.title == "By step")

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.backpropagation.norms import norms
 from lstm_trace.errors import MissingError
-from lstm_trace.explanation.gradient_norms import norms
 from lstm_trace.plot.chart import decades
 from lstm_trace.plot.figure import Figure
+from lstm_trace.plot.sheet import shown_number
 
 from ...support.pictures import check, units
 from .picture_reader import SVG, caption, lstm, marks, root
@@ -55,6 +56,8 @@ def test_every_curve_reads_back() -> None:
             assert panel[stroke] == pytest.approx(wanted, rel=0.05)
             seen += len(panel[stroke])
     assert seen == len(figure.data) == 4 * 12
+    size = next(row.norm for row in norms(trace).rows if row[:4] == (0, "forward", "c_t", 4))
+    assert f"layer 0, forward, with respect to c_t, t = 4: {shown_number(size)}" in figure.svg()
     assert "the sum of the top layer's last outputs" in figure.title
     assert "2-norm over the units" in caption(figure)
 

@@ -128,6 +128,8 @@ def test_labels_of_steps_and_languages() -> None:
     assert "Schritt 1 („␣cat“)" in figure.caption
     assert "&lt;s&gt;" in figure.svg()
     assert "<s>" not in figure.svg()
+    assert figure.data.equals(lt.explain(trace, "2/c_t[0]", "memory"))
+    assert figure.data["token"].tolist()[1:] == ["the", " cat", "<s>"]
 
 
 def test_values_that_are_no_numbers_leave_gaps_and_that_is_said() -> None:

@@ -67,6 +67,18 @@ def test_the_planted_units_are_named() -> None:
     assert not set(re.findall('"(.)"', vowels[3])) & set("aeiou")
 
 
+def test_a_unit_that_follows_the_tokens_in_its_output_alone_is_named_by_it() -> None:
+    """The output gate of the unit that knows how long a line is opens at vowels: c_t does not follow them, h_t does."""
+    trace = planted()
+    vowels = np.array([c in "aeiou" for c in text()])
+    trace.lines["0/forward"]["h_t"][:, 0, LENGTH] = vowels * (1 + trace["c_t"][:, 0, LENGTH] / 1000)
+    rows = table(trace.report("text"), "R²")
+    named = [row[0] for row in rows]
+    assert {f"c_t[{VOWELS}]", f"h_t[{LENGTH}]"} <= set(named)
+    assert len({name.partition("[")[2] for name in named}) == len(named) == 5  # each unit once
+    assert sorted(re.findall('"(.)"', rows[named.index(f"h_t[{LENGTH}]")][2])) == list("aeiou")
+
+
 def test_every_number_is_that_of_the_frames() -> None:
     trace = CASES["stack"]()
     report, found = trace.report("text"), profile(trace)

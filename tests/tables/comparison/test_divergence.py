@@ -220,8 +220,10 @@ def test_a_page_of_its_own(tmp_path: Path) -> None:
     called = "unit 4 (&lt;script&gt;x&lt;/script&gt;) of 0/forward"
     assert f"furthest is {called}: " in text
     assert f"<td>{called}</td>" in text
+    assert "<figure>" in text  # the picture of kind diff
+    assert 'class="lstm-plot' in text
     assert "<script" not in text
     assert "<b>" not in text
-    assert not re.findall(r"""(?:src|href)=["'](?!data:,)""", text)
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", text)
     refused = CliRunner().invoke(main, ["diff", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "-o", "d.pdf"])
     assert refused.exit_code == 2

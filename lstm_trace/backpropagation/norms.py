@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backpropagation.gradients import forward, walked, weighting
-from ..backpropagation.target import Weightings, loss_of, target
 from ..base.arrays import Array
-from ..cell.network import Stage
+from ..cell.network import Stage, carried
 from ..errors import MissingError, TooLargeError
 from ..trace.address import Address, line_name
 from ..trace.operands import one_row, sizes
 from ..trace.sums import Values
 from ..trace.trace import Trace
 from ..trace.window import rows
-from .memory import carried
+from .gradients import forward, walked, weighting
+from .target import Weightings, loss_of, target
 
 #: Values of the way back that are held at once, all rows of a Jacobian counted: some hundred megabytes.
 AT_ONCE = 1 << 24
@@ -54,12 +53,12 @@ class Norms:
     rows: tuple[Norm, ...]
 
 
-def norms(trace: Trace, of: str | None = None, batch: int = 0) -> Norms:
+def norms(trace: Trace, of: str | None = None, batch: int = 0, output: Any = None) -> Norms:
     """How large the gradient of a value is with respect to what each layer and direction carries, at each step.
 
     of: the address of one value, or of a line at a step, all units of it (`5/h_t`); the name of a loss; if None the
     sum of what the top layer gives out last, in each of its directions. batch: the row, where the address does not say
-    it.
+    it. output: weights of the output, in its shape, instead of `of`.
 
     Raises MissingError for what there is not, TooLargeError for a Jacobian that would take minutes.
     """
@@ -73,7 +72,7 @@ def norms(trace: Trace, of: str | None = None, batch: int = 0) -> Norms:
         for seeds in _identity(found.trace, vector):
             found.add(seeds)
     else:
-        name, b, seeds = _weighted(trace, of, batch)
+        name, b, seeds = _weighted(trace, of, batch, output)
         found = _Squares(one_row(trace, b))
         found.add({scope: {n: v[:, b : b + 1] for n, v in here.items()} for scope, here in seeds.items()})
     return Norms(name, b, vector is not None, tuple(found.norms()))
@@ -88,8 +87,10 @@ def _vector(trace: Trace, of: str) -> Address | None:
     return found if found.unit is None and sizes(trace)[found.scope][name] > 1 else None
 
 
-def _weighted(trace: Trace, of: str | None, batch: int) -> tuple[str, int, Weightings]:
+def _weighted(trace: Trace, of: str | None, batch: int, output: Any) -> tuple[str, int, Weightings]:
     """What `of` is called, its row, and its weightings."""
+    if output is not None:
+        return "", batch, weighting(trace, output=np.asarray(output))
     if of is None:
         return "", batch, _last(trace, batch)
     if loss_of(trace, of) is not None:

@@ -1,0 +1,62 @@
+"""The pages of pictures: a field says its value, a clicked row is drawn, the text is text; nothing is fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ..support.pictures import lstm
+from .chromium import Browser
+
+LABELS = ("the", " cat", "\n", "<b>", "中文", "မြန်")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("pictures")
+    trace = lstm(6, 3, labels=LABELS)
+    trace.plot.states().save(found / "states.html")
+    trace.plot.text(unit=[0, 1]).save(found / "text.html")
+    trace.plot.weights().save(found / "weights.html")
+    trace.plot.diff(lstm(6, 3, seed=6)).save(found / "diff.html")
+    return found
+
+
+@pytest.mark.parametrize("name", ["states", "text", "weights", "diff"])
+def test_quiet_and_alone(driver: Browser, folder: Path, name: str) -> None:
+    driver.requests.clear()
+    driver.complaints.clear()
+    for width in (1280, 390):
+        driver.open(folder / f"{name}.html", width)
+        assert driver.run("document.documentElement.scrollWidth") <= width
+    assert {url for url in driver.requests if not url.startswith("data:")} == {(folder / f"{name}.html").as_uri()}
+    assert driver.complaints == []
+
+
+#: Point at step 4 of unit 1 of the second map, f_t, and click.
+POINT = """
+const image = document.querySelectorAll("image.heat")[1], box = image.getBoundingClientRect();
+const at = {bubbles: true, clientX: box.left + box.width * 4.5 / 6, clientY: box.top + box.height * 1.5 / 3};
+image.dispatchEvent(new PointerEvent("pointermove", at));
+image.dispatchEvent(new MouseEvent("click", at));
+const below = document.querySelector(".trajectory");
+return [document.querySelector(".pointed").textContent, below.hidden, below.querySelector("p").textContent,
+        below.querySelectorAll("path.round").length];
+"""
+
+
+def test_a_field_says_its_value_and_a_row_its_unit(driver: Browser, folder: Path) -> None:
+    driver.open(folder / "states.html", 1280)
+    driver.wait_for("document.querySelector('image.heat[tabindex]')")  # the images have been read
+    told, hidden, whose, curves = driver.run(f"(() => {{{POINT}}})()")
+    value = lstm(6, 3)["f_t"][4, 0, 1]
+    assert told.startswith("f_t, unit 1, t = 4 (中文): ")
+    assert float(told.rpartition(": ")[2]) == pytest.approx(value, abs=0.5 / 253 + 5e-4)
+    assert (hidden, whose, curves) == (False, "unit 1", 5)
+
+
+def test_the_text_can_be_selected(driver: Browser, folder: Path) -> None:
+    driver.open(folder / "text.html", 1280)
+    text = driver.run("document.querySelector('.tokens').textContent")
+    assert text.replace("↵", "") == "".join(LABELS)
