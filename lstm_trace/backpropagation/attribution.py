@@ -221,12 +221,12 @@ def _parameter(trace: Trace, base: Trace, scope: str, side: Side, name: str) -> 
 
 
 def _values(trace: Trace, scope: str, name: str, side: Side) -> Array:
-    """A line, input or state, (T, 1, width). Raises MissingError."""
+    """A line, input or state as it was recorded, (T, 1, width); a run converts it. Raises MissingError."""
     values = trace.operand(scope, name)
     if values is None:
         where = " in the baseline" if side == "base" else ""
         raise MissingError(f"{scope}/{name} was not recorded{where}: trace again and record that line too")
-    return np.asarray(values, np.float64)
+    return values
 
 
 def difference(a: Array, b: Array) -> Array:

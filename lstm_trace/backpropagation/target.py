@@ -87,6 +87,11 @@ class Part:
     steps: Array
     units: range
 
+    def inside(self, values: Array, first: int, b: int) -> Array:
+        """Its numbers among those of its line, (steps from `first` on, B, width), with the sign."""
+        found = values[self.steps - first, b][:, self.units.start : self.units.stop]
+        return self.sign * np.array(found, np.float64, order="C")  # in one order, by which sums are rounded
+
 
 @dataclass(frozen=True)
 class Target:
@@ -109,8 +114,7 @@ class Target:
             values = trace.operand(part.scope, part.line, slice(first, last + 1))
             if values is None:
                 raise MissingError(f"{part.scope}/{part.line} was not recorded")
-            inside = values[part.steps - first, self.b][:, part.units.start : part.units.stop]
-            yield part.sign * np.asarray(inside, np.float64)
+            yield part.inside(values, first, self.b)
 
     def weigh(self, trace: Trace, seeds: Weightings, weights: Array | None = None) -> None:
         """Add to `seeds` weights of 1 for its values; or those of its values in all rows, one weight for each row."""

@@ -13,7 +13,7 @@ from ..cell.network import Stage
 from ..errors import OptionError, nearest
 from ..trace.header import Header
 from .jit.machine import installed
-from .work import Weights, Work
+from .work import Weights, Work, products
 
 Choice = Literal["auto", "compiled", "planned", "lines"]
 CHOICES: tuple[str, ...] = ("auto", "compiled", "planned", "lines")
@@ -24,6 +24,9 @@ CHOICES: tuple[str, ...] = ("auto", "compiled", "planned", "lines")
 LIMIT = 250e-6
 #: Seconds that the numpy plan needs for a line of a step, whatever its width: half a call of 0.4 µs.
 LINE = 0.2e-6
+#: The same for a run line by line, of each of its lines; what any run takes before its first step, and what a value or
+#: a multiplication takes in an arithmetic of decimals or of integers.
+BY_LINE, BEGIN, DIGITS = 3e-6, 0.5e-3, 1e-6
 
 
 def check_choice(wanted: str) -> None:
@@ -81,3 +84,18 @@ def seconds(work: Work, stage: Stage, weights: Weights) -> float:
     Over all steps of the input, also where fewer are computed: a window has the bits of the whole trace.
     """
     return work.length * (LINE * len(stage.lines) + 2 * work.batch * work.row_seconds(stage, weights))
+
+
+def run_alone(work: Work, weights: Weights, plan: str, digits: bool) -> float:
+    """What a run of one row takes by a plan, roughly. digits: in an arithmetic of decimals or of integers."""
+    took = BEGIN
+    for stage in work.stages:
+        if digits:
+            values = sum(work.widths[stage.scope].values()) + products(stage, weights)
+            took += work.steps * DIGITS * values
+        elif plan == "compiled":
+            took += work.steps * work.row_seconds(stage, weights)
+        else:
+            took += seconds(replace(work, batch=1), stage, weights)
+            took += work.steps * BY_LINE * len(stage.lines) if plan == "lines" else 0.0
+    return took

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..trace.holds.values import Holds, applied, resolved
 from ..trace.operands import sizes
 from ..trace.sums import with_sums
 from ..trace.trace import Trace
-from .plan_choice import CHOICES, choose
+from .plan_choice import CHOICES, choose, run_alone
 from .reuse import Pool
 from .run import by_definition, by_plan
 from .storing import InMemory, check_memory, empty_lines
@@ -42,29 +43,58 @@ def rerun(
     Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
     """
     new = _with(trace, x, initial, given, parameters, lengths, mask)
-    return with_sums(_run(new, _work(new)))
+    return with_sums(_run(new, _work(new), _weights(new), Pool()))
 
 
-def values_at(trace: Trace, window: range, record: Mapping[str, Iterable[str]], **premises: Any) -> Lines:
-    """Some lines of a run with other premises, at some steps; no other values are kept.
+@dataclass(frozen=True)
+class Reruns:
+    """Runs of one trace with other premises, of which some lines at some steps are kept; they share plans and memory.
 
-    window: indices of the trace's arrays. record: the lines by scope. premises: as in `rerun`, which raises the same.
+    window: indices of the trace's arrays. record: the lines by scope.
     """
-    new = _with(trace, **premises)
-    recorded = {stage.scope: tuple(record.get(stage.scope, ())) for stage in new.stages}
-    return _run(new, replace(_work(new), window=window, recorded=recorded)).lines
+
+    trace: Trace
+    window: range
+    record: Mapping[str, Iterable[str]]
+
+    @cached_property
+    def _work(self) -> Work:
+        recorded = {stage.scope: tuple(self.record.get(stage.scope, ())) for stage in self.trace.stages}
+        return replace(_work(self.trace), window=self.window, recorded=recorded)
+
+    @cached_property
+    def _weights(self) -> Weights:
+        return _weights(self.trace)
+
+    @cached_property
+    def _pool(self) -> Pool:
+        return Pool()
+
+    def lines(self, **premises: Any) -> Lines:
+        """The lines of a run. premises: as in `rerun`, but no parameters; raises what `rerun` does."""
+        new = _with(self.trace, **premises)
+        work = replace(self._work, batch=new.batch, tasks={})  # what is compiled is for one size of batch
+        return _run(new, work, self._weights, self._pool).lines
 
 
-def row_seconds(trace: Trace) -> float:
-    """What compiled code takes to run one row of a trace again, roughly; it depends on sizes alone."""
+def by_its_plan(trace: Trace) -> Trace:
+    """The trace with the plan by which it is run again in its header, whatever becomes of its size."""
+    plan = _plan(trace, _work(trace), _weights(trace))
+    return replace(trace, header=replace(trace.header, plan=plan))
+
+
+def run_seconds(trace: Trace) -> float:
+    """What it takes to run one row of a trace again, roughly: as one of many in a batch where `rows_alone`."""
     work, weights = _work(trace), _weights(trace)
-    return trace.steps * sum(work.row_seconds(stage, weights) for stage in trace.stages)
+    if rows_alone(trace):
+        return trace.steps * sum(work.row_seconds(stage, weights) for stage in trace.stages)
+    return run_alone(work, weights, _plan(trace, work, weights), trace.header.arithmetic is not None)
 
 
 def rows_alone(trace: Trace) -> bool:
     """Whether a row of a batch has the bits of a run of its own: where every stage is compiled."""
     work, weights = _work(trace), _weights(trace)
-    compiled = _plan(trace, work) == "compiled"
+    compiled = _plan(trace, work, weights) == "compiled"
     return compiled and all(work.task(stage, weights, trace.header.dtype) is not None for stage in trace.stages)
 
 
@@ -107,16 +137,16 @@ def _with(
     return new
 
 
-def _run(new: Trace, work: Work) -> Trace:
+def _run(new: Trace, work: Work, weights: Weights, pool: Pool) -> Trace:
     """The trace with what its run stores as its lines. Raises TooLargeError."""
     dtype = np.dtype(new.header.dtype)
     check_memory(work, dtype)
-    plan = _plan(new, work)
+    plan = _plan(new, work, weights)
     new = replace(new, header=replace(new.header, plan=plan), lines=empty_lines(work, dtype), memory=None)
     if plan == "lines":
         by_definition(new, work, InMemory(new, work, {}))
     else:
-        by_plan(new, work, _weights(new), Pool(), InMemory(new, work, {}))
+        by_plan(new, work, weights, pool, InMemory(new, work, {}))
     return new
 
 
@@ -139,12 +169,12 @@ def held(trace: Trace, holds: Holds) -> Trace:
     return replace(trace, stages=applied(trace.stages, holds.lines), given=given, memory=None)
 
 
-def _plan(trace: Trace, work: Work) -> str:
+def _plan(trace: Trace, work: Work, weights: Weights) -> str:
     """The plan that the trace's header names; what no plan of ours computed goes by the one that suits its size."""
     if trace.header.arithmetic is not None:
         return "lines"
     wanted = trace.header.plan if trace.header.plan in CHOICES else "auto"
-    return choose(wanted, work, _weights(trace), trace.header.dtype)
+    return choose(wanted, work, weights, trace.header.dtype)
 
 
 def _weights(trace: Trace) -> Weights:

@@ -73,7 +73,10 @@ class Lined(NamedTuple):
 
 
 def stage_inputs(trace: Trace, work: Work, stage: Stage, target: Target) -> dict[str, Array]:
-    """The inputs of a stage, (T, B, width) by name: of this run's stages, or what the trace holds already."""
+    """The inputs of a stage, (T, B, width) by name: of this run's stages, or what the trace holds already.
+
+    They may have another dtype than the run: machines convert them block by block.
+    """
     cells = {other.scope: other.cell for other in work.stages}
     found: dict[str, Array] = {}
     for name in stage.inputs:
@@ -94,7 +97,8 @@ def by_definition(trace: Trace, work: Work, target: InMemory) -> None:
         values = {name: kept.get(name, np.empty(shape, trace.header.dtype)) for name, shape in shapes.items()}
         first = trace.initial.get(stage.scope, {})
         here = trace.parameters.get(stage.owner, {})
-        inputs = stage_inputs(trace, work, stage, target)
+        held = stage_inputs(trace, work, stage, target)
+        inputs = {name: np.asarray(array, trace.header.dtype) for name, array in held.items()}
         target.window.enter(stage, inputs)
         run_lines(stage, here, inputs, first, values, arithmetic)
         target.take(stage.scope, Lined(values), 0, work.steps)

@@ -81,11 +81,13 @@ def account(
     baseline: Baseline = "zero-input",
     points: int | Literal["auto"] = "auto",
     runs: Runs = "auto",
+    compared: bool = True,
 ) -> Account:
     """Split a value against a baseline, and check the split by experiments.
 
     points: of the path of integrated gradients; `auto`: 50, fewer for a large trace. runs: how many steps are
     occluded; `auto`: as many as a second or two allows, and faithfulness is measured only where that is as quick.
+    compared: with the measures in common use, and with the faithfulness.
     Raises OptionError for what is no baseline or number, and the errors of `split`.
     """
     check_runs(runs)
@@ -96,25 +98,29 @@ def account(
     found = split(base, trace, of, row)
     pair = Pair.of_traces(trace, base, row, of)
     del base  # all its lines
-    others = {"gradient_x_input": pair.gradient_times_input()}
-    unmeasured = []
-    try:
-        others["integrated_gradients"] = pair.integrated_gradients(count)
-    except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
-        unmeasured.append(f"No integrated gradients: {error}.")
+    others, unmeasured = _others(pair, count) if compared else ({}, ())
     variants = None if runs == "none" else Variants.of(pair)
     without = faith = None
     wanted = 0
     if variants is not None:
         shares = shares_of(variants, found)
         without = occlusion(variants, shares, runs)
-        if len(variants) >= LEAST:
+        if compared and len(variants) >= LEAST:
             scores = {"contribution": shares} | ({"occlusion": without.lost} if without.complete else {})
             draws = draws_afforded(variants, len(scores)) or (0 if runs == "auto" else FEWEST)
             faith = faithfulness(variants, scores, draws) if draws else None
             wanted = runs_needed(len(scores), FEWEST)
     over = tuple(steps(found, without, step_labels(trace, found.of.b)))
-    return Account(found, others, count, over, tuple(states(found, without)), without, faith, wanted, tuple(unmeasured))
+    return Account(found, others, count, over, tuple(states(found, without)), without, faith, wanted, unmeasured)
+
+
+def _others(pair: Pair, points: int) -> tuple[dict[str, Shares], tuple[str, ...]]:
+    """The measures in common use, and why one is missing."""
+    found = {"gradient_x_input": pair.gradient_times_input()}
+    try:
+        return found | {"integrated_gradients": pair.integrated_gradients(points)}, ()
+    except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
+        return found, (f"No integrated gradients: {error}.",)
 
 
 def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] = ()) -> Iterator[Step]:

@@ -154,20 +154,33 @@ def _experiments(found: Account) -> Iterator[str]:
     if lost:
         most, row = max(lost, key=lambda item: abs(item[0]))
         place = f"step t = {step_named(row.t, row.token)}" if isinstance(row, Step) else row.place
-        yield f"occlusion: the value changes most without {place}: {most:+.6g}"
-    if without.made < without.possible:
+        among = "" if without.complete else f", of the {without.made} that were measured"
+        yield f"occlusion: the value changes most without {place}{among}: {most:+.6g}"
+    if not without.complete:
         half = -(-without.made // 2)
         yield (
-            f"occlusion of {without.made} of {without.possible} steps and states, for a trace of this size: those "
-            f"with the {half} largest contributions and {without.made - half} drawn at random (--occlusion all: of all)"
+            f"occlusion was measured for {without.made} of {counted(without.possible, 'step')} and states only: those "
+            f"with the {half} largest contributions, and {without.made - half} drawn at random; the others are empty "
+            f"in the table. --occlusion all measures every one ({_lasts(without.possible * without.seconds)}), "
+            "--occlusion N as many as you name"
         )
     if faith is not None:
         yield from _faithful(faith)
     elif found.wanted:
         yield (
-            f"faithfulness was not measured: of a trace of this size it takes long ({found.wanted} runs); "
-            f"--occlusion {without.made} measures it all the same"
+            f"faithfulness was not measured, since it takes {counted(found.wanted, 'run')} more "
+            f"({_lasts(found.wanted * without.seconds)}), and the steps are in the order of time; any number measures "
+            f"it: --occlusion {without.made}"
         )
+
+
+def _lasts(seconds: float) -> str:
+    """An estimate of time.
+
+    >>> _lasts(0.2), _lasts(41.7), _lasts(900)
+    ('about 1 s', 'about 42 s', 'about 15 min')
+    """
+    return f"about {max(seconds, 1):.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} min"
 
 
 def _faithful(faith: Faithfulness) -> Iterator[str]:

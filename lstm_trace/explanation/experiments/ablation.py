@@ -1,13 +1,11 @@
 """Ablation: what a value becomes when a unit, a step or a whole line is held at another value, each in turn.
 
-Each variant is a run of its own: it equals `lt.run(…, hold={…})` by the trace's plan to the last bit. By the compiled
-plan variants are the rows of one batch, since a row does not depend on the others there; numpy's products of several
-rows may round otherwise, so by the other plans each variant is run alone.
+Each variant is a run that equals `lt.run(…, hold={…})` by the trace's plan, to the last bit (see `trials`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
@@ -15,26 +13,22 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from ...backpropagation.gradients import forward
-from ...backpropagation.target import Value, one_value
+from ...backpropagation.target import Part, Target, target
 from ...base.arrays import Array, describe
 from ...cell.holds import names_of
 from ...cell.network import Stage, restrict
-from ...engine.rerun import row_seconds, rows_alone, values_at
 from ...errors import Faults, OptionError, TooLargeError, counted
 from ...trace.holds.held import plain
 from ...trace.holds.places import Place, places
 from ...trace.holds.values import Lines, Scale, applied, numbers, read_value
 from ...trace.operands import one_row, sizes
 from ...trace.trace import Trace
+from .trials import Rows, Trials, computed, made
 
 Over = Literal["units", "steps", "lines"]
 
-#: Seconds that all variants may take, by the estimate for compiled code.
+#: Seconds that all variants may take, by the estimate.
 MOST_SECONDS = 60.0
-#: Bytes of the arrays of the variants that are run at once, and how many those are at most.
-AT_ONCE, MOST_ROWS = 1 << 27, 512
-#: Sizes of batch are multiples of this, since each has machine code of its own.
-ROUND = 8
 
 
 class Effect(NamedTuple):
@@ -52,10 +46,10 @@ class Effect(NamedTuple):
 class Ablation:
     """A value, and what it becomes in each variant, the largest change first.
 
-    of: the value's place; value: as the run without a hold gives it. held: what is held in a variant, in words.
+    of: the value, or a sum of some; value: as the run without a hold gives it. to: at what a variant is held, in words.
     """
 
-    of: Value
+    of: Target
     value: float
     over: Over
     to: str
@@ -74,34 +68,41 @@ def ablation(
 ) -> Ablation:
     """Hold each unit over all steps, or each step, or each line in turn, and see what the value at `of` becomes.
 
-    lines: addresses of what is held, as `hold` has them without rows (steps and units that they name are the only
-    ones); None is the cell state of every layer and direction (over lines: every line with a name). to: what it is held
-    at: a number, `'*0.5'`, or a trace of the same size. What the trace holds already stays held.
+    of: the address of one value of a line, or a sum of such (see `target`). lines: addresses of what is held, as `hold`
+    has them without rows (steps and units that they name are the only ones); None is the cell state of every layer and
+    direction (over lines: every line with a name). to: what it is held at: a number, `'*0.5'`, or a trace of the same
+    size. What the trace holds already stays held.
     Raises OptionError, MissingError, ShapeError; TooLargeError where it would take too long.
     """
     if over not in get_args(Over):
         raise OptionError(f"over must be one of {', '.join(get_args(Over))}; found {describe(over)}")
     whole = forward(trace)
-    place = one_value(whole, of)
+    found = target(whole, of)
     value = read_value("to", to)
-    one = _reached(one_row(replace(whole, header=replace(whole.header, ask=())), place.b), place)
+    one = one_row(replace(whole, header=replace(whole.header, ask=())), found.b)
+    parts = tuple(made(one, part) for part in found.parts)
+    for part in parts:
+        if not computed(one, part):
+            raise OptionError(f"{found}: {part.line} is a premise, and nothing that is held changes it; name a line")
+    one = _reached(one, parts)
     meant = _places(one, _lines(one, over) if lines is None else [lines] if isinstance(lines, str) else lines)
     variants = [v for each in meant for v in _variants(each, over, one)]
-    _afford(one, len(variants))
-    runs = _Runs(one, place._replace(b=0), isinstance(value, Scale), partial(_values, value, one, place.b))
-    base, found = runs.value, runs.of(variants)
+    trials = Trials.of(one, parts)
+    _afford(trials, len(variants))
+    held = _Held(trials, isinstance(value, Scale), partial(_values, value, one, found.b))
+    base, values = trials.value, held.values(variants)
     effects = [
-        Effect(v.place.scope, v.place.line, v.t, v.unit, y, y - base) for v, y in zip(variants, found, strict=True)
+        Effect(v.place.scope, v.place.line, v.t, v.unit, y, y - base) for v, y in zip(variants, values, strict=True)
     ]
     order = np.argsort([-abs(e.effect) if np.isfinite(e.effect) else -np.inf for e in effects], kind="stable")
     said = str(value) if isinstance(value, Scale) else f"{value:g}" if isinstance(value, float) else "given values"
-    return Ablation(place, base, over, said, tuple(effects[k] for k in order))
+    return Ablation(found, base, over, said, tuple(effects[k] for k in order))
 
 
-def _reached(one: Trace, place: Value) -> Trace:
-    """The trace with the stages on which a value depends, with all their lines."""
-    kept = {stage.scope for stage in restrict(one.stages, [(place.scope, place.line)], carried=True)}
-    kept |= {place.scope}
+def _reached(one: Trace, parts: Sequence[Part]) -> Trace:
+    """The trace with the stages on which values depend, with all their lines."""
+    wanted = [(part.scope, part.line) for part in parts]
+    kept = {stage.scope for stage in restrict(one.stages, wanted, carried=True)} | {scope for scope, _ in wanted}
     return replace(one, stages=tuple(stage for stage in one.stages if stage.scope in kept))
 
 
@@ -144,13 +145,13 @@ def _variants(place: Place, over: Over, one: Trace) -> Iterator[_Variant]:
         yield _Variant(place, None, None)
 
 
-def _afford(one: Trace, variants: int) -> None:
+def _afford(trials: Trials, variants: int) -> None:
     """Raise TooLargeError for variants that would take too long."""
-    seconds = variants * row_seconds(one)
+    seconds = variants * trials.seconds
     if seconds > MOST_SECONDS:
-        most = max(int(MOST_SECONDS / row_seconds(one)), 1)
+        most, steps = max(int(MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
         raise TooLargeError(
-            f"{counted(variants, 'run')} of {counted(one.steps, 'step')} would take some {seconds:,.0f} s, and at most "
+            f"{counted(variants, 'run')} of {steps} would take some {seconds:,.0f} s, and at most "
             f"{MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with --line, "
             "as in 0/forward/c_t[0..31] or 5..9/c_t"
         )
@@ -165,36 +166,35 @@ def _values(value: Any, one: Trace, b: int, place: Place) -> Array:
 
 
 @dataclass(frozen=True)
-class _Runs:
+class _Held:
     """Runs of a trace of one row in which places are held, or scaled.
 
-    of_value: the value that is looked at. numbers: of a place, what it is held at.
+    trials: of the run without them. numbers: of a place, what it is held at.
     """
 
-    one: Trace
-    of_value: Value
+    trials: Trials
     scale: bool
     numbers: Callable[[Place], Array]
 
-    @property
-    def value(self) -> float:
-        """That of the run without a variant."""
-        return float(self._run(self.one, [], 1)[0])
-
-    def of(self, variants: Sequence[_Variant]) -> list[float]:
+    def values(self, variants: Sequence[_Variant]) -> list[float]:
         """The value in each variant."""
-        trace = self._with_lines(variants)
-        if not variants or not rows_alone(trace):
-            return [float(self._run(self._with_lines([v]), [v], 1)[0]) for v in variants]
-        size, found = self._size(trace, len(variants)), []
-        for at in range(0, len(variants), size):
-            some = variants[at : at + size]
-            found += self._run(trace, some, size)[: len(some)].tolist()
-        return found
+        lines = [(v.place.scope, v.place.line) for v in variants]
+        every = self._able(lines)
+        if every.together:
+            return self._of(every, variants)
+        alone = {line: self._able([line]) for line in dict.fromkeys(lines)}  # with the equations of a run of its own
+        return [self._of(alone[line], [variant])[0] for line, variant in zip(lines, variants, strict=True)]
 
-    def _with_lines(self, variants: Sequence[_Variant]) -> Trace:
-        """The trace with the lines of variants as lines that can be held, and nothing of them held yet."""
-        one, wanted = self.one, {(v.place.scope, v.place.line) for v in variants}
+    def _of(self, trials: Trials, variants: Sequence[_Variant]) -> list[float]:
+        def change(run: int, row: int, rows: Rows) -> None:
+            self._hold(trials.trace, rows.given, row, variants[run].place)
+
+        return [float(value) for value in trials.values(len(variants), change)]
+
+    def _able(self, wanted: Iterable[tuple[str, str]]) -> Trials:
+        """Runs in which lines (scope, name) can be held, and nothing of them is held yet."""
+        one = self.trials.trace
+        wanted = dict.fromkeys(wanted)
         lines: Lines = ()
         for stage in one.stages:
             here = tuple(line for scope, line in wanted if scope == stage.scope)
@@ -209,35 +209,8 @@ class _Runs:
                 there = given.setdefault(stage.scope, {})
                 for name in (name for name in names if name in stage.cell.inputs and name not in there):
                     there[name] = np.zeros(shape, one.header.dtype)
-        return replace(one, stages=stages, given={scope: here for scope, here in given.items() if here})
-
-    def _size(self, trace: Trace, variants: int) -> int:
-        """How many variants are run at once."""
-        widths = sizes(trace)
-        each = sum(widths[stage.scope][name] for stage in trace.stages for name in stage.inputs)
-        taken = max(3 * each * trace.steps * np.dtype(trace.header.dtype).itemsize, 1)
-        size = min(-(-variants // ROUND) * ROUND, MOST_ROWS, max(AT_ONCE // taken, 1))
-        return min(size, variants) if size < ROUND else size // ROUND * ROUND
-
-    def _run(self, trace: Trace, variants: Sequence[_Variant], rows: int) -> Array:
-        given: dict[str, dict[str, Array]] = {
-            scope: {name: np.repeat(value, rows, axis=1) for name, value in here.items()}
-            for scope, here in trace.given.items()
-        }
-        for row, variant in enumerate(variants):
-            self._hold(trace, given, row, variant.place)
-        of, at = self.of_value, trace.index(self.of_value.t)
-        found = values_at(
-            trace,
-            range(at, at + 1),
-            {of.scope: [of.line]},
-            x=None if trace.x is None else np.repeat(trace.x, rows, axis=1),
-            initial={s: {n: np.repeat(v, rows, axis=0) for n, v in here.items()} for s, here in trace.initial.items()},
-            given=given,
-            lengths=None if trace.lengths is None else np.repeat(trace.lengths, rows),
-            mask=None if trace.mask is None else np.repeat(trace.mask, rows, axis=1),
-        )
-        return found[of.scope][of.line][0, :, of.unit].astype(np.float64)
+        trace = replace(one, stages=stages, given={scope: here for scope, here in given.items() if here})
+        return Trials(trace, self.trials.parts)
 
     def _hold(self, trace: Trace, given: Mapping[str, Mapping[str, Array]], row: int, place: Place) -> None:
         """Hold a place in one row."""

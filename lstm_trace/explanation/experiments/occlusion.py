@@ -1,14 +1,13 @@
 """Occlusion: a value less the value when a step's input is the baseline's instead, of every step in turn.
 
-Which inputs are replaced is one row of a table of truth values, and all rows of the table are run as one batch. By the
-compiled plan a row of a batch has the bits of a single run; numpy's products of several rows may round otherwise.
+Which inputs are replaced is one row of a table of truth values. Each is a run that equals `lt.run` with those inputs by
+the trace's plan, to the last bit (see `trials`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -16,24 +15,19 @@ import numpy as np
 from ...backpropagation.attribution import Split
 from ...backpropagation.target import Part
 from ...base.arrays import Array, describe
-from ...cell.network import X, restrict
-from ...engine.rerun import row_seconds, values_at
+from ...cell.network import Stage, X, restrict
+from ...engine.rerun import by_its_plan, rows_alone
 from ...errors import OptionError
 from ...trace.address import INITIAL
-from ...trace.addresses import origin
-from ...trace.operands import sizes
 from ...trace.trace import Trace
 from ...trace.window import cut
 from ..contribution import Pair
+from .trials import Rows, Trials, computed, made
 
 #: How many runs: as many as `AFFORDED` allows, all, none, or a number.
 Runs = Literal["auto", "all", "none"] | int
 
-#: Bytes of the inputs of the runs that are made at once, and how many those are at most.
-AT_ONCE, MOST_ROWS = 1 << 27, 512
-#: Sizes of batch are multiples of this, since each has machine code of its own.
-ROUND = 8
-#: Seconds that the runs may take, by the estimate for compiled code, where no number of them is asked for.
+#: Seconds that the runs may take, by the estimate, where no number of them is asked for.
 AFFORDED = 1.5
 #: Begins the draws, so that the same call gives the same table.
 SEED = 0
@@ -43,15 +37,14 @@ SEED = 0
 class Variants:
     """Runs of a trace of one row, in which some of what differs from a baseline is as it is there.
 
-    trace: with the stages and steps alone that the value depends on; base: with the same steps. reads: of which lines
-    the value is the sum. steps: indices of the valid steps whose input differs, x or what is
-    supplied. states: the initial states that differ, by scope and name. What can be replaced is counted in that order.
-    valid: of the whole trace the steps that are no padding; first: which of them is the first here.
+    trials: of the trace, by the compiled plan with the stages, lines and steps alone that the value depends on; base:
+    with the same steps. steps: indices of the valid steps whose input differs, x or what is supplied. states: the
+    initial states that differ, by scope and name. What can be replaced is counted in that order. valid: of the whole
+    trace the steps that are no padding; first: which of them is the first here.
     """
 
-    trace: Trace
+    trials: Trials
     base: Trace
-    reads: tuple[Part, ...]
     steps: Array
     states: tuple[tuple[str, str], ...]
     valid: Array
@@ -60,94 +53,58 @@ class Variants:
     @classmethod
     def of(cls, pair: Pair) -> Variants | None:
         """The runs of a pair; None for a value that is a premise, and where nothing differs that can be replaced."""
-        one = pair.one
-        reads = [_made(one, part) for part in pair.of.parts]
-        if any(not part.scope or part.line not in one.stage(part.scope).cell.by_name for part in reads):
+        one = by_its_plan(replace(pair.one, header=replace(pair.one.header, ask=())))
+        reads = [made(one, part) for part in pair.of.parts]
+        if not all(computed(one, part) for part in reads):
             return None
-        header = replace(one.header, plan="compiled" if one.header.plan == "compiled" else "auto", ask=())
-        trace = _reached(replace(one, header=header), reads)
+        needed, span = _reached(one, reads)
+        if rows_alone(one):
+            trace = _with(one, needed, span)
+        else:  # numpy may round a product of fewer steps, or of fewer matrices, otherwise
+            scopes = {stage.scope for stage in needed}
+            trace = _with(one, tuple(stage for stage in one.stages if stage.scope in scopes), one.span)
         base = cut(pair.base, trace.span, pair.base.initial, {})
         differs = np.zeros(trace.steps, bool)
         for ours, theirs in _inputs(trace, base):
             differs |= (ours != theirs).any(axis=(1, 2))
         states = tuple(
-            (scope, name)
-            for scope, here in trace.initial.items()
-            for name, value in here.items()
-            if not np.array_equal(value, base.initial[scope][name])
+            (stage.scope, name)
+            for stage in needed
+            for name in stage.states
+            if not np.array_equal(trace.initial[stage.scope][name], base.initial[stage.scope][name])
         )
         valid, first = one.valid[:, 0, 0] != 0, trace.first - one.first
-        steps = np.flatnonzero(differs & valid[first:][: trace.steps])
-        reads = [replace(part, steps=part.steps - first) for part in reads]
-        found = cls(trace, base, tuple(reads), steps, states, valid, first)
+        there = np.isin(trace.span, span)
+        steps = np.flatnonzero(differs & there & valid[first:][: trace.steps])
+        trials = Trials(trace, tuple(replace(part, steps=part.steps - first) for part in reads))
+        found = cls(trials, base, steps, states, valid, first)
         return found if len(found) else None
 
     def __len__(self) -> int:
         """How much can be replaced."""
         return len(self.steps) + len(self.states)
 
-    @cached_property
+    @property
     def seconds(self) -> float:
         """What one run takes, roughly."""
-        return row_seconds(self.trace)
+        return self.trials.seconds
 
     def values(self, replaced: Array) -> Array:
         """The value in each of several runs. replaced: (runs, what can be replaced), True where it is."""
-        size = self._rows(len(replaced))
-        found = [np.empty(0)]
-        for at in range(0, len(replaced), size):
-            some = replaced[at : at + size]
-            more = np.zeros((size - len(some), len(self)), bool)  # so that all batches have one size
-            found.append(self._run(np.concatenate([some, more]))[: len(some)])
-        return np.concatenate(found)
+        base = self.base
 
-    def _rows(self, runs: int) -> int:
-        """How many runs are one batch."""
-        trace, widths = self.trace, sizes(self.trace)
-        numbers = sum(widths[stage.scope][name] for stage in trace.stages for name in stage.inputs)
-        numbers = 2 * numbers * trace.steps + len(self._window) * sum(widths[p.scope][p.line] for p in self.reads)
-        each = max(numbers * np.dtype(trace.header.dtype).itemsize, 1)
-        batches = -(-runs // min(max(AT_ONCE // each, 1), MOST_ROWS))
-        size = -(-runs // max(batches, 1))
-        return max(size if size < ROUND else -(-size // ROUND) * ROUND, 1)
+        def change(run: int, row: int, rows: Rows) -> None:
+            at, states = self.steps[replaced[run, : len(self.steps)]], replaced[run, len(self.steps) :]
+            if rows.x is not None and base.x is not None:
+                rows.x[at, row] = base.x[at, 0]
+            for scope, here in rows.given.items():
+                for name, value in here.items():
+                    value[at, row] = base.given[scope][name][at, 0]
+            for (scope, name), there in zip(self.states, states, strict=True):
+                if there:
+                    rows.initial[scope][name][row] = base.initial[scope][name][0]
 
-    @cached_property
-    def _window(self) -> range:
-        """The steps from the first to the last of which the value is made."""
-        return range(min(int(p.steps[0]) for p in self.reads), max(int(p.steps[-1]) for p in self.reads) + 1)
-
-    def _run(self, replaced: Array) -> Array:
-        trace, base, rows = self.trace, self.base, len(replaced)
-        there = np.zeros((trace.steps, rows, 1), bool)
-        there[self.steps, :, 0] = replaced[:, : len(self.steps)].T
-        initial = {
-            scope: {name: np.repeat(value, rows, axis=0) for name, value in here.items()}
-            for scope, here in trace.initial.items()
-        }
-        for at, (scope, name) in enumerate(self.states, start=len(self.steps)):
-            value = initial[scope][name]
-            initial[scope][name] = np.where(replaced[:, at][:, None], base.initial[scope][name], value)
-        record: dict[str, dict[str, None]] = {}
-        for part in self.reads:
-            record.setdefault(part.scope, {})[part.line] = None
-        found = values_at(
-            trace,
-            self._window,
-            record,
-            x=None if trace.x is None or base.x is None else np.where(there, base.x, trace.x),
-            initial=initial,
-            given={
-                scope: {name: np.where(there, base.given[scope][name], value) for name, value in here.items()}
-                for scope, here in trace.given.items()
-            },
-            lengths=None if trace.lengths is None else np.repeat(trace.lengths, rows),
-            mask=None if trace.mask is None else np.repeat(trace.mask, rows, axis=1),
-        )
-        value = np.zeros(rows)
-        for part in self.reads:
-            inside = found[part.scope][part.line][part.steps - self._window.start]
-            value += part.sign * inside[:, :, part.units.start : part.units.stop].sum(axis=(0, 2), dtype=np.float64)
-        return value
+        return self.trials.values(len(replaced), change)
 
 
 @dataclass(frozen=True)
@@ -157,7 +114,7 @@ class Occlusion:
     value: of the run in which nothing is replaced; it is the recorded one but for rounding. steps: (T,), 0 where the
     input is the same, or comes too late for the value; NaN at padding, and where no run was made. states: by address
     (`0/forward/h0`). lost: of everything that can be replaced (see `Variants`); there: of what a run was made.
-    valid: (T,), which steps are no padding.
+    valid: (T,), which steps are no padding. seconds: what one run takes, roughly.
     """
 
     value: float
@@ -166,6 +123,7 @@ class Occlusion:
     lost: Array
     there: Array
     valid: Array
+    seconds: float
 
     @property
     def possible(self) -> int:
@@ -214,7 +172,7 @@ def occlusion(variants: Variants, shares: Array, runs: Runs = "auto") -> Occlusi
     steps = np.where(variants.valid, 0.0, np.nan)
     steps[variants.first + variants.steps] = lost[: len(variants.steps)]
     states = dict(zip(_places(variants), lost[len(variants.steps) :].tolist(), strict=True))
-    return Occlusion(float(value), steps, states, lost, there, variants.valid)
+    return Occlusion(float(value), steps, states, lost, there, variants.valid, variants.seconds)
 
 
 def shares_of(variants: Variants, split: Split) -> Array:
@@ -262,33 +220,17 @@ def _inputs(trace: Trace, base: Trace) -> Iterator[tuple[Array, Array]]:
             yield value, base.given[scope][name]
 
 
-def _made(trace: Trace, part: Part) -> Part:
-    """Where a single value was made: in the step before, in a layer below, in one of the directions that are joined."""
-    if len(part.steps) > 1 or len(part.units) > 1:
-        return part
-    t = trace.first + int(part.steps[0])
-    scope, line, t, _, (unit,) = origin(trace, (part.scope, part.line, t, 0, (part.units.start,)))
-    found = replace(part, scope=scope, line=line, steps=np.array([trace.index(t)]), units=range(unit, unit + 1))
-    made = trace.stage(scope).cell.by_name.get(line) if scope else None
-    if made is None or made.op != "concat":
-        return found
-    widths = sizes(trace)[scope]
-    for name in made.reads:
-        if unit < widths[name]:
-            break
-        unit -= widths[name]
-    return _made(trace, replace(found, line=name, units=range(unit, unit + 1)))
-
-
-def _reached(trace: Trace, reads: Sequence[Part]) -> Trace:
-    """The stages, lines and steps on which values depend."""
+def _reached(trace: Trace, reads: Sequence[Part]) -> tuple[tuple[Stage, ...], range]:
+    """The stages, with their lines, and the steps on which values depend."""
     stages = restrict(trace.stages, [(part.scope, part.line) for part in reads], carried=True)
     first, last = min(int(part.steps[0]) for part in reads), max(int(part.steps[-1]) for part in reads)
-    span = trace.span
     if not any(stage.backwards for stage in stages):
-        span = span[: last + 1]
-    elif all(stage.backwards for stage in stages):
-        span = span[first:]
+        return stages, trace.span[: last + 1]
+    return stages, trace.span[first:] if all(stage.backwards for stage in stages) else trace.span
+
+
+def _with(trace: Trace, stages: tuple[Stage, ...], span: range) -> Trace:
+    """The trace with some of its stages and steps, and no lines."""
     names = {stage.scope: (stage.states, stage.inputs) for stage in stages}
     initial, given = (
         {at: {n: v for n, v in part[at].items() if n in names[at][k]} for at in part if at in names}

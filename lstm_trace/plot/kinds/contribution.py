@@ -34,7 +34,7 @@ def contribution(
     trace: Trace, of: str, baseline: Any = "zero-input", occlusion: Any = "auto", language: str = "en"
 ) -> Figure:
     """The shares of the steps as bars; see `plots.Plots`. Raises what `explanation.account.account` does."""
-    told = account(trace, of, baseline, 1, occlusion)
+    told = account(trace, of, baseline, runs=occlusion, compared=False)
     return figure(trace, told, language)
 
 

@@ -11,6 +11,7 @@ import lstm_trace as lt
 from lstm_trace.base.extras import missing
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, TooLargeError
 from lstm_trace.explanation.experiments import ablation as module
+from lstm_trace.explanation.experiments import trials
 from lstm_trace.explanation.experiments.ablation import Effect, ablation
 from lstm_trace.explanation.memory import ledger
 
@@ -57,7 +58,7 @@ def test_it_is_a_loop_of_runs_to_the_last_bit(over: Any, to: Any, plan: Any) -> 
 def test_it_does_not_hang_on_how_many_run_at_once(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     trace = lt.run(WEIGHTS, X, lengths=LENGTHS, plan=PLANS[-1])
     whole = ablation(trace, OF)
-    monkeypatch.setattr(module, "MOST_ROWS", rows)
+    monkeypatch.setattr(trials, "MOST_ROWS", rows)
     assert ablation(trace, OF) == whole
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.engine.rerun import rerun, row_seconds
+from lstm_trace.backpropagation.target import target
+from lstm_trace.base.extras import missing
+from lstm_trace.engine.rerun import run_seconds
 from lstm_trace.errors import OptionError
 from lstm_trace.explanation.account import Account, account
 from lstm_trace.explanation.experiments import occlusion as module
+from lstm_trace.explanation.experiments import trials
+from lstm_trace.explanation.faithfulness import BINS
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.operands import one_row
 
 from ...support import plain_lstm
+from ...support.held_lstm import random_network
 from ...support.walk_cases import CELLS, case
 
 OF = "1/joined/2/1/y_t[1]"
@@ -73,42 +79,71 @@ def test_against_a_network_that_is_written_out(baseline: Any, padding: dict[str,
     assert found.occlusion.possible == (6 if baseline == "zero-state" else 6 + int(trace.valid[:, 1].sum()))
 
 
-@pytest.mark.parametrize("name", ["plain", "projection", "gru", "slstm"])
-def test_a_batch_has_the_bits_of_single_runs(name: str) -> None:
-    """By the compiled plan."""
-    pytest.importorskip("llvmlite", reason="the extra jit is not installed")
-    told, _ = case(name, 32, steps=5, lengths=[5, 4], layers=1)
-    model = lt.prepare(told.pop("source"), cell=told.pop("cell"))
-    trace = model.run(**told, plan="compiled")
-    found = account(trace, "0/joined/2/1/y_t[1]")
-    one = one_row(trace, 1)
-    assert found.occlusion is not None
-    assert found.occlusion.value == trace.output[2, 1, 1]
-    for t, lost in enumerate(found.occlusion.steps[:4]):
-        x = np.array(one.x)
-        x[t] = 0
-        single = rerun(one, x=x)
-        assert single.header.plan == "compiled"
-        assert lost == trace.output[2, 1, 1] - single.output[2, 0, 1], t
-    assert found.occlusion.steps[:3].all()
-    assert np.isnan(found.occlusion.steps[4])
+PLANS = ["lines", "planned", *(["compiled"] if not missing("", "llvmlite") else [])]
+SCOPES = ["0/forward", "0/reverse", "1/forward", "1/reverse"]
+MASK = np.array([[1, 1], [1, 1], [1, 0], [0, 1], [1, 1], [1, 0], [1, 1]])
 
 
-@pytest.mark.parametrize("plan", ["planned", "lines"])
-@pytest.mark.parametrize("name", ["plain", "peephole", "gru", "layer norm"])
-def test_numpy_may_round_a_batch_otherwise(name: str, plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """8 ulp of the largest value: products of one row and of several are added up in other orders."""
-    monkeypatch.setattr("lstm_trace.engine.plan_choice.installed", lambda: False)
-    told, _ = case(name, 33, steps=5)
-    model = lt.prepare(told.pop("source"), cell=told.pop("cell"))
-    trace = model.run(**told, plan=plan)
-    found = account(trace, OF)
-    one = one_row(trace, 1)
-    for step in found.steps:
-        x = np.array(one.x)
-        x[step.t] = 0
-        expected = trace.output[2, 1, 1] - rerun(one, x=x).output[2, 0, 1]
-        assert step.occlusion == pytest.approx(expected, rel=0, abs=8 * np.finfo(float).eps)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("padding", [{}, {"lengths": [7, 6]}, {"mask": MASK}])
+@pytest.mark.parametrize("plan", PLANS)
+def test_it_is_a_loop_of_runs_to_the_last_bit(plan: Any, padding: dict[str, Any], dtype: str) -> None:
+    """Steps, initial states and the orders of faithfulness, of one value; row 0 is the baseline of row 1."""
+    rng = np.random.default_rng(32)
+    weights = {name: value.astype(dtype) for name, value in random_network(33).items()}
+    x, h0, c0 = (rng.normal(size=size).astype(dtype) for size in ((7, 2, 3), (4, 2, 4), (4, 2, 4)))
+    own = {name: np.array(values)[..., 1:] for name, values in padding.items()}
+    trace = lt.run(weights, x, h0=h0, c0=c0, plan=plan, **padding)
+    found = account(trace, "1/forward/4/1/h_t[3]", 0)
+    steps = [t for t in range(7) if trace.valid[t, 1]]
+    places = [f"{scope}/{name}" for scope in SCOPES for name in ("h0", "c0")]
+
+    def value(replaced: set[Any]) -> float:
+        one = {"x": x[:, 1:].copy(), "h0": h0[:, 1:].copy(), "c0": c0[:, 1:].copy()}
+        for what in replaced:
+            if isinstance(what, int):
+                one["x"][what] = x[what, :1]
+            else:
+                scope, name = what.rsplit("/", 1)
+                one[name][SCOPES.index(scope)] = {"h0": h0, "c0": c0}[name][SCOPES.index(scope), :1]
+        run = lt.run(weights, **one, plan=plan, **own)
+        assert (run.header.plan, run.header.dtype) == (plan, dtype)
+        return float(run.lines["1/forward"]["h_t"][4, 0, 3])
+
+    whole, without = value(set()), found.occlusion
+    assert without is not None
+    assert without.value == whole
+    assert {step.t: step.occlusion for step in found.steps if step.occlusion is not None} == {
+        t: whole - value({t}) for t in steps
+    }
+    there = [place for place in places if not place.startswith("1/reverse")]  # this value does not depend on it
+    assert without.states == {place: whole - value({place}) for place in there}
+    assert all(without.states.values())
+    faith = found.faithfulness
+    assert faith is not None
+    assert faith.moves == whole - value({*steps, *there})
+    every = [*(t for t in steps if without.steps[t] or t <= 4), *there]
+    lost = {**dict(enumerate(without.steps)), **without.states}
+    order = sorted(every, key=lambda what: -lost[what] * np.sign(faith.moves))
+    first = [max(math.ceil(percent * faith.count / 100), 1) for percent in BINS]
+    moved = [np.sign(faith.moves) * (whole - value(set(order[:count]))) for count in first]
+    assert faith.orders["occlusion"].comprehensiveness == np.mean(moved)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_sum_is_that_of_single_runs_to_the_last_bit(plan: Any) -> None:
+    """Each part in float64, as the explanation reads it of a trace."""
+    x = np.random.default_rng(34).normal(size=(6, 2, 3))
+    weights, of = random_network(35), "sum(1/forward/1..4/0/h_t[1..3]) - 1/reverse/2/0/c_t[0]"
+    for b in (0, 1):
+        trace = lt.run(weights, x, plan=plan)
+        found = account(trace, of.replace("/0/", f"/{b}/"))
+        assert found.occlusion is not None
+        for t in range(6):
+            one = x[:, b : b + 1].copy()
+            one[t] = 0
+            run = lt.run(weights, one, plan=plan)
+            assert found.occlusion.steps[t] == found.split.value - target(run, of).read(run)
 
 
 def test_batches_of_any_size_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +154,7 @@ def test_batches_of_any_size_are_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     of = "2/1/h_t[0]"
     whole = account(trace, of, 0)
     for name, value in (("MOST_ROWS", 3), ("AT_ONCE", 1)):
-        monkeypatch.setattr(module, name, value)
+        monkeypatch.setattr(trials, name, value)
         found = account(trace, of, 0)
         assert (found.steps, found.occlusion.states) == (whole.steps, whole.occlusion.states)  # type: ignore[union-attr]
 
@@ -189,15 +224,17 @@ def sizes(found: Account) -> dict[Any, float]:
 
 def test_a_large_trace_has_fewer_runs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     _, trace = traced(39)
-    monkeypatch.setattr(module, "AFFORDED", 3.5 * row_seconds(trace))
+    monkeypatch.setattr(module, "AFFORDED", 3.5 * run_seconds(one_row(trace, 1)))
     found = account(trace, OF)
     assert found.occlusion is not None
     assert 3 <= found.occlusion.made < found.occlusion.possible == 5
     assert account(trace, OF, runs="none").occlusion is None
+    largest = max(found.steps, key=lambda step: abs(step.occlusion or 0.0))
     text = explanation(trace, OF, "contribution").markdown()
-    assert (
-        f"occlusion of {found.occlusion.made} of 5 steps and states, for a trace of this size: those with the" in text
-    )
+    made = found.occlusion.made
+    assert f"without step t = {largest.t}, of the {made} that were measured: {largest.occlusion:+.6g}" in text
+    assert f"occlusion was measured for {made} of 5 steps and states only: those with the 2 largest" in text
+    assert "--occlusion all measures every one (about 1 s), --occlusion N as many as you name" in text
 
 
 @pytest.mark.parametrize("runs", ["some", 0, -1, 2.5, True, None])
