@@ -162,7 +162,7 @@ class Subject:
         """A row for each step, with its label where there are labels, and the columns that are given."""
         import pandas as pd
 
-        named = {"label": list(self.labels), **columns} if any(self.labels) else columns
+        named = {"token": list(self.labels), **columns} if any(self.labels) else columns
         return pd.DataFrame(named, index=pd.Index(self.steps, name="t"))
 
 

@@ -191,7 +191,7 @@ def _by_unit(trace: Trace, found: Split) -> Iterator[UnitShare]:
 def _unit_axis(trace: Trace, stage: Stage, name: str) -> int | None:
     """Which axis of a parameter counts the hidden units that it belongs to; None where it belongs to none.
 
-    Those are the units of the widest carried line: of a layer with a projection its cells, not what it projects them to.
+    Those are the units of the widest carried line: with a projection those are its cells, not what it projects them to.
     """
     array = trace.parameters[stage.scope][name]
     lines = trace.lines[stage.scope]

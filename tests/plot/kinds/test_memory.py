@@ -144,7 +144,7 @@ def test_labels_where_several_steps_stand_in_a_column() -> None:
     places = [x for x, _ in found]
     assert len(found) > 40
     assert min(np.diff(places)) >= 9  # they have room beside each other
-    assert [name for _, name in found][0] == "w0"
+    assert found[0][1] == "w0"
 
 
 def test_a_value_that_nothing_is_written_to() -> None:
