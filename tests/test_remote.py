@@ -66,6 +66,20 @@ def test_an_edit_is_another_run(service: lt.api.Client) -> None:
     assert b.explain("memory", of="3/c_t[1]")["rows"]
 
 
+def test_pictures_are_those_of_the_trace(service: lt.api.Client, tmp_path: Path) -> None:
+    run = service.run(PROBLEM)
+    mine = run.trace().plot
+    assert run.plot("unit", unit=(1, 0), line=["c_t"], steps=slice(1, None)).decode() == (
+        mine.unit(unit=(1, 0), lines=["c_t"], steps=slice(1, 4)).svg() + "\n"
+    )
+    run.plot("memory", tmp_path / "memory.html", of="2/c_t[0]")
+    assert (tmp_path / "memory.html").read_text("utf-8") == mine.memory("2/c_t[0]").html().rstrip() + "\n"
+    other = run.edit({"W_xi[0,0]": 0.25})
+    assert json.loads(other.plot("diff", against=run, format="json"))["title"]
+    with pytest.raises(ServiceError, match="there is no option unti"):
+        run.plot("states", unti=3)
+
+
 def test_downloads_are_files(service: lt.api.Client, tmp_path: Path) -> None:
     run = service.run(example="q22")
     run.download("problem.yaml", tmp_path / "p.yaml")

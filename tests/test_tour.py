@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import lstm_trace as lt
 from docs import tour
+from lstm_trace.engine.rerun import with_holds
 
 from .support.last_digits import same
 
@@ -63,6 +65,16 @@ def test_the_numbers_of_its_prose_are_printed(blocks: list[tour.Block], folder: 
     places = {len(number.partition(".")[2]) for number in told}
     rounded = {f"{float(number):.{digits}f}" for number in known for digits in places if "." in number and digits}
     assert not told - known - rounded
+
+
+def test_scores_move_after_the_characters_at_which_the_unit_is_on(blocks: list[tour.Block], folder: Path) -> None:
+    assert blocks
+    scores = lt.load(folder / "scores.json")
+    held = with_holds(scores, {f"forward/h_t[{unit}]": 0.0 for unit in (0, 4, 10)})
+    moved = abs(held["s_t"] - scores["s_t"])[:, 0].max(axis=1)
+    before = [int(t) - 1 for t in moved.argsort()[:-6:-1]]
+    assert all(scores.at(direction="forward")["h_t"][t, 0, 10] < -0.7 for t in before)
+    assert sorted(scores.header.step_labels[0][t] for t in before) == sorted("เเเแห")
 
 
 def test_its_pictures_are_those_that_it_draws(blocks: list[tour.Block], folder: Path) -> None:

@@ -153,8 +153,7 @@ class _Gathering(InMemory):
             source, line = scope_and_name(stage.sources.get(name, ""))
             if source in self.passed:
                 return self.passed[source][line][steps]
-            held = term(self.trace, scope, name, steps)
-            return None if held is None else np.asarray(held, self.trace.header.dtype)
+            return term(self.trace, scope, name, steps)
 
         arithmetic = self.trace.header.arithmetic
         sums = stage.cell.sums

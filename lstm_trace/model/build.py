@@ -169,12 +169,13 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
             array = numbers(value, key)
             if not array.size:
                 raise ShapeError(f"{key} has shape {array.shape}, without a number")
-            if name in found.setdefault(scope, {}):
-                raise MissingError(f"the weight {name} is given for {scope} and where both directions meet; give one")
-            found[scope][name] = array
+            found.setdefault(scope, {})[name] = array
     with faults.gather():
         if len({"/" in key for key in weights}) > 1:
             raise MissingError("some weights have an address (0/forward/…) and some have not; give all of them one")
+    for scope in [scope for scope in found if scope.endswith("/joined")]:
+        with faults.gather():
+            _beside_forward(found, scope)
     faults.tell()
     if not found:
         return {f"0/{direction}": {}}
@@ -185,13 +186,25 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
     return {scope: found[scope] for scope in sorted(found, key=layer_and_direction)}
 
 
+def _beside_forward(found: dict[str, dict[str, Array]], joined: str) -> None:
+    """Put the weights of a readout of both directions to those of the first. Raises MissingError."""
+    readout = found.pop(joined)
+    ways = [joined.replace("joined", way) for way in ("forward", "reverse")]
+    names = ", ".join(f"{joined}/{name}" for name in readout)
+    if lacking := [way for way in ways if way not in found]:
+        raise MissingError(f"{names}: two directions meet there, and there are no weights for {' and '.join(lacking)}")
+    if twice := [f"{ways[0]}/{name}" for name in readout if name in found[ways[0]]]:
+        raise MissingError(f"{names}: given as {', '.join(twice)} too; give one of them")
+    found[ways[0]] |= readout
+
+
 def _address(key: str, direction: str) -> tuple[str, str]:
-    """Scope and name of a weight; one of a readout of both directions stands with the first. Raises MissingError."""
+    """Scope and name of a weight. Raises MissingError."""
     scope, name = scope_and_name(key) if "/" in key else (f"0/{direction}", key)
     if not _SCOPE.fullmatch(scope):
         expected = "expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi"
         raise MissingError(f"the weight {key!r}: {expected}")
-    return scope.replace("joined", "forward"), name
+    return scope, name
 
 
 def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults) -> np.dtype[Any]:

@@ -20,7 +20,7 @@ from ..languages.strings import Words
 from ..trace.operands import total
 from . import vega
 from .chart import marks
-from .sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, shown_number, step_in_words, step_marks, text
+from .sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_in_words, step_marks, text
 
 #: Columns at most: two pixels each. How wide a column is at most; how far the one apart is from the others at least.
 COLUMNS, _WIDEST, _APART = 365, 44.0, 26.0
@@ -255,7 +255,11 @@ class _Picture:
         return f"<g>{''.join(parts)}</g>\n", y + 12
 
     def _panel(self, panel: BarPanel, top: float) -> str:
-        parts = [f'<rect class="panel" x="{LEFT:.1f}" y="{top:.1f}" width="{self.wide:.1f}" height="{self.tall:.0f}"/>']
+        pitch = self.pitch / self.chart.size
+        at = over_time(self.chart.steps[0], self.start + pitch / 2, pitch)
+        parts = [
+            f'<rect class="panel" x="{LEFT:.1f}" y="{top:.1f}" width="{self.wide:.1f}" height="{self.tall:.0f}"{at}/>'
+        ]
         scale = self.chart.scale
         step = scale[1] - scale[0]
         zero = ""

@@ -16,7 +16,7 @@ from ..base.markup import escape
 from ..formulas.plain import raised
 from .chart import Chart, Curve, Panel
 from .marked_text import spans, text_width
-from .sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, shown_number, step_marks
+from .sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_marks
 
 #: What is left free between panels; where the legends stand.
 _BETWEEN, _TOP = 52.0, HEAD + 14.2
@@ -125,7 +125,11 @@ class _Picture:
 
     def _panel(self, panel: Panel, top: float, name: str) -> str:
         kind, left = panel.kind, self.left[panel.kind]
-        text = f'<rect class="panel" x="{left:.1f}" y="{top:.1f}" width="{self.wide:.1f}" height="{self.tall:.0f}"/>'
+        pitch = self.x(kind, 1) - self.x(kind, 0) if len(self.chart.steps) > 1 else 0.0
+        at = over_time(self.chart.steps[0], self.x(kind, 0), pitch)
+        text = (
+            f'<rect class="panel" x="{left:.1f}" y="{top:.1f}" width="{self.wide:.1f}" height="{self.tall:.0f}"{at}/>'
+        )
         scale = self.scales[kind]
         step = scale[1] - scale[0]
         for mark in scale:

@@ -87,16 +87,25 @@ class Figure:
             OptionError: for another format, or for PNG without the extra `[pdf]`.
         """
         chosen = format or format_of(path, SUFFIXES, "pictures", "svg")
-        if chosen not in SUFFIXES.values():
-            raise OptionError(f"there is no format {chosen!r}; expected svg, png, html or json")
-        if chosen == "png":
-            made = self.png()
-            with written(path, "wb") as file:
-                file.write(made)
-            return
-        content = {"svg": self.svg, "html": self.html, "json": self._json}[chosen]().rstrip("\n")
-        with written(path) as file:
-            file.write(content + "\n")
+        made, binary = self.content(chosen), chosen == "png"
+        with written(path, "wb" if binary else "w") as file:
+            file.write(made if binary else made.decode())
+
+    def content(self, format: str) -> bytes:
+        """What a file of a format holds.
+
+        Args:
+            format: `svg`, `png`, `html` or `json` (a Vega-Lite specification).
+
+        Raises:
+            OptionError: for another format, or for PNG without the extra `[pdf]`.
+        """
+        if format not in SUFFIXES.values():
+            raise OptionError(f"there is no format {format!r}; expected svg, png, html or json")
+        if format == "png":
+            return self.png()
+        text = {"svg": self.svg, "html": self.html, "json": self._json}[format]()
+        return f"{text.rstrip()}\n".encode()
 
     def _json(self) -> str:
         return json.dumps(self.to_vega(), ensure_ascii=False, allow_nan=False)

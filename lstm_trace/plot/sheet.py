@@ -103,6 +103,19 @@ def wrapped(content: str, room: int = 118) -> list[str]:
 # -- steps -----------------------------------------------------------------------------------------------------------
 
 
+def of_units(scope: str, line: str, units: str) -> str:
+    """Attributes of what shows units of a line, with spaces between: a page reads from them what is pointed at."""
+    return f' data-line="{escape(scope)}/{escape(line)}" data-units="{units}"'
+
+
+def over_time(first: int, start: float, pitch: float) -> str:
+    """Attributes of what lies over the steps: the first one, where it stands, and how far apart the steps are.
+
+    A page reads from them which step is pointed at.
+    """
+    return f' data-first="{first}" data-start="{start:.2f}" data-pitch="{pitch:.5g}"'
+
+
 def step_in_words(words: Words, t: int, label: str = "") -> str:
     """A step, with its label where it has one."""
     step = words.word("step.short", t=words.nth(t))

@@ -201,11 +201,33 @@ class RemoteRun:
             path: where to write it too; nowhere if None.
             options: of a report: language, notation, digits, ….
         """
-        content = b"".join(self.client._parts(self._place(file), options))
+        return self._kept(self._place(file), path, options)
+
+    def plot(
+        self, kind: str, path: str | Path | None = None, against: RemoteRun | None = None, **options: Any
+    ) -> bytes:
+        """One of its pictures.
+
+        Args:
+            kind: `states`, `unit`, `text`, `memory`, …, as `trace.plot` has them.
+            path: where to write it too, with the format as its suffix; nowhere if None.
+            against: the run that `diff`, or `weights`, is against, of the same server.
+            options: of that kind (docs/service.md): unit, line, layer, of, language, …; and `format`: `svg`, `png`,
+                `html` or `json`.
+
+        Returns:
+            The picture: SVG, if neither `path` nor `format` says otherwise.
+
+        Raises:
+            ServiceError: with what the server says.
+        """
+        options = {name: _as_text(value) for name, value in options.items()}
         if path is not None:
-            with written(path, "wb") as target:
-                target.write(content)
-        return content
+            options.setdefault("format", Path(path).suffix.removeprefix("."))
+        place = f"/runs/{self.id}/plot/{quoted(kind)}"
+        if against is not None:
+            place, options = f"/diffs/plot/{quoted(kind)}", {"a": against.id, "b": self.id, **options}
+        return self._kept(place, path, options)
 
     def trace(self) -> Trace:
         """The trace, with every value, for everything that `lstm_trace` does with one.
@@ -225,3 +247,24 @@ class RemoteRun:
 
     def _place(self, file: str) -> str:
         return f"/runs/{self.id}/download/{quoted(file)}"
+
+    def _kept(self, place: str, path: str | Path | None, options: Mapping[str, Any]) -> bytes:
+        """A file of the server, which is also written to `path`, unless that is None."""
+        content = b"".join(self.client._parts(place, options))
+        if path is not None:
+            with written(path, "wb") as target:
+                target.write(content)
+        return content
+
+
+def _as_text(value: Any) -> Any:
+    """An option as an address has it: units with commas between, a slice of steps as `2:5`.
+
+    >>> _as_text((1, 3)), _as_text(slice(2, None)), _as_text(["f_t", "c_t"])
+    ('1,3', '2:', ['f_t', 'c_t'])
+    """
+    if isinstance(value, slice):
+        return ":".join("" if end is None else str(end) for end in (value.start, value.stop))
+    if isinstance(value, list | tuple | range) and not any(isinstance(one, str) for one in value):
+        return ",".join(map(str, value))
+    return value

@@ -93,6 +93,34 @@ class ReportOptions(BaseModel):
     everything: bool | None = Field(None, description="leave nothing out")
 
 
+class PlotOptions(BaseModel):
+    """The options of pictures: each kind takes some of them, as `/choices` lists; others are refused by name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    unit: str | None = Field(None, max_length=4000, description="units (from 0) with commas between")
+    line: list[str] | None = Field(None, max_length=1000, description="names of lines")
+    layer: int | None = Field(None, description="from 0")
+    direction: str | None = Field(None, description="forward, reverse or joined")
+    batch: int | None = Field(None, ge=0, description="which sequence, from 0")
+    steps: str | None = Field(None, max_length=40, description="a step, or A:B (B excluded)")
+    order: str | None = Field(None, description="of the units: index, cluster, memory or activity")
+    of: str | None = Field(None, max_length=400, description="address of a value")
+    low: float | None = Field(None, description="a gate below it is shut")
+    high: float | None = Field(None, description="a gate above it is open")
+    baseline: str | None = Field(None, max_length=100, description="zero-input, zero-state, or a sequence")
+    occlusion: str | None = Field(None, max_length=100, description="all, none, auto, or how many steps")
+    language: str | None = None
+    notation: str | None = None
+    count_from: int | None = None
+    format: Literal["svg", "html", "json", "png"] = Field("svg", description="json: a Vega-Lite specification")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that were given, and whatever else was."""
+        return self.model_dump(exclude_none=True, exclude={"format", "a", "b"})
+
+
 def data(body: bytes) -> Any:
     """A body as data, read strictly: what two readers could understand differently is refused. Raises NotJsonError."""
     try:

@@ -10,7 +10,7 @@ from ..base.arrays import as_plain, to_list, word
 from ..errors import OptionError
 from ..printable import printable
 from ..tables.attribution import difference
-from ..tables.comparison import diff, divergence
+from ..tables.comparison import diff, divergence, units
 from ..tables.explanation import Explanation
 from ..tables.explanations import explanation
 from ..tables.verification import messages
@@ -53,6 +53,7 @@ def compared(
         "b": ids[1],
         "verdict": found.verdict,
         "text": printable("\n".join(diff.verdict(found))),
+        "units": [printable(sentence) for sentence in units.sentences(found)],
         "first": None if found.first is None else _first(found.first),
         "lines": [_line(d, places.get((d.scope, d.line))) for d in found.lines],
     }

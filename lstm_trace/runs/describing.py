@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from ..base.arrays import Array
@@ -15,13 +16,17 @@ from ..formulas.tree import value as symbol
 from ..languages.strings import words
 from ..report.content import notations
 from ..trace.address import INITIAL
+from ..trace.holds.held import plain_stage
 from ..trace.labels import axis, step_labels
 from ..trace.trace import Trace
 from ..view.held import held_symbols
+from . import holding
 from .replies import as_json
 
 #: Labels of steps that a page is told of at most, and the columns of one.
 LABELS, COLUMNS = 1 << 13, 16
+#: Addresses of what is held that are told at most.
+HELD = 200
 
 
 def equations(text: str) -> bytes:
@@ -66,6 +71,7 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
         "stages": [_stage(exercise, stage) for stage in stages],
         "premises": [fields for fields, _ in premises(exercise)],
         "asked": [str(address) for address in trace.asked()],
+        "held": list(islice(holding.held(trace), HELD)),
         "target": _target(trace, stages),
         "live": max(widths, default=0) <= live,
     }
@@ -100,10 +106,10 @@ def _stage(trace: Trace, stage: Stage) -> dict[str, Any]:
         "equations": cell.text,
         "output": cell.output,
         "states": dict(cell.states),
-        "inputs": {name: stage.sources[name] for name in stage.inputs},
+        "inputs": {name: stage.sources[name] for name in plain_stage(stage).inputs},
         "lines": _lines(trace, stage),
         "axes": {
-            **{name: axis(trace, stage, name) for name in stage.inputs},
+            **{name: axis(trace, stage, name) for name in plain_stage(stage).inputs},
             **{state: axis(trace, stage, line) for state, line in cell.states.items()},
         },
     }
@@ -128,7 +134,10 @@ def _lines(trace: Trace, stage: Stage) -> list[dict[str, Any]]:
 
 
 def premises(trace: Trace) -> Iterator[tuple[dict[str, Any], Array]]:
-    """Each premise that can be edited, with its values: the input, then those of each layer and direction."""
+    """Each premise that can be edited, with its values: the input, then those of each layer and direction.
+
+    What says where lines are held is none of them: `held` of a run says that.
+    """
     plain = Plain(trace.header.symbols)
 
     def one(kind: str, scope: str, name: str, values: Array, gate: str = "") -> tuple[dict[str, Any], Array]:
@@ -145,7 +154,8 @@ def premises(trace: Trace) -> Iterator[tuple[dict[str, Any], Array]]:
         for name, values in trace.initial.get(stage.scope, {}).items():
             yield one("initial", stage.scope, INITIAL.get(name, name), _row(trace, values))
         for name, values in trace.given.get(stage.scope, {}).items():
-            yield one("given", stage.scope, name, trace.outward(values))
+            if name in plain_stage(stage).inputs:
+                yield one("given", stage.scope, name, trace.outward(values))
 
 
 def _row(trace: Trace, values: Array) -> Array:

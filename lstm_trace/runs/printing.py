@@ -78,7 +78,7 @@ def download(path: str, file: str, options: Options) -> tuple[bytes | None, str]
         raise OptionError(f"{file}: there is no option {', '.join(surplus)}{nearest(surplus[0], known)}; {takes}")
     trace, options = _headed(opened(path), options)
     stem = file.partition(".")[0]
-    name = f"{_named(trace.header.title)}{'' if stem in ('problem', 'run') else f'-{stem}'}{Path(file).suffix}"
+    name = f"{stem_of(trace.header.title)}{'' if stem in ('problem', 'run') else f'-{stem}'}{Path(file).suffix}"
     make = FILES[file].make
     return None if make is None else make(trace, options), name
 
@@ -91,10 +91,10 @@ def _headed(trace: Trace, options: Options) -> tuple[Trace, Options]:
     return replace(trace, header=replace(trace.header, **said)) if said else trace, others
 
 
-def _named(title: str) -> str:
-    r"""The title as part of a file's name: no character that a file system, a header or a shell reads in its own way.
+def stem_of(title: str) -> str:
+    r"""A title as part of a file's name: no character that a file system, a header or a shell reads in its own way.
 
-    >>> _named("Question 22, the ../whole\r\nstep"), _named("…"), _named("Größe: 3")
+    >>> stem_of("Question 22, the ../whole\r\nstep"), stem_of("…"), stem_of("Größe: 3")
     ('Question-22-the-whole-step', 'run', 'Größe-3')
     """
     text = re.sub(r"[\W_]+", "-", title).strip("-")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from lstm_trace.tables.attribution_frame import COLUMNS, frame
 from lstm_trace.trace.address import Address
 
 from .. import ROOT
+from ..support.held_lstm import random_network
 from ..support.walk_cases import CELLS, case
 
 PAIRS = 200
@@ -152,6 +154,49 @@ def test_float32_is_split_with_its_rounding() -> None:
     table = frame(found)
     assert table["contribution"].sum() == pytest.approx(found.difference, abs=1e-12)
     assert table["kind"].iloc[-1] == "rounding"
+
+
+@pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
+def test_float32_is_split_in_float64(plan: Any) -> None:
+    """The same numbers held in float64 have the same shares: nothing of the way back is rounded to float32."""
+    if plan == "compiled":
+        pytest.importorskip("llvmlite", reason="the extra jit is not installed")
+    runs = [case("two biases", seed, steps=20, dtype="float32")[1] for seed in (36, 37)]
+    narrow = [replace(trace, header=replace(trace.header, plan=plan)) for trace in runs]
+    wide = [_in_float64(trace) for trace in narrow]
+    one, other = (split(*pair, "1/joined/9/1/y_t[0]") for pair in (narrow, wide))
+    for place, part in other.parts.items():
+        np.testing.assert_allclose(one.parts[place], part, rtol=0, atol=1e-14 * other.size, err_msg=place)
+
+
+def _in_float64(trace: lt.Trace) -> lt.Trace:
+    def cast(part: Any) -> Any:
+        return {scope: {name: v.astype(np.float64) for name, v in here.items()} for scope, here in part.items()}
+
+    return replace(
+        trace,
+        header=replace(trace.header, dtype="float64"),
+        x=np.asarray(trace.x, np.float64),
+        parameters=cast(trace.parameters),
+        initial=cast(trace.initial),
+        given=cast(trace.given),
+        lines=cast(trace.lines),
+    )
+
+
+def test_a_split_of_float32_holds_no_copies_of_the_traces() -> None:
+    """Two traces in float64 would be four times the one in float32."""
+    weights = {k: v.astype(np.float32) for k, v in random_network(40, inputs=8, units=16).items()}
+    x = np.random.default_rng(41).normal(size=(2000, 1, 8)).astype(np.float32)
+    one, base = (lt.run(weights, values, plan="planned") for values in (x, x * 0))
+    held = sum(values.nbytes for here in one.lines.values() for values in here.values())
+    tracemalloc.start()
+    try:
+        split(base, one, "1/forward/1999/h_t[0]")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * held, (peak, held)
 
 
 def test_supplied_lines_have_shares() -> None:

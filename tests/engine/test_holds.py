@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.base.extras import missing
+from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError
 
 from ..support.held_lstm import network, random_network
 
-PLANS = ["lines", "planned", *(["compiled"] if not missing("", "llvmlite") else [])]
+PLANS = ["lines", "planned", *(["compiled"] if installed() else [])]
 LENGTHS = [6, 4]
 
 

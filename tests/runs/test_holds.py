@@ -120,3 +120,28 @@ def test_an_ablation_is_that_of_the_command_line(kept: Kept) -> None:
     assert [row[-1] for row in found["rows"]] == mine["effect"].tolist()
     with pytest.raises(OptionError, match="expected a finite number"):
         comparing.explained(kept.path(run), None, asked.model_copy(update={"to": "/etc/passwd"}), 100)
+
+
+def test_what_is_held_is_told_and_is_no_premise(kept: Kept) -> None:
+    hold = {"0/forward/1/0/c_t[0]": -1.0, "f_t[1]": "*0.25", "2/o_t": [0.1, 0.2]}
+    run = kept.make(example="three-steps", hold=hold)
+    assert {one["address"]: one["value"] for one in run["held"]} == {
+        "0/forward/1/0/c_t[0]": -1.0,
+        "0/forward/f_t[1]": "*0.25",
+        "0/forward/2/0/o_t[0]": 0.1,
+        "0/forward/2/0/o_t[1]": 0.2,
+    }
+    assert kept.make(example="three-steps")["held"] == []
+    path = kept.path(run)
+    steps = [json.loads(reading.step(path, None, None, t, 0, None, 64, Look())) for t in range(3)]
+    assert [step["held"] for step in steps] == [
+        {"f_t": [1]},
+        {"f_t": [1], "c_t": [0]},
+        {"f_t": [1], "o_t": [0, 1]},
+    ]
+    for address, held in (("1/c_t[0]", True), ("0/c_t[0]", False), ("1/c_t[1]", False), ("W_xi[0,0]", False)):
+        assert json.loads(reading.at(path, address, None, Look()))["held"] is held, address
+    plain = kept.make(example="three-steps")
+    assert [one["address"] for one in run["premises"]] == [one["address"] for one in plain["premises"]]
+    assert run["stages"][0]["inputs"] == {"x_t": "x"}
+    assert list(steps[0]["inputs"]) == ["x_t"]

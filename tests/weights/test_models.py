@@ -151,8 +151,15 @@ def test_a_readout_beside_a_model_of_keras_finds_the_words(names: tuple[str, str
 
 def test_a_weight_of_a_readout_that_is_given_twice() -> None:
     weights = {**np.load(THAI / "thai.npz"), "W_y": np.ones((2, 30)), "0/joined/W_y": np.ones((2, 30))}
-    with pytest.raises(MissingError, match="the weight W_y is given for 0/forward and where both directions meet"):
+    with pytest.raises(MissingError, match=r"^0/joined/W_y: given as 0/forward/W_y too; give one of them$"):
         lt.prepare(weights, layout="keras", cell={"kind": "lstm", "extra": "s_t = W_y @ y_t"})
+
+
+def test_a_readout_of_both_directions_where_there_is_one() -> None:
+    weights = {f"0/reverse/W_{side}{gate}": np.ones((2, 2)) for side in "xh" for gate in "ifco"}
+    message = "^0/joined/W_y: two directions meet there, and there are no weights for 0/forward$"
+    with pytest.raises(MissingError, match=message):
+        lt.prepare({**weights, "0/joined/W_y": np.ones((1, 4))}, cell={"kind": "lstm", "extra": "s_t = W_y @ y_t"})
 
 
 # -- files of arrays -------------------------------------------------------------------------------------------------

@@ -17,7 +17,21 @@ from ...printable import json_text
 from ...trace.labels import axis, labels
 from .. import vega
 from ..figure import Figure, Live
-from ..sheet import HEAD, LABEL, LEFT, LINE, RIGHT, WIDE, bare, document, shown_number, step_marks, text
+from ..sheet import (
+    HEAD,
+    LABEL,
+    LEFT,
+    LINE,
+    RIGHT,
+    WIDE,
+    bare,
+    document,
+    of_units,
+    over_time,
+    shown_number,
+    step_marks,
+    text,
+)
 from ..subject import Subject
 from .colours import Scale
 from .image import ABOVE, COLUMN, Heat, names, reduced, row_height
@@ -123,7 +137,9 @@ def _map(picture: Picture, panel: Panel, x: float, y: float, whole: float, marke
     pitch = wide / (columns * picture.size[1])  # of a step; the last column may have fewer
     tall = row_height(len(panel.units)) * picture.size[0]
     top = y + ABOVE
-    place = f' data-first="{found.steps[0]}" data-pitch="{pitch:.5g}"'
+    units = " ".join(str(j) for j in panel.units[:: picture.size[0]])
+    place = of_units(panel.stage.scope, panel.line.name, units)
+    place += over_time(found.steps[0], x + pitch / 2, pitch)
     body = heat.above(x, y, max(wide, 260.0)) + heat.image(x, top, wide, tall * rows, place)
     body += names(_names(found, panel)[:: picture.size[0]], x, top, tall)
     if panel.marked is not None:

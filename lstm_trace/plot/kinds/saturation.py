@@ -17,7 +17,7 @@ from ...trace.trace import Trace
 from .. import vega
 from ..figure import Figure
 from ..marked_text import spans
-from ..sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, shown_number, text
+from ..sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, of_units, shown_number, text
 from ..subject import Subject, subject
 
 if TYPE_CHECKING:
@@ -123,8 +123,9 @@ def _panel(found: Subject, panel: _Panel, left: float, top: float, side: float) 
     for (x, y), units in _places(panel.units).items():
         names = _units(found, panel, [unit.unit for unit in units])
         said = f"{names}: {shown_number(x)}, {shown_number(y)}"
+        of = of_units(panel.stage.scope, panel.line.name, str(units[0].unit))
         parts.append(
-            f'<circle class="dot" cx="{left + side * x:.2f}" cy="{bottom - side * y:.2f}" '
+            f'<circle class="dot"{of} cx="{left + side * x:.2f}" cy="{bottom - side * y:.2f}" '
             f'r="{radius * len(units) ** 0.5:.2f}"><title>{escape(said)}</title></circle>'
         )
     corner, y = left + side, top + 12

@@ -224,8 +224,8 @@ def _token(texts: Texts, panel: Panel, k: int, label: str, share: float, x: floa
         ground = f'<rect class="padded" {place}/>'
     else:
         ground = f'<rect class="box" {place}/>' if np.isnan(share) else _ground(share, x, y, wide, 21.0)
-    said = escape(texts.value(panel, k))
-    return f"<g>{ground}{text('token', x + wide / 2, y + 15.5, escape(label))}<title>{said}</title></g>\n"
+    token, said = text("token", x + wide / 2, y + 15.5, escape(label)), escape(texts.value(panel, k))
+    return f'<g data-t="{texts.found.steps[k]}">{ground}{token}<title>{said}</title></g>\n'
 
 
 def ends(scale: Scale) -> tuple[str, str]:

@@ -251,7 +251,9 @@ def _map(picture: Picture, panel: Panel, x: float, y: float, wide: float, field:
     heat = Heat(symbol, panel.scale, reduced(panel.scale.levels(panel.values), panel.scale, picture.size))
     top, tall = y + ABOVE, rows * field
     body = heat.above(x, y, max(wide, _LEAST)) if columns > 1 else text("label", x, y + 15, heat.heading)
-    body += heat.image(x, top, wide, tall) + names(panel.rows, x, top, field)
+    shape = f"{rows}" if panel.columns == [""] else f"{rows} {columns}"
+    place = f' data-weight="{escape(panel.stage.scope)}/{escape(panel.name)}" data-shape="{shape}"'
+    body += heat.image(x, top, wide, tall, place) + names(panel.rows, x, top, field)
     below, height = column_names(panel.columns, lambda k: x + (k + 0.5) * wide / columns, top + tall)
     norms = _norms(panel)
     body += below + (text("mark begin", x, top + tall + height + 12, norms) if norms else "")

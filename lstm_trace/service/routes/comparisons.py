@@ -22,7 +22,7 @@ Run = Annotated[str, Query(max_length=100, description="id of a run")]
 async def diff(service: Service, body: Pair) -> Response:
     """Compare b with a, the reference, as `lstm-trace diff` does."""
     tolerance = body.rtol, body.atol, body.ulps
-    return await service.jobs.reply(comparing.compared, _runs(body.a, body.b), (body.a, body.b), *tolerance)
+    return await service.jobs.reply(comparing.compared, two(body.a, body.b), (body.a, body.b), *tolerance)
 
 
 @router.get("/diffs/map", response_model=DiffMap)
@@ -37,7 +37,7 @@ async def diff_map(
 ) -> Response:
     """|b - a| of one line, by step and unit."""
     most = service.settings.limits.mapped
-    return await service.jobs.reply(comparing.mapped, _runs(a, b), line, layer, direction, batch, most)
+    return await service.jobs.reply(comparing.mapped, two(a, b), line, layer, direction, batch, most)
 
 
 @router.post("/explanations", response_model=Explained)
@@ -53,5 +53,6 @@ async def verify(service: Service, body: Named) -> Response:
     return await service.jobs.reply(comparing.verified, RunId(body.run))
 
 
-def _runs(a: str, b: str) -> tuple[RunId, RunId]:
+def two(a: str, b: str) -> tuple[RunId, RunId]:
+    """Two runs as arguments of `Runs.call`."""
     return RunId(a), RunId(b)

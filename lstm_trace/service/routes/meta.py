@@ -16,7 +16,7 @@ from ...examples import examples, text
 from ...languages import languages
 from ...languages.strings import words
 from ...report.content.notations import NOTATIONS
-from ...runs import describing
+from ...runs import describing, plotting
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
 from ..held import Service
@@ -63,13 +63,8 @@ def example(name: str) -> Any:
 
 @router.get("/choices", response_model=Choices)
 def choices() -> Any:
-    """Languages, notations, arithmetics, and files with the options that each reads."""
-    return {
-        "languages": [{"code": code, "name": words(code).word("language")} for code in languages()],
-        "notations": list(NOTATIONS),
-        "arithmetics": list(ARITHMETICS),
-        "formats": [{"file": name, "options": list(file.options)} for name, file in FILES.items()],
-    }
+    """Languages, notations, arithmetics, and files and pictures with the options that each reads."""
+    return _choices()
 
 
 @router.post("/equations", response_model=CellText)
@@ -108,6 +103,17 @@ def _cells() -> list[dict[str, Any]]:
         }
         for name, kind in KINDS.items()
     ]
+
+
+@lru_cache(maxsize=1)
+def _choices() -> dict[str, Any]:
+    return {
+        "languages": [{"code": code, "name": words(code).word("language")} for code in languages()],
+        "notations": list(NOTATIONS),
+        "arithmetics": list(ARITHMETICS),
+        "formats": [{"file": name, "options": list(file.options)} for name, file in FILES.items()],
+        "plots": {"kinds": plotting.kinds(), "common": list(plotting.COMMON), "formats": list(plotting.FORMATS)},
+    }
 
 
 @lru_cache(maxsize=1)

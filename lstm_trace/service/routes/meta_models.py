@@ -46,6 +46,23 @@ class FileKind(BaseModel):
     options: list[str] = Field(description="those that it reads; any other one is refused")
 
 
+class PlotKind(BaseModel):
+    """A kind of picture."""
+
+    kind: str = Field(description="as `/runs/{id}/plot/{kind}` has it")
+    options: list[str] = Field(description="those that it reads; any other one is refused")
+    required: list[str] = Field(description="those of them that it cannot do without")
+    two: Literal["never", "may be", "must be"] = Field(description="whether it is of two runs: `/diffs/plot/{kind}`")
+
+
+class Plots(BaseModel):
+    """The pictures of runs."""
+
+    kinds: list[PlotKind]
+    common: list[str] = Field(description="options that every kind reads")
+    formats: list[str]
+
+
 class Choices(BaseModel):
     """What the options of other requests may be."""
 
@@ -53,6 +70,7 @@ class Choices(BaseModel):
     notations: list[str]
     arithmetics: list[str] = Field(description="common ones; docs/arithmetic.md has all")
     formats: list[FileKind]
+    plots: Plots
 
 
 class Equations(BaseModel):

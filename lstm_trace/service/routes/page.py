@@ -19,15 +19,15 @@ MEDIA = {
     ".txt": "text/plain; charset=utf-8",
 }
 STATIC = Path(__file__).parents[1] / "static"
-#: The style of pictures of cells, which reports and the page share.
-DRAWN = Path(__file__).parents[2] / "report" / "diagram" / "diagram.css"
+#: The styles of pictures, of cells and of values over time, which files and the page share.
+DRAWN = tuple(Path(__file__).parents[2] / name for name in ("report/diagram/diagram.css", "plot/plot.css"))
 
 
 def page_router(folder: Path = STATIC) -> APIRouter:
     """The routes of the page: `/`, the icon, and every file of `folder` under `/static/`."""
     router = APIRouter(include_in_schema=False)
     names = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in MEDIA)
-    files = {path.relative_to(folder).as_posix(): path for path in names} | {DRAWN.name: DRAWN}
+    files = {path.relative_to(folder).as_posix(): path for path in names} | {path.name: path for path in DRAWN}
     methods = ["GET", "HEAD"]
 
     @router.api_route("/", methods=methods)

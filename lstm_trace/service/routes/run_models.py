@@ -68,6 +68,13 @@ class ChangeOf(BaseModel):
     unit: int
 
 
+class HeldOf(BaseModel):
+    """What is held at another value than its equation gives."""
+
+    address: str = Field(description="as `hold` has it: steps, rows and units may be ranges")
+    value: float | str | None = Field(description="a number, or `*0.5` for a multiple; null where there are several")
+
+
 class Run(BaseModel):
     """What is said of a run."""
 
@@ -97,6 +104,7 @@ class Run(BaseModel):
     stages: list[StageOf]
     premises: list[Premise]
     asked: list[Address]
+    held: list[HeldOf]
     target: str | None = Field(description="a value to take gradients of")
     live: bool = Field(description="whether no line is too wide to be shown whole")
     changed: list[ChangeOf] | None = Field(description="of the reply to an edit")
@@ -148,6 +156,7 @@ class Step(BaseModel):
     b: int
     scope: str
     lines: list[LineNow]
+    held: dict[str, list[int]] = Field(description="the units of lines that are held at this step")
     states: dict[str, list[Number] | None]
     inputs: dict[str, list[Number] | None]
     x: list[Number]
@@ -227,3 +236,4 @@ class At(BaseModel):
     readers_left_out: int
     verified: dict[str, Any]
     gradient: dict[str, Any] | None
+    held: bool = Field(description="whether it is held at another value than its equation gives")

@@ -6,9 +6,9 @@ import { forget } from "./compare/sources.js";
 
 /**
  * Two runs compared. The address of the page holds the sides (a, b, and ax, bx: the inputs of models), what is shown
- * (line, batch, at, scale) and the tolerance (rtol, atol, ulps).
+ * (line, batch, at, scale, plot) and the tolerance (rtol, atol, ulps).
  */
-export function Compare({ params, go, settings, said }) {
+export function Compare({ params, go, settings, choices, said }) {
   const [attempt, setAttempt] = useState(0);
   const { a = "", b = "", ax = "", bx = "" } = params;
   const left = useSide(a, ax, { source: b, x: bx }, attempt);
@@ -37,7 +37,7 @@ export function Compare({ params, go, settings, said }) {
         link=${right.run && html`<a class="button quiet" href=${opened(b, right.run, bx)}>${said("compare.open")}</a>`} said=${said} />
     </div>
     ${ready && html`<${Comparison} a=${ready[0]} b=${ready[1]} params=${params} set=${set} link=${link} first=${Number(settings.count_from || ready[0].count_from || 0)}
-      lost=${() => attempt === 0 && again()} said=${said} />`}
+      lost=${() => attempt === 0 && again()} settings=${settings} choices=${choices} said=${said} />`}
     ${!ready && !(a && b) && html`<div class="panel start"><h2>${said("compare.start")}</h2><p>${said("compare.start.about")}</p>
       <p class="row-of"><a class="button" href=${written("library", {}, settings)}>${said("compare.start.library")}</a>
       <a class="button" href=${written("bench", {}, settings)}>${said("compare.start.bench")}</a></p></div>`}`;

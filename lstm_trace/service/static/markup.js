@@ -4,11 +4,15 @@ import { html, useLayoutEffect, useRef } from "./vendor/standalone.module.js";
 // a text could grow a script) and without anything that runs or loads. Every other text of the page is a text node.
 
 const NAMESPACES = new Set(["http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"]);
-const REFUSED = new Set(["script", "style", "foreignObject", "image", "annotation-xml", "maction"]);
+const REFUSED = new Set(["script", "style", "foreignObject", "annotation-xml", "maction"]);
+const PIXELS = /^data:image\/png;base64,/; // an image that is in the text itself, and that nothing in it can run
+
+/** Whether an element has no place on a page. */
+const refused = (node) => REFUSED.has(node.localName) || (node.localName === "image" && !PIXELS.test(node.getAttribute("href") ?? ""));
 
 /** Whether an attribute is one that draws or names; handlers, links elsewhere and styles are not. */
-const harmless = ({ name, value }) =>
-  !/^on/i.test(name) && name !== "style" && !(/(^|:)(href|src)$/i.test(name) && !value.startsWith("#"));
+const harmless = ({ name, value, ownerElement: { localName } }) =>
+  !/^on/i.test(name) && name !== "style" && (!/(^|:)(href|src)$/i.test(name) || value.startsWith("#") || (localName === "image" && PIXELS.test(value)));
 
 /**
  * The element that a text describes, for this document.
@@ -16,10 +20,11 @@ const harmless = ({ name, value }) =>
  * @returns {Element | null} null where the text is not well-formed, or not of these two
  */
 export function element(text) {
-  const root = new DOMParser().parseFromString(text, "application/xml").documentElement;
+  const bare = text.replace(/<style>[^<]*<\/style>/g, ""); // the page has the rules: reading them is an inline style for its policy
+  const root = new DOMParser().parseFromString(bare, "application/xml").documentElement;
   if (root.querySelector("parsererror") || !NAMESPACES.has(root.namespaceURI)) return null;
   for (const node of [root, ...root.querySelectorAll("*")]) {
-    if (REFUSED.has(node.localName) || !(NAMESPACES.has(node.namespaceURI) || node.localName === "span")) node.remove();
+    if (refused(node) || !(NAMESPACES.has(node.namespaceURI) || node.localName === "span")) node.remove();
     for (const attribute of [...node.attributes]) if (!harmless(attribute)) node.removeAttributeNode(attribute);
   }
   return document.importNode(root, true);

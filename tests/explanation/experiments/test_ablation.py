@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.base.extras import missing
+from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, TooLargeError
 from lstm_trace.explanation.experiments import ablation as module
 from lstm_trace.explanation.experiments import trials
@@ -17,7 +18,7 @@ from lstm_trace.explanation.memory import ledger
 
 from ...support.held_lstm import random_network
 
-PLANS = ["lines", "planned", *(["compiled"] if not missing("", "llvmlite") else [])]
+PLANS = ["lines", "planned", *(["compiled"] if installed() else [])]
 WEIGHTS = random_network(8)
 X = np.random.default_rng(9).normal(size=(5, 2, 3))
 LENGTHS = [5, 4]
@@ -71,6 +72,35 @@ def test_chosen_lines_units_and_steps() -> None:
     assert next(e for e in steps.effects if e.t == 2).value == 0.0
     joined = ablation(trace, OF, "units", "0/joined/y_t")
     assert len(joined.effects) == 8
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_sum_is_that_of_single_runs_to_the_last_bit(plan: Any) -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS, plan=plan)
+    of = "sum(1/forward/0..2/1/h_t[1..3]) - 1/reverse/2/1/c_t[0] + 0/joined/2/1/y_t[5]"
+    found = ablation(trace, of, lines=["0/forward/c_t", "1/reverse/f_t[0..1]"], to="*0.5")
+    assert str(found.of) == "sum(1/forward/0..2/1/h_t[1..3]) - 1/reverse/2/1/c_t[0] + 0/joined/2/1/y_t[5]"
+
+    def value(hold: dict[str, Any] | None) -> float:
+        lines = lt.run(WEIGHTS, X[:, B : B + 1], lengths=LENGTHS[B:], hold=hold, plan=plan).lines
+        inside = np.ascontiguousarray(lines["1/forward"]["h_t"][:3, 0, 1:])
+        rest = lines["1/reverse"]["c_t"][2, 0, 0], lines["0/joined"]["y_t"][2, 0, 5]
+        return math.fsum([inside.sum(), -rest[0], rest[1]])
+
+    assert found.value == value(None)
+    assert len(found.effects) == 6
+    for effect in found.effects:
+        assert effect.value == value({address(effect): "*0.5"}), address(effect)
+    assert {e.unit for e in found.effects if e.effect and e.line == "c_t"} == {0, 1, 2, 3}
+
+
+def test_where_a_state_was_made_and_what_is_no_value_of_a_run() -> None:
+    """c_prev is c_t of the step before; c0 is a premise."""
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS)
+    before, carried = (ablation(trace, f"1/forward/{at}[2]").effects for at in ("2/1/c_prev", "1/1/c_t"))
+    assert before == carried
+    with pytest.raises(OptionError, match=r"1/forward/0/1/c_prev\[2\]: c_prev is a premise.*name a line"):
+        ablation(trace, "1/forward/0/1/c_prev[2]")
 
 
 def test_values_of_another_trace() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.backpropagation.target import target
-from lstm_trace.base.extras import missing
+from lstm_trace.engine.jit.machine import installed
 from lstm_trace.engine.rerun import run_seconds
 from lstm_trace.errors import OptionError
 from lstm_trace.explanation.account import Account, account
@@ -79,7 +79,7 @@ def test_against_a_network_that_is_written_out(baseline: Any, padding: dict[str,
     assert found.occlusion.possible == (6 if baseline == "zero-state" else 6 + int(trace.valid[:, 1].sum()))
 
 
-PLANS = ["lines", "planned", *(["compiled"] if not missing("", "llvmlite") else [])]
+PLANS = ["lines", "planned", *(["compiled"] if installed() else [])]
 SCOPES = ["0/forward", "0/reverse", "1/forward", "1/reverse"]
 MASK = np.array([[1, 1], [1, 1], [1, 0], [0, 1], [1, 1], [1, 0], [1, 1]])
 

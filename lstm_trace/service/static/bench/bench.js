@@ -11,6 +11,7 @@ import { useNotation } from "./notation.js";
 import { NumberBar } from "./number/bar.js";
 import { NumberPanel } from "./number/panel.js";
 import { has_step } from "./state/places.js";
+import { Pictures } from "./pictures/pictures.js";
 import { Changed } from "./step/changed.js";
 import { Picture } from "./step/picture.js";
 import { Steps } from "./step/steps.js";
@@ -23,6 +24,7 @@ const MemoPicture = memo(Picture);
 const MemoTable = memo(StepTable);
 const MemoNumber = memo(NumberPanel);
 const MemoBar = memo(NumberBar);
+const MemoPictures = memo(Pictures);
 
 const NARROW = 2; // numbers in a row up to which the sentences of a step find room beside its table
 
@@ -86,6 +88,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
   const pictured = useSome(state, ["drawn", "address", "unit", "commit", "scope"]);
   const tabled = useSome(state, ["address", "commit"]);
   const numbered = useSome(state, ["run", "address", "of", "before", "pinned", "visited", "visit", "index"]);
+  const plotted = useSome(state, ["run", "t", "b", "scope", "unit", "address", "plot", "order"]);
   const premises = useMemo(() => named.premises(state.premises), [named, state.premises]);
   const symbols = useMemo(() => named.stage(seen), [named, seen]);
   const toolbar = html`<${Toolbar} session=${session} state=${state} title=${item_title || run?.title || ""} settings=${settings} choices=${choices} go=${go} said=${said} />`;
@@ -117,6 +120,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
           <h2 id="table-title">${said("bench.table")}</h2>
           <${MemoTable} state=${tabled} at=${at} stage=${seen} named=${symbols} step=${view.data} ...${marks} count=${count} pick=${pick} said=${said} />
         </section>
+        <${MemoPictures} session=${session} state=${plotted} settings=${settings} choices=${choices} count=${count} said=${said} />
         <${Equations} key=${state.source} session=${session} state=${state} stage=${stage} said=${said} />
       </div>
       <aside class="panel number-panel" aria-labelledby="number-title"><${MemoNumber} session=${session} state=${numbered} settings=${settings} said=${said} count=${count} /></aside>

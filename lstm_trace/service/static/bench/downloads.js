@@ -1,6 +1,6 @@
 import { html, useEffect, useState } from "../vendor/standalone.module.js";
-import { file, href, part } from "../api.js";
-import { Fault, Progress } from "../parts.js";
+import { href, part } from "../api.js";
+import { useSaving } from "../shared/saving.js";
 
 // What can be taken away: the problem, its report in each format, its values, and a program that gives them again.
 
@@ -17,7 +17,6 @@ const IN_FULL = ["values.csv"];
 
 /** @param {{run: object, title: string}} props title: that stands above the bench, until another is typed here */
 export function Downloads({ run, title: usual, settings, choices, said }) {
-  const [state, setState] = useState({});
   const [typed, setTyped] = useState(null);
   const title = typed ?? usual;
   useEffect(() => setTyped(null), [usual]);
@@ -30,22 +29,8 @@ export function Downloads({ run, title: usual, settings, choices, said }) {
     const headed = read.includes("title") && title.trim() && title !== run.title ? { title: title.trim() } : {};
     return { ...Object.fromEntries(sent.map((option) => [option, settings[option]])), ...headed };
   };
-  const load = async (event, name) => {
-    event.preventDefault();
-    const stop = new AbortController();
-    setState({ name, stop, progress: null });
-    try {
-      const { blob, label } = await file(href(`/runs/${part(run.id)}/download/${part(name)}`, query(name)), { signal: stop.signal, onProgress: (progress) => setState({ name, stop, progress }) });
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(blob);
-      link.download = label || name;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // a minute: browsers read it after the click returns
-      setState({});
-    } catch (error) {
-      setState(stop.signal.aborted ? {} : { error, name });
-    }
-  };
+  const url = (name) => href(`/runs/${part(run.id)}/download/${part(name)}`, query(name));
+  const { load, shown: saving } = useSaving(said);
   const shown = (names) => names.filter((name) => offered.length === 0 || offered.includes(name));
   const others = offered.filter((name) => !Object.values(FILES).flat().includes(name));
   const groups = [...Object.entries(FILES).map(([group, names]) => [group, shown(names)]), ["other", others]].filter(([, names]) => names.length);
@@ -53,8 +38,7 @@ export function Downloads({ run, title: usual, settings, choices, said }) {
     <div class="sheet">
       <label class="field tall" for="download-title"><span class="label">${said("bench.download.title")}</span><input id="download-title" type="text" value=${title} onInput=${(event) => setTyped(event.target.value)} /></label>
       ${groups.map(([group, names]) => html`<div key=${group} class="files"><span class="label">${said(`bench.download.${group}`)}</span>
-        <span class="row-of">${names.map((name) => html`<a key=${name} id=${`download-${name.replace(".", "-")}`} href=${href(`/runs/${part(run.id)}/download/${part(name)}`, query(name))} download onClick=${(event) => load(event, name)}>${name}</a>`)}</span></div>`)}
-      ${state.stop && html`<${Progress} label=${said("bench.preparing", { name: state.name })} progress=${state.progress} cancel=${() => state.stop.abort()} said=${said} />`}
-      <${Fault} error=${state.error} said=${said} close=${() => setState({})} />
+        <span class="row-of">${names.map((name) => html`<a key=${name} id=${`download-${name.replace(".", "-")}`} href=${url(name)} download onClick=${(event) => load(event, url(name), name)}>${name}</a>`)}</span></div>`)}
+      ${saving}
     </div></details>`;
 }

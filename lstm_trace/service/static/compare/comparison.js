@@ -7,6 +7,7 @@ import { value_of } from "../shared/numbers.js";
 import { Chosen } from "./attribution.js";
 import { Lines } from "./lines.js";
 import { DifferenceMap } from "./map/map.js";
+import { Pictures } from "./pictures.js";
 import { Tolerance, Verdict } from "./verdict.js";
 
 // Two runs side by side: verdict, map, chosen value, table by line.
@@ -67,7 +68,7 @@ function MapPanel({ a, b, lines, shown, params, at, batch, set, first, said }) {
  * @param {{a: object, b: object, params: object, set: (change: object) => void, link: (at: string, id: string) => any, lost: () => void}} props
  *   a, b: runs; set: changes parameters of the page's address; link: opens the bench at a value; lost: a run is gone
  */
-export function Comparison({ a, b, params, set, link, lost, first, said }) {
+export function Comparison({ a, b, params, set, link, lost, first, settings, choices, said }) {
   const tolerance = { rtol: params.rtol ?? "", atol: params.atol ?? "", ulps: params.ulps ?? "" };
   const given = Object.fromEntries(Object.entries(tolerance).filter(([, text]) => text !== "").map(([key, text]) => [key, Number(text)]));
   const body = { a: a.id, b: b.id, ...given };
@@ -91,6 +92,7 @@ export function Comparison({ a, b, params, set, link, lost, first, said }) {
       <div class="compare-main">
         <${MapPanel} a=${a} b=${b} lines=${found.lines} shown=${shown} params=${params} at=${at} batch=${Math.min(a.batch, b.batch)} set=${set} first=${first} said=${said} />
         ${at ? html`<${Chosen} a=${a.id} b=${b.id} at=${at} link=${link(at, "open-chosen")} said=${said} />` : html`<p class="panel quiet-text">${said("compare.choose_value")}</p>`}
+        <${Pictures} a=${a} b=${b} params=${params} set=${set} at=${line_of(at)} row=${Math.min(Number(params.batch) || 0, Math.min(a.batch, b.batch) - 1)} choose=${choose} settings=${settings} choices=${choices} first=${first} said=${said} />
       </div>
       <${Lines} lines=${found.lines} shown=${shown} begins=${begins ? place(begins) : ""} choose=${choose} show=${(line) => set({ line: place(line) })} first=${first} said=${said} />
     </div>`}

@@ -6,9 +6,11 @@ import { full, short, signed } from "../shared/numbers.js";
 export const SIGNS = { same: "=", different: "≠", inconclusive: "?" };
 
 /** The text of the command line is long where much differs; its first line is the verdict itself. */
-function Text({ text, said }) {
-  const [first, ...rest] = text.trim().split("\n");
+function Text({ text, units, said }) {
+  const [first, ...lines] = text.trim().split("\n");
+  const rest = lines.filter((line) => !units.includes(line));
   return html`<p class="verdict-line" lang="en">${first.replace(/^- /, "")}</p>
+    ${units.length > 0 && html`<ul id="units-apart" class="verdict-line" lang="en">${units.map((sentence) => html`<li key=${sentence}>${sentence}</li>`)}</ul>`}
     ${rest.length > 0 && html`<details class="verdict-text"><summary>${said("compare.more")}</summary><div class="exact" lang="en">${rest.join("\n").trim()}</div></details>`}`;
 }
 
@@ -31,7 +33,7 @@ export function Verdict({ found, link, choose, said }) {
   return html`<section class=${`panel verdict ${found.verdict}`} aria-labelledby="verdict">
     <div role="status">
       <h2 id="verdict"><span class="verdict-sign" aria-hidden="true">${SIGNS[found.verdict]}</span> ${said(`compare.verdict.${found.verdict}`)}</h2>
-      <${Text} text=${found.text} said=${said} />
+      <${Text} text=${found.text} units=${found.units} said=${said} />
     </div>
     ${found.first && html`<${First} first=${found.first} link=${link} choose=${choose} said=${said} />`}
   </section>`;

@@ -1,4 +1,5 @@
 import { line_address, line_of } from "../../shared/addresses.js";
+import { alike } from "./entries.js";
 import { cell_of, entry, has, input_of, stored, with_entry } from "./places.js";
 
 // What of a state fits a run: where to look first, which picture still serves, premises after an edit.
@@ -100,5 +101,5 @@ export function added(from, to) {
   const more = to.edits.filter((edit) => !from.edits.includes(edit));
   const covered = ({ address }) => more.some((one) => one.address === address || one.address === cell_of(address)?.array);
   const kept = from.edits.every((edit) => to.edits.includes(edit) || covered(edit));
-  return kept && (from.equations ?? null) === (to.equations ?? null) ? more : null;
+  return kept && alike(from, to) ? more : null;
 }

@@ -2,7 +2,7 @@ import { line_of } from "../../shared/addresses.js";
 import { first_address } from "./fitting.js";
 import { input_of } from "./places.js";
 
-// A state of the bench in the address of the page, and back. Edits are written `address=value;address=value`.
+// A state of the bench in the address of the page, and back. Edits and holds are written `address=value;address=value`.
 
 /** Edits as a text. @param {{address: string, value: any}[]} edits */
 export const edits_text = (edits) => edits.map(({ address, value }) => `${address}=${JSON.stringify(value)}`).join(";");
@@ -22,9 +22,10 @@ export function edits_of(text = "") {
 }
 
 /** What makes a run, as one parameter: of the run that is pinned as A. */
-export function run_text({ source, edits, equations, arithmetic }) {
+export function run_text({ source, edits, holds, equations, arithmetic }) {
   const query = new URLSearchParams({ source });
   if (edits.length) query.set("edits", edits_text(edits));
+  if (holds.length) query.set("hold", edits_text(holds));
   if (equations) query.set("equations", equations);
   if (arithmetic) query.set("arithmetic", arithmetic);
   return query.toString();
@@ -36,6 +37,7 @@ export function run_of(text) {
   return {
     source: query.get("source"),
     edits: edits_of(query.get("edits") ?? ""),
+    holds: edits_of(query.get("hold") ?? ""),
     equations: query.get("equations"),
     arithmetic: query.get("arithmetic") ?? "",
   };
@@ -55,9 +57,9 @@ export function joined(edits, more, within) {
 }
 
 /** A state of the bench as parameters of the page's address; what is as it would be without them is left out. */
-export function params_of({ source, entries, index, run, t, b, scope, address, of, pinned }) {
-  const { edits, equations } = entries[index];
-  const params = { source, edits: edits_text(edits), equations };
+export function params_of({ source, entries, index, run, t, b, scope, address, of, pinned, plot, order }) {
+  const { edits, holds, equations } = entries[index];
+  const params = { source, edits: edits_text(edits), hold: edits_text(holds), equations };
   if (run) {
     const line = line_of(address), input = input_of(address);
     if (address !== first_address(run)) params.at = address;
@@ -65,6 +67,8 @@ export function params_of({ source, entries, index, run, t, b, scope, address, o
     if (!line && scope !== run.stages[0].scope) params.scope = scope;
     if (!line && b !== (input?.b ?? 0)) params.row = b;
     if (of !== run.target) params.of = of;
+    if (plot) params.plot = plot;
+    if (plot && order) params.order = order;
     if (pinned) params.a = run_text(pinned.wanted);
   }
   const said = Object.entries(params).filter(([, value]) => value !== null && value !== "" && value !== undefined);

@@ -18,7 +18,8 @@ export function opened_at(state, run, params) {
   const address = params.at ? still(run, params.at) : first_address(run, { t: end });
   const given = step_of(address);
   const at = { t: Number(params.t ?? given?.t ?? run.first), b: Number(params.row ?? given?.b ?? 0), scope: params.scope };
-  return { address, of: params.of && has(run, params.of) ? params.of : run.target, ...place_of(run, address, { ...state, ...at }) };
+  const of = params.of && has(run, params.of) ? params.of : run.target;
+  return { address, of, plot: params.plot ?? "", order: params.order ?? "", ...place_of(run, address, { ...state, ...at }) };
 }
 
 /** At a number; `quiet`: by keys, which leave the bench at its step. */

@@ -1,7 +1,8 @@
+import { array_of, continued, same, UNCHANGED } from "./entries.js";
 import { added, overlaid, place_of, same_cell, still, wide } from "./fitting.js";
-import { edits_of, edits_text, joined, params_of, run_of, run_text } from "./link.js";
+import { edits_of, params_of, run_of, run_text } from "./link.js";
 import { at_number, elsewhere, opened_at, trail, visited } from "./looking.js";
-import { cell_of, has } from "./places.js";
+import { has } from "./places.js";
 import { Runs } from "./runs.js";
 
 // What the bench is doing: the source, the edits and their history, the run that they give, what it is compared with,
@@ -10,12 +11,9 @@ import { Runs } from "./runs.js";
 /** What an empty bench shows: several steps, so that the gates have something to keep and to forget. */
 const FIRST = "example:three-steps";
 
-const array_of = (address) => cell_of(address)?.array ?? "";
-const same = (a, b) => edits_text(a.edits) === edits_text(b.edits) && (a.equations ?? null) === (b.equations ?? null);
-
 const START = {
-  source: "", entries: [{ edits: [], equations: null }], index: 0, run: null, before: null, drawn: null, premises: [], unit_row: 0, pinned: null,
-  busy: false, fault: null, rejected: null, commit: 0, t: 0, b: 0, scope: "", unit: 0, address: "", of: "", visited: [], visit: -1,
+  source: "", entries: [UNCHANGED], index: 0, run: null, before: null, drawn: null, premises: [], unit_row: 0, pinned: null,
+  busy: false, fault: null, rejected: null, commit: 0, plot: "", order: "", t: 0, b: 0, scope: "", unit: 0, address: "", of: "", visited: [], visit: -1,
 };
 
 export class Session extends EventTarget {
@@ -46,7 +44,7 @@ export class Session extends EventTarget {
 
   /** Opens what an address says: another source, or another state of this one. */
   async open(params) {
-    const entry = { edits: edits_of(params.edits), equations: params.equations || null };
+    const entry = { edits: edits_of(params.edits), holds: edits_of(params.hold), equations: params.equations || null };
     const source = params.source || FIRST;
     const other = source !== this.state.source;
     const ticket = ++this.#ticket;
@@ -166,6 +164,11 @@ export class Session extends EventTarget {
     this.#set(elsewhere(this.state, change), "replace");
   }
 
+  /** Which picture is drawn of the whole run, and in which order its units are. */
+  draw(change) {
+    this.#set(change, "push");
+  }
+
   /** Which value gradients are of. */
   aim(of) {
     this.#set({ of }, "push");
@@ -192,23 +195,23 @@ export class Session extends EventTarget {
     return { history: entries.slice(0, index + 1), shown: this.#shown };
   }
 
-  /** The history from there on with one more entry. @param {string | null} [equations] new ones */
-  #continued({ history }, edits, equations = history.at(-1).equations) {
-    const entry = { edits: joined(history.at(-1).edits, edits, array_of), equations };
-    return { entries: [...history, entry], index: history.length };
+  /** The history from there on with one more entry. */
+  #continued({ history }, edits, change) {
+    return { entries: [...history, continued(history.at(-1), edits, change)], index: history.length };
   }
 
   /**
    * Runs with some more edits. The history has them at once, so that the next ones build on them while this run is on
    * its way; where the server refuses them, everything is again as the run on show has it.
-   * @param {object[]} edits @param {{equations?: string | null, drag?: object}} [how] equations: new ones; drag: whose value it is
+   * @param {object[]} edits
+   * @param {{equations?: string | null, holds?: object[], drag?: object}} [how] equations, holds: new ones; drag: whose value it is
    */
-  async edit(edits, { equations, drag } = {}) {
+  async edit(edits, { drag, ...change } = {}) {
     if (!drag) this.#settle();
     const from = drag ?? this.#start();
     if (!from.shown) return null; // another source is being opened
     const { run: base } = from.shown;
-    const history = this.#continued(from, edits, equations);
+    const history = this.#continued(from, edits, change);
     const entry = history.entries.at(-1);
     const ticket = ++this.#ticket;
     const more = added(from.shown.entries[from.shown.index], entry);
@@ -224,8 +227,9 @@ export class Session extends EventTarget {
     } catch (error) {
       if (ticket !== this.#ticket) return error;
       const alone = !more || more.length <= edits.length; // else it may be an edit before these, still on its way, that was refused
-      const rejected = error.status === 422 && alone && edits.length && equations === undefined ? { address: edits[0].address, value: edits[0].value, message: error.message } : null;
-      const fault = equations !== undefined || rejected ? null : { where: "givens", error, retry: () => this.edit(edits, { equations }) };
+      const other = Object.keys(change).length > 0; // said where it was asked for
+      const rejected = error.status === 422 && alone && edits.length && !other ? { address: edits[0].address, value: edits[0].value, message: error.message } : null;
+      const fault = other || rejected ? null : { where: "givens", error, retry: () => this.edit(edits) };
       this.#restore({ rejected, fault });
       return error;
     }
@@ -234,13 +238,13 @@ export class Session extends EventTarget {
   /** Back to the equations of the source; values of weights that only the others read go with them. */
   async first_equations() {
     const { source } = this.state;
-    const base = await this.runs.make({ source, edits: [], equations: null, arithmetic: this.settings.arithmetic });
+    const base = await this.runs.make({ source, ...UNCHANGED, arithmetic: this.settings.arithmetic });
     if (this.state.source !== source) return;
     this.#settle();
     const { entries, index } = this.state; // with what was changed while that run was made
     const known = new Set(base.premises.map((one) => one.address));
     const edits = entries[index].edits.filter(({ address }) => known.has(address) || known.has(array_of(address)));
-    this.#set({ entries: [...entries.slice(0, index + 1), { edits, equations: null }] });
+    this.#set({ entries: [...entries.slice(0, index + 1), { ...entries[index], edits, equations: null }] });
     await this.#again(index + 1, "push");
   }
 

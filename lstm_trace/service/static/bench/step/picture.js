@@ -14,7 +14,7 @@ import { differs, history_of } from "./table.js";
 const LEAST = 0.62; // of its size: smaller, a picture could not be read
 
 /** Puts the texts and marks of a step into the picture that is there. */
-function written(svg, { spots, texts, values, before, pinned, state, at, stage, count, said }) {
+function written(svg, { spots, texts, held, values, before, pinned, state, at, stage, count, said }) {
   const chosen = line_of(state.address);
   const here = new Map(spots.map((spot) => [spot.key, spot]));
   const from = new Set();
@@ -44,10 +44,12 @@ function written(svg, { spots, texts, values, before, pinned, state, at, stage, 
     text.classList.toggle("flash-0", changed && state.commit % 2 === 0);
     text.classList.toggle("flash-1", changed && state.commit % 2 === 1);
     text.classList.toggle("off", off);
-    const notes = [...now].slice(0, 8).flatMap(([unit, value]) => {
+    const fixed = Boolean(held?.[spot.line]);
+    text.classList.toggle("held", fixed);
+    const notes = [...(fixed ? [said("bench.held")] : []), ...[...now].slice(0, 8).flatMap(([unit, value]) => {
       const found = history_of({ now: value, was: was.get(unit), kept: kept.get(unit), said });
       return found.length ? [`[${unit}] ${found.join("; ")}`] : [];
-    });
+    })];
     const title = node.querySelector("title");
     node.dataset.said ??= title?.textContent ?? spot.line;
     if (title) title.textContent = [node.dataset.said, words, ...notes].filter(Boolean).join("\n");
@@ -74,7 +76,7 @@ export function Picture({ session, state, at, stage, step, values, before, pinne
   const { data, error, retry } = useView(session, state.drawn, "picture", session.picture_params());
   useLayoutEffect(() => {
     const svg = place.current?.querySelector("svg");
-    if (svg && data && step) written(svg, { spots: data.spots, texts: step.texts, values, before, pinned, state, at, stage, count, said });
+    if (svg && data && step) written(svg, { spots: data.spots, texts: step.texts, held: step.held, values, before, pinned, state, at, stage, count, said });
   });
   useLayoutEffect(() => {
     const frame = place.current;

@@ -47,12 +47,12 @@ function grouped(stage, values, joined) {
 /** Decimals of a number as it is printed. */
 const decimals = (text) => /\.(\d+)/.exec(text)?.[1].length ?? 4;
 
-function Cell({ address, words, span, now, text, was, kept, state, pick, stop, said }) {
+function Cell({ address, words, span, now, text, was, kept, held, state, pick, stop, said }) {
   if (now === undefined) return html`<td></td>`;
   const changed = differs(now, was);
-  const texts = history_of({ now, was, kept, said });
+  const texts = [...(held ? [said("bench.held")] : []), ...history_of({ now, was, kept, said })];
   const delta = kept === undefined ? null : value_of(now) - value_of(kept);
-  const classes = ["num", changed && `changed flash-${state.commit % 2}`, address === state.address && "chosen"].filter(Boolean).join(" ");
+  const classes = ["num", changed && `changed flash-${state.commit % 2}`, address === state.address && "chosen", held && "held"].filter(Boolean).join(" ");
   // what a notation makes of two products has no address: it is shown, and nothing is behind it
   if (address === null) return html`<td colspan=${span}><span class="num plain" title=${full(now)}>${text}</span></td>`;
   return html`<td colspan=${span} class=${span > 1 ? "single" : undefined}>
@@ -107,7 +107,7 @@ export function StepTable({ state, at, stage, named, step, values, before, pinne
               const address = line.has(unit) ? spot_address(run, stage, name, t, b, unit) : null;
               // a number by itself stands below no unit
               return html`<${Cell} key=${unit} address=${address} words=${address && spoken(run, address, { count, said })} span=${line.size === 1 && width > 1 ? columns.length : 1} now=${line.get(unit)} text=${line.has(unit) && text(name, unit)}
-                was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} state=${state} pick=${pick} stop=${name === current} said=${said} />`;
+                was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} held=${step?.held?.[name]?.includes(unit)} state=${state} pick=${pick} stop=${name === current} said=${said} />`;
             })}
           </tr>`;
         })}</tbody>`)}

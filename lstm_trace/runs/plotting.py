@@ -1,0 +1,143 @@
+"""Pictures of kept runs: those of `lstm-trace plot`, with its options as texts of an address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..errors import MissingError, OptionError, nearest
+from ..plot import table
+from ..report.content import notations
+from ..report.options import options_of
+from ..trace.address import whole
+from ..trace.trace import Trace
+from .kept import opened
+from .printing import MEDIA, stem_of
+from .reading import span
+
+#: The formats of a picture: names, and what they are sent as.
+FORMATS = {
+    "svg": "image/svg+xml",
+    "html": MEDIA[".html"],
+    "json": MEDIA[".json"],
+    "png": "image/png",
+}
+#: What every kind takes beside its own options: how steps and units are counted, and which symbols there are.
+COMMON = ("count_from", "notation")
+#: Options that are called otherwise here, as on the command line.
+_CALLED = {"lines": "line"}
+
+
+def kinds() -> list[dict[str, Any]]:
+    """The kinds of pictures with their options; `two`: whether one shows two runs, never, may be, or must be."""
+    found = []
+    for kind in table.KINDS:
+        names, needed = table.options(kind), table.required(kind)
+        two = "never" if "against" not in names else "must be" if "against" in needed else "may be"
+        alone = [name for name in needed if name != "against"]
+        found.append({"kind": kind, "options": _offered(kind), "required": alone, "two": two})
+    return found
+
+
+def drawn(path: str, kind: str, form: str, options: Mapping[str, Any], other: str | None = None) -> tuple[bytes, str]:
+    """A picture of a run.
+
+    Args:
+        path: of the trace of the run.
+        kind: one of `plot.table.KINDS`.
+        form: one of `FORMATS`.
+        options: some of those of the kind and of `COMMON`, as texts or numbers.
+        other: path of the trace of another run, for a picture of two.
+
+    Returns:
+        Its content, and the name under which it is saved.
+
+    Raises:
+        MissingError: for a kind, layer, step, … that does not exist.
+        OptionError: for an option that the kind does not take, or lacks, or a value that it does not have.
+    """
+    if kind not in table.KINDS:
+        raise MissingError(f"there is no kind of picture {kind!r}{nearest(kind, table.KINDS, 'there are')}")
+    _check(kind, options, other)
+    trace = _headed(opened(path), options)
+    given = {name: _read(name, value, trace) for name, value in options.items() if name not in COMMON}
+    if "line" in given:
+        given["lines"] = given.pop("line")
+    if other is not None:
+        given["against"] = opened(other)
+    figure = table.maker(kind)(trace, **given)
+    return figure.content(form), f"{stem_of(trace.header.title)}-{kind}.{form}"
+
+
+def drawn_of_two(paths: tuple[str, str], kind: str, form: str, options: Mapping[str, Any]) -> tuple[bytes, str]:
+    """A picture of b against a, as `lstm-trace plot B --against A`. paths: of a, the reference, and b."""
+    return drawn(paths[1], kind, form, options, paths[0])
+
+
+def _check(kind: str, options: Mapping[str, Any], other: str | None) -> None:
+    """Raise OptionError for what a kind does not take, or lacks."""
+    known, needed = _offered(kind), table.required(kind)
+    if surplus := [name for name in options if name not in (*known, *COMMON)]:
+        of = [other for other in table.KINDS if surplus[0] in _offered(other)]
+        where = f"; it belongs to {_several(of)}" if of else nearest(surplus[0], (*known, *COMMON))
+        raise OptionError(f"{kind}: there is no option {', '.join(surplus)}{where}; it takes {', '.join(known)}")
+    if "of" in needed and "of" not in options:
+        raise OptionError(f"{kind} needs a value: of, its address, for example h_t[0]")
+    if other is None and "against" in needed:
+        raise OptionError(f"{kind} is a picture of two runs: GET /api/v1/diffs/plot/{kind}?a=…&b=…")
+    if other is not None and "against" not in table.options(kind):
+        two = [one for one in table.KINDS if "against" in table.options(one)]
+        raise OptionError(f"{kind} is a picture of one run; of two there are {_several(two)}")
+
+
+def _several(names: list[str]) -> str:
+    *some, last = names
+    return f"{', '.join(some)} and {last}" if some else last
+
+
+def _offered(kind: str) -> list[str]:
+    """The options of a kind as an address names them; the other run is none."""
+    return [_CALLED.get(name, name) for name in table.options(kind) if name != "against"]
+
+
+def _headed(trace: Trace, options: Mapping[str, Any]) -> Trace:
+    """The trace counted from another number, with the symbols of a notation. Raises OptionError."""
+    if (first := options.get("count_from")) is not None:
+        options_of("text", count_from=first)
+        trace = replace(trace, header=replace(trace.header, count_from=first))
+    if (notation := options.get("notation")) is None:
+        return trace
+    symbols = notations.applied(trace, notation, None, options.get("language", "en"))[0].header.symbols
+    return replace(trace, header=replace(trace.header, symbols=symbols))
+
+
+def _read(name: str, value: Any, trace: Trace) -> Any:
+    """A value as the function of a kind takes it. Raises OptionError, MissingError."""
+    return _READ[name](value, trace) if name in _READ else value
+
+
+def _units(text: str, _: Trace) -> tuple[int, ...]:
+    if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", text):
+        raise OptionError(f"unit: expected units (from 0) with commas between, found {text!r}")
+    return tuple(map(int, text.split(",")))
+
+
+def _steps(text: str, trace: Trace) -> slice:
+    found = span(text, "steps", trace.span)
+    return slice(found.start, found.stop)
+
+
+def _number_or_word(text: str, _: Trace) -> int | str:
+    """A number where a text is one. A baseline is never a file here: what no kind of it knows is refused."""
+    number = whole(text)
+    return text if number is None else number
+
+
+_READ: dict[str, Callable[[Any, Trace], Any]] = {
+    "unit": _units,
+    "steps": _steps,
+    "baseline": _number_or_word,
+    "occlusion": _number_or_word,
+}

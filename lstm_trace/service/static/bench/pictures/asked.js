@@ -1,0 +1,41 @@
+import { line_of } from "../../shared/addresses.js";
+
+// What is asked of the server for a picture of a kind: its options follow from what is looked at.
+
+const SUMS = ["add", "where"]; // operations of what is carried on with something added
+
+/** The options of a kind that are chosen for it alone. */
+export const ORDERS = ["", "index", "cluster", "memory", "activity"];
+
+/** The value that a memory is of: what is looked at where that is carried, else what its cell carries. */
+function carried(run, line) {
+  const stage = run.stages.find((one) => one.scope === line.scope);
+  const names = Object.values(stage?.states ?? {}).filter((name) => SUMS.includes(stage.lines.find((one) => one.name === name)?.op));
+  return names.length && !names.includes(line.name) ? { ...line, name: names[0] } : line;
+}
+
+const written = ({ scope, t, b, name, unit }) => `${scope}/${t}/${b}/${name}[${unit}]`;
+
+/**
+ * @param {{kind: string, options: string[], required: string[]}} kind
+ * @param {object} state of the bench @param {object} settings of the page
+ * @returns {object | null} null where it needs a value and none of the run can be taken
+ */
+export function asked(kind, { run, address, scope, b, unit, order }, { language, notation, count_from }) {
+  const [layer, direction] = scope.split("/");
+  const line = line_of(address) ?? line_of(run.target);
+  const value = line && (kind.kind === "memory" ? carried(run, line) : line);
+  if (kind.required.includes("of") && !value) return null;
+  const all = {
+    of: kind.kind === "weights" || !value ? undefined : written(value),
+    unit: kind.kind === "states" ? undefined : unit,
+    line: kind.kind === "text" && line?.scope === scope ? line.name : undefined,
+    layer,
+    direction,
+    batch: run.batch > 1 ? b : undefined,
+    order,
+    language,
+  };
+  const own = Object.entries(all).filter(([name, one]) => kind.options.includes(name) && one !== undefined && one !== "");
+  return { ...Object.fromEntries(own), notation, count_from };
+}

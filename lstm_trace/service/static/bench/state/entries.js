@@ -1,0 +1,19 @@
+import { edits_text, joined } from "./link.js";
+import { cell_of } from "./places.js";
+
+// An entry of the history: what was changed of the source. Premises by `edits`, lines by `holds`, each a list of an
+// address and a value; `equations`: others than the source's, or null.
+
+export const UNCHANGED = { edits: [], holds: [], equations: null };
+
+/** The address of the array that holds a number. */
+export const array_of = (address) => cell_of(address)?.array ?? "";
+
+/** Whether two entries are of one run. */
+export const same = (a, b) => edits_text(a.edits) === edits_text(b.edits) && alike(a, b);
+
+/** Whether two entries differ by edits alone. */
+export const alike = (a, b) => (a.equations ?? null) === (b.equations ?? null) && edits_text(a.holds) === edits_text(b.holds);
+
+/** An entry after some more edits, and with other equations or holds. */
+export const continued = (entry, edits, change) => ({ ...entry, edits: joined(entry.edits, edits, array_of), ...change });

@@ -1,0 +1,196 @@
+"""Pictures on the page: drawn of what is looked at, with the numbers of `trace.plot`, and ways to the numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import fromstring
+
+import pytest
+
+import lstm_trace as lt
+
+from .bench_page import number, problem, settled
+from .conftest import Opening
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+BENCH = "#bench?source=example:three-steps"
+#: Steps are counted from 1 in this example, units are called bright and wet.
+UNITS = ("bright", "wet")
+
+
+@pytest.fixture(scope="module")
+def trace() -> lt.Trace:
+    return lt.run(problem("three-steps"))
+
+
+def shown(page: Page, kind: str) -> Locator:
+    """The picture of a kind, once it is drawn and nothing is under way."""
+    page.locator(f'#pictures button[data-kind="{kind}"]').click()
+    return ready(page)
+
+
+def ready(page: Page, section: str = "#pictures") -> Locator:
+    page.locator(f'{section} .drawn[aria-busy="false"] svg').wait_for()
+    return page.locator(f"{section} .drawn svg")
+
+
+def map_of(page: Page, line: str, section: str = "#pictures") -> Locator:
+    return page.locator(f'{section} image[data-line="0/forward/{line}"]')
+
+
+def click_at(map: Locator, row: int, column: int, rows: int, columns: int, tap: bool = False) -> None:
+    box = map.bounding_box()
+    assert box is not None
+    place: Any = {"x": (column + 0.5) * box["width"] / columns, "y": (row + 0.5) * box["height"] / rows}
+    map.tap(position=place) if tap else map.click(position=place)
+
+
+def test_the_numbers_of_a_picture_are_those_of_the_trace(opened: Opening, trace: lt.Trace) -> None:
+    page = opened(f"{BENCH}&at=0/forward/1/0/c_t[1]")
+    shown(page, "unit")
+    data = trace.plot.unit(unit=1).data
+    titles = page.locator("#pictures circle title").evaluate_all("all => all.map(one => one.textContent)")
+    found = [re.fullmatch(r"(\w)\S*, unit 2 \(wet\), t = (\d): (\S+)", title) for title in titles]
+    assert len(found) == data.size == 18
+    values = sorted(number(one[3]) for one in found if one)
+    assert values == pytest.approx(sorted(data.to_numpy().ravel()), abs=5e-5)
+    assert "plot=unit" in page.url
+
+
+def test_a_place_of_a_map_leads_to_its_number(opened: Opening, trace: lt.Trace) -> None:
+    page = opened(BENCH)
+    shown(page, "states")
+    assert map_of(page, "c_t").get_attribute("data-units") == "0 1"
+    click_at(map_of(page, "c_t"), 1, 2, 2, 3)
+    page.locator('.value[data-address="0/forward/2/0/c_t[1]"]').wait_for()
+    assert number(page.locator("#value").inner_text()) == trace["c_t"][2, 0, 1]
+    assert "at=0/forward/2/0/c_t[1]" in page.url
+    shown(page, "unit")  # the unit that was clicked
+    page.locator("#pictures text.unit:has-text('wet')").wait_for()
+    shown(page, "weights")
+    box = page.locator('#pictures image[data-weight="0/forward/W_hf"]')
+    click_at(box, 0, 1, 2, 2)
+    page.locator('.value[data-address="0/forward/W_hf[0,1]"]').wait_for()
+    assert number(page.locator("#value").inner_text()) == trace.parameters["0/forward"]["W_hf"][0, 1]
+
+
+def test_by_keys_and_by_finger(opened: Opening, trace: lt.Trace) -> None:
+    page = opened(f"{BENCH}&plot=states")
+    ready(page)
+    map_of(page, "f_t").focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert page.locator("#pictures .pointed").inner_text() == "f_t, wet, t = 2"
+    page.keyboard.press("Enter")
+    page.locator('.value[data-address="0/forward/1/0/f_t[1]"]').wait_for()
+    phone = opened(f"{BENCH}&plot=states", width=390, touch=True)
+    ready(phone)
+    click_at(map_of(phone, "i_t"), 0, 1, 2, 3, tap=True)
+    phone.locator('.value[data-address="0/forward/1/0/i_t[0]"]').wait_for()
+    assert number(phone.locator("#value").inner_text()) == trace["i_t"][1, 0, 0]
+
+
+def test_a_picture_follows_an_edit_and_the_step(opened: Opening) -> None:
+    page = opened(f"{BENCH}&plot=memory&at=0/forward/2/0/c_t[0]&edits=W_xi[0,0]=0.5")
+    ready(page)
+    data = problem("three-steps")
+    data["weights"]["W_xi"][0][0] = 0.5
+    mine = lt.run(data).plot.memory("2/c_t[0]")
+    titles = [one.text for one in fromstring(mine.svg()).iter("{http://www.w3.org/2000/svg}title")][1:]  # noqa: S314
+    assert page.locator("#pictures rect title").evaluate_all("all => all.map(one => one.textContent)") == titles
+    page.locator("#step").press("ArrowLeft")
+    page.locator("#pictures .drawn h3:has-text('step t = 2')").wait_for()
+
+
+def test_what_a_kind_needs_is_said(opened: Opening) -> None:
+    page = opened("#bench?source=example:q22&plot=memory&at=0/forward/0/0/i_t[0]")
+    page.watched.expected.append("422")  # type: ignore[attr-defined]
+    ready(page)  # of c_t, which is carried
+    page.locator('#pictures button[data-kind="memory"]').click()
+    page.locator("#pictures .drawn").wait_for(state="detached")
+    assert "plot=" not in page.url
+
+
+def test_it_is_saved_in_each_format(opened: Opening, trace: lt.Trace, tmp_path: Any) -> None:
+    page = opened(f"{BENCH}&plot=states&order=index&language=de&count_from=0")
+    ready(page)
+    for form in ("svg", "html", "json"):
+        with page.expect_download() as saved:
+            page.click(f"#save-{form}")
+        saved.value.save_as(tmp_path / f"x.{form}")
+        assert saved.value.suggested_filename.endswith(f"-states.{form}")
+    mine = trace.plot.states(order="index", language="de")
+    found = json.loads((tmp_path / "x.json").read_text("utf-8"))
+    values = [row["value"] for view in found["vconcat"] for row in view["data"]["values"]]
+    assert values == [row["value"] for view in mine.to_vega()["vconcat"] for row in view["data"]["values"]]
+    assert "Einheit" in (tmp_path / "x.svg").read_text("utf-8")
+
+
+def test_a_number_is_held_and_released(opened: Opening) -> None:
+    page = opened(f"{BENCH}&at=0/forward/1/0/c_t[0]")
+    page.fill("#hold-value", "*0,5")
+    page.click("#hold-do")
+    page.locator("#held-now").wait_for()
+    data = problem("three-steps")
+    free = lt.run(data)
+    half = lt.run(data, hold={"1/c_t[0]": "*0.5"})
+    assert number(page.locator("#value").inner_text()) == half["c_t"][1, 0, 0] == free["c_t"][1, 0, 0] / 2
+    assert page.locator("#step-table .held").get_attribute("data-address") == "0/forward/1/0/c_t[0]"
+    assert page.locator("#picture-title ~ * .held, .picture .held").count() == 1
+    page.select_option("#hold-steps", "every")
+    page.fill("#hold-value", "-1")
+    page.click("#hold-do")
+    page.locator("#held-now:has-text('−1')").wait_for()
+    settled(page)
+    assert "hold=0/forward/c_t[0]=-1&" in page.url
+    page.locator('#step-table .num[data-address="0/forward/1/0/h_t[0]"]').click()
+    page.locator('.value[data-address="0/forward/1/0/h_t[0]"]').wait_for()
+    held = lt.run(data, hold={"c_t[0]": -1.0})
+    assert number(page.locator("#value").inner_text()) == held["h_t"][1, 0, 0]
+    page.locator('#step-table .num[data-address="0/forward/1/0/c_t[0]"]').click()
+    page.click("#release")
+    page.locator("#held-now").wait_for(state="detached")
+    settled(page)
+    assert number(page.locator("#value").inner_text()) == free["c_t"][1, 0, 0]
+    page.click("#undo")
+    page.locator("#held-now").wait_for()
+    page.fill("#hold-value", "abc")
+    page.click("#hold-do")
+    assert "abc is no value" in page.locator("#hold-fault").inner_text()
+
+
+def test_a_link_holds_what_it_says_and_an_edit_keeps_it(opened: Opening) -> None:
+    page = opened(f"{BENCH}&hold=0/forward/c_t[1]=0.25&edits=W_xi[0,0]=0.5&at=0/forward/2/0/h_t[1]")
+    data = problem("three-steps")
+    data["weights"]["W_xi"][0][0] = 0.5
+    held = lt.run(data, hold={"c_t[1]": 0.25})
+    assert number(page.locator("#value").inner_text()) == held["h_t"][2, 0, 1]
+    assert page.locator(".givens .grid").count() == 15  # x, h0, c0 and weights: what says where is not among them
+    page.locator('td[role="gridcell"][data-address="0/forward/W_xo[1,0]"]').dblclick()
+    page.keyboard.type("2")
+    page.keyboard.press("Enter")
+    settled(page)
+    data["weights"]["W_xo"][1][0] = 2.0
+    page.locator('#step-table .num[data-address="0/forward/2/0/h_t[1]"]').click()
+    page.locator('.value[data-address="0/forward/2/0/h_t[1]"]').wait_for()
+    assert number(page.locator("#value").inner_text()) == lt.run(data, hold={"c_t[1]": 0.25})["h_t"][2, 0, 1]
+
+
+def test_two_runs_are_compared_in_pictures(opened: Opening, stored: dict[str, str]) -> None:
+    page = opened(f"#compare?a=item:{stored['Before']}&b=item:{stored['After']}")
+    ready(page, "#compare-pictures")
+    first = page.locator("#compare-pictures image.heat").first
+    line = str(first.get_attribute("data-line"))
+    units = str(first.get_attribute("data-units")).split()
+    click_at(first, len(units) - 1, 0, len(units), 1)
+    scope, name = line.rsplit("/", 1)
+    page.locator(f".chosen-address:has-text('{name}[{units[-1]}]')").wait_for()
+    assert page.locator(".chosen-address").inner_text().startswith(scope)
+    assert page.locator("#units-apart li").count() > 1
+    page.locator('#compare-pictures button[data-kind="weights"]').click()
+    page.locator("#compare-pictures image[data-weight]").first.wait_for()
+    assert "plot=weights" in page.url
