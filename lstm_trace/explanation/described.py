@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import VALID, Stage
+from ..cell.network import Stage
 from ..trace.trace import Trace
 from .half_life import Kept, kept, pieces
 from .memory import Recurrence
@@ -58,19 +58,6 @@ class Moves(NamedTuple):
         return self.change / (self.typical or 1.0)
 
 
-def computed(stage: Stage, name: str) -> str:
-    """A line; where padding holds it or makes it zero, what the cell computes for it."""
-    line = stage.cell.by_name.get(name)
-    padded = line is not None and line.op == "where" and stage.sources.get(str(line.operands[0])) == VALID
-    return str(line.operands[1]) if line is not None and padded else name
-
-
-def carried(stage: Stage) -> list[str]:
-    """The carried lines, without what padding needs."""
-    names = (computed(stage, line) for _, line in stage.cell.carry)
-    return [name for name in dict.fromkeys(names) if name in stage.cell.by_name]
-
-
 def described(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurrence | None) -> Described:
     values = trace.lines[stage.scope][name]
     valid = trace.valid[:, rows, 0] != 0
@@ -104,7 +91,7 @@ def described(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurren
 
 def moves(trace: Trace, stage: Stage, name: str, rows: slice) -> Moves | None:
     """How far a carried line went at each step; None where what was carried in is not known."""
-    states = [state for state, line in stage.cell.carry if computed(stage, line) == name]
+    states = [state for state, line in stage.cell.carry if stage.unpadded(line) == name]
     valid = trace.valid[:, rows, 0] != 0
     shape = valid.shape
     change, before, after = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)

@@ -17,7 +17,7 @@ from ..backpropagation.combination import is_sum
 from ..base.arrays import Array
 from ..cell.holds import names_of
 from ..cell.lines import Cell, Line, Operand
-from ..cell.network import Stage, carried
+from ..cell.network import Stage
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
 from ..trace.holds.held import plain_stage
@@ -112,15 +112,16 @@ def terms(
     return tuple(keeps), tuple(writes)
 
 
-def recurrence(cell: Cell, name: str) -> Recurrence:
+def recurrence(stage: Stage, name: str) -> Recurrence:
     """How the carried line `name` is made. Raises OptionError, with the reason, where it is no such sum."""
-    state, mask, held = next((s for s, target in cell.carry if target == name), None), None, ""
-    for candidate, target in cell.carry:  # where there is padding the carried line is where(valid, c_t, c_prev)
-        line = cell.by_name.get(target)
-        if line and line.op == "where" and line.operands[2] == candidate and name in (target, line.operands[1]):
-            state, mask, held, name = candidate, str(line.operands[0]), target, str(line.operands[1])
+    cell, mask, held = stage.cell, None, ""
+    made = [(state, line) for state, line in cell.carry if name in (line, _chosen(cell, state, line))]
+    state = min(made, key=lambda pair: pair[1] != name)[0] if made else None
+    if state is not None and (other := _chosen(cell, state, cell.states[state])) is not None:
+        held, name = cell.states[state], other
+        mask = str(cell.by_name[held].operands[0])
     if state is None:
-        known = ", ".join(carried(cell)) or "none"
+        known = ", ".join(stage.carried) or "none"
         raise OptionError(f"{name} is not carried to the next step, so it has no memory; carried lines: {known}")
     if name in cell.inputs:
         raise OptionError(f"{name} is supplied here, not computed, so what it keeps is unknown")
@@ -138,6 +139,12 @@ def recurrence(cell: Cell, name: str) -> Recurrence:
         if term == line.name and line.op != "add":
             raise OptionError(f"{name} is made by {line.op}, not by a sum with a term gate * {state}")
     return Recurrence(state, name, keeps, writes, line.name, clip, mask, held)
+
+
+def _chosen(cell: Cell, state: str, name: str) -> str | None:
+    """Of a line that chooses between another and the state before, that other: where(valid, c_t, c_prev) at padding."""
+    line = cell.by_name.get(name)
+    return str(line.operands[1]) if line is not None and line.op == "where" and line.operands[2] == state else None
 
 
 def _gate(cell: Cell, term: Operand, state: str) -> Operand | None:
@@ -170,7 +177,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
             raise OptionError(f"memory is the ledger of one value, not of a sum; found {of!r}") from None
         raise
     stage = plain_stage(trace.stage(address.scope))
-    rule = recurrence(stage.cell, address.line)
+    rule = recurrence(stage, address.line)
     t, b = 0 if address.t is None else trace.index(address.t), address.b or 0
     width = trace.lines[stage.scope][address.line].shape[2]
     if address.unit is None and width > 1:

@@ -187,7 +187,7 @@ def _adds_up(told: Told, value: float, parts: Sequence[float]) -> bool:
 def _remembered(told: Told, name: str, cases: Sequence[Case]) -> Iterator[Left]:
     """Of each case the largest part of its last value that an earlier step wrote, or that was there before."""
     try:
-        rule = recurrence(told.stage.cell, name)
+        rule = recurrence(told.stage, name)
     except OptionError:
         return
     for case in cases:
