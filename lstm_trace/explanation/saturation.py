@@ -21,7 +21,6 @@ from ..trace.holds.held import plain
 from ..trace.trace import Trace
 from .half_life import by_halvings, halvings
 from .memory import recurrence
-from .memory import recurrence
 
 LOW, HIGH = 0.1, 0.9
 
