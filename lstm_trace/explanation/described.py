@@ -10,7 +10,7 @@ from ..base.arrays import Array
 from ..cell.network import Stage
 from ..trace.trace import Trace
 from .half_life import Kept, kept, pieces
-from .memory import Recurrence
+from .recurrence import Recurrence
 
 
 class Described(NamedTuple):
@@ -65,7 +65,7 @@ def described(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurren
     total, size, largest = np.zeros(width), np.zeros(width), np.zeros(width)
     least, most = np.full(width, np.inf), np.full(width, -np.inf)
     at = np.zeros((width, 2), int)
-    first = rows.start or 0
+    first, begun = rows.start or 0, False
     for steps in pieces(trace.steps, valid.shape[1] * width):
         t, b = np.nonzero(valid[steps])
         here = np.asarray(values[steps, rows], np.float64)[t, b]
@@ -76,7 +76,8 @@ def described(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurren
         least, most = np.minimum(least, here.min(axis=0)), np.maximum(most, here.max(axis=0))
         where = np.argmax(np.abs(here), axis=0)
         value = here[where, np.arange(width)]
-        larger = (np.abs(value) > np.abs(largest)) | (steps.start == 0)
+        larger = (np.abs(value) > np.abs(largest)) | (not begun)
+        begun = True
         largest = np.where(larger, value, largest)
         at[larger] = np.stack([t[where] + steps.start, b[where] + first], axis=1)[larger]
     count = np.float64(valid.sum())

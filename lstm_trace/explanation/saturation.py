@@ -20,7 +20,7 @@ from ..trace.address import Address
 from ..trace.holds.held import plain
 from ..trace.trace import Trace
 from .half_life import by_halvings, halvings
-from .memory import recurrence
+from .recurrence import recurrence
 
 LOW, HIGH = 0.1, 0.9
 

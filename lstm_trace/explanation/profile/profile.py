@@ -17,7 +17,7 @@ from ...trace.holds.held import plain
 from ...trace.rows import Selection
 from ...trace.trace import Trace
 from ..described import Described, Moves, described, moves
-from ..memory import Recurrence, recurrence
+from ..recurrence import Recurrence, recurrence
 from ..saturation import Activity, NotFinite, behaviour
 from . import frames
 from .tokens import Follows, follows
@@ -175,7 +175,7 @@ def profile(trace: Trace, layer: int | None = None, direction: str | None = None
     0  c_t     0      2.0        inf
     1  c_t     1      1.5        1.0
     """
-    chosen, trace = Selection(None, layer, direction, None, batch), plain(trace)
+    chosen, whole, trace = Selection(None, layer, direction, None, batch), trace, plain(trace)
     rows = chosen.rows(trace)
     stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and chosen.places(stage)]
     if not stages:
@@ -187,13 +187,14 @@ def profile(trace: Trace, layer: int | None = None, direction: str | None = None
         )
     found = behaviour(trace, batch=batch)
     valid = trace.valid[:, rows, 0] != 0
-    parts = tuple(_part(trace, stage, rows, found.units) for stage in stages)
+    parts = tuple(_part(whole, stage, rows, found.units) for stage in stages)
     lacking = tuple(f"{stage.scope}/{name}" for stage in stages for name in _lacking(trace, stage))
     longest = int(valid.sum(axis=0).max(initial=0))
     return Profile(trace, parts, range(trace.batch)[rows], int(valid.sum()), longest, lacking, found.not_finite)
 
 
 def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) -> StageProfile:
+    """The profile of a stage, which is without holds; of the trace, which says what is held."""
     memories = dict(_memories(stage))
     names = [*memories] or stage.carried
     there = [name for name in names if name in trace.lines.get(stage.scope, {})]
