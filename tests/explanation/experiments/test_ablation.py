@@ -15,6 +15,8 @@ from lstm_trace.explanation.experiments import ablation as module
 from lstm_trace.explanation.experiments import trials
 from lstm_trace.explanation.experiments.ablation import Effect, ablation
 from lstm_trace.explanation.memory import ledger
+from lstm_trace.trace.labels import step_labels
+from lstm_trace.trace.trace import Trace
 
 from ...support.held_lstm import random_network
 
@@ -174,6 +176,19 @@ def test_too_many_are_refused_before_they_are_run(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "MOST_SECONDS", 1e-5)
     with pytest.raises(TooLargeError, match=r"12 runs of 5 steps would take some 0 s.*--line"):
         ablation(lt.run(WEIGHTS, X, lengths=LENGTHS), OF)
+
+
+def test_names_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(trace: Trace, b: int = 0) -> Any:
+        asked.append(b)
+        return step_labels(trace, b)
+
+    monkeypatch.setattr("lstm_trace.tables.explanations.step_labels", counted)
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS, tokens=[list("abcde"), list("vwxyz")])
+    frame = lt.explain(trace, OF, "ablation", over="steps")
+    assert [frame.t.map(dict(enumerate("vwxyz"))).tolist(), asked] == [frame.token.tolist(), [B]]
 
 
 def test_the_memory_of_a_held_value_begins_where_it_is_held() -> None:
