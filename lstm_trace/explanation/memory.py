@@ -45,7 +45,7 @@ class Entry(NamedTuple):
 class Ledger:
     """The account of one value: rows whose parts add up to `value` but for `residual`.
 
-    half_life: the fewest latest steps whose gates multiply to a half or less; None if all of them together do not.
+    halved: the fewest latest steps whose gates multiply to a half or less; None if all of them together do not.
     steps: how many there are. Steps of padding, which keep everything, are none of them.
     """
 
@@ -54,7 +54,7 @@ class Ledger:
     rows: tuple[Entry, ...]
     value: float
     residual: float
-    half_life: int | None
+    halved: int | None
     steps: int
 
 
@@ -124,7 +124,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
     entries = _entries(rows)
     address = address._replace(unit=(j,))
     left, steps = value - entries[-1].running, sum(1 for _ in _latest(found))
-    return Ledger(address, rule, entries, value, left, _half_life(found), steps)
+    return Ledger(address, rule, entries, value, left, _halved(found), steps)
 
 
 def table(trace: Trace, account: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -196,7 +196,7 @@ def _latest(found: Flow) -> Iterator[int]:
     return (s for s in reversed(found.order) if not found.past[s])
 
 
-def _half_life(found: Flow) -> int | None:
+def _halved(found: Flow) -> int | None:
     """The first k at which the product of the latest k gates is a half or less."""
     product = 1.0
     for k, s in enumerate(_latest(found), 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,10 @@ def test_rows_by_hand() -> None:
         (2, "i_t * c_tilde", -0.25, -0.25, 0.25 / 3.75, 3.25),
     )
     assert account.value == 3.25
-    assert account.half_life == 2  # 1.0, then 1.0 * 0.25
-    assert ledger(trace, "0/c_t[0]").half_life == 1
+    assert account.halved == 2  # 1.0, then 1.0 * 0.25
+    assert ledger(trace, "0/c_t[0]").halved == 1
     slow = lt.run({}, given={**given, "f_t": [[0.9], [0.9], [0.9]]}, c0=[8.0], ask="c_t")
-    assert ledger(slow, "2/c_t[0]").half_life is None
+    assert ledger(slow, "2/c_t[0]").halved is None
 
 
 def test_a_gru_has_a_ledger_and_a_plain_rnn_has_none() -> None:
@@ -100,7 +101,8 @@ def test_gate_statistics_by_hand() -> None:
     first, second = behaviour(trace).units
     assert (first.left, first.right, first.state) == (0.0, pytest.approx(2 / 3), "")
     assert (second.left, second.right, second.state) == (1.0, 0.0, "dead")
-    assert first.memory == pytest.approx(-1 / np.mean(np.log(f[:, 0])))
+    assert first.half_life == pytest.approx(3 / (-math.log2(0.95 * 0.99) + 1))
+    assert second.half_life == 1
 
 
 def test_the_first_value_that_is_not_finite() -> None:
@@ -131,11 +133,11 @@ def test_padding_keeps_everything_and_is_no_step() -> None:
     for t in (3, 4):  # the last valid step, and the state that is held after it
         account = ledger(trace, f"{t}/0/{held}[0]")
         assert (parts(account), account.value, account.residual) == (whole, 3.5, 0.0)
-        assert (account.half_life, account.steps) == (1, 2)
+        assert (account.halved, account.steps) == (1, 2)
     assert parts(ledger(trace, "3/0/c_t[0]")) == whole
     assert parts(ledger(trace, f"2/0/{held}[0]")) == ((None, "c0", 4.0), (1, "i_t * c_tilde", 1.0))
     empty = ledger(trace, f"4/1/{held}[0]")
-    assert (parts(empty), empty.half_life, empty.steps) == (((None, "c0", 6.0),), None, 0)
+    assert (parts(empty), empty.halved, empty.steps) == (((None, "c0", 6.0),), None, 0)
     # what a line computes at padding has an account too: of itself and what was held
     assert parts(ledger(trace, "2/0/c_t[0]")) == (
         (None, "c0", 2.0),
@@ -148,7 +150,7 @@ def test_half_lives_count_valid_steps() -> None:
     ones = np.ones((5, 2, 1))
     trace = lt.run({}, given={"f_t": 0.8 * ones, "i_t": ones, "c_tilde": ones}, c0=[[8.0], [6.0]], ask="c_t", mask=MASK)
     account = ledger(trace, "3/0/c_t[0]")
-    assert (account.half_life, account.steps) == (None, 2)  # 0.8² > 1/2, over five steps of the input
+    assert (account.halved, account.steps) == (None, 2)  # 0.8² > 1/2, over five steps of the input
 
 
 def test_padding_is_said() -> None:
@@ -221,7 +223,7 @@ def test_a_state_that_each_unit_keeps_by_itself() -> None:
         account = ledger(trace, f"2/c_t[{j}]")
         assert (account.value, account.residual, account.steps) == (value, 0.0, 3)
         assert {row.step: row.part for row in account.rows if row.part} == wanted
-    assert [ledger(trace, f"2/c_t[{j}]").half_life for j in (0, 1)] == [1, 2]
+    assert [ledger(trace, f"2/c_t[{j}]").halved for j in (0, 1)] == [1, 2]
     assert ledger(trace, "2/a_t[1]").residual == 0
     units = lt.profile(trace).units
     assert units.half_life.tolist() == [1.5, 3.0]

@@ -122,15 +122,16 @@ class Profile:
 
     @cached_property
     def gates(self) -> pd.DataFrame:
-        """A row for each unit of each gate: mean, least, most, shares of saturated values, state, memory."""
+        """A row for each unit of each gate: mean, least, most, shares of saturated values, state, half-life."""
         return frames.gates(self)
 
     @cached_property
     def units(self) -> pd.DataFrame:
         """A row for each unit of each carried line and of the output: its range, where it is largest, half-life, ….
 
-        `half_life`: valid steps for each time that half of what it holds was lost, infinite where it never was. `kept`:
-        the mean of what it keeps from step to step. `dead`: of the output. `follows`: see `tokens.Follows.share`.
+        `half_life`: valid steps by the number of halvings, a step that keeps the share k being −log₂ k of one, but at
+        most 1; infinite where nothing is lost. `kept`: the mean of what it keeps from step to step. `dead`: of the
+        output. `follows`: see `tokens.Follows.share`.
         """
         return frames.units(self)
 
