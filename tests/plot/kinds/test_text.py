@@ -54,7 +54,7 @@ def test_the_colour_of_every_part_is_its_value(line: str) -> None:
         assert [float(said.partition(": ")[2].replace("−", "-")) for *_, said in some] == pytest.approx(
             values, abs=5e-5
         )
-    assert figure.data["label"].tolist() == list(WORDS)
+    assert figure.data["token"].tolist() == list(WORDS)
     in_page = page_parts(figure)
     assert [text for text, *_ in in_page] == list(WORDS) * 2
     signed = [float(share) / 100 * (1 if kind == "above" else -1) for _, kind, share in in_page]
