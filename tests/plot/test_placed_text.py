@@ -1,0 +1,66 @@
+"""Text of other scripts in PNG and PDF: set by Typst at its place, and with all of its letters."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lstm_trace.base import fonts
+from lstm_trace.plot import raster
+from lstm_trace.plot.placed_text import expression
+from lstm_trace.plot.sheet import bare
+
+from ..support.pictures import lstm
+
+THAI = ("ย", "\u0e35", "ก", "\u0e31", "\u0e48", "ม")
+
+
+def _has(family: str) -> bool:
+    typst = pytest.importorskip("typst")
+    return family in typst.Fonts(include_system_fonts=True).families()
+
+
+def test_plain_pictures_are_drawn_as_they_are() -> None:
+    made = expression(raster.light(lstm(4, 2, labels=("the", "cat", "σ", "◌\u0301")).plot().svg()))
+    assert made.startswith("image(bytes(")
+    assert made.count("<text") > 10
+
+
+def test_text_of_other_scripts_is_set_where_it_stood() -> None:
+    svg = lstm(6, 2, labels=THAI).plot.states().svg()
+    made = expression(raster.light(svg), "50%")
+    for label in ("ย", "◌\u0e35", "ม"):
+        kind, x, y = re.findall(rf'<text class="([^"]*)" x="([\d.]+)" y="([\d.]+)">{label}<', svg)[0]
+        assert kind == "mark step"
+        assert f'put({x}, {y}, center, 0, size: 11pt, fill: rgb("#55555f"), "{label}")' in made
+        assert f">{label}</text>" not in made
+    assert '"Noto Serif Thai", "Noto Sans Thai"' in made
+    whole, top = expression(raster.light(svg)), float(re.findall(r'viewBox="0 (\d+)', bare(svg))[0])
+    heights = [
+        [float(y) for y in re.findall(r"put\([\d.]+, ([\d.]+)", one)]
+        for one in (whole, expression(raster.light(bare(svg))))
+    ]
+    assert [y - top for y in heights[0]] == pytest.approx(heights[1])
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not there")
+def test_a_pdf_has_every_mark(tmp_path: Path) -> None:
+    typst = pytest.importorskip("typst")
+    if not _has("Noto Sans Thai"):
+        pytest.skip("no font for Thai")
+    svg = lstm(6, 2, labels=THAI).plot.states().svg()
+    source = f"#set page(width: 300pt)\n#{expression(raster.light(svg))}"
+    (tmp_path / "p.pdf").write_bytes(typst.compile(source.encode()))
+    read = subprocess.check_output(["pdftotext", "-layout", "p.pdf", "-"], cwd=tmp_path).decode()  # noqa: S607
+    assert all(letter in read for letter in THAI)
+
+
+def test_a_png_of_letters_without_a_font_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("typst")
+    monkeypatch.setattr(fonts, "_without_font", lambda letters, named: list(letters))
+    with pytest.raises(Exception, match=r"this picture has Thai characters \(ย ก ม\).*or write \.svg or \.html"):
+        lstm(6, 2, labels=THAI).plot.states().png()
