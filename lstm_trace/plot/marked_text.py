@@ -19,6 +19,15 @@ ROOM = 30
 OPEN, MIDDLE, CLOSE, NAME, UPRIGHT, UPPER = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004", "\ue005"
 
 
+#: About how wide a letter is, in ems, from its number on: letters of the scripts of South and South-East Asia, of which
+#: Burmese, Tamil, Malayalam and Sinhala have the widest. Signs and vowels beside a letter are half as wide.
+_WIDTHS = (
+    (0x590, 0.75), (0x900, 0.85), (0xB80, 1.2), (0xC00, 0.9), (0xD00, 1.2), (0xE00, 0.68), (0x1000, 1.13),
+    (0x10A0, 0.75), (0x1780, 0.95), (0x1800, 0.8), (0x1E00, 0.52),
+)  # fmt: skip
+#: Burmese letters of one round, which are as narrow as signs.
+_ROUND = frozenset("ခဂငစဎဒဓနပဖဗမရဝ")
+
 MARKS = frozenset(OPEN + MIDDLE + CLOSE + NAME + UPRIGHT + UPPER)
 
 
@@ -65,6 +74,10 @@ def _advance(c: str) -> float:
         return 0.0
     if east_asian_width(c) in "WF":
         return 1.0
+    if "\u0590" <= c < "\u1e00":
+        return next(wide for first, wide in reversed(_WIDTHS) if ord(c) >= first) * (
+            0.58 if c in _ROUND or not c.isalnum() else 1.0
+        )
     return 0.8 if c in "WM" else 0.52 if c.isalnum() else 0.42
 
 

@@ -38,4 +38,5 @@ def light(svg: str) -> str:
     plain = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", sheet)
     variables = dict(re.findall(r"(--[\w-]+):([^;}]+)", plain))
     plain = re.sub(r"var\((--[\w-]+)\)", lambda found: variables[found[1]], plain)
+    svg = svg.replace('image-rendering="pixelated"', 'image-rendering="optimizeSpeed"')
     return svg.replace(sheet, re.sub(r"--[\w-]+:[^;}]+;?", "", plain), 1)

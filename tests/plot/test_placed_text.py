@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lstm_trace.base import fonts
 from lstm_trace.plot import raster
+from lstm_trace.plot.heat.colours import symmetric
+from lstm_trace.plot.marked_text import text_width
 from lstm_trace.plot.placed_text import expression
 from lstm_trace.plot.sheet import bare
 
@@ -28,6 +32,14 @@ def test_plain_pictures_are_drawn_as_they_are() -> None:
     made = expression(raster.light(lstm(4, 2, labels=("the", "cat", "σ", "◌\u0301")).plot().svg()))
     assert made.startswith("image(bytes(")
     assert made.count("<text") > 10
+
+
+@pytest.mark.parametrize(
+    ("label", "least", "most"),  # in ems, as measured with Noto Sans
+    [("အ", 1.07, 1.3), ("ည်", 1.1, 1.3), ("ရေး", 1.65, 2.0), ("ပြ", 0.91, 1.4), ("ที่", 0.61, 0.9), ("த", 0.8, 1.4)],
+)
+def test_letters_have_about_the_width_that_a_font_gives_them(label: str, least: float, most: float) -> None:
+    assert least <= text_width(label, 1) <= most
 
 
 def test_text_of_other_scripts_is_set_where_it_stood() -> None:
@@ -64,3 +76,22 @@ def test_a_png_of_letters_without_a_font_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(fonts, "_without_font", lambda letters, named: list(letters))
     with pytest.raises(Exception, match=r"this picture has Thai characters \(ย ก ม\).*or write \.svg or \.html"):
         lstm(6, 2, labels=THAI).plot.states().png()
+
+
+def test_the_fields_of_a_png_have_one_colour_each() -> None:
+    pytest.importorskip("typst")
+    image = pytest.importorskip("matplotlib.image")
+    figure = lstm(4, 3).plot.states(lines="c_t")
+    svg = figure.svg()
+    pixels = np.rint(255 * image.imread(BytesIO(figure.png()))[..., :3])
+    x, y, wide, tall = (
+        2 * float(n) for n in re.findall(r'class="heat" x="(.*?)" y="(.*?)" width="(.*?)" height="(.*?)"', svg)[0]
+    )
+    fields = pixels[int(y) : int(y + tall), int(x) : int(x + wide)]
+    scale = symmetric(figure.data.to_numpy())
+    colours = scale.palette[scale.levels(figure.data.to_numpy())]
+    for t in range(4):
+        for j in range(3):
+            top, left = int(j * tall / 3), int(t * wide / 4)
+            field = fields[top + 2 : top + int(tall / 3) - 2, left + 2 : left + int(wide / 4) - 2]
+            assert (field == colours[t, j]).all()
