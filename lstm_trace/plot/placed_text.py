@@ -1,7 +1,6 @@
-"""A picture for Typst, in which text of scripts that its own fonts lack is set by Typst itself and not drawn as SVG.
+"""A picture for Typst, in which text of other scripts than Latin is set by Typst itself and not drawn as SVG.
 
-Its renderer of SVG takes one font for a whole text and loses what that has not, such as the marks of Thai letters;
-its own text takes for each script a font of the system (`base/fonts.py`).
+Its renderer of SVG takes one font for a whole text and loses what that has not, such as the marks of Thai letters, or takes another one for all of a sentence; its own text takes for each script a font of the system (`base/fonts.py`).
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def expression(svg: str, width: str = "100%") -> str:
 
     def placed(found: re.Match[str]) -> str:
         letters = unescape(found[3])
-        if not fonts.uncommon(letters):
+        if not any("\u0370" <= c < "\u2000" or c >= "\u2c00" for c in letters):  # Latin, signs
             return found[0]
         x, y = _PLACE.findall(found[2])[0]
         put.append(_put(_style(rules, found[1]), float(x), float(y) - top, "rotate(" in found[2], letters))
