@@ -1,6 +1,7 @@
 """A picture for Typst, in which text of other scripts than Latin is set by Typst itself and not drawn as SVG.
 
-Its renderer of SVG takes one font for a whole text and loses what that has not, such as the marks of Thai letters, or takes another one for all of a sentence; its own text takes for each script a font of the system (`base/fonts.py`).
+Its renderer of SVG takes one font for a whole text: it loses what that has not, such as the marks of Thai letters, or
+sets all of a sentence in another one. Its own text has for each script a font of the system (`base/fonts.py`).
 """
 
 from __future__ import annotations
