@@ -7,12 +7,15 @@ import re
 from ..base import fonts
 from ..base.extras import missing
 from ..errors import OptionError
+from .heat.repacked import repacked
 from .placed_text import expression
 from .sheet import size_of
 
 #: Pixels of the PNG along one of the picture; one alone where a picture has more pixels than LARGE. They are whole
 #: numbers, so that the rows of a heat map are of one height.
-SHARP, LARGE = 2, 1_500_000
+SHARP, LARGE = 2, 1_000_000
+#: Bytes from which a PNG gets a palette.
+HEAVY = 2_000_000
 
 
 def png(svg: str) -> bytes:
@@ -29,7 +32,7 @@ def png(svg: str) -> bytes:
     scale = SHARP if wide * tall <= LARGE else 1
     page = f"#set page(width: {wide}pt, height: {tall}pt, margin: 0pt)\n#{expression(light(svg))}"
     made: bytes = typst.compile(page.encode(), format="png", ppi=72 * scale)
-    return made
+    return repacked(made) if len(made) > HEAVY else made
 
 
 def light(svg: str) -> str:
