@@ -18,6 +18,7 @@ from ...printable import json_text
 from ...trace.labels import axis, labels
 from .. import vega
 from ..figure import Figure, Live
+from ..page import framed
 from ..sheet import (
     HEAD,
     LABEL,
@@ -25,7 +26,6 @@ from ..sheet import (
     LINE,
     RIGHT,
     WIDE,
-    bare,
     document,
     of_units,
     over_time,
@@ -295,10 +295,11 @@ def interactive(picture: Picture, svg: str) -> str:
         "words": {key: words.word(f"plot.{key}") for key in ("is.padding", "is.broken")},
     }
     content = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
-    hint = escape(words.word("plot.click"))
+    hint, close = escape(words.word("plot.click")), escape(words.word("plot.close"))
     return (
-        f'<div class="heatmaps"><p class="hint">{hint}</p><div class="scroll">{bare(svg)}</div>'
-        '<div class="trajectory" aria-live="polite" hidden><p></p><div class="scroll"></div></div>'
+        f'<div class="heatmaps"><p class="hint">{hint}</p>{framed(svg, words.language)}'
+        '<div class="trajectory" aria-live="polite" hidden><p></p>'
+        f'<button type="button" aria-label="{close}" title="{close}">×</button><div class="scroll"></div></div>'
         '<div class="pointed" role="tooltip" hidden></div>'
         f'<script type="application/json">{content}</script></div>'
     )
