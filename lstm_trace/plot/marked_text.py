@@ -36,6 +36,21 @@ def unmarked(text: str, kept: str = "") -> str:
     return "".join(c for c in text if c not in MARKS or c in kept)
 
 
+def as_text(marked: str) -> str:
+    """A marked text as plain text.
+
+    >>> as_text(f"written, {marked('i', 't')} ⊙ {marked('c', 't-1')}")
+    'written, i_t ⊙ c_{t−1}'
+    """
+
+    def one(match: re.Match[str]) -> str:
+        below, _, above = match[2].partition(UPPER)
+        scripts = ((sign, script) for sign, script in (("_", below), ("^", above)) if script)
+        return match[1] + "".join(f"{sign}{s}" if s.isalnum() else f"{sign}{{{s}}}" for sign, s in scripts)
+
+    return unmarked(re.sub(f"{OPEN}(.*?){MIDDLE}(.*?){CLOSE}", one, marked))
+
+
 def marked(base: str, sub: str = "") -> str:
     """A symbol with its index, marked as one."""
     return f"{OPEN}{base}{MIDDLE}{sub.replace('-', '−')}{CLOSE}"

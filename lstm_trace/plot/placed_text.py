@@ -20,6 +20,7 @@ _PUT = (
     "let put(x, y, anchor, turn, ..how, body) = place(top + left, dx: x * 1pt, dy: y * 1pt, rotate(turn * 1deg, "
     "origin: top + left, box(width: 0pt, align(anchor, box(text(..how, body))))))"
 )
+_NO_BREAK = "\u00a0"
 _BASELINE = 'top-edge: "baseline", bottom-edge: "baseline"'
 
 
@@ -64,7 +65,7 @@ def _put(style: dict[str, str], x: float, y: float, turned: bool, letters: str) 
     size = style["font-size"].removesuffix("px")
     return (
         f"put({x:.1f}, {y:.1f}, {anchor}, {-90 if turned else 0}, size: {size}pt, "
-        f'fill: rgb("{style["fill"]}"){weight}, {string(letters)})'
+        f'fill: rgb("{style["fill"]}"){weight}, {string(letters.replace(" ", _NO_BREAK))})'
     )
 
 

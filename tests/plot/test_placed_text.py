@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from html import unescape
 from io import BytesIO
 from pathlib import Path
 
@@ -57,6 +58,13 @@ def test_text_of_other_scripts_is_set_where_it_stood() -> None:
         for one in (whole, expression(raster.light(bare(svg))))
     ]
     assert [y - top for y in heights[0]] == pytest.approx(heights[1])
+
+
+def test_a_sentence_stays_on_its_line() -> None:
+    svg = lstm(6, 2, labels=THAI).plot.memory("5/c_t[0]").svg()
+    title = re.findall(r'class="title"[^>]*>([^<]*)<', svg)[0]
+    assert " " in title
+    assert unescape(title).replace(" ", "\u00a0") in expression(raster.light(svg))
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not there")
