@@ -117,7 +117,7 @@ def _bars(
         base: dict[tuple[int, int], float] = {}
         for k, (source, values) in enumerate(parts.items()):
             line = stage.cell.by_name.get(source)
-            symbol = source if line is None else found.told(stage, line)
+            symbol = source if line is None else found.symbol(stage, line)
             kind, name = _KINDS[k % len(_KINDS)] + shade, words.word(f"plot.memory.{of}", source=symbol)
             for column, *sums in summed(values[of], size):
                 for side, part in enumerate(sums):

@@ -79,6 +79,14 @@ def test_the_rows_are_those_of_the_explanation() -> None:
     assert figure.data["part"].tolist() == pytest.approx([left for _, left in wanted.values()], rel=1e-14)
 
 
+def test_the_legend_has_symbols_as_mathematics() -> None:
+    svg = lstm(3, 2).plot.memory("2/0/c_t[0]").svg()
+    entries = re.findall(r'<text class="entry"[^>]*>(.*?)</text>', svg)
+    symbol = '<tspan class="m">i</tspan><tspan class="s" dy="0.28em">t</tspan>'
+    assert sum(symbol in entry for entry in entries) == 2
+    assert "left of it, i_t ⊙ c̃_t: " in svg  # what a bar says has no marks
+
+
 def test_several_sources_are_stacked() -> None:
     cell = {"equations": "y_t = 2 * x_t\nc_t = 0.5 * c_prev + x_t + y_t\ncarry: c_prev <- c_t\noutput: c_t"}
     figure = lt.run({}, [[1.0], [-2.0]], cell=cell).plot.memory("1/c_t[0]")
