@@ -6,10 +6,9 @@ import io
 import json
 import os
 import re
-import stat
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -257,27 +256,6 @@ def destination(path: str | Path) -> Path:
     if target.is_symlink():
         raise FileError(f"{path}: a link that leads to itself; write to another file")
     return target
-
-
-def spare(output: str | Path, inputs: Iterable[str | Path]) -> None:
-    """Raise FileError where `output` is one of the files `inputs`, by whatever name or link: it would be lost.
-
-    '-' is the file that the shell has opened as standard output, or input.
-    """
-    target = _identity(output, 1)
-    for source in inputs:
-        if target is not None and target == _identity(source, 0):
-            also = "" if str(source) == str(output) else f" {source} by another name,"
-            raise FileError(f"{output}: this is{also} an input, which would be lost; write to another file")
-
-
-def _identity(path: str | Path, standard: int) -> tuple[int, int] | None:
-    """What two names of one file have in common; None where nothing could be lost: no file yet, a terminal, a pipe."""
-    try:
-        found = os.fstat(standard) if str(path) == "-" else os.stat(path)
-    except (OSError, ValueError):  # a name that no file can have
-        return None
-    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from ..base.arrays import to_array
 from ..base.extras import missing
 from ..base.files import read_bytes, read_data
 from ..base.labels import written
+from ..base.spared import read_from
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest
 from ..trace.files import trace_file
 from ..trace.holds.values import as_number
@@ -100,6 +101,7 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
             if not path.is_file():
                 raise OptionError(f"hold {address!r}: {value!r} is no finite number, no multiple as *0.5, and no file")
             if path not in traces:
+                read_from(path)
                 traces[path] = trace_file.load(path)
             value = traces[path]
         found[address] = value
