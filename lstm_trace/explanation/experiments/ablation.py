@@ -71,7 +71,7 @@ def ablation(
     of: the address of one value of a line, or a sum of such (see `target`). lines: addresses of what is held, as `hold`
     has them without rows (steps and units that they name are the only ones); None is the cell state of every layer and
     direction (over lines: every line with a name). to: what it is held at: a number, `'*0.5'`, or a trace of the same
-    size. What the trace holds already stays held.
+    size. What the trace holds already stays held, but for the values that a variant holds itself.
     Raises OptionError, MissingError, ShapeError; TooLargeError where it would take too long.
     """
     if over not in get_args(Over):
