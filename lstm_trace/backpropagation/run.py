@@ -18,7 +18,7 @@ from ..engine.run import by_definition, by_plan
 from ..engine.storing import Block, InMemory, check_memory, empty_lines
 from ..engine.work import Work
 from ..errors import MissingError, raise_all
-from ..trace.operands import sizes
+from ..trace.operands import one_thread, sizes
 from ..trace.sums import Values, add, gather, gather_in, term
 from ..trace.trace import Trace
 
@@ -148,7 +148,8 @@ class _Gathering(InMemory):
         steps = slice(self.waiting[0][0].start, self.waiting[-1][0].stop)
         last = steps.start == 0 if stage.backwards else steps.stop == self.trace.steps
         if last or (steps.stop - steps.start) * self.trace.batch >= AT_ONCE:
-            self._gather(stage, steps)
+            with one_thread(self.trace):
+                self._gather(stage, steps)
             self.waiting = []
 
     def _gather(self, stage: Stage, steps: slice) -> None:
