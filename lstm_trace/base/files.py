@@ -24,31 +24,35 @@ from .text_limits import check_room, check_toml
 MAX_TEXT = 1 << 30
 
 
-def read_bytes(path: str | Path, instead: str = "") -> bytes:
-    """The bytes of a file, or of standard input for '-'. instead: what to do with one that is too large.
+def read_bytes(path: str | Path, instead: str = "", most: int | None = None) -> bytes:
+    """The bytes of a file, or of standard input for '-'; at most so many, or `MAX_TEXT`.
+
+    instead: what to do with more of them.
 
     Raises FileError.
     """
+    most = MAX_TEXT if most is None else most
     try:
         if str(path) != "-":
-            check_size(path, Path(path).stat().st_size, instead)
+            check_size(path, Path(path).stat().st_size, instead, most)
             if Path(path).is_file():
                 return Path(path).read_bytes()
         with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as stream:  # of no known size
-            content: bytes = stream.read(MAX_TEXT + 1)
+            content: bytes = stream.read(most + 1)
     except OSError as error:
         raise FileError(f"{path}: {reason(error)}") from None
-    if len(content) > MAX_TEXT:
+    if len(content) > most:
         more = f"; {instead}" if instead else ""
-        raise FileError(f"{path}: more than {MAX_TEXT:,} bytes; texts up to that are read{more}")
+        raise FileError(f"{path}: more than {most:,} bytes; texts up to that are read{more}")
     return content
 
 
-def check_size(path: str | Path, size: int, instead: str = "") -> None:
+def check_size(path: str | Path, size: int, instead: str = "", most: int | None = None) -> None:
     """Raise FileError where a text of `size` bytes is more than is read. instead: what to do with it."""
-    if size > MAX_TEXT:
+    most = MAX_TEXT if most is None else most
+    if size > most:
         more = f"; {instead}" if instead else ""
-        raise FileError(f"{path}: {size:,} bytes; text files up to {MAX_TEXT:,} are read{more}")
+        raise FileError(f"{path}: {size:,} bytes; text files up to {most:,} are read{more}")
 
 
 def read_data(path: str | Path, content: bytes | None = None) -> Any:

@@ -99,7 +99,10 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
         if isinstance(value, str) and as_number(value) is None:
             path = Path(folder, value.strip())
             if not path.is_file():
-                raise OptionError(f"hold {address!r}: {value!r} is no finite number, no multiple as *0.5, and no file")
+                raise OptionError(
+                    f"hold {address!r}: {value!r} is no finite number, no multiple as *0.5, and no trace: there "
+                    f"is no file {path.absolute()}; save one there with lstm-trace run, or give its path"
+                )
             if path not in traces:
                 read_from(path)
                 traces[path] = trace_file.load(path)

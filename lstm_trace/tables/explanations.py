@@ -174,7 +174,7 @@ def _not_finite(found: NotFinite) -> str:
 
 @checked
 def ablation(
-    trace: Trace, of: str, over: Over = "units", only: str | Sequence[str] | None = None, to: Any = 0.0
+    trace: Trace, of: str, over: Over = "units", only: Sequence[str] | str | None = None, to: Any = 0.0
 ) -> Explanation:
     """What a value becomes when each unit, step or line in turn is held at another value; the largest change first.
 

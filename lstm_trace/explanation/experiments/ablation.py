@@ -18,6 +18,7 @@ from ...base.arrays import Array, describe
 from ...cell.holds import names_of
 from ...cell.network import Stage, restrict
 from ...errors import Faults, OptionError, TooLargeError, counted
+from ...trace.argument_types import listed
 from ...trace.holds.held import plain
 from ...trace.holds.places import Place, places
 from ...trace.holds.values import Lines, Scale, applied, numbers, read_value
@@ -85,7 +86,10 @@ def ablation(
         if not computed(one, part):
             raise OptionError(f"{found}: {part.line} is a premise, and nothing that is held changes it; name a line")
     one = _reached(one, parts)
-    meant = _places(one, _lines(one, over) if lines is None else [lines] if isinstance(lines, str) else lines)
+    named = _lines(one, over) if lines is None else listed("lines", lines)
+    if not named:
+        raise OptionError("nothing is named that could be held; name a line, or leave this out for all")
+    meant = _places(one, named)
     variants = [v for each in meant for v in _variants(each, over, one)]
     trials = Trials.of(one, parts)
     _afford(trials, len(variants))
