@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.lines import Operand
 from ..cell.network import Stage
+from ..errors import MissingError
 from ..trace.trace import Trace
-from .memory import Recurrence
+from .recurrence import Recurrence
+from .recurrence import kept as kept_at
 
 #: So many values are worked on at a time.
 PIECE = 1 << 20
@@ -29,6 +33,7 @@ class Kept(NamedTuple):
     forgets: Array
 
 
+@np.errstate(all="ignore")  # what has overflowed has no half-life
 def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) -> Kept | None:
     """What each of `width` units keeps at the valid steps of `rows`; None where a gate was not recorded.
 
@@ -39,34 +44,31 @@ def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) 
     shape = valid.shape[1], width
     left, halved, total, forgets = np.ones(shape), np.zeros(shape), np.zeros(shape), np.full(valid.shape, np.nan)
     for steps in pieces(trace.steps, shape[0] * width, stage.backwards):
-        keep = _factor(trace, stage, rule, steps, rows)
-        if keep is None:
+        try:
+            keep = kept_at(trace, stage, rule, partial(_values, trace, stage, steps, rows))
+        except MissingError:
             return None
         keep = np.broadcast_to(keep, (steps.stop - steps.start, *shape))
         for t in range(steps.start, steps.stop)[:: -1 if stage.backwards else 1]:
             inside, here = valid[t], keep[t - steps.start]
-            left[inside] *= here[inside]
+            left *= here  # at padding all is kept, unless it is held there
             total[inside] += here[inside]
             forgets[t, inside] = (np.abs(here[inside]) < 0.5).mean(axis=1)
             gone = np.abs(left) <= 0.5
             halved += gone
             left[gone] = 1.0
     count = np.float64(valid.sum())
-    with np.errstate(divide="ignore", invalid="ignore"):
-        times = np.where(np.isfinite(total).all(axis=0), halved.sum(axis=0), np.nan)
-        return Kept(count / times, total.sum(axis=0) / count, forgets)
+    times = np.where(np.isfinite(total).all(axis=0), halved.sum(axis=0), np.nan)
+    return Kept(count / times, total.sum(axis=0) / count, forgets)
 
 
-def _factor(trace: Trace, stage: Stage, rule: Recurrence, steps: slice, rows: slice) -> Array | None:
-    """What each step keeps of the state before it, (steps, rows, H) or what is broadcast to that."""
-    keep: Array = np.zeros(1)
-    for sign, gate in rule.keeps:
-        values = 1.0 if gate is None else trace.operand(stage.scope, gate, steps)
-        if values is None:
-            return None
-        values = np.asarray(values, np.float64)
-        keep = keep + sign * (values[:, rows] if values.ndim == 3 else values)
-    return keep
+def _values(trace: Trace, stage: Stage, steps: slice, rows: slice, name: Operand) -> Array:
+    """The values of an operand, (steps, rows, H) or what is broadcast to that."""
+    values = trace.operand(stage.scope, name, steps)
+    if values is None:
+        raise MissingError(f"{stage.scope}/{name} was not recorded")
+    values = np.asarray(values, np.float64)
+    return values[:, rows] if values.ndim == 3 else values
 
 
 def pieces(steps: int, width: int, backwards: bool = False) -> Iterator[slice]:

@@ -20,8 +20,7 @@ from ..errors import OptionError
 from ..trace.address import Address
 from ..trace.holds.held import plain
 from ..trace.trace import Trace
-from .gates import is_gate
-from .memory import recurrence
+from .recurrence import recurrence
 
 LOW, HIGH = 0.1, 0.9
 
@@ -89,7 +88,7 @@ def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | N
 def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[Activity]:
     inside = trace.valid[:, rows, 0] != 0
     for stage, line, values in plain(trace).recorded():
-        gate = line.squashed or is_gate(line, stage.cell)
+        gate = line.squashed or stage.cell.is_gate(line)
         if not gate and line.op != "tanh":
             continue
         gates = keeping(stage)
@@ -118,7 +117,7 @@ def keeping(stage: Stage) -> set[str]:
     names: set[str] = set()
     for line in stage.cell.lines:
         try:
-            names |= {gate for _, gate in recurrence(stage.cell, line.name).keeps if isinstance(gate, str)}
+            names |= {gate for _, gate in recurrence(stage, line.name).keeps if isinstance(gate, str)}
         except OptionError:
             continue
     return names

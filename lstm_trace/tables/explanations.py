@@ -11,7 +11,7 @@ import numpy as np
 
 from ..cell.network import layer_and_direction
 from ..errors import OptionError, counted, nearest, raise_all
-from ..explanation.experiments.ablation import Ablation, Effect, Over
+from ..explanation.experiments.ablation import Ablation, Over
 from ..explanation.experiments.ablation import ablation as ablated
 from ..explanation.memory import Ledger, ledger
 from ..explanation.memory import table as memory_table
@@ -183,7 +183,8 @@ def ablation(
     found = ablated(trace, of, over, only, to)
     each = {"units": "unit", "steps": "t", "lines": ""}[over]
     label = STEP_LABEL if over == "steps" else "label"
-    named = (label,) if any(_called(trace, found, effect) for effect in found.effects) else ()
+    names = _called(trace, found)
+    named = (label,) if any(names) else ()
     columns = ("layer", "direction", "line", *((each,) if each else ()), *named, "value", "effect")
     several = len({(effect.scope, effect.line) for effect in found.effects}) > 1
     rows = [
@@ -191,11 +192,11 @@ def ablation(
             *layer_and_direction(effect.scope),
             effect.line,
             *((effect.unit if over == "units" else effect.t,) if each else ()),
-            *((_called(trace, found, effect),) if named else ()),
+            *((name,) if named else ()),
             effect.value,
             effect.effect,
         )
-        for effect in found.effects
+        for effect, name in zip(found.effects, names, strict=True)
     ]
     return Explanation(
         title=f"Ablation of {found.of}",
@@ -209,17 +210,20 @@ def ablation(
     )
 
 
-def _called(trace: Trace, found: Ablation, effect: Effect) -> str:
-    """What a step, or a unit, is called."""
-    if effect.t is not None:
-        names = step_labels(trace, found.of.b)
-        return names[trace.index(effect.t)] if names else ""
-    if effect.unit is None:
-        return ""
-    stage = trace.stage(effect.scope)
-    width = sizes(trace)[effect.scope][effect.line]
-    names = axis_labels(trace, axis(trace, stage, effect.line), width)
-    return names[effect.unit] if names else ""
+def _called(trace: Trace, found: Ablation) -> list[str]:
+    """What the step, or the unit, of each variant is called."""
+    steps, widths = step_labels(trace, found.of.b), sizes(trace)
+    lines = dict.fromkeys((effect.scope, effect.line) for effect in found.effects)
+    units = {
+        (scope, line): axis_labels(trace, axis(trace, trace.stage(scope), line), widths[scope][line])
+        for scope, line in lines
+    }
+    called = []
+    for effect in found.effects:
+        at = effect.unit if effect.t is None else trace.index(effect.t)
+        names = units[effect.scope, effect.line] if effect.t is None else steps
+        called.append(names[at] if names and at is not None else "")
+    return called
 
 
 def _ablated(found: Ablation) -> Iterator[str]:
@@ -235,7 +239,7 @@ def _ablated(found: Ablation) -> Iterator[str]:
         where = f"{first.scope}/" + (f"{first.t}/" if first.t is not None else "") + first.line
         where += f"[{first.unit}]" if first.unit is not None else ""
         none = sum(not e.effect for e in found.effects)
-        yield f"the largest change, {first.effect:.6g}, comes of holding {where}"
+        yield f"the largest change, {first.effect:.6g}, is caused by holding {where}"
         if none:
             yield f"{none} of {counted(len(found.effects), 'variant')} {'changes' if none == 1 else 'change'} nothing"
 

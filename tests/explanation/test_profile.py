@@ -12,6 +12,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.errors import MissingError
 from lstm_trace.explanation.half_life import PIECE
+from lstm_trace.explanation.memory import ledger
 from lstm_trace.explanation.profile.profile import DEAD, Profile, profile
 from lstm_trace.trace.trace import Trace
 
@@ -288,6 +289,37 @@ def test_a_part_of_a_trace_keeps_its_steps() -> None:
     whole = profile(trace).steps.query("30 <= t < 60").reset_index(drop=True)
     for name in ("t", "label", "change", "unit", "before", "after"):
         assert later[name].tolist() == whole[name].tolist()
+
+
+def test_a_state_that_is_held_is_not_kept() -> None:
+    """By hand: a half is kept at each step by one unit, nothing at step 1 by another, and all by the last."""
+    cell = {"equations": "c_t = c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
+    x = np.ones((4, 3))
+    trace = lt.run({}, x, cell=cell, hold={"c_t[0]": "*0.5", "1/c_t[1]": 7.0})
+    units = profile(trace).units
+    assert units.half_life.tolist() == [1.0, 4.0, math.inf]
+    assert units.kept.tolist() == [0.5, 0.75, 1.0]
+    assert profile(trace).steps.forgets.tolist() == [0, 1 / 3, 0, 0]
+    padded = lt.run({}, x[:, None], cell=cell, mask=[[1], [0], [1], [1]], hold={"1/c_t[1]": 7.0})
+    assert profile(padded).units.half_life.tolist() == [math.inf] * 3
+    for j, steps in ((0, 1), (1, 3), (2, None)):
+        assert ledger(trace, f"3/c_t[{j}]").half_life == steps
+
+
+def test_a_unit_that_stays_zero_is_at_a_valid_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where there is nothing but padding in what is worked on first."""
+    cell = {"equations": "c_t = 0.5 * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
+    trace = lt.run({}, np.zeros((4, 2, 1)), cell=cell, mask=[[0, 0], [0, 0], [0, 1], [1, 1]])
+    monkeypatch.setattr("lstm_trace.explanation.half_life.PIECE", 2)
+    assert profile(trace).units[["t", "batch"]].to_numpy().tolist() == [[2, 1]]
+
+
+def test_a_choice_of_the_author_is_no_padding() -> None:
+    equations = "g_t = x_t > 0\na_t = c_prev + x_t\nb_t = 0.25 * c_prev\nc_t = where(g_t, a_t, b_t)"
+    cell = {"equations": f"{equations}\ncarry: c_prev <- c_t\noutput: c_t"}
+    for lengths in (None, [3]):
+        found = profile(lt.run({}, [[1.0], [-2.0], [4.0]], cell=cell, lengths=lengths))
+        assert found.units[["line", "largest"]].to_numpy().tolist() == [["c_t", 4.25]]
 
 
 def test_pieces_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

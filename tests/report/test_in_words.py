@@ -320,3 +320,10 @@ def test_every_format_says_it(format: str) -> None:
     plain = " ".join(plain.split())
     assert re.search(r"0,849.{1,3}that step 0 \(sun\) wrote into unit 0 \(bright\)", plain)
     assert "73 %, then 67 %" in plain
+
+
+def test_a_choice_of_the_author_is_no_padding() -> None:
+    """What is one of two that a state is chosen from is not told of as the state."""
+    equations = "g_t = x_t > 0\na_t = c_prev + x_t\nb_t = 0.25 * c_prev\nc_t = where(g_t, a_t, b_t)"
+    cell = {"equations": f"{equations}\ncarry: c_prev <- c_t\noutput: c_t"}
+    assert "goes from" not in lt.run({}, [[1.0], [4.0], [-2.0]], cell=cell).report("text")

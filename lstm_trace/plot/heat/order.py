@@ -10,7 +10,7 @@ from ...base.arrays import Array
 from ...cell.network import Stage
 from ...errors import OptionError
 from ...explanation.saturation import keeping
-from ..subject import Subject, carried
+from ..subject import Subject
 
 Order = Literal["index", "cluster", "memory", "activity"]
 ORDERS = ("index", "cluster", "memory", "activity")
@@ -29,7 +29,7 @@ def ordered(found: Subject, stage: Stage, how: str) -> tuple[Array, str]:
     Raises OptionError where the stage has no state, or no gate that keeps one.
     """
     recorded = found.trace.lines.get(stage.scope, {})
-    wanted = keeping(stage) if how == "memory" else carried(stage.cell)
+    wanted = keeping(stage) if how == "memory" else stage.carried
     lines = [line for line in stage.cell.lines if line.name in wanted and line.name in recorded]
     if not lines:
         what = "gate that keeps a state" if how == "memory" else "state"

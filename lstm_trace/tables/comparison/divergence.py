@@ -11,7 +11,6 @@ from ...backpropagation.attribution import Split, split
 from ...base.arrays import Array
 from ...cell.network import Stage, forward_stages, scope_and_name
 from ...errors import LstmTraceError
-from ...explanation.described import carried, computed
 from ...explanation.half_life import pieces
 from ...trace.address import Address
 from ...trace.labels import axis, labels
@@ -43,7 +42,7 @@ def units(a: Trace, b: Trace) -> Iterator[UnitDifference]:
     common = in_both(a, b)
     found: list[UnitDifference] = []
     for stage in forward_stages(a.stages):
-        names = [*carried(stage), computed(stage, stage.cell.output)] if stage.cell.carry else []
+        names = [*stage.carried, stage.unpadded(stage.cell.output)] if stage.cell.carry else []
         best: dict[int, UnitDifference] = {}
         for name in dict.fromkeys(name for name in names if name in common.get(stage.scope, ())):
             for one in _line(a, b, stage, name):
@@ -197,7 +196,7 @@ def _by_unit(trace: Trace, found: Split) -> Iterator[UnitShare]:
 def _unit_axis(trace: Trace, stage: Stage, name: str) -> int | None:
     """Which axis of a parameter counts the hidden units that it belongs to; None where it belongs to none."""
     array = trace.parameters[stage.scope][name]
-    width = next((v.shape[2] for line in carried(stage) if (v := trace.lines[stage.scope].get(line)) is not None), 0)
+    width = next((v.shape[2] for line in stage.carried if (v := trace.lines[stage.scope].get(line)) is not None), 0)
     readers = [line for line in stage.cell.lines if name in line.operands]
     axis = 1 if readers and all(line.op == "vecmat" for line in readers) and array.ndim == 2 else 0
     return axis if array.ndim in (1, 2) and array.shape[axis] == width else None
