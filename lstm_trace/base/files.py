@@ -18,7 +18,7 @@ import yaml
 from ..errors import FileError
 from .leftovers import part
 from .os_errors import reason
-from .text_limits import check_room, check_toml
+from .text.text_limits import check_room, check_toml
 
 #: Bytes of text that are read; what is larger belongs in a binary file.
 MAX_TEXT = 1 << 30

@@ -9,8 +9,8 @@ from unicodedata import category
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.columns import cells
-from ..base.visible import visible
+from ..base.text.columns import cells
+from ..base.text.visible import visible
 from ..printable import printable
 from .heat.colours import Scale
 from .sheet import LABEL, shown_number

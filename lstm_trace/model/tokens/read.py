@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.files import read_bytes, read_data
-from ...base.labels import to_labels
+from ...base.text.labels import to_labels
 from ...errors import FileError
 from .rows import TokenText
 

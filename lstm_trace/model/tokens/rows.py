@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...base.arrays import Array
-from ...base.labels import half, written
+from ...base.text.labels import half, written
 from ...errors import ShapeError, counted, raise_all
 from ...trace.argument_types import checked
 from ...trace.trace import Trace

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from ...base.arrays import WORDS, describe, to_array, to_arrays, to_list, to_truths
-from ...base.labels import to_labels
+from ...base.text.labels import to_labels
 from ...cell.arithmetic import KNOWN, named
 from ...errors import OptionError
 
