@@ -26,7 +26,7 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gradient, training
 from .entries import STEP_LABEL
-from .explanation import Explanation, step_named
+from .explanation import Explanation, shortest, step_named
 
 #: So many units, or ranges of units, are named in a sentence.
 NAMED = 12
@@ -57,7 +57,7 @@ def memory(trace: Trace, of: str) -> Explanation:
 
 def _told(account: Ledger, labels: Mapping[int | None, str]) -> Iterator[str]:
     rule = account.recurrence
-    yield f"{account.address} = {account.value!r}; the parts add up to it, residual {account.residual:.2g}"
+    yield f"{account.address} = {shortest(account.value)}; the parts add up to it, residual {account.residual:.2g}"
     gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
     added = ", ".join(str(name) for _, name in rule.writes) or "nothing"
     yield f"each step keeps {gates} of {rule.state} and adds {added}"
@@ -223,7 +223,7 @@ def _called(trace: Trace, found: Ablation, effect: Effect) -> str:
 
 
 def _ablated(found: Ablation) -> Iterator[str]:
-    yield f"{found.of} = {found.value!r}"
+    yield f"{found.of} = {shortest(found.value)}"
     lines = list(dict.fromkeys(f"{e.scope}/{e.line}" for e in found.effects))
     few = ", ".join(lines[:NAMED]) + (f" and {len(lines) - NAMED} more" if len(lines) > NAMED else "")
     at = f"{found.to} its own value" if found.to.startswith("*") else found.to
