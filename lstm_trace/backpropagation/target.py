@@ -65,14 +65,6 @@ def one_value(trace: Trace, text: str) -> Value:
     return Value(address.scope, name, t, b, unit[0] if unit else 0)
 
 
-def add_value(trace: Trace, seeds: Weightings, value: Value, weights: Array | float = 1.0) -> None:
-    """Weigh one value; weights: one for each row of the batch to weigh that value in all rows."""
-    stage = trace.stage(value.scope)
-    whole = np.zeros((trace.steps, trace.batch, sizes(trace)[value.scope][value.line]))
-    whole[trace.index(value.t), value.b if np.ndim(weights) == 0 else slice(None), value.unit] = weights
-    add(seeds, stage, value.line, whole)
-
-
 #: What the parts of an address are called.
 _WORDS = {"layer": "layer", "direction": "direction", "b": "batch element"}
 

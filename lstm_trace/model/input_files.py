@@ -98,7 +98,9 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
         if isinstance(value, str) and as_number(value) is None:
             path = Path(folder, value.strip())
             if not path.is_file():
-                raise OptionError(f"hold {address!r}: {value!r} is no finite number, no multiple as *0.5, and no file")
+                raise OptionError(
+                    f"hold {address!r}: {value!r} is not a finite number, a multiple such as *0.5, or an existing file"
+                )
             if path not in traces:
                 traces[path] = trace_file.load(path)
             value = traces[path]

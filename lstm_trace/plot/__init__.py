@@ -1,1 +1,1 @@
-"""Pictures of a trace over time, as SVG of our own: `trace.plot()`."""
+"""Pictures of a trace and of weights, as SVG of our own, page, PNG and Vega-Lite specification: `trace.plot()`."""

@@ -21,7 +21,7 @@ SUFFIXES = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html", ".jso
 
 
 class Live(NamedTuple):
-    """What a page has in place of the drawing alone. body: HTML. script: name of a file beside `page.py`, or none."""
+    """What a page has in place of the drawing alone. body: HTML. script: name of a file for `page.asset`, or none."""
 
     body: str
     script: str = ""
@@ -34,7 +34,7 @@ class Figure:
     kind: its name in `table.KINDS`. title: what it shows, in a line. caption: the sentences below it. drawing, frame,
     specification: make the SVG, the frame of the values and the Vega-Lite specification (all but its `$schema` and its
     title), when they are asked for. language: of its words. live: what its page has in place of the drawing. terminal:
-    makes what a terminal shows of so many columns, with colours or without, where that is more than nothing.
+    makes what a terminal of so many columns shows, with colours or without, if there is anything to show.
     """
 
     kind: str

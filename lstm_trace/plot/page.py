@@ -11,8 +11,8 @@ from .sheet import bare
 
 
 def whole(title: str, caption: str, language: str, body: str, script: str = "") -> str:
-    """The page. body: HTML, or the SVG of a picture. script: name of a file of the folder `scripts`, or none."""
-    style, code = asset("page.css") + asset("states.css"), asset(script) if script else ""
+    """The page. body: HTML, or the SVG of a picture. script: name of a file, as of `asset`, or none."""
+    style, code = asset("page.css") + asset("heat/heat.css"), asset(script) if script else ""
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"  # no
         + (f"; script-src '{_hash(code)}'" if code else "")  # other script than this runs
@@ -36,7 +36,7 @@ def framed(body: str) -> str:
 
 
 def asset(name: str) -> str:
-    """The text of a style sheet or script of this folder."""
+    """The text of a style sheet or script. name: in this folder, `heat/heat.js` or `page.css`."""
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 

@@ -176,7 +176,8 @@ def column_names(labels: Sequence[str], x: Callable[[int], float], y: float) -> 
 
 def _labels(labels: Sequence[str], x: Callable[[int], float], y: float) -> tuple[str, float]:
     """Labels upright where they have room beside each other, else turned; every second, third, … of too many."""
-    pitch = x(1) - x(0) if len(labels) > 1 else 100.0
+    n = len(labels)
+    pitch = (x(n - 1) - x(0)) / (n - 1) if n > 1 else 100.0  # on average: several may stand in one column
     widest = max(map(cells, labels))
     if widest * _CHARACTER + 3 <= pitch:
         return "".join(text("mark step", x(k), y + 11, escape(label)) for k, label in enumerate(labels) if label), 16.0

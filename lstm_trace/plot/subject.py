@@ -35,11 +35,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Subject:
-    """A part of a trace that is drawn. shown: its stages, and the language. row: of the batch. asked: if given."""
+    """A part of a trace that is drawn. shown: its stages, and the language. row: of the batch. asked: if given.
+
+    against: another trace that it is compared with, where padding of either is padding.
+    """
 
     shown: View
     row: int
     asked: bool
+    against: Trace | None = None
 
     @property
     def trace(self) -> Trace:
@@ -69,7 +73,9 @@ class Subject:
     @cached_property
     def valid(self) -> Array:
         """(steps,): whether a step is none of padding."""
-        return self.trace.valid[self.window, self.row, 0] != 0
+        every = [trace for trace in (self.trace, self.against) if trace is not None]
+        found: Array = np.all([trace.valid[self.window, self.row, 0] != 0 for trace in every], axis=0)
+        return found
 
     def lines(self, stage: Stage, candidates: bool = True) -> list[Line]:
         """The chosen lines of a stage; if none were chosen its gates, candidates or the output, and states."""
@@ -156,7 +162,7 @@ class Subject:
         """A row for each step, with its label where there are labels, and the columns that are given."""
         import pandas as pd
 
-        named = {"label": list(self.labels), **columns} if any(self.labels) else columns
+        named = {"token": list(self.labels), **columns} if any(self.labels) else columns
         return pd.DataFrame(named, index=pd.Index(self.steps, name="t"))
 
 

@@ -40,6 +40,11 @@ def apart(one: Known, two: Known) -> Apart:
     return Apart(gap, float(np.max(gap)))
 
 
+def sizes_apart(one: Array, two: Array) -> Array:
+    """|one - two| of each value in float64, as `apart` has it; not to be written into."""
+    return apart(Known(one), Known(two)).each
+
+
 def spacing(sizes: Array, dtype: type[np.floating[Any]]) -> Array:
     """One unit in the last place of values of that size."""
     return np.spacing(sizes.astype(dtype)).astype(np.float64)
@@ -172,7 +177,7 @@ def gap(a: Trace, b: Trace, line: str, scope: Scope | None = None, row: int = 0)
     one, two, _ = _common(a, b, a.lines[scopes[0]][line], b.lines[scopes[0]][line])
     if not 0 <= row < one.shape[1] or not one.size:
         raise ShapeError(f"row {row}: the traces have T, B = {one.shape[:2]} in common")
-    return np.array(apart(Known(one[:, row]), Known(two[:, row])).each)
+    return np.array(sizes_apart(one[:, row], two[:, row]))
 
 
 def _common(a: Trace, b: Trace, one: Array, two: Array) -> tuple[Array, Array, int]:

@@ -286,7 +286,7 @@ def test_a_part_of_a_trace_keeps_its_steps() -> None:
     trace = planted(80)
     later = profile(trace.at(steps=slice(30, 60))).steps
     whole = profile(trace).steps.query("30 <= t < 60").reset_index(drop=True)
-    for name in ("t", "label", "change", "unit", "before", "after"):
+    for name in ("t", "token", "change", "unit", "before", "after"):
         assert later[name].tolist() == whole[name].tolist()
 
 

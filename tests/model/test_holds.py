@@ -55,12 +55,12 @@ def test_a_path_begins_at_the_problem(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("hold", "kind", "told"),
     [
-        ({"c_t": "none.json"}, OptionError, "hold 'c_t': 'none.json' is no finite number, no multiple as *0.5, and no"),
+        ({"c_t": "none.json"}, OptionError, "'none.json' is not a finite number, a multiple such as *0.5, or an"),
         ({"c_t": "q.yaml"}, FileError, "q.yaml"),
         ({"c_t": True}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or a trace's path; found true"),
         ({"c_t": {"a": 1}}, FileError, "hold.c_t: expected a number, found a mapping"),
         ({"c_t": ""}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or a trace's path"),
-        ({"c_t": ".nan"}, OptionError, "no finite number"),
+        ({"c_t": ".nan"}, OptionError, "not a finite number"),
         ([1], FileError, "hold: expected a mapping"),
         ({"7/c_t": 0}, MissingError, "t 0 to 3"),
         ({"W_xi": 0}, MissingError, "W_xi is a weight"),

@@ -136,11 +136,11 @@ def test_what_is_no_number_is_null() -> None:
 
 
 def test_labels_of_steps_stand_below_and_in_the_frame(figure: Figure) -> None:
-    assert figure.data["label"].tolist() == list(LABELS)
+    assert figure.data["token"].tolist() == list(LABELS)
     root = ElementTree.fromstring(figure.svg())  # noqa: S314 - our own
     seen = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text") if "step" in str(e.get("class"))]
     assert seen == ["the", "␣cat", "↵", "<b>", "中文", "x" * 13 + "…"] * 2  # below both panels
-    assert "label" not in lstm().plot().data
+    assert "token" not in lstm().plot().data
 
 
 def test_labels_that_are_many_or_long_are_turned_and_left_out() -> None:

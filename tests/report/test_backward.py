@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.backpropagation.gradients import walked
 from lstm_trace.backpropagation.run import line_gradients
-from lstm_trace.backpropagation.target import add_value, one_value
+from lstm_trace.backpropagation.target import one_value
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cell.rules import DERIVATIVE
 from lstm_trace.cli import main
@@ -23,6 +23,7 @@ from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
 from ..support.backward_reader import evaluated, matrices, number, rows
+from ..support.seeds import add_value
 from ..support.table_cases import stacked
 from ..verification.test_verify import CELLS, traced
 from .test_report import lstm, q22

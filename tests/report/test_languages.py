@@ -328,6 +328,7 @@ def splits() -> Iterator[str]:
     yield explanation(named, "5/y_t[6]", "contribution", points=1).render("text")
     both = stacked(lengths=[4, 1])
     yield secants(rerun(both, x=0.5 * both.x), both, last(both)).report("md")
+    yield both.plot.diff(stacked(lengths=[3, 1]), lines="c_t", layer=0).caption
     wrong = rerun(every(0), x=every(0).x)
     wrong.lines["0/forward"]["h_t"][2, 0, 0] += 1
     cell = {"kind": "rnn", "extra": "y_t = W_hy @ h_t"}

@@ -12,12 +12,13 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.backpropagation.gradients import walked
 from lstm_trace.backpropagation.run import line_gradients
-from lstm_trace.backpropagation.target import add_value, one_value
+from lstm_trace.backpropagation.target import one_value
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.explanation.contribution import contribution
 
 from ..engine.test_out import weights
+from ..support.seeds import add_value
 
 RNG = np.random.default_rng(11)
 STEPS, ROWS, INPUTS, UNITS = 12, 3, 4, 3

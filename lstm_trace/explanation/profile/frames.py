@@ -21,7 +21,7 @@ UNITS = (
     *("half_life", "kept", "dead", "follows"),
 )
 STEPS = (
-    *("layer", "direction", "t", "batch", "label", "change", "times", "forgets", "line", "unit", "before", "after"),
+    *("layer", "direction", "t", "batch", "token", "change", "times", "forgets", "line", "unit", "before", "after"),
 )
 
 
@@ -93,7 +93,7 @@ def steps(found: Profile) -> pd.DataFrame:
             "direction": part.stage.direction,
             "t": t + found.trace.first,
             "batch": b + found.rows.start,
-            "label": [named[row][step] for step, row in zip(t.tolist(), b.tolist(), strict=True)],
+            "token": [named[row][step] for step, row in zip(t.tolist(), b.tolist(), strict=True)],
             "change": part.moves.change[at],
             "times": part.moves.times[at],
             "forgets": np.nan if forgets is None else forgets[at],

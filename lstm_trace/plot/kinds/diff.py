@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ...base.arrays import Array
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
+from ...verification.gaps import sizes_apart
 from ..figure import Figure
 from ..heat.colours import sizes
 from ..heat.image import room
@@ -36,6 +37,7 @@ def diff(
     """The sizes of differences, unit by step; see `plots.Plots.diff`."""
     found = subject(trace, lines, layer, direction, batch, steps, language)
     _check(trace, against)
+    found = replace(found, against=against)
     panels = []
     for stage in found.shown.stages:
         for line in found.lines(stage, candidates=False):
@@ -46,7 +48,7 @@ def diff(
     scale = sizes(inside)
     panels = [panel._replace(scale=scale) for panel in panels]
     size = room(max(len(panel.units) for panel in panels), len(found.steps), len(panels))
-    caption = " ".join([*found.notes, *_notes(found, panels), *shared(found, size)])
+    caption = " ".join([*found.notes, *_notes(found, against, panels), *shared(found, size)])
     return figure("diff", Picture(found, tuple(panels), size, found.titled("plot.diff"), caption))
 
 
@@ -65,7 +67,7 @@ def _panels(found: Subject, other: Trace, stage: Stage, line: Line, unit: Any) -
     mine = found.values(stage, line)
     if theirs is None or theirs.shape[-1] != mine.shape[1]:
         return []
-    apart = size(mine, np.asarray(theirs[found.window, found.row], np.float64))
+    apart = sizes_apart(mine, theirs[found.window, found.row])
     units = np.arange(mine.shape[1])
     if unit is not None:
         units = units[np.isin(units, chosen_units(unit))]
@@ -76,21 +78,13 @@ def _panels(found: Subject, other: Trace, stage: Stage, line: Line, unit: Any) -
     return [Panel(stage, line, units, apart[:, units].T, sizes(apart[:0]), marked=first)]
 
 
-def size(a: Array, b: Array) -> Array:
-    """|b − a|; 0 where both are the same infinity, or no numbers at all; infinite where one alone is none."""
-    same = (a == b) | (np.isnan(a) & np.isnan(b))
-    with np.errstate(invalid="ignore", over="ignore"):
-        apart = np.abs(b - a)
-    return np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))
-
-
 def _apart(found: Subject, unit: Any) -> MissingError:
     names = sorted({line.name for stage in found.shown.stages for line in found.lines(stage, candidates=False)})
     of = "" if unit is None else f" of unit {', '.join(map(str, chosen_units(unit)))}"
     return MissingError(f"there is nothing to compare{of}: none of {', '.join(names)} is in both with the same width")
 
 
-def _notes(found: Subject, panels: Sequence[Panel]) -> list[str]:
+def _notes(found: Subject, against: Trace, panels: Sequence[Panel]) -> list[str]:
     """Where they differ first, the largest difference, and what the colours mean."""
     words, scale = found.words, panels[0].scale
     inside = [np.where(found.valid, panel.values, 0.0) for panel in panels]
@@ -111,7 +105,8 @@ def _notes(found: Subject, panels: Sequence[Panel]) -> list[str]:
     if any(not np.isfinite(values).all() for values in inside):
         notes.append(words.word("plot.diff.broken"))
     if not found.valid.all():
-        notes.append(words.word("plot.padding"))
+        both = np.array_equal(found.trace.valid, against.valid)
+        notes.append(words.word("plot.padding" if both else "plot.diff.padding"))
     return notes
 
 

@@ -19,12 +19,12 @@ from ...printable import printable
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
+from ..coloured_text import Tokens, strength, terminal, tokens
 from ..figure import Figure, Live
 from ..heat.colours import Scale, gate, symmetric
 from ..marked_text import spans, text_width
 from ..sheet import HEAD, LEFT, RIGHT, WIDE, document, shown_number, text, wrapped
 from ..subject import Subject, chosen_units, subject
-from ..tokens import Tokens, strength, terminal, tokens
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,6 +19,7 @@ from ...formulas.plain import Plain
 from ...formulas.tree import Sym
 from ...languages.strings import Words, words
 from ...model.model import Model
+from ...trace.labels import readout
 from ...trace.trace import Trace
 from .. import vega
 from ..figure import Figure
@@ -145,16 +146,22 @@ def _panel(source: Trace | Model, stage: Stage, name: str, array: Array, place: 
     values = np.asarray(array, np.float64)
     values = values.reshape(values.shape[0] if values.ndim else 1, -1)
     labels = source.header.names
-    product = next((line.product for line in stage.cell.lines if line.product and line.product[0] == name), None)
-    of = "x" if product is not None and stage.sources.get(product[1]) == X else "h"
+    outputs, operand = readout(stage.cell), _operand(stage, name)
+    of = "x" if stage.sources.get(operand) == X else "y" if operand in outputs else "h"
+    row = "y" if any(line.name in outputs for line in stage.cell.lines if name in line.operands) else "h"
     first = source.header.count_from
 
-    def named(keys: tuple[str, ...], n: int) -> list[str]:
-        fits = next((labels[key] for key in keys if len(labels.get(key, ())) == n), None)
-        return list(fits) if fits is not None else [str(k + first) for k in range(n)]
+    def named(key: str, n: int) -> list[str]:
+        found = labels.get(key, ())
+        return list(found) if len(found) == n else [str(k + first) for k in range(n)]
 
-    columns = named((of,), values.shape[1]) if values.shape[1] > 1 or array.ndim == 2 else [""]
-    return Panel(stage, name, place, values, symmetric(values), named(("h", "y"), values.shape[0]), columns)
+    columns = named(of, values.shape[1]) if values.shape[1] > 1 or array.ndim == 2 else [""]
+    return Panel(stage, name, place, values, symmetric(values), named(row, values.shape[0]), columns)
+
+
+def _operand(stage: Stage, name: str) -> str:
+    """What a matrix is multiplied by; empty where it is in no product."""
+    return next((line.product[1] for line in stage.cell.lines if line.product and line.product[0] == name), "")
 
 
 def _one_scale(panels: Sequence[Panel]) -> list[Panel]:
@@ -189,7 +196,7 @@ def _norms(panel: Panel) -> str:
         return ""
     size = float(np.abs(values).max()) or 1.0  # or squares may overflow
     said = f"σ₁ {shown_number(size * float(np.linalg.norm(values / size, 2)), 3)}"
-    if values.shape[0] == values.shape[1] and panel.name.startswith("W_h"):
+    if values.shape[0] == values.shape[1] and _operand(panel.stage, panel.name) in panel.stage.cell.states:
         said += f"  ρ {shown_number(size * float(np.abs(np.linalg.eigvals(values / size)).max()), 3)}"
     return said
 

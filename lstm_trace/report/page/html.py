@@ -122,7 +122,9 @@ def document(blocks: Sequence[Block], title: str, language: str) -> str:
 
 def _whole(words: Words, title: str, body: str) -> str:
     """The page round its body. Style and script are named by their hashes: no other runs, and nothing is fetched."""
-    style = asset("blocks.css") + asset("report.css") + diagram.style() + sheet.style() + plot_page.asset("states.css")
+    style = (
+        asset("blocks.css") + asset("report.css") + diagram.style() + sheet.style() + plot_page.asset("heat/heat.css")
+    )
     script = asset("report.js") + plot_page.asset(panels.SCRIPT).removeprefix('"use strict";\n')
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "

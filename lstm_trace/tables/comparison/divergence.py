@@ -18,6 +18,7 @@ from ...trace.labels import axis, labels
 from ...trace.trace import Trace
 from ...verification.alignment import in_both, side_by_side
 from ...verification.compare import ROUNDING, Comparison, Tolerance, compare
+from ...verification.gaps import sizes_apart
 from ...verification.measures import OutputDifference, UnitDifference, UnitShare
 
 #: A unit has gone apart where it is off by more than this share of its range.
@@ -35,8 +36,8 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     return replace(found, units=tuple(units(a, b)), output=output(a, b))
 
 
-@np.errstate(all="ignore")
-def units(a: Trace, b: Trace) -> Iterator[UnitDifference]:
+@np.errstate(over="ignore", invalid="ignore")  # values may be no numbers, and ranges infinite
+def units(a: Trace, b: Trace) -> list[UnitDifference]:
     """Every unit of each layer and direction that differs, the furthest first, by the carried line or output in which
     it does most.
     """
@@ -50,7 +51,7 @@ def units(a: Trace, b: Trace) -> Iterator[UnitDifference]:
                 if one.unit not in best or one.share > best[one.unit].share:
                     best[one.unit] = one
         found += best.values()
-    yield from sorted(found, key=lambda one: -one.share)
+    return sorted(found, key=lambda one: -one.share)
 
 
 def _valid(a: Trace, b: Trace) -> Array:
@@ -74,7 +75,7 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
         for values in (ours, theirs):
             finite = np.where(np.isfinite(values), values, 0.0)
             low, high = np.minimum(low, finite.min(axis=0)), np.maximum(high, finite.max(axis=0))
-        size = _apart(ours, theirs)
+        size = sizes_apart(ours, theirs)
         where = np.argmax(size, axis=0)
         here = size[where, np.arange(width)]
         further = here > most
@@ -107,7 +108,7 @@ def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) 
     steps, batch, width = one.shape
     found = np.full((width, 2), -1)
     for block in pieces(steps, batch * width, backwards):
-        size = _apart(*(np.asarray(values[block], np.float64) for values in (one, two)))
+        size = sizes_apart(one[block], two[block])
         far = (size > limit) & valid[block][:, :, None]
         far = far[::-1] if backwards else far
         flat = far.reshape(-1, width)
@@ -130,7 +131,7 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
         return None
     scope, name = there[-1]
     stage, valid = a.stage(scope), _valid(a, b)
-    size = np.where(valid[:, :, None], _apart(a.lines[scope][name], b.lines[scope][name]), 0.0)
+    size = np.where(valid[:, :, None], sizes_apart(a.lines[scope][name], b.lines[scope][name]), 0.0)
     t, row, j = (int(n) for n in np.unravel_index(int(size.argmax()), size.shape))
     ends = np.zeros_like(size)
     for k in range(a.batch):  # the last step that is valid, as the stage visits them
@@ -145,13 +146,6 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
     return OutputDifference(
         address, float(size[t, row, j]), pair, _address(a, stage, name, end), float(ends[end]), shares
     )
-
-
-def _apart(one: Array, two: Array) -> Array:
-    """|two − one|: 0 where both are the same infinity or no number, infinite where one alone is none."""
-    size = np.abs(np.asarray(two, np.float64) - np.asarray(one, np.float64))
-    same = (one == two) | (np.isnan(one) & np.isnan(two))
-    return np.where(same, 0.0, np.where(np.isnan(size), np.inf, size))
 
 
 def _address(trace: Trace, stage: Stage, name: str, at: tuple[int, ...]) -> Address:
@@ -184,10 +178,10 @@ def _by_unit(trace: Trace, found: Split) -> Iterator[UnitShare]:
         if found.kinds[place] != "parameter" or scope not in trace.scopes:
             continue
         stage = trace.stage(scope)
-        axis = _unit_axis(trace, stage, name)
-        if axis is None:
+        along = _unit_axis(trace, stage, name)
+        if along is None:
             continue
-        own = part.sum(axis=1 - axis) if part.ndim == 2 else part
+        own = part.sum(axis=1 - along) if part.ndim == 2 else part
         sums[scope] = sums.get(scope, 0.0) + own
     for scope, shares in sums.items():
         for j in np.flatnonzero(shares):
@@ -195,9 +189,15 @@ def _by_unit(trace: Trace, found: Split) -> Iterator[UnitShare]:
 
 
 def _unit_axis(trace: Trace, stage: Stage, name: str) -> int | None:
-    """Which axis of a parameter counts the hidden units that it belongs to; None where it belongs to none."""
+    """Which axis of a parameter counts the hidden units that it belongs to; None where it belongs to none.
+
+    Those are the units of the widest carried line: with a projection those are its cells, not what it projects them to.
+    """
     array = trace.parameters[stage.scope][name]
-    width = next((v.shape[2] for line in carried(stage) if (v := trace.lines[stage.scope].get(line)) is not None), 0)
+    lines = trace.lines[stage.scope]
+    width = max((lines[line].shape[2] for line in carried(stage) if line in lines), default=0)
     readers = [line for line in stage.cell.lines if name in line.operands]
-    axis = 1 if readers and all(line.op == "vecmat" for line in readers) and array.ndim == 2 else 0
-    return axis if array.ndim in (1, 2) and array.shape[axis] == width else None
+    if array.ndim not in (1, 2) or not readers or any(axis(trace, stage, line.name) != "h" for line in readers):
+        return None
+    along = 1 if all(line.op == "vecmat" for line in readers) and array.ndim == 2 else 0
+    return along if array.shape[along] == width else None

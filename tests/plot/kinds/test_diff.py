@@ -75,6 +75,23 @@ def test_of_a_reverse_direction_the_first_step_is_that_which_it_visits_first() -
     assert figure.data["c_t[2]"].isna().tolist() == [False] * 4 + [True] * 2
 
 
+def test_padding_of_either_is_padding() -> None:
+    """With lengths 6 and 3 what the first computes at steps 3 to 5 stands beside the second's padding."""
+    x = np.random.default_rng(9).normal(size=(6, 2, 2))
+    a, b = (lt.run(lstm().parameters["0/forward"], x, lengths=lengths) for lengths in ([6, 5], [3, 5]))
+    for figure in (a.plot.diff(b), b.plot.diff(a)):
+        assert "There is no difference." in figure.caption
+        assert figure.data["h_t[0]"].isna().tolist() == [False] * 3 + [True] * 3
+        assert (images(figure.svg())[0][0][:, 3:] == 0).all()
+    moved = replace(
+        b, lines={"0/forward": b.lines["0/forward"] | {"h_t": b["h_t"] + 0.5 * (np.arange(6) == 2)[:, None, None]}}
+    )
+    figure = a.plot.diff(moved)
+    assert "The largest difference is 0.5, in h_t, unit" in figure.caption
+    assert "step 2." in figure.caption
+    assert "Grey: padding in one of the two." in figure.caption
+
+
 def test_no_difference_and_numbers_that_are_none() -> None:
     trace = lstm(5, 2)
     assert trace.plot.diff(trace).caption == "There is no difference."

@@ -62,6 +62,25 @@ def test_every_curve_reads_back() -> None:
     assert "2-norm over the units" in caption(figure)
 
 
+@pytest.mark.parametrize("line", ["h_t", "c_t"])
+def test_a_curve_is_what_moving_a_state_does(line: str) -> None:
+    """Central differences: the value in runs in which one unit of the state is held a little off."""
+    trace = lstm(6, 3, 1)
+    weights, small = {f"0/forward/{k}": v for k, v in trace.parameters["0/forward"].items()}, 1e-6
+
+    def moved(t: int, j: int, by: float) -> float:
+        hold = {f"{t}/{line}[{j}]": float(trace[line][t, 0, j]) + by}
+        return float(lt.run(weights, trace.x, hold=hold)["h_t"][5, 0, 1])
+
+    slopes = {t: [(moved(t, j, small) - moved(t, j, -small)) / (2 * small) for j in range(3)] for t in range(5)}
+    sizes = {t: float(np.sqrt(np.sum(np.square(slope)))) for t, slope in slopes.items()}
+    figure = trace.plot.gradient("5/h_t[1]")
+    data = figure.data[figure.data["line"] == line].set_index("t")["norm"]
+    assert data.loc[:4].to_dict() == pytest.approx(sizes, rel=1e-7, abs=1e-9)
+    curve = curves(figure)[["h_t", "c_t"].index(line)]["c0"]
+    assert {t: curve[t] for t in range(5)} == pytest.approx(sizes, rel=0.05)
+
+
 def test_the_frame_has_the_sizes_as_they_are() -> None:
     trace = lstm(5, 3, 2, lengths=[5, 3])
     data = trace.plot.gradient(batch=1).data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -130,6 +131,29 @@ def test_labels_of_steps_and_languages() -> None:
     assert "<s>" not in figure.svg()
     assert figure.data.equals(lt.explain(trace, "2/c_t[0]", "memory"))
     assert figure.data["token"].tolist()[1:] == ["the", " cat", "<s>"]
+
+
+def test_labels_where_several_steps_stand_in_a_column() -> None:
+    n = 800
+    cell = {"equations": "c_t = c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
+    trace = lt.run({}, np.random.default_rng(2).normal(size=(n, 1)), cell=cell)
+    labels = tuple(f"w{t}" for t in range(n))
+    trace = replace(trace, header=replace(trace.header, step_labels=(labels,)))
+    svg = trace.plot.memory(f"{n - 1}/c_t[0]").svg()
+    found = [(float(x), name) for x, name in re.findall(r'translate\(([\d.]+) [\d.]+\) rotate\(-90\)">(w\d+)<', svg)]
+    places = [x for x, _ in found]
+    assert len(found) > 40
+    assert min(np.diff(places)) >= 9  # they have room beside each other
+    assert found[0][1] == "w0"
+
+
+def test_a_value_that_nothing_is_written_to() -> None:
+    cell = {"equations": "f_t = sigmoid(x_t)\nc_t = f_t * c_prev\ncarry: c_prev <- c_t\noutput: c_t"}
+    trace = lt.run({}, [[1.0], [-2.0]], cell=cell, initial={"c_prev": [[3.0]]})
+    figure = trace.plot.memory("1/c_t[0]")
+    full = [bar for bar in panels(figure)[0].bars if not bar.kind.endswith(" faint")]
+    assert [bar.kind for bar in full] == ["p7"]
+    assert figure.data["part"].tolist() == pytest.approx([3 / (1 + np.exp(-1.0)) / (1 + np.exp(2.0))])
 
 
 def test_values_that_are_no_numbers_leave_gaps_and_that_is_said() -> None:

@@ -27,7 +27,7 @@ def columns(figure: Figure) -> dict[str, list[str]]:
     """The columns of each line, in the order of the frame."""
     found: dict[str, list[str]] = {}
     for name in figure.data.columns:
-        if name != "label":
+        if name != "token":
             found.setdefault(name.partition("[")[0], []).append(name)
     return found
 
@@ -124,7 +124,7 @@ def test_labels_names_and_escapes() -> None:
     assert data["panels"][0]["units"] == ["unit 0 (<b>&)", "unit 1 (second)"]
     labelled = lstm(3, labels=("</script>", "b", "c"))
     assert "</script>" not in re.findall(r'type="application/json">(.*?)</script>', labelled.plot.states().html())[0]
-    assert labelled.plot.states().data["label"].tolist() == ["</script>", "b", "c"]
+    assert labelled.plot.states().data["token"].tolist() == ["</script>", "b", "c"]
 
 
 def test_a_large_trace_is_reduced_and_says_how(monkeypatch: pytest.MonkeyPatch) -> None:

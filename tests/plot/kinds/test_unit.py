@@ -270,7 +270,7 @@ def test_layers_and_directions() -> None:
 
 def test_of_a_batch_the_first_sequence_is_drawn_and_that_is_said() -> None:
     trace = lstm(batch=2)
-    assert trace.plot().caption == "This is sequence 0; batch= chooses another one."
+    assert trace.plot().caption == "This is sequence 0; batch (--batch) chooses another one."
     assert (trace.plot().data["h_t[0]"].to_numpy() == trace["h_t"][:, 0, 0]).all()
     assert not trace.plot(batch=0).caption
     assert (trace.plot(batch=1).data["h_t[0]"].to_numpy() == trace["h_t"][:, 1, 0]).all()

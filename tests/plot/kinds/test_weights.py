@@ -70,6 +70,27 @@ def test_labels_of_rows_and_columns() -> None:
     assert plain.count(">0<") == plain.count(">1<") == 2
 
 
+def test_a_readout_as_wide_as_the_state_is_of_its_outputs_and_has_no_spectral_radius() -> None:
+    draw = np.random.default_rng(3)
+    equations = "h_t = tanh(W_xh @ x_t + W_hh @ h_prev)\ny_t = W_hy @ h_t + b_y\ncarry: h_prev <- h_t\noutput: y_t"
+    shapes = {"W_xh": (3, 2), "W_hh": (3, 3), "W_hy": (3, 3), "b_y": (3,)}
+    problem = {
+        "cell": {"equations": equations},
+        "weights": {name: draw.normal(size=shape).tolist() for name, shape in shapes.items()},
+        "x": draw.normal(size=(2, 2)).tolist(),
+        "names": {"h": ["ha", "hb", "hc"], "y": ["ya", "yb", "yc"]},
+    }
+    trace = lt.run(problem)
+    svg = trace.plot.weights("W_hy").svg()
+    assert [svg.count(f">{name}<") for name in ("ha", "hb", "hc", "ya", "yb", "yc")] == [1] * 6
+    assert "σ₁" in svg
+    assert not re.findall(r"ρ \d", svg)
+    assert [trace.plot.weights("b_y").svg().count(f">{name}<") for name in ("ya", "ha")] == [1, 0]
+    recurrent = trace.plot.weights("W_hh").svg()
+    assert re.findall(r"ρ \d", recurrent)
+    assert [recurrent.count(f">{name}<") for name in ("ha", "ya")] == [2, 0]  # rows and columns
+
+
 def test_what_two_differ_by() -> None:
     a, b = stacked(), stacked(steps=5)
     other = b.parameters["1/forward"]["W_hc"].copy()

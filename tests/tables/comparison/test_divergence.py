@@ -179,6 +179,53 @@ def test_values_that_are_no_numbers() -> None:
     assert first.most == first.share == np.inf
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_is_no_number_brings_no_warning() -> None:
+    a, b = lt.run(weights(), X), lt.run(weights(), X)
+    for trace in (a, b):
+        trace["h_t"][3, 0, 1] = np.inf
+    b["h_t"][5, 1, 2] = -np.inf
+    a["c_t"][2, 0, 0], b["c_t"][2, 0, 0] = 1.5e308, -1.5e308
+    found = {one.unit: one.share for one in lt.diff(a, b).units}
+    assert found.keys() == {0, 2}
+    assert found[2] == np.inf
+
+
+def small(readout: bool, change: str) -> tuple[lt.Trace, lt.Trace]:
+    """An RNN with a readout as wide as its state, or an LSTM with a projection; one entry of a weight differs."""
+    draw = np.random.default_rng(4)
+    if readout:
+        shapes = {"W_xh": (3, 2), "W_hh": (3, 3), "b_h": (3,), "W_hy": (3, 3), "b_y": (3,)}
+        lines = "h_t = tanh(W_xh @ x_t + W_hh @ h_prev + b_h)\ny_t = W_hy @ h_t + b_y"
+        options: dict[str, Any] = {"cell": {"equations": f"{lines}\ncarry: h_prev <- h_t\noutput: y_t"}}
+    else:
+        shapes = {f"W_{a}{g}": (4, 2) for a in "xh" for g in "ifco"} | {"W_hr": (2, 4)}
+        options = {"cell": {"kind": "lstm", "projection": True}}
+    model = {name: draw.normal(size=shape) for name, shape in shapes.items()}
+    other = {name: value.copy() for name, value in model.items()}
+    other[change][1, 0] += 0.5
+    x = draw.normal(size=(4, 2)).tolist()
+    a, b = (lt.run({"weights": {k: v.tolist() for k, v in w.items()}, "x": x, **options}) for w in (model, other))
+    return a, b
+
+
+def test_the_weights_of_a_readout_are_of_no_hidden_unit() -> None:
+    found = lt.diff(*small(True, "W_hy")).output
+    assert found is not None
+    assert found.shares == ()
+    found = lt.diff(*small(True, "W_hh")).output
+    assert found is not None
+    assert [(one.scope, one.unit) for one in found.shares or ()] == [("0/forward", 1)]
+
+
+def test_the_units_of_a_layer_with_a_projection_are_its_cells() -> None:
+    found = lt.diff(*small(False, "W_xc")).output
+    assert found is not None
+    (share,) = found.shares or ()
+    assert (share.scope, share.unit) == ("0/forward", 1)
+    assert share.share == pytest.approx(found.values[1] - found.values[0], abs=1e-14)
+
+
 def test_units_as_a_frame_and_as_json() -> None:
     found = lt.diff(lt.run(weights(), X), lt.run(planted(weights()), X))
     frame = found.units_frame()

@@ -1,0 +1,18 @@
+"""A gradient that is begun at one value, without the targets that an address names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lstm_trace.backpropagation.target import Value, Weightings
+from lstm_trace.trace.operands import sizes
+from lstm_trace.trace.trace import Trace
+
+
+def add_value(trace: Trace, seeds: Weightings, value: Value) -> None:
+    """Weigh one value by 1, of a line that has no weights yet."""
+    whole: np.ndarray[Any, Any] = np.zeros((trace.steps, trace.batch, sizes(trace)[value.scope][value.line]))
+    whole[trace.index(value.t), value.b, value.unit] = 1.0
+    seeds.setdefault(value.scope, {})[value.line] = whole
